@@ -1,0 +1,62 @@
+# Words to try: install serve test lint types demo bench openapi lock clean
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv
+SOURCES := client service tests benchmarks examples
+
+.DEFAULT_GOAL := help
+.PHONY: help install serve test lint types demo bench openapi lock clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(UV): locks/uv.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
+	@touch $@
+
+.venv/.service: $(UV) locks/service.txt pyproject.toml
+	$(UV) pip install --quiet --require-hashes -r locks/service.txt
+	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev: .venv/.service locks/dev.txt
+	$(UV) pip install --quiet --require-hashes -r locks/dev.txt
+	@touch $@
+
+install: .venv/.dev ## set up .venv with everything that development needs
+
+serve: .venv/.service ## start the service on 127.0.0.1:8000 (LINDYN_PORT)
+	@exec $(BIN)/python -m lindyn_service
+
+test: .venv/.dev ## run the tests with their coverage gates
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
+
+lint: .venv/.dev ## format check, lint, import directions
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/lint-imports
+
+types: .venv/.dev ## strict type check
+	$(BIN)/pyright
+
+demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
+	$(BIN)/python examples/digits.py
+
+bench: .venv/.dev ## the kernel against ODE solvers, ratios side by side
+	$(BIN)/python benchmarks/kernel.py
+
+openapi: .venv/.dev ## write openapi/openapi.json from the code
+	$(BIN)/python -m lindyn_service.http.openapi > openapi/openapi.json
+
+lock: $(UV) ## resolve the locked dependencies anew
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service -o locks/service.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --group dev -c locks/service.txt -o locks/dev.txt
+
+clean: ## remove everything that the targets made
+	rm -rf .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

@@ -1,0 +1,48 @@
+"""Exact learning dynamics of deep linear networks: the client.
+
+    with lindyn.Client.local() as c:
+        t = c.trajectory(network={"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0}, task=sigma_yx, times=times)
+        t.loss, t.output
+"""
+
+from importlib.metadata import version
+
+from lindyn.client import Client
+from lindyn.errors import (
+    BusyError,
+    DeadlineError,
+    InfeasibleBalanceError,
+    LindynError,
+    LocalServiceError,
+    NotApplicableError,
+    NotBalancedError,
+    NotFoundError,
+    ProblemError,
+    RequestError,
+    ServiceFailedError,
+    TooLargeError,
+    UnexpectedReplyError,
+    UnreachableError,
+)
+from lindyn.results import Trajectory
+
+__all__ = [
+    "BusyError",
+    "Client",
+    "DeadlineError",
+    "InfeasibleBalanceError",
+    "LindynError",
+    "LocalServiceError",
+    "NotApplicableError",
+    "NotBalancedError",
+    "NotFoundError",
+    "ProblemError",
+    "RequestError",
+    "ServiceFailedError",
+    "TooLargeError",
+    "Trajectory",
+    "UnexpectedReplyError",
+    "UnreachableError",
+]
+
+__version__ = version("lindyn")

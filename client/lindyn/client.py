@@ -1,0 +1,165 @@
+"""The client: requests with numpy arrays, answers as numpy arrays."""
+
+import os
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+
+from lindyn.arrays import split
+from lindyn.errors import UnexpectedReplyError, UnreachableError, from_problem
+from lindyn.local import LocalService
+from lindyn.results import Trajectory, trajectory
+from lindyn.wire import npz
+from lindyn.wire.problem import Problem
+
+DEFAULT_URL = "http://127.0.0.1:8000"
+DEFAULT_TIMEOUT_SECONDS = 90.0
+
+_ANSWER_BYTES = 2**40  # answers come from a service that we chose: no bound but memory
+
+Array = npt.NDArray[Any]
+
+
+class Client:
+    """A connection to a service; use it as a context manager, or close it.
+
+    Args:
+        url: address of the service; by default `LINDYN_URL`, else the one that `make serve` uses.
+        timeout_seconds: longest wait for an answer.
+        transport: another way to the service than TCP, such as an ASGI application in tests.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.url = url or os.environ.get("LINDYN_URL", DEFAULT_URL)
+        self._http = httpx.Client(
+            base_url=self.url,
+            timeout=timeout_seconds,
+            transport=transport,
+            headers={"Accept": npz.MEDIA_TYPE},
+        )
+        self._service: LocalService | None = None
+
+    @classmethod
+    def local(cls, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, **settings: str | float) -> Self:
+        """Start a private service on this machine, for as long as this client is open.
+
+        Args:
+            timeout_seconds: longest wait for an answer.
+            settings: settings of the service by their name, such as `workers=1`.
+
+        Raises:
+            LocalServiceError: the service did not start; needs the package's extra `service`.
+        """
+        service = LocalService(settings)
+        transport = httpx.HTTPTransport(uds=str(service.socket))
+        client = cls("http://lindyn.local", timeout_seconds=timeout_seconds, transport=transport)
+        client._service = service
+        return client
+
+    def trajectory(
+        self,
+        *,
+        network: Mapping[str, Any] | BaseModel,
+        task: Mapping[str, Any] | BaseModel | Array,
+        times: Mapping[str, Any] | BaseModel | Array | Sequence[float],
+        quantities: Sequence[str] = ("loss", "output"),
+        method: str = "auto",
+        time_constant: float = 1.0,
+    ) -> Trajectory:
+        """Compute how a network learns a task.
+
+        Args:
+            network: for instance `{"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0}` or
+                `{"kind": "weights", "weights": [w1, w2]}` with w1 (hidden, in) and w2 (out, hidden).
+            task: for instance `{"kind": "data", "inputs": x, "targets": y, "whiten": True}`, or an input-output
+                correlation (out, in).
+            times: ascending, non-negative, or `{"start": 0, "stop": 10, "num": 200}`.
+            quantities: what to return.
+            method: `auto`, or a method by its name.
+            time_constant: tau, in the unit of times.
+
+        Returns:
+            The quantities as arrays with time first, and how they were computed.
+
+        Raises:
+            ProblemError: the service refuses or fails; one class per kind of problem.
+            UnreachableError: no service answers.
+        """
+        request = {
+            "network": network,
+            "task": task,
+            "times": times,
+            "quantities": list(quantities),
+            "method": method,
+            "time_constant": time_constant,
+        }
+        metadata, arrays = split(request)
+        if arrays:
+            content, media_type = npz.pack(metadata, arrays), {"Content-Type": npz.MEDIA_TYPE}
+            return _trajectory(self._send("POST", "/v1/trajectories", content=content, headers=media_type))
+        return _trajectory(self._send("POST", "/v1/trajectories", json=metadata))
+
+    def stored(self, key: str) -> Trajectory:
+        """Get an answer that the service still has.
+
+        Raises:
+            NotFoundError: it has not.
+        """
+        return _trajectory(self._send("GET", f"/v1/trajectories/{key}"))
+
+    def about(self) -> dict[str, Any]:
+        """Versions, methods, quantities and limits of the service."""
+        return self._send("GET", "/v1/about").json()
+
+    def close(self) -> None:
+        """Close the connection, and end the private service if there is one."""
+        self._http.close()
+        if self._service is not None:
+            self._service.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401 (httpx)
+        try:
+            response = self._http.request(method, path, **content)
+        except httpx.TransportError as error:
+            raise UnreachableError(
+                f"no answer from {self.url}{path} ({type(error).__name__}: {error}); is the service running? "
+                "Start one with `make serve`, or use lindyn.Client.local()"
+            ) from error
+        if response.is_success:
+            return response
+        try:
+            problem = Problem.model_validate_json(response.content)
+        except ValidationError:
+            raise UnexpectedReplyError(
+                f"{self.url}{path} answered {response.status_code} with {response.headers.get('content-type')}, which "
+                "is no problem of lindyn; is something else listening there, or a proxy between?"
+            ) from None
+        raise from_problem(problem)
+
+
+def _trajectory(response: httpx.Response) -> Trajectory:
+    try:
+        metadata, arrays = npz.unpack(response.content, largest_bytes=_ANSWER_BYTES)
+        return trajectory(metadata, arrays, response.headers.get("x-cache", "unknown"))
+    except (npz.NpzError, ValidationError, KeyError) as error:
+        raise UnexpectedReplyError(
+            f"the answer from {response.url} cannot be read ({error}); do the versions of client and service fit?"
+        ) from error

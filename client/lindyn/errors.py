@@ -1,0 +1,97 @@
+"""What can go wrong, as one small tree of exceptions."""
+
+from typing import ClassVar
+
+from lindyn.wire.problem import Problem
+
+
+class LindynError(Exception):
+    """Base of everything that this package raises about a service."""
+
+
+class UnreachableError(LindynError):
+    """No service answers at the address, or it stopped answering."""
+
+
+class UnexpectedReplyError(LindynError):
+    """The answer is not of the contract: a proxy's page, or a service of another version."""
+
+
+class LocalServiceError(LindynError):
+    """A private service did not start."""
+
+
+class ProblemError(LindynError):
+    """The service answered with a problem; `problem` holds all of it."""
+
+    codes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, problem: Problem) -> None:
+        lines = [f"{problem.detail} ({problem.code})"]
+        lines += [f"  {field.path}: {field.detail}" for field in problem.errors]
+        if problem.request_id is not None:
+            lines.append(f"  request {problem.request_id}")
+        super().__init__("\n".join(lines))
+        self.problem = problem
+
+
+class RequestError(ProblemError):
+    """The request breaks a rule; the message names the fields."""
+
+    codes = ("invalid-request", "malformed-body", "unsupported-media-type")
+
+
+class InfeasibleBalanceError(ProblemError):
+    """No weights of these widths have this lambda."""
+
+    codes = ("infeasible-balance",)
+
+
+class NotBalancedError(ProblemError):
+    """The closed form needs balanced weights; the message gives the residual and the nearest lambda."""
+
+    codes = ("not-balanced",)
+
+
+class NotApplicableError(ProblemError):
+    """No method covers the request."""
+
+    codes = ("not-applicable",)
+
+
+class TooLargeError(ProblemError):
+    """The request or its answer is over a limit; the message names limit and remedy."""
+
+    codes = ("too-large", "body-too-large")
+
+
+class NotFoundError(ProblemError):
+    """Nothing is stored under that key."""
+
+    codes = ("not-found",)
+
+
+class BusyError(ProblemError):
+    """The service cannot take the request now; try again."""
+
+    codes = ("busy", "shutting-down")
+
+
+class DeadlineError(ProblemError):
+    """The computation took longer than the service allows."""
+
+    codes = ("deadline",)
+
+
+class ServiceFailedError(ProblemError):
+    """The service failed; report the request's id."""
+
+    codes = ("internal", "worker-lost")
+
+
+_BY_CODE = {code: kind for kind in ProblemError.__subclasses__() for code in kind.codes}
+
+
+def from_problem(problem: Problem) -> ProblemError:
+    """Choose the class by the problem's code; unknown codes get the base class."""
+    return _BY_CODE.get(problem.code, ProblemError)(problem)

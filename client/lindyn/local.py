@@ -1,0 +1,72 @@
+"""A private service for a notebook: a child process on a unix socket that ends with its owner."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from lindyn.errors import LocalServiceError
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 15.0
+
+
+class LocalService:
+    """Starts the service and waits until it is ready.
+
+    Its standard input is a pipe from this process: when that ends, for whatever reason, the service stops.
+
+    Raises:
+        LocalServiceError: it did not start; the message has the last lines of its log.
+    """
+
+    def __init__(self, settings: Mapping[str, str | float]) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="lindyn-", ignore_cleanup_errors=True)
+        self.socket = Path(self._folder.name, "service.sock")
+        self._log = Path(self._folder.name, "service.log")
+        chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
+        lifeline = {"LINDYN_SOCKET": str(self.socket), "LINDYN_STOP_WITH_STDIN": "true"}
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "lindyn_service"],
+                env={**os.environ, **chosen, **lifeline},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the service; does nothing the second time."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._folder.cleanup()
+
+    def _wait_until_ready(self) -> None:
+        give_up = time.monotonic() + _START_SECONDS
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://lindyn.local") as http:
+            while self._process.poll() is None and time.monotonic() < give_up:
+                try:
+                    if http.get("/readyz").is_success:
+                        return
+                except httpx.TransportError:
+                    time.sleep(0.02)
+        last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
+        raise LocalServiceError(
+            "the private service did not start; it needs the extra: pip install 'lindyn[service]'. Its last words:\n"
+            + "\n".join(last)
+        )

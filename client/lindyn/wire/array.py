@@ -1,0 +1,93 @@
+"""Arrays in messages: nested lists in JSON, numpy arrays of float64 in Python."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from lindyn.wire.base import LARGEST
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class _ArrayType:
+    """Validation of a whole array in numpy, not element by element."""
+
+    def __init__(self, dimensions: int) -> None:
+        self.dimensions = dimensions
+
+    def __get_pydantic_core_schema__(self, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            self.validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(np.ndarray.tolist, when_used="json"),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema: JsonSchemaValue = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
+        for _ in range(self.dimensions):
+            schema = {"type": "array", "items": schema, "minItems": 1}
+        return schema
+
+    def validate(self, value: object) -> FloatArray:
+        """Return a read-only float64 array, or say what is wrong with the value."""
+        array = _from_array(value) if isinstance(value, np.ndarray) else _from_lists(value, self.dimensions)
+        if array.ndim != self.dimensions:
+            raise _error(f"got {array.ndim} dimensions, expected {self.dimensions}")
+        if array.size == 0:
+            raise _error(f"got an empty array of shape {array.shape}, expected at least one entry")
+        # the comparison is also false for NaN
+        allowed = np.abs(array) <= LARGEST
+        if not np.all(allowed):
+            index = tuple(int(i) for i in np.argwhere(~allowed)[0])
+            raise _error(f"got {array[index]} at {list(index)}, expected finite numbers up to {LARGEST:g}")
+        array = np.ascontiguousarray(array) + 0.0  # a copy of our own, and no negative zero
+        array.flags.writeable = False
+        return array
+
+
+def _error(text: str) -> PydanticCustomError:
+    # numbers are formatted before: pydantic fills templates itself
+    return PydanticCustomError("array", "{text}", {"text": text})
+
+
+def _from_array(value: npt.NDArray[Any]) -> FloatArray:
+    if value.dtype.kind not in "fiu":
+        raise _error(f"got an array of {value.dtype}, expected real numbers")
+    return value.astype(np.float64)
+
+
+def _from_lists(value: object, dimensions: int) -> FloatArray:
+    _check_lists(value, dimensions, ())
+    try:
+        return np.array(value, dtype=np.float64)
+    except OverflowError:
+        raise _error(f"got an integer beyond float64, expected numbers up to {LARGEST:g}") from None
+
+
+def _check_lists(value: object, dimensions: int, index: tuple[int, ...]) -> None:
+    """Check nesting, equal lengths and types; numpy would take strings and booleans for numbers."""
+    where = f" at {list(index)}" if index else ""
+    if not isinstance(value, list | tuple):
+        raise _error(f"got {type(value).__name__}{where}, expected a list")
+    entries: Sequence[object] = value  # pyright: ignore[reportUnknownVariableType]
+    if dimensions == 1:
+        wrong = set(map(type, entries)) - {int, float}
+        if wrong:
+            names = ", ".join(sorted(kind.__name__ for kind in wrong))
+            raise _error(f"got {names} among the entries{where}, expected numbers")
+        return
+    for i, entry in enumerate(entries):
+        _check_lists(entry, dimensions - 1, (*index, i))
+    lengths = sorted({len(entry) for entry in entries if isinstance(entry, list | tuple)})  # pyright: ignore[reportUnknownArgumentType]
+    if len(lengths) > 1:
+        raise _error(f"got rows of different lengths ({lengths[0]} and {lengths[-1]}), expected equal ones")
+
+
+Vector = Annotated[FloatArray, _ArrayType(1)]
+Matrix = Annotated[FloatArray, _ArrayType(2)]

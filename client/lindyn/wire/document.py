@@ -1,0 +1,118 @@
+"""A message as one tree: arrays are put at the paths that an npz archive names, and validated with the rest."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import numpy.typing as npt
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lindyn.wire.times import GRID, LIST
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_UNION_TAGS = (GRID, LIST)
+
+
+class InvalidDocumentError(ValueError):
+    """A message breaks the contract; `errors` pairs paths with what is wrong there."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{path}: {detail}" for path, detail in errors))
+        self.errors = tuple(errors)
+
+
+def graft(metadata: dict[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    """Put arrays into the tree: `network.weights.0` becomes metadata["network"]["weights"][0].
+
+    Raises:
+        InvalidDocumentError: a path leads through a value that has no such part, or skips an index.
+    """
+    for path in sorted(arrays, key=lambda name: [(len(part), part) for part in name.split(".")]):
+        _put(metadata, path, arrays[path])
+    return metadata
+
+
+def _put(tree: dict[str, Any], path: str, array: npt.NDArray[Any]) -> None:
+    *parents, last = path.split(".")
+    node: Any = tree
+    for here, following in pairwise([*parents, last]):
+        empty: Any = [] if following.isdecimal() else {}
+        node = _child(node, here, path, empty)
+    if isinstance(node, dict):
+        node[last] = array
+    elif isinstance(node, list) and last.isdecimal() and int(last) == len(node):  # pyright: ignore[reportUnknownArgumentType]
+        node.append(array)  # pyright: ignore[reportUnknownMemberType]
+    else:
+        raise InvalidDocumentError([(path, "the archive's path does not fit the metadata or skips an index")])
+
+
+def _child(node: Any, name: str, path: str, empty: Any) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(node, dict):
+        return node.setdefault(name, empty)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if isinstance(node, list) and name.isdecimal() and int(name) < len(node):  # pyright: ignore[reportUnknownArgumentType]
+        return node[int(name)]  # pyright: ignore[reportUnknownVariableType]
+    raise InvalidDocumentError([(path, "the archive's path leads through a value that has no such part")])
+
+
+def read(model: type[_Model], document: Any) -> _Model:  # noqa: ANN401 (JSON)
+    """Validate a tree.
+
+    Raises:
+        InvalidDocumentError: every rule that is broken, with its path.
+    """
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        found = [_described(details, document) for details in error.errors(include_url=False)]
+        raise InvalidDocumentError(found) from None
+
+
+def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa: ANN401 (JSON)
+    path = ".".join(_path(details["loc"], document))
+    context: dict[str, Any] = details.get("ctx", {})
+    match details["type"]:
+        case "greater_than_equal":
+            return path, f"got {details['input']:g}, expected at least {context['ge']:g}"
+        case "less_than_equal":
+            return path, f"got {details['input']:g}, expected at most {context['le']:g}"
+        case "union_tag_invalid":
+            return path, f"got kind {_shown(context['tag'])}, allowed are {context['expected_tags']}"
+        case "union_tag_not_found":
+            return path, "got no 'kind', which says what the other fields are"
+        case "missing":
+            return path, "this field is required"
+        case "extra_forbidden":
+            return path, "this field is unknown"
+        case "array" | "times" | "widths":
+            return path, details["msg"]
+        case _:
+            return path, f"{details['msg']}, got {_shown(details['input'])}"
+
+
+def _shown(value: object) -> str:
+    """A short picture of a value, whatever it is."""
+    if isinstance(value, str | int | float | None):
+        text = repr(value)
+        return text if len(text) <= 80 else f"{text[:77]}..."
+    return f"a value of type {type(value).__name__}"
+
+
+def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN401 (JSON)
+    """The place in the document: without the tags that pydantic adds once for each union on the way."""
+    path: list[str] = []
+    node: Any = document
+    tagged = False
+    for part in loc:
+        if isinstance(part, str) and not isinstance(node, dict):
+            continue  # the value is short for an object: a bare matrix for a task
+        if not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):  # pyright: ignore[reportUnknownMemberType]
+            tagged = True
+            continue
+        tagged = False
+        path.append(str(part))
+        try:
+            node = node[part]
+        except (KeyError, IndexError, TypeError):
+            node = None
+    return path

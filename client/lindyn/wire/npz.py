@@ -1,0 +1,81 @@
+"""Messages as npz archives: a JSON string named `metadata` beside arrays named by their path, never a pickle."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+MEDIA_TYPE = "application/x-npz"
+METADATA = "metadata"
+
+
+class NpzError(ValueError):
+    """The bytes are not an archive of this kind, or break a limit."""
+
+
+def pack(metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """Write an uncompressed archive that `np.load(..., allow_pickle=False)` reads."""
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **arrays)
+    return buffer.getvalue()
+
+
+def unpack(
+    data: bytes, *, largest_bytes: int, most_entries: int = 256
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+    """Read an archive of untrusted origin.
+
+    Args:
+        data: the archive.
+        largest_bytes: bound on the sum of the arrays' sizes, checked before anything is expanded.
+        most_entries: bound on the number of arrays.
+
+    Returns:
+        The metadata and the arrays by name.
+
+    Raises:
+        NpzError: not a zip of npy entries, pickled objects, no metadata, or a limit is broken.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            total = sum(entry.file_size for entry in entries)
+            if len(entries) > most_entries or total > largest_bytes:
+                raise NpzError(
+                    f"the archive has {len(entries)} entries of {total} bytes in all, "
+                    f"at most {most_entries} entries and {largest_bytes} bytes are read"
+                )
+            arrays = {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
+        metadata: Any = json.loads(str(arrays.pop(METADATA)[()]))
+    except NpzError:
+        raise
+    except KeyError:
+        raise NpzError(f"the archive has no entry '{METADATA}' with the JSON part of the message") from None
+    except Exception as error:
+        # a damaged archive makes zipfile, zlib, numpy and json raise almost anything
+        raise NpzError(f"the bytes are not a readable npz archive ({type(error).__name__})") from error
+    if not isinstance(metadata, dict):
+        raise NpzError(f"'{METADATA}' must hold a JSON object, got {type(metadata).__name__}")
+    return metadata, arrays
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    """Read one npy entry whose header must agree with its size, so that no header can ask for memory."""
+    content = archive.read(entry)
+    stream = io.BytesIO(content)
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise NpzError(f"entry '{entry.filename}' has npy version {version}, versions 1.0 and 2.0 are read")
+    read_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    shape, _, dtype = read_header(stream)
+    size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
+    if dtype.hasobject or size != len(content) - stream.tell():
+        raise NpzError(f"entry '{entry.filename}' of shape {shape} and type {dtype} does not fit its bytes")
+    stream.seek(0)
+    return np.lib.format.read_array(stream, allow_pickle=False)

@@ -1,0 +1,26 @@
+"""The one shape of every error (RFC 9457)."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from lindyn.wire.base import Reply
+
+
+class FieldProblem(Reply):
+    """What is wrong at one place of the request."""
+
+    path: Annotated[str, Field(examples=["network.dims"])]
+    detail: str
+
+
+class Problem(Reply):
+    """Body of every error answer, as application/problem+json."""
+
+    type: Annotated[str, Field(examples=["/problems/invalid-request"])]
+    code: Annotated[str, Field(examples=["invalid-request"])]
+    title: str
+    status: int
+    detail: Annotated[str, Field(description="What was got, what is allowed, what to do.")]
+    errors: list[FieldProblem] = []
+    request_id: str | None = None

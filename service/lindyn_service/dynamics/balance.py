@@ -1,0 +1,46 @@
+"""How far weights are from lambda-balanced, and when balanced weights exist at all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+
+@dataclass(frozen=True)
+class Balance:
+    """The nearest multiple of the identity to B = w2^T w2 - w1 w1^T.
+
+    Attributes:
+        lam: tr(B) / hidden, in squared units of the weights.
+        residual: ||B - lam I||_F.
+        relative_residual: the residual over ||w1||_F^2 + ||w2||_F^2, 0 for zero weights.
+    """
+
+    lam: float
+    residual: float
+    relative_residual: float
+
+
+def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Balance:
+    """Measure the balance of two adjacent layers; gradient flow conserves B for any weights and data.
+
+    Source: Domine et al. (2025), arXiv 2409.14623, definition of lambda-balanced weights; the thesis's Theorem 4.5.1
+    prints tr(B) without the division by the hidden width.
+    """
+    b = w2.T @ w2 - w1 @ w1.T
+    lam = float(np.trace(b)) / len(b)
+    residual = float(np.linalg.norm(b - lam * np.eye(len(b))))
+    size = float(np.sum(w1 * w1) + np.sum(w2 * w2))
+    return Balance(lam, residual, residual / size if size > 0 else 0.0)
+
+
+def broken_inequality(lam: float, n_in: int, n_hidden: int, n_out: int) -> str | None:
+    """Say which condition for the existence of lam-balanced weights fails, if one does.
+
+    Only two conditions exist: lam > 0 needs hidden <= out, lam < 0 needs hidden <= in (the rank of B's larger term).
+    """
+    if lam > 0 and n_hidden > n_out:
+        return f"lambda > 0 needs hidden <= out, got lambda = {lam:g}, hidden = {n_hidden}, out = {n_out}"
+    if lam < 0 and n_hidden > n_in:
+        return f"lambda < 0 needs hidden <= in, got lambda = {lam:g}, hidden = {n_hidden}, in = {n_in}"
+    return None

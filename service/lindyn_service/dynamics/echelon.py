@@ -1,0 +1,90 @@
+"""Which modes the initial weights reach, and how: the row echelon form of their coordinates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.linalg import lapack, solve_triangular
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Echelon:
+    """Coordinates G = lower @ Z^T with orthonormal Z, which is never needed.
+
+    Row `pivots[j]` is the first with an entry in column j. A row that is no pivot although columns were left
+    (`unreached`) is a direction without overlap with the initial weights. `remainders` is what each row adds to those before it, and
+    `rounding` the size of the rounding error of the coordinates, eps ||G||_F.
+    """
+
+    lower: Float[np.ndarray, "row pivot"]
+    pivots: Int[np.ndarray, " pivot"]
+    unreached: Int[np.ndarray, " skipped"]
+    remainders: Float[np.ndarray, " row"]
+    rounding: float
+
+
+def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
+    """Reduce g row by row, in the order given.
+
+    A row becomes a pivot when what the earlier pivots leave of it is more than rounding: of the row itself, and of the
+    pivots times the weights y with which they make up the row, max(rows, hidden) eps ||g||_F (1 + ||y||). Generic weights
+    take one QR factorisation; the loop is for those that miss a row.
+    """
+    n_rows, n_hidden = g.shape
+    rounding = EPS * float(np.linalg.norm(g))
+    tolerance = max(n_rows, n_hidden) * rounding
+    n_pivots = min(n_rows, n_hidden)
+    lower = np.linalg.qr(g.T, mode="r").T
+    if _all_reached(lower[:n_pivots], tolerance):
+        remainders = np.zeros(n_rows)
+        remainders[:n_pivots] = np.abs(np.diagonal(lower))
+        return Echelon(lower, np.arange(n_pivots), np.empty(0, dtype=np.intp), remainders, rounding)
+    return _row_by_row(g, tolerance, rounding)
+
+
+def _all_reached(leading: Float[np.ndarray, "pivot pivot"], tolerance: float) -> bool:
+    """Whether each of the first rows is a pivot; row i of the inverse is (-y, 1) / pivot."""
+    if np.any(np.abs(np.diagonal(leading)) <= tolerance):
+        return False
+    inverse, _ = lapack.dtrtri(leading, lower=1)
+    strict = np.tril(inverse, -1)
+    uncertainty = np.abs(np.diagonal(inverse)) + np.linalg.norm(strict, axis=1)
+    return bool(np.all(uncertainty * tolerance < 1))
+
+
+def _row_by_row(g: Float[np.ndarray, "row hidden"], tolerance: float, rounding: float) -> Echelon:
+    """Gram-Schmidt with reorthogonalisation, dropping rows that add no direction."""
+    n_rows, n_hidden = g.shape
+    basis = np.empty((min(n_rows, n_hidden), n_hidden))
+    lower = np.zeros((n_rows, len(basis)))
+    remainders = np.zeros(n_rows)
+    pivots: list[int] = []
+    unreached: list[int] = []
+    for i, row in enumerate(g):
+        k = len(pivots)
+        first = basis[:k] @ row
+        rest = row - first @ basis[:k]
+        second = basis[:k] @ rest
+        rest -= second @ basis[:k]
+        lower[i, :k] = first + second
+        remainders[i] = np.linalg.norm(rest) if k < len(basis) else 0.0
+        if remainders[i] > tolerance * (1 + _weight(lower[pivots, :k], lower[i, :k])):
+            lower[i, k] = remainders[i]
+            basis[k] = rest / remainders[i]
+            pivots.append(i)
+        elif k < n_hidden:
+            unreached.append(i)
+    return Echelon(
+        lower[:, : len(pivots)],
+        np.array(pivots, dtype=np.intp),
+        np.array(unreached, dtype=np.intp),
+        remainders,
+        rounding,
+    )
+
+
+def _weight(pivot_rows: Float[np.ndarray, "pivot pivot"], row: Float[np.ndarray, " pivot"]) -> float:
+    """||y|| of row = y @ pivot_rows."""
+    return float(np.linalg.norm(solve_triangular(pivot_rows, row, trans="T", lower=True))) if len(row) else 0.0

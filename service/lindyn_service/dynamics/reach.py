@@ -1,0 +1,50 @@
+"""Which modes the initial weights can learn, and how surely that is known."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from lindyn_service.dynamics.echelon import EPS
+from lindyn_service.dynamics.exact import Solution
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What the overlap of the initial weights with the growing modes decides.
+
+    Attributes:
+        task_rank: number of modes with a singular value above rounding.
+        reached: number of those that are learned in the end.
+        missed: indices of modes without overlap although hidden units are free: the network ends at a saddle.
+        smallest_overlap: of a direction that is reached, in units of the rounding error of the weights.
+        rounding_time: when an overlap of one rounding error with the fastest missed mode would be learned, in units of
+            the time constant; None when nothing is missed.
+    """
+
+    task_rank: int
+    reached: int
+    missed: tuple[int, ...]
+    smallest_overlap: float | None
+    rounding_time: float | None
+
+
+def reach(solution: Solution) -> Reach:
+    """Read the reach of the initial weights off the echelon form."""
+    modes, reduced = solution.modes, solution.echelon
+    largest_side = max(len(modes.u), len(modes.v))
+    task_rank = int(np.count_nonzero(modes.s > largest_side * EPS * modes.s[0]))
+    missed = tuple(int(i) for i in reduced.unreached if i < task_rank)
+    overlaps = reduced.remainders[reduced.pivots]
+    return Reach(
+        task_rank=task_rank,
+        reached=int(np.count_nonzero(reduced.pivots < task_rank)),
+        missed=missed,
+        smallest_overlap=float(np.min(overlaps)) / reduced.rounding if len(overlaps) else None,
+        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.rounding) if missed else None,
+    )
+
+
+def _rounding_time(rate: float, overlap: float) -> float | None:
+    """Time for an overlap to grow at `rate` to the size of a learned mode, sqrt(2 rate)."""
+    return max(0.0, math.log(math.sqrt(2 * rate) / overlap)) / rate if overlap > 0 else None

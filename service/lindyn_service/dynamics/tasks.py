@@ -1,0 +1,77 @@
+"""What a network is trained on, reduced to the second moments that full-batch learning sees."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Second moments of the training data.
+
+    Attributes:
+        sigma_yx: Y X^T / P, (out, in).
+        sigma_xx: X X^T / P, (in, in); None stands for the identity (white inputs).
+        sigma_yy_trace: trace of Y Y^T / P; None when the targets' scale is unknown.
+    """
+
+    sigma_yx: Float[np.ndarray, "out in"]
+    sigma_xx: Float[np.ndarray, "in in"] | None = None
+    sigma_yy_trace: float | None = None
+
+
+def from_data(
+    inputs: Float[np.ndarray, "sample in"], targets: Float[np.ndarray, "sample out"], *, whiten: bool
+) -> Moments:
+    """Take moments of data, rows are samples, without centring.
+
+    Whitening replaces the inputs by sigma_xx^{-1/2} x (the symmetric square root, which stays closest to the given
+    coordinates), on the span of the inputs; when they do not span the space, sigma_xx becomes the projector on their span.
+    """
+    n_samples = len(inputs)
+    trace = float(np.sum(targets * targets)) / n_samples
+    if not whiten:
+        return Moments(targets.T @ inputs / n_samples, inputs.T @ inputs / n_samples, trace)
+    left, strengths, right = np.linalg.svd(inputs, full_matrices=False)
+    kept = strengths > max(inputs.shape) * EPS * strengths[0]
+    left, right = left[:, kept], right[kept]
+    sigma_yx = (targets.T @ left) @ right / np.sqrt(n_samples)
+    full_rank = len(right) == inputs.shape[1]
+    return Moments(sigma_yx, None if full_rank else right.T @ right, trace)
+
+
+def regression(n_in: int, n_out: int, n_samples: int, rng: np.random.Generator) -> Moments:
+    """Gaussian targets on Gaussian inputs that are whitened exactly."""
+    inputs = rng.standard_normal((n_samples, n_in))
+    targets = rng.standard_normal((n_samples, n_out))
+    return from_data(inputs, targets, whiten=True)
+
+
+def semantic(levels: int) -> Moments:
+    """The hierarchy of Saxe et al. (2019), 10.1073/pnas.1820226116: 2^levels items, one unit input each.
+
+    Feature 0 is 1 for every item; then, breadth first, one per inner node of the binary tree, +1 on the items in its
+    left half, -1 in its right half, 0 elsewhere. Inputs are orthogonal, so sigma_xx = I / 2^levels.
+    """
+    n_items = 2**levels
+    features = [np.ones(n_items)]
+    for level in range(levels):
+        half = n_items >> (level + 1)
+        for start in range(0, n_items, 2 * half):
+            feature = np.zeros(n_items)
+            feature[start : start + half], feature[start + half : start + 2 * half] = 1.0, -1.0
+            features.append(feature)
+    return from_data(np.eye(n_items), np.stack(features, axis=1), whiten=False)
+
+
+def spectrum(
+    n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator
+) -> Moments:
+    """White inputs with the given singular values of sigma_yx (zeros for the rest) and random singular vectors."""
+    u, _ = np.linalg.qr(rng.standard_normal((n_out, n_out)))
+    v, _ = np.linalg.qr(rng.standard_normal((n_in, n_in)))
+    rank = len(singular_values)
+    return Moments((u[:, :rank] * singular_values) @ v[:, :rank].T)

@@ -1,0 +1,34 @@
+"""What an engine promises, whatever machines it computes on."""
+
+from collections.abc import Callable
+from typing import Protocol, TypeVar, TypeVarTuple
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+class Engine(Protocol):
+    """Runs functions away from the event loop."""
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Compute `function(*args)` elsewhere and wait for the result.
+
+        The function may be run twice if the process that ran it dies, so it must be pure. Cancelling the
+        caller stops the computation itself.
+
+        Args:
+            function: a function at the top of an importable module; it travels by name.
+            args: what can be pickled, and small: it is pickled on the event loop.
+
+        Returns:
+            What the function returned. Large arrays belong in a file whose name is returned: pickles
+            travel at about 0.2 GB/s.
+
+        Raises:
+            BusyError: too many callers wait already; raised at once.
+            DeadlineError: no result in time; the computation was stopped.
+            ShuttingDownError: the engine takes no more work, or stopped this work on its way out.
+            WorkerLostError: the process died, and so did the one that tried again.
+            Exception: whatever the function raised, as it is, with the remote traceback as a note.
+        """
+        ...

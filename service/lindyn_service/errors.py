@@ -1,0 +1,132 @@
+"""Everything that the service answers with an error, one class per problem code (design: RFC 9457)."""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """An error that a client is told about.
+
+    Args:
+        detail: what was got, what is allowed, what to do.
+        errors: pairs of a path into the request (`network.dims`) and what is wrong there.
+    """
+
+    code: ClassVar[str] = "internal"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    retry_after_seconds: ClassVar[int | None] = None
+
+    def __init__(self, detail: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+
+    def __reduce__(self) -> tuple[type["ServiceError"], tuple[str, tuple[tuple[str, str], ...]]]:
+        """Travel whole from a worker process."""
+        return type(self), (self.detail, self.errors)
+
+
+class MalformedBodyError(ServiceError):
+    """The body is not JSON, or not an npz archive."""
+
+    code = "malformed-body"
+    status = 400
+    title = "The body cannot be read"
+
+
+class NotFoundError(ServiceError):
+    """Nothing is stored or served there."""
+
+    code = "not-found"
+    status = 404
+    title = "Not found"
+
+
+class BodyTooLargeError(ServiceError):
+    """The body has more bytes than the service reads."""
+
+    code = "body-too-large"
+    status = 413
+    title = "The body is too large"
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """The body's content type is neither JSON nor npz."""
+
+    code = "unsupported-media-type"
+    status = 415
+    title = "Unsupported content type"
+
+
+class InvalidRequestError(ServiceError):
+    """A field breaks a rule of the contract."""
+
+    code = "invalid-request"
+    status = 422
+    title = "The request is invalid"
+
+
+class InfeasibleBalanceError(ServiceError):
+    """No weights of these widths are balanced at this lambda."""
+
+    code = "infeasible-balance"
+    status = 422
+    title = "No balanced weights exist for these widths"
+
+
+class NotBalancedError(ServiceError):
+    """The closed form needs balanced weights and these are not."""
+
+    code = "not-balanced"
+    status = 422
+    title = "The weights are not balanced"
+
+
+class NotApplicableError(ServiceError):
+    """No available method covers the request, for another reason than balance."""
+
+    code = "not-applicable"
+    status = 422
+    title = "No method covers this request"
+
+
+class TooLargeError(ServiceError):
+    """The estimated cost is over a limit."""
+
+    code = "too-large"
+    status = 422
+    title = "The request is too large"
+
+
+class BusyError(ServiceError):
+    """The queue for the workers is full."""
+
+    code = "busy"
+    status = 503
+    title = "The service is busy"
+    retry_after_seconds = 1
+
+
+class ShuttingDownError(ServiceError):
+    """The service is draining and takes no new work."""
+
+    code = "shutting-down"
+    status = 503
+    title = "The service is shutting down"
+    retry_after_seconds = 5
+
+
+class DeadlineError(ServiceError):
+    """The computation took longer than the service allows."""
+
+    code = "deadline"
+    status = 504
+    title = "The deadline passed"
+
+
+class WorkerLostError(ServiceError):
+    """The worker process died, and so did the one that tried again."""
+
+    code = "worker-lost"
+    status = 500
+    title = "The computation was lost"

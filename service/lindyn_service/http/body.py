@@ -1,0 +1,79 @@
+"""Reading request bodies, JSON and npz, within bounds."""
+
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from lindyn.wire import npz
+from lindyn.wire.document import InvalidDocumentError, graft, read
+from lindyn_service.errors import (
+    BodyTooLargeError,
+    InvalidRequestError,
+    MalformedBodyError,
+    UnsupportedMediaTypeError,
+)
+from lindyn_service.settings import Settings
+from lindyn_service.translate import Format
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+JSON = "application/json"
+
+
+def wanted_format(request: Request) -> Format:
+    """The format of the answer: npz where the client accepts it, else JSON."""
+    return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "") else "json"
+
+
+async def read_body(request: Request, model: type[_Model]) -> _Model:
+    """Read, parse and validate a body.
+
+    Raises:
+        UnsupportedMediaTypeError: neither JSON nor npz.
+        BodyTooLargeError: more bytes than the settings allow; reading stops there.
+        MalformedBodyError: not JSON, or not an npz archive.
+        InvalidRequestError: every rule of the contract that is broken, with its path.
+    """
+    settings: Settings = request.app.state.settings
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in (JSON, npz.MEDIA_TYPE):
+        raise UnsupportedMediaTypeError(
+            f"got content type {media_type or 'none'}; send {JSON} or {npz.MEDIA_TYPE} in Content-Type"
+        )
+    body = await _bounded(request, settings.max_body_bytes)
+    try:
+        return read(model, _tree(body, media_type, settings.max_body_bytes))
+    except InvalidDocumentError as error:
+        raise InvalidRequestError(_summary(error), error.errors) from None
+
+
+async def _bounded(request: Request, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLargeError(f"the body has more than {limit} bytes, the limit; send fewer samples, or npz")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _tree(body: bytes, media_type: str, limit: int) -> Any:  # noqa: ANN401 (JSON)
+    if media_type == npz.MEDIA_TYPE:
+        try:
+            return graft(*npz.unpack(body, largest_bytes=limit))
+        except npz.NpzError as error:
+            raise MalformedBodyError(f"{error}; write it with np.savez(file, metadata=json_text, **arrays)") from None
+    try:
+        # NaN and Infinity are read, so that the field that holds them can be named
+        return from_json(body, allow_inf_nan=True)
+    except ValueError as error:
+        raise MalformedBodyError(f"the body is not JSON: {error}") from None
+
+
+def _summary(error: InvalidDocumentError) -> str:
+    path, detail = error.errors[0]
+    more = len(error.errors) - 1
+    return f"{path or 'the body'}: {detail}" + (f" (and {more} more)" if more else "")

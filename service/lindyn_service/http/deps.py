@@ -1,0 +1,23 @@
+"""What routes ask for, as annotated aliases."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from lindyn_service.answer import Answers
+from lindyn_service.http.body import wanted_format
+from lindyn_service.settings import Settings
+from lindyn_service.translate import Format
+
+
+def _answers(request: Request) -> Answers:
+    return request.app.state.answers
+
+
+def _settings(request: Request) -> Settings:
+    return request.app.state.settings
+
+
+AnswersDep = Annotated[Answers, Depends(_answers)]
+SettingsDep = Annotated[Settings, Depends(_settings)]
+FormatDep = Annotated[Format, Depends(wanted_format)]

@@ -1,0 +1,85 @@
+"""Is the service alive, is it ready, and what is it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from lindyn.wire.base import LARGEST, Reply
+from lindyn.wire.times import MOST_TIMES
+from lindyn.wire.trajectory import METHODS, QUANTITIES
+from lindyn_service.http.deps import SettingsDep
+from lindyn_service.translate import SOLVER, VERSION
+
+PROBE_SECONDS = 2.0
+
+router = APIRouter(tags=["service"])
+
+
+class Health(Reply):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Readiness(Reply):
+    """Whether work can be done, and in which state each dependency is."""
+
+    ready: bool
+    workers: Annotated[str, Field(description="ok, or failed")]
+    cache: Annotated[str, Field(description="ok, degraded (slower, never wrong), or memory-only")]
+
+
+class About(Reply):
+    """What this service is and what it allows."""
+
+    name: str = "lindyn"
+    version: str
+    solver: Annotated[str, Field(description="Part of every key.")]
+    methods: list[str]
+    quantities: list[str]
+    limits: dict[str, Any]
+
+
+@router.get("/healthz", operation_id="health", summary="Liveness")
+async def healthz() -> Health:
+    """The process answers."""
+    return Health()
+
+
+@router.get("/readyz", operation_id="readiness", summary="Readiness, with each dependency's state")
+async def readyz(request: Request) -> JSONResponse:
+    """A worker answers; the cache may be degraded."""
+    state = request.app.state
+    workers = await state.engine.probe(PROBE_SECONDS)
+    if state.shared is not None:
+        await state.shared.ping()
+    readiness = Readiness(
+        ready=workers,
+        workers="ok" if workers else "failed",
+        cache="memory-only" if state.shared is None else state.shared.state,
+    )
+    return JSONResponse(readiness.model_dump(), 200 if workers else 503)
+
+
+@router.get("/v1/about", operation_id="about", summary="Versions, methods, quantities and limits")
+async def about(settings: SettingsDep) -> About:
+    """What can be asked, and how much."""
+    return About(
+        version=VERSION,
+        solver=SOLVER,
+        methods=list(METHODS),
+        quantities=list(QUANTITIES),
+        limits={
+            "max_body_bytes": settings.max_body_bytes,
+            "max_answer_bytes": settings.max_answer_bytes,
+            "max_work_bytes": settings.max_work_bytes,
+            "max_flops": settings.max_flops,
+            "max_times": MOST_TIMES,
+            "max_magnitude": LARGEST,
+            "deadline_seconds": settings.deadline_seconds,
+            "workers": settings.workers,
+            "queue": settings.queue,
+        },
+    )

@@ -1,0 +1,58 @@
+"""Around every request: an id, a line in the log, and a problem where something of ours failed."""
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lindyn_service.http.problems import internal_error
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """Pure ASGI middleware; the base class for middleware of the framework halves the throughput."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if status:
+                raise
+            await internal_error(request_id)(scope, receive, send_with_id)
+        finally:
+            milliseconds = 1000 * (time.perf_counter() - started)
+            log.info("%s %s %s %d %.1f ms", request_id, scope["method"], scope["path"], status, milliseconds)
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id where it is harmless, else one of our own."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
+            return value.decode("latin-1")
+    return secrets.token_hex(8)

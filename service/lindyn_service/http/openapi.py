@@ -1,0 +1,86 @@
+"""The OpenAPI document: what the framework sees of the routes, with the bodies that they read themselves."""
+
+import json
+import sys
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from lindyn.wire import npz
+from lindyn.wire.problem import Problem
+from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
+
+_REFERENCE = "#/components/schemas/{model}"
+_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+
+
+def _content(model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        "application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}},
+        npz.MEDIA_TYPE: _BINARY,
+    }
+
+
+TRAJECTORY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _content(TrajectoryRequest)}}
+
+ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer; X-Cache says hit, miss or coalesced, ETag is the key.",
+        "content": _content(TrajectoryReply),
+    },
+    304: {"description": "The client has the answer (If-None-Match)."},
+    "4XX": {"description": "The request cannot be answered as it is."},
+    "5XX": {"description": "The service cannot answer now."},
+}
+
+
+def install(app: FastAPI) -> None:
+    """Serve the completed document at /openapi.json."""
+
+    def completed() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = document(app)
+        return app.openapi_schema
+
+    app.openapi = completed
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Build the document with the schemas of all messages."""
+    schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    models: list[tuple[type[BaseModel], Any]] = [
+        (TrajectoryRequest, "validation"),
+        (TrajectoryReply, "validation"),
+        (Problem, "validation"),
+    ]
+    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+    components = schema.setdefault("components", {}).setdefault("schemas", {})
+    components |= definitions["$defs"]
+    problem = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
+    for path in schema["paths"].values():
+        for operation in path.values():
+            _complete(operation["responses"], problem)
+    return schema
+
+
+def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
+    """Every operation answers errors as problems; validation by the framework itself does not happen."""
+    responses.pop("422", None)
+    for status, text in (("4XX", "The request cannot be answered as it is."), ("5XX", "The service cannot answer.")):
+        responses[status] = {"description": text, "content": problem}
+
+
+def main() -> None:
+    """Print the document."""
+    from lindyn_service.app import create_app  # noqa: PLC0415 (the application imports the routes, they this module)
+    from lindyn_service.settings import load  # noqa: PLC0415
+
+    json.dump(create_app(load()).openapi(), sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

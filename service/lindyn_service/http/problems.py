@@ -1,0 +1,61 @@
+"""Every error as application/problem+json (RFC 9457)."""
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from lindyn.wire.problem import FieldProblem, Problem
+from lindyn_service.errors import ServiceError
+
+MEDIA_TYPE = "application/problem+json"
+
+
+def install(app: FastAPI) -> None:
+    """Answer the errors of all routes, and of no route, in one shape."""
+    app.add_exception_handler(ServiceError, _service_error)
+    app.add_exception_handler(HTTPException, _http_error)
+
+
+def internal_error(request_id: str) -> Response:
+    """The answer to a defect of ours: nothing but the request's id."""
+    problem = _problem(
+        "internal", "Internal error", 500, "the service failed; report the request id", request_id
+    )
+    return _response(problem)
+
+
+def _service_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        raise error
+    fields = [FieldProblem(path=path, detail=detail) for path, detail in error.errors]
+    problem = _problem(error.code, error.title, error.status, error.detail, request.state.request_id, fields)
+    retry = error.retry_after_seconds
+    return _response(problem, {} if retry is None else {"Retry-After": str(retry)})
+
+
+def _http_error(request: Request, error: Exception) -> Response:
+    """What the framework raises by itself: unknown paths and methods."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = error.detail.lower().replace(" ", "-")
+    detail = f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for what is served"
+    problem = _problem(code, error.detail, error.status_code, detail, request.state.request_id)
+    return _response(problem, dict(error.headers or {}))
+
+
+def _problem(
+    code: str, title: str, status: int, detail: str, request_id: str, errors: list[FieldProblem] | None = None
+) -> Problem:
+    return Problem(
+        type=f"/problems/{code}",
+        code=code,
+        title=title,
+        status=status,
+        detail=detail,
+        errors=errors or [],
+        request_id=request_id,
+    )
+
+
+def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:
+    return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)

@@ -1,0 +1,20 @@
+"""A first computation for each new worker, so that no request pays for imports and first calls."""
+
+import numpy as np
+
+from lindyn.wire.document import read
+from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service import translate
+
+
+def solve_something() -> None:
+    """Solve a small problem with all quantities, and encode it both ways."""
+    document = {
+        "network": {"kind": "balanced", "dims": [3, 2, 3], "lambda": 1.0, "seed": 0},
+        "task": np.eye(3),
+        "times": [0.0, 1.0],
+        "quantities": list(QUANTITIES),
+    }
+    request = read(TrajectoryRequest, document)
+    translate.answer(request, "", "json")
+    translate.answer(request, "", "npz")

@@ -1,0 +1,42 @@
+"""The echelon form against its definition."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lindyn_service.dynamics.echelon import echelon
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))
+def test_same_gram_matrix_and_shape(n_rows, n_hidden, rank, seed):
+    rng = np.random.default_rng(seed)
+    g = rng.standard_normal((n_rows, rank)) @ rng.standard_normal((rank, n_hidden))
+    found = echelon(g)
+    size = np.linalg.norm(g) ** 2
+    assert np.allclose(found.lower @ found.lower.T, g @ g.T, atol=1e-13 * size)
+    for column, row in enumerate(found.pivots):
+        assert not np.any(found.lower[:row, column])
+        assert abs(found.lower[row, column]) > 0
+
+
+def test_rows_without_new_direction_are_reported():
+    g = np.array([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [1.0, 1.0, 0.0]])
+    found = echelon(g)
+    assert list(found.pivots) == [0, 2]
+    assert list(found.unreached) == [1, 3]
+
+
+def test_rows_after_the_last_hidden_unit_are_not_missed():
+    found = echelon(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    assert list(found.pivots) == [0, 1]
+    assert len(found.unreached) == 0
+
+
+@pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-9])
+def test_rounding_behind_a_small_pivot_is_no_pivot(small):
+    """A direction seen through a small pivot is known to eps / small only."""
+    rng = np.random.default_rng(2)
+    rotation = np.linalg.qr(rng.standard_normal((3, 3)))[0]
+    g = np.array([[1.0, 0.0, 0.0], [1.0, small, 0.0], [0.3, 1.0, 0.0]]) @ rotation
+    assert list(echelon(g).unreached) == [2]

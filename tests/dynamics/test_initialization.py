@@ -1,0 +1,67 @@
+"""Balanced draws against the definition of balance and the conditions for its existence."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lindyn_service.dynamics.balance import balance, broken_inequality
+from lindyn_service.dynamics.initialization import Directions, balanced_weights
+from support.problems import balances, sizes
+
+
+@given(sizes(9), balances, st.floats(-6, 1), st.integers(0, 2**32))
+def test_balanced_or_impossible(dims, lam, exponent, seed):
+    n_in, n_hidden, n_out = dims
+    rng = np.random.default_rng(seed)
+    # B = lam I has rank n_hidden, and w2^T w2 (w1 w1^T) at most n_out (n_in)
+    possible = not ((lam > 0 and n_hidden > n_out) or (lam < 0 and n_hidden > n_in))
+    if not possible:
+        with pytest.raises(ValueError, match="needs hidden <="):
+            balanced_weights(dims, lam, 10**exponent, rng)
+        return
+    w1, w2 = balanced_weights(dims, lam, 10**exponent, rng)
+    assert (w1.shape, w2.shape) == ((n_hidden, n_in), (n_out, n_hidden))
+    size = np.sum(w1**2) + np.sum(w2**2)
+    assert np.linalg.norm(w2.T @ w2 - w1 @ w1.T - lam * np.eye(n_hidden)) <= 1e-14 * size
+    assert balance(w1, w2).relative_residual <= 1e-14
+
+
+def test_counterexamples_to_theorem_3_4_1():
+    """ERRATA: the widths alone do not fix the sign of lambda."""
+    for dims, lam in (((3, 3, 5), -2.0), ((5, 2, 4), 2.0)):
+        w1, w2 = balanced_weights(dims, lam, 1.0, np.random.default_rng(0))
+        assert np.allclose(w2.T @ w2 - w1 @ w1.T, lam * np.eye(dims[1]), atol=1e-14)
+
+
+def test_product_keeps_the_scale_of_the_draw():
+    """Singular values of w2 w1 are those of a product of Gaussian matrices: E ||w2 w1||^2 = scale^4 in hidden out."""
+    rng = np.random.default_rng(5)
+    squares = [np.sum((w2 @ w1) ** 2) for w1, w2 in (balanced_weights((4, 3, 5), 1.0, 0.5, rng) for _ in range(2000))]
+    assert np.isclose(np.mean(squares), 0.5**4 * 4 * 3 * 5, rtol=0.1)
+
+
+def test_aligned_weights_share_the_singular_vectors():
+    rng = np.random.default_rng(6)
+    u, _, vt = np.linalg.svd(rng.standard_normal((4, 3)))
+    w1, w2 = balanced_weights((3, 3, 4), 2.0, 1.0, rng, Directions(u, vt.T))
+    strengths = u.T @ w2 @ w1 @ vt.T
+    off_diagonal = strengths - np.pad(np.diag(np.diagonal(strengths)), ((0, 1), (0, 0)))
+    assert np.allclose(off_diagonal, 0, atol=1e-14)
+
+
+def test_measured_balance():
+    w1, w2 = np.array([[1.0, 2.0]]), np.array([[3.0]])
+    found = balance(w1, w2)
+    assert (found.lam, found.residual) == (4.0, 0.0)
+    unequal = balance(np.diag([1.0, 2.0]), np.zeros((1, 2)))
+    assert unequal.lam == -2.5
+    assert np.isclose(unequal.residual, np.hypot(1.5, 1.5))
+    assert np.isclose(unequal.relative_residual, np.hypot(1.5, 1.5) / 5)
+    assert balance(np.zeros((2, 2)), np.zeros((2, 2))).relative_residual == 0.0
+
+
+def test_inequality_is_named():
+    assert broken_inequality(1.0, 5, 4, 3) == "lambda > 0 needs hidden <= out, got lambda = 1, hidden = 4, out = 3"
+    assert broken_inequality(-1.0, 3, 4, 5) == "lambda < 0 needs hidden <= in, got lambda = -1, hidden = 4, in = 3"
+    assert broken_inequality(0.0, 1, 9, 1) is None

@@ -1,0 +1,101 @@
+"""Moments of tasks against their definitions."""
+
+import numpy as np
+import pytest
+
+from lindyn_service.dynamics import tasks
+from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+
+TOLERANCE = 1e-9
+
+
+def data(n_samples=40, n_in=5, n_out=3, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n_samples, n_in)), rng.standard_normal((n_samples, n_out))
+
+
+def test_moments_of_data():
+    x, y = data()
+    moments = tasks.from_data(x, y, whiten=False)
+    assert np.allclose(moments.sigma_yx, sum(np.outer(b, a) for a, b in zip(x, y, strict=True)) / 40)
+    assert np.allclose(moments.sigma_xx, sum(np.outer(a, a) for a in x) / 40)
+    assert np.isclose(moments.sigma_yy_trace, np.mean(np.sum(y**2, axis=1)))
+
+
+def test_whitening_is_the_symmetric_square_root():
+    x, y = data()
+    values, vectors = np.linalg.eigh(x.T @ x / 40)
+    white = x @ (vectors / np.sqrt(values)) @ vectors.T
+    moments = tasks.from_data(x, y, whiten=True)
+    assert moments.sigma_xx is None
+    assert np.allclose(moments.sigma_yx, y.T @ white / 40, atol=1e-13)
+
+
+def test_whitening_of_inputs_that_span_a_part():
+    x, y = data()
+    x[:, 4] = x[:, 0] + x[:, 1]
+    moments = tasks.from_data(x, y, whiten=True)
+    projector = moments.sigma_xx
+    assert np.isclose(np.trace(projector), 4)
+    assert np.allclose(projector @ projector, projector)
+    assert np.allclose(projector @ x.T, x.T)
+    white = white_task(moments, TOLERANCE)
+    assert white.basis.shape == (5, 4)
+    assert np.isclose(white.variance, 1)
+    # least squares leaves the same loss
+    best = np.linalg.lstsq(x, y, rcond=None)[0]
+    assert np.isclose(white.irreducible_loss, 0.5 * np.sum((x @ best - y) ** 2) / 40)
+
+
+def test_semantic_hierarchy():
+    """Singular values 2 sqrt 2 (twice), 2 (twice), sqrt 2 (four times): EXPERIMENTS, figure 4.1."""
+    moments = tasks.semantic(3)
+    items = 8 * moments.sigma_yx.T
+    assert np.array_equal(items[:, 0], np.ones(8))
+    assert np.array_equal(items[:, 1], [1, 1, 1, 1, -1, -1, -1, -1])
+    assert np.array_equal(items[:, 3], [0, 0, 0, 0, 1, 1, -1, -1])
+    assert np.array_equal(items[:, 7], [0, 0, 0, 0, 0, 0, 1, -1])
+    expected = [np.sqrt(8)] * 2 + [2.0] * 2 + [np.sqrt(2)] * 4
+    assert np.allclose(np.linalg.svd(items, compute_uv=False), expected)
+    assert np.allclose(moments.sigma_xx, np.eye(8) / 8)
+    assert np.isclose(moments.sigma_yy_trace, np.sum(items**2) / 8)
+
+
+def test_regression_is_white():
+    rng = np.random.default_rng(3)
+    moments = tasks.regression(4, 2, 30, rng)
+    assert moments.sigma_xx is None
+    # E tr(sigma_yy) = n_out
+    traces = [tasks.regression(4, 2, 30, rng).sigma_yy_trace for _ in range(300)]
+    assert np.isclose(np.mean(traces), 2, rtol=0.05)
+
+
+def test_spectrum():
+    moments = tasks.spectrum(5, 4, np.array([3.0, 1.0]), np.random.default_rng(1))
+    assert np.allclose(np.linalg.svd(moments.sigma_yx, compute_uv=False), [3, 1, 0, 0], atol=1e-15)
+
+
+@pytest.mark.parametrize("variance", [0.125, 1.0, 7.0])
+def test_isotropic_inputs_are_white_in_disguise(variance):
+    sigma_yx = np.arange(6.0).reshape(2, 3)
+    found = white_task(tasks.Moments(sigma_yx, variance * np.eye(3), 1000.0), TOLERANCE)
+    assert np.isclose(found.variance, variance)
+    assert np.allclose(found.sigma_yx, sigma_yx / variance)
+    # the loss of the best weights sigma_yx / variance
+    assert np.isclose(found.irreducible_loss, 500 - 0.5 * np.sum(sigma_yx**2) / variance)
+
+
+def test_coloured_inputs_are_measured():
+    found = white_task(tasks.Moments(np.ones((1, 2)), np.diag([1.0, 3.0])), TOLERANCE)
+    assert isinstance(found, float)
+    assert np.isclose(found, np.sqrt(2) / np.sqrt(10))
+
+
+def test_no_inputs_at_all():
+    assert white_task(tasks.Moments(np.zeros((1, 2)), np.zeros((2, 2))), TOLERANCE) == 1.0
+
+
+def test_white_inputs_pass_through():
+    found = white_task(tasks.Moments(np.ones((1, 2))), TOLERANCE)
+    assert isinstance(found, WhiteTask)
+    assert (found.variance, found.basis, found.irreducible_loss) == (1.0, None, None)
