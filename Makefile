@@ -51,7 +51,7 @@ bench: .venv/.dev ## the kernel against ODE solvers, ratios side by side
 	$(BIN)/python benchmarks/kernel.py
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
-	$(BIN)/python -m lindyn_service.http.openapi > openapi/openapi.json
+	$(BIN)/python -m lindyn_service.export > openapi/openapi.json
 
 lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt

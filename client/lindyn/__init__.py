@@ -1,8 +1,8 @@
 """Exact learning dynamics of deep linear networks: the client.
 
-    with lindyn.Client.local() as c:
-        t = c.trajectory(network={"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0}, task=sigma_yx, times=times)
-        t.loss, t.output
+with lindyn.Client.local() as c:
+    t = c.trajectory(network={"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0}, task=sigma_yx, times=times)
+    t.loss, t.output
 """
 
 from importlib.metadata import version

@@ -1,5 +1,8 @@
 """Requests with numpy arrays anywhere in them: what travels as JSON, and what as bytes."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +26,7 @@ def _without(node: Mapping[str, Any], path: str, arrays: _Arrays) -> dict[str, A
         plain = value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
         here = f"{path}{name}"
         if isinstance(plain, Mapping):
-            kept[name] = _without(plain, f"{here}.", arrays)  # pyright: ignore[reportUnknownArgumentType]
+            kept[name] = _without(plain, f"{here}.", arrays)
         elif isinstance(plain, np.ndarray):
             arrays[here] = plain
         elif _holds_array(plain):
@@ -34,4 +37,4 @@ def _without(node: Mapping[str, Any], path: str, arrays: _Arrays) -> dict[str, A
 
 
 def _holds_array(value: object) -> bool:
-    return isinstance(value, Sequence) and any(isinstance(item, np.ndarray) for item in value)  # pyright: ignore[reportUnknownVariableType]
+    return isinstance(value, Sequence) and any(isinstance(item, np.ndarray) for item in value)

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Self, TypeVar
@@ -30,7 +30,6 @@ _POLL_SECONDS = 0.02
 _FORMATS: tuple[Format, ...] = ("json", "npz")
 
 Part = TypeVar("Part", bound=Request)
-
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,7 @@ class Answers:
 
     def normalise(self, request: TrajectoryRequest) -> tuple[TrajectoryRequest, str]:
         """Draw the seeds that were omitted, and address the request by its content."""
-        normal = request.model_copy(
-            update={"network": _with_seed(request.network), "task": _with_seed(request.task)}
-        )
+        normal = request.model_copy(update={"network": _with_seed(request.network), "task": _with_seed(request.task)})
         return normal, digest(normal, translate.SOLVER)
 
     async def trajectory(self, request: TrajectoryRequest, key: str, form: Format) -> Answer:
@@ -115,9 +112,24 @@ class Answers:
         n_times = len(request.resolved_times())
         cost = estimate(request.dims, n_times, request.quantities, _samples(request))
         limits = self._limits
-        _check("bytes of answer", cost.numbers * _BYTES_PER_NUMBER[form], limits.max_answer_bytes, "times or quantities")
-        _check("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes, "samples or smaller widths")
-        _check("floating-point operations", cost.flops, limits.max_flops, "times or quantities, or smaller widths")
+        _check(
+            "bytes of answer",
+            cost.numbers * _BYTES_PER_NUMBER[form],
+            limits.max_answer_bytes,
+            "times or quantities",
+        )
+        _check(
+            "bytes of working memory",
+            cost.work_numbers * 8,
+            limits.max_work_bytes,
+            "samples or smaller widths",
+        )
+        _check(
+            "floating-point operations",
+            cost.flops,
+            limits.max_flops,
+            "times or quantities, or smaller widths",
+        )
 
     async def _once(self, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
@@ -134,9 +146,7 @@ class Answers:
         body = await self._wait(flight, name)
         return Answer(key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
 
-    async def _fly(
-        self, flight: _Flight, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]
-    ) -> None:
+    async def _fly(self, flight: _Flight, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]) -> None:
         name = _name(key, form)
         try:
             with flight.scope:
@@ -201,7 +211,7 @@ class Answers:
         return None if body is None else await self._engine.run(translate.transcode, body, form)
 
     @asynccontextmanager
-    async def _turn(self, name: str) -> AsyncIterator[bytes | None]:
+    async def _turn(self, name: str) -> AsyncGenerator[bytes | None]:
         """Wait while another process computes this answer: yields its answer, or None when it is our turn.
 
         The wait is bounded: after a deadline we compute without the lease, twice rather than never.

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -19,35 +19,52 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LINDYN_", frozen=True, extra="forbid")
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")
-    socket: Path | None = Field(None, description="Unix socket to listen on, instead of host and port.")
-    stop_with_stdin: bool = Field(False, description="Stop when standard input ends (a private service's lifeline).")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line logged.")
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 8000
+    socket: Annotated[Path | None, Field(description="Unix socket to listen on, instead of host and port.")] = None
+    stop_with_stdin: Annotated[
+        bool, Field(description="Stop when standard input ends (a private service's lifeline).")
+    ] = False
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="Least severe line logged.")
+    ] = "info"
 
-    workers: int = Field(
-        default_factory=lambda: os.cpu_count() or 1, ge=1, le=1024, description="Worker processes that compute."
-    )
-    queue: int = Field(64, ge=0, le=100_000, description="Computations that may wait for a worker; more get 503.")
-    deadline_seconds: float = Field(
-        60.0, gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."
-    )
-    grace_seconds: float = Field(5.0, ge=0, le=3_600, description="Time for admitted work when the service stops.")
+    workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = os.cpu_count() or 1
+    queue: Annotated[
+        int, Field(ge=0, le=100_000, description="Computations that may wait for a worker; more get 503.")
+    ] = 64
+    deadline_seconds: Annotated[
+        float,
+        Field(gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."),
+    ] = 60.0
+    grace_seconds: Annotated[
+        float, Field(ge=0, le=3_600, description="Time for admitted work when the service stops.")
+    ] = 5.0
 
-    redis_url: str | None = Field(
-        None, description="Shared cache, redis:// or unix://; none: a private Valkey is started."
+    redis_url: Annotated[
+        str | None, Field(description="Shared cache, redis:// or unix://; none: a private Valkey is started.")
+    ] = None
+    embedded_cache: Annotated[bool, Field(description="Start a private Valkey when no redis_url is given.")] = True
+    redis_timeout_seconds: Annotated[
+        float, Field(gt=0, le=60, description="Longest wait for a reply of the shared cache.")
+    ] = 0.5
+    cache_seconds: Annotated[int, Field(ge=1, description="Time to live of an entry in the shared cache.")] = 7 * 86_400
+    cache_value_bytes: Annotated[int, Field(ge=0, description="Largest answer kept in the shared cache.")] = (
+        4 * _MEBIBYTE
     )
-    embedded_cache: bool = Field(True, description="Start a private Valkey when no redis_url is given.")
-    redis_timeout_seconds: float = Field(0.5, gt=0, le=60, description="Longest wait for a reply of the shared cache.")
-    cache_seconds: int = Field(7 * 86_400, ge=1, description="Time to live of an entry in the shared cache.")
-    cache_value_bytes: int = Field(4 * _MEBIBYTE, ge=0, description="Largest answer kept in the shared cache.")
-    memory_cache_bytes: int = Field(256 * _MEBIBYTE, ge=0, description="Bound of the cache in this process.")
-    embedded_cache_bytes: int = Field(256 * _MEBIBYTE, ge=_MEBIBYTE, description="Bound of the private Valkey.")
+    memory_cache_bytes: Annotated[int, Field(ge=0, description="Bound of the cache in this process.")] = 256 * _MEBIBYTE
+    embedded_cache_bytes: Annotated[int, Field(ge=_MEBIBYTE, description="Bound of the private Valkey.")] = (
+        256 * _MEBIBYTE
+    )
 
-    max_body_bytes: int = Field(64 * _MEBIBYTE, ge=1, description="Largest request body; more gets 413.")
-    max_answer_bytes: int = Field(256 * _MEBIBYTE, ge=1, description="Largest estimated answer; more gets 422.")
-    max_work_bytes: int = Field(4096 * _MEBIBYTE, ge=1, description="Largest estimated working memory; more gets 422.")
-    max_flops: float = Field(2e12, gt=0, description="Largest estimated work of a request; more gets 422.")
+    max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
+    max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (
+        256 * _MEBIBYTE
+    )
+    max_work_bytes: Annotated[int, Field(ge=1, description="Largest estimated working memory; more gets 422.")] = (
+        4096 * _MEBIBYTE
+    )
+    max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 
 
 def load() -> Settings:
@@ -57,7 +74,7 @@ def load() -> Settings:
         SettingsError: one sentence for each variable that cannot be used.
     """
     try:
-        return Settings()  # pyright: ignore[reportCallIssue] (pydantic's mypy-only defaults)
+        return Settings()
     except ValidationError as error:
         lines = [
             f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {details['msg']}, "

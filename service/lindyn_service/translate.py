@@ -1,5 +1,8 @@
 """From a request to an encoded answer: the only file that knows both the messages and the arrays. Runs in a worker."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
 from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
@@ -15,7 +18,7 @@ from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.balance import broken_inequality
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
-from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
 from lindyn_service.dynamics.modes import modes
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError, NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem
@@ -122,7 +125,8 @@ def _check_moments(sigma_yx: np.ndarray, sigma_xx: np.ndarray | None, trace: flo
         explained = float(np.sum(along[:, present] ** 2 / eigenvalues[present]))
     if trace is not None and trace < explained * (1 - TOLERANCE):
         raise _invalid(
-            "task.sigma_yy_trace", f"got {trace:.17g}, data with these correlations have at least {explained:.17g}"
+            "task.sigma_yy_trace",
+            f"got {trace:.17g}, data with these correlations have at least {explained:.17g}",
         )
 
 
@@ -154,11 +158,11 @@ def _balanced(network: BalancedNetwork, moments: tasks.Moments) -> tuple[np.ndar
     return (w1 if basis is None else w1 @ basis.T), w2
 
 
-def _directions(white: WhiteTask | float, lam: float) -> Directions:
-    if isinstance(white, float):
+def _directions(white: WhiteTask | Coloured, lam: float) -> Directions:
+    if isinstance(white, Coloured):
         raise NotApplicableError(
-            f"aligned weights need white inputs, sigma_xx is {white:.3g} away from a multiple of the identity (relative); "
-            "whiten the inputs or draw weights that are not aligned"
+            f"aligned weights need white inputs, sigma_xx is {white.residual:.3g} away from a multiple of the identity "
+            "(relative); whiten the inputs or draw weights that are not aligned"
         )
     found = modes(white.sigma_yx, lam)
     return Directions(found.u, found.v)

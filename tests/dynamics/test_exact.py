@@ -1,17 +1,18 @@
 """The exact solution against independent truth: 90-digit references, high precision, ODE integration, properties."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from support.oracle import exact_qqt, integrate, qqt, relative_error
+from support.problems import Drawn, drawn, qqt_at, weights_at
 
 from lindyn_service.dynamics.exact import phi, solve
 from lindyn_service.dynamics.reach import reach
-from support.oracle import exact_qqt, integrate, qqt, relative_error
-from support.problems import Drawn, drawn, qqt_at, weights_at
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "balanced_qqt.json").read_text())["cases"]
 EPS = np.finfo(float).eps
@@ -87,7 +88,7 @@ def test_excess_loss_never_rises(problem, phases):
         w1, w2 = weights_at(solution, phase / problem.rate)
         losses.append(0.5 * np.sum((problem.sigma_yx - w2 @ w1) ** 2))
     size = np.sum(problem.sigma_yx**2) + losses[0]
-    assert all(later <= earlier + 1e-12 * size for earlier, later in zip(losses, losses[1:], strict=False))
+    assert all(later <= earlier + 1e-12 * size for earlier, later in pairwise(losses))
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.problems import balances, sizes
 
 from lindyn_service.dynamics.balance import balance, broken_inequality
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
-from support.problems import balances, sizes
 
 
 @given(sizes(9), balances, st.floats(-6, 1), st.integers(0, 2**32))

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from support.problems import qqt_at
 
 from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.reach import reach
-from support.problems import qqt_at
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 10, 50])

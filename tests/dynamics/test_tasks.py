@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lindyn_service.dynamics import tasks
-from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
 
 TOLERANCE = 1e-9
 
@@ -87,12 +87,12 @@ def test_isotropic_inputs_are_white_in_disguise(variance):
 
 def test_coloured_inputs_are_measured():
     found = white_task(tasks.Moments(np.ones((1, 2)), np.diag([1.0, 3.0])), TOLERANCE)
-    assert isinstance(found, float)
-    assert np.isclose(found, np.sqrt(2) / np.sqrt(10))
+    assert isinstance(found, Coloured)
+    assert np.isclose(found.residual, np.sqrt(2) / np.sqrt(10))
 
 
 def test_no_inputs_at_all():
-    assert white_task(tasks.Moments(np.zeros((1, 2)), np.zeros((2, 2))), TOLERANCE) == 1.0
+    assert white_task(tasks.Moments(np.zeros((1, 2)), np.zeros((2, 2))), TOLERANCE) == Coloured(1.0)
 
 
 def test_white_inputs_pass_through():

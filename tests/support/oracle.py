@@ -5,9 +5,9 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 
-def exact_qqt(w1, w2, sigma_yx, lam, time, digits=80):
-    """e^{Ft} Q0 (I + Q0^T int_0^t e^{2Fs} ds Q0)^{-1} Q0^T e^{Ft} in `digits` digits, straight from the definition."""
-    with mp.workdps(digits + int(abs(float(time)) * _norm(sigma_yx, lam))):
+def exact_qqt(w1, w2, sigma_yx, lam, time):
+    """e^{Ft} Q0 (I + Q0^T int_0^t e^{2Fs} ds Q0)^{-1} Q0^T e^{Ft} in 80 digits, straight from the definition."""
+    with mp.workdps(80 + int(abs(float(time)) * _rate(sigma_yx, lam))):
         n_in, n_out = sigma_yx.shape[1], sigma_yx.shape[0]
         f = mp.zeros(n_in + n_out)
         for i in range(n_in):
@@ -27,8 +27,8 @@ def exact_qqt(w1, w2, sigma_yx, lam, time, digits=80):
         return np.array(p.tolist(), dtype=float)
 
 
-def _norm(sigma_yx, lam):
-    return float(np.hypot(np.linalg.norm(sigma_yx, 2), lam / 2)) + 1.0
+def _rate(sigma_yx, lam):
+    return float(np.hypot(np.linalg.norm(sigma_yx, 2), lam / 2))
 
 
 def integrate(w1, w2, sigma_yx, times, sigma_xx=None):
@@ -44,7 +44,13 @@ def integrate(w1, w2, sigma_yx, times, sigma_xx=None):
 
     start = np.concatenate([w1.ravel(), w2.ravel()])
     flow = solve_ivp(
-        velocity, (0, times[-1]), start, method="DOP853", t_eval=times, rtol=1e-12, atol=1e-14 * np.abs(start).max()
+        velocity,
+        (0, times[-1]),
+        start,
+        method="DOP853",
+        t_eval=times,
+        rtol=1e-12,
+        atol=1e-14 * np.abs(start).max(),
     )
     assert flow.success
     return [

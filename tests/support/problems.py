@@ -29,9 +29,7 @@ def sizes(largest):
     return st.tuples(*[st.integers(1, largest)] * 3)
 
 
-balances = st.one_of(
-    st.just(0.0), st.floats(-6, 6).map(lambda x: 10**x), st.floats(-6, 6).map(lambda x: -(10**x))
-)
+balances = st.one_of(st.just(0.0), st.floats(-6, 6).map(lambda x: 10**x), st.floats(-6, 6).map(lambda x: -(10**x)))
 
 
 @st.composite

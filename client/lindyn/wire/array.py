@@ -1,5 +1,8 @@
 """Arrays in messages: nested lists in JSON, numpy arrays of float64 in Python."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -26,9 +29,7 @@ class _ArrayType:
             serialization=core_schema.plain_serializer_function_ser_schema(np.ndarray.tolist, when_used="json"),
         )
 
-    def __get_pydantic_json_schema__(
-        self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         schema: JsonSchemaValue = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
         for _ in range(self.dimensions):
             schema = {"type": "array", "items": schema, "minItems": 1}
@@ -75,7 +76,7 @@ def _check_lists(value: object, dimensions: int, index: tuple[int, ...]) -> None
     where = f" at {list(index)}" if index else ""
     if not isinstance(value, list | tuple):
         raise _error(f"got {type(value).__name__}{where}, expected a list")
-    entries: Sequence[object] = value  # pyright: ignore[reportUnknownVariableType]
+    entries: Sequence[object] = value
     if dimensions == 1:
         wrong = set(map(type, entries)) - {int, float}
         if wrong:
@@ -84,7 +85,7 @@ def _check_lists(value: object, dimensions: int, index: tuple[int, ...]) -> None
         return
     for i, entry in enumerate(entries):
         _check_lists(entry, dimensions - 1, (*index, i))
-    lengths = sorted({len(entry) for entry in entries if isinstance(entry, list | tuple)})  # pyright: ignore[reportUnknownArgumentType]
+    lengths = sorted({len(entry) for entry in entries if isinstance(entry, list | tuple)})
     if len(lengths) > 1:
         raise _error(f"got rows of different lengths ({lengths[0]} and {lengths[-1]}), expected equal ones")
 

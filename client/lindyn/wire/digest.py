@@ -1,5 +1,8 @@
 """The content address of a request."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
 import hashlib
 import struct
 from typing import Any

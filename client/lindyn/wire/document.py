@@ -1,6 +1,9 @@
 """A message as one tree: arrays are put at the paths that an npz archive names, and validated with the rest."""
 
-from collections.abc import Mapping, Sequence
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -41,31 +44,44 @@ def _put(tree: dict[str, Any], path: str, array: npt.NDArray[Any]) -> None:
         node = _child(node, here, path, empty)
     if isinstance(node, dict):
         node[last] = array
-    elif isinstance(node, list) and last.isdecimal() and int(last) == len(node):  # pyright: ignore[reportUnknownArgumentType]
-        node.append(array)  # pyright: ignore[reportUnknownMemberType]
+    elif isinstance(node, list) and last.isdecimal() and int(last) == len(node):
+        node.append(array)
     else:
         raise InvalidDocumentError([(path, "the archive's path does not fit the metadata or skips an index")])
 
 
 def _child(node: Any, name: str, path: str, empty: Any) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(node, dict):
-        return node.setdefault(name, empty)  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    if isinstance(node, list) and name.isdecimal() and int(name) < len(node):  # pyright: ignore[reportUnknownArgumentType]
-        return node[int(name)]  # pyright: ignore[reportUnknownVariableType]
+        return node.setdefault(name, empty)
+    if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
+        return node[int(name)]
     raise InvalidDocumentError([(path, "the archive's path leads through a value that has no such part")])
 
 
-def read(model: type[_Model], document: Any) -> _Model:  # noqa: ANN401 (JSON)
+def read(
+    model: type[_Model],
+    document: Any,  # noqa: ANN401 (JSON)
+    conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None = None,
+) -> _Model:
     """Validate a tree.
+
+    Args:
+        model: what it should be.
+        document: the tree.
+        conflicts: finds broken rules between fields of a tree whose single fields are right.
 
     Raises:
         InvalidDocumentError: every rule that is broken, with its path.
     """
     try:
-        return model.model_validate(document)
+        message = model.model_validate(document)
     except ValidationError as error:
         found = [_described(details, document) for details in error.errors(include_url=False)]
         raise InvalidDocumentError(found) from None
+    broken = conflicts(message) if conflicts is not None else ()
+    if broken:
+        raise InvalidDocumentError(broken)
+    return message
 
 
 def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa: ANN401 (JSON)
@@ -106,7 +122,7 @@ def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN4
     for part in loc:
         if isinstance(part, str) and not isinstance(node, dict):
             continue  # the value is short for an object: a bare matrix for a task
-        if not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):  # pyright: ignore[reportUnknownMemberType]
+        if not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):
             tagged = True
             continue
         tagged = False

@@ -45,9 +45,7 @@ class BalancedNetwork(Request):
         tuple[Width, Width, Width],
         Field(description="Widths: in, hidden, out. lambda > 0 needs hidden <= out, lambda < 0 hidden <= in."),
     ]
-    lam: Annotated[
-        Number, Field(alias="lambda", description="Balance, in squared units of the weights; 0 is rich.")
-    ]
+    lam: Annotated[Number, Field(alias="lambda", description="Balance, in squared units of the weights; 0 is rich.")]
     scale: Annotated[Positive, Field(description="Standard deviation of the Gaussian draw.")] = 1.0
     aligned: Annotated[Flag, Field(description="Take the singular vectors from the task.")] = False
     seed: Seed = None

@@ -1,5 +1,8 @@
 """Messages as npz archives: a JSON string named `metadata` beside arrays named by their path, never a pickle."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
 import io
 import json
 import zipfile
@@ -70,9 +73,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise NpzError(f"entry '{entry.filename}' has npy version {version}, versions 1.0 and 2.0 are read")
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(stream)
     size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
     if dtype.hasobject or size != len(content) - stream.tell():

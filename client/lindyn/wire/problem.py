@@ -22,5 +22,5 @@ class Problem(Reply):
     title: str
     status: int
     detail: Annotated[str, Field(description="What was got, what is allowed, what to do.")]
-    errors: list[FieldProblem] = []
+    errors: list[FieldProblem] = Field(default_factory=list[FieldProblem])
     request_id: str | None = None

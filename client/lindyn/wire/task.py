@@ -1,5 +1,8 @@
 """What the network is trained on."""
 
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -26,9 +29,7 @@ class DataTask(Request):
     kind: Literal["data"]
     inputs: Annotated[Matrix, Field(description="(samples, in)", examples=[[[1.0, 0.0], [0.0, 1.0]]])]
     targets: Annotated[Matrix, Field(description="(samples, out)", examples=[[[1.0, 0.0], [0.0, 2.0]]])]
-    whiten: Annotated[
-        Flag, Field(description="Replace inputs x by sigma_xx^(-1/2) x on their span (not centred).")
-    ]
+    whiten: Annotated[Flag, Field(description="Replace inputs x by sigma_xx^(-1/2) x on their span (not centred).")]
 
 
 class RegressionTask(Request):
@@ -62,8 +63,6 @@ def _bare_matrix(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
 
 
 Task = Annotated[
-    Annotated[
-        CorrelationTask | DataTask | RegressionTask | SemanticTask | SpectrumTask, Field(discriminator="kind")
-    ],
+    Annotated[CorrelationTask | DataTask | RegressionTask | SemanticTask | SpectrumTask, Field(discriminator="kind")],
     BeforeValidator(_bare_matrix),
 ]

@@ -15,9 +15,7 @@ GRID, LIST = "(grid)", "(list)"
 
 def _ascending(times: FloatArray) -> FloatArray:
     if len(times) > MOST_TIMES:
-        raise PydanticCustomError(
-            "times", "got {got} times, at most {most}", {"got": len(times), "most": MOST_TIMES}
-        )
+        raise PydanticCustomError("times", "got {got} times, at most {most}", {"got": len(times), "most": MOST_TIMES})
     if times[0] < 0:
         raise PydanticCustomError("times", "got {got} first, times must be >= 0", {"got": float(times[0])})
     falls = np.flatnonzero(np.diff(times) < 0)

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field
 from lindyn.wire.array import FloatArray
 from lindyn.wire.base import Positive, Reply, Request
 from lindyn.wire.network import Network
-from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
+from lindyn.wire.task import Task
 from lindyn.wire.times import TimeGrid, Times
 
 Quantity = Literal[
@@ -39,7 +39,9 @@ class TrajectoryRequest(Request):
     task: Task
     times: Times
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow, in the unit of times.")] = 1.0
-    quantities: Annotated[list[Quantity], Field(min_length=1), AfterValidator(_in_order)] = ["loss", "output"]
+    quantities: Annotated[list[Quantity], Field(min_length=1), AfterValidator(_in_order)] = Field(
+        default_factory=lambda: ["loss", "output"]
+    )
     method: Method = "auto"
 
     @property
@@ -51,58 +53,8 @@ class TrajectoryRequest(Request):
         """All times as an array."""
         return self.times.resolve() if isinstance(self.times, TimeGrid) else self.times
 
-    def conflicts(self) -> list[tuple[str, str]]:
-        """What fits no rule of a single field: pairs of a path and what is wrong there."""
-        return _task_conflicts(self.task, self.dims[0], self.dims[-1])
 
-
-def _task_conflicts(task: Any, n_in: int, n_out: int) -> list[tuple[str, str]]:  # noqa: ANN401
-    match task:
-        case CorrelationTask():
-            return _correlation_conflicts(task, n_in, n_out)
-        case DataTask(inputs=inputs, targets=targets):
-            found = [_columns("task.inputs", inputs, n_in, "input"), _columns("task.targets", targets, n_out, "output")]
-            if len(inputs) != len(targets):
-                detail = f"got {len(targets)} rows, task.inputs has {len(inputs)}; rows are samples"
-                found.append(("task.targets", detail))
-            return [conflict for conflict in found if conflict]
-        case SemanticTask(levels=levels):
-            width = 2**levels
-            return [
-                ("network.dims", f"got {name} width {got}, {levels} levels have {width} {what}")
-                for name, got, what in (("input", n_in, "items"), ("output", n_out, "features"))
-                if got != width
-            ]
-        case SpectrumTask(singular_values=values):
-            found = []
-            if len(values) > min(n_in, n_out):
-                most = f"min(in, out) = {min(n_in, n_out)}"
-                found.append(("task.singular_values", f"got {len(values)} values, at most {most} fit the network"))
-            if values.min() < 0:
-                found.append(("task.singular_values", f"got {values.min():g}, singular values are >= 0"))
-            return found
-        case _:
-            return []
-
-
-def _columns(path: str, matrix: FloatArray, width: int, end: str) -> tuple[str, str] | None:
-    if matrix.shape[1] == width:
-        return None
-    return path, f"got {matrix.shape[1]} columns, the network's {end} width is {width}"
-
-
-def _correlation_conflicts(task: CorrelationTask, n_in: int, n_out: int) -> list[tuple[str, str]]:
-    shapes = {"task.sigma_yx": (task.sigma_yx, (n_out, n_in))}
-    if task.sigma_xx is not None:
-        shapes["task.sigma_xx"] = (task.sigma_xx, (n_in, n_in))
-    return [
-        (path, f"got shape {matrix.shape}, the network's widths ask for {shape}")
-        for path, (matrix, shape) in shapes.items()
-        if matrix.shape != shape
-    ]
-
-
-class Warning_(Reply):
+class ReplyWarning(Reply):
     """Something about the answer that its reader should know."""
 
     code: str
@@ -123,5 +75,5 @@ class TrajectoryReply(Reply):
     times: Any
     quantities: dict[str, Any]
     diagnostics: dict[str, Any]
-    warnings: list[Warning_]
+    warnings: list[ReplyWarning]
     version: str

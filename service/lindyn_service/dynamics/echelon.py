@@ -13,9 +13,12 @@ EPS = float(np.finfo(np.float64).eps)
 class Echelon:
     """Coordinates G = lower @ Z^T with orthonormal Z, which is never needed.
 
-    Row `pivots[j]` is the first with an entry in column j. A row that is no pivot although columns were left
-    (`unreached`) is a direction without overlap with the initial weights. `remainders` is what each row adds to those before it, and
-    `rounding` the size of the rounding error of the coordinates, eps ||G||_F.
+    Attributes:
+        lower: (row, pivot); zero above each pivot.
+        pivots: pivots[j] is the first row with an entry in column j.
+        unreached: rows that are no pivot although columns were left: directions without overlap with the weights.
+        remainders: what each row adds to those before it.
+        rounding: size of the rounding error of the coordinates, eps ||G||_F.
     """
 
     lower: Float[np.ndarray, "row pivot"]
@@ -28,20 +31,25 @@ class Echelon:
 def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
     """Reduce g row by row, in the order given.
 
-    A row becomes a pivot when what the earlier pivots leave of it is more than rounding: of the row itself, and of the
-    pivots times the weights y with which they make up the row, max(rows, hidden) eps ||g||_F (1 + ||y||). Generic weights
-    take one QR factorisation; the loop is for those that miss a row.
+    A row becomes a pivot when what the earlier pivots leave of it is more than rounding: of the row itself, and of
+    the pivots times the weights y with which they make up the row, max(rows, hidden) eps ||g||_F (1 + ||y||).
+    Generic weights take one QR factorisation; the loop is for those that miss a row.
     """
     n_rows, n_hidden = g.shape
     rounding = EPS * float(np.linalg.norm(g))
     tolerance = max(n_rows, n_hidden) * rounding
     n_pivots = min(n_rows, n_hidden)
-    lower = np.linalg.qr(g.T, mode="r").T
+    lower = _upper_factor(g.T).T
     if _all_reached(lower[:n_pivots], tolerance):
         remainders = np.zeros(n_rows)
         remainders[:n_pivots] = np.abs(np.diagonal(lower))
-        return Echelon(lower, np.arange(n_pivots), np.empty(0, dtype=np.intp), remainders, rounding)
+        none = np.empty(0, dtype=np.intp)
+        return Echelon(lower, np.arange(n_pivots, dtype=np.intp), none, remainders, rounding)
     return _row_by_row(g, tolerance, rounding)
+
+
+def _upper_factor(matrix: Float[np.ndarray, "hidden row"]) -> Float[np.ndarray, "pivot row"]:
+    return np.linalg.qr(matrix, mode="r")  # pyright: ignore[reportReturnType] (numpy's stubs forget this mode)
 
 
 def _all_reached(leading: Float[np.ndarray, "pivot pivot"], tolerance: float) -> bool:

@@ -1,9 +1,9 @@
 """The exact solution of gradient flow for balanced two-layer networks: any widths, rank, sign of lambda and time.
 
 tau dP/dt = F P + P F - P^2 for P = Q Q^T, Q = [w1^T; w2], has the solution
-P(t) = e^{Ft} Q0 [I + Q0^T (int_0^t e^{2Fs} ds) Q0]^{-1} Q0^T e^{Ft} (Fukumizu 1998; Braun et al. 2022, arXiv 2206.03738;
-Domine et al. 2025, arXiv 2409.14623). Here it is evaluated in the eigenbasis of F with every exponent at most zero, so
-that no time overflows, no matrix but a well-scaled positive definite one is inverted, and no width, rank or sign of
+P(t) = e^{Ft} Q0 [I + Q0^T (int_0^t e^{2Fs} ds) Q0]^{-1} Q0^T e^{Ft} (Fukumizu 1998; Braun et al. 2022, arXiv
+2206.03738; Domine et al. 2025, arXiv 2409.14623). Here it is evaluated in the eigenbasis of F with every exponent at
+most zero, so that no time overflows, no matrix but a positive definite one is inverted, and no width, rank or sign of
 lambda is special.
 """
 
@@ -45,9 +45,7 @@ class Solution:
     modes: Modes
     echelon: Echelon
 
-    def batches(
-        self, times: Float[np.ndarray, " time"]
-    ) -> Iterator[tuple[slice, Factors]]:
+    def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit a core's cache."""
         size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
         for start in range(0, len(times), size):
@@ -58,9 +56,9 @@ class Solution:
         """Evaluate at a few times at once."""
         scaled, gram_root, diagonal = self._scaled_coordinates(times)
         gram = gram_root.transpose(0, 2, 1) @ gram_root
-        index = np.arange(gram.shape[1])
-        gram[:, index, index] += diagonal**2
-        norm = np.sqrt(gram[:, index, index])
+        diagonals = np.einsum("tii->ti", gram)  # a view
+        diagonals += diagonal**2
+        norm = np.sqrt(diagonals)
         inverse_root = _inverse_cholesky(gram)
         for i in np.flatnonzero(_untrusted(inverse_root, norm)):
             inverse_root[i] = _inverse_root_by_qr(gram_root[i], diagonal[i])
@@ -74,7 +72,9 @@ class Solution:
     def _scaled_coordinates(
         self, times: Float[np.ndarray, " time"]
     ) -> tuple[
-        Float[np.ndarray, "time row pivot"], Float[np.ndarray, "time row pivot"], Float[np.ndarray, "time pivot"]
+        Float[np.ndarray, "time row pivot"],
+        Float[np.ndarray, "time row pivot"],
+        Float[np.ndarray, "time pivot"],
     ]:
         """Y, K and the square root of the diagonal term, such that P = O Y (K^T K + diagonal^2)^{-1} Y^T O^T."""
         f, lower, t = self.modes.eigenvalues, self.echelon.lower, times[:, None]
@@ -104,11 +104,11 @@ class Solution:
         p, q = self.modes.p[:, None], self.modes.q[:, None]
         grow, extra, decay = y[:, :m], y[:, m : n_rows - m], y[:, n_rows - m :][:, ::-1]
         rotated = np.empty_like(y)
-        part=np.empty_like(grow)
+        part = np.empty_like(grow)
         np.multiply(p, grow, out=rotated[:, :m])
-        rotated[:, :m] += np.multiply(q, decay,out=part)
+        rotated[:, :m] += np.multiply(q, decay, out=part)
         np.multiply(q, grow, out=rotated[:, n_in : n_in + m])
-        rotated[:, n_in : n_in + m] -= np.multiply(p, decay,out=part)
+        rotated[:, n_in : n_in + m] -= np.multiply(p, decay, out=part)
         rotated[:, m:n_in] = extra[:, : n_in - m]
         rotated[:, n_in + m :] = extra[:, n_in - m :]
         return rotated

@@ -1,4 +1,4 @@
-"""White inputs in disguise: sigma_xx a multiple of the identity, or of a projector when inputs do not span the space."""
+"""White inputs in disguise: sigma_xx is a multiple of the identity, or of the projector on the inputs' span."""
 
 from dataclasses import dataclass
 
@@ -30,8 +30,15 @@ class WhiteTask:
     residual: float
 
 
-def white_task(moments: Moments, tolerance: float) -> WhiteTask | float:
-    """Find the equivalent white-input problem, or return how far sigma_xx is from one (relative, Frobenius).
+@dataclass(frozen=True)
+class Coloured:
+    """Inputs with another sigma_xx, and how far that is from white: relative, Frobenius."""
+
+    residual: float
+
+
+def white_task(moments: Moments, tolerance: float) -> WhiteTask | Coloured:
+    """Find the equivalent white-input problem, where there is one.
 
     Eigenvalues of sigma_xx below `tolerance` times the largest count as directions without inputs.
     """
@@ -44,7 +51,7 @@ def white_task(moments: Moments, tolerance: float) -> WhiteTask | float:
     size = float(np.linalg.norm(eigenvalues))
     residual = distance / size if size > 0 else 1.0
     if residual > tolerance:
-        return residual
+        return Coloured(residual)
     if np.all(present):
         return _white(moments, moments.sigma_yx / variance, variance, None, residual)
     basis = vectors[:, present]
@@ -61,9 +68,7 @@ def _white(
     return WhiteTask(sigma_yx, variance, basis, _irreducible(moments, sigma_yx, variance), residual)
 
 
-def _irreducible(
-    moments: Moments, sigma_yx: Float[np.ndarray, "out rank"], variance: float
-) -> float | None:
+def _irreducible(moments: Moments, sigma_yx: Float[np.ndarray, "out rank"], variance: float) -> float | None:
     """1/2 tr(sigma_yy) - c/2 ||sigma_yx / c||^2, never below zero by rounding."""
     if moments.sigma_yy_trace is None:
         return None

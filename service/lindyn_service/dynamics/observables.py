@@ -53,8 +53,7 @@ class Frame:
 def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
     """Loss above the irreducible one, c/2 ||sigma_yx / c - w2 w1||_F^2."""
     error = frame.strengths.copy()
-    index = np.arange(len(frame.s))
-    error[:, index, index] -= frame.s
+    _diagonals(error)[:, : len(frame.s)] -= frame.s
     return 0.5 * frame.variance * np.einsum("tij,tij->t", error, error)
 
 
@@ -99,8 +98,7 @@ def balance(frame: Frame) -> dict[str, Float[np.ndarray, " time"]]:
     b = out.transpose(0, 2, 1) @ out - into.transpose(0, 2, 1) @ into
     lam = np.trace(b, axis1=1, axis2=2) / frame.hidden
     reached = b.shape[1]
-    index = np.arange(reached)
-    b[:, index, index] -= lam[:, None]
+    _diagonals(b)[:] -= lam[:, None]
     # hidden directions that the factors leave out have no weights: their part of B - lam I is -lam I
     residual = np.sqrt(np.einsum("tij,tij->t", b, b) + (frame.hidden - reached) * lam**2)
     return {"lambda": lam, "residual": residual}
@@ -117,6 +115,11 @@ OBSERVABLES: Mapping[str, Callable[[Frame], Values]] = {
     "mode_strengths": mode_strengths,
     "balance": balance,
 }
+
+
+def _diagonals(matrices: Float[np.ndarray, "time rows columns"]) -> Float[np.ndarray, "time diagonal"]:
+    """A writeable view of the diagonals."""
+    return np.einsum("tii->ti", matrices[:, : matrices.shape[2], : matrices.shape[1]])
 
 
 def _gram(factor: Float[np.ndarray, "time rows hidden"]) -> Float[np.ndarray, "time rows rows"]:

@@ -29,7 +29,7 @@ def from_data(
     """Take moments of data, rows are samples, without centring.
 
     Whitening replaces the inputs by sigma_xx^{-1/2} x (the symmetric square root, which stays closest to the given
-    coordinates), on the span of the inputs; when they do not span the space, sigma_xx becomes the projector on their span.
+    coordinates) on their span; when they do not span the space, sigma_xx becomes the projector on their span.
     """
     n_samples = len(inputs)
     trace = float(np.sum(targets * targets)) / n_samples
@@ -67,9 +67,7 @@ def semantic(levels: int) -> Moments:
     return from_data(np.eye(n_items), np.stack(features, axis=1), whiten=False)
 
 
-def spectrum(
-    n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator
-) -> Moments:
+def spectrum(n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator) -> Moments:
     """White inputs with the given singular values of sigma_yx (zeros for the rest) and random singular vectors."""
     u, _ = np.linalg.qr(rng.standard_normal((n_out, n_out)))
     v, _ = np.linalg.qr(rng.standard_normal((n_in, n_in)))

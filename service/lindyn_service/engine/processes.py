@@ -159,9 +159,7 @@ class ProcessEngine:
 
     def _admit(self) -> None:
         if self._closing:
-            raise ShuttingDownError(
-                "The service is shutting down and takes no new work. Send it again later."
-            )
+            raise ShuttingDownError("The service is shutting down and takes no new work. Send it again later.")
         if len(self._calls) >= self._workers + self._queue:
             raise BusyError(
                 f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
@@ -172,9 +170,7 @@ class ProcessEngine:
         for _ in range(ATTEMPTS):
             async with self._slot():
                 try:
-                    return await to_process.run_sync(
-                        worker.call, function, args, cancellable=True, limiter=UNLIMITED
-                    )
+                    return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
                 except BrokenWorkerProcess:
                     log.warning("a worker process died while it ran %r", function)
         raise WorkerLostError(

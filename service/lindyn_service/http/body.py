@@ -1,5 +1,6 @@
 """Reading request bodies, JSON and npz, within bounds."""
 
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -27,7 +28,11 @@ def wanted_format(request: Request) -> Format:
     return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "") else "json"
 
 
-async def read_body(request: Request, model: type[_Model]) -> _Model:
+async def read_body(
+    request: Request,
+    model: type[_Model],
+    conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None = None,
+) -> _Model:
     """Read, parse and validate a body.
 
     Raises:
@@ -44,7 +49,7 @@ async def read_body(request: Request, model: type[_Model]) -> _Model:
         )
     body = await _bounded(request, settings.max_body_bytes)
     try:
-        return read(model, _tree(body, media_type, settings.max_body_bytes))
+        return read(model, _tree(body, media_type, settings.max_body_bytes), conflicts)
     except InvalidDocumentError as error:
         raise InvalidRequestError(_summary(error), error.errors) from None
 

@@ -1,7 +1,5 @@
 """The OpenAPI document: what the framework sees of the routes, with the bodies that they read themselves."""
 
-import json
-import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -69,18 +67,8 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
     """Every operation answers errors as problems; validation by the framework itself does not happen."""
     responses.pop("422", None)
-    for status, text in (("4XX", "The request cannot be answered as it is."), ("5XX", "The service cannot answer.")):
+    for status, text in (
+        ("4XX", "The request cannot be answered as it is."),
+        ("5XX", "The service cannot answer."),
+    ):
         responses[status] = {"description": text, "content": problem}
-
-
-def main() -> None:
-    """Print the document."""
-    from lindyn_service.app import create_app  # noqa: PLC0415 (the application imports the routes, they this module)
-    from lindyn_service.settings import load  # noqa: PLC0415
-
-    json.dump(create_app(load()).openapi(), sys.stdout, indent=2)
-    sys.stdout.write("\n")
-
-
-if __name__ == "__main__":
-    main()

@@ -18,17 +18,30 @@ def install(app: FastAPI) -> None:
 
 def internal_error(request_id: str) -> Response:
     """The answer to a defect of ours: nothing but the request's id."""
-    problem = _problem(
-        "internal", "Internal error", 500, "the service failed; report the request id", request_id
+    return _response(
+        Problem(
+            type="/problems/internal",
+            code="internal",
+            title="Internal error",
+            status=500,
+            detail="the service failed; report the request id",
+            request_id=request_id,
+        )
     )
-    return _response(problem)
 
 
 def _service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
-    fields = [FieldProblem(path=path, detail=detail) for path, detail in error.errors]
-    problem = _problem(error.code, error.title, error.status, error.detail, request.state.request_id, fields)
+    problem = Problem(
+        type=f"/problems/{error.code}",
+        code=error.code,
+        title=error.title,
+        status=error.status,
+        detail=error.detail,
+        errors=[FieldProblem(path=path, detail=detail) for path, detail in error.errors],
+        request_id=request.state.request_id,
+    )
     retry = error.retry_after_seconds
     return _response(problem, {} if retry is None else {"Retry-After": str(retry)})
 
@@ -38,23 +51,15 @@ def _http_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     code = error.detail.lower().replace(" ", "-")
-    detail = f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for what is served"
-    problem = _problem(code, error.detail, error.status_code, detail, request.state.request_id)
-    return _response(problem, dict(error.headers or {}))
-
-
-def _problem(
-    code: str, title: str, status: int, detail: str, request_id: str, errors: list[FieldProblem] | None = None
-) -> Problem:
-    return Problem(
+    problem = Problem(
         type=f"/problems/{code}",
         code=code,
-        title=title,
-        status=status,
-        detail=detail,
-        errors=errors or [],
-        request_id=request_id,
+        title=error.detail,
+        status=error.status_code,
+        detail=f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for what is served",
+        request_id=request.state.request_id,
     )
+    return _response(problem, dict(error.headers or {}))
 
 
 def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from lindyn.wire import npz
+from lindyn.wire.conflicts import conflicts
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.answer import Answer
-from lindyn_service.errors import InvalidRequestError, NotFoundError
+from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.body import JSON, read_body
 from lindyn_service.http.deps import AnswersDep, FormatDep
@@ -33,10 +34,7 @@ router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 )
 async def compute(request: Request, answers: AnswersDep, form: FormatDep) -> Response:
     """The exact learning trajectory, from a cache where it was computed before."""
-    body = await read_body(request, TrajectoryRequest)
-    conflicts = body.conflicts()
-    if conflicts:
-        raise InvalidRequestError(": ".join(conflicts[0]), tuple(conflicts))
+    body = await read_body(request, TrajectoryRequest, conflicts)
     normal, key = answers.normalise(body)
     if _is_known(request, key):
         return Response(status_code=304, headers={"ETag": f'"{key}"'})

@@ -8,7 +8,7 @@ import numpy as np
 
 from lindyn_service.dynamics.balance import Balance, balance
 from lindyn_service.dynamics.exact import Solution, solve
-from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
 from lindyn_service.dynamics.observables import OBSERVABLES, Frame, Values
 from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.errors import NotApplicableError, NotBalancedError, ServiceError
@@ -32,10 +32,10 @@ class ExactMethod:
                 f"the closed form needs two weight layers, got {len(problem.weights)}; merge layers or drop some"
             )
         white = white_task(problem.moments, TOLERANCE)
-        if isinstance(white, float):
+        if isinstance(white, Coloured):
             return NotApplicableError(
-                f"the closed form needs white inputs: sigma_xx is {white:.3g} away from a multiple of the identity "
-                f"(relative, tolerance {TOLERANCE:g}); whiten the inputs (task.whiten = true)"
+                f"the closed form needs white inputs: sigma_xx is {white.residual:.3g} away from a multiple of the "
+                f"identity (relative, tolerance {TOLERANCE:g}); whiten the inputs (task.whiten = true)"
             )
         w1, w2 = problem.weights
         if white.basis is not None:
@@ -43,16 +43,16 @@ class ExactMethod:
             outside = _relative(w1 - reduced @ white.basis.T, w1)
             if outside > TOLERANCE:
                 return NotApplicableError(
-                    f"the inputs span {white.basis.shape[1]} of {w1.shape[1]} dimensions and {outside:.3g} of the first "
-                    f"layer (relative) lies outside, where it never learns; remove that part or those input columns"
+                    f"the inputs span {white.basis.shape[1]} of {w1.shape[1]} dimensions and {outside:.3g} of the "
+                    "first layer (relative) lies outside, where it never learns; remove that part, or input columns"
                 )
             w1 = reduced
         measured = balance(w1, w2)
         if measured.relative_residual > TOLERANCE:
             return NotBalancedError(
                 f"the weights are {measured.relative_residual:.3g} away from balanced (||B - lambda I||_F = "
-                f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}); the nearest lambda is "
-                f"{measured.lam:.17g}; use a balanced network of that lambda"
+                f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}); the nearest lambda "
+                f"is {measured.lam:.17g}; use a balanced network of that lambda"
             )
         return ExactRun(problem, w1, w2, white, measured)
 
@@ -91,7 +91,9 @@ class ExactRun:
         )
 
     def _reason(self) -> str:
-        inputs = "white inputs" if self.white.variance == 1 else f"isotropic inputs (variance {self.white.variance:.6g})"
+        inputs = (
+            "white inputs" if self.white.variance == 1 else f"isotropic inputs (variance {self.white.variance:.6g})"
+        )
         if self.white.basis is not None:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         return f"two layers, {inputs}, balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
@@ -141,7 +143,7 @@ class ExactRun:
             yield Warned(
                 "ill-conditioned",
                 f"the smallest overlap of the initial weights with a mode is {reached.smallest_overlap:.3g} rounding "
-                f"errors: it is known to a relative {1 / reached.smallest_overlap:.1g} only, and so is what grows from it",
+                f"errors: it, and what grows from it, is known to a relative {1 / reached.smallest_overlap:.1g} only",
             )
         if self.white.irreducible_loss is None and "loss" in self.problem.quantities:
             yield Warned(

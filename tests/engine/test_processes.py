@@ -1,0 +1,291 @@
+import operator
+import os
+import signal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import engine_workload as workload
+import psutil
+import pytest
+from anyio import to_process
+
+from lindyn_service.engine import processes
+from lindyn_service.engine.base import Engine
+from lindyn_service.engine.processes import ProcessEngine
+from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live]
+
+LONG = 30.0
+
+
+async def until(condition: Any, seconds: float = 20) -> None:
+    """Wait for what a background task or another process brings about."""
+    with anyio.fail_after(seconds):
+        while not condition():  # noqa: ASYNC110 -- nobody outside sets an Event
+            await anyio.sleep(0.01)
+
+
+def pids_in(directory: Path) -> set[int]:
+    """The processes that `workload` announced."""
+    return {int(path.name) for path in directory.iterdir()}
+
+
+async def announced(directory: Path) -> int:
+    await until(lambda: pids_in(directory))
+    return pids_in(directory).pop()
+
+
+class Outcome:
+    """What became of a call in a background task."""
+
+    value: Any = None
+
+    async def of(self, engine: Engine, function: Any, *args: Any) -> None:
+        try:
+            self.value = await engine.run(function, *args)
+        except Exception as error:
+            self.value = error
+
+
+async def pids_of(engine: ProcessEngine, count: int) -> set[int]:
+    outcomes = [Outcome() for _ in range(count)]
+    async with anyio.create_task_group() as tasks:
+        for outcome in outcomes:
+            tasks.start_soon(outcome.of, engine, workload.nap, 0.2)
+    return {outcome.value for outcome in outcomes}
+
+
+async def test_warm_workers_answer(tmp_path: Path) -> None:
+    warm_up = partial(workload.announce, str(tmp_path))
+    async with ProcessEngine(2, 0, LONG, warm_up=warm_up) as engine:
+        warmed = pids_in(tmp_path)
+        assert len(warmed) == engine.workers_alive == 2
+        assert await engine.run(os.getpid) in warmed
+        assert await pids_of(engine, 2) == warmed
+        assert await engine.run(operator.add, 2, 3) == 5
+        threads = await engine.run(workload.blas_threads)
+        assert len(threads) >= 2  # numpy and scipy bring one library each
+        assert set(threads) == {1}
+        size = 64 << 20
+        assert await engine.run(workload.numbered_bytes, size) == workload.numbered_bytes(size)
+        assert pids_in(tmp_path) == warmed
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_errors_of_the_function_come_back() -> None:
+    async with ProcessEngine(1, 0, LONG) as engine:
+        with pytest.raises(workload.OddError, match="no thanks") as caught:
+            await engine.run(workload.refuse, "no thanks")
+        assert caught.value.number == 7
+        assert "in refuse" in caught.value.__notes__[0]
+        with pytest.raises(ZeroDivisionError):
+            await engine.run(operator.truediv, 1, 0)
+        with pytest.raises(TimeoutError, match="mine"):  # and is not taken for our deadline
+            await engine.run(workload.throw, TimeoutError("mine"))
+        for ending in (SystemExit(3), KeyboardInterrupt()):
+            with pytest.raises(RuntimeError, match=type(ending).__name__):
+                await engine.run(workload.throw, ending)
+        with pytest.raises((AttributeError, TypeError)):
+            await engine.run(lambda: 1)
+        assert engine.workers_alive == 1
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_killed_worker_costs_a_retry_and_no_bystander(tmp_path: Path) -> None:
+    victim, bystander = Outcome(), Outcome()
+    async with ProcessEngine(2, 0, LONG) as engine:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(victim.of, engine, workload.spin_at_first, str(tmp_path))
+            tasks.start_soon(bystander.of, engine, workload.nap, 0.5)
+            killed = await announced(tmp_path)
+            os.kill(killed, signal.SIGKILL)
+        assert isinstance(victim.value, int)
+        assert isinstance(bystander.value, int)
+        assert killed not in (victim.value, bystander.value)
+        await until(lambda: engine.workers_alive == 2)
+        pids = await pids_of(engine, 2)
+        assert len(pids) == 2
+        assert bystander.value in pids
+
+
+async def test_killed_twice_is_lost_and_both_are_replaced(tmp_path: Path) -> None:
+    async with ProcessEngine(2, 0, LONG) as engine:
+        with pytest.raises(WorkerLostError):
+            await engine.run(workload.die, str(tmp_path))
+        died = pids_in(tmp_path)
+        assert len(died) == 2
+        assert await engine.run(operator.add, 2, 3) == 5  # waits for the first replacement
+        await until(lambda: engine.workers_alive == 2)
+        assert set(await engine.run(workload.blas_threads)) == {1}
+        assert not died & await pids_of(engine, 2)
+
+
+async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
+    runaway, queued = Outcome(), Outcome()
+    async with ProcessEngine(1, 1, 1.0) as engine:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(runaway.of, engine, workload.spin, str(tmp_path))
+            pid = await announced(tmp_path)
+            tasks.start_soon(queued.of, engine, operator.add, 2, 3)
+            await until(lambda: engine.waiting)
+            assert engine.running == 1
+            with pytest.raises(BusyError, match="1 computations run and 1 wait; at most 1 run and 1 wait"):
+                await engine.run(operator.add, 2, 3)
+            assert runaway.value is None  # so the refusal came at once
+        assert isinstance(runaway.value, DeadlineError)
+        assert isinstance(queued.value, DeadlineError)
+        assert not psutil.pid_exists(pid)
+        assert engine.running == engine.waiting == 0
+        await until(lambda: engine.workers_alive == 1)
+        assert await engine.run(operator.add, 2, 3) == 5
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_cancelling_the_caller_kills(tmp_path: Path) -> None:
+    async with ProcessEngine(1, 1, LONG) as engine:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(engine.run, workload.spin, str(tmp_path))
+            pid = await announced(tmp_path)
+            tasks.cancel_scope.cancel()
+        assert not psutil.pid_exists(pid)
+        assert engine.workers_alive == 0
+        with anyio.move_on_after(0.05):  # within the start of the replacement, which goes on
+            await engine.run(os.getpid)
+        await until(lambda: engine.workers_alive == 1)
+        assert await engine.run(os.getpid) != pid
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_an_idle_worker_that_dies_is_replaced_before_the_next_call() -> None:
+    async with ProcessEngine(2, 0, LONG) as engine:
+        both = await pids_of(engine, 2)
+        killed = await engine.run(os.getpid)
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: engine.workers_alive == 1)
+        assert {await engine.run(os.getpid)} == both - {killed}
+        await until(lambda: engine.workers_alive == 2)
+        replaced = await pids_of(engine, 2)
+        assert len(replaced) == 2
+        assert killed not in replaced
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
+    outcome = Outcome()
+    async with ProcessEngine(1, 0, LONG) as engine, anyio.create_task_group() as tasks:
+        pid = await engine.run(os.getpid)
+        os.kill(pid, signal.SIGSTOP)
+        engine._starting += 1
+        engine._tasks.start_soon(engine._start)  # gets the idle worker, as it may when a call ends meanwhile
+        engine._touch_idle()
+        tasks.start_soon(outcome.of, engine, os.getpid)
+        await anyio.sleep(0.05)
+        assert (engine.running, engine.waiting) == (0, 1)
+        os.kill(pid, signal.SIGCONT)
+        await until(lambda: outcome.value)
+    assert outcome.value == pid
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_idle_workers_are_kept_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "KEEP_WARM_SECONDS", 0.1)
+    async with ProcessEngine(2, 0, LONG) as engine:
+        both = await pids_of(engine, 2)
+        entered = anyio.current_time()
+        idle = to_process._process_pool_idle_workers.get()
+        await until(lambda: len(idle) == 2 and min(since for _, since in idle) > entered)
+        assert await pids_of(engine, 2) == both
+        killed = both.pop()
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: engine.workers_alive == 1)
+        await until(lambda: engine.workers_alive == 2)  # without any call
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_an_idle_worker_that_hangs_is_replaced(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ProcessEngine(1, 0, LONG) as engine:
+        hung = await engine.run(os.getpid)
+        os.kill(hung, signal.SIGSTOP)
+        with monkeypatch.context() as short:
+            short.setattr(processes, "START_SECONDS", 0.2)
+            engine._touch_idle()
+            await until(lambda: not engine._slots.available_tokens)
+            await anyio.wait_all_tasks_blocked()
+        await until(lambda: not psutil.pid_exists(hung))
+        assert await engine.run(os.getpid) != hung
+    assert "did not answer" in caplog.text
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_failing_start_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(processes, "START_AGAIN_SECONDS", 0.05)
+    warm_up = partial(workload.announce_unless_broken, str(tmp_path))
+    async with ProcessEngine(1, 0, LONG, warm_up=warm_up) as engine:
+        broken = tmp_path / "broken"
+        broken.touch()
+        os.kill(await engine.run(os.getpid), signal.SIGKILL)
+        await until(lambda: engine.workers_alive == 0)
+        assert not await engine.probe(0.05)
+        await until(lambda: "broken on purpose" in caplog.text)
+        broken.unlink()
+        assert await engine.run(operator.add, 2, 3) == 5
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_failing_warm_up_refuses_to_start(tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    engine = ProcessEngine(1, 0, LONG, warm_up=partial(workload.announce_unless_broken, str(tmp_path)))
+    with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="broken on purpose")):
+        await engine.__aenter__()
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_probe(tmp_path: Path) -> None:
+    async with ProcessEngine(1, 0, LONG) as engine:
+        assert await engine.probe(LONG)
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(engine.run, workload.spin, str(tmp_path))
+            await announced(tmp_path)
+            assert await engine.probe(0)  # busy with live work
+            tasks.cancel_scope.cancel()
+        assert not await engine.probe(0)
+        hung = await engine.run(os.getpid)
+        os.kill(hung, signal.SIGSTOP)
+        assert not await engine.probe(0.2)
+        assert not psutil.pid_exists(hung)
+        assert await engine.probe(LONG)
+    assert not await engine.probe(LONG)
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_leaving_waits_for_admitted_work() -> None:
+    first, second = Outcome(), Outcome()
+    async with anyio.create_task_group() as tasks:
+        async with ProcessEngine(1, 1, LONG, grace_seconds=LONG) as engine:
+            tasks.start_soon(first.of, engine, workload.nap, 0.3)
+            tasks.start_soon(second.of, engine, workload.nap, 0)
+            await until(lambda: engine.waiting)
+        assert first.value == second.value
+        assert not psutil.pid_exists(first.value)
+        with pytest.raises(ShuttingDownError, match="no new work"):
+            await engine.run(operator.add, 2, 3)
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_leaving_ends_what_takes_longer_than_its_grace(tmp_path: Path) -> None:
+    runaway, queued = Outcome(), Outcome()
+    async with anyio.create_task_group() as tasks:
+        async with ProcessEngine(1, 1, LONG, grace_seconds=0.1) as engine:
+            tasks.start_soon(runaway.of, engine, workload.spin, str(tmp_path))
+            pid = await announced(tmp_path)
+            tasks.start_soon(queued.of, engine, operator.add, 2, 3)
+        assert not psutil.pid_exists(pid)
+    assert isinstance(runaway.value, ShuttingDownError)
+    assert isinstance(queued.value, ShuttingDownError)

@@ -1,0 +1,66 @@
+"""Functions for worker processes, which cannot import test modules under importlib mode."""
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import NoReturn
+
+import threadpoolctl
+
+
+class OddError(Exception):
+    """An error with more to carry than a message."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message, number)
+        self.number = number
+
+
+def announce(directory: str) -> None:
+    """Leave this process's id as the name of a file."""
+    Path(directory, str(os.getpid())).touch()
+
+
+def spin(directory: str) -> NoReturn:
+    announce(directory)
+    while True:
+        pass
+
+
+def spin_at_first(directory: str) -> int:
+    if not any(Path(directory).iterdir()):
+        spin(directory)
+    return os.getpid()
+
+
+def die(directory: str) -> None:
+    announce(directory)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def nap(seconds: float) -> int:
+    time.sleep(seconds)
+    return os.getpid()
+
+
+def refuse(message: str) -> NoReturn:
+    raise OddError(message, 7)
+
+
+def throw(error: BaseException) -> NoReturn:
+    raise error
+
+
+def announce_unless_broken(directory: str) -> None:
+    if Path(directory, "broken").exists():
+        raise OSError("broken on purpose")
+    announce(directory)
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
+
+
+def numbered_bytes(count: int) -> bytes:
+    return bytes(range(256)) * (count // 256)
