@@ -25,11 +25,13 @@ from lindyn.errors import (
     UnreachableError,
 )
 from lindyn.results import Trajectory
+from lindyn.wire.array import FloatArray
 
 __all__ = [
     "BusyError",
     "Client",
     "DeadlineError",
+    "FloatArray",
     "InfeasibleBalanceError",
     "LindynError",
     "LocalServiceError",

@@ -38,10 +38,10 @@ class _ArrayType:
     def validate(self, value: object) -> FloatArray:
         """Return a read-only float64 array, or say what is wrong with the value."""
         array = _from_array(value) if isinstance(value, np.ndarray) else _from_lists(value, self.dimensions)
-        if array.ndim != self.dimensions:
-            raise _error(f"got {array.ndim} dimensions, expected {self.dimensions}")
         if array.size == 0:
             raise _error(f"got an empty array of shape {array.shape}, expected at least one entry")
+        if array.ndim != self.dimensions:
+            raise _error(f"got {array.ndim} dimensions, expected {self.dimensions}")
         # the comparison is also false for NaN
         allowed = np.abs(array) <= LARGEST
         if not np.all(allowed):
@@ -60,7 +60,8 @@ def _error(text: str) -> PydanticCustomError:
 def _from_array(value: npt.NDArray[Any]) -> FloatArray:
     if value.dtype.kind not in "fiu":
         raise _error(f"got an array of {value.dtype}, expected real numbers")
-    return value.astype(np.float64)
+    with np.errstate(over="ignore"):  # what becomes infinite is named later
+        return value.astype(np.float64)
 
 
 def _from_lists(value: object, dimensions: int) -> FloatArray:

@@ -55,7 +55,7 @@ def _columns(path: str, matrix: FloatArray, width: int, end: str) -> list[Confli
 def _of_semantic(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:
     width = 2**task.levels
     return [
-        ("network.dims", f"got {end} width {got}, {task.levels} levels have {width} {what}")
+        ("task.levels", f"got {task.levels}, which makes {width} {what}; the network's {end} width is {got}")
         for end, got, what in (("input", n_in, "items"), ("output", n_out, "features"))
         if got != width
     ]

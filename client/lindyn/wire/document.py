@@ -16,9 +16,12 @@ from lindyn.wire.times import GRID, LIST
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNION_TAGS = (GRID, LIST)
 
+_MOST_ERRORS = 100
+_LONGEST = 80  # characters that are repeated of what a message holds
+
 
 class InvalidDocumentError(ValueError):
-    """A message breaks the contract; `errors` pairs paths with what is wrong there."""
+    """A message breaks the contract; `errors` pairs paths with what is wrong there, the first hundred."""
 
     def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
         super().__init__("; ".join(f"{path}: {detail}" for path, detail in errors))
@@ -40,11 +43,11 @@ def _put(tree: dict[str, Any], path: str, array: npt.NDArray[Any]) -> None:
     *parents, last = path.split(".")
     node: Any = tree
     for here, following in pairwise([*parents, last]):
-        empty: Any = [] if following.isdecimal() else {}
+        empty: Any = {} if _index(following) is None else []
         node = _child(node, here, path, empty)
     if isinstance(node, dict):
         node[last] = array
-    elif isinstance(node, list) and last.isdecimal() and int(last) == len(node):
+    elif isinstance(node, list) and _index(last) == len(node):
         node.append(array)
     else:
         raise InvalidDocumentError([(path, "the archive's path does not fit the metadata or skips an index")])
@@ -53,9 +56,15 @@ def _put(tree: dict[str, Any], path: str, array: npt.NDArray[Any]) -> None:
 def _child(node: Any, name: str, path: str, empty: Any) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(node, dict):
         return node.setdefault(name, empty)
-    if isinstance(node, list) and name.isdecimal() and int(name) < len(node):
-        return node[int(name)]
+    index = _index(name)
+    if isinstance(node, list) and index is not None and index < len(node):
+        return node[index]
     raise InvalidDocumentError([(path, "the archive's path leads through a value that has no such part")])
+
+
+def _index(name: str) -> int | None:
+    """The number that a part of a path is, where it may be the index of a list."""
+    return int(name) if name.isdecimal() and len(name) < 10 else None
 
 
 def read(
@@ -76,7 +85,7 @@ def read(
     try:
         message = model.model_validate(document)
     except ValidationError as error:
-        found = [_described(details, document) for details in error.errors(include_url=False)]
+        found = [_described(details, document) for details in error.errors(include_url=False)[:_MOST_ERRORS]]
         raise InvalidDocumentError(found) from None
     broken = conflicts(message) if conflicts is not None else ()
     if broken:
@@ -89,13 +98,16 @@ def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa
     context: dict[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "greater_than_equal":
-            return path, f"got {details['input']:g}, expected at least {context['ge']:g}"
+            return path, f"got {_shown(details['input'])}, expected at least {_shown(context['ge'])}"
         case "less_than_equal":
-            return path, f"got {details['input']:g}, expected at most {context['le']:g}"
+            return path, f"got {_shown(details['input'])}, expected at most {_shown(context['le'])}"
         case "union_tag_invalid":
-            return path, f"got kind {_shown(context['tag'])}, allowed are {context['expected_tags']}"
+            kind = details["input"]["kind"] if isinstance(details["input"], dict) else context["tag"]
+            return f"{path}.kind", f"got {_shown(kind)}, allowed are {context['expected_tags']}"
         case "union_tag_not_found":
-            return path, "got no 'kind', which says what the other fields are"
+            return f"{path}.kind", "this field is required, it says what the others are"
+        case "model_type" | "model_attributes_type":
+            return path, f"got {_shown(details['input'])}, expected an object"
         case "missing":
             return path, "this field is required"
         case "extra_forbidden":
@@ -108,10 +120,15 @@ def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa
 
 def _shown(value: object) -> str:
     """A short picture of a value, whatever it is."""
+    if isinstance(value, int) and abs(value) >= 10**_LONGEST:
+        return f"an integer of more than {_LONGEST} digits"
     if isinstance(value, str | int | float | None):
-        text = repr(value)
-        return text if len(text) <= 80 else f"{text[:77]}..."
+        return _cut(repr(value))
     return f"a value of type {type(value).__name__}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN401 (JSON)
@@ -122,11 +139,11 @@ def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN4
     for part in loc:
         if isinstance(part, str) and not isinstance(node, dict):
             continue  # the value is short for an object: a bare matrix for a task
-        if not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):
+        if path and not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):
             tagged = True
             continue
         tagged = False
-        path.append(str(part))
+        path.append(_cut(str(part)))
         try:
             node = node[part]
         except (KeyError, IndexError, TypeError):

@@ -52,7 +52,10 @@ def unpack(
                     f"the archive has {len(entries)} entries of {total} bytes in all, "
                     f"at most {most_entries} entries and {largest_bytes} bytes are read"
                 )
-            arrays = {entry.filename.removesuffix(".npy"): _read(archive, entry) for entry in entries}
+            names = [entry.filename.removesuffix(".npy") for entry in entries]
+            if len(set(names)) < len(names):
+                raise NpzError("the archive has entries of the same name")
+            arrays = {name: _read(archive, entry) for name, entry in zip(names, entries, strict=True)}
         metadata: Any = json.loads(str(arrays.pop(METADATA)[()]))
     except NpzError:
         raise
@@ -68,7 +71,11 @@ def unpack(
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
     """Read one npy entry whose header must agree with its size, so that no header can ask for memory."""
-    content = archive.read(entry)
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise NpzError(f"entry '{entry.filename}' is neither stored nor deflated")
+    with archive.open(entry) as file:
+        # the size, which the limits were checked with, bounds what is expanded only if it is given here
+        content = file.read(entry.file_size)
     stream = io.BytesIO(content)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
@@ -76,7 +83,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(stream)
     size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
-    if dtype.hasobject or size != len(content) - stream.tell():
+    if dtype.hasobject or dtype.itemsize == 0 or size != len(content) - stream.tell():
         raise NpzError(f"entry '{entry.filename}' of shape {shape} and type {dtype} does not fit its bytes")
     stream.seek(0)
     return np.lib.format.read_array(stream, allow_pickle=False)

@@ -57,12 +57,13 @@ class SpectrumTask(Request):
 
 def _bare_matrix(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
     """A bare matrix is short for a correlation task."""
-    if isinstance(value, list | np.ndarray):
+    if isinstance(value, list | tuple | np.ndarray):
         return {"kind": "correlation", "sigma_yx": value}
     return value
 
 
-Task = Annotated[
-    Annotated[CorrelationTask | DataTask | RegressionTask | SemanticTask | SpectrumTask, Field(discriminator="kind")],
-    BeforeValidator(_bare_matrix),
+_KindOfTask = Annotated[
+    CorrelationTask | DataTask | RegressionTask | SemanticTask | SpectrumTask, Field(discriminator="kind")
 ]
+
+Task = Annotated[_KindOfTask, BeforeValidator(_bare_matrix, json_schema_input_type=_KindOfTask | Matrix)]

@@ -39,7 +39,7 @@ class TrajectoryRequest(Request):
     task: Task
     times: Times
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow, in the unit of times.")] = 1.0
-    quantities: Annotated[list[Quantity], Field(min_length=1), AfterValidator(_in_order)] = Field(
+    quantities: Annotated[list[Quantity], Field(min_length=1, max_length=100), AfterValidator(_in_order)] = Field(
         default_factory=lambda: ["loss", "output"]
     )
     method: Method = "auto"

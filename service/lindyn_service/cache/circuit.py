@@ -28,17 +28,13 @@ class Circuit:
         """Whether the last call worked."""
         return self._state
 
-    @property
-    def resting(self) -> bool:
-        """Whether no call is let through now."""
-        return self._state == "degraded" and time.monotonic() < self._retry_at
-
     def enter(self) -> bool:
         """Ask to call. Whoever may must report by `succeed` or `fail`: others wait for it."""
-        if self.resting:
+        if self._state == "ok":
+            return True
+        if time.monotonic() < self._retry_at:
             return False
-        if self._state == "degraded":
-            self._retry_at = math.inf  # one tries, not all who come after the wait
+        self._retry_at = math.inf  # one tries, not all who come after the wait
         return True
 
     def succeed(self, started: float) -> None:

@@ -46,35 +46,28 @@ async def hold(run: RunScript, name: str, seconds: float) -> AsyncGenerator[bool
     Yields:
         False if another holds it, True if this one does or if Redis cannot tell.
     """
-    taken: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-    done = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    taken: asyncio.Future[bool] = loop.create_future()
+    done: asyncio.Future[None] = loop.create_future()
     keeper = asyncio.create_task(_keep(run, name, seconds, taken, done))
     try:
         yield await asyncio.shield(taken)
     finally:
-        done.set()
+        done.set_result(None)
         await asyncio.shield(keeper)
 
 
 async def _keep(
-    run: RunScript, name: str, seconds: float, taken: asyncio.Future[bool], done: asyncio.Event
+    run: RunScript, name: str, seconds: float, taken: asyncio.Future[bool], done: asyncio.Future[None]
 ) -> None:
     token, milliseconds = secrets.token_hex(16), round(seconds * 1000)
     answer = await run(TAKE, name, token, milliseconds)
     taken.set_result(answer != 0)
-    if not answer:
-        return
-    while not await _is_set_within(done, seconds / 3):
+    while answer:
+        await asyncio.wait((done,), timeout=seconds / 3)
+        if done.done():
+            await run(RELEASE, name, token, milliseconds)
+            return
         if await run(RENEW, name, token, milliseconds) == 0:
             log.warning("lost the lease of %s while holding it; its work may be done twice", name)
             return
-    await run(RELEASE, name, token, milliseconds)
-
-
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

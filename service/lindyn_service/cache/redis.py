@@ -67,7 +67,6 @@ class RedisCache:
         self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             protocol=2,  # one round trip less at connecting than 3, and nothing here needs 3
-            max_connections=MAX_CONNECTIONS,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
@@ -139,7 +138,7 @@ class RedisCache:
 
     async def _call(self, command: Callable[[], Awaitable[T]]) -> T | None:
         """Return what `command` returns, or None if Redis is left alone or fails."""
-        if self._closed or self._circuit.resting or not await self._take_slot():
+        if self._closed or not await self._take_slot():
             return None
         if not self._circuit.enter():  # a call failed while this one waited
             self._slots.release()

@@ -1,0 +1,157 @@
+import asyncio
+import textwrap
+from collections.abc import Callable
+
+import pytest
+from valkey_process import ValkeyProcess, eventually, python
+
+from lindyn_service.cache.redis import RedisCache
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live]
+
+Connect = Callable[..., RedisCache]
+LEASES = "test:leases"
+
+HOLDER = textwrap.dedent("""
+    import asyncio, sys
+    from lindyn_service.cache.redis import RedisCache
+
+    async def main():
+        cache = RedisCache(
+            sys.argv[1], namespace="test", max_value_bytes=1, time_to_live_seconds=1, timeout_seconds=5
+        )
+        async with cache.lease("a", 1) as mine:
+            print(mine, flush=True)
+            await asyncio.sleep(60)
+
+    asyncio.run(main())
+""")
+
+
+@pytest.fixture
+def other(connect: Connect, server: ValkeyProcess) -> RedisCache:
+    return connect(server.url)
+
+
+async def is_free(cache: RedisCache, name: str = "a") -> bool:
+    async with cache.lease(name, 60) as mine:
+        return mine
+
+
+async def test_one_holds_it(cache: RedisCache, other: RedisCache) -> None:
+    async with cache.lease("a", 60) as mine:
+        assert mine
+        assert not await is_free(other)
+        assert not await is_free(cache)
+        assert await is_free(other, "b")
+    assert await is_free(other)
+    assert await is_free(cache)
+
+
+async def test_one_of_many_gets_it(cache: RedisCache, other: RedisCache) -> None:
+    done = asyncio.Event()
+    answers: list[bool] = []
+
+    async def ask(one: RedisCache) -> None:
+        async with one.lease("a", 60) as mine:
+            answers.append(mine)
+            await done.wait()
+
+    async with asyncio.TaskGroup() as tasks:
+        for one in (cache, other) * 20:
+            tasks.create_task(ask(one))
+        while len(answers) < 40:  # noqa: ASYNC110 -- counts what many tasks do
+            await asyncio.sleep(0.01)
+        done.set()
+    assert sum(answers) == 1
+
+
+async def test_namespaces_have_their_own(connect: Connect, cache: RedisCache, server: ValkeyProcess) -> None:
+    async with cache.lease("a", 60):
+        assert await is_free(connect(server.url, namespace="other"))
+
+
+async def test_a_living_holder_keeps_it(cache: RedisCache, other: RedisCache, server: ValkeyProcess) -> None:
+    async with cache.lease("a", 0.9):
+        await asyncio.sleep(1.5)
+        assert not await is_free(other)
+    assert await is_free(other)
+    assert server.client.hlen(LEASES) == 0
+
+
+async def test_it_ends_after_its_holder_is_killed(other: RedisCache, server: ValkeyProcess) -> None:
+    with python(HOLDER, server.url) as (_, line):
+        assert line == "True"
+        assert not await is_free(other)
+    assert not await is_free(other)
+    async with asyncio.timeout(10):
+        while not await is_free(other):  # noqa: ASYNC110 -- nobody sets an Event
+            await asyncio.sleep(0.05)
+
+
+async def test_taking_one_sweeps_those_that_ended(cache: RedisCache, server: ValkeyProcess) -> None:
+    server.client.hset(LEASES, mapping={"dead": "t" * 32 + "1795000", "nonsense": "x", "empty": ""})
+    async with cache.lease("a", 60):
+        assert server.client.hkeys(LEASES) == [b"a"]
+
+
+async def test_a_key_of_another_type_is_replaced(cache: RedisCache, server: ValkeyProcess) -> None:
+    server.client.set(LEASES, "x")
+    async with cache.lease("a", 60) as mine:
+        assert mine
+        assert server.client.hkeys(LEASES) == [b"a"]
+    assert cache.state == "ok"
+
+
+async def test_a_lost_one_is_logged(cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture) -> None:
+    async with cache.lease("a", 0.3):
+        server.client.hset(LEASES, "a", "t" * 32 + "9795000000000")
+        async with asyncio.timeout(10):
+            while not caplog.messages:  # noqa: ASYNC110 -- a log line sets no Event
+                await asyncio.sleep(0.01)
+        assert "lost the lease of a" in caplog.text
+    assert server.client.hget(LEASES, "a") == b"t" * 32 + b"9795000000000"
+
+
+async def test_releasing_spares_that_of_another(cache: RedisCache, server: ValkeyProcess) -> None:
+    async with cache.lease("a", 60):
+        server.client.hset(LEASES, "a", "t" * 32 + "9795000000000")
+    assert server.client.hget(LEASES, "a") == b"t" * 32 + b"9795000000000"
+
+
+async def test_an_error_in_the_block_passes_and_releases(cache: RedisCache, other: RedisCache) -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with cache.lease("a", 60):
+            raise ZeroDivisionError
+    assert await is_free(other)
+
+
+async def test_cancelling_the_block_releases(cache: RedisCache, other: RedisCache) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1), cache.lease("a", 60):
+            await asyncio.sleep(60)
+    assert await is_free(other)
+
+
+async def test_cancelling_while_it_is_taken_releases(cache: RedisCache, server: ValkeyProcess) -> None:
+    assert await cache.ping()
+    server.freeze()
+    asking = asyncio.create_task(is_free(cache))
+    await asyncio.sleep(0.05)
+    asking.cancel()
+    await asyncio.sleep(0.05)
+    server.thaw()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    eventually(lambda: server.calls("eval") == 2)
+    assert server.client.hlen(LEASES) == 0
+
+
+async def test_redis_gone_while_holding(connect: Connect, server: ValkeyProcess) -> None:
+    cache = connect(server.url)
+    async with cache.lease("a", 0.15) as mine:
+        assert mine
+        server.kill()
+        await asyncio.sleep(0.2)
+        assert cache.state == "degraded"
+    server.start()

@@ -1,0 +1,171 @@
+"""Whatever happens to Redis: a miss, in bounded time, and well again when Redis is."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from valkey_process import ValkeyProcess
+
+from lindyn_service.cache.redis import MAX_CONNECTIONS, RedisCache
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live]
+
+Connect = Callable[..., RedisCache]
+
+
+async def assert_missing(cache: RedisCache) -> None:
+    await cache.put("a", b"2")
+    assert await cache.get("a") is None
+    assert not await cache.ping()
+    async with cache.lease("a", 60) as mine:
+        assert mine
+    assert cache.state == "degraded"
+
+
+async def recovery(cache: RedisCache) -> None:
+    async with asyncio.timeout(10):
+        while not await cache.ping():  # noqa: ASYNC110 -- nobody outside sets an Event
+            await asyncio.sleep(0.01)
+    assert cache.state == "ok"
+
+
+async def duration(cache: RedisCache) -> float:
+    started = time.monotonic()
+    assert await cache.get("a") is None
+    return time.monotonic() - started
+
+
+async def test_nobody_listens(connect: Connect, tmp_path: Path) -> None:
+    await assert_missing(connect(f"unix://{tmp_path}/none"))
+
+
+async def test_killed_and_started_again(
+    cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    await asyncio.gather(*(cache.put(str(number), b"1") for number in range(50)))
+    server.kill()
+    await assert_missing(cache)
+    await asyncio.sleep(0.1)
+    await assert_missing(cache)
+    server.start()
+    await recovery(cache)
+    await cache.put("a", b"1")
+    assert await cache.get("a") == b"1"
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+
+
+async def test_killed_while_callers_wait(cache: RedisCache, server: ValkeyProcess) -> None:
+    server.freeze()
+    calls = [asyncio.create_task(cache.get("a")) for _ in range(50)]
+    await asyncio.sleep(0.05)
+    server.kill()
+    started = time.monotonic()
+    assert await asyncio.gather(*calls) == [None] * 50
+    assert time.monotonic() - started < 2  # of a timeout of 5
+
+
+async def test_frozen_costs_one_timeout(connect: Connect, server: ValkeyProcess) -> None:
+    cache = connect(server.url, timeout_seconds=0.3, retry_seconds=60)
+    await cache.put("a", b"1")
+    server.freeze()
+    assert 0.2 < await duration(cache) < 1.5
+    started = time.monotonic()
+    for _ in range(100):
+        await assert_missing(cache)
+    assert time.monotonic() - started < 1.5
+
+
+async def test_frozen_costs_one_caller_a_timeout_per_retry(connect: Connect, server: ValkeyProcess) -> None:
+    cache = connect(server.url, timeout_seconds=0.3, retry_seconds=0.2)
+    server.freeze()
+    await duration(cache)
+    await asyncio.sleep(0.25)
+    durations = sorted(await asyncio.gather(*(duration(cache) for _ in range(100))))
+    assert durations[-1] > 0.25 > durations[-2]
+    server.thaw()
+    await recovery(cache)
+
+
+async def test_frozen_lets_no_queue_grow(connect: Connect, server: ValkeyProcess) -> None:
+    cache = connect(server.url, timeout_seconds=0.4, retry_seconds=60)
+    await asyncio.gather(*(cache.get("a") for _ in range(MAX_CONNECTIONS)))
+    before = server.client.info("stats")["total_connections_received"]
+    server.freeze()
+    first = [asyncio.create_task(duration(cache)) for _ in range(2 * MAX_CONNECTIONS)]
+    await asyncio.sleep(0.2)
+    later = [asyncio.create_task(duration(cache)) for _ in range(100)]
+    assert max(await asyncio.gather(*first)) < 1.5
+    assert max(await asyncio.gather(*later)) < 1.3
+    server.thaw()
+    # Whoever waited for a connection when the first calls failed did not try on a new one.
+    assert server.client.info("stats")["total_connections_received"] == before
+
+
+async def test_frozen_in_the_middle_of_a_large_value(connect: Connect, server: ValkeyProcess) -> None:
+    cache = connect(server.url, timeout_seconds=0.2)
+    await cache.put("a", bytes(1 << 20))
+    server.freeze()
+    await cache.put("a", bytes(1 << 20))  # more than the socket buffers
+    assert cache.state == "degraded"
+    server.thaw()
+    await recovery(cache)
+    assert await cache.get("a") == bytes(1 << 20)
+
+
+async def test_closing_does_not_wait_for_a_frozen_server(connect: Connect, server: ValkeyProcess) -> None:
+    cache = connect(server.url, timeout_seconds=0.2)
+    await cache.put("a", b"1")
+    server.freeze()
+    call = asyncio.create_task(cache.get("a"))
+    await asyncio.sleep(0)
+    started = time.monotonic()
+    await cache.aclose()
+    assert time.monotonic() - started < 1.5
+    assert await call is None
+
+
+async def test_full(connect: Connect, start_server: Callable[..., ValkeyProcess]) -> None:
+    server = start_server(maxmemory="1", maxmemory_policy="noeviction")
+    cache = connect(server.url)
+    await cache.put("a", b"1")
+    assert cache.state == "degraded"
+    assert server.client.dbsize() == 0
+    server.client.config_set("maxmemory", "0")
+    await recovery(cache)
+    await cache.put("a", b"1")
+    assert await cache.get("a") == b"1"
+
+
+async def test_forbidden(cache: RedisCache, server: ValkeyProcess) -> None:
+    await cache.put("a", b"1")
+    server.client.execute_command("ACL", "SETUSER", "default", "-get")
+    assert await cache.get("a") is None
+    assert cache.state == "degraded"
+    server.client.execute_command("ACL", "SETUSER", "default", "+get")
+    await recovery(cache)
+    assert await cache.get("a") == b"1"
+
+
+async def test_loading(connect: Connect, server: ValkeyProcess) -> None:
+    for number in range(300):
+        server.client.set(str(number), bytes(range(100)))  # that does not compress
+    server.client.save()
+    server.kill()
+    server.start(key_load_delay="3000", loading_process_events_interval_bytes="1024")
+    cache = connect(server.url)
+    await assert_missing(cache)
+    server.client.config_set("key-load-delay", "0")
+    await recovery(cache)
+
+
+@pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$x\r\n", b"$5\r\nab", b""], ids=repr)
+async def test_something_else_listens(connect: Connect, tmp_path: Path, reply: bytes) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(reply)
+        writer.close()
+
+    async with await asyncio.start_unix_server(answer, tmp_path / "socket"):
+        await assert_missing(connect(f"unix://{tmp_path}/socket"))
