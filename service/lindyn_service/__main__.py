@@ -1,40 +1,96 @@
 """Start the service: `python -m lindyn_service`, settings from LINDYN_* variables."""
 
+import logging
+import math
+import os
+import signal
+import socket
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 
 from lindyn_service import log, settings
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+SEND_SECONDS = 5  # after the grace time: for clients to read their last answers
+
+_log = logging.getLogger("lindyn_service")
+
 
 def main() -> None:
     """Read the settings and serve until a signal, or until standard input ends where it is the lifeline."""
+    # uvicorn raises the signal that stopped it again when all is done, and that is a success
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, _leave)
     try:
         chosen = settings.load()
+        log.configure(chosen.log_level)
+        sockets = None if chosen.socket is None else [_bound(chosen.socket)]
+        server = _server(chosen)
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
-    log.configure(chosen.log_level)
+    if chosen.stop_with_stdin:
+        threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
+    server.run(sockets)
+
+
+def _leave(*_: object) -> None:
+    sys.exit()
+
+
+class _Server(uvicorn.Server):
+    """Tells the application when it begins to stop; uvicorn by itself does after the last answer."""
+
+    def __init__(self, app: "FastAPI", config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop to take connections, and serve those that are left."""
+        self._app.state.stopping.set()
+        await super().shutdown(sockets)
+
+
+def _server(chosen: settings.Settings) -> uvicorn.Server:
     # the application pulls in numpy and FastAPI, which worker processes do not need to run this file
     from lindyn_service.app import create_app  # noqa: PLC0415
 
+    app = create_app(chosen)
     config = uvicorn.Config(
-        create_app(chosen),
+        app,
         host=chosen.host,
         port=chosen.port,
-        uds=None if chosen.socket is None else str(chosen.socket),
         log_config=None,
         access_log=False,
-        timeout_graceful_shutdown=max(1, round(chosen.grace_seconds)),
+        timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
     )
-    server = uvicorn.Server(config)
-    if chosen.stop_with_stdin:
-        threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
-    server.run()
+    return _Server(app, config)
+
+
+def _bound(path: Path) -> socket.socket:
+    """Take the address first: uvicorn does after the workers have started, and its failure is a traceback."""
+    bound = socket.socket(socket.AF_UNIX)
+    try:
+        if path.is_socket():  # left by a service that ended
+            path.unlink()
+        bound.bind(str(path))
+    except OSError as error:
+        raise settings.SettingsError(f"LINDYN_SOCKET: cannot listen on {path}: {error}") from error
+    _log.info("listening on %s", path)
+    return bound
 
 
 def _stop_at_end_of_stdin(server: uvicorn.Server) -> None:
-    sys.stdin.buffer.read()
+    # not by sys.stdin: the interpreter cannot end while a thread reads that
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
     server.should_exit = True
 
 

@@ -73,6 +73,7 @@ class Answers:
         self._shared = shared
         self._limits = limits
         self._flights: dict[str, _Flight] = {}
+        self._closed = False
         self._tasks: TaskGroup
 
     async def __aenter__(self) -> Self:
@@ -80,6 +81,7 @@ class Answers:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._closed = True
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
@@ -141,6 +143,8 @@ class Answers:
         flight = self._flights.get(name)
         joined = flight is not None
         if flight is None:
+            if self._closed:
+                raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
             flight = self._flights[name] = _Flight()
             self._tasks.start_soon(self._fly, flight, key, form, compute)
         body = await self._wait(flight, name)

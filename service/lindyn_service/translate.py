@@ -122,7 +122,8 @@ def _check_moments(sigma_yx: np.ndarray, sigma_xx: np.ndarray | None, trace: flo
         along = sigma_yx @ vectors
         if np.linalg.norm(along[:, ~present]) > TOLERANCE * np.linalg.norm(along):
             raise _invalid("task.sigma_yx", "got correlations with directions in which sigma_xx has no inputs")
-        explained = float(np.sum(along[:, present] ** 2 / eigenvalues[present]))
+        with np.errstate(over="ignore"):  # no trace is enough then
+            explained = float(np.sum(along[:, present] ** 2 / eigenvalues[present]))
     if trace is not None and trace < explained * (1 - TOLERANCE):
         raise _invalid(
             "task.sigma_yy_trace",

@@ -39,7 +39,7 @@ def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
     rounding = EPS * float(np.linalg.norm(g))
     tolerance = max(n_rows, n_hidden) * rounding
     n_pivots = min(n_rows, n_hidden)
-    lower = _upper_factor(g.T).T
+    lower = np.ascontiguousarray(_upper_factor(g.T).T)
     if _all_reached(lower[:n_pivots], tolerance):
         remainders = np.zeros(n_rows)
         remainders[:n_pivots] = np.abs(np.diagonal(lower))

@@ -2,9 +2,8 @@
 
 tau dP/dt = F P + P F - P^2 for P = Q Q^T, Q = [w1^T; w2], has the solution
 P(t) = e^{Ft} Q0 [I + Q0^T (int_0^t e^{2Fs} ds) Q0]^{-1} Q0^T e^{Ft} (Fukumizu 1998; Braun et al. 2022, arXiv
-2206.03738; Domine et al. 2025, arXiv 2409.14623). Here it is evaluated in the eigenbasis of F with every exponent at
-most zero, so that no time overflows, no matrix but a positive definite one is inverted, and no width, rank or sign of
-lambda is special.
+2206.03738; Domine et al. 2025, arXiv 2409.14623). Here it is evaluated in the eigenbasis of F, scaled so that no time
+overflows; no matrix but a positive definite one is inverted, and no width, rank or sign of lambda is special.
 """
 
 from collections.abc import Iterator
@@ -16,14 +15,10 @@ from scipy.linalg import blas, lapack
 
 from lindyn_service.dynamics.echelon import Echelon, echelon
 from lindyn_service.dynamics.modes import Modes, modes
+from lindyn_service.dynamics.scaling import Scaled, scale
 
-_BATCH_ENTRIES = 2**17  # half a megabyte an array: the arrays of one batch stay in a core's cache
+_BATCH_ENTRIES = 2**16  # half a megabyte an array: the arrays of one batch stay in a core's cache
 _LARGEST_RATIO = 1e3  # of a column to its Cholesky pivot, up to which a squared matrix is trusted
-
-
-def phi(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """(1 - e^{-x}) / x, with its limit 1 at x = 0."""
-    return np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x != 0)
 
 
 @dataclass(frozen=True)
@@ -54,64 +49,39 @@ class Solution:
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Evaluate at a few times at once."""
-        scaled, gram_root, diagonal = self._scaled_coordinates(times)
+        scaled = scale(self.modes.eigenvalues, self.echelon, times)
+        gram_root = np.multiply(scaled.y, scaled.gram_weights[:, :, None], order="C")
         gram = gram_root.transpose(0, 2, 1) @ gram_root
-        diagonals = np.einsum("tii->ti", gram)  # a view
-        diagonals += diagonal**2
-        norm = np.sqrt(diagonals)
+        squares = np.einsum("tii->ti", gram)  # a view of the diagonals
+        squares += scaled.diagonal**2
+        norm = np.sqrt(squares)
         inverse_root = _inverse_cholesky(gram)
         for i in np.flatnonzero(_untrusted(inverse_root, norm)):
-            inverse_root[i] = _inverse_root_by_qr(gram_root[i], diagonal[i])
-        factors = self._rotate(scaled)
+            inverse_root[i] = _inverse_root_by_qr(gram_root[i], scaled.diagonal[i])
+        factors = self._rotate(scaled, out=gram_root)
         for both, root in zip(factors, inverse_root, strict=True):
             # row-major arrays seen from Fortran are transposed: in place, both @ root^T
             blas.dtrmm(1.0, root.T, both.T, side=0, lower=0, trans_a=1, overwrite_b=1)
         n_in = len(self.modes.v)
         return Factors(factors[:, :n_in], factors[:, n_in:])
 
-    def _scaled_coordinates(
-        self, times: Float[np.ndarray, " time"]
-    ) -> tuple[
-        Float[np.ndarray, "time row pivot"],
-        Float[np.ndarray, "time row pivot"],
-        Float[np.ndarray, "time pivot"],
-    ]:
-        """Y, K and the square root of the diagonal term, such that P = O Y (K^T K + diagonal^2)^{-1} Y^T O^T."""
-        f, lower, t = self.modes.eigenvalues, self.echelon.lower, times[:, None]
-        growth = np.maximum(f[self.echelon.pivots], 0.0)
-        integral = t * phi(2 * np.abs(f) * t)
-        decay = np.exp(-growth * t)
-        unit = 1 / np.sqrt(decay**2 + integral[:, self.echelon.pivots])
-        root = np.sqrt(integral)[:, :, None]
-        grown = int(np.count_nonzero(f >= 0))
-        y = np.empty((len(times), *lower.shape))
-        k = np.empty_like(y)
-        # an exponent is positive only where `lower` is zero: above a pivot
-        exponents = np.minimum(f[:grown, None] - growth, 0.0)
-        np.multiply(exponents, t[:, :, None], out=k[:, :grown])
-        np.exp(k[:, :grown], out=k[:, :grown])
-        k[:, :grown] *= lower[:grown]
-        np.multiply(k[:, :grown], unit[:, None, :], out=y[:, :grown])
-        np.multiply(y[:, :grown], root[:, :grown], out=k[:, :grown])
-        np.multiply(lower[grown:], (decay * unit)[:, None, :], out=k[:, grown:])
-        np.multiply(k[:, grown:], np.exp(f[grown:] * t)[:, :, None], out=y[:, grown:])
-        k[:, grown:] *= root[:, grown:]
-        return y, k, decay * unit
-
-    def _rotate(self, y: Float[np.ndarray, "time row pivot"]) -> Float[np.ndarray, "time row pivot"]:
-        """From eigenvectors of F to singular vectors of the task: input rows, then output rows."""
-        m, n_in, n_rows = len(self.modes.s), len(self.modes.v), y.shape[1]
-        p, q = self.modes.p[:, None], self.modes.q[:, None]
-        grow, extra, decay = y[:, :m], y[:, m : n_rows - m], y[:, n_rows - m :][:, ::-1]
-        rotated = np.empty_like(y)
-        part = np.empty_like(grow)
-        np.multiply(p, grow, out=rotated[:, :m])
-        rotated[:, :m] += np.multiply(q, decay, out=part)
-        np.multiply(q, grow, out=rotated[:, n_in : n_in + m])
-        rotated[:, n_in : n_in + m] -= np.multiply(p, decay, out=part)
-        rotated[:, m:n_in] = extra[:, : n_in - m]
-        rotated[:, n_in + m :] = extra[:, n_in - m :]
-        return rotated
+    def _rotate(self, scaled: Scaled, out: Float[np.ndarray, "time row pivot"]) -> Float[np.ndarray, "time row pivot"]:
+        """Weigh the rows; go from eigenvectors of F to singular vectors of the task, input rows before output rows."""
+        m, n_in, n_rows = len(self.modes.s), len(self.modes.v), out.shape[1]
+        p, q, y = self.modes.p, self.modes.q, scaled.y
+        weights = scaled.row_weights[:, :, None]
+        grow, decay = y[:, :m], y[:, n_rows - m :][:, ::-1]
+        grown, decayed = weights[:, :m], weights[:, n_rows - m :][:, ::-1]
+        into, outward = out[:, :m], out[:, n_in : n_in + m]
+        np.multiply(p[:, None] * grown, grow, out=into)
+        np.multiply(q[:, None] * grown, grow, out=outward)
+        part = (q[:, None] * decayed) * decay
+        into += part
+        outward -= np.multiply(p[:, None] * decayed, decay, out=part)
+        extra = y[:, m : n_rows - m] * weights[:, m : n_rows - m]
+        out[:, m:n_in] = extra[:, : n_in - m]
+        out[:, n_in + m :] = extra[:, n_in - m :]
+        return out
 
 
 def solve(

@@ -25,7 +25,7 @@ JSON = "application/json"
 
 def wanted_format(request: Request) -> Format:
     """The format of the answer: npz where the client accepts it, else JSON."""
-    return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "") else "json"
+    return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "").lower() else "json"
 
 
 async def read_body(

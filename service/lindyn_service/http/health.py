@@ -48,7 +48,9 @@ async def healthz() -> Health:
     return Health()
 
 
-@router.get("/readyz", operation_id="readiness", summary="Readiness, with each dependency's state")
+@router.get(
+    "/readyz", operation_id="readiness", summary="Readiness, with each dependency's state", response_model=Readiness
+)
 async def readyz(request: Request) -> JSONResponse:
     """A worker answers; the cache may be degraded."""
     state = request.app.state

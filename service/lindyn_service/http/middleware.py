@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 import time
+from urllib.parse import quote
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,7 +48,8 @@ class RequestLog:
             await internal_error(request_id)(scope, receive, send_with_id)
         finally:
             milliseconds = 1000 * (time.perf_counter() - started)
-            log.info("%s %s %s %d %.1f ms", request_id, scope["method"], scope["path"], status, milliseconds)
+            path = quote(scope["path"])  # a decoded path may hold line breaks
+            log.info("%s %s %s %d %.1f ms", request_id, scope["method"], path, status, milliseconds)
 
 
 def _request_id(scope: Scope) -> str:

@@ -3,17 +3,21 @@
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from lindyn.wire.problem import FieldProblem, Problem
 from lindyn_service.errors import ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 
+CLIENT_CLOSED_REQUEST = 499
+
 
 def install(app: FastAPI) -> None:
     """Answer the errors of all routes, and of no route, in one shape."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _client_gone)
 
 
 def internal_error(request_id: str) -> Response:
@@ -60,6 +64,11 @@ def _http_error(request: Request, error: Exception) -> Response:
         request_id=request.state.request_id,
     )
     return _response(problem, dict(error.headers or {}))
+
+
+def _client_gone(_request: Request, _error: Exception) -> Response:
+    """For the log: nobody reads it."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:

@@ -15,11 +15,10 @@ from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.body import JSON, read_body
 from lindyn_service.http.deps import AnswersDep, FormatDep
+from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.translate import Format
 
 _T = TypeVar("_T")
-
-CLIENT_CLOSED_REQUEST = 499
 
 router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 
@@ -37,7 +36,7 @@ async def compute(request: Request, answers: AnswersDep, form: FormatDep) -> Res
     body = await read_body(request, TrajectoryRequest, conflicts)
     normal, key = answers.normalise(body)
     if _is_known(request, key):
-        return Response(status_code=304, headers={"ETag": f'"{key}"'})
+        return _not_modified(key)
     answer = await _unless_disconnected(request, answers.trajectory(normal, key, form))
     return Response(status_code=CLIENT_CLOSED_REQUEST) if answer is None else _response(answer, form)
 
@@ -55,7 +54,7 @@ async def stored(key: str, request: Request, answers: AnswersDep, form: FormatDe
     if answer is None:
         raise NotFoundError(f"no cached trajectory has the key {key[:80]!r}; post the request again")
     if _is_known(request, key):
-        return Response(status_code=304, headers={"ETag": f'"{key}"'})
+        return _not_modified(key)
     return _response(answer, form)
 
 
@@ -67,6 +66,10 @@ def _response(answer: Answer, form: Format) -> Response:
         "Vary": "Accept",
     }
     return Response(answer.body, headers=headers, media_type=npz.MEDIA_TYPE if form == "npz" else JSON)
+
+
+def _not_modified(key: str) -> Response:
+    return Response(status_code=304, headers={"ETag": f'"{key}"', "Vary": "Accept"})
 
 
 def _is_known(request: Request, key: str) -> bool:

@@ -17,6 +17,8 @@ from lindyn_service.methods.base import Outcome, Problem, Warned
 TOLERANCE = 1e-9
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
 
+_SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exact in float64
+
 _DOUBTFUL_OVERLAP = 1e6  # in rounding errors: below, fewer than six digits of it are sure
 
 
@@ -47,6 +49,9 @@ class ExactMethod:
                     "first layer (relative) lies outside, where it never learns; remove that part, or input columns"
                 )
             w1 = reduced
+        beyond = _beyond_float64(w1, w2, white)
+        if beyond is not None:
+            return NotApplicableError(beyond)
         measured = balance(w1, w2)
         if measured.relative_residual > TOLERANCE:
             return NotBalancedError(
@@ -150,6 +155,22 @@ class ExactRun:
                 "irreducible-loss-unknown",
                 "the targets' scale is not given, so the loss is the excess loss; give task.sigma_yy_trace or data",
             )
+
+
+def _beyond_float64(w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> str | None:
+    """Say which numbers of the white-input problem are too small or too large to be squared, if any are."""
+    weight = max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2))))
+    if 0 < weight < _SMALLEST:
+        return (
+            f"the largest weight is {weight:.3g}, whose square vanishes in float64 (limit {_SMALLEST:g}); scale it up"
+        )
+    target = float(np.max(np.abs(white.sigma_yx)))
+    if not target <= _LARGEST:
+        return (
+            f"the best weights, sigma_yx / variance of the inputs, are up to {target:.3g}, whose square overflows in "
+            f"float64 (limit {_LARGEST:g}); scale the inputs up or the targets down"
+        )
+    return None
 
 
 def _store(results: dict[str, Any], name: str, values: Values, part: slice, n_times: int) -> None:

@@ -1,0 +1,60 @@
+"""The moving coordinates of the exact solution, scaled so that no time overflows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.echelon import Echelon
+
+_LARGEST_EXPONENT = 300.0  # the square of e^300 is 1e260
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """P = O R Y (K^T K + diag(diagonal)^2)^{-1} Y^T R O^T with R = diag(row_weights), K = diag(gram_weights) Y.
+
+    Unscaled, Y is the echelon form L, R = e^{Ft}, gram_weights = sqrt(d) e^{max(f, 0) t} with d = t phi(2 |f| t), and
+    the diagonal is 1. Scaling the columns of Y, K and the diagonal by the same positive numbers gives the same P, and
+    the same rounding errors of its Cholesky factor (van der Sluis 1969, 10.1007/BF02165096).
+    """
+
+    y: Float[np.ndarray, "any_time row pivot"]
+    row_weights: Float[np.ndarray, "time row"]
+    gram_weights: Float[np.ndarray, "time row"]
+    diagonal: Float[np.ndarray, "time pivot"]
+
+
+def scale(f: Float[np.ndarray, " row"], reduced: Echelon, times: Float[np.ndarray, " time"]) -> Scaled:
+    """Choose the cheapest scaling that is safe for ascending times: none, as long as growth is far from overflow.
+
+    Args:
+        f: eigenvalues, descending.
+        reduced: echelon form of the initial weights along the eigenvectors.
+        times: in units of the time constant.
+    """
+    size = np.log1p(np.max(np.abs(reduced.lower), initial=0.0)) + np.log1p(times[-1])
+    if f[0] * times[-1] + size < _LARGEST_EXPONENT:
+        return _unscaled(f, reduced, times[:, None])
+    return _in_units_of_growth(f, reduced, times[:, None])
+
+
+def phi(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """(1 - e^{-x}) / x, with its limit 1 at x = 0."""
+    return np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x != 0)
+
+
+def _unscaled(f: Float[np.ndarray, " row"], reduced: Echelon, t: Float[np.ndarray, "time 1"]) -> Scaled:
+    """The coordinates stay those at time 0, and only their weights move."""
+    growth = np.exp(f * t)
+    gram_weights = np.sqrt(t * phi(2 * np.abs(f) * t)) * np.maximum(growth, 1.0)
+    return Scaled(reduced.lower[None], growth, gram_weights, np.ones((len(t), len(reduced.pivots))))
+
+
+def _in_units_of_growth(f: Float[np.ndarray, " row"], reduced: Echelon, t: Float[np.ndarray, "time 1"]) -> Scaled:
+    """Each column in units of the growth of its pivot: every exponent is at most zero."""
+    column, row = np.maximum(f[reduced.pivots], 0.0), np.maximum(f, 0.0)
+    # an exponent would be positive only where `lower` is zero: above a pivot
+    y = np.exp(np.minimum(row[:, None] - column, 0.0) * t[:, :, None])
+    y *= reduced.lower
+    return Scaled(y, np.exp(np.minimum(f, 0.0) * t), np.sqrt(t * phi(2 * np.abs(f) * t)), np.exp(-column * t))
