@@ -23,18 +23,37 @@ def split(document: Mapping[str, Any]) -> tuple[dict[str, Any], _Arrays]:
 def _without(node: Mapping[str, Any], path: str, arrays: _Arrays) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in node.items():
-        plain = value.model_dump(by_alias=True) if isinstance(value, BaseModel) else value
+        plain = _plain(value)
         here = f"{path}{name}"
         if isinstance(plain, Mapping):
             kept[name] = _without(plain, f"{here}.", arrays)
         elif isinstance(plain, np.ndarray):
             arrays[here] = plain
-        elif _holds_array(plain):
+        elif isinstance(plain, list) and any(isinstance(item, np.ndarray) for item in plain):
             arrays |= {f"{here}.{i}": np.asarray(item) for i, item in enumerate(plain)}
         else:
             kept[name] = plain
     return kept
 
 
-def _holds_array(value: object) -> bool:
-    return isinstance(value, Sequence) and any(isinstance(item, np.ndarray) for item in value)
+def _plain(value: object) -> Any:  # noqa: ANN401 (JSON)
+    """What JSON can hold, or an array: numbers of numpy and arrays of other libraries count as what they are."""
+    match value:
+        case None | bool() | int() | float() | str() | bytes() | Mapping():
+            return value
+        case BaseModel():
+            return value.model_dump(by_alias=True)
+        case Sequence():
+            items = [_plain(item) for item in value]
+            return np.stack(items) if _are_rows(items) else items
+        case _ if hasattr(value, "__array__"):
+            array = np.asarray(value)
+            return array if array.ndim else array.item()
+        case _:
+            return value
+
+
+def _are_rows(items: list[Any]) -> bool:
+    return bool(items) and all(
+        isinstance(item, np.ndarray) and item.ndim == 1 and item.shape == items[0].shape for item in items
+    )

@@ -1,5 +1,6 @@
 """The client: requests with numpy arrays, answers as numpy arrays."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -40,7 +41,7 @@ class Client:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = url or os.environ.get("LINDYN_URL", DEFAULT_URL)
+        self.url = url or os.environ.get("LINDYN_URL") or DEFAULT_URL
         self._http = httpx.Client(
             base_url=self.url,
             timeout=timeout_seconds,
@@ -105,9 +106,11 @@ class Client:
         }
         metadata, arrays = split(request)
         if arrays:
-            content, media_type = npz.pack(metadata, arrays), {"Content-Type": npz.MEDIA_TYPE}
-            return _trajectory(self._send("POST", "/v1/trajectories", content=content, headers=media_type))
-        return _trajectory(self._send("POST", "/v1/trajectories", json=metadata))
+            content, media_type = npz.pack(metadata, arrays), npz.MEDIA_TYPE
+        else:  # with NaN and infinity, which the service refuses by their place
+            content, media_type = json.dumps(metadata).encode(), "application/json"
+        headers = {"Content-Type": media_type}
+        return _trajectory(self._send("POST", "/v1/trajectories", content=content, headers=headers))
 
     def stored(self, key: str) -> Trajectory:
         """Get an answer that the service still has.
@@ -119,7 +122,11 @@ class Client:
 
     def about(self) -> dict[str, Any]:
         """Versions, methods, quantities and limits of the service."""
-        return self._send("GET", "/v1/about").json()
+        response = self._send("GET", "/v1/about")
+        try:
+            return response.json()
+        except ValueError as error:
+            raise _unreadable(response, error) from error
 
     def close(self) -> None:
         """Close the connection, and end the private service if there is one."""
@@ -143,6 +150,8 @@ class Client:
                 f"no answer from {self.url}{path} ({type(error).__name__}: {error}); is the service running? "
                 "Start one with `make serve`, or use lindyn.Client.local()"
             ) from error
+        except httpx.DecodingError as error:
+            raise UnexpectedReplyError(f"the answer from {self.url}{path} cannot be decompressed ({error})") from error
         if response.is_success:
             return response
         try:
@@ -160,6 +169,10 @@ def _trajectory(response: httpx.Response) -> Trajectory:
         metadata, arrays = npz.unpack(response.content, largest_bytes=_ANSWER_BYTES)
         return trajectory(metadata, arrays, response.headers.get("x-cache", "unknown"))
     except (npz.NpzError, ValidationError, KeyError) as error:
-        raise UnexpectedReplyError(
-            f"the answer from {response.url} cannot be read ({error}); do the versions of client and service fit?"
-        ) from error
+        raise _unreadable(response, error) from error
+
+
+def _unreadable(response: httpx.Response, error: Exception) -> UnexpectedReplyError:
+    return UnexpectedReplyError(
+        f"the answer from {response.url} cannot be read ({error}); do the versions of client and service fit?"
+    )

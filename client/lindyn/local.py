@@ -1,11 +1,13 @@
 """A private service for a notebook: a child process on a unix socket that ends with its owner."""
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,7 @@ from lindyn.errors import LocalServiceError
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
+_POLL_SECONDS = 0.02
 
 
 class LocalService:
@@ -38,6 +41,7 @@ class LocalService:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # else what interrupts a notebook's cell ends it
             )
         try:
             self._wait_until_ready()
@@ -60,13 +64,19 @@ class LocalService:
         give_up = time.monotonic() + _START_SECONDS
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://lindyn.local") as http:
             while self._process.poll() is None and time.monotonic() < give_up:
-                try:
-                    if http.get("/readyz").is_success:
+                with suppress(httpx.TransportError):
+                    if self._listens() and http.get("/readyz").is_success:
                         return
-                except httpx.TransportError:
-                    time.sleep(0.02)
+                time.sleep(_POLL_SECONDS)
         last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
         raise LocalServiceError(
             "the private service did not start; it needs the extra: pip install 'lindyn[service]'. Its last words:\n"
             + "\n".join(last)
         )
+
+    def _listens(self) -> bool:
+        """Ask without httpx, which leaves a socket open for each connection that fails."""
+        with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
+            probe.connect(str(self.socket))
+            return True
+        return False

@@ -10,7 +10,7 @@ from lindyn.wire.trajectory import TrajectoryReply
 Quantity = FloatArray | Mapping[str, FloatArray]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Trajectory:
     """A learning trajectory; quantities are attributes and items, `t.loss` and `t["loss"]`, with time first.
 
@@ -43,10 +43,11 @@ class Trajectory:
     def __repr__(self) -> str:
         reply = self.reply
         widths = "-".join(map(str, reply.dims))
+        balance = "" if reply.lam is None else f" lambda = {reply.lam:g},"
         names = ", ".join(self.quantities)
         warned = "".join(f"\n  warning {w.code}: {w.detail}" for w in reply.warnings)
         return (
-            f"<Trajectory {widths}, lambda = {reply.lam:g}, {len(self.times)} times, {reply.method} ({self.cache})\n"
+            f"<Trajectory {widths},{balance} {len(self.times)} times, {reply.method} ({self.cache})\n"
             f"  quantities: {names}\n  {reply.reason}{warned}>"
         )
 

@@ -111,8 +111,7 @@ class Answers:
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
     def _admit(self, request: TrajectoryRequest, form: Format) -> None:
-        n_times = len(request.resolved_times())
-        cost = estimate(request.dims, n_times, request.quantities, _samples(request))
+        cost = estimate(request.dims, request.n_times, request.quantities, _samples(request))
         limits = self._limits
         _check(
             "bytes of answer",

@@ -1,8 +1,12 @@
 """What all messages share: strict requests, tolerant replies, bounded numbers."""
 
-from typing import Annotated
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (unvalidated input)
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST = 1e70
 """Largest magnitude of any number in a request: its fourth power, which the loss takes, is still finite."""
@@ -10,14 +14,24 @@ LARGEST = 1e70
 LARGEST_SEED = 2**53 - 1
 """Largest seed, exact in every JSON reader."""
 
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST)]
-Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1 / LARGEST, le=LARGEST)]
-NonNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=LARGEST)]
-Width = Annotated[int, Field(strict=True, ge=1, le=100_000)]
-Flag = Annotated[bool, Field(strict=True)]
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
+    """A number of numpy as one of Python: strict types would take "1" in an array of no dimensions for 1.0."""
+    scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
+    return value.item() if scalar else value
+
+
+FromNumpy = BeforeValidator(_plain)
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST), FromNumpy]
+Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1 / LARGEST, le=LARGEST), FromNumpy]
+NonNegative = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=LARGEST), FromNumpy]
+Width = Annotated[int, Field(strict=True, ge=1, le=100_000), FromNumpy]
+Flag = Annotated[bool, Field(strict=True), FromNumpy]
 Seed = Annotated[
     int | None,
     Field(strict=True, ge=0, le=LARGEST_SEED, description="Omitted: drawn by the service and returned."),
+    FromNumpy,
 ]
 
 

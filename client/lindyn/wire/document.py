@@ -108,6 +108,8 @@ def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa
             return f"{path}.kind", "this field is required, it says what the others are"
         case "model_type" | "model_attributes_type":
             return path, f"got {_shown(details['input'])}, expected an object"
+        case "missing" if isinstance(details["loc"][-1], int):
+            return path, f"got {len(details['input'])} entries, this one is required"
         case "missing":
             return path, "this field is required"
         case "extra_forbidden":

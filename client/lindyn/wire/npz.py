@@ -55,6 +55,9 @@ def unpack(
             names = [entry.filename.removesuffix(".npy") for entry in entries]
             if len(set(names)) < len(names):
                 raise NpzError("the archive has entries of the same name")
+            if any(entry.comment for entry in entries):
+                # nobody writes them; a damaged length makes one of the entries that follow
+                raise NpzError("the archive has comments on entries, or its directory is damaged")
             arrays = {name: _read(archive, entry) for name, entry in zip(names, entries, strict=True)}
         metadata: Any = json.loads(str(arrays.pop(METADATA)[()]))
     except NpzError:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field
 
 from lindyn.wire.array import Matrix, Vector
-from lindyn.wire.base import Flag, NonNegative, Request, Seed
+from lindyn.wire.base import Flag, FromNumpy, NonNegative, Request, Seed
 
 
 class CorrelationTask(Request):
@@ -36,7 +36,7 @@ class RegressionTask(Request):
     """Gaussian targets on exactly white Gaussian inputs; widths from the network."""
 
     kind: Literal["regression"]
-    samples: Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
+    samples: Annotated[int, Field(strict=True, ge=1, le=10_000_000), FromNumpy]
     seed: Seed = None
 
 
@@ -44,7 +44,7 @@ class SemanticTask(Request):
     """The hierarchy of 2^levels items with one unit input each."""
 
     kind: Literal["semantic"]
-    levels: Annotated[int, Field(strict=True, ge=1, le=12)] = 3
+    levels: Annotated[int, Field(strict=True, ge=1, le=12), FromNumpy] = 3
 
 
 class SpectrumTask(Request):

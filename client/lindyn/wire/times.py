@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Vector
-from lindyn.wire.base import NonNegative, Request
+from lindyn.wire.base import FromNumpy, NonNegative, Request
 
 MOST_TIMES = 1_000_000
 GRID, LIST = "(grid)", "(list)"
@@ -37,7 +37,7 @@ class TimeGrid(Request):
 
     start: NonNegative = 0.0
     stop: NonNegative
-    num: Annotated[int, Field(strict=True, ge=1, le=MOST_TIMES)] = 200
+    num: Annotated[int, Field(strict=True, ge=1, le=MOST_TIMES), FromNumpy] = 200
     spacing: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")

@@ -49,6 +49,11 @@ class TrajectoryRequest(Request):
         """Widths of the network, input first."""
         return self.network.dims
 
+    @property
+    def n_times(self) -> int:
+        """How many times are asked for."""
+        return self.times.num if isinstance(self.times, TimeGrid) else len(self.times)
+
     def resolved_times(self) -> FloatArray:
         """All times as an array."""
         return self.times.resolve() if isinstance(self.times, TimeGrid) else self.times

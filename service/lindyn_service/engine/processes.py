@@ -138,7 +138,7 @@ class ProcessEngine:
             raise ShuttingDownError("The service shut down before the computation was done. Send it again.")
         raise DeadlineError(
             f"The computation was not done after {self._deadline_seconds:g} s, time in the queue included. "
-            "Ask for fewer times or quantities, or submit a sweep job."
+            "Ask for fewer times or quantities."
         )
 
     async def probe(self, timeout_seconds: float) -> bool:

@@ -13,6 +13,8 @@ from lindyn_service.http.problems import internal_error
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
+_PROBES = ("/healthz", "/readyz")  # asked every few seconds
+
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +51,8 @@ class RequestLog:
         finally:
             milliseconds = 1000 * (time.perf_counter() - started)
             path = quote(scope["path"])  # a decoded path may hold line breaks
-            log.info("%s %s %s %d %.1f ms", request_id, scope["method"], path, status, milliseconds)
+            level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
+            log.log(level, "%s %s %s %d %.1f ms", request_id, scope["method"], path, status, milliseconds)
 
 
 def _request_id(scope: Scope) -> str:

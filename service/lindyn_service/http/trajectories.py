@@ -1,5 +1,6 @@
 """Learning trajectories."""
 
+import re
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -19,6 +20,8 @@ from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.translate import Format
 
 _T = TypeVar("_T")
+
+_KEY = re.compile("[0-9a-f]{64}")
 
 router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 
@@ -50,7 +53,7 @@ async def compute(request: Request, answers: AnswersDep, form: FormatDep) -> Res
 )
 async def stored(key: str, request: Request, answers: AnswersDep, form: FormatDep) -> Response:
     """An answer by its key, as long as some cache has it."""
-    answer = await answers.stored(key, form)
+    answer = await answers.stored(key, form) if _KEY.fullmatch(key) else None
     if answer is None:
         raise NotFoundError(f"no cached trajectory has the key {key[:80]!r}; post the request again")
     if _is_known(request, key):

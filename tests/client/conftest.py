@@ -1,0 +1,38 @@
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.processes import Service, eventually
+
+import lindyn
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_process_left() -> Iterator[None]:
+    """Hold these tests to leaving no child process behind."""
+    before = len(psutil.Process().children())
+    yield
+    eventually(lambda: len(psutil.Process().children()) <= before)
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[Service]:
+    with Service(tcp=True) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[lindyn.Client]:
+    with lindyn.Client(service.url) as client:
+        yield client
+
+
+@pytest.fixture
+def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder for temporary files of this process and its children, with a name short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="lc-", dir="/tmp") as name:
+        monkeypatch.setenv("TMPDIR", name)
+        monkeypatch.setattr(tempfile, "tempdir", name)
+        yield Path(name)

@@ -1,0 +1,92 @@
+"""A private service lives as long as its owner, however that ends."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from support.processes import eventually, has_ended, mentioning
+
+import lindyn
+
+pytestmark = pytest.mark.live
+
+BALANCED = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 0.5, "seed": 1}
+
+OWNER = """
+import time, lindyn
+client = lindyn.Client.local(workers=1)
+print("started", flush=True)
+while True:
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print(client.about()["name"], flush=True)
+"""
+
+
+def test_it_answers_and_leaves_nothing(folder: Path) -> None:
+    with lindyn.Client.local(workers=1) as client:
+        found = client.trajectory(network=BALANCED, task=np.eye(2), times=[0.0, 1.0])
+        assert found.loss.shape == (2,)
+        assert client.about()["limits"]["workers"] == 1
+        processes = mentioning(str(folder))
+        assert len(processes) >= 3  # the service, its worker, its cache
+    assert all(has_ended(process) for process in processes)
+    assert not mentioning(str(folder))
+    assert list(folder.iterdir()) == []
+    client.close()  # does nothing the second time
+
+
+def test_it_outlives_an_interrupt_and_ends_with_its_owner(folder: Path) -> None:
+    """A notebook interrupts its cell by a signal to the process group."""
+    owner = psutil.Popen(
+        [sys.executable, "-c", OWNER],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert owner.stdout.readline() == "started\n"
+        services = [process for process in mentioning(str(folder)) if process.pid != owner.pid]
+        assert len(services) >= 3
+        os.killpg(owner.pid, signal.SIGINT)
+        assert owner.stdout.readline() == "lindyn\n"
+        assert not any(has_ended(process) for process in services)
+    finally:
+        owner.kill()
+        owner.wait()
+        owner.stdout.close()
+    eventually(lambda: all(has_ended(process) for process in services))
+    assert not mentioning(str(folder))
+
+
+def test_a_hanging_service_is_killed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lindyn.local._STOP_SECONDS", 0.2)
+    client = lindyn.Client.local(workers=1, embedded_cache=False)
+    processes = mentioning(str(folder))
+    for process in processes:
+        process.suspend()
+    client.close()
+    eventually(lambda: all(has_ended(process) for process in processes))
+    assert list(folder.iterdir()) == []
+
+
+def test_it_does_not_start(folder: Path) -> None:
+    with pytest.raises(lindyn.LocalServiceError, match="LINDYN_WORKERS.*greater than or equal to 1"):
+        lindyn.Client.local(workers=0)
+    assert list(folder.iterdir()) == []
+
+
+def test_its_socket_has_too_long_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = folder / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(long))
+    with pytest.raises(lindyn.LocalServiceError, match="AF_UNIX path too long"):
+        lindyn.Client.local(workers=1)
+    assert list(long.iterdir()) == []

@@ -1,0 +1,151 @@
+"""Keys, headers, stored answers and the two formats of one answer."""
+
+import io
+import re
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from support.documents import NETWORKS, TASKS, document, put
+from support.processes import long_trajectory
+from support.service import NPZ, TRAJECTORIES, as_npz, post, problem, read
+
+from lindyn.wire.trajectory import QUANTITIES
+
+pytestmark = pytest.mark.live
+
+MEDIA = {"json": "application/json", "npz": NPZ}
+FORMATS = list(MEDIA)
+fresh = iter(range(10**6))
+
+
+def unasked(**changes):
+    """A request that no test has sent."""
+    return put(document(quantities=list(QUANTITIES), **changes), "time_constant", 1.0 + next(fresh) / 1024)
+
+
+@pytest.mark.parametrize("accept", FORMATS)
+def test_headers_of_an_answer(service, accept):
+    response = post(service, unasked(), accept=accept)
+    key = read(response)["key"]
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    assert response.headers["etag"] == f'"{key}"'
+    assert response.headers["vary"] == "Accept"
+    assert response.headers["content-type"] == MEDIA[accept]
+    assert re.fullmatch(r"answer;dur=\d+\.\d\d", response.headers["server-timing"])
+    assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("accept", FORMATS)
+def test_a_miss_then_hits_of_the_same_bytes(service, accept):
+    whole = unasked()
+    one, two = post(service, whole, accept=accept), post(service, whole, accept=accept)
+    stored = service.get(f"{TRAJECTORIES}/{read(one)['key']}", headers={"Accept": MEDIA[accept]})
+    as_archive = post(service, whole, body="npz", accept=accept)
+    assert [r.headers["x-cache"] for r in (one, two, stored, as_archive)] == ["miss", "hit", "hit", "hit"]
+    assert one.content == two.content == stored.content == as_archive.content
+    for name in ("etag", "vary", "content-type"):
+        assert one.headers[name] == two.headers[name] == stored.headers[name]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("network", NETWORKS)
+@pytest.mark.parametrize(("first", "second"), [("json", "npz"), ("npz", "json")])
+def test_an_answer_in_the_other_format_has_the_bytes_of_a_computed_one(service, small, network, task, first, second):
+    """Two services: one computes it in a format that the other, which has it in the other one, converts it to."""
+    whole = unasked(network=network, task=task)
+    key = read(post(service, whole, accept=first))["key"]
+    converted = service.get(f"{TRAJECTORIES}/{key}", headers={"Accept": MEDIA[second]})
+    computed = post(small, whole, accept=second)
+    assert (converted.headers["x-cache"], computed.headers["x-cache"]) == ("hit", "miss")
+    assert converted.content == computed.content
+    assert post(service, whole, accept=second).headers["x-cache"] == "hit"
+
+
+def test_both_formats_say_the_same(service):
+    whole = unasked()
+    one, two = (read(post(service, whole, accept=accept)) for accept in FORMATS)
+    assert list(one["quantities"]) == list(two["quantities"])
+    assert np.array_equal(one.pop("times"), two.pop("times"))
+    for name, value in one.pop("quantities").items():
+        other = two["quantities"][name]
+        pairs = [(value, other)] if isinstance(value, np.ndarray) else [(value[k], other[k]) for k in value]
+        assert all(np.array_equal(a, b) for a, b in pairs)
+    del two["quantities"]
+    assert one == two
+
+
+def test_arrays_of_an_archive_are_float64(service):
+    with np.load(io.BytesIO(post(service, unasked(), accept="npz").content), allow_pickle=False) as archive:
+        assert {"balance.lambda", "balance.residual", "loss", "times"} <= set(archive.files)
+        assert {archive[name].dtype for name in archive.files if name != "metadata"} == {np.dtype(np.float64)}
+
+
+@pytest.mark.parametrize(
+    ("accept", "expected"),
+    [
+        ("*/*", "json"),
+        ("application/json", "json"),
+        ("text/html", "json"),
+        (NPZ, "npz"),
+        ("Application/X-NPZ", "npz"),
+        (f"{NPZ}, application/json;q=0.5", "npz"),
+    ],
+)
+def test_accept(service, accept, expected):
+    response = service.post(TRAJECTORIES, json=document(), headers={"Accept": accept})
+    assert response.headers["content-type"] == MEDIA[expected]
+
+
+@pytest.mark.parametrize("tags", ['"{}"', 'W/"{}"', '"other", "{}"', '"other",W/"{}"'])
+def test_what_the_client_has_is_not_sent_again(service, tags):
+    whole = document(task="semantic")
+    key = post(service, whole).json()["key"]
+    condition = {"If-None-Match": tags.format(key)}
+    for response in (
+        post(service, whole, **condition),
+        post(service, whole, body="npz", accept="npz", **condition),
+        service.get(f"{TRAJECTORIES}/{key}", headers=condition),
+    ):
+        assert response.status_code == 304
+        assert response.content == b""
+        assert response.headers["etag"] == f'"{key}"'
+        assert response.headers["vary"] == "Accept"
+        assert response.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("tags", ['"other"', "{}", '"{}x"', ""])
+def test_what_the_client_does_not_have_is_sent(service, tags):
+    whole = document(task="semantic")
+    key = post(service, whole).json()["key"]
+    assert post(service, whole, **{"If-None-Match": tags.format(key)}).status_code == 200
+    assert service.get(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": tags.format(key)}).status_code == 200
+
+
+def test_a_condition_does_not_make_a_stored_answer_out_of_none(service):
+    key = 64 * "0"
+    response = service.get(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": f'"{key}"'})
+    problem(response, 404, "not-found")
+
+
+def test_equal_requests_at_once_are_computed_once(service):
+    whole = long_trajectory(200, seed=77)
+    with ThreadPoolExecutor(4) as threads:
+        responses = list(threads.map(lambda _: post(service, whole), range(4)))
+    assert len({response.content for response in responses}) == 1
+    sources = sorted(response.headers["x-cache"] for response in responses)
+    assert sources.count("miss") == 1
+    assert set(sources) <= {"miss", "coalesced", "hit"}
+
+
+def test_equal_requests_in_other_words_share_an_answer(service):
+    whole = unasked(network="weights", task="correlation")
+    key = post(service, whole).json()["key"]
+    other = {name: whole[name] for name in reversed(whole)}
+    other["quantities"] = [*reversed(QUANTITIES), "loss"]
+    other["network"] = {**whole["network"], "weights": [[[0.5, -0.0], [0, 0.25]], [[1, 0], [0, 1]]]}
+    response = post(service, other)
+    assert response.headers["x-cache"] == "hit"
+    assert response.json()["key"] == key
+    assert service.post(TRAJECTORIES, content=as_npz(other), headers={"Content-Type": NPZ}).json()["key"] == key
+    assert post(service, put(other, "time_constant", 0.75)).json()["key"] != key

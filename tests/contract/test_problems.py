@@ -1,0 +1,422 @@
+"""What is refused: status, code, place, what was got, what is allowed, what to do; one shape on every route."""
+
+import json
+import re
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from support.archives import message, npy, zipped
+from support.documents import EYE, document, put
+from support.processes import ENDLESS, eventually, long_trajectory
+from support.service import NPZ, TRAJECTORIES, as_npz, ask, post, problem
+
+pytestmark = pytest.mark.live
+
+JSON = "application/json"
+ROUTES = {TRAJECTORIES: "POST", f"{TRAJECTORIES}/{64 * '0'}": "GET", "/healthz": "GET", "/readyz": "GET"}
+ROUTES |= {"/v1/about": "GET", "/openapi.json": "GET"}
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+def network(n_in, n_hidden, n_out, lam=1.0):
+    return {"kind": "balanced", "dims": [n_in, n_hidden, n_out], "lambda": lam, "seed": 1}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/nothing", "/v1/trajectories/a/b", "/healthz/x", "/docs", "/%0A", "/%ff"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_paths_that_are_not_served(service, method, path):
+    assert path.split("%")[0] in problem(service.request(method, path), 404, "not-found")["detail"]
+
+
+@pytest.mark.parametrize("path", ROUTES)
+def test_methods_that_are_not_served(service, path):
+    for method in METHODS:
+        if method != ROUTES[path]:
+            response = service.request(method, path)
+            assert method in problem(response, 405, "method-not-allowed")["detail"]
+            assert ROUTES[path] in response.headers["allow"].split(", ")
+
+
+def test_the_openapi_document_has_all_routes(service):
+    """Beside itself, what the document lists is what the tables of this file know."""
+    paths = service.get("/openapi.json").json()["paths"]
+    known = {path.replace(64 * "0", "{key}"): method.lower() for path, method in ROUTES.items()}
+    del known["/openapi.json"]
+    assert {path: set(operations) for path, operations in paths.items()} == {p: {m} for p, m in known.items()}
+
+
+@pytest.mark.parametrize("key", [64 * "0", "x", 64 * "g", 5000 * "a", "%0A", "%00", "%ff", "..", "*", "a.json", "é"])
+def test_keys_that_nothing_is_stored_under(service, key):
+    body = problem(service.get(f"{TRAJECTORIES}/{key}"), 404, "not-found")
+    assert "post the request again" in body["detail"] or "not found" in body["detail"]
+    assert len(body["detail"]) < 500
+
+
+@pytest.mark.parametrize(
+    ("content_type", "got"),
+    [
+        (None, "none"),
+        ("", "none"),
+        ("text/plain", "text/plain"),
+        ("application/x-www-form-urlencoded", "application/x-www-form-urlencoded"),
+        ("multipart/form-data; boundary=x", "multipart/form-data"),
+        ("application/octet-stream", "application/octet-stream"),
+        ("application/jsonl", "application/jsonl"),
+    ],
+)
+def test_content_types(service, content_type, got):
+    headers = {} if content_type is None else {"Content-Type": content_type}
+    body = problem(service.post(TRAJECTORIES, content=b"{}", headers=headers), 415, "unsupported-media-type")
+    for text in (f"got content type {got};", JSON, NPZ):
+        assert text in body["detail"]
+
+
+@pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "Application/JSON"])
+def test_content_types_that_are_json(service, content_type):
+    response = service.post(TRAJECTORIES, json=document(), headers={"Content-Type": content_type})
+    assert response.status_code == 200
+
+
+DEEP = b"[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content", "text"),
+    [
+        (JSON, b"", "the body is not JSON"),
+        (JSON, b"{", "the body is not JSON"),
+        (JSON, b'{"times": [0, 1,]}', "line 1 column 17"),
+        (JSON, b"{'times': 1}", "the body is not JSON"),
+        (JSON, b"\xff\xfe", "the body is not JSON"),
+        (JSON, b'"\xff"', "the body is not JSON"),
+        (JSON, b'"\\ud800"', "the body is not JSON"),
+        (JSON, b"{} {}", "the body is not JSON"),
+        (JSON, b'{"time_constant": 1' + 5000 * b"0" + b"}", "the body is not JSON"),
+        (JSON, DEEP, "the body is not JSON"),
+        (JSON, as_npz(document()), "the body is not JSON"),
+        (NPZ, b"", "np.savez(file, metadata=json_text, **arrays)"),
+        (NPZ, b"{}", "np.savez(file, metadata=json_text, **arrays)"),
+        (NPZ, as_npz(document())[:-1], "np.savez"),
+        (NPZ, zipped([("times.npy", npy([0.0]))]), "no entry 'metadata'"),
+        (NPZ, message([1]), "must hold a JSON object, got list"),
+        (NPZ, message({}, times=np.array([print], dtype=object)), "entry 'times.npy' of shape (1,) and type object"),
+        (NPZ, message({}, zipfile.ZIP_LZMA), "neither stored nor deflated"),
+        (NPZ, message({}, zipfile.ZIP_DEFLATED, times=np.zeros(2**23)), "67108864 bytes are read"),
+        (NPZ, message({}, **{f"x{i}": 0.0 for i in range(256)}), "at most 256 entries"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_bodies_that_cannot_be_read(service, content_type, content, text):
+    response = service.post(TRAJECTORIES, content=content, headers={"Content-Type": content_type})
+    body = problem(response, 400, "malformed-body")
+    assert text in body["detail"]
+    assert body["errors"] == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "texts"),
+    [
+        ({"more": 1}, "more", ["unknown"]),
+        ({"network": {**network(2, 2, 2), "more": 1}}, "network.more", ["unknown"]),
+        ({"network": {}}, "network.kind", ["required"]),
+        ({"network": {"kind": "deep"}}, "network.kind", ["got 'deep'", "'weights', 'balanced'"]),
+        ({"network": network(2, 0, 2)}, "network.dims.1", ["got 0", "at least 1"]),
+        ({"network": network(2, 10**400, 2)}, "network.dims.1", ["more than 80 digits", "at most 100000"]),
+        ({"network": network(2, True, 2)}, "network.dims.1", ["got True", "integer"]),
+        ({"network": network(2, 2, 2, "1")}, "network.lambda", ["got '1'", "number"]),
+        ({"network": network(2, 2, 2, False)}, "network.lambda", ["got False", "number"]),
+        ({"network": network(2, 2, 2, float("nan"))}, "network.lambda", ["got nan", "finite"]),
+        ({"network": network(2, 2, 2, -1e71)}, "network.lambda", ["got -1e+71", "at least -1e+70"]),
+        ({"network": {"kind": "weights", "weights": [EYE, [[1, 2, 3]]]}}, "network.weights", ["takes 3", "has 2"]),
+        ({"network": {"kind": "weights", "weights": [EYE, [[1, 2], [3]]]}}, "network.weights.1", ["lengths (1 and 2)"]),
+        ({"network": {"kind": "weights", "weights": [EYE, [[1e71, 2]]]}}, "network.weights.1", ["1e+71 at [0, 0]"]),
+        ({"task": [[1.0, float("inf")], [0.0, 1.0]]}, "task", ["got inf at [0, 1]", "finite"]),
+        ({"task": [[1.0, True], [0.0, 1.0]]}, "task", ["got bool among the entries at [0]", "numbers"]),
+        ({"task": [[], []]}, "task", ["empty", "(2, 0)"]),
+        ({"task": [[1.0, 2.0]]}, "task.sigma_yx", ["got shape (1, 2)", "(2, 2)"]),
+        ({"task": {"kind": "semantic", "levels": 2}}, "task.levels", ["got 2", "4 items", "width is 2"]),
+        ({"task": {"kind": "spectrum", "singular_values": [1, -1]}}, "task.singular_values", ["got -1", ">= 0"]),
+        ({"times": [0, float("nan")]}, "times", ["got nan at [1]", "finite"]),
+        ({"times": [1, 0]}, "times", ["got 0.0 after 1.0", "ascend"]),
+        ({"times": {"stop": 1, "spacing": "log"}}, "times", ["got start = 0", "start > 0"]),
+        ({"times": {"stop": 1, "num": 10**6 + 1}}, "times.num", ["got 1000001", "at most 1000000"]),
+        ({"time_constant": 0}, "time_constant", ["got 0", "at least 1e-70"]),
+        ({"quantities": ["loss", "accuracy"]}, "quantities.1", ["got 'accuracy'", "'loss'", "'balance'"]),
+        ({"method": "euler"}, "method", ["got 'euler'", "'auto' or 'exact'"]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_invalid_fields(service, changes, path, texts):
+    content = json.dumps(document() | changes)  # NaN and Infinity as Python writes them
+    body = problem(service.post(TRAJECTORIES, content=content, headers={"Content-Type": JSON}), 422, "invalid-request")
+    assert {error["path"] for error in body["errors"]} == {path}
+    assert body["detail"].startswith(f"{path}: {body['errors'][0]['detail']}")
+    for text in texts:
+        assert text in body["detail"]
+
+
+@pytest.mark.parametrize("content", [b"null", b"[]", b"3", b'"x"', b"true"])
+def test_json_that_is_no_object(service, content):
+    response = service.post(TRAJECTORIES, content=content, headers={"Content-Type": JSON})
+    body = problem(response, 422, "invalid-request")
+    assert body["errors"][0]["path"] == ""
+    assert "expected an object" in body["detail"]
+
+
+def test_every_broken_field_is_listed(service):
+    body = problem(post(service, {"more": 1, "time_constant": -1, "times": []}), 422, "invalid-request")
+    assert {error["path"] for error in body["errors"]} == {"more", "time_constant", "times", "network", "task"}
+    assert "(and 4 more)" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "path", "text"),
+    [
+        ("times", np.array([0.0, np.nan]), "times", "got nan at [1]"),
+        ("times", np.array(["0", "1"]), "times", "got an array of <U1"),
+        ("times", np.array([False, True]), "times", "got an array of bool"),
+        ("times", np.eye(2), "times", "got 2 dimensions, expected 1"),
+        ("task.sigma_yx", np.ones((2, 3)), "task.sigma_yx", "got shape (2, 3)"),
+        ("task.sigma_yx", np.ones((2, 0)), "task.sigma_yx", "got an empty array of shape (2, 0)"),
+        ("task.sigma_xx.0", np.ones(2), "task.sigma_xx.0", "does not fit the metadata"),
+        ("task.inputs", np.eye(2), "task.inputs", "unknown"),
+        ("network.dims.7", np.array(2), "network.dims.7", "skips an index"),
+        ("network.kind.0", np.array(2), "network.kind.0", "does not fit the metadata"),
+        ("network.kind", np.zeros(2), "network.kind", "got a value of type ndarray"),
+        ("time_constant", np.array("1"), "time_constant", "valid number, got '1'"),
+        ("time_constant", np.array(True), "time_constant", "valid number, got True"),
+        ("quantities." + "9" * 5000, np.array(1), "quantities." + "9" * 5000, "does not fit the metadata"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_invalid_arrays(service, name, array, path, text):
+    content = message(document(), **{name.replace(".", "__"): array})
+    body = problem(service.post(TRAJECTORIES, content=content, headers={"Content-Type": NPZ}), 422, "invalid-request")
+    assert [error["path"] for error in body["errors"]] == [path]
+    assert text in body["detail"]
+
+
+@pytest.mark.parametrize("metadata", ['{"\\ud800": 1}', '{"method": "\\ud800"}', '{"network": {"kind": "\\ud800"}}'])
+def test_metadata_with_characters_that_cannot_be_written(service, metadata):
+    content = zipped([("metadata.npy", npy(metadata))])
+    problem(service.post(TRAJECTORIES, content=content, headers={"Content-Type": NPZ}), 422, "invalid-request")
+
+
+def correlation(**fields):
+    return {"kind": "correlation", "sigma_yx": [[1.0, 0.0], [0.0, 2.0]], **fields}
+
+
+@pytest.mark.parametrize(
+    ("task", "path", "texts"),
+    [
+        (correlation(sigma_xx=[[1.0, 0.5], [0.0, 1.0]]), "task.sigma_xx", ["not symmetric"]),
+        (correlation(sigma_xx=[[1.0, 2.0], [2.0, 1.0]]), "task.sigma_xx", ["eigenvalue -1", "none below 0"]),
+        (
+            correlation(sigma_xx=[[1.0, 0.0], [0.0, 0.0]]),
+            "task.sigma_yx",
+            ["directions in which sigma_xx has no inputs"],
+        ),
+        (correlation(sigma_yy_trace=4.9), "task.sigma_yy_trace", ["got 4.9", "at least 5"]),
+        (correlation(sigma_xx=[[2, 0], [0, 2]], sigma_yy_trace=2), "task.sigma_yy_trace", ["got 2", "at least 2.5"]),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_moments_that_no_data_have(service, task, path, texts):
+    body = problem(post(service, document(task="spectrum") | {"task": task}), 422, "invalid-request")
+    assert [error["path"] for error in body["errors"]] == [path]
+    for text in texts:
+        assert text in body["detail"]
+
+
+@pytest.mark.parametrize(
+    ("dims", "lam", "inequality"),
+    [
+        ((3, 4, 2), 1.5, "lambda > 0 needs hidden <= out, got lambda = 1.5, hidden = 4, out = 2"),
+        ((3, 4, 5), -1.5, "lambda < 0 needs hidden <= in, got lambda = -1.5, hidden = 4, in = 3"),
+    ],
+)
+def test_infeasible_balance(service, dims, lam, inequality):
+    task = {"kind": "regression", "samples": 20, "seed": 1}
+    body = problem(
+        post(service, document() | {"network": network(*dims, lam), "task": task}), 422, "infeasible-balance"
+    )
+    assert body["detail"] == inequality
+    assert body["errors"] == [{"path": "network.lambda", "detail": inequality}]
+
+
+def test_infeasible_balance_within_the_span_of_the_inputs(service):
+    """Two samples span two of three dimensions, where three hidden units cannot have lambda < 0."""
+    task = {"kind": "data", "inputs": [[1, 0, 0], [1, 1, 0]], "targets": [[1, 2, 3], [3, 2, 1]], "whiten": True}
+    body = problem(
+        post(service, document() | {"network": network(3, 3, 3, -1), "task": task}), 422, "infeasible-balance"
+    )
+    assert "lambda < 0 needs hidden <= in" in body["detail"]
+    assert "the inputs span 2 of 3 dimensions" in body["detail"]
+
+
+def weights(*layers):
+    return {"kind": "weights", "weights": [np.asarray(layer).tolist() for layer in layers]}
+
+
+@pytest.mark.parametrize("method", ["auto", "exact"])
+def test_not_balanced(service, method):
+    rng = np.random.default_rng(5)
+    w1, w2 = rng.standard_normal((3, 4)), rng.standard_normal((5, 3))
+    whole = document(method=method) | {"network": weights(w1, w2), "task": rng.standard_normal((5, 4)).tolist()}
+    detail = problem(post(service, whole), 422, "not-balanced")["detail"]
+    b = w2.T @ w2 - w1 @ w1.T
+    lam = np.trace(b) / 3
+    residual = np.linalg.norm(b - lam * np.eye(3))
+    relative = residual / (np.sum(w1**2) + np.sum(w2**2))
+    number = r"(-?[\d.]+(?:e-?\d+)?)"
+    said = re.search(rf"are {number} away .* = {number} over .* tolerance {number}\).* lambda is {number}; use", detail)
+    assert np.isclose(float(said[1]), relative, rtol=5e-3)
+    assert np.isclose(float(said[2]), residual, rtol=5e-6)
+    assert float(said[3]) == 1e-9
+    assert np.isclose(float(said[4]), lam, rtol=1e-14)
+    assert "a balanced network of that lambda" in detail
+
+
+@pytest.mark.parametrize(("off", "fits"), [(1e-13, True), (1e-10, True), (1e-7, False)])
+def test_how_balanced_is_balanced(service, off, fits):
+    """The tolerance is 1e-9, relative to ||W1||^2 + ||W2||^2 = 5."""
+    whole = document() | {"network": weights(np.diag([1.0, 1.0 + off]), np.diag([1.5, 1.5]))}
+    response = post(service, whole)
+    if fits:
+        assert response.status_code == 200
+        measured = response.json()["diagnostics"]["relative_balance_residual"]
+        assert np.isclose(measured, np.sqrt(2) * off / 6.5, rtol=0.01)
+    else:
+        problem(response, 422, "not-balanced")
+
+
+def test_three_layers(service):
+    whole = document() | {"network": weights(EYE, EYE, EYE), "task": EYE}
+    detail = problem(post(service, whole), 422, "not-applicable")["detail"]
+    assert "two weight layers, got 3" in detail
+
+
+@pytest.mark.parametrize(
+    ("task", "variances"),
+    [
+        (correlation(sigma_xx=[[1.0, 0.0], [0.0, 3.0]]), [1, 3]),
+        ({"kind": "data", "inputs": [[2.0, 0.0], [0.0, 1.0]], "targets": EYE, "whiten": False}, [2, 0.5]),
+    ],
+    ids=["correlation", "data"],
+)
+def test_coloured_inputs(service, task, variances):
+    distance = np.linalg.norm(variances - np.mean(variances)) / np.linalg.norm(variances)
+    for aligned in (False, True):
+        whole = document() | {"network": {**network(2, 2, 2), "aligned": aligned}, "task": task}
+        detail = problem(post(service, whole), 422, "not-applicable")["detail"]
+        assert f"sigma_xx is {distance:.3g} away from a multiple of the identity" in detail
+        assert "whiten" in detail
+
+
+def test_weights_outside_the_span_of_the_inputs(service):
+    task = {"kind": "data", "inputs": [[1.0, 0.0], [2.0, 0.0]], "targets": EYE, "whiten": True}
+    whole = document() | {"network": weights([[3.0, 4.0]], [[5.0], [0.0]]), "task": task}
+    detail = problem(post(service, whole), 422, "not-applicable")["detail"]
+    assert "span 1 of 2 dimensions and 0.8 of the first layer" in detail
+
+
+@pytest.mark.parametrize(
+    ("changes", "texts"),
+    [
+        (
+            {"network": network(300, 300, 300), "times": {"stop": 1, "num": 1000}},
+            ["bytes of answer", "1.8e+09", "limit is 2.68e+08", "fewer times or quantities"],
+        ),
+        (
+            {"network": network(4000, 4000, 4000), "times": {"stop": 1, "num": 50}, "quantities": ["loss"]},
+            ["floating-point operations", "limit is 2e+12", "fewer times or quantities, or smaller widths"],
+        ),
+        (
+            {"network": network(50, 5, 50), "task": {"kind": "regression", "samples": 10_000_000, "seed": 1}},
+            ["bytes of working memory", "2.4e+10", "limit is 4.29e+09", "fewer samples or smaller widths"],
+        ),
+    ],
+    ids=["answer", "flops", "memory"],
+)
+def test_too_large(service, changes, texts):
+    spectrum = {"kind": "spectrum", "singular_values": [1.0], "seed": 1}
+    detail = problem(post(service, document() | {"task": spectrum} | changes), 422, "too-large")["detail"]
+    for text in texts:
+        assert text in detail
+
+
+def test_the_answer_that_is_too_large_as_json_may_fit_as_npz(small):
+    """A number takes 20 bytes in the one and 8 in the other."""
+    whole = document(task="spectrum", quantities=["output"]) | {
+        "network": network(40, 2, 40),
+        "times": {"stop": 1, "num": 200},
+    }
+    problem(post(small, whole), 422, "too-large")
+    assert post(small, whole, accept="npz").status_code == 200
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("body", ["json", "npz"])
+def test_bodies_over_the_limit(small, body, chunked):
+    content = (
+        as_npz(document() | {"times": [0.0] * 600}) if body == "npz" else json.dumps(document(more="x" * 4000)).encode()
+    )
+    assert len(content) > 4000
+    headers = {"Content-Type": NPZ if body == "npz" else JSON}
+    sent = (content[i : i + 1000] for i in range(0, len(content), 1000)) if chunked else content
+    detail = problem(small.post(TRAJECTORIES, content=sent, headers=headers), 413, "body-too-large")["detail"]
+    assert "more than 4000 bytes, the limit" in detail
+    assert post(small, document()).status_code == 200
+
+
+def test_the_limit_is_inclusive(small):
+    whole = json.dumps(document()).encode()
+    for size, status in ((4000, 200), (4001, 413)):
+        response = small.post(TRAJECTORIES, content=whole.ljust(size), headers={"Content-Type": JSON})
+        assert response.status_code == status
+
+
+def test_an_archive_may_not_expand_beyond_the_limit_either(small):
+    content = message({}, zipfile.ZIP_DEFLATED, times=np.zeros(1000))
+    assert len(content) < 4000
+    body = problem(small.post(TRAJECTORIES, content=content, headers={"Content-Type": NPZ}), 400, "malformed-body")
+    assert "4000 bytes are read" in body["detail"]
+
+
+def test_no_worker_is_free(small):
+    """There is one, and no queue: a request during another's computation is refused, and that one after a second."""
+    with ThreadPoolExecutor(1) as thread:
+        late = thread.submit(post, small, long_trajectory(ENDLESS))
+        seeds = iter(range(10**6))
+        busy = eventually(lambda: refused(post(small, put(document(), "network.seed", next(seeds)))), 10)
+        late = late.result()
+    assert "Try again in" in problem(busy, 503, "busy")["detail"]
+    assert "not done after 1 s" in problem(late, 504, "deadline")["detail"]
+
+
+def refused(response):
+    return response if response.status_code != 200 else None
+
+
+@pytest.mark.parametrize("given", ["abc", "A-Z_0.9", 64 * "x"])
+def test_request_ids_are_returned(service, given):
+    for path, method in [*ROUTES.items(), ("/nothing", "GET")]:
+        response = service.request(method, path, headers={"X-Request-ID": given})
+        assert response.headers.get_list("x-request-id") == [given]
+        if response.status_code >= 400:
+            assert response.json()["request_id"] == given
+
+
+@pytest.mark.parametrize("given", ["", 65 * "x", "a b", "a\tb", "é".encode(), "a;b", "<x>"])
+def test_request_ids_that_are_not_harmless_are_replaced(service, given):
+    one, other = (service.get("/healthz", headers={"X-Request-ID": given}).headers["x-request-id"] for _ in "ab")
+    assert re.fullmatch("[0-9a-f]{16}", one)
+    assert one != other
+
+
+def test_the_service_still_answers(service):
+    assert ask(service, document())["method"] == "exact"

@@ -1,0 +1,127 @@
+"""Each distinct request is computed once, by whichever process, and stays the same to the byte."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from support.processes import ENDLESS, Measured, RedisServer, Service, long_trajectory, trajectory
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def service(redis_server: RedisServer) -> Iterator[Service]:
+    with Service(redis_url=redis_server.url) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def forgetful(redis_server: RedisServer) -> Iterator[Service]:
+    """Another process at the same Redis, that remembers nothing by itself."""
+    with Service(redis_url=redis_server.url, memory_cache_bytes=0) as service:
+        yield service
+
+
+def post_many(services: list[Service], count: int) -> list[httpx.Response]:
+    """The same request, posted at once to each service in turn."""
+    document = long_trajectory(seed=count)
+    answers = [services[i % len(services)].post_later(document) for i in range(count)]
+    return [answer.result() for answer in answers]
+
+
+def sources(answers: list[httpx.Response]) -> Counter[str]:
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+    return Counter(answer.headers["X-Cache"] for answer in answers)
+
+
+def test_a_second_request_hits(service: Service) -> None:
+    first, second = service.post(trajectory()), service.post(trajectory())
+    assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
+    assert second.content == first.content
+    assert second.headers["ETag"] == first.headers["ETag"] == f'"{first.json()["key"]}"'
+
+
+def test_another_process_hits(service: Service, forgetful: Service) -> None:
+    first, second = service.post(trajectory(seed=2)), forgetful.post(trajectory(seed=2))
+    assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
+    assert second.content == first.content
+
+
+def test_equal_requests_at_once_compute_once(service: Service, measured: Measured) -> None:
+    found = sources(post_many([service], 20))
+    measured("sources", dict(found))
+    assert found["miss"] == 1
+    assert found["coalesced"] + found["hit"] == 19
+    assert found["coalesced"] > 0
+
+
+def test_equal_requests_to_two_processes_compute_once(service: Service, forgetful: Service, measured: Measured) -> None:
+    found = sources(post_many([service, forgetful], 21))
+    measured("sources", dict(found))
+    assert found["miss"] == 1
+    assert found["coalesced"] > 0
+
+
+def garbage(_value: bytes) -> bytes:
+    return b'{"key": "no such thing"}'
+
+
+def flipped(value: bytes) -> bytes:
+    middle = len(value) // 2
+    return value[:middle] + bytes([value[middle] ^ 1]) + value[middle + 1 :]
+
+
+def shortened(value: bytes) -> bytes:
+    return value[:-1]
+
+
+@pytest.mark.parametrize("damage", [garbage, flipped, shortened])
+def test_a_damaged_entry_is_computed_again(
+    forgetful: Service, redis_server: RedisServer, damage: Callable[[bytes], bytes]
+) -> None:
+    document = trajectory(seed=hash(damage.__name__) % 2**32)
+    first = forgetful.post(document)
+    (name,) = redis_server.keys(first.json()["key"])
+    value = redis_server.client.get(name)
+    redis_server.client.set(name, damage(value))
+    second, third = forgetful.post(document), forgetful.post(document)
+    assert [answer.headers["X-Cache"] for answer in (first, second, third)] == ["miss", "miss", "hit"]
+    assert third.content == second.content == first.content
+    assert redis_server.client.get(name) == value
+    assert f"deleting {name.decode()}" in forgetful.log()
+
+
+def test_another_answer_under_a_key_is_not_served(forgetful: Service, redis_server: RedisServer) -> None:
+    first, other = forgetful.post(trajectory(seed=4)), forgetful.post(trajectory(seed=5))
+    (name,), (stranger,) = (redis_server.keys(answer.json()["key"]) for answer in (first, other))
+    redis_server.client.copy(stranger, name, replace=True)
+    second = forgetful.post(trajectory(seed=4))
+    assert (second.headers["X-Cache"], second.content) == ("miss", first.content)
+
+
+def test_the_other_format_is_a_hit(service: Service, forgetful: Service, redis_server: RedisServer) -> None:
+    """JSON is written from a stored npz, and has the bytes that a computation has; and the other way round."""
+    npz = {"Accept": "application/x-npz"}
+    document = trajectory(seed=6, quantities=["loss", "output", "balance"])
+    first = service.post(document, headers=npz)
+    second = forgetful.post(document)
+    assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
+    redis_server.client.flushall()
+    computed, back = forgetful.post(document), forgetful.post(document, headers=npz)
+    assert (computed.headers["X-Cache"], back.headers["X-Cache"]) == ("miss", "hit")
+    assert (computed.content, back.content) == (second.content, first.content)
+
+
+def test_a_process_that_is_killed_and_started_again(service: Service) -> None:
+    known = service.post(trajectory(seed=7))
+    lost = service.post_later(long_trajectory(ENDLESS))
+    service.worker_at_work()
+    service.kill()  # which leaves its socket there
+    assert isinstance(lost.exception(), httpx.TransportError)
+    service.start()
+    service.wait_until_ready()
+    again, stored = service.post(trajectory(seed=7)), service.get(f"/v1/trajectories/{known.json()['key']}")
+    assert [answer.headers["X-Cache"] for answer in (known, again, stored)] == ["miss", "hit", "hit"]
+    assert stored.content == again.content == known.content

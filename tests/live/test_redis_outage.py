@@ -1,0 +1,101 @@
+"""Whatever happens to Redis, requests are answered; the service says so, and recovers."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+
+import pytest
+from support.processes import Measured, RedisServer, Service, eventually, trajectory
+
+pytestmark = pytest.mark.live
+
+CLIENTS = 8
+OUTAGE_SECONDS = 2.0
+
+
+class Load:
+    """What clients got that posted one distinct request after another."""
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.slowest = 0.0
+
+    def add(self, status: int, seconds: float) -> None:
+        self.statuses[status] = self.statuses.get(status, 0) + 1
+        self.slowest = max(self.slowest, seconds)
+
+
+@pytest.fixture(scope="module")
+def service(redis_server: RedisServer) -> Iterator[Service]:
+    """Started without its Redis."""
+    redis_server.kill()
+    with Service(redis_url=redis_server.url, workers=2) as service:
+        yield service
+
+
+@contextmanager
+def load(service: Service, first_seed: int) -> Iterator[Load]:
+    result, stop, seeds = Load(), threading.Event(), itertools.count(first_seed)
+
+    def work() -> None:
+        with service.client() as client:
+            while not stop.is_set():
+                started = time.monotonic()
+                answer = client.post("/v1/trajectories", json=trajectory(seed=next(seeds)))
+                result.add(answer.status_code, time.monotonic() - started)
+
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        working: list[Future[None]] = [threads.submit(work) for _ in range(CLIENTS)]
+        try:
+            eventually(lambda: sum(result.statuses.values()) > CLIENTS)
+            yield result
+        finally:
+            stop.set()
+    for clients in working:
+        clients.result()
+
+
+def cache_is(service: Service, state: str) -> bool:
+    found = service.readiness()
+    assert found["ready"] is True
+    return found["cache"] == state
+
+
+def test_not_there_at_the_start(service: Service, redis_server: RedisServer) -> None:
+    assert service.post(trajectory()).headers["X-Cache"] == "miss"
+    assert service.post(trajectory()).headers["X-Cache"] == "hit"
+    assert cache_is(service, "degraded")
+    redis_server.start()
+    eventually(lambda: cache_is(service, "ok"))
+
+
+def test_killed_and_started_again(service: Service, redis_server: RedisServer, measured: Measured) -> None:
+    with load(service, 1000) as result:
+        redis_server.kill()
+        eventually(lambda: cache_is(service, "degraded"))
+        time.sleep(OUTAGE_SECONDS)
+        assert cache_is(service, "degraded")
+        redis_server.start()
+        eventually(lambda: cache_is(service, "ok"))
+    measured("statuses", result.statuses)
+    measured("slowest_seconds", result.slowest)
+    assert set(result.statuses) == {200}
+    key = service.post(trajectory(seed=999_999)).json()["key"]
+    assert redis_server.keys(key)
+
+
+def test_frozen(service: Service, redis_server: RedisServer, measured: Measured) -> None:
+    with load(service, 1_000_000) as result:
+        redis_server.freeze()
+        eventually(lambda: cache_is(service, "degraded"))
+        time.sleep(OUTAGE_SECONDS)
+        assert cache_is(service, "degraded")
+        redis_server.thaw()
+        eventually(lambda: cache_is(service, "ok"))
+    measured("statuses", result.statuses)
+    measured("slowest_seconds", result.slowest)
+    assert set(result.statuses) == {200}
+    assert result.slowest < 15  # of a timeout of 0.5 s

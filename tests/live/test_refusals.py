@@ -1,0 +1,70 @@
+"""A service that cannot be what it is asked to be says so in one sentence, and ends."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.processes import clean_environment
+
+pytestmark = pytest.mark.live
+
+
+def refusal(code: int = 1, **settings: str) -> str:
+    """What the service says when it does not start."""
+    variables = {f"LINDYN_{name.upper()}": value for name, value in settings.items()}
+    ended = subprocess.run(
+        [sys.executable, "-m", "lindyn_service"],
+        env=clean_environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == code
+    assert ended.stdout == ""
+    assert "Traceback" not in ended.stderr
+    return ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({"workers": "0"}, ["LINDYN_WORKERS", "greater than or equal to 1", "'0'"]),
+        ({"deadline_seconds": "soon"}, ["LINDYN_DEADLINE_SECONDS", "valid number", "'soon'"]),
+        ({"log_level": "loud"}, ["LINDYN_LOG_LEVEL", "'debug'", "'loud'"]),
+        ({"redis_url": "redis://:s3cret@host:port/0"}, ["LINDYN_REDIS_URL", "redis://", "unix://"]),
+        ({"socket": "/nowhere/http"}, ["LINDYN_SOCKET", "/nowhere/http", "No such file"]),
+        ({"socket": f"/tmp/{'x' * 200}"}, ["LINDYN_SOCKET", "too long"]),
+    ],
+    ids=str,
+)
+def test_senseless_settings(settings: dict[str, str], names: list[str]) -> None:
+    said = refusal(**settings)
+    assert said.startswith("lindyn: ")
+    assert len(said.splitlines()) == 1
+    assert all(name in said for name in names), said
+    assert "s3cret" not in said
+
+
+def test_each_senseless_setting_is_named() -> None:
+    said = refusal(workers="0", queue="-1")
+    assert "LINDYN_WORKERS" in said
+    assert "LINDYN_QUEUE" in said
+
+
+def test_a_file_is_not_taken_for_a_socket(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("words")
+    assert "in use" in refusal(socket=str(path))
+    assert path.read_text() == "words"
+
+
+def test_a_port_in_use() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = refusal(3, port=str(port), workers="1", embedded_cache="false")
+    assert "in use" in said
+    assert str(port) in said

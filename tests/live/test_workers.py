@@ -1,0 +1,122 @@
+"""Whatever happens to a computation, others are served, and nobody computes for clients that are gone."""
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import numpy as np
+import pytest
+from support.processes import ENDLESS, Measured, Service, eventually, has_ended, long_trajectory, trajectory
+from threadpoolctl import threadpool_limits
+
+from lindyn.wire.document import read
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service import translate
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    """One worker, and no queue."""
+    with Service(workers=1, queue=0) as service:
+        yield service
+
+
+@pytest.fixture(autouse=True)
+def ready(service: Service) -> None:
+    eventually(lambda: service.readiness() == {"ready": True, "workers": "ok", "cache": "memory-only"})
+
+
+def assert_right(answer: httpx.Response, document: dict) -> None:
+    with threadpool_limits(1):  # two threads on small matrices take twenty times as long
+        expected = translate.answer(read(TrajectoryRequest, document), "", "json")
+    loss = httpx.Response(200, content=expected).json()["quantities"]["excess_loss"]
+    assert answer.status_code == 200
+    np.testing.assert_allclose(answer.json()["quantities"]["excess_loss"], loss, rtol=1e-9)
+
+
+def test_a_killed_worker_costs_a_retry(measured: Measured) -> None:
+    with Service(workers=2, queue=0) as service:
+        answer, bystander = service.post_later(long_trajectory()), None
+        killed = service.worker_at_work()
+        bystander = service.post_later(long_trajectory(seed=2))
+        started = time.monotonic()
+        killed.kill()
+        assert_right(answer.result(), long_trajectory())
+        measured("seconds_to_answer", time.monotonic() - started)
+        assert_right(bystander.result(), long_trajectory(seed=2))
+        for seed in range(3, 8):
+            assert_right(service.post(trajectory(seed=seed)), trajectory(seed=seed))
+        eventually(lambda: len(service.workers()) == 2)
+        eventually(lambda: service.readiness()["ready"])
+        measured("seconds_to_all_workers", time.monotonic() - started)
+        assert killed not in service.workers()
+        assert "died" in service.log()
+
+
+def test_a_computation_that_kills_its_workers_is_given_up(service: Service) -> None:
+    answer = service.post_later(long_trajectory(ENDLESS))
+    service.worker_at_work().kill()
+    eventually(lambda: service.readiness()["ready"])  # not while the next one starts, which is work as well
+    service.worker_at_work().kill()
+    assert answer.result().status_code == 500
+    assert answer.result().json()["code"] == "worker-lost"
+    eventually(lambda: service.readiness()["ready"])
+    assert service.post(trajectory()).status_code == 200
+
+
+def test_a_client_who_leaves_stops_the_computation(service: Service, measured: Measured) -> None:
+    answer = service.post_later(long_trajectory(ENDLESS, seed=3), timeout=1.0)
+    worker = service.worker_at_work()
+    assert isinstance(answer.exception(), httpx.ReadTimeout)
+    left = time.monotonic()
+    eventually(lambda: has_ended(worker))
+    measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
+    eventually(lambda: service.readiness()["ready"])
+    assert service.post(trajectory()).status_code == 200
+
+
+def test_a_client_who_leaves_takes_nothing_from_others(service: Service) -> None:
+    document = long_trajectory(seed=4)
+    leaving = service.post_later(document, timeout=2.0)
+    worker = service.worker_at_work()
+    worker.suspend()
+    staying = service.post_later(document)
+    assert isinstance(leaving.exception(), httpx.ReadTimeout)
+    worker.resume()
+    assert staying.result().status_code == 200
+    assert staying.result().headers["X-Cache"] == "coalesced"
+    assert service.workers() == [worker]
+
+
+def test_a_full_queue_refuses(service: Service) -> None:
+    known = service.post(trajectory())
+    running = service.post_later(long_trajectory(seed=5))
+    worker = service.worker_at_work()
+    worker.suspend()
+    refused = service.post(trajectory(seed=6))
+    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+    assert int(refused.headers["Retry-After"]) >= 1
+    assert service.readiness()["ready"]  # busy is not broken
+    assert service.post(trajectory()).content == known.content  # a hit needs no worker
+    joined = service.post_later(long_trajectory(seed=5))
+    worker.resume()
+    assert_right(running.result(), long_trajectory(seed=5))
+    assert joined.result().content == running.result().content
+    assert service.post(trajectory(seed=6)).status_code == 200
+
+
+def test_a_deadline_ends_the_computation(stack: ExitStack, measured: Measured) -> None:
+    service = stack.enter_context(Service(workers=1, deadline_seconds=0.5))
+    (worker,) = service.workers()
+    started = time.monotonic()
+    late = service.post(long_trajectory(ENDLESS))
+    measured("seconds", time.monotonic() - started)
+    assert time.monotonic() - started < 10
+    assert (late.status_code, late.json()["code"]) == (504, "deadline")
+    assert late.headers["Content-Type"] == "application/problem+json"
+    assert has_ended(worker)
+    eventually(lambda: service.readiness()["ready"])
+    assert service.post(trajectory()).status_code == 200

@@ -1,0 +1,100 @@
+"""Networks and data made by hand, and every quantity of the contract from weights along an integrated flow."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+def balanced_layers(n_in, n_hidden, n_out, lam, rng, scale=0.5):
+    """W2^T W2 = lam I + W1 W1^T by a matrix square root; needs lam >= 0 and hidden <= out."""
+    w1 = scale * rng.standard_normal((n_hidden, n_in))
+    values, vectors = np.linalg.eigh(lam * np.eye(n_hidden) + w1 @ w1.T)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    columns, _ = np.linalg.qr(rng.standard_normal((n_out, n_hidden)))
+    return w1, columns @ root
+
+
+def layers_of(qqt, n_in, n_hidden):
+    """Some weights with this Q Q^T; the others differ by a rotation of the hidden units."""
+    values, vectors = np.linalg.eigh(qqt)
+    kept = np.argsort(values)[::-1][:n_hidden]
+    q = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
+    q = np.pad(q, ((0, 0), (0, n_hidden - q.shape[1])))
+    return q[:n_in].T, q[n_in:]
+
+
+def features_of_hierarchy(levels):
+    """One row per item: a root feature that is always 1, then one per inner node of the tree, breadth first."""
+    items = 2**levels
+    rows = []
+    for item in range(items):
+        row = [1]
+        for level in range(levels):
+            for node in range(2**level):
+                size = items // 2**level
+                left = node * size <= item < node * size + size // 2
+                right = node * size + size // 2 <= item < (node + 1) * size
+                row.append(int(left) - int(right))
+        rows.append(row)
+    return np.array(rows, dtype=float)
+
+
+def whitened(inputs):
+    """sigma_xx^{-1/2} x on the span of the inputs, by the eigenvectors of sigma_xx; rows are samples."""
+    values, vectors = np.linalg.eigh(inputs.T @ inputs / len(inputs))
+    kept = values > 1e-10 * values[-1]
+    return inputs @ (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training data as the network sees them; rows are samples."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def sigma_yx(self):
+        return self.targets.T @ self.inputs / len(self.inputs)
+
+    @property
+    def sigma_xx(self):
+        return self.inputs.T @ self.inputs / len(self.inputs)
+
+    def loss(self, w):
+        """1/(2P) ||W X - Y||^2."""
+        return np.sum((self.inputs @ w.T - self.targets) ** 2) / (2 * len(self.inputs))
+
+    def least_loss(self):
+        best = np.linalg.lstsq(self.inputs, self.targets, rcond=None)[0].T
+        return self.loss(best)
+
+
+def quantities_of(path, lam):
+    """What the weights (w1, w2) at each time have, but for the losses and the mode strengths, which need the task."""
+    w = np.array([w2 @ w1 for w1, w2 in path])
+    q = [np.vstack([w1.T, w2]) for w1, w2 in path]
+    b = [w2.T @ w2 - w1 @ w1.T for w1, w2 in path]
+    return {
+        "output": w,
+        "input_representation": np.array([w1.T @ w1 for w1, _ in path]),
+        "output_representation": np.array([w2 @ w2.T for _, w2 in path]),
+        "qqt": np.array([each @ each.T for each in q]),
+        "singular_values": np.linalg.svd(w, compute_uv=False),
+        "balance.lambda": np.array([np.trace(each) / len(each) for each in b]),
+        "balance.residual": np.array([np.linalg.norm(each - lam * np.eye(len(each))) for each in b]),
+    }
+
+
+def strengths_of(w, sigma_yx):
+    """Diagonal of U^T W V summed over each group of equal singular values above zero, where it is unique."""
+    u, s, vt = np.linalg.svd(sigma_yx)
+    diagonals = np.array([np.diagonal(u.T @ each @ vt.T) for each in w])
+    return s, groups_of(diagonals, s)
+
+
+def groups_of(strengths, s):
+    starts = [i for i in range(len(s)) if i == 0 or s[i - 1] - s[i] > 1e-9 * s[0]]
+    ends = [*starts[1:], len(s)]
+    groups = [strengths[:, a:b].sum(axis=1) for a, b in zip(starts, ends, strict=True) if s[a] > 1e-9 * s[0]]
+    return np.array(groups).T

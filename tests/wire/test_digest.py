@@ -1,0 +1,202 @@
+"""The content address: equal for equal requests, different for different ones, the same in every version."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from support.documents import NETWORKS, TASKS, document, paths, put
+
+from lindyn.wire.array import Matrix
+from lindyn.wire.digest import digest
+from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.trajectory import TrajectoryRequest
+
+
+def key(whole, solver="solver/1"):
+    return digest(read(TrajectoryRequest, whole), solver)
+
+
+def test_golden_values():
+    """Stored answers are found by these; a change here loses every cache."""
+    assert key(document("weights", "correlation", "list")) == (
+        "9aeb8e0b7e78ef653d4ac1317437fc199e1eb0a59ec0ed6ec3e074b7e56e32c0"
+    )
+    assert key(document("balanced", "data", "grid")) == (
+        "2bb7d44cb3749c9d5254d8862e6a74b50bf34e0ff3cf9d77229ece39c492bfb4"
+    )
+
+
+def test_the_solver_counts():
+    assert key(document(), "solver/1") != key(document(), "solver/2")
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "same"),
+    [
+        ("network.lambda", 1, 1.0),
+        ("network.lambda", 0.0, -0.0),
+        ("network.scale", 2, 2.0),
+        ("time_constant", 3, 3.0),
+        ("times", [0, 1, 2], [0.0, 1.0, 2.0]),
+        ("times", [0.0, 1.0], [-0.0, 1.0]),
+        ("times", [0, 1, 2], np.array([0, 1, 2], dtype=np.float32)),
+        ("task", [[1, 0], [0, 1]], np.eye(2)),
+        ("task", [[1, 0], [0, 1]], {"kind": "correlation", "sigma_yx": [[1.0, 0.0], [-0.0, 1.0]], "sigma_xx": None}),
+        ("task", np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 2.0], [3.0, 4.0]], order="F")),
+        ("task", {"kind": "semantic"}, {"kind": "semantic", "levels": 3}),
+        ("times", {"stop": 2}, {"start": 0, "stop": 2.0, "num": 200, "spacing": "linear"}),
+        ("quantities", ["loss", "output"], ["output", "loss"]),
+        ("quantities", ["loss", "output"], ["output", "loss", "loss"]),
+        ("method", "exact", "exact"),
+    ],
+    ids=str,
+)
+def test_equal_requests(path, one, same):
+    assert key(put(document(), path, one)) == key(put(document(), path, same))
+
+
+def test_the_order_of_fields_does_not_count():
+    def reversed_fields(node):
+        return {name: reversed_fields(node[name]) for name in reversed(node)} if isinstance(node, dict) else node
+
+    for task in TASKS:
+        whole = document("balanced", task, "grid")
+        assert key(reversed_fields(whole)) == key(whole)
+
+
+def test_what_is_left_out_is_what_is_default():
+    short = {"network": NETWORKS["balanced"], "task": [[1.0, 0.0], [0.0, 1.0]], "times": [0.0]}
+    full = {**short, "time_constant": 1.0, "quantities": ["loss", "output"], "method": "auto"}
+    assert key(short) == key(full)
+
+
+@pytest.mark.parametrize(
+    ("path", "one", "other"),
+    [
+        ("method", "auto", "exact"),
+        ("quantities", ["loss"], ["loss", "output"]),
+        ("quantities", ["loss"], ["excess_loss"]),
+        ("network.aligned", True, False),
+        ("network.seed", None, 0),
+        ("network.seed", 0, 1),
+        ("network.seed", 2**53 - 1, 2**53 - 2),
+        ("network.dims", [2, 3, 2], [2, 2, 3]),
+        ("task.sigma_xx", None, [[1.0, 0.0], [0.0, 1.0]]),
+        ("task.sigma_yy_trace", None, 0.0),
+        ("task.sigma_yx", [[1.0, 2.0], [3.0, 4.0]], [[1.0, 3.0], [2.0, 4.0]]),
+        ("task.sigma_yx", [[1.0, 2.0]], [[1.0], [2.0]]),
+        ("task.sigma_yx", [[1.0, 2.0, 3.0, 4.0]], [[1.0, 2.0], [3.0, 4.0]]),
+        ("times", [0.0, 1.0], [0.0, 1.0, 1.0]),
+        ("times", [0.0, 1.0], {"start": 0.0, "stop": 1.0, "num": 2}),
+        ("times", {"stop": 2.0}, {"stop": 2.0, "num": 201}),
+        ("times", {"start": 1, "stop": 2}, {"start": 1, "stop": 2, "spacing": "log"}),
+    ],
+    ids=str,
+)
+def test_different_requests(path, one, other):
+    assert key(put(document(), path, one)) != key(put(document(), path, other))
+
+
+def test_layers_are_kept_apart():
+    one = [[[1.0]], [[2.0], [3.0]]]
+    other = [[[1.0], [2.0]], [[3.0, 4.0]]]
+    keys = {key(put(document("weights"), "network.weights", weights)) for weights in (one, other)}
+    assert len(keys) == 2
+
+
+def at(node, path):
+    for part in path.split("."):
+        node = node[int(part) if isinstance(node, list) else part]
+    return node
+
+
+def numbers_of(whole):
+    return [(whole, path) for path in paths(whole) if type(at(whole, path)) in (int, float)]
+
+
+NUMBERS = [
+    place
+    for task in TASKS
+    for network, times in (("weights", "grid"), ("balanced", "list"))
+    for place in numbers_of(document(network, task, times))
+]
+
+
+@settings(deadline=None, max_examples=300)
+@given(place=st.sampled_from(NUMBERS), data=st.data())
+def test_any_changed_number_changes_the_key(place, data):
+    whole, path = place
+    before = at(whole, path)
+    others = st.integers(0, 20) if isinstance(before, int) else st.floats(0, 2) | st.floats(-1e70, 1e70)
+    changed = put(whole, path, data.draw(others.filter(lambda number: number != before)))
+    try:
+        assert key(changed) != key(whole)
+    except InvalidDocumentError:
+        reject()
+
+
+class Holder(BaseModel):
+    value: object
+
+
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-2, 2),
+    st.sampled_from([0.0, -0.0, 1.0, 2.0]),
+    st.text("abn1", max_size=2),
+    st.tuples(st.sampled_from([(0,), (1,), (2,), (1, 1), (1, 2), (2, 1)]), st.sampled_from([0.0, 1.0])).map(
+        lambda given: np.full(*given)
+    ),
+)
+trees = st.recursive(
+    leaves,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab", max_size=2), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+def canonical(value):
+    """The same tree as text that names every type."""
+    if isinstance(value, np.ndarray):
+        return ["array", list(value.shape), [float(number + 0.0) for number in value.ravel()]]
+    if isinstance(value, list):
+        return ["list", [canonical(item) for item in value]]
+    if isinstance(value, dict):
+        return ["object", {name: canonical(item) for name, item in value.items()}]
+    if isinstance(value, float):
+        return ["float", abs(value) if value == 0 else value]
+    return [type(value).__name__, value]
+
+
+@settings(deadline=None, max_examples=300)
+@given(values=st.lists(trees, min_size=2, max_size=12))
+def test_no_two_trees_share_a_key(values):
+    keys = {digest(Holder(value=value), "") for value in values}
+    assert len(keys) == len({json.dumps(canonical(value), sort_keys=True) for value in values})
+
+
+def test_a_tuple_counts_as_a_list():
+    assert digest(Holder(value=(1, 2)), "") == digest(Holder(value=[1, 2]), "")
+
+
+def test_other_things_have_no_address():
+    with pytest.raises(TypeError, match="set"):
+        digest(Holder(value={1}), "")
+
+
+class Matrices(BaseModel):
+    matrices: list[Matrix]
+
+
+@given(sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
+def test_shapes_count_and_not_only_the_numbers(sizes):
+    """All ones: nothing but the shapes tells such requests apart."""
+    one = Matrices(matrices=[np.ones(size) for size in sizes])
+    flat = Matrices(matrices=[np.ones((1, sum(math.prod(size) for size in sizes)))])
+    same = one.matrices[0].shape == flat.matrices[0].shape
+    assert (digest(one, "") == digest(flat, "")) == (same and len(sizes) == 1)

@@ -1,0 +1,276 @@
+"""Archives: a round trip, numpy as the other reader, and every kind of damage."""
+
+import io
+import json
+import struct
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays_of
+from support.archives import message, npy, npy_header, with_size, zipped
+
+from lindyn.wire.npz import NpzError, pack, unpack
+
+LIMIT = 2**20
+META = ("metadata.npy", npy("{}"))
+
+names = st.lists(
+    st.sampled_from(["network", "weights", "task", "sigma_yx", "0", "1", "10", "é", "x y"]), min_size=1, max_size=3
+).map(".".join)
+numbers = arrays_of.arrays(
+    st.sampled_from([np.float64, np.float32, np.int64, np.uint8, np.dtype(">f8")]),
+    arrays_of.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
+)
+documents = st.dictionaries(
+    st.text(max_size=5),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=4,
+)
+
+
+@settings(deadline=None, max_examples=150)
+@given(metadata=documents, arrays=st.dictionaries(names, numbers, max_size=5))
+def test_round_trip(metadata, arrays):
+    read, found = unpack(pack(metadata, arrays), largest_bytes=LIMIT)
+    assert read == metadata
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].dtype == array.dtype
+        assert np.array_equal(found[name], array, equal_nan=True)
+
+
+@settings(deadline=None, max_examples=50)
+@given(metadata=documents, arrays=st.dictionaries(names, numbers, max_size=5))
+def test_numpy_reads_what_we_write(metadata, arrays):
+    with np.load(io.BytesIO(pack(metadata, arrays)), allow_pickle=False) as archive:
+        assert set(archive.files) == {"metadata", *arrays}
+        assert json.loads(str(archive["metadata"])) == metadata
+        for name, array in arrays.items():
+            assert np.array_equal(archive[name], array, equal_nan=True)
+
+
+@pytest.mark.parametrize("write", [np.savez, np.savez_compressed])
+def test_we_read_what_numpy_writes(write):
+    buffer = io.BytesIO()
+    weights = {"network.weights.0": np.eye(3)[:, :2], "task.sigma_yx": np.asfortranarray(np.arange(6.0).reshape(2, 3))}
+    write(buffer, metadata=json.dumps({"times": [0, 1]}), **weights)
+    metadata, arrays = unpack(buffer.getvalue(), largest_bytes=LIMIT)
+    assert metadata == {"times": [0, 1]}
+    assert arrays.keys() == weights.keys()
+    for name, array in weights.items():
+        assert np.array_equal(arrays[name], array)
+
+
+def test_the_same_message_has_the_same_bytes():
+    one = pack({"a": 1, "b": [0.1]}, {"x": np.arange(3.0), "y": np.eye(2)})
+    assert one == pack({"a": 1, "b": [0.1]}, {"x": np.arange(3.0), "y": np.eye(2)})
+
+
+def test_objects_are_not_written():
+    with pytest.raises(ValueError, match="allow_pickle"):
+        pack({}, {"x": np.array([{}], dtype=object)})
+
+
+def refusal(archive, **limits):
+    with pytest.raises(NpzError) as caught:
+        unpack(archive, **{"largest_bytes": LIMIT, **limits})
+    return str(caught.value)
+
+
+WHOLE = message({"times": [0, 1], "method": "auto"}, network__weights__0=np.arange(6.0), task__sigma_yx=np.eye(2))
+DEFLATED = message({"times": [0, 1]}, zipfile.ZIP_DEFLATED, task__sigma_yx=np.eye(9))
+
+
+@pytest.mark.parametrize("archive", [WHOLE, DEFLATED], ids=["stored", "deflated"])
+def test_every_truncation(archive):
+    assert unpack(archive, largest_bytes=LIMIT)
+    for length in range(len(archive)):
+        refusal(archive[:length])
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x08, 0x80, 0xFF], ids=hex)
+@pytest.mark.parametrize("archive", [WHOLE, DEFLATED], ids=["stored", "deflated"])
+def test_every_flipped_byte_is_noticed_or_does_not_matter(archive, flip):
+    metadata, arrays = unpack(archive, largest_bytes=LIMIT)
+    noticed = 0
+    for i in range(len(archive)):
+        damaged = bytearray(archive)
+        damaged[i] ^= flip
+        try:
+            found_metadata, found = unpack(bytes(damaged), largest_bytes=LIMIT)
+        except NpzError:
+            noticed += 1
+            continue
+        assert found_metadata == metadata
+        assert found.keys() == arrays.keys()
+        assert all(np.array_equal(found[name], arrays[name]) for name in arrays)
+    # the content is covered by checksums; dates and the like are not
+    assert noticed > len(archive) / 2
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=st.binary(max_size=300))
+def test_noise(data):
+    refusal(data)
+    refusal(b"PK\x03\x04" + data)
+
+
+@settings(deadline=None, max_examples=150)
+@given(content=st.binary(max_size=200))
+def test_noise_in_an_entry(content):
+    refusal(zipped([META, ("a.npy", content)]))
+    refusal(zipped([META, ("a.npy", b"\x93NUMPY\x01\x00" + content)]))
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    shape=st.lists(st.integers(-(2**64), 2**64) | st.integers(-2, 5), max_size=4).map(tuple),
+    descr=st.sampled_from(["<f8", "|O", "|S0", "<U0", "|V0", "|V3", "<c16", "<M8[s]", "|b1", []]),
+    content=st.binary(max_size=64),
+)
+def test_headers_that_claim_anything(shape, descr, content):
+    """Either refused, or an array that holds what the entry holds and not a byte more."""
+    tracemalloc.start()
+    try:
+        _, arrays = unpack(zipped([META, ("a.npy", npy_header(shape, descr, content))]), largest_bytes=LIMIT)
+        assert arrays["a"].tobytes() == content
+        assert arrays["a"].shape == shape
+    except NpzError:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 2**20
+
+
+@pytest.mark.parametrize(
+    ("entries", "text"),
+    [
+        ([("a.npy", npy(np.eye(2)))], "no entry 'metadata'"),
+        ([], "no entry 'metadata'"),
+        ([("metadata.npy", npy("[1, 2]"))], "must hold a JSON object, got list"),
+        ([("metadata.npy", npy("null"))], "must hold a JSON object, got NoneType"),
+        ([("metadata.npy", npy(3.5))], "must hold a JSON object, got float"),
+        ([("metadata.npy", npy("{"))], "JSONDecodeError"),
+        ([("metadata.npy", npy(""))], "JSONDecodeError"),
+        ([("metadata.npy", npy(b"{}"))], "JSONDecodeError"),
+        ([("metadata.npy", npy(["{}"]))], "JSONDecodeError"),
+        ([("metadata.npy", npy('{"a": ' * 20_000))], "RecursionError"),
+        ([("metadata.npy", npy('{"a": 1' + 5000 * "0" + "}"))], "ValueError"),
+        ([("metadata.npy", npy_header((), "<U2", b"\xff" * 8))], "not a readable npz archive"),
+        ([("metadata.npy", npy(np.array({}, dtype=object)))], "does not fit its bytes"),
+        ([("metadata", b"{}")], "not a readable npz archive"),
+        ([META, ("a.npy", npy(np.array([print], dtype=object)))], "entry 'a.npy' of shape (1,) and type object"),
+        ([META, ("a.npy", npy_header((10**12,)))], "entry 'a.npy' of shape (1000000000000,) and type float64"),
+        ([META, ("a.npy", npy_header((10**9,), "|S0"))], "entry 'a.npy' of shape (1000000000,)"),
+        ([META, ("a.npy", npy_header((10**9,), []))], "entry 'a.npy' of shape (1000000000,)"),
+        ([META, ("a.npy", npy_header((2**32, 2**32)))], "does not fit its bytes"),
+        ([META, ("a.npy", npy_header((10**300, 10**300)))], "not a readable npz archive"),
+        ([META, ("a.npy", npy_header((-1,), content=b"8 bytes!"))], "does not fit its bytes"),
+        ([META, ("a.npy", npy_header((-1, -1), content=b"8 bytes!"))], "not a readable npz archive"),
+        ([META, ("a.npy", npy_header((2,), content=b"8 bytes!"))], "does not fit its bytes"),
+        ([META, ("a.npy", npy_header((1,), content=b"more than 8 bytes"))], "does not fit its bytes"),
+        ([META, ("a.npy", npy_header((True,), content=b"8 bytes!"))], "not a readable npz archive"),
+        ([META, ("a.npy", b"\x93NUMPY\x03\x00" + npy(1.0)[8:])], "npy version (3, 0), versions 1.0 and 2.0"),
+        ([META, ("a.npy", b"\x93NUMPY\x09\x00" + npy(1.0)[8:])], "npy version (9, 0), versions 1.0 and 2.0"),
+        ([META, ("a.npy", b"")], "not a readable npz archive"),
+        ([META, ("folder/", b"")], "not a readable npz archive"),
+        ([META, ("a.npy", npy(1.0)), ("a.npy", npy(2.0))], "entries of the same name"),
+        ([META, ("a.npy", npy(1.0)), ("a", npy(2.0))], "entries of the same name"),
+        ([META, META], "entries of the same name"),
+    ],
+    ids=lambda value: str(value)[:50] if isinstance(value, str) else "",
+)
+def test_damage_inside(entries, text):
+    assert text in refusal(zipped(entries))
+
+
+def test_npy_version_2_is_read():
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.eye(2), version=(2, 0))
+    _, arrays = unpack(zipped([META, ("a.npy", buffer.getvalue())]), largest_bytes=LIMIT)
+    assert np.array_equal(arrays["a"], np.eye(2))
+
+
+def test_encrypted_entries():
+    archive = bytearray(zipped([META]))
+    archive[archive.index(b"PK\x03\x04") + 6] |= 1
+    archive[archive.index(b"PK\x01\x02") + 8] |= 1
+    assert "RuntimeError" in refusal(bytes(archive))
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA], ids=["bzip2", "lzma"])
+def test_compressions_without_a_bound_are_not_expanded(compression):
+    assert "entry 'metadata.npy' is neither stored nor deflated" in refusal(zipped([META], compression))
+
+
+def test_comments_on_entries():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        entry = zipfile.ZipInfo("metadata.npy")
+        entry.comment = b"hello"
+        archive.writestr(entry, META[1])
+    assert "comments on entries" in refusal(buffer.getvalue())
+
+
+def test_compressions_that_do_not_exist():
+    archive = zipped([META])
+    local, central = archive.index(b"PK\x03\x04") + 8, archive.index(b"PK\x01\x02") + 10
+    damaged = bytearray(archive)
+    for place in (local, central):
+        damaged[place : place + 2] = struct.pack("<H", 99)
+    assert "neither stored nor deflated" in refusal(bytes(damaged))
+
+
+ZEROS = npy(np.zeros(2**20))  # 8 MiB, deflated to 8 kiB
+
+
+def peak_of_refusal(archive):
+    tracemalloc.start()
+    try:
+        text = refusal(archive)
+        return text, tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("claimed", [len(ZEROS), 1000], ids=["honest", "lying"])
+def test_bombs_are_not_expanded(compression, claimed):
+    bomb = with_size(zipped([META, ("a.npy", ZEROS)], compression), len(ZEROS), claimed)
+    text, peak = peak_of_refusal(bomb)
+    assert peak < 2**18
+    if claimed > LIMIT:
+        assert f"2 entries of {len(META[1]) + claimed} bytes in all, at most 256 entries and {LIMIT} bytes" in text
+
+
+def test_many_entries_that_share_their_bytes_are_added_up():
+    entries = [META, *((f"{i}.npy", ZEROS[: 2**17]) for i in range(8))]
+    assert "9 entries of" in refusal(zipped(entries, zipfile.ZIP_DEFLATED))
+
+
+def test_limits_are_inclusive():
+    archive = zipped([META, ("a.npy", npy(1.0)), ("b.npy", npy(2.0))])
+    size = len(META[1]) + 2 * len(npy(1.0))
+    assert unpack(archive, largest_bytes=size, most_entries=3)[1].keys() == {"a", "b"}
+    assert f"at most 3 entries and {size - 1} bytes" in refusal(archive, largest_bytes=size - 1, most_entries=3)
+    assert "3 entries" in refusal(archive, largest_bytes=size, most_entries=2)
+
+
+def test_no_more_than_256_entries():
+    entries = [(f"{i}.npy", npy(1.0)) for i in range(255)]
+    assert len(unpack(zipped([META, *entries]), largest_bytes=LIMIT)[1]) == 255
+    assert "at most 256 entries" in refusal(zipped([META, *entries, ("more.npy", npy(1.0))]))
+
+
+def test_entries_need_no_suffix():
+    _, arrays = unpack(zipped([("metadata", npy("{}")), ("task.sigma_yx", npy(np.eye(2)))]), largest_bytes=LIMIT)
+    assert arrays.keys() == {"task.sigma_yx"}

@@ -1,0 +1,490 @@
+"""Every rule of every field of a request: the exact path, what was got, what is allowed."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from support.documents import NETWORKS, TASKS, TIMES, document, paths, put
+
+from lindyn.wire.base import LARGEST_SEED
+from lindyn.wire.conflicts import conflicts
+from lindyn.wire.digest import digest
+from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.network import BalancedNetwork, WeightsNetwork
+from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask
+from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+
+GONE = object()
+
+
+def broken(whole):
+    with pytest.raises(InvalidDocumentError) as caught:
+        read(TrajectoryRequest, whole, conflicts)
+    return dict(caught.value.errors)
+
+
+def changed(path, value, **kinds):
+    if value is GONE:
+        whole = document(**kinds)
+        *parents, last = path.split(".")
+        node = whole
+        for part in parents:
+            node = node[part]
+        del node[last]
+        return whole
+    return put(document(**kinds), path, value)
+
+
+NUMBERS = [  # not one of these is a number, whatever the bounds
+    (GONE, "required"),
+    (None, "valid number, got None"),
+    (True, "valid number, got True"),
+    ("1", "valid number, got '1'"),
+    ([1.0], "valid number, got a value of type list"),
+    ({}, "valid number, got a value of type dict"),
+    (float("nan"), "finite number, got nan"),
+    (float("inf"), "finite number, got inf"),
+    (-float("inf"), "finite number, got -inf"),
+    (10**400, "got an integer of more than 80 digits"),
+    (1.5e70, "got 1.5e+70, expected at most 1e+70"),
+    (np.array([1.0]), "valid number, got a value of type ndarray"),
+    (np.array(True), "valid number, got True"),
+    (np.array("1"), "valid number, got '1'"),
+    (np.array(np.nan), "finite number, got nan"),
+    (np.bool_(True), "valid number, got True"),
+]
+INTEGERS = [
+    (None, "valid integer, got None"),
+    (True, "valid integer, got True"),
+    (2.0, "valid integer, got 2.0"),
+    ("2", "valid integer, got '2'"),
+    ([2], "valid integer, got a value of type list"),
+    (np.array([2]), "valid integer, got a value of type ndarray"),
+    (np.array(2.0), "valid integer, got 2.0"),
+    (np.bool_(True), "valid integer, got True"),
+    (10**400, "got an integer of more than 80 digits, expected at most "),
+    (float("nan"), "got nan"),
+]
+OPTIONAL = {"network.scale", "network.seed", "task.seed", "task.sigma_yy_trace", "time_constant", "task.levels"}
+OPTIONAL |= {"times.start", "times.num"}
+NULLABLE = {"network.seed", "task.seed", "task.sigma_yy_trace"}
+
+
+def kinds_with(path):
+    """Kinds of a request that has this path, or else its parent."""
+    kinds = [dict(zip(("network", "task", "times"), k, strict=True)) for k in product(NETWORKS, TASKS, TIMES)]
+    for wanted in (path, path.rpartition(".")[0]):
+        for these in kinds:
+            if wanted in paths(document(**these)):
+                return these
+    return {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["network.lambda", "network.scale", "task.sigma_yy_trace", "times.start", "times.stop", "time_constant"],
+)
+@pytest.mark.parametrize(("value", "text"), NUMBERS, ids=lambda value: str(value)[:20])
+def test_numbers(path, value, text):
+    check_field(path, value, text)
+
+
+@pytest.mark.parametrize(
+    "path", ["network.dims.1", "network.seed", "task.seed", "task.samples", "task.levels", "times.num"]
+)
+@pytest.mark.parametrize(("value", "text"), INTEGERS, ids=lambda value: str(value)[:20])
+def test_integers(path, value, text):
+    check_field(path, value, text)
+
+
+@pytest.mark.parametrize("path", ["network.seed", "task.seed", "task.samples", "task.levels", "times.num"])
+def test_integers_that_are_left_out(path):
+    check_field(path, GONE, "required")
+
+
+def check_field(path, value, text):
+    whole = changed(path, value, **kinds_with(path))
+    if (value is GONE and path in OPTIONAL) or (value is None and path in NULLABLE):
+        assert read(TrajectoryRequest, whole)
+    else:
+        errors = broken(whole)
+        assert set(errors) == {path}
+        assert text in errors[path]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "text"),
+    [
+        ("network.scale", 0, "got 0, expected at least 1e-70"),
+        ("network.scale", -0.5, "got -0.5, expected at least 1e-70"),
+        ("network.lambda", -1.1e70, "got -1.1e+70, expected at least -1e+70"),
+        ("network.seed", -1, "got -1, expected at least 0"),
+        ("network.seed", 2**53, "got 9007199254740992, expected at most 9007199254740991"),
+        ("network.dims.0", 0, "got 0, expected at least 1"),
+        ("network.dims.2", 100_001, "got 100001, expected at most 100000"),
+        ("task.samples", 0, "got 0, expected at least 1"),
+        ("task.samples", 10_000_001, "got 10000001, expected at most 10000000"),
+        ("task.levels", 0, "got 0, expected at least 1"),
+        ("task.levels", 13, "got 13, expected at most 12"),
+        ("task.seed", -5, "got -5, expected at least 0"),
+        ("task.sigma_yy_trace", -1e-9, "got -1e-09, expected at least 0"),
+        ("times.num", 0, "got 0, expected at least 1"),
+        ("times.num", 1_000_001, "got 1000001, expected at most 1000000"),
+        ("times.start", -1.0, "got -1.0, expected at least 0"),
+        ("time_constant", 0.0, "got 0.0, expected at least 1e-70"),
+        ("time_constant", -2, "got -2, expected at least 1e-70"),
+    ],
+)
+def test_bounds(path, value, text):
+    errors = broken(changed(path, value, **kinds_with(path)))
+    assert set(errors) == {path}
+    assert text in errors[path]
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("network.scale", 1e-70),
+        ("network.lambda", -1e70),
+        ("network.lambda", 3),
+        ("network.seed", 0),
+        ("network.seed", LARGEST_SEED),
+        ("task.samples", 10_000_000),
+        ("task.sigma_yy_trace", 1e70),
+        ("times.num", 1_000_000),
+        ("time_constant", 1e-70),
+    ],
+)
+def test_bounds_are_inclusive(path, value):
+    request = read(TrajectoryRequest, changed(path, value, **kinds_with(path)))
+    found = request.model_dump(by_alias=True)
+    for part in path.split("."):
+        found = found[part]
+    assert found == value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "where", "text"),
+    [
+        ("network", None, "network", "got None, expected an object"),
+        ("network", 5, "network", "got 5, expected an object"),
+        ("network", "balanced", "network", "got 'balanced', expected an object"),
+        ("network", [1], "network", "got a value of type list, expected an object"),
+        ("network", GONE, "network", "this field is required"),
+        ("network", {}, "network.kind", "this field is required"),
+        ("network.kind", GONE, "network.kind", "this field is required"),
+        ("network.kind", "random", "network.kind", "got 'random', allowed are 'weights', 'balanced'"),
+        ("network.kind", "Balanced", "network.kind", "got 'Balanced', allowed are 'weights', 'balanced'"),
+        ("network.kind", 3, "network.kind", "got 3, allowed are 'weights', 'balanced'"),
+        ("network.kind", None, "network.kind", "got None, allowed are 'weights', 'balanced'"),
+        ("network.kind", ["balanced"], "network.kind", "got a value of type list, allowed are 'weights', 'balanced'"),
+        ("network.kind", np.zeros(2), "network.kind", "got a value of type ndarray"),
+        ("network.bias", 1, "network.bias", "this field is unknown"),
+        ("network.lam", 1, "network.lam", "this field is unknown"),
+        ("network.aligned", 1, "network.aligned", "valid boolean, got 1"),
+        ("network.aligned", "true", "network.aligned", "valid boolean, got 'true'"),
+        ("network.aligned", None, "network.aligned", "valid boolean, got None"),
+        ("network.dims", [2, 2], "network.dims.2", "got 2 entries, this one is required"),
+        ("network.dims", [2, 2, 2, 2], "network.dims", "at most 3 items after validation, not 4"),
+        ("network.dims", "222", "network.dims", "got '222'"),
+        ("network.dims", 2, "network.dims", "got 2"),
+        ("network.dims", np.array([2, 2]), "network.dims.2", "got 2 entries, this one is required"),
+        ("network.dims", GONE, "network.dims", "this field is required"),
+        ("task", None, "task", "got None, expected an object"),
+        ("task", "spectrum", "task", "got 'spectrum', expected an object"),
+        ("task", {}, "task.kind", "this field is required"),
+        (
+            "task.kind",
+            "reversal",
+            "task.kind",
+            "allowed are 'correlation', 'data', 'regression', 'semantic', 'spectrum'",
+        ),
+        ("task.rank", 1, "task.rank", "this field is unknown"),
+        ("task.sigma_yx", GONE, "task.sigma_yx", "this field is required"),
+        ("task.sigma_yx", None, "task.sigma_yx", "got NoneType, expected a list"),
+        ("task.sigma_yx", [[1, 2], [3]], "task.sigma_yx", "different lengths (1 and 2)"),
+        ("task.sigma_yx", [[1, 2], [3, float("nan")]], "task.sigma_yx", "got nan at [1, 1]"),
+        ("task.sigma_xx", [[1, True], [0, 1]], "task.sigma_xx", "got bool among the entries at [0]"),
+        ("task.inputs", [], "task.inputs", "got an empty array"),
+        ("task.inputs", [1, 2], "task.inputs", "got int at [0], expected a list"),
+        ("task.targets", [["1", "0"]], "task.targets", "got str among the entries at [0]"),
+        ("task.targets", np.ones(3), "task.targets", "got 1 dimensions, expected 2"),
+        ("task.whiten", GONE, "task.whiten", "this field is required"),
+        ("task.whiten", 0, "task.whiten", "valid boolean, got 0"),
+        ("task.singular_values", [[1.0]], "task.singular_values", "got list among the entries"),
+        ("task.singular_values", [], "task.singular_values", "got an empty array"),
+        ("network.weights", GONE, "network.weights", "this field is required"),
+        ("network.weights", [[[1.0]]], "network.weights", "at least 2 items"),
+        ("network.weights", [[[1.0]]] * 65, "network.weights", "at most 64 items"),
+        ("network.weights", np.array(2.0), "network.weights", "valid list, got a value of type ndarray"),
+        ("network.weights", 7, "network.weights", "valid list, got 7"),
+        ("network.weights.0", [[1, 2], [3]], "network.weights.0", "different lengths (1 and 2)"),
+        ("network.weights.1", [[1, 2], [3, "4"]], "network.weights.1", "got str among the entries at [1]"),
+        ("network.weights.1", [], "network.weights.1", "got an empty array"),
+        ("network.weights.1", 1.0, "network.weights.1", "got float, expected a list"),
+        (
+            "network.weights.1",
+            [[1, 2, 3]],
+            "network.weights",
+            "matrix 1 takes 3 inputs but matrix 0 has 2 outputs; widths must chain",
+        ),
+        ("quantities", [], "quantities", "at least 1 item"),
+        ("quantities", ["loss"] * 101, "quantities", "at most 100 items"),
+        ("quantities", "loss", "quantities", "valid list, got 'loss'"),
+        ("quantities", None, "quantities", "valid list, got None"),
+        ("quantities", {"loss": True}, "quantities", "valid list, got a value of type dict"),
+        ("quantities", ["loss", "accuracy"], "quantities.1", "'mode_strengths' or 'balance', got 'accuracy'"),
+        ("quantities", ["loss", 1], "quantities.1", "got 1"),
+        ("quantities", ["Loss"], "quantities.0", "got 'Loss'"),
+        ("method", "euler", "method", "'auto' or 'exact', got 'euler'"),
+        ("method", None, "method", "'auto' or 'exact', got None"),
+        ("method", {"kind": "exact"}, "method", "'auto' or 'exact', got a value of type dict"),
+        ("lambda", 2.0, "lambda", "this field is unknown"),
+        ("", 2.0, "", "this field is unknown"),
+    ],
+    ids=lambda value: str(value)[:30].replace("\n", ""),
+)
+def test_shapes_and_kinds(path, value, where, text):
+    errors = broken(changed(path, value, **kinds_with(path)))
+    assert set(errors) == {where}
+    assert text in errors[where]
+
+
+def test_a_message_that_is_no_object():
+    for whole in (None, 3, "x", [], [1], True):
+        (path,) = broken(whole)
+        assert path == ""
+        assert "expected an object" in broken(whole)[""]
+
+
+def test_every_broken_field_is_named():
+    whole = document(quantities=["nothing"], time_constant=-1.0, more=1)
+    whole = put(put(whole, "network.dims", [2, 0, 2.5]), "task.sigma_yx", [[True]])
+    expected = {"quantities.0", "time_constant", "more", "network.dims.1", "network.dims.2", "task.sigma_yx"}
+    assert set(broken(whole)) == expected
+
+
+@pytest.mark.parametrize(
+    ("times", "where", "text"),
+    [
+        (None, "times", "got None, expected an object"),
+        (3.0, "times", "got 3.0, expected an object"),
+        ("0:10", "times", "got '0:10', expected an object"),
+        ([], "times", "got an empty array"),
+        ([[0.0], [1.0]], "times", "got list among the entries"),
+        (np.ones((2, 2)), "times", "got 2 dimensions, expected 1"),
+        ([0, True], "times", "got bool among the entries"),
+        ([0, float("nan")], "times", "got nan at [1]"),
+        ([0, float("inf")], "times", "got inf at [1]"),
+        ([0, 2e70], "times", "got 2e+70 at [1]"),
+        ([-1.0, 0.0], "times", "got -1.0 first, times must be >= 0"),
+        ([0.0, 2.0, 1.5, 3.0], "times", "got 1.5 after 2.0 at [2], times must ascend"),
+        (np.zeros(1_000_001), "times", "got 1000001 times, at most 1000000"),
+        ({}, "times.stop", "this field is required"),
+        ({"stop": 1.0, "step": 0.1}, "times.step", "this field is unknown"),
+        ({"start": 2.0, "stop": 1.0}, "times", "got stop = 1.0 before start = 2.0"),
+        ({"stop": 1.0, "spacing": "log"}, "times", "log spacing needs start > 0, got start = 0"),
+        ({"start": 0, "stop": 1.0, "spacing": "log"}, "times", "log spacing needs start > 0, got start = 0"),
+        ({"stop": 1.0, "spacing": "cubic"}, "times.spacing", "'linear' or 'log', got 'cubic'"),
+        ({"stop": 1.0, "spacing": None}, "times.spacing", "'linear' or 'log', got None"),
+    ],
+    ids=lambda value: str(value)[:30].replace("\n", ""),
+)
+def test_times(times, where, text):
+    errors = broken(document(times="list") | {"times": times})
+    assert set(errors) == {where}
+    assert text in errors[where]
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ([0], [0.0]),
+        ([0, 1, 1, 2.5], [0.0, 1.0, 1.0, 2.5]),
+        ((0.5, 2), [0.5, 2.0]),
+        (np.array([0, 3], dtype=np.int32), [0.0, 3.0]),
+        ({"stop": 1.0, "num": 5}, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        ({"start": 1, "stop": 3, "num": 3, "spacing": "linear"}, [1.0, 2.0, 3.0]),
+        ({"start": 0.01, "stop": 100, "num": 5, "spacing": "log"}, [0.01, 0.1, 1.0, 10.0, 100.0]),
+        ({"start": 2.0, "stop": 2.0, "num": 2}, [2.0, 2.0]),
+        ({"start": 2.0, "stop": 3.0, "num": 1}, [2.0]),
+        ({"start": 2.0, "stop": 3.0, "num": 1, "spacing": "log"}, [2.0]),
+    ],
+    ids=str,
+)
+def test_resolved_times(times, expected):
+    request = read(TrajectoryRequest, document() | {"times": times})
+    assert np.allclose(request.resolved_times(), expected, rtol=1e-15, atol=0)
+
+
+def test_times_have_200_points_by_default():
+    times = read(TrajectoryRequest, document() | {"times": {"stop": 10}}).resolved_times()
+    assert (len(times), times[0], times[-1]) == (200, 0.0, 10.0)
+
+
+def test_what_is_left_out():
+    whole = {"network": NETWORKS["balanced"], "task": [[1.0, 0.0], [0.0, 2.0]], "times": [0, 1]}
+    request = read(TrajectoryRequest, put(whole, "network", {"kind": "balanced", "dims": [2, 2, 2], "lambda": -1}))
+    assert (request.network.scale, request.network.aligned, request.network.seed) == (1.0, False, None)
+    assert (request.time_constant, request.quantities, request.method) == (1.0, ["loss", "output"], "auto")
+    assert (request.task.sigma_xx, request.task.sigma_yy_trace) == (None, None)
+    assert read(TrajectoryRequest, put(document(task="semantic"), "task", {"kind": "semantic"})).task.levels == 3
+
+
+def test_quantities_are_put_in_order_and_counted_once():
+    request = read(TrajectoryRequest, document(quantities=["output", "loss", "output", "balance", "loss"]))
+    assert request.quantities == ["loss", "output", "balance"]
+    assert read(TrajectoryRequest, document(quantities=list(reversed(QUANTITIES)))).quantities == list(QUANTITIES)
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array], ids=["list", "tuple", "array"])
+def test_a_bare_matrix_is_a_correlation_task(form):
+    bare = read(TrajectoryRequest, document() | {"task": form([[1.0, 2.0], [3.0, 4.0]])})
+    assert isinstance(bare.task, CorrelationTask)
+    assert bare.task.sigma_yx.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("bare", "text"),
+    [
+        ([], "empty"),
+        ([[]], "empty"),
+        ([[1, 2], [3]], "different lengths"),
+        ([[1, float("nan")]], "got nan at [0, 1]"),
+        (np.ones(2), "got 1 dimensions"),
+        (["a"], "got str at [0]"),
+    ],
+    ids=str,
+)
+def test_a_wrong_bare_matrix_is_wrong_at_the_task(bare, text):
+    errors = broken(document() | {"task": bare})
+    assert set(errors) == {"task"}
+    assert text in errors["task"]
+
+
+def test_a_bare_matrix_that_does_not_fit_is_wrong_where_the_long_form_has_it():
+    assert set(broken(document() | {"task": [[1.0, 2.0]]})) == {"task.sigma_yx"}
+
+
+def test_dims():
+    assert read(TrajectoryRequest, document("balanced")).dims == (2, 2, 2)
+    weights = [np.ones((3, 2)), np.ones((5, 3)), np.ones((4, 5))]
+    request = read(
+        TrajectoryRequest,
+        document(network="weights", task="correlation")
+        | {"network": {"kind": "weights", "weights": weights}, "task": np.ones((4, 2))},
+    )
+    assert request.dims == (2, 3, 5, 4)
+
+
+def test_parts_may_be_models():
+    network = BalancedNetwork(kind="balanced", dims=(2, 2, 2), lam=1.0)
+    for task in (
+        CorrelationTask(kind="correlation", sigma_yx=np.eye(2)),
+        DataTask(kind="data", inputs=np.eye(2), targets=np.eye(2), whiten=False),
+        RegressionTask(kind="regression", samples=4),
+        SemanticTask(kind="semantic", levels=1),
+        SpectrumTask(kind="spectrum", singular_values=[1.0]),
+    ):
+        request = read(TrajectoryRequest, {"network": network, "task": task, "times": [0]}, conflicts)
+        assert request.task == task
+    given = WeightsNetwork(kind="weights", weights=[np.eye(2), np.eye(2)])
+    assert read(TrajectoryRequest, {"network": given, "task": np.eye(2), "times": [0]}).dims == (2, 2, 2)
+    assert broken({"network": network, "task": network, "times": [0]})["task.kind"].startswith(
+        "got 'balanced', allowed"
+    )
+
+
+def test_numbers_of_numpy():
+    given = {
+        "network": {
+            "kind": "balanced",
+            "dims": np.array([2, 2, 2]),
+            "lambda": np.float32(0.5),
+            "scale": np.int64(2),
+            "aligned": np.bool_(True),
+            "seed": np.uint8(3),
+        },
+        "task": {"kind": "semantic", "levels": np.array(1)},
+        "times": {"stop": np.array(2.0), "num": np.int32(3)},
+        "time_constant": np.array(4),
+    }
+    plain = {
+        "network": {"kind": "balanced", "dims": [2, 2, 2], "lambda": 0.5, "scale": 2.0, "aligned": True, "seed": 3},
+        "task": {"kind": "semantic", "levels": 1},
+        "times": {"stop": 2.0, "num": 3},
+        "time_constant": 4.0,
+    }
+    assert read(TrajectoryRequest, given) == read(TrajectoryRequest, plain)
+
+
+def test_weights_in_one_array():
+    whole = document("weights")
+    stacked = put(whole, "network.weights", np.array(whole["network"]["weights"]))
+    assert digest(read(TrajectoryRequest, stacked), "") == digest(read(TrajectoryRequest, whole), "")
+
+
+def test_requests_cannot_be_changed():
+    request = read(TrajectoryRequest, document())
+    with pytest.raises(ValueError, match="frozen"):
+        request.method = "exact"
+
+
+WEIRD = [
+    None,
+    True,
+    3,
+    -1,
+    1.5,
+    10**400,
+    float("nan"),
+    float("-inf"),
+    1e300,
+    "x",
+    "\ud800",
+    "balanced",
+    "(grid)",
+    [],
+    [1],
+    [[1]],
+    {},
+    {"kind": "x"},
+    {"kind": [1]},
+    {"kind": {}},
+    {"kind": np.zeros(2)},
+    {1: 2},
+    {None: 1},
+    np.zeros(2),
+    np.zeros((2, 2)),
+    np.zeros(0),
+    np.array("x"),
+    np.array(None),
+    np.float64(2),
+    np.int64(2),
+    (1, 2),
+    b"x",
+    {1, 2},
+    1j,
+    [np.zeros(2)] * 2,
+    [[10**400]],
+    {"kind": "balanced", "balanced": 1},
+    {"\ud800": 1},
+    {"(list)": 1},
+    object(),
+]
+
+
+@pytest.mark.parametrize("task", [*TASKS, "bare"])
+@pytest.mark.parametrize(("network", "times"), [("weights", "grid"), ("balanced", "list")])
+def test_whatever_is_put_anywhere_is_read_or_refused_there(network, task, times):
+    """Never another exception; and an error is at the place that was changed, inside it, or in what must fit it."""
+    whole = document(network, times=times) | {"task": TASKS.get(task, [[1.0, 0.5], [0.0, 1.0]])}
+    assert read(TrajectoryRequest, whole, conflicts)
+    for path, value in product(paths(whole), WEIRD):
+        try:
+            read(TrajectoryRequest, put(whole, path, value), conflicts)
+        except InvalidDocumentError as error:
+            for where, text in error.errors:
+                assert text
+                near = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
+                assert near or path.startswith(("network.", "task.")), (path, where, value)

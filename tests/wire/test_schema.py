@@ -1,0 +1,142 @@
+"""The JSON schema says what the validators do, as far as a schema can."""
+
+import jsonschema
+import pytest
+from support.documents import NETWORKS, TASKS, TIMES, document, put
+
+from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.problem import Problem
+from lindyn.wire.trajectory import ReplyWarning, TrajectoryReply, TrajectoryRequest
+
+SCHEMA = TrajectoryRequest.model_json_schema()
+
+
+@pytest.mark.parametrize("model", [TrajectoryRequest, TrajectoryReply, Problem])
+def test_schemas_are_valid(model):
+    jsonschema.Draft202012Validator.check_schema(model.model_json_schema())
+
+
+@pytest.mark.parametrize("times", TIMES)
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_valid_requests(network, task, times):
+    jsonschema.validate(document(network, task, times), SCHEMA)
+
+
+def test_the_request_of_the_contract():
+    """The body in API.md, as far as this version knows it."""
+    whole = {
+        "network": {
+            "kind": "balanced",
+            "dims": [5, 5, 5],
+            "lambda": 2.0,
+            "scale": 0.5,
+            "aligned": False,
+            "seed": 7,
+        },
+        "task": {"kind": "correlation", "sigma_yx": [[float(i == j) for i in range(5)] for j in range(5)]},
+        "times": {"start": 0, "stop": 10, "num": 200, "spacing": "linear"},
+        "time_constant": 1.0,
+        "quantities": ["loss", "output", "singular_values"],
+        "method": "auto",
+    }
+    jsonschema.validate(whole, SCHEMA)
+    assert read(TrajectoryRequest, whole).dims == (5, 5, 5)
+    bare = whole | {"task": whole["task"]["sigma_yx"]}
+    jsonschema.validate(bare, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("more", 1),
+        ("network.more", 1),
+        ("task.more", 1),
+        ("network.kind", "random"),
+        ("network.dims", [2, 2]),
+        ("network.dims", [2, 2, 2, 2]),
+        ("network.dims.0", 0),
+        ("network.dims.0", True),
+        ("network.dims.0", 2.5),
+        ("network.lambda", "1"),
+        ("network.lambda", True),
+        ("network.lambda", 1e71),
+        ("network.scale", 0),
+        ("network.seed", -1),
+        ("network.seed", 2**53),
+        ("network.aligned", 1),
+        ("task", []),
+        ("task", [[]]),
+        ("task", [[True]]),
+        ("task", None),
+        ("task.sigma_yx", [1, 2]),
+        ("task.sigma_yx", [["1"]]),
+        ("task.sigma_yx", [[None]]),
+        ("task.sigma_yx", [[1e71]]),
+        ("task.sigma_yy_trace", -1),
+        ("times", []),
+        ("times", [True]),
+        ("times", [[0]]),
+        ("times", {"stop": -1}),
+        ("times", {"stop": 1, "num": 0}),
+        ("times", {"stop": 1, "spacing": "cubic"}),
+        ("times", {"start": 1}),
+        ("time_constant", 0),
+        ("time_constant", None),
+        ("quantities", []),
+        ("quantities", ["accuracy"]),
+        ("method", "euler"),
+    ],
+    ids=str,
+)
+def test_schema_and_validators_refuse_the_same(path, value):
+    whole = put(document(), path, value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(whole, SCHEMA)
+    with pytest.raises(InvalidDocumentError):
+        read(TrajectoryRequest, whole)
+
+
+def fields_with_examples(node, found):
+    if isinstance(node, dict):
+        if "examples" in node:
+            found.append(node)
+        for inner in node.values():
+            fields_with_examples(inner, found)
+    elif isinstance(node, list):
+        for inner in node:
+            fields_with_examples(inner, found)
+    return found
+
+
+def test_examples_of_fields():
+    fields = fields_with_examples(SCHEMA, [])
+    assert fields
+    for field in fields:
+        for example in field["examples"]:
+            jsonschema.validate(example, {**field, "$defs": SCHEMA["$defs"]})
+
+
+def test_replies_of_a_newer_service_are_read():
+    problem = {"type": "/problems/x", "code": "x", "title": "X", "status": 499, "detail": "d", "hint": "new"}
+    assert Problem.model_validate(problem).errors == []
+    reply = {
+        "key": 64 * "0",
+        "method": "flow",
+        "reason": "r",
+        "lambda": None,
+        "dims": [1, 2, 3, 4],
+        "seed": None,
+        "time_constant": 1.0,
+        "times": [0.0],
+        "quantities": {"new": [1.0]},
+        "diagnostics": {"new": 1},
+        "warnings": [{"code": "new", "detail": "d", "mode": 3}],
+        "version": "9.9",
+        "new": 1,
+    }
+    read_back = TrajectoryReply.model_validate(reply)
+    assert read_back.lam is None
+    assert read_back.warnings == [ReplyWarning(code="new", detail="d")]
+    assert "new" not in read_back.model_dump()
+    assert read_back.model_dump()["lambda"] is None
