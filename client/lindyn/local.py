@@ -51,7 +51,7 @@ class LocalService:
 
     def stop(self) -> None:
         """End the service; does nothing the second time."""
-        if self._process.stdin is not None:
+        if self._process.stdin is not None:  # pragma: no branch -- it is a pipe
             self._process.stdin.close()
         try:
             self._process.wait(_STOP_SECONDS)

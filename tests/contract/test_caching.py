@@ -143,7 +143,7 @@ def test_equal_requests_in_other_words_share_an_answer(service):
     key = post(service, whole).json()["key"]
     other = {name: whole[name] for name in reversed(whole)}
     other["quantities"] = [*reversed(QUANTITIES), "loss"]
-    other["network"] = {**whole["network"], "weights": [[[0.5, -0.0], [0, 0.25]], [[1, 0], [0, 1]]]}
+    other["network"] = {**whole["network"], "weights": [[[-0.0, 0.5], [-0.5, 0]], [[1, 0], [0, 1]]]}
     response = post(service, other)
     assert response.headers["x-cache"] == "hit"
     assert response.json()["key"] == key

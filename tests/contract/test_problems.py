@@ -394,6 +394,7 @@ def test_no_worker_is_free(small):
         seeds = iter(range(10**6))
         busy = eventually(lambda: refused(post(small, put(document(), "network.seed", next(seeds)))), 10)
         late = late.result()
+    eventually(lambda: small.get("/readyz").is_success)  # a new worker, for the tests that follow
     assert "Try again in" in problem(busy, 503, "busy")["detail"]
     assert "not done after 1 s" in problem(late, 504, "deadline")["detail"]
 

@@ -1,32 +1,29 @@
 """Starting and stopping: what runs is finished or refused in form, and nothing is left behind."""
 
+import json
 import signal
 import time
+from collections.abc import Iterator
 
 import pytest
 from support.processes import ENDLESS, Measured, Service, eventually, has_ended, long_trajectory, trajectory
 
 pytestmark = pytest.mark.live
 
+JSON = {"Content-Type": "application/json"}
 
-def test_a_computation_may_end_within_the_grace_time(measured: Measured) -> None:
-    with Service(embedded_cache=True, stop_with_stdin=False, grace_seconds=30) as service:
-        assert service.readiness() == {"ready": True, "workers": "ok", "cache": "ok"}
-        assert service.post(trajectory()).headers["X-Cache"] == "miss"
-        assert service.post(trajectory()).headers["X-Cache"] == "hit"
-        answer = service.post_later(long_trajectory())
-        service.worker_at_work()
-        started = time.monotonic()
-        service.signal(signal.SIGTERM)
-        assert answer.result().status_code == 200
-        assert service.process.wait(60) == 0
-        measured("seconds_to_exit", time.monotonic() - started)
-        service.assert_nothing_left()
-        assert "Traceback" not in service.log()
+
+def slowly() -> Iterator[bytes]:
+    """The body of a request that is sent in two seconds."""
+    body = json.dumps(trajectory()).encode()
+    yield body[:10]
+    time.sleep(2)
+    yield body[10:]
 
 
 def test_what_takes_longer_than_the_grace_time_is_refused(measured: Measured) -> None:
-    with Service(grace_seconds=0.5) as service:
+    with Service(grace_seconds=0.5, embedded_cache=True) as service, service.client() as slow:
+        late = service.threads.submit(slow.post, "/v1/trajectories", content=slowly(), headers=JSON)
         answer = service.post_later(long_trajectory(ENDLESS))
         service.worker_at_work()
         started = time.monotonic()
@@ -34,6 +31,8 @@ def test_what_takes_longer_than_the_grace_time_is_refused(measured: Measured) ->
         assert answer.result().status_code == 503
         assert answer.result().json()["code"] == "shutting-down"
         assert int(answer.result().headers["Retry-After"]) >= 1
+        assert late.result().status_code == 503
+        assert late.result().json()["code"] == "shutting-down"
         assert service.process.wait(60) == 0
         measured("seconds_to_exit", time.monotonic() - started)
         assert time.monotonic() - started < 20
@@ -55,23 +54,32 @@ def test_killed_with_a_computation_and_an_embedded_cache(measured: Measured) -> 
         assert answer.exception() is not None
 
 
-def test_the_embedded_cache_may_die_and_the_keyboard_interrupt() -> None:
-    with Service(embedded_cache=True, memory_cache_bytes=0) as service:
-        first = service.post(trajectory())
-        assert service.post(trajectory()).headers["X-Cache"] == "hit"
+def test_a_cache_that_dies_and_a_computation_that_ends_in_the_grace_time(measured: Measured) -> None:
+    with Service(embedded_cache=True, memory_cache_bytes=0, stop_with_stdin=False, grace_seconds=30) as service:
+        assert service.readiness() == {"ready": True, "workers": "ok", "cache": "ok"}
+        first, second = service.post(trajectory()), service.post(trajectory())
+        assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
         service.valkey().kill()
-        again = service.post(trajectory())
-        assert (again.headers["X-Cache"], again.content) == ("miss", first.content)
+        third = service.post(trajectory())
+        assert (third.headers["X-Cache"], third.content) == ("miss", first.content)
         assert service.readiness() == {"ready": True, "workers": "ok", "cache": "degraded"}
-        service.signal(signal.SIGINT)
+
+        answer = service.post_later(long_trajectory())
+        service.worker_at_work()
+        started = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert answer.result().status_code == 200
         assert service.process.wait(60) == 0
+        measured("seconds_to_exit", time.monotonic() - started)
+        service.assert_nothing_left()
         assert "Traceback" not in service.log()
 
 
-def test_stopping_while_it_starts() -> None:
+def test_interrupted_while_it_starts() -> None:
     with Service(embedded_cache=True, wait=False) as service:
         eventually(lambda: "Waiting for application startup" in service.log())
         eventually(service.process.children)
-        assert service.stop() == 0
+        service.signal(signal.SIGINT)
+        assert service.process.wait(60) == 0
         service.assert_nothing_left()
         assert "Traceback" not in service.log()

@@ -13,7 +13,7 @@ from support.processes import Measured, RedisServer, Service, eventually, trajec
 pytestmark = pytest.mark.live
 
 CLIENTS = 8
-OUTAGE_SECONDS = 2.0
+OUTAGE_SECONDS = 1.0
 
 
 class Load:

@@ -6,7 +6,7 @@ from typing import Any
 EYE = [[1.0, 0.0], [0.0, 1.0]]
 
 NETWORKS: dict[str, dict[str, Any]] = {
-    "weights": {"kind": "weights", "weights": [[[0.5, 0.0], [0.0, 0.25]], EYE]},
+    "weights": {"kind": "weights", "weights": [[[0.0, 0.5], [-0.5, 0.0]], EYE]},
     "balanced": {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0, "scale": 0.5, "aligned": False, "seed": 7},
 }
 

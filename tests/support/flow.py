@@ -18,7 +18,7 @@ def layers_of(qqt, n_in, n_hidden):
     """Some weights with this Q Q^T; the others differ by a rotation of the hidden units."""
     values, vectors = np.linalg.eigh(qqt)
     kept = np.argsort(values)[::-1][:n_hidden]
-    q = vectors[:, kept] * np.sqrt(np.maximum(values[kept], 0))
+    q = vectors[:, kept] * np.sqrt(np.where(values[kept] > 1e-13 * values[-1], values[kept], 0))
     q = np.pad(q, ((0, 0), (0, n_hidden - q.shape[1])))
     return q[:n_in].T, q[n_in:]
 

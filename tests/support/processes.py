@@ -87,14 +87,16 @@ class Service:
     Args:
         tcp: whether to listen on TCP, so that `url` can be used by anybody.
         wait: whether to wait until it answers.
+        temporary: where in its folder it keeps temporary files.
         settings: settings of the service by their name; by default one worker and no shared cache.
     """
 
-    def __init__(self, *, tcp: bool = False, wait: bool = True, **settings: object) -> None:
+    def __init__(self, *, tcp: bool = False, wait: bool = True, temporary: str = "", **settings: object) -> None:
         defaults: dict[str, object] = {"workers": 1, "embedded_cache": False, "stop_with_stdin": True}
         self._settings = defaults | settings
         self._tcp = tcp
         self._wait = wait
+        self._temporary = temporary
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -117,10 +119,12 @@ class Service:
         """Start the process, in its own folder for temporary files; does not wait for it."""
         address = {"port": 0} if self._tcp else {"socket": f"{self.folder}/http"}
         variables = {f"LINDYN_{name.upper()}": str(value) for name, value in {**self._settings, **address}.items()}
+        temporary = Path(self.folder, self._temporary)
+        temporary.mkdir(exist_ok=True)
         with Path(self.folder, "log").open("wb") as log:
             self.process = psutil.Popen(
                 [sys.executable, "-m", "lindyn_service"],
-                env=clean_environment(**variables, TMPDIR=self.folder),
+                env=clean_environment(**variables, TMPDIR=str(temporary)),
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -196,7 +200,7 @@ class Service:
         """No process remains, and no folder of its own if it could clean up."""
         eventually(lambda: not mentioning(self.folder))
         if self.process.returncode == 0:
-            assert {path.name for path in Path(self.folder).iterdir()} <= {"log", "http"}
+            assert {path.name for path in Path(self.folder).rglob("*")} <= {"log", "http", self._temporary}
 
     def _close_pipe(self) -> None:
         assert self.process.stdin is not None

@@ -169,6 +169,7 @@ def test_headers_that_claim_anything(shape, descr, content):
         ([("metadata.npy", npy(np.array({}, dtype=object)))], "does not fit its bytes"),
         ([("metadata", b"{}")], "not a readable npz archive"),
         ([META, ("a.npy", npy(np.array([print], dtype=object)))], "entry 'a.npy' of shape (1,) and type object"),
+        ([META, ("a.npy", npy_header((1,), "|O", b"8 bytes!"))], "entry 'a.npy' of shape (1,) and type object"),
         ([META, ("a.npy", npy_header((10**12,)))], "entry 'a.npy' of shape (1000000000000,) and type float64"),
         ([META, ("a.npy", npy_header((10**9,), "|S0"))], "entry 'a.npy' of shape (1000000000,)"),
         ([META, ("a.npy", npy_header((10**9,), []))], "entry 'a.npy' of shape (1000000000,)"),

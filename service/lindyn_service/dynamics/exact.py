@@ -49,6 +49,11 @@ class Solution:
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Evaluate at a few times at once."""
+        n_in = len(self.modes.v)
+        if not len(self.echelon.pivots):
+            # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
+            still = np.zeros((len(times), n_in + len(self.modes.u), 1))
+            return Factors(still[:, :n_in], still[:, n_in:])
         scaled = scale(self.modes.eigenvalues, self.echelon, times)
         gram_root = np.multiply(scaled.y, scaled.gram_weights[:, :, None], order="C")
         gram = gram_root.transpose(0, 2, 1) @ gram_root
@@ -62,7 +67,6 @@ class Solution:
         for both, root in zip(factors, inverse_root, strict=True):
             # row-major arrays seen from Fortran are transposed: in place, both @ root^T
             blas.dtrmm(1.0, root.T, both.T, side=0, lower=0, trans_a=1, overwrite_b=1)
-        n_in = len(self.modes.v)
         return Factors(factors[:, :n_in], factors[:, n_in:])
 
     def _rotate(self, scaled: Scaled, out: Float[np.ndarray, "time row pivot"]) -> Float[np.ndarray, "time row pivot"]:

@@ -1,0 +1,248 @@
+"""What an answer consists of: quantities and their shapes, diagnostics, reasons and warnings."""
+
+import re
+from importlib.metadata import version
+
+import numpy as np
+import pytest
+from support.documents import EYE, document
+from support.flow import balanced_layers
+from support.service import ask, post, problem
+
+pytestmark = pytest.mark.live
+
+SHAPES = {  # of dims 3, 2, 4 after the time axis; the names that this version knows
+    "loss": (),
+    "excess_loss": (),
+    "output": (4, 3),
+    "input_representation": (3, 3),
+    "output_representation": (4, 4),
+    "qqt": (7, 7),
+    "singular_values": (3,),
+    "mode_strengths": (3,),
+    "balance": {"lambda": (), "residual": ()},
+}
+LATER = ["loss_rate", "weights", "alignment", "ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output"]
+LATER += ["task_specificity", "weight_norms"]
+
+REQUEST = {
+    "network": {"kind": "balanced", "dims": [3, 2, 4], "lambda": 0.5, "seed": 1},
+    "task": {"kind": "regression", "samples": 30, "seed": 2},
+    "times": [0.0, 0.5, 1.0, 2.0, 4.0],
+}
+
+
+def shapes(value):
+    return {name: shapes(part) for name, part in value.items()} if isinstance(value, dict) else value.shape[1:]
+
+
+@pytest.mark.parametrize("accept", ["json", "npz"])
+@pytest.mark.parametrize("name", SHAPES)
+def test_each_quantity(service, name, accept):
+    answer = ask(service, REQUEST | {"quantities": [name]}, accept=accept)
+    assert shapes(answer["quantities"]) == {name: SHAPES[name]}
+    for array in answer["quantities"][name].values() if name == "balance" else answer["quantities"].values():
+        assert len(array) == 5
+        assert np.all(np.isfinite(array))
+
+
+def test_the_service_says_what_it_knows(service):
+    about = service.get("/v1/about").json()
+    assert set(about["quantities"]) == set(SHAPES)
+    assert about["methods"] == ["auto", "exact"]
+    assert about["version"] == version("lindyn")
+    assert about["limits"]["max_times"] == 1_000_000
+    assert about["limits"]["max_magnitude"] == 1e70
+
+
+@pytest.mark.parametrize("name", [*LATER, "LOSS", "loss ", ""])
+def test_quantities_that_this_version_does_not_know(service, name):
+    body = problem(post(service, REQUEST | {"quantities": ["loss", name]}), 422, "invalid-request")
+    assert body["errors"][0]["path"] == "quantities.1"
+    for known in SHAPES:
+        assert f"'{known}'" in body["detail"]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        "flow",
+        {"kind": "flow", "rtol": 1e-6},
+        {"kind": "descent", "learning_rate": 0.1, "activation": "linear"},
+        "EXACT",
+    ],
+    ids=str,
+)
+def test_methods_that_this_version_does_not_know(service, method):
+    body = problem(post(service, REQUEST | {"method": method}), 422, "invalid-request")
+    assert body["errors"][0]["path"] == "method"
+    assert "'auto' or 'exact'" in body["detail"]
+
+
+def test_networks_that_this_version_does_not_know(service):
+    network = {"kind": "random", "dims": [3, 2, 4], "scheme": "lecun"}
+    body = problem(post(service, REQUEST | {"network": network}), 422, "invalid-request")
+    assert body["errors"][0] == {"path": "network.kind", "detail": "got 'random', allowed are 'weights', 'balanced'"}
+
+
+def test_what_is_asked_for_by_default(service):
+    assert list(ask(service, REQUEST)["quantities"]) == ["loss", "output"]
+
+
+@pytest.mark.parametrize("method", ["auto", "exact"])
+def test_fields(service, method):
+    answer = ask(service, REQUEST | {"time_constant": 2.5, "method": method})
+    fields = ["key", "method", "reason", "lambda", "dims", "seed", "task_seed", "time_constant", "times", "quantities"]
+    assert set(answer) == {*fields, "diagnostics", "warnings", "version"}
+    assert answer["method"] == "exact"
+    assert (answer["lambda"], answer["dims"], answer["time_constant"]) == (0.5, [3, 2, 4], 2.5)
+    assert (answer["seed"], answer["task_seed"]) == (1, 2)
+    assert np.array_equal(answer["times"], REQUEST["times"])
+    assert answer["version"] == version("lindyn")
+    assert re.fullmatch(r"two layers, white inputs, balanced to \S+ \(tolerance 1e-09\)", answer["reason"])
+    assert answer["warnings"] == []
+
+
+def test_diagnostics(service):
+    rng = np.random.default_rng(2)
+    w1, w2 = balanced_layers(4, 3, 5, 0.7, rng)
+    u, v = np.linalg.qr(rng.standard_normal((5, 5)))[0], np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    values = [3.0, 2.0, 0.5, 0.0]
+    sigma_yx = (u[:, :4] * values) @ v.T
+    request = {
+        "network": {"kind": "weights", "weights": [w1.tolist(), w2.tolist()]},
+        "task": {"kind": "correlation", "sigma_yx": sigma_yx.tolist(), "sigma_yy_trace": 20.0},
+        "times": [0.0],
+    }
+    answer = ask(service, request)
+    found = answer["diagnostics"]
+    assert np.isclose(answer["lambda"], 0.7, rtol=1e-13)
+    b = w2.T @ w2 - w1 @ w1.T
+    assert found["balance_residual"] <= np.linalg.norm(b - 0.7 * np.eye(3)) + 1e-15
+    relative = found["balance_residual"] / (np.sum(w1**2) + np.sum(w2**2))
+    assert np.isclose(found["relative_balance_residual"], relative, rtol=1e-6)
+    assert found["anisotropy"] == 0
+    assert (found["task_rank"], found["reached_rank"]) == (3, 3)
+    assert np.allclose(found["task_singular_values"], values, atol=1e-14)
+    assert np.isclose(found["irreducible_loss"], 0.5 * (20 - np.sum(sigma_yx**2)))
+    assert found["conditioning"]["smallest_overlap_in_roundings"] > 1e10
+    assert found["conditioning"]["rounding_time"] is None
+
+
+def test_a_bottleneck_reaches_as_many_modes_as_it_is_wide(service):
+    task = {"kind": "spectrum", "singular_values": [3.0, 2.0, 1.0], "seed": 1}
+    network = {"kind": "balanced", "dims": [3, 2, 3], "lambda": 0.5, "seed": 1}
+    answer = ask(service, {"network": network, "task": task, "times": [0.0], "quantities": ["output"]})
+    assert (answer["diagnostics"]["task_rank"], answer["diagnostics"]["reached_rank"]) == (3, 2)
+    assert answer["warnings"] == []  # nothing else could be learned
+
+
+def rich(sign):
+    """0-balanced weights of width two whose determinants multiply to this sign, for a task with a positive one."""
+    w1 = np.array([[0.3, 0.1], [-0.2, 0.4]])
+    u, s, vt = np.linalg.svd(w1)
+    w2 = np.diag([1.0, sign]) @ (vt.T * s) @ u.T
+    assert np.allclose(w2.T @ w2, w1 @ w1.T)
+    assert np.sign(np.linalg.det(w1) * np.linalg.det(w2)) == sign
+    return {"kind": "weights", "weights": [w1.tolist(), w2.tolist()]}
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_saddle(service, sign):
+    """Square, rich and of the wrong determinant: the weakest mode is never learned (ERRATA, last row but one)."""
+    task = {"kind": "correlation", "sigma_yx": [[2.0, 0.0], [0.0, 0.1625]], "sigma_yy_trace": 5.0}
+    request = {"network": rich(sign), "task": task, "times": [0.0, 200.0], "quantities": ["mode_strengths"]}
+    answer = ask(service, request)
+    last = answer["quantities"]["mode_strengths"][-1]
+    if sign > 0:
+        assert answer["warnings"] == []
+        assert answer["diagnostics"]["reached_rank"] == 2
+        assert np.allclose(last, [2.0, 0.1625])
+        return
+    text = "mode 2 (s = 0.163) has no overlap with the initial weights and is never learned"
+    assert answer["warnings"] == [{"code": "saddle", "detail": text}]
+    assert answer["diagnostics"]["reached_rank"] == 1
+    assert answer["diagnostics"]["conditioning"]["rounding_time"] > 0
+    assert np.allclose(last, [2.0, 0.0], atol=1e-9)
+
+
+def test_a_mode_that_the_weights_do_not_see(service):
+    network = {"kind": "weights", "weights": [[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]]}
+    task = np.diag([3.0, 2.0, 1.0]).tolist()
+    answer = ask(service, {"network": network, "task": task, "times": [0.0, 50.0], "quantities": ["output"]})
+    text = "mode 2 (s = 2) has no overlap with the initial weights and is never learned"
+    assert answer["warnings"] == [{"code": "saddle", "detail": text}]
+    assert np.allclose(answer["quantities"]["output"][-1], np.diag([3.0, 0.0, 1.0]), atol=1e-12)
+
+
+@pytest.mark.parametrize("quantities", [["loss", "excess_loss"], ["excess_loss"]], ids=str)
+@pytest.mark.parametrize(
+    ("task", "unknown"),
+    [
+        (EYE, True),
+        ({"kind": "correlation", "sigma_yx": EYE}, True),
+        ({"kind": "correlation", "sigma_yx": EYE, "sigma_yy_trace": 2.0}, False),
+        ({"kind": "data", "inputs": EYE, "targets": EYE, "whiten": False}, False),
+        ({"kind": "spectrum", "singular_values": [1.0, 0.5], "seed": 1}, True),
+        ({"kind": "regression", "samples": 5, "seed": 1}, False),
+        ({"kind": "semantic", "levels": 1}, False),
+    ],
+    ids=str,
+)
+def test_the_irreducible_loss_may_be_unknown(service, task, unknown, quantities):
+    """The answer says so where it shows."""
+    answer = ask(service, document() | {"task": task, "quantities": quantities})
+    assert (answer["diagnostics"]["irreducible_loss"] is None) == unknown
+    codes = [warning["code"] for warning in answer["warnings"]]
+    if not unknown or "loss" not in quantities:
+        assert codes == []
+        return
+    assert codes == ["irreducible-loss-unknown"]
+    assert "sigma_yy_trace" in answer["warnings"][0]["detail"]
+    assert np.array_equal(answer["quantities"]["loss"], answer["quantities"]["excess_loss"])
+
+
+def test_overlaps_that_rounding_decides(service):
+    """A mode whose overlap is a few rounding errors: what grows from it is doubtful, and the answer says so."""
+    tiny = 1e-13
+    network = {"kind": "weights", "weights": [np.diag([1.0, tiny]).tolist(), np.diag([1.0, tiny]).tolist()]}
+    answer = ask(service, {"network": network, "task": EYE, "times": [0.0, 1.0], "quantities": ["output"]})
+    (warning,) = answer["warnings"]
+    assert warning["code"] == "ill-conditioned"
+    said = re.search(r"is (\S+) rounding errors.* relative (\S+) only", warning["detail"])
+    overlap = answer["diagnostics"]["conditioning"]["smallest_overlap_in_roundings"]
+    # sqrt(2) tiny beside eps ||G||, which is eps sqrt(2)
+    assert np.isclose(overlap, tiny / np.finfo(float).eps, rtol=0.01)
+    assert np.isclose(float(said[1]), overlap, rtol=0.01)
+    assert np.isclose(float(said[2]), 1 / overlap, rtol=0.5)
+
+
+def test_weights_that_are_zero(small):
+    """LAPACK once wrote to the pipe of the worker here, which then never answered."""
+    nothing = np.zeros((2, 2)).tolist()
+    request = {"network": {"kind": "weights", "weights": [nothing, nothing]}, "task": EYE, "times": [0.0, 5.0]}
+    assert np.array_equal(ask(small, request)["quantities"]["output"], np.zeros((2, 2, 2)))
+
+
+@pytest.mark.parametrize("lam", [0.0, 2.0, -2.0])
+def test_balance_is_conserved(service, lam):
+    network = {"kind": "balanced", "dims": [3, 3, 3], "lambda": lam, "seed": 4}
+    answer = ask(service, REQUEST | {"network": network, "quantities": ["balance"]})["quantities"]["balance"]
+    assert np.allclose(answer["lambda"], lam, atol=1e-12)
+    assert np.allclose(answer["residual"], 0, atol=1e-12)
+
+
+def test_aligned_networks_learn_mode_by_mode(service):
+    """U^T W V stays diagonal, and each mode of lambda = 0 follows its sigmoid (Saxe et al. 2014; thesis 2.28)."""
+    values = np.array([3.0, 2.0, 1.0])
+    request = {
+        "network": {"kind": "balanced", "dims": [3, 3, 3], "lambda": 0.0, "scale": 0.1, "aligned": True, "seed": 3},
+        "task": np.diag(values).tolist(),
+        "times": np.linspace(0, 3, 31).tolist(),
+        "quantities": ["output", "mode_strengths"],
+    }
+    answer = ask(service, request)
+    strengths, t = answer["quantities"]["mode_strengths"], answer["times"][:, None]
+    growth = np.exp(2 * values * t)
+    assert np.allclose(strengths, values * growth / (growth - 1 + values / strengths[0]), rtol=1e-10)
+    assert np.allclose(answer["quantities"]["output"], [np.diag(row) for row in strengths], atol=1e-13)

@@ -1,0 +1,108 @@
+"""Work for a client who leaves is cancelled; everything else goes its way."""
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from fastapi import Request
+
+from lindyn_service.errors import BusyError
+from lindyn_service.http.trajectories import _unless_disconnected
+
+pytestmark = pytest.mark.anyio
+
+
+class Connection:
+    """What a server tells about a client: messages as they come, then silence."""
+
+    def __init__(self, *messages):
+        self.messages = list(messages)
+        self.asked = anyio.Event()
+        self.left = anyio.Event()
+
+    async def receive(self):
+        self.asked.set()
+        if self.messages:
+            return {"type": self.messages.pop(0)}
+        await self.left.wait()
+        return {"type": "http.disconnect"}
+
+    @property
+    def request(self):
+        return Request({"type": "http", "headers": []}, self.receive)
+
+
+async def test_a_result():
+    async def work():
+        await checkpoint()
+        return 7
+
+    with anyio.fail_after(5):
+        assert await _unless_disconnected(Connection().request, work()) == 7
+
+
+async def test_work_that_never_waits():
+    async def work():
+        return 7
+
+    with anyio.fail_after(5):
+        assert await _unless_disconnected(Connection().request, work()) == 7
+
+
+async def test_an_error_is_raised_as_it_is():
+    error = BusyError("full")
+
+    async def work():
+        await checkpoint()
+        raise error
+
+    with anyio.fail_after(5), pytest.raises(BusyError) as caught:
+        await _unless_disconnected(Connection().request, work())
+    assert caught.value is error
+
+
+async def test_work_is_cancelled_when_the_client_leaves():
+    connection, ended = Connection(), anyio.Event()
+
+    async def work():
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    async with anyio.create_task_group() as group:
+
+        async def leave():
+            await connection.asked.wait()
+            connection.left.set()
+
+        group.start_soon(leave)
+        with anyio.fail_after(5):
+            assert await _unless_disconnected(connection.request, work()) is None
+    assert ended.is_set()
+
+
+async def test_other_messages_do_not_count():
+    """The end of a body may still be under way."""
+
+    async def work():
+        for _ in range(10):
+            await checkpoint()
+        return 7
+
+    with anyio.fail_after(5):
+        assert await _unless_disconnected(Connection("http.request", "http.request").request, work()) == 7
+
+
+async def test_cancelling_from_outside_cancels_the_work():
+    ended = anyio.Event()
+
+    async def work():
+        try:
+            await anyio.sleep_forever()
+        finally:
+            ended.set()
+
+    with anyio.move_on_after(0.01) as scope:
+        await _unless_disconnected(Connection().request, work())
+    assert scope.cancelled_caught
+    assert ended.is_set()

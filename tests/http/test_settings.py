@@ -1,0 +1,108 @@
+"""Settings: described, with units in their names, and refused in one sentence each."""
+
+import os
+
+import pytest
+from pydantic import ValidationError
+
+from lindyn_service.settings import Settings, SettingsError, load
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    for name in list(os.environ):
+        if name.startswith("LINDYN_"):
+            monkeypatch.delenv(name)
+
+
+FIELDS = Settings.model_fields
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_each_is_described(name):
+    description = FIELDS[name].description
+    assert description
+    assert description.endswith(".")
+    assert description[0].isupper()
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_amounts_have_their_unit_in_the_name(name):
+    counts = {"port", "workers", "queue"}
+    if FIELDS[name].annotation in (int, float) and name not in counts:
+        assert name.endswith(("_seconds", "_bytes", "_flops"))
+
+
+def test_defaults_are_valid():
+    assert Settings.model_validate(Settings().model_dump()) == load()
+
+
+def test_the_environment_is_read(monkeypatch):
+    monkeypatch.setenv("LINDYN_WORKERS", "3")
+    monkeypatch.setenv("lindyn_deadline_seconds", "1.5")
+    monkeypatch.setenv("LINDYN_SOCKET", "/tmp/x")
+    monkeypatch.setenv("LINDYN_EMBEDDED_CACHE", "false")
+    monkeypatch.setenv("LINDYN_URL", "http://elsewhere")  # the client's
+    settings = load()
+    assert (settings.workers, settings.deadline_seconds, settings.embedded_cache) == (3, 1.5, False)
+    assert str(settings.socket) == "/tmp/x"
+
+
+def test_they_cannot_be_changed():
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().workers = 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("port", "65536", "less than or equal to 65535"),
+        ("port", "http", "valid integer"),
+        ("port", "-1", "greater than or equal to 0"),
+        ("workers", "0", "greater than or equal to 1"),
+        ("workers", "1025", "less than or equal to 1024"),
+        ("workers", "2.5", "valid integer"),
+        ("workers", "", "valid integer"),
+        ("queue", "-1", "greater than or equal to 0"),
+        ("deadline_seconds", "0", "greater than 0"),
+        ("deadline_seconds", "nan", "less than or equal to 86400"),
+        ("deadline_seconds", "inf", "less than or equal to 86400"),
+        ("grace_seconds", "-1", "greater than or equal to 0"),
+        ("grace_seconds", "nan", "less than or equal to 3600"),
+        ("redis_timeout_seconds", "0", "greater than 0"),
+        ("cache_seconds", "0", "greater than or equal to 1"),
+        ("cache_value_bytes", "4MB", "valid integer"),
+        ("memory_cache_bytes", "-1", "greater than or equal to 0"),
+        ("embedded_cache_bytes", "1000", "greater than or equal to 1048576"),
+        ("embedded_cache", "perhaps", "valid boolean"),
+        ("stop_with_stdin", "2", "valid boolean"),
+        ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("max_body_bytes", "0", "greater than or equal to 1"),
+        ("max_answer_bytes", "0", "greater than or equal to 1"),
+        ("max_work_bytes", "0", "greater than or equal to 1"),
+        ("max_flops", "0", "greater than 0"),
+        ("max_flops", "nan", "greater than 0"),
+    ],
+)
+def test_one_sentence_for_a_bad_value(monkeypatch, name, value, text):
+    monkeypatch.setenv(f"LINDYN_{name.upper()}", value)
+    with pytest.raises(SettingsError) as caught:
+        load()
+    said = str(caught.value)
+    assert said.startswith(f"LINDYN_{name.upper()}: ")
+    assert said.endswith(f", got {value!r}")
+    assert text in said
+    assert "\n" not in said
+
+
+def test_one_line_each(monkeypatch):
+    monkeypatch.setenv("LINDYN_WORKERS", "0")
+    monkeypatch.setenv("LINDYN_PORT", "x")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["LINDYN_PORT", "LINDYN_WORKERS"]
+
+
+def test_settings_that_do_not_exist():
+    with pytest.raises(ValidationError, match="extra"):
+        Settings(worker=2)
