@@ -75,3 +75,13 @@ def test_balance_counts_hidden_units_without_weights():
     found = OBSERVABLES["balance"](frame)
     assert np.isclose(found["lambda"][0], 1.5)
     assert np.isclose(found["residual"][0], np.linalg.norm(np.diag([1.5, -1.5])))
+
+
+def test_modes_outside_the_span_of_the_inputs_are_zero():
+    """Inputs that span 1 of 2 dimensions: two modes, one of which no weights reach."""
+    span = np.array([[0.6], [0.8]])
+    factors = Factors(np.array([[[1.0]]]), np.array([[[2.0], [0.0]]]))
+    frame = Frame(factors, span, np.eye(2), np.ones(1), 1.0, 0.0, 1)
+    for name in ("singular_values", "mode_strengths"):
+        assert np.allclose(OBSERVABLES[name](frame), [[2.0, 0.0]])
+    assert np.allclose(OBSERVABLES["output"](frame), 2 * np.array([[[0.6, 0.8], [0.0, 0.0]]]))

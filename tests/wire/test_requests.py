@@ -315,6 +315,7 @@ def test_times(times, where, text):
 def test_resolved_times(times, expected):
     request = read(TrajectoryRequest, document() | {"times": times})
     assert np.allclose(request.resolved_times(), expected, rtol=1e-15, atol=0)
+    assert request.n_times == len(expected)
 
 
 def test_times_have_200_points_by_default():

@@ -82,14 +82,14 @@ def qqt(frame: Frame) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
     return _gram(np.concatenate([frame.w1_transposed, frame.w2], axis=1))
 
 
-def singular_values(frame: Frame) -> Float[np.ndarray, "time rank"]:
+def singular_values(frame: Frame) -> Float[np.ndarray, "time mode"]:
     """Singular values of the network function, descending."""
-    return np.linalg.svd(frame.strengths, compute_uv=False)
+    return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
 
 
 def mode_strengths(frame: Frame) -> Float[np.ndarray, "time mode"]:
     """Diagonal of U^T w2 w1 V: how much of each mode of the task is learned."""
-    return np.diagonal(frame.strengths, axis1=1, axis2=2)
+    return _all_modes(frame, np.diagonal(frame.strengths, axis1=1, axis2=2))
 
 
 def balance(frame: Frame) -> dict[str, Float[np.ndarray, " time"]]:
@@ -115,6 +115,11 @@ OBSERVABLES: Mapping[str, Callable[[Frame], Values]] = {
     "mode_strengths": mode_strengths,
     "balance": balance,
 }
+
+
+def _all_modes(frame: Frame, values: Float[np.ndarray, "time reached"]) -> Float[np.ndarray, "time mode"]:
+    """Zeros for the modes outside the span of the inputs: min(in, out) modes in all."""
+    return np.pad(values, ((0, 0), (0, min(len(frame.v), len(frame.u)) - values.shape[1])))
 
 
 def _diagonals(matrices: Float[np.ndarray, "time rows columns"]) -> Float[np.ndarray, "time diagonal"]:

@@ -265,10 +265,11 @@ class ProcessEngine:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
         with CancelScope(shield=True):
-            for process in _processes():
+            left = list(_processes())  # the pool forgets those whose caller, such as a probe, notices first
+            for process in left:
                 with suppress(ProcessLookupError):
                     process.kill()
-            for process in _processes():
+            for process in left:
                 await process.aclose()
 
 
