@@ -1,6 +1,14 @@
 """Shapes in annotations are checked while tests run, and one BLAS thread computes, as in a worker process."""
 
+import os
+
+from hypothesis import settings
 from jaxtyping import install_import_hook
+
+# a change is judged on the same examples each time; other runs look for new ones
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 install_import_hook("lindyn_service.dynamics", "beartype.beartype")
 
