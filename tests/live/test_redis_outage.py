@@ -3,7 +3,7 @@
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -72,30 +72,29 @@ def test_not_there_at_the_start(service: Service, redis_server: RedisServer) -> 
     eventually(lambda: cache_is(service, "ok"))
 
 
-def test_killed_and_started_again(service: Service, redis_server: RedisServer, measured: Measured) -> None:
-    with load(service, 1000) as result:
-        redis_server.kill()
+def outage_under_load(
+    service: Service, first_seed: int, begin: Callable[[], object], end: Callable[[], object], measured: Measured
+) -> Load:
+    """Go through an outage while clients post, none of whom may fail."""
+    with load(service, first_seed) as result:
+        begin()
         eventually(lambda: cache_is(service, "degraded"))
         time.sleep(OUTAGE_SECONDS)
         assert cache_is(service, "degraded")
-        redis_server.start()
+        end()
         eventually(lambda: cache_is(service, "ok"))
     measured("statuses", result.statuses)
     measured("slowest_seconds", result.slowest)
     assert set(result.statuses) == {200}
+    return result
+
+
+def test_killed_and_started_again(service: Service, redis_server: RedisServer, measured: Measured) -> None:
+    outage_under_load(service, 1000, redis_server.kill, redis_server.start, measured)
     key = service.post(trajectory(seed=999_999)).json()["key"]
     assert redis_server.keys(key)
 
 
 def test_frozen(service: Service, redis_server: RedisServer, measured: Measured) -> None:
-    with load(service, 1_000_000) as result:
-        redis_server.freeze()
-        eventually(lambda: cache_is(service, "degraded"))
-        time.sleep(OUTAGE_SECONDS)
-        assert cache_is(service, "degraded")
-        redis_server.thaw()
-        eventually(lambda: cache_is(service, "ok"))
-    measured("statuses", result.statuses)
-    measured("slowest_seconds", result.slowest)
-    assert set(result.statuses) == {200}
+    result = outage_under_load(service, 1_000_000, redis_server.freeze, redis_server.thaw, measured)
     assert result.slowest < 15  # of a timeout of 0.5 s
