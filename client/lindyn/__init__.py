@@ -11,6 +11,7 @@ from lindyn.client import Client
 from lindyn.errors import (
     BusyError,
     DeadlineError,
+    DivergedError,
     InfeasibleBalanceError,
     LindynError,
     LocalServiceError,
@@ -24,13 +25,15 @@ from lindyn.errors import (
     UnexpectedReplyError,
     UnreachableError,
 )
-from lindyn.results import Trajectory
+from lindyn.results import Analysis, Trajectory
 from lindyn.wire.array import FloatArray
 
 __all__ = [
+    "Analysis",
     "BusyError",
     "Client",
     "DeadlineError",
+    "DivergedError",
     "FloatArray",
     "InfeasibleBalanceError",
     "LindynError",

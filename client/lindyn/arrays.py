@@ -31,6 +31,8 @@ def _without(node: Mapping[str, Any], path: str, arrays: _Arrays) -> dict[str, A
             arrays[here] = plain
         elif isinstance(plain, list) and any(isinstance(item, np.ndarray) for item in plain):
             arrays |= {f"{here}.{i}": np.asarray(item) for i, item in enumerate(plain)}
+        elif isinstance(plain, list) and any(isinstance(item, Mapping) for item in plain):
+            kept[name] = [_without(item, f"{here}.{i}.", arrays) for i, item in enumerate(plain)]
         else:
             kept[name] = plain
     return kept

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from lindyn.arrays import split
 from lindyn.errors import UnexpectedReplyError, UnreachableError, from_problem
 from lindyn.local import LocalService
-from lindyn.results import Trajectory, trajectory
+from lindyn.results import Analysis, Trajectory, analysis, trajectory
 from lindyn.wire import npz
 from lindyn.wire.problem import Problem
 
@@ -74,7 +74,7 @@ class Client:
         task: Mapping[str, Any] | BaseModel | Array,
         times: Mapping[str, Any] | BaseModel | Array | Sequence[float],
         quantities: Sequence[str] = ("loss", "output"),
-        method: str = "auto",
+        method: str | Mapping[str, Any] | BaseModel = "auto",
         time_constant: float = 1.0,
     ) -> Trajectory:
         """Compute how a network learns a task.
@@ -86,7 +86,7 @@ class Client:
                 correlation (out, in).
             times: ascending, non-negative, or `{"start": 0, "stop": 10, "num": 200}`.
             quantities: what to return.
-            method: `auto`, or a method by its name.
+            method: `auto`, `exact`, `flow`, or for instance `{"kind": "descent", "learning_rate": 0.01}`.
             time_constant: tau, in the unit of times.
 
         Returns:
@@ -104,13 +104,89 @@ class Client:
             "method": method,
             "time_constant": time_constant,
         }
-        metadata, arrays = split(request)
-        if arrays:
-            content, media_type = npz.pack(metadata, arrays), npz.MEDIA_TYPE
-        else:  # with NaN and infinity, which the service refuses by their place
-            content, media_type = json.dumps(metadata).encode(), "application/json"
-        headers = {"Content-Type": media_type}
-        return _trajectory(self._send("POST", "/v1/trajectories", content=content, headers=headers))
+        return _trajectory(self._post("/v1/trajectories", request))
+
+    def initialization(
+        self, network: Mapping[str, Any] | BaseModel, task: Mapping[str, Any] | BaseModel | Array | None = None
+    ) -> Analysis:
+        """Draw the weights that a trajectory of this network and task starts from.
+
+        Returns:
+            `weights`, one matrix (width l+1, width l) for each layer, `lam`, `balance_residual` and the seeds.
+
+        Raises:
+            ProblemError: no such weights exist, or aligned ones are asked for without a task.
+        """
+        return self._analysis("/v1/initializations", {"network": network, "task": task})
+
+    def balance(self, weights: Sequence[Array]) -> Analysis:
+        """Measure how balanced weights are, first layer first.
+
+        Returns:
+            For each pair of adjacent layers `lam`, `residual`, `relative_residual`, `balanced` and `feasible`.
+        """
+        return self._analysis("/v1/balance", {"weights": list(weights)})
+
+    def balance_statistics(
+        self,
+        dims: Sequence[int],
+        scheme: str,
+        *,
+        gain: float | Sequence[float] = 1.0,
+        samples: int = 1000,
+        seed: int | None = None,
+    ) -> Analysis:
+        """Predict and sample the balance of random weights of three widths.
+
+        Returns:
+            `predicted` and `sampled`, each with `mean` and `variance` (hidden, hidden), and `table`.
+        """
+        request = {"dims": list(dims), "scheme": scheme, "gain": gain, "samples": samples, "seed": seed}
+        return self._analysis("/v1/balance/statistics", request)
+
+    def limits(
+        self,
+        *,
+        network: Mapping[str, Any] | BaseModel,
+        task: Mapping[str, Any] | BaseModel | Array,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+    ) -> Analysis:
+        """Find where a balanced network of two layers ends, and when its excess loss is within a tolerance.
+
+        Returns:
+            `converged`, `convergence_time`, `effective_learning_rate`, `lambda_to_infinity` and `shallow`.
+
+        Raises:
+            NotBalancedError, NotApplicableError: the closed form does not cover it.
+        """
+        request = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
+        return self._analysis("/v1/limits", request)
+
+    def continual(
+        self,
+        *,
+        network: Mapping[str, Any] | BaseModel,
+        tasks: Sequence[Mapping[str, Any] | BaseModel],
+        num: int = 200,
+        time_constant: float = 1.0,
+    ) -> Analysis:
+        """Train a balanced network of two layers on one task after the other.
+
+        Args:
+            network: as for a trajectory.
+            tasks: for instance `{"task": sigma_yx, "duration": 5.0}`; without a duration until it has converged.
+            num: times in each segment, both ends included.
+            time_constant: tau, in the unit of times.
+
+        Returns:
+            `times`, `loss`, `rate` and `forgetting` (task, time), `segments` and `best_stopping`.
+
+        Raises:
+            NotBalancedError, NotApplicableError: the closed form does not cover it.
+        """
+        request = {"network": network, "tasks": list(tasks), "num": num, "time_constant": time_constant}
+        return self._analysis("/v1/continual", request)
 
     def stored(self, key: str) -> Trajectory:
         """Get an answer that the service still has.
@@ -141,6 +217,21 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _analysis(self, path: str, request: Mapping[str, Any]) -> Analysis:
+        response = self._post(path, request)
+        try:
+            return analysis(*npz.unpack(response.content, largest_bytes=_ANSWER_BYTES))
+        except npz.NpzError as error:
+            raise _unreadable(response, error) from error
+
+    def _post(self, path: str, request: Mapping[str, Any]) -> httpx.Response:
+        metadata, arrays = split(request)
+        if arrays:
+            content, media_type = npz.pack(metadata, arrays), npz.MEDIA_TYPE
+        else:  # with NaN and infinity, which the service refuses by their place
+            content, media_type = json.dumps(metadata).encode(), "application/json"
+        return self._send("POST", path, content=content, headers={"Content-Type": media_type})
 
     def _send(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401 (httpx)
         try:

@@ -59,6 +59,12 @@ class NotApplicableError(ProblemError):
     codes = ("not-applicable",)
 
 
+class DivergedError(ProblemError):
+    """The learning rate is too large; the message says when training diverged."""
+
+    codes = ("diverged",)
+
+
 class TooLargeError(ProblemError):
     """The request or its answer is over a limit; the message names limit and remedy."""
 

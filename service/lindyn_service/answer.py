@@ -4,23 +4,21 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Literal, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Self, TypeVar, cast
 
 import anyio
 from anyio.abc import TaskGroup
 
 from lindyn.wire.base import LARGEST_SEED, Request
 from lindyn.wire.digest import digest
-from lindyn.wire.task import DataTask, RegressionTask
-from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service import translate
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import ShuttingDownError, TooLargeError
-from lindyn_service.methods.cost import estimate
-from lindyn_service.translate import Format
+from lindyn_service.methods.cost import Cost
+from lindyn_service.operations import Operation
+from lindyn_service.translate.encode import SOLVER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]
 
@@ -30,6 +28,7 @@ _POLL_SECONDS = 0.02
 _FORMATS: tuple[Format, ...] = ("json", "npz")
 
 Part = TypeVar("Part", bound=Request)
+R = TypeVar("R", bound=Request)
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,25 @@ class _Flight:
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class _Name:
+    """Where caches keep an answer."""
+
+    operation: str
+    key: str
+    form: Format
+    transcodes: bool
+
+    def __str__(self) -> str:
+        return f"{self.operation}:{self.key}.{self.form}"
+
+
+def normalise(operation: Operation[R], request: R) -> tuple[R, str]:
+    """Draw the seeds that were omitted, and address the request by its content."""
+    normal = _with_seeds(request)
+    return normal, digest(normal, f"{SOLVER} {operation.name}")
+
+
 class Answers:
     """Answers requests, each distinct one computed once; an async context manager."""
 
@@ -72,7 +90,7 @@ class Answers:
         self._memory = memory
         self._shared = shared
         self._limits = limits
-        self._flights: dict[str, _Flight] = {}
+        self._flights: dict[_Name, _Flight] = {}
         self._closed = False
         self._tasks: TaskGroup
 
@@ -85,39 +103,34 @@ class Answers:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
-    def normalise(self, request: TrajectoryRequest) -> tuple[TrajectoryRequest, str]:
-        """Draw the seeds that were omitted, and address the request by its content."""
-        normal = request.model_copy(update={"network": _with_seed(request.network), "task": _with_seed(request.task)})
-        return normal, digest(normal, translate.SOLVER)
-
-    async def trajectory(self, request: TrajectoryRequest, key: str, form: Format) -> Answer:
+    async def answer(self, operation: Operation[R], request: R, key: str, form: Format) -> Answer:
         """Answer a normalised request.
 
         Raises:
             TooLargeError: the estimated cost is over a limit.
             ServiceError: whatever the engine or the method says.
         """
-        self._admit(request, form)
+        self._admit(operation.cost(request), form)
 
         async def compute() -> bytes:
-            return await self._engine.run(translate.answer, request, key, form)
+            return await self._engine.run(operation.compute, request, key, form)
 
-        return await self._once(key, form, compute)
+        return await self._once(_Name(operation.name, key, form, operation.transcodes), compute)
 
-    async def stored(self, key: str, form: Format) -> Answer | None:
+    async def stored(self, operation: Operation[R], key: str, form: Format) -> Answer | None:
         """Find an answer that some cache still has, in any format."""
         started = time.perf_counter()
-        body = self._memory.get(_name(key, form)) or await self._lookup(key, form)
+        name = _Name(operation.name, key, form, operation.transcodes)
+        body = self._memory.get(str(name)) or await self._lookup(name)
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
-    def _admit(self, request: TrajectoryRequest, form: Format) -> None:
-        cost = estimate(request.dims, request.n_times, request.quantities, _samples(request))
+    def _admit(self, cost: Cost, form: Format) -> None:
         limits = self._limits
         _check(
             "bytes of answer",
             cost.numbers * _BYTES_PER_NUMBER[form],
             limits.max_answer_bytes,
-            "times or quantities",
+            "times, quantities or samples",
         )
         _check(
             "bytes of working memory",
@@ -129,39 +142,37 @@ class Answers:
             "floating-point operations",
             cost.flops,
             limits.max_flops,
-            "times or quantities, or smaller widths",
+            "times, steps or quantities, or smaller widths",
         )
 
-    async def _once(self, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]) -> Answer:
+    async def _once(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
         started = time.perf_counter()
-        name = _name(key, form)
-        body = self._memory.get(name)
+        body = self._memory.get(str(name))
         if body is not None:
-            return Answer(key, body, "hit", time.perf_counter() - started)
+            return Answer(name.key, body, "hit", time.perf_counter() - started)
         flight = self._flights.get(name)
         joined = flight is not None
         if flight is None:
             if self._closed:
                 raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
             flight = self._flights[name] = _Flight()
-            self._tasks.start_soon(self._fly, flight, key, form, compute)
+            self._tasks.start_soon(self._fly, flight, name, compute)
         body = await self._wait(flight, name)
-        return Answer(key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
+        return Answer(name.key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
 
-    async def _fly(self, flight: _Flight, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]) -> None:
-        name = _name(key, form)
+    async def _fly(self, flight: _Flight, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> None:
         try:
             with flight.scope:
-                flight.body, flight.source = await self._find_or_compute(key, form, compute)
-                self._memory.put(name, flight.body)
+                flight.body, flight.source = await self._find_or_compute(name, compute)
+                self._memory.put(str(name), flight.body)
         except Exception as error:
             flight.error = error
         finally:
             self._forget(flight, name)
             flight.done.set()
 
-    async def _wait(self, flight: _Flight, name: str) -> bytes:
+    async def _wait(self, flight: _Flight, name: _Name) -> bytes:
         """Wait for a flight; when the last one who waits is gone, the computation is cancelled."""
         flight.waiters += 1
         try:
@@ -177,41 +188,37 @@ class Answers:
             raise ShuttingDownError("the service is shutting down and stopped this computation; send it again")
         return flight.body
 
-    def _forget(self, flight: _Flight, name: str) -> None:
+    def _forget(self, flight: _Flight, name: _Name) -> None:
         if self._flights.get(name) is flight:
             del self._flights[name]
 
-    async def _find_or_compute(
-        self, key: str, form: Format, compute: Callable[[], Awaitable[bytes]]
-    ) -> tuple[bytes, Source]:
-        body = await self._lookup(key, form)
+    async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> tuple[bytes, Source]:
+        body = await self._lookup(name)
         if body is not None:
             return body, "hit"
-        name = _name(key, form)
-        async with self._turn(name) as elsewhere:
+        async with self._turn(str(name)) as elsewhere:
             if elsewhere is not None:
                 return elsewhere, "coalesced"
             body = await compute()
             if self._shared is not None:
-                await self._shared.put(name, body)
+                await self._shared.put(str(name), body)
         return body, "miss"
 
-    async def _lookup(self, key: str, form: Format) -> bytes | None:
+    async def _lookup(self, name: _Name) -> bytes | None:
         """Look in the shared cache, then for the same answer in the other format."""
-        name = _name(key, form)
-        body = None if self._shared is None else await self._shared.get(name)
-        if body is None:
-            body = await self._other_format(key, form)
+        body = None if self._shared is None else await self._shared.get(str(name))
+        if body is None and name.transcodes:
+            body = await self._other_format(name)
         if body is not None:
-            self._memory.put(name, body)
+            self._memory.put(str(name), body)
         return body
 
-    async def _other_format(self, key: str, form: Format) -> bytes | None:
-        other = _name(key, next(f for f in _FORMATS if f != form))
+    async def _other_format(self, name: _Name) -> bytes | None:
+        other = str(replace(name, form=next(f for f in _FORMATS if f != name.form)))
         body = self._memory.get(other)
         if body is None and self._shared is not None:
             body = await self._shared.get(other)
-        return None if body is None else await self._engine.run(translate.transcode, body, form)
+        return None if body is None else await self._engine.run(transcode, body, name.form)
 
     @asynccontextmanager
     async def _turn(self, name: str) -> AsyncGenerator[bytes | None]:
@@ -243,22 +250,15 @@ def _check(what: str, estimated: float, limit: float, less: str) -> None:
         )
 
 
-def _name(key: str, form: Format) -> str:
-    return f"{key}.{form}"
-
-
-def _with_seed(part: Part) -> Part:
-    """Draw the seed of a network or task that has one and was sent without."""
-    if getattr(part, "seed", 0) is not None:
-        return part
-    return part.model_copy(update={"seed": secrets.randbelow(LARGEST_SEED + 1)})
-
-
-def _samples(request: TrajectoryRequest) -> int:
-    match request.task:
-        case DataTask(inputs=inputs):
-            return len(inputs)
-        case RegressionTask(samples=samples):
-            return samples
-        case _:
-            return 0
+def _with_seeds(part: Part) -> Part:
+    """Draw the seeds that a message and its parts have and were sent without."""
+    drawn: dict[str, Any] = {}
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if name == "seed" and value is None:
+            drawn[name] = secrets.randbelow(LARGEST_SEED + 1)
+        elif isinstance(value, Request):
+            drawn[name] = _with_seeds(value)
+        elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[Any]", value)):
+            drawn[name] = [_with_seeds(item) for item in cast("list[Request]", value)]
+    return part.model_copy(update=drawn)

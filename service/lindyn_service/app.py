@@ -14,9 +14,9 @@ from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_val
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.http import health, middleware, openapi, problems, trajectories
+from lindyn_service.http import analyses, health, middleware, openapi, problems, trajectories
 from lindyn_service.settings import Settings, SettingsError
-from lindyn_service.translate import VERSION
+from lindyn_service.translate.encode import VERSION
 
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
 
@@ -46,6 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     openapi.install(app)
     app.include_router(trajectories.router)
+    app.include_router(analyses.router)
     app.include_router(health.router)
     return app
 

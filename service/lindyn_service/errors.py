@@ -90,6 +90,14 @@ class NotApplicableError(ServiceError):
     title = "No method covers this request"
 
 
+class DivergedDescentError(ServiceError):
+    """The learning rate is too large: training left the numbers."""
+
+    code = "diverged"
+    status = 422
+    title = "Training diverged"
+
+
 class TooLargeError(ServiceError):
     """The estimated cost is over a limit."""
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn_service import translate
+from lindyn_service.translate.trajectory import trajectory
 
 
 def solve_something() -> None:
@@ -16,5 +16,5 @@ def solve_something() -> None:
         "quantities": list(QUANTITIES),
     }
     request = read(TrajectoryRequest, document)
-    translate.answer(request, "", "json")
-    translate.answer(request, "", "npz")
+    trajectory(request, "", "json")
+    trajectory(request, "", "npz")

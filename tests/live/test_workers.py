@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service import translate
+from lindyn_service.translate import trajectory as translate
 
 pytestmark = pytest.mark.live
 
@@ -32,7 +32,7 @@ def ready(service: Service) -> None:
 
 def assert_right(answer: httpx.Response, document: dict) -> None:
     with threadpool_limits(1):  # two threads on small matrices take twenty times as long
-        expected = translate.answer(read(TrajectoryRequest, document), "", "json")
+        expected = translate.trajectory(read(TrajectoryRequest, document), "", "json")
     loss = httpx.Response(200, content=expected).json()["quantities"]["excess_loss"]
     assert answer.status_code == 200
     np.testing.assert_allclose(answer.json()["quantities"]["excess_loss"], loss, rtol=1e-9)

@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lindyn.wire import npz
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn_service import translate
 from lindyn_service.methods.cost import estimate
+from lindyn_service.translate.trajectory import trajectory
 
 
 def numbers(quantities):
@@ -32,7 +33,7 @@ def test_numbers_of_an_answer(dims, n_times, quantities):
             "quantities": quantities,
         },
     )
-    metadata, arrays = translate.npz.unpack(translate.answer(request, "", "npz"), largest_bytes=2**20)
+    metadata, arrays = npz.unpack(trajectory(request, "", "npz"), largest_bytes=2**20)
     assert estimate(dims, n_times, quantities).numbers == numbers(arrays)
     assert metadata["dims"] == [n_in, n_hidden, n_out]
 

@@ -10,13 +10,14 @@ from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import read
 from lindyn.wire.npz import unpack
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn_service import translate
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError, NotApplicableError, NotBalancedError
+from lindyn_service.translate.encode import transcode
+from lindyn_service.translate.trajectory import trajectory
 
 
 def answer(form, **changes):
     request = read(TrajectoryRequest, document(quantities=list(QUANTITIES)) | changes, conflicts)
-    return translate.answer(request, 64 * "0", form)
+    return trajectory(request, 64 * "0", form)
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -24,8 +25,8 @@ def answer(form, **changes):
 def test_both_ways_to_a_format_give_the_same_bytes(network, task):
     changes = {"network": NETWORKS[network], "task": TASKS[task]}
     as_json, as_npz = answer("json", **changes), answer("npz", **changes)
-    assert translate.transcode(as_json, "npz") == as_npz
-    assert translate.transcode(as_npz, "json") == as_json
+    assert transcode(as_json, "npz") == as_npz
+    assert transcode(as_npz, "json") == as_json
 
 
 @pytest.mark.parametrize("aligned", [False, True])

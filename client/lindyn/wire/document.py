@@ -141,6 +141,8 @@ def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN4
     for part in loc:
         if isinstance(part, str) and not isinstance(node, dict):
             continue  # the value is short for an object: a bare matrix for a task
+        if isinstance(part, int) and _is_number(node):
+            continue  # the value is short for a list: one gain for all layers
         if path and not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):
             tagged = True
             continue
@@ -151,3 +153,7 @@ def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN4
         except (KeyError, IndexError, TypeError):
             node = None
     return path
+
+
+def _is_number(node: object) -> bool:
+    return isinstance(node, int | float | str)

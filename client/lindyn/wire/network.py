@@ -1,13 +1,26 @@
 """Which network is trained, and from which weights."""
 
-from itertools import pairwise
-from typing import Annotated, Literal
+# pyright: reportUnknownVariableType=false
+# (unvalidated input)
 
-from pydantic import AfterValidator, Field
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Matrix
-from lindyn.wire.base import Flag, Number, Positive, Request, Seed, Width
+from lindyn.wire.base import Flag, NonNegative, Number, Positive, Request, Seed, Width
+
+Scheme = Literal["lecun", "glorot", "he", "scaled", "normal"]
+
+
+def _listed(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
+    """One number is short for a list of it."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _chained(weights: list[FloatArray]) -> list[FloatArray]:
@@ -21,15 +34,24 @@ def _chained(weights: list[FloatArray]) -> list[FloatArray]:
     return weights
 
 
+ChainedWeights = Annotated[
+    list[Matrix],
+    Field(min_length=2, max_length=64, examples=[[[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, 0.5]]]]),
+    AfterValidator(_chained),
+]
+
+Gain = Annotated[
+    list[NonNegative],
+    Field(min_length=1, max_length=64, description="Factor of the standard deviation: one, or one for each layer."),
+    BeforeValidator(_listed, json_schema_input_type=NonNegative | list[NonNegative]),
+]
+
+
 class WeightsNetwork(Request):
     """Given weights [W1, W2, ...], first layer first; W1 is (hidden, in)."""
 
     kind: Literal["weights"]
-    weights: Annotated[
-        list[Matrix],
-        Field(min_length=2, max_length=64, examples=[[[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, 0.5]]]]),
-        AfterValidator(_chained),
-    ]
+    weights: ChainedWeights
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -51,4 +73,35 @@ class BalancedNetwork(Request):
     seed: Seed = None
 
 
-Network = Annotated[WeightsNetwork | BalancedNetwork, Field(discriminator="kind")]
+class RandomNetwork(Request):
+    """Independent Gaussian weights of variance gain^2 / fan-in, or what else the scheme says; any depth."""
+
+    kind: Literal["random"]
+    dims: Annotated[list[Width], Field(min_length=3, max_length=65, description="Widths, input first.")]
+    scheme: Annotated[
+        Scheme,
+        Field(
+            description="Variance over gain^2: lecun and scaled 1/fan_in, glorot 2/(fan_in + fan_out), he 2/fan_in, "
+            "normal 1."
+        ),
+    ]
+    gain: Gain = Field(default_factory=lambda: [1.0])
+    seed: Seed = None
+
+    @model_validator(mode="after")
+    def _one_gain_a_layer(self) -> Self:
+        if len(self.gain) not in (1, len(self.dims) - 1):
+            raise PydanticCustomError(
+                "widths",
+                "gain has {got} entries and the network {layers} layers; give one for each, or one number",
+                {"got": len(self.gain), "layers": len(self.dims) - 1},
+            )
+        return self
+
+    @property
+    def gains(self) -> list[float]:
+        """One gain for each layer."""
+        return self.gain if len(self.gain) > 1 else self.gain * (len(self.dims) - 1)
+
+
+Network = Annotated[WeightsNetwork | BalancedNetwork | RandomNetwork, Field(discriminator="kind")]

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field
 
 from lindyn.wire.array import FloatArray
 from lindyn.wire.base import Positive, Reply, Request
+from lindyn.wire.method import AutoMethod, Method
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.times import TimeGrid, Times
@@ -13,18 +14,25 @@ from lindyn.wire.times import TimeGrid, Times
 Quantity = Literal[
     "loss",
     "excess_loss",
+    "loss_rate",
     "output",
     "input_representation",
     "output_representation",
     "qqt",
+    "weights",
     "singular_values",
     "mode_strengths",
+    "alignment",
+    "ntk",
+    "ntk_distance",
+    "ntk_norm",
+    "rsm_input",
+    "rsm_output",
+    "task_specificity",
     "balance",
+    "weight_norms",
 ]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
-
-Method = Literal["auto", "exact"]
-METHODS: tuple[Method, ...] = get_args(Method)
 
 
 def _in_order(quantities: list[Quantity]) -> list[Quantity]:
@@ -42,12 +50,12 @@ class TrajectoryRequest(Request):
     quantities: Annotated[list[Quantity], Field(min_length=1, max_length=100), AfterValidator(_in_order)] = Field(
         default_factory=lambda: ["loss", "output"]
     )
-    method: Method = "auto"
+    method: Method = AutoMethod(kind="auto")
 
     @property
     def dims(self) -> tuple[int, ...]:
         """Widths of the network, input first."""
-        return self.network.dims
+        return tuple(self.network.dims)
 
     @property
     def n_times(self) -> int:

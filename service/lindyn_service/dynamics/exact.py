@@ -54,7 +54,7 @@ class Solution:
             # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
             still = np.zeros((len(times), n_in + len(self.modes.u), 1))
             return Factors(still[:, :n_in], still[:, n_in:])
-        scaled = scale(self.modes.eigenvalues, self.echelon, times)
+        scaled = scale(self.modes, self.echelon, times)
         gram_root = np.multiply(scaled.y, scaled.gram_weights[:, :, None], order="C")
         gram = gram_root.transpose(0, 2, 1) @ gram_root
         squares = np.einsum("tii->ti", gram)  # a view of the diagonals
@@ -134,4 +134,4 @@ def _inverse_root_by_qr(
     """The same inverse root without squaring the condition number, where that is needed."""
     upper = np.linalg.qr(np.concatenate([np.diag(diagonal), gram_root]), mode="r")
     inverse, _ = lapack.dtrtri(upper, lower=0)
-    return inverse.T
+    return (inverse * np.copysign(1.0, np.diagonal(inverse))).T

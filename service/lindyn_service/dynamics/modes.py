@@ -30,6 +30,17 @@ class Modes:
         extra = np.full(n_in + n_out - 2 * n_modes, self.lam / 2 if n_out > n_in else -self.lam / 2)
         return np.concatenate([self.kappa, extra, -self.kappa[::-1]])
 
+    @property
+    def excess(self) -> Float[np.ndarray, " in_plus_out"]:
+        """By how much each eigenvalue above 0 exceeds |lam| / 2, s^2 / (kappa + |lam| / 2), without cancellation.
+
+        Growth by different eigenvalues is compared by these at large |lam|, where the eigenvalues themselves differ by
+        no more than their rounding errors. Eigenvalues that are not above 0 get 0.
+        """
+        far = self.kappa + abs(self.lam) / 2
+        above = self.s * np.divide(self.s, far, out=np.zeros_like(far), where=far > 0)
+        return np.concatenate([above, np.zeros(len(self.u) + len(self.v) - len(self.s))])
+
     def project(
         self, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]
     ) -> Float[np.ndarray, "in_plus_out hidden"]:
@@ -49,7 +60,7 @@ def modes(sigma_yx: Float[np.ndarray, "out in"], lam: float) -> Modes:
 
     The unit vector (p, q) lies along (s, kappa + lam/2) and along (kappa - lam/2, s), which are the same direction; the
     form without a difference is used. Source: Domine et al. (2025), arXiv 2409.14623, with lam = 0 and unequal widths
-    as in MATHEMATICS section 2 of the documentation.
+    as in docs/theory.md, section 2.
     """
     u, s, vt = np.linalg.svd(sigma_yx, full_matrices=True)
     kappa = np.hypot(s, lam / 2)

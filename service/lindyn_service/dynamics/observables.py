@@ -1,130 +1,178 @@
 """What is read off the weights at a batch of times; nothing here depends on a rotation of the hidden units."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.exact import Factors
+from lindyn_service.dynamics import kernel, similarity
+from lindyn_service.dynamics.frame import Frame
+from lindyn_service.dynamics.objective import times_root
+from lindyn_service.dynamics.tasks import EPS
 
 Values = np.ndarray | Mapping[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Frame:
-    """Weights at some times with what is needed to read them.
-
-    Attributes:
-        factors: weights in the singular bases of the task.
-        v: right singular vectors in the coordinates of the inputs, (in, rank).
-        u: left singular vectors, (out, out).
-        s: singular values of the white-input task.
-        variance: c of sigma_xx = c I; losses of the white-input task count c times.
-        irreducible_loss: added to the excess loss; 0 when it is unknown.
-        hidden: width of the hidden layer.
-    """
-
-    factors: Factors
-    v: Float[np.ndarray, "in rank"]
-    u: Float[np.ndarray, "out out"]
-    s: Float[np.ndarray, " mode"]
-    variance: float
-    irreducible_loss: float
-    hidden: int
-
-    @cached_property
-    def strengths(self) -> Float[np.ndarray, "time out rank"]:
-        """The network function in the singular bases of the task, U^T w2 w1 V."""
-        return self.factors.out @ self.factors.into.transpose(0, 2, 1)
-
-    @cached_property
-    def w1_transposed(self) -> Float[np.ndarray, "time in hidden"]:
-        """w1^T up to the rotation of the hidden units."""
-        return self.v @ self.factors.into
-
-    @cached_property
-    def w2(self) -> Float[np.ndarray, "time out hidden"]:
-        """w2 up to the same rotation."""
-        return self.u @ self.factors.out
-
-
 def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
-    """Loss above the irreducible one, c/2 ||sigma_yx / c - w2 w1||_F^2."""
-    error = frame.strengths.copy()
-    _diagonals(error)[:, : len(frame.s)] -= frame.s
-    return 0.5 * frame.variance * np.einsum("tij,tij->t", error, error)
+    """Loss above the irreducible one, 1/2 ||(W - W*) sigma_xx^{1/2}||_F^2, in squared units of the targets.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
+    """
+    error = times_root(frame.strengths - frame.objective.best, frame.objective.root)
+    return 0.5 * np.einsum("tij,tij->t", error, error)
 
 
 def loss(frame: Frame) -> Float[np.ndarray, " time"]:
-    """Mean squared error over samples, 1/(2P) ||w2 w1 X - Y||_F^2; the excess loss where targets are unknown."""
-    return excess_loss(frame) + frame.irreducible_loss
+    """Mean squared error over samples, 1/(2P) ||W X - Y||_F^2; the excess loss where the targets' scale is unknown.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120; thesis (2.3).
+    """
+    return excess_loss(frame) + (frame.objective.irreducible or 0.0)
+
+
+def loss_rate(frame: Frame) -> Float[np.ndarray, " time"]:
+    """dL/dt of the gradient flow, minus the squared norm of the gradient over tau; per unit of time, never positive.
+
+    Source: thesis (4.36), corrected; the sum over layers of ||(W_L .. W_l+1)^T E (W_l-1 .. W_1)^T||_F^2 with
+    E = sigma_yx - W sigma_xx holds for any depth and inputs.
+    """
+    root, last = frame.objective.root, len(frame.layers) - 1
+    error = times_root(times_root(frame.objective.best - frame.strengths, root), root)
+    total = np.zeros(len(error))
+    for layer in range(last + 1):
+        gradient = error if layer == last else frame.above(layer).transpose(0, 2, 1) @ error
+        if layer:
+            gradient = gradient @ frame.below(layer).transpose(0, 2, 1)
+        total += np.einsum("tij,tij->t", gradient, gradient)
+    return -total / frame.time_constant
 
 
 def output(frame: Frame) -> Float[np.ndarray, "time out in"]:
-    """Network function w2 w1."""
-    return frame.u @ (frame.strengths @ frame.v.T)
+    """Network function W = W_L .. W_1.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120.
+    """
+    return frame.objective.u @ (frame.strengths @ frame.objective.v.T)
 
 
 def input_representation(frame: Frame) -> Float[np.ndarray, "time in in"]:
-    """w1^T w1."""
+    """W_1^T W_1.
+
+    Source: Braun et al. (2022), arXiv 2206.03738.
+    """
     return _gram(frame.w1_transposed)
 
 
 def output_representation(frame: Frame) -> Float[np.ndarray, "time out out"]:
-    """w2 w2^T."""
-    return _gram(frame.w2)
+    """W_L W_L^T.
+
+    Source: Braun et al. (2022), arXiv 2206.03738.
+    """
+    return _gram(frame.w_last)
 
 
 def qqt(frame: Frame) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
-    """Q Q^T with Q = [w1^T; w2]."""
-    return _gram(np.concatenate([frame.w1_transposed, frame.w2], axis=1))
+    """Q Q^T with Q = [W_1^T; W_2], of two layers.
+
+    Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738.
+    """
+    return _gram(np.concatenate([frame.w1_transposed, frame.w_last], axis=1))
 
 
 def singular_values(frame: Frame) -> Float[np.ndarray, "time mode"]:
-    """Singular values of the network function, descending."""
+    """Singular values of the network function, descending.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120.
+    """
     return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
 
 
 def mode_strengths(frame: Frame) -> Float[np.ndarray, "time mode"]:
-    """Diagonal of U^T w2 w1 V: how much of each mode of the task is learned."""
+    """Diagonal of u^T W v: how much of each mode of the task is learned.
+
+    Source: Saxe et al. (2019), 10.1073/pnas.1820226116.
+    """
     return _all_modes(frame, np.diagonal(frame.strengths, axis1=1, axis2=2))
 
 
-def balance(frame: Frame) -> dict[str, Float[np.ndarray, " time"]]:
-    """Nearest lambda of w2^T w2 - w1 w1^T, and the Frobenius distance from it."""
-    into, out = frame.factors.into, frame.factors.out
-    b = out.transpose(0, 2, 1) @ out - into.transpose(0, 2, 1) @ into
-    lam = np.trace(b, axis1=1, axis2=2) / frame.hidden
-    reached = b.shape[1]
-    _diagonals(b)[:] -= lam[:, None]
-    # hidden directions that the factors leave out have no weights: their part of B - lam I is -lam I
-    residual = np.sqrt(np.einsum("tij,tij->t", b, b) + (frame.hidden - reached) * lam**2)
+def alignment(frame: Frame) -> dict[str, Float[np.ndarray, "time mode"]]:
+    """|<v_a, v_a(t)>| and |<u_a, u_a(t)>|: singular vectors of the network function against those of the task.
+
+    Returns:
+        `input` and `output`, 0 to 1; 0 where the network function has no such mode, its singular value being zero up to
+        rounding.
+
+    Source: thesis section 2.2, alignment of the singular vectors.
+    """
+    left, strengths, right = np.linalg.svd(frame.strengths, full_matrices=False)
+    exists = strengths > max(frame.strengths.shape[1:]) * EPS * strengths[:, :1]
+    return {
+        "input": _all_modes(frame, exists * np.abs(np.diagonal(right, axis1=1, axis2=2))),
+        "output": _all_modes(frame, exists * np.abs(np.diagonal(left, axis1=1, axis2=2))),
+    }
+
+
+def weight_norms(frame: Frame) -> Float[np.ndarray, "time layer"]:
+    """Frobenius norm of each layer.
+
+    Source: thesis section 4.5.
+    """
+    return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in frame.layers], axis=1)
+
+
+def balance(frame: Frame) -> dict[str, np.ndarray]:
+    """Nearest lambda of W_l+1^T W_l+1 - W_l W_l^T, and the Frobenius distance from it, for each pair of layers.
+
+    Returns:
+        `lambda` and `residual`, (time,) for two layers, (time, pair) for more; in squared units of the weights.
+
+    Source: Domine et al. (2025), arXiv 2409.14623; thesis Theorem 4.5.1, corrected.
+    """
+    pairs = [_balance(*pair, width) for pair, width in zip(pairwise(frame.layers), frame.hidden, strict=True)]
+    lam, residual = (np.stack(values, axis=1) for values in zip(*pairs, strict=True))
+    if len(pairs) == 1:
+        lam, residual = lam[:, 0], residual[:, 0]
     return {"lambda": lam, "residual": residual}
 
 
 OBSERVABLES: Mapping[str, Callable[[Frame], Values]] = {
     "loss": loss,
     "excess_loss": excess_loss,
+    "loss_rate": loss_rate,
     "output": output,
     "input_representation": input_representation,
     "output_representation": output_representation,
     "qqt": qqt,
     "singular_values": singular_values,
     "mode_strengths": mode_strengths,
+    "alignment": alignment,
+    "ntk": kernel.ntk,
+    "ntk_distance": kernel.ntk_distance,
+    "ntk_norm": kernel.ntk_norm,
+    "rsm_input": similarity.rsm_input,
+    "rsm_output": similarity.rsm_output,
+    "task_specificity": similarity.task_specificity,
     "balance": balance,
+    "weight_norms": weight_norms,
 }
+
+
+def _balance(
+    lower: Float[np.ndarray, "time hidden from"], upper: Float[np.ndarray, "time to hidden"], width: int
+) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    b = upper.transpose(0, 2, 1) @ upper - lower @ lower.transpose(0, 2, 1)
+    lam = np.trace(b, axis1=1, axis2=2) / width
+    diagonal = np.einsum("tii->ti", b)  # a view
+    diagonal -= lam[:, None]
+    # hidden directions that the layers leave out have no weights: their part of B - lam I is -lam I
+    return lam, np.sqrt(np.einsum("tij,tij->t", b, b) + (width - b.shape[1]) * lam**2)
 
 
 def _all_modes(frame: Frame, values: Float[np.ndarray, "time reached"]) -> Float[np.ndarray, "time mode"]:
     """Zeros for the modes outside the span of the inputs: min(in, out) modes in all."""
-    return np.pad(values, ((0, 0), (0, min(len(frame.v), len(frame.u)) - values.shape[1])))
-
-
-def _diagonals(matrices: Float[np.ndarray, "time rows columns"]) -> Float[np.ndarray, "time diagonal"]:
-    """A writeable view of the diagonals."""
-    return np.einsum("tii->ti", matrices[:, : matrices.shape[2], : matrices.shape[1]])
+    n_modes = min(len(frame.objective.v), len(frame.objective.u))
+    return np.pad(values, ((0, 0), (0, n_modes - values.shape[1])))
 
 
 def _gram(factor: Float[np.ndarray, "time rows hidden"]) -> Float[np.ndarray, "time rows rows"]:

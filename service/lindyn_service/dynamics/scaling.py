@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.echelon import Echelon
+from lindyn_service.dynamics.modes import Modes
 
 _LARGEST_EXPONENT = 300.0  # the square of e^300 is 1e260
 
@@ -25,18 +26,19 @@ class Scaled:
     diagonal: Float[np.ndarray, "time pivot"]
 
 
-def scale(f: Float[np.ndarray, " row"], reduced: Echelon, times: Float[np.ndarray, " time"]) -> Scaled:
+def scale(basis: Modes, reduced: Echelon, times: Float[np.ndarray, " time"]) -> Scaled:
     """Choose the cheapest scaling that is safe for ascending times: none, as long as growth is far from overflow.
 
     Args:
-        f: eigenvalues, descending.
+        basis: eigenpairs of F.
         reduced: echelon form of the initial weights along the eigenvectors.
         times: in units of the time constant.
     """
+    f = basis.eigenvalues
     size = np.log1p(np.max(np.abs(reduced.lower), initial=0.0)) + np.log1p(times[-1])
     if f[0] * times[-1] + size < _LARGEST_EXPONENT:
         return _unscaled(f, reduced, times[:, None])
-    return _in_units_of_growth(f, reduced, times[:, None])
+    return _in_units_of_growth(f, basis.excess, reduced, times[:, None])
 
 
 def phi(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
@@ -51,10 +53,14 @@ def _unscaled(f: Float[np.ndarray, " row"], reduced: Echelon, t: Float[np.ndarra
     return Scaled(reduced.lower[None], growth, gram_weights, np.ones((len(t), len(reduced.pivots))))
 
 
-def _in_units_of_growth(f: Float[np.ndarray, " row"], reduced: Echelon, t: Float[np.ndarray, "time 1"]) -> Scaled:
+def _in_units_of_growth(
+    f: Float[np.ndarray, " row"], excess: Float[np.ndarray, " row"], reduced: Echelon, t: Float[np.ndarray, "time 1"]
+) -> Scaled:
     """Each column in units of the growth of its pivot: every exponent is at most zero."""
-    column, row = np.maximum(f[reduced.pivots], 0.0), np.maximum(f, 0.0)
+    row, pivots = np.maximum(f, 0.0), reduced.pivots
+    both_grow = (f[:, None] > 0) & (f[pivots] > 0)
+    behind = np.where(both_grow, excess[:, None] - excess[pivots], row[:, None] - row[pivots])
     # an exponent would be positive only where `lower` is zero: above a pivot
-    y = np.exp(np.minimum(row[:, None] - column, 0.0) * t[:, :, None])
+    y = np.exp(np.minimum(behind, 0.0) * t[:, :, None])
     y *= reduced.lower
-    return Scaled(y, np.exp(np.minimum(f, 0.0) * t), np.sqrt(t * phi(2 * np.abs(f) * t)), np.exp(-column * t))
+    return Scaled(y, np.exp(np.minimum(f, 0.0) * t), np.sqrt(t * phi(2 * np.abs(f) * t)), np.exp(-row[pivots] * t))

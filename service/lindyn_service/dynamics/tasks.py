@@ -1,4 +1,4 @@
-"""What a network is trained on, reduced to the second moments that full-batch learning sees."""
+"""What a network is trained on: second moments, all that linear networks see, and samples where there are any."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,14 @@ EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
+class Samples:
+    """Training data as the network sees them, whitened where that was asked; rows are samples."""
+
+    inputs: Float[np.ndarray, "sample in"]
+    targets: Float[np.ndarray, "sample out"]
+
+
+@dataclass(frozen=True)
 class Moments:
     """Second moments of the training data.
 
@@ -16,11 +24,13 @@ class Moments:
         sigma_yx: Y X^T / P, (out, in).
         sigma_xx: X X^T / P, (in, in); None stands for the identity (white inputs).
         sigma_yy_trace: trace of Y Y^T / P; None when the targets' scale is unknown.
+        samples: the data themselves; None when only moments were given.
     """
 
     sigma_yx: Float[np.ndarray, "out in"]
     sigma_xx: Float[np.ndarray, "in in"] | None = None
     sigma_yy_trace: float | None = None
+    samples: Samples | None = None
 
 
 def from_data(
@@ -34,13 +44,14 @@ def from_data(
     n_samples = len(inputs)
     trace = float(np.sum(targets * targets)) / n_samples
     if not whiten:
-        return Moments(targets.T @ inputs / n_samples, inputs.T @ inputs / n_samples, trace)
+        return Moments(targets.T @ inputs / n_samples, inputs.T @ inputs / n_samples, trace, Samples(inputs, targets))
     left, strengths, right = np.linalg.svd(inputs, full_matrices=False)
     kept = strengths > max(inputs.shape) * EPS * strengths[0]
     left, right = left[:, kept], right[kept]
     sigma_yx = (targets.T @ left) @ right / np.sqrt(n_samples)
     full_rank = len(right) == inputs.shape[1]
-    return Moments(sigma_yx, None if full_rank else right.T @ right, trace)
+    whitened = np.sqrt(n_samples) * left @ right
+    return Moments(sigma_yx, None if full_rank else right.T @ right, trace, Samples(whitened, targets))
 
 
 def regression(n_in: int, n_out: int, n_samples: int, rng: np.random.Generator) -> Moments:

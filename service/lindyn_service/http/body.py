@@ -16,7 +16,7 @@ from lindyn_service.errors import (
     UnsupportedMediaTypeError,
 )
 from lindyn_service.settings import Settings
-from lindyn_service.translate import Format
+from lindyn_service.translate.encode import Format
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -7,7 +7,7 @@ from fastapi import Depends, Request
 from lindyn_service.answer import Answers
 from lindyn_service.http.body import wanted_format
 from lindyn_service.settings import Settings
-from lindyn_service.translate import Format
+from lindyn_service.translate.encode import Format
 
 
 def _answers(request: Request) -> Answers:

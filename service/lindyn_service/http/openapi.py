@@ -8,8 +8,33 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lindyn.wire import npz
+from lindyn.wire.balance import (
+    BalanceReply,
+    BalanceRequest,
+    InitializationReply,
+    InitializationRequest,
+    StatisticsReply,
+    StatisticsRequest,
+)
+from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn.wire.problem import Problem
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
+
+MESSAGES: tuple[type[BaseModel], ...] = (
+    TrajectoryRequest,
+    TrajectoryReply,
+    InitializationRequest,
+    InitializationReply,
+    BalanceRequest,
+    BalanceReply,
+    StatisticsRequest,
+    StatisticsReply,
+    LimitsRequest,
+    LimitsReply,
+    ContinualRequest,
+    ContinualReply,
+)
 
 _REFERENCE = "#/components/schemas/{model}"
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -22,17 +47,22 @@ def _content(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-TRAJECTORY_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _content(TrajectoryRequest)}}
+def body(model: type[BaseModel]) -> dict[str, Any]:
+    """Describe a request body that a route reads itself."""
+    return {"requestBody": {"required": True, "content": _content(model)}}
 
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The answer; X-Cache says hit, miss or coalesced, ETag is the key.",
-        "content": _content(TrajectoryReply),
-    },
-    304: {"description": "The client has the answer (If-None-Match)."},
-    "4XX": {"description": "The request cannot be answered as it is."},
-    "5XX": {"description": "The service cannot answer now."},
-}
+
+def answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that sends this message."""
+    return {
+        200: {
+            "description": "The answer; X-Cache says hit, miss or coalesced, ETag is the key.",
+            "content": _content(model),
+        },
+        304: {"description": "The client has the answer (If-None-Match)."},
+        "4XX": {"description": "The request cannot be answered as it is."},
+        "5XX": {"description": "The service cannot answer now."},
+    }
 
 
 def install(app: FastAPI) -> None:
@@ -49,11 +79,7 @@ def install(app: FastAPI) -> None:
 def document(app: FastAPI) -> dict[str, Any]:
     """Build the document with the schemas of all messages."""
     schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    models: list[tuple[type[BaseModel], Any]] = [
-        (TrajectoryRequest, "validation"),
-        (TrajectoryReply, "validation"),
-        (Problem, "validation"),
-    ]
+    models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in (*MESSAGES, Problem)]
     _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components |= definitions["$defs"]

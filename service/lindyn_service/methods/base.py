@@ -1,7 +1,7 @@
 """What a method is asked, and what it answers."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -44,14 +44,28 @@ class Warned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answered problem."""
+    """An answered problem; `times` are those that the method really has."""
 
     method: str
     reason: str
     lam: float | None
+    times: np.ndarray
     quantities: Quantities
     diagnostics: Mapping[str, Any]
     warnings: tuple[Warned, ...]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a method does not cover a problem: what was measured, what to do, and the error that says both."""
+
+    finding: str
+    remedy: str
+    kind: type[ServiceError]
+
+    def error(self) -> ServiceError:
+        """The refusal as an answer."""
+        return self.kind(f"{self.finding}; {self.remedy}")
 
 
 class Applicable(Protocol):
@@ -65,8 +79,22 @@ class Applicable(Protocol):
 class Method(Protocol):
     """One way to answer problems."""
 
-    name: str
-
-    def examine(self, problem: Problem) -> Applicable | ServiceError:
-        """Measure whether the method covers the problem; the error says why not, with numbers and what to do."""
+    def examine(self, problem: Problem) -> Applicable | Refusal:
+        """Measure whether the method covers the problem."""
         ...
+
+
+def answer(candidates: Sequence[Method], problem: Problem) -> Outcome:
+    """Answer with the first method that covers the problem, and say why not with those before it.
+
+    Raises:
+        ServiceError: why the first method does not cover it, when none does.
+    """
+    refusals: list[Refusal] = []
+    for method in candidates:
+        verdict = method.examine(problem)
+        if not isinstance(verdict, Refusal):
+            outcome = verdict.run()
+            return replace(outcome, reason="; ".join([*(f.finding for f in refusals), outcome.reason]))
+        refusals.append(verdict)
+    raise refusals[0].error()

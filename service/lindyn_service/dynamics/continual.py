@@ -1,0 +1,240 @@
+"""Tasks learned one after the other: a chain of exact solutions, what is forgotten, and when to stop."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import brentq
+
+from lindyn_service.dynamics.convergence import fastest_rate, settling_time
+from lindyn_service.dynamics.exact import Solution, solve
+
+_MARGIN = 1.25  # of the settling time, so that rounding is all that is left
+_GRID_RATIO = 1 / 64  # of neighbouring times on the search grid, beyond its evenly spaced start
+_GRID_START = 8.0  # length of that start, in units of the fastest motion
+_LEAST_GRID = 64
+_MOST_ROOTS = 16
+_SMALLEST = float(np.finfo(np.float64).tiny)
+_ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a loss, relative to its terms
+
+
+class UnsettledError(ValueError):
+    """A task that is to be trained until it has settled does not settle.
+
+    Attributes:
+        task: its index.
+    """
+
+    def __init__(self, task: int) -> None:
+        super().__init__(f"task {task} does not settle within 1e7 / kappa_max")
+        self.task = task
+
+
+@dataclass(frozen=True)
+class ContinualTask:
+    """Isotropic inputs with sigma_xx = c I.
+
+    Attributes:
+        sigma_yx: task of the equivalent white inputs, the input-output correlation divided by c, (out, in).
+        variance: c; the flow is c times as fast as with white inputs, and so large is the loss.
+    """
+
+    sigma_yx: Float[np.ndarray, "out in"]
+    variance: float = 1.0
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Training on one task; times are in units of the time constant since the segment began.
+
+    Attributes:
+        task: what is trained.
+        solution: of the equivalent white inputs, whose time runs `variance` times as fast.
+        w1: weights at the start, up to a rotation of the hidden units.
+        w2: weights at the start, up to the same rotation.
+        duration: of the segment.
+    """
+
+    task: ContinualTask
+    solution: Solution
+    w1: Float[np.ndarray, "hidden in"]
+    w2: Float[np.ndarray, "out hidden"]
+    duration: float
+
+    def end(self) -> tuple[Float[np.ndarray, "reached in"], Float[np.ndarray, "out reached"]]:
+        """Weights at the end; hidden directions without weights are left out."""
+        factors = self.solution.at(np.array([self.task.variance * self.duration]))
+        return (self.solution.modes.v @ factors.into[0]).T, self.solution.modes.u @ factors.out[0]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A sequence of tasks, one segment each; losses are excess losses.
+
+    Attributes:
+        segments: in the order of training.
+        times: since the start of the first segment, both ends of each segment included.
+        losses: of every task.
+        rates: time derivatives of the losses: of the tasks of earlier segments, the rates of forgetting.
+        w1: weights at the end, up to a rotation of the hidden units.
+        w2: weights at the end, up to the same rotation.
+    """
+
+    segments: tuple[Segment, ...]
+    times: Float[np.ndarray, "segment num"]
+    losses: Float[np.ndarray, "segment num task"]
+    rates: Float[np.ndarray, "segment num task"]
+    w1: Float[np.ndarray, "reached in"]
+    w2: Float[np.ndarray, "out reached"]
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a task's loss is least while another one is trained.
+
+    Attributes:
+        time: since the start of the segment.
+        loss: of the task.
+        rate: of its loss.
+        interior: whether the loss is stationary there, lower than at both ends of the segment.
+    """
+
+    time: float
+    loss: float
+    rate: float
+    interior: bool
+
+
+def continual(
+    w1: Float[np.ndarray, "hidden in"],
+    w2: Float[np.ndarray, "out hidden"],
+    lam: float,
+    tasks: Sequence[ContinualTask],
+    durations: Sequence[float | None],
+    num: int,
+) -> Course:
+    """Train on one task after the other; the balance is kept, so each segment has an exact solution.
+
+    Args:
+        w1: initial first layer, (hidden, in).
+        w2: initial second layer, (out, hidden).
+        lam: balance of the weights.
+        tasks: in the order of training.
+        durations: of each segment in units of the time constant; None trains until the network function has settled.
+        num: times per segment, at least 2.
+
+    Raises:
+        UnsettledError: a task whose duration is None does not settle.
+
+    Source: Braun et al. (2022), arXiv 2206.03738, continual learning; thesis section 4.4 for any lambda.
+    """
+    segments: list[Segment] = []
+    for index, (task, duration) in enumerate(zip(tasks, durations, strict=True)):
+        solution = solve(w1, w2, task.sigma_yx, lam)
+        segment = Segment(
+            task, solution, w1, w2, _until_settled(solution, task, index) if duration is None else duration
+        )
+        segments.append(segment)
+        w1, w2 = segment.end()
+    grids = [np.linspace(0.0, segment.duration, num) for segment in segments]
+    measured = [measure(segment, tasks, grid) for segment, grid in zip(segments, grids, strict=True)]
+    begins = np.cumsum([0.0, *(segment.duration for segment in segments[:-1])])
+    return Course(
+        segments=tuple(segments),
+        times=begins[:, None] + np.stack(grids),
+        losses=np.stack([losses for losses, _ in measured]),
+        rates=np.stack([rates for _, rates in measured]),
+        w1=w1,
+        w2=w2,
+    )
+
+
+def measure(
+    segment: Segment, tasks: Sequence[ContinualTask], times: Float[np.ndarray, " time"]
+) -> tuple[Float[np.ndarray, "time task"], Float[np.ndarray, "time task"]]:
+    """Excess losses of tasks and their time derivatives, at ascending times of a segment.
+
+    L_i = c_i/2 ||W - S_i||_F^2 and dL_i/dt = c_i Tr[dW/dt (W - S_i)^T], where training on task k gives
+    dW/dt = c_k [w2 w2^T (S_k - W) + (S_k - W) w1^T w1].
+
+    Source: thesis Theorem 4.4.1, (4.36) corrected to (4.42), with isotropic inputs of any variance.
+    """
+    losses, rates = np.empty((len(times), len(tasks))), np.empty((len(times), len(tasks)))
+    basis, trained = segment.solution.modes, segment.task
+    for part, factors in segment.solution.batches(trained.variance * times):
+        w1_transposed, w2 = basis.v @ factors.into, basis.u @ factors.out
+        w = w2 @ w1_transposed.transpose(0, 2, 1)
+        error = trained.sigma_yx - w
+        velocity = w2 @ (w2.transpose(0, 2, 1) @ error)
+        velocity += (error @ w1_transposed) @ w1_transposed.transpose(0, 2, 1)
+        for i, task in enumerate(tasks):
+            away = w - task.sigma_yx
+            losses[part, i] = 0.5 * task.variance * np.einsum("tij,tij->t", away, away)
+            rates[part, i] = task.variance * trained.variance * np.einsum("tij,tij->t", velocity, away)
+    return losses, rates
+
+
+def forgetting(course: Course) -> Float[np.ndarray, "task after_segment after_segment"]:
+    """F_i(j, k): the loss of task i at the end of segment k, less that at the end of segment j.
+
+    Source: Braun et al. (2022), arXiv 2206.03738, continual learning; thesis (4.37).
+    """
+    ends = course.losses[:, -1].T
+    return ends[:, None, :] - ends[:, :, None]
+
+
+def best_stopping(segment: Segment, old: ContinualTask) -> Stop:
+    """Find the time of a segment at which another task's loss is least.
+
+    Zeros of the rate are bracketed on a grid that resolves the fastest motion at first and a fixed part of the time
+    that has passed later on; the lowest of them are refined and compared with both ends of the segment.
+
+    Source: thesis section 4.4: stopping times from the rate of forgetting, Theorem 4.4.1 corrected.
+    """
+    grid = _grid(segment)
+    losses, rates = (values[:, 0] for values in measure(segment, (old,), grid))
+    end = 0 if losses[0] <= losses[-1] else -1
+    best = Stop(float(grid[end]), float(losses[end]), float(rates[end]), False)
+    brackets = np.flatnonzero((rates[:-1] < 0) & (rates[1:] >= 0))
+    lowest = brackets[np.argsort(np.minimum(losses[brackets], losses[brackets + 1]), kind="stable")][:_MOST_ROOTS]
+    terms = old.variance * (float(np.sum(old.sigma_yx**2)) + float(losses[end]))
+    threshold = best.loss - _ROUNDING * terms
+    for i in lowest:
+        found = _stationary(segment, old, grid[i : i + 2], rates[i : i + 2])
+        if found.loss < min(threshold, best.loss):
+            best = found
+    return best
+
+
+def _until_settled(solution: Solution, task: ContinualTask, index: int) -> float:
+    duration = settling_time(solution)
+    if duration is None:
+        raise UnsettledError(index)
+    return _MARGIN * duration / task.variance
+
+
+def _grid(segment: Segment) -> Float[np.ndarray, " time"]:
+    """Times that are evenly spaced at first and geometrically later, both ends included."""
+    speed = segment.task.variance * fastest_rate(segment.solution)
+    phase = math.log1p(segment.duration * speed / _GRID_START)
+    count = max(_LEAST_GRID, math.ceil(phase / _GRID_RATIO))
+    part = np.linspace(0.0, 1.0, count + 1)
+    grid = segment.duration * (np.expm1(phase * part) / math.expm1(phase) if phase > 0 else part)
+    grid[-1] = segment.duration
+    return grid
+
+
+def _stationary(
+    segment: Segment, old: ContinualTask, ends: Float[np.ndarray, "2"], rates: Float[np.ndarray, "2"]
+) -> Stop:
+    """Refine a bracket; the rates at its ends are those of the grid, whose signs rounding cannot change here."""
+    known = {float(time): float(rate) for time, rate in zip(ends, rates, strict=True)}
+
+    def rate(time: float) -> float:
+        return known[time] if time in known else float(measure(segment, (old,), np.array([time]))[1][0, 0])
+
+    time = float(brentq(rate, float(ends[0]), float(ends[1]), xtol=_SMALLEST, rtol=1e-15, maxiter=1000))
+    found_losses, found_rates = measure(segment, (old,), np.array([time]))
+    return Stop(time, float(found_losses[0, 0]), float(found_rates[0, 0]), True)

@@ -1,0 +1,172 @@
+"""Where the exact solution ends, without going to large times, and when it gets there."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+from scipy.optimize import brentq
+
+from lindyn_service.dynamics.echelon import EPS
+from lindyn_service.dynamics.exact import Factors, Solution
+
+_EQUAL = 8 * EPS  # of the largest one: spread of equal singular values by rounding, and of their squares
+_MOST_DOUBLINGS = 200  # 1e60 time constants of the fastest motion
+_HORIZON = 1e7  # in units of the slowest growth time 1 / kappa_max within which a run settles or is given up
+_SMALLEST = float(np.finfo(np.float64).tiny)
+
+
+def converged(solution: Solution) -> Factors:
+    """Weights at t -> infinity, from the echelon form.
+
+    P = Q Q^T tends to the sum over the positive eigenvalues f of F of 2 f times the projector on what the pivot
+    columns that start in the rows of f have in those rows; columns that start where f <= 0 vanish. Eigenvalues
+    whose singular values differ by rounding only count as equal.
+
+    Args:
+        solution: the problem.
+
+    Returns:
+        Factors with a time axis of length 1.
+
+    Source: Domine et al. (2025), arXiv 2409.14623, limit of the exact solution; thesis Theorem 4.1.1, corrected for
+    any widths, ranks and equal singular values.
+    """
+    modes = solution.modes
+    limit = _limit_along_eigenvectors(solution)
+    m, n_in, n_rows = len(modes.s), len(modes.v), len(limit)
+    growing, extra = limit[:m], limit[m : n_rows - m]
+    into = np.concatenate([modes.p[:, None] * growing, extra[: n_in - m]])
+    out = np.concatenate([modes.q[:, None] * growing, extra[n_in - m :]])
+    return Factors(into[None], out[None])
+
+
+def excess_loss_at(solution: Solution, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+    """Excess loss on white inputs, 1/2 ||sigma_yx - w2 w1||_F^2, at ascending times in units of the time constant.
+
+    Source: Domine et al. (2025), arXiv 2409.14623, loss with white inputs.
+    """
+    task = _task(solution)
+    losses = np.empty(len(times))
+    for part, factors in solution.batches(times):
+        losses[part] = 0.5 * _distances(factors, task) ** 2
+    return losses
+
+
+def convergence_time(solution: Solution, tolerance: float) -> float | None:
+    """First time from which the excess loss on white inputs is at most the tolerance.
+
+    The loss never rises, so there is one such time; it is found on the exact solution by doubling and bracketing.
+
+    Args:
+        solution: the problem.
+        tolerance: in units of the loss.
+
+    Returns:
+        Time in units of the time constant; 0 when the initial weights are good enough, None when the loss stays above.
+
+    Source: Domine et al. (2025), arXiv 2409.14623, exact solution; the search is MATHEMATICS section 5.
+    """
+
+    def excess(time: float) -> float:
+        return float(excess_loss_at(solution, np.array([time]))[0])
+
+    if excess(0.0) <= tolerance:
+        return 0.0
+    if 0.5 * _distances(converged(solution), _task(solution))[0] ** 2 > tolerance:
+        return None
+
+    before, after = 0.0, 1 / fastest_rate(solution)
+    for _ in range(_MOST_DOUBLINGS):
+        if excess(after) <= tolerance:
+            return _crossing(excess, tolerance, before, after)
+        before, after = after, 2 * after
+    return None
+
+
+def settling_time(solution: Solution, tolerance: float = 1e-13) -> float | None:
+    """Time from which the network function is, and stays, as close to its limit as rounding lets one ask.
+
+    Args:
+        solution: the problem.
+        tolerance: largest ||W - W_inf||_F over the larger of ||W_inf||_F and ||W(0)||_F.
+
+    Returns:
+        Time in units of the time constant, 0 when the weights are there from the start; None when about 1e7 / kappa_max
+        is not enough, as where it decays like 1 / t (lambda = 0 and a task without full rank).
+
+    Source: Domine et al. (2025), arXiv 2409.14623, exact solution.
+    """
+    limit = _functions(converged(solution))[0]
+    start = _functions(solution.at(np.zeros(1)))[0]
+    threshold = tolerance * max(float(np.linalg.norm(limit)), float(np.linalg.norm(start)))
+
+    def distance(time: float) -> float:
+        return float(_distances(solution.at(np.array([time])), limit)[0])
+
+    times = _doublings(solution)
+    outside = [i for i, time in enumerate(times) if distance(time) > threshold]
+    if not outside:
+        return 0.0
+    last = outside[-1]
+    return None if last == len(times) - 1 else _crossing(distance, threshold, times[last], times[last + 1])
+
+
+def fastest_rate(solution: Solution) -> float:
+    """A rate that no motion of the weights exceeds by much: the largest of F, and of decay from the initial weights.
+
+    Source: tau dP/dt = F P + P F - P^2 (Braun et al. 2022, arXiv 2206.03738): kappa_max + ||Q(0)||_F^2.
+    """
+    return float(solution.modes.eigenvalues[0]) + float(np.sum(solution.echelon.lower**2))
+
+
+def _limit_along_eigenvectors(solution: Solution) -> Float[np.ndarray, "row pivot"]:
+    """A factor of P at infinity in the eigenbasis of F; only rows of positive eigenvalues have entries."""
+    f, excess, reduced = solution.modes.eigenvalues, solution.modes.excess, solution.echelon
+    tolerance = _EQUAL * f[0]
+    limit = np.zeros((len(f), max(1, len(reduced.pivots))))
+    growing = f > tolerance
+    falls = (excess[:-1] - excess[1:] > _EQUAL * excess[0]) | (growing[:-1] & ~growing[1:])
+    bounds = np.flatnonzero(falls) + 1
+    for start, stop in zip([0, *bounds], [*bounds, len(f)], strict=True):
+        columns = np.flatnonzero((reduced.pivots >= start) & (reduced.pivots < stop))
+        if growing[start] and len(columns):
+            basis, _ = np.linalg.qr(reduced.lower[start:stop, columns])
+            limit[start:stop, columns] = np.sqrt(2 * f[start:stop, None]) * basis
+    return limit
+
+
+def _functions(factors: Factors) -> Float[np.ndarray, "time out in"]:
+    """Network functions in the singular bases of the task."""
+    return factors.out @ factors.into.transpose(0, 2, 1)
+
+
+def _distances(factors: Factors, target: Float[np.ndarray, "out in"]) -> Float[np.ndarray, " time"]:
+    return np.linalg.norm(_functions(factors) - target, axis=(1, 2))
+
+
+def _task(solution: Solution) -> Float[np.ndarray, "out in"]:
+    """The task in its singular bases."""
+    modes = solution.modes
+    task = np.zeros((len(modes.u), len(modes.v)))
+    np.fill_diagonal(task, modes.s)
+    return task
+
+
+def _doublings(solution: Solution) -> list[float]:
+    """Time 0 and doubled times from that of the fastest motion to beyond the horizon."""
+    fastest, growth = fastest_rate(solution), float(solution.modes.eigenvalues[0])
+    if fastest == 0:
+        return [0.0]
+    slowness = fastest / growth if growth > 0 else 1.0
+    count = min(_MOST_DOUBLINGS, math.ceil(math.log2(_HORIZON * slowness)))
+    return [0.0, *(2.0**i / fastest for i in range(count + 1))]
+
+
+def _crossing(value: Callable[[float], float], level: float, before: float, after: float) -> float:
+    """Where a value falls to a level; its logarithm is nearly straight where decay is exponential."""
+
+    def above(time: float) -> float:
+        return math.log(max(value(time), _SMALLEST)) - math.log(max(level, _SMALLEST))
+
+    return float(brentq(above, before, after, xtol=_SMALLEST, rtol=1e-14, maxiter=1000))

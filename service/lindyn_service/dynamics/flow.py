@@ -1,0 +1,137 @@
+"""Gradient flow of any linear network, by an adaptive method of high order: any weights, inputs and depth."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+from scipy.integrate import DOP853
+
+Layers = tuple[np.ndarray, ...]
+"""One array for each layer, (.., width l+1, width l), first layer first."""
+
+_BATCH_NUMBERS = 2**18
+
+
+class FlowError(ValueError):
+    """The integration cannot go on; `time` is how far it came, in units of the time constant."""
+
+    def __init__(self, time: float, reason: str) -> None:
+        super().__init__(reason)
+        self.time = time
+
+
+class Flow:
+    """Integrates tau dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T, with tau = 1.
+
+    Args:
+        weights: initial layers, (width l+1, width l), first layer first.
+        sigma_yx: (out, in).
+        sigma_xx: (in, in); None for white inputs.
+        rtol: bound of the error of a step, relative to the weights.
+        atol: bound of the error of a step, in units of the weights.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow; the method is that of Dormand and Prince of order
+    8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1) with its dense output of order 7.
+    """
+
+    def __init__(
+        self,
+        weights: Layers,
+        sigma_yx: Float[np.ndarray, "out in"],
+        sigma_xx: Float[np.ndarray, "in in"] | None,
+        *,
+        rtol: float,
+        atol: float,
+    ) -> None:
+        self._weights = weights
+        self._sigma_yx = sigma_yx
+        self._sigma_xx = sigma_xx
+        self._rtol = rtol
+        self._atol = atol
+        self._bounds = np.cumsum([w.size for w in weights])[:-1]
+        self.evaluations = 0
+
+    def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Layers]]:
+        """Integrate to ascending, non-negative times; yields layers (time, width l+1, width l) in bounded batches.
+
+        Raises:
+            FlowError: steps became too small for float64.
+        """
+        start = np.concatenate([w.ravel() for w in self._weights])
+        size = max(1, _BATCH_NUMBERS // len(start))
+        states = self._states(start, times)
+        for first in range(0, len(times), size):
+            part = slice(first, min(first + size, len(times)))
+            stacked = np.stack([next(states) for _ in times[part]])
+            yield part, self._layers(stacked)
+
+    def _states(self, start: np.ndarray, times: Float[np.ndarray, " time"]) -> Iterator[np.ndarray]:
+        at_start = int(np.searchsorted(times, 0.0, side="right"))
+        yield from (start for _ in range(at_start))
+        if at_start == len(times):
+            return
+        with np.errstate(over="ignore", invalid="ignore"):  # a trial step that is too long is taken back
+            solver = DOP853(self._velocity, 0.0, start, float(times[-1]), rtol=self._rtol, atol=self._atol)
+            done = at_start
+            while done < len(times):
+                reason = solver.step()
+                self.evaluations = solver.nfev
+                if solver.status == "failed":
+                    raise FlowError(float(solver.t), str(reason))
+                reached = int(np.searchsorted(times, solver.t, side="right"))
+                if reached > done:
+                    yield from solver.dense_output()(times[done:reached]).T
+                    done = reached
+
+    def _velocity(self, _time: float, state: np.ndarray) -> np.ndarray:
+        """Back-propagation through the layers."""
+        layers = self._layers(state)
+        products = [layers[0]]
+        for layer in layers[1:]:
+            products.append(layer @ products[-1])
+        function = products[-1] if self._sigma_xx is None else products[-1] @ self._sigma_xx
+        error = self._sigma_yx - function
+        velocities: list[np.ndarray] = []
+        for layer, below in zip(layers[:0:-1], products[-2::-1], strict=True):
+            velocities.append((error @ below.T).ravel())
+            error = layer.T @ error
+        return np.concatenate([error.ravel(), *velocities[::-1]])
+
+    def _layers(self, states: np.ndarray) -> Layers:
+        parts = np.split(states, self._bounds, axis=-1)
+        shapes = [w.shape for w in self._weights]
+        return tuple(part.reshape(*states.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True))
+
+
+def balance_drift(layers: Layers, initial: Layers) -> float:
+    """Largest change of W_l+1^T W_l+1 - W_l W_l^T, which the flow conserves, relative to the weights' squared norm.
+
+    Args:
+        layers: (time, width l+1, width l) each.
+        initial: (width l+1, width l) each.
+
+    Source: Du et al. (2018), arXiv 1806.00900, Theorem 2.1.
+    """
+    size = sum(float(np.max(np.einsum("tij,tij->t", w, w))) for w in layers)
+    drift = 0.0
+    for (lower, upper), (lower_0, upper_0) in zip(pairwise(layers), pairwise(initial), strict=True):
+        change = upper.transpose(0, 2, 1) @ upper - lower @ lower.transpose(0, 2, 1)
+        change -= upper_0.T @ upper_0 - lower_0 @ lower_0.T
+        drift = max(drift, float(np.sqrt(np.max(np.einsum("tij,tij->t", change, change)))))
+    return drift / size if size > 0 else 0.0
+
+
+def distance(first: Layers, second: Layers) -> float:
+    """Largest Frobenius distance over times, all layers together, relative to the weights of the first.
+
+    Args:
+        first: (time, width l+1, width l) each.
+        second: the same.
+
+    Source: the norm of the product space of all layers.
+    """
+    gaps = sum(np.einsum("tij,tij->t", a - b, a - b) for a, b in zip(first, second, strict=True))
+    sizes = sum(np.einsum("tij,tij->t", a, a) for a in first)
+    ratios = np.divide(gaps, sizes, out=np.zeros_like(gaps), where=sizes > 0)
+    return float(np.sqrt(np.max(ratios)))

@@ -1,0 +1,73 @@
+"""The weights of a network at a batch of times, in the singular bases of its task."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.objective import Objective
+
+Layer = Float[np.ndarray, "time to from"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What observables are read from; none of them depends on rotations of the hidden units.
+
+    Attributes:
+        objective: what the network is trained for.
+        layers: W_1 v, the layers between as they are, and u^T W_L, each up to rotations of its hidden units.
+        hidden: widths of the hidden layers; a layer may leave hidden units out that have no weights.
+        time_constant: tau, in the unit of times.
+        initial: the same network at time 0, one time; None for that itself.
+    """
+
+    objective: Objective
+    layers: tuple[np.ndarray, ...]
+    hidden: tuple[int, ...]
+    time_constant: float
+    initial: "Frame | None" = None
+
+    @property
+    def start(self) -> "Frame":
+        """The network at time 0."""
+        return self if self.initial is None else self.initial
+
+    @cached_property
+    def strengths(self) -> Float[np.ndarray, "time out rank"]:
+        """The network function in the singular bases of the task, u^T W v."""
+        return self.above(0) @ self.layers[0]
+
+    def above(self, layer: int) -> Float[np.ndarray, "time out to"]:
+        """The product of the layers after one, which is not the last."""
+        product = self.layers[-1]
+        for between in self.layers[-2:layer:-1]:
+            product = product @ between
+        return product
+
+    def below(self, layer: int) -> Float[np.ndarray, "time to rank"]:
+        """The product of the layers before one, which is not the first."""
+        product = self.layers[0]
+        for between in self.layers[1:layer]:
+            product = between @ product
+        return product
+
+    @cached_property
+    def w1_transposed(self) -> Float[np.ndarray, "time in hidden"]:
+        """The first layer, transposed, in the coordinates of the inputs."""
+        return self.objective.v @ self.layers[0].transpose(0, 2, 1)
+
+    @cached_property
+    def w_last(self) -> Float[np.ndarray, "time out hidden"]:
+        """The last layer in the coordinates of the outputs."""
+        return self.objective.u @ self.layers[-1]
+
+
+def layers_frame(
+    found: Objective, weights: tuple[np.ndarray, ...], time_constant: float, initial: Frame | None = None
+) -> Frame:
+    """Put weights as they are, (time, width l+1, width l) each, into the singular bases of the task."""
+    first, last = weights[0] @ found.v, found.u.T @ weights[-1]
+    hidden = tuple(layer.shape[1] for layer in weights[:-1])
+    return Frame(found, (first, *weights[1:-1], last), hidden, time_constant, initial)

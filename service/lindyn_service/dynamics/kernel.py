@@ -1,0 +1,82 @@
+"""The neural tangent kernel of a linear network: a sum of Kronecker products, one for each layer.
+
+K = sum_l A_l (x) X^T B_l^T B_l X with A_l = (W_L .. W_l+1)(W_L .. W_l+1)^T and B_l = W_l-1 .. W_1 (Jacot et al. 2018,
+arXiv 1806.07572). Inner products of such sums need neither the kernel nor the samples, only X X^T.
+"""
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.frame import Frame
+from lindyn_service.dynamics.objective import times_root
+
+_Terms = list[tuple[np.ndarray, np.ndarray]]
+
+
+def ntk(frame: Frame) -> Float[np.ndarray, "time out_sample out_sample"]:
+    """The kernel itself, (time, out P, out P); row o P + p belongs to output o of sample p.
+
+    Without samples X = sigma_xx^{1/2}, the identity for white inputs.
+
+    Source: Jacot et al. (2018), arXiv 1806.07572; Braun et al. (2022), arXiv 2206.03738.
+    """
+    u, x = frame.objective.u, frame.objective.inputs
+    size = len(u) * len(x)
+    total = np.zeros((len(frame.strengths), size, size))
+    blocks = total.reshape(len(total), len(u), len(x), len(u), len(x))
+    for outer, inner in _grams(frame):
+        blocks += np.einsum("tab,tij->taibj", u @ outer @ u.T, x @ inner @ x.T)
+    return total
+
+
+def ntk_norm(frame: Frame) -> Float[np.ndarray, " time"]:
+    """Frobenius norm of the kernel.
+
+    Source: inner products of Kronecker products, <A (x) C, B (x) D> = <A, B><C, D>.
+    """
+    terms = _weighted(frame)
+    return np.sqrt(_inner(terms, terms))
+
+
+def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
+    """1 - cos(K(0), K(t)), between 0 and 1; 0 between two kernels that are zero.
+
+    Source: Fort et al. (2020), arXiv 2010.15110; thesis section 4.2.
+    """
+    terms, start = _weighted(frame), _weighted(frame.start)
+    norm, start_norm = np.sqrt(_inner(terms, terms)), np.sqrt(_inner(start, start))
+    cosine = np.where(norm + start_norm > 0, 0.0, 1.0)
+    np.divide(_inner(terms, start), norm * start_norm, out=cosine, where=norm * start_norm > 0)
+    return np.clip(1 - cosine, 0.0, 1.0)
+
+
+def _grams(frame: Frame) -> _Terms:
+    """A_l and B_l^T B_l in the singular bases of the task; the identity where no layer is left."""
+    n_out, rank = frame.objective.best.shape
+    last = len(frame.layers) - 1
+    terms: _Terms = []
+    for layer in range(last + 1):
+        above, below = np.eye(n_out)[None], np.eye(rank)[None]
+        if layer < last:
+            product = frame.above(layer)
+            above = product @ product.transpose(0, 2, 1)
+        if layer:
+            product = frame.below(layer)
+            below = product.transpose(0, 2, 1) @ product
+        terms.append((above, below))
+    return terms
+
+
+def _weighted(frame: Frame) -> _Terms:
+    """The terms with (X X^T)^{1/2} B_l^T B_l (X X^T)^{1/2}, whose inner products are those over the samples."""
+    root = frame.objective.inputs_root
+    return [(a, times_root(times_root(c, root).transpose(0, 2, 1), root)) for a, c in _grams(frame)]
+
+
+def _inner(first: _Terms, second: _Terms) -> Float[np.ndarray, " time"]:
+    products = [
+        np.einsum("tij,tij->t", *np.broadcast_arrays(a, b)) * np.einsum("tij,tij->t", *np.broadcast_arrays(c, d))
+        for a, c in first
+        for b, d in second
+    ]
+    return np.sum(np.broadcast_arrays(*products), axis=0)

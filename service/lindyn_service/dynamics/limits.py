@@ -1,0 +1,116 @@
+"""What lambda-balanced networks tend to as lambda -> +-infinity, and the shallow network that they resemble there."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.balance import broken_inequality
+from lindyn_service.dynamics.scaling import phi
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class Extreme:
+    """Learning at large |lambda| of one sign, white inputs, rates per time constant.
+
+    The larger layer is nearly orthogonal and frozen: its column space (w2, lambda > 0) or row space (w1, lambda < 0)
+    decides what is learned at the rate |lambda|; the rest follows only as that space turns.
+
+    Attributes:
+        lam: balance that the rates are for.
+        exists: whether weights of these widths can have a balance of this sign.
+        one_time_scale: whether the frozen space is the whole space, so that all is learned at the fast rate.
+        fast_limit: network function after the fast phase, Pi sigma_yx (lambda > 0) or sigma_yx Pi (lambda < 0) with Pi
+            the projector on the frozen space; None when no such weights exist.
+        fast_rate: |lambda|.
+        slow_rates: s^2 / |lambda| of each mode of the task, how fast the space turns to it; none with one time scale or
+            at lambda = 0.
+    """
+
+    lam: float
+    exists: bool
+    one_time_scale: bool
+    fast_limit: Float[np.ndarray, "out in"] | None
+    fast_rate: float
+    slow_rates: Float[np.ndarray, " mode"]
+
+
+def extreme(
+    w1: Float[np.ndarray, "hidden in"],
+    w2: Float[np.ndarray, "out hidden"],
+    sigma_yx: Float[np.ndarray, "out in"],
+    lam: float,
+) -> Extreme:
+    """Describe learning at large |lambda|, for the sign of lam; a zero has a sign too, and no rates.
+
+    Args:
+        w1: initial first layer, (hidden, in); its row space is what freezes for lam < 0.
+        w2: initial second layer, (out, hidden); its column space is what freezes for lam > 0.
+        sigma_yx: white-input task, (out, in).
+        lam: balance, in squared units of the weights.
+
+    Source: thesis Theorems 4.1.2 and 4.2.3, corrected: they hold for hidden = out (lam > 0) or hidden = in (lam < 0).
+    """
+    n_hidden, n_in = w1.shape
+    n_out = len(w2)
+    sign = math.copysign(1.0, lam)
+    if broken_inequality(sign, n_in, n_hidden, n_out) is not None:
+        return Extreme(lam, False, False, None, abs(lam), np.empty(0))
+    one = n_hidden == (n_out if sign > 0 else n_in)
+    basis = _column_space(w2 if sign > 0 else w1.T)
+    fast = basis @ (basis.T @ sigma_yx) if sign > 0 else (sigma_yx @ basis) @ basis.T
+    slow = np.empty(0) if one or lam == 0 else np.linalg.svd(sigma_yx, compute_uv=False) ** 2 / abs(lam)
+    return Extreme(lam, True, one, fast, abs(lam), slow)
+
+
+def lazy(
+    w: Float[np.ndarray, "out in"],
+    sigma_yx: Float[np.ndarray, "out in"],
+    rate: float,
+    times: Float[np.ndarray, " time"],
+) -> Float[np.ndarray, "time out in"]:
+    """Network function that decays to the task at one rate, sigma_yx + (W(0) - sigma_yx) e^{-rate t}.
+
+    Args:
+        w: network function at time 0.
+        sigma_yx: white-input task, or what the fast phase learns of it.
+        rate: |lambda|, per time constant.
+        times: in units of the time constant.
+
+    Source: thesis Theorem 4.2.3, for hidden = out (lambda > 0) or hidden = in (lambda < 0), up to O(1 / lambda^2).
+    """
+    return sigma_yx + (w - sigma_yx) * np.exp(-rate * times)[:, None, None]
+
+
+def shallow(
+    w0: Float[np.ndarray, "out in"],
+    sigma_yx: Float[np.ndarray, "out in"],
+    sigma_xx: Float[np.ndarray, "in in"] | None,
+    times: Float[np.ndarray, " time"],
+) -> Float[np.ndarray, "time out in"]:
+    """Weights of a network of one layer, tau dW/dt = sigma_yx - W sigma_xx; directions without inputs stay.
+
+    Args:
+        w0: initial weights.
+        sigma_yx: input-output correlation.
+        sigma_xx: input correlation; None stands for the identity.
+        times: in units of the time constant.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, shallow network.
+    """
+    if sigma_xx is None:
+        return lazy(w0, sigma_yx, 1.0, times)
+    rates, vectors = np.linalg.eigh(sigma_xx)
+    present = rates > len(rates) * EPS * rates[-1]
+    phases = times[:, None] * np.where(present, rates, 0.0)
+    learned = (times[:, None] * phi(phases) * present)[:, None, :] * (sigma_yx @ vectors)
+    return (np.exp(-phases)[:, None, :] * (w0 @ vectors) + learned) @ vectors.T
+
+
+def _column_space(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows rank"]:
+    """Orthonormal basis of what the columns span, up to rounding."""
+    u, s, _ = np.linalg.svd(matrix, full_matrices=False)
+    return u[:, s > max(matrix.shape) * EPS * s[0]]

@@ -1,0 +1,58 @@
+"""Independent Gaussian initial weights, with the variances that are in common use."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+Scheme = Literal["lecun", "glorot", "he", "scaled", "normal"]
+
+_VARIANCES: Mapping[Scheme, Callable[[float, float], float]] = {
+    "lecun": lambda fan_in, _: 1 / fan_in,
+    "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
+    "he": lambda fan_in, _: 2 / fan_in,
+    "scaled": lambda fan_in, _: 1 / fan_in,
+    "normal": lambda _, __: 1.0,
+}
+
+
+def variance(scheme: Scheme, fan_in: int | float, fan_out: int | float, gain: float) -> float:
+    """Variance of the entries of a layer: gain^2 times that of the scheme.
+
+    Args:
+        scheme: lecun and scaled 1 / fan_in, glorot 2 / (fan_in + fan_out), he 2 / fan_in, normal 1.
+        fan_in: width below the layer.
+        fan_out: width above the layer.
+        gain: multiplies the standard deviation.
+
+    Source: LeCun et al. (1998), 10.1007/3-540-49430-8_2; Glorot & Bengio (2010), equation 12; He et al. (2015),
+    arXiv 1502.01852, equation 10.
+    """
+    return gain * gain * _VARIANCES[scheme](fan_in, fan_out)
+
+
+def random_weights(
+    dims: tuple[int, ...], scheme: Scheme, gains: Sequence[float], rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "_ _"], ...]:
+    """Draw the layers of a network, each entry from N(0, variance).
+
+    Args:
+        dims: widths from the inputs to the outputs.
+        scheme: how the variance depends on the widths.
+        gains: one per layer.
+        rng: source of randomness.
+
+    Returns:
+        Layer l is (dims[l + 1], dims[l]).
+
+    Raises:
+        ValueError: there is not one gain per layer.
+
+    Source: as for `variance`.
+    """
+    return tuple(
+        math.sqrt(variance(scheme, fan_in, fan_out, gain)) * rng.standard_normal((fan_out, fan_in))
+        for fan_in, fan_out, gain in zip(dims[:-1], dims[1:], gains, strict=True)
+    )

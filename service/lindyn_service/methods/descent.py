@@ -1,0 +1,145 @@
+"""Discrete training: full-batch gradient descent of linear and nonlinear networks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.descent import (
+    DivergedError,
+    Gradient,
+    Layers,
+    descend,
+    linear_gradient,
+    network_gradient,
+    network_loss,
+)
+from lindyn_service.dynamics.frame import layers_frame
+from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.tasks import Samples
+from lindyn_service.errors import DivergedDescentError, NotApplicableError
+from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
+from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.report import balances, of_samples, of_task
+
+OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+"""Quantities that only make sense for the network function of a linear network."""
+
+_BATCH = 256
+_ROUNDED = 1e-6  # of a step: what is not worth a warning
+
+
+@dataclass(frozen=True)
+class DescentMethod:
+    """Adapter of `dynamics.descent`; time is the learning rate times the number of steps."""
+
+    learning_rate: float
+    activation: Literal["linear", "relu", "tanh"] = "linear"
+
+    def examine(self, problem: Problem) -> "DescentRun | Refusal":
+        """Nonlinear networks need samples, and quantities that do not ask for a linear function."""
+        samples = problem.moments.samples
+        if self.activation == "linear":
+            return DescentRun(problem, self, None)
+        if samples is None:
+            return Refusal(
+                f"a network with activation {self.activation} needs samples, the task has only second moments",
+                "use a task of kind data, regression or semantic",
+                NotApplicableError,
+            )
+        asked = [name for name in problem.quantities if name in OF_FUNCTION]
+        if asked:
+            return Refusal(
+                f"{', '.join(asked)} are defined for linear networks, the activation is {self.activation}",
+                "leave them out, or use activation linear",
+                NotApplicableError,
+            )
+        return DescentRun(problem, self, samples)
+
+
+@dataclass(frozen=True)
+class DescentRun:
+    """A problem to be trained; `samples` are those that a nonlinear network sees."""
+
+    problem: Problem
+    method: DescentMethod
+    samples: Samples | None
+
+    def run(self) -> Outcome:
+        """Train and read off what is asked at the steps that are nearest to the times."""
+        problem, eta = self.problem, self.method.learning_rate
+        steps = np.rint(problem.times / eta).astype(np.int64)
+        found = objective(problem.moments)
+        gradient = self._gradient()
+        try:
+            layers = descend(problem.weights, gradient, eta / problem.time_constant, steps.tolist())
+        except DivergedError as error:
+            raise DivergedDescentError(
+                f"training diverged by step {error.step_number} (time {error.step_number * eta:.6g}): a learning rate "
+                f"of {eta:g} at time constant {problem.time_constant:g} is too large for these weights and data; "
+                "divide method.learning_rate by 2 until it trains, or scale weights and data down"
+            ) from None
+        return Outcome(
+            method="descent",
+            reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
+            f"{len(problem.weights)} layers, {self.method.activation}",
+            lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
+            times=steps * eta,
+            quantities=self._quantities(found, gradient, layers),
+            diagnostics={
+                "learning_rate": eta,
+                "activation": self.method.activation,
+                "steps": int(steps[-1]),
+                **balances(problem.weights),
+                **of_task(found),
+            },
+            warnings=tuple(self._warnings(steps)),
+        )
+
+    def _gradient(self) -> Gradient:
+        if self.samples is None or self.method.activation == "linear":
+            return linear_gradient(self.problem.moments.sigma_yx, self.problem.moments.sigma_xx)
+        return network_gradient(self.samples.inputs, self.samples.targets, self.method.activation)
+
+    def _quantities(self, found: Objective, gradient: Gradient, layers: Layers) -> dict[str, object]:
+        problem = self.problem
+        start = layers_frame(found, tuple(w[None] for w in problem.weights), problem.time_constant)
+        collected = Collector(problem.quantities, len(problem.times))
+        for first in range(0, len(problem.times), _BATCH):
+            part = slice(first, min(first + _BATCH, len(problem.times)))
+            batch = tuple(w[part] for w in layers)
+            own = self._nonlinear(gradient, batch)
+            collected.observe(part, layers_frame(found, batch, problem.time_constant, start), skip=own)
+            for name, values in own.items():
+                collected.store(part, name, values)
+        collected.store(slice(None), "weights", layers)
+        return collected.quantities()
+
+    def _nonlinear(self, gradient: Gradient, layers: Layers) -> dict[str, np.ndarray]:
+        """Loss and its rate under the flow, one time after the other, so that memory does not grow with times."""
+        if self.samples is None or self.method.activation == "linear":
+            return {}
+        losses, rates = np.empty(len(layers[0])), np.empty(len(layers[0]))
+        for i in range(len(losses)):
+            now = tuple(w[i] for w in layers)
+            losses[i] = network_loss(now, self.samples.inputs, self.samples.targets, self.method.activation)
+            rates[i] = -sum(float(np.sum(g * g)) for g in gradient(now)) / self.problem.time_constant
+        return {"loss": losses, "loss_rate": rates}
+
+    def _warnings(self, steps: np.ndarray) -> Iterator[Warned]:
+        off = float(np.max(np.abs(self.problem.times / self.method.learning_rate - steps)))
+        if off > _ROUNDED:
+            yield Warned(
+                "rounded-times",
+                f"some times are up to {off:.2g} steps away from a step of {self.method.learning_rate:g}; the answer "
+                "is at the nearest steps, whose times it returns",
+            )
+        if self.samples is not None:
+            yield Warned(
+                "nonlinear",
+                "quantities other than the losses are of the weights: of the product of the layers, not of the "
+                "network function",
+            )
+        yield from of_samples(self.problem)

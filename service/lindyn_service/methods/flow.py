@@ -1,0 +1,115 @@
+"""Adaptive integration of the gradient flow: any weights, any depth, any inputs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.flow import Flow, FlowError, balance_drift, distance
+from lindyn_service.dynamics.frame import layers_frame
+from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.errors import NotApplicableError
+from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
+from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.report import balances, of_samples, of_task
+
+DEFAULT_RTOL = 1e-12
+
+_MARGIN = 1e3  # of the promised error over that of a step
+_CHECK = 10.0  # how much looser the second integration is, whose distance is the error estimate
+
+
+@dataclass(frozen=True)
+class FlowMethod:
+    """Adapter of `dynamics.flow`.
+
+    Attributes:
+        rtol: bound of the error of a step, relative.
+        atol: the same in units of the weights; None for rtol times the largest initial weight.
+    """
+
+    rtol: float = DEFAULT_RTOL
+    atol: float | None = None
+
+    def examine(self, problem: Problem) -> "FlowRun | Refusal":
+        """It covers everything whose numbers stay finite."""
+        found = objective(problem.moments)
+        with np.errstate(over="ignore", invalid="ignore"):
+            rate = np.prod([float(np.linalg.norm(w)) for w in problem.weights]) ** 2
+            finite = np.isfinite(rate * float(np.sum(problem.moments.sigma_yx**2))) and np.all(np.isfinite(found.best))
+        if not finite:
+            return Refusal(
+                "the product of the layers or the best weights overflow float64 when they are squared",
+                "scale the weights or the targets down, or the inputs up",
+                NotApplicableError,
+            )
+        largest = max(float(np.max(np.abs(w))) for w in problem.weights)
+        atol = self.atol if self.atol is not None else self.rtol * (largest or 1.0)
+        return FlowRun(problem, found, self.rtol, atol)
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """A problem to be integrated, twice: the distance to a looser integration is the error estimate."""
+
+    problem: Problem
+    objective: Objective
+    rtol: float
+    atol: float
+
+    def run(self) -> Outcome:
+        """Integrate and read off what is asked."""
+        problem = self.problem
+        times = problem.times / problem.time_constant
+        fine, rough = self._flow(1.0), self._flow(_CHECK)
+        start = layers_frame(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
+        collected, error, drift = Collector(problem.quantities, len(times)), 0.0, 0.0
+        try:
+            for (part, layers), (_, check) in zip(fine.batches(times), rough.batches(times), strict=True):
+                error, drift = max(error, distance(layers, check)), max(drift, balance_drift(layers, problem.weights))
+                collected.observe(part, layers_frame(self.objective, layers, problem.time_constant, start))
+                collected.store(part, "weights", layers)
+        except FlowError as failure:
+            raise NotApplicableError(
+                f"the integration came to time {failure.time * problem.time_constant:.6g} of {problem.times[-1]:.6g} "
+                f"({failure}); loosen rtol and atol, or scale weights and data to the order of one"
+            ) from None
+        return Outcome(
+            method="flow",
+            reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "
+            f"{self.atol:.1g}; a ten times looser integration is {error:.1g} away (relative)",
+            lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
+            times=problem.times,
+            quantities=collected.quantities(),
+            diagnostics={
+                "rtol": self.rtol,
+                "atol": self.atol,
+                "tolerance": _MARGIN * self.rtol,
+                "error_estimate": error,
+                "balance_drift": drift,
+                "evaluations": fine.evaluations + rough.evaluations,
+                **balances(problem.weights),
+                **of_task(self.objective),
+            },
+            warnings=tuple(self._warnings(error)),
+        )
+
+    def _flow(self, looser: float) -> Flow:
+        moments = self.problem.moments
+        return Flow(
+            self.problem.weights,
+            moments.sigma_yx,
+            moments.sigma_xx,
+            rtol=looser * self.rtol,
+            atol=looser * self.atol,
+        )
+
+    def _warnings(self, error: float) -> Iterator[Warned]:
+        if error > _MARGIN * self.rtol:
+            yield Warned(
+                "tolerance-not-met",
+                f"a ten times looser integration is {error:.3g} away (relative), the tolerance is "
+                f"{_MARGIN * self.rtol:g}: small differences of the weights grow in this run, as near a saddle",
+            )
+        yield from of_samples(self.problem)

@@ -1,0 +1,43 @@
+"""What several methods say about a problem beside its quantities."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.objective import Objective
+from lindyn_service.methods.base import Problem, Warned
+
+_OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+
+
+def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
+    """Distance of the initial weights from balance; lists over pairs for more than two layers."""
+    found = [balance(lower, upper) for lower, upper in pairwise(weights)]
+    residuals, relative = [b.residual for b in found], [b.relative_residual for b in found]
+    if len(found) == 1:
+        return {"balance_residual": residuals[0], "relative_balance_residual": relative[0]}
+    return {"balance_residual": residuals, "relative_balance_residual": relative}
+
+
+def of_task(found: Objective) -> dict[str, Any]:
+    """What the task is to a network."""
+    return {"task_singular_values": found.s.tolist(), "irreducible_loss": found.irreducible}
+
+
+def of_samples(problem: Problem) -> Iterator[Warned]:
+    """What was assumed where samples or the scale of the targets are missing."""
+    if problem.moments.sigma_yy_trace is None and "loss" in problem.quantities:
+        yield Warned(
+            "irreducible-loss-unknown",
+            "the targets' scale is not given, so the loss is the excess loss; give task.sigma_yy_trace or data",
+        )
+    assumed = [name for name in _OF_SAMPLES if name in problem.quantities]
+    if problem.moments.samples is None and assumed:
+        yield Warned(
+            "no-samples",
+            f"no samples are given, so {', '.join(assumed)} take X = sigma_xx^(1/2) (the identity for white inputs) "
+            "and Y = sigma_yx X^+; give data for those of your samples",
+        )

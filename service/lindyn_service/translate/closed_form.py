@@ -1,0 +1,22 @@
+"""What limits and continual learning build on: a problem that the closed form covers."""
+
+import numpy as np
+
+from lindyn.wire.network import BalancedNetwork, Network
+from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.methods.base import Problem, Refusal
+from lindyn_service.methods.exact import ExactMethod, ExactRun
+
+
+def closed_form(network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float) -> ExactRun:
+    """Examine a network and a task.
+
+    Raises:
+        ServiceError: the closed form does not cover them, with what was measured.
+    """
+    lam = network.lam if isinstance(network, BalancedNetwork) else None
+    verdict = ExactMethod().examine(Problem(weights, trained_on, tau, np.zeros(1), (), lam))
+    if isinstance(verdict, Refusal):
+        remedy = "this needs the closed form: whiten the inputs and start from a balanced network of two layers"
+        raise Refusal(verdict.finding, remedy, verdict.kind).error()
+    return verdict

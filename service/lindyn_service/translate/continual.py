@@ -1,0 +1,114 @@
+"""Tasks learned one after the other."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lindyn.wire.continual import ContinualRequest
+from lindyn_service.dynamics import continual as dynamics
+from lindyn_service.dynamics.reach import reach
+from lindyn_service.errors import NotApplicableError
+from lindyn_service.methods.base import Warned
+from lindyn_service.methods.exact import ExactRun, conditioning
+from lindyn_service.translate.closed_form import closed_form
+from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.problem import moments, weights
+
+
+def continual(request: ContinualRequest, key: str, form: Format) -> bytes:
+    """Chain the exact solutions of the tasks, and encode losses, forgetting and best stopping times.
+
+    Raises:
+        ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
+    """
+    problems = _problems(request)
+    tau = request.time_constant
+    tasks = [dynamics.ContinualTask(p.white.sigma_yx, p.white.variance) for p in problems]
+    durations = [None if each.duration == "converged" else each.duration / tau for each in request.tasks]
+    first = problems[0]
+    try:
+        course = dynamics.continual(first.w1, first.w2, first.lam, tasks, durations, request.num)
+    except dynamics.UnsettledError as error:
+        path = f"tasks.{error.task}.duration"
+        raise NotApplicableError(f"{path}: {error}; give a duration", ((path, str(error)),)) from None
+    irreducible = np.array([p.white.irreducible_loss or 0.0 for p in problems])
+    losses = course.losses + irreducible
+    document: dict[str, Any] = {
+        "key": key,
+        "lambda": first.lam,
+        "dims": list(request.dims),
+        "seed": getattr(request.network, "seed", None),
+        "task_seeds": [getattr(each.task, "seed", None) for each in request.tasks],
+        "time_constant": tau,
+        "times": (course.times * tau).ravel(),
+        "loss": _on_one_axis(losses),
+        "rate": _on_one_axis(course.rates) / tau,
+        "forgetting": _forgetting(losses),
+        "final_loss": losses[:, -1],
+        "segments": _segments(course, request.num, tau),
+        "best_stopping": list(_best_stopping(course, tasks, irreducible, tau)),
+        "warnings": [asdict(warned) for warned in _warnings(course, problems)],
+        "version": VERSION,
+    }
+    return encode(document, form)
+
+
+def _problems(request: ContinualRequest) -> list[ExactRun]:
+    """Each task with the initial weights, which are as balanced as those at the start of any segment."""
+    found = [moments(each.task, request.dims, f"tasks.{i}.task") for i, each in enumerate(request.tasks)]
+    drawn = weights(request.network, found[0])
+    problems = [closed_form(request.network, drawn, trained_on, request.time_constant) for trained_on in found]
+    for i, problem in enumerate(problems):
+        if problem.white.basis is not None:
+            detail = "the inputs must span all dimensions, so that every task is learned within the same ones"
+            raise NotApplicableError(f"tasks.{i}.task: {detail}", ((f"tasks.{i}.task", detail),))
+    return problems
+
+
+def _on_one_axis(values: np.ndarray) -> np.ndarray:
+    """(segment, num, task) -> (task, time)."""
+    return np.ascontiguousarray(values.reshape(-1, values.shape[-1]).T)
+
+
+def _forgetting(losses: np.ndarray) -> np.ndarray:
+    """(task, time): the loss minus that at the end of the task's own segment, NaN before."""
+    n_segments, num, _ = losses.shape
+    changes = _on_one_axis(losses) - np.array([losses[i, -1, i] for i in range(n_segments)])[:, None]
+    for i in range(n_segments):
+        changes[i, : (i + 1) * num - 1] = np.nan
+    return changes
+
+
+def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, Any]]:
+    return [
+        {"task": i, "start": float(t[0]) * tau, "stop": float(t[-1]) * tau, "first": i * num, "last": (i + 1) * num - 1}
+        for i, t in enumerate(course.times)
+    ]
+
+
+def _best_stopping(
+    course: dynamics.Course, tasks: list[dynamics.ContinualTask], irreducible: np.ndarray, tau: float
+) -> Iterator[dict[str, Any]]:
+    for k, segment in enumerate(course.segments):
+        for i in range(k):
+            stop = dynamics.best_stopping(segment, tasks[i])
+            yield {
+                "task": i,
+                "segment": k,
+                "time": (float(course.times[k, 0]) + stop.time) * tau,
+                "loss": stop.loss + float(irreducible[i]),
+                "rate": stop.rate / tau,
+                "interior": stop.interior,
+            }
+
+
+def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[Warned]:
+    for i, (segment, problem) in enumerate(zip(course.segments, problems, strict=True)):
+        for warned in conditioning(segment.solution, reach(segment.solution), problem.white.variance):
+            yield Warned(warned.code, f"task {i}: {warned.detail}")
+        if problem.white.irreducible_loss is None:
+            yield Warned(
+                "irreducible-loss-unknown", f"task {i}: the targets' scale is not given, its loss is the excess"
+            )

@@ -1,0 +1,93 @@
+"""Limits in time and in lambda."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lindyn.wire.limits import LimitsRequest
+from lindyn_service.dynamics.convergence import converged, convergence_time
+from lindyn_service.dynamics.exact import Solution, solve
+from lindyn_service.dynamics.limits import extreme
+from lindyn_service.dynamics.objective import white_objective
+from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
+from lindyn_service.dynamics.reach import Reach, reach
+from lindyn_service.methods.exact import ExactRun, conditioning
+from lindyn_service.translate.closed_form import closed_form
+from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.problem import moments, weights
+
+
+def limits(request: LimitsRequest, key: str, form: Format) -> bytes:
+    """Solve a network and describe where it ends, how fast, and what it resembles at extreme lambda.
+
+    Raises:
+        ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
+    """
+    trained_on = moments(request.task, request.dims)
+    problem = closed_form(request.network, weights(request.network, trained_on), trained_on, request.time_constant)
+    solution = solve(problem.w1, problem.w2, problem.white.sigma_yx, problem.lam)
+    reached = reach(solution)
+    white_time = convergence_time(solution, request.tolerance / problem.white.variance)
+    document: dict[str, Any] = {
+        "key": key,
+        "lambda": problem.lam,
+        "dims": list(request.dims),
+        "seed": getattr(request.network, "seed", None),
+        "task_seed": getattr(request.task, "seed", None),
+        "time_constant": request.time_constant,
+        "tolerance": request.tolerance,
+        "converged": _converged(problem, solution, reached),
+        "convergence_time": None if white_time is None else white_time * problem.time_constant,
+        "effective_learning_rate": abs(problem.lam) / problem.time_constant,
+        "lambda_to_infinity": {
+            "positive": _extreme(problem, abs(problem.lam)),
+            "negative": _extreme(problem, -abs(problem.lam)),
+        },
+        "shallow": _shallow(problem, request.tolerance),
+        "warnings": [asdict(warned) for warned in conditioning(solution, reached, problem.white.variance)],
+        "version": VERSION,
+    }
+    return encode(document, form)
+
+
+def _converged(problem: ExactRun, solution: Solution, reached: Reach) -> dict[str, Any]:
+    objective = white_objective(problem.white, solution.modes, problem.problem.moments.samples)
+    frame = problem.frame(objective, converged(solution), None)
+    excess = float(excess_loss(frame)[0])
+    return {
+        "output": output(frame)[0],
+        "input_representation": input_representation(frame)[0],
+        "output_representation": output_representation(frame)[0],
+        "loss": excess + (problem.white.irreducible_loss or 0.0),
+        "excess_loss": excess,
+        "reached_rank": reached.reached,
+        "task_rank": reached.task_rank,
+    }
+
+
+def _extreme(problem: ExactRun, lam: float) -> dict[str, Any]:
+    found = extreme(problem.w1, problem.w2, problem.white.sigma_yx, lam)
+    basis = problem.white.basis
+    fast = found.fast_limit
+    return {
+        "exists": found.exists,
+        "one_time_scale": found.one_time_scale,
+        "fast_limit": fast if fast is None or basis is None else fast @ basis.T,
+        "fast_rate": found.fast_rate / problem.time_constant,
+        "slow_rates": found.slow_rates / problem.time_constant,
+    }
+
+
+def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Any]:
+    """Every mode decays at one rate, so the time is known: excess e^{-2 rate t} = tolerance."""
+    white = problem.white
+    rate = 1 / problem.time_constant
+    error = problem.w2 @ problem.w1 - white.sigma_yx
+    excess = 0.5 * white.variance * float(np.sum(error * error))
+    return {
+        "output": white.sigma_yx if white.basis is None else white.sigma_yx @ white.basis.T,
+        "rate": rate,
+        "convergence_time": math.log(max(excess / tolerance, 1.0)) / (2 * rate),
+    }

@@ -1,0 +1,63 @@
+"""From a request for a trajectory to its answer."""
+
+from dataclasses import asdict
+from typing import Any
+
+from lindyn.wire import method
+from lindyn.wire.network import BalancedNetwork
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.methods.base import Method, Outcome, Problem, answer
+from lindyn_service.methods.descent import DescentMethod
+from lindyn_service.methods.exact import ExactMethod
+from lindyn_service.methods.flow import FlowMethod
+from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.problem import moments, weights
+
+
+def trajectory(request: TrajectoryRequest, key: str, form: Format) -> bytes:
+    """Solve a normalised request and encode the answer.
+
+    Raises:
+        ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
+    """
+    trained_on = moments(request.task, request.dims)
+    problem = Problem(
+        weights=weights(request.network, trained_on),
+        moments=trained_on,
+        time_constant=request.time_constant,
+        times=request.resolved_times(),
+        quantities=tuple(request.quantities),
+        lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+    )
+    return encode(_document(request, key, answer(_candidates(request.method), problem)), form)
+
+
+def _candidates(asked: method.Method) -> tuple[Method, ...]:
+    """The methods that may answer, the preferred one first."""
+    match asked:
+        case method.AutoMethod():
+            return ExactMethod(), FlowMethod()
+        case method.ExactMethod():
+            return (ExactMethod(),)
+        case method.FlowMethod(rtol=rtol, atol=atol):
+            return (FlowMethod(rtol, atol),)
+        case method.DescentMethod(learning_rate=learning_rate, activation=activation):
+            return (DescentMethod(learning_rate, activation),)
+
+
+def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "key": key,
+        "method": outcome.method,
+        "reason": outcome.reason,
+        "lambda": outcome.lam,
+        "dims": list(request.dims),
+        "seed": getattr(request.network, "seed", None),
+        "task_seed": getattr(request.task, "seed", None),
+        "time_constant": request.time_constant,
+        "times": outcome.times,
+        "quantities": outcome.quantities,
+        "diagnostics": outcome.diagnostics,
+        "warnings": [asdict(warned) for warned in outcome.warnings],
+        "version": VERSION,
+    }
