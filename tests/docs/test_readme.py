@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from support.service import asking
 
-from lindyn.wire.trajectory import METHODS, QUANTITIES
+from lindyn.wire.method import METHODS
+from lindyn.wire.trajectory import QUANTITIES
 from lindyn_service.settings import Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

@@ -152,12 +152,12 @@ def test_the_gradient_flow(lam):
 @pytest.mark.parametrize("lam", [0.0, 0.5, -0.5])
 def test_tiny_strengths_beside_large_ones(lam):
     """A pivot test in terms of all weights would take them for rounding errors."""
-    x, s = np.array([1.0, 1e-200, 1e-20]), np.array([3.0, 2.0, 1.0])
+    x, s = np.array([1.0, 1e-120, 1e-20]), np.array([3.0, 2.0, 1.0])
     found = solved(network(lam, x, np.diag(s)) if lam else Drawn(np.diag(x), np.diag(x), np.diag(s), 0.0))
     if lam == 0:
         assert reach(solve(np.diag(x), np.diag(x), np.diag(s), 0.0)).missed == (1, 2)
     assert len(found.unreached) == 0
-    times = np.array([0.0, 3.0, 230.0, 250.0])
+    times = np.array([0.0, 3.0, 138.0, 160.0])
     factors = found.at(times)
     got = np.diagonal(factors.out @ factors.into.transpose(0, 2, 1), axis1=1, axis2=2)
     a0 = x * np.sqrt(x**2 + abs(lam))
@@ -292,8 +292,8 @@ def test_a_deep_network_of_layers():
 
 def test_deep_networks_at_the_ends_of_time():
     s, a0 = np.array([2.0, 2.0, 2.0, 0.0, 1e-200, 1.0]), np.array([1e-100, 0.5, 7.0, 1.0, 1.0, 1.0])
-    strengths = deep_aligned_strengths(s, a0, 3, np.array([0.0, 1e200]))
+    strengths = deep_aligned_strengths(s, a0, 3, np.array([0.0, 1e150]))
     assert np.allclose(strengths[0], a0, rtol=1e-13, atol=0)
     # without a task, tau da/dt = -L a^{3 - 2/L}
-    decayed = (1 + 4 * 1e200) ** -0.75
+    decayed = (1 + 4 * 1e150) ** -0.75
     assert np.allclose(strengths[1], [2.0, 2.0, 2.0, decayed, decayed, 1.0], rtol=1e-13, atol=0)

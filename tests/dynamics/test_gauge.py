@@ -47,18 +47,25 @@ def error_along(problem, times):
     return largest_error(found, integrate(problem.w1, problem.w2, problem.sigma_yx, times))
 
 
-SHAPES = [(3, 3, 3), (4, 2, 5), (5, 1, 3), (2, 3, 5), (5, 3, 2), (2, 6, 3), (1, 1, 1)]
-SIGNED = [
-    (shape, lam)
-    for shape in SHAPES
-    for lam in (0.0, 0.5, -3.0)
-    if not ((lam > 0 and shape[1] > shape[2]) or (lam < 0 and shape[1] > shape[0]))
-]
-
-
-@pytest.mark.parametrize(("shape", "lam"), SIGNED, ids=str)
+@pytest.mark.parametrize(
+    ("shape", "lam"),
+    [
+        ((3, 3, 3), 0.0),
+        ((3, 3, 3), -3.0),
+        ((4, 2, 5), 0.0),
+        ((4, 2, 5), 0.5),
+        ((4, 2, 5), -0.5),
+        ((5, 1, 3), 3.0),
+        ((2, 3, 5), 0.5),
+        ((5, 3, 2), -3.0),
+        ((5, 3, 2), 0.0),
+        ((2, 6, 3), 0.0),
+        ((1, 1, 1), -0.5),
+    ],
+    ids=str,
+)
 def test_the_flow_of_both_layers(shape, lam):
-    assert error_along(problem_of(shape, lam, seed=sum(shape)), np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])) <= 1e-10
+    assert error_along(problem_of(shape, lam, seed=sum(shape)), np.array([0.0, 0.1, 0.5, 1.0, 3.0])) <= 1e-10
 
 
 @pytest.mark.parametrize("singular_values", [(), (3.0,), (2.0, 2.0, 2.0), (3.0, 1.0, 1.0)])

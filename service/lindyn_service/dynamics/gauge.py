@@ -112,7 +112,7 @@ def _rotations(
     def velocity(time: float, r: Float[np.ndarray, " entry"]) -> Float[np.ndarray, " entry"]:
         return (_turning(solution, time) @ r.reshape(n, n)).ravel()
 
-    rotations = np.empty((len(times), n, n))
+    rotations = np.zeros((len(times), n, n))  # zeros, and with them the deviation, would stay if a step failed
     solver = DOP853(velocity, 0.0, np.eye(n).ravel(), times[-1], rtol=_RTOL, atol=_ATOL)
     done = int(np.searchsorted(times, 0.0, side="right"))
     rotations[:done] = np.eye(n)
