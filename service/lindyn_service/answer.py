@@ -1,23 +1,22 @@
 """From a valid request to the bytes of its answer: key, caches, single flight, admission, engine, store."""
 
-import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Self, TypeVar, cast
+from typing import Literal, Self, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
 
-from lindyn.wire.base import LARGEST_SEED, Request
+from lindyn.wire.base import Request
 from lindyn.wire.digest import digest
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import ShuttingDownError, TooLargeError
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import Operation
+from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]
@@ -27,7 +26,6 @@ _LEASE_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 _FORMATS: tuple[Format, ...] = ("json", "npz")
 
-Part = TypeVar("Part", bound=Request)
 R = TypeVar("R", bound=Request)
 
 
@@ -78,7 +76,7 @@ class _Name:
 
 def normalise(operation: Operation[R], request: R) -> tuple[R, str]:
     """Draw the seeds that were omitted, and address the request by its content."""
-    normal = _with_seeds(request)
+    normal = with_seeds(request)
     return normal, digest(normal, f"{SOLVER} {operation.name}")
 
 
@@ -248,17 +246,3 @@ def _check(what: str, estimated: float, limit: float, less: str) -> None:
         raise TooLargeError(
             f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; ask for fewer {less}"
         )
-
-
-def _with_seeds(part: Part) -> Part:
-    """Draw the seeds that a message and its parts have and were sent without."""
-    drawn: dict[str, Any] = {}
-    for name in type(part).model_fields:
-        value = getattr(part, name)
-        if name == "seed" and value is None:
-            drawn[name] = secrets.randbelow(LARGEST_SEED + 1)
-        elif isinstance(value, Request):
-            drawn[name] = _with_seeds(value)
-        elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[Any]", value)):
-            drawn[name] = [_with_seeds(item) for item in cast("list[Request]", value)]
-    return part.model_copy(update=drawn)

@@ -1,7 +1,7 @@
 """The composition root: everything is constructed here, from settings."""
 
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from anyio import TASK_STATUS_IGNORED, Event, create_task_group
@@ -13,8 +13,13 @@ from lindyn_service.answer import Answers, Limits
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
+from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.http import analyses, health, middleware, openapi, problems, trajectories
+from lindyn_service.http import analyses, health, jobs, middleware, openapi, problems, trajectories
+from lindyn_service.jobs.admission import SweepLimits
+from lindyn_service.jobs.background import Equipment, background_jobs
+from lindyn_service.jobs.runner import MOST_AT_ONCE
+from lindyn_service.jobs.store import JobStore
 from lindyn_service.settings import Settings, SettingsError
 from lindyn_service.translate.encode import VERSION
 
@@ -47,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     openapi.install(app)
     app.include_router(trajectories.router)
     app.include_router(analyses.router)
+    app.include_router(jobs.router)
     app.include_router(health.router)
     return app
 
@@ -63,10 +69,17 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
     )
     limits = Limits(settings.max_answer_bytes, settings.max_work_bytes, settings.max_flops, settings.deadline_seconds)
     async with AsyncExitStack() as stack:
-        shared = await _shared_cache(settings, stack)
+        url = await _redis_url(settings, stack)
+        shared = None if url is None else _redis_cache(settings, url)
+        if shared is not None:
+            stack.push_async_callback(shared.aclose)
         answers = Answers(engine, MemoryCache(settings.memory_cache_bytes), shared, limits)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
+        app.state.sweep_limits = SweepLimits(
+            settings.max_points, settings.max_result_bytes, settings.cache_value_bytes, settings.max_flops
+        )
+        app.state.jobs, app.state.wake_jobs = await _jobs(settings, url, stack)
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping)
@@ -82,19 +95,60 @@ async def _work(
         await stopping.wait()
 
 
-async def _shared_cache(settings: Settings, stack: AsyncExitStack) -> RedisCache | None:
+async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str | None:
     """The Redis that was asked for, else a private Valkey, else none: slower, never an error."""
-    url = settings.redis_url
-    if url is None and settings.embedded_cache:
+    if settings.redis_url is None and settings.embedded_cache:
         try:
-            url = await stack.enter_async_context(embedded_valkey(settings.embedded_cache_bytes))
+            return await stack.enter_async_context(embedded_valkey(settings.embedded_cache_bytes))
         except EmbeddedUnavailableError as error:
             log.warning("no shared cache: %s", error)
+    return settings.redis_url
+
+
+async def _jobs(
+    settings: Settings, url: str | None, stack: AsyncExitStack
+) -> tuple[JobStore | None, Callable[[], None]]:
+    """The store of jobs, and what wakes their runner; no store without Redis."""
     if url is None:
-        return None
-    cache = _redis_cache(settings, url)
-    stack.push_async_callback(cache.aclose)
-    return cache
+        return None, lambda: None
+    store = _job_store(settings, url)
+    stack.push_async_callback(store.aclose)
+    equipment = Equipment(
+        store=lambda: _job_store(settings, url),
+        cache=lambda: _redis_cache(settings, url),
+        engine=lambda: _job_engine(settings),
+    )
+    return store, await stack.enter_async_context(background_jobs(equipment))
+
+
+def _job_store(settings: Settings, url: str) -> JobStore:
+    return JobStore(
+        url,
+        namespace="lindyn",
+        most_active=settings.max_jobs,
+        keep_seconds=settings.job_seconds,
+        timeout_seconds=4 * settings.redis_timeout_seconds,
+    )
+
+
+@asynccontextmanager
+async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, int]]:
+    """A Dask cluster where one is set, else worker processes of lower priority than those that answer requests."""
+    if settings.dask_scheduler is not None or settings.dask_local is not None:
+        from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
+
+        async with DaskEngine(settings.dask_scheduler, settings.dask_local or 0) as cluster:
+            yield cluster, cluster.width
+        return
+    workers = settings.job_workers or settings.workers
+    async with ProcessEngine(
+        workers,
+        MOST_AT_ONCE * workers,
+        settings.job_deadline_seconds,
+        grace_seconds=0.0,
+        warm_up=warmup.yield_to_others,
+    ) as engine:
+        yield engine, workers
 
 
 def _redis_cache(settings: Settings, url: str) -> RedisCache:

@@ -138,3 +138,33 @@ class WorkerLostError(ServiceError):
     code = "worker-lost"
     status = 500
     title = "The computation was lost"
+
+
+class JobsUnavailableError(ServiceError):
+    """The store of jobs does not answer, or there is none."""
+
+    code = "jobs-unavailable"
+    status = 503
+    title = "Jobs are not available"
+    retry_after_seconds = 5
+
+
+class NotDoneError(ServiceError):
+    """The job has no result, or not yet."""
+
+    code = "not-done"
+    status = 409
+    title = "The job is not done"
+
+
+class TooManyJobsError(ServiceError):
+    """As many jobs wait or run as the service takes."""
+
+    code = "busy"
+    status = 503
+    title = "Too many jobs"
+    retry_after_seconds = 10
+
+
+class InternalError(ServiceError):
+    """A defect of ours; nothing of it is told."""

@@ -1,11 +1,12 @@
 """What can be asked: for each kind of request who answers it, and what that is estimated to cost."""
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
-from lindyn.wire.base import Request
+from lindyn.wire.base import LARGEST_SEED, Request
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.method import DescentMethod
@@ -18,6 +19,7 @@ from lindyn_service.translate.encode import Format
 _SEARCH = 500  # evaluations to find a time by its value, a generous number
 
 R = TypeVar("R", bound=Request)
+Part = TypeVar("Part", bound=Request)
 
 
 @dataclass(frozen=True)
@@ -95,3 +97,17 @@ BALANCE = Operation("balance", balance.balances, _balance)
 STATISTICS = Operation("balance-statistics", balance.balance_statistics, _statistics)
 LIMITS = Operation("limits", limits.limits, _limits)
 CONTINUAL = Operation("continual", continual.continual, _continual)
+
+
+def with_seeds(part: Part) -> Part:
+    """Draw the seeds that a message and its parts have and were sent without."""
+    drawn: dict[str, Any] = {}
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if name == "seed" and value is None:
+            drawn[name] = secrets.randbelow(LARGEST_SEED + 1)
+        elif isinstance(value, Request):
+            drawn[name] = with_seeds(value)
+        elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[Any]", value)):
+            drawn[name] = [with_seeds(item) for item in cast("list[Request]", value)]
+    return part.model_copy(update=drawn)

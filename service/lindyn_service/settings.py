@@ -41,6 +41,28 @@ class Settings(BaseSettings):
         float, Field(ge=0, le=3_600, description="Time for admitted work when the service stops.")
     ] = 5.0
 
+    job_workers: Annotated[
+        int | None,
+        Field(ge=1, le=1024, description="Worker processes for jobs, of lower priority; none: as many as workers."),
+    ] = None
+    job_deadline_seconds: Annotated[
+        float, Field(gt=0, le=86_400, description="Longest time for a point of a job; then the job fails.")
+    ] = 600.0
+    job_seconds: Annotated[int, Field(ge=1, description="How long a job and its result are kept after its end.")] = (
+        7 * 86_400
+    )
+    max_jobs: Annotated[int, Field(ge=1, description="Jobs that may wait or run; more get 503.")] = 100
+    max_points: Annotated[int, Field(ge=1, le=100_000, description="Largest number of points of a sweep.")] = 100_000
+    max_result_bytes: Annotated[int, Field(ge=1, description="Largest estimated result of a job; more gets 422.")] = (
+        64 * _MEBIBYTE
+    )
+    dask_scheduler: Annotated[
+        str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
+    ] = None
+    dask_local: Annotated[
+        int | None, Field(ge=1, le=256, description="Processes of a Dask cluster on this machine, to try one.")
+    ] = None
+
     redis_url: Annotated[
         str | None, Field(description="Shared cache, redis:// or unix://; none: a private Valkey is started.")
     ] = None

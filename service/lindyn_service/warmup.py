@@ -1,10 +1,14 @@
 """A first computation for each new worker, so that no request pays for imports and first calls."""
 
+import os
+
 import numpy as np
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.translate.trajectory import trajectory
+
+_JOB_NICENESS = 15
 
 
 def solve_something() -> None:
@@ -18,3 +22,9 @@ def solve_something() -> None:
     request = read(TrajectoryRequest, document)
     trajectory(request, "", "json")
     trajectory(request, "", "npz")
+
+
+def yield_to_others() -> None:
+    """The same in a worker process for jobs, which leaves the processor to whoever answers requests."""
+    os.nice(_JOB_NICENESS)
+    solve_something()

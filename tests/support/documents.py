@@ -8,6 +8,7 @@ EYE = [[1.0, 0.0], [0.0, 1.0]]
 NETWORKS: dict[str, dict[str, Any]] = {
     "weights": {"kind": "weights", "weights": [[[0.0, 0.5], [-0.5, 0.0]], EYE]},
     "balanced": {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0, "scale": 0.5, "aligned": False, "seed": 7},
+    "random": {"kind": "random", "dims": [2, 3, 2], "scheme": "glorot", "gain": [0.5, 1.5], "seed": 7},
 }
 
 TASKS: dict[str, dict[str, Any]] = {
@@ -21,6 +22,13 @@ TASKS: dict[str, dict[str, Any]] = {
     "regression": {"kind": "regression", "samples": 9, "seed": 3},
     "semantic": {"kind": "semantic", "levels": 1},
     "spectrum": {"kind": "spectrum", "singular_values": [2.0, 1.0], "seed": 3},
+}
+
+METHODS: dict[str, dict[str, Any]] = {
+    "auto": {"kind": "auto"},
+    "exact": {"kind": "exact"},
+    "flow": {"kind": "flow", "rtol": 1e-10, "atol": 1e-12},
+    "descent": {"kind": "descent", "learning_rate": 0.01, "activation": "linear"},
 }
 
 TIMES: dict[str, Any] = {
@@ -40,6 +48,31 @@ def document(network="balanced", task="correlation", times="list", **changes) ->
         "method": "auto",
     }
     return copy.deepcopy({**whole, **changes})
+
+
+MESSAGES: dict[str, dict[str, Any]] = {
+    "initialization": {"network": NETWORKS["balanced"], "task": TASKS["correlation"]},
+    "balance": {"weights": NETWORKS["weights"]["weights"]},
+    "statistics": {"dims": [2, 3, 2], "scheme": "he", "gain": [1.0, 0.5], "samples": 10, "seed": 7},
+    "limits": {
+        "network": NETWORKS["balanced"],
+        "task": TASKS["correlation"],
+        "time_constant": 1.5,
+        "tolerance": 1e-6,
+    },
+    "continual": {
+        "network": NETWORKS["balanced"],
+        "tasks": [{"task": TASKS["correlation"], "duration": 2.0}, {"task": TASKS["data"], "duration": "converged"}],
+        "num": 3,
+        "time_constant": 1.5,
+    },
+}
+"""Those that are not about a trajectory, with every field given."""
+
+
+def message(name, **changes) -> dict[str, Any]:
+    """One of the messages, with fields replaced."""
+    return copy.deepcopy({**MESSAGES[name], **changes})
 
 
 def put(tree: Any, path: str, value: Any) -> Any:

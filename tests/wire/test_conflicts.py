@@ -5,23 +5,27 @@ import pytest
 
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 
 WIDTHS = (4, 3, 2)
 NETWORKS = {
     "balanced": {"kind": "balanced", "dims": list(WIDTHS), "lambda": 1.0},
     "weights": {"kind": "weights", "weights": [np.ones((3, 4)), np.ones((2, 3))]},
+    "random": {"kind": "random", "dims": [4, 3, 5, 2], "scheme": "he"},
 }
 
 
-def found(task, network):
-    whole = {"network": network, "task": task, "times": [0.0]}
+def refused(whole):
     assert read(TrajectoryRequest, whole)
     try:
         read(TrajectoryRequest, whole, conflicts)
     except InvalidDocumentError as error:
         return error.errors
     return ()
+
+
+def found(task, network):
+    return refused({"network": network, "task": task, "times": [0.0]})
 
 
 @pytest.mark.parametrize("network", NETWORKS)
@@ -71,14 +75,14 @@ def test_a_semantic_task_that_fits():
         ),
         (
             {"kind": "data", "inputs": np.ones((5, 4)), "targets": np.ones((6, 2)), "whiten": True},
-            [("task.targets", ["got 6 rows", "task.inputs has 5", "rows are samples"])],
+            [("task.targets", ["got 6 rows", "the inputs have 5", "rows are samples"])],
         ),
         (
             {"kind": "data", "inputs": np.ones((4, 5)), "targets": np.ones((2, 5)), "whiten": True},
             [
                 ("task.inputs", ["got 5 columns", "input width is 4"]),
                 ("task.targets", ["got 5 columns", "output width is 2"]),
-                ("task.targets", ["got 2 rows", "task.inputs has 4"]),
+                ("task.targets", ["got 2 rows", "the inputs have 4"]),
             ],
         ),
         (
@@ -113,3 +117,22 @@ def test_tasks_that_do_not_fit(network, task, expected):
     for (_, text), (_, parts) in zip(got, expected, strict=True):
         for part in parts:
             assert part in text
+
+
+@pytest.mark.parametrize("layers", [3, 4])
+def test_what_two_layers_have(layers):
+    whole = {"network": {"kind": "weights", "weights": [np.eye(2)] * layers}, "task": np.eye(2), "times": [0.0]}
+    assert read(TrajectoryRequest, whole, conflicts)
+    ((path, text),) = refused(whole | {"quantities": ["loss", "qqt"]})
+    assert path == "quantities"
+    assert text == (
+        f"got qqt, which is of two layers, and a network of {layers}; ask for input_representation and "
+        "output_representation"
+    )
+    both = refused(whole | {"quantities": ["qqt"], "task": np.ones((3, 2))})
+    assert [path for path, _ in both] == ["quantities", "task.sigma_yx"]
+
+
+def test_two_layers_have_every_quantity():
+    whole = {"network": NETWORKS["weights"], "task": np.ones((2, 4)), "times": [0.0], "quantities": list(QUANTITIES)}
+    assert read(TrajectoryRequest, whole, conflicts).quantities == list(QUANTITIES)

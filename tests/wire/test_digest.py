@@ -8,26 +8,49 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
-from support.documents import NETWORKS, TASKS, document, paths, put
+from support.documents import METHODS, NETWORKS, TASKS, document, message, paths, put
 
 from lindyn.wire.array import Matrix
+from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
+from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.digest import digest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.trajectory import TrajectoryRequest
+
+RANDOM = {"kind": "random", "dims": [2, 3, 2], "scheme": "lecun"}
 
 
 def key(whole, solver="solver/1"):
     return digest(read(TrajectoryRequest, whole), solver)
 
 
-def test_golden_values():
+GOLDEN = {
+    ("weights", "correlation", "list", "auto"): "da252d0bdf30c7368506dbf37435a42e1630e856e0b9cdc48b5edb31df07732f",
+    ("balanced", "data", "grid", "auto"): "48253e0242a67c2185423d47f5dd9286849d3890e911bb8b252cb6e1dee35609",
+    ("random", "semantic", "list", "descent"): "f90a6437a5aa7e837cc8ba8f05141583d04842e2222525bb03330a036595fc1f",
+    ("balanced", "regression", "list", "flow"): "35fb45fb11fb02fb6ad419b9d020583f7f94f90e718411f0341619956f962d59",
+}
+GOLDEN_MESSAGES = {
+    "initialization": (InitializationRequest, "48ef0aa44e9bc319afca439be213ade2a1ffd6de92b4cdfcc3b391458b921bd5"),
+    "balance": (BalanceRequest, "cf44ab20415b985750f27a418210ffce4e368eaa5af6c1e7745e5b7b4c87d4b7"),
+    "statistics": (StatisticsRequest, "bc807a623d9253cbc89504c309dc665a9fde26701b5e176501a2d895301a4013"),
+    "limits": (LimitsRequest, "3e2a1fd2626bebf59aba63a256b6630a87a9ff0dc10859b674837fdcde366e46"),
+    "continual": (ContinualRequest, "dfbe95ce84eb490bed694f7a6a70cb1b8f653b2ca42269d69608c4102effb4bd"),
+}
+
+
+@pytest.mark.parametrize("kinds", GOLDEN)
+def test_golden_values(kinds):
     """Stored answers are found by these; a change here loses every cache."""
-    assert key(document("weights", "correlation", "list")) == (
-        "dd3bc9e346925e100ccb0e5a7433a8b9dbfd9cf3aac574a4a24e12ca322a1735"
-    )
-    assert key(document("balanced", "data", "grid")) == (
-        "2bb7d44cb3749c9d5254d8862e6a74b50bf34e0ff3cf9d77229ece39c492bfb4"
-    )
+    *parts, method = kinds
+    assert key(document(*parts, method=METHODS[method])) == GOLDEN[kinds]
+
+
+@pytest.mark.parametrize("name", GOLDEN_MESSAGES)
+def test_golden_values_of_the_other_messages(name):
+    model, expected = GOLDEN_MESSAGES[name]
+    assert digest(read(model, message(name)), "solver/1") == expected
 
 
 def test_the_solver_counts():
@@ -51,7 +74,18 @@ def test_the_solver_counts():
         ("times", {"stop": 2}, {"start": 0, "stop": 2.0, "num": 200, "spacing": "linear"}),
         ("quantities", ["loss", "output"], ["output", "loss"]),
         ("quantities", ["loss", "output"], ["output", "loss", "loss"]),
-        ("method", "exact", "exact"),
+        ("method", "exact", {"kind": "exact"}),
+        ("method", "auto", {"kind": "auto"}),
+        ("method", "flow", {"kind": "flow", "rtol": 1e-12, "atol": None}),
+        ("method", {"kind": "flow", "atol": 1}, {"kind": "flow", "atol": 1.0}),
+        (
+            "method",
+            {"kind": "descent", "learning_rate": 1},
+            {"kind": "descent", "learning_rate": 1.0, "activation": "linear"},
+        ),
+        ("network", RANDOM, RANDOM | {"gain": 1, "seed": None}),
+        ("network", RANDOM | {"gain": 2}, RANDOM | {"gain": [2.0]}),
+        ("network", RANDOM | {"gain": [1, 2]}, RANDOM | {"gain": np.array([1.0, 2.0])}),
     ],
     ids=str,
 )
@@ -64,8 +98,9 @@ def test_the_order_of_fields_does_not_count():
         return {name: reversed_fields(node[name]) for name in reversed(node)} if isinstance(node, dict) else node
 
     for task in TASKS:
-        whole = document("balanced", task, "grid")
-        assert key(reversed_fields(whole)) == key(whole)
+        for network in NETWORKS:
+            whole = document(network, task, "grid", method=METHODS["flow"])
+            assert key(reversed_fields(whole)) == key(whole)
 
 
 def test_what_is_left_out_is_what_is_default():
@@ -78,6 +113,14 @@ def test_what_is_left_out_is_what_is_default():
     ("path", "one", "other"),
     [
         ("method", "auto", "exact"),
+        ("method", "flow", {"kind": "flow", "rtol": 1e-11}),
+        ("method", "flow", {"kind": "flow", "atol": 1e-12}),
+        ("method", METHODS["descent"], METHODS["descent"] | {"learning_rate": 0.02}),
+        ("method", METHODS["descent"], METHODS["descent"] | {"activation": "relu"}),
+        ("network", RANDOM | {"gain": [1, 2]}, RANDOM | {"gain": [2, 1]}),
+        ("network", RANDOM | {"gain": 0}, RANDOM | {"gain": 1}),
+        ("network", RANDOM, RANDOM | {"scheme": "scaled"}),
+        ("network", RANDOM, RANDOM | {"dims": [2, 2, 3, 2]}),
         ("quantities", ["loss"], ["loss", "output"]),
         ("quantities", ["loss"], ["excess_loss"]),
         ("network.aligned", True, False),
@@ -121,8 +164,12 @@ def numbers_of(whole):
 NUMBERS = [
     place
     for task in TASKS
-    for network, times in (("weights", "grid"), ("balanced", "list"))
-    for place in numbers_of(document(network, task, times))
+    for network, times, method in (
+        ("weights", "grid", "flow"),
+        ("balanced", "list", "descent"),
+        ("random", "list", "auto"),
+    )
+    for place in numbers_of(document(network, task, times, method=METHODS[method]))
 ]
 
 

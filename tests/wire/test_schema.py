@@ -2,16 +2,36 @@
 
 import jsonschema
 import pytest
-from support.documents import NETWORKS, TASKS, TIMES, document, put
+from support.documents import METHODS, NETWORKS, TASKS, TIMES, document, message, put
 
+from lindyn.wire.balance import (
+    BalanceReply,
+    BalanceRequest,
+    InitializationReply,
+    InitializationRequest,
+    StatisticsReply,
+    StatisticsRequest,
+)
+from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn.wire.problem import Problem
 from lindyn.wire.trajectory import ReplyWarning, TrajectoryReply, TrajectoryRequest
 
 SCHEMA = TrajectoryRequest.model_json_schema()
+MESSAGES = {
+    "initialization": InitializationRequest,
+    "balance": BalanceRequest,
+    "statistics": StatisticsRequest,
+    "limits": LimitsRequest,
+    "continual": ContinualRequest,
+}
+REPLIES = [TrajectoryReply, InitializationReply, BalanceReply, StatisticsReply, LimitsReply, ContinualReply, Problem]
+
+RANDOM = {"kind": "random", "dims": [2, 3, 2], "scheme": "he"}
 
 
-@pytest.mark.parametrize("model", [TrajectoryRequest, TrajectoryReply, Problem])
+@pytest.mark.parametrize("model", [TrajectoryRequest, *MESSAGES.values(), *REPLIES])
 def test_schemas_are_valid(model):
     jsonschema.Draft202012Validator.check_schema(model.model_json_schema())
 
@@ -23,8 +43,23 @@ def test_valid_requests(network, task, times):
     jsonschema.validate(document(network, task, times), SCHEMA)
 
 
+@pytest.mark.parametrize("method", [*METHODS.values(), "auto", "exact", "flow"], ids=str)
+def test_valid_methods(method):
+    jsonschema.validate(document(method=method), SCHEMA)
+
+
+@pytest.mark.parametrize("gain", [0, 2, [1.0], [1.0, 2.0]], ids=str)
+def test_valid_gains(gain):
+    jsonschema.validate(put(document("random"), "network.gain", gain), SCHEMA)
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_valid_messages(name):
+    jsonschema.validate(message(name), MESSAGES[name].model_json_schema())
+
+
 def test_the_request_of_the_contract():
-    """The body in API.md, as far as this version knows it."""
+    """The body that the contract's page shows."""
     whole = {
         "network": {
             "kind": "balanced",
@@ -52,7 +87,7 @@ def test_the_request_of_the_contract():
         ("more", 1),
         ("network.more", 1),
         ("task.more", 1),
-        ("network.kind", "random"),
+        ("network.kind", "deep"),
         ("network.dims", [2, 2]),
         ("network.dims", [2, 2, 2, 2]),
         ("network.dims.0", 0),
@@ -86,6 +121,26 @@ def test_the_request_of_the_contract():
         ("quantities", []),
         ("quantities", ["accuracy"]),
         ("method", "euler"),
+        ("method", "descent"),
+        ("method", None),
+        ("method", {}),
+        ("method", {"kind": "descent"}),
+        ("method", {"kind": "exact", "rtol": 1e-6}),
+        ("method", {"kind": "flow", "rtol": 1e-14}),
+        ("method", {"kind": "flow", "rtol": 0.1}),
+        ("method", {"kind": "flow", "rtol": True}),
+        ("method", {"kind": "flow", "atol": 0}),
+        ("method", {"kind": "descent", "learning_rate": 0}),
+        ("method", {"kind": "descent", "learning_rate": 0.1, "activation": "gelu"}),
+        ("network", RANDOM | {"dims": [2, 2]}),
+        ("network", RANDOM | {"dims": [2] * 66}),
+        ("network", RANDOM | {"dims": [2, 0, 2]}),
+        ("network", RANDOM | {"scheme": "xavier"}),
+        ("network", RANDOM | {"gain": -1}),
+        ("network", RANDOM | {"gain": []}),
+        ("network", RANDOM | {"gain": [1, True]}),
+        ("network", RANDOM | {"gain": "1"}),
+        ("network", RANDOM | {"lambda": 1.0}),
     ],
     ids=str,
 )
@@ -95,6 +150,43 @@ def test_schema_and_validators_refuse_the_same(path, value):
         jsonschema.validate(whole, SCHEMA)
     with pytest.raises(InvalidDocumentError):
         read(TrajectoryRequest, whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "value"),
+    [
+        ("initialization", "task", []),
+        ("initialization", "network", None),
+        ("initialization", "more", 1),
+        ("balance", "weights", [[[1.0]]]),
+        ("balance", "weights", None),
+        ("statistics", "dims", [2, 2]),
+        ("statistics", "dims", [2, 2, 2, 2]),
+        ("statistics", "gain", 0),
+        ("statistics", "gain", [1, 1, 1]),
+        ("statistics", "samples", 1),
+        ("statistics", "samples", 10**7 + 1),
+        ("statistics", "scheme", "xavier"),
+        ("limits", "task", None),
+        ("limits", "tolerance", 0),
+        ("limits", "time_constant", -1),
+        ("continual", "tasks", []),
+        ("continual", "tasks.0", [[1.0]]),
+        ("continual", "tasks.0.duration", "forever"),
+        ("continual", "tasks.0.duration", -1),
+        ("continual", "tasks.0.duration", True),
+        ("continual", "tasks.0.duration", None),
+        ("continual", "num", 1),
+        ("continual", "num", 100_001),
+    ],
+    ids=str,
+)
+def test_schema_and_validators_refuse_the_same_messages(name, path, value):
+    whole = put(message(name), path, value)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(whole, MESSAGES[name].model_json_schema())
+    with pytest.raises(InvalidDocumentError):
+        read(MESSAGES[name], whole)
 
 
 def fields_with_examples(node, found):

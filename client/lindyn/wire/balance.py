@@ -2,10 +2,10 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from lindyn.wire.base import FromNumpy, Reply, Request, Seed, Width
-from lindyn.wire.network import ChainedWeights, Gain, Network, Scheme
+from lindyn.wire.base import FromNumpy, Positive, Reply, Request, Seed, Width
+from lindyn.wire.network import ChainedWeights, Network, Scheme, listed
 from lindyn.wire.task import Task
 
 
@@ -64,7 +64,11 @@ class StatisticsRequest(Request):
 
     dims: Annotated[tuple[Width, Width, Width], Field(description="Widths: in, hidden, out.")]
     scheme: Scheme
-    gain: Gain = Field(default_factory=lambda: [1.0])
+    gain: Annotated[
+        list[Positive],
+        Field(min_length=1, max_length=2, description="Factor of the standard deviation: one, or one for each layer."),
+        BeforeValidator(listed, json_schema_input_type=Positive | list[Positive]),
+    ] = Field(default_factory=lambda: [1.0])
     samples: Annotated[int, Field(strict=True, ge=2, le=10_000_000, description="Draws of the weights."), FromNumpy] = (
         1000
     )

@@ -17,7 +17,10 @@ def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest
     """Find what no rule of a single field finds."""
     found: list[Conflict] = []
     if isinstance(request, TrajectoryRequest) and "qqt" in request.quantities and len(request.dims) > 3:
-        detail = f"got qqt, which two layers have, and {len(request.dims) - 1} layers; ask for the representations"
+        detail = (
+            f"got qqt, which is of two layers, and a network of {len(request.dims) - 1}; ask for input_representation "
+            "and output_representation"
+        )
         found.append(("quantities", detail))
     return found if request.task is None else found + _of_task("task", request.task, request.dims)
 
@@ -60,7 +63,7 @@ def _of_data(task: DataTask, n_in: int, n_out: int) -> list[Conflict]:
     found = _columns("inputs", task.inputs, n_in, "input")
     found += _columns("targets", task.targets, n_out, "output")
     if len(task.inputs) != len(task.targets):
-        detail = f"got {len(task.targets)} rows, task.inputs has {len(task.inputs)}; rows are samples"
+        detail = f"got {len(task.targets)} rows, the inputs have {len(task.inputs)}; rows are samples"
         found.append(("targets", detail))
     return found
 

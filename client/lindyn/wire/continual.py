@@ -2,22 +2,36 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from lindyn.wire.base import FromNumpy, NonNegative, Positive, Reply, Request
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
 
+TIME, WORD = "(time)", "(word)"
+
+
+def _form(value: Any) -> str | None:  # noqa: ANN401 (unvalidated input)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return TIME
+    return WORD if isinstance(value, str) and value == "converged" else None
+
+
+Duration = Annotated[
+    Annotated[NonNegative, Tag(TIME)] | Annotated[Literal["converged"], Tag(WORD)],
+    Discriminator(
+        _form, custom_error_type="duration", custom_error_message="Input should be a valid number or 'converged'"
+    ),
+    FromNumpy,
+]
+
 
 class ContinualTask(Request):
     """One task, and for how long it is trained."""
 
     task: Task
-    duration: Annotated[
-        NonNegative | Literal["converged"],
-        Field(union_mode="left_to_right", description="A time, or until it settles."),
-    ] = "converged"
+    duration: Annotated[Duration, Field(description="A time, or until it settles.")] = "converged"
 
 
 class ContinualRequest(Request):

@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from lindyn.wire.continual import TIME, WORD
 from lindyn.wire.times import GRID, LIST
 
 _Model = TypeVar("_Model", bound=BaseModel)
-_UNION_TAGS = (GRID, LIST)
+_UNION_TAGS = (GRID, LIST, TIME, WORD)
 
 _MOST_ERRORS = 100
 _LONGEST = 80  # characters that are repeated of what a message holds
@@ -94,7 +96,8 @@ def read(
 
 
 def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa: ANN401 (JSON)
-    path = ".".join(_path(details["loc"], document))
+    parts, place = _place(details["loc"], document)
+    path = ".".join(parts)
     context: dict[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "greater_than_equal":
@@ -103,13 +106,19 @@ def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa
             return path, f"got {_shown(details['input'])}, expected at most {_shown(context['le'])}"
         case "union_tag_invalid":
             kind = details["input"]["kind"] if isinstance(details["input"], dict) else context["tag"]
-            return f"{path}.kind", f"got {_shown(kind)}, allowed are {context['expected_tags']}"
+            # a name that is short for an object is itself what is wrong
+            where = path if isinstance(place, str) else f"{path}.kind"
+            return where, f"got {_shown(kind)}, allowed are {context['expected_tags']}"
         case "union_tag_not_found":
             return f"{path}.kind", "this field is required, it says what the others are"
         case "model_type" | "model_attributes_type":
             return path, f"got {_shown(details['input'])}, expected an object"
+        case "too_short":
+            return path, f"got {_entries(context['actual_length'])}, expected at least {context['min_length']}"
+        case "too_long":
+            return path, f"got {_entries(context['actual_length'])}, expected at most {context['max_length']}"
         case "missing" if isinstance(details["loc"][-1], int):
-            return path, f"got {len(details['input'])} entries, this one is required"
+            return path, f"got {_entries(len(details['input']))}, this one is required"
         case "missing":
             return path, "this field is required"
         case "extra_forbidden":
@@ -133,27 +142,41 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def _path(loc: tuple[int | str, ...], document: Any) -> list[str]:  # noqa: ANN401 (JSON)
-    """The place in the document: without the tags that pydantic adds once for each union on the way."""
+def _entries(number: int) -> str:
+    return "1 entry" if number == 1 else f"{number} entries"
+
+
+def _place(loc: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]:  # noqa: ANN401 (JSON)
+    """The path in the document, without the tags that pydantic adds once for each union on the way, and what is there.
+
+    Parts that lead through a value which is short for an object or a list are left out: it is itself what is wrong.
+    """
     path: list[str] = []
     node: Any = document
     tagged = False
     for part in loc:
-        if isinstance(part, str) and not isinstance(node, dict):
-            continue  # the value is short for an object: a bare matrix for a task
-        if isinstance(part, int) and _is_number(node):
-            continue  # the value is short for a list: one gain for all layers
-        if path and not tagged and (part in _UNION_TAGS or (isinstance(node, dict) and part == node.get("kind"))):
+        if isinstance(node, str) and part == node:
+            node = {"kind": node}  # a name is short for the object of that kind, whose fields can be missing
+        elif isinstance(part, str) and not isinstance(node, dict):
+            continue
+        if isinstance(part, int) and not isinstance(node, list | tuple | np.ndarray):
+            continue
+        if path and not tagged and (part in _UNION_TAGS or part == _kind(node)):
             tagged = True
             continue
         tagged = False
         path.append(_cut(str(part)))
-        try:
-            node = node[part]
-        except (KeyError, IndexError, TypeError):
-            node = None
-    return path
+        node = _part(node, part)
+    return path, node
 
 
-def _is_number(node: object) -> bool:
-    return isinstance(node, int | float | str)
+def _kind(node: Any) -> str | None:  # noqa: ANN401 (JSON)
+    kind = node.get("kind") if isinstance(node, dict) else None
+    return kind if isinstance(kind, str) else None
+
+
+def _part(node: Any, name: int | str) -> Any:  # noqa: ANN401 (JSON)
+    try:
+        return node[name]
+    except (KeyError, IndexError, TypeError):
+        return None

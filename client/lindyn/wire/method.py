@@ -6,6 +6,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from lindyn.wire.base import FromNumpy, Positive, Request
 
@@ -54,7 +55,11 @@ METHODS: tuple[str, ...] = ("auto", "exact", "flow", "descent")
 
 def _by_name(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
     """A name is short for the method of that kind with its defaults."""
-    return {"kind": value} if isinstance(value, str) else value
+    if isinstance(value, str):
+        return {"kind": value}
+    if isinstance(value, dict | Request):
+        return value
+    raise PydanticCustomError("method", "Input should be 'auto', 'exact', 'flow' or an object")
 
 
 Method = Annotated[

@@ -4,10 +4,10 @@
 # (unvalidated input)
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Matrix
@@ -16,11 +16,10 @@ from lindyn.wire.base import Flag, NonNegative, Number, Positive, Request, Seed,
 Scheme = Literal["lecun", "glorot", "he", "scaled", "normal"]
 
 
-def _listed(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
+def listed(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
     """One number is short for a list of it."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return value if isinstance(value, list | tuple) else [value]
+    plain = value.tolist() if isinstance(value, np.ndarray) else value
+    return plain if isinstance(plain, list | tuple) else [plain]
 
 
 def _chained(weights: list[FloatArray]) -> list[FloatArray]:
@@ -40,11 +39,16 @@ ChainedWeights = Annotated[
     AfterValidator(_chained),
 ]
 
-Gain = Annotated[
-    list[NonNegative],
-    Field(min_length=1, max_length=64, description="Factor of the standard deviation: one, or one for each layer."),
-    BeforeValidator(_listed, json_schema_input_type=NonNegative | list[NonNegative]),
-]
+
+def _one_for_each_layer(gain: list[float], info: ValidationInfo) -> list[float]:
+    layers = len(info.data.get("dims", ())) - 1
+    if len(gain) > 1 and layers > 0 and len(gain) != layers:
+        raise PydanticCustomError(
+            "widths",
+            "got {got} entries and a network of {layers} layers; give one for each, or one number",
+            {"got": len(gain), "layers": layers},
+        )
+    return gain
 
 
 class WeightsNetwork(Request):
@@ -85,18 +89,13 @@ class RandomNetwork(Request):
             "normal 1."
         ),
     ]
-    gain: Gain = Field(default_factory=lambda: [1.0])
+    gain: Annotated[
+        list[NonNegative],
+        Field(min_length=1, max_length=64, description="Factor of the standard deviation: one, or one for each layer."),
+        BeforeValidator(listed, json_schema_input_type=NonNegative | list[NonNegative]),
+        AfterValidator(_one_for_each_layer),
+    ] = Field(default_factory=lambda: [1.0])
     seed: Seed = None
-
-    @model_validator(mode="after")
-    def _one_gain_a_layer(self) -> Self:
-        if len(self.gain) not in (1, len(self.dims) - 1):
-            raise PydanticCustomError(
-                "widths",
-                "gain has {got} entries and the network {layers} layers; give one for each, or one number",
-                {"got": len(self.gain), "layers": len(self.dims) - 1},
-            )
-        return self
 
     @property
     def gains(self) -> list[float]:

@@ -9,7 +9,7 @@ from the pool when cancelled while returning it.)
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeVar, cast
 
@@ -94,6 +94,21 @@ class RedisCache:
         if len(value) <= self._max_value_bytes:
             key, sealed = self._key(name), seal(name, value)
             await self._call(lambda: self._redis.set(key, sealed, px=self._time_to_live))
+
+    async def get_many(self, names: Sequence[str]) -> list[bytes | None]:
+        """Return the values of many names, None for each that there is not or that cannot be had."""
+        values = await self._call(lambda: cast(Awaitable[list[bytes | None]], self._redis.mget(map(self._key, names))))
+        if values is None:
+            return [None] * len(names)
+        return [None if value is None else unseal(name, value) for name, value in zip(names, values, strict=True)]
+
+    async def put_many(self, values: Mapping[str, bytes]) -> None:
+        """Store values that are not too large, unless Redis does not take them."""
+        pipe = self._redis.pipeline(transaction=False)
+        for name, value in values.items():
+            if len(value) <= self._max_value_bytes:
+                pipe.set(self._key(name), seal(name, value), px=self._time_to_live)
+        await self._call(pipe.execute)
 
     def lease(self, name: str, seconds: float) -> AbstractAsyncContextManager[bool]:
         """Hold `name` against all other processes for the length of an `async with` block.

@@ -65,11 +65,12 @@ def true_weights(
     if isinstance(solution, AlignedSolution):
         return _in_coordinates(solution, times, solution.directions[None], 0.0, 0)
     rotations, evaluations = _rotations(solution, times)
-    gram = rotations.transpose(0, 2, 1) @ rotations
-    deviation = float(np.max(np.linalg.norm(gram - np.eye(gram.shape[1]), axis=(1, 2)), initial=0.0))
-    left, _, right = np.linalg.svd(rotations)
+    excess = rotations.transpose(0, 2, 1) @ rotations - np.eye(rotations.shape[1])
+    deviation = float(np.max(np.linalg.norm(excess, axis=(1, 2))))
+    # a Newton-Schulz step to the polar factor squares the deviation, and cannot fail to converge as an SVD did
+    rotations -= 0.5 * rotations @ excess
     basis = _hidden_basis(solution.modes.project(w1, w2), solution.echelon)
-    return _in_coordinates(solution, times, left @ right @ basis.T, deviation, evaluations)
+    return _in_coordinates(solution, times, rotations @ basis.T, deviation, evaluations)
 
 
 def _in_coordinates(

@@ -50,6 +50,20 @@ def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
     return np.clip(1 - cosine, 0.0, 1.0)
 
 
+def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
+    """||K(t) - K(0)||_F / ||K(0)||_F, free of cancellation; 0 where the kernel at time 0 is zero.
+
+    Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel; each term of the difference is
+    A (x) C - A_0 (x) C_0 = (A - A_0) (x) C + A_0 (x) (C - C_0).
+    """
+    terms, start = _weighted(frame), _weighted(frame.start)
+    moved: _Terms = []
+    for (a, c), (a_0, c_0) in zip(terms, start, strict=True):
+        moved += [(a - a_0, c), (a_0, c - c_0)]
+    change, size = np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start))
+    return np.divide(change, size, out=np.zeros_like(change), where=size > 0)
+
+
 def _grams(frame: Frame) -> _Terms:
     """A_l and B_l^T B_l in the singular bases of the task; the identity where no layer is left."""
     n_out, rank = frame.objective.best.shape

@@ -150,6 +150,7 @@ OBSERVABLES: Mapping[str, Callable[[Frame], Values]] = {
     "ntk": kernel.ntk,
     "ntk_distance": kernel.ntk_distance,
     "ntk_norm": kernel.ntk_norm,
+    "ntk_movement": kernel.ntk_movement,
     "rsm_input": similarity.rsm_input,
     "rsm_output": similarity.rsm_output,
     "task_specificity": similarity.task_specificity,

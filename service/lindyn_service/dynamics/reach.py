@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lindyn_service.dynamics.aligned import AlignedSolution
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.exact import Solution
 
@@ -29,11 +30,17 @@ class Reach:
     rounding_time: float | None
 
 
-def reach(solution: Solution) -> Reach:
-    """Read the reach of the initial weights off the echelon form."""
-    modes, reduced = solution.modes, solution.echelon
+def reach(solution: Solution | AlignedSolution) -> Reach:
+    """Read the reach of the initial weights off the solution.
+
+    Source: docs/theory.md, section 2: a row of the echelon form that is no pivot is a mode without overlap.
+    """
+    modes = solution.modes
     largest_side = max(len(modes.u), len(modes.v))
     task_rank = int(np.count_nonzero(modes.s > largest_side * EPS * modes.s[0]))
+    if isinstance(solution, AlignedSolution):
+        return _of_aligned(solution, task_rank)
+    reduced = solution.echelon
     missed = tuple(int(i) for i in reduced.unreached if i < task_rank)
     overlaps = reduced.remainders[reduced.pivots]
     return Reach(
@@ -42,6 +49,19 @@ def reach(solution: Solution) -> Reach:
         missed=missed,
         smallest_overlap=float(np.min(overlaps)) / reduced.rounding if len(overlaps) else None,
         rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.rounding) if missed else None,
+    )
+
+
+def _of_aligned(solution: AlignedSolution, task_rank: int) -> Reach:
+    """Each mode has rounding errors of its own."""
+    missed = tuple(int(i) for i in solution.unreached if i < task_rank)
+    kappa, rounding = solution.modes.kappa, solution.rounding
+    return Reach(
+        task_rank=task_rank,
+        reached=int(np.count_nonzero(solution.pairs.grow[:task_rank])),
+        missed=missed,
+        smallest_overlap=solution.smallest_overlap,
+        rounding_time=_rounding_time(float(kappa[missed[0]]), float(rounding[missed[0]])) if missed else None,
     )
 
 

@@ -47,15 +47,20 @@ def warm(warm_up: Callable[[], object]) -> int:
 
 
 @functools.cache
-def prepare() -> None:
-    """Set this process up for numerical work, once.
+def limit_threads() -> None:
+    """Give this process one BLAS thread, once: the workers share the cores.
 
-    The workers share the cores, so each gets one BLAS thread. Both libraries are loaded first since each
-    brings its own OpenBLAS and only loaded ones can be limited.
+    Both libraries are loaded first since each brings its own OpenBLAS and only loaded ones can be limited.
     """
     importlib.import_module("numpy")
     importlib.import_module("scipy.linalg")
     threadpool_limits(limits=1)
+
+
+@functools.cache
+def prepare() -> None:
+    """Set this process up for numerical work, once."""
+    limit_threads()
     # Ctrl-C and systemd signal the whole group; running work has its grace time, and the engine ends workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

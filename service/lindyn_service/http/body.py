@@ -32,6 +32,8 @@ async def read_body(
     request: Request,
     model: type[_Model],
     conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None = None,
+    *,
+    may_be_empty: bool = False,
 ) -> _Model:
     """Read, parse and validate a body.
 
@@ -42,6 +44,12 @@ async def read_body(
         InvalidRequestError: every rule of the contract that is broken, with its path.
     """
     settings: Settings = request.app.state.settings
+    if (
+        may_be_empty
+        and request.headers.get("content-length", "0") == "0"
+        and "transfer-encoding" not in request.headers
+    ):
+        return model()
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (JSON, npz.MEDIA_TYPE):
         raise UnsupportedMediaTypeError(

@@ -17,8 +17,10 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.job import ExperimentRequest, Job, TableReply
 from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn.wire.problem import Problem
+from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 
 MESSAGES: tuple[type[BaseModel], ...] = (
@@ -34,6 +36,10 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     LimitsReply,
     ContinualRequest,
     ContinualReply,
+    SweepRequest,
+    ExperimentRequest,
+    Job,
+    TableReply,
 )
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -63,6 +69,17 @@ def answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
         "4XX": {"description": "The request cannot be answered as it is."},
         "5XX": {"description": "The service cannot answer now."},
     }
+
+
+def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that starts a job."""
+    content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
+    return {202: {"description": "The job; Location is where to ask for it.", "content": content}}
+
+
+PICTURES: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The picture.", "content": {"image/svg+xml": _BINARY, "image/png": _BINARY}}
+}
 
 
 def install(app: FastAPI) -> None:

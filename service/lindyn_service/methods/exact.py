@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from lindyn_service.dynamics.aligned import AlignedSolution, aligned
 from lindyn_service.dynamics.balance import Balance, balance
-from lindyn_service.dynamics.exact import Factors, Solution, solve
+from lindyn_service.dynamics.echelon import echelon
+from lindyn_service.dynamics.exact import Factors, Solution
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.gauge import true_weights
 from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
+from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.objective import Objective, white_objective
 from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.errors import NotApplicableError, NotBalancedError
@@ -99,7 +102,7 @@ class ExactRun:
 
     def run(self) -> Outcome:
         """Solve once, evaluate at all times, read off what is asked."""
-        solution = solve(self.w1, self.w2, self.white.sigma_yx, self.lam)
+        solution = self._solved()
         reached = reach(solution)
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected = self._observed(solution)
@@ -119,6 +122,11 @@ class ExactRun:
             warnings=(*conditioning(solution, reached, self.white.variance), *of_samples(self.problem)),
         )
 
+    def _solved(self) -> Solution | AlignedSolution:
+        """Mode by mode where the weights are aligned with the task."""
+        basis = modes(self.white.sigma_yx, self.lam)
+        return aligned(basis, self.w1, self.w2) or Solution(basis, echelon(basis.project(self.w1, self.w2)))
+
     def _reason(self) -> str:
         inputs = (
             "white inputs" if self.white.variance == 1 else f"isotropic inputs (variance {self.white.variance:.6g})"
@@ -127,7 +135,7 @@ class ExactRun:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         return f"two layers, {inputs}, balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
 
-    def _observed(self, solution: Solution) -> Collector:
+    def _observed(self, solution: Solution | AlignedSolution) -> Collector:
         times = self.problem.times / self.time_constant
         objective = white_objective(self.white, solution.modes, self.problem.moments.samples)
         collected = Collector(self.problem.quantities, len(times))
@@ -141,7 +149,7 @@ class ExactRun:
         layers = (factors.into.transpose(0, 2, 1), factors.out)
         return Frame(objective, layers, (len(self.w1),), self.problem.time_constant, start)
 
-    def _diagnostics(self, solution: Solution, reached: Reach) -> dict[str, Any]:
+    def _diagnostics(self, solution: Solution | AlignedSolution, reached: Reach) -> dict[str, Any]:
         rounding_time = reached.rounding_time
         return {
             "balance_residual": self.measured.residual,
@@ -158,7 +166,7 @@ class ExactRun:
         }
 
 
-def conditioning(solution: Solution, reached: Reach, variance: float) -> Iterator[Warned]:
+def conditioning(solution: Solution | AlignedSolution, reached: Reach, variance: float) -> Iterator[Warned]:
     """What the overlap of the initial weights with the modes says about an answer; `variance` is that of the inputs."""
     for i in reached.missed:
         yield Warned(

@@ -29,11 +29,11 @@ def trajectory(request: TrajectoryRequest, key: str, form: Format) -> bytes:
         quantities=tuple(request.quantities),
         lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
     )
-    return encode(_document(request, key, answer(_candidates(request.method), problem)), form)
+    return encode(_document(request, key, answer(candidates(request.method), problem)), form)
 
 
-def _candidates(asked: method.Method) -> tuple[Method, ...]:
-    """The methods that may answer, the preferred one first."""
+def candidates(asked: method.Method) -> tuple[Method, ...]:
+    """Methods that may answer, the preferred one first."""
     match asked:
         case method.AutoMethod():
             return ExactMethod(), FlowMethod()

@@ -1,0 +1,27 @@
+"""Names of the dimensions of every quantity, time first."""
+
+_OF_QUANTITY: dict[str, tuple[str, ...]] = {
+    "output": ("output", "input"),
+    "input_representation": ("input", "input_2"),
+    "output_representation": ("output", "output_2"),
+    "qqt": ("row", "row_2"),
+    "singular_values": ("mode",),
+    "mode_strengths": ("mode",),
+    "alignment": ("mode",),
+    "ntk": ("output_sample", "output_sample_2"),
+    "rsm_input": ("sample", "sample_2"),
+    "rsm_output": ("sample", "sample_2"),
+    "weight_norms": ("layer",),
+}
+
+
+def dimensions(path: str, n_dimensions: int) -> tuple[str, ...]:
+    """Name the dimensions of a quantity by its path, such as `output`, `alignment.input` or `weights.0`."""
+    name, _, part = path.partition(".")
+    if name == "weights":
+        names = ("time", f"width_{int(part) + 1}", f"width_{part}")
+    elif name == "balance":
+        names = ("time", "pair")
+    else:
+        names = ("time", *_OF_QUANTITY.get(name, ()))
+    return names[:n_dimensions]

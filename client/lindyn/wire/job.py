@@ -1,0 +1,91 @@
+"""Jobs: work that goes on after the answer to the request for it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from lindyn.wire.base import Reply, Request
+from lindyn.wire.problem import Problem
+
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+FINAL: tuple[State, ...] = ("done", "failed", "cancelled")
+
+
+class ExperimentRequest(Request):
+    """Overrides of the published parameters of an experiment."""
+
+    parameters: Annotated[
+        dict[str, Any], Field(description="Numbers, or lists of numbers, by the name of the parameter.")
+    ] = Field(default_factory=dict[str, Any])
+
+
+class Job(Reply):
+    """A job and how far it is."""
+
+    id: str
+    kind: Annotated[str, Field(description="`sweep`, or the name of an experiment.")]
+    state: State
+    completed: Annotated[int, Field(description="Points that are computed.")]
+    total: int
+    created: Annotated[float, Field(description="Seconds since 1970, like the other times.")]
+    started: float | None = None
+    finished: float | None = None
+    problem: Annotated[Problem | None, Field(description="Why it failed.")] = None
+
+
+class Jobs(Reply):
+    """Jobs, the latest first."""
+
+    jobs: list[Job]
+
+
+class ExperimentParameter(Reply):
+    """A parameter that a request may override."""
+
+    default: Any
+    description: str
+    low: float
+    high: float
+
+
+class ExperimentDescription(Reply):
+    """A named experiment."""
+
+    name: str
+    title: str
+    description: str
+    parameters: dict[str, ExperimentParameter]
+
+
+class Experiments(Reply):
+    """All experiments."""
+
+    experiments: list[ExperimentDescription]
+
+
+class Variable(Reply):
+    """Values of one quantity over named dimensions."""
+
+    dims: list[str]
+    values: Any
+
+
+class PointProblem(Reply):
+    """A point that could not be computed, and why."""
+
+    index: Annotated[list[int], Field(description="Place along each axis.")]
+    code: str
+    detail: str
+
+
+class TableReply(Reply):
+    """Labelled arrays: the result of a job. In npz `coordinates.NAME` and `data.NAME`, the dimensions in `metadata`."""
+
+    job: str
+    kind: str
+    coordinates: Annotated[dict[str, Any], Field(description="Values along each dimension.")]
+    data: Annotated[dict[str, Variable], Field(description="null where a point could not be computed.")]
+    problems: list[PointProblem]
+    request: Annotated[dict[str, Any], Field(description="What was asked, with drawn seeds and defaults filled in.")]
+    version: str

@@ -1,0 +1,80 @@
+"""The engine of many machines: a Dask cluster, or one on this machine to try it."""
+
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any, Self, TypeVar, TypeVarTuple
+
+from distributed import Client, KilledWorker, LocalCluster
+from distributed.client import FutureCancelledError
+
+from lindyn_service.engine.worker import limit_threads
+from lindyn_service.errors import WorkerLostError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+RETRIES = 3
+CONNECT_SECONDS = 20.0
+
+log = logging.getLogger(__name__)
+
+
+class DaskEngine:
+    """Runs functions on the workers of a cluster, as `Engine` promises.
+
+    The cluster's workers need this package in the same version. What was sent to a worker that dies is sent to another
+    one; a function that runs already is not stopped by cancelling, so calls should take seconds, not minutes.
+
+    Args:
+        address: of the scheduler, `tcp://host:8786`; None for a cluster on this machine.
+        local_workers: how many processes that one has.
+    """
+
+    def __init__(self, address: str | None, local_workers: int = 0) -> None:
+        self._address = address
+        self._local_workers = local_workers
+        self._stack = AsyncExitStack()
+        self._client: Any
+
+    async def __aenter__(self) -> Self:
+        address: Any = self._address
+        if address is None:
+            address = await self._stack.enter_async_context(
+                LocalCluster(
+                    n_workers=self._local_workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address="127.0.0.1:0",
+                    asynchronous=True,
+                )
+            )
+        self._client = await self._stack.enter_async_context(
+            Client(address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    @property
+    def width(self) -> int:
+        """How many calls to make at the same time: all threads of the cluster, and as many again in its queues."""
+        workers: dict[str, Any] = self._client.scheduler_info()["workers"]
+        return max(1, 2 * sum(int(each["nthreads"]) for each in workers.values()))
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """See `Engine.run`; there is no queue that is full and no deadline."""
+        future = self._client.submit(_call, function, args, pure=False, retries=RETRIES)
+        try:
+            return await future
+        except (KilledWorker, FutureCancelledError) as error:
+            raise WorkerLostError(f"the cluster lost the computation ({type(error).__name__})") from error
+        finally:
+            if not future.done():
+                await future.cancel(force=True)
+
+
+def _call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+    limit_threads()
+    return function(*args)

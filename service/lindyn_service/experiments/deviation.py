@@ -1,0 +1,104 @@
+"""How far gradient descent is from the exact solution: sizes, balances and learning rates, many trials of each."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lindyn_service.dynamics.convergence import excess_loss_at
+from lindyn_service.dynamics.descent import descend, linear_gradient
+from lindyn_service.dynamics.exact import solve
+from lindyn_service.experiments.base import Cell, Parameter, Result, Table, Values
+from lindyn_service.experiments.style import new_figure
+from lindyn_service.experiments.trials import balanced_trials, excess, regression_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SAMPLES_PER_UNIT = 2
+_BLOCK_NUMBERS = 2**23  # weights that are kept at a time, 64 MB
+
+READING = (
+    "Tasks are Gaussian targets on whitened Gaussian inputs, twice as many samples as units; weights are unaligned, "
+    "their product that of two standard normal matrices; each point of a curve has its own. The deviation of a trial "
+    "is the signed mean of (L_exact - L_descent) / L_descent over the steps, the initial weights being the first, with "
+    "L = 1/(2P) ||W X - Y||^2; a curve is the mean over trials, its band the population standard deviation. "
+)
+"""What the published texts leave open and all of these experiments share."""
+
+
+def parameters(sizes: Sequence[int], trials: int) -> dict[str, Parameter]:
+    """Those that all of these experiments have."""
+    return {
+        "sizes": Parameter(sizes, "units of each layer", 1, 30, longest=20),
+        "steps": Parameter(200, "of gradient descent, the initial weights being the first", 1, 1000),
+        "trials": Parameter(trials, "random tasks and networks of each point", 1, 200),
+        "seed": Parameter(0, "of tasks and weights", 0, 2**32 - 1),
+    }
+
+
+def cells(values: Values, points: Sequence[tuple[float, float]]) -> list[Cell]:
+    """One for each size and point.
+
+    Args:
+        values: parameters.
+        points: lambda and learning rate of each.
+    """
+    return [
+        {"stream": stream, "size": size, "lambda": lam, "learning_rate": learning_rate}
+        for stream, (size, (lam, learning_rate)) in enumerate(product(values["sizes"], points))
+    ]
+
+
+def run(values: Values, cell: Cell) -> Result:
+    """Deviations of all trials of one size and point, in blocks that fit into memory."""
+    size, lam, steps, count = cell["size"], cell["lambda"], values["steps"], values["trials"]
+    block = max(1, _BLOCK_NUMBERS // (2 * size * size * steps))
+    found = np.empty(count)
+    for first in range(0, count, block):
+        numbers = range(first, min(first + block, count))
+        sources = [np.random.default_rng([values["seed"], cell["stream"], number]) for number in numbers]
+        sigma_yx, irreducible = regression_trials(size, _SAMPLES_PER_UNIT * size, sources)
+        layers = balanced_trials(size, lam, sources)
+        simulated = _simulated(*layers, sigma_yx, cell["learning_rate"], steps) + irreducible[:, None]
+        exact = _exact(*layers, sigma_yx, lam, cell["learning_rate"] * np.arange(steps)) + irreducible[:, None]
+        found[first : first + block] = np.mean((exact - simulated) / simulated, axis=1)
+    return {"deviation": found}
+
+
+def _simulated(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, learning_rate: float, steps: int) -> np.ndarray:
+    """Excess losses of gradient descent, (trial, step)."""
+    w1, w2 = descend((w1, w2), linear_gradient(sigma_yx, None), learning_rate, range(steps))
+    return excess(w2 @ w1, sigma_yx).T
+
+
+def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, times: np.ndarray) -> np.ndarray:
+    """Excess losses of the exact solution, (trial, time)."""
+    return np.stack([excess_loss_at(solve(*problem, lam), times) for problem in zip(w1, w2, sigma_yx, strict=True)])
+
+
+def tabulate(values: Values, results: Sequence[Result], axis: str, points: Sequence[float]) -> Table:
+    """Deviations along sizes, points and trials, with their means and standard deviations over the trials."""
+    found = np.stack([result["deviation"] for result in results]).reshape(len(values["sizes"]), len(points), -1)
+    return Table(
+        coordinates={"size": list(values["sizes"]), axis: np.array(points), "trial": np.arange(values["trials"])},
+        data={
+            "deviation": (("size", axis, "trial"), found),
+            "mean": (("size", axis), np.mean(found, axis=2)),
+            "standard_deviation": (("size", axis), np.std(found, axis=2)),
+        },
+    )
+
+
+def draw(table: Table, axis: str, label: str, title: str) -> "Figure":
+    """A curve with its band for each size."""
+    figure, (axes,) = new_figure(1)
+    points = table.coordinates[axis]
+    curves = zip(table.coordinates["size"], table.values("mean"), table.values("standard_deviation"), strict=True)
+    for size, mean, spread in curves:
+        (line,) = axes.plot(points, mean, label=f"{size} units")
+        axes.fill_between(points, mean - spread, mean + spread, color=line.get_color(), alpha=0.2, linewidth=0)
+    axes.set(title=title, xlabel=label, ylabel=r"mean of $(L_{exact} - L_{descent})\,/\,L_{descent}$", xscale="log")
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,148 @@
+"""How balanced common initialisations are: the entries of B approach lambda* I, its norm does not."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.balance_statistics import predicted
+from lindyn_service.dynamics.random_weights import Scheme, random_weights, variance
+from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
+from lindyn_service.experiments.style import THEORY, Axes, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SCHEMES: Mapping[str, Scheme] = {"LeCun": "lecun", "He": "he", "scaled": "scaled", "Glorot": "glorot"}
+
+
+def cells(values: Values) -> list[Cell]:
+    """One for each scheme."""
+    return [{"scheme": name} for name in _SCHEMES]
+
+
+def run(values: Values, cell: Cell) -> Result:
+    """Draw weights of one scheme again and again; all schemes start from the same normal numbers."""
+    dims, scheme, gains = _dims(values), _SCHEMES[cell["scheme"]], _gains(values, cell["scheme"])
+    draws: int = values["draws"]
+    lam, distance, on, off = np.empty((4, draws))
+    first = np.empty(0)
+    for i in range(draws):
+        w1, w2 = random_weights(dims, scheme, gains, np.random.default_rng([values["seed"], i]))
+        b, measured = w2.T @ w2 - w1 @ w1.T, balance(w1, w2)
+        lam[i] = measured.lam
+        distance[i] = _ratio(measured.residual, measured.lam, len(b))
+        on[i], off[i] = _spreads(b)
+        first = first if i else b
+    expected = predicted(dims, *_variances(dims, scheme, gains))
+    mean, residual = float(expected.mean[0, 0]), math.sqrt(float(np.sum(expected.variance)))
+    return {
+        "lambda": lam,
+        "relative_distance": distance,
+        "diagonal_variance": on,
+        "off_diagonal_variance": off,
+        "balance": first,
+        "lambda_theory": np.array(mean),
+        "relative_distance_theory": np.array(_ratio(residual, mean, len(first))),
+        "diagonal_variance_theory": np.array(expected.variance[0, 0]),
+        "off_diagonal_variance_theory": np.array(expected.variance[0, -1]),
+    }
+
+
+def tabulate(values: Values, results: Sequence[Result]) -> Table:
+    """All schemes side by side."""
+    dimensions = {"balance": ("scheme", "unit", "other_unit")}
+    units = list(range(values["hidden"]))
+    return Table(
+        coordinates={
+            "scheme": list(_SCHEMES),
+            "draw": list(range(values["draws"])),
+            "unit": units,
+            "other_unit": units,
+        },
+        data={
+            name: (
+                dimensions.get(name, ("scheme",) if name.endswith("theory") else ("scheme", "draw")),
+                np.stack([result[name] for result in results]),
+            )
+            for name in results[0]
+        },
+    )
+
+
+def draw(table: Table) -> "Figure":
+    """B of the first draw of each scheme; lambda* and the distance from lambda* I of all draws."""
+    figure, panels = new_figure(len(_SCHEMES) + 2)
+    for name, b, axes in zip(_SCHEMES, table.values("balance"), panels, strict=False):
+        largest = float(np.max(np.abs(b)))
+        image = axes.imshow(b, cmap="RdBu_r", vmin=-largest, vmax=largest)
+        axes.figure.colorbar(image, ax=axes, shrink=0.85)
+        axes.grid(visible=False)
+        axes.set(title=f"{name}: $B$", xlabel="hidden unit", ylabel="hidden unit")
+    _draw_spread(panels[-2], table, "lambda", "λ* = tr B / hidden units")
+    _draw_spread(panels[-1], table, "relative_distance", "‖B - λ*I‖ / ‖λ*I‖")
+    panels[-1].set_ylim(bottom=0)
+    return figure
+
+
+def _draw_spread(axes: Axes, table: Table, name: str, label: str) -> None:
+    """All draws of each scheme, and the prediction."""
+    drawn, theory = table.values(name), table.values(f"{name}_theory")
+    places = np.arange(len(drawn))
+    shifts = np.linspace(-0.2, 0.2, drawn.shape[1])
+    axes.plot((places[:, None] + shifts).T, drawn.T, linestyle="none", marker=".", markersize=4)
+    axes.hlines(theory, places - 0.3, places + 0.3, color=THEORY, linewidth=1, label="theory")
+    axes.set_xticks(places, _SCHEMES)
+    axes.set(ylabel=label)
+    axes.legend(frameon=False)
+
+
+def _dims(values: Values) -> tuple[int, int, int]:
+    return values["inputs"], values["hidden"], values["outputs"]
+
+
+def _gains(values: Values, name: str) -> tuple[float, float]:
+    return (values["gain_1"], values["gain_2"]) if name == "scaled" else (1.0, 1.0)
+
+
+def _variances(dims: tuple[int, int, int], scheme: Scheme, gains: tuple[float, float]) -> tuple[float, float]:
+    return variance(scheme, dims[0], dims[1], gains[0]), variance(scheme, dims[1], dims[2], gains[1])
+
+
+def _ratio(residual: float, lam: float, hidden: int) -> float:
+    """Residual over ||lam I||; none without a balance."""
+    return residual / (abs(lam) * math.sqrt(hidden)) if lam else math.nan
+
+
+def _spreads(b: np.ndarray) -> tuple[float, float]:
+    """Variances of the entries on and off the diagonal."""
+    return float(np.var(np.diagonal(b))), float(np.var(b[~np.eye(len(b), dtype=bool)]))
+
+
+EXPERIMENT = Experiment(
+    name="figure-3.1",
+    title="Balance of random initial weights",
+    description=(
+        "B = W2^T W2 - W1 W1^T for weights drawn by the schemes of LeCun, He and Glorot and by LeCun's with gains "
+        "(scaled): the nearest multiple lambda* I, the distance from it relative to ||lambda* I||, and the variances "
+        "of the entries on and off the diagonal within a draw, with what theory predicts for the widths. The entries "
+        "approach those of lambda* I as the widths grow; the relative distance does not vanish. The widths are those "
+        "of the published picture, which its title and its text give differently. Source: thesis section 3.1, with the "
+        "variance of Theorem 3.1.1 corrected (2, not 4, on the diagonal)."
+    ),
+    parameters={
+        "inputs": Parameter(40, "input units", 1, 300),
+        "hidden": Parameter(120, "hidden units", 2, 300),
+        "outputs": Parameter(200, "output units", 1, 300),
+        "draws": Parameter(50, "random networks of each scheme", 1, 200),
+        "gain_1": Parameter(1.0, "gain of the first layer, scheme scaled", 0.01, 100),
+        "gain_2": Parameter(2.0, "gain of the second layer, scheme scaled", 0.01, 100),
+        "seed": Parameter(0, "of the random weights", 0, 2**53 - 1),
+    },
+    cells=cells,
+    run=run,
+    tabulate=tabulate,
+    draw=draw,
+)

@@ -1,0 +1,130 @@
+"""The rate at which the loss falls: its formula, the exact solution, and the differences of gradient descent."""
+
+from collections.abc import Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lindyn_service.dynamics.continual import ContinualTask, Segment, measure
+from lindyn_service.dynamics.descent import descend, linear_gradient
+from lindyn_service.dynamics.exact import solve
+from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
+from lindyn_service.experiments.style import THEORY, Axes, new_figure
+from lindyn_service.experiments.trials import balanced_trials, excess, regression_trials
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_TRIALS_PER_CELL = 10
+_DRAWN_RANGE = 1e-8  # of the largest rate
+
+
+def cells(values: Values) -> list[Cell]:
+    """Some trials each, of one lambda."""
+    firsts = range(0, values["trials"], _TRIALS_PER_CELL)
+    return [
+        {"lambda": lam, "trials": list(range(first, min(first + _TRIALS_PER_CELL, values["trials"])))}
+        for lam, first in product(values["lambdas"], firsts)
+    ]
+
+
+def run(values: Values, cell: Cell) -> Result:
+    """Rates of all trials; the tasks are the same for each lambda."""
+    sources = [np.random.default_rng([values["seed"], trial]) for trial in cell["trials"]]
+    size, rate, lam = values["size"], values["learning_rate"], cell["lambda"]
+    sigma_yx, _ = regression_trials(size, values["samples_per_unit"] * size, sources)
+    layers = balanced_trials(size, lam, sources)
+    w1, w2 = descend(layers, linear_gradient(sigma_yx, None), rate, range(values["steps"] + 1))
+    w = w2 @ w1
+    quotient = np.diff(excess(w, sigma_yx), axis=0).T / rate
+    formula = np.einsum("stij,stij->ts", np.diff(w, axis=0) / rate, (w - sigma_yx)[:-1])
+    times = rate * np.arange(values["steps"])
+    exact = np.stack([_exact(*problem, lam, times) for problem in zip(*layers, sigma_yx, strict=True)])
+    return {"quotient": quotient, "formula": formula, "exact": exact}
+
+
+def tabulate(values: Values, results: Sequence[Result]) -> Table:
+    """Rates along lambdas, trials and steps; largest deviations from the quotient, relative to its largest value."""
+    shape = (len(values["lambdas"]), values["trials"], values["steps"])
+    rates = {name: np.concatenate([r[name] for r in results]).reshape(shape) for name in results[0]}
+    largest = np.max(np.abs(rates["quotient"]), axis=2)
+    curves = {f"rate_{name}": (("lambda", "trial", "step"), rate) for name, rate in rates.items()}
+    deviations = {
+        f"deviation_{name}": (("lambda", "trial"), np.max(np.abs(rates[name] - rates["quotient"]), axis=2) / largest)
+        for name in ("formula", "exact")
+    }
+    return Table(
+        coordinates={
+            "lambda": np.array(values["lambdas"]),
+            "trial": np.arange(values["trials"]),
+            "step": np.arange(values["steps"]),
+        },
+        data={**curves, **deviations},
+    )
+
+
+def draw(table: Table) -> "Figure":
+    """Rates of the first trial for each lambda, and the deviations of all."""
+    lambdas = table.coordinates["lambda"]
+    figure, panels = new_figure(len(lambdas) + 1)
+    for i, (lam, axes) in enumerate(zip(lambdas, panels, strict=False)):
+        _draw_rates(axes, table, i)
+        axes.set(title=f"λ = {lam:g}, first trial", xlabel="step + 1", ylabel="−dL/dt, per unit of time")
+    axes, places = panels[-1], np.arange(len(lambdas))
+    for name, shift in (("formula", -0.15), ("exact", 0.15)):
+        found = table.values(f"deviation_{name}")
+        spread = shift + np.linspace(-0.1, 0.1, found.shape[1])
+        axes.plot((places[:, None] + spread).ravel(), found.ravel(), marker=".", linestyle="none", label=name)
+    axes.set_xticks(places, [f"{lam:g}" for lam in lambdas])
+    axes.set(title="largest deviation, all trials", xlabel="λ", ylabel="of the largest rate of descent")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    return figure
+
+
+def _draw_rates(axes: Axes, table: Table, i: int) -> None:
+    steps = table.coordinates["step"] + 1
+    quotient, formula, exact = (-table.values(f"rate_{name}")[i, 0] for name in ("quotient", "formula", "exact"))
+    axes.plot(steps, quotient, linewidth=3, alpha=0.6, label="difference quotient of descent")
+    axes.plot(steps, formula, linewidth=1, label="formula along descent")
+    axes.plot(steps, exact, color=THEORY, linewidth=1, linestyle="--", label="exact")
+    largest = max(float(np.max(exact)), 1e-300)
+    axes.set(xscale="log", yscale="log", ylim=(_DRAWN_RANGE * largest, 3 * largest))
+    axes.legend(frameon=False)
+
+
+def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, times: np.ndarray) -> np.ndarray:
+    """dL/dt of the exact solution, (time,)."""
+    task = ContinualTask(sigma_yx)
+    segment = Segment(task, solve(w1, w2, sigma_yx, lam), w1, w2, float(times[-1]))
+    return measure(segment, [task], times)[1][:, 0]
+
+
+EXPERIMENT = Experiment(
+    name="figure-4.7",
+    title="Rate of loss",
+    description=(
+        "The rate of the loss, Tr[dW/dt (W - S)^T], against the difference quotients of the losses of gradient "
+        "descent: once as published, with W and its differences taken from the same descent (formula), and once from "
+        "the exact solution at the time of each step (exact). The deviation of a trial is the largest absolute one "
+        "over all steps, relative to the largest difference quotient; both fall in proportion to the learning rate. "
+        "Published rates are per step; these are per unit of time, learning rate times steps. The published caption "
+        "says lambda = 5, its code 1; both are here. Tasks are Gaussian targets on whitened Gaussian inputs; weights "
+        "are unaligned, their product that of two standard normal matrices. Source: thesis Theorem 4.4.1, with (4.36) "
+        "corrected to (4.42), and Figure 4.7."
+    ),
+    parameters={
+        "size": Parameter(5, "units of each layer", 1, 10),
+        "samples_per_unit": Parameter(2, "samples of a task over units", 1, 100),
+        "lambdas": Parameter((1.0, 5.0), "balance of the weights", -100, 100, longest=5),
+        "learning_rate": Parameter(0.01, "of gradient descent", 1e-6, 0.1),
+        "steps": Parameter(1000, "of gradient descent", 1, 10_000),
+        "trials": Parameter(20, "random tasks and networks", 1, 100),
+        "seed": Parameter(0, "of tasks and weights", 0, 2**32 - 1),
+    },
+    cells=cells,
+    run=run,
+    tabulate=tabulate,
+    draw=draw,
+)

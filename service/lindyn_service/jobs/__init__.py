@@ -1,0 +1,1 @@
+"""Jobs: long work in small, content-addressed points, which survives the process that does it."""

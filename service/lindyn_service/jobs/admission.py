@@ -1,0 +1,103 @@
+"""Which sweeps are taken: their paths are known, their values valid, their size within the limits. Runs in a worker."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, cast
+
+from lindyn.wire.document import InvalidDocumentError
+from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service.errors import InvalidRequestError, TooLargeError
+from lindyn_service.operations import TRAJECTORY, with_seeds
+from lindyn_service.translate.sweep import first_points, read_point
+
+MOST_LOOKED_AT = 5_000
+
+
+@dataclass(frozen=True)
+class SweepLimits:
+    """What one sweep may ask for."""
+
+    points: int
+    result_bytes: int
+    point_bytes: int
+    point_flops: float
+
+
+def admit(request: SweepRequest, limits: SweepLimits) -> SweepRequest:
+    """Check a sweep, each value of each axis once, and draw the seeds that the base request leaves out.
+
+    Raises:
+        InvalidRequestError: a path or a value is wrong wherever the other axes stand.
+        TooLargeError: more points, work or numbers than the limits allow.
+    """
+    total = prod(request.shape)
+    if total > limits.points:
+        raise TooLargeError(
+            f"the grid has {' x '.join(map(str, request.shape))} = {total} points, the limit is {limits.points}; "
+            "give the axes fewer values, or split the sweep"
+        )
+    first: TrajectoryRequest | None = None
+    numbers = 0
+    for looked_at, index in enumerate(first_points(request)):
+        if looked_at == MOST_LOOKED_AT:
+            break
+        point = _valid(request, index)
+        first = first or point
+        numbers = max(numbers, _check_cost(request, point, limits))
+    if 8 * numbers * total > limits.result_bytes:
+        raise TooLargeError(
+            f"the result is estimated to take {8 * numbers * total:.3g} bytes, the limit is {limits.result_bytes:.3g}; "
+            "collect scalars instead of quantities, or fewer points or times"
+        )
+    return request if first is None else request.model_copy(update={"base": _with_drawn_seeds(request, first)})
+
+
+def _valid(request: SweepRequest, index: tuple[int, ...]) -> TrajectoryRequest:
+    """Read a point; what is wrong with a value is said where the sweep has it."""
+    try:
+        return read_point(request, index)
+    except InvalidDocumentError as error:
+        found = tuple(_located(request, index, path, detail) for path, detail in error.errors)
+        path, detail = found[0]
+        raise InvalidRequestError(f"{path}: {detail}", found) from None
+
+
+def _located(request: SweepRequest, index: tuple[int, ...], path: str, detail: str) -> tuple[str, str]:
+    for i, (axis, value) in enumerate(zip(request.axes, index, strict=True)):
+        if path == axis.path and detail == "this field is unknown":
+            return f"axes.{i}.path", f"{axis.path!r} is no field of a request for a trajectory"
+        if f"{path}.".startswith(f"{axis.path}."):
+            return f"axes.{i}.values.{value}{path.removeprefix(axis.path)}", detail
+    return f"base.{path}", detail
+
+
+def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLimits) -> int:
+    """Numbers that a point gives."""
+    quantities = [name for name in request.collect if name in QUANTITIES]
+    cost = TRAJECTORY.cost(point.model_copy(update={"quantities": quantities or ["loss"]}))
+    numbers = len(request.collect) + (cost.numbers - point.n_times if quantities else 0)
+    if cost.flops > limits.point_flops:
+        raise TooLargeError(
+            f"a point is estimated to take {cost.flops:.3g} floating-point operations, the limit is "
+            f"{limits.point_flops:.3g}; ask for fewer times or steps, or smaller widths"
+        )
+    if 20 * numbers > limits.point_bytes:
+        raise TooLargeError(
+            f"a point is estimated to give {numbers} numbers, the limit is {limits.point_bytes // 20}; collect scalars "
+            "instead of quantities, or fewer times"
+        )
+    return numbers
+
+
+def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[str, Any]:
+    """The base request with seeds for network and task, unless an axis or the request itself gives them."""
+    base = dict(request.base)
+    drawn = with_seeds(first)
+    for part in ("network", "task"):
+        given = cast("dict[str, Any]", base[part]) if isinstance(base.get(part), dict) else {}
+        swept = any(axis.path in (part, f"{part}.seed", f"{part}.kind") for axis in request.axes)
+        seed = getattr(getattr(drawn, part), "seed", None)
+        if given and seed is not None and given.get("seed") is None and not swept:
+            base[part] = {**given, "seed": seed}
+    return base

@@ -1,0 +1,161 @@
+"""One job from its first point to its result."""
+
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+from anyio import CancelScope, create_task_group, sleep
+
+from lindyn.wire.job import Job, State
+from lindyn.wire.problem import Problem
+from lindyn_service.cache.redis import RedisCache
+from lindyn_service.engine.base import Engine
+from lindyn_service.errors import BusyError, JobsUnavailableError, WorkerLostError
+from lindyn_service.jobs.plan import Call, Plan
+from lindyn_service.jobs.store import JobStore
+
+ATTEMPTS = 5
+CHUNK_SECONDS = 0.3  # long against the 1 ms that a chunk costs, short against the second in which a job is cancelled
+FIRST_CHUNK = 4
+REPORT_SECONDS = 0.2
+RETRY_SECONDS = 0.5
+READ_AT_ONCE = 256
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class JobRun:
+    """Computes the points that the cache does not have, in chunks of about the same time.
+
+    Args:
+        job: as it was when it was taken.
+        request: as it was stored.
+        plan: what to compute.
+        store: is told how far the job is.
+        cache: of the points.
+        engine: computes.
+        width: chunks at the same time.
+    """
+
+    def __init__(
+        self, job: Job, request: bytes, plan: Plan, store: JobStore, cache: RedisCache, engine: Engine, width: int
+    ) -> None:
+        self._job = job
+        self._request = request
+        self._plan = plan
+        self._store = store
+        self._cache = cache
+        self._engine = engine
+        self._width = width
+        self._left = deque(range(plan.total))
+        self._completed = 0
+        self._seconds_per_point: float | None = None
+        self._failure: Exception | None = None
+
+    async def run(self) -> None:
+        """Compute, assemble and store, or stop where the job is cancelled.
+
+        Raises:
+            Exception: whatever a point or the assembly raised.
+        """
+        archive: bytes | None = None
+        with CancelScope() as scope:
+            async with create_task_group() as reports:
+                reports.start_soon(self._report, scope)
+                async with create_task_group() as work:
+                    for _ in range(self._width):
+                        work.start_soon(self._work, work.cancel_scope)
+                if self._failure is None:
+                    archive = await self._assemble()
+                reports.cancel_scope.cancel()
+        if self._failure is not None:
+            raise self._failure
+        if archive is None:
+            await self.end("cancelled")
+            return
+        result = archive
+        await self._insist(lambda: self._store.put_result(self._job.id, result))
+        await self.end("done")
+
+    async def end(self, state: State, problem: Problem | None = None) -> None:
+        """Note the end of the job, however long the store takes to answer."""
+        await self._insist(lambda: self._store.restore(self._job, self._request))
+        await self._insist(lambda: self._store.progress(self._job.id, self._completed))
+        await self._insist(lambda: self._store.finish(self._job.id, state, problem))
+
+    async def _report(self, scope: CancelScope) -> None:
+        """Say how far the job is; cancel it when that is wanted."""
+        while True:
+            try:
+                if not await self._store.progress(self._job.id, self._completed):
+                    log.warning("the store has lost job %s; writing it again", self._job.id)
+                    await self._store.restore(self._job, self._request)
+                    await self._store.start(self._job.id)
+                elif await self._store.is_cancelled(self._job.id):
+                    scope.cancel()
+            except JobsUnavailableError as error:
+                log.warning("%s", error)
+            await sleep(REPORT_SECONDS)
+
+    async def _work(self, others: CancelScope) -> None:
+        try:
+            while self._left:
+                numbers = self._next_chunk()
+                await self._compute(numbers)
+                self._completed += len(numbers)
+        except Exception as error:
+            self._failure = error  # a task group would wrap it
+            others.cancel()
+
+    def _next_chunk(self) -> list[int]:
+        """So many points as take about a chunk's time, and fewer towards the end, so that all workers end together."""
+        most = math.ceil(len(self._left) / (2 * self._width))
+        wanted = FIRST_CHUNK if self._seconds_per_point is None else int(CHUNK_SECONDS / self._seconds_per_point)
+        return [self._left.popleft() for _ in range(max(1, min(wanted, most)))]
+
+    async def _compute(self, numbers: Sequence[int]) -> list[bytes]:
+        """The bytes of some points, from the cache or computed now."""
+        names = [f"point:{key}" for key in self._plan.keys(numbers)]
+        records = await self._cache.get_many(names)
+        missing = [i for i, record in enumerate(records) if record is None]
+        if missing:
+            started = time.monotonic()
+            computed = await self._attempt(self._plan.compute([numbers[i] for i in missing]))
+            self._seconds_per_point = max((time.monotonic() - started) / len(missing), 1e-6)
+            fresh = dict(zip(missing, computed, strict=True))
+            await self._cache.put_many({names[i]: record for i, record in fresh.items()})
+            records = [fresh.get(i, record) for i, record in enumerate(records)]
+        return [record for record in records if record is not None]
+
+    async def _assemble(self) -> bytes:
+        """Read all points back; what was evicted meanwhile is computed again."""
+        records: list[bytes] = []
+        for start in range(0, self._plan.total, READ_AT_ONCE):
+            records += await self._compute(range(start, min(start + READ_AT_ONCE, self._plan.total)))
+        return await self._attempt(self._plan.assemble(self._job.id, records))
+
+    async def _attempt(self, call: Call) -> Any:  # noqa: ANN401 (whatever the function returns)
+        """Run a call; a process that dies on the way costs another attempt."""
+        function, arguments = call
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._engine.run(function, *arguments)
+            except (BusyError, WorkerLostError) as error:
+                if attempt == ATTEMPTS:
+                    raise
+                log.warning("job %s tries again: %s", self._job.id, error)
+                await sleep(RETRY_SECONDS * attempt)
+        raise AssertionError
+
+    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await ask()
+            except JobsUnavailableError as error:
+                log.warning("job %s waits: %s", self._job.id, error)
+                await sleep(RETRY_SECONDS)

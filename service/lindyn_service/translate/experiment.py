@@ -1,0 +1,83 @@
+"""Cells of experiments, their tables and their pictures."""
+
+# pyright: reportUnknownMemberType=false
+# (matplotlib has incomplete annotations)
+
+import io
+from collections.abc import Sequence
+from typing import Any, Literal, cast
+
+from lindyn.wire import npz
+from lindyn_service.errors import InvalidRequestError
+from lindyn_service.experiments.base import Experiment, Parameter
+from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.translate.table import read_table, table
+
+Picture = Literal["svg", "png"]
+
+_DOTS_PER_INCH = 150
+
+
+def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, Any]:
+    """Fill in the published parameters.
+
+    Raises:
+        InvalidRequestError: an override is unknown, of another kind or out of bounds.
+    """
+    errors: list[tuple[str, str]] = []
+    for name, value in overrides.items():
+        problem = (
+            _unknown(experiment) if name not in experiment.parameters else _wrong(experiment.parameters[name], value)
+        )
+        if problem is not None:
+            errors.append((f"parameters.{name}", problem))
+    if errors:
+        path, detail = errors[0]
+        raise InvalidRequestError(f"{path}: {detail}", tuple(errors))
+    return {**experiment.defaults(), **overrides}
+
+
+def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> list[bytes]:
+    """Compute some cells of an experiment."""
+    experiment = EXPERIMENTS[name]
+    cells = experiment.cells(values)
+    return [npz.pack({}, experiment.run(values, cells[i])) for i in numbers]
+
+
+def experiment_table(job: str, name: str, values: dict[str, Any], records: Sequence[bytes]) -> bytes:
+    """Put all cells of an experiment into one table."""
+    results = [npz.unpack(record, largest_bytes=2 * len(record) + 2**16)[1] for record in records]
+    return table(job, name, EXPERIMENTS[name].tabulate(values, results), {"parameters": values})
+
+
+def experiment_picture(archive: bytes, form: Picture) -> bytes:
+    """Draw the table of an experiment."""
+    content, metadata = read_table(archive)
+    figure = EXPERIMENTS[metadata["kind"]].draw(content)
+    buffer = io.BytesIO()
+    options: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
+    figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, **options)
+    return buffer.getvalue()
+
+
+def _unknown(experiment: Experiment) -> str:
+    return f"this parameter is unknown, {experiment.name} has {', '.join(experiment.parameters)}"
+
+
+def _wrong(parameter: Parameter, value: object) -> str | None:
+    """Say what is wrong with an override: it must be of the kind of the default, and within its bounds."""
+    listed = isinstance(parameter.default, list | tuple)
+    if listed != isinstance(value, list):
+        return f"got {type(value).__name__}, expected {'a list of numbers' if listed else 'a number'}"
+    numbers = cast("list[object]", value) if isinstance(value, list) else [value]
+    if not 1 <= len(numbers) <= parameter.longest:
+        return f"got {len(numbers)} values, expected 1 to {parameter.longest}"
+    sample = parameter.default[0] if isinstance(parameter.default, list | tuple) else parameter.default
+    kind = int if isinstance(sample, int) else float
+    for number in numbers:
+        allowed = int if kind is int else int | float
+        if isinstance(number, bool) or not isinstance(number, allowed):
+            return f"got {number!r}, expected {'an integer' if kind is int else 'a number'}"
+        if not parameter.low <= number <= parameter.high:
+            return f"got {number:g}, expected {parameter.low:g} to {parameter.high:g}"
+    return None

@@ -1,0 +1,164 @@
+"""Points of a sweep: expanding them, computing them, and putting them into one table."""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Any
+
+import orjson
+
+from lindyn.wire.conflicts import conflicts
+from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.network import BalancedNetwork
+from lindyn.wire.sweep import Axis, SweepRequest
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.errors import InvalidRequestError, ServiceError
+from lindyn_service.methods.base import Problem
+from lindyn_service.methods.summary import summarise
+from lindyn_service.translate.encode import SOLVER
+from lindyn_service.translate.problem import moments, weights
+from lindyn_service.translate.trajectory import candidates
+
+_WHOLE = ("network", "task", "times", "method")  # parts that are validated once where no axis leads into them
+
+
+def indices(request: SweepRequest) -> Iterator[tuple[int, ...]]:
+    """Places of all points, the last axis fastest."""
+    return product(*(range(n) for n in request.shape))
+
+
+def first_points(request: SweepRequest) -> Iterator[tuple[int, ...]]:
+    """The first point, and those that differ from it in one axis: enough to see every value once."""
+    origin = (0,) * len(request.axes)
+    yield origin
+    for i, n in enumerate(request.shape):
+        for value in range(1, n):
+            yield (*origin[:i], value, *origin[i + 1 :])
+
+
+def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Any]:
+    """The base request with the values of one point put in.
+
+    Raises:
+        InvalidRequestError: a path leads through something that has no parts.
+    """
+    document = dict(request.base)
+    for i, (axis, position) in enumerate(zip(request.axes, index, strict=True)):
+        _put(document, axis, i, axis.values[position])
+    return document
+
+
+def point_keys(request: SweepRequest, places: Sequence[tuple[int, ...]]) -> list[str]:
+    """Content addresses: of the base, what is collected, and the values of the axes by their paths."""
+    order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
+    base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
+    state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in order]}))
+    values = [[_canonical(value) for value in axis.values] for axis in request.axes]
+    keys: list[str] = []
+    for index in places:
+        own = state.copy()
+        for i in order:
+            own.update(len(values[i][index[i]]).to_bytes(8, "little") + values[i][index[i]])
+        keys.append(own.hexdigest())
+    return keys
+
+
+def compute_points(request: SweepRequest, places: Sequence[tuple[int, ...]]) -> list[bytes]:
+    """Compute some points; each is encoded by itself, with its problem where it cannot be computed."""
+    return [orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY) for found in _Points(request).compute(places)]
+
+
+def read_point(request: SweepRequest, index: Sequence[int]) -> TrajectoryRequest:
+    """Validate one point.
+
+    Raises:
+        InvalidRequestError: a path is wrong.
+        InvalidDocumentError: the request that the point makes is invalid.
+    """
+    return read(TrajectoryRequest, place(request, index))
+
+
+class _Points:
+    """Validates and draws but once what no axis changes."""
+
+    def __init__(self, request: SweepRequest) -> None:
+        self._request = request
+        self._axes = tuple(axis.path.split(".")[0] for axis in request.axes)
+        self._parts: dict[str, Any] = {}
+        self._task: tuple[object, tuple[int, ...], Moments] | None = None
+
+    def compute(self, places: Sequence[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
+        for index in places:
+            try:
+                yield {"values": self._summary(index)}
+            except InvalidDocumentError as error:
+                yield {"problem": {"code": InvalidRequestError.code, "detail": str(error)}}
+            except ServiceError as error:
+                yield {"problem": {"code": error.code, "detail": error.detail}}
+
+    def _summary(self, index: tuple[int, ...]) -> Mapping[str, Any]:
+        request = read(TrajectoryRequest, {**place(self._request, index), **self._parts}, conflicts)
+        self._parts = self._parts or {name: getattr(request, name) for name in _WHOLE if name not in self._axes}
+        trained_on = self._moments(request)
+        problem = Problem(
+            weights=weights(request.network, trained_on),
+            moments=trained_on,
+            time_constant=request.time_constant,
+            times=request.resolved_times(),
+            quantities=(),
+            lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+        )
+        return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
+
+    def _moments(self, request: TrajectoryRequest) -> Moments:
+        if self._task is None or self._task[0] is not request.task or self._task[1] != request.dims:
+            self._task = (request.task, request.dims, moments(request.task, request.dims))
+        return self._task[2]
+
+
+def _put(document: dict[str, Any], axis: Axis, number: int, value: Any) -> None:  # noqa: ANN401 (JSON)
+    """Copy what lies on the path, and put the value at its end."""
+    *parents, last = axis.path.split(".")
+    node: Any = document
+    for name in parents:
+        child = _part(node, name, axis, number)
+        copied = dict(child) if isinstance(child, dict) else list(child) if isinstance(child, list) else None
+        if copied is None:
+            raise _unknown(axis, number, f"leads through {name!r}, which has no parts")
+        _set(node, name, copied, axis, number)
+        node = copied
+    _set(node, last, value, axis, number)
+
+
+def _part(node: Any, name: str, axis: Axis, number: int) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(node, dict):
+        if name not in node:
+            raise _unknown(axis, number, f"leads through {name!r}, which the base request does not have")
+        return node[name]
+    return node[_index(node, name, axis, number)]
+
+
+def _set(node: Any, name: str, value: Any, axis: Axis, number: int) -> None:  # noqa: ANN401 (JSON)
+    if isinstance(node, dict):
+        node[name] = value
+    else:
+        node[_index(node, name, axis, number)] = value
+
+
+def _index(node: list[Any], name: str, axis: Axis, number: int) -> int:
+    if not name.isdecimal() or int(name) >= len(node):
+        raise _unknown(axis, number, f"asks for part {name!r} of a list of {len(node)}")
+    return int(name)
+
+
+def _unknown(axis: Axis, number: int, detail: str) -> InvalidRequestError:
+    path = f"axes.{number}.path"
+    return InvalidRequestError(f"{path}: {axis.path!r} {detail}", ((path, f"{axis.path!r} {detail}"),))
+
+
+def _canonical(value: Any) -> bytes:  # noqa: ANN401 (JSON)
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_SORT_KEYS)

@@ -1,0 +1,107 @@
+"""Results of jobs: labelled arrays, as npz where they are kept and as JSON where that is asked for."""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from lindyn.wire import npz
+from lindyn.wire.dimensions import dimensions
+from lindyn.wire.sweep import SweepRequest
+from lindyn_service.experiments.base import Table
+from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.sweep import indices, read_point
+
+_COORDINATES, _DATA = "coordinates.", "data."
+
+
+def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes]) -> bytes:
+    """Put all points of a sweep, in their order, into one archive."""
+    points = [orjson.loads(record) for record in records]
+    problems = [
+        {"index": list(index), **point["problem"]}
+        for index, point in zip(indices(request), points, strict=True)
+        if "problem" in point
+    ]
+    names = list(dict.fromkeys(name for point in points for name in point.get("values", ())))
+    axes = tuple(axis.path for axis in request.axes)
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name in names:
+        stacked = _stacked([point.get("values", {}).get(name) for point in points])
+        data[name] = (axes + dimensions(name, stacked.ndim - 1), stacked.reshape(*request.shape, *stacked.shape[1:]))
+    coordinates: dict[str, Any] = {axis.path: axis.values for axis in request.axes}
+    if any("time" in dims for dims, _ in data.values()) and not any(path.startswith("times") for path in axes):
+        coordinates["time"] = read_point(request, (0,) * len(axes)).resolved_times()
+    return table(job, "sweep", Table(coordinates, data), request.model_dump(by_alias=True), problems)
+
+
+def table(
+    job: str, kind: str, content: Table, request: Mapping[str, Any], problems: Sequence[Mapping[str, Any]] = ()
+) -> bytes:
+    """Write labelled arrays as an archive; what is no vector of numbers among the coordinates stays JSON."""
+    arrays = {f"{_DATA}{name}": np.asarray(values, dtype=np.float64) for name, (_, values) in content.data.items()}
+    others: dict[str, Any] = {}
+    for name, values in content.coordinates.items():
+        vector = _vector(values)
+        if vector is None:
+            others[name] = list(values)
+        else:
+            arrays[f"{_COORDINATES}{name}"] = vector
+    metadata = {
+        "job": job,
+        "kind": kind,
+        "coordinates": others,
+        "dims": {name: list(dims) for name, (dims, _) in content.data.items()},
+        "problems": list(problems),
+        "request": request,
+        "version": VERSION,
+    }
+    return npz.pack(orjson.loads(orjson.dumps(metadata, option=orjson.OPT_SERIALIZE_NUMPY)), arrays)
+
+
+def read_table(archive: bytes) -> tuple[Table, dict[str, Any]]:
+    """The labelled arrays of an archive, and what else it says."""
+    metadata, arrays = npz.unpack(archive, largest_bytes=2 * len(archive) + 2**16, most_entries=2**16)
+    dims: dict[str, list[str]] = metadata.pop("dims")
+    coordinates: dict[str, Any] = metadata.pop("coordinates")
+    for name, array in arrays.items():
+        if name.startswith(_COORDINATES):
+            coordinates[name.removeprefix(_COORDINATES)] = array
+    data = {name: (tuple(labels), arrays[f"{_DATA}{name}"]) for name, labels in dims.items()}
+    return Table(coordinates, data), metadata
+
+
+def table_as_json(archive: bytes) -> bytes:
+    """The same result as JSON; NaN becomes null."""
+    content, metadata = read_table(archive)
+    document = {
+        **metadata,
+        "coordinates": content.coordinates,
+        "data": {name: {"dims": dims, "values": values} for name, (dims, values) in content.data.items()},
+    }
+    return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _stacked(values: Sequence[Any]) -> np.ndarray:
+    """One array of all points; NaN where a point has no value, or where its value is smaller than that of others."""
+    arrays = [None if value is None else np.asarray(value, dtype=np.float64) for value in values]
+    shapes = [array.shape for array in arrays if array is not None]
+    n_dimensions = max((len(shape) for shape in shapes), default=0)
+    largest = [max(shape[i] for shape in shapes if len(shape) > i) for i in range(n_dimensions)]
+    stacked = np.full((len(arrays), *largest), np.nan)
+    for i, array in enumerate(arrays):
+        if array is not None:
+            stacked[(i, *(slice(n) for n in array.shape))] = array
+    return stacked
+
+
+def _vector(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:
+    """The values as float64, if they are plain numbers."""
+    if isinstance(values, np.ndarray):
+        return values.astype(np.float64) if values.dtype.kind in "fiu" else None
+    numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return np.array(values, dtype=np.float64) if numbers else None

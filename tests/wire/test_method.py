@@ -1,0 +1,144 @@
+"""Methods: by name or with their settings, each with its bounds."""
+
+import numpy as np
+import pytest
+from support import rules
+from support.documents import METHODS, document
+from support.rules import GONE, NO_NUMBERS
+
+from lindyn.wire import method
+from lindyn.wire.document import read
+from lindyn.wire.trajectory import TrajectoryRequest
+
+
+def broken(given):
+    return rules.broken(TrajectoryRequest, document() | {"method": given})
+
+
+def taken(given):
+    return read(TrajectoryRequest, document() | {"method": given}).method
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("auto", method.AutoMethod(kind="auto")),
+        ("exact", method.ExactMethod(kind="exact")),
+        ("flow", method.FlowMethod(kind="flow", rtol=1e-12, atol=None)),
+    ],
+)
+def test_a_name_is_short_for_the_method_with_its_defaults(name, expected):
+    for given in (name, np.str_(name), {"kind": name}, expected):
+        assert taken(given) == expected
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_settings_arrive(kind):
+    assert taken(METHODS[kind]).model_dump() == METHODS[kind]
+
+
+def test_descent_is_linear_by_default():
+    assert taken({"kind": "descent", "learning_rate": 2}).activation == "linear"
+
+
+def test_every_method_has_a_name():
+    assert tuple(METHODS) == method.METHODS
+
+
+@pytest.mark.parametrize("name", ["euler", "", "Auto", "flow ", "(grid)", "auto\n"])
+def test_names_that_are_none(name):
+    assert broken(name) == {"method": f"got {name!r}, allowed are 'auto', 'exact', 'flow', 'descent'"}
+
+
+def test_a_long_name_is_cut():
+    assert len(broken("x" * 10_000)["method"]) < 150
+
+
+def test_descent_has_no_default_learning_rate():
+    for given in ("descent", {"kind": "descent"}):
+        assert broken(given) == {"method.learning_rate": "this field is required"}
+
+
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        (None, "None"),
+        (3, "3"),
+        (True, "True"),
+        (["auto"], "a value of type list"),
+        (b"auto", "a value of type bytes"),
+        (np.array("auto"), "a value of type ndarray"),
+    ],
+    ids=str,
+)
+def test_neither_a_name_nor_an_object(given, got):
+    assert broken(given) == {"method": f"Input should be 'auto', 'exact', 'flow' or an object, got {got}"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "got"), [("euler", "'euler'"), ("Flow", "'Flow'"), (None, "None"), (3, "3"), (["flow"], "a value of type")]
+)
+def test_kinds_that_are_none(kind, got):
+    ((path, text),) = broken({"kind": kind}).items()
+    assert path == "method.kind"
+    assert text.startswith(f"got {got}")
+    assert text.endswith("allowed are 'auto', 'exact', 'flow', 'descent'")
+
+
+@pytest.mark.parametrize("given", [{}, {"rtol": 1e-6}])
+def test_an_object_without_kind(given):
+    assert broken(given) == {"method.kind": "this field is required, it says what the others are"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [("auto", "rtol"), ("exact", "rtol"), ("flow", "learning_rate"), ("flow", "step"), ("descent", "atol")],
+)
+def test_settings_of_other_methods_are_unknown(kind, field):
+    assert broken(METHODS[kind] | {field: 1e-3}) == {f"method.{field}": "this field is unknown"}
+
+
+@pytest.mark.parametrize(("path", "kind"), [("rtol", "flow"), ("atol", "flow"), ("learning_rate", "descent")])
+@pytest.mark.parametrize(("value", "text"), NO_NUMBERS, ids=lambda value: str(value)[:20])
+def test_numbers(path, kind, value, text):
+    given = rules.changed(METHODS[kind], path, value)
+    if path != "learning_rate" and value is GONE:
+        assert getattr(taken(given), path) == {"rtol": 1e-12, "atol": None}[path]
+    elif path == "atol" and value is None:
+        assert taken(given).atol is None
+    else:
+        errors = broken(given)
+        assert set(errors) == {f"method.{path}"}
+        largest = "expected at most 0.01" if path == "rtol" else "expected at most 1e+70"
+        assert text.replace("expected at most 1e+70", largest) in errors[f"method.{path}"]
+
+
+@pytest.mark.parametrize(
+    ("path", "smallest", "largest"), [("rtol", 1e-13, 1e-2), ("atol", 1e-70, 1e70), ("learning_rate", 1e-70, 1e70)]
+)
+def test_bounds_are_inclusive(path, smallest, largest):
+    kind = "descent" if path == "learning_rate" else "flow"
+    for value in (smallest, largest):
+        assert getattr(taken(METHODS[kind] | {path: value}), path) == value
+    for value, text in (
+        (float(np.nextafter(smallest, 0)), f"expected at least {smallest}"),
+        (float(np.nextafter(largest, np.inf)), f"expected at most {largest}"),
+        (0, f"got 0, expected at least {smallest}"),
+        (-1.0, f"got -1.0, expected at least {smallest}"),
+    ):
+        errors = broken(METHODS[kind] | {path: value})
+        assert set(errors) == {f"method.{path}"}
+        assert text in errors[f"method.{path}"]
+
+
+@pytest.mark.parametrize("value", ["gelu", "ReLU", None, 1, True])
+def test_activations(value):
+    errors = broken(METHODS["descent"] | {"activation": value})
+    assert errors == {"method.activation": f"Input should be 'linear', 'relu' or 'tanh', got {value!r}"}
+    for known in ("linear", "relu", "tanh"):
+        assert taken(METHODS["descent"] | {"activation": known}).activation == known
+
+
+def test_numbers_of_numpy():
+    given = {"kind": "flow", "rtol": np.float32(1e-3), "atol": np.array(1)}
+    assert taken(given) == method.FlowMethod(kind="flow", rtol=float(np.float32(1e-3)), atol=1.0)

@@ -1,0 +1,153 @@
+"""Random networks: any depth, one gain or one for each layer."""
+
+import numpy as np
+import pytest
+from support import rules
+from support.documents import NETWORKS, document
+from support.rules import GONE, NO_INTEGERS, NO_NUMBERS
+
+from lindyn.wire.conflicts import conflicts
+from lindyn.wire.document import read
+from lindyn.wire.network import RandomNetwork
+from lindyn.wire.trajectory import TrajectoryRequest
+
+SCHEMES = "'lecun', 'glorot', 'he', 'scaled' or 'normal'"
+WHOLE = {"kind": "random", "dims": [2, 3, 4, 2], "scheme": "he", "gain": [0.5, 1.0, 2.0], "seed": 7}
+
+
+def broken(path, value):
+    return rules.broken(TrajectoryRequest, document() | {"network": rules.changed(WHOLE, path, value)}, conflicts)
+
+
+def taken(**changes):
+    return read(TrajectoryRequest, document() | {"network": WHOLE | changes}, conflicts).network
+
+
+@pytest.mark.parametrize(
+    ("gain", "gains"),
+    [
+        (2, [2.0] * 3),
+        (0.5, [0.5] * 3),
+        (0, [0.0] * 3),
+        ([3], [3.0] * 3),
+        ([0, 1, 1e70], [0.0, 1.0, 1e70]),
+        ((1, 2, 3), [1.0, 2.0, 3.0]),
+        (np.array([1, 2, 3]), [1.0, 2.0, 3.0]),
+        (np.array(2.0), [2.0] * 3),
+        (np.float32(0.5), [0.5] * 3),
+        ([np.float64(1), np.int8(2), np.array(3)], [1.0, 2.0, 3.0]),
+    ],
+    ids=repr,
+)
+def test_gains(gain, gains):
+    network = taken(gain=gain)
+    assert network.gains == gains
+    assert all(type(each) is float for each in network.gains)
+
+
+@pytest.mark.parametrize("depth", [2, 3, 64])
+def test_what_is_left_out(depth):
+    short = {"kind": "random", "dims": [2] * (depth + 1), "scheme": "normal"}
+    request = read(TrajectoryRequest, document() | {"network": short}, conflicts)
+    assert (request.network.gain, request.network.seed) == ([1.0], None)
+    assert request.network.gains == [1.0] * depth
+    assert request.dims == (2,) * (depth + 1)
+
+
+def test_the_model_itself_may_be_given():
+    network = RandomNetwork(kind="random", dims=[2, 3, 2], scheme="he", gain=2.0)
+    assert read(TrajectoryRequest, document() | {"network": network}).network == network
+
+
+@pytest.mark.parametrize(
+    "value", [True, "x", "1", None, {}, {"gain": 1}, b"1", 1j, float("nan"), float("inf"), 10**400, -1, 1.5e70], ids=str
+)
+def test_a_wrong_gain_is_wrong_at_the_gain(value):
+    """One number is short for a list, whose places nobody wrote."""
+    errors = broken("gain", value)
+    assert set(errors) == {"network.gain"}
+    shown = f"a value of type {type(value).__name__}" if isinstance(value, dict | bytes | complex) else repr(value)
+    assert f"got {shown}" in errors["network.gain"] or "more than 80 digits" in errors["network.gain"]
+
+
+@pytest.mark.parametrize(("value", "text"), NO_NUMBERS[1:], ids=lambda value: str(value)[:20])
+def test_a_wrong_gain_of_a_layer_is_wrong_there(value, text):
+    errors = broken("gain.1", value)
+    assert set(errors) == {"network.gain.1"}
+    assert text in errors["network.gain.1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ([], "got 0 entries, expected at least 1"),
+        (np.zeros(0), "got 0 entries, expected at least 1"),
+        ([1.0] * 65, "got 65 entries, expected at most 64"),
+        ([1, 2], "got 2 entries and a network of 3 layers; give one for each, or one number"),
+        ([1] * 4, "got 4 entries and a network of 3 layers; give one for each, or one number"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_numbers_of_gains(value, text):
+    assert broken("gain", value) == {"network.gain": text}
+
+
+def test_gains_are_not_counted_against_widths_that_are_wrong():
+    whole = document() | {"network": WHOLE | {"dims": [2, 0, 2], "gain": [1] * 5}}
+    assert set(rules.broken(TrajectoryRequest, whole)) == {"network.dims.1"}
+
+
+def test_negative_gains_are_refused():
+    assert broken("gain", -1) == {"network.gain": "got -1, expected at least 0.0"}
+    assert broken("gain.2", -0.5) == {"network.gain.2": "got -0.5, expected at least 0.0"}
+
+
+@pytest.mark.parametrize(
+    ("value", "where", "text"),
+    [
+        ([2, 2], "network.dims", "got 2 entries, expected at least 3"),
+        ([2] * 66, "network.dims", "got 66 entries, expected at most 65"),
+        ([], "network.dims", "got 0 entries, expected at least 3"),
+        ("222", "network.dims", "valid list, got '222'"),
+        (2, "network.dims", "valid list, got 2"),
+        (None, "network.dims", "valid list, got None"),
+        (GONE, "network.dims", "this field is required"),
+        ([2, 0, 2], "network.dims.1", "got 0, expected at least 1"),
+        ([2, 3, 100_001], "network.dims.2", "got 100001, expected at most 100000"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_dims(value, where, text):
+    errors = broken("dims", value)
+    assert set(errors) == {where}
+    assert text in errors[where]
+
+
+@pytest.mark.parametrize("path", ["dims.2", "seed"])
+@pytest.mark.parametrize(("value", "text"), NO_INTEGERS, ids=lambda value: str(value)[:20])
+def test_integers(path, value, text):
+    if path == "seed" and value is None:
+        assert taken(seed=None).seed is None
+    else:
+        errors = broken(path, value)
+        assert set(errors) == {f"network.{path}"}
+        assert text in errors[f"network.{path}"]
+
+
+@pytest.mark.parametrize("value", ["xavier", "LeCun", None, 3, True])
+def test_schemes(value):
+    assert broken("scheme", value) == {"network.scheme": f"Input should be {SCHEMES}, got {value!r}"}
+    assert broken("scheme", GONE) == {"network.scheme": "this field is required"}
+    for known in ("lecun", "glorot", "he", "scaled", "normal"):
+        assert taken(scheme=known).scheme == known
+
+
+@pytest.mark.parametrize("field", ["lambda", "scale", "aligned", "weights", "gains"])
+def test_fields_of_other_networks_are_unknown(field):
+    assert broken(field, 1) == {f"network.{field}": "this field is unknown"}
+
+
+def test_a_task_must_fit_the_outer_widths():
+    whole = document(task="semantic") | {"network": WHOLE | {"dims": [4, 3, 3, 2]}}
+    assert set(rules.broken(TrajectoryRequest, whole, conflicts)) == {"task.levels"}
+    assert read(TrajectoryRequest, document("random", "semantic"), conflicts).dims == tuple(NETWORKS["random"]["dims"])
