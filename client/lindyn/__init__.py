@@ -13,10 +13,13 @@ from lindyn.errors import (
     DeadlineError,
     DivergedError,
     InfeasibleBalanceError,
+    JobCancelledError,
+    JobFailedError,
     LindynError,
     LocalServiceError,
     NotApplicableError,
     NotBalancedError,
+    NotDoneError,
     NotFoundError,
     ProblemError,
     RequestError,
@@ -25,6 +28,7 @@ from lindyn.errors import (
     UnexpectedReplyError,
     UnreachableError,
 )
+from lindyn.jobs import JobHandle, Table
 from lindyn.results import Analysis, Trajectory
 from lindyn.wire.array import FloatArray
 
@@ -36,14 +40,19 @@ __all__ = [
     "DivergedError",
     "FloatArray",
     "InfeasibleBalanceError",
+    "JobCancelledError",
+    "JobFailedError",
+    "JobHandle",
     "LindynError",
     "LocalServiceError",
     "NotApplicableError",
     "NotBalancedError",
+    "NotDoneError",
     "NotFoundError",
     "ProblemError",
     "RequestError",
     "ServiceFailedError",
+    "Table",
     "TooLargeError",
     "Trajectory",
     "UnexpectedReplyError",

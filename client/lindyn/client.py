@@ -12,9 +12,11 @@ from pydantic import BaseModel, ValidationError
 
 from lindyn.arrays import split
 from lindyn.errors import UnexpectedReplyError, UnreachableError, from_problem
+from lindyn.jobs import JobHandle
 from lindyn.local import LocalService
 from lindyn.results import Analysis, Trajectory, analysis, trajectory
 from lindyn.wire import npz
+from lindyn.wire.job import ExperimentDescription, Experiments, Job
 from lindyn.wire.problem import Problem
 
 DEFAULT_URL = "http://127.0.0.1:8000"
@@ -188,6 +190,58 @@ class Client:
         request = {"network": network, "tasks": list(tasks), "num": num, "time_constant": time_constant}
         return self._analysis("/v1/continual", request)
 
+    def sweep(
+        self,
+        *,
+        base: Mapping[str, Any] | BaseModel,
+        axes: Mapping[str, Sequence[Any] | Array],
+        collect: Sequence[str] = ("final_loss",),
+        tolerance: float = 1e-3,
+    ) -> JobHandle:
+        """Answer one request at every point of a grid.
+
+        Args:
+            base: a request for a trajectory, its fields as for `trajectory`; the axes may complete it.
+            axes: values by path, for instance `{"network.lambda": np.linspace(-5, 5, 11), "network.seed": range(40)}`.
+            collect: scalars (`final_loss`, `convergence_time`, `ntk_movement`, ...) or quantities.
+            tolerance: excess loss that `convergence_time` waits for.
+
+        Returns:
+            A job; `job.result()` waits for labelled arrays, one dimension for each axis.
+
+        Raises:
+            ProblemError: the service refuses; the message names the axis.
+        """
+        named = [{"path": path, "values": _listed(values)} for path, values in axes.items()]
+        request = {"base": base, "axes": named, "collect": list(collect), "tolerance": tolerance}
+        return self._job(self._post("/v1/sweeps", request))
+
+    def experiment(self, name: str, **parameters: Any) -> JobHandle:  # noqa: ANN401 (numbers, or lists of them)
+        """Run an experiment of the thesis, such as `figure-3.4`, with its published parameters or others.
+
+        Raises:
+            NotFoundError: there is no such experiment.
+            RequestError: a parameter is unknown or out of bounds.
+        """
+        return self._job(self._post(f"/v1/experiments/{name}", {"parameters": parameters}))
+
+    def experiments(self) -> dict[str, ExperimentDescription]:
+        """Names, protocols and parameters of all experiments."""
+        found = Experiments.model_validate_json(self._send("GET", "/v1/experiments").content)
+        return {each.name: each for each in found.experiments}
+
+    def job(self, job_id: str) -> JobHandle:
+        """Find a job again.
+
+        Raises:
+            NotFoundError: there is none, or it has expired.
+        """
+        return self._job(self._send("GET", f"/v1/jobs/{job_id}"))
+
+    def openapi(self) -> dict[str, Any]:
+        """The service's description of all its routes."""
+        return self._send("GET", "/openapi.json").json()
+
     def stored(self, key: str) -> Trajectory:
         """Get an answer that the service still has.
 
@@ -217,6 +271,12 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _job(self, response: httpx.Response) -> JobHandle:
+        try:
+            return JobHandle(self._send, Job.model_validate_json(response.content))
+        except ValidationError as error:
+            raise _unreadable(response, error) from error
 
     def _analysis(self, path: str, request: Mapping[str, Any]) -> Analysis:
         response = self._post(path, request)
@@ -253,6 +313,10 @@ class Client:
                 "is no problem of lindyn; is something else listening there, or a proxy between?"
             ) from None
         raise from_problem(problem)
+
+
+def _listed(values: Sequence[Any] | Array) -> list[Any]:
+    return values.tolist() if hasattr(values, "tolist") else list(values)  # pyright: ignore
 
 
 def _trajectory(response: httpx.Response) -> Trajectory:

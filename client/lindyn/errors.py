@@ -21,6 +21,14 @@ class LocalServiceError(LindynError):
     """A private service did not start."""
 
 
+class JobFailedError(LindynError):
+    """A job failed; its cause is the service's problem."""
+
+
+class JobCancelledError(LindynError):
+    """A job was cancelled."""
+
+
 class ProblemError(LindynError):
     """The service answered with a problem; `problem` holds all of it."""
 
@@ -80,7 +88,13 @@ class NotFoundError(ProblemError):
 class BusyError(ProblemError):
     """The service cannot take the request now; try again."""
 
-    codes = ("busy", "shutting-down")
+    codes = ("busy", "shutting-down", "jobs-unavailable")
+
+
+class NotDoneError(ProblemError):
+    """The job has no result, or not yet."""
+
+    codes = ("not-done",)
 
 
 class DeadlineError(ProblemError):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from lindyn_service import log, settings
+from lindyn_service.supervisor import supervise
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -31,7 +32,9 @@ def main() -> None:
     try:
         chosen = settings.load()
         log.configure(chosen.log_level)
-        sockets = None if chosen.socket is None else [_bound(chosen.socket)]
+        if chosen.processes > 1:
+            supervise(chosen)
+        sockets = _sockets(chosen)
         server = _server(chosen)
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
@@ -71,6 +74,13 @@ def _server(chosen: settings.Settings) -> uvicorn.Server:
         timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
     )
     return _Server(app, config)
+
+
+def _sockets(chosen: settings.Settings) -> list[socket.socket] | None:
+    """What is bound already, by this process or by the one that started it; None for host and port."""
+    if chosen.descriptor is not None:
+        return [socket.socket(fileno=chosen.descriptor)]
+    return None if chosen.socket is None else [_bound(chosen.socket)]
 
 
 def _bound(path: Path) -> socket.socket:

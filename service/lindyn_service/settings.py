@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 8000
     socket: Annotated[Path | None, Field(description="Unix socket to listen on, instead of host and port.")] = None
+    descriptor: Annotated[
+        int | None, Field(ge=3, description="Inherited socket that listens already, instead of host and port.")
+    ] = None
+    processes: Annotated[
+        int, Field(ge=1, le=64, description="Services that share the address, each with its workers; needs redis_url.")
+    ] = 1
     stop_with_stdin: Annotated[
         bool, Field(description="Stop when standard input ends (a private service's lifeline).")
     ] = False
@@ -96,7 +102,7 @@ def load() -> Settings:
         SettingsError: one sentence for each variable that cannot be used.
     """
     try:
-        return Settings()
+        chosen = Settings()
     except ValidationError as error:
         lines = [
             f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {details['msg']}, "
@@ -104,3 +110,9 @@ def load() -> Settings:
             for details in error.errors(include_url=False)
         ]
         raise SettingsError("\n".join(lines)) from None
+    if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):
+        raise SettingsError(
+            f"LINDYN_PROCESSES is {chosen.processes}: several processes share cache and jobs by LINDYN_REDIS_URL and "
+            "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
+        )
+    return chosen

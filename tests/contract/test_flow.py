@@ -6,8 +6,10 @@ from support.flow import (
     Data,
     balanced_layers,
     features_of_hierarchy,
+    flat,
     groups_of,
-    layers_of,
+    of_samples,
+    of_task,
     quantities_of,
     strengths_of,
     whitened,
@@ -34,37 +36,48 @@ def drawn(dims, lam, **changes):
     return {"kind": "balanced", "dims": list(dims), "lambda": lam, "scale": 0.5, "seed": 11} | changes
 
 
-def compare(service, request, data, tau=1.0):
-    """Ask for everything, integrate from the weights at the first time, and compare everything."""
+def compare(service, request, data, tau=1.0, samples=None):
+    """Ask for everything, integrate from the weights at the first time, and compare everything.
+
+    Where the service is told second moments only, it takes other `samples`.
+    """
     answer = ask(service, request | {"time_constant": tau, "quantities": list(QUANTITIES)})
-    got = answer["quantities"]
-    n_in, n_hidden, _ = answer["dims"]
-    if request["network"]["kind"] == "weights":
-        layers = tuple(map(np.array, request["network"]["weights"]))
-    else:
-        layers = layers_of(got["qqt"][0], n_in, n_hidden)
-        assert answer["lambda"] == request["network"]["lambda"]
-    b = layers[1].T @ layers[1] - layers[0] @ layers[0].T
-    assert np.allclose(b, answer["lambda"] * np.eye(n_hidden), atol=1e-11)
+    got = flat(answer["quantities"])
+    layers = start_of(answer, request)
     path = integrate(*layers, data.sigma_yx, answer["times"] / tau, data.sigma_xx)
-    expected = quantities_of(path, answer["lambda"])
+    expected = quantities_of(path, answer["lambda"]) | of_task(path, data.sigma_yx, data.sigma_xx, tau)
+    expected |= of_samples(path, *(samples or (data.inputs, data.targets)))
     w = expected["output"]
     expected["loss"] = np.array([data.loss(each) for each in w])
     expected["excess_loss"] = expected["loss"] - data.least_loss()
     s, expected["mode_strengths"] = strengths_of(w, data.sigma_yx)
-    strengths = got.pop("mode_strengths")
+    strengths = got["mode_strengths"]
     got["mode_strengths"] = groups_of(strengths, s[: strengths.shape[1]])
-    got |= {f"balance.{name}": array for name, array in got.pop("balance").items()}
     assert set(got) == set(expected)
     for name, array in expected.items():
-        here = got[name]
-        if name == "singular_values":  # of the part of W that inputs reach; those beyond are zero
-            here = np.pad(here, ((0, 0), (0, array.shape[1] - here.shape[1])))
-        assert here.shape == array.shape, name
-        atol = TOLERANCE * max(1.0, float(np.max(np.abs(array))))
-        assert np.allclose(here, array, rtol=TOLERANCE, atol=atol), name
+        assert_close(name, got[name], array)
     assert got["loss"][-1] < got["loss"][0]
     return answer
+
+
+def start_of(answer, request):
+    """The initial weights: those that were given, else those that were drawn."""
+    layers = [layer[0] for layer in answer["quantities"]["weights"]]
+    if request["network"]["kind"] == "weights":
+        for layer, array in zip(layers, request["network"]["weights"], strict=True):
+            assert np.allclose(layer, array, rtol=1e-13, atol=1e-14)
+    else:
+        assert answer["lambda"] == request["network"]["lambda"]
+    b = layers[1].T @ layers[1] - layers[0] @ layers[0].T
+    assert np.allclose(b, answer["lambda"] * np.eye(len(b)), atol=1e-11)
+    return layers
+
+
+def assert_close(name, got, expected):
+    assert got.shape == expected.shape, name
+    known = ~np.isnan(expected)
+    atol = TOLERANCE * max(1.0, float(np.max(np.abs(expected), where=known, initial=0)))
+    assert np.allclose(got[known], expected[known], rtol=TOLERANCE, atol=atol), name
 
 
 TIMES = [0.0, 0.1, 0.3, 1.0, 2.0, 4.0]
@@ -113,7 +126,9 @@ def test_correlation(service, network, rng):
     data = white_data(12, n_in, n_out, 1.0, rng)
     trace = float(np.sum(data.targets**2) / 12)
     task = {"kind": "correlation", "sigma_yx": data.sigma_yx.tolist(), "sigma_yy_trace": trace}
-    compare(service, {"network": network, "task": task, "times": TIMES}, data, tau=0.7)
+    request = {"network": network, "task": task, "times": TIMES}
+    answer = compare(service, request, data, tau=0.7, samples=(np.eye(n_in), data.sigma_yx.T))
+    assert [warning["code"] for warning in answer["warnings"]] == ["no-samples"]
 
 
 @pytest.mark.parametrize("variance", [0.2, 5.0])
@@ -125,7 +140,9 @@ def test_correlation_with_isotropic_inputs(service, variance, rng):
         "sigma_xx": (variance * np.eye(4)).tolist(),
         "sigma_yy_trace": float(np.sum(data.targets**2) / 12),
     }
-    compare(service, {"network": drawn((4, 3, 5), 1.5), "task": task, "times": TIMES}, data, tau=2.0)
+    root = np.sqrt(variance)
+    request = {"network": drawn((4, 3, 5), 1.5), "task": task, "times": TIMES}
+    compare(service, request, data, tau=2.0, samples=(root * np.eye(4), data.sigma_yx.T / root))
 
 
 @pytest.mark.parametrize("network", ["drawn lambda > 0", "drawn lambda < 0", "given"])
@@ -230,20 +247,18 @@ def learned(service, n_in, n_out, task):
 
 
 def without_trace(service, request, sigma_yx):
-    """As `compare`, for a task of which only sigma_yx is known: white inputs, or their projector."""
+    """As `compare`, for a task of which only sigma_yx is known: white inputs, on the span of those of the task."""
     answer = ask(service, request | {"quantities": list(QUANTITIES)})
-    got = answer["quantities"]
-    n_in, n_hidden, _ = answer["dims"]
-    layers = layers_of(got["qqt"][0], n_in, n_hidden)
+    got = flat(answer["quantities"])
+    layers = start_of(answer, request)
     path = integrate(*layers, sigma_yx, answer["times"])
-    for name, array in quantities_of(path, answer["lambda"]).items():
-        outer, _, inner = name.partition(".")
-        here = got[outer][inner] if inner else got[outer]
-        if name == "singular_values":
-            here = np.pad(here, ((0, 0), (0, array.shape[1] - here.shape[1])))
-        assert np.allclose(here, array, rtol=TOLERANCE, atol=10 * TOLERANCE), name
+    expected = quantities_of(path, answer["lambda"]) | of_task(path, sigma_yx, np.eye(sigma_yx.shape[1]), 1.0)
+    if request["task"]["kind"] == "spectrum":
+        expected |= of_samples(path, np.eye(sigma_yx.shape[1]), sigma_yx.T)
+    for name, array in expected.items():
+        assert_close(name, got[name], array)
     excess = np.array([0.5 * np.sum((sigma_yx - w2 @ w1) ** 2) for w1, w2 in path])
-    assert np.allclose(got["excess_loss"], excess, rtol=TOLERANCE, atol=10 * TOLERANCE)
+    assert_close("excess_loss", got["excess_loss"], excess)
     return answer
 
 
@@ -263,7 +278,7 @@ def test_isotropic_inputs_are_white_in_disguise(service, rng):
     white = answer(c, sigma_yy_trace=trace / c)
     for name in ("loss", "excess_loss"):
         assert np.allclose(isotropic[name], c * white[name], rtol=1e-12)
-    for name in ("output", "qqt", "singular_values", "mode_strengths"):
+    for name in ("output", "qqt", "singular_values", "mode_strengths", "weight_norms", "ntk_distance"):
         assert np.allclose(isotropic[name], white[name], rtol=1e-11, atol=1e-12), name
     assert np.allclose(isotropic["loss"] - isotropic["excess_loss"], 0.5 * trace - 0.5 * np.sum(sigma_yx**2) / c)
 
@@ -275,8 +290,10 @@ def test_the_time_constant_is_the_unit_of_time(service, rng):
     one = ask(service, base | {"times": times.tolist()})
     other = ask(service, base | {"times": (64 * times).tolist(), "time_constant": 64.0})
     assert np.array_equal(other["times"], 64 * one["times"])
-    for name in set(QUANTITIES) - {"balance"}:
-        assert np.allclose(one["quantities"][name], other["quantities"][name], rtol=1e-14), name
+    found = flat(other["quantities"])
+    for name, array in flat(one["quantities"]).items():
+        scale = 64.0 if name == "loss_rate" else 1.0
+        assert np.allclose(array, scale * found[name], rtol=1e-13, atol=1e-13), name
 
 
 def test_a_grid_of_times_is_the_list_of_them(service, rng):

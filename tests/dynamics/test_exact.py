@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from support.oracle import exact_qqt, integrate, qqt, relative_error
+from support.oracle import exact_qqt, exact_qqt_in_units_of_growth, integrate, qqt, relative_error
 from support.problems import Drawn, drawn, qqt_at, weights_at
 
 from lindyn_service.dynamics.exact import solve
@@ -154,6 +154,37 @@ def test_large_lambda_is_exponential():
     w2 = np.linalg.qr(rng.standard_normal((3, 3)))[0] @ factor.T
     got1, got2 = weights_at(solve(w1, w2, sigma_yx, lam), 1 / lam)
     assert np.allclose(got2 @ got1, sigma_yx + (w2 @ w1 - sigma_yx) * np.exp(-1), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("lam", [1e3, 1e5, 1e7, 1e9])
+@pytest.mark.parametrize("dims", [(3, 2, 4), (4, 3, 4), (2, 1, 2)], ids=str)
+def test_slow_phase_at_large_lambda(dims, lam, mirrored):
+    """With hidden < out, w2 turns at the rate s^2 / lambda: growth by eigenvalues that float64 does not tell apart."""
+    n_in, n_hidden, n_out = dims
+    rng = np.random.default_rng(n_in)
+    u, v = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (n_out, n_in))
+    sigma_yx = (u[:, :n_in] * np.array([1.5, 1.0, 0.7, 0.4])[:n_in]) @ v.T
+    problem = Drawn(*balanced_weights(dims, lam, 0.5, rng), sigma_yx, lam)
+    if mirrored:
+        problem, n_in = Drawn(problem.w2.T, problem.w1.T, sigma_yx.T, -lam), n_out
+    solution = problem.solve()
+    for turned in (0.1, 1.0, 5.0):
+        time = turned * lam  # in units of the turning time of the mode s = 1
+        expected = exact_qqt_in_units_of_growth(problem.w1, problem.w2, problem.sigma_yx, problem.lam, time)
+        got = qqt_at(solution, time)
+        assert relative_error(got, expected) <= 1e-14
+        assert relative_error(got[n_in:, :n_in], expected[n_in:, :n_in]) <= 1e-14
+
+
+def test_oracles_agree():
+    """Where the plain one has digits enough."""
+    rng = np.random.default_rng(5)
+    w1, w2 = balanced_weights((3, 2, 4), 8.0, 0.5, rng)
+    sigma_yx = rng.standard_normal((4, 3))
+    for time in (0.0, 0.3, 2.0):
+        expected = exact_qqt(w1, w2, sigma_yx, 8.0, time)
+        assert relative_error(exact_qqt_in_units_of_growth(w1, w2, sigma_yx, 8.0, time), expected) <= 1e-15
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e4, 1e6])

@@ -71,7 +71,7 @@ class Data:
 
 
 def quantities_of(path, lam):
-    """What the weights (w1, w2) at each time have, but for the losses and the mode strengths, which need the task."""
+    """What the weights (w1, w2) at each time have without a task."""
     w = np.array([w2 @ w1 for w1, w2 in path])
     q = [np.vstack([w1.T, w2]) for w1, w2 in path]
     b = [w2.T @ w2 - w1 @ w1.T for w1, w2 in path]
@@ -81,9 +81,65 @@ def quantities_of(path, lam):
         "output_representation": np.array([w2 @ w2.T for _, w2 in path]),
         "qqt": np.array([each @ each.T for each in q]),
         "singular_values": np.linalg.svd(w, compute_uv=False),
+        "weights.0": np.array([w1 for w1, _ in path]),
+        "weights.1": np.array([w2 for _, w2 in path]),
+        "weight_norms": np.array([[np.linalg.norm(w1), np.linalg.norm(w2)] for w1, w2 in path]),
         "balance.lambda": np.array([np.trace(each) / len(each) for each in b]),
         "balance.residual": np.array([np.linalg.norm(each - lam * np.eye(len(each))) for each in b]),
     }
+
+
+def of_samples(path, inputs, targets):
+    """What the weights along a path from time 0 have with samples, which are rows (MATHEMATICS, section 4)."""
+    n_out = len(path[0][1])
+    kernels = [
+        np.kron(np.eye(n_out), inputs @ w1.T @ w1 @ inputs.T) + np.kron(w2 @ w2.T, inputs @ inputs.T) for w1, w2 in path
+    ]
+    norms = np.array([np.linalg.norm(kernel) for kernel in kernels])
+    products = np.array([np.sum(kernel * kernels[0]) for kernel in kernels])
+    return {
+        "ntk": np.array(kernels),
+        "ntk_norm": norms,
+        "ntk_distance": 1 - products / (norms * norms[0]),
+        "rsm_input": np.array([inputs @ w1.T @ w1 @ inputs.T for w1, _ in path]),
+        "rsm_output": np.array([targets @ np.linalg.pinv(w2 @ w2.T, rcond=1e-10) @ targets.T for _, w2 in path]),
+    }
+
+
+def of_task(path, sigma_yx, sigma_xx, tau):
+    """What the weights along a path have with a task; NaN where equal or absent modes leave the alignment open."""
+    rates = []
+    for w1, w2 in path:
+        error = sigma_yx - w2 @ w1 @ sigma_xx
+        rates.append(-(np.sum((w2.T @ error) ** 2) + np.sum((error @ w1.T) ** 2)) / tau)
+    u, s, vt = np.linalg.svd(sigma_yx, full_matrices=False)
+    left, strengths, right = np.linalg.svd([w2 @ w1 for w1, w2 in path], full_matrices=False)
+    exists = strengths > 1e-12 * strengths[:, :1]
+    gaps = np.abs(np.diff(s, prepend=np.inf, append=0.0))
+    distinct = np.where(np.minimum(gaps[:-1], gaps[1:]) > 1e-6 * s[0], 1.0, np.nan)
+    return {
+        "loss_rate": np.array(rates),
+        "alignment.input": distinct * exists * np.abs(np.einsum("ai,tai->ta", vt, right)),
+        "alignment.output": distinct * exists * np.abs(np.einsum("oa,toa->ta", u, left)),
+        "task_specificity.input": _specificity([w1.T @ w1 for w1, _ in path], vt.T, s),
+        "task_specificity.output": _specificity([w2 @ w2.T for _, w2 in path], u, s),
+    }
+
+
+def _specificity(representations, vectors, s):
+    targets = [(vectors * s**power) @ vectors.T for power in (1, 2)]
+    return np.array(
+        [max(np.sum(r * t) / np.linalg.norm(r) / np.linalg.norm(t) for t in targets) for r in representations]
+    )
+
+
+def flat(quantities):
+    """Arrays by their paths."""
+    found = {}
+    for name, value in quantities.items():
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+        found |= {name: value} if inner is None else {f"{name}.{part}": array for part, array in inner}
+    return found
 
 
 def strengths_of(w, sigma_yx):

@@ -8,15 +8,7 @@ from scipy.integrate import solve_ivp
 def exact_qqt(w1, w2, sigma_yx, lam, time):
     """e^{Ft} Q0 (I + Q0^T int_0^t e^{2Fs} ds Q0)^{-1} Q0^T e^{Ft} in 80 digits, straight from the definition."""
     with mp.workdps(80 + int(abs(float(time)) * _rate(sigma_yx, lam))):
-        n_in, n_out = sigma_yx.shape[1], sigma_yx.shape[0]
-        f = mp.zeros(n_in + n_out)
-        for i in range(n_in):
-            f[i, i] = -mp.mpf(float(lam)) / 2
-        for o in range(n_out):
-            f[n_in + o, n_in + o] = mp.mpf(float(lam)) / 2
-            for i in range(n_in):
-                f[n_in + o, i] = f[i, n_in + o] = mp.mpf(float(sigma_yx[o, i]))
-        values, vectors = mp.eigsy(f)
+        values, vectors = mp.eigsy(_riccati_matrix(sigma_yx, lam))
         t = mp.mpf(float(time))
         growth = mp.diag([mp.exp(v * t) for v in values])
         integral = mp.diag([mp.expm1(2 * v * t) / (2 * v) if v != 0 else t for v in values])
@@ -25,6 +17,37 @@ def exact_qqt(w1, w2, sigma_yx, lam, time):
         moved = growth * q0
         p = vectors * (moved * mp.inverse(inner) * moved.T) * vectors.T
         return np.array(p.tolist(), dtype=float)
+
+
+def exact_qqt_in_units_of_growth(w1, w2, sigma_yx, lam, time):
+    """The same at any time in 120 digits: both e^{Ft} and the bracket are divided by the largest growth.
+
+    Digits are lost only where columns of Q0 differ in how fast they grow, by e^{(f_1 - f_k) t} for k columns.
+    """
+    with mp.workdps(120):
+        values, vectors = mp.eigsy(_riccati_matrix(sigma_yx, lam))
+        t, largest = mp.mpf(float(time)), max(values)
+        left = mp.exp(-2 * largest * t)
+        growth = mp.diag([mp.exp((v - largest) * t) for v in values])
+        integral = mp.diag([(mp.exp(2 * (v - largest) * t) - left) / (2 * v) if v != 0 else t * left for v in values])
+        q0 = vectors.T * mp.matrix(np.vstack([w1.T, w2]).tolist())
+        inner = left * mp.eye(q0.cols) + q0.T * integral * q0
+        moved = growth * q0
+        p = vectors * (moved * mp.inverse(inner) * moved.T) * vectors.T
+        return np.array(p.tolist(), dtype=float)
+
+
+def _riccati_matrix(sigma_yx, lam):
+    """F = [[-lambda/2 I, S^T], [S, lambda/2 I]]."""
+    n_in, n_out = sigma_yx.shape[1], sigma_yx.shape[0]
+    f = mp.zeros(n_in + n_out)
+    for i in range(n_in):
+        f[i, i] = -mp.mpf(float(lam)) / 2
+    for o in range(n_out):
+        f[n_in + o, n_in + o] = mp.mpf(float(lam)) / 2
+        for i in range(n_in):
+            f[n_in + o, i] = f[i, n_in + o] = mp.mpf(float(sigma_yx[o, i]))
+    return f
 
 
 def _rate(sigma_yx, lam):

@@ -1,6 +1,5 @@
 """Asking a real service over HTTP, in both formats, and the one shape of what it refuses."""
 
-import copy
 import io
 import json
 from collections.abc import Iterator
@@ -15,6 +14,8 @@ from support.processes import Service
 NPZ = "application/x-npz"
 TRAJECTORIES = "/v1/trajectories"
 
+ARRAYS = ("sigma_yx", "sigma_xx", "inputs", "targets", "singular_values", "times", "task")
+
 
 @contextmanager
 def asking(**settings: object) -> Iterator[httpx.Client]:
@@ -25,40 +26,51 @@ def asking(**settings: object) -> Iterator[httpx.Client]:
 
 def as_npz(document: dict[str, Any]) -> bytes:
     """The same request as an archive, with numpy's own writer, its arrays named by their paths."""
-    metadata = copy.deepcopy(document)
-    arrays = {f"network.weights.{i}": w for i, w in enumerate(metadata["network"].pop("weights", []))}
-    if isinstance(metadata["task"], list):
-        arrays["task"] = metadata.pop("task")
-    for name in ("sigma_yx", "sigma_xx", "inputs", "targets", "singular_values"):
-        if metadata.get("task", {}).get(name) is not None:
-            arrays[f"task.{name}"] = metadata["task"].pop(name)
-    if isinstance(metadata["times"], list):
-        arrays["times"] = metadata.pop("times")
+    arrays: dict[str, Any] = {}
+    metadata = _without_arrays(document, "", arrays)
     buffer = io.BytesIO()
     np.savez(buffer, metadata=json.dumps(metadata), **arrays)
     return buffer.getvalue()
 
 
-def post(client, document, *, body="json", accept="json", **headers) -> httpx.Response:
+def _without_arrays(node, path, arrays):
+    kept = {}
+    for name, value in node.items():
+        here = f"{path}{name}"
+        if name == "weights" and isinstance(value, list):
+            arrays |= {f"{here}.{i}": w for i, w in enumerate(value)}
+        elif name in ARRAYS and isinstance(value, list):
+            arrays[here] = value
+        elif isinstance(value, dict):
+            kept[name] = _without_arrays(value, f"{here}.", arrays)
+        elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            kept[name] = [_without_arrays(item, f"{here}.{i}.", arrays) for i, item in enumerate(value)]
+        else:
+            kept[name] = value
+    return kept
+
+
+def post(client, document, *, path=TRAJECTORIES, body="json", accept="json", **headers) -> httpx.Response:
     """Post a request in one format and ask for the answer in another."""
     content = as_npz(document) if body == "npz" else json.dumps(document).encode()
     media = {"json": "application/json", "npz": NPZ}
     headers = {"Content-Type": media[body], "Accept": media[accept], **headers}
-    return client.post(TRAJECTORIES, content=content, headers=headers)
+    return client.post(path, content=content, headers=headers)
 
 
 def read(response: httpx.Response) -> dict[str, Any]:
-    """An answer of either format as one tree, its times and quantities as arrays."""
+    """A trajectory of either format as one tree, its times and quantities as arrays; `weights` are a list of them."""
     assert response.status_code == 200, response.text
     if response.headers["content-type"] == NPZ:
-        with np.load(io.BytesIO(response.content), allow_pickle=False) as archive:
-            arrays = dict(archive)
-        tree = json.loads(str(arrays.pop("metadata")))
+        tree, arrays = _unpacked(response.content)
         assert not {"times", "quantities"} & set(tree)
         times, quantities = arrays.pop("times"), {}
         for path, array in arrays.items():
             name, _, inner = path.partition(".")
-            if inner:
+            if inner.isdecimal():
+                assert int(inner) == len(quantities.setdefault(name, []))
+                quantities[name].append(array)
+            elif inner:
                 quantities.setdefault(name, {})[inner] = array
             else:
                 quantities[name] = array
@@ -68,9 +80,43 @@ def read(response: httpx.Response) -> dict[str, Any]:
     return {**tree, "times": np.array(tree["times"]), "quantities": _arrays(tree["quantities"])}
 
 
+def read_tree(response: httpx.Response) -> dict[str, Any]:
+    """An answer of either format as a tree of lists, as JSON has it: no number is a null."""
+    assert response.status_code == 200, response.text
+    if response.headers["content-type"] != NPZ:
+        assert response.headers["content-type"] == "application/json"
+        return response.json()
+    tree, arrays = _unpacked(response.content)
+    for path, array in arrays.items():
+        *parents, last = path.split(".")
+        node = tree
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[last] = np.where(np.isnan(array), None, array).tolist()
+    return _with_lists(tree)
+
+
+def _with_lists(node):
+    """The same tree, with lists for what the paths of arrays number."""
+    if not isinstance(node, dict):
+        return node
+    parts = {name: _with_lists(value) for name, value in node.items()}
+    return list(parts.values()) if parts and list(parts) == [str(i) for i in range(len(parts))] else parts
+
+
+def _unpacked(content):
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        arrays = dict(archive)
+    return json.loads(str(arrays.pop("metadata"))), arrays
+
+
 def _arrays(quantities):
     return {
-        name: _arrays(value) if isinstance(value, dict) else np.array(value, dtype=np.float64)
+        name: _arrays(value)
+        if isinstance(value, dict)
+        else [np.array(layer, dtype=np.float64) for layer in value]
+        if name == "weights"
+        else np.array(value, dtype=np.float64)
         for name, value in quantities.items()
     }
 

@@ -59,15 +59,18 @@ class BalanceReply(Reply):
     version: str
 
 
+_Gains = Annotated[list[Positive], Field(min_length=1, max_length=2)]
+
+
 class StatisticsRequest(Request):
     """How balanced are random weights of this scheme?"""
 
     dims: Annotated[tuple[Width, Width, Width], Field(description="Widths: in, hidden, out.")]
     scheme: Scheme
     gain: Annotated[
-        list[Positive],
-        Field(min_length=1, max_length=2, description="Factor of the standard deviation: one, or one for each layer."),
-        BeforeValidator(listed, json_schema_input_type=Positive | list[Positive]),
+        _Gains,
+        Field(description="Factor of the standard deviation: one, or one for each layer."),
+        BeforeValidator(listed, json_schema_input_type=Positive | _Gains),
     ] = Field(default_factory=lambda: [1.0])
     samples: Annotated[int, Field(strict=True, ge=2, le=10_000_000, description="Draws of the weights."), FromNumpy] = (
         1000

@@ -77,6 +77,9 @@ class BalancedNetwork(Request):
     seed: Seed = None
 
 
+_Gains = Annotated[list[NonNegative], Field(min_length=1, max_length=64)]
+
+
 class RandomNetwork(Request):
     """Independent Gaussian weights of variance gain^2 / fan-in, or what else the scheme says; any depth."""
 
@@ -90,9 +93,9 @@ class RandomNetwork(Request):
         ),
     ]
     gain: Annotated[
-        list[NonNegative],
-        Field(min_length=1, max_length=64, description="Factor of the standard deviation: one, or one for each layer."),
-        BeforeValidator(listed, json_schema_input_type=NonNegative | list[NonNegative]),
+        _Gains,
+        Field(description="Factor of the standard deviation: one, or one for each layer."),
+        BeforeValidator(listed, json_schema_input_type=NonNegative | _Gains),
         AfterValidator(_one_for_each_layer),
     ] = Field(default_factory=lambda: [1.0])
     seed: Seed = None

@@ -12,6 +12,9 @@ Layers = tuple[np.ndarray, ...]
 
 _BATCH_NUMBERS = 2**18
 
+_EVALUATIONS = 20_000, 1_000_000
+"""Largest number of evaluations before any progress, and for the whole way: more means stiff."""
+
 
 class FlowError(ValueError):
     """The integration cannot go on; `time` is how far it came, in units of the time constant."""
@@ -56,7 +59,7 @@ class Flow:
         """Integrate to ascending, non-negative times; yields layers (time, width l+1, width l) in bounded batches.
 
         Raises:
-            FlowError: steps became too small for float64.
+            FlowError: steps became too small for float64, or there are too many of them.
         """
         start = np.concatenate([w.ravel() for w in self._weights])
         size = max(1, _BATCH_NUMBERS // len(start))
@@ -71,18 +74,24 @@ class Flow:
         yield from (start for _ in range(at_start))
         if at_start == len(times):
             return
+        end, done = float(times[-1]), at_start
+        with np.errstate(over="ignore", invalid="ignore"):  # never around a yield, which would leave it to the caller
+            solver = DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=self._atol)
+        while done < len(times):
+            self._step(solver, end)
+            reached = int(np.searchsorted(times, solver.t, side="right"))
+            if reached > done:
+                yield from solver.dense_output()(times[done:reached]).T
+                done = reached
+
+    def _step(self, solver: DOP853, end: float) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # a trial step that is too long is taken back
-            solver = DOP853(self._velocity, 0.0, start, float(times[-1]), rtol=self._rtol, atol=self._atol)
-            done = at_start
-            while done < len(times):
-                reason = solver.step()
-                self.evaluations = solver.nfev
-                if solver.status == "failed":
-                    raise FlowError(float(solver.t), str(reason))
-                reached = int(np.searchsorted(times, solver.t, side="right"))
-                if reached > done:
-                    yield from solver.dense_output()(times[done:reached]).T
-                    done = reached
+            reason = solver.step()
+        self.evaluations = solver.nfev
+        if solver.status == "failed":
+            raise FlowError(float(solver.t), str(reason))
+        if solver.nfev > _EVALUATIONS[0] + _EVALUATIONS[1] * solver.t / end:
+            raise FlowError(float(solver.t), f"its rates are so fast that this took {solver.nfev} evaluations")
 
     def _velocity(self, _time: float, state: np.ndarray) -> np.ndarray:
         """Back-propagation through the layers."""

@@ -53,7 +53,8 @@ def cells(values: Values, points: Sequence[tuple[float, float]]) -> list[Cell]:
 
 def run(values: Values, cell: Cell) -> Result:
     """Deviations of all trials of one size and point, in blocks that fit into memory."""
-    size, lam, steps, count = cell["size"], cell["lambda"], values["steps"], values["trials"]
+    size, lam, rate, count = cell["size"], cell["lambda"], cell["learning_rate"], values["trials"]
+    steps: int = values["steps"]
     block = max(1, _BLOCK_NUMBERS // (2 * size * size * steps))
     found = np.empty(count)
     for first in range(0, count, block):
@@ -61,8 +62,8 @@ def run(values: Values, cell: Cell) -> Result:
         sources = [np.random.default_rng([values["seed"], cell["stream"], number]) for number in numbers]
         sigma_yx, irreducible = regression_trials(size, _SAMPLES_PER_UNIT * size, sources)
         layers = balanced_trials(size, lam, sources)
-        simulated = _simulated(*layers, sigma_yx, cell["learning_rate"], steps) + irreducible[:, None]
-        exact = _exact(*layers, sigma_yx, lam, cell["learning_rate"] * np.arange(steps)) + irreducible[:, None]
+        simulated = _simulated(*layers, sigma_yx, rate, steps) + irreducible[:, None]
+        exact = _exact(*layers, sigma_yx, lam, rate * np.arange(steps)) + irreducible[:, None]
         found[first : first + block] = np.mean((exact - simulated) / simulated, axis=1)
     return {"deviation": found}
 
@@ -82,7 +83,7 @@ def tabulate(values: Values, results: Sequence[Result], axis: str, points: Seque
     """Deviations along sizes, points and trials, with their means and standard deviations over the trials."""
     found = np.stack([result["deviation"] for result in results]).reshape(len(values["sizes"]), len(points), -1)
     return Table(
-        coordinates={"size": list(values["sizes"]), axis: np.array(points), "trial": np.arange(values["trials"])},
+        coordinates={"size": list(values["sizes"]), axis: np.array(points), "trial": list(range(values["trials"]))},
         data={
             "deviation": (("size", axis, "trial"), found),
             "mean": (("size", axis), np.mean(found, axis=2)),
@@ -94,11 +95,13 @@ def tabulate(values: Values, results: Sequence[Result], axis: str, points: Seque
 def draw(table: Table, axis: str, label: str, title: str) -> "Figure":
     """A curve with its band for each size."""
     figure, (axes,) = new_figure(1)
-    points = table.coordinates[axis]
+    points = np.asarray(table.coordinates[axis])
+    order = np.argsort(points)
     curves = zip(table.coordinates["size"], table.values("mean"), table.values("standard_deviation"), strict=True)
     for size, mean, spread in curves:
-        (line,) = axes.plot(points, mean, label=f"{size} units")
-        axes.fill_between(points, mean - spread, mean + spread, color=line.get_color(), alpha=0.2, linewidth=0)
+        low, high = (mean - spread)[order], (mean + spread)[order]
+        (line,) = axes.plot(points[order], mean[order], label=f"{size} units")
+        axes.fill_between(points[order], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set(title=title, xlabel=label, ylabel=r"mean of $(L_{exact} - L_{descent})\,/\,L_{descent}$", xscale="log")
     axes.legend(frameon=False)
     return figure

@@ -24,7 +24,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 def draw(table: Table) -> "Figure":
     """Mean deviation against lambda."""
-    figure = deviation.draw(table, "lambda", "λ", "deviation at one λ × learning rate")
+    figure = deviation.draw(table, "lambda", "λ", "deviation at one real learning rate")
     figure.axes[0].set_ylim(bottom=0)
     return figure
 

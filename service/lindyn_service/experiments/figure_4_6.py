@@ -49,7 +49,7 @@ def run(values: Values, cell: Cell) -> Result:
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
     """All trials."""
-    tasks = np.arange(1, values["tasks"] + 1)
+    tasks = list(range(1, values["tasks"] + 1))
     dimensions = {
         "deviation": ("trial", "trained"),
         "exact": ("trial", "trained", "step", "task"),
@@ -58,7 +58,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
     }
     return Table(
         coordinates={
-            "trial": np.arange(values["trials"]),
+            "trial": list(range(values["trials"])),
             "trained": tasks,
             "step": _recorded(values),
             "task": tasks,
@@ -71,11 +71,16 @@ def draw(table: Table) -> "Figure":
     """Losses of all tasks in the first trial, and largest deviations in all trials."""
     figure, (losses, deviations) = new_figure(2)
     _draw_losses(losses, table)
-    trained = table.coordinates["trained"]
+    trained = np.asarray(table.coordinates["trained"])
     for place, found in zip(trained, table.values("deviation").T, strict=True):
         deviations.semilogy(place + np.linspace(-0.2, 0.2, len(found)), found, marker=".", linestyle="none")
     deviations.hlines(
-        np.mean(table.values("deviation"), axis=0), trained - 0.3, trained + 0.3, color=THEORY, linewidth=1, label="mean"
+        np.mean(table.values("deviation"), axis=0),
+        trained - 0.3,
+        trained + 0.3,
+        color=THEORY,
+        linewidth=1,
+        label="mean",
     )
     deviations.set(title="largest deviation from descent, all trials", xlabel="task trained", ylabel="entry of W2 W1")
     deviations.set_xticks(trained)
@@ -95,7 +100,12 @@ def _draw_losses(axes: Axes, table: Table) -> None:
         )
     ends = step[-1] * np.asarray(trained)
     axes.plot(
-        np.repeat(ends, len(tasks)), theory.ravel(), color=THEORY, marker="_", linestyle="none", label="after convergence"
+        np.repeat(ends, len(tasks)),
+        theory.ravel(),
+        color=THEORY,
+        marker="_",
+        linestyle="none",
+        label="after convergence",
     )
     axes.set(title="first trial", xlabel="step", ylabel="loss", yscale="log")
     axes.legend(frameon=False, ncols=2)
@@ -118,7 +128,8 @@ def _functions(segment: Segment, times: np.ndarray) -> np.ndarray:
 
 def _recorded(values: Values) -> np.ndarray:
     """Steps of a segment at which losses are kept, the first and the last among them."""
-    growing = np.round(np.geomspace(1, values["steps"], _MOST_RECORDED)).astype(int)
+    last: int = values["steps"]
+    growing = np.rint(np.geomspace(1, last, _MOST_RECORDED)).astype(np.intp)
     return np.unique(np.concatenate([[0], growing]))
 
 

@@ -39,14 +39,15 @@ def run(values: Values, cell: Cell) -> Result:
     w = w2 @ w1
     quotient = np.diff(excess(w, sigma_yx), axis=0).T / rate
     formula = np.einsum("stij,stij->ts", np.diff(w, axis=0) / rate, (w - sigma_yx)[:-1])
-    times = rate * np.arange(values["steps"])
+    times = rate * np.arange(len(quotient[0]))
     exact = np.stack([_exact(*problem, lam, times) for problem in zip(*layers, sigma_yx, strict=True)])
     return {"quotient": quotient, "formula": formula, "exact": exact}
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
     """Rates along lambdas, trials and steps; largest deviations from the quotient, relative to its largest value."""
-    shape = (len(values["lambdas"]), values["trials"], values["steps"])
+    lambdas: list[float] = list(values["lambdas"])
+    shape: tuple[int, ...] = (len(lambdas), values["trials"], values["steps"])
     rates = {name: np.concatenate([r[name] for r in results]).reshape(shape) for name in results[0]}
     largest = np.max(np.abs(rates["quotient"]), axis=2)
     curves = {f"rate_{name}": (("lambda", "trial", "step"), rate) for name, rate in rates.items()}
@@ -56,9 +57,9 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
     }
     return Table(
         coordinates={
-            "lambda": np.array(values["lambdas"]),
-            "trial": np.arange(values["trials"]),
-            "step": np.arange(values["steps"]),
+            "lambda": lambdas,
+            "trial": list(range(shape[1])),
+            "step": list(range(shape[-1])),
         },
         data={**curves, **deviations},
     )
@@ -70,7 +71,7 @@ def draw(table: Table) -> "Figure":
     figure, panels = new_figure(len(lambdas) + 1)
     for i, (lam, axes) in enumerate(zip(lambdas, panels, strict=False)):
         _draw_rates(axes, table, i)
-        axes.set(title=f"λ = {lam:g}, first trial", xlabel="step + 1", ylabel="−dL/dt, per unit of time")
+        axes.set(title=f"λ = {lam:g}, first trial", xlabel="step + 1", ylabel="$-dL/dt$, per unit of time")
     axes, places = panels[-1], np.arange(len(lambdas))
     for name, shift in (("formula", -0.15), ("exact", 0.15)):
         found = table.values(f"deviation_{name}")
@@ -78,20 +79,20 @@ def draw(table: Table) -> "Figure":
         axes.plot((places[:, None] + spread).ravel(), found.ravel(), marker=".", linestyle="none", label=name)
     axes.set_xticks(places, [f"{lam:g}" for lam in lambdas])
     axes.set(title="largest deviation, all trials", xlabel="λ", ylabel="of the largest rate of descent")
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.set_ylim(0, 1.4 * float(np.max(table.values("deviation_exact"))))
+    axes.legend(frameon=False, loc="upper center")
     return figure
 
 
 def _draw_rates(axes: Axes, table: Table, i: int) -> None:
-    steps = table.coordinates["step"] + 1
+    steps = np.asarray(table.coordinates["step"]) + 1
     quotient, formula, exact = (-table.values(f"rate_{name}")[i, 0] for name in ("quotient", "formula", "exact"))
     axes.plot(steps, quotient, linewidth=3, alpha=0.6, label="difference quotient of descent")
     axes.plot(steps, formula, linewidth=1, label="formula along descent")
     axes.plot(steps, exact, color=THEORY, linewidth=1, linestyle="--", label="exact")
     largest = max(float(np.max(exact)), 1e-300)
     axes.set(xscale="log", yscale="log", ylim=(_DRAWN_RANGE * largest, 3 * largest))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower left")
 
 
 def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, times: np.ndarray) -> np.ndarray:

@@ -165,7 +165,7 @@ async def events(
     store: StoreDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
-    """`progress`, whose id is the number of points done (Last-Event-ID resumes), then `done`, `failed` or `cancelled`."""
+    """`progress`, whose id is the number of points done (Last-Event-ID resumes); then `done`, `failed`, `cancelled`."""
     seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else -1
     while not request.app.state.stopping.is_set():
         if job.state in FINAL:

@@ -88,7 +88,7 @@ def answer(candidates: Sequence[Method], problem: Problem) -> Outcome:
     """Answer with the first method that covers the problem, and say why not with those before it.
 
     Raises:
-        ServiceError: why the first method does not cover it, when none does.
+        ServiceError: what each method found, and what the last one, which covers most, asks for.
     """
     refusals: list[Refusal] = []
     for method in candidates:
@@ -97,4 +97,5 @@ def answer(candidates: Sequence[Method], problem: Problem) -> Outcome:
             outcome = verdict.run()
             return replace(outcome, reason="; ".join([*(f.finding for f in refusals), outcome.reason]))
         refusals.append(verdict)
-    raise refusals[0].error()
+    findings = "; ".join(refusal.finding for refusal in refusals)
+    raise replace(refusals[-1], finding=findings).error()

@@ -73,7 +73,7 @@ class FlowRun:
         except FlowError as failure:
             raise NotApplicableError(
                 f"the integration came to time {failure.time * problem.time_constant:.6g} of {problem.times[-1]:.6g} "
-                f"({failure}); loosen rtol and atol, or scale weights and data to the order of one"
+                f"({failure}); loosen rtol and atol, scale weights and data to the order of one, or ask for less time"
             ) from None
         return Outcome(
             method="flow",

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from lindyn.wire import npz
-from lindyn_service.errors import InvalidRequestError
+from lindyn_service.dynamics.descent import DivergedError
+from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.translate.table import read_table, table
@@ -34,14 +35,20 @@ def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, A
     if errors:
         path, detail = errors[0]
         raise InvalidRequestError(f"{path}: {detail}", tuple(errors))
-    return {**experiment.defaults(), **overrides}
+    own = {name: _as_default(experiment.parameters[name], value) for name, value in overrides.items()}
+    return {**experiment.defaults(), **own}
 
 
 def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> list[bytes]:
     """Compute some cells of an experiment."""
     experiment = EXPERIMENTS[name]
     cells = experiment.cells(values)
-    return [npz.pack({}, experiment.run(values, cells[i])) for i in numbers]
+    try:
+        return [npz.pack({}, experiment.run(values, cells[i])) for i in numbers]
+    except DivergedError as error:
+        raise DivergedDescentError(
+            f"training diverged by step {error.step_number} with these parameters; lower the learning rate or the scale"
+        ) from None
 
 
 def experiment_table(job: str, name: str, values: dict[str, Any], records: Sequence[bytes]) -> bytes:
@@ -58,6 +65,13 @@ def experiment_picture(archive: bytes, form: Picture) -> bytes:
     options: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
     figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, **options)
     return buffer.getvalue()
+
+
+def _as_default(parameter: Parameter, value: Any) -> Any:  # noqa: ANN401 (a number or a list of them)
+    """Whole numbers are numbers where the default is not whole."""
+    sample = parameter.default[0] if isinstance(parameter.default, list | tuple) else parameter.default
+    kind = int if isinstance(sample, int) else float
+    return [kind(number) for number in value] if isinstance(value, list) else kind(value)
 
 
 def _unknown(experiment: Experiment) -> str:

@@ -1,0 +1,147 @@
+"""The command line: `lindyn serve | solve | sweep | experiment | openapi`."""
+
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lindyn.arrays import split
+from lindyn.client import Client
+from lindyn.errors import LindynError
+from lindyn.jobs import JobHandle
+from lindyn.wire import npz
+
+app = typer.Typer(
+    help="Exact learning dynamics of deep linear networks.", no_args_is_help=True, pretty_exceptions_enable=False
+)
+
+Url = Annotated[
+    str | None, typer.Option(help="Address of a running service; by default LINDYN_URL, else a private service.")
+]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer there: .npz or .json.")]
+RequestFile = Annotated[typer.FileText, typer.Argument(help="The request as JSON; - reads standard input.")]
+
+
+def main() -> None:
+    """Run a command; what the service refuses is told in its words."""
+    try:
+        app()
+    except LindynError as error:
+        sys.exit(f"lindyn: {error}")
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="TCP port to listen on.")] = None,
+) -> None:
+    """Start the service; everything else is set by LINDYN_* variables."""
+    if importlib.util.find_spec("lindyn_service") is None or importlib.util.find_spec("fastapi") is None:
+        sys.exit("lindyn: the service is not installed; pip install 'lindyn[service]'")
+    chosen = {"LINDYN_HOST": host, "LINDYN_PORT": None if port is None else str(port)}
+    environment = {**os.environ, **{name: value for name, value in chosen.items() if value is not None}}
+    os.execve(sys.executable, [sys.executable, "-m", "lindyn_service"], environment)  # noqa: S606 (ours)
+
+
+@app.command()
+def solve(request: RequestFile, output: Output = None, url: Url = None) -> None:
+    """Compute a trajectory."""
+    with _client(url) as client:
+        trajectory = client.trajectory(**_document(request))
+    if output is None:
+        typer.echo(repr(trajectory))
+        return
+    metadata = trajectory.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
+    _write(output, {**metadata, "times": trajectory.times, "quantities": dict(trajectory.quantities)})
+
+
+@app.command()
+def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
+    """Answer a request at every point of a grid, with a progress bar."""
+    document = _document(request)
+    document["axes"] = {axis["path"]: axis["values"] for axis in document["axes"]}
+    with _client(url) as client:
+        _finish(client.sweep(**document), output, None)
+
+
+@app.command()
+def experiment(
+    name: Annotated[str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without, all are listed.")] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="Override a parameter: name=JSON, several times.")
+    ] = None,
+    output: Output = None,
+    figure: Annotated[Path | None, typer.Option("--figure", "-f", help="Draw it there: .svg or .png.")] = None,
+    url: Url = None,
+) -> None:
+    """Run an experiment of the thesis, with a progress bar."""
+    with _client(url) as client:
+        if name is None:
+            for each in client.experiments().values():
+                typer.echo(f"{each.name:20} {each.title}")
+            return
+        _finish(client.experiment(name, **_overrides(parameter or [])), output, figure)
+
+
+@app.command()
+def openapi(url: Url = None) -> None:
+    """Print the OpenAPI document of the service."""
+    with _client(url) as client:
+        typer.echo(json.dumps(client.openapi(), indent=2))
+
+
+@contextmanager
+def _client(url: str | None) -> Generator[Client]:
+    known = url or os.environ.get("LINDYN_URL")
+    with Client(known) if known else Client.local() as client:
+        yield client
+
+
+def _document(request: typer.FileText) -> dict[str, Any]:
+    try:
+        document = json.load(request)
+    except ValueError as error:
+        sys.exit(f"lindyn: {request.name} is not JSON: {error}")
+    if not isinstance(document, dict):
+        sys.exit(f"lindyn: {request.name} holds a {type(document).__name__}, expected an object")
+    return document  # pyright: ignore[reportUnknownVariableType] (JSON)
+
+
+def _overrides(given: list[str]) -> dict[str, Any]:
+    overrides: dict[str, Any] = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        try:
+            overrides[name] = json.loads(value)
+        except ValueError:
+            sys.exit(f"lindyn: got -p {each!r}, expected name=JSON, such as -p trials=10")
+    return overrides
+
+
+def _finish(job: JobHandle, output: Path | None, figure: Path | None) -> None:
+    """Wait with a bar, then write what is wanted; Ctrl-C cancels the job."""
+    try:
+        table = job.result(progress=True)
+    except KeyboardInterrupt:
+        job.cancel()
+        sys.exit(f"lindyn: cancelled job {job.id}")
+    if figure is not None:
+        figure.write_bytes(job.figure("png" if figure.suffix == ".png" else "svg"))
+    if output is None:
+        typer.echo(repr(table))
+        return
+    arrays = {f"data.{name}": values for name, values in table.data.items()}
+    _write(output, {**table.metadata, "coordinates": dict(table.coordinates), "dims": dict(table.dims), **arrays})
+
+
+def _write(output: Path, document: dict[str, Any]) -> None:
+    if output.suffix == ".npz":
+        output.write_bytes(npz.pack(*split(document)))
+    else:
+        output.write_text(json.dumps(document, default=lambda array: array.tolist()))

@@ -1,0 +1,105 @@
+"""Gradient descent on the semantic task from several kinds of initial weights, many trials side by side."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from lindyn_service.dynamics.descent import Layers, descend, linear_gradient
+from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.tasks import semantic
+from lindyn_service.experiments.base import Cell, Parameter, Values
+from lindyn_service.experiments.trials import excess
+
+_BLOCK_NUMBERS = 2**21  # weights that are kept at a time, 16 MB
+_LONGEST_BLOCK = 200
+
+READING = (
+    "Items are unit vectors, so that sigma_xx = I / 8 with the 8 items of the published hierarchy. The published code "
+    "draws Gaussian weights, and the product behind the 0-balanced ones, with the standard deviation that is printed, "
+    "but the product behind the lambda-balanced ones with 1, and its curves labelled +-10 have lambda = +-100: both "
+    "are computed. "
+)
+"""What the published texts leave open and both experiments on kinds of initial weights share."""
+
+
+def parameters() -> dict[str, Parameter]:
+    """Those that both experiments on kinds of initial weights have."""
+    return {
+        "gaussian_scales": Parameter(
+            (0.001, 0.42), "standard deviations of Gaussian weights without a balance", 1e-6, 2, longest=6
+        ),
+        "lambdas": Parameter((0.0, 10.0, -10.0, 100.0, -100.0), "balances of balanced weights", -150, 150, longest=12),
+        "zero_scale": Parameter(0.42, "standard deviation of the Gaussian matrices behind 0-balanced weights", 1e-6, 2),
+        "balanced_scale": Parameter(1.0, "the same behind weights whose lambda is not 0", 1e-6, 2),
+        "levels": Parameter(3, "splits of the semantic hierarchy; 2^levels units in each layer", 1, 5),
+        "learning_rate": Parameter(0.01, "of gradient descent", 1e-6, 0.1),
+        "steps": Parameter(20_000, "of gradient descent", 1, 100_000),
+        "trials": Parameter(10, "initial weights of each kind", 1, 50),
+        "seed": Parameter(0, "of the initial weights", 0, 2**32 - 1),
+    }
+
+
+def cells(values: Values) -> list[Cell]:
+    """One for each kind of initial weights."""
+    gaussian = [{"kind": "gaussian", "scale": scale, "lambda": 0.0} for scale in values["gaussian_scales"]]
+    balanced = [
+        {"kind": "balanced", "scale": values["balanced_scale" if lam else "zero_scale"], "lambda": lam}
+        for lam in values["lambdas"]
+    ]
+    return [{**cell, "stream": stream} for stream, cell in enumerate([*gaussian, *balanced])]
+
+
+def names(values: Values) -> list[str]:
+    """What each kind of initial weights is called."""
+    gaussian = [f"Gaussian, scale {scale:g}" for scale in values["gaussian_scales"]]
+    return [*gaussian, *(f"balanced, λ = {lam:g}" for lam in values["lambdas"])]
+
+
+def draw_weights(values: Values, cell: Cell) -> Layers:
+    """Initial weights of one kind, (trial, width, width) each."""
+    size, scale = 2 ** values["levels"], cell["scale"]
+    drawn: list[tuple[np.ndarray, np.ndarray]] = []
+    for trial in range(values["trials"]):
+        rng = np.random.default_rng([values["seed"], cell["stream"], trial])
+        if cell["kind"] == "gaussian":
+            drawn.append((scale * rng.standard_normal((size, size)), scale * rng.standard_normal((size, size))))
+        else:
+            drawn.append(balanced_weights((size, size, size), cell["lambda"], scale, rng))
+    return tuple(np.stack(layer) for layer in zip(*drawn, strict=True))
+
+
+def features(levels: int) -> np.ndarray:
+    """Y of the semantic task, (feature, item), the best network function: inputs are the unit vectors."""
+    return 2**levels * semantic(levels).sigma_yx
+
+
+def train(layers: Layers, levels: int, learning_rate: float, recorded: Sequence[int]) -> Layers:
+    """Descend on the semantic task; weights after the recorded steps, (step, trial, width, width)."""
+    moments = semantic(levels)
+    return descend(layers, linear_gradient(moments.sigma_yx, moments.sigma_xx), learning_rate, recorded)
+
+
+def losses(layers: Layers, levels: int) -> np.ndarray:
+    """1/(2P) ||W X - Y||_F^2 of networks along leading axes."""
+    return excess(layers[1] @ layers[0], features(levels)) / 2**levels
+
+
+def loss_blocks(layers: Layers, levels: int, learning_rate: float, steps: int) -> Iterator[np.ndarray]:
+    """Losses after every step, (step, trial) block by block; the first block is those of the initial weights."""
+    yield losses(layers, levels)[None]
+    longest = min(_LONGEST_BLOCK, max(1, _BLOCK_NUMBERS // sum(w.size for w in layers)))
+    for first in range(0, steps, longest):
+        kept = train(layers, levels, learning_rate, range(1, min(longest, steps - first) + 1))
+        yield losses(kept, levels)
+        layers = tuple(w[-1] for w in kept)
+
+
+def steps_to(found: np.ndarray, tolerance: float) -> np.ndarray:
+    """Number of the first step whose value is below the tolerance, (trial,); NaN where there is none.
+
+    Args:
+        found: values after each step, from step 0 on, (step, trial).
+        tolerance: in the unit of the values.
+    """
+    below = found < tolerance
+    return np.where(np.any(below, axis=0), np.argmax(below, axis=0), np.nan)

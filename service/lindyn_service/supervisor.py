@@ -1,0 +1,70 @@
+"""Several processes that serve one address: each started again when it dies, all ended together."""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import NoReturn
+
+from lindyn_service.settings import Settings, SettingsError
+
+RESTART_SECONDS = 1.0
+POLL_SECONDS = 0.1
+
+_log = logging.getLogger("lindyn_service")
+
+
+def supervise(chosen: Settings) -> NoReturn:
+    """Listen, and let as many services as are wanted answer, until a signal.
+
+    Each has a pipe from this process as its standard input, so that it stops when this one is gone.
+
+    Raises:
+        SettingsError: the address is taken.
+    """
+    listening = _listen(chosen)
+    _log.info("listening on http://%s:%d with %d processes", *listening.getsockname()[:2], chosen.processes)
+    children = [_start(listening) for _ in range(chosen.processes)]
+    stopping = False
+
+    def stop(*_: object) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, stop)
+    while not stopping:
+        time.sleep(POLL_SECONDS)
+        for i, child in enumerate(children):
+            if child.poll() is not None and not stopping:
+                _log.warning("process %d ended with code %d; starting another", child.pid, child.returncode)
+                time.sleep(RESTART_SECONDS)
+                children[i] = _start(listening)
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.wait()
+    sys.exit()
+
+
+def _listen(chosen: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
+    try:
+        return socket.create_server((chosen.host, chosen.port), family=family, backlog=2048)
+    except OSError as error:
+        raise SettingsError(f"LINDYN_PORT: cannot listen on {chosen.host}:{chosen.port}: {error}") from error
+
+
+def _start(listening: socket.socket) -> subprocess.Popen[bytes]:
+    descriptor = listening.fileno()
+    own = {"LINDYN_PROCESSES": "1", "LINDYN_DESCRIPTOR": str(descriptor), "LINDYN_STOP_WITH_STDIN": "true"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "lindyn_service"],
+        env={**os.environ, **own},
+        stdin=subprocess.PIPE,
+        pass_fds=[descriptor],
+        start_new_session=True,  # Ctrl-C reaches this process, which ends them
+    )
