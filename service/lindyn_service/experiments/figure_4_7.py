@@ -87,8 +87,8 @@ def draw(table: Table) -> "Figure":
 def _draw_rates(axes: Axes, table: Table, i: int) -> None:
     steps = np.asarray(table.coordinates["step"]) + 1
     quotient, formula, exact = (-table.values(f"rate_{name}")[i, 0] for name in ("quotient", "formula", "exact"))
-    axes.plot(steps, quotient, linewidth=3, alpha=0.6, label="difference quotient of descent")
-    axes.plot(steps, formula, linewidth=1, label="formula along descent")
+    axes.plot(steps, quotient, linewidth=3, alpha=0.6, label="quotient")
+    axes.plot(steps, formula, linewidth=1, label="formula")
     axes.plot(steps, exact, color=THEORY, linewidth=1, linestyle="--", label="exact")
     largest = max(float(np.max(exact)), 1e-300)
     axes.set(xscale="log", yscale="log", ylim=(_DRAWN_RANGE * largest, 3 * largest))

@@ -141,9 +141,9 @@ EXPERIMENT = Experiment(
         "tasks, for linear, ReLU and tanh hidden units. The gradient flow conserves B of linear networks and its "
         "diagonal with ReLU; finite steps let both drift a little. Sizes of the layers are drawn uniformly for each "
         "trial; tasks are Gaussian targets on Gaussian inputs, twice as many samples as units, and the product of the "
-        "weights is that of two standard normal matrices. Inputs are centred before they are whitened, as in the "
-        "published code: without that, large ReLU networks end much further from a balance. The published code takes "
-        "10,000 steps a task and 40 trials, its text 2,000 and 50. Source: thesis section 4.5, Theorem 4.5.1, "
+        "weights is that of two standard normal matrices. Inputs are centred before they are whitened, which "
+        "reproduces the published values: without it, large ReLU networks end much further from a balance. The "
+        "published code takes 10,000 steps a task and 40 trials, its text 2,000 and 50. Source: thesis section 4.5, Theorem 4.5.1, "
         "corrected, and Figure 4.8."
     ),
     parameters={

@@ -1,0 +1,74 @@
+"""Sweeps through a real service, and what their points are by themselves."""
+
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+
+FINAL = ("done", "failed", "cancelled")
+
+
+def sweep(lams=(-1.0, 0.0, 2.0), seeds=4, n=3, num=5, collect=("final_loss",), **changes: Any) -> dict[str, Any]:
+    """A sweep over lambda and seeds."""
+    base = {
+        "network": {"kind": "balanced", "dims": [n, n, n]},
+        "task": {"kind": "regression", "samples": 2 * n, "seed": 5},
+        "times": {"stop": 3.0, "num": num},
+    }
+    axes = [{"path": "network.lambda", "values": list(lams)}, {"path": "network.seed", "values": list(range(seeds))}]
+    return {"base": base, "axes": axes, "collect": list(collect), **changes}
+
+
+def slow_sweep(seeds=200) -> dict[str, Any]:
+    """Some tens of seconds of work in points of some tens of milliseconds."""
+    return sweep(lams=(0.5, 1.0), seeds=seeds, n=60, num=200, collect=("loss",))
+
+
+def submit(client: httpx.Client, body: dict[str, Any], path: str = "/v1/sweeps") -> str:
+    """Post a job and return its id."""
+    response = client.post(path, json=body)
+    assert response.status_code == 202, response.text
+    assert response.headers["location"] == f"/v1/jobs/{response.json()['id']}"
+    return response.json()["id"]
+
+
+def state(client: httpx.Client, job: str) -> dict[str, Any]:
+    """A job now."""
+    response = client.get(f"/v1/jobs/{job}")
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def until(client: httpx.Client, job: str, condition, seconds: float = 120.0) -> dict[str, Any]:
+    """Wait for a state of a job."""
+    deadline = time.monotonic() + seconds
+    while not condition(found := state(client, job)):
+        assert found["state"] not in FINAL, found
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found
+
+
+def finished(client: httpx.Client, job: str, seconds: float = 120.0) -> dict[str, Any]:
+    """Wait for the end of a job."""
+    deadline = time.monotonic() + seconds
+    while (found := state(client, job))["state"] not in FINAL:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return found
+
+
+def result(client: httpx.Client, job: str) -> dict[str, Any]:
+    """The result as JSON."""
+    response = client.get(f"/v1/jobs/{job}/result")
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def alone(client: httpx.Client, body: dict[str, Any], lam: float, seed: int) -> np.ndarray:
+    """The loss of one point of `sweep`, asked for by itself."""
+    network = {**body["base"]["network"], "lambda": lam, "seed": seed}
+    response = client.post("/v1/trajectories", json={**body["base"], "network": network, "quantities": ["loss"]})
+    assert response.status_code == 200, response.text
+    return np.array(response.json()["quantities"]["loss"])
