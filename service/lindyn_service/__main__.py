@@ -2,19 +2,17 @@
 
 import logging
 import math
-import os
 import signal
 import socket
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from lindyn_service import log, settings
-from lindyn_service.supervisor import supervise
+from lindyn_service.supervisor import supervise, wait_for_end_of_stdin
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -39,7 +37,7 @@ def main() -> None:
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
     if chosen.stop_with_stdin:
-        threading.Thread(target=_stop_at_end_of_stdin, args=(server,), daemon=True).start()
+        threading.Thread(target=wait_for_end_of_stdin, args=(server.stop,), daemon=True).start()
     server.run(sockets)
 
 
@@ -54,13 +52,17 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
+    def stop(self) -> None:
+        """Stop as after a signal."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to take connections, and serve those that are left."""
         self._app.state.stopping.set()
         await super().shutdown(sockets)
 
 
-def _server(chosen: settings.Settings) -> uvicorn.Server:
+def _server(chosen: settings.Settings) -> _Server:
     # the application pulls in numpy and FastAPI, which worker processes do not need to run this file
     from lindyn_service.app import create_app  # noqa: PLC0415
 
@@ -94,14 +96,6 @@ def _bound(path: Path) -> socket.socket:
         raise settings.SettingsError(f"LINDYN_SOCKET: cannot listen on {path}: {error}") from error
     _log.info("listening on %s", path)
     return bound
-
-
-def _stop_at_end_of_stdin(server: uvicorn.Server) -> None:
-    # not by sys.stdin: the interpreter cannot end while a thread reads that
-    with suppress(OSError):
-        while os.read(0, 4096):
-            pass
-    server.should_exit = True
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from lindyn_service.settings import Settings, SettingsError
@@ -18,7 +20,7 @@ _log = logging.getLogger("lindyn_service")
 
 
 def supervise(chosen: Settings) -> NoReturn:
-    """Listen, and let as many services as are wanted answer, until a signal.
+    """Listen, and let as many services as are wanted answer, until a signal or the end of standard input.
 
     Each has a pipe from this process as its standard input, so that it stops when this one is gone.
 
@@ -26,28 +28,37 @@ def supervise(chosen: Settings) -> NoReturn:
         SettingsError: the address is taken.
     """
     listening = _listen(chosen)
-    _log.info("listening on http://%s:%d with %d processes", *listening.getsockname()[:2], chosen.processes)
-    children = [_start(listening) for _ in range(chosen.processes)]
-    stopping = False
+    _log.info("running on http://%s:%d with %d processes", *listening.getsockname()[:2], chosen.processes)
+    stopping = threading.Event()
 
     def stop(*_: object) -> None:
-        nonlocal stopping
-        stopping = True
+        stopping.set()
 
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, stop)
-    while not stopping:
-        time.sleep(POLL_SECONDS)
+    if chosen.stop_with_stdin:
+        threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
+    children = [_start(listening) for _ in range(chosen.processes)]
+    while not stopping.wait(POLL_SECONDS):
         for i, child in enumerate(children):
-            if child.poll() is not None and not stopping:
+            if child.poll() is not None:
                 _log.warning("process %d ended with code %d; starting another", child.pid, child.returncode)
-                time.sleep(RESTART_SECONDS)
+                stopping.wait(RESTART_SECONDS)
                 children[i] = _start(listening)
     for child in children:
         child.terminate()
     for child in children:
         child.wait()
     sys.exit()
+
+
+def wait_for_end_of_stdin(then: Callable[[], None]) -> None:
+    """Call `then` when the lifeline of this process ends."""
+    # not by sys.stdin: the interpreter cannot end while a thread reads that
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    then()
 
 
 def _listen(chosen: Settings) -> socket.socket:

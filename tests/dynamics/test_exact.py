@@ -161,7 +161,7 @@ def test_large_lambda_is_exponential():
 @pytest.mark.parametrize("dims", [(3, 2, 4), (4, 3, 4), (2, 1, 2)], ids=str)
 def test_slow_phase_at_large_lambda(dims, lam, mirrored):
     """With hidden < out, w2 turns at the rate s^2 / lambda: growth by eigenvalues that float64 does not tell apart."""
-    n_in, n_hidden, n_out = dims
+    n_in, _, n_out = dims
     rng = np.random.default_rng(n_in)
     u, v = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (n_out, n_in))
     sigma_yx = (u[:, :n_in] * np.array([1.5, 1.0, 0.7, 0.4])[:n_in]) @ v.T
@@ -198,6 +198,22 @@ def test_nearly_dependent_overlaps_keep_their_digits(scale):
     for time in (1.0, 10.0, 20.0, 40.0):
         expected = exact_qqt(w1, w2, sigma_yx, 0.0, time)
         assert relative_error(qqt_at(solution, time), expected) <= 1e-14 * scale
+
+
+@pytest.mark.parametrize("digits", [20, 30, 40])
+def test_an_overlap_that_a_slower_mode_hides(digits):
+    """Mode 1 has an overlap of 2^-digits along a hidden direction in which mode 2 has one of order 1.
+
+    Where both have grown, the Gram matrix is not positive definite in float64; the error stays that of the overlap.
+    """
+    tiny = 2.0**-digits
+    w1 = np.array([[1.0, 0.5, 0.0], [0.0, 0.5, 0.0]])
+    w2 = np.array([[tiny - 1, 0.0], [0.5, 0.5], [np.sqrt(2 * tiny - tiny**2), 0.0]])
+    sigma_yx = np.diag([1.0, 0.99, 0.5])
+    solution = solve(w1, w2, sigma_yx, 0.0)
+    for time in (1.0, 10.0, 20.0, 30.0, 40.0, 700.0, 3000.0):
+        expected = exact_qqt(w1, w2, sigma_yx, 0.0, time)
+        assert relative_error(qqt_at(solution, time), expected) <= 2e-14 + 1 / reach(solution).smallest_overlap
 
 
 def test_scalings_agree_where_they_meet():

@@ -102,6 +102,16 @@ def test_steps_that_underflow_say_how_far_it_came():
     assert 1e19 < caught.value.time < 1e21
 
 
+def test_a_stiff_problem_is_given_up_after_so_many_evaluations():
+    """The rate of the learned mode, 2, allows steps of about 3, of which 1e30 is too far away."""
+    weights, *task = problem((1, 1, 1))
+    flow = flow_of(weights, *task, rtol=1e-6)
+    with pytest.raises(FlowError, match="evaluations") as caught:
+        integrated(flow, [1.0, 1e30])
+    assert 10_000 < flow.evaluations < 100_000
+    assert 1e3 < caught.value.time < 1e6
+
+
 def test_balance_is_conserved():
     weights, *task = problem((4, 3, 5, 2))
     layers = integrated(flow_of(weights, *task), np.linspace(0, 5, 20))

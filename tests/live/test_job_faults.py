@@ -24,7 +24,9 @@ def assert_right(client, body, job):
 
 def stored_points(server: RedisServer) -> dict[bytes, float]:
     """When each stored point was written, by the time that it is still kept."""
-    return {key: time.monotonic() - (KEPT_MILLISECONDS - server.client.pttl(key)) / 1000 for key in server.keys("point:")}
+    return {
+        key: time.monotonic() - (KEPT_MILLISECONDS - server.client.pttl(key)) / 1000 for key in server.keys("point:")
+    }
 
 
 def test_a_killed_service_goes_on_where_it_was():
@@ -133,8 +135,7 @@ def test_a_dask_worker_that_dies_costs_its_points_a_retry():
 
 def test_two_processes_answer_at_one_address_and_are_started_again():
     with RedisServer() as server, Service(tcp=True, redis_url=server.url, processes=2) as service:
-        children = eventually(lambda: [c for c in service.process.children() if len(c.children()) > 0][:2])
-        assert len(children) == 2
+        children = eventually(lambda: len(service.process.children()) == 2 and service.process.children())
         with service.client() as client:
             assert finished(client, submit(client, sweep()))["state"] == "done"
         children[0].kill()

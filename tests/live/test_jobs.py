@@ -163,7 +163,12 @@ def test_experiments_are_listed_run_and_drawn(client):
         ({"axes": [{"path": "network.lambda", "values": [1, "x"]}]}, 422, "axes.0.values.1", "number"),
         ({"axes": [{"path": "network.lambda", "values": []}]}, 422, "axes.0.values", "at least 1"),
         ({"axes": []}, 422, "axes", "at least 1"),
-        ({"axes": [{"path": "network", "values": [{}]}, {"path": "network.seed", "values": [1]}]}, 422, "axes", "overlaps"),
+        (
+            {"axes": [{"path": "network", "values": [{}]}, {"path": "network.seed", "values": [1]}]},
+            422,
+            "axes",
+            "overlaps",
+        ),
         ({"collect": ["accuracy"]}, 422, "collect.0", "accuracy"),
         ({"collect": []}, 422, "collect", "at least 1"),
         ({"base": {}}, 422, "axes.0.path", "does not have"),
@@ -240,7 +245,10 @@ def test_without_redis_there_are_no_jobs():
 
 
 def test_as_many_jobs_as_the_service_takes(redis_server):
-    with Service(redis_url=f"{redis_server.url}?db=1", max_jobs=1, job_workers=1) as service, service.client() as client:
+    with (
+        Service(redis_url=f"{redis_server.url}?db=1", max_jobs=1, job_workers=1) as service,
+        service.client() as client,
+    ):
         job = submit(client, slow_sweep())
         refused = client.post("/v1/sweeps", json=sweep())
         assert (refused.status_code, refused.json()["code"]) == (503, "busy")

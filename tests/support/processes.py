@@ -200,7 +200,8 @@ class Service:
         """No process remains, and no folder of its own if it could clean up."""
         eventually(lambda: not mentioning(self.folder))
         if self.process.returncode == 0:
-            assert {path.name for path in Path(self.folder).rglob("*")} <= {"log", "http", self._temporary}
+            left = {path.name for path in Path(self.folder).rglob("*")}
+            assert left <= {"log", "http", self._temporary}, left
 
     def _close_pipe(self) -> None:
         assert self.process.stdin is not None

@@ -38,6 +38,8 @@ def broken_inequality(lam: float, n_in: int, n_hidden: int, n_out: int) -> str |
     """Say which condition for the existence of lam-balanced weights fails, if one does.
 
     Only two conditions exist: lam > 0 needs hidden <= out, lam < 0 needs hidden <= in (the rank of B's larger term).
+
+    Source: thesis Theorem 3.4.1, corrected: the widths ask for nothing else.
     """
     if lam > 0 and n_hidden > n_out:
         return f"lambda > 0 needs hidden <= out, got lambda = {lam:g}, hidden = {n_hidden}, out = {n_out}"

@@ -141,7 +141,9 @@ def descend(
     return kept
 
 
-def _signals(layers: Layers, inputs: Float[np.ndarray, "*data sample in"], activation: Activation) -> list[np.ndarray]:
+def _signals(
+    layers: Layers, inputs: Float[np.ndarray, "*data sample in"], activation: Activation
+) -> list[Float[np.ndarray, "... sample _"]]:
     """What each layer sends up, rows are samples; the last is the function of the network."""
     signals: list[np.ndarray] = []
     signal = inputs

@@ -34,6 +34,11 @@ def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
     A row becomes a pivot when what the earlier pivots leave of it is more than rounding: of the row itself, and of
     the pivots times the weights y with which they make up the row, max(rows, hidden) eps ||g||_F (1 + ||y||).
     Generic weights take one QR factorisation; the loop is for those that miss a row.
+
+    Args:
+        g: coordinates of the weights along the eigenvectors, in order of descending eigenvalues.
+
+    Source: Gram-Schmidt with reorthogonalisation, Giraud et al. (2005), 10.1007/s00211-005-0615-4.
     """
     n_rows, n_hidden = g.shape
     rounding = EPS * float(np.linalg.norm(g))

@@ -104,6 +104,8 @@ def solve(
 
     Returns:
         The solution; evaluating it costs about 10 n^3 floating-point operations a time at equal widths n.
+
+    Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738; Domine et al. (2025), arXiv 2409.14623.
     """
     basis = modes(sigma_yx, lam)
     return Solution(basis, echelon(basis.project(w1, w2)))

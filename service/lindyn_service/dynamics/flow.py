@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.integrate import DOP853
 
-Layers = tuple[np.ndarray, ...]
+Layers = tuple[Float[np.ndarray, "... _ _"], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
 _BATCH_NUMBERS = 2**18
@@ -63,13 +63,18 @@ class Flow:
         """
         start = np.concatenate([w.ravel() for w in self._weights])
         size = max(1, _BATCH_NUMBERS // len(start))
-        states = self._states(start, times)
-        for first in range(0, len(times), size):
-            part = slice(first, min(first + size, len(times)))
-            stacked = np.stack([next(states) for _ in times[part]])
-            yield part, self._layers(stacked)
+        states: list[np.ndarray] = []
+        first = 0
+        for state in self._states(start, times):
+            states.append(state)
+            end = first + len(states)
+            if len(states) == size or end == len(times):
+                yield slice(first, end), self._layers(np.stack(states))
+                first, states = end, []
 
-    def _states(self, start: np.ndarray, times: Float[np.ndarray, " time"]) -> Iterator[np.ndarray]:
+    def _states(
+        self, start: Float[np.ndarray, " number"], times: Float[np.ndarray, " time"]
+    ) -> Iterator[Float[np.ndarray, " number"]]:
         at_start = int(np.searchsorted(times, 0.0, side="right"))
         yield from (start for _ in range(at_start))
         if at_start == len(times):
@@ -93,7 +98,7 @@ class Flow:
         if solver.nfev > _EVALUATIONS[0] + _EVALUATIONS[1] * solver.t / end:
             raise FlowError(float(solver.t), f"its rates are so fast that this took {solver.nfev} evaluations")
 
-    def _velocity(self, _time: float, state: np.ndarray) -> np.ndarray:
+    def _velocity(self, _time: float, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
         """Back-propagation through the layers."""
         layers = self._layers(state)
         products = [layers[0]]
@@ -107,7 +112,7 @@ class Flow:
             error = layer.T @ error
         return np.concatenate([error.ravel(), *velocities[::-1]])
 
-    def _layers(self, states: np.ndarray) -> Layers:
+    def _layers(self, states: Float[np.ndarray, "*time number"]) -> Layers:
         parts = np.split(states, self._bounds, axis=-1)
         shapes = [w.shape for w in self._weights]
         return tuple(part.reshape(*states.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True))

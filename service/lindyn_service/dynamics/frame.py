@@ -8,7 +8,8 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.objective import Objective
 
-Layer = Float[np.ndarray, "time to from"]
+Layers = tuple[Float[np.ndarray, "time _ _"], ...]
+"""One array for each layer, (time, width l+1, width l), first layer first."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Frame:
     """
 
     objective: Objective
-    layers: tuple[np.ndarray, ...]
+    layers: Layers
     hidden: tuple[int, ...]
     time_constant: float
     initial: "Frame | None" = None
@@ -64,10 +65,11 @@ class Frame:
         return self.objective.u @ self.layers[-1]
 
 
-def layers_frame(
-    found: Objective, weights: tuple[np.ndarray, ...], time_constant: float, initial: Frame | None = None
-) -> Frame:
-    """Put weights as they are, (time, width l+1, width l) each, into the singular bases of the task."""
+def layers_frame(found: Objective, weights: Layers, time_constant: float, initial: Frame | None = None) -> Frame:
+    """Put weights as they are into the singular bases of the task.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
+    """
     first, last = weights[0] @ found.v, found.u.T @ weights[-1]
     hidden = tuple(layer.shape[1] for layer in weights[:-1])
     return Frame(found, (first, *weights[1:-1], last), hidden, time_constant, initial)

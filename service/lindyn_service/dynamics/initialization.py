@@ -41,6 +41,9 @@ def balanced_weights(
 
     Raises:
         ValueError: no weights of these widths have this balance.
+
+    Source: thesis Algorithms 1 and 2, completed for hidden directions beyond the rank; Domine et al. (2025), arXiv
+    2409.14623.
     """
     broken = broken_inequality(lam, *dims)
     if broken is not None:

@@ -41,6 +41,12 @@ def white_task(moments: Moments, tolerance: float) -> WhiteTask | Coloured:
     """Find the equivalent white-input problem, where there is one.
 
     Eigenvalues of sigma_xx below `tolerance` times the largest count as directions without inputs.
+
+    Args:
+        moments: of the training data.
+        tolerance: largest residual, relative to ||sigma_xx||_F.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the flow on white inputs, with time and task divided by the variance.
     """
     if moments.sigma_xx is None:
         return _white(moments, moments.sigma_yx, 1.0, None, 0.0)

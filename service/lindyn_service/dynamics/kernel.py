@@ -10,7 +10,8 @@ from jaxtyping import Float
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.objective import times_root
 
-_Terms = list[tuple[np.ndarray, np.ndarray]]
+_Terms = list[tuple[Float[np.ndarray, "_ out out"], Float[np.ndarray, "_ rank rank"]]]
+"""A and C of each A (x) C, for each time or, where no layer is left, for all times."""
 
 
 def ntk(frame: Frame) -> Float[np.ndarray, "time out_sample out_sample"]:

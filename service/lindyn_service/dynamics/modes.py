@@ -59,8 +59,9 @@ def modes(sigma_yx: Float[np.ndarray, "out in"], lam: float) -> Modes:
     """Diagonalise F for a task and a balance, without cancellation at any sign or size of lam.
 
     The unit vector (p, q) lies along (s, kappa + lam/2) and along (kappa - lam/2, s), which are the same direction; the
-    form without a difference is used. Source: Domine et al. (2025), arXiv 2409.14623, with lam = 0 and unequal widths
-    as in docs/theory.md, section 2.
+    form without a difference is used.
+
+    Source: Domine et al. (2025), arXiv 2409.14623, with lam = 0 and unequal widths as in docs/theory.md, section 2.
     """
     u, s, vt = np.linalg.svd(sigma_yx, full_matrices=True)
     kappa = np.hypot(s, lam / 2)

@@ -52,7 +52,15 @@ class Objective:
 
 
 def white_objective(white: WhiteTask, basis: Modes, samples: Samples | None) -> Objective:
-    """The objective of a white-input task, possibly in disguise."""
+    """The objective of a white-input task, possibly in disguise.
+
+    Args:
+        white: the equivalent white-input problem.
+        basis: its singular vectors.
+        samples: in the coordinates of the inputs.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the loss in the singular bases of the task.
+    """
     best = np.zeros((len(basis.u), len(basis.v)))
     np.fill_diagonal(best, basis.s)
     v = basis.v if white.basis is None else white.basis @ basis.v
@@ -60,7 +68,10 @@ def white_objective(white: WhiteTask, basis: Modes, samples: Samples | None) -> 
 
 
 def objective(moments: Moments) -> Objective:
-    """The objective of any task; the best network function is sigma_yx sigma_xx^+."""
+    """The objective of any task; the best network function is sigma_yx sigma_xx^+.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
+    """
     u, s, vt = np.linalg.svd(moments.sigma_yx, full_matrices=True)
     root, best = np.eye(len(vt)), u.T @ moments.sigma_yx @ vt.T
     if moments.sigma_xx is not None:
@@ -78,5 +89,8 @@ def objective(moments: Moments) -> Objective:
 def times_root(
     matrix: Float[np.ndarray, "*any rank"], root: Float[np.ndarray, "rank rank"] | float
 ) -> Float[np.ndarray, "*any rank"]:
-    """`matrix @ root`, where a number stands for a multiple of the identity."""
+    """`matrix @ root`, where a number stands for a multiple of the identity.
+
+    Source: the definition of `Objective.root`.
+    """
     return matrix * root if isinstance(root, float) else matrix @ root

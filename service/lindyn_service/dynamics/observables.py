@@ -12,6 +12,7 @@ from lindyn_service.dynamics.objective import times_root
 from lindyn_service.dynamics.tasks import EPS
 
 Values = np.ndarray | Mapping[str, np.ndarray]
+"""Arrays with time first, one or several by name."""
 
 
 def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
@@ -121,7 +122,7 @@ def weight_norms(frame: Frame) -> Float[np.ndarray, "time layer"]:
     return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in frame.layers], axis=1)
 
 
-def balance(frame: Frame) -> dict[str, np.ndarray]:
+def balance(frame: Frame) -> dict[str, Float[np.ndarray, "time *pair"]]:
     """Nearest lambda of W_l+1^T W_l+1 - W_l W_l^T, and the Frobenius distance from it, for each pair of layers.
 
     Returns:

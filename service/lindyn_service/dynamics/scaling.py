@@ -33,6 +33,9 @@ def scale(basis: Modes, reduced: Echelon, times: Float[np.ndarray, " time"]) -> 
         basis: eigenpairs of F.
         reduced: echelon form of the initial weights along the eigenvectors.
         times: in units of the time constant.
+
+    Source: the integral over e^{2Fs} in Braun et al. (2022), arXiv 2206.03738, for columns scaled as van der Sluis
+    (1969), 10.1007/BF02165096, allows.
     """
     f = basis.eigenvalues
     size = np.log1p(np.max(np.abs(reduced.lower), initial=0.0)) + np.log1p(times[-1])
@@ -42,7 +45,10 @@ def scale(basis: Modes, reduced: Echelon, times: Float[np.ndarray, " time"]) -> 
 
 
 def phi(x: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """(1 - e^{-x}) / x, with its limit 1 at x = 0."""
+    """(1 - e^{-x}) / x, with its limit 1 at x = 0.
+
+    Source: the integral of e^{-x r} over r from 0 to 1.
+    """
     return np.divide(-np.expm1(-x), x, out=np.ones_like(x), where=x != 0)
 
 

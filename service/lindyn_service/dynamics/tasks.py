@@ -40,6 +40,8 @@ def from_data(
 
     Whitening replaces the inputs by sigma_xx^{-1/2} x (the symmetric square root, which stays closest to the given
     coordinates) on their span; when they do not span the space, sigma_xx becomes the projector on their span.
+
+    Source: thesis (2.5) for the moments; Kessy et al. (2018), 10.1080/00031305.2016.1277159, ZCA whitening.
     """
     n_samples = len(inputs)
     trace = float(np.sum(targets * targets)) / n_samples
@@ -55,17 +57,22 @@ def from_data(
 
 
 def regression(n_in: int, n_out: int, n_samples: int, rng: np.random.Generator) -> Moments:
-    """Gaussian targets on Gaussian inputs that are whitened exactly."""
+    """Gaussian targets on Gaussian inputs that are whitened exactly.
+
+    Source: Braun et al. (2022), arXiv 2206.03738, random regression task.
+    """
     inputs = rng.standard_normal((n_samples, n_in))
     targets = rng.standard_normal((n_samples, n_out))
     return from_data(inputs, targets, whiten=True)
 
 
 def semantic(levels: int) -> Moments:
-    """The hierarchy of Saxe et al. (2019), 10.1073/pnas.1820226116: 2^levels items, one unit input each.
+    """A hierarchy of 2^levels items, one unit input each.
 
     Feature 0 is 1 for every item; then, breadth first, one per inner node of the binary tree, +1 on the items in its
     left half, -1 in its right half, 0 elsewhere. Inputs are orthogonal, so sigma_xx = I / 2^levels.
+
+    Source: Saxe et al. (2019), 10.1073/pnas.1820226116.
     """
     n_items = 2**levels
     features = [np.ones(n_items)]
@@ -79,7 +86,10 @@ def semantic(levels: int) -> Moments:
 
 
 def spectrum(n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator) -> Moments:
-    """White inputs with the given singular values of sigma_yx (zeros for the rest) and random singular vectors."""
+    """White inputs with the given singular values of sigma_yx (zeros for the rest) and random singular vectors.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, a task by its modes.
+    """
     u, _ = np.linalg.qr(rng.standard_normal((n_out, n_out)))
     v, _ = np.linalg.qr(rng.standard_normal((n_in, n_in)))
     rank = len(singular_values)

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar, TypeVarTuple
 
+import dask.config
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
 
@@ -40,6 +42,8 @@ class DaskEngine:
     async def __aenter__(self) -> Self:
         address: Any = self._address
         if address is None:
+            scratch = self._stack.enter_context(TemporaryDirectory(prefix="lindyn-dask-", ignore_cleanup_errors=True))
+            self._stack.enter_context(dask.config.set({"temporary-directory": scratch}))
             address = await self._stack.enter_async_context(
                 LocalCluster(
                     n_workers=self._local_workers,

@@ -98,7 +98,8 @@ EXPERIMENT = Experiment(
         "Q Q^T = [W1^T W1, W^T; W, W2 W2^T] after gradient descent from Gaussian and balanced weights, and the "
         "relative Frobenius distance of its diagonal blocks from the limit of the gradient flow from balanced weights, "
         "with the lambda* = tr(B) / n that the weights end with: finite steps shift it a little, and Gaussian weights "
-        "have no balance but a mean. With the lambda of the initial weights the distances are larger than the published. "
+        "have no balance but a mean. The lambda of the initial weights gives larger "
+        "distances than the published ones. "
         + semantic_descent.READING
         + "Source: thesis section 4.3, Figure 4.2, with the limits of Theorem 4.1.1, corrected."
     ),

@@ -143,8 +143,8 @@ EXPERIMENT = Experiment(
         "trial; tasks are Gaussian targets on Gaussian inputs, twice as many samples as units, and the product of the "
         "weights is that of two standard normal matrices. Inputs are centred before they are whitened, which "
         "reproduces the published values: without it, large ReLU networks end much further from a balance. The "
-        "published code takes 10,000 steps a task and 40 trials, its text 2,000 and 50. Source: thesis section 4.5, Theorem 4.5.1, "
-        "corrected, and Figure 4.8."
+        "published code takes 10,000 steps a task and 40 trials, its text 2,000 and 50. Source: thesis section "
+        "4.5, Theorem 4.5.1, corrected, and Figure 4.8."
     ),
     parameters={
         "lambdas": Parameter((-10.0, 0.1, 10.0), "balances of the initial weights", -100, 100, longest=6),

@@ -39,8 +39,8 @@ class Collector:
         beyond = [name for name, value in self._gathered.items() if not _is_finite(value)]
         if beyond:
             raise NotApplicableError(
-                f"{', '.join(beyond)} overflow float64 for weights and data of this size; scale them down, or leave "
-                "these quantities out"
+                f"{', '.join(beyond)} overflow float64 for weights and data of this size; scale these to the order of "
+                "one, or leave the quantities out"
             )
         return self._gathered
 

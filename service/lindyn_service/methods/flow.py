@@ -16,6 +16,7 @@ from lindyn_service.methods.report import balances, of_samples, of_task
 
 DEFAULT_RTOL = 1e-12
 
+_SMALLEST = 1e-140
 _MARGIN = 1e3  # of the promised error over that of a step
 _CHECK = 10.0  # how much looser the second integration is, whose distance is the error estimate
 
@@ -45,6 +46,13 @@ class FlowMethod:
                 NotApplicableError,
             )
         largest = max(float(np.max(np.abs(w))) for w in problem.weights)
+        if 0 < largest < _SMALLEST:
+            return Refusal(
+                f"the largest weight is {largest:.3g}, whose errors vanish in float64 when they are squared (limit "
+                f"{_SMALLEST:g})",
+                "scale it up",
+                NotApplicableError,
+            )
         atol = self.atol if self.atol is not None else self.rtol * (largest or 1.0)
         return FlowRun(problem, found, self.rtol, atol)
 

@@ -96,8 +96,9 @@ def _deviation(candidates: Sequence[Method], problem: Problem) -> float:
     later = trained.times > 0
     if not np.any(later):
         raise NotApplicableError("a deviation needs a time after 0; ask for more times")
-    losses = trained.quantities["loss"][later]
-    return float(np.mean((exact.quantities["loss"][later] - losses) / losses))
+    losses: np.ndarray = trained.quantities["loss"][later]
+    deviations: np.ndarray = (exact.quantities["loss"][later] - losses) / losses
+    return float(deviations.mean())
 
 
 def _losses(candidates: Sequence[Method], problem: Problem, name: str) -> Outcome:

@@ -71,7 +71,7 @@ def _as_default(parameter: Parameter, value: Any) -> Any:  # noqa: ANN401 (a num
     """Whole numbers are numbers where the default is not whole."""
     sample = parameter.default[0] if isinstance(parameter.default, list | tuple) else parameter.default
     kind = int if isinstance(sample, int) else float
-    return [kind(number) for number in value] if isinstance(value, list) else kind(value)
+    return [kind(number) for number in cast("list[float]", value)] if isinstance(value, list) else kind(value)
 
 
 def _unknown(experiment: Experiment) -> str:
