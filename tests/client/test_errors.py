@@ -66,12 +66,24 @@ def test_infeasible_balance(client: lindyn.Client) -> None:
 def test_not_balanced(client: lindyn.Client) -> None:
     weights = [np.eye(2), np.array([[1.0, 2.0], [0.0, 1.0]])]
     with pytest.raises(lindyn.NotBalancedError, match="nearest lambda"):
-        client.trajectory(network={"kind": "weights", "weights": weights}, task=SIGMA_YX, times=[0.0])
+        client.trajectory(network={"kind": "weights", "weights": weights}, task=SIGMA_YX, times=[0.0], method="exact")
 
 
 def test_not_applicable(client: lindyn.Client) -> None:
     with pytest.raises(lindyn.NotApplicableError, match="two weight layers, got 3"):
-        client.trajectory(network={"kind": "weights", "weights": [np.eye(2)] * 3}, task=SIGMA_YX, times=[0.0])
+        client.trajectory(
+            network={"kind": "weights", "weights": [np.eye(2)] * 3}, task=SIGMA_YX, times=[0.0], method="exact"
+        )
+
+
+def test_diverged(client: lindyn.Client) -> None:
+    with pytest.raises(lindyn.DivergedError, match="divide method.learning_rate by 2"):
+        client.trajectory(
+            network={"kind": "weights", "weights": [np.eye(2)] * 2},
+            task=SIGMA_YX,
+            times=[0.0, 1e4],
+            method={"kind": "descent", "learning_rate": 10.0},
+        )
 
 
 def test_too_large(client: lindyn.Client) -> None:

@@ -61,13 +61,26 @@ def test_all_quantities_by_name(client: lindyn.Client) -> None:
         "qqt": (n, 7, 7),
         "singular_values": (n, 3),
         "mode_strengths": (n, 3),
+        "loss_rate": (n,),
+        "ntk": (n, 12, 12),
+        "ntk_distance": (n,),
+        "ntk_norm": (n,),
+        "rsm_input": (n, 4, 4),
+        "rsm_output": (n, 4, 4),
+        "weight_norms": (n, 2),
     }
     for name, shape in shapes.items():
         array = getattr(found, name)
         assert array.shape == shape
         assert array.dtype == np.float64
         assert found[name] is array
-    assert set(found.quantities) == {*shapes, "balance"} == set(QUANTITIES)
+    nested = {"balance", "alignment", "task_specificity", "weights"}
+    assert set(found.quantities) == {*shapes, *nested} == set(QUANTITIES)
+    first, last = found.weights
+    assert found["weights.1"] is last
+    np.testing.assert_allclose(last @ first, found.output, atol=1e-12)
+    assert found["alignment.input"].shape == (n, 3)
+    assert found["task_specificity.output"].shape == (n,)
     np.testing.assert_allclose(found["balance.lambda"], 0.5)
     np.testing.assert_array_equal(found.balance["lambda"], found["balance.lambda"])
     assert found["balance.residual"].shape == (n,)

@@ -13,7 +13,7 @@ from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.errors import NotApplicableError, ServiceError
 from lindyn_service.translate.trajectory import trajectory
 
-SIXTH_POWERS = {"loss_rate", "ntk_norm", "ntk_distance", "ntk"}  # of the weights, or higher: they may overflow
+OVERFLOWING = {"loss_rate", "ntk", "ntk_norm", "ntk_distance", "rsm_output"}  # high powers of weights, or their inverse
 INTEGRATED = {"weights"}
 MAGNITUDES = [0.0, 1e-320, 1e-200, 1e-150, 1e-70, 1.0, 1e40, 1e70]
 SHAPE = np.array([[1.0, 0.5], [-0.25, 1.0]])
@@ -23,7 +23,7 @@ def balanced(lam, scale=1.0):
     return {"kind": "balanced", "dims": [2, 2, 2], "lambda": lam, "scale": scale, "seed": 1}
 
 
-def answer(network, task, last_time, tau=1.0, *, leave_out=SIXTH_POWERS | INTEGRATED, method="exact"):
+def answer(network, task, last_time, tau=1.0, *, leave_out=OVERFLOWING | INTEGRATED, method="exact"):
     whole = {"network": network, "task": task, "times": [0.0, last_time / 2, last_time], "time_constant": tau}
     whole |= {"quantities": [name for name in QUANTITIES if name not in leave_out], "method": method}
     request = read(TrajectoryRequest, whole, conflicts)
@@ -90,7 +90,7 @@ def test_weights_that_are_zero(capfd):
     found = answer({"kind": "weights", "weights": [nothing, nothing]}, SHAPE.tolist(), 5.0)
     assert np.array_equal(found["quantities"]["output"], np.zeros((3, 2, 2)))
     codes = [warning["code"] for warning in found["warnings"]]
-    assert codes == ["saddle", "saddle", "irreducible-loss-unknown"]
+    assert codes == ["saddle", "saddle", "irreducible-loss-unknown", "no-samples"]
     assert capfd.readouterr().out == ""
 
 
@@ -130,3 +130,17 @@ def test_what_is_refused_says_why(network, task, text):
     with pytest.raises(NotApplicableError) as caught:
         answer(network, task, 1.0)
     assert text in caught.value.detail
+
+
+@pytest.mark.parametrize("method", ["exact", "flow"])
+def test_what_overflows_is_refused_by_its_name(method):
+    network = {"kind": "weights", "weights": [(1e70 * np.eye(2)).tolist(), (1e70 * np.eye(2)).tolist()]}
+    with pytest.raises(NotApplicableError, match="loss_rate") as caught:
+        answer(network, SHAPE.tolist(), 0.0, leave_out=set(QUANTITIES) - {"loss", "loss_rate"}, method=method)
+    assert "overflow float64" in caught.value.detail
+
+
+def test_a_flow_that_overflows_is_refused_at_once():
+    network = {"kind": "weights", "weights": [(1e70 * np.eye(2)).tolist()] * 6}
+    with pytest.raises(NotApplicableError, match="overflow float64"):
+        answer(network, SHAPE.tolist(), 1.0, leave_out={"qqt"}, method="auto")
