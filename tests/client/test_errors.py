@@ -77,7 +77,7 @@ def test_not_applicable(client: lindyn.Client) -> None:
 
 
 def test_diverged(client: lindyn.Client) -> None:
-    with pytest.raises(lindyn.DivergedError, match="divide method.learning_rate by 2"):
+    with pytest.raises(lindyn.DivergedError, match=r"divide method\.learning_rate by 2"):
         client.trajectory(
             network={"kind": "weights", "weights": [np.eye(2)] * 2},
             task=SIGMA_YX,

@@ -111,14 +111,12 @@ def test_a_client_that_leaves_does_not_stop_a_job():
             assert finished(client, job)["state"] == "done"
 
 
-def test_requests_are_answered_before_jobs(measured):
+def test_requests_are_answered_before_jobs():
     """Jobs have workers of their own, of lower priority."""
-    with RedisServer() as server, Service(redis_url=server.url, workers=1, job_workers=1) as service:
-        with service.client() as client:
-            submit(client, slow_sweep())
-            eventually(lambda: [worker for worker in service.workers() if worker.nice() > 0])
-            niceness = sorted(worker.nice() for worker in service.workers())
-            assert niceness == [0, 15]
+    with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
+        submit(client, slow_sweep())
+        eventually(lambda: [worker for worker in service.workers() if worker.nice() > 0])
+        assert sorted(worker.nice() for worker in service.workers()) == [0, 15]
 
 
 def test_a_dask_worker_that_dies_costs_its_points_a_retry():

@@ -1,7 +1,7 @@
 """Sweeps and experiments as jobs."""
 
 from collections.abc import AsyncIterable
-from typing import Annotated, Literal
+from typing import Annotated
 
 import anyio
 import orjson
@@ -30,7 +30,7 @@ from lindyn_service.http.deps import FormatDep
 from lindyn_service.jobs.admission import admit
 from lindyn_service.jobs.plan import SWEEP, ExperimentPlan, Plan, SweepPlan
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.translate.experiment import experiment_picture, parameters
+from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
 from lindyn_service.translate.table import table_as_json
 
 EVENT_SECONDS = 0.2
@@ -139,18 +139,27 @@ async def result(job: JobDep, request: Request, store: StoreDep, form: FormatDep
 
 
 @router.get(
-    "/jobs/{job_id}/figure.{form}",
-    operation_id="job_figure",
-    summary="The picture of an experiment",
+    "/jobs/{job_id}/figure.svg",
+    operation_id="job_figure_svg",
+    summary="The picture of an experiment, as SVG",
     response_class=Response,
-    responses=openapi.PICTURES,
+    responses=openapi.picture("image/svg+xml"),
 )
-async def figure(job: JobDep, form: Literal["svg", "png"], request: Request, store: StoreDep) -> Response:
+async def figure_svg(job: JobDep, request: Request, store: StoreDep) -> Response:
     """Drawn from the result."""
-    if job.kind == SWEEP:
-        raise NotFoundError(f"job {job.id} is a sweep, which has no picture; get its result")
-    body: bytes = await request.app.state.engine.run(experiment_picture, await _archive(job, store), form)
-    return Response(body, media_type="image/svg+xml" if form == "svg" else "image/png")
+    return Response(await _picture(job, request, store, "svg"), media_type="image/svg+xml")
+
+
+@router.get(
+    "/jobs/{job_id}/figure.png",
+    operation_id="job_figure_png",
+    summary="The picture of an experiment, as PNG",
+    response_class=Response,
+    responses=openapi.picture("image/png"),
+)
+async def figure_png(job: JobDep, request: Request, store: StoreDep) -> Response:
+    """Drawn from the result."""
+    return Response(await _picture(job, request, store, "png"), media_type="image/png")
 
 
 @router.get(
@@ -194,6 +203,12 @@ async def _archive(job: Job, store: JobStore) -> bytes:
     if archive is None:
         raise NotFoundError(f"the result of job {job.id} is gone; post the request again")
     return archive
+
+
+async def _picture(job: Job, request: Request, store: JobStore, form: Picture) -> bytes:
+    if job.kind == SWEEP:
+        raise NotFoundError(f"job {job.id} is a sweep, which has no picture; get its result")
+    return await request.app.state.engine.run(experiment_picture, await _archive(job, store), form)
 
 
 async def _create(request: Request, store: JobStore, kind: str, document: bytes, plan: Plan) -> Response:

@@ -77,9 +77,9 @@ def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     return {202: {"description": "The job; Location is where to ask for it.", "content": content}}
 
 
-PICTURES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The picture.", "content": {"image/svg+xml": _BINARY, "image/png": _BINARY}}
-}
+def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that draws."""
+    return {200: {"description": "The picture.", "content": {media_type: _BINARY}}}
 
 
 def install(app: FastAPI) -> None:
@@ -100,6 +100,8 @@ def document(app: FastAPI) -> dict[str, Any]:
     _, definitions = models_json_schema(models, ref_template=_REFERENCE)
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components |= definitions["$defs"]
+    for unused in ("HTTPValidationError", "ValidationError"):
+        components.pop(unused, None)
     problem = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
     for path in schema["paths"].values():
         for operation in path.values():
@@ -110,6 +112,10 @@ def document(app: FastAPI) -> dict[str, Any]:
 def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
     """Every operation answers errors as problems; validation by the framework itself does not happen."""
     responses.pop("422", None)
+    for response in responses.values():
+        if "text/event-stream" in response.get("content", {}):
+            # the framework describes events in words of OpenAPI 3.2, the document is one of 3.1
+            response["content"]["text/event-stream"] = {"schema": {"type": "string"}}
     for status, text in (
         ("4XX", "The request cannot be answered as it is."),
         ("5XX", "The service cannot answer."),
