@@ -24,7 +24,7 @@ def taken(given):
     [
         ("auto", method.AutoMethod(kind="auto")),
         ("exact", method.ExactMethod(kind="exact")),
-        ("flow", method.FlowMethod(kind="flow", rtol=1e-12, atol=None)),
+        ("flow", method.FlowMethod(kind="flow", rtol=1e-13, atol=None)),
     ],
 )
 def test_a_name_is_short_for_the_method_with_its_defaults(name, expected):
@@ -103,7 +103,7 @@ def test_settings_of_other_methods_are_unknown(kind, field):
 def test_numbers(path, kind, value, text):
     given = rules.changed(METHODS[kind], path, value)
     if path != "learning_rate" and value is GONE:
-        assert getattr(taken(given), path) == {"rtol": 1e-12, "atol": None}[path]
+        assert getattr(taken(given), path) == {"rtol": 1e-13, "atol": None}[path]
     elif path == "atol" and value is None:
         assert taken(given).atol is None
     else:

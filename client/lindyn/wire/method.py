@@ -31,7 +31,7 @@ class FlowMethod(Request):
     """Adaptive integration of the gradient flow of any linear network, by default with errors below 1e-9."""
 
     kind: Literal["flow"]
-    rtol: Annotated[_Tolerance, Field(description="Bound of the error of a step, relative.")] = 1e-12
+    rtol: Annotated[_Tolerance, Field(description="Bound of the error of a step, relative.")] = 1e-13
     atol: Annotated[
         Positive | None,
         Field(description="The same in units of the weights; null: rtol times the largest initial weight."),

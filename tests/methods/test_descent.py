@@ -1,0 +1,86 @@
+"""The adapter of training: times, time constants, activations, refusals."""
+
+import numpy as np
+import pytest
+
+from lindyn_service.dynamics.tasks import Moments, from_data
+from lindyn_service.errors import DivergedDescentError, NotApplicableError
+from lindyn_service.methods.base import Problem, answer
+from lindyn_service.methods.descent import OF_FUNCTION, DescentMethod
+from lindyn_service.methods.flow import FlowMethod
+
+RNG = np.random.default_rng(6)
+WEIGHTS = (0.5 * RNG.standard_normal((4, 3)), 0.5 * RNG.standard_normal((2, 4)))
+INPUTS, TARGETS = RNG.standard_normal((9, 3)), RNG.standard_normal((9, 2))
+DATA = from_data(INPUTS, TARGETS, whiten=False)
+
+
+def train(method, times, quantities=("loss",), moments=DATA, tau=1.0):
+    return answer([method], Problem(WEIGHTS, moments, tau, np.array(times), tuple(quantities)))
+
+
+@pytest.mark.parametrize("tau", [1.0, 2.5])
+def test_small_steps_approach_the_flow_in_proportion(tau):
+    times = [0.0, 1.0, 2.0]
+    flow = answer([FlowMethod()], Problem(WEIGHTS, DATA, tau, np.array(times), ("output",))).quantities["output"]
+    errors = []
+    for eta in (0.01, 0.005, 0.0025):
+        found = train(DescentMethod(eta), times, ("output",), tau=tau)
+        assert np.allclose(found.times, times)
+        errors.append(np.linalg.norm(found.quantities["output"] - flow))
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(1.0, abs=0.1)
+    assert np.log2(errors[1] / errors[2]) == pytest.approx(1.0, abs=0.1)
+
+
+def test_times_between_steps_are_rounded_and_said():
+    found = train(DescentMethod(0.1), [0.0, 0.26, 0.5])
+    assert np.allclose(found.times, [0.0, 0.3, 0.5])
+    (warned,) = found.warnings
+    assert warned.code == "rounded-times"
+    assert train(DescentMethod(0.1), np.arange(50) * 0.1).warnings == ()
+
+
+def forward(weights, activation):
+    function = {"relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}[activation]
+    signal = INPUTS
+    for w in weights[:-1]:
+        signal = function(signal @ w.T)
+    return np.sum((signal @ weights[-1].T - TARGETS) ** 2) / 18
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_nonlinear_losses_and_their_rates(activation):
+    found = train(DescentMethod(0.05, activation), [0.0, 0.5], ("loss", "loss_rate", "weights", "output"), tau=2.0)
+    for i in range(2):
+        weights = [layer[i] for layer in found.quantities["weights"]]
+        assert found.quantities["loss"][i] == pytest.approx(forward(weights, activation), rel=1e-12)
+        squares = 0.0
+        for layer in weights:
+            for index in np.ndindex(layer.shape):
+                kept = layer[index]
+                layer[index] = kept + 1e-6
+                above = forward(weights, activation)
+                layer[index] = kept - 1e-6
+                squares += ((above - forward(weights, activation)) / 2e-6) ** 2
+                layer[index] = kept
+        assert found.quantities["loss_rate"][i] == pytest.approx(-squares / 2.0, rel=1e-5)
+        assert np.allclose(found.quantities["output"][i], weights[1] @ weights[0])
+    assert [warned.code for warned in found.warnings] == ["nonlinear"]
+    assert (found.diagnostics["activation"], found.diagnostics["steps"]) == (activation, 10)
+
+
+def test_nonlinear_networks_need_samples():
+    with pytest.raises(NotApplicableError, match="needs samples, the task has only second moments; use a task of kind"):
+        train(DescentMethod(0.1, "tanh"), [1.0], moments=Moments(np.ones((2, 3))))
+
+
+@pytest.mark.parametrize("name", OF_FUNCTION)
+def test_what_only_linear_functions_have(name):
+    with pytest.raises(NotApplicableError, match=f"{name} are defined for linear networks"):
+        train(DescentMethod(0.1, "relu"), [1.0], (name,))
+    assert name in train(DescentMethod(0.1), [1.0], (name,)).quantities
+
+
+def test_a_learning_rate_that_is_too_large():
+    with pytest.raises(DivergedDescentError, match=r"diverged by step \d+ .* divide method\.learning_rate by 2"):
+        train(DescentMethod(20.0), [1e4])

@@ -1,0 +1,102 @@
+"""The adapter of the flow: its error estimate is honest, and what it cannot do it says."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
+
+from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.errors import NotApplicableError
+from lindyn_service.methods.base import Problem, answer
+from lindyn_service.methods.exact import ExactMethod
+from lindyn_service.methods.flow import FlowMethod
+
+
+def problem(weights, sigma_yx, times, quantities=("weights",), **changes):
+    moments = Moments(sigma_yx, changes.pop("sigma_xx", None))
+    return Problem(tuple(weights), moments, changes.pop("tau", 1.0), np.array(times), tuple(quantities))
+
+
+def tight(weights, sigma_yx, sigma_xx, time):
+    """The layers by another method and tolerance."""
+    bounds = np.cumsum([w.size for w in weights])[:-1]
+
+    def velocity(_t, state):
+        layers = [part.reshape(w.shape) for part, w in zip(np.split(state, bounds), weights, strict=True)]
+        total = np.linalg.multi_dot(layers[::-1])
+        error = sigma_yx - total @ sigma_xx
+        moves = []
+        for i in range(len(layers)):
+            above, below = np.eye(len(layers[-1])), np.eye(layers[0].shape[1])
+            for layer in layers[:i:-1]:
+                above = above @ layer
+            for layer in layers[:i]:
+                below = layer @ below
+            moves.append((above.T @ error @ below.T).ravel())
+        return np.concatenate(moves)
+
+    start = np.concatenate([w.ravel() for w in weights])
+    return solve_ivp(velocity, (0, time), start, method="DOP853", rtol=3e-14, atol=1e-16).y[:, -1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 2**32),
+    depth=st.integers(2, 4),
+    coloured=st.booleans(),
+    rtol=st.sampled_from([1e-6, 1e-9, 1e-12]),
+)
+def test_error_estimate_is_honest(seed, depth, coloured, rtol):
+    rng = np.random.default_rng(seed)
+    widths = rng.integers(1, 4, depth + 1)
+    weights = [rng.standard_normal((b, a)) for a, b in pairwise(widths)]
+    sigma_yx = rng.standard_normal((widths[-1], widths[0]))
+    root = rng.standard_normal((widths[0], widths[0] + 2))
+    sigma_xx = root @ root.T / 3 if coloured else np.eye(widths[0])
+    outcome = answer([FlowMethod(rtol)], problem(weights, sigma_yx, [2.0], sigma_xx=sigma_xx))
+    got = np.concatenate([layer[-1].ravel() for layer in outcome.quantities["weights"]])
+    expected = tight(weights, sigma_yx, sigma_xx, 2.0)
+    error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
+    assert error <= outcome.diagnostics["error_estimate"] + 1e-12
+    assert outcome.diagnostics["tolerance"] == pytest.approx(1e4 * rtol)
+
+
+def test_defaults_and_what_is_given_come_back():
+    weights = [np.diag([3.0, 1.0]), np.eye(2)]
+    plain = answer([FlowMethod()], problem(weights, np.eye(2), [1.0], tau=2.0)).diagnostics
+    assert (plain["rtol"], plain["atol"]) == (1e-13, pytest.approx(3e-13))
+    own = answer([FlowMethod(1e-6, 1e-7)], problem(weights, np.eye(2), [1.0])).diagnostics
+    assert (own["rtol"], own["atol"]) == (1e-6, 1e-7)
+    assert own["evaluations"] < plain["evaluations"]
+    assert own["balance_residual"] == pytest.approx(np.linalg.norm(np.diag([-4.0, 4.0])))
+
+
+def test_a_run_by_a_saddle_is_warned_of():
+    """An overlap of 1e-13 with the growing mode is below the tolerance, and decides the run."""
+    tiny = np.array([[1e-13, 0.0], [0.0, 1.0]])
+    outcome = answer([FlowMethod(1e-6)], problem([tiny, np.eye(2) * [1e-13, 1.0]], np.diag([3.0, 1.0]), [10.0]))
+    assert "tolerance-not-met" in {warned.code for warned in outcome.warnings}
+
+
+def test_auto_says_why_the_closed_form_does_not_apply():
+    outcome = answer([ExactMethod(), FlowMethod()], problem([np.eye(2), np.diag([1.0, 2.0])], np.eye(2), [1.0]))
+    assert outcome.method == "flow"
+    assert "away from balanced" in outcome.reason
+    assert "the nearest lambda is 1.5" in outcome.reason
+
+
+def test_an_integration_that_cannot_go_on_says_where_and_what_to_do():
+    weights = [np.full((1, 1), 1e60), np.full((1, 1), 1e-60)]
+    with pytest.raises(NotApplicableError, match=r"came to time 0 of 1 .*; loosen rtol and atol"):
+        answer([FlowMethod(1e-13, 1e-60)], problem(weights, np.full((1, 1), 1e60), [1.0]))
+
+
+def test_zero_weights_stay():
+    outcome = answer([FlowMethod()], problem([np.zeros((2, 2))] * 3, np.eye(2), [0.0, 5.0], ("loss", "balance")))
+    assert np.allclose(outcome.quantities["loss"], 1.0)
+    assert outcome.quantities["balance"]["lambda"].shape == (2, 2)
+    assert outcome.lam is None
+    assert outcome.diagnostics["balance_residual"] == [0.0, 0.0]
