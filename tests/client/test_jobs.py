@@ -1,0 +1,124 @@
+"""Analyses and jobs through the client, against a real service."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from support.processes import RedisServer, Service
+
+import lindyn
+
+NETWORK = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "scale": 0.5, "seed": 1}
+SIGMA_YX = np.array([[2.0, 0.3, -0.4], [0.1, -1.5, 0.2], [0.5, 0.0, 1.0]])
+BASE = {"network": NETWORK, "task": SIGMA_YX, "times": [0.0, 1.0, 2.0]}
+SLOW = {
+    "network": {"kind": "balanced", "dims": [60, 60, 60], "lambda": 0.5},
+    "task": {"kind": "regression", "samples": 120, "seed": 1},
+    "times": {"stop": 3.0, "num": 200},
+}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with RedisServer() as server, Service(tcp=True, redis_url=server.url, job_workers=1) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def client(service: Service) -> Iterator[lindyn.Client]:
+    with lindyn.Client(service.url) as client:
+        yield client
+
+
+def test_initialization_and_balance(client):
+    found = client.initialization(NETWORK, SIGMA_YX)
+    w1, w2 = found.weights
+    b = w2.T @ w2 - w1 @ w1.T
+    assert np.allclose(b, np.eye(3), atol=1e-14)
+    assert (found.lam, found["lambda"]) == (pytest.approx(1.0), pytest.approx(1.0))
+    measured = client.balance([w1, 2 * w2])
+    assert measured.lam == pytest.approx([np.trace(4 * w2.T @ w2 - w1 @ w1.T) / 3])
+    assert measured.balanced == [False]
+    with pytest.raises(AttributeError, match="is not part of this answer, which has: key"):
+        _ = measured.nothing
+
+
+def test_statistics_limits_and_continual_learning(client):
+    statistics = client.balance_statistics([3, 4, 5], "he", gain=2.0, samples=100, seed=1)
+    assert np.allclose(statistics.predicted.mean, (5 * 2 - 3 * 8 / 3) * np.eye(4))
+    assert statistics.sampled.variance.shape == (4, 4)
+    limits = client.limits(network=NETWORK, task=SIGMA_YX, tolerance=1e-6)
+    assert np.allclose(limits.converged.output, SIGMA_YX)
+    there = client.trajectory(**{**BASE, "times": [limits.convergence_time]}, quantities=["excess_loss"])
+    assert there.excess_loss[0] == pytest.approx(1e-6, rel=1e-9)
+    course = client.continual(network=NETWORK, tasks=[{"task": SIGMA_YX}, {"task": -SIGMA_YX, "duration": 2.0}], num=5)
+    assert course.loss.shape == course.rate.shape == course.forgetting.shape == (2, 10)
+    assert np.isnan(course.forgetting[1, 0])
+    assert course.loss[0, 4] == pytest.approx(0, abs=1e-20)
+    with pytest.raises(lindyn.NotBalancedError):
+        client.limits(network={"kind": "random", "dims": [3, 3, 3], "scheme": "he", "seed": 1}, task=SIGMA_YX)
+
+
+def test_a_sweep_is_labelled(client):
+    axes = {"network.lambda": np.array([0.5, 1.0]), "network.seed": range(3)}
+    job = client.sweep(base=BASE, axes=axes, collect=["final_loss", "loss"])
+    table = job.result()
+    assert table.dims["loss"] == ("network.lambda", "network.seed", "time")
+    assert table["final_loss"].shape == (2, 3)
+    assert np.array_equal(table["final_loss"], table["loss"][..., -1])
+    assert table["loss"][1, 1] == pytest.approx(client.trajectory(**BASE).loss, rel=1e-13)
+    assert table.coordinates["network.lambda"].tolist() == [0.5, 1.0]
+    assert table.metadata["kind"] == "sweep"
+    assert repr(table).startswith("<Table of sweep\n  final_loss: network.lambda x network.seed (2, 3)")
+    assert client.job(job.id).status().state == "done"
+
+
+def test_failed_points_are_nan_and_told(client):
+    table = client.sweep(base=BASE, axes={"network.dims": [[3, 3, 3], [3, 4, 3]]}).result()
+    assert np.isnan(table["final_loss"]).tolist() == [False, True]
+    assert table.problems[0]["code"] == "infeasible-balance"
+    assert "1 points failed" in repr(table)
+
+
+def test_cancelled_and_unfinished_jobs(client, capsys):
+    job = client.sweep(base=SLOW, axes={"network.seed": range(1000)}, collect=["loss"])
+    with pytest.raises(TimeoutError, match="after"):
+        job.wait(progress=True, timeout_seconds=0.5)
+    assert "point" in capsys.readouterr().err
+    job.cancel()
+    with pytest.raises(lindyn.JobCancelledError, match="was cancelled"):
+        job.result()
+
+
+def test_an_unfinished_experiment_has_no_picture_yet(client):
+    job = client.experiment("figure-4.8")
+    with pytest.raises(lindyn.NotDoneError, match="of 51 points"):
+        job.figure()
+    job.cancel()
+    assert job.wait().state == "cancelled"
+
+
+def test_failed_jobs_tell_the_problem(client):
+    job = client.experiment("figure-3.2", learning_rate=0.1, scale=10.0)
+    with pytest.raises(lindyn.JobFailedError, match="training diverged") as caught:
+        job.result()
+    assert isinstance(caught.value.__cause__, lindyn.DivergedError)
+
+
+def test_experiments(client):
+    listed = client.experiments()
+    assert listed["figure-4.1"].title
+    job = client.experiment("figure-4.1")
+    job.result(progress=True)
+    assert b"<svg" in job.figure()
+    assert job.figure("png").startswith(b"\x89PNG")
+    with pytest.raises(lindyn.NotFoundError, match=r"there are figure-3\.1"):
+        client.experiment("figure-9")
+    with pytest.raises(lindyn.RequestError, match=r"parameters\.trials"):
+        client.experiment("figure-3.4", trials="many")
+    with pytest.raises(lindyn.NotFoundError, match="it may have expired"):
+        client.job("0" * 32)
+
+
+def test_openapi_document(client):
+    assert "/v1/sweeps" in client.openapi()["paths"]

@@ -1,0 +1,68 @@
+"""Parameters, cells and pictures of experiments, as the worker makes them."""
+
+import pytest
+
+from lindyn_service.errors import DivergedDescentError, InvalidRequestError
+from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.jobs.plan import ExperimentPlan, plan_of
+from lindyn_service.translate.experiment import compute_cells, experiment_picture, experiment_table, parameters
+from lindyn_service.translate.table import read_table
+
+
+def test_all_figures_of_the_thesis_are_there():
+    figures = {f"figure-3.{i}" for i in range(1, 7)} | {f"figure-4.{i}" for i in range(1, 9)}
+    assert figures | {"reversal-learning"} == set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_defaults_are_valid_overrides(name):
+    experiment = EXPERIMENTS[name]
+    assert parameters(experiment, {}) == experiment.defaults()
+    lists = {key: list(value) if isinstance(value, tuple) else value for key, value in experiment.defaults().items()}
+    assert {key: list(v) if isinstance(v, tuple) else v for key, v in parameters(experiment, lists).items()} == lists
+    assert len(experiment.cells(experiment.defaults())) >= 1
+
+
+def test_whole_numbers_are_numbers_where_the_default_is_not_whole():
+    found = parameters(EXPERIMENTS["figure-3.2"], {"scale": 2})
+    assert isinstance(found["scale"], float)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        ({"none": 1}, "unknown, figure-3.4 has"),
+        ({"sizes": 3}, "expected a list of numbers"),
+        ({"sizes": []}, "got 0 values"),
+        ({"sizes": [3.5]}, "expected an integer"),
+        ({"trials": "x"}, "expected an integer"),
+        ({"trials": 0}, "expected 1 to"),
+    ],
+)
+def test_bad_overrides(overrides, text):
+    with pytest.raises(InvalidRequestError) as caught:
+        parameters(EXPERIMENTS["figure-3.4"], overrides)
+    assert caught.value.errors[0][0] == f"parameters.{next(iter(overrides))}"
+    assert text in caught.value.errors[0][1]
+
+
+def test_an_experiment_from_cells_to_picture():
+    name = "figure-4.1"
+    values = parameters(EXPERIMENTS[name], {})
+    plan = ExperimentPlan(name, values)
+    function, arguments = plan.compute(range(plan.total))
+    records = function(*arguments)
+    archive = experiment_table("job", name, values, records)
+    _, metadata = read_table(archive)
+    assert (metadata["job"], metadata["kind"]) == ("job", name)
+    assert experiment_picture(archive, "png").startswith(b"\x89PNG")
+    assert experiment_picture(archive, "svg") == experiment_picture(archive, "svg")
+    same = plan_of(name, b'{"parameters": {}}')
+    assert len(set(plan.keys(range(plan.total)))) == plan.total
+    assert same.keys([0]) != plan.keys([0]) or not values
+
+
+def test_divergence_is_said_in_words_for_the_user():
+    values = parameters(EXPERIMENTS["figure-3.2"], {"learning_rate": 0.1, "scale": 10.0})
+    with pytest.raises(DivergedDescentError, match="lower the learning rate or the scale"):
+        compute_cells("figure-3.2", values, [0])

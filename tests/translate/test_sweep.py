@@ -1,0 +1,172 @@
+"""Points of a sweep, their addresses and their table, without a service between."""
+
+import io
+import json
+
+import numpy as np
+import orjson
+import pytest
+from support.analyses import BALANCED, SIGMA_YX, learn
+
+from lindyn.wire.dimensions import dimensions
+from lindyn.wire.document import read
+from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.trajectory import QUANTITIES
+from lindyn_service.errors import InvalidRequestError, TooLargeError
+from lindyn_service.jobs.admission import SweepLimits, admit
+from lindyn_service.translate.sweep import compute_points, indices, point_keys
+from lindyn_service.translate.table import read_table, sweep_table, table_as_json
+
+LIMITS = SweepLimits(points=1000, result_bytes=10**6, point_bytes=10**5, point_flops=1e9)
+
+
+def request(axes, collect=("final_loss",), base=None, **changes):
+    base = base or {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [0.0, 1.0, 2.0]}
+    named = [{"path": path, "values": values} for path, values in axes.items()]
+    return read(SweepRequest, {"base": base, "axes": named, "collect": list(collect), **changes})
+
+
+def points(sweep):
+    return [orjson.loads(record) for record in compute_points(sweep, list(indices(sweep)))]
+
+
+def test_points_are_trajectories_with_the_values_put_in():
+    sweep = request({"network.dims.1": [2, 3], "task.0.0": [1.0, 2.0], "time_constant": [1.0, 3.0]}, ["loss"])
+    for index, point in zip(indices(sweep), points(sweep), strict=True):
+        task = SIGMA_YX.copy()
+        task[0, 0] = (1.0, 2.0)[index[1]]
+        alone = learn(
+            network={**BALANCED, "dims": [3, (2, 3)[index[0]], 3]},
+            task=task,
+            times=[0.0, 1.0, 2.0],
+            time_constant=(1.0, 3.0)[index[2]],
+            quantities=["loss"],
+        )
+        assert np.allclose(point["values"]["loss"], alone["quantities"]["loss"], rtol=1e-14)
+    assert sweep.base["network"] == BALANCED  # untouched
+
+
+def test_points_that_cannot_be_computed_say_why():
+    axes = {"network.dims": [[3, 3, 3], [3, 4, 3], [4, 3, 3]]}
+    found = points(request(axes))
+    assert "values" in found[0]
+    assert found[1]["problem"]["code"] == "infeasible-balance"
+    assert found[2]["problem"]["code"] == "invalid-request"
+    assert "sigma_yx" in found[2]["problem"]["detail"]
+
+
+def test_addresses_are_of_the_content():
+    one = request({"network.lambda": [0.0, 1.0], "network.seed": [1, 2]})
+    swapped = request({"network.seed": [2, 1, 3], "network.lambda": [1.0, 0.0]})
+    keys = dict(zip(indices(one), point_keys(one, list(indices(one))), strict=True))
+    others = dict(zip(indices(swapped), point_keys(swapped, list(indices(swapped))), strict=True))
+    assert len(set(keys.values())) == 4
+    for (i, j), key in keys.items():
+        assert others[1 - j, 1 - i] == key
+    for different in (
+        request({"network.lambda": [0.0], "network.seed": [1]}, ["loss"]),
+        request({"network.lambda": [0.0], "network.seed": [1]}, tolerance=1e-4),
+        request({"network.lambda": [0.0], "network.scale": [1]}),
+    ):
+        assert point_keys(different, [(0, 0)])[0] not in keys.values()
+
+
+def test_table_is_labelled_and_padded():
+    sweep = request(
+        {"network.dims": [[3, 2, 3], [3, 3, 3], [3, 4, 3]], "network.seed": [1, 2]}, ["loss", "balance", "weights"]
+    )
+    records = compute_points(sweep, list(indices(sweep)))
+    archive = sweep_table("job", sweep, records)
+    content, metadata = read_table(archive)
+    assert content.data["loss"][0] == ("network.dims", "network.seed", "time")
+    assert content.data["weights.0"][0] == ("network.dims", "network.seed", "time", "width_1", "width_0")
+    assert content.values("weights.0").shape == (3, 2, 3, 3, 3)
+    assert np.all(np.isnan(content.values("weights.0")[0, :, :, 2]))
+    assert np.all(np.isnan(content.values("loss")[2]))
+    assert np.array_equal(content.coordinates["time"], [0, 1, 2])
+    assert content.coordinates["network.dims"] == [[3, 2, 3], [3, 3, 3], [3, 4, 3]]
+    assert [problem["index"] for problem in metadata["problems"]] == [[2, 0], [2, 1]]
+    document = json.loads(table_as_json(archive))
+    assert document["data"]["loss"]["values"][2][0] == [None] * 3
+    assert document["data"]["balance.lambda"]["dims"] == ["network.dims", "network.seed", "time"]
+    assert np.load(io.BytesIO(archive))["data.loss"].shape == (3, 2, 3)
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_every_quantity_has_named_dimensions(name):
+    values = learn(quantities=[name])["quantities"][name]
+    parts = {name: values}
+    if isinstance(values, dict):
+        parts = {f"{name}.{key}": value for key, value in values.items()}
+    elif name == "weights":
+        parts = {f"weights.{i}": layer for i, layer in enumerate(values)}
+    for path, array in parts.items():
+        names = dimensions(path, np.ndim(array))
+        assert len(names) == len(set(names)) == np.ndim(array)
+        assert names[0] == "time"
+
+
+def test_admission_draws_seeds_that_nobody_gives():
+    base = {
+        "network": {"kind": "balanced", "dims": [3, 3, 3]},
+        "task": {"kind": "regression", "samples": 9},
+        "times": [1.0],
+    }
+    taken = admit(request({"network.lambda": [0.0, 1.0]}, base=base), LIMITS)
+    assert isinstance(taken.base["network"]["seed"], int)
+    assert isinstance(taken.base["task"]["seed"], int)
+    swept = admit(request({"network.lambda": [0.0], "task.seed": [1, 2]}, base=base), LIMITS)
+    assert "seed" not in swept.base["task"]
+    given = admit(request({"network.lambda": [0.0]}, base={**base, "task": SIGMA_YX.tolist()}), LIMITS)
+    assert given.base["task"] == SIGMA_YX.tolist()
+
+
+@pytest.mark.parametrize(
+    ("axes", "path", "text"),
+    [
+        ({"network.depth": [1]}, "axes.0.path", "no field"),
+        ({"network.lambda.x": [1]}, "axes.0.path", "no parts"),
+        ({"network.dims.3": [1]}, "axes.0.path", "list of 3"),
+        ({"nothing.x": [1]}, "axes.0.path", "does not have"),
+        ({"network.seed": [1], "network.lambda": [1, "x"]}, "axes.1.values.1", "number"),
+        ({"network.dims": [[3, 3, 3], [3, 0, 3]]}, "axes.0.values.1.1", "at least 1"),
+    ],
+)
+def test_admission_says_where_it_is_wrong(axes, path, text):
+    with pytest.raises(InvalidRequestError) as caught:
+        admit(request(axes), LIMITS)
+    assert caught.value.errors[0][0] == path
+    assert text in caught.value.errors[0][1]
+
+
+def test_admission_says_what_is_wrong_with_the_base():
+    with pytest.raises(InvalidRequestError) as caught:
+        admit(request({"network.seed": [1]}, base={"network": BALANCED, "task": SIGMA_YX.tolist()}), LIMITS)
+    assert caught.value.errors[0][0] == "base.times"
+
+
+@pytest.mark.parametrize(
+    ("axes", "collect", "changes", "text"),
+    [
+        ({"network.seed": list(range(1001))}, ["final_loss"], {}, "1001 points, the limit is 1000"),
+        ({"network.seed": [1]}, ["output"], {"times": {"stop": 1, "num": 1000}}, "numbers, the limit is 5000"),
+        ({"network.seed": list(range(500))}, ["loss"], {"times": {"stop": 1, "num": 300}}, "bytes, the limit is 1e+06"),
+        (
+            {"network.seed": [1]},
+            ["final_loss"],
+            {"method": {"kind": "descent", "learning_rate": 1e-6}},
+            "floating-point operations, the limit is 1e+09",
+        ),
+    ],
+)
+def test_admission_names_limits(axes, collect, changes, text):
+    base = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [1.0], **changes}
+    with pytest.raises(TooLargeError) as caught:
+        admit(request(axes, collect, base), LIMITS)
+    assert text in caught.value.detail
+
+
+def test_admission_looks_at_a_bounded_number_of_values():
+    many = {"network.seed": list(range(6000)), "network.lambda": [0.0]}
+    limits = SweepLimits(points=10**5, result_bytes=10**6, point_bytes=10**5, point_flops=1e9)
+    assert admit(request(many), limits).shape == (6000, 1)
