@@ -59,13 +59,13 @@ def experiment_table(job: str, name: str, values: dict[str, Any], records: Seque
 
 def experiment_picture(archive: bytes, form: Picture) -> bytes:
     """Draw the table of an experiment."""
-    from matplotlib import rc_context  # noqa: PLC0415 (slow to import, and few draw)
+    import matplotlib as mpl  # noqa: PLC0415 (slow to import, and few draw)
 
     content, metadata = read_table(archive)
     figure = EXPERIMENTS[metadata["kind"]].draw(content)
     buffer = io.BytesIO()
     options: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
-    with rc_context({"svg.hashsalt": metadata["kind"]}):  # the same bytes each time
+    with mpl.rc_context({"svg.hashsalt": metadata["kind"]}):  # the same bytes each time
         figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, **options)
     return buffer.getvalue()
 
