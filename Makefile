@@ -59,7 +59,8 @@ openapi: .venv/.dev ## write openapi/openapi.json from the code
 lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask -o locks/service.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --group dev -c locks/service.txt -o locks/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
 
 clean: ## remove everything that the targets made
 	rm -rf .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

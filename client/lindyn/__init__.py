@@ -1,39 +1,56 @@
 """Exact learning dynamics of deep linear networks: the client.
 
 with lindyn.Client.local() as c:
-    t = c.trajectory(network={"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0}, task=sigma_yx, times=times)
-    t.loss, t.output
+    t = c.trajectory(network=lindyn.balanced([5, 5, 5], lam=2.0), task=sigma_yx, times=times)
+    t.loss, t.output, t.plot.loss()
+
+Names are loaded when they are first used, so that importing this package, or only `lindyn.wire`, costs nothing.
 """
 
-from importlib.metadata import version
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from lindyn.client import Client
-from lindyn.errors import (
-    BusyError,
-    DeadlineError,
-    DivergedError,
-    InfeasibleBalanceError,
-    JobCancelledError,
-    JobFailedError,
-    LindynError,
-    LocalServiceError,
-    NotApplicableError,
-    NotBalancedError,
-    NotDoneError,
-    NotFoundError,
-    ProblemError,
-    RequestError,
-    ServiceFailedError,
-    TooLargeError,
-    UnexpectedReplyError,
-    UnreachableError,
-)
-from lindyn.jobs import JobHandle, Table
-from lindyn.results import Analysis, Trajectory
-from lindyn.wire.array import FloatArray
+if TYPE_CHECKING:
+    from lindyn.aio import AsyncClient, AsyncJobHandle
+    from lindyn.builders import balanced, data, one_hot, random, regression, semantic, spectrum, weights
+    from lindyn.client import Client
+    from lindyn.errors import (
+        AccessError,
+        BusyError,
+        DeadlineError,
+        DivergedError,
+        InfeasibleBalanceError,
+        JobCancelledError,
+        JobFailedError,
+        LindynError,
+        LocalServiceError,
+        MissingLibraryError,
+        NotApplicableError,
+        NotBalancedError,
+        NotDoneError,
+        NotFoundError,
+        ProblemError,
+        RateLimitedError,
+        RequestError,
+        ServiceFailedError,
+        TooLargeError,
+        UnexpectedReplyError,
+        UnreachableError,
+        VersionWarning,
+    )
+    from lindyn.files import load
+    from lindyn.jobs import JobHandle
+    from lindyn.results import Analysis, Trajectory
+    from lindyn.sweeps import SweepResult
+    from lindyn.wire.array import FloatArray
+
+    __version__: str
 
 __all__ = [
+    "AccessError",
     "Analysis",
+    "AsyncClient",
+    "AsyncJobHandle",
     "BusyError",
     "Client",
     "DeadlineError",
@@ -45,18 +62,59 @@ __all__ = [
     "JobHandle",
     "LindynError",
     "LocalServiceError",
+    "MissingLibraryError",
     "NotApplicableError",
     "NotBalancedError",
     "NotDoneError",
     "NotFoundError",
     "ProblemError",
+    "RateLimitedError",
     "RequestError",
     "ServiceFailedError",
-    "Table",
+    "SweepResult",
     "TooLargeError",
     "Trajectory",
     "UnexpectedReplyError",
     "UnreachableError",
+    "VersionWarning",
+    "balanced",
+    "data",
+    "load",
+    "one_hot",
+    "random",
+    "regression",
+    "semantic",
+    "spectrum",
+    "weights",
 ]
 
-__version__ = version("lindyn")
+_HOMES = {
+    "AsyncClient": "aio",
+    "AsyncJobHandle": "aio",
+    "Client": "client",
+    "JobHandle": "jobs",
+    "Analysis": "results",
+    "Trajectory": "results",
+    "SweepResult": "sweeps",
+    "load": "files",
+    "FloatArray": "wire.array",
+    **dict.fromkeys(
+        ("balanced", "data", "one_hot", "random", "regression", "semantic", "spectrum", "weights"), "builders"
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 (whatever is exported)
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 (takes a tenth of the time that is allowed)
+
+        return version("lindyn")
+    if name not in __all__:
+        raise AttributeError(f"module 'lindyn' has no attribute {name!r}")
+    found = getattr(import_module(f"lindyn.{_HOMES.get(name, 'errors')}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -20,6 +20,13 @@ def split(document: Mapping[str, Any]) -> tuple[dict[str, Any], _Arrays]:
     return metadata, arrays
 
 
+def as_array(value: Any) -> npt.NDArray[Any]:  # noqa: ANN401 (whatever can be an array)
+    """An array of numpy: also of tensors that carry gradients or live on a device, and of sparse matrices."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+    return np.asarray(value.toarray() if hasattr(value, "toarray") else value)
+
+
 def _without(node: Mapping[str, Any], path: str, arrays: _Arrays) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in node.items():
@@ -30,7 +37,7 @@ def _without(node: Mapping[str, Any], path: str, arrays: _Arrays) -> dict[str, A
         elif isinstance(plain, np.ndarray):
             arrays[here] = plain
         elif isinstance(plain, list) and any(isinstance(item, np.ndarray) for item in plain):
-            arrays |= {f"{here}.{i}": np.asarray(item) for i, item in enumerate(plain)}
+            arrays |= {f"{here}.{i}": as_array(item) for i, item in enumerate(plain)}
         elif isinstance(plain, list) and any(isinstance(item, Mapping) for item in plain):
             kept[name] = [_without(item, f"{here}.{i}.", arrays) for i, item in enumerate(plain)]
         else:
@@ -48,8 +55,8 @@ def _plain(value: object) -> Any:  # noqa: ANN401 (JSON)
         case Sequence():
             items = [_plain(item) for item in value]
             return np.stack(items) if _are_rows(items) else items
-        case _ if hasattr(value, "__array__"):
-            array = np.asarray(value)
+        case _ if hasattr(value, "__array__") or hasattr(value, "toarray"):
+            array = as_array(value)
             return array if array.ndim else array.item()
         case _:
             return value

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lindyn.arrays import split
 from lindyn.client import Client
 from lindyn.errors import LindynError
 from lindyn.jobs import JobHandle
-from lindyn.wire import npz
+from lindyn.results import Trajectory
+from lindyn.sweeps import SweepResult
 
 app = typer.Typer(
     help="Exact learning dynamics of deep linear networks.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -24,7 +24,7 @@ app = typer.Typer(
 Url = Annotated[
     str | None, typer.Option(help="Address of a running service; by default LINDYN_URL, else a private service.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer there: .npz or .json.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer there: .npz, .nc or .json.")]
 RequestFile = Annotated[typer.FileText, typer.Argument(help="The request as JSON; - reads standard input.")]
 
 
@@ -57,8 +57,7 @@ def solve(request: RequestFile, output: Output = None, url: Url = None) -> None:
     if output is None:
         typer.echo(repr(trajectory))
         return
-    metadata = trajectory.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
-    _write(output, {**metadata, "times": trajectory.times, "quantities": dict(trajectory.quantities)})
+    _write(output, trajectory)
 
 
 @app.command()
@@ -127,21 +126,26 @@ def _overrides(given: list[str]) -> dict[str, Any]:
 def _finish(job: JobHandle, output: Path | None, figure: Path | None) -> None:
     """Wait with a bar, then write what is wanted; Ctrl-C cancels the job."""
     try:
-        table = job.result(progress=True)
+        result = job.result(progress=True)
     except KeyboardInterrupt:
         job.cancel()
         sys.exit(f"lindyn: cancelled job {job.id}")
     if figure is not None:
         figure.write_bytes(job.figure("png" if figure.suffix == ".png" else "svg"))
     if output is None:
-        typer.echo(repr(table))
+        typer.echo(repr(result))
         return
-    arrays = {f"data.{name}": values for name, values in table.data.items()}
-    _write(output, {**table.metadata, "coordinates": dict(table.coordinates), "dims": dict(table.dims), **arrays})
+    _write(output, result)
 
 
-def _write(output: Path, document: dict[str, Any]) -> None:
-    if output.suffix == ".npz":
-        output.write_bytes(npz.pack(*split(document)))
+def _write(output: Path, result: Trajectory | SweepResult) -> None:
+    """As `save` does, which `lindyn.load` and `numpy.load` read, or all of it as JSON."""
+    if output.suffix != ".json":
+        result.save(output)
+        return
+    if isinstance(result, Trajectory):
+        document = {**result.metadata(), "times": result.times, "quantities": dict(result.quantities)}
     else:
-        output.write_text(json.dumps(document, default=lambda array: array.tolist()))
+        data = {name: {"dims": dims, "values": result.data[name]} for name, dims in result.dims.items()}
+        document = {**result.metadata, "coordinates": dict(result.coordinates), "data": data}
+    output.write_text(json.dumps(document, default=lambda array: array.tolist()))

@@ -1,38 +1,33 @@
-"""The client: requests with numpy arrays, answers as numpy arrays."""
+"""The blocking client: requests with numpy arrays, answers as numpy arrays."""
 
-import json
-import os
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
-import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
 
-from lindyn.arrays import split
-from lindyn.errors import UnexpectedReplyError, UnreachableError, from_problem
+from lindyn import requests
+from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, address, options
 from lindyn.jobs import JobHandle
-from lindyn.local import LocalService
-from lindyn.results import Analysis, Trajectory, analysis, trajectory
-from lindyn.wire import npz
-from lindyn.wire.job import ExperimentDescription, Experiments, Job
-from lindyn.wire.problem import Problem
-
-DEFAULT_URL = "http://127.0.0.1:8000"
-DEFAULT_TIMEOUT_SECONDS = 90.0
-
-_ANSWER_BYTES = 2**40  # answers come from a service that we chose: no bound but memory
-
-Array = npt.NDArray[Any]
+from lindyn.local import LOCAL_URL, LocalService
+from lindyn.requests import Array, Method, Network, Task, Times
+from lindyn.results import Analysis, Trajectory
+from lindyn.sending import Sender
+from lindyn.wire.job import ExperimentDescription, Job
 
 
 class Client:
     """A connection to a service; use it as a context manager, or close it.
 
+    Requests are repeated only where that is safe, see the page on the client. Everything raises `ProblemError`, one
+    class for each kind of problem, where the service refuses or fails, and `UnreachableError` where none answers.
+
     Args:
         url: address of the service; by default `LINDYN_URL`, else the one that `make serve` uses.
+        api_key: sent as `Authorization: Bearer`; by default `LINDYN_API_KEY`, else none.
         timeout_seconds: longest wait for an answer.
+        patience_seconds: how long refusals (429, 503) and lost connections are ridden out; 0 raises them at once.
+        answers: how answers travel, `npz` or `json`.
         transport: another way to the service than TCP, such as an ASGI application in tests.
     """
 
@@ -40,16 +35,15 @@ class Client:
         self,
         url: str | None = None,
         *,
+        api_key: str | None = None,
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+        patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
+        answers: Format = "npz",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = url or os.environ.get("LINDYN_URL") or DEFAULT_URL
-        self._http = httpx.Client(
-            base_url=self.url,
-            timeout=timeout_seconds,
-            transport=transport,
-            headers={"Accept": npz.MEDIA_TYPE},
-        )
+        self.url = address(url)
+        http = httpx.Client(transport=transport, **options(self.url, api_key, timeout_seconds, answers))
+        self._sender = Sender(Connection(self.url, patience_seconds), http)
         self._service: LocalService | None = None
 
     @classmethod
@@ -65,27 +59,25 @@ class Client:
         """
         service = LocalService(settings)
         transport = httpx.HTTPTransport(uds=str(service.socket))
-        client = cls("http://lindyn.local", timeout_seconds=timeout_seconds, transport=transport)
+        client = cls(LOCAL_URL, timeout_seconds=timeout_seconds, transport=transport)
         client._service = service
         return client
 
     def trajectory(
         self,
         *,
-        network: Mapping[str, Any] | BaseModel,
-        task: Mapping[str, Any] | BaseModel | Array,
-        times: Mapping[str, Any] | BaseModel | Array | Sequence[float],
+        network: Network,
+        task: Task,
+        times: Times,
         quantities: Sequence[str] = ("loss", "output"),
-        method: str | Mapping[str, Any] | BaseModel = "auto",
+        method: Method = "auto",
         time_constant: float = 1.0,
     ) -> Trajectory:
         """Compute how a network learns a task.
 
         Args:
-            network: for instance `{"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0}` or
-                `{"kind": "weights", "weights": [w1, w2]}` with w1 (hidden, in) and w2 (out, hidden).
-            task: for instance `{"kind": "data", "inputs": x, "targets": y, "whiten": True}`, or an input-output
-                correlation (out, in).
+            network: for instance `lindyn.balanced([5, 5, 5], lam=2.0)` or `lindyn.weights(w1, w2)`.
+            task: for instance `lindyn.data(x, y)`, or a correlation of targets and inputs (out, in).
             times: ascending, non-negative, or `{"start": 0, "stop": 10, "num": 200}`.
             quantities: what to return.
             method: `auto`, `exact`, `flow`, or for instance `{"kind": "descent", "learning_rate": 0.01}`.
@@ -93,41 +85,44 @@ class Client:
 
         Returns:
             The quantities as arrays with time first, and how they were computed.
+        """
+        return self._sender.send(
+            requests.trajectory(
+                network=network,
+                task=task,
+                times=times,
+                quantities=quantities,
+                method=method,
+                time_constant=time_constant,
+            )
+        )
+
+    def stored(self, key: str) -> Trajectory:
+        """Get an answer that the service still has.
 
         Raises:
-            ProblemError: the service refuses or fails; one class per kind of problem.
-            UnreachableError: no service answers.
+            NotFoundError: it has not.
         """
-        request = {
-            "network": network,
-            "task": task,
-            "times": times,
-            "quantities": list(quantities),
-            "method": method,
-            "time_constant": time_constant,
-        }
-        return _trajectory(self._post("/v1/trajectories", request))
+        return self._sender.send(requests.stored(key))
 
-    def initialization(
-        self, network: Mapping[str, Any] | BaseModel, task: Mapping[str, Any] | BaseModel | Array | None = None
-    ) -> Analysis:
+    def initialization(self, network: Network, task: Task | None = None) -> Analysis:
         """Draw the weights that a trajectory of this network and task starts from.
 
         Returns:
             `weights`, one matrix (width l+1, width l) for each layer, `lam`, `balance_residual` and the seeds.
-
-        Raises:
-            ProblemError: no such weights exist, or aligned ones are asked for without a task.
         """
-        return self._analysis("/v1/initializations", {"network": network, "task": task})
+        return self._sender.send(requests.initialization(network, task))
 
-    def balance(self, weights: Sequence[Array]) -> Analysis:
+    def balance(self, weights: Sequence[Any] | Network) -> Analysis:
         """Measure how balanced weights are, first layer first.
+
+        Args:
+            weights: matrices (width l+1, width l), or what `lindyn.weights` gives.
 
         Returns:
             For each pair of adjacent layers `lam`, `residual`, `relative_residual`, `balanced` and `feasible`.
         """
-        return self._analysis("/v1/balance", {"weights": list(weights)})
+        return self._sender.send(requests.balance(weights))
 
     def balance_statistics(
         self,
@@ -143,17 +138,9 @@ class Client:
         Returns:
             `predicted` and `sampled`, each with `mean` and `variance` (hidden, hidden), and `table`.
         """
-        request = {"dims": list(dims), "scheme": scheme, "gain": gain, "samples": samples, "seed": seed}
-        return self._analysis("/v1/balance/statistics", request)
+        return self._sender.send(requests.balance_statistics(dims, scheme, gain, samples, seed))
 
-    def limits(
-        self,
-        *,
-        network: Mapping[str, Any] | BaseModel,
-        task: Mapping[str, Any] | BaseModel | Array,
-        tolerance: float = 1e-3,
-        time_constant: float = 1.0,
-    ) -> Analysis:
+    def limits(self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0) -> Analysis:
         """Find where a balanced network of two layers ends, and when its excess loss is within a tolerance.
 
         Returns:
@@ -162,16 +149,10 @@ class Client:
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover it.
         """
-        request = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
-        return self._analysis("/v1/limits", request)
+        return self._sender.send(requests.limits(network, task, tolerance, time_constant))
 
     def continual(
-        self,
-        *,
-        network: Mapping[str, Any] | BaseModel,
-        tasks: Sequence[Mapping[str, Any] | BaseModel],
-        num: int = 200,
-        time_constant: float = 1.0,
+        self, *, network: Network, tasks: Sequence[Mapping[str, Any]], num: int = 200, time_constant: float = 1.0
     ) -> Analysis:
         """Train a balanced network of two layers on one task after the other.
 
@@ -187,13 +168,12 @@ class Client:
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover it.
         """
-        request = {"network": network, "tasks": list(tasks), "num": num, "time_constant": time_constant}
-        return self._analysis("/v1/continual", request)
+        return self._sender.send(requests.continual(network, tasks, num, time_constant))
 
     def sweep(
         self,
         *,
-        base: Mapping[str, Any] | BaseModel,
+        base: Mapping[str, Any],
         axes: Mapping[str, Sequence[Any] | Array],
         collect: Sequence[str] = ("final_loss",),
         tolerance: float = 1e-3,
@@ -208,13 +188,8 @@ class Client:
 
         Returns:
             A job; `job.result()` waits for labelled arrays, one dimension for each axis.
-
-        Raises:
-            ProblemError: the service refuses; the message names the axis.
         """
-        named = [{"path": path, "values": _listed(values)} for path, values in axes.items()]
-        request = {"base": base, "axes": named, "collect": list(collect), "tolerance": tolerance}
-        return self._job(self._post("/v1/sweeps", request))
+        return self._job(requests.sweep(base, axes, collect, tolerance))
 
     def experiment(self, name: str, **parameters: Any) -> JobHandle:  # noqa: ANN401 (numbers, or lists of them)
         """Run an experiment of the thesis, such as `figure-3.4`, with its published parameters or others.
@@ -223,12 +198,11 @@ class Client:
             NotFoundError: there is no such experiment.
             RequestError: a parameter is unknown or out of bounds.
         """
-        return self._job(self._post(f"/v1/experiments/{name}", {"parameters": parameters}))
+        return self._job(requests.experiment(name, parameters))
 
     def experiments(self) -> dict[str, ExperimentDescription]:
         """Names, protocols and parameters of all experiments."""
-        found = Experiments.model_validate_json(self._send("GET", "/v1/experiments").content)
-        return {each.name: each for each in found.experiments}
+        return self._sender.send(requests.experiments())
 
     def job(self, job_id: str) -> JobHandle:
         """Find a job again.
@@ -236,31 +210,23 @@ class Client:
         Raises:
             NotFoundError: there is none, or it has expired.
         """
-        return self._job(self._send("GET", f"/v1/jobs/{job_id}"))
+        return self._job(requests.job(job_id))
 
-    def openapi(self) -> dict[str, Any]:
-        """The service's description of all its routes."""
-        return self._send("GET", "/openapi.json").json()
-
-    def stored(self, key: str) -> Trajectory:
-        """Get an answer that the service still has.
-
-        Raises:
-            NotFoundError: it has not.
-        """
-        return _trajectory(self._send("GET", f"/v1/trajectories/{key}"))
+    def jobs(self) -> list[JobHandle]:
+        """The latest jobs of the service, the latest first."""
+        return [JobHandle(self._sender, job) for job in self._sender.send(requests.jobs())]
 
     def about(self) -> dict[str, Any]:
         """Versions, methods, quantities and limits of the service."""
-        response = self._send("GET", "/v1/about")
-        try:
-            return response.json()
-        except ValueError as error:
-            raise _unreadable(response, error) from error
+        return self._sender.send(requests.document("/v1/about"))
+
+    def openapi(self) -> dict[str, Any]:
+        """The service's description of all its routes."""
+        return self._sender.send(requests.document("/openapi.json"))
 
     def close(self) -> None:
         """Close the connection, and end the private service if there is one."""
-        self._http.close()
+        self._sender.close()
         if self._service is not None:
             self._service.stop()
 
@@ -272,62 +238,5 @@ class Client:
     ) -> None:
         self.close()
 
-    def _job(self, response: httpx.Response) -> JobHandle:
-        try:
-            return JobHandle(self._send, Job.model_validate_json(response.content))
-        except ValidationError as error:
-            raise _unreadable(response, error) from error
-
-    def _analysis(self, path: str, request: Mapping[str, Any]) -> Analysis:
-        response = self._post(path, request)
-        try:
-            return analysis(*npz.unpack(response.content, largest_bytes=_ANSWER_BYTES))
-        except npz.NpzError as error:
-            raise _unreadable(response, error) from error
-
-    def _post(self, path: str, request: Mapping[str, Any]) -> httpx.Response:
-        metadata, arrays = split(request)
-        if arrays:
-            content, media_type = npz.pack(metadata, arrays), npz.MEDIA_TYPE
-        else:  # with NaN and infinity, which the service refuses by their place
-            content, media_type = json.dumps(metadata).encode(), "application/json"
-        return self._send("POST", path, content=content, headers={"Content-Type": media_type})
-
-    def _send(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401 (httpx)
-        try:
-            response = self._http.request(method, path, **content)
-        except httpx.TransportError as error:
-            raise UnreachableError(
-                f"no answer from {self.url}{path} ({type(error).__name__}: {error}); is the service running? "
-                "Start one with `make serve`, or use lindyn.Client.local()"
-            ) from error
-        except httpx.DecodingError as error:
-            raise UnexpectedReplyError(f"the answer from {self.url}{path} cannot be decompressed ({error})") from error
-        if response.is_success:
-            return response
-        try:
-            problem = Problem.model_validate_json(response.content)
-        except ValidationError:
-            raise UnexpectedReplyError(
-                f"{self.url}{path} answered {response.status_code} with {response.headers.get('content-type')}, which "
-                "is no problem of lindyn; is something else listening there, or a proxy between?"
-            ) from None
-        raise from_problem(problem)
-
-
-def _listed(values: Sequence[Any] | Array) -> list[Any]:
-    return values.tolist() if hasattr(values, "tolist") else list(values)  # pyright: ignore
-
-
-def _trajectory(response: httpx.Response) -> Trajectory:
-    try:
-        metadata, arrays = npz.unpack(response.content, largest_bytes=_ANSWER_BYTES)
-        return trajectory(metadata, arrays, response.headers.get("x-cache", "unknown"))
-    except (npz.NpzError, ValidationError, KeyError) as error:
-        raise _unreadable(response, error) from error
-
-
-def _unreadable(response: httpx.Response, error: Exception) -> UnexpectedReplyError:
-    return UnexpectedReplyError(
-        f"the answer from {response.url} cannot be read ({error}); do the versions of client and service fit?"
-    )
+    def _job(self, call: Call[Job]) -> JobHandle:
+        return JobHandle(self._sender, self._sender.send(call))

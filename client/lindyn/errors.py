@@ -14,7 +14,23 @@ class UnreachableError(LindynError):
 
 
 class UnexpectedReplyError(LindynError):
-    """The answer is not of the contract: a proxy's page, or a service of another version."""
+    """The answer is not of the contract: a proxy's page, or a service of another version.
+
+    Attributes:
+        status: of the answer, if that is what was unexpected.
+    """
+
+    def __init__(self, message: str, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class MissingLibraryError(LindynError, ImportError):
+    """A method needs a library that the base package does not bring; the message says how to install it."""
+
+
+class VersionWarning(UserWarning):
+    """Client and service are of versions that need not understand each other."""
 
 
 class LocalServiceError(LindynError):
@@ -30,17 +46,24 @@ class JobCancelledError(LindynError):
 
 
 class ProblemError(LindynError):
-    """The service answered with a problem; `problem` holds all of it."""
+    """The service answered with a problem.
+
+    Attributes:
+        problem: all that it says.
+        retry_after_seconds: when it may be asked again, if it says so.
+    """
 
     codes: ClassVar[tuple[str, ...]] = ()
+    statuses: ClassVar[tuple[int, ...]] = ()
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, retry_after_seconds: float | None = None) -> None:
         lines = [f"{problem.detail} ({problem.code})"]
         lines += [f"  {field.path}: {field.detail}" for field in problem.errors]
         if problem.request_id is not None:
             lines.append(f"  request {problem.request_id}")
         super().__init__("\n".join(lines))
         self.problem = problem
+        self.retry_after_seconds = retry_after_seconds
 
 
 class RequestError(ProblemError):
@@ -79,8 +102,14 @@ class TooLargeError(ProblemError):
     codes = ("too-large", "body-too-large")
 
 
+class AccessError(ProblemError):
+    """The service wants a key, or one with more rights: set LINDYN_API_KEY, or pass `api_key`."""
+
+    statuses = (401, 403)
+
+
 class NotFoundError(ProblemError):
-    """Nothing is stored under that key."""
+    """Nothing is stored or served there."""
 
     codes = ("not-found",)
 
@@ -89,6 +118,12 @@ class BusyError(ProblemError):
     """The service cannot take the request now; try again."""
 
     codes = ("busy", "shutting-down", "jobs-unavailable")
+
+
+class RateLimitedError(ProblemError):
+    """Too many requests in too short a time, and more patience would not have helped."""
+
+    statuses = (429,)
 
 
 class NotDoneError(ProblemError):
@@ -110,8 +145,10 @@ class ServiceFailedError(ProblemError):
 
 
 _BY_CODE = {code: kind for kind in ProblemError.__subclasses__() for code in kind.codes}
+_BY_STATUS = {status: kind for kind in ProblemError.__subclasses__() for status in kind.statuses}
 
 
-def from_problem(problem: Problem) -> ProblemError:
-    """Choose the class by the problem's code; unknown codes get the base class."""
-    return _BY_CODE.get(problem.code, ProblemError)(problem)
+def from_problem(problem: Problem, retry_after_seconds: float | None = None) -> ProblemError:
+    """Choose the class by the problem's code, else by its status; unknown ones get the base class."""
+    kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(problem.status, ProblemError)
+    return kind(problem, retry_after_seconds)

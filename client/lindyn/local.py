@@ -14,6 +14,8 @@ import httpx
 
 from lindyn.errors import LocalServiceError
 
+LOCAL_URL = "http://lindyn.local"
+
 _START_SECONDS = 60.0
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.02
@@ -62,7 +64,7 @@ class LocalService:
 
     def _wait_until_ready(self) -> None:
         give_up = time.monotonic() + _START_SECONDS
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url="http://lindyn.local") as http:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url=LOCAL_URL) as http:
             while self._process.poll() is None and time.monotonic() < give_up:
                 with suppress(httpx.TransportError):
                     if self._listens() and http.get("/readyz").is_success:

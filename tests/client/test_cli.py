@@ -51,8 +51,8 @@ def test_solve_prints_or_writes(service, tmp_path):
         assert written.returncode == 0, written.stderr
     document = json.loads((tmp_path / "out.json").read_text())
     with np.load(tmp_path / "out.npz", allow_pickle=False) as archive:
-        assert archive["quantities.loss"].tolist() == document["quantities"]["loss"]
-        assert archive["quantities.balance.lambda"].tolist() == document["quantities"]["balance"]["lambda"]
+        assert archive["loss"].tolist() == document["quantities"]["loss"]
+        assert archive["balance.lambda"].tolist() == document["quantities"]["balance"]["lambda"]
         assert json.loads(str(archive["metadata"]))["key"] == document["key"]
 
 

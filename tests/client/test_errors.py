@@ -31,7 +31,7 @@ def strict() -> Iterator[Service]:
 def narrow(strict: Service) -> Iterator[lindyn.Client]:
     """A client of the strict service, when that is ready."""
     eventually(lambda: strict.readiness()["ready"])
-    with lindyn.Client(strict.url) as client:
+    with lindyn.Client(strict.url, patience_seconds=0) as client:
         yield client
 
 
@@ -216,7 +216,7 @@ ASKS = [asks_about, asks_for_a_trajectory, asks_for_a_stored_one]
 def test_no_service(
     ask: Callable[[lindyn.Client], None], status: int, content_type: str, body: bytes, says: str
 ) -> None:
-    with something_else(status, content_type, body) as url, lindyn.Client(url) as client:
+    with something_else(status, content_type, body) as url, lindyn.Client(url, patience_seconds=0) as client:
         with pytest.raises(lindyn.UnexpectedReplyError, match=says) as caught:
             ask(client)
         assert url in str(caught.value)

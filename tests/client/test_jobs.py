@@ -69,7 +69,7 @@ def test_a_sweep_is_labelled(client):
     assert table["loss"][1, 1] == pytest.approx(client.trajectory(**BASE).loss, rel=1e-13)
     assert table.coordinates["network.lambda"].tolist() == [0.5, 1.0]
     assert table.metadata["kind"] == "sweep"
-    assert repr(table).startswith("<Table of sweep\n  final_loss: network.lambda x network.seed (2, 3)")
+    assert repr(table).startswith("<SweepResult of sweep\n  final_loss: network.lambda x network.seed (2, 3)")
     assert client.job(job.id).status().state == "done"
 
 
@@ -82,7 +82,7 @@ def test_failed_points_are_nan_and_told(client):
 
 def test_cancelled_and_unfinished_jobs(client, capsys):
     job = client.sweep(base=SLOW, axes={"network.seed": range(1000)}, collect=["loss"])
-    with pytest.raises(TimeoutError, match="after"):
+    with pytest.raises(TimeoutError, match="after 0.5 s and goes on"):
         job.wait(progress=True, timeout_seconds=0.5)
     assert "point" in capsys.readouterr().err
     job.cancel()

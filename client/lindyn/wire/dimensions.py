@@ -1,14 +1,14 @@
 """Names of the dimensions of every quantity, time first."""
 
 _OF_QUANTITY: dict[str, tuple[str, ...]] = {
-    "output": ("output", "input"),
-    "input_representation": ("input", "input_2"),
-    "output_representation": ("output", "output_2"),
+    "output": ("out", "in"),
+    "input_representation": ("in", "in_2"),
+    "output_representation": ("out", "out_2"),
     "qqt": ("row", "row_2"),
     "singular_values": ("mode",),
     "mode_strengths": ("mode",),
     "alignment": ("mode",),
-    "ntk": ("output_sample", "output_sample_2"),
+    "ntk": ("out_sample", "out_sample_2"),
     "rsm_input": ("sample", "sample_2"),
     "rsm_output": ("sample", "sample_2"),
     "weight_norms": ("layer",),

@@ -7,13 +7,15 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
 MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
+
+_PIECE_BYTES = 2**18  # stays in the processor's cache on its way
 
 
 class NpzError(ValueError):
@@ -77,16 +79,27 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise NpzError(f"entry '{entry.filename}' is neither stored nor deflated")
     with archive.open(entry) as file:
-        # the size, which the limits were checked with, bounds what is expanded only if it is given here
-        content = file.read(entry.file_size)
-    stream = io.BytesIO(content)
-    version = np.lib.format.read_magic(stream)
-    if version not in ((1, 0), (2, 0)):
-        raise NpzError(f"entry '{entry.filename}' has npy version {version}, versions 1.0 and 2.0 are read")
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read_header(stream)
-    size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
-    if dtype.hasobject or dtype.itemsize == 0 or size != len(content) - stream.tell():
-        raise NpzError(f"entry '{entry.filename}' of shape {shape} and type {dtype} does not fit its bytes")
-    stream.seek(0)
-    return np.lib.format.read_array(stream, allow_pickle=False)
+        version = np.lib.format.read_magic(file)
+        if version not in ((1, 0), (2, 0)):
+            raise NpzError(f"entry '{entry.filename}' has npy version {version}, versions 1.0 and 2.0 are read")
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, column_major, dtype = read_header(file)
+        size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
+        # the entry's size was held against the limits, and zipfile expands no more than it
+        if dtype.hasobject or dtype.itemsize == 0 or size != entry.file_size - file.tell():
+            raise NpzError(f"entry '{entry.filename}' of shape {shape} and type {dtype} does not fit its bytes")
+        array = np.empty(shape[::-1] if column_major else shape, dtype)
+        _fill(array.reshape(-1).view(np.uint8).data, file)
+    return array.T if column_major else array
+
+
+def _fill(target: memoryview, file: IO[bytes]) -> None:
+    """Read straight into an array: nothing of the size of the message is held twice."""
+    at = 0
+    while at < len(target):
+        piece = file.read(min(_PIECE_BYTES, len(target) - at))
+        if not piece:
+            raise NpzError(f"the archive ends after {at} of {len(target)} bytes of an array")
+        target[at : at + len(piece)] = piece
+        at += len(piece)
+    file.read(1)  # at its end, zipfile compares the checksum

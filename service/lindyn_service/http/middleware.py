@@ -1,4 +1,4 @@
-"""Around every request: an id, a line in the log, and a problem where something of ours failed."""
+"""Around every request: an id, our version, a line in the log, and a problem where something of ours failed."""
 
 import logging
 import re
@@ -10,6 +10,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lindyn_service.http.problems import internal_error
+from lindyn_service.translate.encode import VERSION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -38,7 +39,9 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Lindyn-Version"] = VERSION
             await send(message)
 
         try:

@@ -23,8 +23,12 @@ def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
 
 
 def of_task(found: Objective) -> dict[str, Any]:
-    """What the task is to a network."""
-    return {"task_singular_values": found.s.tolist(), "irreducible_loss": found.irreducible}
+    """What the task is to a network; `target` is what quantities of the best network function are."""
+    target = {
+        "singular_values": np.linalg.svd(found.best, compute_uv=False).tolist(),
+        "mode_strengths": np.diagonal(found.best).tolist(),
+    }
+    return {"task_singular_values": found.s.tolist(), "target": target, "irreducible_loss": found.irreducible}
 
 
 def of_samples(problem: Problem) -> Iterator[Warned]:

@@ -1,0 +1,103 @@
+"""Results with labels: xarray datasets and pandas frames."""
+
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# (pandas and axes of any type)
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lindyn.labels import TIME, Label, label
+from lindyn.optional import library
+from lindyn.results import Trajectory
+from lindyn.sweeps import COORDINATES, DATA, SweepResult, parts
+from lindyn.wire.array import FloatArray
+from lindyn.wire.dimensions import dimensions
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+PROVENANCE = "lindyn"
+"""The attribute that holds an answer without its arrays, as JSON; `paths` says which variables are these."""
+
+
+def trajectory_dataset(trajectory: Trajectory) -> "xr.Dataset":
+    """Label a trajectory; the modes of the task get a coordinate with their target values."""
+    xarray = library("xarray", "to_xarray")
+    arrays = trajectory.arrays()
+    variables = {
+        path: (dimensions(path, array.ndim), array, _attributes(label(path))) for path, array in arrays.items()
+    }
+    coordinates: dict[str, Any] = {"time": ("time", trajectory.times, _attributes(TIME))}
+    targets = trajectory.targets("singular_values")
+    if any("mode" in dims and array.shape[1] == len(targets) for dims, array, _ in variables.values()):
+        coordinates["target"] = ("mode", targets, _attributes(Label("singular value of the best network function")))
+    paths = {"time": "times", **{path: path for path in arrays}}
+    reply = trajectory.reply
+    attributes = {
+        "title": f"learning of a {'-'.join(map(str, reply.dims))} linear network",
+        "source": f"lindyn {reply.version}",
+        **{name: value for name, value in trajectory.metadata().items() if isinstance(value, str | int | float)},
+        PROVENANCE: json.dumps({**trajectory.metadata(), "paths": paths}),
+    }
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
+def trajectory_frame(trajectory: Trajectory) -> "pd.DataFrame":
+    """Columns over time."""
+    pandas = library("pandas", "to_dataframe")
+    columns = {path: array for path, array in trajectory.arrays().items() if array.ndim == 1}
+    return pandas.DataFrame(columns, index=pandas.Index(trajectory.times, name="time"))
+
+
+def sweep_dataset(result: SweepResult) -> "xr.Dataset":
+    """Label the result of a job."""
+    xarray = library("xarray", "to_xarray")
+    variables = {name: (dims, result.data[name], _attributes(label(name))) for name, dims in result.dims.items()}
+    used = {dim for dims in result.dims.values() for dim in dims}
+    coordinates = {
+        name: (name, _labels(values), _attributes(label(name)))
+        for name, values in result.coordinates.items()
+        if name in used
+    }
+    metadata, arrays = parts(result)
+    names = {path.removeprefix(COORDINATES).removeprefix(DATA): path for path in arrays}
+    paths = {name: path for name, path in names.items() if name in variables or name in coordinates}
+    unused = {name: values for name, values in result.coordinates.items() if name not in paths}
+    metadata["coordinates"] |= {name: np.asarray(values).tolist() for name, values in unused.items()}
+    attributes = {
+        "title": f"result of {result.metadata['kind']}",
+        "source": f"lindyn {result.metadata['version']}",
+        "failed_points": len(result.problems),
+        PROVENANCE: json.dumps({**metadata, "paths": paths}),
+    }
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
+def sweep_frame(result: SweepResult) -> "pd.DataFrame":
+    """One row for each point of the grid."""
+    pandas = library("pandas", "to_dataframe")
+    axes = next(iter(sorted(result.dims.values(), key=len)), ())
+    index = pandas.MultiIndex.from_product([_labels(_values(result, axis)) for axis in axes], names=axes)
+    columns = {name: result.data[name].ravel() for name, dims in result.dims.items() if dims == axes}
+    return pandas.DataFrame(columns, index=index).reset_index()
+
+
+def _values(result: SweepResult, axis: str) -> Any:  # noqa: ANN401 (values of any type)
+    if axis in result.coordinates:
+        return result.coordinates[axis]
+    name, dims = next((name, dims) for name, dims in result.dims.items() if axis in dims)
+    return np.arange(result.data[name].shape[dims.index(axis)])
+
+
+def _labels(values: Any) -> FloatArray | list[str]:  # noqa: ANN401 (values of any type)
+    """Values that can label a dimension: numbers, or anything else as text."""
+    if isinstance(values, np.ndarray):
+        return values
+    return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
+def _attributes(of: Label) -> dict[str, str]:
+    return {"long_name": of.words, "units": of.units}

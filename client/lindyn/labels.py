@@ -1,0 +1,52 @@
+"""What quantities are called, in words and in symbols."""
+
+from typing import NamedTuple
+
+
+class Label(NamedTuple):
+    """A description and a symbol; all quantities are without units but for those of time."""
+
+    words: str
+    symbol: str = ""
+    units: str = "1"
+
+
+TIME = Label("time", "t", "unit of time_constant")
+
+_LABELS = {
+    "loss": Label("loss", "L"),
+    "excess_loss": Label("loss above its minimum", "L - c"),
+    "loss_rate": Label("rate of the loss", "dL/dt", "1 / unit of time_constant"),
+    "output": Label("network function", "W₂W₁"),
+    "input_representation": Label("input representation", "W₁ᵀW₁"),
+    "output_representation": Label("output representation", "W₂W₂ᵀ"),
+    "qqt": Label("QQᵀ of the stacked weights", "QQᵀ"),
+    "weights": Label("weights of a layer", "W"),
+    "singular_values": Label("singular values learned", "s"),
+    "mode_strengths": Label("mode strengths learned", "uᵀW₂W₁v"),
+    "alignment": Label("alignment with the task's modes"),
+    "ntk": Label("neural tangent kernel", "K"),
+    "ntk_distance": Label("NTK distance from its start", "1 - cos(K(0), K(t))"),
+    "ntk_norm": Label("NTK norm", "‖K‖"),
+    "rsm_input": Label("similarity of samples in the first hidden layer"),
+    "rsm_output": Label("similarity of samples in the last hidden layer"),
+    "task_specificity": Label("task specificity of a representation"),
+    "balance": Label("balance of adjacent layers", "λ"),
+    "weight_norms": Label("norms of the layers' weights", "‖W‖"),
+    "final_loss": Label("loss at the end"),
+    "convergence_time": Label("time to convergence", units="unit of time_constant"),
+    "ntk_movement": Label("NTK movement"),
+    "kernel_distance": Label("NTK distance from its start"),
+    "task_specificity_input": Label("task specificity, input"),
+    "task_specificity_output": Label("task specificity, output"),
+    "deviation": Label("deviation from training"),
+    "network.lambda": Label("balance λ"),
+    "network.seed": Label("seed of the weights"),
+    "network.scale": Label("scale of the weights"),
+    "time": TIME,
+}
+
+
+def label(path: str) -> Label:
+    """Describe a quantity, or a part of one such as `balance.lambda`; what is unknown is called by its name."""
+    return _LABELS.get(path) or _LABELS.get(path.partition(".")[0]) or Label(path)
