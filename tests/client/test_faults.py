@@ -1,0 +1,246 @@
+"""What happens on the way: ridden out where asking again is safe, told where it is not."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import numpy as np
+import pytest
+from support.gateway import Answer, Cut, Drop, Gateway, problem
+from support.processes import RedisServer, Service
+
+import lindyn
+from lindyn import requests
+from lindyn.core import Connection
+from lindyn.retrying import again
+
+pytestmark = pytest.mark.live
+
+NETWORK = lindyn.balanced([2, 2, 2], lam=0.5, seed=1)
+REQUEST = {"network": NETWORK, "task": np.diag([3.0, 1.0]), "times": [0.0, 1.0]}
+FRESH = itertools.count()
+SWEEP = {"base": REQUEST, "axes": {"network.seed": range(3)}}
+
+
+def slow():
+    """A sweep of some seconds that nobody has asked for before."""
+    base = {
+        "network": lindyn.balanced([60, 60, 60], lam=0.5),
+        "task": lindyn.regression(120, seed=next(FRESH)),
+        "times": {"stop": 3.0, "num": 200},
+    }
+    return {"base": base, "axes": {"network.seed": range(60)}, "collect": ["loss"]}
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with RedisServer() as server, Service(tcp=True, redis_url=server.url, job_workers=1) as service:
+        yield service
+
+
+@pytest.fixture
+def gateway(service: Service) -> Iterator[Gateway]:
+    with Gateway(service.url) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[lindyn.Client]:
+    """A client that has reached its service."""
+    with lindyn.Client(gateway.url, patience_seconds=10) as client:
+        client.about()
+        gateway.seen.clear()
+        yield client
+
+
+@pytest.mark.parametrize("act", [Drop(), Drop(after=True), Cut()], ids=str)
+def test_a_connection_that_is_dropped_is_taken_up_again(gateway, client, act):
+    gateway.acts += [act, act]
+    assert client.trajectory(**REQUEST).loss.shape == (2,)
+    assert gateway.paths() == ["POST /v1/trajectories"] * 3
+
+
+@pytest.mark.parametrize("act", [Drop(), Drop(after=True), Cut()], ids=str)
+def test_a_job_is_not_created_twice(gateway, client, act):
+    """Whether the first request has reached the service, its client cannot know."""
+    before = len(client.jobs())
+    gateway.acts.append(act)
+    gateway.seen.clear()
+    with pytest.raises(lindyn.UnreachableError, match="no answer from"):
+        client.sweep(**SWEEP)
+    assert gateway.paths() == ["POST /v1/sweeps"]
+    assert len(client.jobs()) - before == (act != Drop())
+
+
+@pytest.mark.parametrize("code", ["busy", "shutting-down"])
+def test_a_refusal_is_obeyed_also_for_jobs(gateway, client, code):
+    gateway.acts.append(problem(503, code, Retry_After="1"))
+    started = time.monotonic()
+    job = client.sweep(**SWEEP)
+    assert time.monotonic() - started >= 1
+    assert gateway.paths() == ["POST /v1/sweeps"] * 2
+    job.result()
+
+
+def test_a_store_of_jobs_that_fails_may_have_stored_the_job(gateway, client):
+    gateway.acts.append(problem(503, "jobs-unavailable", Retry_After="1"))
+    with pytest.raises(lindyn.BusyError):
+        client.sweep(**SWEEP)
+    assert gateway.paths() == ["POST /v1/sweeps"]
+
+
+def test_a_rate_limit_says_when(gateway, client):
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    gateway.acts += [problem(429, "rate-limited", Retry_After="1"), problem(429, "rate-limited", Retry_After=moment)]
+    started = time.monotonic()
+    client.trajectory(**REQUEST)
+    assert time.monotonic() - started >= 1
+    assert gateway.paths() == ["POST /v1/trajectories"] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"), [(429, "slow-down", lindyn.RateLimitedError), (503, "busy", lindyn.BusyError)]
+)
+def test_longer_than_patience_is_raised_at_once(gateway, client, status, code, kind):
+    gateway.acts.append(problem(status, code, Retry_After="3600"))
+    with pytest.raises(kind) as caught:
+        client.trajectory(**REQUEST)
+    assert caught.value.retry_after_seconds == 3600
+    assert len(gateway.seen) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "", "Thu, 99 Nov 2026"])
+def test_a_time_that_cannot_be_read_is_left_out(gateway, client, value):
+    gateway.acts.append(problem(503, "busy", Retry_After=value))
+    client.trajectory(**REQUEST)
+    assert len(gateway.seen) == 2
+
+
+def test_a_proxy_whose_service_is_away(gateway, client):
+    gateway.acts.append(Answer(502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"))
+    client.trajectory(**REQUEST)
+    gateway.acts.append(Answer(502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"))
+    with pytest.raises(lindyn.UnexpectedReplyError, match="502"):
+        client.sweep(**SWEEP)
+
+
+@pytest.mark.parametrize("act", [problem(500, "internal"), problem(504, "deadline"), problem(422, "invalid-request")])
+def test_what_would_fail_again_is_not_repeated(gateway, client, act):
+    gateway.acts.append(act)
+    with pytest.raises(lindyn.ProblemError):
+        client.trajectory(**REQUEST)
+    assert len(gateway.seen) == 1
+
+
+def test_without_patience_everything_is_told_at_once(gateway):
+    with lindyn.Client(gateway.url, patience_seconds=0) as client:
+        client.about()
+        gateway.acts += [problem(503, "busy"), Drop()]
+        with pytest.raises(lindyn.BusyError):
+            client.trajectory(**REQUEST)
+        with pytest.raises(lindyn.UnreachableError):
+            client.trajectory(**REQUEST)
+    assert len(gateway.seen) == 3
+
+
+def test_patience_ends(gateway):
+    with lindyn.Client(gateway.url, patience_seconds=0.5) as client:
+        gateway.acts += [problem(503, "busy")] * 1000
+        with pytest.raises(lindyn.BusyError):
+            client.about()
+    assert 1 < len(gateway.seen) < 20
+
+
+def test_keys_are_sent_and_missed(gateway, monkeypatch):
+    monkeypatch.setenv("LINDYN_API_KEY", "from-the-environment")
+    for key, sent in ((None, "from-the-environment"), ("given", "given")):
+        with lindyn.Client(gateway.url, api_key=key) as client:
+            client.about()
+        assert gateway.seen[-1][2]["Authorization"] == f"Bearer {sent}"
+        assert gateway.seen[-1][2]["User-Agent"].startswith(f"lindyn/{lindyn.__version__} python/3")
+    monkeypatch.delenv("LINDYN_API_KEY")
+    with lindyn.Client(gateway.url) as client:
+        client.about()
+        assert "Authorization" not in gateway.seen[-1][2]
+        for status, code in ((401, "unauthorized"), (403, "forbidden")):
+            gateway.acts.append(problem(status, code))
+            with pytest.raises(lindyn.AccessError) as caught:
+                client.trajectory(**REQUEST)
+            assert caught.value.problem.status == status
+
+
+def test_versions_that_do_not_fit(gateway, client):
+    gateway.overrides = {"X-Lindyn-Version": "7.3.1"}
+    with pytest.warns(lindyn.VersionWarning, match=r"The service is lindyn 7\.3\.1.*pip install 'lindyn==7\.3\.\*'"):
+        client.about()
+    client.about()  # once is enough
+    with pytest.raises(lindyn.NotFoundError) as refused:
+        client.stored("0" * 64)
+    assert "The service is lindyn 7.3.1" in refused.value.__notes__[0]
+    gateway.acts.append(Answer(200, {"X-Lindyn-Version": "7.3.1"}, b"something new"))
+    with pytest.raises(lindyn.UnexpectedReplyError, match=r"cannot be read .* The service is lindyn 7\.3\.1"):
+        client.trajectory(**REQUEST)
+
+
+def test_versions_that_fit(gateway, client):
+    gateway.overrides = {"X-Lindyn-Version": lindyn.__version__.rpartition(".")[0] + ".99"}
+    client.about()
+    for headers, said in ((gateway.overrides, "Both are of version"), ({}, "does not tell its version")):
+        gateway.acts.append(Answer(200, headers, b"?"))
+        with pytest.raises(lindyn.UnexpectedReplyError, match=said):
+            client.about()
+
+
+def test_a_restarted_service_is_waited_for(service):
+    with lindyn.Client(service.url, patience_seconds=60) as client:
+        first = client.trajectory(**REQUEST)
+        port = int(service.url.rpartition(":")[2])
+        service.kill()
+        with Service(tcp=True, wait=False, embedded_cache=False, port=port) as other:
+            second = client.trajectory(**REQUEST)
+        assert other.process.returncode == 0
+    np.testing.assert_array_equal(first.output, second.output)
+    service.start()
+    service.wait_until_ready()
+
+
+def test_where_nobody_ever_answered_nobody_is_waited_for():
+    started = time.monotonic()
+    with lindyn.Client("http://127.0.0.1:1", patience_seconds=60) as client, pytest.raises(lindyn.UnreachableError):
+        client.about()
+    assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("streams", [Cut(), Answer(404, {"Content-Type": "text/html"}, b"no streams here")], ids=str)
+def test_progress_goes_on_where_streams_break(gateway, client, capsys, streams):
+    gateway.streams = streams
+    job = client.sweep(**slow())
+    job.result(progress=True)
+    resumed = [headers["Last-Event-ID"] for _, path, headers in gateway.seen if path.endswith("/events")]
+    assert len(resumed) > 2
+    assert list(map(int, resumed)) == sorted(map(int, resumed))
+    assert "60/60" in capsys.readouterr().err
+
+
+def test_progress_comes_from_one_stream(gateway, client):
+    job = client.sweep(**slow())
+    job.wait()
+    assert len([path for path in gateway.paths() if path.endswith("/events")]) == 1
+    assert len([path for path in gateway.paths() if path.endswith(job.id)]) == 2
+
+
+def test_rules_of_repetition():
+    """What no test can bring about at will, by the rules themselves."""
+    connection = Connection("http://x", 10.0)
+    call = requests.document("/v1/about")
+    error = lindyn.UnreachableError()
+    error.__cause__ = httpx.ConnectTimeout("")
+    assert again(connection, call, error) is False
+    connection.reached = True
+    assert again(connection, call, error) is True
+    error.__cause__ = httpx.ReadTimeout("")
+    assert again(connection, call, error) is False
+    assert again(connection, call, ValueError()) is False
