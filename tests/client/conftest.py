@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.processes import Service, eventually
+from support.processes import RedisServer, Service, eventually
 
 import lindyn
 
@@ -20,6 +20,13 @@ def no_process_left() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def service() -> Iterator[Service]:
     with Service(tcp=True) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def job_service() -> Iterator[Service]:
+    """A service that can also run jobs."""
+    with RedisServer() as server, Service(tcp=True, redis_url=server.url, job_workers=1) as service:
         yield service
 
 

@@ -6,11 +6,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from support.processes import RedisServer, Service, clean_environment, eventually
+from support.processes import Service, clean_environment, eventually
 
 REQUEST = {
     "network": {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "seed": 1},
@@ -22,9 +21,8 @@ SWEEP = {"base": REQUEST, "axes": [{"path": "network.seed", "values": [1, 2]}], 
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with RedisServer() as server, Service(tcp=True, redis_url=server.url, job_workers=1) as service:
-        yield service
+def service(job_service: Service) -> Service:
+    return job_service
 
 
 def lindyn(*arguments, text="", **variables):

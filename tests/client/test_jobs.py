@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from support.processes import RedisServer, Service
+from support.processes import Service
 
 import lindyn
 
@@ -19,9 +19,8 @@ SLOW = {
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    with RedisServer() as server, Service(tcp=True, redis_url=server.url, job_workers=1) as service:
-        yield service
+def service(job_service: Service) -> Service:
+    return job_service
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """The base package is light: it imports nothing of the service, and works where that is not installed."""
 
+import re
 import subprocess
 import sys
 import venv
@@ -10,6 +11,8 @@ import pytest
 from support.processes import Service, clean_environment
 
 ROOT = Path(__file__).parents[2]
+CLIENT_BYTES = 100_000
+LATER = ("httpx", "numpy", "pandas", "pydantic", "stamina", "tqdm", "typer", "xarray")
 HEAVY = ("fastapi", "matplotlib", "orjson", "pydantic_settings", "redis", "scipy", "starlette", "uvicorn")
 BIN = Path(sys.executable).parent
 
@@ -32,17 +35,27 @@ except lindyn.LocalServiceError as error:
 """
 
 
-def run(*command: str | Path) -> str:
+def run(*command: str | Path, cwd: Path = Path("/")) -> str:
     ended = subprocess.run(
-        command, cwd="/", env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
 
 
+def loaded(statement: str, names: tuple[str, ...]) -> set[str]:
+    said = run(
+        sys.executable, "-c", f"import sys; {statement}; print(*[name for name in {names} if name in sys.modules])"
+    )
+    return set(said.split())
+
+
 def test_importing_is_light() -> None:
-    said = run(sys.executable, "-c", f"import sys, lindyn; print([name for name in {HEAVY} if name in sys.modules])")
-    assert said.strip() == "[]"
+    """Names are loaded when they are used; nothing of the service, and no library for pictures or tables."""
+    assert loaded("import lindyn", (*HEAVY, *LATER)) == set()
+    assert loaded("import lindyn.wire.trajectory", (*HEAVY, *LATER)) == {"numpy", "pydantic"}
+    client = "from lindyn import *; c = Client(); balanced([2, 2, 2], lam=1)"
+    assert loaded(client, (*HEAVY, "pandas", "xarray", "typer")) == set()
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +76,30 @@ def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     folders = {name.split("/")[0] for name in names}
     assert {name for name in folders if not name.endswith(".dist-info")} == {"lindyn", "lindyn_service"}
     assert not [name for name in names if "test" in name or "__pycache__" in name]
+
+
+def test_the_client_is_small(wheel: Path) -> None:
+    """Its share of the wheel; what the service brings beside it grows with the mathematics."""
+    with zipfile.ZipFile(wheel) as archive:
+        size = sum(entry.compress_size for entry in archive.infolist() if entry.filename.startswith("lindyn/"))
+    assert size < CLIENT_BYTES
+
+
+@pytest.mark.live
+def test_from_the_wheel_to_the_first_picture_in_five_lines(wheel: Path, tmp_path: Path) -> None:
+    """As the README says."""
+    readme = (ROOT / "README.md").read_text()
+    (five,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.S) if "savefig" in code]
+    assert len(five.splitlines()) == 5
+    assert "pip install 'lindyn[service,notebook]'" in readme
+    venv.create(tmp_path / "lab", symlinks=True)
+    python = tmp_path / "lab" / "bin" / "python"
+    locked = ("-c", ROOT / "locks" / "dev.txt")
+    run(BIN / "uv", "pip", "install", "--quiet", "--python", python, *locked, f"{wheel}[service,notebook]")
+    script = tmp_path / "five.py"
+    script.write_text(five)
+    run(python, "-W", "error", script, cwd=tmp_path)
+    assert (tmp_path / "learning.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.live

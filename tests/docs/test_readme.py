@@ -32,10 +32,17 @@ def test_curl_example():
 
 
 @pytest.mark.live
-def test_notebook_example():
+def test_notebook_example(tmp_path):
     run = subprocess.run(
-        [sys.executable, "-c", block("python", "Client.local")], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", block("python", "to_xarray")],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        cwd=tmp_path,
     )
+    assert (tmp_path / "run.nc").exists()
+    assert "final_loss: network (3,)" in run.stdout
     assert "exact" in run.stdout
     assert "(200, 5, 5)" in run.stdout
 

@@ -1,0 +1,137 @@
+"""The awaiting client does what the blocking one does, by the same core."""
+
+import inspect
+
+import anyio
+import numpy as np
+import pytest
+from support.gateway import Drop, Gateway, problem
+from support.processes import Service
+
+import lindyn
+from lindyn.aio import AsyncClient, AsyncJobHandle
+from lindyn.client import Client
+from lindyn.jobs import JobHandle
+
+pytestmark = pytest.mark.anyio
+
+NETWORK = lindyn.balanced([3, 3, 3], lam=1.0, seed=1)
+SIGMA_YX = np.array([[2.0, 0.3, -0.4], [0.1, -1.5, 0.2], [0.5, 0.0, 1.0]])
+BASE = {"network": NETWORK, "task": SIGMA_YX, "times": [0.0, 1.0, 2.0]}
+SLOW = {
+    "base": {
+        "network": lindyn.balanced([60, 60, 60], lam=0.5),
+        "task": lindyn.regression(120, seed=1),
+        "times": {"stop": 3.0, "num": 200},
+    },
+    "axes": {"network.seed": range(1000)},
+    "collect": ["loss"],
+}
+
+
+@pytest.fixture(scope="module")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def service(job_service: Service) -> Service:
+    return job_service
+
+
+@pytest.mark.parametrize(("blocking", "awaiting"), [(Client, AsyncClient), (JobHandle, AsyncJobHandle)])
+def test_both_have_the_same_methods(blocking, awaiting):
+    def methods(kind):
+        public = {name: value for name, value in inspect.getmembers(kind) if not name.startswith("_")}
+        return {name: list(inspect.signature(f).parameters.items()) for name, f in public.items() if callable(f)}
+
+    def plain(found):
+        return {
+            name: [(parameter, each.kind, each.default) for parameter, each in parameters]
+            for name, parameters in found.items()
+        }
+
+    assert plain(methods(blocking)) == plain(methods(awaiting))
+    assert all(
+        inspect.iscoroutinefunction(value) or not callable(value)
+        for name, value in inspect.getmembers(awaiting)
+        if not name.startswith("_")
+    )
+
+
+@pytest.mark.live
+async def test_every_question(service):
+    with lindyn.Client(service.url) as blocking:
+        async with lindyn.AsyncClient(service.url) as c:
+            ours, theirs = await c.trajectory(**BASE), blocking.trajectory(**BASE)
+            np.testing.assert_array_equal(ours.output, theirs.output)
+            np.testing.assert_array_equal((await c.stored(ours.reply.key)).loss, theirs.loss)
+            drawn = await c.initialization(NETWORK, SIGMA_YX)
+            np.testing.assert_array_equal(drawn.weights[1], blocking.initialization(NETWORK, SIGMA_YX).weights[1])
+            assert (await c.balance(drawn.weights)).lam == pytest.approx([1.0])
+            assert (await c.balance(lindyn.weights(*drawn.weights))).lam == pytest.approx([1.0])
+            statistics = await c.balance_statistics([3, 4, 5], "he", samples=10, seed=1)
+            assert statistics.sampled.mean.shape == (4, 4)
+            ends = await c.limits(network=NETWORK, task=SIGMA_YX)
+            np.testing.assert_allclose(ends.converged.output, SIGMA_YX, atol=1e-12)
+            course = await c.continual(network=NETWORK, tasks=[{"task": SIGMA_YX}], num=5)
+            assert course.loss.shape == (1, 5)
+            assert (await c.about()) == blocking.about()
+            assert (await c.openapi()) == blocking.openapi()
+            assert (await c.experiments()) == blocking.experiments()
+
+
+@pytest.mark.live
+async def test_jobs(service, capsys):
+    async with lindyn.AsyncClient(service.url) as c:
+        job = await c.sweep(base=BASE, axes={"network.seed": range(4)})
+        assert "of sweep" in repr(job)
+        result = await job
+        again = await job.result(progress=True)
+        np.testing.assert_array_equal(result.final_loss, again.final_loss)
+        assert "4/4" in capsys.readouterr().err
+        assert (await (await c.job(job.id)).status()).state == "done"
+        assert job.id in [each.id for each in await c.jobs()]
+        experiment = await c.experiment("figure-4.1")
+        await experiment.wait()
+        assert (await experiment.figure("png")).startswith(b"\x89PNG")
+
+
+@pytest.mark.live
+async def test_what_is_awaited_can_be_cancelled(service):
+    async with lindyn.AsyncClient(service.url) as c:
+        job = await c.sweep(**SLOW)
+        with anyio.move_on_after(0.5) as scope:
+            await job.result()
+        assert scope.cancelled_caught
+        with pytest.raises(TimeoutError, match="goes on"):
+            await job.wait(timeout_seconds=0.1)
+        await job.cancel()
+        with pytest.raises(lindyn.JobCancelledError):
+            await job
+
+
+@pytest.mark.live
+async def test_many_at_once_and_refusals(service):
+    with Gateway(service.url) as gateway:
+        async with lindyn.AsyncClient(gateway.url) as c:
+            await c.about()
+            gateway.acts += [Drop(), problem(503, "busy", Retry_After="1"), Drop(after=True)]
+            found: list[lindyn.Trajectory] = []
+
+            async def ask(seed: int) -> None:
+                found.append(await c.trajectory(**{**BASE, "network": lindyn.balanced([3, 3, 3], lam=1, seed=seed)}))
+
+            async with anyio.create_task_group() as tasks:
+                for seed in range(6):
+                    tasks.start_soon(ask, seed)
+            assert sorted(each.reply.seed for each in found) == list(range(6))
+            with pytest.raises(lindyn.RequestError, match="times"):
+                await c.trajectory(**{**BASE, "times": [1.0, 0.0]})
+
+
+@pytest.mark.live
+async def test_a_private_service(folder):
+    async with await lindyn.AsyncClient.local(workers=1) as c:
+        assert (await c.trajectory(**BASE)).loss.shape == (3,)
+    assert list(folder.iterdir()) == []

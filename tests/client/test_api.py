@@ -1,0 +1,58 @@
+"""The public names and their signatures, as they were promised: `python tests/client/test_api.py` writes them anew."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import lindyn
+from lindyn.plots import SweepPlots, TrajectoryPlots
+
+SNAPSHOT = Path(__file__).parent / "public_api.txt"
+
+
+def lines() -> Iterator[str]:
+    """One line for each public name, its methods below it."""
+    named = {name: getattr(lindyn, name) for name in lindyn.__all__}
+    for name, found in sorted({**named, "SweepResult.plot": SweepPlots, "Trajectory.plot": TrajectoryPlots}.items()):
+        if inspect.isclass(found):
+            bases = ", ".join(base.__name__ for base in found.__bases__ if base is not object)
+            yield f"class {name}({bases})"
+            yield from sorted(f"    {line}" for line in members(found))
+        else:
+            yield f"def {name}{signature(found)}" if inspect.isfunction(found) else name
+
+
+def members(kind: type) -> Iterator[str]:
+    for name, value in vars(kind).items():
+        if name.startswith("_") and name != "__init__":
+            continue
+        if isinstance(value, property):
+            yield f"property {name}"
+        elif isinstance(value, classmethod | staticmethod):
+            yield f"classmethod {name}{signature(value.__func__)}"
+        elif inspect.isfunction(value):
+            yield f"{'async ' * inspect.iscoroutinefunction(value)}def {name}{signature(value)}"
+    if "__dataclass_fields__" in vars(kind):
+        yield from (f"field {name}" for name in kind.__dataclass_fields__)
+
+
+def signature(function: Callable[..., object]) -> str:
+    """Names, kinds and defaults; how types are written differs between versions of numpy."""
+    found = inspect.signature(function)
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()]
+    return str(found.replace(parameters=bare, return_annotation=inspect.Signature.empty))
+
+
+def test_the_public_api_is_as_promised() -> None:
+    assert list(lines()) == SNAPSHOT.read_text().splitlines(), "if that is meant: python tests/client/test_api.py"
+
+
+def test_every_name_is_there_and_nothing_else() -> None:
+    assert lindyn.__all__ == sorted(lindyn.__all__, key=lambda name: (name.islower(), name))
+    assert set(dir(lindyn)) == {*lindyn.__all__, "__version__"}
+    assert not hasattr(lindyn, "nothing")
+    assert all(getattr(lindyn, name).__doc__ for name in lindyn.__all__ if name != "FloatArray")
+
+
+if __name__ == "__main__":
+    SNAPSHOT.write_text("\n".join(lines()) + "\n")
