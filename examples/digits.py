@@ -25,7 +25,7 @@ def main() -> None:
     inputs, labels = load_digits(return_X_y=True)
     targets = np.eye(10)[labels]
     with lindyn.Client.local() as client:
-        runs = [learn(client, inputs, targets, lam) for lam in LAMBDAS]
+        runs = [learn(client, np.asarray(inputs), targets, lam) for lam in LAMBDAS]
     print_table(runs)
     PICTURE.parent.mkdir(exist_ok=True)
     draw(runs).savefig(PICTURE, dpi=120)
