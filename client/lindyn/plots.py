@@ -39,6 +39,7 @@ class TrajectoryPlots:
     def ntk(self, ax: "Axes | None" = None, **style: Any) -> "Axes":  # noqa: ANN401 (matplotlib's)
         """How far the neural tangent kernel has moved from its start: 0 is lazy, more is rich."""
         axes = self._scalar(("ntk_distance",), ax, style)
+        axes.autoscale(axis="y")  # which a limit has switched off for lines that are added
         axes.set_ylim(bottom=0)
         return axes
 
@@ -108,7 +109,7 @@ class TrajectoryPlots:
             axes.set_xscale("log")
         axes.set(xlabel=TIME.words, ylabel=words)
         if legend:
-            axes.legend(frameon=False, fontsize="small")
+            axes.legend(fontsize="small", framealpha=0.8, edgecolor="none")
         return axes
 
 

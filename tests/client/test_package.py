@@ -86,6 +86,7 @@ def test_the_client_is_small(wheel: Path) -> None:
 
 
 @pytest.mark.live
+@pytest.mark.wheel
 def test_from_the_wheel_to_the_first_picture_in_five_lines(wheel: Path, tmp_path: Path) -> None:
     """As the README says."""
     readme = (ROOT / "README.md").read_text()
@@ -103,6 +104,7 @@ def test_from_the_wheel_to_the_first_picture_in_five_lines(wheel: Path, tmp_path
 
 
 @pytest.mark.live
+@pytest.mark.wheel
 def test_the_base_package_without_the_service(wheel: Path, service: Service, tmp_path: Path) -> None:
     venv.create(tmp_path / "bare", symlinks=True)
     python = tmp_path / "bare" / "bin" / "python"

@@ -29,9 +29,9 @@ def client(job_service: Service) -> Iterator[lindyn.Client]:
         yield client
 
 
-def learn(client, *quantities, times=TIMES, dims=(3, 3, 3)):
+def learn(client, *quantities, times=TIMES, dims=(3, 3, 3), lam=0.5):
     return client.trajectory(
-        network=lindyn.balanced(dims, lam=0.5, scale=0.1, seed=1),
+        network=lindyn.balanced(dims, lam=lam, scale=0.1, seed=1),
         task=lindyn.spectrum(TARGETS, seed=2),
         times=times,
         quantities=quantities,
@@ -75,8 +75,14 @@ def test_modes_go_to_their_targets(client, quantity):
 
 def test_ntk_and_alignment(client):
     found = learn(client, "ntk_distance", "alignment")
-    (line,) = found.plot.ntk().get_lines()
+    axes = found.plot.ntk()
+    (line,) = axes.get_lines()
     np.testing.assert_array_equal(line.get_ydata(), found.ntk_distance)
+    further = learn(client, "ntk_distance", lam=0)
+    assert further.ntk_distance.max() > 2 * found.ntk_distance.max()
+    further.plot.ntk(axes)
+    assert axes.get_ylim()[0] == 0
+    assert axes.get_ylim()[1] > further.ntk_distance.max()
     drawn = found.plot.alignment().get_lines()
     assert len(drawn) == 6
     np.testing.assert_array_equal(drawn[4].get_ydata(), found.alignment["output"][:, 1])
