@@ -1,11 +1,11 @@
-# Words to try: install serve test figures lint types demo bench openapi lock clean
+# Words to try: install serve test figures lint types demo bench openapi docs lock clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 SOURCES := client service tests benchmarks examples notebooks
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures lint types demo bench openapi lock clean
+.PHONY: help install serve test figures lint types demo bench openapi docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -22,6 +22,10 @@ $(UV): locks/uv.txt
 
 .venv/.dev: .venv/.service locks/dev.txt
 	$(UV) pip install --quiet --require-hashes -r locks/dev.txt
+	@touch $@
+
+.venv/.docs: .venv/.dev locks/docs.txt
+	$(UV) pip install --quiet --require-hashes -r locks/docs.txt
 	@touch $@
 
 install: .venv/.dev ## set up .venv with everything that development needs
@@ -57,6 +61,9 @@ bench: .venv/.dev ## the kernel against ODE solvers, the client against np.load,
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.export > openapi/openapi.json
 
+docs: .venv/.docs ## build the documentation site: runs the notebooks, checks links, warnings are errors
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask -o locks/service.txt
@@ -64,4 +71,4 @@ lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
 
 clean: ## remove everything that the targets made
-	rm -rf .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out
+	rm -rf site .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

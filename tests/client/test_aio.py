@@ -29,9 +29,9 @@ SLOW = {
 }
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def anyio_backend(request) -> str:
+    return request.param
 
 
 @pytest.fixture(scope="module")
