@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
-SOURCES := client service tests benchmarks examples notebooks
+SOURCES := client service tests benchmarks examples notebooks docs
 
 .DEFAULT_GOAL := help
 .PHONY: help install serve test figures lint types demo bench openapi docs lock clean

@@ -57,15 +57,18 @@ class Call(Generic[T]):
 
 @dataclass(frozen=True)
 class Watch:
-    """A stream of server-sent events; `heard` gets the data of each and says whether to stop listening.
+    """A stream of server-sent events, which ends by itself.
 
     Attributes:
         silence_seconds: a stream that says nothing for so long has ended.
+        longest_seconds: how long to listen at most.
+        heard: gets the data of each event and says whether waiting is over.
     """
 
     path: str
     last_event_id: str
     silence_seconds: float
+    longest_seconds: float
     heard: Callable[[str], bool]
 
     @property

@@ -95,6 +95,7 @@ class _Follower:
             f"/v1/jobs/{self._job_id}/events",
             after,
             SILENCE_SECONDS,
+            self.left,
             lambda data: self.heard(Job.model_validate_json(data)),
         )
 

@@ -110,8 +110,7 @@ class AsyncSender:
 
     async def _watch(self, watch: Watch) -> None:
         timeout = httpx.Timeout(watch.silence_seconds)
-        with suppress(*_STREAM_ENDED):
+        with suppress(*_STREAM_ENDED), anyio.move_on_after(watch.longest_seconds):
             async with aconnect_sse(self._http, "GET", watch.path, headers=watch.headers, timeout=timeout) as source:
-                async for event in source.aiter_sse():
-                    if watch.heard(event.data):
-                        return
+                async for event in source.aiter_sse():  # to its end: httpx leaves open what is left early
+                    watch.heard(event.data)

@@ -29,7 +29,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def converted(notebook: Any, stem: str) -> tuple[str, dict[str, bytes]]:
+def converted(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[str, bytes]]:
     """The page as Markdown, and its pictures by name."""
     parts: list[str] = []
     pictures: dict[str, bytes] = {}
