@@ -144,7 +144,7 @@ def _write(output: Path, result: Trajectory | SweepResult) -> None:
         result.save(output)
         return
     if isinstance(result, Trajectory):
-        document = {**result.metadata(), "times": result.times, "quantities": dict(result.quantities)}
+        document = {**result.metadata, "times": result.times, "quantities": dict(result.quantities)}
     else:
         data = {name: {"dims": dims, "values": result.data[name]} for name, dims in result.dims.items()}
         document = {**result.metadata, "coordinates": dict(result.coordinates), "data": data}

@@ -69,7 +69,7 @@ def load(path: str | Path) -> Trajectory | SweepResult:
 def _parts(result: Trajectory | SweepResult) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     if isinstance(result, SweepResult):
         return parts(result)
-    return result.metadata(), {"times": result.times, **result.arrays()}
+    return result.metadata, {"times": result.times, **result.arrays()}
 
 
 def _from_netcdf(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:

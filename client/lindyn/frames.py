@@ -39,8 +39,8 @@ def trajectory_dataset(trajectory: Trajectory) -> "xr.Dataset":
     attributes = {
         "title": f"learning of a {'-'.join(map(str, reply.dims))} linear network",
         "source": f"lindyn {reply.version}",
-        **{name: value for name, value in trajectory.metadata().items() if isinstance(value, str | int | float)},
-        PROVENANCE: json.dumps({**trajectory.metadata(), "paths": paths}),
+        **{name: value for name, value in trajectory.metadata.items() if isinstance(value, str | int | float)},
+        PROVENANCE: json.dumps({**trajectory.metadata, "paths": paths}),
     }
     return xarray.Dataset(variables, coordinates, attributes)
 

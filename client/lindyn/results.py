@@ -100,6 +100,7 @@ class Trajectory:
 
         return save(self, path)
 
+    @property
     def metadata(self) -> dict[str, Any]:
         """The answer without its arrays, as JSON holds it."""
         return self.reply.model_dump(by_alias=True, exclude={"times", "quantities"})

@@ -60,6 +60,10 @@ def test_sweep_shows_its_progress_and_writes(service, tmp_path):
     assert "2/2" in run.stderr
     with np.load(tmp_path / "out.npz", allow_pickle=False) as archive:
         assert archive["data.final_loss"].shape == (2,)
+    run = lindyn("sweep", "-", "-o", tmp_path / "out.json", "--url", service.url, text=json.dumps(SWEEP))
+    document = json.loads((tmp_path / "out.json").read_text())
+    assert document["data"]["final_loss"]["dims"] == document["request"]["axes"][0]["path"].split()
+    assert len(document["data"]["final_loss"]["values"]) == 2
     shown = lindyn("sweep", "-", "--url", service.url, text=json.dumps(SWEEP))
     assert "final_loss: network.seed (2,)" in shown.stdout
 

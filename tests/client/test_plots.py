@@ -151,6 +151,8 @@ def test_pictures_that_cannot_be(client, sweep):
         small.plot.heatmap("final_loss")
     with pytest.raises(ValueError, match="needs a dimension with several values"):
         small.plot.line("final_loss")
+    alone = client.sweep(base=base, axes={"network.lambda": [0.0, 1.0]}).result().plot.line("final_loss")
+    assert not alone.collections  # nothing to be averaged, no band
     axes = small.plot.heatmap("singular_values", x="mode")  # which has no coordinate
     assert axes.get_ylabel() == "time"
     assert len(small.plot.line("singular_values", x="mode", ax=axes).get_lines()) == 1

@@ -162,6 +162,17 @@ def test_a_sweep_in_xarray_and_as_a_table(sweep):
     assert "final_loss" in dir(sweep)
 
 
+def test_fields_of_other_answers_are_listed(client):
+    assert {"lambda", "balanced", "residual"} <= set(dir(client.balance([np.eye(2), np.eye(2)])))
+
+
+def test_dimensions_without_values_are_numbered(client):
+    base = {"network": lindyn.balanced([2, 2, 2], lam=0, seed=1), "task": np.eye(2), "times": [1.0, 2.0]}
+    table = client.sweep(base=base, axes={"network.seed": [1]}, collect=["singular_values"]).result().to_dataframe()
+    assert table["mode"].tolist() == [0, 1, 0, 1]
+    assert table["time"].tolist() == [1, 1, 2, 2]
+
+
 def test_experiments_in_xarray(client, tmp_path):
     result = client.experiment("figure-4.1").result()
     found = result.to_xarray()

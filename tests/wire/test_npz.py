@@ -253,6 +253,13 @@ def test_bombs_are_not_expanded(compression, claimed):
         assert f"2 entries of {len(META[1]) + claimed} bytes in all, at most 256 entries and {LIMIT} bytes" in text
 
 
+def test_an_array_that_ends_early():
+    """Header and directory agree on a size that the deflated entry does not have."""
+    entry = npy_header((4000,), content=bytes(8 * 3000))
+    archive = with_size(zipped([META, ("a.npy", entry)], zipfile.ZIP_DEFLATED), len(entry), len(entry) + 8 * 1000)
+    assert "ends after 24000 of 32000 bytes" in refusal(archive)
+
+
 def test_many_entries_that_share_their_bytes_are_added_up():
     entries = [META, *((f"{i}.npy", ZEROS[: 2**17]) for i in range(8))]
     assert "9 entries of" in refusal(zipped(entries, zipfile.ZIP_DEFLATED))
