@@ -65,7 +65,7 @@ def convergence_time(solution: Solution, tolerance: float) -> float | None:
     Returns:
         Time in units of the time constant; 0 when the initial weights are good enough, None when the loss stays above.
 
-    Source: Domine et al. (2025), arXiv 2409.14623, exact solution; the search is MATHEMATICS section 5.
+    Source: Domine et al. (2025), arXiv 2409.14623, exact solution; the search is docs/theory.md, section 5.
     """
 
     def excess(time: float) -> float:
