@@ -352,10 +352,13 @@ def test_what_a_nonlinear_network_does_not_have(service, task, quantities, texts
 @pytest.mark.parametrize(
     ("changes", "texts"),
     [
-        ({"quantities": ["ntk"]}, ["9.6e+10 bytes of answer", "the limit is 2.68e+08", "fewer times, quantities or"]),
+        (
+            {"quantities": ["ntk"]},
+            ["9.6e+10 bytes of answer", "the limit is 2.68e+08", "fewer times, quantities, steps or samples"],
+        ),
         (
             {"quantities": ["loss"], "method": descent(1e-9)},
-            ["floating-point operations", "the limit is 2e+12", "fewer times, steps or quantities"],
+            ["floating-point operations", "the limit is 2e+12", "fewer times, quantities, steps or samples"],
         ),
     ],
     ids=["kernel", "steps"],

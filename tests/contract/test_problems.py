@@ -358,15 +358,19 @@ def test_weights_outside_the_span_of_the_inputs(service):
     [
         (
             {"network": network(300, 300, 300), "times": {"stop": 1, "num": 1000}},
-            ["bytes of answer", "1.8e+09", "limit is 2.68e+08", "fewer times, quantities or samples"],
+            ["bytes of answer", "1.8e+09", "limit is 2.68e+08", "fewer times, quantities, steps or samples"],
         ),
         (
             {"network": network(4000, 4000, 4000), "times": {"stop": 1, "num": 50}, "quantities": ["loss"]},
-            ["floating-point operations", "limit is 2e+12", "fewer times, steps or quantities, or smaller widths"],
+            [
+                "floating-point operations",
+                "limit is 2e+12",
+                "fewer times, quantities, steps or samples, or for smaller widths",
+            ],
         ),
         (
             {"network": network(50, 5, 50), "task": {"kind": "regression", "samples": 10_000_000, "seed": 1}},
-            ["bytes of working memory", "2.4e+10", "limit is 4.29e+09", "fewer samples or smaller widths"],
+            ["bytes of working memory", "2.4e+10", "limit is 4.29e+09", "for smaller widths"],
         ),
     ],
     ids=["answer", "flops", "memory"],

@@ -35,8 +35,8 @@ class Flow:
         atol: bound of the error of a step, in units of the weights.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow; the method is that of Dormand and Prince of order
-    8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1). Times within a step are reached by shorter steps
-    from its start, since the error of the method's interpolant, of order 7, is hundreds of times that of a step.
+    8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1). Times within a step are reached by shorter
+    steps from its start, since the error of the method's interpolant, of order 7, is hundreds of times that of a step.
     """
 
     def __init__(
