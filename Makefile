@@ -50,8 +50,9 @@ types: .venv/.dev ## strict type check
 demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## the kernel against ODE solvers, ratios side by side
+bench: .venv/.dev ## the kernel against ODE solvers, sweeps against one process, ratios side by side
 	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/sweep.py
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.export > openapi/openapi.json
