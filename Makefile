@@ -5,7 +5,7 @@ UV := $(BIN)/uv
 SOURCES := client service tests benchmarks examples notebooks docs
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures lint types demo bench openapi docs lock clean
+.PHONY: help install serve test test-live test-pure figures lint types demo bench openapi docs lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -35,10 +35,16 @@ serve: .venv/.service ## start the service on 127.0.0.1:8000 (LINDYN_PORT)
 
 test: .venv/.dev ## run the tests with their coverage gates
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -m "not figures"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-live test-pure
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
+
+test-live:
+	$(BIN)/coverage run -m pytest -m "live and not figures"
+
+test-pure:
+	$(BIN)/coverage run -m pytest -m "not live and not figures"
 
 figures: .venv/.dev ## the experiments of the thesis with their published protocols, against its values
 	$(BIN)/pytest -q -m figures tests/experiments
@@ -54,8 +60,9 @@ types: .venv/.dev ## strict type check
 demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## the kernel against ODE solvers, the client against np.load, ratios side by side
+bench: .venv/.dev ## the kernel against ODE solvers, sweeps against one process, the client against np.load
 	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/client.py
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code

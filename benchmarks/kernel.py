@@ -18,8 +18,10 @@ from scipy.integrate import solve_ivp
 from threadpoolctl import threadpool_limits
 
 from lindyn_service.dynamics.exact import solve
+from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.observables import Frame, excess_loss, output
+from lindyn_service.dynamics.objective import WhiteTask, white_objective
+from lindyn_service.dynamics.observables import excess_loss, output
 
 LSODA_LARGEST_STATE = 5_000  # it factorises a dense Jacobian of the state: minutes at n = 100, 50 GB at n = 200
 
@@ -51,11 +53,11 @@ def case(n: int, lam: float, horizon: float, n_times: int) -> Case:
 def exact(problem: Case) -> tuple[np.ndarray, np.ndarray]:
     """Loss and output by the closed form."""
     solution = solve(problem.w1, problem.w2, problem.sigma_yx, problem.lam)
-    basis = solution.modes
+    found = white_objective(WhiteTask(problem.sigma_yx, 1.0, None, None, 0.0), solution.modes, None)
     loss = np.empty(len(problem.times))
     outputs = np.empty((len(problem.times), *problem.sigma_yx.shape))
     for part, factors in solution.batches(problem.times):
-        frame = Frame(factors, basis.v, basis.u, basis.s, 1.0, 0.0, len(problem.w1))
+        frame = Frame(found, (factors.into.transpose(0, 2, 1), factors.out), (len(problem.w1),), 1.0)
         loss[part], outputs[part] = excess_loss(frame), output(frame)
     return loss, outputs
 

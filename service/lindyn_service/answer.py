@@ -15,7 +15,6 @@ from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import ShuttingDownError, TooLargeError
-from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
 
@@ -108,7 +107,7 @@ class Answers:
             TooLargeError: the estimated cost is over a limit.
             ServiceError: whatever the engine or the method says.
         """
-        self._admit(operation.cost(request), form)
+        self._admit(operation, request, form)
 
         async def compute() -> bytes:
             return await self._engine.run(operation.compute, request, key, form)
@@ -122,26 +121,18 @@ class Answers:
         body = self._memory.get(str(name)) or await self._lookup(name)
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
-    def _admit(self, cost: Cost, form: Format) -> None:
-        limits = self._limits
-        _check(
-            "bytes of answer",
-            cost.numbers * _BYTES_PER_NUMBER[form],
-            limits.max_answer_bytes,
-            "times, quantities or samples",
-        )
-        _check(
-            "bytes of working memory",
-            cost.work_numbers * 8,
-            limits.max_work_bytes,
-            "samples or smaller widths",
-        )
-        _check(
-            "floating-point operations",
-            cost.flops,
-            limits.max_flops,
-            "times, steps or quantities, or smaller widths",
-        )
+    def _admit(self, operation: Operation[R], request: R, form: Format) -> None:
+        cost, limits = operation.cost(request), self._limits
+        for what, estimated, limit in (
+            ("bytes of answer", cost.numbers * _BYTES_PER_NUMBER[form], limits.max_answer_bytes),
+            ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
+            ("floating-point operations", cost.flops, limits.max_flops),
+        ):
+            if estimated > limit:
+                raise TooLargeError(
+                    f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; "
+                    f"{operation.remedy}"
+                )
 
     async def _once(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
@@ -239,10 +230,3 @@ class Answers:
             if body is not None:
                 yield body
                 return
-
-
-def _check(what: str, estimated: float, limit: float, less: str) -> None:
-    if estimated > limit:
-        raise TooLargeError(
-            f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; ask for fewer {less}"
-        )

@@ -132,7 +132,7 @@ def _job_store(settings: Settings, url: str) -> JobStore:
 
 
 @asynccontextmanager
-async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, int]]:
+async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callable[[], int]]]:
     """A Dask cluster where one is set, else worker processes of lower priority than those that answer requests."""
     if settings.dask_scheduler is not None or settings.dask_local is not None:
         from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
@@ -148,7 +148,7 @@ async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, int]]:
         grace_seconds=0.0,
         warm_up=warmup.yield_to_others,
     ) as engine:
-        yield engine, workers
+        yield engine, lambda: workers
 
 
 def _redis_cache(settings: Settings, url: str) -> RedisCache:

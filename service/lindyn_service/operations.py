@@ -1,8 +1,9 @@
 """What can be asked: for each kind of request who answers it, and what that is estimated to cost."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Generic, TypeVar, cast
 
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
@@ -10,6 +11,7 @@ from lindyn.wire.base import LARGEST_SEED, Request
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.method import DescentMethod
+from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.task import DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.methods.cost import Cost, estimate
@@ -17,6 +19,8 @@ from lindyn_service.translate import balance, continual, limits, trajectory
 from lindyn_service.translate.encode import Format
 
 _SEARCH = 500  # evaluations to find a time by its value, a generous number
+_DRAW_FLOPS = 100  # that take as long as drawing a Gaussian number
+_QR_FLOPS = 8  # of drawing n orthonormal columns, times rows * n^2
 
 R = TypeVar("R", bound=Request)
 Part = TypeVar("Part", bound=Request)
@@ -30,12 +34,14 @@ class Operation(Generic[R]):
         name: part of the key, and of the names in caches.
         compute: answers a normalised request in a worker, given its key and the format.
         cost: estimates that.
+        remedy: what to do where the cost is too high.
         transcodes: whether an answer of one format can be made from that of the other.
     """
 
     name: str
     compute: Callable[[R, str, Format], bytes]
     cost: Callable[[R], Cost]
+    remedy: str
     transcodes: bool = False
 
 
@@ -47,20 +53,33 @@ def _trajectory(request: TrajectoryRequest) -> Cost:
 
 
 def _initialization(request: InitializationRequest) -> Cost:
-    samples = 0 if request.task is None else _samples(request.task)
-    return estimate(request.dims, 1, ["weights"], samples)
+    n_weights = sum(a * b for a, b in pairwise(request.dims))
+    total = _measured(request.dims) + Cost(_DRAW_FLOPS * n_weights, n_weights, 3 * n_weights)
+    if isinstance(request.network, BalancedNetwork):
+        n_in, n_hidden, n_out = request.dims
+        total += Cost(_QR_FLOPS * (n_in + n_out) * min(n_hidden, max(n_in, n_out)) ** 2, 0, 3 * n_weights)
+    if request.task is not None:
+        total += estimate(request.dims, 1, [], _samples(request.task))
+    return total
 
 
 def _balance(request: BalanceRequest) -> Cost:
-    dims = (request.weights[0].shape[1], *(len(w) for w in request.weights))
-    return estimate(dims, 1, ["balance"])
+    return _measured([request.weights[0].shape[1], *(len(w) for w in request.weights)])
+
+
+def _measured(dims: Sequence[int]) -> Cost:
+    """The balance of all pairs of adjacent layers."""
+    total = Cost(0.0, 0, 0)
+    for n_in, n_hidden, n_out in zip(dims, dims[1:], dims[2:], strict=False):
+        total += Cost(2.0 * (n_in + n_out) * n_hidden**2, 6, 3 * n_hidden**2 + 2 * n_hidden * (n_in + n_out))
+    return total
 
 
 def _statistics(request: StatisticsRequest) -> Cost:
     n_in, n_hidden, n_out = request.dims
     draws = request.samples * n_hidden * (n_in + n_out)
     numbers = 4 * n_hidden**2
-    return Cost(100.0 * draws + 2.0 * draws * n_hidden, numbers, 4 * n_hidden * (n_in + n_out) + numbers)
+    return Cost(float(_DRAW_FLOPS) * draws + 2.0 * draws * n_hidden, numbers, 4 * n_hidden * (n_in + n_out) + numbers)
 
 
 def _limits(request: LimitsRequest) -> Cost:
@@ -91,12 +110,22 @@ def _samples(task: Task) -> int:
             return 0
 
 
-TRAJECTORY = Operation("trajectories", trajectory.trajectory, _trajectory, transcodes=True)
-INITIALIZATION = Operation("initializations", balance.initialization, _initialization)
-BALANCE = Operation("balance", balance.balances, _balance)
-STATISTICS = Operation("balance-statistics", balance.balance_statistics, _statistics)
-LIMITS = Operation("limits", limits.limits, _limits)
-CONTINUAL = Operation("continual", continual.continual, _continual)
+TRAJECTORY = Operation(
+    "trajectories",
+    trajectory.trajectory,
+    _trajectory,
+    "ask for fewer times, quantities, steps or samples, or for smaller widths",
+    transcodes=True,
+)
+INITIALIZATION = Operation("initializations", balance.initialization, _initialization, "ask for smaller widths")
+BALANCE = Operation("balance", balance.balances, _balance, "send smaller layers")
+STATISTICS = Operation(
+    "balance-statistics", balance.balance_statistics, _statistics, "ask for fewer samples, or for smaller widths"
+)
+LIMITS = Operation("limits", limits.limits, _limits, "ask for smaller widths, or for fewer samples of data")
+CONTINUAL = Operation(
+    "continual", continual.continual, _continual, "ask for fewer times (num) or tasks, or for smaller widths"
+)
 
 
 def with_seeds(part: Part) -> Part:

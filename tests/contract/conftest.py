@@ -23,4 +23,4 @@ def small() -> Iterator[httpx.Client]:
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Measured:
     """Write a number into the test report, `--junitxml`."""
-    return lambda name, value: request.node.user_properties.append((name, value))
+    return lambda name, value: request.node.user_properties.append((name, str(value)))

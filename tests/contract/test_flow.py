@@ -263,7 +263,7 @@ def without_trace(service, request, sigma_yx):
 
 
 def test_isotropic_inputs_are_white_in_disguise(service, rng):
-    """S_xx = c I is the white problem of S_yx / c and tau / c; its losses count c times (MATHEMATICS, section 0)."""
+    """S_xx = c I is the white problem of S_yx / c and tau / c; its losses count c times (docs/theory.md, section 0)."""
     c, tau, sigma_yx = 0.25, 3.0, rng.standard_normal((3, 4))
     network, times = drawn((4, 3, 3), 0.7), [0.0, 1.0, 7.0, 40.0]
     trace = 1.5 * float(np.sum(sigma_yx**2)) / c

@@ -1,13 +1,17 @@
 """The OpenAPI document and its examples: written to files, valid, and what the service really does."""
 
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import jsonschema
 import pytest
 from openapi_spec_validator import validate
 from support.documents import document
-from support.service import post, problem
+from support.jobs import FINAL, finished
+from support.service import asking, post, problem
 
 from lindyn_service.app import create_app
 from lindyn_service.settings import Settings
@@ -20,8 +24,44 @@ OPERATIONS = [
 ]
 
 
+JOBS = ("/v1/sweeps", "/v1/experiments/")
+TRAJECTORIES = [name for name, example in EXAMPLES.items() if example["path"] == "/v1/trajectories"]
+STARTING = [name for name, example in EXAMPLES.items() if example["path"].startswith(JOBS)]
+ANSWERED = [name for name in EXAMPLES if name not in STARTING]
+
+
 def schema(name):
     return {"$ref": f"#/components/schemas/{name}", "components": WRITTEN["components"]}
+
+
+def operation_of(path, method="post"):
+    """The operation that serves a path; a parameter of the document's path stands for one part of it."""
+    (found,) = (
+        operation
+        for template, of, operation in OPERATIONS
+        if of == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
+    )
+    return found
+
+
+def schema_of_json(message):
+    """What the document says of a request body, or of an answer, as JSON."""
+    return {**message["content"]["application/json"]["schema"], "components": WRITTEN["components"]}
+
+
+def check_answer(response, operation):
+    """The status is documented, the answer has the schema of that status, and nothing that the schema does not know."""
+    described = schema_of_json(operation["responses"][str(response.status_code)])
+    jsonschema.validate(response.json(), described)
+    known = WRITTEN["components"]["schemas"][described["$ref"].removeprefix("#/components/schemas/")]["properties"]
+    assert set(response.json()) <= set(known)
+
+
+@pytest.fixture(scope="module")
+def jobs() -> Iterator[httpx.Client]:
+    """A service that can keep jobs."""
+    with asking(embedded_cache=True) as client:
+        yield client
 
 
 def test_the_file_is_what_the_code_says():
@@ -68,34 +108,76 @@ def test_nothing_of_the_framework_is_left():
 
 
 def test_examples_cover_all_kinds():
-    assert 6 <= len(EXAMPLES) <= 12
-    networks = {example["body"]["network"]["kind"] for example in EXAMPLES.values()}
-    tasks = [example["body"]["task"] for example in EXAMPLES.values()]
-    assert networks == {"weights", "balanced"}
+    assert {operation_of(example["path"])["operationId"] for example in EXAMPLES.values()} == {
+        operation["operationId"] for _, method, operation in OPERATIONS if method == "post"
+    }
+    assert len({example["summary"] for example in EXAMPLES.values()}) == len(EXAMPLES)
+    bodies = [EXAMPLES[name]["body"] for name in TRAJECTORIES]
+    networks = {body["network"]["kind"] for body in bodies}
+    tasks = [body["task"] for body in bodies]
+    methods = [body.get("method", "auto") for body in bodies]
+    assert networks == {"weights", "balanced", "random"}
     kinds = {task["kind"] for task in tasks if isinstance(task, dict)}
     assert kinds == {"correlation", "data", "regression", "semantic", "spectrum"}
     assert any(isinstance(task, list) for task in tasks)
-    assert len({example["summary"] for example in EXAMPLES.values()}) == len(EXAMPLES)
+    assert {method if isinstance(method, str) else method["kind"] for method in methods} == {
+        "auto",
+        "exact",
+        "flow",
+        "descent",
+    }
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_are_valid(name):
+    """By the schema of their operation, which an unknown field breaks."""
     example = EXAMPLES[name]
     assert set(example) == {"summary", "path", "body"}
-    assert "post" in WRITTEN["paths"][example["path"]]
-    jsonschema.validate(example["body"], schema("TrajectoryRequest"))
+    described = schema_of_json(operation_of(example["path"])["requestBody"])
+    jsonschema.validate(example["body"], described)
+    with pytest.raises(jsonschema.ValidationError, match="Additional properties"):
+        jsonschema.validate({**example["body"], "more": 1}, described)
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", ANSWERED)
 def test_examples_are_answered_as_the_document_says(service, name):
     example = EXAMPLES[name]
     response = service.post(example["path"], json=example["body"])
     assert response.status_code == 200, response.text
-    jsonschema.validate(response.json(), schema("TrajectoryReply"))
-    assert list(response.json()["quantities"]) == [q for q in QUANTITIES if q in example["body"]["quantities"]]
-    codes = {warning["code"] for warning in response.json()["warnings"]} - {"irreducible-loss-unknown"}
-    assert codes == ({"saddle"} if name == "saddle" else set())
+    check_answer(response, operation_of(example["path"]))
+    expected = {"saddle": {"saddle"}, "descent-relu": {"nonlinear"}}.get(name, set())
+    codes = {warning["code"] for warning in response.json().get("warnings", [])}
+    assert codes - {"irreducible-loss-unknown"} == expected
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", TRAJECTORIES)
+def test_trajectories_have_the_quantities_that_were_asked_for(service, name):
+    example = EXAMPLES[name]
+    answer = service.post(example["path"], json=example["body"]).json()
+    assert list(answer["quantities"]) == [q for q in QUANTITIES if q in example["body"]["quantities"]]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("name", STARTING)
+def test_examples_start_jobs_as_the_document_says(jobs, name):
+    """They are small enough to be done; none of their points fails."""
+    example = EXAMPLES[name]
+    started = jobs.post(example["path"], json=example["body"])
+    assert started.status_code == 202, started.text
+    check_answer(started, operation_of(example["path"]))
+    path = started.headers["location"]
+    ended = finished(jobs, started.json()["id"])
+    assert ended["state"] == "done", ended["problem"]
+    for asked in (path, f"{path}/result", "/v1/jobs", "/v1/experiments"):
+        response = jobs.get(asked)
+        assert response.status_code == 200, response.text
+        check_answer(response, operation_of(asked, "get"))
+    assert jobs.get(f"{path}/result").json()["problems"] == []
+    cancelled = jobs.delete(path)
+    check_answer(cancelled, operation_of(path, "delete"))
+    assert cancelled.json()["state"] in FINAL
 
 
 QUANTITIES = WRITTEN["components"]["schemas"]["TrajectoryRequest"]["properties"]["quantities"]["items"]["enum"]

@@ -43,7 +43,7 @@ def test_every_row_has_a_test_and_every_test_a_row():
     assert named == Counter(functions_of_errata())
 
 
-@pytest.mark.parametrize("page", ["errata.md", "theory.md"])
+@pytest.mark.parametrize("page", ["errata.md", "theory.md", "jobs.md"])
 def test_links_lead_somewhere(page):
     text = (ROOT / "docs" / page).read_text()
     for path, _, anchor in (target.partition("#") for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text)):

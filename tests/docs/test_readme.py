@@ -42,9 +42,16 @@ def test_notebook_example(tmp_path):
         cwd=tmp_path,
     )
     assert (tmp_path / "run.nc").exists()
-    assert "final_loss: network (3,)" in run.stdout
     assert "exact" in run.stdout
     assert "(200, 5, 5)" in run.stdout
+
+
+@pytest.mark.live
+def test_sweep_example():
+    source = "import numpy as np\nimport lindyn\n" + block("python", "c.sweep") + "print(picture[:5])"
+    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True)
+    assert run.stdout.startswith("[")
+    assert "b'<?xml'" in run.stdout
 
 
 def test_every_setting_is_documented_with_its_meaning():

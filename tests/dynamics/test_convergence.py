@@ -90,7 +90,7 @@ def test_equal_singular_values_with_rounding(lam):
 @pytest.mark.parametrize("lam", [0.0, 1.5, -1.5])
 @pytest.mark.parametrize("dims", [(4, 4, 4), (6, 2, 5), (5, 3, 6), (5, 5, 5), (4, 4, 6), (6, 4, 4)], ids=str)
 def test_best_approximation_and_representations(dims, lam):
-    """MATHEMATICS section 5: the best approximation of rank n_h, and spectra with n_h - r times |lambda|."""
+    """docs/theory.md, section 5: the best approximation of rank n_h, and spectra with n_h - r times |lambda|."""
     rng = np.random.default_rng(8)
     n_in, n_hidden, n_out = dims
     w1, w2 = balanced_weights(dims, lam, 0.4, rng)

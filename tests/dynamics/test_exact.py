@@ -146,7 +146,7 @@ def test_aligned_modes_follow_the_sigmoid():
 
 
 def test_large_lambda_is_exponential():
-    """MATHEMATICS section 5: W = S + (W0 - S) e^{-|lambda| t} + O(1/|lambda|) when hidden = out."""
+    """docs/theory.md, section 5: W = S + (W0 - S) e^{-|lambda| t} + O(1/|lambda|) when hidden = out."""
     rng = np.random.default_rng(4)
     sigma_yx, lam = rng.standard_normal((3, 4)), 1e6
     w1 = rng.standard_normal((3, 4)) / 1e3

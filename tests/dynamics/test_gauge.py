@@ -81,7 +81,7 @@ def test_large_balance(lam):
 
 
 def test_two_time_scales():
-    """MATHEMATICS section 5: with hidden < out and large lambda, w2 goes on turning at the rate s^2 / lambda."""
+    """docs/theory.md, section 5: with hidden < out and large lambda, w2 goes on turning at the rate s^2 / lambda."""
     problem = problem_of((3, 3, 5), 30.0, seed=5)
     times = np.array([0.2, 5.0, 20.0])
     found = weights_of(problem, times)

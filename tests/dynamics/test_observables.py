@@ -105,7 +105,7 @@ def balance(layers):
 
 
 def definitions(seen, layers):
-    """MATHEMATICS section 4."""
+    """docs/theory.md, section 4."""
     w = product(layers, layers[0].shape[1])
     u, _, vt = np.linalg.svd(seen.moments.sigma_yx)
     kernel, start = ntk(seen, layers), ntk(seen, seen.path[0])

@@ -17,7 +17,7 @@ def no_process_left() -> Iterator[None]:
 @pytest.fixture
 def measured(request: pytest.FixtureRequest) -> Measured:
     """Write a number into the test report, `--junitxml`."""
-    return lambda name, value: request.node.user_properties.append((name, value))
+    return lambda name, value: request.node.user_properties.append((name, str(value)))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from support.dask import DaskCluster
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep, until
 from support.processes import RedisServer, Service, eventually
 
@@ -128,6 +129,31 @@ def test_a_dask_worker_that_dies_costs_its_points_a_retry():
         busiest = max(dask, key=lambda process: process.cpu_times().user)
         busiest.kill()
         assert finished(client, job)["state"] == "done"
+        assert_right(client, body, job)
+
+
+def test_a_job_outlives_its_cluster_and_uses_workers_that_come_later():
+    with (
+        RedisServer() as server,
+        DaskCluster() as cluster,
+        Service(redis_url=server.url, dask_scheduler=cluster.address) as service,
+        service.client() as client,
+    ):
+        body = slow_sweep(seeds=100)
+        job = submit(client, body)
+        until(client, job, lambda found: found["state"] == "running")
+        cluster.start_worker()
+        until(client, job, lambda found: found["completed"] > 0)
+        cluster.kill()
+        eventually(lambda: "starting it again" in service.log(), 60)
+        seen = state(client, job)
+        assert seen["state"] == "running"
+        cluster.start_scheduler()
+        cluster.start_worker()
+        until(client, job, lambda found: found["completed"] > seen["completed"])
+        cluster.start_worker()
+        assert finished(client, job)["state"] == "done"
+        assert cluster.used_workers() == 2
         assert_right(client, body, job)
 
 

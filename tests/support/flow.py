@@ -90,7 +90,7 @@ def quantities_of(path, lam):
 
 
 def of_samples(path, inputs, targets):
-    """What the weights along a path from time 0 have with samples, which are rows (MATHEMATICS, section 4)."""
+    """What the weights along a path from time 0 have with samples, which are rows (docs/theory.md, section 4)."""
     n_out = len(path[0][1])
     kernels = [
         np.kron(np.eye(n_out), inputs @ w1.T @ w1 @ inputs.T) + np.kron(w2 @ w2.T, inputs @ inputs.T) for w1, w2 in path

@@ -61,13 +61,30 @@ def test_scaled_initialization():
 )
 def test_glorot_limits(dims, printed, holds):
     """Table 3.3: Glorot weights drawn at extreme widths."""
-    variances = theorems.initialization_variances("glorot", dims)
-    rng = np.random.default_rng(33)
-    squares = [v * rng.chisquare(n * dims[1]) for v, n in zip(variances, (dims[0], dims[2]), strict=True)]
-    sampled = (squares[1] - squares[0]) / dims[1]  # Tr B / n_h
+    sampled = sampled_lambda("glorot", dims)
     k = dims[1] / dims[0]
     assert np.isclose(sampled, holds(k), atol=0.05)
     assert abs(sampled - (printed(k) if callable(printed) else printed)) > 1
+
+
+def sampled_lambda(scheme, dims):
+    """Tr B / n_h of one draw: a sum of squares of n Gaussian numbers has the chi-square distribution of n."""
+    rng = np.random.default_rng(33)
+    variances = theorems.initialization_variances(scheme, dims)
+    squares = [v * rng.chisquare(n * dims[1]) for v, n in zip(variances, (dims[0], dims[2]), strict=True)]
+    return (squares[1] - squares[0]) / dims[1]
+
+
+def test_ratios_of_widths():
+    """Text on tables 3.2 and 3.3: what k and r do to lambda."""
+    assert np.isclose(sampled_lambda("lecun", (1000, 2000, 200)), 0.1 - 1, atol=0.02)
+
+    narrow, wide = (sampled_lambda("glorot", (500, int(500 * k), 4500)) for k in (1.0, 2.0))
+    assert np.isclose(narrow, 2 * (9 / 10 - 1 / 2), atol=0.02)
+    assert np.isclose(wide, 2 * (9 / 11 - 1 / 3), atol=0.02)
+    assert wide > narrow + 0.1
+
+    assert np.isclose(sampled_lambda("glorot", (500, 2000, 2000)), (4 - 1) / (4 + 1), atol=0.02)
 
 
 @pytest.mark.parametrize("lam", [-1.5, 1.5])

@@ -76,7 +76,7 @@ def test_the_solver_counts():
         ("quantities", ["loss", "output"], ["output", "loss", "loss"]),
         ("method", "exact", {"kind": "exact"}),
         ("method", "auto", {"kind": "auto"}),
-        ("method", "flow", {"kind": "flow", "rtol": 1e-12, "atol": None}),
+        ("method", "flow", {"kind": "flow", "rtol": 1e-13, "atol": None}),
         ("method", {"kind": "flow", "atol": 1}, {"kind": "flow", "atol": 1.0}),
         (
             "method",

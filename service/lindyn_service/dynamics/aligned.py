@@ -115,6 +115,19 @@ class AlignedSolution:
             part = slice(start, start + size)
             yield part, self.at(times[part])
 
+    @property
+    def initial_size(self) -> float:
+        """Squared Frobenius norm of both layers at time 0, in squared units of the weights."""
+        return float(np.sum(self.pairs.into**2) + np.sum(self.pairs.out**2))
+
+    def limit(self, tolerance: float) -> Factors:
+        """Weights at t -> infinity, one time; rates below the tolerance times the largest one count as zero."""
+        pairs = self.pairs
+        grows = pairs.kappa > tolerance * np.max(pairs.kappa)
+        size = np.sign(pairs.grow) * np.sqrt(2 * np.where(grows, pairs.kappa, 0.0))
+        into, out = (pairs.p * size)[None], (pairs.q * size)[None]
+        return Factors(self._spread(into, len(self.modes.v)), self._spread(out, len(self.modes.u)))
+
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Evaluate at a few times at once."""
         x, y = self.pairs.at(times)
@@ -210,9 +223,13 @@ class _Rows:
 
 
 def _rows(basis: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]) -> _Rows:
-    """Basis^T weights; zero where nothing is left but rounding, which is small beside what each entry is a sum of."""
+    """Basis^T weights; zero where nothing is left but rounding, which is small beside what each entry is a sum of.
+
+    As far as columns of the basis are not orthogonal, they see each other's rows too.
+    """
     units, lengths = _units(basis.T @ weights)
     errors = _ROUNDINGS * EPS * _units(np.abs(basis.T) @ np.abs(weights))[1]
+    errors += 2 * np.abs(basis.T @ basis - np.eye(len(basis))) @ lengths
     present = lengths > errors
     return _Rows(units * present[:, None], lengths * present, errors)
 

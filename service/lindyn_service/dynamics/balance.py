@@ -27,11 +27,14 @@ def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidde
     Source: Domine et al. (2025), arXiv 2409.14623, definition of lambda-balanced weights; the thesis's Theorem 4.5.1
     prints tr(B) without the division by the hidden width.
     """
+    _, exponent = np.frexp(max(np.max(np.abs(w1)), np.max(np.abs(w2))))
+    w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # squares of tiny weights would vanish
     b = w2.T @ w2 - w1 @ w1.T
     lam = float(np.trace(b)) / len(b)
     residual = float(np.linalg.norm(b - lam * np.eye(len(b))))
     size = float(np.sum(w1 * w1) + np.sum(w2 * w2))
-    return Balance(lam, residual, residual / size if size > 0 else 0.0)
+    unit = float(np.ldexp(1.0, 2 * exponent))
+    return Balance(lam * unit, residual * unit, residual / size if size > 0 else 0.0)
 
 
 def broken_inequality(lam: float, n_in: int, n_hidden: int, n_out: int) -> str | None:

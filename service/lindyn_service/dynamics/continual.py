@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
+from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
 from lindyn_service.dynamics.convergence import fastest_rate, settling_time
-from lindyn_service.dynamics.exact import Solution, solve
 
 _MARGIN = 1.25  # of the settling time, so that rounding is all that is left
 _GRID_RATIO = 1 / 64  # of neighbouring times on the search grid, beyond its evenly spaced start
@@ -58,7 +58,7 @@ class Segment:
     """
 
     task: ContinualTask
-    solution: Solution
+    solution: ClosedForm
     w1: Float[np.ndarray, "hidden in"]
     w2: Float[np.ndarray, "out hidden"]
     duration: float
@@ -132,7 +132,7 @@ def continual(
     """
     segments: list[Segment] = []
     for index, (task, duration) in enumerate(zip(tasks, durations, strict=True)):
-        solution = solve(w1, w2, task.sigma_yx, lam)
+        solution = closed_form(w1, w2, task.sigma_yx, lam)
         segment = Segment(
             task, solution, w1, w2, _until_settled(solution, task, index) if duration is None else duration
         )
@@ -208,7 +208,7 @@ def best_stopping(segment: Segment, old: ContinualTask) -> Stop:
     return best
 
 
-def _until_settled(solution: Solution, task: ContinualTask, index: int) -> float:
+def _until_settled(solution: ClosedForm, task: ContinualTask, index: int) -> float:
     duration = settling_time(solution)
     if duration is None:
         raise UnsettledError(index)

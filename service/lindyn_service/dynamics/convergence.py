@@ -7,6 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
+from lindyn_service.dynamics.aligned import AlignedSolution
+from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.exact import Factors, Solution
 
@@ -16,7 +18,7 @@ _HORIZON = 1e7  # in units of the slowest growth time 1 / kappa_max within which
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
-def converged(solution: Solution) -> Factors:
+def converged(solution: ClosedForm) -> Factors:
     """Weights at t -> infinity, from the echelon form.
 
     P = Q Q^T tends to the sum over the positive eigenvalues f of F of 2 f times the projector on what the pivot
@@ -32,6 +34,8 @@ def converged(solution: Solution) -> Factors:
     Source: Domine et al. (2025), arXiv 2409.14623, limit of the exact solution; thesis Theorem 4.1.1, corrected for
     any widths, ranks and equal singular values.
     """
+    if isinstance(solution, AlignedSolution):
+        return solution.limit(_EQUAL)
     modes = solution.modes
     limit = _limit_along_eigenvectors(solution)
     m, n_in, n_rows = len(modes.s), len(modes.v), len(limit)
@@ -41,7 +45,7 @@ def converged(solution: Solution) -> Factors:
     return Factors(into[None], out[None])
 
 
-def excess_loss_at(solution: Solution, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+def excess_loss_at(solution: ClosedForm, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
     """Excess loss on white inputs, 1/2 ||sigma_yx - w2 w1||_F^2, at ascending times in units of the time constant.
 
     Source: Domine et al. (2025), arXiv 2409.14623, loss with white inputs.
@@ -53,7 +57,7 @@ def excess_loss_at(solution: Solution, times: Float[np.ndarray, " time"]) -> Flo
     return losses
 
 
-def convergence_time(solution: Solution, tolerance: float) -> float | None:
+def convergence_time(solution: ClosedForm, tolerance: float) -> float | None:
     """First time from which the excess loss on white inputs is at most the tolerance.
 
     The loss never rises, so there is one such time; it is found on the exact solution by doubling and bracketing.
@@ -65,7 +69,7 @@ def convergence_time(solution: Solution, tolerance: float) -> float | None:
     Returns:
         Time in units of the time constant; 0 when the initial weights are good enough, None when the loss stays above.
 
-    Source: Domine et al. (2025), arXiv 2409.14623, exact solution; the search is MATHEMATICS section 5.
+    Source: Domine et al. (2025), arXiv 2409.14623, exact solution; the search is docs/theory.md, section 5.
     """
 
     def excess(time: float) -> float:
@@ -84,7 +88,7 @@ def convergence_time(solution: Solution, tolerance: float) -> float | None:
     return None
 
 
-def settling_time(solution: Solution, tolerance: float = 1e-13) -> float | None:
+def settling_time(solution: ClosedForm, tolerance: float = 1e-13) -> float | None:
     """Time from which the network function is, and stays, as close to its limit as rounding lets one ask.
 
     Args:
@@ -112,12 +116,12 @@ def settling_time(solution: Solution, tolerance: float = 1e-13) -> float | None:
     return None if last == len(times) - 1 else _crossing(distance, threshold, times[last], times[last + 1])
 
 
-def fastest_rate(solution: Solution) -> float:
+def fastest_rate(solution: ClosedForm) -> float:
     """A rate that no motion of the weights exceeds by much: the largest of F, and of decay from the initial weights.
 
     Source: tau dP/dt = F P + P F - P^2 (Braun et al. 2022, arXiv 2206.03738): kappa_max + ||Q(0)||_F^2.
     """
-    return float(solution.modes.eigenvalues[0]) + float(np.sum(solution.echelon.lower**2))
+    return float(solution.modes.eigenvalues[0]) + solution.initial_size
 
 
 def _limit_along_eigenvectors(solution: Solution) -> Float[np.ndarray, "row pivot"]:
@@ -145,7 +149,7 @@ def _distances(factors: Factors, target: Float[np.ndarray, "out in"]) -> Float[n
     return np.linalg.norm(_functions(factors) - target, axis=(1, 2))
 
 
-def _task(solution: Solution) -> Float[np.ndarray, "out in"]:
+def _task(solution: ClosedForm) -> Float[np.ndarray, "out in"]:
     """The task in its singular bases."""
     modes = solution.modes
     task = np.zeros((len(modes.u), len(modes.v)))
@@ -153,7 +157,7 @@ def _task(solution: Solution) -> Float[np.ndarray, "out in"]:
     return task
 
 
-def _doublings(solution: Solution) -> list[float]:
+def _doublings(solution: ClosedForm) -> list[float]:
     """Time 0 and doubled times from that of the fastest motion to beyond the horizon."""
     fastest, growth = fastest_rate(solution), float(solution.modes.eigenvalues[0])
     if fastest == 0:

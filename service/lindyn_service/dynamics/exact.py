@@ -40,6 +40,11 @@ class Solution:
     modes: Modes
     echelon: Echelon
 
+    @property
+    def initial_size(self) -> float:
+        """Squared Frobenius norm of both layers at time 0, in squared units of the weights."""
+        return float(np.sum(self.echelon.lower**2))
+
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit a core's cache."""
         size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lindyn_service.dynamics.aligned import AlignedSolution
+from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.echelon import EPS
-from lindyn_service.dynamics.exact import Solution
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Reach:
     rounding_time: float | None
 
 
-def reach(solution: Solution | AlignedSolution) -> Reach:
+def reach(solution: ClosedForm) -> Reach:
     """Read the reach of the initial weights off the solution.
 
     Source: docs/theory.md, section 2: a row of the echelon form that is no pivot is a mode without overlap.

@@ -7,6 +7,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+class EngineLostError(Exception):
+    """The engine has lost its machines for good; another one must be started."""
+
+
 class Engine(Protocol):
     """Runs functions away from the event loop."""
 
@@ -29,6 +33,7 @@ class Engine(Protocol):
             DeadlineError: no result in time; the computation was stopped.
             ShuttingDownError: the engine takes no more work, or stopped this work on its way out.
             WorkerLostError: the process died, and so did the one that tried again.
+            EngineLostError: no call will succeed any more.
             Exception: whatever the function raised, as it is, with the remote traceback as a note.
         """
         ...

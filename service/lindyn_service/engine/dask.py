@@ -10,6 +10,7 @@ import dask.config
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
 
+from lindyn_service.engine.base import EngineLostError
 from lindyn_service.engine.worker import limit_threads
 from lindyn_service.errors import WorkerLostError
 
@@ -17,7 +18,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 RETRIES = 3
-CONNECT_SECONDS = 20.0
+CONNECT_SECONDS = 10.0
 
 log = logging.getLogger(__name__)
 
@@ -61,14 +62,15 @@ class DaskEngine:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    @property
     def width(self) -> int:
         """How many calls to make at the same time: all threads of the cluster, and as many again in its queues."""
-        workers: dict[str, Any] = self._client.scheduler_info()["workers"]
+        workers: dict[str, Any] = self._client.scheduler_info().get("workers", {})
         return max(1, 2 * sum(int(each["nthreads"]) for each in workers.values()))
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """See `Engine.run`; there is no queue that is full and no deadline."""
+        if self._client.status == "closed":  # it has tried to reconnect, for `CONNECT_SECONDS`
+            raise EngineLostError(f"the Dask scheduler {self._address or 'on this machine'} does not answer")
         future = self._client.submit(_call, function, args, pure=False, retries=RETRIES)
         try:
             return await future

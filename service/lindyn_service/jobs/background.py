@@ -33,7 +33,7 @@ class Equipment:
 
     store: Callable[[], JobStore]
     cache: Callable[[], RedisCache]
-    engine: Callable[[], AbstractAsyncContextManager[tuple[Engine, int]]]
+    engine: Callable[[], AbstractAsyncContextManager[tuple[Engine, Callable[[], int]]]]
 
 
 class _Control:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from anyio import CancelScope, create_task_group, sleep
+from anyio.abc import TaskGroup
 
 from lindyn.wire.job import Job, State
 from lindyn.wire.problem import Problem
@@ -39,11 +40,18 @@ class JobRun:
         store: is told how far the job is.
         cache: of the points.
         engine: computes.
-        width: chunks at the same time.
+        width: chunks at the same time; asked again and again, since a cluster grows.
     """
 
     def __init__(
-        self, job: Job, request: bytes, plan: Plan, store: JobStore, cache: RedisCache, engine: Engine, width: int
+        self,
+        job: Job,
+        request: bytes,
+        plan: Plan,
+        store: JobStore,
+        cache: RedisCache,
+        engine: Engine,
+        width: Callable[[], int],
     ) -> None:
         self._job = job
         self._request = request
@@ -54,6 +62,7 @@ class JobRun:
         self._width = width
         self._left = deque(range(plan.total))
         self._completed = 0
+        self._busy = 0
         self._seconds_per_point: float | None = None
         self._failure: Exception | None = None
 
@@ -68,8 +77,7 @@ class JobRun:
             async with create_task_group() as reports:
                 reports.start_soon(self._report, scope)
                 async with create_task_group() as work:
-                    for _ in range(self._width):
-                        work.start_soon(self._work, work.cancel_scope)
+                    work.start_soon(self._staff, work)
                 if self._failure is None:
                     archive = await self._assemble()
                 reports.cancel_scope.cancel()
@@ -102,19 +110,30 @@ class JobRun:
                 log.warning("%s", error)
             await sleep(REPORT_SECONDS)
 
-    async def _work(self, others: CancelScope) -> None:
+    async def _staff(self, work: TaskGroup) -> None:
+        """Keep as many chunks under way as the engine has width."""
+        while True:
+            for _ in range(self._width() - self._busy):
+                self._busy += 1
+                work.start_soon(self._work, work.cancel_scope)
+            await sleep(REPORT_SECONDS)
+
+    async def _work(self, all_work: CancelScope) -> None:
         try:
             while self._left:
                 numbers = self._next_chunk()
                 await self._compute(numbers)
                 self._completed += len(numbers)
+            self._busy -= 1
+            if not self._busy:
+                all_work.cancel()
         except Exception as error:
             self._failure = error  # a task group would wrap it
-            others.cancel()
+            all_work.cancel()
 
     def _next_chunk(self) -> list[int]:
         """So many points as take about a chunk's time, and fewer towards the end, so that all workers end together."""
-        most = math.ceil(len(self._left) / (2 * self._width))
+        most = math.ceil(len(self._left) / (2 * self._busy))
         wanted = FIRST_CHUNK if self._seconds_per_point is None else int(CHUNK_SECONDS / self._seconds_per_point)
         return [self._left.popleft() for _ in range(max(1, min(wanted, most)))]
 

@@ -1,7 +1,7 @@
 """Runs jobs: takes what waits, computes what the cache does not have, notes how far it is."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from anyio import Event, create_task_group, move_on_after, sleep
 from anyio.abc import TaskGroup
@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 from lindyn.wire.job import FINAL
 from lindyn.wire.problem import Problem
 from lindyn_service.cache.redis import RedisCache
-from lindyn_service.engine.base import Engine
+from lindyn_service.engine.base import Engine, EngineLostError
 from lindyn_service.errors import InternalError, JobsUnavailableError, ServiceError, ShuttingDownError
 from lindyn_service.jobs.plan import plan_of
 from lindyn_service.jobs.run import JobRun
@@ -30,10 +30,10 @@ class JobRunner:
         store: of the jobs.
         cache: of their points.
         engine: computes.
-        width: chunks of a job that are computed at the same time.
+        width: how many chunks of a job to compute at the same time.
     """
 
-    def __init__(self, store: JobStore, cache: RedisCache, engine: Engine, width: int) -> None:
+    def __init__(self, store: JobStore, cache: RedisCache, engine: Engine, width: Callable[[], int]) -> None:
         self._store = store
         self._cache = cache
         self._engine = engine
@@ -46,7 +46,11 @@ class JobRunner:
         self._wake.set()
 
     async def run(self) -> None:
-        """Run jobs until cancelled; those that are under way go back to the queue by their leases."""
+        """Run jobs until cancelled; those that are under way go back to the queue by their leases.
+
+        Raises:
+            EngineLostError: in a group; the engine must be started again.
+        """
         async with create_task_group() as tasks:
             tasks.start_soon(self._expire)
             while True:
@@ -82,6 +86,8 @@ class JobRunner:
         run = JobRun(job, request, plan_of(job.kind, request), self._store, self._cache, self._engine, self._width)
         try:
             await run.run()
+        except EngineLostError:
+            raise
         except ShuttingDownError:
             log.info("job %s goes back to the queue", job_id)
         except ServiceError as error:

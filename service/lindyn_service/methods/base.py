@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -57,15 +57,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a method does not cover a problem: what was measured, what to do, and the error that says both."""
+    """Why a method does not cover a problem.
+
+    Attributes:
+        finding: what was measured.
+        remedy: what to do.
+        kind: the error that says both.
+        part: what of the request it is about.
+    """
 
     finding: str
     remedy: str
     kind: type[ServiceError]
+    part: Literal["network", "task", "method"] = "network"
 
-    def error(self) -> ServiceError:
-        """The refusal as an answer."""
-        return self.kind(f"{self.finding}; {self.remedy}")
+    def error(self, task_path: str = "task") -> ServiceError:
+        """The refusal as an answer, given where the request has its task."""
+        path = task_path if self.part == "task" else self.part
+        return self.kind(f"{self.finding}; {self.remedy}", ((path, self.finding),))
 
 
 class Applicable(Protocol):

@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from lindyn_service.dynamics.aligned import AlignedSolution, aligned
 from lindyn_service.dynamics.balance import Balance, balance
-from lindyn_service.dynamics.echelon import echelon
-from lindyn_service.dynamics.exact import Factors, Solution
+from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
+from lindyn_service.dynamics.exact import Factors
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.gauge import true_weights
 from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
-from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.objective import Objective, white_objective
 from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.errors import NotApplicableError, NotBalancedError
@@ -47,6 +45,7 @@ class ExactMethod:
                 f"identity (relative, tolerance {TOLERANCE:g})",
                 "use method flow, or whiten the inputs (task.whiten = true)",
                 NotApplicableError,
+                "task",
             )
         w1, w2 = problem.weights
         if white.basis is not None:
@@ -58,6 +57,7 @@ class ExactMethod:
                     "first layer (relative) lies outside, where it never learns",
                     "use method flow, or remove that part, or input columns",
                     NotApplicableError,
+                    "task",
                 )
             w1 = reduced
         return _examined(problem, w1, w2, white)
@@ -100,9 +100,13 @@ class ExactRun:
         """Of the equivalent white-input problem."""
         return self.problem.time_constant / self.white.variance
 
+    def solution(self) -> ClosedForm:
+        """Solve the white-input problem; its times are in units of `time_constant`."""
+        return closed_form(self.w1, self.w2, self.white.sigma_yx, self.lam)
+
     def run(self) -> Outcome:
         """Solve once, evaluate at all times, read off what is asked."""
-        solution = self._solved()
+        solution = self.solution()
         reached = reach(solution)
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected = self._observed(solution)
@@ -122,11 +126,6 @@ class ExactRun:
             warnings=(*conditioning(solution, reached, self.white.variance), *of_samples(self.problem)),
         )
 
-    def _solved(self) -> Solution | AlignedSolution:
-        """Mode by mode where the weights are aligned with the task."""
-        basis = modes(self.white.sigma_yx, self.lam)
-        return aligned(basis, self.w1, self.w2) or Solution(basis, echelon(basis.project(self.w1, self.w2)))
-
     def _reason(self) -> str:
         inputs = (
             "white inputs" if self.white.variance == 1 else f"isotropic inputs (variance {self.white.variance:.6g})"
@@ -135,7 +134,7 @@ class ExactRun:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         return f"two layers, {inputs}, balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
 
-    def _observed(self, solution: Solution | AlignedSolution) -> Collector:
+    def _observed(self, solution: ClosedForm) -> Collector:
         times = self.problem.times / self.time_constant
         objective = white_objective(self.white, solution.modes, self.problem.moments.samples)
         collected = Collector(self.problem.quantities, len(times))
@@ -149,7 +148,7 @@ class ExactRun:
         layers = (factors.into.transpose(0, 2, 1), factors.out)
         return Frame(objective, layers, (len(self.w1),), self.problem.time_constant, start)
 
-    def _diagnostics(self, solution: Solution | AlignedSolution, reached: Reach) -> dict[str, Any]:
+    def _diagnostics(self, solution: ClosedForm, reached: Reach) -> dict[str, Any]:
         rounding_time = reached.rounding_time
         return {
             "balance_residual": self.measured.residual,
@@ -167,7 +166,7 @@ class ExactRun:
         }
 
 
-def conditioning(solution: Solution | AlignedSolution, reached: Reach, variance: float) -> Iterator[Warned]:
+def conditioning(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[Warned]:
     """What the overlap of the initial weights with the modes says about an answer; `variance` is that of the inputs."""
     for i in reached.missed:
         yield Warned(
@@ -199,6 +198,7 @@ def _beyond_float64(w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> Refusal
             f"float64 (limit {_LARGEST:g})",
             "scale the inputs up or the targets down",
             NotApplicableError,
+            "task",
         )
     return None
 

@@ -31,13 +31,19 @@ def of_task(found: Objective) -> dict[str, Any]:
     return {"task_singular_values": found.s.tolist(), "target": target, "irreducible_loss": found.irreducible}
 
 
-def of_samples(problem: Problem) -> Iterator[Warned]:
-    """What was assumed where samples or the scale of the targets are missing."""
-    if problem.moments.sigma_yy_trace is None and "loss" in problem.quantities:
+def of_loss(problem: Problem) -> Iterator[Warned]:
+    """What the loss is where the scale of the targets is missing."""
+    if problem.moments.sigma_yy_trace is None:
         yield Warned(
             "irreducible-loss-unknown",
             "the targets' scale is not given, so the loss is the excess loss; give task.sigma_yy_trace or data",
         )
+
+
+def of_samples(problem: Problem) -> Iterator[Warned]:
+    """What was assumed where samples or the scale of the targets are missing."""
+    if "loss" in problem.quantities:
+        yield from of_loss(problem)
     assumed = [name for name in _OF_SAMPLES if name in problem.quantities]
     if problem.moments.samples is None and assumed:
         yield Warned(

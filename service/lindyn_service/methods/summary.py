@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from lindyn_service.dynamics.convergence import convergence_time
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Method, Outcome, Problem, Refusal, answer
 from lindyn_service.methods.exact import ExactMethod
@@ -70,8 +69,7 @@ def _convergence_time(candidates: Sequence[Method], problem: Problem, tolerance:
     if isinstance(candidates[0], ExactMethod):
         run = ExactMethod().examine(problem)
         if not isinstance(run, Refusal):
-            solution = solve(run.w1, run.w2, run.white.sigma_yx, run.lam)
-            found = convergence_time(solution, tolerance / run.white.variance)
+            found = convergence_time(run.solution(), tolerance / run.white.variance)
             return float("nan") if found is None else found * run.time_constant
     outcome = _losses(candidates, problem, "excess_loss")
     return _first_crossing(outcome.times, outcome.quantities["excess_loss"], tolerance)

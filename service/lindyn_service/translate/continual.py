@@ -12,8 +12,8 @@ from lindyn_service.dynamics.reach import reach
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.exact import ExactRun, conditioning
-from lindyn_service.translate.closed_form import closed_form
 from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.examined import examined
 from lindyn_service.translate.problem import moments, weights
 
 
@@ -59,7 +59,10 @@ def _problems(request: ContinualRequest) -> list[ExactRun]:
     """Each task with the initial weights, which are as balanced as those at the start of any segment."""
     found = [moments(each.task, request.dims, f"tasks.{i}.task") for i, each in enumerate(request.tasks)]
     drawn = weights(request.network, found[0])
-    problems = [closed_form(request.network, drawn, trained_on, request.time_constant) for trained_on in found]
+    problems = [
+        examined(request.network, drawn, trained_on, request.time_constant, f"tasks.{i}.task")
+        for i, trained_on in enumerate(found)
+    ]
     for i, problem in enumerate(problems):
         if problem.white.basis is not None:
             detail = "the inputs must span all dimensions, so that every task is learned within the same ones"

@@ -1,21 +1,24 @@
 """Limits in time and in lambda."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from lindyn.wire.limits import LimitsRequest
+from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.convergence import converged, convergence_time
-from lindyn_service.dynamics.exact import Solution, solve
 from lindyn_service.dynamics.limits import extreme
 from lindyn_service.dynamics.objective import white_objective
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
 from lindyn_service.dynamics.reach import Reach, reach
+from lindyn_service.methods.base import Warned
 from lindyn_service.methods.exact import ExactRun, conditioning
-from lindyn_service.translate.closed_form import closed_form
+from lindyn_service.methods.report import of_loss
 from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.examined import examined
 from lindyn_service.translate.problem import moments, weights
 
 
@@ -26,8 +29,8 @@ def limits(request: LimitsRequest, key: str, form: Format) -> bytes:
         ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
     """
     trained_on = moments(request.task, request.dims)
-    problem = closed_form(request.network, weights(request.network, trained_on), trained_on, request.time_constant)
-    solution = solve(problem.w1, problem.w2, problem.white.sigma_yx, problem.lam)
+    problem = examined(request.network, weights(request.network, trained_on), trained_on, request.time_constant)
+    solution = problem.solution()
     reached = reach(solution)
     white_time = convergence_time(solution, request.tolerance / problem.white.variance)
     document: dict[str, Any] = {
@@ -46,13 +49,18 @@ def limits(request: LimitsRequest, key: str, form: Format) -> bytes:
             "negative": _extreme(problem, -abs(problem.lam)),
         },
         "shallow": _shallow(problem, request.tolerance),
-        "warnings": [asdict(warned) for warned in conditioning(solution, reached, problem.white.variance)],
+        "warnings": [asdict(warned) for warned in _warnings(problem, solution, reached)],
         "version": VERSION,
     }
     return encode(document, form)
 
 
-def _converged(problem: ExactRun, solution: Solution, reached: Reach) -> dict[str, Any]:
+def _warnings(problem: ExactRun, solution: ClosedForm, reached: Reach) -> Iterator[Warned]:
+    yield from conditioning(solution, reached, problem.white.variance)
+    yield from of_loss(problem.problem)
+
+
+def _converged(problem: ExactRun, solution: ClosedForm, reached: Reach) -> dict[str, Any]:
     objective = white_objective(problem.white, solution.modes, problem.problem.moments.samples)
     frame = problem.frame(objective, converged(solution), None)
     excess = float(excess_loss(frame)[0])

@@ -1,5 +1,7 @@
 """What limits and continual learning build on: a problem that the closed form covers."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from lindyn.wire.network import BalancedNetwork, Network
@@ -8,8 +10,10 @@ from lindyn_service.methods.base import Problem, Refusal
 from lindyn_service.methods.exact import ExactMethod, ExactRun
 
 
-def closed_form(network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float) -> ExactRun:
-    """Examine a network and a task.
+def examined(
+    network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, task_path: str = "task"
+) -> ExactRun:
+    """Examine a network and a task, which is at a path in the request.
 
     Raises:
         ServiceError: the closed form does not cover them, with what was measured.
@@ -18,5 +22,5 @@ def closed_form(network: Network, weights: tuple[np.ndarray, ...], trained_on: M
     verdict = ExactMethod().examine(Problem(weights, trained_on, tau, np.zeros(1), (), lam))
     if isinstance(verdict, Refusal):
         remedy = "this needs the closed form: whiten the inputs and start from a balanced network of two layers"
-        raise Refusal(verdict.finding, remedy, verdict.kind).error()
+        raise replace(verdict, remedy=remedy).error(task_path)
     return verdict

@@ -1,0 +1,34 @@
+"""The closed form in the way that keeps most digits: mode by mode where the weights are aligned with the task."""
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.aligned import AlignedSolution, aligned
+from lindyn_service.dynamics.echelon import echelon
+from lindyn_service.dynamics.exact import Solution
+from lindyn_service.dynamics.modes import modes
+
+ClosedForm = Solution | AlignedSolution
+
+
+def closed_form(
+    w1: Float[np.ndarray, "hidden in"],
+    w2: Float[np.ndarray, "out hidden"],
+    sigma_yx: Float[np.ndarray, "out in"],
+    lam: float,
+) -> ClosedForm:
+    """Solve tau dW/dt for a two-layer network on white inputs.
+
+    Args:
+        w1: initial first layer, (hidden, in), balanced with w2.
+        w2: initial second layer, (out, hidden).
+        sigma_yx: input-output correlation, (out, in).
+        lam: balance of the weights, w2^T w2 - w1 w1^T = lam I, in squared units of the weights.
+
+    Returns:
+        The solution; times are in units of the time constant.
+
+    Source: Domine et al. (2025), arXiv 2409.14623, aligned and unaligned networks; docs/theory.md, sections 2 and 3.
+    """
+    basis = modes(sigma_yx, lam)
+    return aligned(basis, w1, w2) or Solution(basis, echelon(basis.project(w1, w2)))

@@ -1,0 +1,67 @@
+"""A Dask cluster of separate processes, whose scheduler and workers may be killed."""
+
+import socket
+import subprocess
+import sys
+import tempfile
+from typing import Self
+
+import psutil
+
+from support.processes import clean_environment, eventually
+
+
+class DaskCluster:
+    """A scheduler at an address that stays the same, and workers with one thread."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self._port = free.getsockname()[1]
+        self._scheduler: psutil.Popen | None = None
+        self._workers: list[psutil.Popen] = []
+
+    @property
+    def address(self) -> str:
+        return f"tcp://127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Self:
+        self._folder = tempfile.TemporaryDirectory(prefix="ld-dask-", dir="/tmp")
+        self.start_scheduler()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._folder.cleanup()
+
+    def start_scheduler(self) -> None:
+        options = ["--host", "127.0.0.1", "--port", str(self._port), "--no-dashboard"]
+        self._scheduler = self._start("scheduler", *options)
+        eventually(self._listens)
+
+    def start_worker(self) -> None:
+        options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", self._folder.name]
+        self._workers.append(self._start("worker", self.address, *options))
+
+    def used_workers(self) -> int:
+        """How many have worked for longer than they need to start."""
+        return sum(worker.cpu_times().user > 4 for worker in self._workers)
+
+    def kill(self) -> None:
+        """End all of it, without notice."""
+        for process in [*self._workers, self._scheduler]:
+            if process is not None:
+                process.kill()
+                process.wait()
+        self._workers, self._scheduler = [], None
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self._port)) == 0
+
+    def _start(self, *arguments: str) -> psutil.Popen:
+        return psutil.Popen(
+            [sys.executable, "-m", "dask", *arguments],
+            env=clean_environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
