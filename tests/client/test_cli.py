@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from support.processes import Service, clean_environment, eventually
 
+pytestmark = pytest.mark.live
+
 REQUEST = {
     "network": {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "seed": 1},
     "task": [[2.0, 0.3, -0.4], [0.1, -1.5, 0.2], [0.5, 0.0, 1.0]],

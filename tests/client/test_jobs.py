@@ -8,6 +8,8 @@ from support.processes import Service
 
 import lindyn
 
+pytestmark = pytest.mark.live
+
 NETWORK = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "scale": 0.5, "seed": 1}
 SIGMA_YX = np.array([[2.0, 0.3, -0.4], [0.1, -1.5, 0.2], [0.5, 0.0, 1.0]])
 BASE = {"network": NETWORK, "task": SIGMA_YX, "times": [0.0, 1.0, 2.0]}
