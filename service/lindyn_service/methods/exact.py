@@ -158,6 +158,7 @@ class ExactRun:
             "task_rank": reached.task_rank,
             "reached_rank": reached.reached,
             "task_singular_values": (solution.modes.s * self.white.variance).tolist(),
+            "best_singular_values": solution.modes.s.tolist(),
             "irreducible_loss": self.white.irreducible_loss,
             "conditioning": {
                 "smallest_overlap_in_roundings": reached.smallest_overlap,

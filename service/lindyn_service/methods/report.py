@@ -24,7 +24,11 @@ def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
 
 def of_task(found: Objective) -> dict[str, Any]:
     """What the task is to a network."""
-    return {"task_singular_values": found.s.tolist(), "irreducible_loss": found.irreducible}
+    return {
+        "task_singular_values": found.s.tolist(),
+        "best_singular_values": np.linalg.svd(found.best, compute_uv=False).tolist(),
+        "irreducible_loss": found.irreducible,
+    }
 
 
 def of_samples(problem: Problem) -> Iterator[Warned]:
