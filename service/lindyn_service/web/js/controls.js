@@ -43,7 +43,7 @@ const FIELDS = [
   ["rate", "rate", positive],
   ["second-seed", "secondSeed", seed],
 ];
-const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing", "second"]);
+const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing"]);
 const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
 
 /** @param {string} text @param {State} state */

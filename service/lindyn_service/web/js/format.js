@@ -1,10 +1,11 @@
 /** Numbers as people read them. */
 
+/** @type {Record<string, string>} */
 const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
 /** @param {number} exponent */
 export function raised(exponent) {
-  return [...String(exponent)].map((character) => RAISED[/** @type {keyof RAISED} */ (character)]).join("");
+  return [...String(exponent)].map((character) => RAISED[character]).join("");
 }
 
 /** @param {number} value a power of ten */

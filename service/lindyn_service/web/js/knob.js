@@ -8,7 +8,10 @@ export class Knob {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
-    [this.slider, this.field, this.note, this.shade] = ["lambda", "lambda-number", "feasible", "infeasible"].map(byId);
+    this.slider = byId("lambda");
+    this.field = byId("lambda-number");
+    this.note = byId("feasible");
+    this.shade = byId("infeasible");
     this.slider.addEventListener("input", () => this.#slid());
     this.field.addEventListener("input", () => this.#typed());
     this.field.addEventListener("change", () => this.show(store.state));

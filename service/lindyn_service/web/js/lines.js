@@ -72,7 +72,7 @@ export class Lines {
   rebuild() {
     if (this.model === null) return;
     this.plot?.destroy();
-    this.plot = new uPlot(this.#settings(this.model), /** @type {any} */ (this.#data()), this.host);
+    this.plot = new /** @type {any} */ (uPlot)(this.#settings(this.model), /** @type {any} */ (this.#data()), this.host);
     this.plot.over.append(this.line);
     this.#listen(this.plot.over);
     this.#scale();
@@ -124,7 +124,11 @@ export class Lines {
       cursor: {
         x: true, y: false, drag: { x: this.options.zoom !== undefined, y: false, setScale: false, dist: CLICK_PIXELS },
         points: { size: 6 },
-        bind: { dblclick: () => () => this.options.zoom?.(null) },
+        bind: {
+          dblclick: () => () => this.options.zoom?.(null),
+          // also where the cursor's line is above the plot
+          mousemove: (/** @type {any} */ _plot, /** @type {any} */ _target, /** @type {any} */ handle) => handle,
+        },
       },
       scales: {
         x: { time: false, distr: model.xLog ? 3 : 1, auto: false },
@@ -258,7 +262,7 @@ function series({ label, colour, dash, width, dots }) {
   if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, points: { show: false } };
   const some = (/** @type {any} */ plot) => {
     const every = Math.max(1, Math.round(plot.data[0].length / 32));
-    return plot.data[0].map((_, /** @type {number} */ i) => i).filter((/** @type {number} */ i) => i % every === 0);
+    return plot.data[0].map((/** @type {number} */ _, /** @type {number} */ i) => i).filter((/** @type {number} */ i) => i % every === 0);
   };
   const points = { show: true, size: 4.5, stroke: colour, fill: colour, width: 0, filter: some };
   return { label, stroke: colour, paths: () => null, points };

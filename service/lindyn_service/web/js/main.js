@@ -8,7 +8,7 @@ import { Forgetting } from "./forgetting.js";
 import { number } from "./format.js";
 import { Knob } from "./knob.js";
 import { Latest } from "./latest.js";
-import { redrawAll } from "./lines.js";
+import { nearest, redrawAll } from "./lines.js";
 import { deviation, timesOf } from "./models.js";
 import { Own } from "./own.js";
 import { Pictures } from "./pictures.js";
@@ -142,7 +142,9 @@ function failed(error, _input, retryMs) {
 function moved(_index, resting) {
   pictures.setIndex(player.index, resting);
   if (shown === null) return;
-  if (resting) store.set({ time: pictures.time() });
+  if (resting && nearest(timesOf(/** @type {any} */ (shown)), store.state.time) !== player.index) {
+    store.set({ time: Number(pictures.time().toPrecision(6)) });
+  }
   if (!requests.hasMap(shown.state)) askForMatrix(shown);
 }
 
@@ -183,7 +185,7 @@ store.subscribe((state, changed) => {
   else if (changed.has("descent") || changed.has("rate")) {
     train(state);
     draw();
-  } else if (["forgetting", "second", "secondSeed"].some((name) => changed.has(name))) {
+  } else if (["forgetting", "secondSeed"].some((name) => changed.has(name))) {
     forgetting.follow(state, shown?.answer.meta.diagnostics.best_singular_values ?? []);
   }
 });

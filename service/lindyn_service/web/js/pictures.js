@@ -28,6 +28,7 @@ export class Pictures {
     /** @type {Run | null} */
     this.run = null;
     this.index = 0;
+    this.largest = 1;
     this.curves = CURVES.map((curve) => this.#curve(host, curve, on));
     this.map = this.#map(host);
     const figures = this.curves.map(({ figure }) => figure.element);
@@ -72,7 +73,7 @@ export class Pictures {
     figure.body.append(frame, absent);
     figure.legend.append(scale);
     const heatmap = new HeatMap(canvas);
-    return { figure, heatmap, canvas, low, bar, high, frame, absent };
+    return { figure, heatmap, canvas, scale, low, bar, high, frame, absent };
   }
 
   /** @param {Run} run */
@@ -89,8 +90,6 @@ export class Pictures {
     }
     this.largest = largestOf(run.answer.arrays.get("qqt")?.values ?? null);
     this.map.bar.style.backgroundImage = gradient();
-    this.map.low.textContent = minus(`-${number(this.largest)}`);
-    this.map.high.textContent = number(this.largest);
   }
 
   /** Draw all anew, in the colours of another theme. */
@@ -140,7 +139,7 @@ export class Pictures {
   showNoMatrix(text) {
     this.map.absent.textContent = text;
     this.map.absent.hidden = false;
-    this.map.frame.hidden = true;
+    this.map.frame.hidden = this.map.scale.hidden = true;
   }
 
   /** @param {Run} run */
@@ -159,9 +158,11 @@ export class Pictures {
   #present(values, size, run) {
     const [into] = run.answer.meta.dims;
     this.map.absent.hidden = true;
-    this.map.frame.hidden = false;
+    this.map.frame.hidden = this.map.scale.hidden = false;
     this.map.frame.style.setProperty("--into", `${(100 * into) / size}%`);
-    this.map.heatmap.set(values, into, size, this.largest ?? 1);
+    this.map.low.textContent = minus(`-${number(this.largest)}`);
+    this.map.high.textContent = number(this.largest);
+    this.map.heatmap.set(values, into, size, this.largest);
     this.map.canvas.setAttribute("aria-label", `Matrix of ${size} rows at t = ${number(this.time(), 4)}: arrow keys read its entries`);
   }
 

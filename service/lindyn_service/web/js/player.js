@@ -13,13 +13,16 @@ export class Player {
    */
   constructor(on) {
     this.on = on;
+    /** @type {Float64Array} */
     this.times = new Float64Array([0, 1]);
     this.index = 0;
     this.playing = 0;
     this.log = false;
     /** @type {[number, number] | null} */
     this.range = null;
-    [this.slider, this.button, this.output] = ["time", "play", "time-value"].map(byId);
+    this.slider = byId("time");
+    this.button = byId("play");
+    this.output = byId("time-value");
     this.slider.addEventListener("input", () => this.#to(Number(this.slider.value), true));
     this.button.addEventListener("click", () => (this.playing === 0 ? this.play() : this.stop()));
     byId("zoom-in").addEventListener("click", () => this.#scale(ZOOM));

@@ -4,6 +4,7 @@
  */
 
 import { columnsOf, toLists } from "./matrix.js";
+import { secondTask } from "./second.js";
 
 const MOST_MAP_NUMBERS = 1_000_000; // of QQᵀ at all times in one answer
 
@@ -112,20 +113,14 @@ export function sweep(state, asked) {
 }
 
 /**
- * The task of the screen until the horizon, then another one with its strengths for as long.
+ * The task of the screen until the horizon, then another one for as long.
  * @param {State} state
- * @param {number[]} strengths singular values of the first task
+ * @param {number[]} strengths singular values of what the first task teaches
  */
 export function continual(state, strengths) {
-  const factor = state.second === "weak" ? 0.5 : 1;
-  const second = {
-    kind: "spectrum",
-    singular_values: strengths.map((each) => Math.abs(factor * each)),
-    seed: state.secondSeed,
-  };
   return {
     network: network(state),
-    tasks: [{ task: task(state), duration: state.stop }, { task: second, duration: state.stop }],
+    tasks: [task(state), secondTask(state, strengths)].map((each) => ({ task: each, duration: state.stop })),
     num: Math.min(state.num, 400),
   };
 }

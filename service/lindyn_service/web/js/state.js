@@ -10,7 +10,7 @@
  *   task: TaskKind, levels: number, samples: number, spectrum: number[], taskSeed: number, data: Data | null,
  *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log",
  *   descent: boolean, rate: number, time: number,
- *   sweep: boolean, forgetting: boolean, second: string, secondSeed: number,
+ *   sweep: boolean, forgetting: boolean, secondSeed: number,
  * }} State
  */
 
@@ -44,7 +44,6 @@ export const DEFAULTS = Object.freeze({
   time: 25,
   sweep: false,
   forgetting: false,
-  second: "other",
   secondSeed: 3,
 });
 
@@ -157,7 +156,6 @@ const CHOICES = {
   task: ["semantic", "regression", "spectrum", "data"],
   scheme: ["lecun", "glorot", "he", "normal"],
   spacing: ["linear", "log"],
-  second: ["other", "weak"],
 };
 
 /**

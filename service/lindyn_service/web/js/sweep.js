@@ -43,13 +43,10 @@ export class Sweep {
   show(state) {
     byId("sweep-panel").open = state.sweep;
     const { low, high } = feasible(state.dims);
-    const range = { from: Math.max(low, -WIDEST), to: Math.min(high, WIDEST) };
-    const fits = (/** @type {string} */ id) => {
-      const value = typed(byId(id).value);
-      return Number.isFinite(value) && value >= low && value <= high;
-    };
-    for (const [id, value] of Object.entries(range)) {
-      if (!fits(`sweep-${id}`)) byId(`sweep-${id}`).value = minus(String(value + 0));
+    const [from, to] = ["from", "to"].map((id) => typed(byId(`sweep-${id}`).value));
+    if (!(from >= low && to <= high && from < to)) {
+      byId("sweep-from").value = minus(String(Math.max(low, -WIDEST)));
+      byId("sweep-to").value = minus(String(Math.min(high, WIDEST)));
     }
     byId("sweep-run").disabled = state.network !== "balanced";
     this.lines.setCursor(state.lambda);

@@ -40,7 +40,7 @@ const EXPLAINED = /** @type {Record<string, { at: string, why: string }>} */ ({
     at: "singular-values",
     why: "Rounding errors of the weights themselves decide what happens later; only the part before is sure.",
   },
-  "tolerance-not-met": { at: "loss", why: "Close to a saddle small differences grow, and no integration can follow further." },
+  "tolerance-not-met": { at: "loss", why: "" },
   "irreducible-loss-unknown": { at: "loss", why: "" },
   "no-samples": { at: "kernel", why: "" },
 });
