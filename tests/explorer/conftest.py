@@ -1,3 +1,5 @@
+import socket
+
 import pytest
 from support.browser import Explorer, chromium
 from support.processes import Service
@@ -23,3 +25,11 @@ def explorer(service, browser):
     page.close()
     assert page.errors == []
     assert [url for url in page.requests if not url.startswith((service.url, "blob:", "data:"))] == []
+
+
+@pytest.fixture
+def free_port():
+    """A port that a service can take again after it was killed."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -172,12 +172,13 @@ def test_hover_and_zoom(explorer):
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 30)
     page.locator("#tooltip").wait_for()
     tip = page.inner_text("#tooltip").split("\n")
-    index = int(np.argmin(np.abs(values["t"] - 3)))
-    assert float(tip[0].removeprefix("t = ")) == pytest.approx(values["t"][index], rel=1e-3)
+    time = float(tip[0].removeprefix("t = "))
+    assert abs(time - 3) < 0.05
+    index = int(np.argmin(np.abs(values["t"] - time)))
     shown = dict(zip(tip[1::2], tip[2::2], strict=True))
     assert float(shown["learned 1"]) == pytest.approx(values["learned 1"][index], rel=1e-3)
     drag(page, "#picture-loss .u-over", 0.4, 0.6, 0.3)
-    assert abs(place_of_cursor(page, "kernel") - 0.5) < 0.02
+    assert abs(place_of_cursor(page, "kernel") - 0.5) < 0.03
     page.click("#time")  # the middle of the slider: the cursor stays in sight
     page.focus("#picture-loss .plot")
     for _ in range(10):

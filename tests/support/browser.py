@@ -68,6 +68,11 @@ class Explorer:
         until(self.page, _MARKS)
         return self.page
 
+    def open_without_pictures(self, fragment: str) -> Page:
+        """Open a link that cannot be answered."""
+        self.page.goto(f"{self.url}/{fragment}")
+        return self.page
+
     def drawn(self, act: Callable[[], object]) -> None:
         """Do something, and wait until another answer is drawn."""
         before = self.page.evaluate(_MARKS)

@@ -118,7 +118,7 @@ class Service:
     def start(self) -> None:
         """Start the process, in its own folder for temporary files; does not wait for it."""
         address = {"port": 0} if self._tcp else {"socket": f"{self.folder}/http"}
-        variables = {f"LINDYN_{name.upper()}": str(value) for name, value in {**self._settings, **address}.items()}
+        variables = {f"LINDYN_{name.upper()}": str(value) for name, value in {**address, **self._settings}.items()}
         temporary = Path(self.folder, self._temporary)
         temporary.mkdir(exist_ok=True)
         with Path(self.folder, "log").open("wb") as log:

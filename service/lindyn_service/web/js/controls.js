@@ -211,6 +211,7 @@ function mark(field, problem) {
   const text = document.createElement("p");
   text.id = id;
   text.className = "note wrong";
+  text.setAttribute("role", "alert");
   text.textContent = problem;
   field.after(text);
 }
