@@ -1,11 +1,11 @@
-# Words to try: install serve test figures lint types demo bench openapi lock clean
+# Words to try: install serve test figures lint types demo bench openapi lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
-SOURCES := client service tests benchmarks examples
+SOURCES := client service tests benchmarks examples tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures lint types demo bench openapi lock clean
+.PHONY: help install serve test figures lint types demo bench openapi lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,8 +50,9 @@ types: .venv/.dev ## strict type check
 demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## the kernel against ODE solvers, ratios side by side
+bench: .venv/.dev ## the kernel against ODE solvers, ratios side by side; the explorer in Chromium
 	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/explorer.py
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.export > openapi/openapi.json
@@ -60,6 +61,12 @@ lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask -o locks/service.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --group dev -c locks/service.txt -o locks/dev.txt
+
+vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm)
+	$(PYTHON) tools/vendor.py
+
+scripts: ## check the types of the explorer's modules (needs npm)
+	npx --yes --package typescript@5.9 tsc --project service/lindyn_service/web/jsconfig.json
 
 clean: ## remove everything that the targets made
 	rm -rf .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

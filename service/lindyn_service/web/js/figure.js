@@ -15,8 +15,8 @@ export class Figure {
     this.body = make("div", { class: "plot" });
     this.legend = make("div", { class: "legend" });
     this.note = make("div", { class: "notes" });
-    const heading = make("h3", { id: `${id}-title` }, title);
-    const caption = make("figcaption", {}, heading, make("p", {}, subtitle), this.#menu(title));
+    this.heading = make("h3", { id: `${id}-title` }, title);
+    const caption = make("figcaption", {}, this.heading, make("p", {}, subtitle), this.#menu(title));
     this.element = make("figure", { class: "picture", id: `picture-${id}`, "aria-labelledby": `${id}-title` }, caption, this.body, this.legend, this.note);
     host.append(this.element);
   }

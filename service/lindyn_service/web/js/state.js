@@ -142,6 +142,7 @@ export function fromHash(hash) {
     if (value === undefined) wrong.push(name);
     else state[name] = value;
   }
+  if (!parameters.has("time") && state.time > state.stop) state.time = state.stop / 2;
   try {
     Object.assign(state, matrices(parameters));
   } catch (error) {

@@ -149,6 +149,7 @@ export class Sweep {
     }));
     if (several) lines.push({ label: "mean", values: mean(runs), colour: token("ink"), width: 2.4 });
     this.figure.element.hidden = false;
+    this.figure.heading.textContent = this.title;
     this.figure.setLegend(
       several
         ? [{ label: `${runs.length} seeds`, colour: "", kind: "ramp", colours }, { label: "mean", colour: token("ink"), kind: "line" }]

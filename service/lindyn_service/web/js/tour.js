@@ -74,7 +74,8 @@ export class Tour {
     this.#look(look);
     byId("tour-title").focus({ preventScroll: true });
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    document.getElementById(`picture-${look[0]}`)?.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    const target = document.getElementById(`${look[0]}-panel`) ?? byId(`picture-${look[0]}`);
+    target.scrollIntoView({ block: target.matches("details") ? "start" : "nearest", behavior: calm ? "auto" : "smooth" });
   }
 
   /** @param {string[]} ids */
