@@ -25,7 +25,7 @@ ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
 
 FIRST_PICTURE = """
-const look = () => performance.getEntriesByName("lindyn-drawn").length === 0
+const look = () => document.body?.dataset.drawn === undefined
   ? requestAnimationFrame(look)
   : requestAnimationFrame(() => requestAnimationFrame(() => { window.firstPicture = performance.now(); }));
 look();
@@ -33,10 +33,10 @@ look();
 
 MOVE = """
 (lambda) => new Promise((done) => {
-  const marks = () => performance.getEntriesByName("lindyn-drawn").length;
-  const [before, field] = [marks(), document.getElementById("lambda-number")];
+  const drawn = () => document.body.dataset.drawn;
+  const [before, field] = [drawn(), document.getElementById("lambda-number")];
   const started = performance.now();
-  const look = () => marks() === before
+  const look = () => drawn() === before
     ? requestAnimationFrame(look)
     : requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - started)));
   field.value = String(lambda);

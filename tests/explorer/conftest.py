@@ -5,7 +5,7 @@ from support.browser import Explorer, chromium
 from support.processes import Service
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def service():
     with Service(tcp=True, workers=2, embedded_cache=True) as running:
         yield running

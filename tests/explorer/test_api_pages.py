@@ -7,7 +7,7 @@ pytestmark = [pytest.mark.live, pytest.mark.browser]
 
 
 def test_the_routes_can_be_read_and_tried(browser, service):
-    explorer = Explorer(browser, service.url)
+    explorer = Explorer(browser, service.url, color_scheme="dark")
     page = explorer.page
     page.goto(f"{service.url}/docs")
     page.locator(".opblock").first.wait_for()

@@ -236,6 +236,13 @@ def test_training_over_the_exact_solution(explorer, service):
     said = float(page.inner_text("#descent-note").split("at most ")[1].split(" %")[0])
     assert said == pytest.approx(100 * deviation, rel=0.06)
     explorer.screenshot("explorer-simulated")
+    page.route(
+        "**/v1/trajectories", lambda route: route.abort() if "descent" in route.request.post_data else route.continue_()
+    )
+    explorer.drawn(lambda: page.fill("#lambda-number", "1"))
+    assert "simulated" not in explorer.table("loss")  # the training of another lambda is not laid over this one
+    page.unroute("**/v1/trajectories")
+    explorer.errors.clear()
     page.uncheck("#descent")
     assert "simulated" not in explorer.table("loss")
 

@@ -50,6 +50,8 @@ def test_a_sweep_with_progress(explorer, service):
             assert np.isclose(table["seed 9"][i], expected, rtol=1e-9)
     runs = np.array([table[f"seed {seed}"] for seed in range(7, 13)])
     assert np.allclose(table["mean"], np.mean(runs, axis=0))
+    assert page.inner_text("#sweep-title") == "NTK distance at the horizon"
+    page.evaluate("scrollTo(0, 0)")
     explorer.screenshot("explorer-sweep", full_page=True)
 
 

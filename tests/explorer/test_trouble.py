@@ -7,7 +7,7 @@ from support.processes import Service, long_trajectory
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
-SLOW = "#dims=180_180_180&task=spectrum&scale=0.1&seed=7&stop=6&num=400"
+SLOW = "#dims=180_180_180&task=spectrum&scale=0.1&seed=7&stop=6&num=2000"
 HIDDEN = "document.getElementById('problem').hidden"
 SHOWN = f"!{HIDDEN}"
 
@@ -92,7 +92,7 @@ def test_what_takes_long_is_aborted_by_what_is_newer(troubled):
     aborted = []
     page.on("requestfailed", lambda request: aborted.append(request.failure))
     page.evaluate(f"location.hash = {SLOW!r}")
-    page.wait_for_timeout(500)
+    page.wait_for_timeout(300)
     troubled.drawn(lambda: page.fill("#dims", "5-5-5"))
     assert aborted == ["net::ERR_ABORTED"]
     assert page.locator("#problem").is_hidden()

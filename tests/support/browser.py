@@ -59,13 +59,13 @@ class Explorer:
         """Open an address in another page of the same browser."""
         page = self._watched(self._context.new_page())
         page.goto(address)
-        until(page, _MARKS)
+        until(page, _DRAWN)
         return page
 
     def open(self, fragment: str = "") -> Page:
         """Open the explorer, and wait for its first pictures."""
         self.page.goto(f"{self.url}/{fragment}")
-        until(self.page, _MARKS)
+        until(self.page, _DRAWN)
         return self.page
 
     def open_without_pictures(self, fragment: str) -> Page:
@@ -75,9 +75,9 @@ class Explorer:
 
     def drawn(self, act: Callable[[], object]) -> None:
         """Do something, and wait until another answer is drawn."""
-        before = self.page.evaluate(_MARKS)
+        before = self.page.evaluate(_DRAWN)
         act()
-        until(self.page, f"{_MARKS} > {before}")
+        until(self.page, f"{_DRAWN} > {before}")
 
     def download(self, selector: str) -> bytes:
         with self.page.expect_download() as waiting:
@@ -105,7 +105,7 @@ class Explorer:
         return page
 
 
-_MARKS = "performance.getEntriesByName('lindyn-drawn').length"
+_DRAWN = "Number(document.body?.dataset.drawn ?? 0)"
 
 
 def until(page: Page, expression: str, seconds: float = PATIENCE_SECONDS) -> None:

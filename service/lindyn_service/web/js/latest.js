@@ -2,7 +2,7 @@
 
 import { Problem, Unreachable } from "./api.js";
 
-const PATIENCE_MS = 300; // a request younger than this is worth waiting for: aborting costs the service a worker
+const PATIENCE_MS = 1_000; // what takes longer is aborted for newer input: before, an answer is near, and the worker costs more
 const LONGEST_PAUSE_MS = 5_000;
 
 /**

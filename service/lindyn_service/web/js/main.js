@@ -14,7 +14,7 @@ import { Own } from "./own.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import * as requests from "./request.js";
-import { fromHash, PROBLEM, Store, toHash } from "./state.js";
+import { fromHash, PROBLEM, sameProblem, Store, toHash } from "./state.js";
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Tour } from "./tour.js";
@@ -34,7 +34,7 @@ const store = new Store(initial);
 
 /** @type {(Input & { answer: Answer }) | null} */
 let shown = null;
-/** @type {Answer | null} */
+/** @type {{ state: State, answer: Answer } | null} */
 let simulated = null;
 let addressTimer = 0;
 let matrixTimer = 0;
@@ -56,7 +56,7 @@ const computing = new Latest(
 const training = new Latest(
   (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
   {
-    done: (answer) => { simulated = answer; draw(); },
+    done: (answer, { state }) => { simulated = { state, answer }; draw(); },
     failed: (error) => { simulated = null; byId("descent-note").textContent = error.message; draw(); },
   },
 );
@@ -103,15 +103,16 @@ function received(answer, input) {
   tell(answer, input.state);
   forgetting.follow(store.state, answer.meta.diagnostics.best_singular_values ?? []);
   byId("download-all").disabled = false;
-  performance.mark("lindyn-drawn");
+  document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
 }
 
 function draw() {
   if (shown === null) return;
-  const matching = simulated !== null && store.state.descent && simulated.arrays.get("times")?.values?.length === timesOf(/** @type {any} */ (shown)).length;
-  const run = { state: shown.state, answer: shown.answer, simulated: matching ? simulated : null };
+  const { state, answer } = shown;
+  const fits = simulated !== null && store.state.descent && sameProblem(simulated.state, state);
+  const run = { state, answer, simulated: fits ? /** @type {{ answer: Answer }} */ (simulated).answer : null };
   pictures.show(run);
-  player.setTimes(timesOf(run), store.state.time, shown.state.spacing === "log");
+  player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
   if (run.simulated === null) return;
   byId("descent-note").textContent = `Its loss is at most ${number(100 * deviation(run), 2)} % away from the computed one, over ${number(run.simulated.meta.diagnostics.steps, 6)} steps.`;
 }

@@ -95,6 +95,15 @@ function same(first, second) {
 }
 
 /**
+ * Whether two states ask for the same run.
+ * @param {State} first
+ * @param {State} second
+ */
+export function sameProblem(first, second) {
+  return [...PROBLEM].every((name) => same(first[/** @type {keyof State} */ (name)], second[/** @type {keyof State} */ (name)]));
+}
+
+/**
  * The part of an address after #: what differs from the defaults.
  * @param {State} state
  * @returns {{ text: string, complete: boolean }} incomplete where a matrix is too large for a link
