@@ -66,7 +66,7 @@ vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm
 	$(PYTHON) tools/vendor.py
 
 scripts: ## check the types of the explorer's modules (needs npm)
-	npx --yes --package typescript@5.9 tsc --project service/lindyn_service/web/jsconfig.json
+	npx --yes --package typescript@7 tsc --project service/lindyn_service/web/jsconfig.json
 
 clean: ## remove everything that the targets made
 	rm -rf .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

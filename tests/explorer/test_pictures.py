@@ -53,6 +53,7 @@ def test_the_first_pictures(explorer):
     assert "ms" in page.inner_text("#timing")
     blocks = page.locator(".block").all_inner_texts()
     assert [block.split("\n")[0] for block in blocks] == ["W₁ᵀW₁", "(W₂W₁)ᵀ", "W₂W₁", "W₂W₂ᵀ"]
+    page.set_viewport_size({"width": 1440, "height": 960})
     explorer.screenshot("explorer-light")
 
 
@@ -295,6 +296,8 @@ def test_the_tour(explorer):
     for _ in range(4):
         until(page, "!document.body.classList.contains('computing')")
         titles.append(page.inner_text("#tour-title").split(":")[0])
+        if titles[-1] == "Forgetting":
+            page.locator("#picture-forgetting .u-over").wait_for()
         explorer.screenshot(f"tour-{len(titles)}-{titles[-1].lower()}")
         if titles[-1] == "Saddle":
             assert "This is a saddle" in page.inner_text("#picture-singular-values .notes")

@@ -22,6 +22,7 @@ export class Forgetting {
       csv: () => asCsv(/** @type {any} */ (this.lines.model), "t"),
     });
     this.figure.element.hidden = true;
+    /** @type {Lines} */
     this.lines = new Lines(this.figure.body, { name: "Forgetting", zoom: (range) => this.lines.setZoom(range) });
     this.latest = new Latest((body, signal) => compute("v1/continual", body, signal), {
       done: (answer) => this.#draw(answer),
@@ -30,13 +31,17 @@ export class Forgetting {
     byId("forgetting-panel").addEventListener("toggle", () => store.set({ forgetting: byId("forgetting-panel").open }));
   }
 
+  /** @param {import("./state.js").State} state */
+  show(state) {
+    byId("forgetting-panel").open = state.forgetting;
+  }
+
   /**
    * Ask, where the panel is open.
    * @param {import("./state.js").State} state
    * @param {number[]} strengths best singular values of the first task
    */
   follow(state, strengths) {
-    byId("forgetting-panel").open = state.forgetting;
     if (state.forgetting && strengths.length > 0) this.latest.ask(continual(state, strengths));
   }
 

@@ -175,6 +175,7 @@ function showControls(state) {
   knob.show(state);
   own.show(state);
   sweep.show(state);
+  forgetting.show(state);
 }
 
 store.subscribe((state, changed) => {

@@ -31,6 +31,7 @@ export class Sweep {
       csv: () => asCsv(/** @type {any} */ (this.lines.model), "lambda"),
     });
     this.figure.element.hidden = true;
+    /** @type {Lines} */
     this.lines = new Lines(this.figure.body, { name: "Sweep", pick, zoom: (range) => this.lines.setZoom(range) });
     this.title = "Sweep";
     for (const [id, value] of Object.entries({ points: "41", seeds: "1" })) byId(`sweep-${id}`).value = value;

@@ -31,7 +31,7 @@ export function provenance({ source, serverMs, totalMs }) {
 const EQUAL = 1e-9; // of the strongest: modes that are no more apart are one
 
 /** Which picture a warning belongs to, and what it means. */
-const EXPLAINED = /** @type {Record<string, { at: string, why: string }>} */ ({
+const EXPLAINED = /** @type {Record<string, { at: string, why: string, instead?: string }>} */ ({
   saddle: {
     at: "singular-values",
     why: "This is a saddle: the start has no part along it, so nothing pulls on it. Exact learning stays for ever; another seed, or λ ≠ 0, mostly frees it.",
@@ -42,7 +42,7 @@ const EXPLAINED = /** @type {Record<string, { at: string, why: string }>} */ ({
   },
   "tolerance-not-met": { at: "loss", why: "" },
   "irreducible-loss-unknown": { at: "loss", why: "" },
-  "no-samples": { at: "kernel", why: "" },
+  "no-samples": { at: "kernel", why: "", instead: "Without samples, the kernel is that of inputs X = Σₓₓ^½." },
 });
 
 /**
@@ -55,8 +55,8 @@ export function notes(answer, horizon) {
   const found = new Map();
   const add = (/** @type {string} */ id, /** @type {string} */ text) => found.set(id, [...(found.get(id) ?? []), text]);
   for (const { code, detail } of grouped(answer.meta.warnings)) {
-    const { at, why } = EXPLAINED[code] ?? { at: "loss", why: "" };
-    add(at, `${capital(detail)}. ${why}`.trim());
+    const { at, why, instead } = EXPLAINED[code] ?? { at: "loss", why: "" };
+    add(at, instead ?? `${capital(detail)}. ${why}`.trim());
   }
   const strengths = answer.meta.diagnostics.best_singular_values ?? [];
   if (strengths.some((/** @type {number} */ each, /** @type {number} */ i) => i > 0 && strengths[i - 1] - each < EQUAL * strengths[0])) {
