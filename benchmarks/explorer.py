@@ -118,7 +118,7 @@ def follow(browser: Browser, url: str, moves: int) -> tuple[Sequence[float], Seq
 
 def summary(values: Sequence[float]) -> tuple[float, float, float]:
     """Median, 95th percentile, largest."""
-    return statistics.median(values), statistics.quantiles(values, n=20)[-1], max(values)
+    return statistics.median(values), statistics.quantiles(values, n=20, method="inclusive")[-1], max(values)
 
 
 if __name__ == "__main__":
