@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
+WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples tools
 
 .DEFAULT_GOAL := help
@@ -65,8 +66,9 @@ lock: $(UV) ## resolve the locked dependencies anew
 vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm)
 	$(PYTHON) tools/vendor.py
 
-scripts: ## check the types of the explorer's modules (needs npm)
-	npx --yes --package typescript@7 tsc --project service/lindyn_service/web/jsconfig.json
+scripts: ## check format and types of the explorer's modules and styles (needs npm)
+	npx --yes prettier@3 --print-width 120 --check '$(WEB)/js/*.js' '$(WEB)/docs.js' '$(WEB)/style/*.css'
+	npx --yes --package typescript@7 tsc --project $(WEB)/jsconfig.json
 
 clean: ## remove everything that the targets made
 	rm -rf .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

@@ -84,6 +84,18 @@ def test_weights_dropped_anywhere_and_shared_by_link(explorer, rng):
     assert np.array_equal(explorer.table("loss")["excess loss"], table["excess loss"])
 
 
+def test_a_file_pasted(explorer, rng):
+    page = explorer.open("#stop=3")
+    content = archive(W1=rng.standard_normal((4, 3)), W2=rng.standard_normal((2, 4)))
+    paste = """(bytes) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "mine.npz"));
+        document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+    }"""
+    explorer.drawn(lambda: page.evaluate(paste, list(content)))
+    assert page.inner_text("#weights-note") == "mine.npz: 4 × 3, 2 × 4"
+
+
 def test_weights_pasted(explorer):
     page = explorer.open("#task=spectrum&spectrum=2_1&stop=4")
     page.select_option("#network", "weights")

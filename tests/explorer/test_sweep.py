@@ -26,15 +26,21 @@ def progress(page):
     return (0, 0) if found is None else (int(found[1]), int(found[2]))
 
 
-def test_a_sweep_with_progress(explorer, service):
-    page = explorer.open(FIVE)
-    run(page, from_=-4, to=4, points=41, seeds=6)
+def test_progress(explorer):
+    page = explorer.open(FIVE.replace("5_5_5", "40_40_40"))
+    run(page, from_=-4, to=4, points=60, seeds=10)
     seen = set()
     while "done" not in page.inner_text("#sweep-progress"):
         seen.add(progress(page))
         page.wait_for_timeout(20)
-    assert {total for _, total in seen} <= {0, 246}
-    assert len([done for done, _ in seen if 0 < done < 246]) >= 2
+    assert {total for _, total in seen} <= {0, 600}
+    assert len([done for done, _ in seen if 0 < done < 600]) >= 2
+
+
+def test_the_result_is_that_of_the_api(explorer, service):
+    page = explorer.open(FIVE)
+    run(page, from_=-4, to=4, points=41, seeds=6)
+    until(page, DONE)
     page.locator("#picture-sweep .u-over").wait_for()
     table = explorer.table("sweep")
     assert np.allclose(table["lambda"], np.linspace(-4, 4, 41))

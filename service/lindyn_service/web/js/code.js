@@ -34,7 +34,12 @@ export function asPython(request, url) {
  */
 export function asCurl(request, url) {
   const body = JSON.stringify(request);
-  const data = body.length > MOST_CHARACTERS ? `--data @${FILE}` : `--data '${JSON.stringify(request, null, 1).replaceAll(/\n\s*(?=[-\d\]])/g, " ").replaceAll("'", "'\\''")}'`;
+  const data =
+    body.length > MOST_CHARACTERS
+      ? `--data @${FILE}`
+      : `--data '${JSON.stringify(request, null, 1)
+          .replaceAll(/\n\s*(?=[-\d\]])/g, " ")
+          .replaceAll("'", "'\\''")}'`;
   return `curl ${url}/v1/trajectories \\\n  -H 'Content-Type: application/json' \\\n  ${data}\n`;
 }
 
@@ -48,7 +53,9 @@ function literal(value) {
   if (typeof value === "boolean") return value ? "True" : "False";
   if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
   if (typeof value === "object") {
-    return `{${Object.entries(value).map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`).join(", ")}}`;
+    return `{${Object.entries(value)
+      .map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`)
+      .join(", ")}}`;
   }
   return JSON.stringify(value);
 }
@@ -65,7 +72,9 @@ export class Code {
     });
     byId("code-close").addEventListener("click", () => dialog.close());
     byId("code-copy").addEventListener("click", () => copy(byId("code-text").textContent, "code-status"));
-    byId("code-request").addEventListener("click", () => save(FILE, JSON.stringify(this.request()), "application/json"));
+    byId("code-request").addEventListener("click", () =>
+      save(FILE, JSON.stringify(this.request()), "application/json"),
+    );
     for (const name of ["python", "curl"]) {
       const tab = byId(`tab-${name}`);
       tab.addEventListener("click", () => this.#choose(name));

@@ -10,7 +10,8 @@ import { DEFAULTS } from "./state.js";
 
 const whole = (/** @type {number} */ low, /** @type {number} */ high) => (/** @type {string} */ text) => {
   const value = typed(text);
-  if (!Number.isInteger(value) || value < low || value > high) throw new Error(`expected a whole number from ${low} to ${high}`);
+  if (!Number.isInteger(value) || value < low || value > high)
+    throw new Error(`expected a whole number from ${low} to ${high}`);
   return value;
 };
 
@@ -23,9 +24,16 @@ const positive = (/** @type {string} */ text) => {
 const orZero = (/** @type {string} */ text) => (typed(text) === 0 ? 0 : positive(text));
 
 const seed = whole(0, 2 ** 53 - 1);
-const list = (/** @type {string} */ text) => text.split(/[\s,;]+/).filter((part) => part !== "").map(typed);
+const list = (/** @type {string} */ text) =>
+  text
+    .split(/[\s,;]+/)
+    .filter((part) => part !== "")
+    .map(typed);
 
-/** Field, part of the state, from text (throws), to text. @type {[string, keyof State, (text: string, state: State) => unknown, ((value: any) => string)?][]} */
+/**
+ * Field, part of the state, from text (throws), to text.
+ * @type {[string, keyof State, (text: string, state: State) => unknown, ((value: any) => string)?][]}
+ */
 const FIELDS = [
   ["dims", "dims", widths, (value) => value.join("-")],
   ["scale", "scale", positive],
@@ -48,10 +56,15 @@ const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
 
 /** @param {string} text @param {State} state */
 function widths(text, state) {
-  const values = text.split(/[^\d]+/).filter((part) => part !== "").map(Number);
+  const values = text
+    .split(/[^\d]+/)
+    .filter((part) => part !== "")
+    .map(Number);
   const most = state.network === "balanced" ? 3 : 9;
   if (values.length < 3 || values.length > most || values.some((value) => value < 1 || value > 1000)) {
-    throw new Error(most === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000");
+    throw new Error(
+      most === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000",
+    );
   }
   return values;
 }
@@ -73,7 +86,8 @@ export class Controls {
     for (const name of CHOICES) byId(name).addEventListener("change", () => this.#choose(name, byId(name).value));
     for (const name of CHECKS) byId(name).addEventListener("change", () => store.set({ [name]: byId(name).checked }));
     byId("reset").addEventListener("click", () => store.set({ ...DEFAULTS }));
-    for (const form of document.querySelectorAll("form")) form.addEventListener("submit", (event) => event.preventDefault());
+    for (const form of document.querySelectorAll("form"))
+      form.addEventListener("submit", (event) => event.preventDefault());
   }
 
   /** @param {State} state */
@@ -103,9 +117,19 @@ export class Controls {
    */
   refuse(errors) {
     const fields = /** @type {Record<string, string>} */ ({
-      "network.dims": "dims", "network.scale": "scale", "network.seed": "seed", "network.gain": "gain", "network.lambda": "lambda-number",
-      "task.levels": "levels", "task.singular_values": "spectrum", "task.samples": "samples", times: "stop", "times.start": "start",
-      "times.stop": "stop", "times.num": "num", "method.learning_rate": "rate",
+      "network.dims": "dims",
+      "network.scale": "scale",
+      "network.seed": "seed",
+      "network.gain": "gain",
+      "network.lambda": "lambda-number",
+      "task.levels": "levels",
+      "task.singular_values": "spectrum",
+      "task.samples": "samples",
+      times: "stop",
+      "times.start": "start",
+      "times.stop": "stop",
+      "times.num": "num",
+      "method.learning_rate": "rate",
     });
     for (const { path, detail } of errors) {
       const id = fields[path] ?? fields[path.split(".").slice(0, 2).join(".")];
@@ -146,17 +170,19 @@ export class Controls {
  */
 export function consequences(state, changes) {
   const after = { ...state, ...changes };
-  if (after.network === "balanced" && after.dims.length !== 3) after.dims = [after.dims[0], after.dims[1], /** @type {number} */ (after.dims.at(-1))];
+  if (after.network === "balanced" && after.dims.length !== 3)
+    after.dims = [after.dims[0], after.dims[1], /** @type {number} */ (after.dims.at(-1))];
   if (after.network !== "weights") after.dims = fitted(after, changes);
   if (after.network === "balanced") after.lambda = clamp(after.lambda, after.dims);
   if ("task" in changes && after.task !== state.task) Object.assign(after, horizon(after));
-  if ("spacing" in changes && after.spacing === "log" && after.start === 0) after.start = Number((after.stop / 1000).toPrecision(2));
+  if ("spacing" in changes && after.spacing === "log" && after.start === 0)
+    after.start = Number((after.stop / 1000).toPrecision(2));
   if ("spacing" in changes && after.spacing === "linear") after.start = 0;
   return after;
 }
 
 /**
- * Widths that the task needs; where the widths were changed, and a hierarchy cannot be, the task gives way in its levels.
+ * Widths that the task needs; where widths were changed so that no hierarchy fits, the task gives way.
  * @param {State} after
  * @param {Partial<State>} changes
  */

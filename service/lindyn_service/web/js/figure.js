@@ -17,7 +17,14 @@ export class Figure {
     this.note = make("div", { class: "notes" });
     this.heading = make("h3", { id: `${id}-title` }, title);
     const caption = make("figcaption", {}, this.heading, make("p", {}, subtitle), this.#menu(title));
-    this.element = make("figure", { class: "picture", id: `picture-${id}`, "aria-labelledby": `${id}-title` }, caption, this.body, this.legend, this.note);
+    this.element = make(
+      "figure",
+      { class: "picture", id: `picture-${id}`, "aria-labelledby": `${id}-title` },
+      caption,
+      this.body,
+      this.legend,
+      this.note,
+    );
     host.append(this.element);
   }
 
@@ -29,20 +36,25 @@ export class Figure {
       return made;
     };
     return make(
-      "div", { class: "downloads", role: "group", "aria-label": `Save ${title}` },
+      "div",
+      { class: "downloads", role: "group", "aria-label": `Save ${title}` },
       button("PNG", async () => save(`lindyn-${this.id}.png`, await rasterised(this.svg()), "image/png")),
       button("SVG", () => save(`lindyn-${this.id}.svg`, this.svg(), "image/svg+xml")),
       button("CSV", () => save(`lindyn-${this.id}.csv`, this.csv(), "text/csv")),
     );
   }
 
-  /** @param {{ label: string, colour: string, kind: "line" | "dash" | "dots" | "ramp", colours?: string[] }[]} entries */
+  /**
+   * @param {{
+   *   label: string, colour: string, kind: "line" | "dash" | "dots" | "ramp", colours?: string[],
+   * }[]} entries
+   */
   setLegend(entries) {
     this.legend.replaceChildren(
       ...entries.map(({ label, colour, kind, colours }) => {
         const swatch = make("i", { class: kind });
         if (colours === undefined) swatch.style.color = colour;
-        else swatch.style.backgroundImage = `linear-gradient(90deg, ${colours.join(", ")}${colours.length === 1 ? `, ${colours[0]}` : ""})`;
+        else swatch.style.backgroundImage = `linear-gradient(90deg, ${[...colours, colours.at(-1)].join(", ")})`;
         return make("span", {}, swatch, label);
       }),
     );

@@ -17,7 +17,9 @@ export class Forgetting {
   constructor(store) {
     this.store = store;
     this.figure = new Figure(byId("forgetting-picture"), {
-      id: "forgetting", title: "Two tasks, one after the other", subtitle: "losses of both on one time axis",
+      id: "forgetting",
+      title: "Two tasks, one after the other",
+      subtitle: "losses of both on one time axis",
       svg: () => linesAsSvg(this.lines, "Two tasks, one after the other", "continual learning by lindyn"),
       csv: () => asCsv(/** @type {any} */ (this.lines.model), "t"),
     });
@@ -62,7 +64,9 @@ export class Forgetting {
     this.lines.setCursor(segments[1].start);
     const [learned, forgotten] = [row(0)[segments[0].last], row(0)[segments[1].last]];
     const stop = best.find((/** @type {any} */ each) => each.task === 0);
-    const interior = stop?.interior ? ` Training on the second task serves the first best until t = ${number(stop.time)}, with a loss of ${number(stop.loss)}.` : "";
+    const interior = stop?.interior
+      ? ` Training on the second task serves the first best until t = ${number(stop.time)}, with a loss of ${number(stop.loss)}.`
+      : "";
     byId("forgetting-words").textContent =
       `The first task is left at t = ${number(segments[1].start)} with a loss of ${number(learned)}; ` +
       `after the second, it is ${number(forgotten)}.${interior} Exact, ${answer.source === "hit" ? "from the cache" : "computed"} in ${number(answer.serverMs, 2)} ms.`;

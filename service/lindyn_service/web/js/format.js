@@ -49,6 +49,9 @@ export function duration(milliseconds) {
  * @param {string} text
  */
 export function typed(text) {
-  const plain = text.trim().replace("−", "-").replace(/^([+-]?\d*),(\d+)$/, "$1.$2");
+  const plain = text
+    .trim()
+    .replace("−", "-")
+    .replace(/^([+-]?\d*),(\d+)$/, "$1.$2");
   return plain === "" ? NaN : Number(plain);
 }

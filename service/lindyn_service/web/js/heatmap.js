@@ -47,7 +47,15 @@ export class HeatMap {
     for (const row of edges) {
       for (const column of edges) {
         context.drawImage(
-          small, column.first, row.first, column.count, row.count, column.start, row.start, column.length, row.length,
+          small,
+          column.first,
+          row.first,
+          column.count,
+          row.count,
+          column.start,
+          row.start,
+          column.length,
+          row.length,
         );
       }
     }
@@ -89,7 +97,8 @@ export class HeatMap {
   #hover(event) {
     if (this.values === null) return;
     const box = this.canvas.getBoundingClientRect();
-    const index = (/** @type {number} */ place) => Math.max(0, Math.min(this.size - 1, Math.floor((place / box.width) * this.size)));
+    const index = (/** @type {number} */ place) =>
+      Math.max(0, Math.min(this.size - 1, Math.floor((place / box.width) * this.size)));
     this.at = { row: index(event.clientY - box.top), column: index(event.clientX - box.left) };
     this.#tell({ left: event.clientX, top: event.clientY });
   }
@@ -148,6 +157,9 @@ export function level(value, largest) {
 /** The colours from the least to the largest value, as a background. */
 export function gradient() {
   const table = palette();
-  const stops = Array.from({ length: 9 }, (_, i) => `rgb(${table.subarray(3 * Math.round(i * 31.875), 3 * Math.round(i * 31.875) + 3).join(",")})`);
+  const stops = Array.from(
+    { length: 9 },
+    (_, i) => `rgb(${table.subarray(3 * Math.round(i * 31.875), 3 * Math.round(i * 31.875) + 3).join(",")})`,
+  );
   return `linear-gradient(90deg, ${stops.join(", ")})`;
 }

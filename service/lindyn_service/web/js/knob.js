@@ -38,7 +38,8 @@ export class Knob {
     this.shade.dataset.side = low === 0 && high === 0 ? "both" : high === 0 ? "above" : "below";
     this.field.removeAttribute("aria-invalid");
     this.note.classList.remove("wrong");
-    this.note.textContent = network === "balanced" ? inWords(dims) : "λ is what the weights have; choose λ-balanced weights to move it.";
+    this.note.textContent =
+      network === "balanced" ? inWords(dims) : "λ is what the weights have; choose λ-balanced weights to move it.";
   }
 
   #slid() {
@@ -56,7 +57,8 @@ export class Knob {
     const { dims } = this.store.state;
     const lambda = typed(this.field.value);
     if (!Number.isFinite(lambda)) this.#refuse("λ is a number, such as 2.5 or −10.");
-    else if (clamp(lambda, dims) !== lambda) this.#refuse(`λ = ${minus(String(lambda))} is not feasible. ${inWords(dims)}`);
+    else if (clamp(lambda, dims) !== lambda)
+      this.#refuse(`λ = ${minus(String(lambda))} is not feasible. ${inWords(dims)}`);
     else this.store.set({ lambda });
   }
 

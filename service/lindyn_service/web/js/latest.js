@@ -2,7 +2,8 @@
 
 import { Problem, Unreachable } from "./api.js";
 
-const PATIENCE_MS = 1_000; // what takes longer is aborted for newer input: before, an answer is near, and the worker costs more
+/** What takes longer is aborted for newer input. Before, an answer is near, and an abort costs the service a worker. */
+const PATIENCE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5_000;
 
 /**

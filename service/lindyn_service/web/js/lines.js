@@ -11,14 +11,11 @@
  */
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
-import { token } from "./colours.js";
+import { scalesAndAxes, series } from "./axes.js";
 import { make } from "./dom.js";
-import { number, power } from "./format.js";
-import { ticks } from "./ticks.js";
+import { number } from "./format.js";
 import { hideTooltip, showTooltip } from "./tooltip.js";
 
-const FONT = "11px system-ui, sans-serif";
-const DEEPEST = 1e-10; // of the largest value: a log axis goes no deeper
 const CLICK_PIXELS = 4;
 
 /** @type {Set<Lines>} */
@@ -57,7 +54,10 @@ export class Lines {
   draw(model) {
     this.model = model;
     const signature = JSON.stringify([
-      model.xLog, model.yLog, model.xLabel, model.yLabel,
+      model.xLog,
+      model.yLog,
+      model.xLabel,
+      model.yLabel,
       model.lines.map(({ label, colour, dash, width, dots }) => [label, colour, dash, width, dots]),
     ]);
     if (this.plot === null || signature !== this.signature) {
@@ -72,7 +72,11 @@ export class Lines {
   rebuild() {
     if (this.model === null) return;
     this.plot?.destroy();
-    this.plot = new /** @type {any} */ (uPlot)(this.#settings(this.model), /** @type {any} */ (this.#data()), this.host);
+    this.plot = new /** @type {any} */ (uPlot)(
+      this.#settings(this.model),
+      /** @type {any} */ (this.#data()),
+      this.host,
+    );
     this.plot.over.append(this.line);
     this.#listen(this.plot.over);
     this.#scale();
@@ -98,7 +102,9 @@ export class Lines {
 
   #data() {
     const { x, lines, yLog } = /** @type {Model} */ (this.model);
-    const values = lines.map((line) => (yLog ? Array.from(line.values, (v) => (v !== null && v > 0 ? v : null)) : line.values));
+    const values = lines.map((line) =>
+      yLog ? Array.from(line.values, (v) => (v !== null && v > 0 ? v : null)) : line.values,
+    );
     return [x, ...values];
   }
 
@@ -111,18 +117,15 @@ export class Lines {
 
   /** @param {Model} model */
   #settings(model) {
-    const axis = { font: FONT, labelFont: FONT, stroke: token("soft"), labelSize: 16, labelGap: 0, ticks: { show: false }, filter: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits };
-    const grid = { stroke: token("hairline"), width: 1 };
-    const labels = (/** @type {boolean | undefined} */ log) => (/** @type {any} */ _plot, /** @type {number[]} */ splits) =>
-      splits.map((value) => (log ? power(value) : number(value, 4)));
-    const { width, height } = this.#size();
     return /** @type {any} */ ({
-      width,
-      height,
+      ...this.#size(),
+      ...scalesAndAxes(model),
       legend: { show: false },
       padding: [10, 12, 0, 0],
       cursor: {
-        x: true, y: false, drag: { x: this.options.zoom !== undefined, y: false, setScale: false, dist: CLICK_PIXELS },
+        x: true,
+        y: false,
+        drag: { x: this.options.zoom !== undefined, y: false, setScale: false, dist: CLICK_PIXELS },
         points: { size: 6 },
         bind: {
           dblclick: () => () => this.options.zoom?.(null),
@@ -130,36 +133,12 @@ export class Lines {
           mousemove: (/** @type {any} */ _plot, /** @type {any} */ _target, /** @type {any} */ handle) => handle,
         },
       },
-      scales: {
-        x: { time: false, distr: model.xLog ? 3 : 1, auto: false },
-        y: { distr: model.yLog ? 3 : 1, range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => this.#yRange(low, high) },
-      },
-      axes: [
-        { ...axis, grid: { show: false }, label: model.xLabel, size: 24, values: labels(model.xLog),
-          splits: (/** @type {any} */ _plot, /** @type {number} */ _i, /** @type {number} */ low, /** @type {number} */ high) => ticks(low, high, model.xLog === true, 6) },
-        { ...axis, grid, size: 44, values: labels(model.yLog),
-          splits: (/** @type {any} */ _plot, /** @type {number} */ _i, /** @type {number} */ low, /** @type {number} */ high) => ticks(low, high, model.yLog === true, 5) },
-      ],
       series: [{}, ...model.lines.map(series)],
       hooks: {
         setCursor: [() => this.#hover()],
         setSelect: [() => this.#select()],
       },
     });
-  }
-
-  #yRange(/** @type {number | null} */ low, /** @type {number | null} */ high) {
-    const { yLog, yRange } = /** @type {Model} */ (this.model);
-    if (yRange !== undefined) return yRange;
-    if (low === null || high === null) return yLog ? [0.1, 1] : [0, 1];
-    if (yLog) {
-      const floor = Math.max(low, high * DEEPEST);
-      const [first, last] = [Math.floor(Math.log10(floor)), Math.ceil(Math.log10(high) + 1e-9)];
-      return [10 ** first, 10 ** Math.max(last, first + 1)];
-    }
-    const [bottom, top] = [Math.min(0, low), Math.max(0, high)];
-    const room = 0.04 * (top - bottom || 1);
-    return [bottom < 0 ? bottom - room : 0, top + room];
   }
 
   #size() {
@@ -212,18 +191,30 @@ export class Lines {
   /** @param {HTMLElement} over */
   #listen(over) {
     let down = { x: 0, line: false };
-    over.addEventListener("pointerdown", (event) => {
-      down = { x: event.clientX, line: event.target === this.line };
-      if (!down.line) return;
-      event.stopPropagation();
-      this.line.setPointerCapture(event.pointerId);
-    }, true);
+    over.addEventListener(
+      "pointerdown",
+      (event) => {
+        down = { x: event.clientX, line: event.target === this.line };
+        if (!down.line) return;
+        event.stopPropagation();
+        this.line.setPointerCapture(event.pointerId);
+      },
+      true,
+    );
     // uPlot listens to the mouse: a drag of the cursor's line is no zoom
-    over.addEventListener("mousedown", (event) => { if (event.target === this.line) event.stopPropagation(); }, true);
+    over.addEventListener(
+      "mousedown",
+      (event) => {
+        if (event.target === this.line) event.stopPropagation();
+      },
+      true,
+    );
     over.addEventListener("pointermove", (event) => {
       if (down.line && this.line.hasPointerCapture(event.pointerId)) this.#pick(event.clientX);
     });
-    over.addEventListener("pointerup", () => { down.line = false; });
+    over.addEventListener("pointerup", () => {
+      down.line = false;
+    });
     over.addEventListener("click", (event) => {
       if (Math.abs(event.clientX - down.x) < CLICK_PIXELS) this.#pick(event.clientX);
     });
@@ -255,17 +246,6 @@ export class Lines {
     const idx = nearest(x, this.cursor);
     this.#tell(idx, { left: box.left + this.plot.valToPos(this.cursor, "x"), top: box.top + 8 });
   }
-}
-
-/** @param {Line} line */
-function series({ label, colour, dash, width, dots }) {
-  if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, points: { show: false } };
-  const some = (/** @type {any} */ plot) => {
-    const every = Math.max(1, Math.round(plot.data[0].length / 32));
-    return plot.data[0].map((/** @type {number} */ _, /** @type {number} */ i) => i).filter((/** @type {number} */ i) => i % every === 0);
-  };
-  const points = { show: true, size: 4.5, stroke: colour, fill: colour, width: 0, filter: some };
-  return { label, stroke: colour, paths: () => null, points };
 }
 
 /**

@@ -46,30 +46,39 @@ const pictures = new Pictures(byId("pictures"), {
   step: (by) => player.step(by),
 });
 const [knob, controls, own, sweep, forgetting] = [
-  new Knob(store), new Controls(store), new Own(store), new Sweep(store), new Forgetting(store),
+  new Knob(store),
+  new Controls(store),
+  new Own(store),
+  new Sweep(store),
+  new Forgetting(store),
 ];
 
 const computing = new Latest(
   (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
-  { done: (answer, input) => received(answer, input), failed, busy: (busy) => document.body.classList.toggle("computing", busy) },
-);
-const training = new Latest(
-  (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
   {
-    done: (answer, { state }) => { simulated = { state, answer }; draw(); },
-    failed: (error) => { simulated = null; byId("descent-note").textContent = error.message; draw(); },
+    done: (answer, input) => received(answer, input),
+    failed,
+    busy: (busy) => document.body.classList.toggle("computing", busy),
   },
 );
-const matrix = new Latest(
-  (/** @type {any} */ request, signal) => compute("v1/trajectories", request, signal),
-  {
-    done: (answer) => {
-      const qqt = answer.arrays.get("qqt");
-      if (qqt?.values) pictures.showMatrix(qqt.values, qqt.shape[1]);
-    },
-    failed: (error) => pictures.showNoMatrix(error.message),
+const training = new Latest((/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal), {
+  done: (answer, { state }) => {
+    simulated = { state, answer };
+    draw();
   },
-);
+  failed: (error) => {
+    simulated = null;
+    byId("descent-note").textContent = error.message;
+    draw();
+  },
+});
+const matrix = new Latest((/** @type {any} */ request, signal) => compute("v1/trajectories", request, signal), {
+  done: (answer) => {
+    const qqt = answer.arrays.get("qqt");
+    if (qqt?.values) pictures.showMatrix(qqt.values, qqt.shape[1]);
+  },
+  failed: (error) => pictures.showNoMatrix(error.message),
+});
 
 /** Ask for what the state says. @param {State} state */
 function ask(state) {
@@ -114,19 +123,27 @@ function draw() {
   pictures.show(run);
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
   if (run.simulated === null) return;
-  byId("descent-note").textContent = `Its loss is at most ${number(100 * deviation(run), 2)} % away from the computed one, over ${number(run.simulated.meta.diagnostics.steps, 6)} steps.`;
+  byId("descent-note").textContent =
+    `Its loss is at most ${number(100 * deviation(run), 2)} % away from the computed one, over ${number(run.simulated.meta.diagnostics.steps, 6)} steps.`;
 }
 
 /** Method, why, how exact, from where, how fast. @param {Answer} answer @param {State} state */
 function tell(answer, state) {
   const { method, reason, lambda, diagnostics } = answer.meta;
   byId("words").replaceChildren(
-    make("b", { class: "method" }, methodName(method)), ` — ${accuracy(answer)}. `,
-    make("span", { class: "why" }, `Why: ${reason}.`), " ",
+    make("b", { class: "method" }, methodName(method)),
+    ` — ${accuracy(answer)}. `,
+    make("span", { class: "why" }, `Why: ${reason}.`),
+    " ",
     make("span", { class: "timing", id: "timing" }, `${provenance(answer)}.`),
   );
   const strongest = Math.max(...(diagnostics.best_singular_values ?? [1]));
-  byId("regime").textContent = state.network === "balanced" ? regime(lambda, strongest) : lambda === null ? "of each pair of layers" : `nearest: ${number(lambda)}`;
+  byId("regime").textContent =
+    state.network === "balanced"
+      ? regime(lambda, strongest)
+      : lambda === null
+        ? "of each pair of layers"
+        : `nearest: ${number(lambda)}`;
   const texts = notes(answer, state.stop);
   for (const id of ["loss", "singular-values", "representation", "kernel", "alignment", "specificity"]) {
     pictures.figure(id)?.setNotes(texts.get(id) ?? []);
@@ -157,7 +174,10 @@ function askForMatrix({ state, request }) {
   else if (size > WIDEST_MATRIX) pictures.showNoMatrix(`QQᵀ has ${size} rows here, too many to draw.`);
   else {
     clearTimeout(matrixTimer);
-    matrixTimer = setTimeout(() => matrix.ask({ ...request, times: [pictures.time()], quantities: ["qqt"] }), MATRIX_MS);
+    matrixTimer = setTimeout(
+      () => matrix.ask({ ...request, times: [pictures.time()], quantities: ["qqt"] }),
+      MATRIX_MS,
+    );
   }
 }
 

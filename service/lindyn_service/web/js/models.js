@@ -54,7 +54,13 @@ export function loss(run) {
   const lines = [];
   const least = run.answer.meta.diagnostics.irreducible_loss;
   if (name === "loss" && least > 1e-9 * values[0]) {
-    lines.push({ label: "irreducible", values: flat(least, values.length), colour: token("soft"), dash: DASHED, width: 1.2 });
+    lines.push({
+      label: "irreducible",
+      values: flat(least, values.length),
+      colour: token("soft"),
+      dash: DASHED,
+      width: 1.2,
+    });
   }
   lines.push({ label, values, colour: token("first"), width: 2 });
   lines.push(...trained(run, name, [0]));
@@ -69,12 +75,31 @@ export function singularValues(run) {
   const targets = run.answer.meta.diagnostics.best_singular_values ?? [];
   const length = timesOf(run).length;
   const dashes = targets.map((value, i) => ({
-    label: `target ${i + 1}`, values: flat(value, length), colour: colours[i] ?? token("soft"), dash: DASHED, width: 1,
+    label: `target ${i + 1}`,
+    values: flat(value, length),
+    colour: colours[i] ?? token("soft"),
+    dash: DASHED,
+    width: 1,
   }));
   const lines = colours.map((colour, i) => ({
-    label: `learned ${i + 1}`, values: series(run.answer, "singular_values", i), colour, width: 2,
+    label: `learned ${i + 1}`,
+    values: series(run.answer, "singular_values", i),
+    colour,
+    width: 2,
   }));
-  return { ...overTime(run), lines: [...dashes, ...lines, ...trained(run, "singular_values", colours.map((_, i) => i))], yLabel: "singular value" };
+  return {
+    ...overTime(run),
+    lines: [
+      ...dashes,
+      ...lines,
+      ...trained(
+        run,
+        "singular_values",
+        colours.map((_, i) => i),
+      ),
+    ],
+    yLabel: "singular value",
+  };
 }
 
 /** @param {Run} run @returns {Model} */
@@ -133,8 +158,11 @@ function trained(run, name, which) {
   const { simulated } = run;
   if (simulated === null) return [];
   return which.map((column) => ({
-    label: which.length > 1 ? `simulated ${column + 1}` : `simulated${name.includes(".") ? ` ${name.split(".")[1]}` : ""}`,
-    values: series(simulated, name, column), colour: token("ink"), dots: true,
+    label:
+      which.length > 1 ? `simulated ${column + 1}` : `simulated${name.includes(".") ? ` ${name.split(".")[1]}` : ""}`,
+    values: series(simulated, name, column),
+    colour: token("ink"),
+    dots: true,
   }));
 }
 
@@ -152,5 +180,8 @@ export function deviation(run) {
   const name = lossName(run.state);
   const [computed, simulated] = [series(run.answer, name), series(run.simulated, name)];
   const floor = 1e-12 * computed[0];
-  return computed.reduce((most, value, i) => (value > floor ? Math.max(most, Math.abs(simulated[i] - value) / value) : most), 0);
+  return computed.reduce(
+    (most, value, i) => (value > floor ? Math.max(most, Math.abs(simulated[i] - value) / value) : most),
+    0,
+  );
 }

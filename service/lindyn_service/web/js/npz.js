@@ -49,11 +49,18 @@ function readNpy(bytes, name) {
   const type = /'descr':\s*'([<>|=]?)(\w)(\d+)'/.exec(header);
   const shape = /'shape':\s*\(([\d, ]*)\)/.exec(header);
   if (type === null || shape === null) throw new Error(`${name} has a type that is not read: only numbers are`);
-  const sizes = shape[1].split(",").filter((part) => part.trim() !== "").map(Number);
+  const sizes = shape[1]
+    .split(",")
+    .filter((part) => part.trim() !== "")
+    .map(Number);
   const [order, kind, width] = [type[1], type[2], Number(type[3])];
   if (kind === "U") return { shape: sizes, values: null, text: readText(view, start, width) };
   const values = readNumbers(view, start, kind + width, order !== ">", product(sizes), name);
-  return { shape: sizes, values: header.includes("'fortran_order': True") ? byRows(values, sizes) : values, text: null };
+  return {
+    shape: sizes,
+    values: header.includes("'fortran_order': True") ? byRows(values, sizes) : values,
+    text: null,
+  };
 }
 
 /**
@@ -68,7 +75,8 @@ function readNumbers(view, start, type, little, count, name) {
   if (!(type in READERS)) throw new Error(`${name} has the type ${type}: expected real numbers`);
   const [width, read] = READERS[type];
   if (start + width * count !== view.byteLength) throw new Error(`${name} does not have as many numbers as it says`);
-  if (type === "f8" && little) return new Float64Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + view.byteLength));
+  if (type === "f8" && little)
+    return new Float64Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + view.byteLength));
   const values = new Float64Array(count);
   for (let i = 0; i < count; i += 1) values[i] = read(view, start + width * i, little);
   return values;

@@ -19,8 +19,12 @@ export class Own {
   constructor(store) {
     this.store = store;
     for (const id of ["weights-file", "data-file"]) byId(id).addEventListener("change", () => this.#file(byId(id)));
-    byId("weights-text").addEventListener("input", () => this.#try("weights", () => this.#weightsFromText(byId("weights-text").value)));
-    byId("data-text").addEventListener("input", () => this.#try("data", () => this.#table(readCsv(byId("data-text").value), "pasted")));
+    byId("weights-text").addEventListener("input", () =>
+      this.#try("weights", () => this.#weightsFromText(byId("weights-text").value)),
+    );
+    byId("data-text").addEventListener("input", () =>
+      this.#try("data", () => this.#table(readCsv(byId("data-text").value), "pasted")),
+    );
     byId("targets").addEventListener("input", () => this.#targets(Number(byId("targets").value)));
     this.#listenToDrops();
     addEventListener("paste", (event) => {
@@ -36,7 +40,8 @@ export class Own {
     byId("whiten-label").hidden = data !== null && data.correlation !== null;
     if (data !== null && document.activeElement !== byId("targets")) byId("targets").value = String(data.targets);
     if (data !== null) note("data", describedData(data));
-    if (weights !== null) note("weights", `${state.weightsName}: ${weights.map(({ rows, columns }) => `${rows} × ${columns}`).join(", ")}`);
+    if (weights !== null)
+      note("weights", `${state.weightsName}: ${weights.map(({ rows, columns }) => `${rows} × ${columns}`).join(", ")}`);
   }
 
   /**
@@ -66,7 +71,8 @@ export class Own {
    * @param {string} name
    */
   #archive(arrays, name) {
-    const found = (/** @type {string[]} */ names) => names.map((each) => asMatrix(arrays.get(each))).find((each) => each !== null) ?? null;
+    const found = (/** @type {string[]} */ names) =>
+      names.map((each) => asMatrix(arrays.get(each))).find((each) => each !== null) ?? null;
     const [inputs, targets, correlation] = [INPUTS, TARGETS, CORRELATIONS].map(found);
     if (inputs !== null && targets !== null) this.#table(joined(inputs, targets), name, targets.columns);
     else if (correlation !== null) this.#take({ task: "data", data: { name, table: null, targets: 0, correlation } });
@@ -84,7 +90,9 @@ export class Own {
     for (let i = 1; i < weights.length; i += 1) {
       const [first, second] = [weights[i - 1], weights[i]];
       if (second.columns !== first.rows) {
-        throw new Error(`W${i + 1} takes ${second.columns} inputs, but W${i} has ${first.rows} outputs: expected W${i} (hidden, in), first layer first`);
+        throw new Error(
+          `W${i + 1} takes ${second.columns} inputs, but W${i} has ${first.rows} outputs: expected W${i} (hidden, in), first layer first`,
+        );
       }
     }
     this.#take({ network: "weights", weights, weightsName: name, ...fittingTask(this.store.state, weights) });
@@ -101,7 +109,10 @@ export class Own {
       throw new Error("it is no JSON: expected [[[…], …], [[…], …]], W1 and W2 as lists of rows");
     }
     if (!Array.isArray(lists)) throw new Error("expected a list of matrices");
-    this.#weights(lists.map((each, i) => fromLists(each, `W${i + 1}`)), "pasted");
+    this.#weights(
+      lists.map((each, i) => fromLists(each, `W${i + 1}`)),
+      "pasted",
+    );
   }
 
   /**
@@ -199,7 +210,8 @@ function layersOf(arrays) {
  * @returns {Matrix}
  */
 function joined(inputs, targets) {
-  if (inputs.rows !== targets.rows) throw new Error(`inputs have ${inputs.rows} rows, targets ${targets.rows}: rows are samples`);
+  if (inputs.rows !== targets.rows)
+    throw new Error(`inputs have ${inputs.rows} rows, targets ${targets.rows}: rows are samples`);
   const columns = inputs.columns + targets.columns;
   const values = new Float64Array(inputs.rows * columns);
   for (let i = 0; i < inputs.rows; i += 1) {

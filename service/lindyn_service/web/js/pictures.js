@@ -13,9 +13,21 @@ import { linesAsSvg, mapAsSvg } from "./svg.js";
 
 const CURVES = [
   { id: "loss", title: "Loss", subtitle: "what is left to learn, log scale", model: models.loss },
-  { id: "singular-values", title: "Singular values of W₂W₁", subtitle: "learned, on their way to the task’s", model: models.singularValues, modes: "task (dashed)" },
+  {
+    id: "singular-values",
+    title: "Singular values of W₂W₁",
+    subtitle: "learned, on their way to the task’s",
+    model: models.singularValues,
+    modes: "task (dashed)",
+  },
   { id: "kernel", title: "NTK movement", subtitle: "flat is lazy, moving is rich", model: models.kernel },
-  { id: "alignment", title: "Alignment", subtitle: "of the singular vectors with the task’s", model: models.alignment, modes: "input (dotted)" },
+  {
+    id: "alignment",
+    title: "Alignment",
+    subtitle: "of the singular vectors with the task’s",
+    model: models.alignment,
+    modes: "input (dotted)",
+  },
   { id: "specificity", title: "Task specificity", subtitle: "of the representations", model: models.specificity },
 ];
 
@@ -47,7 +59,11 @@ export class Pictures {
       csv: () => asCsv(/** @type {any} */ (lines.model), "t"),
     });
     const { body } = figure;
-    for (const [name, value] of Object.entries({ role: "slider", tabindex: "0", "aria-label": `${curve.title}: time` })) {
+    for (const [name, value] of Object.entries({
+      role: "slider",
+      tabindex: "0",
+      "aria-label": `${curve.title}: time`,
+    })) {
       body.setAttribute(name, value);
     }
     const lines = new Lines(body, { name: curve.title, ...on });
@@ -58,15 +74,21 @@ export class Pictures {
   #map(host) {
     const [id, title] = ["representation", "Representation QQᵀ"];
     const figure = new Figure(host, {
-      id, title, subtitle: "what the layers hold, four blocks",
+      id,
+      title,
+      subtitle: "what the layers hold, four blocks",
       svg: () => mapAsSvg(heatmap, title, `${this.#subtitle()}, t = ${number(this.time(), 4)}`),
       csv: () => this.#mapCsv(),
     });
     const canvas = make("canvas", { class: "map", role: "img", tabindex: "0", "aria-label": title });
     const [low, bar, high] = [make("span"), make("i"), make("span")];
     const scale = make("div", { class: "scale", "aria-hidden": "true" }, low, bar, high);
-    const blocks = [["W₁ᵀW₁", "input representation"], ["(W₂W₁)ᵀ", "its transpose"], ["W₂W₁", "network function"], ["W₂W₂ᵀ", "output representation"]]
-      .map(([symbol, name], i) => make("span", { class: `block block-${i}` }, make("b", {}, symbol), ` ${name}`));
+    const blocks = [
+      ["W₁ᵀW₁", "input representation"],
+      ["(W₂W₁)ᵀ", "its transpose"],
+      ["W₂W₁", "network function"],
+      ["W₂W₂ᵀ", "output representation"],
+    ].map(([symbol, name], i) => make("span", { class: `block block-${i}` }, make("b", {}, symbol), ` ${name}`));
     const absent = make("p", { class: "absent", hidden: "" });
     const frame = make("div", { class: "map-frame" }, ...blocks, canvas);
     figure.body.classList.add("has-map");
@@ -84,7 +106,9 @@ export class Pictures {
     for (const { lines, figure, model, modes: second } of this.curves) {
       const drawn = model(run);
       lines.draw(drawn);
-      figure.setLegend(second === undefined ? legendOf(drawn.lines) : legendOfModes(modes, second, run.simulated !== null));
+      figure.setLegend(
+        second === undefined ? legendOf(drawn.lines) : legendOfModes(modes, second, run.simulated !== null),
+      );
       figure.body.setAttribute("aria-valuemin", String(times[0]));
       figure.body.setAttribute("aria-valuemax", String(times[times.length - 1]));
     }
@@ -163,7 +187,10 @@ export class Pictures {
     this.map.low.textContent = minus(`-${number(this.largest)}`);
     this.map.high.textContent = number(this.largest);
     this.map.heatmap.set(values, into, size, this.largest);
-    this.map.canvas.setAttribute("aria-label", `Matrix of ${size} rows at t = ${number(this.time(), 4)}: arrow keys read its entries`);
+    this.map.canvas.setAttribute(
+      "aria-label",
+      `Matrix of ${size} rows at t = ${number(this.time(), 4)}: arrow keys read its entries`,
+    );
   }
 
   #mapCsv() {
@@ -199,7 +226,9 @@ function legendOfModes(colours, second, simulated) {
     { label: many, colour: "", kind: /** @type {const} */ ("ramp"), colours },
     { label: second, colour: token("soft"), kind: /** @type {const} */ ("dash") },
   ];
-  return simulated && second.startsWith("task") ? [...entries, { label: "simulated", colour: token("ink"), kind: /** @type {const} */ ("dots") }] : entries;
+  return simulated && second.startsWith("task")
+    ? [...entries, { label: "simulated", colour: token("ink"), kind: /** @type {const} */ ("dots") }]
+    : entries;
 }
 
 /** @param {Float64Array | null} values */

@@ -37,7 +37,8 @@ export class Player {
    * @param {boolean} log
    */
   setTimes(times, time, log) {
-    const other = times.length !== this.times.length || times.at(-1) !== this.times.at(-1) || times[0] !== this.times[0];
+    const other =
+      times.length !== this.times.length || times.at(-1) !== this.times.at(-1) || times[0] !== this.times[0];
     this.times = times;
     this.log = log;
     this.slider.max = String(times.length - 1);

@@ -51,8 +51,26 @@ const LONGEST_MATRIX = 4_000; // numbers that a link carries
 
 /** What a change of which computes anew. */
 export const PROBLEM = new Set([
-  "network", "dims", "lambda", "scale", "aligned", "seed", "scheme", "gain", "weights",
-  "task", "levels", "samples", "spectrum", "taskSeed", "data", "whiten", "start", "stop", "num", "spacing",
+  "network",
+  "dims",
+  "lambda",
+  "scale",
+  "aligned",
+  "seed",
+  "scheme",
+  "gain",
+  "weights",
+  "task",
+  "levels",
+  "samples",
+  "spectrum",
+  "taskSeed",
+  "data",
+  "whiten",
+  "start",
+  "stop",
+  "num",
+  "spacing",
 ]);
 
 export class Store {
@@ -75,7 +93,9 @@ export class Store {
    */
   set(changes) {
     const changed = new Set(
-      Object.keys(changes).filter((name) => !same(this.state[/** @type {keyof State} */ (name)], changes[/** @type {keyof State} */ (name)])),
+      Object.keys(changes).filter(
+        (name) => !same(this.state[/** @type {keyof State} */ (name)], changes[/** @type {keyof State} */ (name)]),
+      ),
     );
     if (changed.size === 0) return;
     this.state = { ...this.state, ...changes };
@@ -100,7 +120,9 @@ function same(first, second) {
  * @param {State} second
  */
 export function sameProblem(first, second) {
-  return [...PROBLEM].every((name) => same(first[/** @type {keyof State} */ (name)], second[/** @type {keyof State} */ (name)]));
+  return [...PROBLEM].every((name) =>
+    same(first[/** @type {keyof State} */ (name)], second[/** @type {keyof State} */ (name)]),
+  );
 }
 
 /**

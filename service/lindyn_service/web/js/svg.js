@@ -52,18 +52,29 @@ export function linesAsSvg(drawn, title, subtitle) {
   const { x, y } = drawn.ranges();
   const across = place(x, model.xLog === true, BOX.left, BOX.right);
   const up = place(y, model.yLog === true, BOX.bottom, BOX.top);
-  const parts = [`<clipPath id="box"><rect x="${BOX.left}" y="${BOX.top}" width="${BOX.right - BOX.left}" height="${BOX.bottom - BOX.top}"/></clipPath>`];
+  const parts = [
+    `<clipPath id="box"><rect x="${BOX.left}" y="${BOX.top}" width="${BOX.right - BOX.left}" height="${BOX.bottom - BOX.top}"/></clipPath>`,
+  ];
   const soft = token("soft");
   for (const tick of ticks(y[0], y[1], model.yLog === true, 5)) {
     parts.push(`<path d="M${BOX.left} ${up(tick)}H${BOX.right}" stroke="${token("hairline")}"/>`);
-    parts.push(words(BOX.left - 8, up(tick) + 4, model.yLog ? power(tick) : number(tick, 4), { anchor: "end", colour: soft }));
+    parts.push(
+      words(BOX.left - 8, up(tick) + 4, model.yLog ? power(tick) : number(tick, 4), { anchor: "end", colour: soft }),
+    );
   }
   for (const tick of ticks(x[0], x[1], model.xLog === true, 7)) {
-    parts.push(words(across(tick), BOX.bottom + 18, model.xLog ? power(tick) : number(tick, 4), { anchor: "middle", colour: soft }));
+    parts.push(
+      words(across(tick), BOX.bottom + 18, model.xLog ? power(tick) : number(tick, 4), {
+        anchor: "middle",
+        colour: soft,
+      }),
+    );
   }
   parts.push(words((BOX.left + BOX.right) / 2, BOX.bottom + 38, model.xLabel, { anchor: "middle", colour: soft }));
   parts.push(words(20, (BOX.top + BOX.bottom) / 2, model.yLabel, { anchor: "middle", colour: soft, turned: true }));
-  parts.push(`<g clip-path="url(#box)" fill="none">${model.lines.map((line) => curve(line, model, across, up)).join("")}</g>`);
+  parts.push(
+    `<g clip-path="url(#box)" fill="none">${model.lines.map((line) => curve(line, model, across, up)).join("")}</g>`,
+  );
   const { text, height } = legend(model.lines);
   parts.push(text);
   return whole(parts, title, subtitle, height);
@@ -78,7 +89,8 @@ export function linesAsSvg(drawn, title, subtitle) {
 function place([low, high], log, from, to) {
   const scale = log ? Math.log10 : (/** @type {number} */ value) => value;
   const [first, last] = [scale(low), scale(high)];
-  return (/** @type {number} */ value) => Number((from + ((scale(value) - first) / (last - first)) * (to - from)).toFixed(2));
+  return (/** @type {number} */ value) =>
+    Number((from + ((scale(value) - first) / (last - first)) * (to - from)).toFixed(2));
 }
 
 /**
@@ -88,17 +100,21 @@ function place([low, high], log, from, to) {
  * @param {(value: number) => number} up
  */
 function curve(line, model, across, up) {
-  const shown = (/** @type {number | null} */ value) => value !== null && Number.isFinite(value) && (!model.yLog || value > 0);
+  const shown = (/** @type {number | null} */ value) =>
+    value !== null && Number.isFinite(value) && (!model.yLog || value > 0);
   if (line.dots) {
     const every = Math.max(1, Math.round(model.x.length / 32));
     return Array.from(line.values, (value, i) =>
-      i % every === 0 && shown(value) ? `<circle cx="${across(model.x[i])}" cy="${up(/** @type {number} */ (value))}" r="2.2" fill="${line.colour}"/>` : "",
+      i % every === 0 && shown(value)
+        ? `<circle cx="${across(model.x[i])}" cy="${up(/** @type {number} */ (value))}" r="2.2" fill="${line.colour}"/>`
+        : "",
     ).join("");
   }
   let path = "";
   for (let i = 0; i < model.x.length; i += 1) {
     const value = line.values[i];
-    if (shown(value)) path += `${path === "" || !shown(line.values[i - 1] ?? null) ? "M" : "L"}${across(model.x[i])} ${up(/** @type {number} */ (value))}`;
+    if (shown(value))
+      path += `${path === "" || !shown(line.values[i - 1] ?? null) ? "M" : "L"}${across(model.x[i])} ${up(/** @type {number} */ (value))}`;
   }
   const dash = line.dash === undefined ? "" : ` stroke-dasharray="${line.dash.join(" ")}"`;
   return `<path d="${path}" stroke="${line.colour}" stroke-width="${line.width ?? 1.6}"${dash}/>`;
@@ -140,11 +156,19 @@ export function mapAsSvg(map, title, subtitle) {
     );
   }
   const captions = /** @type {[number, number, string, boolean, boolean][]} */ ([
-    [left, top - 8, "start", true, true], [left + side, top - 8, "end", true, false],
-    [left, top + side + 18, "start", false, true], [left + side, top + side + 18, "end", false, false],
+    [left, top - 8, "start", true, true],
+    [left + side, top - 8, "end", true, false],
+    [left, top + side + 18, "start", false, true],
+    [left + side, top + side + 18, "end", false, false],
   ]);
-  for (const [x, y, anchor, row, column] of captions) parts.push(words(x, y, blockName(row, column), { size: 11, anchor }));
-  parts.push(words(left, top + side + 40, `colours from −${number(map.largest)} (blue) to ${number(map.largest)} (orange)`, { size: 11, colour: token("soft") }));
+  for (const [x, y, anchor, row, column] of captions)
+    parts.push(words(x, y, blockName(row, column), { size: 11, anchor }));
+  parts.push(
+    words(left, top + side + 40, `colours from −${number(map.largest)} (blue) to ${number(map.largest)} (orange)`, {
+      size: 11,
+      colour: token("soft"),
+    }),
+  );
   return whole(parts, title, subtitle, top + side + 56);
 }
 
@@ -161,7 +185,13 @@ export async function rasterised(svg) {
     await image.decode();
     const canvas = document.createElement("canvas");
     [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
-    /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(image, 0, 0, canvas.width, canvas.height);
+    /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(
+      image,
+      0,
+      0,
+      canvas.width,
+      canvas.height,
+    );
     return await new Promise((done) => canvas.toBlob((blob) => done(/** @type {Blob} */ (blob)), "image/png"));
   } finally {
     URL.revokeObjectURL(url);

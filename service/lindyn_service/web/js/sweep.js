@@ -26,7 +26,9 @@ export class Sweep {
       if (store.state.network === "balanced") store.set({ lambda: Number(lambda.toPrecision(3)) });
     };
     this.figure = new Figure(byId("sweep-picture"), {
-      id: "sweep", title: "Sweep", subtitle: "click to take a λ over",
+      id: "sweep",
+      title: "Sweep",
+      subtitle: "click to take a λ over",
       svg: () => linesAsSvg(this.lines, this.title, "a sweep by lindyn"),
       csv: () => asCsv(/** @type {any} */ (this.lines.model), "lambda"),
     });
@@ -56,6 +58,7 @@ export class Sweep {
   async #run() {
     tellProblem("sweep-problem", null);
     this.#close();
+    this.id = "";
     const [from, to, points, seeds] = ["from", "to", "points", "seeds"].map((id) => typed(byId(`sweep-${id}`).value));
     const what = byId("sweep-what").value;
     try {
@@ -66,6 +69,7 @@ export class Sweep {
       this.#progress({ state: "queued", completed: 0, total: points * seeds });
       const job = await ask("POST", "v1/sweeps", request(this.store.state, { what, from, to, points, seeds }));
       this.id = job.id;
+      this.#progress(job);
       this.#follow(job.id, what);
     } catch (error) {
       this.#end(/** @type {Error} */ (error));
@@ -140,33 +144,54 @@ export class Sweep {
     const x = Float64Array.from(result.coordinates["network.lambda"]);
     const { values } = result.data[what];
     /** @type {(number | null)[][]} */
-    const runs = Array.isArray(values[0]) ? values[0].map((/** @type {unknown} */ _, /** @type {number} */ i) => values.map((/** @type {any} */ row) => row[i])) : [values];
+    const runs = Array.isArray(values[0])
+      ? values[0].map((/** @type {unknown} */ _, /** @type {number} */ i) =>
+          values.map((/** @type {any} */ row) => row[i]),
+        )
+      : [values];
     const several = runs.length > 1;
     const colours = ofModes(runs.length);
     const base = result.request.base ?? {};
     const seed = (/** @type {number} */ i) => result.coordinates["network.seed"]?.[i] ?? base.network?.seed;
     const lines = runs.map((run, i) => ({
-      label: `seed ${seed(i)}`, values: run, colour: several ? colours[i] : token("first"), width: several ? 1 : 2,
+      label: `seed ${seed(i)}`,
+      values: run,
+      colour: several ? colours[i] : token("first"),
+      width: several ? 1 : 2,
     }));
     if (several) lines.push({ label: "mean", values: mean(runs), colour: token("ink"), width: 2.4 });
     this.figure.element.hidden = false;
     this.figure.heading.textContent = this.title;
     this.figure.setLegend(
       several
-        ? [{ label: `${runs.length} seeds`, colour: "", kind: "ramp", colours }, { label: "mean", colour: token("ink"), kind: "line" }]
+        ? [
+            { label: `${runs.length} seeds`, colour: "", kind: "ramp", colours },
+            { label: "mean", colour: token("ink"), kind: "line" },
+          ]
         : [{ label: this.title, colour: token("first"), kind: "line" }],
     );
     this.lines.setZoom(null);
-    this.lines.draw({ x, xLabel: "λ", xName: "λ", lines, yLabel: this.title, yLog: what === "final_loss" || what === "convergence_time" });
+    this.lines.draw({
+      x,
+      xLabel: "λ",
+      xName: "λ",
+      lines,
+      yLabel: this.title,
+      yLog: what === "final_loss" || what === "convergence_time",
+    });
     this.lines.setCursor(this.store.state.lambda);
-    this.figure.setNotes(result.problems.length === 0 ? [] : [`${result.problems.length} points could not be computed: ${result.problems[0].detail}`]);
+    this.figure.setNotes(
+      result.problems.length === 0
+        ? []
+        : [`${result.problems.length} points could not be computed: ${result.problems[0].detail}`],
+    );
   }
 
   /** @param {{ state: string, completed: number, total: number }} job */
   #progress({ state, completed, total }) {
     const box = byId("sweep-progress");
     box.hidden = false;
-    byId("sweep-cancel").hidden = FINAL.includes(state);
+    byId("sweep-cancel").hidden = this.id === "" || FINAL.includes(state);
     byId("sweep-run").disabled = !FINAL.includes(state);
     box.querySelector("progress").value = completed / Math.max(1, total);
     box.querySelector("span").textContent = `${state}, ${number(completed, 6)} of ${number(total, 6)}`;

@@ -52,7 +52,9 @@ export class Tour {
     this.step = 0;
     byId("tour-start").addEventListener("click", () => this.#go(0));
     byId("tour-back").addEventListener("click", () => this.#go(this.step - 1));
-    byId("tour-next").addEventListener("click", () => (this.step + 1 < STEPS.length ? this.#go(this.step + 1) : this.#end()));
+    byId("tour-next").addEventListener("click", () =>
+      this.step + 1 < STEPS.length ? this.#go(this.step + 1) : this.#end(),
+    );
     byId("tour-end").addEventListener("click", () => this.#end());
     byId("tour").addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Escape") this.#end();
@@ -75,7 +77,10 @@ export class Tour {
     byId("tour-title").focus({ preventScroll: true });
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const target = document.getElementById(`${look[0]}-panel`) ?? byId(`picture-${look[0]}`);
-    target.scrollIntoView({ block: target.matches("details") ? "start" : "nearest", behavior: calm ? "auto" : "smooth" });
+    target.scrollIntoView({
+      block: target.matches("details") ? "start" : "nearest",
+      behavior: calm ? "auto" : "smooth",
+    });
   }
 
   /** @param {string[]} ids */

@@ -13,7 +13,10 @@ const SOURCES = /** @type {Record<string, string>} */ ({
 
 /** @param {string} method */
 export function methodName(method) {
-  return /** @type {Record<string, string>} */ ({ exact: "Exact", flow: "Integrated", descent: "Simulated" })[method] ?? method;
+  return (
+    /** @type {Record<string, string>} */ ({ exact: "Exact", flow: "Integrated", descent: "Simulated" })[method] ??
+    method
+  );
 }
 
 /** @param {Answer} answer */
@@ -59,8 +62,15 @@ export function notes(answer, horizon) {
     add(at, instead ?? `${capital(detail)}. ${why}`.trim());
   }
   const strengths = answer.meta.diagnostics.best_singular_values ?? [];
-  if (strengths.some((/** @type {number} */ each, /** @type {number} */ i) => i > 0 && strengths[i - 1] - each < EQUAL * strengths[0])) {
-    add("alignment", "Some modes are equally strong: they share a plane, and no direction within it is the task’s own.");
+  if (
+    strengths.some(
+      (/** @type {number} */ each, /** @type {number} */ i) => i > 0 && strengths[i - 1] - each < EQUAL * strengths[0],
+    )
+  ) {
+    add(
+      "alignment",
+      "Some modes are equally strong: they share a plane, and no direction within it is the task’s own.",
+    );
   }
   const rounding = answer.meta.diagnostics.conditioning?.rounding_time;
   if (typeof rounding === "number" && rounding < horizon) {
@@ -77,7 +87,10 @@ export function grouped(warnings) {
   const saddles = warnings.filter(({ code }) => code === "saddle");
   if (saddles.length < 2) return warnings;
   const modes = saddles.map(({ detail }) => /^mode (\d+)/.exec(detail)?.[1] ?? "?").join(", ");
-  const one = { code: "saddle", detail: `modes ${modes} have no overlap with the initial weights and are never learned` };
+  const one = {
+    code: "saddle",
+    detail: `modes ${modes} have no overlap with the initial weights and are never learned`,
+  };
   return [one, ...warnings.filter(({ code }) => code !== "saddle")];
 }
 
