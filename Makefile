@@ -1,11 +1,12 @@
-# Words to try: install serve test figures lint types demo bench openapi docs lock clean
+# Words to try: install serve test figures lint types demo bench openapi docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
-SOURCES := client service tests benchmarks examples notebooks docs
+WEB := service/lindyn_service/web
+SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-live test-pure figures lint types demo bench openapi docs lock clean
+.PHONY: help install serve test test-live test-pure figures lint types demo bench openapi docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,10 +61,11 @@ types: .venv/.dev ## strict type check
 demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## the kernel against ODE solvers, sweeps against one process, the client against np.load
+bench: .venv/.dev ## the kernel against ODE solvers, sweeps, the client against np.load, the explorer in Chromium
 	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/client.py
+	$(BIN)/python benchmarks/explorer.py
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.export > openapi/openapi.json
@@ -76,6 +78,13 @@ lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask -o locks/service.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
+
+vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm)
+	$(PYTHON) tools/vendor.py
+
+scripts: ## check format and types of the explorer's modules and styles (needs npm)
+	npx --yes prettier@3 --print-width 120 --check '$(WEB)/js/*.js' '$(WEB)/docs.js' '$(WEB)/style/*.css'
+	npx --yes --package typescript@7 tsc --project $(WEB)/jsconfig.json
 
 clean: ## remove everything that the targets made
 	rm -rf site .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

@@ -15,7 +15,7 @@ from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.http import analyses, health, jobs, middleware, openapi, problems, trajectories
+from lindyn_service.http import analyses, assets, explorer, health, jobs, middleware, openapi, problems, trajectories
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.jobs.background import Equipment, background_jobs
 from lindyn_service.jobs.runner import MOST_AT_ONCE
@@ -47,6 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.assets = assets.load()
     app.add_middleware(middleware.RequestLog)
     problems.install(app)
     openapi.install(app)
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(analyses.router)
     app.include_router(jobs.router)
     app.include_router(health.router)
+    app.include_router(explorer.router)
     return app
 
 

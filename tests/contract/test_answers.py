@@ -136,9 +136,28 @@ def test_diagnostics(service):
     assert found["anisotropy"] == 0
     assert (found["task_rank"], found["reached_rank"]) == (3, 3)
     assert np.allclose(found["task_singular_values"], values, atol=1e-14)
+    assert np.allclose(found["target"]["singular_values"], values, atol=1e-14)
     assert np.isclose(found["irreducible_loss"], 0.5 * (20 - np.sum(sigma_yx**2)))
     assert found["conditioning"]["smallest_overlap_in_roundings"] > 1e10
     assert found["conditioning"]["rounding_time"] is None
+
+
+@pytest.mark.parametrize("method", ["exact", "flow", {"kind": "descent", "learning_rate": 0.01}])
+def test_singular_values_of_the_best_map(service, method):
+    """The network's go to those of least squares, and not of sigma_yx, where the inputs are not white."""
+    rng = np.random.default_rng(4)
+    q = np.linalg.qr(rng.standard_normal((12, 4)))[0]
+    inputs = 3 * q if method == "exact" else rng.standard_normal((12, 4))
+    targets = rng.standard_normal((12, 3))
+    request = {
+        "network": {"kind": "balanced", "dims": [4, 4, 3], "lambda": 0, "seed": 1},
+        "task": {"kind": "data", "inputs": inputs.tolist(), "targets": targets.tolist(), "whiten": False},
+        "times": [0.0, 0.1],
+        "method": method,
+    }
+    found = ask(service, request)["diagnostics"]["target"]["singular_values"]
+    best = np.linalg.lstsq(inputs, targets)[0]
+    assert np.allclose(found, np.linalg.svd(best, compute_uv=False), atol=1e-12)
 
 
 def test_a_bottleneck_reaches_as_many_modes_as_it_is_wide(service):

@@ -1,0 +1,125 @@
+"""The explorer in a real browser: how soon it shows something, how soon it follows lambda, how much it weighs.
+
+Everything is measured in the page of a service of its own on this machine. `first picture` is from the start of the
+navigation to the second frame after the pictures are drawn, in a context without any cache. `lambda to picture` is from
+the event that moves lambda to the second frame after the pictures of its answer, which was not computed before: 5-5-5,
+200 times, all pictures; `again` is the same for answers that the service has. `page weight` sums what the first load
+transfers: compressed, with headers and the first answer.
+"""
+
+import argparse
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
+
+FIRST_PICTURE = """
+const look = () => document.body?.dataset.drawn === undefined
+  ? requestAnimationFrame(look)
+  : requestAnimationFrame(() => requestAnimationFrame(() => { window.firstPicture = performance.now(); }));
+look();
+"""
+
+MOVE = """
+(lambda) => new Promise((done) => {
+  const drawn = () => document.body.dataset.drawn;
+  const [before, field] = [drawn(), document.getElementById("lambda-number")];
+  const started = performance.now();
+  const look = () => drawn() === before
+    ? requestAnimationFrame(look)
+    : requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - started)));
+  field.value = String(lambda);
+  field.dispatchEvent(new Event("input"));
+  look();
+})
+"""
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--loads", type=int, default=15)
+    parser.add_argument("--moves", type=int, default=60)
+    chosen = parser.parse_args()
+    if not CHROMIUM.exists():
+        sys.exit(f"{CHROMIUM} is missing: apt-get install chromium")
+    with service() as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
+        loads, weight = zip(*(load(browser, url) for _ in range(chosen.loads)), strict=True)
+        moves, again = follow(browser, url, chosen.moves)
+        browser.close()
+    print(f"{os.cpu_count()} cores, {chosen.loads} loads, {chosen.moves} moves\n")
+    print("| | median | 95 % | largest |\n|---|---|---|---|")
+    for name, values in (
+        ("first picture", loads),
+        ("lambda to picture, computed", moves),
+        ("lambda to picture, again", again),
+    ):
+        print(f"| {name} | {' | '.join(f'{value:.0f} ms' for value in summary(values))} |")
+    print(f"\npage weight {weight[0] / 1000:.0f} kB, {len(moves)} of {chosen.moves} moves drawn")
+
+
+@contextmanager
+def service() -> Iterator[str]:
+    """Start a service on a free port, and wait until it can work."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        environment = {"LINDYN_DESCRIPTOR": str(listening.fileno()), "LINDYN_STOP_WITH_STDIN": "true"}
+        with subprocess.Popen(
+            [sys.executable, "-m", "lindyn_service"],
+            env={**os.environ, **environment, "LINDYN_LOG_LEVEL": "error"},
+            stdin=subprocess.PIPE,
+            pass_fds=(listening.fileno(),),
+        ):
+            url = f"http://127.0.0.1:{port}"
+            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/readyz", timeout=60).close()
+            yield url
+
+
+def load(browser: Browser, url: str) -> tuple[float, float]:
+    """Milliseconds until the first picture, and bytes that it took, with nothing kept from before."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    page.add_init_script(FIRST_PICTURE)
+    sizes: list[float] = []
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(url)
+    while not page.evaluate("window.firstPicture ?? 0"):
+        page.wait_for_timeout(50)
+    found = page.evaluate("window.firstPicture")
+    context.close()
+    return found, sum(sizes)
+
+
+def follow(browser: Browser, url: str, moves: int) -> tuple[Sequence[float], Sequence[float]]:
+    """Milliseconds from a move of lambda to its picture, for new answers and for the same ones again."""
+    page = browser.new_page(viewport={"width": 1440, "height": 900})
+    page.goto(f"{url}/{FIVE}")
+    page.wait_for_timeout(1000)
+    lambdas = [round(-6 + 12 * (i + 0.5) / moves, 4) for i in range(moves)]
+    computed = [page.evaluate(MOVE, lam) for lam in lambdas]
+    again = [page.evaluate(MOVE, lam) for lam in lambdas]
+    page.close()
+    return computed, again
+
+
+def summary(values: Sequence[float]) -> tuple[float, float, float]:
+    """Median, 95th percentile, largest."""
+    return statistics.median(values), statistics.quantiles(values, n=20, method="inclusive")[-1], max(values)
+
+
+if __name__ == "__main__":
+    main()

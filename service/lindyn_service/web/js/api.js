@@ -1,0 +1,106 @@
+/** The public API of the service that the page comes from. */
+
+import { readNpz } from "./npz.js";
+
+const NPZ = "application/x-npz";
+
+/** What the service refuses, or why it cannot answer. */
+export class Problem extends Error {
+  /**
+   * @param {{ code: string, title: string, detail: string, errors?: { path: string, detail: string }[] }} body
+   * @param {number | null} retryAfter seconds, where it pays to ask again
+   */
+  constructor(body, retryAfter) {
+    super(body.detail);
+    this.code = body.code;
+    this.title = body.title;
+    this.errors = body.errors ?? [];
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The service cannot be reached. */
+export class Unreachable extends Error {}
+
+/**
+ * An answer in npz: numbers by their names, the rest, and how it came.
+ * @typedef {{
+ *   meta: any, arrays: Map<string, import("./npz.js").NpyArray>, bytes: ArrayBuffer,
+ *   source: string, serverMs: number, totalMs: number,
+ * }} Answer
+ */
+
+/**
+ * @param {string} path relative to the page
+ * @param {unknown} body
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Answer>}
+ */
+export async function compute(path, body, signal) {
+  const started = performance.now();
+  const response = await send("POST", path, { body, signal, accept: NPZ });
+  const bytes = await received(response.arrayBuffer());
+  const arrays = await readNpz(bytes);
+  const meta = JSON.parse(arrays.get("metadata")?.text ?? "{}");
+  const timing = /dur=([\d.]+)/.exec(response.headers.get("Server-Timing") ?? "");
+  return {
+    meta,
+    arrays,
+    bytes,
+    source: response.headers.get("X-Cache") ?? "miss",
+    serverMs: timing === null ? NaN : Number(timing[1]),
+    totalMs: performance.now() - started,
+  };
+}
+
+/**
+ * A request with a JSON answer.
+ * @param {string} method
+ * @param {string} path
+ * @param {unknown} [body]
+ */
+export async function ask(method, path, body) {
+  const response = await send(method, path, { body, accept: "application/json" });
+  return received(response.json());
+}
+
+/**
+ * @param {string} method
+ * @param {string} path
+ * @param {{ body?: unknown, signal?: AbortSignal, accept: string }} options
+ */
+async function send(method, path, { body, signal, accept }) {
+  /** @type {Record<string, string>} */
+  const headers = { Accept: accept };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const content = body === undefined ? undefined : JSON.stringify(body);
+  const response = await received(fetch(path, { method, headers, body: content, signal }));
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ */
+async function received(promise) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (/** @type {Error} */ (error).name === "AbortError") throw error;
+    throw new Unreachable("the service does not answer");
+  }
+}
+
+/** @param {Response} response */
+async function problemOf(response) {
+  const retry = response.headers.get("Retry-After");
+  const seconds = retry === null ? null : Number(retry);
+  try {
+    return new Problem(await response.json(), seconds);
+  } catch {
+    // what answers in its place, such as a proxy, has no JSON
+    const detail = `the answer is ${response.status} ${response.statusText}`;
+    return new Problem({ code: "unexpected", title: "Something between page and service answered", detail }, seconds);
+  }
+}

@@ -1,0 +1,123 @@
+/** What is on the screen as code: the same request from Python and from a shell. */
+
+import { byId, save, toast } from "./dom.js";
+
+const MOST_CHARACTERS = 6_000; // of a request within the code; longer ones are a file beside it
+const FILE = "lindyn-request.json";
+
+/**
+ * @param {any} request
+ * @param {string} url
+ */
+export function asPython(request, url) {
+  const long = JSON.stringify(request).length > MOST_CHARACTERS;
+  const fields = Object.entries(request).map(([name, value]) => `        ${name}=${literal(value)},`);
+  const ask = long
+    ? [`    t = c.trajectory(**json.loads(Path("${FILE}").read_text()))`]
+    : ["    t = c.trajectory(", ...fields, "    )"];
+  const first = request.quantities[0];
+  return [
+    ...(long ? ["import json", "from pathlib import Path", ""] : []),
+    "import lindyn",
+    "",
+    `with lindyn.Client("${url}") as c:`,
+    ...ask,
+    "print(t)  # the method, why, and how exact",
+    `print(t.quantities["${first}"])`,
+    "",
+  ].join("\n");
+}
+
+/**
+ * @param {any} request
+ * @param {string} url
+ */
+export function asCurl(request, url) {
+  const body = JSON.stringify(request);
+  const data =
+    body.length > MOST_CHARACTERS
+      ? `--data @${FILE}`
+      : `--data '${JSON.stringify(request, null, 1)
+          .replaceAll(/\n\s*(?=[-\d\]])/g, " ")
+          .replaceAll("'", "'\\''")}'`;
+  return `curl ${url}/v1/trajectories \\\n  -H 'Content-Type: application/json' \\\n  ${data}\n`;
+}
+
+/**
+ * JSON as Python writes it.
+ * @param {unknown} value
+ * @returns {string}
+ */
+function literal(value) {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+  if (typeof value === "object") {
+    return `{${Object.entries(value)
+      .map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`)
+      .join(", ")}}`;
+  }
+  return JSON.stringify(value);
+}
+
+export class Code {
+  /** @param {() => unknown} request what is on the screen, null where there is nothing yet */
+  constructor(request) {
+    this.request = request;
+    this.language = "python";
+    const dialog = byId("code");
+    byId("code-open").addEventListener("click", () => {
+      this.#show();
+      dialog.showModal();
+    });
+    byId("code-close").addEventListener("click", () => dialog.close());
+    byId("code-copy").addEventListener("click", () => copy(byId("code-text").textContent, "code-status"));
+    byId("code-request").addEventListener("click", () =>
+      save(FILE, JSON.stringify(this.request()), "application/json"),
+    );
+    for (const name of ["python", "curl"]) {
+      const tab = byId(`tab-${name}`);
+      tab.addEventListener("click", () => this.#choose(name));
+      tab.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
+        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+        this.#choose(name === "python" ? "curl" : "python");
+        byId(`tab-${this.language}`).focus();
+      });
+    }
+  }
+
+  /** @param {string} language */
+  #choose(language) {
+    this.language = language;
+    for (const name of ["python", "curl"]) {
+      byId(`tab-${name}`).setAttribute("aria-selected", String(name === language));
+      byId(`tab-${name}`).tabIndex = name === language ? 0 : -1;
+    }
+    byId("code-text").setAttribute("aria-labelledby", `tab-${language}`);
+    this.#show();
+  }
+
+  #show() {
+    const request = this.request();
+    const url = new URL(".", document.baseURI).href.replace(/\/$/, "");
+    byId("code-status").textContent = "";
+    byId("code-request").hidden = request === null || JSON.stringify(request).length <= MOST_CHARACTERS;
+    if (request === null) byId("code-text").textContent = "Nothing is computed yet.";
+    else byId("code-text").textContent = this.language === "python" ? asPython(request, url) : asCurl(request, url);
+  }
+}
+
+/**
+ * @param {string} text
+ * @param {string | null} status element that says so
+ */
+export async function copy(text, status) {
+  let said = "Copied.";
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    said = "The browser does not let this page copy: select the text instead.";
+  }
+  if (status === null) toast(said);
+  else byId(status).textContent = said;
+}

@@ -1,0 +1,78 @@
+/** A frame around a picture: its name, its legend, notes, and downloads. */
+
+import { make, save } from "./dom.js";
+import { rasterised } from "./svg.js";
+
+export class Figure {
+  /**
+   * @param {HTMLElement} host
+   * @param {{ id: string, title: string, subtitle: string, svg: () => string, csv: () => string }} options
+   */
+  constructor(host, { id, title, subtitle, svg, csv }) {
+    this.id = id;
+    this.svg = svg;
+    this.csv = csv;
+    this.body = make("div", { class: "plot" });
+    this.legend = make("div", { class: "legend" });
+    this.note = make("div", { class: "notes" });
+    this.heading = make("h3", { id: `${id}-title` }, title);
+    const caption = make("figcaption", {}, this.heading, make("p", {}, subtitle), this.#menu(title));
+    this.element = make(
+      "figure",
+      { class: "picture", id: `picture-${id}`, "aria-labelledby": `${id}-title` },
+      caption,
+      this.body,
+      this.legend,
+      this.note,
+    );
+    host.append(this.element);
+  }
+
+  /** @param {string} title */
+  #menu(title) {
+    const button = (/** @type {string} */ label, /** @type {() => void} */ act) => {
+      const made = make("button", { type: "button", "aria-label": `${title}: save as ${label}` }, label);
+      made.addEventListener("click", act);
+      return made;
+    };
+    return make(
+      "div",
+      { class: "downloads", role: "group", "aria-label": `Save ${title}` },
+      button("PNG", async () => save(`lindyn-${this.id}.png`, await rasterised(this.svg()), "image/png")),
+      button("SVG", () => save(`lindyn-${this.id}.svg`, this.svg(), "image/svg+xml")),
+      button("CSV", () => save(`lindyn-${this.id}.csv`, this.csv(), "text/csv")),
+    );
+  }
+
+  /**
+   * @param {{
+   *   label: string, colour: string, kind: "line" | "dash" | "dots" | "ramp", colours?: string[],
+   * }[]} entries
+   */
+  setLegend(entries) {
+    this.legend.replaceChildren(
+      ...entries.map(({ label, colour, kind, colours }) => {
+        const swatch = make("i", { class: kind });
+        if (colours === undefined) swatch.style.color = colour;
+        else swatch.style.backgroundImage = `linear-gradient(90deg, ${[...colours, colours.at(-1)].join(", ")})`;
+        return make("span", {}, swatch, label);
+      }),
+    );
+  }
+
+  /** @param {string[]} texts */
+  setNotes(texts) {
+    this.note.replaceChildren(...texts.map((text) => make("p", {}, text)));
+  }
+}
+
+/**
+ * Lines as a table, every number in full.
+ * @param {import("./lines.js").Model} model
+ * @param {string} xName
+ */
+export function asCsv(model, xName) {
+  const names = [xName, ...model.lines.map(({ label }) => `"${label}"`)];
+  const rows = Array.from(model.x, (x, i) => [x, ...model.lines.map(({ values }) => values[i] ?? "")].join(","));
+  return `${[names.join(","), ...rows].join("\n")}\n`;
+}

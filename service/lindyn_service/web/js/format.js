@@ -1,0 +1,57 @@
+/** Numbers as people read them. */
+
+/** @type {Record<string, string>} */
+const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+/** @param {number} exponent */
+export function raised(exponent) {
+  return [...String(exponent)].map((character) => RAISED[character]).join("");
+}
+
+/** @param {number} value a power of ten */
+export function power(value) {
+  const exponent = Math.round(Math.log10(value));
+  return exponent === 0 ? "1" : exponent === 1 ? "10" : `10${raised(exponent)}`;
+}
+
+/**
+ * A number with some significant digits; a minus sign is one.
+ * @param {number | null | undefined} value
+ * @param {number} [digits]
+ */
+export function number(value, digits = 3) {
+  if (value === null || value === undefined || Number.isNaN(value)) return "–";
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e5 || size < 1e-3) {
+    const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
+    const factor = String(Number(mantissa)) === "1" ? "" : `${minus(String(Number(mantissa)))}·`;
+    return `${factor}10${raised(Number(exponent))}`;
+  }
+  return minus(String(Number(value.toPrecision(digits))));
+}
+
+/** @param {string} text */
+export function minus(text) {
+  return text.replace("-", "−");
+}
+
+/**
+ * Milliseconds in words.
+ * @param {number} milliseconds
+ */
+export function duration(milliseconds) {
+  return milliseconds >= 1000 ? `${number(milliseconds / 1000, 2)} s` : `${number(milliseconds, 2)} ms`;
+}
+
+/**
+ * A number that a person typed, with a comma or a true minus where they are used; NaN if it is none.
+ * @param {string} text
+ */
+export function typed(text) {
+  const plain = text
+    .trim()
+    .replace("−", "-")
+    .replace(/^([+-]?\d*),(\d+)$/, "$1.$2");
+  return plain === "" ? NaN : Number(plain);
+}

@@ -1,0 +1,126 @@
+/**
+ * From the state to requests of the API.
+ * @typedef {import("./state.js").State} State
+ */
+
+import { columnsOf, toLists } from "./matrix.js";
+import { secondTask } from "./second.js";
+
+const MOST_MAP_NUMBERS = 1_000_000; // of QQᵀ at all times in one answer
+
+/** @param {State} state */
+export function dimsOf(state) {
+  if (state.network !== "weights") return state.dims;
+  const weights = state.weights ?? [];
+  return weights.length === 0 ? [] : [weights[0].columns, ...weights.map((each) => each.rows)];
+}
+
+/** @param {State} state */
+export function network(state) {
+  switch (state.network) {
+    case "weights":
+      return { kind: "weights", weights: (state.weights ?? []).map(toLists) };
+    case "random":
+      return { kind: "random", dims: state.dims, scheme: state.scheme, gain: state.gain, seed: state.seed };
+    default: {
+      const { dims, lambda, scale, aligned, seed } = state;
+      return { kind: "balanced", dims, lambda, scale, aligned, seed };
+    }
+  }
+}
+
+/** @param {State} state */
+export function task(state) {
+  switch (state.task) {
+    case "regression":
+      return { kind: "regression", samples: state.samples, seed: state.taskSeed };
+    case "spectrum":
+      return { kind: "spectrum", singular_values: state.spectrum, seed: state.taskSeed };
+    case "data":
+      return ownData(state);
+    default:
+      return { kind: "semantic", levels: state.levels };
+  }
+}
+
+/** @param {State} state */
+function ownData({ data, whiten }) {
+  if (data === null) throw new Error("no data yet");
+  if (data.correlation !== null) return { kind: "correlation", sigma_yx: toLists(data.correlation) };
+  const table = /** @type {import("./matrix.js").Matrix} */ (data.table);
+  const first = table.columns - data.targets;
+  return {
+    kind: "data",
+    inputs: toLists(columnsOf(table, 0, first)),
+    targets: toLists(columnsOf(table, first, table.columns)),
+    whiten,
+  };
+}
+
+/** @param {State} state */
+export function times(state) {
+  const { start, stop, num, spacing } = state;
+  return { start, stop, num, spacing };
+}
+
+/** Whether targets are known, so that the loss is more than the excess. @param {State} state */
+export function lossName(state) {
+  const known = state.task === "semantic" || state.task === "regression" || (state.data?.table ?? null) !== null;
+  return state.task !== "spectrum" && known ? "loss" : "excess_loss";
+}
+
+/** Whether QQᵀ of all times is small enough to ask for. @param {State} state */
+export function hasMap(state) {
+  const dims = dimsOf(state);
+  return dims.length === 3 && (dims[0] + dims[2]) ** 2 * state.num <= MOST_MAP_NUMBERS;
+}
+
+/** What the curves and the map show. @param {State} state */
+export function trajectory(state) {
+  const curves = [lossName(state), "singular_values", "alignment", "ntk_distance", "ntk_norm", "task_specificity"];
+  return {
+    network: network(state),
+    task: task(state),
+    times: times(state),
+    quantities: hasMap(state) ? [...curves, "qqt"] : curves,
+  };
+}
+
+/** The same network trained in steps of a learning rate. @param {State} state */
+export function descent(state) {
+  const { quantities, ...rest } = trajectory(state);
+  return {
+    ...rest,
+    quantities: quantities.filter((name) => name !== "qqt" && name !== "alignment"),
+    method: { kind: "descent", learning_rate: state.rate },
+  };
+}
+
+/**
+ * A sweep over λ, and over seeds where there are several.
+ * @param {State} state
+ * @param {{ what: string, from: number, to: number, points: number, seeds: number }} asked
+ */
+export function sweep(state, asked) {
+  const step = (asked.to - asked.from) / (asked.points - 1);
+  const lambdas = Array.from({ length: asked.points }, (_, i) => Number((asked.from + i * step).toPrecision(12)));
+  const axes = [{ path: "network.lambda", values: lambdas }];
+  if (asked.seeds > 1) {
+    axes.push({ path: "network.seed", values: Array.from({ length: asked.seeds }, (_, i) => state.seed + i) });
+  }
+  const base = { network: network(state), task: task(state), times: times(state) };
+  return { base, axes, collect: [asked.what] };
+}
+
+/**
+ * The task of the screen until the horizon, then another one for as long.
+ * @param {State} state
+ * @param {number[]} strengths singular values of what the first task teaches
+ */
+export function continual(state, strengths) {
+  return {
+    network: network(state),
+    tasks: [task(state), secondTask(state, strengths)].map((each) => ({ task: each, duration: state.stop })),
+    num: Math.min(state.num, 400),
+  };
+}

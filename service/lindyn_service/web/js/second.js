@@ -1,0 +1,55 @@
+/** A task as strong as that of the screen, in other directions. */
+
+/**
+ * @param {import("./state.js").State} state
+ * @param {number[]} strengths singular values of what the first task teaches
+ */
+export function secondTask({ task, levels, samples, secondSeed: seed }, strengths) {
+  if (task === "semantic") return otherLeaves(levels, seed);
+  if (task === "regression") return { kind: "regression", samples, seed };
+  return { kind: "spectrum", singular_values: strengths.map(Math.abs), seed };
+}
+
+/**
+ * The same tree, with the items in other leaves: as quick to learn, since its inputs are those of the hierarchy.
+ * @param {number} levels
+ * @param {number} seed
+ */
+function otherLeaves(levels, seed) {
+  const features = hierarchy(levels);
+  const order = shuffled(features.length, seed);
+  const inputs = features.map((_, i) => features.map((__, j) => Number(i === j)));
+  return { kind: "data", inputs, targets: order.map((leaf) => features[leaf]), whiten: false };
+}
+
+/**
+ * Features of the items, one row each: the root, then each inner node, breadth first, +1 to its left and −1 to its right.
+ * @param {number} levels
+ */
+export function hierarchy(levels) {
+  const items = 2 ** levels;
+  return Array.from({ length: items }, (_, item) => {
+    const row = [1];
+    for (let level = 0; level < levels; level += 1) {
+      const [width, own] = [items / 2 ** level, Math.floor(item / (items / 2 ** level))];
+      for (let node = 0; node < 2 ** level; node += 1) row.push(node === own ? (item % width < width / 2 ? 1 : -1) : 0);
+    }
+    return row;
+  });
+}
+
+/**
+ * The numbers below a count, in an order that the seed decides (Fisher and Yates, on a linear congruence).
+ * @param {number} count
+ * @param {number} seed
+ */
+function shuffled(count, seed) {
+  const order = Array.from({ length: count }, (_, i) => i);
+  let state = (seed * 2_654_435_761 + 1) % 2 ** 32;
+  for (let i = count - 1; i > 0; i -= 1) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    const j = Math.floor((state / 2 ** 32) * (i + 1));
+    [order[i], order[j]] = [order[j], order[i]];
+  }
+  return order;
+}

@@ -1,0 +1,225 @@
+/**
+ * What is on the screen: one object, kept in the address, so that a link shares it.
+ * @typedef {import("./matrix.js").Matrix} Matrix
+ * @typedef {"balanced" | "random" | "weights"} NetworkKind
+ * @typedef {"semantic" | "regression" | "spectrum" | "data"} TaskKind
+ * @typedef {{ name: string, table: Matrix | null, targets: number, correlation: Matrix | null }} Data
+ * @typedef {{
+ *   network: NetworkKind, dims: number[], lambda: number, scale: number, aligned: boolean, seed: number,
+ *   scheme: string, gain: number, weights: Matrix[] | null, weightsName: string,
+ *   task: TaskKind, levels: number, samples: number, spectrum: number[], taskSeed: number, data: Data | null,
+ *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log",
+ *   descent: boolean, rate: number, time: number,
+ *   sweep: boolean, forgetting: boolean, secondSeed: number,
+ * }} State
+ */
+
+import { fromText, toText } from "./matrix.js";
+
+/** @type {Readonly<State>} */
+export const DEFAULTS = Object.freeze({
+  network: "balanced",
+  dims: [8, 8, 8],
+  lambda: 0,
+  scale: 0.01,
+  aligned: false,
+  seed: 11,
+  scheme: "lecun",
+  gain: 1,
+  weights: null,
+  weightsName: "",
+  task: "semantic",
+  levels: 3,
+  samples: 50,
+  spectrum: [5, 4, 3, 2, 1],
+  taskSeed: 1,
+  data: null,
+  whiten: true,
+  start: 0,
+  stop: 60,
+  num: 200,
+  spacing: "linear",
+  descent: false,
+  rate: 0.01,
+  time: 25,
+  sweep: false,
+  forgetting: false,
+  secondSeed: 3,
+});
+
+const LONGEST_MATRIX = 4_000; // numbers that a link carries
+
+/** What a change of which computes anew. */
+export const PROBLEM = new Set([
+  "network",
+  "dims",
+  "lambda",
+  "scale",
+  "aligned",
+  "seed",
+  "scheme",
+  "gain",
+  "weights",
+  "task",
+  "levels",
+  "samples",
+  "spectrum",
+  "taskSeed",
+  "data",
+  "whiten",
+  "start",
+  "stop",
+  "num",
+  "spacing",
+]);
+
+export class Store {
+  /** @param {State} state */
+  constructor(state) {
+    /** @type {State} */
+    this.state = state;
+    /** @type {((state: State, changed: Set<string>) => void)[]} */
+    this.listeners = [];
+  }
+
+  /** @param {(state: State, changed: Set<string>) => void} listener */
+  subscribe(listener) {
+    this.listeners.push(listener);
+  }
+
+  /**
+   * Change some of it, and tell what has changed.
+   * @param {Partial<State>} changes
+   */
+  set(changes) {
+    const changed = new Set(
+      Object.keys(changes).filter(
+        (name) => !same(this.state[/** @type {keyof State} */ (name)], changes[/** @type {keyof State} */ (name)]),
+      ),
+    );
+    if (changed.size === 0) return;
+    this.state = { ...this.state, ...changes };
+    for (const listener of this.listeners) listener(this.state, changed);
+  }
+}
+
+/**
+ * @param {unknown} first
+ * @param {unknown} second
+ */
+function same(first, second) {
+  if (Array.isArray(first) && Array.isArray(second)) {
+    return first.length === second.length && first.every((value, i) => value === second[i]);
+  }
+  return Object.is(first, second);
+}
+
+/**
+ * Whether two states ask for the same run.
+ * @param {State} first
+ * @param {State} second
+ */
+export function sameProblem(first, second) {
+  return [...PROBLEM].every((name) =>
+    same(first[/** @type {keyof State} */ (name)], second[/** @type {keyof State} */ (name)]),
+  );
+}
+
+/**
+ * The part of an address after #: what differs from the defaults.
+ * @param {State} state
+ * @returns {{ text: string, complete: boolean }} incomplete where a matrix is too large for a link
+ */
+export function toHash(state) {
+  const parameters = new URLSearchParams();
+  let complete = true;
+  for (const [name, value] of Object.entries(state)) {
+    const initial = DEFAULTS[/** @type {keyof State} */ (name)];
+    if (name === "weights" || name === "data" || same(value, initial)) continue;
+    parameters.set(name, Array.isArray(value) ? value.join("_") : String(value));
+  }
+  const { weights, data } = state;
+  if (state.network === "weights" && weights !== null) {
+    if (weights.reduce((sum, each) => sum + each.values.length, 0) > LONGEST_MATRIX) complete = false;
+    else weights.forEach((each, i) => parameters.set(`W${i + 1}`, toText(each)));
+  }
+  if (state.task === "data" && data !== null) {
+    const matrix = /** @type {Matrix} */ (data.table ?? data.correlation);
+    if (matrix.values.length > LONGEST_MATRIX) complete = false;
+    else {
+      parameters.set("data", toText(matrix));
+      parameters.set("targets", String(data.table === null ? 0 : data.targets));
+      parameters.set("dataName", data.name);
+    }
+  }
+  return { text: parameters.toString(), complete };
+}
+
+/**
+ * The state that an address tells of; what it says wrongly is as by default, and named.
+ * @param {string} hash without #
+ * @returns {{ state: State, wrong: string[] }}
+ */
+export function fromHash(hash) {
+  const parameters = new URLSearchParams(hash);
+  /** @type {any} */
+  const state = { ...DEFAULTS };
+  /** @type {string[]} */
+  const wrong = [];
+  for (const name of Object.keys(DEFAULTS)) {
+    const text = parameters.get(name);
+    if (text === null || name === "weights" || name === "data") continue;
+    const value = parsed(name, text);
+    if (value === undefined) wrong.push(name);
+    else state[name] = value;
+  }
+  if (!parameters.has("time") && state.time > state.stop) state.time = state.stop / 2;
+  try {
+    Object.assign(state, matrices(parameters));
+  } catch (error) {
+    wrong.push(/** @type {Error} */ (error).message);
+  }
+  return { state, wrong };
+}
+
+/** @type {Record<string, string[]>} */
+const CHOICES = {
+  network: ["balanced", "random", "weights"],
+  task: ["semantic", "regression", "spectrum", "data"],
+  scheme: ["lecun", "glorot", "he", "normal"],
+  spacing: ["linear", "log"],
+};
+
+/**
+ * @param {string} name
+ * @param {string} text
+ * @returns {unknown} undefined where it cannot be
+ */
+function parsed(name, text) {
+  const initial = DEFAULTS[/** @type {keyof State} */ (name)];
+  if (name in CHOICES) return CHOICES[name].includes(text) ? text : undefined;
+  if (typeof initial === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
+  if (typeof initial === "number") return text !== "" && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  if (Array.isArray(initial)) {
+    const values = text.split("_").map(Number);
+    return values.length <= 64 && values.every((value) => Number.isFinite(value)) ? values : undefined;
+  }
+  return text.slice(0, 100);
+}
+
+/** @param {URLSearchParams} parameters */
+function matrices(parameters) {
+  const [layers, data] = [[...parameters.keys()].filter((key) => /^W\d+$/.test(key)), parameters.get("data")];
+  /** @type {Partial<State>} */
+  const found = {};
+  if (layers.length > 0) found.weights = layers.map((_, i) => fromText(parameters.get(`W${i + 1}`) ?? ""));
+  if (data !== null) {
+    const [matrix, targets] = [fromText(data), Number(parameters.get("targets") ?? 1)];
+    const name = (parameters.get("dataName") ?? "data").slice(0, 100);
+    found.data =
+      targets > 0
+        ? { name, table: matrix, targets: Math.min(targets, matrix.columns - 1), correlation: null }
+        : { name, table: null, targets: 0, correlation: matrix };
+  }
+  return found;
+}

@@ -1,0 +1,199 @@
+/** Pictures as SVG files, with title, axes and legend. */
+
+import { level, palette, blockName } from "./heatmap.js";
+import { token } from "./colours.js";
+import { number, power } from "./format.js";
+import { ticks } from "./ticks.js";
+
+const [WIDTH, HEIGHT] = [640, 420];
+const BOX = { left: 64, right: 620, top: 48, bottom: 340 };
+
+/** @param {unknown} value */
+function escaped(value) {
+  return String(value).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll('"', "&quot;");
+}
+
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {string} text
+ * @param {{ size?: number, anchor?: string, colour?: string, bold?: boolean, turned?: boolean }} [style]
+ */
+function words(x, y, text, { size = 12, anchor = "start", colour = token("ink"), bold = false, turned = false } = {}) {
+  const turn = turned ? ` transform="rotate(-90 ${x} ${y})"` : "";
+  const weight = bold ? ' font-weight="600"' : "";
+  return `<text x="${x}" y="${y}" font-size="${size}" text-anchor="${anchor}" fill="${colour}"${weight}${turn}>${escaped(text)}</text>`;
+}
+
+/**
+ * @param {string[]} parts
+ * @param {string} title
+ * @param {string} subtitle
+ * @param {number} height
+ */
+function whole(parts, title, subtitle, height) {
+  return (
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" ` +
+    `font-family="system-ui, -apple-system, Segoe UI, Roboto, sans-serif">` +
+    `<rect width="100%" height="100%" fill="${token("paper")}"/>` +
+    words(16, 24, title, { size: 15, bold: true }) +
+    words(16, 40, subtitle, { size: 11, colour: token("soft") }) +
+    `${parts.join("")}</svg>`
+  );
+}
+
+/**
+ * @param {import("./lines.js").Lines} drawn
+ * @param {string} title
+ * @param {string} subtitle
+ */
+export function linesAsSvg(drawn, title, subtitle) {
+  const model = /** @type {import("./lines.js").Model} */ (drawn.model);
+  const { x, y } = drawn.ranges();
+  const across = place(x, model.xLog === true, BOX.left, BOX.right);
+  const up = place(y, model.yLog === true, BOX.bottom, BOX.top);
+  const parts = [
+    `<clipPath id="box"><rect x="${BOX.left}" y="${BOX.top}" width="${BOX.right - BOX.left}" height="${BOX.bottom - BOX.top}"/></clipPath>`,
+  ];
+  const soft = token("soft");
+  for (const tick of ticks(y[0], y[1], model.yLog === true, 5)) {
+    parts.push(`<path d="M${BOX.left} ${up(tick)}H${BOX.right}" stroke="${token("hairline")}"/>`);
+    parts.push(
+      words(BOX.left - 8, up(tick) + 4, model.yLog ? power(tick) : number(tick, 4), { anchor: "end", colour: soft }),
+    );
+  }
+  for (const tick of ticks(x[0], x[1], model.xLog === true, 7)) {
+    parts.push(
+      words(across(tick), BOX.bottom + 18, model.xLog ? power(tick) : number(tick, 4), {
+        anchor: "middle",
+        colour: soft,
+      }),
+    );
+  }
+  parts.push(words((BOX.left + BOX.right) / 2, BOX.bottom + 38, model.xLabel, { anchor: "middle", colour: soft }));
+  parts.push(words(20, (BOX.top + BOX.bottom) / 2, model.yLabel, { anchor: "middle", colour: soft, turned: true }));
+  parts.push(
+    `<g clip-path="url(#box)" fill="none">${model.lines.map((line) => curve(line, model, across, up)).join("")}</g>`,
+  );
+  const { text, height } = legend(model.lines);
+  parts.push(text);
+  return whole(parts, title, subtitle, height);
+}
+
+/**
+ * @param {number[]} range
+ * @param {boolean} log
+ * @param {number} from
+ * @param {number} to
+ */
+function place([low, high], log, from, to) {
+  const scale = log ? Math.log10 : (/** @type {number} */ value) => value;
+  const [first, last] = [scale(low), scale(high)];
+  return (/** @type {number} */ value) =>
+    Number((from + ((scale(value) - first) / (last - first)) * (to - from)).toFixed(2));
+}
+
+/**
+ * @param {import("./lines.js").Line} line
+ * @param {import("./lines.js").Model} model
+ * @param {(value: number) => number} across
+ * @param {(value: number) => number} up
+ */
+function curve(line, model, across, up) {
+  const shown = (/** @type {number | null} */ value) =>
+    value !== null && Number.isFinite(value) && (!model.yLog || value > 0);
+  if (line.dots) {
+    const every = Math.max(1, Math.round(model.x.length / 32));
+    return Array.from(line.values, (value, i) =>
+      i % every === 0 && shown(value)
+        ? `<circle cx="${across(model.x[i])}" cy="${up(/** @type {number} */ (value))}" r="2.2" fill="${line.colour}"/>`
+        : "",
+    ).join("");
+  }
+  let path = "";
+  for (let i = 0; i < model.x.length; i += 1) {
+    const value = line.values[i];
+    if (shown(value))
+      path += `${path === "" || !shown(line.values[i - 1] ?? null) ? "M" : "L"}${across(model.x[i])} ${up(/** @type {number} */ (value))}`;
+  }
+  const dash = line.dash === undefined ? "" : ` stroke-dasharray="${line.dash.join(" ")}"`;
+  return `<path d="${path}" stroke="${line.colour}" stroke-width="${line.width ?? 1.6}"${dash}/>`;
+}
+
+/** @param {import("./lines.js").Line[]} lines */
+function legend(lines) {
+  let [x, y, text] = [BOX.left, BOX.bottom + 64, ""];
+  for (const { label, colour, dash, dots } of lines) {
+    const length = 34 + 7 * label.length;
+    if (x + length > BOX.right) [x, y] = [BOX.left, y + 18];
+    const dashes = dash === undefined ? "" : ` stroke-dasharray="${dash.join(" ")}"`;
+    text += dots
+      ? `<circle cx="${x + 9}" cy="${y - 4}" r="2.5" fill="${colour}"/>`
+      : `<path d="M${x} ${y - 4}h18" stroke="${colour}" stroke-width="2"${dashes}/>`;
+    text += words(x + 24, y, label, { size: 11 });
+    x += length;
+  }
+  return { text, height: Math.max(HEIGHT, y + 16) };
+}
+
+/**
+ * @param {import("./heatmap.js").HeatMap} map
+ * @param {string} title
+ * @param {string} subtitle
+ */
+export function mapAsSvg(map, title, subtitle) {
+  const [left, top, side, gap] = [120, 80, 400, 4];
+  const cell = (side - gap) / map.size;
+  const table = palette();
+  const at = (/** @type {number} */ i) => i * cell + (i >= map.into ? gap : 0);
+  const parts = [];
+  const values = /** @type {Float64Array} */ (map.values);
+  for (let i = 0; i < values.length; i += 1) {
+    const [row, column, colour] = [Math.floor(i / map.size), i % map.size, 3 * level(values[i], map.largest)];
+    parts.push(
+      `<rect x="${(left + at(column)).toFixed(2)}" y="${(top + at(row)).toFixed(2)}" width="${(cell + 0.1).toFixed(2)}" height="${(cell + 0.1).toFixed(2)}" ` +
+        `fill="rgb(${table[colour]},${table[colour + 1]},${table[colour + 2]})"/>`,
+    );
+  }
+  const captions = /** @type {[number, number, string, boolean, boolean][]} */ ([
+    [left, top - 8, "start", true, true],
+    [left + side, top - 8, "end", true, false],
+    [left, top + side + 18, "start", false, true],
+    [left + side, top + side + 18, "end", false, false],
+  ]);
+  for (const [x, y, anchor, row, column] of captions)
+    parts.push(words(x, y, blockName(row, column), { size: 11, anchor }));
+  parts.push(
+    words(left, top + side + 40, `colours from −${number(map.largest)} (blue) to ${number(map.largest)} (orange)`, {
+      size: 11,
+      colour: token("soft"),
+    }),
+  );
+  return whole(parts, title, subtitle, top + side + 56);
+}
+
+/**
+ * A picture in pixels, twice as fine as its size says.
+ * @param {string} svg
+ * @returns {Promise<Blob>}
+ */
+export async function rasterised(svg) {
+  const url = URL.createObjectURL(new Blob([svg], { type: "image/svg+xml" }));
+  try {
+    const image = new Image();
+    image.src = url;
+    await image.decode();
+    const canvas = document.createElement("canvas");
+    [canvas.width, canvas.height] = [2 * image.width, 2 * image.height];
+    /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d")).drawImage(
+      image,
+      0,
+      0,
+      canvas.width,
+      canvas.height,
+    );
+    return await new Promise((done) => canvas.toBlob((blob) => done(/** @type {Blob} */ (blob)), "image/png"));
+  } finally {
+    URL.revokeObjectURL(url);
+  }
+}

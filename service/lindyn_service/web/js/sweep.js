@@ -1,0 +1,222 @@
+/** A sweep over λ as a job: asked for, followed by its events, drawn. */
+
+import { ask, Problem } from "./api.js";
+import { ofModes, token } from "./colours.js";
+import { byId } from "./dom.js";
+import { asCsv, Figure } from "./figure.js";
+import { feasible } from "./feasible.js";
+import { minus, number, typed } from "./format.js";
+import { Lines } from "./lines.js";
+import { sweep as request } from "./request.js";
+import { linesAsSvg } from "./svg.js";
+import { tellProblem } from "./trouble.js";
+
+const FINAL = ["done", "failed", "cancelled"];
+const POLL_MS = 1_000;
+const WIDEST = 20;
+
+export class Sweep {
+  /** @param {import("./state.js").Store} store */
+  constructor(store) {
+    this.store = store;
+    this.id = "";
+    /** @type {EventSource | null} */
+    this.events = null;
+    const pick = (/** @type {number} */ lambda) => {
+      if (store.state.network === "balanced") store.set({ lambda: Number(lambda.toPrecision(3)) });
+    };
+    this.figure = new Figure(byId("sweep-picture"), {
+      id: "sweep",
+      title: "Sweep",
+      subtitle: "click to take a λ over",
+      svg: () => linesAsSvg(this.lines, this.title, "a sweep by lindyn"),
+      csv: () => asCsv(/** @type {any} */ (this.lines.model), "lambda"),
+    });
+    this.figure.element.hidden = true;
+    /** @type {Lines} */
+    this.lines = new Lines(this.figure.body, { name: "Sweep", pick, zoom: (range) => this.lines.setZoom(range) });
+    this.title = "Sweep";
+    for (const [id, value] of Object.entries({ points: "41", seeds: "1" })) byId(`sweep-${id}`).value = value;
+    byId("sweep-form").addEventListener("submit", () => this.#run());
+    byId("sweep-cancel").addEventListener("click", () => this.#cancel());
+    byId("sweep-panel").addEventListener("toggle", () => store.set({ sweep: byId("sweep-panel").open }));
+  }
+
+  /** @param {import("./state.js").State} state */
+  show(state) {
+    byId("sweep-panel").open = state.sweep;
+    const { low, high } = feasible(state.dims);
+    const [from, to] = ["from", "to"].map((id) => typed(byId(`sweep-${id}`).value));
+    if (!(from >= low && to <= high && from < to)) {
+      byId("sweep-from").value = minus(String(Math.max(low, -WIDEST)));
+      byId("sweep-to").value = minus(String(Math.min(high, WIDEST)));
+    }
+    byId("sweep-run").disabled = state.network !== "balanced";
+    this.lines.setCursor(state.lambda);
+  }
+
+  async #run() {
+    tellProblem("sweep-problem", null);
+    this.#close();
+    this.id = "";
+    const [from, to, points, seeds] = ["from", "to", "points", "seeds"].map((id) => typed(byId(`sweep-${id}`).value));
+    const what = byId("sweep-what").value;
+    try {
+      if (!(to > from) || !(points >= 2 && points <= 400) || !(seeds >= 1 && seeds <= 50)) {
+        throw new Error("The sweep needs “to” above “from”, 2 to 400 points and 1 to 50 seeds.");
+      }
+      this.title = byId("sweep-what").selectedOptions[0].textContent;
+      this.#progress({ state: "queued", completed: 0, total: points * seeds });
+      const job = await ask("POST", "v1/sweeps", request(this.store.state, { what, from, to, points, seeds }));
+      this.id = job.id;
+      this.#progress(job);
+      this.#follow(job.id, what);
+    } catch (error) {
+      this.#end(/** @type {Error} */ (error));
+    }
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} what
+   */
+  #follow(id, what) {
+    const events = new EventSource(`v1/jobs/${id}/events`);
+    this.events = events;
+    const told = (/** @type {any} */ event) => this.#told(JSON.parse(event.data), what);
+    for (const name of ["progress", ...FINAL]) events.addEventListener(name, told);
+    events.addEventListener("error", () => {
+      // the browser connects again by itself, unless it was answered otherwise
+      if (events.readyState === EventSource.CLOSED) setTimeout(() => this.#poll(id, what), POLL_MS);
+    });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} what
+   */
+  async #poll(id, what) {
+    if (this.id !== id) return;
+    try {
+      const job = await ask("GET", `v1/jobs/${id}`);
+      this.#told(job, what);
+      if (!FINAL.includes(job.state)) setTimeout(() => this.#poll(id, what), POLL_MS);
+    } catch (error) {
+      if (error instanceof Problem) this.#end(error);
+      else setTimeout(() => this.#poll(id, what), POLL_MS);
+    }
+  }
+
+  /**
+   * @param {any} job
+   * @param {string} what
+   */
+  async #told(job, what) {
+    if (job.id !== this.id) return;
+    this.#progress(job);
+    if (!FINAL.includes(job.state)) return;
+    this.#close();
+    if (job.state === "cancelled") this.#end(null);
+    else if (job.state === "failed") this.#end(new Problem(job.problem, null));
+    else {
+      try {
+        this.#draw(await ask("GET", `v1/jobs/${job.id}/result`), what);
+        this.#end(null);
+      } catch (error) {
+        this.#end(/** @type {Error} */ (error));
+      }
+    }
+  }
+
+  async #cancel() {
+    try {
+      await ask("DELETE", `v1/jobs/${this.id}`);
+    } catch (error) {
+      this.#end(/** @type {Error} */ (error));
+    }
+  }
+
+  /**
+   * @param {any} result
+   * @param {string} what
+   */
+  #draw(result, what) {
+    const x = Float64Array.from(result.coordinates["network.lambda"]);
+    const { values } = result.data[what];
+    /** @type {(number | null)[][]} */
+    const runs = Array.isArray(values[0])
+      ? values[0].map((/** @type {unknown} */ _, /** @type {number} */ i) =>
+          values.map((/** @type {any} */ row) => row[i]),
+        )
+      : [values];
+    const several = runs.length > 1;
+    const colours = ofModes(runs.length);
+    const base = result.request.base ?? {};
+    const seed = (/** @type {number} */ i) => result.coordinates["network.seed"]?.[i] ?? base.network?.seed;
+    const lines = runs.map((run, i) => ({
+      label: `seed ${seed(i)}`,
+      values: run,
+      colour: several ? colours[i] : token("first"),
+      width: several ? 1 : 2,
+    }));
+    if (several) lines.push({ label: "mean", values: mean(runs), colour: token("ink"), width: 2.4 });
+    this.figure.element.hidden = false;
+    this.figure.heading.textContent = this.title;
+    this.figure.setLegend(
+      several
+        ? [
+            { label: `${runs.length} seeds`, colour: "", kind: "ramp", colours },
+            { label: "mean", colour: token("ink"), kind: "line" },
+          ]
+        : [{ label: this.title, colour: token("first"), kind: "line" }],
+    );
+    this.lines.setZoom(null);
+    this.lines.draw({
+      x,
+      xLabel: "λ",
+      xName: "λ",
+      lines,
+      yLabel: this.title,
+      yLog: what === "final_loss" || what === "convergence_time",
+    });
+    this.lines.setCursor(this.store.state.lambda);
+    this.figure.setNotes(
+      result.problems.length === 0
+        ? []
+        : [`${result.problems.length} points could not be computed: ${result.problems[0].detail}`],
+    );
+  }
+
+  /** @param {{ state: string, completed: number, total: number }} job */
+  #progress({ state, completed, total }) {
+    const box = byId("sweep-progress");
+    box.hidden = false;
+    byId("sweep-cancel").hidden = this.id === "" || FINAL.includes(state);
+    byId("sweep-run").disabled = !FINAL.includes(state);
+    box.querySelector("progress").value = completed / Math.max(1, total);
+    box.querySelector("span").textContent = `${state}, ${number(completed, 6)} of ${number(total, 6)}`;
+  }
+
+  /** @param {Error | null} error */
+  #end(error) {
+    this.#close();
+    byId("sweep-cancel").hidden = true;
+    byId("sweep-run").disabled = this.store.state.network !== "balanced";
+    if (error === null) return;
+    byId("sweep-progress").hidden = true;
+    tellProblem("sweep-problem", error);
+  }
+
+  #close() {
+    this.events?.close();
+    this.events = null;
+  }
+}
+
+/** @param {(number | null)[][]} runs */
+function mean(runs) {
+  return runs[0].map((_, at) => {
+    const known = runs.map((run) => run[at]).filter((value) => value !== null);
+    return known.length < runs.length ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  });
+}

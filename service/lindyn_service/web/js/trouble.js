@@ -1,0 +1,45 @@
+/** What went wrong, in words, where it matters. */
+
+import { Problem, Unreachable } from "./api.js";
+import { byId, make } from "./dom.js";
+import { duration } from "./format.js";
+
+/**
+ * Show a problem in its box, or clear it.
+ * @param {string} id
+ * @param {Error | null} error
+ * @param {number | null} [retryMs] when it is asked again
+ */
+export function tellProblem(id, error, retryMs = null) {
+  const box = byId(id);
+  box.hidden = error === null;
+  if (error === null) {
+    box.replaceChildren();
+    return;
+  }
+  const { title, text } = inWords(error);
+  const again = retryMs === null ? "" : ` Trying again in ${duration(retryMs)}.`;
+  box.dataset.code = error instanceof Problem ? error.code : error instanceof Unreachable ? "unreachable" : "page";
+  const message = `${text}${again}`;
+  if (box.dataset.shown !== message || box.childElementCount === 0)
+    box.replaceChildren(make("strong", {}, title), " ", message);
+  box.dataset.shown = message;
+}
+
+/** @param {Error} error */
+function inWords(error) {
+  if (error instanceof Unreachable) {
+    return {
+      title: "The service does not answer.",
+      text: "The pictures are of its last answer; it is asked again until it is back.",
+    };
+  }
+  if (error instanceof Problem) {
+    const detail = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
+    return {
+      title: `${error.title}.`,
+      text: /^[a-z]+[._]/.test(detail) ? detail : detail.charAt(0).toUpperCase() + detail.slice(1),
+    };
+  }
+  return { title: "This does not work.", text: error.message };
+}

@@ -1,0 +1,112 @@
+/**
+ * An answer in words: method, why, how exact, from where, how fast; and its warnings explained.
+ * @typedef {import("./api.js").Answer} Answer
+ */
+
+import { duration, number } from "./format.js";
+
+const SOURCES = /** @type {Record<string, string>} */ ({
+  hit: "Found in the cache",
+  miss: "Computed",
+  coalesced: "Computed once for several who asked",
+});
+
+/** @param {string} method */
+export function methodName(method) {
+  return (
+    /** @type {Record<string, string>} */ ({ exact: "Exact", flow: "Integrated", descent: "Simulated" })[method] ??
+    method
+  );
+}
+
+/** @param {Answer} answer */
+export function accuracy({ meta }) {
+  if (meta.method === "exact") return "closed form, errors of rounding only";
+  if (meta.method === "flow") return `errors about ${number(meta.diagnostics.error_estimate, 1)}, relative`;
+  return "as training does it, step by step";
+}
+
+/** @param {Answer} answer */
+export function provenance({ source, serverMs, totalMs }) {
+  return `${SOURCES[source] ?? source} in ${duration(serverMs)}, here after ${duration(totalMs)}`;
+}
+
+const EQUAL = 1e-9; // of the strongest: modes that are no more apart are one
+
+/** Which picture a warning belongs to, and what it means. */
+const EXPLAINED = /** @type {Record<string, { at: string, why: string, instead?: string }>} */ ({
+  saddle: {
+    at: "singular-values",
+    why: "This is a saddle: the start has no part along it, so nothing pulls on it. Exact learning stays for ever; another seed, or λ ≠ 0, mostly frees it.",
+  },
+  "ill-conditioned": {
+    at: "singular-values",
+    why: "Rounding errors of the weights themselves decide what happens later; only the part before is sure.",
+  },
+  "tolerance-not-met": { at: "loss", why: "" },
+  "irreducible-loss-unknown": { at: "loss", why: "" },
+  "no-samples": { at: "kernel", why: "", instead: "Without samples, the kernel is that of inputs X = Σₓₓ^½." },
+});
+
+/**
+ * Notes for the pictures, by their ids.
+ * @param {Answer} answer
+ * @param {number} horizon
+ * @returns {Map<string, string[]>}
+ */
+export function notes(answer, horizon) {
+  const found = new Map();
+  const add = (/** @type {string} */ id, /** @type {string} */ text) => found.set(id, [...(found.get(id) ?? []), text]);
+  for (const { code, detail } of grouped(answer.meta.warnings)) {
+    const { at, why, instead } = EXPLAINED[code] ?? { at: "loss", why: "" };
+    add(at, instead ?? `${capital(detail)}. ${why}`.trim());
+  }
+  const strengths = answer.meta.diagnostics.target?.singular_values ?? [];
+  if (
+    strengths.some(
+      (/** @type {number} */ each, /** @type {number} */ i) => i > 0 && strengths[i - 1] - each < EQUAL * strengths[0],
+    )
+  ) {
+    add(
+      "alignment",
+      "Some modes are equally strong: they share a plane, and no direction within it is the task’s own.",
+    );
+  }
+  const rounding = answer.meta.diagnostics.conditioning?.rounding_time;
+  if (typeof rounding === "number" && rounding < horizon) {
+    add("singular-values", `From t ≈ ${number(rounding)} on, rounding errors of the initial weights decide.`);
+  }
+  return found;
+}
+
+/**
+ * Warnings, those of several modes as one.
+ * @param {{ code: string, detail: string }[]} warnings
+ */
+export function grouped(warnings) {
+  const saddles = warnings.filter(({ code }) => code === "saddle");
+  if (saddles.length < 2) return warnings;
+  const modes = saddles.map(({ detail }) => /^mode (\d+)/.exec(detail)?.[1] ?? "?").join(", ");
+  const one = {
+    code: "saddle",
+    detail: `modes ${modes} have no overlap with the initial weights and are never learned`,
+  };
+  return [one, ...warnings.filter(({ code }) => code !== "saddle")];
+}
+
+/** @param {string} text */
+function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/**
+ * The regime that λ stands for, by its size against the task's strongest mode.
+ * @param {number | null} lambda
+ * @param {number} strongest
+ */
+export function regime(lambda, strongest) {
+  if (lambda === null) return "not balanced";
+  const ratio = Math.abs(lambda) / (2 * strongest || 1);
+  if (ratio < 0.05) return "rich";
+  return ratio < 0.75 ? "between rich and lazy" : "lazy";
+}

@@ -1,0 +1,106 @@
+"""What those who do not see or do not point get: axe's rules, names, the keyboard."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from support.browser import Explorer, until
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+GRAVE = ("serious", "critical")
+
+
+def assert_nothing_grave(page):
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in GRAVE] == []
+
+
+@pytest.fixture
+def injecting(service, browser):
+    """A page into which axe may be put, which the page's policy forbids to everybody else."""
+    pages = []
+
+    def opened(fragment="", **context):
+        page = Explorer(browser, service.url, bypass_csp=True, **context)
+        pages.append(page)
+        return page.open(fragment)
+
+    yield opened
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("fragment", ["", "#seed=5&stop=100&descent=true&sweep=true&forgetting=true"])
+def test_the_page(injecting, scheme, width, fragment):
+    page = injecting(fragment, color_scheme=scheme, viewport={"width": width, "height": 844})
+    assert_nothing_grave(page)
+
+
+@pytest.mark.parametrize("network", ["random", "weights"])
+@pytest.mark.parametrize("task", ["regression", "data"])
+def test_other_controls(injecting, network, task):
+    page = injecting()
+    page.select_option("#network", network)
+    page.select_option("#task", task)
+    assert_nothing_grave(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_tour_code_and_trouble(injecting, scheme):
+    page = injecting("#dims=5_5_3&task=spectrum&spectrum=2_1&stop=4", color_scheme=scheme)
+    page.fill("#lambda-number", "7")
+    page.fill("#stop", "")
+    assert_nothing_grave(page)
+    page.click("#tour-start")
+    assert_nothing_grave(page)
+    page.click("#tour-end")
+    page.click("#code-open")
+    assert_nothing_grave(page)
+
+
+def test_all_of_it_by_keyboard(explorer):
+    """Tab comes by everything that can be used, in the order of the page, and each has a name."""
+    page = explorer.open("#dims=5_5_5&task=spectrum&stop=4")
+    seen = []
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        focused = page.evaluate("document.activeElement.id || document.activeElement.className")
+        if seen and focused == seen[0]:
+            break
+        seen.append(focused)
+    for wanted in ("skip", "tour-start", "network", "lambda", "lambda-number", "play", "time", "zoom-in", "map"):
+        assert wanted in seen, seen
+    assert seen.index("lambda") < seen.index("play") < seen.index("time") < seen.index("map")
+    page.focus("#lambda")
+    explorer.drawn(lambda: page.keyboard.press("PageUp"))
+    page.focus("#play")
+    page.keyboard.press("Space")
+    until(page, "document.getElementById('play').getAttribute('aria-label') === 'Pause'")
+    page.keyboard.press("Space")
+    page.focus("#code-open")
+    page.keyboard.press("Enter")
+    assert page.locator("#code").is_visible()
+    page.focus("#tab-python")
+    page.keyboard.press("ArrowRight")
+    assert "curl" in page.inner_text("#code-text")
+    page.keyboard.press("Escape")
+    assert page.locator("#code").is_hidden()
+    assert page.evaluate("document.activeElement.id") == "code-open"
+
+
+def test_what_is_heard(explorer):
+    page = explorer.open("#dims=5_5_5&task=spectrum&stop=4&num=201&lambda=2&time=2")
+    for role, name in (
+        ("slider", "λ between rich and lazy"),
+        ("textbox", "Lambda, exact value"),
+        ("slider", "Time"),
+        ("slider", "Loss: time"),
+        ("button", "Play"),
+        ("group", "Zoom of the time axis"),
+        ("button", "Loss: save as PNG"),
+        ("img", "Matrix of 10 rows at t = 2: arrow keys read its entries"),
+    ):
+        assert page.get_by_role(role, name=name, exact=True).count() == 1, name
+    assert page.get_attribute("#lambda", "aria-valuetext") == "λ = 2"
+    assert page.get_attribute("#picture-singular-values .plot", "aria-valuetext").startswith("t = 2: target 1 5")

@@ -1,0 +1,185 @@
+"""Weights and data of one's own: chosen, dropped, pasted; and files that are none."""
+
+import io
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from support.browser import until
+from support.service import ask
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+
+def archive(save=np.savez, **arrays):
+    buffer = io.BytesIO()
+    save(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def as_csv(matrix, separator=","):
+    return "\n".join(separator.join(map(repr, row)) for row in np.asarray(matrix).tolist())
+
+
+def choose(page, selector, name, content):
+    page.set_input_files(selector, {"name": name, "mimeType": "application/octet-stream", "buffer": content})
+
+
+def drop(page, name, content):
+    """Drop a file on the page, as a file manager does."""
+    transfer = page.evaluate_handle(
+        """([name, bytes]) => {
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([new Uint8Array(bytes)], name));
+            return transfer;
+        }""",
+        [name, list(content)],
+    )
+    page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
+    assert page.locator("#drop").is_visible()
+    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
+    assert page.locator("#drop").is_hidden()
+
+
+def layers(rng, *widths):
+    return [rng.standard_normal((out, into)) for into, out in pairwise(widths)]
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(8)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize(("dtype", "order"), [("f8", "C"), ("<f4", "F"), (">f8", "C"), ("i4", "C")])
+def test_weights_of_ones_own(explorer, service, rng, save, dtype, order):
+    page = explorer.open("#task=spectrum&spectrum=2_1&dims=5_5_5&stop=2")
+    weights = [np.array(3 * layer, dtype=dtype, order=order) for layer in layers(rng, 4, 5, 3)]
+    page.select_option("#network", "weights")
+    content = archive(save, **{"layers.0": weights[0], "layers.1": weights[1]})
+    explorer.drawn(lambda: choose(page, "#weights-file", "init.npz", content))
+    assert page.inner_text("#weights-note") == "init.npz: 5 × 4, 3 × 5"
+    body = {
+        "network": {"kind": "weights", "weights": [layer.astype(float).tolist() for layer in weights]},
+        "task": {"kind": "spectrum", "singular_values": [2, 1], "seed": 1},
+        "times": {"stop": 2, "num": 200},
+        "quantities": ["excess_loss"],
+    }
+    with service.client() as client:
+        expected = ask(client, body)["quantities"]["excess_loss"]
+    assert np.allclose(explorer.table("loss")["excess loss"], expected, rtol=1e-6)
+    assert page.inner_text("#words").startswith("Integrated")
+
+
+def test_weights_dropped_anywhere_and_shared_by_link(explorer, rng):
+    page = explorer.open("#stop=3")
+    weights = layers(rng, 6, 2, 3)
+    explorer.drawn(lambda: drop(page, "mine.NPZ", archive(W1=weights[0], W2=weights[1])))
+    assert page.input_value("#network") == "weights"
+    table = explorer.table("loss")
+    page.click("#share")
+    other = explorer.another(page.evaluate("navigator.clipboard.readText()"))
+    page.close()
+    explorer.page = other
+    assert np.array_equal(explorer.table("loss")["excess loss"], table["excess loss"])
+
+
+def test_a_file_pasted(explorer, rng):
+    page = explorer.open("#stop=3")
+    content = archive(W1=rng.standard_normal((4, 3)), W2=rng.standard_normal((2, 4)))
+    paste = """(bytes) => {
+        const data = new DataTransfer();
+        data.items.add(new File([new Uint8Array(bytes)], "mine.npz"));
+        document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true }));
+    }"""
+    explorer.drawn(lambda: page.evaluate(paste, list(content)))
+    assert page.inner_text("#weights-note") == "mine.npz: 4 × 3, 2 × 4"
+
+
+def test_weights_pasted(explorer):
+    page = explorer.open("#task=spectrum&spectrum=2_1&stop=4")
+    page.select_option("#network", "weights")
+    assert page.inner_text("#words") == "Drop or paste your weights: the pictures follow."
+    explorer.drawn(lambda: page.fill("#weights-text", "[[[0.3, 0], [0, 0.3]], [[0.3, 0], [0, 0.3]]]"))
+    assert page.inner_text("#words").startswith("Exact")
+    assert page.inner_text("#regime") == "nearest: 0"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t", " "])
+def test_data_pasted(explorer, service, rng, separator):
+    page = explorer.open()
+    data = rng.standard_normal((30, 6))
+    page.select_option("#task", "data")
+    names = separator.join("abcdef")
+    explorer.drawn(lambda: page.fill("#data-text", f"{names}\n{as_csv(data, separator)}\n"))
+    explorer.drawn(lambda: page.fill("#targets", "2"))
+    assert page.inner_text("#data-note") == "pasted: 30 samples, 4 inputs, 2 targets"
+    assert page.input_value("#dims").startswith("4-")
+    stop = float(page.input_value("#stop"))
+    body = {
+        "network": {"kind": "balanced", "dims": [4, 8, 2], "lambda": 0, "scale": 0.01, "seed": 11},
+        "task": {"kind": "data", "inputs": data[:, :4].tolist(), "targets": data[:, 4:].tolist(), "whiten": True},
+        "times": {"stop": stop, "num": 200},
+        "quantities": ["loss"],
+    }
+    with service.client() as client:
+        expected = ask(client, body)["quantities"]["loss"]
+    assert np.array_equal(explorer.table("loss")["loss"], expected)
+
+
+def test_data_dropped(explorer, rng):
+    page = explorer.open()
+    inputs, targets = rng.standard_normal((25, 5)), rng.standard_normal((25, 3))
+    explorer.drawn(lambda: drop(page, "data.csv", as_csv(np.hstack([inputs, targets])).encode()))
+    assert page.inner_text("#data-note") == "data.csv: 25 samples, 7 inputs, 1 target"
+    explorer.drawn(lambda: drop(page, "data.npz", archive(inputs=inputs, targets=targets)))
+    assert page.inner_text("#data-note") == "data.npz: 25 samples, 5 inputs, 3 targets"
+    explorer.drawn(lambda: drop(page, "moments.npz", archive(sigma_yx=rng.standard_normal((3, 5)))))
+    assert page.inner_text("#data-note") == "moments.npz: sigma_yx, 3 × 5"
+    assert page.input_value("#dims").startswith("5-")
+
+
+def test_large_data_are_not_in_the_link(explorer, rng):
+    page = explorer.open()
+    drop(page, "large.csv", as_csv(rng.standard_normal((2000, 4)).round(3)).encode())
+    until(page, "document.getElementById('data-note').textContent.includes('2000 samples')")
+    until(page, "!document.body.classList.contains('computing')")
+    page.click("#share")
+    until(page, "document.getElementById('toast').textContent.includes('without your matrices')")
+    assert len(page.evaluate("navigator.clipboard.readText()")) < 300
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("notes.csv", b"one,two\nthree,four\n", "notes.csv: row 2, column 1 is no number"),
+        ("ragged.csv", b"1,2,3\n4,5\n", "ragged.csv: row 2 has 2 entries, the first has 3"),
+        ("empty.csv", b"\n\n", "empty.csv: there is nothing in it"),
+        ("one.csv", b"1\n2\n", "one.csv: it has one column"),
+        ("fake.npz", b"PK but no archive", "fake.npz: this is no npz file: it is not a zip archive"),
+        ("cut.npz", archive(W1=np.eye(3), W2=np.eye(3))[:-40], "cut.npz: this is no npz file"),
+        ("pickled.npz", archive(W1=np.array([print], dtype=object)), "only numbers are"),
+        ("complex.npz", archive(W1=np.eye(2) * 1j, W2=np.eye(2)), "expected real numbers"),
+        ("single.npz", archive(W1=np.eye(2)), "expected weights (W1, W2, …: two or more matrices)"),
+        ("unchained.npz", archive(W1=np.ones((2, 3)), W2=np.ones((4, 5))), "W2 takes 5 inputs, but W1 has 2 outputs"),
+        ("nan.npz", archive(W1=np.full((2, 2), np.nan), W2=np.eye(2)), "not finite"),
+        ("rows.npz", archive(inputs=np.ones((3, 2)), targets=np.ones((4, 1))), "inputs have 3 rows, targets 4"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and "." in value[:14] else "",
+)
+def test_files_that_cannot_be_taken(explorer, name, content, said):
+    page = explorer.open()
+    page.select_option("#network", "weights")
+    drop(page, name, content)
+    until(page, "document.getElementById('toast').textContent !== ''")
+    assert said in page.inner_text("#toast")
+    assert said in page.inner_text("#weights-note")
+    assert page.locator("#picture-loss .u-over").is_visible()
+
+
+@pytest.mark.parametrize("text", ["[[1, 2]", "[[[1, 2], [3]], [[1]]]", "3", '[[["a"]], [[1]]]', "[[[1]]]"])
+def test_text_that_is_no_weights(explorer, text):
+    page = explorer.open()
+    page.select_option("#network", "weights")
+    page.fill("#weights-text", text)
+    until(page, "document.getElementById('weights-note').classList.contains('wrong')")

@@ -1,0 +1,100 @@
+"""Sweeps from the page: a job with progress whose result is the API's; cancelled, refused, interrupted."""
+
+import re
+
+import numpy as np
+import pytest
+from support.browser import until
+from support.service import ask
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6&sweep=true"
+DONE = "document.getElementById('sweep-progress').textContent.includes('done')"
+
+
+def run(page, what="kernel_distance", **fields):
+    page.select_option("#sweep-what", what)
+    for name, value in fields.items():
+        page.fill(f"#sweep-{name.rstrip('_')}", str(value))
+    page.click("#sweep-run")
+
+
+def progress(page):
+    """How many points are done, of how many."""
+    found = re.search(r"(\d+) of (\d+)", page.inner_text("#sweep-progress"))
+    return (0, 0) if found is None else (int(found[1]), int(found[2]))
+
+
+def test_progress(explorer):
+    page = explorer.open(FIVE.replace("5_5_5", "40_40_40"))
+    run(page, from_=-4, to=4, points=60, seeds=10)
+    seen = set()
+    while "done" not in page.inner_text("#sweep-progress"):
+        seen.add(progress(page))
+        page.wait_for_timeout(20)
+    assert {total for _, total in seen} <= {0, 600}
+    assert len([done for done, _ in seen if 0 < done < 600]) >= 2
+
+
+def test_the_result_is_that_of_the_api(explorer, service):
+    page = explorer.open(FIVE)
+    run(page, from_=-4, to=4, points=41, seeds=6)
+    until(page, DONE)
+    page.locator("#picture-sweep .u-over").wait_for()
+    table = explorer.table("sweep")
+    assert np.allclose(table["lambda"], np.linspace(-4, 4, 41))
+    with service.client() as client:
+        for i, lam in ((3, -3.4), (40, 4.0)):
+            body = {
+                "network": {"kind": "balanced", "dims": [5, 5, 5], "lambda": lam, "scale": 0.1, "seed": 9},
+                "task": {"kind": "spectrum", "singular_values": [5, 4, 3, 2, 1], "seed": 1},
+                "times": [6.0],
+                "quantities": ["ntk_distance"],
+            }
+            expected = ask(client, body)["quantities"]["ntk_distance"][0]
+            assert np.isclose(table["seed 9"][i], expected, rtol=1e-9)
+    runs = np.array([table[f"seed {seed}"] for seed in range(7, 13)])
+    assert np.allclose(table["mean"], np.mean(runs, axis=0))
+    assert page.inner_text("#sweep-title") == "NTK distance at the horizon"
+    page.evaluate("scrollTo(0, 0)")
+    explorer.screenshot("explorer-sweep", full_page=True)
+
+
+def test_a_click_takes_a_lambda_over(explorer):
+    page = explorer.open(FIVE)
+    run(page, from_=-2, to=2, points=5)
+    until(page, DONE)
+    over = page.locator("#picture-sweep .u-over")
+    over.wait_for()
+    over.scroll_into_view_if_needed()
+    width = over.bounding_box()["width"]
+    explorer.drawn(lambda: over.click(position={"x": 0.75 * width, "y": 50}))
+    assert float(page.input_value("#lambda-number")) == pytest.approx(1.0, abs=0.02)
+
+
+def test_cancelling(explorer, service):
+    page = explorer.open(FIVE.replace("5_5_5", "60_60_60"))
+    run(page, what="final_loss", from_=-4, to=4, points=100, seeds=50)
+    until(page, "!document.getElementById('sweep-cancel').hidden")
+    page.click("#sweep-cancel")
+    until(page, "document.getElementById('sweep-progress').textContent.includes('cancelled')")
+    assert page.is_enabled("#sweep-run")
+    with service.client() as client:
+        assert client.get("/v1/jobs").json()["jobs"][0]["state"] == "cancelled"
+
+
+def test_senseless_sweeps_are_not_asked_for(explorer):
+    page = explorer.open(FIVE)
+    before = len(explorer.requests)
+    run(page, from_=3, to=1, points=5)
+    assert "“to” above “from”" in page.inner_text("#sweep-problem")
+    assert len(explorer.requests) == before
+
+
+def test_the_range_is_feasible(explorer):
+    page = explorer.open("#dims=5_5_3&task=spectrum&spectrum=3_1&stop=6&sweep=true")
+    assert page.input_value("#sweep-to") == "0"
+    explorer.drawn(lambda: page.fill("#dims", "3-5-5"))
+    assert page.input_value("#sweep-from") == "0"
+    assert page.input_value("#sweep-to") == "20"

@@ -1,0 +1,127 @@
+"""When things go wrong, the page says what, keeps its last pictures, and comes back by itself."""
+
+import pytest
+from support.browser import Explorer, until
+from support.processes import Service, long_trajectory
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
+SLOW = "#dims=180_180_180&task=spectrum&scale=0.1&seed=7&stop=6&num=2000"
+HIDDEN = "document.getElementById('problem').hidden"
+SHOWN = f"!{HIDDEN}"
+
+
+@pytest.fixture
+def troubled(service, browser):
+    """A page whose browser may complain of answers that are errors."""
+    page = Explorer(browser, service.url)
+    yield page
+    page.close()
+    assert [error for error in page.errors if "Failed to load resource" not in error] == []
+
+
+def test_a_busy_service(browser):
+    with Service(tcp=True, workers=1, queue=0) as busy:
+        explorer = Explorer(browser, busy.url)
+        page = explorer.open(FIVE)
+        later = busy.post_later(long_trajectory(3000))
+        busy.worker_at_work()
+        page.fill("#lambda-number", "3")
+        until(page, SHOWN)
+        assert page.inner_text("#problem").startswith("The service is busy.")
+        assert "Trying again in" in page.inner_text("#problem")
+        assert page.locator("#picture-loss .u-over").is_visible()
+        explorer.screenshot("trouble-busy")
+        assert later.result().status_code == 200
+        until(page, HIDDEN)
+        assert page.inner_text("#regime") == "between rich and lazy"
+        explorer.close()
+
+
+def test_the_service_gone_and_back(browser, free_port):
+    with Service(tcp=True, workers=1, port=free_port) as fleeting:
+        explorer = Explorer(browser, fleeting.url)
+        page = explorer.open(FIVE)
+        before = explorer.table("loss")
+        fleeting.kill()
+        page.fill("#lambda-number", "3")
+        until(page, SHOWN)
+        assert page.inner_text("#problem").startswith("The service does not answer.")
+        assert (explorer.table("loss")["excess loss"] == before["excess loss"]).all()
+        explorer.screenshot("trouble-gone")
+        fleeting.start()
+        fleeting.wait_until_ready()
+        until(page, HIDDEN)
+        assert (explorer.table("loss")["excess loss"] != before["excess loss"]).any()
+        explorer.close()
+
+
+def test_a_link_to_an_infeasible_lambda(troubled):
+    page = troubled.open_without_pictures("#dims=5_5_3&task=spectrum&spectrum=2_1&lambda=2")
+    until(page, SHOWN)
+    text = page.inner_text("#problem")
+    assert text.startswith("No balanced weights exist for these widths.")
+    assert "λ > 0 needs hidden ≤ out" in page.inner_text("#feasible")
+    assert page.get_attribute("#lambda-number", "aria-invalid") == "true"
+    troubled.drawn(lambda: page.fill("#lambda-number", "-2"))
+    assert page.locator("#problem").is_hidden()
+
+
+def test_refusals_are_shown_where_they_belong(troubled):
+    page = troubled.open(FIVE)
+    page.fill("#stop", "")
+    assert "expected a number above 0" in page.inner_text("#stop-problem")
+    page.fill("#stop", "60")
+    page.fill("#dims", "5-x")
+    assert "three widths" in page.inner_text("#dims-problem")
+    page.fill("#dims", "5-5-5")
+    page.check("#descent")
+    page.fill("#rate", "1")
+    until(page, "document.getElementById('descent-note').textContent.includes('diverged')")
+
+
+def test_a_link_with_nonsense(troubled):
+    page = troubled.open("#lambda=much&task=juggling&seed=7&W1=3x3.zzz")
+    until(page, "document.getElementById('toast').textContent.includes('cannot be read')")
+    assert page.input_value("#lambda-number") == "0"
+
+
+def test_what_takes_long_is_aborted_by_what_is_newer(troubled):
+    page = troubled.open(FIVE)
+    aborted = []
+    page.on("requestfailed", lambda request: aborted.append(request.failure))
+    page.evaluate(f"location.hash = {SLOW!r}")
+    page.wait_for_timeout(300)
+    troubled.drawn(lambda: page.fill("#dims", "5-5-5"))
+    assert aborted == ["net::ERR_ABORTED"]
+    assert page.locator("#problem").is_hidden()
+
+
+def test_a_proxy_that_answers_in_html(troubled):
+    page = troubled.open(FIVE)
+    page.route("**/v1/trajectories", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
+    page.fill("#lambda-number", "3")
+    until(page, SHOWN)
+    assert "Something between page and service answered. The answer is 502" in page.inner_text("#problem")
+
+
+def test_a_sweep_whose_events_are_cut(troubled):
+    """Where events do not pass, the job is asked for instead."""
+    page = troubled.open(f"{FIVE}&sweep=true")
+    page.route("**/events", lambda route: route.fulfill(status=502, body=""))
+    page.fill("#sweep-points", "11")
+    page.click("#sweep-run")
+    until(page, "document.getElementById('sweep-progress').textContent.includes('done')")
+    page.locator("#picture-sweep .u-over").wait_for()
+
+
+def test_a_sweep_that_is_refused(troubled):
+    page = troubled.open_without_pictures(f"{FIVE}&sweep=true&network=weights")
+    until(page, "document.getElementById('words').textContent.startsWith('Drop or paste your weights')")
+    assert page.is_disabled("#sweep-run")
+    page.select_option("#network", "balanced")
+    page.route("**/v1/sweeps", lambda route: route.abort())
+    page.click("#sweep-run")
+    until(page, "!document.getElementById('sweep-problem').hidden")
+    assert page.is_enabled("#sweep-run")

@@ -1,0 +1,116 @@
+"""A real browser: Debian's Chromium, driven by Playwright, that watches what a page does behind its pictures."""
+
+import csv
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from support.processes import PATIENCE_SECONDS
+
+CHROMIUM = Path("/usr/bin/chromium")
+SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
+_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Start the browser. Playwright's loop is that of the thread, so end it before other tests want one."""
+    assert CHROMIUM.exists(), f"{CHROMIUM} is missing: apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Explorer:
+    """A page of the explorer in a context of its own.
+
+    Attributes:
+        page: Playwright's page.
+        errors: what the console calls errors, and exceptions.
+        requests: addresses of all requests.
+    """
+
+    def __init__(self, browser: Browser, url: str, **context: Any) -> None:
+        options = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", "reduced_motion": "reduce"}
+        self._context = browser.new_context(**(options | context), permissions=["clipboard-read", "clipboard-write"])
+        self.url = url
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page = self._watched(self._context.new_page())
+
+    def another(self, address: str) -> Page:
+        """Open an address in another page of the same browser."""
+        page = self._watched(self._context.new_page())
+        page.goto(address)
+        until(page, _DRAWN)
+        return page
+
+    def open(self, fragment: str = "") -> Page:
+        """Open the explorer, and wait for its first pictures."""
+        self.page.goto(f"{self.url}/{fragment}")
+        until(self.page, _DRAWN)
+        return self.page
+
+    def open_without_pictures(self, fragment: str) -> Page:
+        """Open a link that cannot be answered."""
+        self.page.goto(f"{self.url}/{fragment}")
+        return self.page
+
+    def drawn(self, act: Callable[[], object]) -> None:
+        """Do something, and wait until another answer is drawn."""
+        before = self.page.evaluate(_DRAWN)
+        act()
+        until(self.page, f"{_DRAWN} > {before}")
+
+    def download(self, selector: str) -> bytes:
+        with self.page.expect_download() as waiting:
+            self.page.click(selector)
+        return Path(waiting.value.path()).read_bytes()
+
+    def table(self, picture: str) -> dict[str, np.ndarray]:
+        """The numbers of a picture by the names of its lines, as saved."""
+        content = self.download(f"#picture-{picture} .downloads button:has-text('CSV')").decode()
+        names, *rows = csv.reader(io.StringIO(content))
+        columns = zip(*rows, strict=True)
+        return {name: np.array(column, dtype=np.float64) for name, column in zip(names, columns, strict=True)}
+
+    def screenshot(self, name: str, **options: Any) -> None:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
+
+    def close(self) -> None:
+        self._context.close()
+
+    def _watched(self, page: Page) -> Page:
+        page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        return page
+
+
+_DRAWN = "Number(document.body?.dataset.drawn ?? 0)"
+
+
+def until(page: Page, expression: str, seconds: float = PATIENCE_SECONDS) -> None:
+    """Wait until an expression of JavaScript holds; Playwright's own way to wait is an eval, which the page forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < deadline, f"{expression} never held; the page says: {page.inner_text('main')[:500]}"
+        page.wait_for_timeout(20)
