@@ -75,7 +75,7 @@ def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     )
     folders = {name.split("/")[0] for name in names}
     assert {name for name in folders if not name.endswith(".dist-info")} == {"lindyn", "lindyn_service"}
-    assert not [name for name in names if "test" in name or "__pycache__" in name]
+    assert not [name for name in names if {"tests", "__pycache__"} & set(name.split("/"))]
 
 
 def test_the_client_is_small(wheel: Path) -> None:
