@@ -1,4 +1,5 @@
-"""Runs the notebooks, and makes a page of each: text, code, and what it shows. Fails where one fails.
+"""Runs the notebooks, and makes a page of each: text, code, and what it shows. Fails where one fails, warns, or shows
+no picture.
 
 nbconvert would bring its own styles, and scripts from elsewhere.
 """
@@ -10,6 +11,7 @@ from typing import Any
 
 import nbformat
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from nbclient import NotebookClient
 
@@ -46,9 +48,14 @@ def converted(notebook: nbformat.NotebookNode, stem: str) -> tuple[str, dict[str
                 parts.append(f"![{_caption(cell.source)}]({name})")
             elif "text/html" in data:
                 parts.append(f"<div markdown='0'>{_in_one_piece(data['text/html'])}</div>")
-            elif output.get("name") != "stderr":  # progress bars
+            elif output.get("name") == "stderr":  # progress bars
+                if "Warning" in output["text"]:
+                    raise PluginError(f"{stem}.ipynb warns: {output['text']}")
+            else:
                 text = data.get("text/plain", output.get("text", ""))
                 parts.append(f"```text\n{text.rstrip()}\n```")
+    if not pictures:
+        raise PluginError(f"{stem}.ipynb shows no picture")
     return "\n\n".join(parts) + "\n", pictures
 
 
