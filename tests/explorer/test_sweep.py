@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from support.browser import until
+from support.browser import JOB_SECONDS, until
 from support.service import ask
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
@@ -40,7 +40,7 @@ def test_progress(explorer):
 def test_the_result_is_that_of_the_api(explorer, service):
     page = explorer.open(FIVE)
     run(page, from_=-4, to=4, points=41, seeds=6)
-    until(page, DONE)
+    until(page, DONE, JOB_SECONDS)
     page.locator("#picture-sweep .u-over").wait_for()
     table = explorer.table("sweep")
     assert np.allclose(table["lambda"], np.linspace(-4, 4, 41))
@@ -64,7 +64,7 @@ def test_the_result_is_that_of_the_api(explorer, service):
 def test_a_click_takes_a_lambda_over(explorer):
     page = explorer.open(FIVE)
     run(page, from_=-2, to=2, points=5)
-    until(page, DONE)
+    until(page, DONE, JOB_SECONDS)
     over = page.locator("#picture-sweep .u-over")
     over.wait_for()
     over.scroll_into_view_if_needed()
@@ -76,9 +76,9 @@ def test_a_click_takes_a_lambda_over(explorer):
 def test_cancelling(explorer, service):
     page = explorer.open(FIVE.replace("5_5_5", "60_60_60"))
     run(page, what="final_loss", from_=-4, to=4, points=100, seeds=50)
-    until(page, "!document.getElementById('sweep-cancel').hidden")
+    until(page, "!document.getElementById('sweep-cancel').hidden", JOB_SECONDS)
     page.click("#sweep-cancel")
-    until(page, "document.getElementById('sweep-progress').textContent.includes('cancelled')")
+    until(page, "document.getElementById('sweep-progress').textContent.includes('cancelled')", JOB_SECONDS)
     assert page.is_enabled("#sweep-run")
     with service.client() as client:
         assert client.get("/v1/jobs").json()["jobs"][0]["state"] == "cancelled"

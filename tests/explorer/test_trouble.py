@@ -1,7 +1,7 @@
 """When things go wrong, the page says what, keeps its last pictures, and comes back by itself."""
 
 import pytest
-from support.browser import Explorer, until
+from support.browser import JOB_SECONDS, Explorer, until
 from support.processes import Service, long_trajectory
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
@@ -66,6 +66,24 @@ def test_a_link_to_an_infeasible_lambda(troubled):
     assert page.get_attribute("#lambda-number", "aria-invalid") == "true"
     troubled.drawn(lambda: page.fill("#lambda-number", "-2"))
     assert page.locator("#problem").is_hidden()
+    assert page.locator("#lambda-number-problem").count() == 0
+    assert page.get_attribute("#lambda-number", "aria-invalid") is None
+
+
+def test_an_answer_does_not_type_over_a_person(troubled):
+    page = troubled.open(FIVE)
+    held = []
+
+    def hold(route):
+        held.append(route)
+
+    page.route("**/v1/trajectories", hold)
+    page.fill("#stop", "5")
+    page.fill("#dims", "5-x")
+    page.wait_for_timeout(100)
+    troubled.drawn(held[0].continue_)
+    assert page.input_value("#dims") == "5-x"
+    assert "three widths" in page.inner_text("#dims-problem")
 
 
 def test_refusals_are_shown_where_they_belong(troubled):
@@ -112,7 +130,7 @@ def test_a_sweep_whose_events_are_cut(troubled):
     page.route("**/events", lambda route: route.fulfill(status=502, body=""))
     page.fill("#sweep-points", "11")
     page.click("#sweep-run")
-    until(page, "document.getElementById('sweep-progress').textContent.includes('done')")
+    until(page, "document.getElementById('sweep-progress').textContent.includes('done')", JOB_SECONDS)
     page.locator("#picture-sweep .u-over").wait_for()
 
 

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from support.processes import PATIENCE_SECONDS
 
+JOB_SECONDS = 120.0  # the first job of a service waits for workers of low priority
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
 _ARGUMENTS = (

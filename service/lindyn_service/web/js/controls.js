@@ -94,7 +94,7 @@ export class Controls {
   show(state) {
     for (const [id, name, , write] of FIELDS) {
       const field = byId(id);
-      if (document.activeElement === field && field.getAttribute("aria-invalid") !== "true") continue;
+      if (document.activeElement === field) continue; // nobody types over what a person types
       field.value = write === undefined ? minus(String(state[name])) : write(state[name]);
       if (field.type === "number") field.value = String(state[name]);
       mark(field, "");
@@ -109,6 +109,11 @@ export class Controls {
     byId("descent-settings").hidden = !state.descent;
     byId("levels-note").textContent = `${2 ** state.levels} items with ${2 ** state.levels} features`;
     byId("start").disabled = false;
+  }
+
+  /** What the service refused before, it does no longer. */
+  accept() {
+    if (document.getElementById("lambda-number-problem") !== null) mark(byId("lambda-number"), "");
   }
 
   /**

@@ -108,6 +108,7 @@ function received(answer, input) {
   shown = { ...input, answer };
   tellProblem("problem", null);
   controls.show(store.state);
+  controls.accept();
   draw();
   tell(answer, input.state);
   forgetting.follow(store.state, answer.meta.diagnostics.target?.singular_values ?? []);
