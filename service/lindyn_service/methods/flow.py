@@ -18,8 +18,8 @@ DEFAULT_RTOL = 1e-13
 
 _SMALLEST = 1e-140
 _MARGIN = 1e4  # of the promised error over that of a step
-_CHECK = 10.0  # how much looser the second integration is
-_SAFETY = 2.0  # of the error estimate over the distance to it: the two may err alike
+_CHECK = 30.0  # how much looser the second integration is
+_SAFETY = 3.0  # of the error estimate over the distance to it: the two may err alike
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class FlowRun:
         return Outcome(
             method="flow",
             reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "
-            f"{self.atol:.1g}; error at most about {error:.1g} (relative), by ten times looser integration",
+            f"{self.atol:.1g}; error at most about {error:.1g} (relative), by thirty times looser integration",
             lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
             times=problem.times,
             quantities=collected.quantities(),
@@ -119,7 +119,7 @@ class FlowRun:
         if error > _MARGIN * self.rtol:
             yield Warned(
                 "tolerance-not-met",
-                f"the error may be {error:.3g} (relative), by ten times looser integration; the tolerance is "
+                f"the error may be {error:.3g} (relative), by thirty times looser integration; the tolerance is "
                 f"{_MARGIN * self.rtol:g}: small differences of the weights grow in this run, as near a saddle",
             )
         yield from of_samples(self.problem)
