@@ -1,6 +1,6 @@
 """Network functions at many times from those at fewer, where that is as good as evaluating the solution."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +10,11 @@ from lindyn_service.dynamics.chebyshev import Interval
 from lindyn_service.dynamics.exact import Solution
 from lindyn_service.dynamics.tasks import EPS
 
+DEGREES = (48, 96, 192, 384)
+"""Of the polynomials; each has the nodes of those before it."""
+
 _FEWEST = 4  # times for each node, below which little is saved
-_USUAL = 96  # degree that most problems need
-_DEGREES = (48, _USUAL, 192, 384)  # each has the nodes of those before it
+_MOST = 6  # nodes for each pivot, above which interpolation takes as long as evaluation
 _LARGEST_SAMPLES = 2**22  # entries, 32 megabytes
 _BATCH_ENTRIES = 2**18
 _ROUNDING = 4 * EPS  # of an entry by evaluation, relative to the size of its terms
@@ -37,7 +39,19 @@ class Samples:
             yield part, self.interval.weights(times[part])
 
 
-def sample(solution: Solution, times: Float[np.ndarray, " time"]) -> Samples | None:
+def worthwhile(solution: Solution, n_times: int) -> tuple[int, ...]:
+    """Degrees with which interpolation at some number of times is faster than evaluation, and bounded in memory.
+
+    Source: 4 d n^2 floating-point operations a time at degree d and equal widths n, against about 10 n^3.
+    """
+    entries = len(solution.modes.u) * len(solution.modes.v)
+    most = min(n_times / _FEWEST, _MOST * len(solution.echelon.pivots), _LARGEST_SAMPLES / entries)
+    degrees = tuple(degree for degree in DEGREES if degree < most)
+    # most runs need the second one
+    return degrees if len(degrees) > 1 else ()
+
+
+def sample(solution: Solution, times: Float[np.ndarray, " time"], degrees: Sequence[int]) -> Samples | None:
     """Evaluate a solution at as many Chebyshev nodes as interpolation of the network function needs.
 
     The degree grows until the loss and the network function between the nodes are known as they are by evaluation: the
@@ -47,26 +61,26 @@ def sample(solution: Solution, times: Float[np.ndarray, " time"]) -> Samples | N
     Args:
         solution: of a problem on white inputs.
         times: ascending, in units of the time constant.
+        degrees: that may be tried, ascending, each a multiple of those before it.
 
     Returns:
-        The samples, or None where the times are too few to save anything, or the function too rough.
+        The samples, or None where the function is too rough for these degrees.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: the coefficients of an
     analytic function decay geometrically.
     """
     fastest = float(np.max(solution.modes.kappa))
-    if not fastest or times[0] == times[-1] or len(times) < _FEWEST * _USUAL:
+    if not fastest or times[0] == times[-1]:
         return None
-    entries = len(solution.modes.u) * len(solution.modes.v)
-    affordable = [d for d in _DEGREES if _FEWEST * d < len(times) and d * entries < _LARGEST_SAMPLES]
     found: _Evaluated | None = None
-    while affordable:
-        degree = affordable[0]
+    needed = 0.0
+    for degree in degrees:
+        if degree < needed:
+            continue
         found = _evaluate(solution, Interval(float(times[0]), float(times[-1]), 1 / fastest, degree), found)
-        if found.as_good_as_evaluation(solution.modes.s):
+        if found.has_decayed() and found.as_good_as_evaluation(solution.modes.s):
             return Samples(found.interval, found.strengths)
         needed = found.degree_needed()
-        affordable = [d for d in affordable[1:] if d >= needed]
     return None
 
 
@@ -77,6 +91,12 @@ class _Evaluated:
     interval: Interval
     strengths: Float[np.ndarray, "node out rank"]
     sizes: Float[np.ndarray, "node out rank"]
+
+    def has_decayed(self) -> bool:
+        """Whether the last coefficients may be rounding errors."""
+        degree = self.interval.degree
+        end = np.max(np.abs(self._coefficients(degree - _LAST, degree)))
+        return bool(end <= _WORSE * _ROUNDING * np.max(self.sizes))
 
     def as_good_as_evaluation(self, s: Float[np.ndarray, " mode"]) -> bool:
         """Whether neither the function nor the loss loses digits between the nodes."""

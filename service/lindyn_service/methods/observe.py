@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lindyn_service.dynamics.closed_form import ClosedForm
-from lindyn_service.dynamics.dense import Samples, sample
+from lindyn_service.dynamics.dense import Samples, sample, worthwhile
 from lindyn_service.dynamics.exact import Factors, Solution
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.objective import Objective
@@ -30,7 +30,7 @@ def observe(
     """Read quantities at ascending times, which are in units of the white-input problem's time constant."""
     collected = Collector(quantities, len(times))
     if INTERPOLATED.issuperset(quantities) and isinstance(solution, Solution):
-        samples = sample(solution, times)
+        samples = sample(solution, times, worthwhile(solution, len(times)))
         if samples is not None:
             _interpolate(samples, objective, times, quantities, collected)
             return collected
