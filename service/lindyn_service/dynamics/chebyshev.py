@@ -26,6 +26,10 @@ class Interval:
     unit: float
     degree: int
 
+    @property
+    def _ends(self) -> tuple[float, float]:
+        return float(np.log1p(self.first / self.unit)), float(np.log1p(self.last / self.unit))
+
     @cached_property
     def nodes(self) -> Float[np.ndarray, " node"]:
         """Chebyshev points of the second kind, ascending."""
@@ -34,7 +38,7 @@ class Interval:
     @cached_property
     def times(self) -> Float[np.ndarray, " node"]:
         """Times of the nodes; the ends are exact."""
-        start, stop = np.log1p(np.array([self.first, self.last]) / self.unit)
+        start, stop = self._ends
         times = self.unit * np.expm1(start + (stop - start) * (self.nodes + 1) / 2)
         times[[0, -1]] = self.first, self.last
         return times
@@ -44,7 +48,7 @@ class Interval:
 
         Source: Berrut and Trefethen (2004), 10.1137/S0036144502417715, equation (5.4).
         """
-        start, stop = np.log1p(np.array([self.first, self.last]) / self.unit)
+        start, stop = self._ends
         x = (2 * np.log1p(times / self.unit) - start - stop) / (stop - start)
         signs = 1.0 - 2.0 * (np.arange(self.degree + 1) % 2)
         signs[[0, -1]] /= 2
