@@ -178,9 +178,12 @@ def aligned(
 
     Source: Saxe et al. (2014), arXiv 1312.6120, section 1; thesis Theorem 3.2.1.
     """
-    first, second = _rows(modes.v, w1.T), _rows(modes.u, w2)
+    first = _rows(modes.v, w1.T)
+    if not _apart(first, first):
+        return None
+    second = _rows(modes.u, w2)
     shared, wider = len(modes.s), max(len(modes.v), len(modes.u))
-    if not (_apart(first, first) and _apart(second, second) and _apart(first, second)):
+    if not (_apart(second, second) and _apart(first, second)):
         return None
     first, second = first.lengthened(wider), second.lengthened(wider)
     directions = np.where((first.lengths >= second.lengths)[:, None], first.units, second.units)

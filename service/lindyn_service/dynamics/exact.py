@@ -8,17 +8,21 @@ overflows; no matrix but a positive definite one is inverted, and no width, rank
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float
-from scipy.linalg import blas, lapack
+from jaxtyping import Float
 
 from lindyn_service.dynamics.echelon import Echelon, echelon
 from lindyn_service.dynamics.modes import Modes, modes
 from lindyn_service.dynamics.scaling import Scaled, scale
+from lindyn_service.dynamics.triangular import gram, inverse_root_by_qr, inverse_roots, times_transposed
 
-_BATCH_ENTRIES = 2**16  # half a megabyte an array: the arrays of one batch stay in a core's cache
+_BATCH_ENTRIES = 2**17  # a megabyte an array: the arrays of one batch stay in a core's cache
 _LARGEST_RATIO = 1e3  # of a column to its Cholesky pivot, up to which a squared matrix is trusted
+_LARGEST_RATIO_OF_PRODUCTS = 30.0  # the same where its factor is not rounded before it is squared
+_NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
+_LARGEST_PRODUCTS = 2**20  # entries, eight megabytes: beyond, a matrix product for each time is faster
 
 
 @dataclass(frozen=True)
@@ -60,34 +64,44 @@ class Solution:
             still = np.zeros((len(times), n_in + len(self.modes.u), 1))
             return Factors(still[:, :n_in], still[:, n_in:])
         scaled = scale(self.modes, self.echelon, times)
-        gram_root = np.multiply(scaled.y, scaled.gram_weights[:, :, None], order="C")
-        gram = gram_root.transpose(0, 2, 1) @ gram_root
-        squares = np.einsum("tii->ti", gram)  # a view of the diagonals
-        squares += scaled.diagonal**2
-        norm = np.sqrt(squares)
-        inverse_root = _inverse_cholesky(gram)
-        for i in np.flatnonzero(_untrusted(inverse_root, norm)):
-            inverse_root[i] = _inverse_root_by_qr(gram_root[i], scaled.diagonal[i])
-        factors = self._rotate(scaled, out=gram_root)
-        for both, root in zip(factors, inverse_root, strict=True):
-            # row-major arrays seen from Fortran are transposed: in place, both @ root^T
-            blas.dtrmm(1.0, root.T, both.T, side=0, lower=0, trans_a=1, overwrite_b=1)
+        inverse_root = self._inverse_roots(scaled)
+        if not scaled.still:
+            inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
+        factors = times_transposed(self._rotate(scaled), inverse_root)
         return Factors(factors[:, :n_in], factors[:, n_in:])
 
-    def _rotate(self, scaled: Scaled, out: Float[np.ndarray, "time row pivot"]) -> Float[np.ndarray, "time row pivot"]:
+    def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
+        """Inverses of the lower Cholesky factors of K^T K + diag(diagonal)^2, by the cheapest way that is safe."""
+        n_pivots = len(self.echelon.pivots)
+        if scaled.still and self.echelon.lower.size * n_pivots <= _LARGEST_PRODUCTS:
+            matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
+            found, ratio = inverse_roots(matrices, scaled.diagonal)
+            doubtful = np.flatnonzero(ratio > _LARGEST_RATIO_OF_PRODUCTS)
+            if len(doubtful):
+                roots, diagonal = scaled.gram_root[doubtful], scaled.diagonal[doubtful]
+                found[doubtful], ratio[doubtful] = inverse_roots(gram(roots), diagonal)
+        else:
+            found, ratio = inverse_roots(gram(scaled.gram_root), scaled.diagonal)
+        for i in np.flatnonzero(ratio > _LARGEST_RATIO):
+            found[i] = inverse_root_by_qr(scaled.gram_root[i], scaled.diagonal[i])
+        return found
+
+    @cached_property
+    def _products(self) -> Float[np.ndarray, "row pivot_squared"]:
+        """Of all entries of each row of the echelon form: the Gram matrices are sums of these, weighted by time."""
+        lower = self.echelon.lower
+        return (lower[:, :, None] * lower[:, None, :]).reshape(len(lower), -1)
+
+    def _rotate(self, scaled: Scaled) -> Float[np.ndarray, "time row pivot"]:
         """Weigh the rows; go from eigenvectors of F to singular vectors of the task, input rows before output rows."""
-        m, n_in, n_rows = len(self.modes.s), len(self.modes.v), out.shape[1]
-        p, q, y = self.modes.p, self.modes.q, scaled.y
-        weights = scaled.row_weights[:, :, None]
-        grow, decay = y[:, :m], y[:, n_rows - m :][:, ::-1]
-        grown, decayed = weights[:, :m], weights[:, n_rows - m :][:, ::-1]
-        into, outward = out[:, :m], out[:, n_in : n_in + m]
-        np.multiply(p[:, None] * grown, grow, out=into)
-        np.multiply(q[:, None] * grown, grow, out=outward)
-        part = (q[:, None] * decayed) * decay
-        into += part
-        outward -= np.multiply(p[:, None] * decayed, decay, out=part)
-        extra = y[:, m : n_rows - m] * weights[:, m : n_rows - m]
+        m, n_in, n_rows = len(self.modes.s), len(self.modes.v), len(self.echelon.lower)
+        y, weights, combine = scaled.y, scaled.row_weights, _combine_still if scaled.still else _combine
+        grow, decay = weights[:, :m], weights[:, n_rows - m :][:, ::-1]
+        p, q = self.modes.p, self.modes.q
+        out = np.empty((len(weights), n_rows, y.shape[2]))
+        combine((p * grow, q * decay), y, out[:, :m])
+        combine((q * grow, -p * decay), y, out[:, n_in : n_in + m])
+        extra = y[:, m : n_rows - m] * weights[:, m : n_rows - m, None]
         out[:, m:n_in] = extra[:, : n_in - m]
         out[:, n_in + m :] = extra[:, n_in - m :]
         return out
@@ -116,29 +130,24 @@ def solve(
     return Solution(basis, echelon(basis.project(w1, w2)))
 
 
-def _inverse_cholesky(gram: Float[np.ndarray, "time pivot pivot"]) -> Float[np.ndarray, "time pivot pivot"]:
-    """Inverses of the lower Cholesky factors, in place; zeros where a matrix is not positive definite."""
-    for matrix in gram:
-        factor = matrix.T  # a row-major lower triangle is an upper one for Fortran
-        if lapack.dpotrf(factor, lower=0, overwrite_a=1, clean=0)[1]:
-            matrix[:] = 0.0
-        else:
-            lapack.dtrtri(factor, lower=0, overwrite_c=1)
-    return gram
+def _combine(
+    weights: tuple[Float[np.ndarray, "time mode"], Float[np.ndarray, "time mode"]],
+    y: Float[np.ndarray, "any_time row pivot"],
+    out: Float[np.ndarray, "time mode pivot"],
+) -> None:
+    """Weigh and add the two rows of each mode, which grow and decay."""
+    m = out.shape[1]
+    grow, decay = y[:, :m], y[:, y.shape[1] - m :][:, ::-1]
+    np.multiply(weights[0][:, :, None], grow, out=out)
+    out += weights[1][:, :, None] * decay
 
 
-def _untrusted(
-    inverse_root: Float[np.ndarray, "time pivot pivot"], norm: Float[np.ndarray, "time pivot"]
-) -> Bool[np.ndarray, " time"]:
-    """Where a pivot of the Cholesky factor is so small beside its column that rounding of the square matters."""
-    ratio = np.diagonal(inverse_root, axis1=1, axis2=2) * norm
-    return np.any((ratio == 0) | (ratio > _LARGEST_RATIO), axis=1)
-
-
-def _inverse_root_by_qr(
-    gram_root: Float[np.ndarray, "row pivot"], diagonal: Float[np.ndarray, " pivot"]
-) -> Float[np.ndarray, "pivot pivot"]:
-    """The same inverse root without squaring the condition number, where that is needed."""
-    upper = np.linalg.qr(np.concatenate([np.diag(diagonal), gram_root]), mode="r")
-    inverse, _ = lapack.dtrtri(upper, lower=0)
-    return (inverse * np.copysign(1.0, np.diagonal(inverse))).T
+def _combine_still(
+    weights: tuple[Float[np.ndarray, "time mode"], Float[np.ndarray, "time mode"]],
+    y: Float[np.ndarray, "1 row pivot"],
+    out: Float[np.ndarray, "time mode pivot"],
+) -> None:
+    """The same as a matrix product for each mode."""
+    m = out.shape[1]
+    rows = np.stack([y[0, :m], y[0, y.shape[1] - m :][::-1]], axis=1)
+    np.matmul(np.stack(weights, axis=2).transpose(1, 0, 2), rows, out=out.transpose(1, 0, 2))

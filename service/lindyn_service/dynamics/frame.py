@@ -16,6 +16,8 @@ Layers = tuple[Float[np.ndarray, "time _ _"], ...]
 class Frame:
     """What observables are read from; none of them depends on rotations of the hidden units.
 
+    A network function alone is one layer, of which those observables can be read that need no more.
+
     Attributes:
         objective: what the network is trained for.
         layers: W_1 v, the layers between as they are, and u^T W_L, each up to rotations of its hidden units.
@@ -38,7 +40,7 @@ class Frame:
     @cached_property
     def strengths(self) -> Float[np.ndarray, "time out rank"]:
         """The network function in the singular bases of the task, u^T W v."""
-        return self.above(0) @ self.layers[0]
+        return self.layers[0] if len(self.layers) == 1 else self.above(0) @ self.layers[0]
 
     def above(self, layer: int) -> Float[np.ndarray, "time out to"]:
         """The product of the layers after one, which is not the last."""

@@ -93,4 +93,6 @@ def times_root(
 
     Source: the definition of `Objective.root`.
     """
-    return matrix * root if isinstance(root, float) else matrix @ root
+    if isinstance(root, float):
+        return matrix if root == 1.0 else matrix * root
+    return matrix @ root

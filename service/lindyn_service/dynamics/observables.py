@@ -21,7 +21,7 @@ def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
     error = times_root(frame.strengths - frame.objective.best, frame.objective.root)
-    return 0.5 * np.einsum("tij,tij->t", error, error)
+    return 0.5 * _squared_norm(error)
 
 
 def loss(frame: Frame) -> Float[np.ndarray, " time"]:
@@ -175,6 +175,11 @@ def _all_modes(frame: Frame, values: Float[np.ndarray, "time reached"]) -> Float
     """Zeros for the modes outside the span of the inputs: min(in, out) modes in all."""
     n_modes = min(len(frame.objective.v), len(frame.objective.u))
     return np.pad(values, ((0, 0), (0, n_modes - values.shape[1])))
+
+
+def _squared_norm(matrices: Float[np.ndarray, "time row column"]) -> Float[np.ndarray, " time"]:
+    flat = matrices.reshape(len(matrices), -1)
+    return np.vecdot(flat, flat)
 
 
 def _gram(factor: Float[np.ndarray, "time rows hidden"]) -> Float[np.ndarray, "time rows rows"]:

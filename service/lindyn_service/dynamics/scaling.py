@@ -1,6 +1,7 @@
 """The moving coordinates of the exact solution, scaled so that no time overflows."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +10,7 @@ from lindyn_service.dynamics.echelon import Echelon
 from lindyn_service.dynamics.modes import Modes
 
 _LARGEST_EXPONENT = 300.0  # the square of e^300 is 1e260
+_NEGLIGIBLE = -230.0  # e^-230 is 1e-100: beside learned modes nothing, and no products of it are subnormal, thus slow
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,16 @@ class Scaled:
     the same rounding errors of its Cholesky factor (van der Sluis 1969, 10.1007/BF02165096).
     """
 
+    still: bool
     y: Float[np.ndarray, "any_time row pivot"]
     row_weights: Float[np.ndarray, "time row"]
     gram_weights: Float[np.ndarray, "time row"]
     diagonal: Float[np.ndarray, "time pivot"]
+
+    @cached_property
+    def gram_root(self) -> Float[np.ndarray, "time row pivot"]:
+        """K."""
+        return np.multiply(self.y, self.gram_weights[:, :, None], order="C")
 
 
 def scale(basis: Modes, reduced: Echelon, times: Float[np.ndarray, " time"]) -> Scaled:
@@ -56,7 +64,7 @@ def _unscaled(f: Float[np.ndarray, " row"], reduced: Echelon, t: Float[np.ndarra
     """The coordinates stay those at time 0, and only their weights move."""
     growth = np.exp(f * t)
     gram_weights = np.sqrt(t * phi(2 * np.abs(f) * t)) * np.maximum(growth, 1.0)
-    return Scaled(reduced.lower[None], growth, gram_weights, np.ones((len(t), len(reduced.pivots))))
+    return Scaled(True, reduced.lower[None], growth, gram_weights, np.ones((len(t), len(reduced.pivots))))
 
 
 def _in_units_of_growth(
@@ -67,6 +75,13 @@ def _in_units_of_growth(
     both_grow = (f[:, None] > 0) & (f[pivots] > 0)
     behind = np.where(both_grow, excess[:, None] - excess[pivots], row[:, None] - row[pivots])
     # an exponent would be positive only where `lower` is zero: above a pivot
-    y = np.exp(np.minimum(behind, 0.0) * t[:, :, None])
+    y = _decay(np.minimum(behind, 0.0) * t[:, :, None])
     y *= reduced.lower
-    return Scaled(y, np.exp(np.minimum(f, 0.0) * t), np.sqrt(t * phi(2 * np.abs(f) * t)), np.exp(-row[pivots] * t))
+    row_weights, gram_weights = _decay(np.minimum(f, 0.0) * t), np.sqrt(t * phi(2 * np.abs(f) * t))
+    return Scaled(False, y, row_weights, gram_weights, _decay(-row[pivots] * t))
+
+
+def _decay(exponent: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """e^exponent in place, zero where that is negligible."""
+    exponent[exponent < _NEGLIGIBLE] = -np.inf
+    return np.exp(exponent, out=exponent)

@@ -30,6 +30,10 @@ class Collector:
         if name in self._gathered:
             self._gathered[name] = self._filled(self._gathered[name], part, values)
 
+    def place(self, name: str, values: np.ndarray) -> None:
+        """Put a quantity's values at all times, which is asked for, without a copy."""
+        self._gathered[name] = values
+
     def quantities(self) -> dict[str, Any]:
         """All that was gathered, in the order of the names.
 

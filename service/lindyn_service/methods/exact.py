@@ -17,6 +17,7 @@ from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.errors import NotApplicableError, NotBalancedError
 from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
 from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.observe import factors_frame, observe
 from lindyn_service.methods.report import of_samples
 
 TOLERANCE = 1e-9
@@ -137,16 +138,18 @@ class ExactRun:
     def _observed(self, solution: ClosedForm) -> Collector:
         times = self.problem.times / self.time_constant
         objective = white_objective(self.white, solution.modes, self.problem.moments.samples)
-        collected = Collector(self.problem.quantities, len(times))
-        start = self.frame(objective, solution.at(np.zeros(1)), None)
-        for part, factors in solution.batches(times):
-            collected.observe(part, self.frame(objective, factors, start))
-        return collected
+        return observe(
+            solution,
+            objective,
+            times,
+            self.problem.quantities,
+            hidden=len(self.w1),
+            time_constant=self.problem.time_constant,
+        )
 
     def frame(self, objective: Objective, factors: Factors, start: Frame | None) -> Frame:
         """Put weights of the white-input problem into the frame that observables are read from."""
-        layers = (factors.into.transpose(0, 2, 1), factors.out)
-        return Frame(objective, layers, (len(self.w1),), self.problem.time_constant, start)
+        return factors_frame(objective, factors, len(self.w1), self.problem.time_constant, start)
 
     def _diagnostics(self, solution: ClosedForm, reached: Reach) -> dict[str, Any]:
         rounding_time = reached.rounding_time

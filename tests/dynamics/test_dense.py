@@ -1,0 +1,132 @@
+"""Interpolated network functions against evaluation and integration, and where interpolation has to be refused."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from support.oracle import exact_qqt
+from support.problems import Drawn
+
+from lindyn_service.dynamics.dense import DEGREES, sample, worthwhile
+from lindyn_service.dynamics.exact import Solution
+from lindyn_service.dynamics.initialization import balanced_weights
+
+
+def problem(dims: tuple[int, int, int], lam: float, scale: float, *, s: tuple[float, ...] = ()) -> Drawn:
+    rng = np.random.default_rng(sum(dims))
+    w1, w2 = balanced_weights(dims, lam, scale, rng)
+    sigma_yx = rng.standard_normal((dims[2], dims[0])) / np.sqrt(dims[0])
+    if s:
+        u, _, vt = np.linalg.svd(sigma_yx, full_matrices=False)
+        sigma_yx = (u * s) @ vt
+    return Drawn(w1, w2, sigma_yx, lam)
+
+
+def evaluated(solution: Solution, times: np.ndarray) -> np.ndarray:
+    return np.concatenate([f.out @ f.into.transpose(0, 2, 1) for _, f in solution.batches(times)])
+
+
+def interpolated(solution: Solution, times: np.ndarray) -> np.ndarray | None:
+    samples = sample(solution, times, DEGREES)
+    if samples is None:
+        return None
+    return np.concatenate([np.tensordot(weights, samples.strengths, 1) for _, weights in samples.batches(times)])
+
+
+def losses(solution: Solution, strengths: np.ndarray) -> np.ndarray:
+    error = strengths.copy()
+    modes = np.arange(len(solution.modes.s))
+    error[:, modes, modes] -= solution.modes.s
+    return 0.5 * np.sum(error * error, axis=(1, 2))
+
+
+CASES = [
+    (dims, lam, horizon)
+    for dims in ((5, 5, 5), (6, 3, 4), (4, 7, 9), (12, 12, 12))
+    for lam in (0.0, 1.0, -1.0, 20.0)
+    for horizon in (10.0, 1000.0)
+    if not (lam > 0 and dims[1] > dims[2]) and not (lam < 0 and dims[1] > dims[0])
+]
+
+
+@pytest.mark.parametrize(("dims", "lam", "horizon"), CASES, ids=str)
+def test_as_good_as_evaluation(dims, lam, horizon):
+    solution = problem(dims, lam, 0.3).solve()
+    times = np.linspace(0, horizon, 1701)
+    got = interpolated(solution, times)
+    if got is None:
+        return
+    expected = evaluated(solution, times)
+    size = np.linalg.norm(expected, axis=(1, 2)).max()
+    assert np.max(np.abs(got - expected)) <= 3e-14 * size
+    loss, known = losses(solution, got), losses(solution, expected)
+    floor = 1e-14 * size  # of the error of the network function, by evaluation
+    assert np.all(np.abs(loss - known) <= 2e-12 * known + 2 * floor * np.sqrt(2 * known) + floor**2)
+
+
+def test_most_generic_problems_are_interpolated():
+    times = np.linspace(0, 10, 1701)
+    assert all(sample(problem(dims, lam, 0.3).solve(), times, DEGREES) is not None for dims, lam, h in CASES if h == 10)
+
+
+def test_between_the_nodes_in_high_precision():
+    drawn = problem((3, 3, 3), 1.0, 0.4)
+    solution, times = drawn.solve(), np.linspace(0, 8, 1001)
+    got = interpolated(solution, times)
+    assert got is not None
+    for i in (1, 137, 500, 863):
+        p = exact_qqt(drawn.w1, drawn.w2, drawn.sigma_yx, drawn.lam, times[i])
+        expected = solution.modes.u.T @ p[3:, :3] @ solution.modes.v
+        assert np.max(np.abs(got[i] - expected)) <= 2e-14
+
+
+@pytest.mark.parametrize("scale", [1e-1, 1e-3, 1e-6, 1e-12, 30.0, 1e4])
+def test_small_values_keep_their_digits_beside_large_ones(scale):
+    """Early values of tiny weights, and late ones of huge weights, are never interpolated from the others' rounding."""
+    solution = problem((4, 4, 4), 0.0, scale, s=(2.0, 1.5, 1.0, 0.5)).solve()
+    times = np.linspace(0, 60, 3001)
+    got = interpolated(solution, times)
+    if got is None:
+        return
+    expected = evaluated(solution, times)
+    sizes = np.linalg.norm(expected, axis=(1, 2))
+    assert np.all(np.linalg.norm(got - expected, axis=(1, 2)) <= 1e-13 * sizes)
+
+
+def test_a_loss_of_small_modes_keeps_its_digits():
+    """Once mode 1 is learned the loss is that of mode 2, of which its rounding errors must not be seen."""
+    solution = problem((3, 3, 3), 0.0, 0.5, s=(1.0, 1e-7, 1e-8)).solve()
+    times = np.linspace(0, 2000, 4001)
+    got = interpolated(solution, times)
+    if got is not None:
+        assert np.allclose(losses(solution, got), losses(solution, evaluated(solution, times)), rtol=1e-7, atol=1e-28)
+
+
+@pytest.mark.parametrize(
+    ("times", "sigma"),
+    [(np.full(1000, 3.0), 1.0), (np.linspace(0, 10, 1000), 0.0)],
+    ids=["one time", "no rate"],
+)
+def test_nothing_to_interpolate(times, sigma):
+    drawn = problem((3, 3, 3), 0.0, 0.5)
+    assert sample(Drawn(drawn.w1, drawn.w2, sigma * drawn.sigma_yx, 0.0).solve(), times, DEGREES) is None
+
+
+def test_a_rough_run_is_left_to_evaluation():
+    """Tiny weights wait long and then learn at once: many nodes would be needed."""
+    assert sample(problem((4, 4, 4), 0.0, 1e-12).solve(), np.linspace(0, 60, 400), DEGREES) is None
+
+
+def test_few_times_and_small_networks_are_evaluated():
+    large, small = problem((60, 60, 60), 0.0, 0.1).solve(), problem((5, 5, 5), 0.0, 0.3).solve()
+    assert worthwhile(large, 1000)
+    assert not worthwhile(large, 100)
+    assert not worthwhile(small, 1000)
+
+
+def test_batches_cover_all_times_in_order():
+    samples = sample(problem((5, 5, 5), 1.0, 0.3).solve(), np.linspace(0, 10, 1701), DEGREES)
+    assert samples is not None
+    parts = [part for part, _ in samples.batches(np.linspace(0, 10, 1701))]
+    assert parts[0].start == 0
+    assert all(a.stop == b.start for a, b in pairwise(parts))
