@@ -7,8 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from anyio import TASK_STATUS_IGNORED, Event, create_task_group
 from anyio.abc import TaskStatus
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from lindyn_service import warmup
+from lindyn_service.access.keyring import Keyring
+from lindyn_service.access.keys import KeysError
 from lindyn_service.answer import Answers, Limits
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.memory import MemoryCache
@@ -16,11 +19,13 @@ from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import analyses, health, jobs, middleware, openapi, problems, trajectories
+from lindyn_service.http.access import Access
+from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.jobs.background import Equipment, background_jobs
 from lindyn_service.jobs.runner import MOST_AT_ONCE
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.settings import Settings, SettingsError
+from lindyn_service.settings import Settings, SettingsError, listed
 from lindyn_service.translate.encode import VERSION
 
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
@@ -34,7 +39,7 @@ def create_app(settings: Settings) -> FastAPI:
     When `app.state.stopping` is set, it ends its work in the grace time and refuses more.
 
     Raises:
-        SettingsError: an address cannot be understood.
+        SettingsError: an address cannot be understood, or the file of keys not be used.
     """
     if settings.redis_url is not None:
         _redis_cache(settings, settings.redis_url)
@@ -47,7 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
-    app.add_middleware(middleware.RequestLog)
+    _add_middleware(app, settings)
     problems.install(app)
     openapi.install(app)
     app.include_router(trajectories.router)
@@ -55,6 +60,29 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(jobs.router)
     app.include_router(health.router)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last that is added is the outermost."""
+    origins = listed(settings.cors_origins)
+    app.add_middleware(Access, _keyring(settings), listed(settings.allowed_hosts), origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"],
+            expose_headers=["ETag", "Location", "Retry-After", "Server-Timing", "X-Cache", "X-Request-ID"],
+        )
+    app.add_middleware(middleware.RequestLog)
+    app.add_middleware(SecurityHeaders)
+
+
+def _keyring(settings: Settings) -> Keyring | None:
+    try:
+        return None if settings.api_keys_file is None else Keyring(settings.api_keys_file)
+    except KeysError as error:
+        raise SettingsError(f"LINDYN_API_KEYS_FILE: {error}") from None
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """All settings of the service, from environment variables with the prefix LINDYN_."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -34,6 +35,23 @@ class Settings(BaseSettings):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe line logged.")
     ] = "info"
+
+    api_keys_file: Annotated[
+        Path | None,
+        Field(description="File of API keys, one a line by `lindyn-service key NAME`; none: no key is needed."),
+    ] = None
+    allow_anonymous: Annotated[
+        bool, Field(description="Listen beyond this machine without keys; else that is refused.")
+    ] = False
+    allowed_hosts: Annotated[
+        str,
+        Field(
+            description="Host names, with commas, that a service without keys answers to besides localhost; * for all."
+        ),
+    ] = ""
+    cors_origins: Annotated[
+        str, Field(description="Web pages of other sites that may ask: https://host, with commas; * for all.")
+    ] = ""
 
     workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = os.cpu_count() or 1
     queue: Annotated[
@@ -115,4 +133,30 @@ def load() -> Settings:
             f"LINDYN_PROCESSES is {chosen.processes}: several processes share cache and jobs by LINDYN_REDIS_URL and "
             "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
         )
+    refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
     return chosen
+
+
+def listed(text: str) -> frozenset[str]:
+    """The parts of a setting that is a list."""
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def refuse_open_address(chosen: Settings, host: str) -> None:
+    """Refuse to let everybody in by accident.
+
+    Raises:
+        SettingsError: whoever reaches the address would need no key.
+    """
+    if chosen.api_keys_file is None and not chosen.allow_anonymous and not _is_loopback(host):
+        raise SettingsError(
+            f"LINDYN_HOST is {host}: without keys, everybody who reaches it could use the service; set "
+            "LINDYN_API_KEYS_FILE, or LINDYN_ALLOW_ANONYMOUS=1 where something else decides who reaches it"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -76,13 +76,21 @@ class JobStore:
             retry=Retry(NoBackoff(), 0),
         )
 
-    async def create(self, kind: str, request: bytes, total: int) -> Job:
-        """Queue a job.
+    async def create(self, kind: str, request: bytes, total: int, owner: str | None) -> Job:
+        """Queue a job of somebody.
 
         Raises:
             TooManyJobsError: too many wait or run already.
         """
-        job = Job(id=secrets.token_hex(16), kind=kind, state="queued", completed=0, total=total, created=time.time())
+        job = Job(
+            id=secrets.token_hex(16),
+            kind=kind,
+            state="queued",
+            completed=0,
+            total=total,
+            created=time.time(),
+            owner=owner,
+        )
         async with self._answers():
             active = await self._redis.scard(self._active)
             if active >= self._most_active:
@@ -101,10 +109,10 @@ class JobStore:
         async with self._answers():
             return _job(job_id, await self._redis.hgetall(self._key(job_id)))
 
-    async def latest(self, most: int) -> list[Job]:
-        """Find the latest jobs."""
+    async def latest(self, owner: str | None, most: int) -> list[Job]:
+        """Find the latest jobs of somebody."""
         async with self._answers():
-            ids = [name.decode() for name in await self._redis.zrevrange(self._jobs, 0, most - 1)]
+            ids = [name.decode() for name in await self._redis.zrevrange(self._of(owner), 0, most - 1)]
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
                 pipe.hgetall(self._key(job_id))
@@ -172,6 +180,7 @@ class JobStore:
                     key = self._key(name.decode())
                     await self._redis.delete(key, f"{key}:request", f"{key}:result")
                     await self._redis.zrem(self._jobs, name)
+                    await self._redis.zrem(self._of(None if job is None else job.owner), name)
                     await self._redis.srem(self._active, name)
 
     async def aclose(self) -> None:
@@ -182,6 +191,9 @@ class JobStore:
     def _active(self) -> str:
         return f"{self._jobs}:active"
 
+    def _of(self, owner: str | None) -> str:
+        return f"{self._jobs}:of:{owner or ''}"
+
     def _key(self, job_id: str) -> str:
         return f"{self._jobs}:{job_id}"
 
@@ -191,6 +203,7 @@ class JobStore:
         pipe.set(f"{self._key(job.id)}:request", request)
         pipe.hset(self._key(job.id), mapping=fields)
         pipe.zadd(self._jobs, {job.id: job.created})
+        pipe.zadd(self._of(job.owner), {job.id: job.created})
         pipe.sadd(self._active, job.id)
         await pipe.execute()
 
