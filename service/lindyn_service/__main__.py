@@ -33,7 +33,7 @@ def main() -> None:
         signal.signal(ending, _leave)
     try:
         chosen = settings.load()
-        log.configure(chosen.log_level)
+        log.configure(chosen.log_level, chosen.log_format)
         if chosen.processes > 1:
             supervise(chosen)
         sockets = _sockets(chosen)

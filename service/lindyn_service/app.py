@@ -1,8 +1,10 @@
 """The composition root: everything is constructed here, from settings."""
 
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from anyio import TASK_STATUS_IGNORED, Event, create_task_group
 from anyio.abc import TaskStatus
@@ -18,13 +20,15 @@ from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.http import analyses, health, jobs, middleware, openapi, problems, trajectories
+from lindyn_service.http import analyses, health, jobs, metrics, middleware, openapi, problems, trajectories
 from lindyn_service.http.access import Access
 from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.jobs.background import Equipment, background_jobs
 from lindyn_service.jobs.runner import MOST_AT_ONCE
 from lindyn_service.jobs.store import JobStore
+from lindyn_service.metrics import Metrics, share
+from lindyn_service.sampling import sample
 from lindyn_service.settings import Settings, SettingsError, listed
 from lindyn_service.translate.encode import VERSION
 
@@ -52,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.state.settings = settings
+    app.state.metrics = _metrics(settings)
     _add_middleware(app, settings)
     problems.install(app)
     openapi.install(app)
@@ -59,6 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(analyses.router)
     app.include_router(jobs.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     return app
 
 
@@ -74,8 +80,15 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
             allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"],
             expose_headers=["ETag", "Location", "Retry-After", "Server-Timing", "X-Cache", "X-Request-ID"],
         )
-    app.add_middleware(middleware.RequestLog)
+    app.add_middleware(middleware.RequestLog, app.state.metrics)
     app.add_middleware(SecurityHeaders)
+
+
+def _metrics(settings: Settings) -> Metrics:
+    if settings.process is None:
+        return Metrics()
+    share(settings.process)
+    return Metrics(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
 
 
 def _keyring(settings: Settings) -> Keyring | None:
@@ -94,6 +107,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         settings.deadline_seconds,
         grace_seconds=settings.grace_seconds,
         warm_up=warmup.solve_something,
+        observe=app.state.metrics.stage,
     )
     limits = Limits(settings.max_answer_bytes, settings.max_work_bytes, settings.max_flops, settings.deadline_seconds)
     async with AsyncExitStack() as stack:
@@ -101,7 +115,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         shared = None if url is None else _redis_cache(settings, url)
         if shared is not None:
             stack.push_async_callback(shared.aclose)
-        answers = Answers(engine, MemoryCache(settings.memory_cache_bytes), shared, limits)
+        memory = MemoryCache(settings.memory_cache_bytes)
+        answers = Answers(engine, memory, shared, limits, app.state.metrics.stage)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
         app.state.sweep_limits = SweepLimits(
@@ -111,6 +126,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping)
+        tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
         yield
 
 

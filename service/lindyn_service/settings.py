@@ -29,12 +29,18 @@ class Settings(BaseSettings):
     processes: Annotated[
         int, Field(ge=1, le=64, description="Services that share the address, each with its workers; needs redis_url.")
     ] = 1
+    process: Annotated[
+        int | None, Field(ge=0, description="Which of several processes this is; set by the one that starts them.")
+    ] = None
     stop_with_stdin: Annotated[
         bool, Field(description="Stop when standard input ends (a private service's lifeline).")
     ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe line logged.")
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="Form of log lines; json has one object a line.")
+    ] = "text"
 
     api_keys_file: Annotated[
         Path | None,

@@ -62,6 +62,11 @@ class ProcessEngine:
         deadline_seconds: how long a call may take from its admission, time in the queue included.
         grace_seconds: how long admitted work may go on when the context is left.
         warm_up: runs once in each new worker, such as a small computation that imports what later ones need.
+        observe: is told how many seconds each call spent in `queue`, and each attempt in `compute`.
+
+    Attributes:
+        crashes: workers that died at a computation.
+        ended: workers that are gone: crashed, or killed at a deadline or cancellation.
     """
 
     def __init__(
@@ -72,7 +77,11 @@ class ProcessEngine:
         *,
         grace_seconds: float = 5.0,
         warm_up: Callable[[], object] = worker.prepare,
+        observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
     ) -> None:
+        self.crashes = 0
+        self.ended = 0
+        self._observe = observe
         self._workers = workers
         self._queue = queue
         self._deadline_seconds = deadline_seconds
@@ -168,11 +177,17 @@ class ProcessEngine:
 
     async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):
+            started = current_time()
             async with self._slot():
+                self._observe("queue", current_time() - started)
+                started = current_time()
                 try:
                     return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
                 except BrokenWorkerProcess:
+                    self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
+                finally:
+                    self._observe("compute", current_time() - started)
         raise WorkerLostError(
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."
@@ -195,7 +210,9 @@ class ProcessEngine:
 
     def _count(self) -> None:
         """Take the slots of workers that died."""
-        self._warm &= _living()
+        living = _living()
+        self.ended += len(self._warm - living)
+        self._warm &= living
         self._slots.total_tokens = min(len(self._warm), self._workers)
 
     def _mend(self) -> None:

@@ -32,6 +32,7 @@ return 1
 FINISH = f"""{_FINISHED}
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'finished', ARGV[1], 'problem', ARGV[3])
 redis.call('SREM', KEYS[2], ARGV[4])
+redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
 return 1
 """
 PROGRESS = """
@@ -44,6 +45,7 @@ redis.call('HSET', KEYS[1], 'cancel', '1')
 if s == 'queued' then
     redis.call('HSET', KEYS[1], 'state', 'cancelled', 'finished', ARGV[1])
     redis.call('SREM', KEYS[2], ARGV[2])
+    redis.call('HINCRBY', KEYS[3], 'cancelled', 1)
 end
 return 1
 """
@@ -132,6 +134,18 @@ class JobStore:
         created = {job_id: score or 0.0 for job_id, score in zip(ids, scores, strict=True)}
         return sorted(ids, key=created.__getitem__)
 
+    async def counts(self) -> tuple[dict[State, int], dict[State, int]]:
+        """How many jobs wait and run, and how many ended, ever, in which state."""
+        ids = await self.active()
+        async with self._answers():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hgetall(self._ended)
+            for job_id in ids:
+                pipe.hget(self._key(job_id), "state")
+            ended, *states = await pipe.execute()
+        active: dict[State, int] = {"queued": states.count(b"queued"), "running": states.count(b"running")}
+        return active, {state: int(ended.get(state.encode(), 0)) for state in FINAL}
+
     async def start(self, job_id: str) -> None:
         """Note that a job runs."""
         await self._script(START, job_id, time.time())
@@ -191,6 +205,10 @@ class JobStore:
     def _active(self) -> str:
         return f"{self._jobs}:active"
 
+    @property
+    def _ended(self) -> str:
+        return f"{self._jobs}:ended"
+
     def _of(self, owner: str | None) -> str:
         return f"{self._jobs}:of:{owner or ''}"
 
@@ -209,7 +227,7 @@ class JobStore:
 
     async def _script(self, script: str, job_id: str, *arguments: object) -> int:
         async with self._answers():
-            return await self._redis.eval(script, 2, self._key(job_id), self._active, *map(str, arguments))
+            return await self._redis.eval(script, 3, self._key(job_id), self._active, self._ended, *map(str, arguments))
 
     @asynccontextmanager
     async def _answers(self) -> AsyncGenerator[None]:
