@@ -72,6 +72,7 @@ class _Server(uvicorn.Server):
 def _server(chosen: settings.Settings) -> _Server:
     # the application pulls in numpy and FastAPI, which worker processes do not need to run this file
     from lindyn_service.app import create_app  # noqa: PLC0415
+    from lindyn_service.patience import impatient  # noqa: PLC0415
 
     app = create_app(chosen)
     config = uvicorn.Config(
@@ -80,6 +81,7 @@ def _server(chosen: settings.Settings) -> _Server:
         port=chosen.port,
         log_config=None,
         access_log=False,
+        http=impatient(chosen.head_seconds, chosen.stalled_seconds),
         server_header=False,
         timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
     )

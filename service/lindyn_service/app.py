@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from anyio import TASK_STATUS_IGNORED, Event, create_task_group
@@ -14,6 +15,7 @@ from starlette.middleware.cors import CORSMiddleware
 from lindyn_service import warmup
 from lindyn_service.access.keyring import Keyring
 from lindyn_service.access.keys import KeysError
+from lindyn_service.access.rate import Rates
 from lindyn_service.answer import Answers, Limits
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.memory import MemoryCache
@@ -23,6 +25,7 @@ from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import analyses, health, jobs, metrics, middleware, openapi, problems, trajectories
 from lindyn_service.http.access import Access
 from lindyn_service.http.headers import SecurityHeaders
+from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.jobs.background import Equipment, background_jobs
 from lindyn_service.jobs.runner import MOST_AT_ONCE
@@ -33,6 +36,10 @@ from lindyn_service.settings import Settings, SettingsError, listed
 from lindyn_service.translate.encode import VERSION
 
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
+_REDIS_URL = (
+    "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
+    "got something else (not shown, it may hold a password)"
+)
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last that is added is the outermost."""
     origins = listed(settings.cors_origins)
+    app.state.rates = _rates(settings)
+    app.add_middleware(Throttle, app.state.rates)
     app.add_middleware(Access, _keyring(settings), listed(settings.allowed_hosts), origins)
     if origins:
         app.add_middleware(
@@ -82,6 +91,19 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(middleware.RequestLog, app.state.metrics)
     app.add_middleware(SecurityHeaders)
+
+
+def _rates(settings: Settings) -> Rates:
+    """Counted together by services that share a Redis; a private Valkey is that of one service, which counts itself."""
+    try:
+        return Rates(
+            settings.key_requests_per_minute,
+            settings.key_requests_at_once,
+            settings.redis_url,
+            settings.redis_timeout_seconds,
+        )
+    except ValueError:
+        raise SettingsError(_REDIS_URL) from None
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -106,11 +128,12 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         settings.queue,
         settings.deadline_seconds,
         grace_seconds=settings.grace_seconds,
-        warm_up=warmup.solve_something,
+        warm_up=partial(warmup.solve_something, settings.worker_memory_bytes),
         observe=app.state.metrics.stage,
     )
     limits = Limits(settings.max_answer_bytes, settings.max_work_bytes, settings.max_flops, settings.deadline_seconds)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(app.state.rates.aclose)
         url = await _redis_url(settings, stack)
         shared = None if url is None else _redis_cache(settings, url)
         if shared is not None:
@@ -170,6 +193,7 @@ def _job_store(settings: Settings, url: str) -> JobStore:
         url,
         namespace="lindyn",
         most_active=settings.max_jobs,
+        most_of_one=settings.key_max_jobs,
         keep_seconds=settings.job_seconds,
         timeout_seconds=4 * settings.redis_timeout_seconds,
     )
@@ -190,7 +214,7 @@ async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callab
         MOST_AT_ONCE * workers,
         settings.job_deadline_seconds,
         grace_seconds=0.0,
-        warm_up=warmup.yield_to_others,
+        warm_up=partial(warmup.yield_to_others, settings.worker_memory_bytes),
     ) as engine:
         yield engine, lambda: workers
 
@@ -206,7 +230,4 @@ def _redis_cache(settings: Settings, url: str) -> RedisCache:
             retry_seconds=1.0,
         )
     except ValueError:
-        raise SettingsError(
-            "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
-            "got something else (not shown, it may hold a password)"
-        ) from None
+        raise SettingsError(_REDIS_URL) from None

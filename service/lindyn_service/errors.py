@@ -140,6 +140,36 @@ class TooLargeError(ServiceError):
     title = "The request is too large"
 
 
+class RateLimitedError(ServiceError):
+    """A key is used more than is allowed.
+
+    Args:
+        detail: as always.
+        retry_after_seconds: when there is room again.
+    """
+
+    code = "rate-limited"
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SlowBodyError(ServiceError):
+    """The body did not arrive in time."""
+
+    code = "slow-body"
+    status = 408
+    title = "The body took too long"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Nothing more is read from this connection."""
+        return {"Connection": "close"}
+
+
 class BusyError(ServiceError):
     """The queue for the workers is full."""
 

@@ -59,10 +59,34 @@ class Settings(BaseSettings):
         str, Field(description="Web pages of other sites that may ask: https://host, with commas; * for all.")
     ] = ""
 
+    key_requests_per_minute: Annotated[
+        int, Field(ge=0, description="Requests of one key in a minute; more get 429; 0 for no limit.")
+    ] = 6_000
+    key_requests_at_once: Annotated[
+        int,
+        Field(ge=0, description="Requests of one key served at once by each process; more get 429; 0 for no limit."),
+    ] = 64
+    key_max_jobs: Annotated[
+        int, Field(ge=0, description="Jobs of one key that may wait or run; more get 429; 0 for no limit.")
+    ] = 20
+    head_seconds: Annotated[
+        float, Field(gt=0, le=3_600, description="Longest time for the head of a request; then the connection ends.")
+    ] = 10.0
+    body_seconds: Annotated[
+        float, Field(gt=0, le=3_600, description="Longest time for the body of a request; then 408.")
+    ] = 60.0
+    stalled_seconds: Annotated[
+        float, Field(gt=0, le=3_600, description="How long a client may take nothing of its answer.")
+    ] = 30.0
+
     workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = os.cpu_count() or 1
     queue: Annotated[
         int, Field(ge=0, le=100_000, description="Computations that may wait for a worker; more get 503.")
     ] = 64
+    worker_memory_bytes: Annotated[
+        int,
+        Field(ge=128 * _MEBIBYTE, description="Memory of each worker process, on Linux; what takes more gets 422."),
+    ] = 8192 * _MEBIBYTE
     deadline_seconds: Annotated[
         float,
         Field(gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."),

@@ -62,11 +62,7 @@ class ProcessEngine:
         deadline_seconds: how long a call may take from its admission, time in the queue included.
         grace_seconds: how long admitted work may go on when the context is left.
         warm_up: runs once in each new worker, such as a small computation that imports what later ones need.
-        observe: is told how many seconds each call spent in `queue`, and each attempt in `compute`.
-
-    Attributes:
-        crashes: workers that died at a computation.
-        ended: workers that are gone: crashed, or killed at a deadline or cancellation.
+        observe: is told the seconds of each attempt in `queue` and in `compute`.
     """
 
     def __init__(
@@ -79,8 +75,7 @@ class ProcessEngine:
         warm_up: Callable[[], object] = worker.prepare,
         observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
     ) -> None:
-        self.crashes = 0
-        self.ended = 0
+        self.crashes, self.ended = 0, 0  # workers that died at a computation; all that are gone
         self._observe = observe
         self._workers = workers
         self._queue = queue
@@ -177,17 +172,17 @@ class ProcessEngine:
 
     async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):
-            started = current_time()
+            asked = current_time()
             async with self._slot():
-                self._observe("queue", current_time() - started)
-                started = current_time()
+                began = current_time()
+                self._observe("queue", began - asked)
                 try:
                     return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
                 finally:
-                    self._observe("compute", current_time() - started)
+                    self._observe("compute", current_time() - began)
         raise WorkerLostError(
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."
@@ -210,9 +205,8 @@ class ProcessEngine:
 
     def _count(self) -> None:
         """Take the slots of workers that died."""
-        living = _living()
-        self.ended += len(self._warm - living)
-        self._warm &= living
+        self.ended += len(self._warm - _living())
+        self._warm &= _living()
         self._slots.total_tokens = min(len(self._warm), self._workers)
 
     def _mend(self) -> None:

@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import JobsUnavailableError, TooManyJobsError
+from lindyn_service.errors import JobsUnavailableError, RateLimitedError, TooManyJobsError
 
+RETRY_SECONDS = 10
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
 
 _FINISHED = "local s = redis.call('HGET', KEYS[1], 'state')\n" + "if not s or {} then return 0 end\n".format(
@@ -58,6 +59,7 @@ class JobStore:
         url: `redis://`, `rediss://` or `unix://`.
         namespace: begins every key.
         most_active: jobs that may wait or run.
+        most_of_one: those of one owner; 0 for no such limit.
         keep_seconds: how long a job is kept after its end.
         timeout_seconds: longest wait for each step of a call.
 
@@ -65,10 +67,18 @@ class JobStore:
     """
 
     def __init__(
-        self, url: str, *, namespace: str, most_active: int, keep_seconds: float, timeout_seconds: float
+        self,
+        url: str,
+        *,
+        namespace: str,
+        most_active: int,
+        most_of_one: int,
+        keep_seconds: float,
+        timeout_seconds: float,
     ) -> None:
         self._jobs = f"{namespace}:jobs"
         self._most_active = most_active
+        self._most_of_one = most_of_one
         self._keep_seconds = keep_seconds
         self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
@@ -83,6 +93,7 @@ class JobStore:
 
         Raises:
             TooManyJobsError: too many wait or run already.
+            RateLimitedError: too many of this owner do.
         """
         job = Job(
             id=secrets.token_hex(16),
@@ -97,6 +108,13 @@ class JobStore:
             active = await self._redis.scard(self._active)
             if active >= self._most_active:
                 raise TooManyJobsError(f"{active} jobs wait or run, at most {self._most_active} may; try again later")
+            if owner is not None and self._most_of_one:
+                own = await self._redis.zintercard(2, [self._of(owner), self._active])
+                if own >= self._most_of_one:
+                    raise RateLimitedError(
+                        f"{own} jobs of {owner} wait or run, at most {self._most_of_one} may; wait, or cancel one",
+                        RETRY_SECONDS,
+                    )
             await self._write(job, request)
         return job
 
