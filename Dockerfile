@@ -24,6 +24,7 @@ ENV PATH=/opt/venv/bin:${PATH} \
     PYTHONUNBUFFERED=1 \
     LINDYN_HOST=0.0.0.0 \
     LINDYN_PORT=8000
+# 0.0.0.0 needs LINDYN_API_KEYS_FILE, or LINDYN_ALLOW_ANONYMOUS=1 where the port is published to this machine only.
 # by number, so that an orchestrator can tell that it is not root
 USER 10001:10001
 EXPOSE 8000

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from lindyn_service import log, settings
+from lindyn_service.access import command
 from lindyn_service.supervisor import supervise, wait_for_end_of_stdin
 
 if TYPE_CHECKING:
@@ -23,16 +24,22 @@ _log = logging.getLogger("lindyn_service")
 
 
 def main() -> None:
-    """Read the settings and serve until a signal, or until standard input ends where it is the lifeline."""
+    """Make a key (`key NAME`), or serve until a signal, or until standard input ends where it is the lifeline."""
+    if sys.argv[1:2] == ["key"]:
+        command.main(sys.argv[2:])
+        return
     # uvicorn raises the signal that stopped it again when all is done, and that is a success
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _leave)
     try:
         chosen = settings.load()
-        log.configure(chosen.log_level)
+        log.configure(chosen.log_level, chosen.log_format)
         if chosen.processes > 1:
             supervise(chosen)
         sockets = _sockets(chosen)
+        for each in sockets or ():
+            if each.family != socket.AF_UNIX:
+                settings.refuse_open_address(chosen, each.getsockname()[0])
         server = _server(chosen)
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
@@ -65,6 +72,7 @@ class _Server(uvicorn.Server):
 def _server(chosen: settings.Settings) -> _Server:
     # the application pulls in numpy and FastAPI, which worker processes do not need to run this file
     from lindyn_service.app import create_app  # noqa: PLC0415
+    from lindyn_service.patience import impatient  # noqa: PLC0415
 
     app = create_app(chosen)
     config = uvicorn.Config(
@@ -73,6 +81,8 @@ def _server(chosen: settings.Settings) -> _Server:
         port=chosen.port,
         log_config=None,
         access_log=False,
+        http=impatient(chosen.head_seconds, chosen.stalled_seconds),
+        server_header=False,
         timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
     )
     return _Server(app, config)

@@ -82,7 +82,15 @@ def normalise(operation: Operation[R], request: R) -> tuple[R, str]:
 class Answers:
     """Answers requests, each distinct one computed once; an async context manager."""
 
-    def __init__(self, engine: Engine, memory: MemoryCache, shared: RedisCache | None, limits: Limits) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        memory: MemoryCache,
+        shared: RedisCache | None,
+        limits: Limits,
+        observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
+    ) -> None:
+        self._observe = observe
         self._engine = engine
         self._memory = memory
         self._shared = shared
@@ -182,7 +190,9 @@ class Answers:
             del self._flights[name]
 
     async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> tuple[bytes, Source]:
+        started = time.perf_counter()
         body = await self._lookup(name)
+        self._observe("lookup", time.perf_counter() - started)
         if body is not None:
             return body, "hit"
         async with self._turn(str(name)) as elsewhere:

@@ -1,29 +1,56 @@
 """The composition root: everything is constructed here, from settings."""
 
 import logging
+import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
 
 from anyio import TASK_STATUS_IGNORED, Event, create_task_group
 from anyio.abc import TaskStatus
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
 from lindyn_service import warmup
+from lindyn_service.access.keyring import Keyring
+from lindyn_service.access.keys import KeysError
+from lindyn_service.access.rate import Rates
 from lindyn_service.answer import Answers, Limits
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.http import analyses, assets, explorer, health, jobs, middleware, openapi, problems, trajectories
+from lindyn_service.http import (
+    analyses,
+    assets,
+    explorer,
+    health,
+    jobs,
+    metrics,
+    middleware,
+    openapi,
+    problems,
+    trajectories,
+)
+from lindyn_service.http.access import Access
+from lindyn_service.http.headers import SecurityHeaders
+from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.jobs.background import Equipment, background_jobs
 from lindyn_service.jobs.runner import MOST_AT_ONCE
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.settings import Settings, SettingsError
+from lindyn_service.metrics import Metrics, share
+from lindyn_service.sampling import sample
+from lindyn_service.settings import Settings, SettingsError, listed
 from lindyn_service.translate.encode import VERSION
 
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
+_REDIS_URL = (
+    "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
+    "got something else (not shown, it may hold a password)"
+)
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     When `app.state.stopping` is set, it ends its work in the grace time and refuses more.
 
     Raises:
-        SettingsError: an address cannot be understood.
+        SettingsError: an address cannot be understood, or the file of keys not be used.
     """
     if settings.redis_url is not None:
         _redis_cache(settings, settings.redis_url)
@@ -48,15 +75,70 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     app.state.assets = assets.load()
-    app.add_middleware(middleware.RequestLog)
+    app.state.metrics = _metrics(settings)
+    _add_middleware(app, settings)
     problems.install(app)
     openapi.install(app)
     app.include_router(trajectories.router)
     app.include_router(analyses.router)
     app.include_router(jobs.router)
     app.include_router(health.router)
+    app.include_router(metrics.router)
     app.include_router(explorer.router)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """The last that is added is the outermost."""
+    origins = listed(settings.cors_origins)
+    app.state.rates = _rates(settings)
+    app.add_middleware(Throttle, app.state.rates)
+    app.add_middleware(Access, _keyring(settings), listed(settings.allowed_hosts), origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-None-Match", "Last-Event-ID", "X-Request-ID"],
+            expose_headers=[
+                "ETag",
+                "Location",
+                "Retry-After",
+                "Server-Timing",
+                "X-Cache",
+                "X-Lindyn-Version",
+                "X-Request-ID",
+            ],
+        )
+    app.add_middleware(middleware.RequestLog, app.state.metrics)
+    app.add_middleware(SecurityHeaders)
+
+
+def _rates(settings: Settings) -> Rates:
+    """Counted together by services that share a Redis; a private Valkey is that of one service, which counts itself."""
+    try:
+        return Rates(
+            settings.key_requests_per_minute,
+            settings.key_requests_at_once,
+            settings.redis_url,
+            settings.redis_timeout_seconds,
+        )
+    except ValueError:
+        raise SettingsError(_REDIS_URL) from None
+
+
+def _metrics(settings: Settings) -> Metrics:
+    if settings.process is None:
+        return Metrics()
+    share(settings.process)
+    return Metrics(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+
+
+def _keyring(settings: Settings) -> Keyring | None:
+    try:
+        return None if settings.api_keys_file is None else Keyring(settings.api_keys_file)
+    except KeysError as error:
+        raise SettingsError(f"LINDYN_API_KEYS_FILE: {error}") from None
 
 
 @asynccontextmanager
@@ -67,15 +149,18 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         settings.queue,
         settings.deadline_seconds,
         grace_seconds=settings.grace_seconds,
-        warm_up=warmup.solve_something,
+        warm_up=partial(warmup.solve_something, settings.worker_memory_bytes),
+        observe=app.state.metrics.stage,
     )
     limits = Limits(settings.max_answer_bytes, settings.max_work_bytes, settings.max_flops, settings.deadline_seconds)
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(app.state.rates.aclose)
         url = await _redis_url(settings, stack)
         shared = None if url is None else _redis_cache(settings, url)
         if shared is not None:
             stack.push_async_callback(shared.aclose)
-        answers = Answers(engine, MemoryCache(settings.memory_cache_bytes), shared, limits)
+        memory = MemoryCache(settings.memory_cache_bytes)
+        answers = Answers(engine, memory, shared, limits, app.state.metrics.stage)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
         app.state.sweep_limits = SweepLimits(
@@ -85,6 +170,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping)
+        tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
         yield
 
 
@@ -128,6 +214,7 @@ def _job_store(settings: Settings, url: str) -> JobStore:
         url,
         namespace="lindyn",
         most_active=settings.max_jobs,
+        most_of_one=settings.key_max_jobs,
         keep_seconds=settings.job_seconds,
         timeout_seconds=4 * settings.redis_timeout_seconds,
     )
@@ -148,7 +235,7 @@ async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callab
         MOST_AT_ONCE * workers,
         settings.job_deadline_seconds,
         grace_seconds=0.0,
-        warm_up=warmup.yield_to_others,
+        warm_up=partial(warmup.yield_to_others, settings.worker_memory_bytes),
     ) as engine:
         yield engine, lambda: workers
 
@@ -164,7 +251,4 @@ def _redis_cache(settings: Settings, url: str) -> RedisCache:
             retry_seconds=1.0,
         )
     except ValueError:
-        raise SettingsError(
-            "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
-            "got something else (not shown, it may hold a password)"
-        ) from None
+        raise SettingsError(_REDIS_URL) from None

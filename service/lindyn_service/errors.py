@@ -14,12 +14,17 @@ class ServiceError(Exception):
     code: ClassVar[str] = "internal"
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
-    retry_after_seconds: ClassVar[int | None] = None
+    retry_after_seconds: int | None = None
 
     def __init__(self, detail: str, errors: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(detail)
         self.detail = detail
         self.errors = errors
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of the answer."""
+        return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
 
     def __reduce__(self) -> tuple[type["ServiceError"], tuple[str, tuple[tuple[str, str], ...]]]:
         """Travel whole from a worker process."""
@@ -32,6 +37,35 @@ class MalformedBodyError(ServiceError):
     code = "malformed-body"
     status = 400
     title = "The body cannot be read"
+
+
+class _AccessError(ServiceError):
+    """Args: challenge: what a client that understands WWW-Authenticate is told (RFC 6750)."""
+
+    def __init__(self, detail: str, challenge: str = "") -> None:
+        super().__init__(detail)
+        self._challenge = challenge
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The challenge (RFC 9110, section 11.6.1)."""
+        return {"WWW-Authenticate": ", ".join(filter(None, ('Bearer realm="lindyn"', self._challenge)))}
+
+
+class UnauthorizedError(_AccessError):
+    """No key was sent, or one that is not known."""
+
+    code = "unauthorized"
+    status = 401
+    title = "A key is needed"
+
+
+class ForbiddenError(_AccessError):
+    """The caller is known, and may not do this."""
+
+    code = "forbidden"
+    status = 403
+    title = "Not allowed"
 
 
 class NotFoundError(ServiceError):
@@ -104,6 +138,36 @@ class TooLargeError(ServiceError):
     code = "too-large"
     status = 422
     title = "The request is too large"
+
+
+class RateLimitedError(ServiceError):
+    """A key is used more than is allowed.
+
+    Args:
+        detail: as always.
+        retry_after_seconds: when there is room again.
+    """
+
+    code = "rate-limited"
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, detail: str, retry_after_seconds: int) -> None:
+        super().__init__(detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class SlowBodyError(ServiceError):
+    """The body did not arrive in time."""
+
+    code = "slow-body"
+    status = 408
+    title = "The body took too long"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Nothing more is read from this connection."""
+        return {"Connection": "close"}
 
 
 class BusyError(ServiceError):

@@ -1,8 +1,44 @@
-"""Log lines: time, level, logger, message, on standard error."""
+"""Log lines on standard error, as text or as JSON; `extra={"fields": {...}}` are fields of their own in both."""
 
 import logging
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pythonjsonlogger.json import JsonFormatter
+
+LogFormat = Literal["text", "json"]
 
 
-def configure(level: str) -> None:
+def configure(level: str, form: LogFormat) -> None:
     """Set up logging of the process once, at start-up."""
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Json() if form == "json" else _Text())
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+
+
+class _Text(logging.Formatter):
+    """Time, level, logger, message, and the fields as name=value."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """One line."""
+        return " ".join((super().formatMessage(record), *(f"{k}={v}" for k, v in _fields(record).items())))
+
+
+class _Json(JsonFormatter):
+    """One object a line; errors with their trace."""
+
+    def __init__(self) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]
+            "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields={"asctime": "time", "levelname": "level"}
+        )
+
+    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
+        """Lift the fields to the others."""
+        return {**log_data, **log_data.pop("fields", {})}
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    return getattr(record, "fields", {})

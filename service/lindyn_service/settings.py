@@ -1,6 +1,7 @@
 """All settings of the service, from environment variables with the prefix LINDYN_."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,17 +29,64 @@ class Settings(BaseSettings):
     processes: Annotated[
         int, Field(ge=1, le=64, description="Services that share the address, each with its workers; needs redis_url.")
     ] = 1
+    process: Annotated[
+        int | None, Field(ge=0, description="Which of several processes this is; set by the one that starts them.")
+    ] = None
     stop_with_stdin: Annotated[
         bool, Field(description="Stop when standard input ends (a private service's lifeline).")
     ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], Field(description="Least severe line logged.")
     ] = "info"
+    log_format: Annotated[
+        Literal["text", "json"], Field(description="Form of log lines; json has one object a line.")
+    ] = "text"
+
+    api_keys_file: Annotated[
+        Path | None,
+        Field(description="File of API keys, one a line by `lindyn-service key NAME`; none: no key is needed."),
+    ] = None
+    allow_anonymous: Annotated[
+        bool, Field(description="Listen beyond this machine without keys; else that is refused.")
+    ] = False
+    allowed_hosts: Annotated[
+        str,
+        Field(
+            description="Host names, with commas, that a service without keys answers to besides localhost; * for all."
+        ),
+    ] = ""
+    cors_origins: Annotated[
+        str, Field(description="Web pages of other sites that may ask: https://host, with commas; * for all.")
+    ] = ""
+
+    key_requests_per_minute: Annotated[
+        int, Field(ge=0, description="Requests of one key in a minute; more get 429; 0 for no limit.")
+    ] = 6_000
+    key_requests_at_once: Annotated[
+        int,
+        Field(ge=0, description="Requests of one key served at once by each process; more get 429; 0 for no limit."),
+    ] = 64
+    key_max_jobs: Annotated[
+        int, Field(ge=0, description="Jobs of one key that may wait or run; more get 429; 0 for no limit.")
+    ] = 20
+    head_seconds: Annotated[
+        float, Field(gt=0, le=3_600, description="Longest time for the head of a request; then the connection ends.")
+    ] = 10.0
+    body_seconds: Annotated[
+        float, Field(gt=0, le=3_600, description="Longest time for the body of a request; then 408.")
+    ] = 60.0
+    stalled_seconds: Annotated[
+        float, Field(gt=0, le=3_600, description="How long a client may take nothing of its answer.")
+    ] = 30.0
 
     workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = os.cpu_count() or 1
     queue: Annotated[
         int, Field(ge=0, le=100_000, description="Computations that may wait for a worker; more get 503.")
     ] = 64
+    worker_memory_bytes: Annotated[
+        int,
+        Field(ge=128 * _MEBIBYTE, description="Memory of each worker process, on Linux; what takes more gets 422."),
+    ] = 8192 * _MEBIBYTE
     deadline_seconds: Annotated[
         float,
         Field(gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."),
@@ -115,4 +163,30 @@ def load() -> Settings:
             f"LINDYN_PROCESSES is {chosen.processes}: several processes share cache and jobs by LINDYN_REDIS_URL and "
             "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
         )
+    refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
     return chosen
+
+
+def listed(text: str) -> frozenset[str]:
+    """The parts of a setting that is a list."""
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def refuse_open_address(chosen: Settings, host: str) -> None:
+    """Refuse to let everybody in by accident.
+
+    Raises:
+        SettingsError: whoever reaches the address would need no key.
+    """
+    if chosen.api_keys_file is None and not chosen.allow_anonymous and not _is_loopback(host):
+        raise SettingsError(
+            f"LINDYN_HOST is {host}: without keys, everybody who reaches it could use the service; set "
+            "LINDYN_API_KEYS_FILE, or LINDYN_ALLOW_ANONYMOUS=1 where something else decides who reaches it"
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,18 +39,23 @@ def supervise(chosen: Settings) -> NoReturn:
         signal.signal(ending, stop)
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
-    children = [_start(listening) for _ in range(chosen.processes)]
+    with tempfile.TemporaryDirectory(prefix="lindyn-metrics-") as metrics:
+        _keep_alive(listening, chosen.processes, metrics, stopping)
+    sys.exit()
+
+
+def _keep_alive(listening: socket.socket, count: int, metrics: str, stopping: threading.Event) -> None:
+    children = [_start(listening, i, metrics) for i in range(count)]
     while not stopping.wait(POLL_SECONDS):
         for i, child in enumerate(children):
             if child.poll() is not None:
                 _log.warning("process %d ended with code %d; starting another", child.pid, child.returncode)
                 stopping.wait(RESTART_SECONDS)
-                children[i] = _start(listening)
+                children[i] = _start(listening, i, metrics)
     for child in children:
         child.terminate()
     for child in children:
         child.wait()
-    sys.exit()
 
 
 def wait_for_end_of_stdin(then: Callable[[], None]) -> None:
@@ -69,9 +75,15 @@ def _listen(chosen: Settings) -> socket.socket:
         raise SettingsError(f"LINDYN_PORT: cannot listen on {chosen.host}:{chosen.port}: {error}") from error
 
 
-def _start(listening: socket.socket) -> subprocess.Popen[bytes]:
+def _start(listening: socket.socket, place: int, metrics: str) -> subprocess.Popen[bytes]:
     descriptor = listening.fileno()
-    own = {"LINDYN_PROCESSES": "1", "LINDYN_DESCRIPTOR": str(descriptor), "LINDYN_STOP_WITH_STDIN": "true"}
+    own = {
+        "LINDYN_PROCESSES": "1",
+        "LINDYN_PROCESS": str(place),
+        "LINDYN_DESCRIPTOR": str(descriptor),
+        "LINDYN_STOP_WITH_STDIN": "true",
+        "PROMETHEUS_MULTIPROC_DIR": metrics,
+    }
     return subprocess.Popen(
         [sys.executable, "-m", "lindyn_service"],
         env={**os.environ, **own},

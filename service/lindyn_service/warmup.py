@@ -6,13 +6,15 @@ import numpy as np
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service.engine.worker import limit_memory
 from lindyn_service.translate.trajectory import trajectory
 
 _JOB_NICENESS = 15
 
 
-def solve_something() -> None:
-    """Solve a small problem with all quantities, and encode it both ways."""
+def solve_something(memory_bytes: int) -> None:
+    """Bound the memory of this process, solve a small problem with all quantities, and encode it both ways."""
+    limit_memory(memory_bytes)
     document = {
         "network": {"kind": "balanced", "dims": [3, 2, 3], "lambda": 1.0, "seed": 0},
         "task": np.eye(3),
@@ -24,7 +26,7 @@ def solve_something() -> None:
     trajectory(request, "", "npz")
 
 
-def yield_to_others() -> None:
+def yield_to_others(memory_bytes: int) -> None:
     """The same in a worker process for jobs, which leaves the processor to whoever answers requests."""
     os.nice(_JOB_NICENESS)
-    solve_something()
+    solve_something(memory_bytes)

@@ -1,5 +1,6 @@
 """A service that cannot be what it is asked to be says so in one sentence, and ends."""
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,13 @@ def refusal(**settings: str) -> str:
         ({"deadline_seconds": "soon"}, ["LINDYN_DEADLINE_SECONDS", "valid number", "'soon'"]),
         ({"log_level": "loud"}, ["LINDYN_LOG_LEVEL", "'debug'", "'loud'"]),
         ({"redis_url": "redis://:s3cret@host:port/0"}, ["LINDYN_REDIS_URL", "redis://", "unix://"]),
+        ({"host": "0.0.0.0"}, ["LINDYN_HOST", "0.0.0.0", "LINDYN_API_KEYS_FILE", "LINDYN_ALLOW_ANONYMOUS=1"]),
+        ({"host": "::"}, ["LINDYN_HOST", "LINDYN_ALLOW_ANONYMOUS=1"]),
+        ({"host": "lab.example"}, ["LINDYN_HOST", "LINDYN_ALLOW_ANONYMOUS=1"]),
+        ({"host": ""}, ["LINDYN_HOST", "LINDYN_ALLOW_ANONYMOUS=1"]),
+        ({"host": "0.0.0.0", "processes": "2", "redis_url": "unix:///r"}, ["LINDYN_ALLOW_ANONYMOUS=1"]),
+        ({"api_keys_file": "/nowhere/keys"}, ["LINDYN_API_KEYS_FILE", "/nowhere/keys", "cannot be read"]),
+        ({"api_keys_file": ""}, ["LINDYN_API_KEYS_FILE", "cannot be read"]),
         ({"socket": "/nowhere/http"}, ["LINDYN_SOCKET", "/nowhere/http", "No such file"]),
         ({"socket": f"/tmp/{'x' * 200}"}, ["LINDYN_SOCKET", "too long"]),
     ],
@@ -52,6 +60,22 @@ def test_each_senseless_setting_is_named() -> None:
     said = refusal(workers="0", queue="-1")
     assert "LINDYN_WORKERS" in said
     assert "LINDYN_QUEUE" in said
+
+
+def test_an_inherited_socket_beyond_this_machine_needs_keys() -> None:
+    with socket.create_server(("0.0.0.0", 0)) as listening:
+        variables = {"LINDYN_DESCRIPTOR": str(listening.fileno()), "LINDYN_WORKERS": "1"}
+        ended = subprocess.run(
+            [sys.executable, "-m", "lindyn_service"],
+            env=clean_environment(**variables),
+            pass_fds=[listening.fileno()],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert "LINDYN_ALLOW_ANONYMOUS=1" in ended.stderr
 
 
 def test_a_file_is_not_taken_for_a_socket(tmp_path: Path) -> None:

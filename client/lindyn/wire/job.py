@@ -32,6 +32,9 @@ class Job(Reply):
     started: float | None = None
     finished: float | None = None
     problem: Annotated[Problem | None, Field(description="Why it failed.")] = None
+    owner: Annotated[
+        str | None, Field(description="Whose key it was posted with; nobody else sees it. null where none is needed.")
+    ] = None
 
 
 class Jobs(Reply):

@@ -62,6 +62,7 @@ class ProcessEngine:
         deadline_seconds: how long a call may take from its admission, time in the queue included.
         grace_seconds: how long admitted work may go on when the context is left.
         warm_up: runs once in each new worker, such as a small computation that imports what later ones need.
+        observe: is told the seconds of each attempt in `queue` and in `compute`.
     """
 
     def __init__(
@@ -72,7 +73,10 @@ class ProcessEngine:
         *,
         grace_seconds: float = 5.0,
         warm_up: Callable[[], object] = worker.prepare,
+        observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
     ) -> None:
+        self.crashes, self.ended = 0, 0  # workers that died at a computation; all that are gone
+        self._observe = observe
         self._workers = workers
         self._queue = queue
         self._deadline_seconds = deadline_seconds
@@ -168,11 +172,17 @@ class ProcessEngine:
 
     async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):
+            asked = current_time()
             async with self._slot():
+                began = current_time()
+                self._observe("queue", began - asked)
                 try:
                     return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
                 except BrokenWorkerProcess:
+                    self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
+                finally:
+                    self._observe("compute", current_time() - began)
         raise WorkerLostError(
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."
@@ -195,6 +205,7 @@ class ProcessEngine:
 
     def _count(self) -> None:
         """Take the slots of workers that died."""
+        self.ended += len(self._warm - _living())
         self._warm &= _living()
         self._slots.total_tokens = min(len(self._warm), self._workers)
 

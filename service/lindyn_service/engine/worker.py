@@ -12,6 +12,8 @@ from typing import TypeVar, TypeVarTuple
 
 from threadpoolctl import threadpool_limits
 
+from lindyn_service.errors import TooLargeError
+
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -26,12 +28,18 @@ def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
     service and all its children. The wrapper also reaches workers that anyio starts by itself.
 
     Raises:
+        TooLargeError: there is not enough memory.
         Exception: what the function raised; pickling drops its traceback, so that becomes a note.
         RuntimeError: the function raised SystemExit or the like, which would end the service's event loop.
     """
     prepare()
     try:
         return function(*args)
+    except MemoryError:
+        raise TooLargeError(
+            "the computation needs more memory than a worker may use (LINDYN_WORKER_MEMORY_BYTES); "
+            "ask for fewer times, quantities or samples, or for smaller widths"
+        ) from None
     except Exception as error:
         error.add_note(f"In the worker process:\n{traceback.format_exc()}")
         raise
@@ -67,6 +75,17 @@ def prepare() -> None:
     if sys.platform == "linux":  # pragma: no branch
         # A service killed by -9 would leave its runaways to nobody (`man 2 PR_SET_PDEATHSIG`).
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def limit_memory(bytes_: int) -> None:
+    """Let this process have so much memory of its own, after which it gets a MemoryError and not the machine's last.
+
+    Data, not address space: threads and libraries reserve far more of that than they use. Only Linux counts so.
+    """
+    if sys.platform == "linux":  # pragma: no branch
+        import resource  # noqa: PLC0415 (not on Windows)
+
+        resource.setrlimit(resource.RLIMIT_DATA, (bytes_, bytes_))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+import anyio
 from fastapi import Request
 from pydantic import BaseModel
 from pydantic_core import from_json
@@ -13,6 +14,7 @@ from lindyn_service.errors import (
     BodyTooLargeError,
     InvalidRequestError,
     MalformedBodyError,
+    SlowBodyError,
     UnsupportedMediaTypeError,
 )
 from lindyn_service.settings import Settings
@@ -39,6 +41,7 @@ async def read_body(
 
     Raises:
         UnsupportedMediaTypeError: neither JSON nor npz.
+        SlowBodyError: it does not arrive in time.
         BodyTooLargeError: more bytes than the settings allow; reading stops there.
         MalformedBodyError: not JSON, or not an npz archive.
         InvalidRequestError: every rule of the contract that is broken, with its path.
@@ -55,7 +58,13 @@ async def read_body(
         raise UnsupportedMediaTypeError(
             f"got content type {media_type or 'none'}; send {JSON} or {npz.MEDIA_TYPE} in Content-Type"
         )
-    body = await _bounded(request, settings.max_body_bytes)
+    try:
+        with anyio.fail_after(settings.body_seconds):
+            body = await _bounded(request, settings.max_body_bytes)
+    except TimeoutError:
+        raise SlowBodyError(
+            f"the body was not complete after {settings.body_seconds:g} s, the limit; send less, or npz"
+        ) from None
     try:
         return read(model, _tree(body, media_type, settings.max_body_bytes), conflicts)
     except InvalidDocumentError as error:

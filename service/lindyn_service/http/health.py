@@ -15,6 +15,20 @@ from lindyn_service.translate.encode import SOLVER, VERSION
 
 PROBE_SECONDS = 2.0
 
+_OF_CALLERS = (
+    "key_requests_per_minute",
+    "key_requests_at_once",
+    "key_max_jobs",
+    "max_jobs",
+    "max_points",
+    "max_result_bytes",
+    "job_deadline_seconds",
+    "head_seconds",
+    "body_seconds",
+    "stalled_seconds",
+    "worker_memory_bytes",
+)
+
 router = APIRouter(tags=["service"])
 
 
@@ -84,5 +98,6 @@ async def about(settings: SettingsDep) -> About:
             "deadline_seconds": settings.deadline_seconds,
             "workers": settings.workers,
             "queue": settings.queue,
+            **{name: getattr(settings, name) for name in _OF_CALLERS},
         },
     )

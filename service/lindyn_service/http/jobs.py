@@ -1,5 +1,6 @@
 """Sweeps and experiments as jobs."""
 
+import re
 from collections.abc import AsyncIterable
 from typing import Annotated
 
@@ -25,16 +26,20 @@ from lindyn_service.errors import JobsUnavailableError, NotDoneError, NotFoundEr
 from lindyn_service.experiments.base import Experiment
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http import openapi
+from lindyn_service.http.access import CallerDep
 from lindyn_service.http.body import JSON, read_body
 from lindyn_service.http.deps import FormatDep
+from lindyn_service.http.headers import OF_PICTURES
 from lindyn_service.jobs.admission import admit
-from lindyn_service.jobs.plan import SWEEP, ExperimentPlan, Plan, SweepPlan
+from lindyn_service.jobs.plan import SWEEP, ExperimentPlan, SweepPlan
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
 from lindyn_service.translate.table import table_as_json
 
 EVENT_SECONDS = 0.2
 MOST_LISTED = 1000
+
+_ID = re.compile("[0-9a-f]{32}")
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -51,9 +56,10 @@ def _store(request: Request) -> JobStore:
 StoreDep = Annotated[JobStore, Depends(_store)]
 
 
-async def _existing(job_id: str, store: StoreDep) -> Job:
-    job = await store.get(job_id) if job_id.isalnum() else None
-    if job is None:
+async def _existing(job_id: str, store: StoreDep, caller: CallerDep) -> Job:
+    """A job of the caller; others' are as if there were none."""
+    job = await store.get(job_id) if _ID.fullmatch(job_id) else None
+    if job is None or job.owner != caller.name:
         raise NotFoundError(f"no job has the id {job_id[:80]!r}; it may have expired")
     return job
 
@@ -70,13 +76,14 @@ JobDep = Annotated[Job, Depends(_existing)]
     responses=openapi.accepted(Job),
     openapi_extra=openapi.body(SweepRequest),
 )
-async def sweep(request: Request, store: StoreDep) -> Response:
+async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Response:
     """A job; points that cannot be computed are reported in its result, and the others are computed."""
     body = await read_body(request, SweepRequest)
     state = request.app.state
     admitted: SweepRequest = await state.engine.run(admit, body, state.sweep_limits)
     document = orjson.dumps(admitted.model_dump(by_alias=True), option=orjson.OPT_SERIALIZE_NUMPY)
-    return await _create(request, store, SWEEP, document, SweepPlan(admitted))
+    job = await store.create(SWEEP, document, SweepPlan(admitted).total, caller.name)
+    return _accepted(request, job)
 
 
 @router.get("/experiments", operation_id="list_experiments", summary="The experiments of the thesis")
@@ -94,19 +101,21 @@ async def list_experiments() -> Experiments:
     responses=openapi.accepted(Job),
     openapi_extra=openapi.body(ExperimentRequest),
 )
-async def experiment(name: str, request: Request, store: StoreDep) -> Response:
+async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
     """A job with the published parameters, or those that override them."""
     if name not in EXPERIMENTS:
         raise NotFoundError(f"no experiment is called {name[:80]!r}; there are {', '.join(EXPERIMENTS)}")
     body = await read_body(request, ExperimentRequest, may_be_empty=True)
     values = parameters(EXPERIMENTS[name], body.parameters)
-    return await _create(request, store, name, orjson.dumps({"parameters": values}), ExperimentPlan(name, values))
+    document = orjson.dumps({"parameters": values})
+    job = await store.create(name, document, ExperimentPlan(name, values).total, caller.name)
+    return _accepted(request, job)
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="The latest jobs")
-async def list_jobs(store: StoreDep) -> Jobs:
-    """At most a thousand, the latest first."""
-    return Jobs(jobs=await store.latest(MOST_LISTED))
+async def list_jobs(store: StoreDep, caller: CallerDep) -> Jobs:
+    """Those of the caller, at most a thousand, the latest first."""
+    return Jobs(jobs=await store.latest(caller.name, MOST_LISTED))
 
 
 @router.get("/jobs/{job_id}", operation_id="get_job", summary="The state of a job")
@@ -147,7 +156,7 @@ async def result(job: JobDep, request: Request, store: StoreDep, form: FormatDep
 )
 async def figure_svg(job: JobDep, request: Request, store: StoreDep) -> Response:
     """Drawn from the result."""
-    return Response(await _picture(job, request, store, "svg"), media_type="image/svg+xml")
+    return Response(await _picture(job, request, store, "svg"), headers=OF_PICTURES, media_type="image/svg+xml")
 
 
 @router.get(
@@ -211,8 +220,7 @@ async def _picture(job: Job, request: Request, store: JobStore, form: Picture) -
     return await request.app.state.engine.run(experiment_picture, await _archive(job, store), form)
 
 
-async def _create(request: Request, store: JobStore, kind: str, document: bytes, plan: Plan) -> Response:
-    job = await store.create(kind, document, plan.total)
+def _accepted(request: Request, job: Job) -> Response:
     request.app.state.wake_jobs()
     return JSONResponse(job.model_dump(mode="json"), 202, {"Location": f"/v1/jobs/{job.id}"})
 

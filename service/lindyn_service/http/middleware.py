@@ -9,12 +9,15 @@ from urllib.parse import quote
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lindyn_service.access.keys import ANYBODY, Caller
 from lindyn_service.http.problems import internal_error
+from lindyn_service.http.record import route_of
+from lindyn_service.metrics import Metrics
 from lindyn_service.translate.encode import VERSION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_PROBES = ("/healthz", "/readyz")  # asked every few seconds
+_PROBES = ("/healthz", "/readyz", "/metrics")  # asked every few seconds
 
 log = logging.getLogger(__name__)
 
@@ -22,8 +25,9 @@ log = logging.getLogger(__name__)
 class RequestLog:
     """Pure ASGI middleware; the base class for middleware of the framework halves the throughput."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -31,7 +35,8 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = request_id
+        record: dict[str, object] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, record=record)
         started = time.perf_counter()
         status = 0
 
@@ -52,10 +57,21 @@ class RequestLog:
                 raise
             await internal_error(request_id)(scope, receive, send_with_id)
         finally:
-            milliseconds = 1000 * (time.perf_counter() - started)
-            path = quote(scope["path"])  # a decoded path may hold line breaks
+            seconds = time.perf_counter() - started
+            self._metrics.request(route_of(scope), scope["method"], status, seconds)
             level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
-            log.log(level, "%s %s %s %d %.1f ms", request_id, scope["method"], path, status, milliseconds)
+            caller: Caller = scope["state"].get("caller", ANYBODY)
+            fields = {
+                "id": request_id,
+                "method": scope["method"],
+                "path": quote(scope["path"]),  # a decoded path may hold line breaks
+                "route": route_of(scope),
+                "status": status,
+                "ms": round(1000 * seconds, 1),
+                "caller": caller.name or "-",
+                **record,
+            }
+            log.log(level, "request", extra={"fields": fields})
 
 
 def _request_id(scope: Scope) -> str:

@@ -22,6 +22,7 @@ from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
+from lindyn_service.http.access import needed_scope
 
 MESSAGES: tuple[type[BaseModel], ...] = (
     TrajectoryRequest,
@@ -43,6 +44,7 @@ MESSAGES: tuple[type[BaseModel], ...] = (
 )
 
 _REFERENCE = "#/components/schemas/{model}"
+_KEY = {"type": "http", "scheme": "bearer", "description": "An API key, where the service needs one."}
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -103,9 +105,13 @@ def document(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         components.pop(unused, None)
     problem = {"application/problem+json": {"schema": {"$ref": _REFERENCE.format(model="Problem")}}}
-    for path in schema["paths"].values():
-        for operation in path.values():
+    schema["components"]["securitySchemes"] = {"key": _KEY}
+    for path, operations in schema["paths"].items():
+        scope = needed_scope(path)
+        for operation in operations.values():
             _complete(operation["responses"], problem)
+            if scope is not None:
+                operation["security"] = [{"key": [scope]}, {}]
     return schema
 
 

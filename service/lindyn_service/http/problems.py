@@ -34,9 +34,8 @@ def internal_error(request_id: str) -> Response:
     )
 
 
-def _service_error(request: Request, error: Exception) -> Response:
-    if not isinstance(error, ServiceError):
-        raise error
+def problem_response(error: ServiceError, request_id: str) -> Response:
+    """The answer to an error that the client is told about."""
     problem = Problem(
         type=f"/problems/{error.code}",
         code=error.code,
@@ -44,10 +43,15 @@ def _service_error(request: Request, error: Exception) -> Response:
         status=error.status,
         detail=error.detail,
         errors=[FieldProblem(path=path, detail=detail) for path, detail in error.errors],
-        request_id=request.state.request_id,
+        request_id=request_id,
     )
-    retry = error.retry_after_seconds
-    return _response(problem, {} if retry is None else {"Retry-After": str(retry)})
+    return _response(problem, error.headers)
+
+
+def _service_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        raise error
+    return problem_response(error, request.state.request_id)
 
 
 def _http_error(request: Request, error: Exception) -> Response:

@@ -1,5 +1,6 @@
 """From a request of any kind to its answer: read, address, compute or find, and send."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from lindyn.wire.base import Request as Message
 from lindyn_service.answer import Answer, Answers, normalise
 from lindyn_service.http.body import JSON, read_body, wanted_format
 from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
+from lindyn_service.http.record import note_answer
 from lindyn_service.operations import Operation
 from lindyn_service.translate.encode import Format
 
@@ -32,11 +34,16 @@ async def serve(
     """
     answers: Answers = request.app.state.answers
     form = wanted_format(request)
+    started = time.perf_counter()
     normal, key = normalise(operation, await read_body(request, model, conflicts))
     if is_known(request, key):
         return not_modified(key)
+    read_seconds = time.perf_counter() - started
     answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form))
-    return Response(status_code=CLIENT_CLOSED_REQUEST) if answer is None else respond(answer, form)
+    if answer is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+    note_answer(request, operation, answer, operation.cost(normal), read_seconds)
+    return respond(answer, form)
 
 
 def respond(answer: Answer, form: Format) -> Response:

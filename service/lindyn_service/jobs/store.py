@@ -17,8 +17,9 @@ from redis.exceptions import RedisError
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import JobsUnavailableError, TooManyJobsError
+from lindyn_service.errors import JobsUnavailableError, RateLimitedError, TooManyJobsError
 
+RETRY_SECONDS = 10
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
 
 _FINISHED = "local s = redis.call('HGET', KEYS[1], 'state')\n" + "if not s or {} then return 0 end\n".format(
@@ -32,6 +33,7 @@ return 1
 FINISH = f"""{_FINISHED}
 redis.call('HSET', KEYS[1], 'state', ARGV[2], 'finished', ARGV[1], 'problem', ARGV[3])
 redis.call('SREM', KEYS[2], ARGV[4])
+redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
 return 1
 """
 PROGRESS = """
@@ -44,6 +46,7 @@ redis.call('HSET', KEYS[1], 'cancel', '1')
 if s == 'queued' then
     redis.call('HSET', KEYS[1], 'state', 'cancelled', 'finished', ARGV[1])
     redis.call('SREM', KEYS[2], ARGV[2])
+    redis.call('HINCRBY', KEYS[3], 'cancelled', 1)
 end
 return 1
 """
@@ -56,6 +59,7 @@ class JobStore:
         url: `redis://`, `rediss://` or `unix://`.
         namespace: begins every key.
         most_active: jobs that may wait or run.
+        most_of_one: those of one owner; 0 for no such limit.
         keep_seconds: how long a job is kept after its end.
         timeout_seconds: longest wait for each step of a call.
 
@@ -63,10 +67,18 @@ class JobStore:
     """
 
     def __init__(
-        self, url: str, *, namespace: str, most_active: int, keep_seconds: float, timeout_seconds: float
+        self,
+        url: str,
+        *,
+        namespace: str,
+        most_active: int,
+        most_of_one: int,
+        keep_seconds: float,
+        timeout_seconds: float,
     ) -> None:
         self._jobs = f"{namespace}:jobs"
         self._most_active = most_active
+        self._most_of_one = most_of_one
         self._keep_seconds = keep_seconds
         self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
@@ -76,17 +88,33 @@ class JobStore:
             retry=Retry(NoBackoff(), 0),
         )
 
-    async def create(self, kind: str, request: bytes, total: int) -> Job:
-        """Queue a job.
+    async def create(self, kind: str, request: bytes, total: int, owner: str | None) -> Job:
+        """Queue a job of somebody.
 
         Raises:
             TooManyJobsError: too many wait or run already.
+            RateLimitedError: too many of this owner do.
         """
-        job = Job(id=secrets.token_hex(16), kind=kind, state="queued", completed=0, total=total, created=time.time())
+        job = Job(
+            id=secrets.token_hex(16),
+            kind=kind,
+            state="queued",
+            completed=0,
+            total=total,
+            created=time.time(),
+            owner=owner,
+        )
         async with self._answers():
             active = await self._redis.scard(self._active)
             if active >= self._most_active:
                 raise TooManyJobsError(f"{active} jobs wait or run, at most {self._most_active} may; try again later")
+            if owner is not None and self._most_of_one:
+                own = await self._redis.zintercard(2, [self._of(owner), self._active])
+                if own >= self._most_of_one:
+                    raise RateLimitedError(
+                        f"{own} jobs of {owner} wait or run, at most {self._most_of_one} may; wait, or cancel one",
+                        RETRY_SECONDS,
+                    )
             await self._write(job, request)
         return job
 
@@ -101,10 +129,10 @@ class JobStore:
         async with self._answers():
             return _job(job_id, await self._redis.hgetall(self._key(job_id)))
 
-    async def latest(self, most: int) -> list[Job]:
-        """Find the latest jobs."""
+    async def latest(self, owner: str | None, most: int) -> list[Job]:
+        """Find the latest jobs of somebody."""
         async with self._answers():
-            ids = [name.decode() for name in await self._redis.zrevrange(self._jobs, 0, most - 1)]
+            ids = [name.decode() for name in await self._redis.zrevrange(self._of(owner), 0, most - 1)]
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
                 pipe.hgetall(self._key(job_id))
@@ -123,6 +151,18 @@ class JobStore:
             scores: list[float | None] = await self._redis.zmscore(self._jobs, ids) if ids else []
         created = {job_id: score or 0.0 for job_id, score in zip(ids, scores, strict=True)}
         return sorted(ids, key=created.__getitem__)
+
+    async def counts(self) -> tuple[dict[State, int], dict[State, int]]:
+        """How many jobs wait and run, and how many ended, ever, in which state."""
+        ids = await self.active()
+        async with self._answers():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hgetall(self._ended)
+            for job_id in ids:
+                pipe.hget(self._key(job_id), "state")
+            ended, *states = await pipe.execute()
+        active: dict[State, int] = {"queued": states.count(b"queued"), "running": states.count(b"running")}
+        return active, {state: int(ended.get(state.encode(), 0)) for state in FINAL}
 
     async def start(self, job_id: str) -> None:
         """Note that a job runs."""
@@ -172,6 +212,7 @@ class JobStore:
                     key = self._key(name.decode())
                     await self._redis.delete(key, f"{key}:request", f"{key}:result")
                     await self._redis.zrem(self._jobs, name)
+                    await self._redis.zrem(self._of(None if job is None else job.owner), name)
                     await self._redis.srem(self._active, name)
 
     async def aclose(self) -> None:
@@ -182,6 +223,13 @@ class JobStore:
     def _active(self) -> str:
         return f"{self._jobs}:active"
 
+    @property
+    def _ended(self) -> str:
+        return f"{self._jobs}:ended"
+
+    def _of(self, owner: str | None) -> str:
+        return f"{self._jobs}:of:{owner or ''}"
+
     def _key(self, job_id: str) -> str:
         return f"{self._jobs}:{job_id}"
 
@@ -191,12 +239,13 @@ class JobStore:
         pipe.set(f"{self._key(job.id)}:request", request)
         pipe.hset(self._key(job.id), mapping=fields)
         pipe.zadd(self._jobs, {job.id: job.created})
+        pipe.zadd(self._of(job.owner), {job.id: job.created})
         pipe.sadd(self._active, job.id)
         await pipe.execute()
 
     async def _script(self, script: str, job_id: str, *arguments: object) -> int:
         async with self._answers():
-            return await self._redis.eval(script, 2, self._key(job_id), self._active, *map(str, arguments))
+            return await self._redis.eval(script, 3, self._key(job_id), self._active, self._ended, *map(str, arguments))
 
     @asynccontextmanager
     async def _answers(self) -> AsyncGenerator[None]:

@@ -1,0 +1,16 @@
+"""Numbers for Prometheus."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from lindyn_service.metrics import Metrics
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    """Of all processes that share the address."""
+    collected: Metrics = request.app.state.metrics
+    return Response(collected.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,95 @@
+"""The file of keys while the service runs: changes count within seconds, mistakes cost nobody a valid key."""
+
+import hmac
+import os
+
+import pytest
+
+from lindyn_service.access import keyring
+from lindyn_service.access.keyring import Keyring
+from lindyn_service.access.keys import KeysError, make
+
+
+@pytest.fixture(autouse=True)
+def looks_always(monkeypatch):
+    monkeypatch.setattr(keyring, "LOOK_SECONDS", 0.0)
+
+
+def write(path, *lines):
+    fresh = path.with_suffix(".new")
+    fresh.write_text("\n".join(lines))
+    fresh.replace(path)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "keys"
+
+
+def test_added_and_removed_keys_count(path):
+    (old, old_line), (new, new_line) = make("ada", ("solve",)), make("ada", ("solve", "jobs"))
+    write(path, old_line)
+    known = Keyring(path)
+    assert known.find(old).scopes == {"solve"}
+    assert known.find(new) is None
+    write(path, old_line, new_line)
+    assert known.find(new).scopes == {"solve", "jobs"}
+    assert known.find(old) is not None
+    write(path, new_line)
+    assert known.find(old) is None
+    assert known.find(new) is not None
+
+
+def test_a_mistake_keeps_the_keys_of_before_and_is_logged(path, caplog):
+    key, line = make("ada", ("solve",))
+    write(path, line)
+    known = Keyring(path)
+    for spoil in (lambda: write(path, "ada"), lambda: write(path, ""), path.unlink):
+        caplog.clear()
+        spoil()
+        assert known.find(key) is not None
+        assert "stay valid" in caplog.text
+        assert str(path) in caplog.text
+    write(path, make("bob", ("solve",))[1])
+    assert known.find(key) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"# nobody\n", b"ada solve x", b"\xff\xfe"])
+def test_a_file_that_lets_nobody_in_is_refused_at_the_start(path, content):
+    path.write_bytes(content)
+    with pytest.raises(KeysError, match=str(path)):
+        Keyring(path)
+
+
+def test_a_missing_file_is_refused_at_the_start(path):
+    with pytest.raises(KeysError, match="cannot be read"):
+        Keyring(path)
+
+
+def test_a_file_that_anybody_may_write_is_refused(path):
+    write(path, make("ada", ("solve",))[1])
+    path.chmod(0o666)
+    with pytest.raises(KeysError, match="chmod o-w"):
+        Keyring(path)
+    os.chmod(path, 0o444)
+    Keyring(path)
+
+
+def test_every_key_is_compared_in_constant_time(path, monkeypatch):
+    """As many whole comparisons for a key that is first, last or unknown, or that is none."""
+    made = [make("ada", ("solve",)) for _ in range(5)]
+    write(path, *(line for _, line in made))
+    known = Keyring(path)
+    compared = []
+
+    right = hmac.compare_digest
+
+    def compare(a, b):
+        compared.append((a, b))
+        return right(a, b)
+
+    monkeypatch.setattr(keyring.hmac, "compare_digest", compare)
+    for key in (made[0][0], made[4][0], make("bob", ("solve",))[0], "password"):
+        compared.clear()
+        known.find(key)
+        assert len(compared) == 5

@@ -1,0 +1,164 @@
+"""Limits of callers, of slow clients and of memory: each is answered, and others are served."""
+
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import pytest
+from support.jobs import slow_sweep
+from support.keys import KeysFile, bearer
+from support.processes import Service, eventually, long_trajectory, trajectory
+from support.service import problem
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service(tcp=True, head_seconds=1, body_seconds=1.5, stalled_seconds=1, memory_cache_bytes=2**28) as service:
+        yield service
+
+
+def connect(service: Service, **options: int) -> socket.socket:
+    found = urlsplit(service.url)
+    connection = socket.socket()
+    for name, value in options.items():
+        connection.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
+    connection.settimeout(30)
+    connection.connect((found.hostname, found.port))
+    return connection
+
+
+def is_over(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1000) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_key_may_ask_so_often_and_start_so_many_jobs(tmp_path):
+    keys = KeysFile(tmp_path / "keys")
+    ada, bob = keys.add("ada"), keys.add("bob")
+    limits = {"key_requests_per_minute": 12, "key_max_jobs": 2, "key_requests_at_once": 2}
+    with Service(api_keys_file=keys.path, embedded_cache=True, job_workers=1, **limits) as service:
+        with service.client(headers=bearer(bob)) as client:
+            for _ in range(2):
+                assert client.post("/v1/sweeps", json=slow_sweep()).status_code == 202
+            refused = client.post("/v1/sweeps", json=slow_sweep())
+            assert "2 jobs of bob" in problem(refused, 429, "rate-limited")["detail"]
+            assert int(refused.headers["retry-after"]) > 0
+            for job in client.get("/v1/jobs").json()["jobs"]:
+                client.delete(f"/v1/jobs/{job['id']}")
+        with service.client(headers=bearer(ada)) as client:
+            answers = [client.get("/v1/experiments") for _ in range(14)]
+        assert [answer.status_code for answer in answers] == [200] * 12 + [429] * 2
+        assert "12 requests in a minute" not in problem(answers[-1], 429, "rate-limited")["title"]
+        assert 1 <= int(answers[-1].headers["retry-after"]) <= 60
+        assert service.get("/healthz").status_code == 200
+
+
+def test_a_key_may_have_so_many_requests_served_at_once(tmp_path):
+    keys = KeysFile(tmp_path / "keys")
+    ada, bob = keys.add("ada"), keys.add("bob")
+    with (
+        Service(api_keys_file=keys.path, key_requests_at_once=1) as service,
+        ThreadPoolExecutor(1) as pool,
+        service.client(headers=bearer(ada)) as slow,
+        service.client() as client,
+    ):
+        answer = pool.submit(slow.post, "/v1/trajectories", json=long_trajectory())
+        service.worker_at_work()
+        refused = client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada))
+        problem(refused, 429, "rate-limited")
+        assert refused.headers["retry-after"] == "1"
+        assert client.get("/v1/experiments", headers=bearer(bob)).status_code == 200
+        assert answer.result().status_code == 200
+        assert client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada)).status_code == 200
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
+def test_a_head_that_does_not_end(service, said):
+    with connect(service) as connection:
+        started = time.monotonic()
+        connection.sendall(said)
+        assert is_over(connection)
+        assert time.monotonic() - started < 20
+
+
+def test_a_head_that_drips(service):
+    """A byte now and then starts no new wait, nor does a first request that was answered."""
+    with connect(service) as connection:
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in connection.recv(65536)
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
+        connection.settimeout(0.2)
+        started = time.monotonic()
+        while time.monotonic() - started < 20:
+            try:
+                connection.sendall(b"x")
+                if connection.recv(1000) == b"":
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+        assert time.monotonic() - started < 20
+
+
+def test_a_body_that_does_not_end(service):
+    with connect(service) as connection:
+        head = "POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        connection.sendall(head.encode() + b"Content-Length: 1000\r\n\r\n{")
+        answer = connection.recv(65536)
+        assert b"408 Request Timeout" in answer
+        assert b'"code":"slow-body"' in answer
+        assert is_over(connection)
+
+
+def test_a_client_who_does_not_read(service):
+    """Its connection ends, with the answer that was kept for it."""
+    document = trajectory(60, 2000, quantities=["output"])
+    length = len(service.post(document).content)
+    assert length > 2**26
+    before = service.process.num_fds()
+    body = service.client().build_request("POST", "/v1/trajectories", json=document).read()
+    connections = [connect(service, SO_RCVBUF=4096) for _ in range(3)]
+    for connection in connections:
+        head = f"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
+        connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
+    eventually(lambda: "took nothing" in service.log())
+    eventually(lambda: service.process.num_fds() <= before)
+    for connection in connections:
+        connection.close()
+    assert service.get("/healthz").status_code == 200
+
+
+def test_a_reader_who_is_only_slow_gets_all(service):
+    document = trajectory(60, 500, quantities=["output"])
+    expected = service.post(document).content
+    got = b""
+    with service.client() as client, client.stream("POST", "/v1/trajectories", json=document) as stream:
+        for i, chunk in enumerate(stream.iter_raw(2**20)):
+            got += chunk
+            if i % 8 == 0:
+                time.sleep(0.5)
+    assert got == expected
+
+
+def test_memory_of_a_worker():
+    """Weights of 650 MB where a worker may have half of that; the worker lives on."""
+    wide = {"network": {"kind": "random", "dims": [9000, 9000, 1], "scheme": "lecun", "seed": 1}}
+    with Service(worker_memory_bytes=320 * 2**20, max_answer_bytes=2**33) as service, service.client() as client:
+        (worker,) = service.workers()
+        refused = client.post("/v1/initializations", json=wide, headers={"Accept": "application/x-npz"})
+        assert "LINDYN_WORKER_MEMORY_BYTES" in problem(refused, 422, "too-large")["detail"]
+        assert client.post("/v1/trajectories", json=trajectory()).status_code == 200
+        assert service.workers() == [worker]
+
+
+def test_limits_are_told(service):
+    limits = service.get("/v1/about").json()["limits"]
+    assert limits["head_seconds"] == 1
+    assert {"key_requests_per_minute", "key_requests_at_once", "key_max_jobs", "worker_memory_bytes"} <= set(limits)

@@ -1,0 +1,45 @@
+"""Files of API keys, made by the command that operators use."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.processes import clean_environment
+
+
+def key_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `lindyn-service key`."""
+    command = [sys.executable, "-m", "lindyn_service", "key", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=clean_environment(), check=False)
+
+
+def bearer(key: str) -> dict[str, str]:
+    """The header that sends a key."""
+    return {"Authorization": f"Bearer {key}"}
+
+
+@dataclass
+class KeysFile:
+    """A file of keys, and the keys that only their owners know."""
+
+    path: Path
+    lines: dict[str, str] = field(default_factory=dict)
+
+    def add(self, name: str, scopes: str = "solve,jobs") -> str:
+        """Make a key and write the file anew; returns the key."""
+        made = key_command(name, "--scopes", scopes)
+        key = made.stderr.split()[-1]
+        self.lines[key] = made.stdout
+        self._write()
+        return key
+
+    def remove(self, key: str) -> None:
+        del self.lines[key]
+        self._write()
+
+    def _write(self) -> None:
+        """As an editor or an orchestrator does: whole, at once."""
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text("# keys\n\n" + "".join(self.lines.values()))
+        fresh.replace(self.path)
