@@ -51,9 +51,7 @@ class Settings(BaseSettings):
     ] = False
     allowed_hosts: Annotated[
         str,
-        Field(
-            description="Host names, with commas, that a service without keys answers to besides localhost; * for all."
-        ),
+        Field(description="Host names with a dot, with commas, that a service without keys answers to; * for all."),
     ] = ""
     cors_origins: Annotated[
         str, Field(description="Web pages of other sites that may ask: https://host, with commas; * for all.")

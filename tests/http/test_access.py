@@ -43,8 +43,10 @@ async def ask(settings, method, url, **headers):
         return await client.request(method, url, headers=headers)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "192.0.2.7:8000", "LOCALHOST:8000"])
-async def test_an_open_service_answers_to_addresses_and_localhost(host):
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "192.0.2.7:8000", "LOCALHOST:8000", "api:8000"]
+)
+async def test_an_open_service_answers_to_addresses_and_names_without_a_dot(host):
     assert (await ask(Settings(), "GET", f"http://{host}/v1/experiments")).status_code == 200
 
 

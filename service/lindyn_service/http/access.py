@@ -16,6 +16,7 @@ from lindyn_service.http.problems import problem_response
 
 _OF_JOBS = ("sweeps", "experiments", "jobs")
 _SAFE = ("GET", "HEAD", "OPTIONS")
+_LONGEST_LABEL = 63
 
 
 def needed_scope(path: str) -> KeyScope | None:
@@ -33,7 +34,7 @@ class Access:
     Args:
         app: what it protects.
         keyring: the keys; None for an open service.
-        hosts: names by which browsers may ask an open service, beside addresses and localhost.
+        hosts: names by which browsers may ask an open service, beside addresses and names without a dot.
         origins: web pages that may ask.
     """
 
@@ -77,8 +78,8 @@ class Access:
         on_tcp = server is not None and server[1] is not None  # no browser reaches a unix socket
         if on_tcp and not self._is_ours(host):
             raise ForbiddenError(
-                f"got a request for the host {host[:80]!r}; without keys this service answers to addresses, localhost "
-                "and the names in LINDYN_ALLOWED_HOSTS, since any other name may be a web page's trick"
+                f"got a request for the host {host[:80]!r}; without keys this service answers to addresses, names "
+                "without a dot and those in LINDYN_ALLOWED_HOSTS, since any other name may be a web page's trick"
             )
         if scope["method"] not in _SAFE and self._is_foreign(headers, host):
             raise ForbiddenError(
@@ -87,9 +88,9 @@ class Access:
             )
 
     def _is_ours(self, host: str) -> bool:
-        """An address cannot be a name that its owner lets point to this machine (DNS rebinding)."""
+        """Neither an address nor a name without a dot can be one whose owner lets it point here (DNS rebinding)."""
         name = _hostname(host)
-        return name == "localhost" or name in self._hosts or "*" in self._hosts or _is_address(name)
+        return _is_local(name) or name in self._hosts or "*" in self._hosts or _is_address(name)
 
     def _is_foreign(self, headers: Headers, host: str) -> bool:
         origin = headers.get("origin")
@@ -119,6 +120,11 @@ def _hostname(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _is_local(name: str) -> bool:
+    """Names of this machine, of a container or of a machine nearby are one label; those on the internet have more."""
+    return 0 < len(name) <= _LONGEST_LABEL and "." not in name
 
 
 def _is_address(name: str) -> bool:
