@@ -20,6 +20,7 @@ from lindyn_service.jobs.store import JobStore
 
 ATTEMPTS = 5
 CHUNK_SECONDS = 0.3  # long against the 1 ms that a chunk costs, short against the second in which a job is cancelled
+LEAST_CHUNK_SECONDS = 0.04  # below, the way to another machine and back is the longer part
 FIRST_CHUNK = 4
 REPORT_SECONDS = 0.2
 RETRY_SECONDS = 0.5
@@ -134,8 +135,12 @@ class JobRun:
     def _next_chunk(self) -> list[int]:
         """So many points as take about a chunk's time, and fewer towards the end, so that all workers end together."""
         most = math.ceil(len(self._left) / (2 * self._busy))
-        wanted = FIRST_CHUNK if self._seconds_per_point is None else int(CHUNK_SECONDS / self._seconds_per_point)
-        return [self._left.popleft() for _ in range(max(1, min(wanted, most)))]
+        wanted, least = FIRST_CHUNK, 1
+        if self._seconds_per_point is not None:
+            wanted = int(CHUNK_SECONDS / self._seconds_per_point)
+            least = max(1, int(LEAST_CHUNK_SECONDS / self._seconds_per_point))
+        size = max(least, min(wanted, most))
+        return [self._left.popleft() for _ in range(min(size, len(self._left)))]
 
     async def _compute(self, numbers: Sequence[int]) -> list[bytes]:
         """The bytes of some points, from the cache or computed now."""

@@ -1,0 +1,18 @@
+"""The engine of many machines, on a cluster of this one."""
+
+import asyncio
+
+import pytest
+
+from lindyn_service.engine.dask import DaskEngine
+
+pytestmark = pytest.mark.live
+
+
+def test_all_threads_are_used_and_their_queues_filled():
+    async def main():
+        async with DaskEngine(None, 2) as engine:
+            assert await engine.run(max, 1, 2) == 2
+            return engine.width()
+
+    assert asyncio.run(main()) == 4
