@@ -4,17 +4,26 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.processes import RedisServer, Service, eventually
+from support.processes import RedisServer, Service, eventually, has_ended
 
 import lindyn
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_process_left() -> Iterator[None]:
-    """Hold these tests to leaving no child process behind."""
-    before = len(psutil.Process().children())
+    """Hold these tests to leaving no child process behind.
+
+    Dask, which other tests load, has multiprocessing's tracker of resources run as long as its parent does.
+    """
+    before = {process.pid for process in psutil.Process().children()}
     yield
-    eventually(lambda: len(psutil.Process().children()) <= before)
+    eventually(lambda: not [process for process in left_since(before) if "resource_tracker" not in process])
+
+
+def left_since(before: set[int]) -> list[str]:
+    """The command lines of the living child processes that are not in `before`."""
+    children = [process for process in psutil.Process().children() if process.pid not in before]
+    return [" ".join(process.cmdline()) for process in children if not has_ended(process)]
 
 
 @pytest.fixture(scope="session")

@@ -111,10 +111,9 @@ def test_a_body_that_does_not_end(service):
     with connect(service) as connection:
         head = "POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(head.encode() + b"Content-Length: 1000\r\n\r\n{")
-        answer = connection.recv(65536)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
         assert b"408 Request Timeout" in answer
         assert b'"code":"slow-body"' in answer
-        assert is_over(connection)
 
 
 def test_a_client_who_does_not_read(service):
