@@ -6,7 +6,7 @@ WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-live test-pure figures lint types demo bench openapi docs lock vendor scripts clean
+.PHONY: help install serve test figures lint types demo bench openapi docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,21 +34,15 @@ install: .venv/.dev ## set up .venv with everything that development needs
 serve: .venv/.service ## start the service on 127.0.0.1:8000 (LINDYN_PORT)
 	@exec $(BIN)/python -m lindyn_service
 
-test: .venv/.dev ## run the tests with their coverage gates
+test: .venv/.dev ## run the tests on all cores, with their coverage gates
 	$(BIN)/coverage erase
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-live test-pure
+	$(BIN)/coverage run -m pytest --numprocesses=logical --dist=loadfile -m "not figures"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
-test-live:
-	$(BIN)/coverage run -m pytest -m "live and not figures"
-
-test-pure:
-	$(BIN)/coverage run -m pytest -m "not live and not figures"
-
 figures: .venv/.dev ## the experiments of the thesis with their published protocols, against its values
-	$(BIN)/pytest -q -m figures tests/experiments
+	$(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
 
 lint: .venv/.dev ## format check, lint, import directions
 	$(BIN)/ruff format --check $(SOURCES)
