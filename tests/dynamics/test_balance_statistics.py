@@ -36,6 +36,10 @@ def test_theorem_3_1_1_corrected(dims):
         assert np.all(np.abs(scores) < 4.5)
 
 
+def test_zeros_of_the_mean_are_positive():
+    assert not np.any(np.signbit(predicted((4, 3, 2), 1.0, 1.0).mean) & ~np.eye(3, dtype=bool))
+
+
 def test_printed_theorem_3_1_1_is_refuted():
     """ERRATA: 4 on the diagonal of the variance; it is 2 there, in units of the variance off the diagonal."""
     b = draws((4, 3, 5), 0.7, 1.3, 200_000, np.random.default_rng(1))

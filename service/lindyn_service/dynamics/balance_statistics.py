@@ -62,7 +62,7 @@ def predicted(dims: tuple[int, int, int], a1: float, a2: float) -> Statistics:
     entries = _entries(n_in, n_out, a1, a2)
     spread = np.full((n_hidden, n_hidden), entries.off_diagonal)
     np.fill_diagonal(spread, entries.diagonal)
-    return Statistics(entries.lam * np.eye(n_hidden), spread)
+    return Statistics(np.diag(np.full(n_hidden, entries.lam)), spread)
 
 
 def tabulated(scheme: Scheme, n_in: int | float, k: float, r: float, gains: tuple[float, float]) -> Entries:
