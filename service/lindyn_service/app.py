@@ -230,14 +230,15 @@ async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callab
             yield cluster, cluster.width
         return
     workers = settings.job_workers or settings.workers
+    width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
     async with ProcessEngine(
         workers,
-        MOST_AT_ONCE * workers,
+        MOST_AT_ONCE * width,
         settings.job_deadline_seconds,
         grace_seconds=0.0,
         warm_up=partial(warmup.yield_to_others, settings.worker_memory_bytes),
     ) as engine:
-        yield engine, lambda: workers
+        yield engine, lambda: width
 
 
 def _redis_cache(settings: Settings, url: str) -> RedisCache:

@@ -2,7 +2,6 @@
 
 import logging
 import math
-import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from lindyn.wire.job import Job, State
 from lindyn.wire.problem import Problem
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
+from lindyn_service.engine.worker import timed
 from lindyn_service.errors import BusyError, JobsUnavailableError, WorkerLostError
 from lindyn_service.jobs.plan import Call, Plan
 from lindyn_service.jobs.store import JobStore
@@ -25,6 +25,7 @@ FIRST_CHUNK = 4
 REPORT_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 READ_AT_ONCE = 256
+KEPT_BYTES = 2**25  # of computed points, which then need not be read back
 
 T = TypeVar("T")
 
@@ -63,6 +64,8 @@ class JobRun:
         self._width = width
         self._left = deque(range(plan.total))
         self._completed = 0
+        self._kept: dict[int, bytes] = {}
+        self._kept_bytes = 0
         self._busy = 0
         self._seconds_per_point: float | None = None
         self._failure: Exception | None = None
@@ -123,7 +126,7 @@ class JobRun:
         try:
             while self._left:
                 numbers = self._next_chunk()
-                await self._compute(numbers)
+                self._keep(numbers, await self._compute(numbers))
                 self._completed += len(numbers)
             self._busy -= 1
             if not self._busy:
@@ -148,20 +151,28 @@ class JobRun:
         records = await self._cache.get_many(names)
         missing = [i for i, record in enumerate(records) if record is None]
         if missing:
-            started = time.monotonic()
-            computed = await self._attempt(self._plan.compute([numbers[i] for i in missing]))
-            self._seconds_per_point = max((time.monotonic() - started) / len(missing), 1e-6)
+            seconds, computed = await self._attempt((timed, self._plan.compute([numbers[i] for i in missing])))
+            self._seconds_per_point = max(seconds / len(missing), 1e-6)
             fresh = dict(zip(missing, computed, strict=True))
             await self._cache.put_many({names[i]: record for i, record in fresh.items()})
             records = [fresh.get(i, record) for i, record in enumerate(records)]
         return [record for record in records if record is not None]
 
+    def _keep(self, numbers: Sequence[int], records: Sequence[bytes]) -> None:
+        self._kept_bytes += sum(map(len, records))
+        if self._kept_bytes <= KEPT_BYTES:
+            self._kept.update(zip(numbers, records, strict=True))
+
     async def _assemble(self) -> bytes:
-        """Read all points back; what was evicted meanwhile is computed again."""
-        records: list[bytes] = []
-        for start in range(0, self._plan.total, READ_AT_ONCE):
-            records += await self._compute(range(start, min(start + READ_AT_ONCE, self._plan.total)))
-        return await self._attempt(self._plan.assemble(self._job.id, records))
+        """Read back what was not kept; what was evicted meanwhile is computed again."""
+        left = [number for number in range(self._plan.total) if number not in self._kept]
+        records = self._kept
+        for start in range(0, len(left), READ_AT_ONCE):
+            part = left[start : start + READ_AT_ONCE]
+            records |= zip(part, await self._compute(part), strict=True)
+        return await self._attempt(
+            self._plan.assemble(self._job.id, [records[number] for number in range(self._plan.total)])
+        )
 
     async def _attempt(self, call: Call) -> Any:  # noqa: ANN401 (whatever the function returns)
         """Run a call; a process that dies on the way costs another attempt."""
