@@ -64,7 +64,11 @@ async def healthz() -> Health:
 
 
 @router.get(
-    "/readyz", operation_id="readiness", summary="Readiness, with each dependency's state", response_model=Readiness
+    "/readyz",
+    operation_id="readiness",
+    summary="Readiness, with each dependency's state",
+    response_model=Readiness,
+    responses={503: {"model": Readiness, "description": "No worker answers."}},
 )
 async def readyz(request: Request) -> JSONResponse:
     """A worker answers; the cache may be degraded."""

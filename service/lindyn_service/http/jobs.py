@@ -99,7 +99,7 @@ async def list_experiments() -> Experiments:
     status_code=202,
     response_class=Response,
     responses=openapi.accepted(Job),
-    openapi_extra=openapi.body(ExperimentRequest),
+    openapi_extra=openapi.body(ExperimentRequest, required=False),
 )
 async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
     """A job with the published parameters, or those that override them."""
@@ -136,7 +136,7 @@ async def cancel_job(job: JobDep, store: StoreDep) -> Job:
     operation_id="job_result",
     summary="The result of a job",
     response_class=Response,
-    responses=openapi.answers(TableReply),
+    responses=openapi.result(TableReply),
 )
 async def result(job: JobDep, request: Request, store: StoreDep, form: FormatDep) -> Response:
     """Labelled arrays, as JSON or npz."""

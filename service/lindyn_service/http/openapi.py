@@ -45,6 +45,8 @@ MESSAGES: tuple[type[BaseModel], ...] = (
 
 _REFERENCE = "#/components/schemas/{model}"
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, where the service needs one."}
+_EVENTS = 'event: progress\ndata: {"id": "0123456789abcdef0123456789abcdef", "state": "running", ...}\nid: 12\n\n'
+_OF_JOB = ("get_job", "cancel_job", "job_result", "job_figure_svg", "job_figure_png", "job_events")
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -55,17 +57,18 @@ def _content(model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def body(model: type[BaseModel]) -> dict[str, Any]:
+def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """Describe a request body that a route reads itself."""
-    return {"requestBody": {"required": True, "content": _content(model)}}
+    return {"requestBody": {"required": required, "content": _content(model)}}
 
 
-def answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that sends this message."""
+def answers(model: type[BaseModel], links: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that sends this message, and what can be asked with what they hold."""
     return {
         200: {
             "description": "The answer; X-Cache says hit, miss or coalesced, ETag is the key.",
             "content": _content(model),
+            **({} if links is None else {"links": links}),
         },
         304: {"description": "The client has the answer (If-None-Match)."},
         "4XX": {"description": "The request cannot be answered as it is."},
@@ -76,7 +79,13 @@ def answers(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """Describe the answers of a route that starts a job."""
     content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
-    return {202: {"description": "The job; Location is where to ask for it.", "content": content}}
+    links = {name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in _OF_JOB}
+    return {202: {"description": "The job; Location is where to ask for it.", "content": content, "links": links}}
+
+
+def result(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that sends what a job has computed."""
+    return {200: {"description": "The result.", "content": _content(model)}}
 
 
 def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
@@ -120,8 +129,8 @@ def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
     responses.pop("422", None)
     for response in responses.values():
         if "text/event-stream" in response.get("content", {}):
-            # the framework describes events in words of OpenAPI 3.2, the document is one of 3.1
-            response["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+            # the framework describes events in words of OpenAPI 3.2, the document is one of 3.1, which has none
+            response["content"]["text/event-stream"] = {"example": _EVENTS}
     for status, text in (
         ("4XX", "The request cannot be answered as it is."),
         ("5XX", "The service cannot answer."),

@@ -4,6 +4,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from lindyn.wire.problem import FieldProblem, Problem
 from lindyn_service.errors import ServiceError
@@ -11,6 +12,8 @@ from lindyn_service.errors import ServiceError
 MEDIA_TYPE = "application/problem+json"
 
 CLIENT_CLOSED_REQUEST = 499
+METHOD_NOT_ALLOWED = 405
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
 def install(app: FastAPI) -> None:
@@ -67,7 +70,20 @@ def _http_error(request: Request, error: Exception) -> Response:
         detail=f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for what is served",
         request_id=request.state.request_id,
     )
-    return _response(problem, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return _response(problem, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """What the path can be asked by (RFC 9110, section 15.5.6); the framework names one of its routes only."""
+    routes = request.app.router.routes
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
 
 
 def _client_gone(_request: Request, _error: Exception) -> Response:

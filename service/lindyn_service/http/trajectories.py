@@ -15,6 +15,8 @@ from lindyn_service.operations import TRAJECTORY
 
 _KEY = re.compile("[0-9a-f]{64}")
 
+_STORED = {"get_trajectory": {"operationId": "get_trajectory", "parameters": {"key": "$response.body#/key"}}}
+
 router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 
 
@@ -23,7 +25,7 @@ router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
     operation_id="compute_trajectory",
     summary="Compute how a network learns a task",
     response_class=Response,
-    responses=openapi.answers(TrajectoryReply),
+    responses=openapi.answers(TrajectoryReply, links=_STORED),
     openapi_extra=openapi.body(TrajectoryRequest),
 )
 async def compute(request: Request) -> Response:

@@ -1,0 +1,95 @@
+"""Requests that the OpenAPI document allows and forbids, alone and in sequences, to a real service (schemathesis)."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.keys import KeysFile, bearer
+from support.processes import Measured, Service, clean_environment
+
+pytestmark = pytest.mark.live
+
+CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
+EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
+
+OF_EACH_OPERATION = int(os.environ.get("FUZZ_EXAMPLES", "250"))
+
+CHEAP = {
+    "max_flops": 1e7,
+    "max_work_bytes": 2**26,
+    "max_answer_bytes": 2**20,
+    "max_result_bytes": 2**20,
+    "max_points": 20,
+    "job_deadline_seconds": 10,
+}
+OFTEN = {"key_requests_per_minute": 0, "key_max_jobs": 0, "max_jobs": 1_000_000}
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    """One that takes no costly requests and wants keys, of which two callers have one each."""
+    keys = KeysFile(tmp_path / "keys")
+    callers = [
+        {"name": name, "fixedHeaders": [{"name": header, "value": value} for header, value in bearer(key).items()]}
+        for name, key in ((name, keys.add(name)) for name in ("ada", "bob"))
+    ]
+    (tmp_path / "callers.json").write_text(json.dumps({"auth": callers}))
+    with Service(tcp=True, api_keys_file=keys.path, embedded_cache=True, job_workers=1, **CHEAP, **OFTEN) as service:
+        yield service
+
+
+def document_where_keys_are_needed(service: Service) -> dict[str, Any]:
+    """What the service says of itself, without the leave to send no key; with the examples that are kept beside it."""
+    document = service.get("/openapi.json").json()
+    examples = [json.loads(path.read_text()) for path in sorted(EXAMPLES.glob("*.json"))]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if "security" in operation:
+                operation["security"].remove({})
+            own = {each["summary"]: {"value": each["body"]} for each in examples if each["path"] == path}
+            if own:
+                operation["requestBody"]["content"]["application/json"]["examples"] = own
+    return document
+
+
+def fuzz(service: Service, folder: Path, *options: str) -> int:
+    """Ask, and hold every answer against all checks; returns how many requests were made up.
+
+    Shown by the report: requests that failed a check, among them those with a status of 500 or more.
+    """
+    document = document_where_keys_are_needed(service)
+    (folder / "openapi.json").write_text(json.dumps(document))
+    command = [Path(sys.executable).with_name("schemathesis"), "--no-color", "--config-file", CONFIGURATION, "run"]
+    seed = ["--seed", "1"] if os.environ.get("CI") else []
+    run = subprocess.run(
+        [*command, "openapi.json", "--url", service.url, "--report-json-path", "report.json", *seed, *options],
+        cwd=folder,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout[-20_000:] + run.stderr[-5_000:]
+    report = json.loads((folder / "report.json").read_text())
+    assert report["complete"]
+    assert not report["failures"]
+    assert not report["errors"]
+    assert report["operations"]["tested"] == sum(map(len, document["paths"].values()))
+    assert " ERROR " not in service.log()
+    return report["test_cases"]["generated"]
+
+
+def test_some_requests(service, tmp_path):
+    assert fuzz(service, tmp_path, "--phases", "examples,fuzzing,stateful", "-n", "4") > 300
+
+
+@pytest.mark.fuzz
+def test_many_requests(service, tmp_path, measured: Measured):
+    requests = fuzz(service, tmp_path, "-n", str(OF_EACH_OPERATION))
+    measured("requests", requests)
+    print(f"{requests} requests")
