@@ -234,7 +234,14 @@ def _processor_seconds(process: psutil.Process) -> float:
 
 
 class RedisServer:
-    """A server on one unix socket, which stays the same when it is started again."""
+    """A server on one unix socket, which stays the same when it is started again.
+
+    Args:
+        durable: whether it then still has what it was told.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = "yes" if durable else "no"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -253,6 +260,7 @@ class RedisServer:
 
     def start(self) -> None:
         options = ("--port", "0", "--unixsocket", f"{self._folder}/socket", "--dir", self._folder, "--save", "")
+        options = (*options, "--appendonly", self._durable)
         self.process = psutil.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
         eventually(self._is_up)
 

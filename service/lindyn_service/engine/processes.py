@@ -40,6 +40,7 @@ Ts = TypeVarTuple("Ts")
 ATTEMPTS = 2
 KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; also finds dead and hung ones
 START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never cancels a start there
+START_ATTEMPTS = 3
 START_AGAIN_SECONDS = 1.0
 TAKEN_SECONDS = 0.001
 
@@ -112,7 +113,7 @@ class ProcessEngine:
         try:
             async with create_task_group() as starts:
                 for _ in range(self._workers):
-                    starts.start_soon(self._add_worker)
+                    starts.start_soon(self._add_first)
         except BaseException:
             await self._close()
             raise
@@ -247,6 +248,14 @@ class ProcessEngine:
         finally:
             self._starting -= 1
         self._mend()
+
+    async def _add_first(self) -> None:
+        """Add a worker at the start of the engine, which fails if no worker can live, not if one is killed."""
+        for _ in range(START_ATTEMPTS - 1):
+            with suppress(BrokenWorkerProcess):
+                return await self._add_worker()
+            log.warning("a worker process died while it started")
+        return await self._add_worker()
 
     async def _add_worker(self) -> None:
         self._warm.add(await self._visit(worker.warm, self._warm_up))
