@@ -201,6 +201,7 @@ class Answers:
         self._observe("lookup", time.perf_counter() - started)
         if body is not None:
             return body, "hit"
+        self._engine.admit()  # before more is asked of Redis, so that a refusal costs little
         async with self._turn(str(name)) as elsewhere:
             if elsewhere is not None:
                 return elsewhere, "coalesced"

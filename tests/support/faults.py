@@ -15,6 +15,7 @@ from support.processes import RedisServer, Service
 
 MOST_SPOILED = 100
 WAIT_SECONDS = 1.0  # at most, between two faults
+START_SECONDS = 180.0  # on a busy machine
 SERVICE_SECONDS = 4.0  # between two of the service itself, which takes some to start
 OUTAGE_SECONDS = (0.2, 2.0)
 
@@ -33,6 +34,7 @@ class Faults:
         self._redis = redis_server
         self._services = services
         self._restarted = restarted
+        self._starting: Service | None = None
         self._chance = random.Random(seed)
         self._stop = threading.Event()
         self.done: Counter[str] = Counter()
@@ -60,7 +62,8 @@ class Faults:
 
     def kill_a_worker(self) -> None:
         with suppress(psutil.NoSuchProcess):  # it, or its service, ended meanwhile
-            workers = self._chance.choice(self._services).workers()
+            service = self._chance.choice(self._services)
+            workers = [] if service is self._starting else service.workers()
             if workers:
                 self._chance.choice(workers).kill()
 
@@ -102,8 +105,10 @@ class Faults:
     def _begin_again(self, end: Callable[[], object]) -> None:
         end()
         self.log += self._restarted.log()
+        self._starting = self._restarted  # its workers have a test of their own, and it would hardly ever be up
         self._restarted.start()
-        self._restarted.wait_until_ready()
+        self._restarted.wait_until_ready(START_SECONDS)
+        self._starting = None
 
     def _pause(self) -> None:
         time.sleep(self._chance.uniform(*OUTAGE_SECONDS))

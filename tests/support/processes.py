@@ -130,17 +130,17 @@ class Service:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, seconds: float = 60) -> None:
         def listens() -> bool:
             assert self.process.poll() is None, self.log()
             with socket.socket(socket.AF_UNIX) as probe:
                 return probe.connect_ex(f"{self.folder}/http") == 0
 
         if self._tcp:
-            self.url = eventually(lambda: _ADDRESS.search(self.log()), 60)[1]
+            self.url = eventually(lambda: _ADDRESS.search(self.log()), seconds)[1]
         else:
             self.url = "http://service"
-            eventually(listens, 60)
+            eventually(listens, seconds)
 
     def client(self, **options: Any) -> httpx.Client:
         transport = None if self._tcp else httpx.HTTPTransport(uds=f"{self.folder}/http")
