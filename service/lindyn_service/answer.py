@@ -14,14 +14,14 @@ from lindyn.wire.digest import digest
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import ShuttingDownError, TooLargeError
+from lindyn_service.errors import DeadlineError, ShuttingDownError, TooLargeError
 from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]
 
 _BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
-_LEASE_SECONDS = 10.0
+_LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
 _POLL_SECONDS = 0.02
 _FORMATS: tuple[Format, ...] = ("json", "npz")
 
@@ -159,10 +159,16 @@ class Answers:
         return Answer(name.key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
 
     async def _fly(self, flight: _Flight, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> None:
+        flight.scope.deadline = anyio.current_time() + self._limits.deadline_seconds
         try:
             with flight.scope:
                 flight.body, flight.source = await self._find_or_compute(name, compute)
                 self._memory.put(str(name), flight.body)
+            if flight.scope.cancelled_caught and anyio.current_time() >= flight.scope.deadline:
+                flight.error = DeadlineError(
+                    f"there was no answer after {self._limits.deadline_seconds:g} s, time to wait for a worker, or for "
+                    "another process that computes the same, included; ask for fewer times or quantities, or later"
+                )
         except Exception as error:
             flight.error = error
         finally:
@@ -195,6 +201,7 @@ class Answers:
         self._observe("lookup", time.perf_counter() - started)
         if body is not None:
             return body, "hit"
+        self._engine.admit()  # before more is asked of Redis, so that a refusal costs little
         async with self._turn(str(name)) as elsewhere:
             if elsewhere is not None:
                 return elsewhere, "coalesced"
@@ -223,15 +230,14 @@ class Answers:
     async def _turn(self, name: str) -> AsyncGenerator[bytes | None]:
         """Wait while another process computes this answer: yields its answer, or None when it is our turn.
 
-        The wait is bounded: after a deadline we compute without the lease, twice rather than never.
+        Ours, too, when that process died and its lease has ended. The deadline of the flight bounds the wait.
         """
         if self._shared is None:
             yield None
             return
-        give_up = time.monotonic() + self._limits.deadline_seconds
         while True:
             async with self._shared.lease(name, _LEASE_SECONDS) as held:
-                if held or time.monotonic() > give_up:
+                if held:
                     # the former holder may have stored its answer just before it let go
                     yield await self._shared.get(name)
                     return

@@ -148,6 +148,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         settings.workers,
         settings.queue,
         settings.deadline_seconds,
+        queue_seconds=settings.queue_seconds,
         grace_seconds=settings.grace_seconds,
         warm_up=partial(warmup.solve_something, settings.worker_memory_bytes),
         observe=app.state.metrics.stage,

@@ -194,14 +194,16 @@ class DeadlineError(ServiceError):
     code = "deadline"
     status = 504
     title = "The deadline passed"
+    retry_after_seconds = 5
 
 
 class WorkerLostError(ServiceError):
     """The worker process died, and so did the one that tried again."""
 
     code = "worker-lost"
-    status = 500
+    status = 503
     title = "The computation was lost"
+    retry_after_seconds = 5
 
 
 class JobsUnavailableError(ServiceError):

@@ -81,6 +81,10 @@ class Settings(BaseSettings):
     queue: Annotated[
         int, Field(ge=0, le=100_000, description="Computations that may wait for a worker; more get 503.")
     ] = 64
+    queue_seconds: Annotated[
+        float,
+        Field(ge=0, le=86_400, description="Estimated wait for a worker; longer gets 503, beyond two a worker."),
+    ] = 0.04
     worker_memory_bytes: Annotated[
         int,
         Field(ge=128 * _MEBIBYTE, description="Memory of each worker process, on Linux; what takes more gets 422."),

@@ -48,6 +48,22 @@ async def test_one_holds_it(cache: RedisCache, other: RedisCache) -> None:
     assert await is_free(cache)
 
 
+async def test_one_from_before_the_clock_was_set_back_is_void(cache: RedisCache, server: ValkeyProcess) -> None:
+    """Its holder is dead; the clock would reach its end in a day."""
+    a_day_ahead = (int(server.client.time()[0]) + 86_400) * 1000
+    server.client.hset(LEASES, "a", "0" * 32 + str(a_day_ahead))
+    assert await is_free(cache)
+
+
+async def test_a_holder_goes_on_after_the_clock_was_set_back(cache: RedisCache, server: ValkeyProcess) -> None:
+    async with cache.lease("a", 0.6) as mine:
+        assert mine
+        token = server.client.hget(LEASES, "a")[:32]
+        server.client.hset(LEASES, "a", token + b"99999999999999")
+        await asyncio.sleep(0.5)  # it has renewed
+        assert not await is_free(cache)
+
+
 async def test_one_of_many_gets_it(cache: RedisCache, other: RedisCache) -> None:
     done = asyncio.Event()
     answers: list[bool] = []

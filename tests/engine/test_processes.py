@@ -247,6 +247,21 @@ async def test_a_failing_warm_up_refuses_to_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
+async def test_a_worker_that_is_killed_as_it_starts_is_no_failure(tmp_path: Path) -> None:
+    warm_up = partial(workload.die_at_first, str(tmp_path))
+    async with ProcessEngine(1, 0, LONG, warm_up=warm_up) as engine:
+        assert len(pids_in(tmp_path)) == 2
+        assert await engine.run(operator.add, 2, 3) == 5
+
+
+async def test_a_worker_that_always_dies_as_it_starts_is_one(tmp_path: Path) -> None:
+    with pytest.raises(ExceptionGroup, match="unhandled") as caught:
+        async with ProcessEngine(1, 0, LONG, warm_up=partial(workload.die, str(tmp_path))):
+            pass
+    assert caught.group_contains(anyio.BrokenWorkerProcess)
+    assert len(pids_in(tmp_path)) == processes.START_ATTEMPTS
+
+
 async def test_probe(tmp_path: Path) -> None:
     async with ProcessEngine(1, 0, LONG) as engine:
         assert await engine.probe(LONG)

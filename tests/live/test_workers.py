@@ -7,7 +7,16 @@ from contextlib import ExitStack
 import httpx
 import numpy as np
 import pytest
-from support.processes import ENDLESS, Measured, Service, eventually, has_ended, long_trajectory, trajectory
+from support.processes import (
+    ENDLESS,
+    Measured,
+    RedisServer,
+    Service,
+    eventually,
+    has_ended,
+    long_trajectory,
+    trajectory,
+)
 from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
@@ -96,6 +105,23 @@ def test_a_full_queue_refuses(service: Service) -> None:
     assert_right(running.result(), document)
     assert joined.result().content == running.result().content
     assert service.post(trajectory(seed=7)).status_code == 200
+
+
+def test_a_deadline_counts_the_wait_for_another_process(stack: ExitStack) -> None:
+    """The waiting process gives up in time, and does not begin by itself when its time is over."""
+    redis = stack.enter_context(RedisServer())
+    busy = stack.enter_context(Service(redis_url=redis.url, wait=False))
+    waiting = stack.enter_context(Service(redis_url=redis.url, deadline_seconds=1))
+    busy.wait_until_ready()
+    document = long_trajectory(ENDLESS)
+    busy.post_later(document)
+    busy.worker_at_work()
+    before = waiting.workers()
+    late = waiting.post(document)
+    assert (late.status_code, late.json()["code"]) == (504, "deadline")
+    assert int(late.headers["Retry-After"]) >= 1
+    assert waiting.workers() == before
+    busy.kill()
 
 
 def test_a_deadline_ends_the_computation(stack: ExitStack, measured: Measured) -> None:

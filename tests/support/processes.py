@@ -130,17 +130,17 @@ class Service:
                 stderr=subprocess.STDOUT,
             )
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, seconds: float = 60) -> None:
         def listens() -> bool:
             assert self.process.poll() is None, self.log()
             with socket.socket(socket.AF_UNIX) as probe:
                 return probe.connect_ex(f"{self.folder}/http") == 0
 
         if self._tcp:
-            self.url = eventually(lambda: _ADDRESS.search(self.log()), 60)[1]
+            self.url = eventually(lambda: _ADDRESS.search(self.log()), seconds)[1]
         else:
             self.url = "http://service"
-            eventually(listens, 60)
+            eventually(listens, seconds)
 
     def client(self, **options: Any) -> httpx.Client:
         transport = None if self._tcp else httpx.HTTPTransport(uds=f"{self.folder}/http")
@@ -234,7 +234,14 @@ def _processor_seconds(process: psutil.Process) -> float:
 
 
 class RedisServer:
-    """A server on one unix socket, which stays the same when it is started again."""
+    """A server on one unix socket, which stays the same when it is started again.
+
+    Args:
+        durable: whether it then still has what it was told.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._durable = "yes" if durable else "no"
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -253,6 +260,7 @@ class RedisServer:
 
     def start(self) -> None:
         options = ("--port", "0", "--unixsocket", f"{self._folder}/socket", "--dir", self._folder, "--save", "")
+        options = (*options, "--appendonly", self._durable)
         self.process = psutil.Popen([get_binary_path(), *options], stdout=subprocess.DEVNULL)
         eventually(self._is_up)
 

@@ -2,7 +2,8 @@
 
 A lease cannot be a key that expires, since a full server with a volatile policy evicts those (measured: 50 ms
 of large writes evicted 87 of 100). So the leases of a namespace are the fields of one hash without expiry.
-Each holds its holder's token and the server's time at which it ends; taking one sweeps those that have ended.
+Each holds its holder's token and the server's time at which it ends; taking one sweeps those that have ended. One
+that ends later than a lease taken now was taken before the server's clock was set back; nobody may renew it.
 """
 
 import asyncio
@@ -23,7 +24,8 @@ if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
 local leases = redis.call('HGETALL', KEYS[1])
 for i = 1, #leases, 2 do
     local ends = tonumber(string.sub(leases[i + 1], 33)) or 0
-    if ends <= now then redis.call('HDEL', KEYS[1], leases[i]) end
+    local ahead = leases[i] == ARGV[1] and ends > now + ARGV[3]
+    if ends <= now or ahead then redis.call('HDEL', KEYS[1], leases[i]) end
 end
 return redis.call('HSETNX', KEYS[1], ARGV[1], {_VALUE})
 """

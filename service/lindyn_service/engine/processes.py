@@ -10,6 +10,7 @@ waits. Workers are started only by tasks of the engine, which nothing cancels, a
 """
 
 import logging
+import math
 import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -38,8 +39,11 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ATTEMPTS = 2
+WAITING = 2  # with more, answers under load would take over twice as long as without: one to compute, one a place
+LATELY = 0.1  # weight of the newest call
 KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; also finds dead and hung ones
 START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never cancels a start there
+START_ATTEMPTS = 3
 START_AGAIN_SECONDS = 1.0
 TAKEN_SECONDS = 0.001
 
@@ -58,7 +62,9 @@ class ProcessEngine:
 
     Args:
         workers: how many processes compute at the same time.
-        queue: how many callers may wait beyond those.
+        queue: how many callers may wait beyond those, at most.
+        queue_seconds: how long the last of them may expect to wait, by what calls took lately. Whatever they took,
+            `WAITING` a worker may wait, so that none idles.
         deadline_seconds: how long a call may take from its admission, time in the queue included.
         grace_seconds: how long admitted work may go on when the context is left.
         warm_up: runs once in each new worker, such as a small computation that imports what later ones need.
@@ -71,6 +77,7 @@ class ProcessEngine:
         queue: int,
         deadline_seconds: float,
         *,
+        queue_seconds: float = math.inf,
         grace_seconds: float = 5.0,
         warm_up: Callable[[], object] = worker.prepare,
         observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
@@ -79,6 +86,8 @@ class ProcessEngine:
         self._observe = observe
         self._workers = workers
         self._queue = queue
+        self._queue_seconds = queue_seconds
+        self._call_seconds = 0.0  # of late, a moving mean
         self._deadline_seconds = deadline_seconds
         self._grace_seconds = grace_seconds
         self._warm_up = warm_up
@@ -112,7 +121,7 @@ class ProcessEngine:
         try:
             async with create_task_group() as starts:
                 for _ in range(self._workers):
-                    starts.start_soon(self._add_worker)
+                    starts.start_soon(self._add_first)
         except BaseException:
             await self._close()
             raise
@@ -126,9 +135,26 @@ class ProcessEngine:
             await self._wait_for_calls()
         await self._close()
 
+    def admit(self) -> None:
+        """See `Engine.admit`."""
+        if self._closing:
+            raise ShuttingDownError("The service is shutting down and takes no new work. Send it again later.")
+        may_wait = self._may_wait()
+        if len(self._calls) >= self._workers + may_wait:
+            raise BusyError(
+                f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
+                f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
+            )
+
+    def _may_wait(self) -> int:
+        if not self._call_seconds:
+            return self._queue
+        in_time = self._workers * self._queue_seconds / self._call_seconds
+        return int(min(self._queue, max(in_time, WAITING * self._workers)))
+
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """See `Engine.run`."""
-        self._admit()
+        self.admit()
         with move_on_after(self._deadline_seconds) as scope:
             self._calls.add(scope)
             try:
@@ -161,15 +187,6 @@ class ProcessEngine:
     def _busy(self) -> bool:
         return self._running > 0 and self._slots.available_tokens < 1
 
-    def _admit(self) -> None:
-        if self._closing:
-            raise ShuttingDownError("The service is shutting down and takes no new work. Send it again later.")
-        if len(self._calls) >= self._workers + self._queue:
-            raise BusyError(
-                f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
-                f"{self._queue} wait. Try again in {BusyError.retry_after_seconds} s."
-            )
-
     async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):
             asked = current_time()
@@ -177,7 +194,9 @@ class ProcessEngine:
                 began = current_time()
                 self._observe("queue", began - asked)
                 try:
-                    return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
+                    found = await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
+                    self._note(current_time() - began)
+                    return found
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
@@ -187,6 +206,9 @@ class ProcessEngine:
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."
         )
+
+    def _note(self, seconds: float) -> None:
+        self._call_seconds += (seconds - self._call_seconds) * (LATELY if self._call_seconds else 1.0)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncGenerator[None]:
@@ -247,6 +269,14 @@ class ProcessEngine:
         finally:
             self._starting -= 1
         self._mend()
+
+    async def _add_first(self) -> None:
+        """Add a worker at the start of the engine, which fails if no worker can live, not if one is killed."""
+        for _ in range(START_ATTEMPTS - 1):
+            with suppress(BrokenWorkerProcess):
+                return await self._add_worker()
+            log.warning("a worker process died while it started")
+        return await self._add_worker()
 
     async def _add_worker(self) -> None:
         self._warm.add(await self._visit(worker.warm, self._warm_up))

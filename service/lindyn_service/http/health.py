@@ -102,6 +102,7 @@ async def about(settings: SettingsDep) -> About:
             "deadline_seconds": settings.deadline_seconds,
             "workers": settings.workers,
             "queue": settings.queue,
+            "queue_seconds": settings.queue_seconds,
             **{name: getattr(settings, name) for name in _OF_CALLERS},
         },
     )

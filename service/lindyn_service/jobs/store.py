@@ -21,6 +21,7 @@ from lindyn_service.errors import JobsUnavailableError, RateLimitedError, TooMan
 
 RETRY_SECONDS = 10
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
+_PART_SECONDS = 600  # for a result that is not whole yet
 
 _FINISHED = "local s = redis.call('HGET', KEYS[1], 'state')\n" + "if not s or {} then return 0 end\n".format(
     " or ".join(f"s == '{state}'" for state in FINAL)
@@ -40,6 +41,11 @@ PROGRESS = """
 if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
 redis.call('HSET', KEYS[1], 'completed', ARGV[1])
 return 1
+"""
+PUBLISH = """
+if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return redis.error_reply('pieces were evicted') end
+redis.call('RENAME', KEYS[1], KEYS[2])
+return redis.call('PERSIST', KEYS[2])
 """
 CANCEL = f"""{_FINISHED}
 redis.call('HSET', KEYS[1], 'cancel', '1')
@@ -189,10 +195,17 @@ class JobStore:
     async def put_result(self, job_id: str, archive: bytes) -> None:
         """Keep the result of a job."""
         key = f"{self._key(job_id)}:result"
+        # Under a name of its own until it is whole: a frozen server does late what was given up and tried again, and
+        # two runners may both believe that the job is theirs.
+        part = f"{key}:{secrets.token_hex(8)}"
+        pieces = [archive[start : start + _PIECE_BYTES] for start in range(0, len(archive), _PIECE_BYTES)]
         async with self._answers():
-            await self._redis.delete(key)
-            for start in range(0, len(archive), _PIECE_BYTES):
-                await self._redis.rpush(key, archive[start : start + _PIECE_BYTES])
+            for piece in pieces:
+                pipe = self._redis.pipeline(transaction=True)
+                pipe.rpush(part, piece)
+                pipe.expire(part, _PART_SECONDS)
+                await pipe.execute()
+            await self._redis.eval(PUBLISH, 2, part, key, len(pieces))
 
     async def result(self, job_id: str) -> bytes | None:
         """The result of a job."""

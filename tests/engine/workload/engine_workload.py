@@ -39,6 +39,12 @@ def die(directory: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def die_at_first(directory: str) -> None:
+    if not any(Path(directory).iterdir()):
+        die(directory)
+    announce(directory)
+
+
 def nap(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()

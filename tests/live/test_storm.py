@@ -1,0 +1,101 @@
+"""Two services on one Redis while workers, Redis and one of the services fail at random: right or honest, and in time.
+
+The small size is one of the tests; `make faults` runs the full one and prints what happened.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from support.faults import Faults
+from support.jobs import sweep
+from support.mix import mix
+from support.processes import Measured, RedisServer, Service
+from support.storm import Footprint, Seen, footprint, storm
+
+WORKERS = 2
+JOB_WORKERS = 1
+DEADLINE_SECONDS = 8.0
+MARGIN_SECONDS = 4.0  # for what is not the computation: reading, a busy machine, a connection that waits for its turn
+
+
+def go_through(count: int, warm_up: int, seed: int, think_seconds: float) -> tuple[Seen, Faults, dict[str, Footprint]]:
+    settings = {
+        "workers": WORKERS,
+        "job_workers": JOB_WORKERS,
+        "deadline_seconds": DEADLINE_SECONDS,
+        "memory_cache_bytes": 2**20,  # full before the storm, so that it is no growth
+        "log_format": "json",
+    }
+    with (
+        RedisServer(durable=True) as server,
+        Service(redis_url=server.url, wait=False, **settings) as restarted,
+        Service(redis_url=server.url, **settings) as lasting,
+    ):
+        restarted.wait_until_ready()
+        services, prints = [restarted, lasting], {}
+        storm(services, list(mix(warm_up, seed + 1)), [big_sweep(3, 0), big_sweep(3, 10)], 0.0)
+        prints["before"] = footprint(lasting, WORKERS + JOB_WORKERS)
+        asked = list(mix(count, seed))
+        faults = Faults(server, services, restarted, seed)
+        with ThreadPoolExecutor(1) as thread:
+            going_wrong = thread.submit(faults.run)
+            try:
+                seen = storm(
+                    services, asked, [big_sweep(count // 20, 100), big_sweep(count // 25, 1000)], think_seconds
+                )
+            finally:
+                faults.stop()
+                going_wrong.result()
+        storm(services, list(mix(32, seed + 2)), [], 0.0)
+        prints["after"] = footprint(lasting, WORKERS + JOB_WORKERS)
+        faults.log += restarted.log() + lasting.log()
+    return seen, faults, prints
+
+
+def big_sweep(seeds: int, first: int) -> dict:
+    """Points of some tens of milliseconds."""
+    body = sweep(lams=(0.5, 1.0), n=40, num=100, collect=("loss",))
+    body["axes"][1]["values"] = list(range(first, first + seeds))
+    return body
+
+
+def check(seen: Seen, faults: Faults, prints: dict[str, Footprint], count: int) -> None:
+    assert not seen.wrong
+    right = sum(number for outcome, number in seen.outcomes.items() if outcome.startswith("right: "))
+    refused = sum(number for outcome, number in seen.outcomes.items() if outcome.startswith(("503", "504")))
+    assert right + refused == count + 2
+    assert right > 0.5 * count
+    assert max(seen.seconds) < DEADLINE_SECONDS + MARGIN_SECONDS
+    assert len(faults.done) >= 4
+    before, after = prints["before"], prints["after"]
+    assert after.processes == before.processes
+    assert after.resident_bytes < 1.1 * before.resident_bytes
+    assert after.descriptors < 1.1 * before.descriptors
+    assert "Traceback" not in faults.log
+
+
+def told(seen: Seen, faults: Faults, prints: dict[str, Footprint]) -> str:
+    lines = [f"{number:6} {outcome}" for outcome, number in sorted(seen.outcomes.items())]
+    lines += [f"{number:6} {name}" for name, number in sorted(faults.done.items())]
+    seconds = np.array(seen.seconds)
+    lines += [f"{np.quantile(seconds, q):6.2f} s, quantile {q} of all exchanges" for q in (0.5, 0.95, 0.99, 1.0)]
+    lines += [
+        f"{name}: {one.processes} processes, {one.resident_bytes / 2**20:.0f} MiB, {one.descriptors} descriptors"
+        for name, one in prints.items()
+    ]
+    return "\n".join(lines)
+
+
+@pytest.mark.live
+def test_a_small_storm(measured: Measured) -> None:
+    seen, faults, prints = go_through(150, 200, seed=1, think_seconds=0.5)
+    measured("storm", told(seen, faults, prints))
+    check(seen, faults, prints, 150)
+
+
+@pytest.mark.faults
+def test_a_storm() -> None:
+    seen, faults, prints = go_through(2000, 600, seed=2, think_seconds=0.5)
+    print(told(seen, faults, prints))
+    check(seen, faults, prints, 2000)

@@ -1,0 +1,114 @@
+"""What goes wrong around a service, one thing after the other, in an order that a seed decides."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import psutil
+import redis
+
+from support.processes import RedisServer, Service
+
+MOST_SPOILED = 100
+WAIT_SECONDS = 1.0  # at most, between two faults
+START_SECONDS = 180.0  # on a busy machine
+SERVICE_SECONDS = 4.0  # between two of the service itself, which takes some to start
+OUTAGE_SECONDS = (0.2, 2.0)
+
+
+class Faults:
+    """Workers that are killed, a Redis that is killed, frozen and spoiled, a service that is killed and stopped.
+
+    Args:
+        redis_server: of all services.
+        services: whose workers die.
+        restarted: the one of them that is ended and started again, while another one serves.
+        seed: decides what happens in which order.
+    """
+
+    def __init__(self, redis_server: RedisServer, services: list[Service], restarted: Service, seed: int) -> None:
+        self._redis = redis_server
+        self._services = services
+        self._restarted = restarted
+        self._starting: Service | None = None
+        self._chance = random.Random(seed)
+        self._stop = threading.Event()
+        self.done: Counter[str] = Counter()
+        self.log = ""  # of services that ended
+
+    def run(self) -> None:
+        """Go on until `stop`; everything is up again at the end."""
+        around = [self.kill_a_worker] * 4 + [self.spoil] * 3 + [self.restart_redis] * 2 + [self.freeze_redis] * 2
+        with ThreadPoolExecutor(1) as thread:
+            restarts = thread.submit(self._go_on, [self.kill_the_service, self.stop_the_service], SERVICE_SECONDS)
+            self._go_on(around, WAIT_SECONDS)
+            restarts.result()
+
+    def _go_on(self, acts: list[Callable[[], None]], wait_seconds: float) -> None:
+        while not self._stop.is_set():
+            self._chance.shuffle(acts)
+            for act in acts:
+                if self._stop.wait(self._chance.uniform(0, wait_seconds)):
+                    break
+                act()
+                self.done[act.__name__] += 1
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def kill_a_worker(self) -> None:
+        with suppress(psutil.NoSuchProcess):  # it, or its service, ended meanwhile
+            service = self._chance.choice(self._services)
+            workers = [] if service is self._starting else service.workers()
+            if workers:
+                self._chance.choice(workers).kill()
+
+    def restart_redis(self) -> None:
+        self._redis.kill()
+        self._pause()
+        self._redis.start()
+
+    def freeze_redis(self) -> None:
+        self._redis.freeze()
+        self._pause()
+        self._redis.thaw()
+
+    def spoil(self) -> None:
+        """Overwrite values by random bytes, by other answers, by halves, and by what is no string."""
+        with suppress(redis.RedisError):
+            names = sorted(self._redis.client.keys("lindyn:value:*"))
+            values = {name: self._redis.client.get(name) for name in names}
+            for name in self._chance.sample(names, min(len(names), MOST_SPOILED)):
+                kind, value = self._chance.randrange(4), values[name]
+                if value is None:
+                    continue
+                if kind == 0:
+                    self._redis.client.set(name, self._chance.randbytes(len(value)))
+                elif kind == 1:
+                    self._redis.client.set(name, values[self._chance.choice(names)] or b"")
+                elif kind == 2:
+                    self._redis.client.set(name, value[: len(value) // 2])
+                else:
+                    self._redis.client.delete(name)
+                    self._redis.client.rpush(name, "no string")
+
+    def kill_the_service(self) -> None:
+        self._begin_again(self._restarted.kill)
+
+    def stop_the_service(self) -> None:
+        self._begin_again(self._restarted.stop)
+
+    def _begin_again(self, end: Callable[[], object]) -> None:
+        end()
+        self.log += self._restarted.log()
+        self._starting = self._restarted  # its workers have a test of their own, and it would hardly ever be up
+        self._restarted.start()
+        self._restarted.wait_until_ready(START_SECONDS)
+        self._starting = None
+
+    def _pause(self) -> None:
+        time.sleep(self._chance.uniform(*OUTAGE_SECONDS))

@@ -1,0 +1,128 @@
+"""A mix of requests with what each must be answered, computed in this process without a service between."""
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from lindyn.wire.balance import InitializationRequest
+from lindyn.wire.conflicts import conflicts
+from lindyn.wire.document import read
+from lindyn.wire.limits import LimitsRequest
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service import operations
+from lindyn_service.answer import normalise
+from support.documents import message
+from support.processes import trajectory
+from support.service import NPZ, TRAJECTORIES, as_npz
+
+POPULAR = 12  # requests that are asked again and again
+_JSON = "application/json"
+
+
+@dataclass
+class Asked:
+    """A request, and how its answer is judged.
+
+    Attributes:
+        body: bytes of the only right answer; None for a refusal.
+        status: of the right answer.
+        code: of the refusal.
+        may_be_absent: whether 404 is right, too, as for an answer that no cache has any more.
+    """
+
+    kind: str
+    path: str
+    content: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    status: int = 200
+    code: str | None = None
+    may_be_absent: bool = False
+
+    def send(self, client: httpx.Client) -> httpx.Response:
+        method = "GET" if self.content is None else "POST"
+        return client.request(method, self.path, content=self.content, headers=self.headers)
+
+    def is_right(self, answer: httpx.Response) -> bool:
+        """Whether this is the answer, to the byte, or the refusal that the request deserves."""
+        if answer.status_code == 404 and self.may_be_absent:
+            return answer.json()["code"] == "not-found"
+        if answer.status_code != self.status:
+            return False
+        return answer.content == self.body if self.body is not None else answer.json()["code"] == self.code
+
+
+def mix(count: int, seed: int) -> Iterator[Asked]:
+    """So many requests in random order; equal seeds give equal requests, another seed other new ones."""
+    chance = random.Random(seed)
+    kinds = (popular, new, heavy, archive, by_key, analysis, refused)
+    for number in range(count):
+        kind = chance.choices(kinds, weights=(30, 25, 5, 12, 5, 8, 15))[0]
+        yield kind(chance, seed * 1_000_000 + number)
+
+
+def popular(chance: random.Random, _number: int) -> Asked:
+    form = chance.choice(("json", "npz"))
+    return _asked("cached", operations.TRAJECTORY, TrajectoryRequest, _popular(chance), accept=form)
+
+
+def new(_chance: random.Random, number: int) -> Asked:
+    return _asked("new", operations.TRAJECTORY, TrajectoryRequest, trajectory(seed=number))
+
+
+def heavy(_chance: random.Random, number: int) -> Asked:
+    return _asked("heavy", operations.TRAJECTORY, TrajectoryRequest, trajectory(40, 100, seed=number))
+
+
+def archive(_chance: random.Random, number: int) -> Asked:
+    document = trajectory(5, 40, seed=number, quantities=["loss", "output"])
+    return _asked("npz", operations.TRAJECTORY, TrajectoryRequest, document, body="npz", accept="npz")
+
+
+def by_key(chance: random.Random, _number: int) -> Asked:
+    known = _asked("", operations.TRAJECTORY, TrajectoryRequest, _popular(chance))
+    assert known.body is not None
+    path = f"{TRAJECTORIES}/{json.loads(known.body)['key']}"
+    return Asked("by key", path, headers={"Accept": _JSON}, body=known.body, may_be_absent=True)
+
+
+def analysis(chance: random.Random, number: int) -> Asked:
+    if chance.random() < 0.5:
+        document = message("limits")
+        document["network"]["seed"] = number
+        return _asked("analysis", operations.LIMITS, LimitsRequest, document, path="/v1/limits")
+    document = message("initialization")
+    document["network"]["seed"] = number
+    return _asked("analysis", operations.INITIALIZATION, InitializationRequest, document, path="/v1/initializations")
+
+
+def refused(chance: random.Random, number: int) -> Asked:
+    """What the service refuses before, or in, a worker."""
+    unbalanced = trajectory(network={"kind": "random", "dims": [3, 3, 3], "scheme": "he", "seed": number})
+    infeasible = trajectory(network={"kind": "balanced", "dims": [3, 5, 3], "lambda": 1.0, "seed": number})
+    status, code, content = chance.choice(
+        (
+            (422, "invalid-request", b"{}"),
+            (400, "malformed-body", b"PK\3\4 is no JSON"),
+            (422, "not-balanced", json.dumps({**unbalanced, "method": "exact"}).encode()),
+            (422, "infeasible-balance", json.dumps(infeasible).encode()),
+            (422, "too-large", json.dumps(trajectory(400, 9_000, quantities=["ntk"])).encode()),
+        )
+    )
+    return Asked("refused", TRAJECTORIES, content, {"Content-Type": _JSON}, status=status, code=code)
+
+
+def _popular(chance: random.Random) -> dict[str, Any]:
+    return trajectory(4, 30, seed=1 + chance.randrange(POPULAR), quantities=["loss", "singular_values"])
+
+
+def _asked(kind, operation, model, document, *, path=TRAJECTORIES, body="json", accept="json") -> Asked:
+    content = as_npz(document) if body == "npz" else json.dumps(document).encode()
+    media = {"json": _JSON, "npz": NPZ}
+    headers = {"Content-Type": media[body], "Accept": media[accept]}
+    normal, key = normalise(operation, read(model, document, conflicts))
+    return Asked(kind, path, content, headers, operation.compute(normal, key, accept))
