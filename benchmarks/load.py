@@ -11,8 +11,9 @@ _LENGTH = b"content-length: "
 
 @dataclass(frozen=True)
 class Burst:
-    """What came back: answers a second, and seconds from a request's first byte to the last of its answer."""
+    """What came back: answers, answers a second, and seconds from a request's first byte to the last of its answer."""
 
+    answers: int
     per_second: float
     p50: float
     p99: float
@@ -38,7 +39,7 @@ async def _burst(port: int, request: bytes, connections: int, seconds: float) ->
     elapsed = time.perf_counter() - started
     latencies.sort()
     at = [latencies[int(share * len(latencies))] for share in (0.5, 0.99)]
-    return Burst(len(latencies) / elapsed, *at)
+    return Burst(len(latencies), len(latencies) / elapsed, *at)
 
 
 class _Client(asyncio.Protocol):

@@ -22,6 +22,11 @@ class Server:
     port: int
     process: psutil.Popen
 
+    def processor_seconds(self) -> float:
+        """Used by this process, without those that it has started."""
+        used = self.process.cpu_times()
+        return used.user + used.system
+
 
 @contextmanager
 def lindyn_service(**settings: object) -> Iterator[Server]:

@@ -3,7 +3,8 @@
 Cached answers: the service with one process, one worker and its log in a file, against a FastAPI application whose one
 route returns the same bytes, without middleware, log or keys, on the same uvicorn. A client process sends the same body
 again and again over 16 connections that stay open. Both are asked in turn, for half a second each; the table has the
-medians, over the rounds, of requests a second, of the 99th percentile, and of their ratios within a round.
+medians, over the rounds, of requests a second, of the 99th percentile, and of their ratios within a round. Other work
+on the machine changes these, but hardly the processor time of a request, so that is shown too.
 
 First computations: 5-5-5 with 200 times, `loss` and `output`, seeds that nobody has asked for, one request at a time
 over one connection, against the worker's own function (JSON in, JSON out) in this process with one BLAS thread. Both
@@ -86,29 +87,42 @@ def cached(rounds: int, processes: int) -> list[dict[str, object]]:
                 (folder / name.replace(" ", "")).write_bytes(exchange(connection, http(PATH, content)))
         bare = stack.enter_context(bare_service(folder))
         client = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
-        print(f"{'cached':8} {'bytes':>7} {'req/s':>7} {'bare':>7} {'ratio':>6} {'p99 ms':>7} {'bare':>7} {'ratio':>6}")
+        print(
+            f"{'cached':8} {'bytes':>7} {'req/s':>7} {'bare':>7} {'ratio':>6} {'p99 ms':>7} {'bare':>7} {'ratio':>6} "
+            f"{'CPU us':>7} {'bare':>7} {'ratio':>6}"
+        )
         for name, content in requests.items():
             path = f"/{name.replace(' ', '')}"
             ways = {"ours": (service, http(PATH, content)), "bare": (bare, http(path, content))}
             found = in_turn(client, ways, rounds)
             rows.append({"cached": name, "bytes": (folder / path[1:]).stat().st_size, **compared(found)})
             print("{cached:8} {bytes:7d} {ours:7.0f} {bare:7.0f} {ratio:6.2f}".format(**rows[-1]), end=" ")
-            print("{ours_p99_ms:7.2f} {bare_p99_ms:7.2f} {p99_ratio:6.2f}".format(**rows[-1]))
+            print("{ours_p99_ms:7.2f} {bare_p99_ms:7.2f} {p99_ratio:6.2f}".format(**rows[-1]), end=" ")
+            print("{ours_cpu_us:7.0f} {bare_cpu_us:7.0f} {cpu_ratio:6.2f}".format(**rows[-1]))
     return rows
 
 
-def in_turn(client: ProcessPoolExecutor, ways: dict[str, tuple[Server, bytes]], rounds: int) -> dict[str, list[Burst]]:
+def in_turn(
+    client: ProcessPoolExecutor, ways: dict[str, tuple[Server, bytes]], rounds: int
+) -> dict[str, list[tuple[Burst, float]]]:
     """Bursts of each way, one after the other; the first of each is for warming up."""
-    found: dict[str, list[Burst]] = {name: [] for name in ways}
+    found: dict[str, list[tuple[Burst, float]]] = {name: [] for name in ways}
     for _ in range(rounds + 1):
         for name, (server, request) in ways.items():
-            found[name].append(client.submit(burst, server.port, request, CONNECTIONS, SECONDS).result())
+            before = server.processor_seconds()
+            answered = client.submit(burst, server.port, request, CONNECTIONS, SECONDS).result()
+            found[name].append((answered, (server.processor_seconds() - before) / answered.answers))
     return {name: each[1:] for name, each in found.items()}
 
 
-def compared(found: dict[str, list[Burst]]) -> dict[str, object]:
-    ours, bare = found["ours"], found["bare"]
+def compared(found: dict[str, list[tuple[Burst, float]]]) -> dict[str, object]:
+    """Medians over rounds, and of ratios within them."""
+    ours, bare = ([each for each, _ in found[name]] for name in ("ours", "bare"))
+    used = {name: 1e6 * float(np.median([seconds for _, seconds in found[name]])) for name in found}
     return {
+        "ours_cpu_us": used["ours"],
+        "bare_cpu_us": used["bare"],
+        "cpu_ratio": used["bare"] / used["ours"],
         "ours": float(np.median([each.per_second for each in ours])),
         "bare": float(np.median([each.per_second for each in bare])),
         "ratio": float(np.median([a.per_second / b.per_second for a, b in zip(ours, bare, strict=True)])),

@@ -70,7 +70,8 @@ class RequestLog:
                 "caller": caller.name or "-",
                 **record,
             }
-            log.log(level, "request", extra={"fields": fields})
+            if log.isEnabledFor(level):  # the record is made here: a search for the caller costs as much as the line
+                log.handle(log.makeRecord(log.name, level, "", 0, "request", (), None, extra={"fields": fields}))
 
 
 def _request_id(scope: Scope) -> str:
