@@ -74,7 +74,7 @@ class _Name:
 
 
 def normalise(operation: Operation[R], request: R) -> tuple[R, str]:
-    """Draw the seeds that were omitted, and address the request by its content."""
+    """Draw the seeds that were omitted, and address the request by its content; the same request if it has them all."""
     normal = with_seeds(request)
     return normal, digest(normal, f"{SOLVER} {operation.name}")
 
@@ -121,6 +121,10 @@ class Answers:
             return await self._engine.run(operation.compute, request, key, form)
 
         return await self._once(_Name(operation.name, key, form, operation.transcodes), compute)
+
+    def held(self, operation: str, key: str, form: Format) -> bytes | None:
+        """An answer that is in the memory of this process."""
+        return self._memory.get(f"{operation}:{key}.{form}")
 
     async def stored(self, operation: Operation[R], key: str, form: Format) -> Answer | None:
         """Find an answer that some cache still has, in any format."""

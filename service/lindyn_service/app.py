@@ -9,7 +9,8 @@ from pathlib import Path
 
 from anyio import TASK_STATUS_IGNORED, Event, create_task_group
 from anyio.abc import TaskStatus
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
 from starlette.middleware.cors import CORSMiddleware
 
 from lindyn_service import warmup
@@ -36,6 +37,7 @@ from lindyn_service.http import (
 )
 from lindyn_service.http.access import Access
 from lindyn_service.http.headers import SecurityHeaders
+from lindyn_service.http.recall import KnownBodies, Recall
 from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.jobs.background import Equipment, background_jobs
@@ -92,6 +94,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last that is added is the outermost."""
     origins = listed(settings.cors_origins)
     app.state.rates = _rates(settings)
+    app.state.bodies = KnownBodies()
+    app.add_middleware(Recall, _posts(trajectories.router, analyses.router), settings)
     app.add_middleware(Throttle, app.state.rates)
     app.add_middleware(Access, _keyring(settings), listed(settings.allowed_hosts), origins)
     if origins:
@@ -112,6 +116,16 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(middleware.RequestLog, app.state.metrics)
     app.add_middleware(SecurityHeaders)
+
+
+def _posts(*routers: APIRouter) -> frozenset[str]:
+    """The paths to which these take posts."""
+    return frozenset(
+        route.path
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and "POST" in (route.methods or ())
+    )
 
 
 def _rates(settings: Settings) -> Rates:

@@ -1,6 +1,7 @@
 """Log lines on standard error, as text or as JSON; `extra={"fields": {...}}` are fields of their own in both."""
 
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ LogFormat = Literal["text", "json"]
 
 def configure(level: str, form: LogFormat) -> None:
     """Set up logging of the process once, at start-up."""
+    # what no line shows is not collected for each (Python's logging how-to, "Optimization")
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if form == "json" else _Text())
     logging.basicConfig(level=level.upper(), handlers=[handler])
@@ -21,6 +24,14 @@ class _Text(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s %(message)s")
+        self._second, self._time = -1, ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """Local time to the millisecond; that of a second is written once."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._time = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
+        return f"{self._time},{int(record.msecs):03d}"
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """One line."""

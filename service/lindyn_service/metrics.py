@@ -1,5 +1,6 @@
 """What Prometheus can ask: latencies, caches, the queue, workers, jobs."""
 
+from functools import cache
 from pathlib import Path
 
 from prometheus_client import (
@@ -50,6 +51,10 @@ class Metrics:
             ("operation", "source", "solver"),
             registry=self.registry,
         )
+        # finding these by their labels costs more than counting
+        self._of_route = cache(self._requests.labels)
+        self._of_stage = cache(self._stages.labels)
+        self._of_answer = cache(self._answers.labels)
         self.workers_ended = Counter(
             "lindyn_workers_ended",
             "Worker processes that ended: crashed, killed at a deadline or when their client left.",
@@ -88,15 +93,15 @@ class Metrics:
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Note a request; `route` is a template, so that there are few of them."""
         known = method if method in _METHODS else "other"
-        self._requests.labels(route, known, str(status)).observe(seconds)
+        self._of_route(route, known, str(status)).observe(seconds)
 
     def stage(self, name: str, seconds: float) -> None:
         """Note how long a part of a request took."""
-        self._stages.labels(name).observe(seconds)
+        self._of_stage(name).observe(seconds)
 
     def answer(self, operation: str, source: str, solver: str) -> None:
         """Note where an answer came from."""
-        self._answers.labels(operation, source, solver).inc()
+        self._of_answer(operation, source, solver).inc()
 
     def render(self) -> bytes:
         """The numbers in Prometheus' text format."""

@@ -129,14 +129,19 @@ CONTINUAL = Operation(
 
 
 def with_seeds(part: Part) -> Part:
-    """Draw the seeds that a message and its parts have and were sent without."""
+    """Draw the seeds that a message and its parts have and were sent without; the message itself if there are none."""
     drawn: dict[str, Any] = {}
     for name in type(part).model_fields:
         value = getattr(part, name)
         if name == "seed" and value is None:
             drawn[name] = secrets.randbelow(LARGEST_SEED + 1)
         elif isinstance(value, Request):
-            drawn[name] = with_seeds(value)
+            seeded = with_seeds(value)
+            if seeded is not value:
+                drawn[name] = seeded
         elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[Any]", value)):
-            drawn[name] = [with_seeds(item) for item in cast("list[Request]", value)]
-    return part.model_copy(update=drawn)
+            items = cast("list[Request]", value)
+            all_seeded = [with_seeds(item) for item in items]
+            if any(new is not old for new, old in zip(all_seeded, items, strict=True)):
+                drawn[name] = all_seeded
+    return part.model_copy(update=drawn) if drawn else part

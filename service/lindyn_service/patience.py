@@ -18,6 +18,7 @@ def impatient(head_seconds: float, stalled_seconds: float) -> type[HttpToolsProt
     """
 
     class Impatient(HttpToolsProtocol):
+        _in_head = False
         _head: asyncio.TimerHandle | None = None
         _stalled: asyncio.TimerHandle | None = None
 
@@ -29,13 +30,20 @@ def impatient(head_seconds: float, stalled_seconds: float) -> type[HttpToolsProt
             self._forget()
             super().connection_lost(exc)
 
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            if self._in_head and self._head is None:  # most heads come whole, and need no timer
+                self._expect_head()
+
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self._expect_head()
+            self._in_head = True
 
         def on_headers_complete(self) -> None:
+            self._in_head = False
             if self._head is not None:
                 self._head.cancel()
+                self._head = None
             super().on_headers_complete()
 
         def pause_writing(self) -> None:
@@ -48,8 +56,6 @@ def impatient(head_seconds: float, stalled_seconds: float) -> type[HttpToolsProt
             super().resume_writing()
 
         def _expect_head(self) -> None:
-            if self._head is not None:
-                self._head.cancel()
             self._head = self.loop.call_later(head_seconds, self._give_up)
 
         def _expect_reader(self, unsent: int | None) -> None:

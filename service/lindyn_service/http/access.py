@@ -1,5 +1,6 @@
 """Who may do what: a key where the service has keys, and nothing for foreign web pages where it is open."""
 
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -115,6 +116,7 @@ def _identify(keyring: Keyring, headers: Headers) -> Caller:
     return caller
 
 
+@lru_cache(maxsize=64)
 def _hostname(host: str) -> str:
     try:
         return urlsplit(f"//{host}").hostname or ""
@@ -127,6 +129,7 @@ def _is_local(name: str) -> bool:
     return 0 < len(name) <= _LONGEST_LABEL and "." not in name
 
 
+@lru_cache(maxsize=64)
 def _is_address(name: str) -> bool:
     try:
         ip_address(name)

@@ -1,12 +1,14 @@
 """Reading request bodies, JSON and npz, within bounds."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
-import anyio
 from fastapi import Request
 from pydantic import BaseModel
 from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from lindyn.wire import npz
 from lindyn.wire.document import InvalidDocumentError, graft, read
@@ -58,28 +60,52 @@ async def read_body(
         raise UnsupportedMediaTypeError(
             f"got content type {media_type or 'none'}; send {JSON} or {npz.MEDIA_TYPE} in Content-Type"
         )
-    try:
-        with anyio.fail_after(settings.body_seconds):
-            body = await _bounded(request, settings.max_body_bytes)
-    except TimeoutError:
-        raise SlowBodyError(
-            f"the body was not complete after {settings.body_seconds:g} s, the limit; send less, or npz"
-        ) from None
+    body = await _body(request, settings)
     try:
         return read(model, _tree(body, media_type, settings.max_body_bytes), conflicts)
     except InvalidDocumentError as error:
         raise InvalidRequestError(_summary(error), error.errors) from None
 
 
-async def _bounded(request: Request, limit: int) -> bytes:
+async def whole_body(receive: Receive, settings: Settings) -> bytes:
+    """Read a body within the bounds of size and time.
+
+    Raises:
+        SlowBodyError: it does not arrive in time.
+        BodyTooLargeError: more bytes than the settings allow; reading stops there.
+        ClientDisconnect: the client left.
+    """
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            return await _bounded(receive, settings.max_body_bytes)
+    except TimeoutError:
+        raise SlowBodyError(
+            f"the body was not complete after {settings.body_seconds:g} s, the limit; send less, or npz"
+        ) from None
+
+
+async def _body(request: Request, settings: Settings) -> bytes:
+    """The body, or what went wrong where it was read already."""
+    found: bytes | Exception | None = request.scope["state"].pop("body", None)
+    if isinstance(found, Exception):
+        raise found
+    return await whole_body(request.receive, settings) if found is None else found
+
+
+async def _bounded(receive: Receive, limit: int) -> bytes:
     chunks: list[bytes] = []
-    size = 0
-    async for chunk in request.stream():
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
             raise BodyTooLargeError(f"the body has more than {limit} bytes, the limit; send fewer samples, or npz")
         chunks.append(chunk)
-    return b"".join(chunks)
+        more = message.get("more_body", False)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _tree(body: bytes, media_type: str, limit: int) -> Any:  # noqa: ANN401 (JSON)

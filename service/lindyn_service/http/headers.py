@@ -1,6 +1,5 @@
 """Headers of every answer, whoever made it: what browsers may do with it."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 DEFAULTS = {
@@ -19,6 +18,14 @@ OF_PICTURES = {
 """An SVG has styles, and a heat map in it is an image, but never a script."""
 
 
+_RAW = tuple((name.lower().encode(), value.encode()) for name, value in DEFAULTS.items())
+
+
+def has_tag(tags: str, key: str) -> bool:
+    """Whether `If-None-Match` names this key: the client has the answer."""
+    return f'"{key}"' in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+
+
 class SecurityHeaders:
     """Pure ASGI middleware, the outermost, so that no answer misses it."""
 
@@ -30,9 +37,9 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in DEFAULTS.items():
-                    headers.setdefault(name, value)
+                headers = list(message["headers"])
+                names = {name for name, _ in headers}
+                message["headers"] = headers + [header for header in _RAW if header[0] not in names]
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -6,7 +6,6 @@ import secrets
 import time
 from urllib.parse import quote
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lindyn_service.access.keys import ANYBODY, Caller
@@ -16,6 +15,8 @@ from lindyn_service.metrics import Metrics
 from lindyn_service.translate.encode import VERSION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_VERSION = b"x-lindyn-version", VERSION.encode()
 
 _PROBES = ("/healthz", "/readyz", "/metrics")  # asked every few seconds
 
@@ -44,9 +45,7 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["X-Lindyn-Version"] = VERSION
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), _VERSION]
             await send(message)
 
         try:
@@ -71,7 +70,8 @@ class RequestLog:
                 "caller": caller.name or "-",
                 **record,
             }
-            log.log(level, "request", extra={"fields": fields})
+            if log.isEnabledFor(level):  # the record is made here: a search for the caller costs as much as the line
+                log.handle(log.makeRecord(log.name, level, "", 0, "request", (), None, extra={"fields": fields}))
 
 
 def _request_id(scope: Scope) -> str:

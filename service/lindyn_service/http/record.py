@@ -1,35 +1,48 @@
 """What is noted of a request on its way, for its line in the log and for the metrics."""
 
 import re
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeVar
 
-from fastapi import Request
 from starlette.types import Scope
 
-from lindyn_service.answer import Answer
-from lindyn_service.methods.cost import Cost
+from lindyn.wire.base import Request
+from lindyn_service.answer import Answer, Source
 from lindyn_service.metrics import Metrics
 from lindyn_service.operations import Operation
+
+_R = TypeVar("_R", bound=Request)
 
 _HEAD_BYTES = 65_536
 _METHOD = re.compile(rb'"method": ?"(\w+)"')
 
 
-def note_answer(
-    request: Request, operation: Operation[Any], answer: Answer, cost: Cost | None, read_seconds: float
-) -> None:
-    """Note an answer: where it came from, how it was solved, what it was estimated to cost, how long it took."""
-    solver = method_of(answer.body)
-    metrics: Metrics = request.app.state.metrics
+@dataclass(frozen=True)
+class Solved:
+    """How a request is answered: the name of its operation, the method, and what it was estimated to cost."""
+
+    operation: str
+    solver: str
+    flops: int
+
+
+def solved_by(operation: Operation[_R], answer: Answer, request: _R) -> Solved:
+    """How this answer came about."""
+    return Solved(operation.name, method_of(answer.body), round(operation.cost(request).flops))
+
+
+def note_answer(scope: Scope, solved: Solved, source: Source, read_seconds: float, answer_seconds: float) -> None:
+    """Note an answer: how it was solved, where it came from, how long it took."""
+    metrics: Metrics = scope["app"].state.metrics
     metrics.stage("read", read_seconds)
-    metrics.answer(operation.name, answer.source, solver)
-    request.state.record.update(
-        operation=operation.name,
-        cache=answer.source,
-        solver=solver,
-        flops=None if cost is None else round(cost.flops),
+    metrics.answer(solved.operation, source, solved.solver)
+    scope["state"]["record"].update(
+        operation=solved.operation,
+        cache=source,
+        solver=solved.solver,
+        flops=solved.flops,
         read_ms=round(1000 * read_seconds, 2),
-        answer_ms=round(1000 * answer.seconds, 2),
+        answer_ms=round(1000 * answer_seconds, 2),
     )
 
 

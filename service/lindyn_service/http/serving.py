@@ -12,8 +12,10 @@ from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.answer import Answer, Answers, normalise
 from lindyn_service.http.body import JSON, read_body, wanted_format
+from lindyn_service.http.headers import has_tag
 from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
-from lindyn_service.http.record import note_answer
+from lindyn_service.http.recall import Known, KnownBodies
+from lindyn_service.http.record import note_answer, solved_by
 from lindyn_service.operations import Operation
 from lindyn_service.translate.encode import Format
 
@@ -35,14 +37,20 @@ async def serve(
     answers: Answers = request.app.state.answers
     form = wanted_format(request)
     started = time.perf_counter()
-    normal, key = normalise(operation, await read_body(request, model, conflicts))
+    asked = await read_body(request, model, conflicts)
+    normal, key = normalise(operation, asked)
     if is_known(request, key):
         return not_modified(key)
     read_seconds = time.perf_counter() - started
     answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form))
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    note_answer(request, operation, answer, operation.cost(normal), read_seconds)
+    solved = solved_by(operation, answer, normal)
+    note_answer(request.scope, solved, answer.source, read_seconds, answer.seconds)
+    words = request.scope["state"].get("words")
+    if words is not None and normal is asked:  # no seed was drawn
+        bodies: KnownBodies = request.app.state.bodies
+        bodies.remember(words, Known(key, form, request.scope.get("route"), solved))
     return respond(answer, form)
 
 
@@ -64,8 +72,7 @@ def not_modified(key: str) -> Response:
 
 def is_known(request: Request, key: str) -> bool:
     """Whether the client says that it has the answer."""
-    tags = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    return f'"{key}"' in tags
+    return has_tag(request.headers.get("if-none-match", ""), key)
 
 
 async def _unless_disconnected(request: Request, work: Awaitable[_T]) -> _T | None:

@@ -1,0 +1,42 @@
+"""What FastAPI and uvicorn cost by themselves: a route for each file of a folder that answers its bytes, and no more.
+
+`python benchmarks/bare.py FOLDER`, on the loopback port PORT. `POST /name` answers from memory, `GET /name` the file.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, Response
+
+
+def application(folder: Path) -> FastAPI:
+    app = FastAPI()
+    for path in folder.iterdir():
+        _add_routes(app, path)
+    return app
+
+
+def _add_routes(app: FastAPI, path: Path) -> None:
+    content = path.read_bytes() if path.stat().st_size < 2**24 else b""
+
+    @app.post(f"/{path.name}", response_class=Response)
+    async def from_memory() -> Response:
+        return Response(content, media_type="application/json")
+
+    @app.get(f"/{path.name}", response_class=FileResponse)
+    async def from_file() -> FileResponse:
+        return FileResponse(path)
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        application(Path(sys.argv[1])),
+        host="127.0.0.1",
+        port=int(os.environ["PORT"]),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+    )

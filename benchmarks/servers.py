@@ -1,0 +1,73 @@
+"""The service, and what it is measured against, as processes on free ports of the loopback address."""
+
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+WAIT_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A process that listens."""
+
+    port: int
+    process: psutil.Popen
+
+    def processor_seconds(self) -> float:
+        """Used by this process, without those that it has started."""
+        used = self.process.cpu_times()
+        return used.user + used.system
+
+
+@contextmanager
+def lindyn_service(**settings: object) -> Iterator[Server]:
+    """The service with these settings, its log in a file as it would be."""
+    variables = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
+    with _started([sys.executable, "-m", "lindyn_service"], "LINDYN_PORT", variables) as server:
+        yield server
+
+
+@contextmanager
+def bare_service(folder: Path) -> Iterator[Server]:
+    """A FastAPI application with nothing but a route for each file of a folder (see `bare.py`)."""
+    command = [sys.executable, str(Path(__file__).with_name("bare.py")), str(folder)]
+    with _started(command, "PORT", {}) as server:
+        yield server
+
+
+@contextmanager
+def _started(command: list[str], port_variable: str, variables: Mapping[str, str]) -> Iterator[Server]:
+    port = free_port()
+    with tempfile.TemporaryFile() as log:
+        environment = {**os.environ, **variables, port_variable: str(port)}
+        process = psutil.Popen(command, env=environment, stdout=log, stderr=log)
+        try:
+            _wait_for(port, process)
+            yield Server(port, process)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def _wait_for(port: int, process: psutil.Popen) -> None:
+    give_up = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < give_up and process.poll() is None:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.01)
+    raise RuntimeError(f"{process.args} does not listen")

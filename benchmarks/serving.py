@@ -1,0 +1,183 @@
+"""What the HTTP layer costs: cached answers against a bare FastAPI route, first computations against the same here.
+
+Cached answers: the service with one process, one worker and its log in a file, against a FastAPI application whose one
+route returns the same bytes, without middleware, log or keys, on the same uvicorn. A client process sends the same body
+again and again over 16 connections that stay open. Both are asked in turn, for half a second each; the table has the
+medians, over the rounds, of requests a second, of the 99th percentile, and of their ratios within a round. Other work
+on the machine changes these, but hardly the processor time of a request, so that is shown too.
+
+First computations: 5-5-5 with 200 times, `loss` and `output`, seeds that nobody has asked for, one request at a time
+over one connection, against the worker's own function (JSON in, JSON out) in this process with one BLAS thread. Both
+are done in turn for each seed; the overhead is the difference of the medians.
+"""
+
+import argparse
+import itertools
+import json
+import multiprocessing
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from history import record
+from burst import Burst, burst
+from servers import Server, bare_service, lindyn_service
+from threadpoolctl import threadpool_limits
+
+from lindyn.wire.document import read
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.answer import normalise
+from lindyn_service.operations import TRAJECTORY
+from lindyn_service.translate.trajectory import trajectory
+
+CONNECTIONS = 16
+SECONDS = 0.5
+SIGMA_YX = np.random.default_rng(5).standard_normal((5, 5)).tolist()
+CACHED = {"1 kB": (["loss"], 20), "100 kB": (["loss", "output"], 190)}
+PATH = "/v1/trajectories"
+
+
+def body(seed: int, quantities: list[str], num: int) -> bytes:
+    """A request of 5-5-5."""
+    network = {"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0, "scale": 0.5, "seed": seed}
+    task = {"kind": "correlation", "sigma_yx": SIGMA_YX}
+    times = {"start": 0, "stop": 10, "num": num}
+    return json.dumps({"network": network, "task": task, "times": times, "quantities": quantities}).encode()
+
+
+def http(path: str, content: bytes) -> bytes:
+    """The bytes of a request, as small as clients send it."""
+    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
+    return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
+
+
+def exchange(connection: socket.socket, request: bytes) -> bytes:
+    """Send one request and read the body of its answer."""
+    connection.sendall(request)
+    received = connection.recv(2**20)
+    while b"\r\n\r\n" not in received:
+        received += connection.recv(2**20)
+    head, _, found = received.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+    if not head.startswith(b"HTTP/1.1 200"):
+        raise RuntimeError(f"got {received!r}")
+    parts = [found]
+    missing = length - len(found)
+    while missing:
+        parts.append(connection.recv(2**20))
+        missing -= len(parts[-1])
+    return b"".join(parts)
+
+
+def cached(rounds: int, processes: int) -> list[dict[str, object]]:
+    """Measure cached answers, and print and return their table."""
+    rows: list[dict[str, object]] = []
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        service = stack.enter_context(lindyn_service(workers=1))
+        requests = {name: body(7, *asked) for name, asked in CACHED.items()}
+        for name, content in requests.items():
+            with socket.create_connection(("127.0.0.1", service.port)) as connection:
+                (folder / name.replace(" ", "")).write_bytes(exchange(connection, http(PATH, content)))
+        bare = stack.enter_context(bare_service(folder))
+        client = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
+        print(
+            f"{'cached':8} {'bytes':>7} {'req/s':>7} {'bare':>7} {'ratio':>6} {'p99 ms':>7} {'bare':>7} {'ratio':>6} "
+            f"{'CPU us':>7} {'bare':>7} {'ratio':>6}"
+        )
+        for name, content in requests.items():
+            path = f"/{name.replace(' ', '')}"
+            ways = {"ours": (service, http(PATH, content)), "bare": (bare, http(path, content))}
+            found = in_turn(client, ways, rounds)
+            rows.append({"cached": name, "bytes": (folder / path[1:]).stat().st_size, **compared(found)})
+            print("{cached:8} {bytes:7d} {ours:7.0f} {bare:7.0f} {ratio:6.2f}".format(**rows[-1]), end=" ")
+            print("{ours_p99_ms:7.2f} {bare_p99_ms:7.2f} {p99_ratio:6.2f}".format(**rows[-1]), end=" ")
+            print("{ours_cpu_us:7.0f} {bare_cpu_us:7.0f} {cpu_ratio:6.2f}".format(**rows[-1]))
+    return rows
+
+
+def in_turn(
+    client: ProcessPoolExecutor, ways: dict[str, tuple[Server, bytes]], rounds: int
+) -> dict[str, list[tuple[Burst, float]]]:
+    """Bursts of each way, one after the other; the first of each is for warming up."""
+    found: dict[str, list[tuple[Burst, float]]] = {name: [] for name in ways}
+    for _ in range(rounds + 1):
+        for name, (server, request) in ways.items():
+            before = server.processor_seconds()
+            answered = client.submit(burst, server.port, request, CONNECTIONS, SECONDS).result()
+            found[name].append((answered, (server.processor_seconds() - before) / answered.answers))
+    return {name: each[1:] for name, each in found.items()}
+
+
+def compared(found: dict[str, list[tuple[Burst, float]]]) -> dict[str, object]:
+    """Medians over rounds, and of ratios within them."""
+    ours, bare = ([each for each, _ in found[name]] for name in ("ours", "bare"))
+    used = {name: 1e6 * float(np.median([seconds for _, seconds in found[name]])) for name in found}
+    return {
+        "ours_cpu_us": used["ours"],
+        "bare_cpu_us": used["bare"],
+        "cpu_ratio": used["bare"] / used["ours"],
+        "ours": float(np.median([each.per_second for each in ours])),
+        "bare": float(np.median([each.per_second for each in bare])),
+        "ratio": float(np.median([a.per_second / b.per_second for a, b in zip(ours, bare, strict=True)])),
+        "ours_p99_ms": 1e3 * float(np.median([each.p99 for each in ours])),
+        "bare_p99_ms": 1e3 * float(np.median([each.p99 for each in bare])),
+        "p99_ratio": float(np.median([a.p99 / b.p99 for a, b in zip(ours, bare, strict=True)])),
+    }
+
+
+def first(count: int, seeds: Iterator[int]) -> list[dict[str, object]]:
+    """Measure first computations, and print and return their row."""
+    over_http: list[float] = []
+    in_process: list[float] = []
+    with lindyn_service(workers=1) as service, socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for seed in itertools.islice(seeds, count + 20):
+            content = body(seed, ["loss", "output"], 200)
+            started = time.perf_counter()
+            exchange(connection, http(PATH, content))
+            over_http.append(time.perf_counter() - started)
+            started = time.perf_counter()
+            compute(content)
+            in_process.append(time.perf_counter() - started)
+    ours, theirs = np.array(over_http[20:]) * 1e3, np.array(in_process[20:]) * 1e3
+    row: dict[str, object] = {
+        "http_p50_ms": float(np.median(ours)),
+        "http_p95_ms": float(np.percentile(ours, 95)),
+        "in_process_p50_ms": float(np.median(theirs)),
+        "more_ms": float(np.median(ours) - np.median(theirs)),
+    }
+    print(
+        "first computation: {http_p50_ms:.2f} ms at p50 over HTTP (p95 {http_p95_ms:.2f}), {in_process_p50_ms:.2f} ms "
+        "in process, {more_ms:.2f} ms more".format(**row)
+    )
+    return [row]
+
+
+def compute(content: bytes) -> bytes:
+    """What a worker does for a request, and the reading of it."""
+    normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, json.loads(content)))
+    return trajectory(normal, key, "json")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--requests", type=int, default=400)
+    parser.add_argument("--record", action="store_true", help="append the rows to history/serving.jsonl")
+    chosen = parser.parse_args()
+    rows = cached(chosen.rounds, 1)
+    with threadpool_limits(1):
+        rows += first(chosen.requests, itertools.count(os.getpid() << 20))
+    if chosen.record:
+        record("serving", rows)
+
+
+if __name__ == "__main__":
+    main()
