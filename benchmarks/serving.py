@@ -25,8 +25,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-from history import record
 from burst import Burst, burst
+from history import record
 from servers import Server, bare_service, lindyn_service
 from threadpoolctl import threadpool_limits
 
