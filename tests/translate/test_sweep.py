@@ -175,8 +175,8 @@ def test_admission_looks_at_a_bounded_number_of_values():
 def test_work_is_that_of_the_dearest_point_at_every_point():
     """Twice as many points are twice the work; a descent of twice the time is twice the steps."""
     base = {"network": BALANCED, "task": SIGMA_YX.tolist()}
-    descent = {**base, "method": {"kind": "descent", "learning_rate": 0.001}}
+    descent = {**base, "method": {"kind": "descent", "learning_rate": 0.01}}
     one = admit(request({"times": [[0, 10.0]]}, base=descent), LIMITS).flops
     both = admit(request({"times": [[0, 10.0], [0, 20.0]]}, base=descent), LIMITS).flops
-    assert one > 10_000
+    assert one > 1_000
     assert both / one == pytest.approx(4, rel=0.05)
