@@ -14,7 +14,8 @@ from lindyn.wire.digest import digest
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import DeadlineError, ShuttingDownError, TooLargeError
+from lindyn_service.errors import DeadlineError, RateLimitedError, ShuttingDownError, TooLargeError
+from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
 
@@ -26,6 +27,12 @@ _POLL_SECONDS = 0.02
 _FORMATS: tuple[Format, ...] = ("json", "npz")
 
 R = TypeVar("R", bound=Request)
+
+Spend = Callable[[float], Awaitable[None]]
+
+
+async def nothing_spent(_flops: float) -> None:
+    """For callers without a quota."""
 
 
 @dataclass(frozen=True)
@@ -108,16 +115,27 @@ class Answers:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
 
-    async def answer(self, operation: Operation[R], request: R, key: str, form: Format) -> Answer:
+    async def answer(
+        self, operation: Operation[R], request: R, key: str, form: Format, spend: Spend = nothing_spent
+    ) -> Answer:
         """Answer a normalised request.
+
+        Args:
+            operation: its kind.
+            request: itself.
+            key: its content address.
+            form: of the answer.
+            spend: is told the estimated flops of what is about to be computed, and may refuse.
 
         Raises:
             TooLargeError: the estimated cost is over a limit.
+            RateLimitedError: `spend` refused.
             ServiceError: whatever the engine or the method says.
         """
-        self._admit(operation, request, form)
+        cost = self._admit(operation, request, form)
 
         async def compute() -> bytes:
+            await spend(cost.flops)
             return await self._engine.run(operation.compute, request, key, form)
 
         return await self._once(_Name(operation.name, key, form, operation.transcodes), compute)
@@ -133,7 +151,7 @@ class Answers:
         body = self._memory.get(str(name)) or await self._lookup(name)
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
-    def _admit(self, operation: Operation[R], request: R, form: Format) -> None:
+    def _admit(self, operation: Operation[R], request: R, form: Format) -> Cost:
         cost, limits = operation.cost(request), self._limits
         for what, estimated, limit in (
             ("bytes of answer", cost.numbers * _BYTES_PER_NUMBER[form], limits.max_answer_bytes),
@@ -145,6 +163,7 @@ class Answers:
                     f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; "
                     f"{operation.remedy}"
                 )
+        return cost
 
     async def _once(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
@@ -152,15 +171,18 @@ class Answers:
         body = self._memory.get(str(name))
         if body is not None:
             return Answer(name.key, body, "hit", time.perf_counter() - started)
-        flight = self._flights.get(name)
-        joined = flight is not None
-        if flight is None:
-            if self._closed:
-                raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
-            flight = self._flights[name] = _Flight()
-            self._tasks.start_soon(self._fly, flight, name, compute)
+        while (flight := self._flights.get(name)) is not None:
+            try:
+                body = await self._wait(flight, name)
+            except RateLimitedError:
+                continue  # that is about whoever started it
+            return Answer(name.key, body, "coalesced", time.perf_counter() - started)
+        if self._closed:
+            raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
+        flight = self._flights[name] = _Flight()
+        self._tasks.start_soon(self._fly, flight, name, compute)
         body = await self._wait(flight, name)
-        return Answer(name.key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
+        return Answer(name.key, body, flight.source, time.perf_counter() - started)
 
     async def _fly(self, flight: _Flight, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> None:
         flight.scope.deadline = anyio.current_time() + self._limits.deadline_seconds

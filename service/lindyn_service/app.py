@@ -136,6 +136,7 @@ def _rates(settings: Settings) -> Rates:
             settings.key_requests_at_once,
             settings.redis_url,
             settings.redis_timeout_seconds,
+            settings.key_flops_per_hour,
         )
     except ValueError:
         raise SettingsError(_REDIS_URL) from None

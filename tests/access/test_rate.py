@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from limits.aio.storage import memory
 from support.processes import RedisServer
 
+from lindyn_service.access import rate
 from lindyn_service.access.rate import Rates
 from lindyn_service.errors import RateLimitedError
 
@@ -47,6 +50,64 @@ async def test_each_name_has_its_own_limit():
 
 async def test_no_limit():
     assert await served(Rates(0, 0, None, 0.5), "ada") == 50
+
+
+async def test_work_of_an_hour():
+    rates = Rates(0, 0, None, 0.5, flops_per_hour=1e15)
+    for _ in range(3):
+        await rates.spend("ada", 3e14)
+        await rates.spend("bob", 1e14)
+    with pytest.raises(RateLimitedError, match=r"take 3e\+14 .* ada has used 9e\+14 .* of 1e\+15, the limit") as caught:
+        await rates.spend("ada", 3e14)
+    assert 1 <= caught.value.retry_after_seconds <= 3600
+    await rates.spend("ada", 9e13)
+    await rates.spend(None, 1e18)
+    with pytest.raises(RateLimitedError):
+        await rates.spend("carl", 1.1e15)
+    await Rates(0, 0, None, 0.5).spend("ada", 1e18)
+
+
+@pytest.mark.parametrize("start", [1_000_000.0, 1_001_799.0])
+async def test_work_is_possible_again_after_the_time_that_was_told(monkeypatch, start):
+    clock = SimpleNamespace(now=start)
+    for module in (memory, rate):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic))
+    rates = Rates(0, 0, None, 0.5, flops_per_hour=1e12)
+    for flops in (4e11, 3e11):
+        await rates.spend("ada", flops)
+        clock.now += 1200
+    with pytest.raises(RateLimitedError) as caught:
+        await rates.spend("ada", 6e11)
+    clock.now += caught.value.retry_after_seconds
+    try:
+        await rates.spend("ada", 6e11)
+    except RateLimitedError as error:  # the hour that is told at most was not enough
+        clock.now += error.retry_after_seconds
+        await rates.spend("ada", 6e11)
+
+
+@pytest.mark.parametrize("jump_seconds", [-86_400, 86_400])
+async def test_a_jump_of_the_clock_locks_nobody_out(monkeypatch, jump_seconds):
+    clock = SimpleNamespace(now=1_000_000_000.0)
+    for module in (memory, rate):
+        monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic))
+    rates = Rates(5, 0, None, 0.5)
+    assert await served(rates, "ada") == 5
+    clock.now += jump_seconds
+    assert await served(rates, "ada") == 5
+    clock.now += 120
+    assert await served(rates, "ada") == 5
+
+
+@pytest.mark.live
+async def test_a_jump_of_redis_clock_locks_nobody_out(redis_server):
+    """What was counted ends at times of the clock, which lie a day ahead when that is set back."""
+    rates = Rates(5, 0, redis_server.url, 0.5)
+    assert await served(rates, "jumper") == 5
+    for name in redis_server.keys("jumper"):
+        redis_server.client.pexpire(name, 1000 * (86_400 + redis_server.client.ttl(name)))
+    assert await served(rates, "jumper") == 5
+    await rates.aclose()
 
 
 def test_requests_at_once():

@@ -1,5 +1,6 @@
 """Limits of callers, of slow clients and of memory: each is answered, and others are served."""
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
-from support.jobs import slow_sweep
+from support.jobs import slow_sweep, sweep
 from support.keys import KeysFile, bearer
 from support.processes import Service, eventually, long_trajectory, trajectory
 from support.service import problem
@@ -76,6 +77,33 @@ def test_a_key_may_have_so_many_requests_served_at_once(tmp_path):
         assert client.get("/v1/experiments", headers=bearer(bob)).status_code == 200
         assert answer.result().status_code == 200
         assert client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada)).status_code == 200
+
+
+def test_a_key_may_have_so_much_computed_in_an_hour(tmp_path):
+    """Work is counted by its estimate when it begins; what a cache has is free, for everybody."""
+    keys = KeysFile(tmp_path / "keys")
+    ada, bob = keys.add("ada"), keys.add("bob")
+    with Service(api_keys_file=keys.path, embedded_cache=True, key_flops_per_hour=1.2e10, log_format="json") as service:
+        with service.client(headers=bearer(ada)) as client:
+            document = long_trajectory(100)
+            answers = [client.post("/v1/trajectories", json=document) for _ in range(9)]
+            assert {answer.status_code for answer in answers} == {200}
+            lines = [json.loads(line) for line in service.log().splitlines()]
+            cost = next(line["flops"] for line in lines if line.get("cache") == "miss")
+            computed = int(1.2e10 // cost)
+            assert 1 < computed < 6
+            answers = [client.post("/v1/trajectories", json=long_trajectory(100, seed)) for seed in range(2, 8)]
+            assert [answer.status_code for answer in answers] == [200] * (computed - 1) + [429] * (7 - computed)
+            refused = problem(answers[-1], 429, "rate-limited")
+            assert "1.2e+10, the limit" in refused["detail"]
+            assert 1 <= int(answers[-1].headers["retry-after"]) <= 3600
+            problem(client.post("/v1/sweeps", json=slow_sweep()), 429, "rate-limited")
+            problem(client.post("/v1/experiments/figure-3.2"), 429, "rate-limited")
+            assert client.get("/v1/jobs").json()["jobs"] == []
+            assert client.post("/v1/trajectories", json=document).headers["X-Cache"] == "hit"
+        with service.client(headers=bearer(bob)) as client:
+            assert client.post("/v1/sweeps", json=sweep()).status_code == 202
+            assert client.post("/v1/trajectories", json=long_trajectory(100, 22)).status_code == 200
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])

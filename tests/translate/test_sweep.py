@@ -112,12 +112,12 @@ def test_admission_draws_seeds_that_nobody_gives():
         "task": {"kind": "regression", "samples": 9},
         "times": [1.0],
     }
-    taken = admit(request({"network.lambda": [0.0, 1.0]}, base=base), LIMITS)
+    taken = admit(request({"network.lambda": [0.0, 1.0]}, base=base), LIMITS).request
     assert isinstance(taken.base["network"]["seed"], int)
     assert isinstance(taken.base["task"]["seed"], int)
-    swept = admit(request({"network.lambda": [0.0], "task.seed": [1, 2]}, base=base), LIMITS)
+    swept = admit(request({"network.lambda": [0.0], "task.seed": [1, 2]}, base=base), LIMITS).request
     assert "seed" not in swept.base["task"]
-    given = admit(request({"network.lambda": [0.0]}, base={**base, "task": SIGMA_YX.tolist()}), LIMITS)
+    given = admit(request({"network.lambda": [0.0]}, base={**base, "task": SIGMA_YX.tolist()}), LIMITS).request
     assert given.base["task"] == SIGMA_YX.tolist()
 
 
@@ -169,4 +169,14 @@ def test_admission_names_limits(axes, collect, changes, text):
 def test_admission_looks_at_a_bounded_number_of_values():
     many = {"network.seed": list(range(6000)), "network.lambda": [0.0]}
     limits = SweepLimits(points=10**5, result_bytes=10**6, point_bytes=10**5, point_flops=1e9)
-    assert admit(request(many), limits).shape == (6000, 1)
+    assert admit(request(many), limits).request.shape == (6000, 1)
+
+
+def test_work_is_that_of_the_dearest_point_at_every_point():
+    """Twice as many points are twice the work; a descent of twice the time is twice the steps."""
+    base = {"network": BALANCED, "task": SIGMA_YX.tolist()}
+    descent = {**base, "method": {"kind": "descent", "learning_rate": 0.01}}
+    one = admit(request({"times": [[0, 10.0]]}, base=descent), LIMITS).flops
+    both = admit(request({"times": [[0, 10.0], [0, 20.0]]}, base=descent), LIMITS).flops
+    assert one > 1_000
+    assert both / one == pytest.approx(4, rel=0.05)

@@ -1,13 +1,15 @@
-"""How many requests of a key are served, in a minute and at the same time."""
+"""How much of the service a key may use: requests in a minute and at the same time, computing work in an hour."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 
-from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage, SlidingWindowCounterSupport
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
@@ -19,20 +21,25 @@ from lindyn_service.errors import RateLimitedError
 
 _CIRCUIT_SECONDS = 1.0
 _AGAIN_SECONDS = 1
+_FLOPS = 1e6  # what work is counted in, so that counts stay exact in Redis' scripts
 
 
 class Rates:
-    """Counts requests by the names of keys; making it does no I/O.
+    """Counts by the names of keys; making it does no I/O.
 
     Args:
         per_minute: requests of one name in any minute; 0 for no limit.
         at_once: requests of one name at the same time in this process; 0 for no limit.
+        flops_per_hour: estimated floating-point operations of one name in any hour; 0 for no limit.
         redis_url: where several services count together. Each counts for itself while that does not answer.
         timeout_seconds: longest wait for Redis.
     """
 
-    def __init__(self, per_minute: int, at_once: int, redis_url: str | None, timeout_seconds: float) -> None:
-        self._item = RateLimitItemPerMinute(per_minute) if per_minute else None
+    def __init__(
+        self, per_minute: int, at_once: int, redis_url: str | None, timeout_seconds: float, flops_per_hour: float = 0
+    ) -> None:
+        self._requests = RateLimitItemPerMinute(per_minute) if per_minute else None
+        self._work = RateLimitItemPerHour(_units(flops_per_hour), namespace="WORK") if flops_per_hour else None
         self._at_once = at_once
         self._serving: Counter[str] = Counter()
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -46,27 +53,29 @@ class Rates:
         Raises:
             RateLimitedError: there were too many in the last minute.
         """
-        if self._item is None:
-            return
-        limiter = self._own
-        allowed: bool | None = None
-        if self._together is not None and self._circuit.enter():
-            started = time.monotonic()
-            try:
-                allowed = await self._together.hit(self._item, name)
-            except (RedisError, OSError) as error:
-                self._circuit.fail(error)
-            else:
-                self._circuit.succeed(started)
-                limiter = self._together
-        if allowed is None:
-            allowed = await self._own.hit(self._item, name)
-        if not allowed:
+        if self._requests is not None and not await self._count(self._requests, name, 1):
             raise RateLimitedError(
-                f"the key of {name} sent more than {self._item.amount} requests in a minute, the limit; wait, "
+                f"the key of {name} sent more than {self._requests.amount} requests in a minute, the limit; wait, "
                 "or send what belongs together as one sweep",
-                await self._wait(limiter, self._item, name),
+                (await self._use(self._requests, name)).seconds_until_room(1),
             )
+
+    async def spend(self, name: str | None, flops: float) -> None:
+        """Count work that is about to be done; whoever has no name may do all of it.
+
+        Raises:
+            RateLimitedError: it would be too much for an hour.
+        """
+        cost = _units(flops)
+        if self._work is None or name is None or await self._count(self._work, name, cost):
+            return
+        use = await self._use(self._work, name)
+        raise RateLimitedError(
+            f"this is estimated to take {flops:.3g} floating-point operations, and the key of {name} has used "
+            f"{use.used * _FLOPS:.3g} in the last hour, of {self._work.amount * _FLOPS:.3g}, the limit; wait, or ask "
+            "for fewer times, quantities or points",
+            use.seconds_until_room(cost),
+        )
 
     async def aclose(self) -> None:
         """Disconnect."""
@@ -94,12 +103,69 @@ class Rates:
             if not self._serving[name]:
                 del self._serving[name]
 
-    async def _wait(self, limiter: SlidingWindowCounterRateLimiter, item: RateLimitItemPerMinute, name: str) -> int:
+    async def _count(self, item: RateLimitItem, name: str, cost: int) -> bool:
+        """Whether there is room for so much, which is then used; counted by this process where Redis cannot."""
+        if self._together is not None and self._circuit.enter():
+            started = time.monotonic()
+            try:
+                allowed = await _count_together(self._together, item, name, cost)
+            except Exception as error:  # whoever may ask must report, and redis-py lets through more than its own
+                self._circuit.fail(error)
+            else:
+                self._circuit.succeed(started)
+                return allowed
+        return await self._own.hit(item, name, cost=cost)
+
+    async def _use(self, item: RateLimitItem, name: str) -> "_Use":
+        limiter = self._own if self._together is None or self._circuit.state != "ok" else self._together
         try:
-            window = await limiter.get_window_stats(item, name)
+            return _Use(item, *await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry()))
         except (RedisError, OSError):
-            return _AGAIN_SECONDS
-        return max(_AGAIN_SECONDS, round(window.reset_time - time.time()))
+            return _Use(item, 0, 0.0, 0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Use:
+    """A window that slides: what was used in the one before counts by the part of it that is less than a window ago."""
+
+    item: RateLimitItem
+    before: int
+    before_ends_seconds: float
+    now: int
+    now_ends_seconds: float  # as the one before, so a window later than it ends as the present one
+
+    @property
+    def used(self) -> int:
+        return math.floor(self.before * self.before_ends_seconds / self.item.get_expiry()) + self.now
+
+    def seconds_until_room(self, cost: int) -> int:
+        """In how many seconds so much is free, if nothing else is used; a window where it never is."""
+        window, wanted = self.item.get_expiry(), self.used + cost - self.item.amount
+        until = window
+        if self.before and wanted <= self.before * self.before_ends_seconds / window:
+            until = wanted * window / self.before
+        elif self.now and cost <= self.item.amount:
+            until = self.now_ends_seconds - window + window * max(0, self.now + cost - self.item.amount) / self.now
+        return max(_AGAIN_SECONDS, min(math.ceil(until), window))
+
+
+async def _count_together(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str, cost: int) -> bool:
+    """Count in Redis; what was counted before its clock was set back would not end before the clock is there again."""
+    if await limiter.hit(item, name, cost=cost):
+        return True
+    *_, left_seconds = await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry())
+    if left_seconds <= 2 * item.get_expiry():
+        return False
+    await limiter.clear(item, name)
+    return await limiter.hit(item, name, cost=cost)
+
+
+def _storage(limiter: SlidingWindowCounterRateLimiter) -> SlidingWindowCounterSupport:
+    return cast("SlidingWindowCounterSupport", limiter.storage)
+
+
+def _units(flops: float) -> int:
+    return max(1, math.ceil(flops / _FLOPS))
 
 
 def _pool(url: str, timeout_seconds: float) -> ConnectionPool:

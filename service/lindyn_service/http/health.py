@@ -19,6 +19,7 @@ _OF_CALLERS = (
     "key_requests_per_minute",
     "key_requests_at_once",
     "key_max_jobs",
+    "key_flops_per_hour",
     "max_jobs",
     "max_points",
     "max_result_bytes",

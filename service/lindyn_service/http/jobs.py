@@ -30,7 +30,7 @@ from lindyn_service.http.access import CallerDep
 from lindyn_service.http.body import JSON, read_body
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.jobs.admission import admit
+from lindyn_service.jobs.admission import CELL_FLOPS, Admitted, admit
 from lindyn_service.jobs.plan import SWEEP, ExperimentPlan, SweepPlan
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
@@ -80,9 +80,11 @@ async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Respons
     """A job; points that cannot be computed are reported in its result, and the others are computed."""
     body = await read_body(request, SweepRequest)
     state = request.app.state
-    admitted: SweepRequest = await state.engine.run(admit, body, state.sweep_limits)
-    document = orjson.dumps(admitted.model_dump(by_alias=True), option=orjson.OPT_SERIALIZE_NUMPY)
-    job = await store.create(SWEEP, document, SweepPlan(admitted).total, caller.name)
+    admitted: Admitted = await state.engine.run(admit, body, state.sweep_limits)
+    document = orjson.dumps(admitted.request.model_dump(by_alias=True), option=orjson.OPT_SERIALIZE_NUMPY)
+    await store.admit(caller.name)
+    await state.rates.spend(caller.name, admitted.flops)
+    job = await store.create(SWEEP, document, SweepPlan(admitted.request).total, caller.name)
     return _accepted(request, job)
 
 
@@ -108,7 +110,10 @@ async def experiment(name: str, request: Request, store: StoreDep, caller: Calle
     body = await read_body(request, ExperimentRequest, may_be_empty=True)
     values = parameters(EXPERIMENTS[name], body.parameters)
     document = orjson.dumps({"parameters": values})
-    job = await store.create(name, document, ExperimentPlan(name, values).total, caller.name)
+    total = ExperimentPlan(name, values).total
+    await store.admit(caller.name)
+    await request.app.state.rates.spend(caller.name, CELL_FLOPS * total)
+    job = await store.create(name, document, total, caller.name)
     return _accepted(request, job)
 
 

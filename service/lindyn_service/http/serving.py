@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -10,6 +11,7 @@ from fastapi.responses import Response
 
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
+from lindyn_service.access.keys import Caller
 from lindyn_service.answer import Answer, Answers, normalise
 from lindyn_service.http.body import JSON, read_body, wanted_format
 from lindyn_service.http.headers import has_tag
@@ -42,7 +44,9 @@ async def serve(
     if is_known(request, key):
         return not_modified(key)
     read_seconds = time.perf_counter() - started
-    answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form))
+    caller: Caller = request.state.caller
+    spend = partial(request.app.state.rates.spend, caller.name)
+    answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form, spend))
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
     solved = solved_by(operation, answer, normal)

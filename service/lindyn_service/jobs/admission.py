@@ -1,6 +1,6 @@
 """Which sweeps are taken: their paths are known, their values valid, their size within the limits. Runs in a worker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, cast
 
@@ -8,10 +8,12 @@ from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.errors import InvalidRequestError, TooLargeError
+from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import TRAJECTORY, with_seeds
 from lindyn_service.translate.sweep import first_points, read_point
 
 MOST_LOOKED_AT = 5_000
+CELL_FLOPS = 2e10  # of an experiment, which nobody estimates: as much as a worker does in about a second
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,15 @@ class SweepLimits:
     point_flops: float
 
 
-def admit(request: SweepRequest, limits: SweepLimits) -> SweepRequest:
+@dataclass(frozen=True)
+class Admitted:
+    """A sweep with its seeds, and the estimated flops of all of its points."""
+
+    request: SweepRequest
+    flops: float
+
+
+def admit(request: SweepRequest, limits: SweepLimits) -> Admitted:
     """Check a sweep, each value of each axis once, and draw the seeds that the base request leaves out.
 
     Raises:
@@ -38,19 +48,21 @@ def admit(request: SweepRequest, limits: SweepLimits) -> SweepRequest:
             "give the axes fewer values, or split the sweep"
         )
     first: TrajectoryRequest | None = None
-    numbers = 0
+    numbers, flops = 0, 0.0
     for looked_at, index in enumerate(first_points(request)):
         if looked_at == MOST_LOOKED_AT:
             break
         point = _valid(request, index)
         first = first or point
-        numbers = max(numbers, _check_cost(request, point, limits))
+        cost = _check_cost(request, point, limits)
+        numbers, flops = max(numbers, cost.numbers), max(flops, cost.flops)
     if 8 * numbers * total > limits.result_bytes:
         raise TooLargeError(
             f"the result is estimated to take {8 * numbers * total:.3g} bytes, the limit is {limits.result_bytes:.3g}; "
             "collect scalars instead of quantities, or fewer points or times"
         )
-    return request if first is None else request.model_copy(update={"base": _with_drawn_seeds(request, first)})
+    drawn = request if first is None else request.model_copy(update={"base": _with_drawn_seeds(request, first)})
+    return Admitted(drawn, flops * total)
 
 
 def _valid(request: SweepRequest, index: tuple[int, ...]) -> TrajectoryRequest:
@@ -72,8 +84,8 @@ def _located(request: SweepRequest, index: tuple[int, ...], path: str, detail: s
     return f"base.{path}", detail
 
 
-def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLimits) -> int:
-    """Numbers that a point gives."""
+def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLimits) -> Cost:
+    """What a point costs, with the numbers that it gives."""
     quantities = [name for name in request.collect if name in QUANTITIES]
     cost = TRAJECTORY.cost(point.model_copy(update={"quantities": quantities or ["loss"]}))
     numbers = len(request.collect) + (cost.numbers - point.n_times if quantities else 0)
@@ -87,7 +99,7 @@ def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLi
             f"a point is estimated to give {numbers} numbers, the limit is {limits.point_bytes // 20}; collect scalars "
             "instead of quantities, or fewer times"
         )
-    return numbers
+    return replace(cost, numbers=numbers)
 
 
 def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[str, Any]:

@@ -110,6 +110,13 @@ class JobStore:
             created=time.time(),
             owner=owner,
         )
+        await self.admit(owner)
+        async with self._answers():
+            await self._write(job, request)
+        return job
+
+    async def admit(self, owner: str | None) -> None:
+        """Raise what `create` would raise."""
         async with self._answers():
             active = await self._redis.scard(self._active)
             if active >= self._most_active:
@@ -121,8 +128,6 @@ class JobStore:
                         f"{own} jobs of {owner} wait or run, at most {self._most_of_one} may; wait, or cancel one",
                         RETRY_SECONDS,
                     )
-            await self._write(job, request)
-        return job
 
     async def restore(self, job: Job, request: bytes) -> None:
         """Write a job again that the server has lost, as by a restart without persistence."""
