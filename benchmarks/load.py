@@ -78,13 +78,15 @@ class Clients:
         await asyncio.gather(*(work() for _ in range(clients)))
         return loaded
 
-    async def open(self, rate: float, seconds: float) -> Loaded:
-        """Arrivals at random, so many in a second whatever becomes of them."""
-        loaded, asking, chance = Loaded(wall_seconds=seconds), set[asyncio.Task[None]](), random.Random(1)
-        begun = at = time.monotonic()
+    async def open(self, rate: float, seconds: float, onset_seconds: float = 0.0) -> Loaded:
+        """Arrivals at random, so many in a second whatever becomes of them; those of the onset do not count."""
+        onset, loaded = Loaded(), Loaded(wall_seconds=seconds)
+        asking, chance = set[asyncio.Task[None]](), random.Random(1)
+        begun = at = time.monotonic() + onset_seconds
+        at -= onset_seconds
         while (at := at + chance.expovariate(rate)) < begun + seconds:
             await asyncio.sleep(max(0.0, at - time.monotonic()))
-            task = asyncio.create_task(self._ask(loaded))
+            task = asyncio.create_task(self._ask(onset if at < begun else loaded))
             asking.add(task)
             task.add_done_callback(asking.discard)
         await asyncio.gather(*asking)

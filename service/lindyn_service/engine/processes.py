@@ -33,14 +33,13 @@ from anyio import (
 from anyio.abc import Process, TaskGroup
 
 from lindyn_service.engine import worker
+from lindyn_service.engine.backlog import Backlog
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ATTEMPTS = 2
-WAITING = 2  # with more, answers under load would take over twice as long as without: one to compute, one a place
-LATELY = 0.1  # weight of the newest call
 KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; also finds dead and hung ones
 START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never cancels a start there
 START_ATTEMPTS = 3
@@ -62,9 +61,8 @@ class ProcessEngine:
 
     Args:
         workers: how many processes compute at the same time.
-        queue: how many callers may wait beyond those, at most.
-        queue_seconds: how long the last of them may expect to wait, by what calls took lately. Whatever they took,
-            `WAITING` a worker may wait, so that none idles.
+        queue: how many callers may wait beyond those.
+        queue_seconds: how long a queue may last before it is kept short.
         deadline_seconds: how long a call may take from its admission, time in the queue included.
         grace_seconds: how long admitted work may go on when the context is left.
         warm_up: runs once in each new worker, such as a small computation that imports what later ones need.
@@ -85,9 +83,7 @@ class ProcessEngine:
         self.crashes, self.ended = 0, 0  # workers that died at a computation; all that are gone
         self._observe = observe
         self._workers = workers
-        self._queue = queue
-        self._queue_seconds = queue_seconds
-        self._call_seconds = 0.0  # of late, a moving mean
+        self._backlog = Backlog(workers, queue, queue_seconds)
         self._deadline_seconds = deadline_seconds
         self._grace_seconds = grace_seconds
         self._warm_up = warm_up
@@ -139,18 +135,13 @@ class ProcessEngine:
         """See `Engine.admit`."""
         if self._closing:
             raise ShuttingDownError("The service is shutting down and takes no new work. Send it again later.")
-        may_wait = self._may_wait()
+        may_wait = self._backlog.may_wait(len(self._calls), current_time())
         if len(self._calls) >= self._workers + may_wait:
+            self._backlog.refuse(current_time())
             raise BusyError(
                 f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
                 f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
             )
-
-    def _may_wait(self) -> int:
-        if not self._call_seconds:
-            return self._queue
-        in_time = self._workers * self._queue_seconds / self._call_seconds
-        return int(min(self._queue, max(in_time, WAITING * self._workers)))
 
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """See `Engine.run`."""
@@ -194,9 +185,7 @@ class ProcessEngine:
                 began = current_time()
                 self._observe("queue", began - asked)
                 try:
-                    found = await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
-                    self._note(current_time() - began)
-                    return found
+                    return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
@@ -206,9 +195,6 @@ class ProcessEngine:
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."
         )
-
-    def _note(self, seconds: float) -> None:
-        self._call_seconds += (seconds - self._call_seconds) * (LATELY if self._call_seconds else 1.0)
 
     @asynccontextmanager
     async def _slot(self) -> AsyncGenerator[None]:
