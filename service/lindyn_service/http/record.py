@@ -10,6 +10,7 @@ from lindyn_service.answer import Answer
 from lindyn_service.methods.cost import Cost
 from lindyn_service.metrics import Metrics
 from lindyn_service.operations import Operation
+from lindyn_service.tracing import describe
 
 _HEAD_BYTES = 65_536
 _METHOD = re.compile(rb'"method": ?"(\w+)"')
@@ -21,16 +22,15 @@ def note_answer(
     """Note an answer: where it came from, how it was solved, what it was estimated to cost, how long it took."""
     solver = method_of(answer.body)
     metrics: Metrics = request.app.state.metrics
-    metrics.stage("read", read_seconds)
     metrics.answer(operation.name, answer.source, solver)
-    request.state.record.update(
-        operation=operation.name,
-        cache=answer.source,
-        solver=solver,
-        flops=None if cost is None else round(cost.flops),
-        read_ms=round(1000 * read_seconds, 2),
-        answer_ms=round(1000 * answer.seconds, 2),
-    )
+    found = {
+        "operation": operation.name,
+        "cache": answer.source,
+        "solver": solver,
+        "flops": None if cost is None else round(cost.flops),
+    }
+    describe(found)
+    request.state.record.update(found, read_ms=round(1000 * read_seconds, 2), answer_ms=round(1000 * answer.seconds, 2))
 
 
 def method_of(body: bytes) -> str:
