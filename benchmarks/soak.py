@@ -62,10 +62,8 @@ def report(first: Sample, last: Sample, total: Loaded) -> None:
     """Print ratios of the end to the start, and what became of all requests."""
     for name in ("service_mb", "workers_mb", "valkey_mb", "descriptors"):
         print(f"{name:12} {getattr(last, name) / getattr(first, name):.3f} of the start")
-    print(
-        f"{total.statuses.total()} requests: {dict(total.statuses)}, p50 {1000 * total.quantile(0.5):.1f} ms, ", end=""
-    )
-    print(f"p99 {1000 * total.quantile(0.99):.1f} ms")
+    p50, p99 = 1000 * total.quantile(0.5), 1000 * total.quantile(0.99)
+    print(f"{total.statuses.total()} requests: {dict(total.statuses)}, p50 {p50:.1f} ms, p99 {p99:.1f} ms")
 
 
 def sample(process: psutil.Process) -> Sample:
