@@ -1,4 +1,4 @@
-# Words to try: install serve test figures lint types demo bench openapi docs lock vendor scripts clean
+# Words to try: install serve test figures faults lint types demo bench openapi docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -6,7 +6,7 @@ WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures lint types demo bench openapi docs lock vendor scripts clean
+.PHONY: help install serve test figures faults lint types demo bench openapi docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,13 +36,16 @@ serve: .venv/.service ## start the service on 127.0.0.1:8000 (LINDYN_PORT)
 
 test: .venv/.dev ## run the tests on all cores, with their coverage gates
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses=logical --dist=loadfile -m "not figures"
+	$(BIN)/coverage run -m pytest --numprocesses=logical --dist=loadfile -m "not figures and not faults and not fuzz"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
 figures: .venv/.dev ## the experiments of the thesis with their published protocols, against its values
 	$(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
+
+faults: .venv/.dev ## two thousand requests while workers, Redis and a service fail; some minutes
+	$(BIN)/pytest -q -s -m faults tests/live
 
 lint: .venv/.dev ## format check, lint, import directions
 	$(BIN)/ruff format --check $(SOURCES)
@@ -69,9 +72,9 @@ docs: .venv/.docs ## build the documentation site: runs the notebooks, checks li
 
 lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask -o locks/service.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask --extra otel -o locks/service.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
 
 vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm)
 	$(PYTHON) tools/vendor.py

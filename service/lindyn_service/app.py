@@ -7,10 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from anyio import TASK_STATUS_IGNORED, Event, create_task_group
+from anyio import TASK_STATUS_IGNORED, Event, create_task_group, to_thread
 from anyio.abc import TaskStatus
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
 from lindyn_service import warmup
@@ -46,6 +47,8 @@ from lindyn_service.jobs.store import JobStore
 from lindyn_service.metrics import Metrics, share
 from lindyn_service.sampling import sample
 from lindyn_service.settings import Settings, SettingsError, listed
+from lindyn_service.tracing import Tracing, is_probe
+from lindyn_service.tracing import wanted as tracing_wanted
 from lindyn_service.translate.encode import VERSION
 
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
@@ -63,10 +66,11 @@ def create_app(settings: Settings) -> FastAPI:
     When `app.state.stopping` is set, it ends its work in the grace time and refuses more.
 
     Raises:
-        SettingsError: an address cannot be understood, or the file of keys not be used.
+        SettingsError: an address cannot be understood, the file of keys not be used, or traces not be sent.
     """
     if settings.redis_url is not None:
         _redis_cache(settings, settings.redis_url)
+    tracing = Tracing(VERSION) if tracing_wanted() else None
     app = FastAPI(
         title="lindyn",
         version=VERSION,
@@ -74,10 +78,13 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry=_telemetry(tracing),
     )
+    app.state.tracing = tracing
     app.state.settings = settings
     app.state.assets = assets.load()
     app.state.metrics = _metrics(settings)
+    app.state.stage = _stage(app.state.metrics, tracing)
     _add_middleware(app, settings)
     problems.install(app)
     openapi.install(app)
@@ -88,6 +95,32 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(metrics.router)
     app.include_router(explorer.router)
     return app
+
+
+def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
+    """Spans of requests, and nothing else of what the framework can do."""
+    config: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
+    if tracing is None:
+        return config
+    return {
+        **config,
+        "tracing": True,
+        "tracer_provider": tracing.provider,
+        "operation_spans": False,
+        "exclude": is_probe,
+    }
+
+
+def _stage(metrics: Metrics, tracing: Tracing | None) -> Callable[[str, float], None]:
+    """What is told the seconds of each stage of a request."""
+    if tracing is None:
+        return metrics.stage
+
+    def stage(name: str, seconds: float) -> None:
+        metrics.stage(name, seconds)
+        tracing.stage(name, seconds)
+
+    return stage
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
@@ -166,17 +199,19 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         queue_seconds=settings.queue_seconds,
         grace_seconds=settings.grace_seconds,
         warm_up=partial(warmup.solve_something, settings.worker_memory_bytes),
-        observe=app.state.metrics.stage,
+        observe=app.state.stage,
     )
     limits = Limits(settings.max_answer_bytes, settings.max_work_bytes, settings.max_flops, settings.deadline_seconds)
     async with AsyncExitStack() as stack:
+        if app.state.tracing is not None:
+            stack.push_async_callback(to_thread.run_sync, app.state.tracing.shut_down)
         stack.push_async_callback(app.state.rates.aclose)
         url = await _redis_url(settings, stack)
         shared = None if url is None else _redis_cache(settings, url)
         if shared is not None:
             stack.push_async_callback(shared.aclose)
         memory = MemoryCache(settings.memory_cache_bytes)
-        answers = Answers(engine, memory, shared, limits, app.state.metrics.stage)
+        answers = Answers(engine, memory, shared, limits, app.state.stage)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
         app.state.sweep_limits = SweepLimits(

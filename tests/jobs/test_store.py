@@ -1,6 +1,8 @@
 """The store of jobs on a real server."""
 
+import time
 from collections.abc import AsyncIterator, Iterator
+from types import SimpleNamespace
 
 import anyio
 import anyio.lowlevel
@@ -8,6 +10,7 @@ import pytest
 from support.processes import RedisServer
 
 from lindyn_service.errors import JobsUnavailableError
+from lindyn_service.jobs import store as store_module
 from lindyn_service.jobs.store import JobStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
@@ -51,6 +54,29 @@ async def test_a_result_stays_and_leaves_nothing_else(store: JobStore, server: R
         assert await store.result(job.id) == archive
     (key,) = server.keys(f"{job.id}:result")
     assert server.client.ttl(key) == -1
+
+
+@pytest.mark.parametrize("jump_seconds", [-86_400, 86_400])
+async def test_a_jump_of_the_clock_deletes_nothing(store: JobStore, monkeypatch, jump_seconds) -> None:
+    ended, waiting = [await store.create("sweep", b"{}", 1, None) for _ in range(2)]
+    await store.finish(ended.id, "done")
+    jumped = SimpleNamespace(time=lambda: time.time() + jump_seconds, monotonic=time.monotonic)
+    monkeypatch.setattr(store_module, "time", jumped)
+    later = await store.create("sweep", b"{}", 1, None)
+    await store.expire()
+    for job in (ended, waiting, later):
+        assert await store.get(job.id) is not None
+    assert set(await store.active()) == {waiting.id, later.id}
+
+
+async def test_what_ended_long_ago_is_deleted(store: JobStore, monkeypatch) -> None:
+    ended, waiting = [await store.create("sweep", b"{}", 1, None) for _ in range(2)]
+    await store.finish(ended.id, "done")
+    later = SimpleNamespace(time=lambda: time.time() + 61, monotonic=lambda: time.monotonic() + 61)
+    monkeypatch.setattr(store_module, "time", later)
+    await store.expire()
+    assert await store.get(ended.id) is None
+    assert await store.get(waiting.id) is not None
 
 
 async def test_a_result_of_which_a_piece_was_evicted_is_none(store: JobStore, server: RedisServer) -> None:

@@ -32,7 +32,7 @@ class Load:
 def service(redis_server: RedisServer) -> Iterator[Service]:
     """Started without its Redis."""
     redis_server.kill()
-    with Service(redis_url=redis_server.url, workers=2) as service:
+    with Service(redis_url=redis_server.url, workers=2, queue_seconds=60) as service:
         yield service
 
 

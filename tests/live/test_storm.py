@@ -42,7 +42,7 @@ def go_through(count: int, warm_up: int, seed: int, think_seconds: float) -> tup
             going_wrong = thread.submit(faults.run)
             try:
                 seen = storm(
-                    services, asked, [big_sweep(count // 20, 100), big_sweep(count // 25, 1000)], think_seconds
+                    services, asked, [big_sweep(count // 50, 100), big_sweep(count // 75, 1000)], think_seconds
                 )
             finally:
                 faults.stop()

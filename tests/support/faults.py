@@ -15,6 +15,7 @@ from support.processes import RedisServer, Service
 
 MOST_SPOILED = 100
 WAIT_SECONDS = 1.0  # at most, between two faults
+STARTED_SECONDS = 0.8  # of processor time, in which a worker has read its libraries
 START_SECONDS = 180.0  # on a busy machine
 SERVICE_SECONDS = 4.0  # between two of the service itself, which takes some to start
 OUTAGE_SECONDS = (0.2, 2.0)
@@ -37,7 +38,7 @@ class Faults:
         self._starting: Service | None = None
         self._chance = random.Random(seed)
         self._stop = threading.Event()
-        self.done: Counter[str] = Counter()
+        self.done: Counter[str] = Counter()  # what was done how often
         self.log = ""  # of services that ended
 
     def run(self) -> None:
@@ -55,27 +56,30 @@ class Faults:
                 if self._stop.wait(self._chance.uniform(0, wait_seconds)):
                     break
                 act()
-                self.done[act.__name__] += 1
 
     def stop(self) -> None:
         self._stop.set()
 
     def kill_a_worker(self) -> None:
+        """One of a service, once the last that was killed is replaced: on a busy machine none would live."""
         with suppress(psutil.NoSuchProcess):  # it, or its service, ended meanwhile
             service = self._chance.choice(self._services)
             workers = [] if service is self._starting else service.workers()
-            if workers:
+            if workers and all(sum(worker.cpu_times()[:2]) > STARTED_SECONDS for worker in workers):
                 self._chance.choice(workers).kill()
+                self.done["workers killed"] += 1
 
     def restart_redis(self) -> None:
         self._redis.kill()
         self._pause()
         self._redis.start()
+        self.done["Redis restarted"] += 1
 
     def freeze_redis(self) -> None:
         self._redis.freeze()
         self._pause()
         self._redis.thaw()
+        self.done["Redis frozen"] += 1
 
     def spoil(self) -> None:
         """Overwrite values by random bytes, by other answers, by halves, and by what is no string."""
@@ -83,6 +87,7 @@ class Faults:
             names = sorted(self._redis.client.keys("lindyn:value:*"))
             values = {name: self._redis.client.get(name) for name in names}
             for name in self._chance.sample(names, min(len(names), MOST_SPOILED)):
+                self.done["values spoiled"] += 1
                 kind, value = self._chance.randrange(4), values[name]
                 if value is None:
                     continue
@@ -98,9 +103,11 @@ class Faults:
 
     def kill_the_service(self) -> None:
         self._begin_again(self._restarted.kill)
+        self.done["service killed"] += 1
 
     def stop_the_service(self) -> None:
         self._begin_again(self._restarted.stop)
+        self.done["service stopped"] += 1
 
     def _begin_again(self, end: Callable[[], object]) -> None:
         end()

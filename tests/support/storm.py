@@ -22,7 +22,7 @@ from support.processes import Service, eventually
 
 CLIENTS = 16
 TRIES = 200
-JOB_SECONDS = 180.0
+JOB_SECONDS = 480.0  # its workers yield to whatever else runs
 HONEST = (503, 504)
 
 

@@ -12,6 +12,7 @@ from lindyn_service.access.keys import ANYBODY, Caller
 from lindyn_service.http.problems import internal_error
 from lindyn_service.http.record import route_of
 from lindyn_service.metrics import Metrics
+from lindyn_service.tracing import describe
 from lindyn_service.translate.encode import VERSION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -38,6 +39,7 @@ class RequestLog:
         request_id = _request_id(scope)
         record: dict[str, object] = {}
         scope.setdefault("state", {}).update(request_id=request_id, record=record)
+        describe({"request_id": request_id})
         started = time.perf_counter()
         status = 0
 

@@ -104,6 +104,7 @@ class Recall:
         if content is None:
             return False
         seconds = time.perf_counter() - read
+        application.stage("read", read - started)
         note_answer(scope, known.solved, "hit", read - started, seconds)
         await _send(send, 200, _of_hit(known, content, seconds), content)
         return True

@@ -10,6 +10,7 @@ from lindyn.wire.base import Request
 from lindyn_service.answer import Answer, Source
 from lindyn_service.metrics import Metrics
 from lindyn_service.operations import Operation
+from lindyn_service.tracing import describe
 
 _R = TypeVar("_R", bound=Request)
 
@@ -34,16 +35,11 @@ def solved_by(operation: Operation[_R], answer: Answer, request: _R) -> Solved:
 def note_answer(scope: Scope, solved: Solved, source: Source, read_seconds: float, answer_seconds: float) -> None:
     """Note an answer: how it was solved, where it came from, how long it took."""
     metrics: Metrics = scope["app"].state.metrics
-    metrics.stage("read", read_seconds)
     metrics.answer(solved.operation, source, solved.solver)
-    scope["state"]["record"].update(
-        operation=solved.operation,
-        cache=source,
-        solver=solved.solver,
-        flops=solved.flops,
-        read_ms=round(1000 * read_seconds, 2),
-        answer_ms=round(1000 * answer_seconds, 2),
-    )
+    found = {"operation": solved.operation, "cache": source, "solver": solved.solver, "flops": solved.flops}
+    describe(found)
+    times = {"read_ms": round(1000 * read_seconds, 2), "answer_ms": round(1000 * answer_seconds, 2)}
+    scope["state"]["record"].update(found, **times)
 
 
 def method_of(body: bytes) -> str:

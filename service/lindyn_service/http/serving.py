@@ -44,6 +44,7 @@ async def serve(
     if is_known(request, key):
         return not_modified(key)
     read_seconds = time.perf_counter() - started
+    request.app.state.stage("read", read_seconds)
     caller: Caller = request.state.caller
     spend = partial(request.app.state.rates.spend, caller.name)
     answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form, spend))

@@ -86,6 +86,7 @@ class JobStore:
         self._most_active = most_active
         self._most_of_one = most_of_one
         self._keep_seconds = keep_seconds
+        self._epoch = time.time() - time.monotonic()
         self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
             protocol=2,
@@ -221,8 +222,8 @@ class JobStore:
         return b"".join(pieces) if pieces else None
 
     async def expire(self) -> None:
-        """Delete jobs that ended long ago."""
-        latest = time.time() - self._keep_seconds
+        """Delete jobs that ended long ago, by the wall clock and by one that nobody sets."""
+        latest = min(time.time(), self._epoch + time.monotonic()) - self._keep_seconds
         async with self._answers():
             for name in await self._redis.zrangebyscore(self._jobs, "-inf", latest):
                 job = _job(name.decode(), await self._redis.hgetall(self._key(name.decode())))
