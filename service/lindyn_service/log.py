@@ -9,6 +9,8 @@ from pythonjsonlogger.json import JsonFormatter
 
 LogFormat = Literal["text", "json"]
 
+_UNKNOWN = dict.fromkeys(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"args": (), "lineno": 0}
+
 
 def configure(level: str, form: LogFormat) -> None:
     """Set up logging of the process once, at start-up."""
@@ -25,8 +27,9 @@ def line(name: str, level: int, message: str, fields: Mapping[str, object]) -> l
     That is the line of code, the thread and the process, and costs as much as writing it.
     """
     now = time.time()
-    record = _Line.__new__(_Line)
+    record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__.update(
+        _UNKNOWN,
         name=name,
         levelno=level,
         levelname=logging.getLevelName(level),
@@ -36,15 +39,6 @@ def line(name: str, level: int, message: str, fields: Mapping[str, object]) -> l
         fields=fields,
     )
     return record
-
-
-class _Line(logging.LogRecord):
-    args = ()
-    exc_info = exc_text = stack_info = None
-    pathname = filename = module = funcName = ""
-    lineno = 0
-    relativeCreated = 0.0
-    thread = threadName = process = processName = taskName = None
 
 
 class _Text(logging.Formatter):
