@@ -28,9 +28,6 @@ class Engine:
         self.seconds = seconds
         self.calls = 0
 
-    def admit(self):
-        pass
-
     async def run(self, function, *args):
         self.calls += 1
         await anyio.sleep(self.seconds)

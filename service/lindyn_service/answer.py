@@ -1,8 +1,7 @@
 """From a valid request to the bytes of its answer: key, caches, single flight, admission, engine, store."""
 
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeVar
 
@@ -24,7 +23,6 @@ Source = Literal["hit", "miss", "coalesced"]
 _BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
 _LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
 _POLL_SECONDS = 0.02
-_FORMATS: tuple[Format, ...] = ("json", "npz")
 
 R = TypeVar("R", bound=Request)
 
@@ -75,6 +73,11 @@ class _Name:
     key: str
     form: Format
     transcodes: bool
+
+    @property
+    def other(self) -> "_Name":
+        """The same answer in the other format."""
+        return replace(self, form="json" if self.form == "npz" else "npz")
 
     def __str__(self) -> str:
         return f"{self.operation}:{self.key}.{self.form}"
@@ -222,19 +225,32 @@ class Answers:
             del self._flights[name]
 
     async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> tuple[bytes, Source]:
+        """Find an answer in the other format or in the shared cache, wait for another process, or compute it.
+
+        The deadline of the flight bounds the wait; the lease of a process that died ends before.
+        """
+        names = [str(name), str(name.other)] if name.transcodes else [str(name)]
+        converted = self._memory.get(names[-1]) if name.transcodes else None
+        if converted is not None:
+            return await self._engine.run(transcode, converted, name.form), "hit"
+        if self._shared is None:
+            return await compute(), "miss"
         started = time.perf_counter()
-        body = await self._lookup(name)
-        self._observe("lookup", time.perf_counter() - started)
-        if body is not None:
-            return body, "hit"
-        self._engine.admit()  # before more is asked of Redis, so that a refusal costs little
-        async with self._turn(str(name)) as elsewhere:
-            if elsewhere is not None:
-                return elsewhere, "coalesced"
-            body = await compute()
-            if self._shared is not None:
-                await self._shared.put(str(name), body)
-        return body, "miss"
+        source: Source = "hit"
+        while True:
+            async with self._shared.turn(names, _LEASE_SECONDS) as turn:
+                seconds = time.perf_counter() - started
+                if source == "hit":
+                    self._observe("lookup", seconds)
+                if turn.found is not None:
+                    where, body = turn.found
+                    same = where == names[0]
+                    return (body if same else await self._engine.run(transcode, body, name.form)), source
+                if turn.held:
+                    turn.value = await compute()
+                    return turn.value, "miss"
+            source = "coalesced"
+            await anyio.sleep(_POLL_SECONDS)
 
     async def _lookup(self, name: _Name) -> bytes | None:
         """Look in the shared cache, then for the same answer in the other format."""
@@ -246,29 +262,8 @@ class Answers:
         return body
 
     async def _other_format(self, name: _Name) -> bytes | None:
-        other = str(replace(name, form=next(f for f in _FORMATS if f != name.form)))
+        other = str(name.other)
         body = self._memory.get(other)
         if body is None and self._shared is not None:
             body = await self._shared.get(other)
         return None if body is None else await self._engine.run(transcode, body, name.form)
-
-    @asynccontextmanager
-    async def _turn(self, name: str) -> AsyncGenerator[bytes | None]:
-        """Wait while another process computes this answer: yields its answer, or None when it is our turn.
-
-        Ours, too, when that process died and its lease has ended. The deadline of the flight bounds the wait.
-        """
-        if self._shared is None:
-            yield None
-            return
-        while True:
-            async with self._shared.lease(name, _LEASE_SECONDS) as held:
-                if held:
-                    # the former holder may have stored its answer just before it let go
-                    yield await self._shared.get(name)
-                    return
-            await anyio.sleep(_POLL_SECONDS)
-            body = await self._shared.get(name)
-            if body is not None:
-                yield body
-                return

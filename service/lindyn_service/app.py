@@ -98,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
-    """Spans of requests, and nothing else of what the framework can do."""
+    """Spans of requests, and nothing else; what is not turned off looks, at each request, for who may listen."""
     config: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
     if tracing is None:
         return config

@@ -123,37 +123,16 @@ async def test_killed_twice_is_lost_and_both_are_replaced(tmp_path: Path) -> Non
         assert not died & await pids_of(engine, 2)
 
 
-@pytest.mark.parametrize(
-    ("call_seconds", "queue", "wait"),
-    [
-        (0.0, 64, 64),  # nothing is known yet
-        (0.001, 64, 64),
-        (0.01, 64, 20),  # ten for each of two workers are a tenth of a second
-        (1.0, 64, 2 * processes.WAITING),
-        (1.0, 1, 1),
-    ],
-)
-@pytest.mark.usefixtures("light_libraries")
-async def test_the_queue_is_as_long_as_it_is_quick(call_seconds: float, queue: int, wait: int) -> None:
-    async with ProcessEngine(2, queue, LONG, queue_seconds=0.1) as engine, anyio.create_task_group() as tasks:
-        engine._call_seconds = call_seconds
-        for _ in range(2 + wait):
-            engine.admit()
+async def test_a_queue_that_lasts_is_cut() -> None:
+    """A burst has places for four; half a second later those who wait still do, and nobody else may."""
+    async with ProcessEngine(1, 4, LONG, queue_seconds=0.5) as engine, anyio.create_task_group() as tasks:
+        for _ in range(1 + 3):
             tasks.start_soon(engine.run, workload.nap, LONG)
-            await anyio.wait_all_tasks_blocked()
-        with pytest.raises(BusyError, match=f"at most 2 run and {wait} wait"):
-            engine.admit()
-        tasks.cancel_scope.cancel()
-
-
-async def test_what_calls_took_lately_is_known() -> None:
-    async with ProcessEngine(1, 9, LONG) as engine:
-        for _ in range(3):
-            await engine.run(workload.nap, 0.3)
-        assert engine._call_seconds >= 0.3
-        for _ in range(60):
+        await until(lambda: engine.waiting == 3)
+        await anyio.sleep(0.6)
+        with pytest.raises(BusyError, match="1 computations run and 3 wait; at most 1 run and 2 wait"):
             await engine.run(operator.add, 2, 3)
-        assert engine._call_seconds < 0.3
+        tasks.cancel_scope.cancel()
 
 
 async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:

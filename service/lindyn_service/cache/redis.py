@@ -9,8 +9,9 @@ from the pool when cancelled while returning it.)
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from redis.asyncio import Redis
@@ -19,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from lindyn_service.cache.circuit import Circuit, State
-from lindyn_service.cache.lease import hold
+from lindyn_service.cache.lease import RELEASE, TAKE, hold
 from lindyn_service.cache.seal import seal, unseal
 
 T = TypeVar("T")
@@ -27,6 +28,23 @@ T = TypeVar("T")
 MAX_CONNECTIONS = 16
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Turn:
+    """What was found, or whose turn it is to make it.
+
+    Attributes:
+        held: whether to go on: False if another process holds the name.
+        found: the name and the value that was found first.
+        value: set by who computed it.
+    """
+
+    held: bool = True
+    found: tuple[str, bytes] | None = None
+    value: bytes | None = None
+    sealed: Sequence[bytes | None] = field(default_factory=tuple[bytes | None, ...], repr=False)
+    stored: bool = False
 
 
 class RedisCache:
@@ -81,13 +99,7 @@ class RedisCache:
         """Return the value of `name`, or None if there is none or it cannot be had."""
         key = self._key(name)
         value = await self._call(lambda: self._read(key))
-        if value is None:
-            return None
-        payload = unseal(name, value)
-        if payload is None:
-            log.warning("deleting %s, which is damaged or not ours", key)
-            await self._call(lambda: self._redis.delete(key))
-        return payload
+        return None if value is None else await self._opened(name, value)
 
     async def put(self, name: str, value: bytes) -> None:
         """Store `value`, unless it is too large or Redis does not take it."""
@@ -123,6 +135,31 @@ class RedisCache:
         """
         return hold(self._run_script, name, seconds)
 
+    @asynccontextmanager
+    async def turn(self, names: Sequence[str], seconds: float) -> AsyncGenerator[Turn]:
+        """Look for values, and hold the first name as `lease` does, in one round trip.
+
+        Who then computes the value puts it into the turn. It is stored in the round trip that gives up the lease, so
+        that nobody finds neither.
+        """
+        turn = Turn()
+
+        async def run(script: str, name: str, token: str, milliseconds: int) -> int | None:
+            if script == TAKE:
+                return await self._take_and_look(turn, names, token, milliseconds)
+            if script == RELEASE and turn.value is not None:
+                return await self._store_and_release(turn, name, token)
+            return await self._run_script(script, name, token, milliseconds)
+
+        async with hold(run, names[0], seconds) as turn.held:
+            for name, value in zip(names, turn.sealed, strict=False):
+                if value is not None and turn.found is None:
+                    payload = await self._opened(name, value)
+                    turn.found = None if payload is None else (name, payload)
+            yield turn
+        if turn.value is not None and not turn.stored:  # the lease was lost meanwhile
+            await self.put(names[0], turn.value)
+
     async def ping(self) -> bool:
         """Tell whether Redis answers, without asking it while it is left alone after a failure."""
         ping = cast(Callable[[], Awaitable[bool]], self._redis.ping)  # pyright: ignore[reportUnknownMemberType]
@@ -138,6 +175,34 @@ class RedisCache:
 
     def _key(self, name: str) -> str:
         return f"{self._namespace}:value:{name}"
+
+    async def _opened(self, name: str, value: bytes) -> bytes | None:
+        payload = unseal(name, value)
+        if payload is None:
+            key = self._key(name)
+            log.warning("deleting %s, which is damaged or not ours", key)
+            await self._call(lambda: self._redis.delete(key))
+        return payload
+
+    async def _take_and_look(self, turn: Turn, names: Sequence[str], token: str, milliseconds: int) -> int | None:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.eval(TAKE, 1, f"{self._namespace}:leases", names[0], token, str(milliseconds))
+        pipe.mget(map(self._key, names))
+        replies = await self._call(pipe.execute)
+        if replies is None:
+            return None
+        held, turn.sealed = replies
+        return held
+
+    async def _store_and_release(self, turn: Turn, name: str, token: str) -> int | None:
+        turn.stored = True
+        value = turn.value or b""
+        pipe = self._redis.pipeline(transaction=False)
+        if len(value) <= self._max_value_bytes:
+            pipe.set(self._key(name), seal(name, value), px=self._time_to_live)
+        pipe.eval(RELEASE, 1, f"{self._namespace}:leases", name, token, "0")
+        replies = await self._call(pipe.execute)
+        return None if replies is None else replies[-1]
 
     async def _read(self, key: str) -> bytes | None:
         try:

@@ -14,15 +14,6 @@ class EngineLostError(Exception):
 class Engine(Protocol):
     """Runs functions away from the event loop."""
 
-    def admit(self) -> None:
-        """Raise at once what `run` would raise at once, before anything else is done for it.
-
-        Raises:
-            BusyError: too many callers wait already.
-            ShuttingDownError: the engine takes no more work.
-        """
-        ...
-
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Compute `function(*args)` elsewhere and wait for the result.
 

@@ -67,9 +67,6 @@ class DaskEngine:
         known: dict[str, Any] = self._client.scheduler_info()  # of at most two seconds ago; its `workers` are left out
         return max(1, 2 * int(known.get("total_threads", 0)))
 
-    def admit(self) -> None:
-        """See `Engine.admit`; the scheduler takes everything."""
-
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """See `Engine.run`; there is no queue that is full and no deadline."""
         if self._client.status == "closed":  # it has tried to reconnect, for `CONNECT_SECONDS`

@@ -131,21 +131,9 @@ class ProcessEngine:
             await self._wait_for_calls()
         await self._close()
 
-    def admit(self) -> None:
-        """See `Engine.admit`."""
-        if self._closing:
-            raise ShuttingDownError("The service is shutting down and takes no new work. Send it again later.")
-        may_wait = self._backlog.may_wait(len(self._calls), current_time())
-        if len(self._calls) >= self._workers + may_wait:
-            self._backlog.refuse(current_time())
-            raise BusyError(
-                f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
-                f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
-            )
-
     async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """See `Engine.run`."""
-        self.admit()
+        self._admit()
         with move_on_after(self._deadline_seconds) as scope:
             self._calls.add(scope)
             try:
@@ -177,6 +165,17 @@ class ProcessEngine:
 
     def _busy(self) -> bool:
         return self._running > 0 and self._slots.available_tokens < 1
+
+    def _admit(self) -> None:
+        if self._closing:
+            raise ShuttingDownError("The service is shutting down and takes no new work. Send it again later.")
+        may_wait = self._backlog.may_wait(len(self._calls), current_time())
+        if len(self._calls) >= self._workers + may_wait:
+            self._backlog.refuse(current_time())
+            raise BusyError(
+                f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
+                f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
+            )
 
     async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):

@@ -6,7 +6,6 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn_service.access.keyring import Keyring
@@ -18,6 +17,8 @@ from lindyn_service.http.problems import problem_response
 _OF_JOBS = ("sweeps", "experiments", "jobs")
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _LONGEST_LABEL = 63
+
+_Headers = dict[bytes, str]
 
 
 def needed_scope(path: str) -> KeyScope | None:
@@ -59,7 +60,7 @@ class Access:
         needed = needed_scope(scope["path"])
         if needed is None:
             return ANYBODY
-        headers = Headers(scope=scope)
+        headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}  # the first of a name
         if self._keyring is None:
             self._refuse_foreign_pages(scope, headers)
             return ANYBODY
@@ -72,9 +73,9 @@ class Access:
             )
         return caller
 
-    def _refuse_foreign_pages(self, scope: Scope, headers: Headers) -> None:
+    def _refuse_foreign_pages(self, scope: Scope, headers: _Headers) -> None:
         """Without keys, a page from elsewhere in the browser of somebody who can reach the service could ask it."""
-        host = headers.get("host", "")
+        host = headers.get(b"host", "")
         server = scope.get("server")
         on_tcp = server is not None and server[1] is not None  # no browser reaches a unix socket
         if on_tcp and not self._is_ours(host):
@@ -93,18 +94,18 @@ class Access:
         name = _hostname(host)
         return _is_local(name) or name in self._hosts or "*" in self._hosts or _is_address(name)
 
-    def _is_foreign(self, headers: Headers, host: str) -> bool:
-        origin = headers.get("origin")
+    def _is_foreign(self, headers: _Headers, host: str) -> bool:
+        origin = headers.get(b"origin")
         if origin in self._origins or "*" in self._origins:
             return False
-        site = headers.get("sec-fetch-site")
+        site = headers.get(b"sec-fetch-site")
         if site is not None:
             return site not in ("same-origin", "none")
         return origin is not None and urlsplit(origin).netloc != host
 
 
-def _identify(keyring: Keyring, headers: Headers) -> Caller:
-    kind, _, key = headers.get("authorization", "").partition(" ")
+def _identify(keyring: Keyring, headers: _Headers) -> Caller:
+    kind, _, key = headers.get(b"authorization", "").partition(" ")
     if kind.lower() != "bearer":
         raise UnauthorizedError("this service needs a key; send it as `Authorization: Bearer KEY`")
     caller = keyring.find(key.strip())

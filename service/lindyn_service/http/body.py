@@ -1,6 +1,5 @@
 """Reading request bodies, JSON and npz, within bounds."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -19,6 +18,7 @@ from lindyn_service.errors import (
     SlowBodyError,
     UnsupportedMediaTypeError,
 )
+from lindyn_service.http.within import within
 from lindyn_service.settings import Settings
 from lindyn_service.translate.encode import Format
 
@@ -76,8 +76,7 @@ async def whole_body(receive: Receive, settings: Settings) -> bytes:
         ClientDisconnect: the client left.
     """
     try:
-        async with asyncio.timeout(settings.body_seconds):
-            return await _bounded(receive, settings.max_body_bytes)
+        return await within(settings.body_seconds, _bounded(receive, settings.max_body_bytes))
     except TimeoutError:
         raise SlowBodyError(
             f"the body was not complete after {settings.body_seconds:g} s, the limit; send less, or npz"

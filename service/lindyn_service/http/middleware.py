@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lindyn_service.access.keys import ANYBODY, Caller
 from lindyn_service.http.problems import internal_error
 from lindyn_service.http.record import route_of
+from lindyn_service.log import line
 from lindyn_service.metrics import Metrics
 from lindyn_service.tracing import describe
 from lindyn_service.translate.encode import VERSION
@@ -72,8 +73,8 @@ class RequestLog:
                 "caller": caller.name or "-",
                 **record,
             }
-            if log.isEnabledFor(level):  # the record is made here: a search for the caller costs as much as the line
-                log.handle(log.makeRecord(log.name, level, "", 0, "request", (), None, extra={"fields": fields}))
+            if log.isEnabledFor(level):
+                log.handle(line(log.name, level, "request", fields))
 
 
 def _request_id(scope: Scope) -> str:
