@@ -65,8 +65,24 @@ async def read_body(
         raise SlowBodyError(
             f"the body was not complete after {settings.body_seconds:g} s, the limit; send less, or npz"
         ) from None
+    return parse(body, media_type, model, conflicts, settings.max_body_bytes)
+
+
+def parse(
+    body: bytes,
+    media_type: str,
+    model: type[_Model],
+    conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None,
+    largest_bytes: int,
+) -> _Model:
+    """Turn the bytes of a body into the message that they are.
+
+    Raises:
+        MalformedBodyError: not JSON, or not an npz archive that expands to so many bytes at most.
+        InvalidRequestError: every rule of the contract that is broken, with its path.
+    """
     try:
-        return read(model, _tree(body, media_type, settings.max_body_bytes), conflicts)
+        return read(model, _tree(body, media_type, largest_bytes), conflicts)
     except InvalidDocumentError as error:
         raise InvalidRequestError(_summary(error), error.errors) from None
 
