@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic_core import from_json
 
 MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
@@ -63,7 +64,7 @@ def unpack(
                 # nobody writes them; a damaged length makes one of the entries that follow
                 raise NpzError("the archive has comments on entries, or its directory is damaged")
             arrays = {name: _read(archive, entry) for name, entry in zip(names, entries, strict=True)}
-        metadata: Any = json.loads(str(arrays.pop(METADATA)[()]))
+        metadata: Any = from_json(str(arrays.pop(METADATA)[()]))  # refuses halves of characters, unlike json
     except NpzError:
         raise
     except KeyError:
