@@ -102,6 +102,12 @@ class TooLargeError(ProblemError):
     codes = ("too-large", "body-too-large")
 
 
+class SlowBodyError(ProblemError):
+    """The request did not arrive in the service's time; send less, or by a faster way."""
+
+    codes = ("slow-body",)
+
+
 class AccessError(ProblemError):
     """The service wants a key, or one with more rights: set LINDYN_API_KEY, or pass `api_key`."""
 

@@ -37,6 +37,7 @@ def test_whole_numbers_are_numbers_where_the_default_is_not_whole():
         ({"sizes": [3.5]}, "expected an integer"),
         ({"trials": "x"}, "expected an integer"),
         ({"trials": 0}, "expected 1 to"),
+        ({"trials": 10**400}, "got an integer of more than 80 digits, expected 1 to"),
     ],
 )
 def test_bad_overrides(overrides, text):

@@ -19,6 +19,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 _UNION_TAGS = (GRID, LIST, TIME, WORD)
 
 _MOST_ERRORS = 100
+_MOST_COUNTED = 10_000
 _LONGEST = 80  # characters that are repeated of what a message holds
 
 
@@ -52,7 +53,7 @@ def _put(tree: dict[str, Any], path: str, array: npt.NDArray[Any]) -> None:
     elif isinstance(node, list) and _index(last) == len(node):
         node.append(array)
     else:
-        raise InvalidDocumentError([(path, "the archive's path does not fit the metadata or skips an index")])
+        raise InvalidDocumentError([(cut(path), "the archive's path does not fit the metadata or skips an index")])
 
 
 def _child(node: Any, name: str, path: str, empty: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -61,7 +62,7 @@ def _child(node: Any, name: str, path: str, empty: Any) -> Any:  # noqa: ANN401 
     index = _index(name)
     if isinstance(node, list) and index is not None and index < len(node):
         return node[index]
-    raise InvalidDocumentError([(path, "the archive's path leads through a value that has no such part")])
+    raise InvalidDocumentError([(cut(path), "the archive's path leads through a value that has no such part")])
 
 
 def _index(name: str) -> int | None:
@@ -87,6 +88,8 @@ def read(
     try:
         message = model.model_validate(document)
     except ValidationError as error:
+        if error.error_count() > _MOST_COUNTED:  # describing millions would take gigabytes
+            raise InvalidDocumentError([("", f"got {error.error_count()} errors, more than can be told")]) from None
         found = [_described(details, document) for details in error.errors(include_url=False)[:_MOST_ERRORS]]
         raise InvalidDocumentError(found) from None
     broken = conflicts(message) if conflicts is not None else ()
@@ -101,18 +104,18 @@ def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa
     context: dict[str, Any] = details.get("ctx", {})
     match details["type"]:
         case "greater_than_equal":
-            return path, f"got {_shown(details['input'])}, expected at least {_shown(context['ge'])}"
+            return path, f"got {shown(details['input'])}, expected at least {shown(context['ge'])}"
         case "less_than_equal":
-            return path, f"got {_shown(details['input'])}, expected at most {_shown(context['le'])}"
+            return path, f"got {shown(details['input'])}, expected at most {shown(context['le'])}"
         case "union_tag_invalid":
             kind = details["input"]["kind"] if isinstance(details["input"], dict) else context["tag"]
             # a name that is short for an object is itself what is wrong
             where = path if isinstance(place, str) else f"{path}.kind"
-            return where, f"got {_shown(kind)}, allowed are {context['expected_tags']}"
+            return where, f"got {shown(kind)}, allowed are {context['expected_tags']}"
         case "union_tag_not_found":
             return f"{path}.kind", "this field is required, it says what the others are"
         case "model_type" | "model_attributes_type":
-            return path, f"got {_shown(details['input'])}, expected an object"
+            return path, f"got {shown(details['input'])}, expected an object"
         case "too_short":
             return path, f"got {_entries(context['actual_length'])}, expected at least {context['min_length']}"
         case "too_long":
@@ -126,19 +129,20 @@ def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa
         case "array" | "times" | "widths":
             return path, details["msg"]
         case _:
-            return path, f"{details['msg']}, got {_shown(details['input'])}"
+            return path, f"{details['msg']}, got {shown(details['input'])}"
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A short picture of a value, whatever it is."""
     if isinstance(value, int) and abs(value) >= 10**_LONGEST:
         return f"an integer of more than {_LONGEST} digits"
     if isinstance(value, str | int | float | None):
-        return _cut(repr(value))
+        return cut(repr(value))
     return f"a value of type {type(value).__name__}"
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """What is repeated of a message, which may be long."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
@@ -165,7 +169,7 @@ def _place(loc: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]: 
             tagged = True
             continue
         tagged = False
-        path.append(_cut(str(part)))
+        path.append(cut(str(part)))
         node = _part(node, part)
     return path, node
 

@@ -16,7 +16,8 @@ class ExperimentRequest(Request):
     """Overrides of the published parameters of an experiment."""
 
     parameters: Annotated[
-        dict[str, Any], Field(description="Numbers, or lists of numbers, by the name of the parameter.")
+        dict[str, Any],
+        Field(max_length=100, description="Numbers, or lists of numbers, by the name of the parameter."),
     ] = Field(default_factory=dict[str, Any])
 
 

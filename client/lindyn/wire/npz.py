@@ -5,16 +5,19 @@
 
 import io
 import json
+import sys
 import zipfile
 from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic_core import from_json
 
 MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
 
+_LONGEST = 80  # characters that are repeated of a name
 _PIECE_BYTES = 2**18  # stays in the processor's cache on its way
 
 
@@ -61,7 +64,7 @@ def unpack(
                 # nobody writes them; a damaged length makes one of the entries that follow
                 raise NpzError("the archive has comments on entries, or its directory is damaged")
             arrays = {name: _read(archive, entry) for name, entry in zip(names, entries, strict=True)}
-        metadata: Any = json.loads(str(arrays.pop(METADATA)[()]))
+        metadata: Any = from_json(str(arrays.pop(METADATA)[()]))  # refuses halves of characters, unlike json
     except NpzError:
         raise
     except KeyError:
@@ -76,21 +79,30 @@ def unpack(
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
     """Read one npy entry whose header must agree with its size, so that no header can ask for memory."""
+    name = entry.filename[:_LONGEST]
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise NpzError(f"entry '{entry.filename}' is neither stored nor deflated")
+        raise NpzError(f"entry '{name}' is neither stored nor deflated")
     with archive.open(entry) as file:
         version = np.lib.format.read_magic(file)
         if version not in ((1, 0), (2, 0)):
-            raise NpzError(f"entry '{entry.filename}' has npy version {version}, versions 1.0 and 2.0 are read")
+            raise NpzError(f"entry '{name}' has npy version {version}, versions 1.0 and 2.0 are read")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, column_major, dtype = read_header(file)
         size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
         # the entry's size was held against the limits, and zipfile expands no more than it
         if dtype.hasobject or dtype.itemsize == 0 or size != entry.file_size - file.tell():
-            raise NpzError(f"entry '{entry.filename}' of shape {shape} and type {dtype} does not fit its bytes")
+            raise NpzError(f"entry '{name}' of shape {shape} and type {dtype} does not fit its bytes")
         array = np.empty(shape[::-1] if column_major else shape, dtype)
         _fill(array.reshape(-1).view(np.uint8).data, file)
+    if dtype.kind == "V" or (dtype.kind == "U" and not _is_unicode(array)):
+        raise NpzError(f"entry '{name}' of type {dtype} holds neither numbers nor text")
     return array.T if column_major else array
+
+
+def _is_unicode(array: npt.NDArray[np.str_]) -> bool:
+    """No code point is beyond those that there are; numpy makes text of any number, which breaks whoever reads it."""
+    codes = array.reshape(-1).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+    return bool(np.all(codes <= sys.maxunicode))
 
 
 def _fill(target: memoryview, file: IO[bytes]) -> None:

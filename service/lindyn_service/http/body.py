@@ -60,9 +60,24 @@ async def read_body(
         raise UnsupportedMediaTypeError(
             f"got content type {media_type or 'none'}; send {JSON} or {npz.MEDIA_TYPE} in Content-Type"
         )
-    body = await _body(request, settings)
+    return parse(await _body(request, settings), media_type, model, conflicts, settings.max_body_bytes)
+
+
+def parse(
+    body: bytes,
+    media_type: str,
+    model: type[_Model],
+    conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None,
+    largest_bytes: int,
+) -> _Model:
+    """Turn the bytes of a body into the message that they are.
+
+    Raises:
+        MalformedBodyError: not JSON, or not an npz archive that expands to so many bytes at most.
+        InvalidRequestError: every rule of the contract that is broken, with its path.
+    """
     try:
-        return read(model, _tree(body, media_type, settings.max_body_bytes), conflicts)
+        return read(model, _tree(body, media_type, largest_bytes), conflicts)
     except InvalidDocumentError as error:
         raise InvalidRequestError(_summary(error), error.errors) from None
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from lindyn.wire import npz
+from lindyn.wire.document import cut, shown
 from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter
@@ -31,7 +32,7 @@ def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, A
             _unknown(experiment) if name not in experiment.parameters else _wrong(experiment.parameters[name], value)
         )
         if problem is not None:
-            errors.append((f"parameters.{name}", problem))
+            errors.append((f"parameters.{cut(name)}", problem))
     if errors:
         path, detail = errors[0]
         raise InvalidRequestError(f"{path}: {detail}", tuple(errors))
@@ -94,7 +95,7 @@ def _wrong(parameter: Parameter, value: object) -> str | None:
     for number in numbers:
         allowed = int if kind is int else int | float
         if isinstance(number, bool) or not isinstance(number, allowed):
-            return f"got {number!r}, expected {'an integer' if kind is int else 'a number'}"
+            return f"got {shown(number)}, expected {'an integer' if kind is int else 'a number'}"
         if not parameter.low <= number <= parameter.high:
-            return f"got {number:g}, expected {parameter.low:g} to {parameter.high:g}"
+            return f"got {shown(number)}, expected {parameter.low:g} to {parameter.high:g}"
     return None

@@ -1,0 +1,115 @@
+"""A service with keys, its limits for each, and a line that is too slow for it."""
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import pytest
+from support.keys import KeysFile, bearer
+from support.processes import Service, eventually, long_trajectory
+
+import lindyn
+
+pytestmark = pytest.mark.live
+
+REQUEST = {"network": lindyn.balanced([2, 2, 2], lam=0.5, seed=1), "task": np.diag([3.0, 1.0]), "times": [0.0, 1.0]}
+PER_MINUTE = 60
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> KeysFile:
+    return KeysFile(tmp_path_factory.mktemp("keys") / "keys")
+
+
+@pytest.fixture(scope="module")
+def service(keys: KeysFile) -> Iterator[Service]:
+    keys.add("first")
+    limits = {"key_requests_at_once": 1, "key_requests_per_minute": PER_MINUTE, "body_seconds": 0.5}
+    with Service(tcp=True, api_keys_file=keys.path, **limits) as service:
+        yield service
+
+
+@pytest.fixture
+def key(request: pytest.FixtureRequest, service: Service, keys: KeysFile) -> str:
+    """A key of this test alone, which the service knows."""
+    made = keys.add(request.node.name.partition("[")[0], getattr(request, "param", "solve"))
+    with service.client(headers=bearer(made)) as client:  # the service looks at the file once a second
+        eventually(lambda: client.get("/metrics").status_code != 401)
+    return made
+
+
+def test_a_key_lets_in(service, key, monkeypatch):
+    with lindyn.Client(service.url, api_key=key) as client:
+        assert client.trajectory(**REQUEST).loss.shape == (2,)
+    monkeypatch.setenv("LINDYN_API_KEY", key)
+    with lindyn.Client(service.url) as client:
+        assert client.trajectory(**REQUEST).loss.shape == (2,)
+    with lindyn.Client(service.url, api_key="given") as client, pytest.raises(lindyn.AccessError, match="not known"):
+        client.trajectory(**REQUEST)
+
+
+def test_no_key(service):
+    with lindyn.Client(service.url) as client:
+        client.about()  # needs none
+        with pytest.raises(lindyn.AccessError, match="Authorization: Bearer KEY") as caught:
+            client.trajectory(**REQUEST)
+    assert caught.value.problem.status == 401
+
+
+@pytest.mark.parametrize("key", ["metrics"], indirect=True)
+def test_a_key_for_something_else(service, key):
+    with lindyn.Client(service.url, api_key=key) as client, pytest.raises(lindyn.AccessError, match="needs solve") as e:
+        client.trajectory(**REQUEST)
+    assert e.value.problem.status == 403
+
+
+def test_too_much_at_once_is_waited_for(service, key):
+    """Retry-After says a second, again and again, until the other request is answered."""
+    other = service.post_later(long_trajectory(1000), headers=bearer(key))
+    service.worker_at_work()
+    with lindyn.Client(service.url, api_key=key, patience_seconds=60) as client:
+        started = time.monotonic()
+        assert client.trajectory(**REQUEST).loss.shape == (2,)
+    assert time.monotonic() - started >= 1
+    assert other.result().status_code == 200
+    assert " status=429 " in service.log()
+
+
+def test_too_often_is_told_where_patience_is_shorter(service, key):
+    def ask() -> None:
+        for _ in range(PER_MINUTE + 1):
+            client.trajectory(**REQUEST)
+
+    with (
+        lindyn.Client(service.url, api_key=key, patience_seconds=0.1) as client,
+        pytest.raises(lindyn.RateLimitedError, match=f"{PER_MINUTE} requests in a minute") as caught,
+    ):
+        ask()
+    seconds = caught.value.retry_after_seconds
+    assert seconds is not None
+    assert 0 < seconds <= 60
+
+
+class Slow(httpx.HTTPTransport):
+    """Sends a byte of a body, and a while later the others."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        content = request.read()
+
+        def drip() -> Iterator[bytes]:
+            yield content[:1]
+            time.sleep(3)
+            yield content[1:]
+
+        return super().handle_request(
+            httpx.Request(request.method, request.url, headers=request.headers, content=drip())
+        )
+
+
+def test_a_slow_line(service, key):
+    with (
+        lindyn.Client(service.url, api_key=key, transport=Slow()) as client,
+        pytest.raises(lindyn.SlowBodyError, match=r"not complete after 0\.5 s"),
+    ):
+        client.trajectory(**REQUEST)

@@ -1,0 +1,135 @@
+"""Damaged and hostile bodies, JSON and npz, straight into what reads them: only problems that are documented."""
+
+import json
+import os
+import signal
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+from support.mutations import mutated
+
+from lindyn.wire import npz
+from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
+from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
+from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.job import ExperimentRequest
+from lindyn.wire.limits import LimitsRequest
+from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.answer import normalise
+from lindyn_service.errors import ServiceError
+from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.http.body import JSON, parse
+from lindyn_service.http.problems import problem_response
+from lindyn_service.jobs.admission import SweepLimits, admit
+from lindyn_service.operations import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
+from lindyn_service.translate.experiment import parameters
+
+EXAMPLES = [
+    json.loads(p.read_text()) for p in sorted((Path(__file__).parents[2] / "openapi" / "examples").glob("*.json"))
+]
+EXPERIMENT = "figure-3.2"
+ANSWERED = {
+    "/v1/trajectories": (TrajectoryRequest, conflicts, TRAJECTORY),
+    "/v1/initializations": (InitializationRequest, conflicts, INITIALIZATION),
+    "/v1/balance": (BalanceRequest, None, BALANCE),
+    "/v1/balance/statistics": (StatisticsRequest, None, STATISTICS),
+    "/v1/limits": (LimitsRequest, conflicts, LIMITS),
+    "/v1/continual": (ContinualRequest, conflicts_of_tasks, CONTINUAL),
+}
+STARTING = {"/v1/sweeps": SweepRequest, f"/v1/experiments/{EXPERIMENT}": ExperimentRequest}
+BODIES = {path: [e["body"] for e in EXAMPLES if e["path"] == path] for path in (*ANSWERED, *STARTING)}
+
+SEED = int(os.environ.get("FUZZ_SEED", "0" if os.environ.get("CI") else str(Random().randrange(10**12))))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "200000"))
+LARGEST = 2**20  # as LINDYN_MAX_BODY_BYTES
+SWEEPS = SweepLimits(points=1000, result_bytes=2**20, point_bytes=2**20, point_flops=1e8)
+
+MOST_SECONDS = 20  # of one body, also on a machine with much else to do
+MOST_BYTES = 2**24  # of memory for a body of some kilobytes, that may say that it expands to LARGEST
+
+
+class TooLongError(BaseException):
+    """Not one of the exceptions that readers catch."""
+
+
+@contextmanager
+def alarmed() -> Iterator[None]:
+    def ring(*_: object) -> None:
+        raise TooLongError
+
+    before = signal.signal(signal.SIGALRM, ring)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def take(path: str, body: bytes, media_type: str) -> str:
+    """What the service does with a body before it computes; returns the code of the problem, or `taken`."""
+    try:
+        if path in ANSWERED:
+            model, rules, operation = ANSWERED[path]
+            normal, _ = normalise(operation, parse(body, media_type, model, rules, LARGEST))
+            operation.cost(normal)
+        elif STARTING[path] is SweepRequest:
+            admit(parse(body, media_type, SweepRequest, None, LARGEST), SWEEPS)
+        else:
+            parameters(EXPERIMENTS[EXPERIMENT], parse(body, media_type, ExperimentRequest, None, LARGEST).parameters)
+    except ServiceError as error:
+        return check_problem(error)
+    return "taken"
+
+
+def check_problem(error: ServiceError) -> str:
+    """One that readers may raise, and that can be told."""
+    assert error.status in (400, 422)
+    assert len(error.detail) < 2000
+    assert len(error.errors) <= 100
+    assert len(problem_response(error, "x").body) < 50_000
+    return error.code
+
+
+def fuzz(first: int, count: int) -> dict[str, object]:
+    """Read so many bodies, one for each seed; fails with the seed of the first that is not read as it should be."""
+    random, outcomes, slowest, largest = Random(), Counter[str](), 0.0, 0
+    with alarmed():
+        for seed in range(first, first + count):
+            random.seed(seed)
+            path = random.choice(list(BODIES))
+            body, form = mutated(random, BODIES[path])
+            tracemalloc.start()
+            started = time.perf_counter()
+            signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
+            try:
+                outcome = take(path, body, npz.MEDIA_TYPE if form == "npz" else JSON)
+            except BaseException as error:
+                raise AssertionError(f"seed {seed}: {path}, {form}, {body[:2000]!r}") from error
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                _, used = tracemalloc.get_traced_memory()
+                tracemalloc.stop()
+            assert used < MOST_BYTES + 50 * len(body), f"seed {seed}: {used} bytes of memory for {len(body)}"
+            slowest = max(slowest, time.perf_counter() - started)
+            largest = max(largest, used)
+            outcomes[f"{form} {outcome}"] += 1
+    return {"first": first, "inputs": count, "slowest_seconds": round(slowest, 3), "most_bytes": largest, **outcomes}
+
+
+def test_some_bodies():
+    """Some of each kind are taken, so that what is refused was nearly right."""
+    seen = fuzz(SEED, 3000)
+    assert {"json taken", "npz taken", "json malformed-body", "npz malformed-body"} <= set(seen)
+    assert {"json invalid-request", "npz invalid-request"} <= set(seen)
+
+
+@pytest.mark.fuzz
+def test_many_bodies(record_property):
+    seen = fuzz(SEED, INPUTS)
+    record_property("seen", seen)
+    print(json.dumps(seen))
