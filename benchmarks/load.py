@@ -1,21 +1,15 @@
-"""A cheap load generator, raw HTTP/1.1 over asyncio in this process, and the service that it is pointed at."""
+"""A cheap load generator: new requests by raw HTTP/1.1 over asyncio in this process."""
 
 import asyncio
 import json
-import os
 import random
 import re
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import psutil
 
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
@@ -126,22 +120,3 @@ def _bodies(width: int, num: int) -> Iterator[bytes]:
         content = json.dumps(document).encode()
         head = f"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
         yield head.encode() + b"Content-Type: application/json\r\n\r\n" + content
-
-
-@contextmanager
-def service(**settings: object) -> Generator[tuple[int, psutil.Process]]:
-    """A service on a free port of the loopback address, and its process."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
-    environment = os.environ | {"LINDYN_PORT": str(port), "LINDYN_STOP_WITH_STDIN": "true"} | chosen
-    with subprocess.Popen([sys.executable, "-m", "lindyn_service"], env=environment, stdin=subprocess.PIPE) as process:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except ConnectionRefusedError:
-                time.sleep(0.1)
-            else:
-                break
-        yield port, psutil.Process(process.pid)
-        process.communicate()  # ends its standard input, and waits

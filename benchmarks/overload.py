@@ -11,7 +11,8 @@ import os
 from statistics import median
 
 import uvloop
-from load import Clients, Loaded, service
+from load import Clients, Loaded
+from servers import lindyn_service
 
 OVERLOAD = 5
 SETTLE_SECONDS = 2.0
@@ -27,8 +28,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=60, help="of the networks")
     parser.add_argument("--times", type=int, default=300, help="at which they are looked at")
     chosen = parser.parse_args()
-    with service(workers=chosen.workers, log_level="warning") as (port, _):
-        uvloop.run(measure(Clients(port, chosen.width, chosen.times), chosen))
+    with lindyn_service(workers=chosen.workers) as server:
+        uvloop.run(measure(Clients(server.port, chosen.width, chosen.times), chosen))
 
 
 async def measure(clients: Clients, chosen: argparse.Namespace) -> None:

@@ -10,7 +10,8 @@ from dataclasses import astuple, dataclass
 
 import psutil
 import uvloop
-from load import Clients, Loaded, service
+from load import Clients, Loaded
+from servers import lindyn_service
 
 LOAD = 0.7
 SAMPLE_SECONDS = 30.0
@@ -39,8 +40,8 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=20, help="of the networks")
     parser.add_argument("--times", type=int, default=100, help="at which they are looked at")
     chosen = parser.parse_args()
-    with service(workers=chosen.workers, log_level="warning", **CACHES) as (port, process):
-        uvloop.run(soak(Clients(port, chosen.width, chosen.times), process, chosen))
+    with lindyn_service(workers=chosen.workers, **CACHES) as server:
+        uvloop.run(soak(Clients(server.port, chosen.width, chosen.times), server.process, chosen))
 
 
 async def soak(clients: Clients, process: psutil.Process, chosen: argparse.Namespace) -> None:
