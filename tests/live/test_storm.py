@@ -41,9 +41,8 @@ def go_through(count: int, warm_up: int, seed: int, think_seconds: float) -> tup
         with ThreadPoolExecutor(1) as thread:
             going_wrong = thread.submit(faults.run)
             try:
-                seen = storm(
-                    services, asked, [big_sweep(count // 50, 100), big_sweep(count // 75, 1000)], think_seconds
-                )
+                sweeps = [big_sweep(count // 50, 100), big_sweep(count // 75, 1000)]
+                seen = storm(services, asked, sweeps, think_seconds, faults.stop)
             finally:
                 faults.stop()
                 going_wrong.result()

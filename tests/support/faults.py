@@ -106,7 +106,7 @@ class Faults:
         self.done["service killed"] += 1
 
     def stop_the_service(self) -> None:
-        self._begin_again(self._restarted.stop)
+        self._begin_again(lambda: self._restarted.stop(START_SECONDS))  # it waits for workers that start just then
         self.done["service stopped"] += 1
 
     def _begin_again(self, end: Callable[[], object]) -> None:
