@@ -71,7 +71,7 @@ def check(seen: Seen, faults: Faults, prints: dict[str, Footprint], count: int) 
     assert after.processes == before.processes
     assert after.resident_bytes < 1.1 * before.resident_bytes
     assert after.descriptors < 1.1 * before.descriptors
-    assert "Traceback" not in faults.log
+    assert '"level": "ERROR"' not in faults.log
 
 
 def told(seen: Seen, faults: Faults, prints: dict[str, Footprint]) -> str:
