@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     ] = 64
     queue_seconds: Annotated[
         float,
-        Field(ge=0, le=86_400, description="Estimated wait for a worker; longer gets 503, beyond two a worker."),
-    ] = 0.04
+        Field(ge=0, le=86_400, description="Estimated wait for a worker; longer gets 503, beyond one a worker."),
+    ] = 0.03
     worker_memory_bytes: Annotated[
         int,
         Field(ge=128 * _MEBIBYTE, description="Memory of each worker process, on Linux; what takes more gets 422."),

@@ -39,7 +39,9 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 ATTEMPTS = 2
-WAITING = 2  # with more, answers under load would take over twice as long as without: one to compute, one a place
+# With two, answers at five times of what the workers can do took over twice as long (p99) as at half of it; with one
+# no worker idles there, since the next caller comes long before a computation ends.
+WAITING = 1
 LATELY = 0.1  # weight of the newest call
 KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; also finds dead and hung ones
 START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never cancels a start there
