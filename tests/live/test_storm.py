@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from support.faults import Faults
+from support.faults import START_SECONDS, Faults
 from support.jobs import sweep
 from support.mix import mix
 from support.processes import Measured, RedisServer, Service
@@ -30,10 +30,11 @@ def go_through(count: int, warm_up: int, seed: int, think_seconds: float) -> tup
     with (
         RedisServer(durable=True) as server,
         Service(redis_url=server.url, wait=False, **settings) as restarted,
-        Service(redis_url=server.url, **settings) as lasting,
+        Service(redis_url=server.url, wait=False, **settings) as lasting,
     ):
-        restarted.wait_until_ready()
         services, prints = [restarted, lasting], {}
+        for service in services:
+            service.wait_until_ready(START_SECONDS)
         storm(services, list(mix(warm_up, seed + 1)), [big_sweep(3, 0), big_sweep(3, 10)], 0.0)
         prints["before"] = footprint(lasting, WORKERS + JOB_WORKERS)
         asked = list(mix(count, seed))
