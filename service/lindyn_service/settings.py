@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     ] = 64
     queue_seconds: Annotated[
         float,
-        Field(ge=0, le=86_400, description="How long a queue may last; then two a worker may wait until it is gone."),
+        Field(ge=0, le=86_400, description="How long a queue may last; then one a worker may wait until it is gone."),
     ] = 2.0
     worker_memory_bytes: Annotated[
         int,

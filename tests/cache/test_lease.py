@@ -120,13 +120,28 @@ async def test_a_key_of_another_type_is_replaced(cache: RedisCache, server: Valk
 
 
 async def test_a_lost_one_is_logged(cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture) -> None:
-    async with cache.lease("a", 0.3):
-        server.client.hset(LEASES, "a", "t" * 32 + "9795000000000")
+    async with cache.lease("a", 3):
+        seconds, microseconds = server.client.time()
+        anothers = b"t" * 32 + str(seconds * 1000 + microseconds // 1000 + 2_900).encode()
+        server.client.hset(LEASES, "a", anothers)
         async with asyncio.timeout(10):
             while not caplog.messages:  # noqa: ASYNC110 -- a log line sets no Event
                 await asyncio.sleep(0.01)
         assert "lost the lease of a" in caplog.text
-    assert server.client.hget(LEASES, "a") == b"t" * 32 + b"9795000000000"
+    assert server.client.hget(LEASES, "a") == anothers
+
+
+async def test_one_that_redis_forgot_is_taken_again(
+    cache: RedisCache, other: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with cache.lease("a", 0.6):
+        server.client.delete(LEASES)
+        async with asyncio.timeout(10):
+            while not server.client.hexists(LEASES, "a"):  # noqa: ASYNC110 -- a renewal sets no Event
+                await asyncio.sleep(0.01)
+        assert not await is_free(other)
+    assert await is_free(other)
+    assert not caplog.messages
 
 
 async def test_releasing_spares_that_of_another(cache: RedisCache, server: ValkeyProcess) -> None:

@@ -85,12 +85,12 @@ class Faults:
         """Overwrite values by random bytes, by other answers, by halves, and by what is no string."""
         with suppress(redis.RedisError):
             names = sorted(self._redis.client.keys("lindyn:value:*"))
-            values = {name: self._redis.client.get(name) for name in names}
+            values = dict(zip(names, self._redis.client.mget(names), strict=True)) if names else {}
             for name in self._chance.sample(names, min(len(names), MOST_SPOILED)):
-                self.done["values spoiled"] += 1
                 kind, value = self._chance.randrange(4), values[name]
-                if value is None:
+                if value is None:  # gone, or no string since the last time
                     continue
+                self.done["values spoiled"] += 1
                 if kind == 0:
                     self._redis.client.set(name, self._chance.randbytes(len(value)))
                 elif kind == 1:
@@ -106,7 +106,7 @@ class Faults:
         self.done["service killed"] += 1
 
     def stop_the_service(self) -> None:
-        self._begin_again(self._restarted.stop)
+        self._begin_again(lambda: self._restarted.stop(START_SECONDS))  # it waits for workers that start just then
         self.done["service stopped"] += 1
 
     def _begin_again(self, end: Callable[[], object]) -> None:

@@ -191,10 +191,10 @@ class Service:
         self.process.wait()
         self._close_pipe()
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
         """End the lifeline, wait for the process, and return its exit code."""
         self._close_pipe()
-        return self.process.wait(PATIENCE_SECONDS)
+        return self.process.wait(seconds)
 
     def assert_nothing_left(self) -> None:
         """No process remains, and no folder of its own if it could clean up."""

@@ -125,15 +125,24 @@ def expected_losses(body: dict) -> np.ndarray:
     return np.array([[loss(lam, seed) for seed in seeds] for lam in lams])
 
 
-def storm(services: Sequence[Service], asked: Sequence[Asked], sweeps: Sequence[dict], think_seconds: float) -> Seen:
-    """Let all clients ask, each its share, while each sweep has an owner."""
+def storm(
+    services: Sequence[Service],
+    asked: Sequence[Asked],
+    sweeps: Sequence[dict],
+    think_seconds: float,
+    calm: Callable[[], None] = lambda: None,
+) -> Seen:
+    """Let all clients ask, each its share, while each sweep has an owner; `calm` is called when all have asked."""
     seen = Seen()
     with ThreadPoolExecutor(CLIENTS + len(sweeps)) as threads:
         working = [
             threads.submit(Client(services, seen, i).work, asked[i::CLIENTS], think_seconds) for i in range(CLIENTS)
         ]
-        working += [threads.submit(JobOwner(services, seen, i).sweep, body) for i, body in enumerate(sweeps)]
+        jobs = [threads.submit(JobOwner(services, seen, i).sweep, body) for i, body in enumerate(sweeps)]
         for each in working:
+            each.result()
+        calm()
+        for each in jobs:
             each.result()
     return seen
 

@@ -70,6 +70,9 @@ async def _keep(
         if done.done():
             await run(RELEASE, name, token, milliseconds)
             return
-        if await run(RENEW, name, token, milliseconds) == 0:
+        if await run(RENEW, name, token, milliseconds) != 0:
+            continue
+        # it ended while this process had no time, or Redis forgot it; if nobody has it, it is ours again
+        if await run(TAKE, name, token, milliseconds) == 0:
             log.warning("lost the lease of %s while holding it; its work may be done twice", name)
             return

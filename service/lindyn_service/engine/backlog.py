@@ -8,7 +8,9 @@ Source: Nichols & Jacobson (2012), 10.1145/2208917.2209336; Maurer (2015), 10.11
 
 import math
 
-SHORT = 2  # callers a worker: with more, answers under load would take more than twice as long as without
+SHORT = (
+    1  # a caller a worker: with two, answers at five times of what can be done took over twice as long as at half of it
+)
 
 
 class Backlog:
