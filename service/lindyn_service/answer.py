@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeVar
 
@@ -12,8 +13,9 @@ from lindyn.wire.base import Request
 from lindyn.wire.digest import digest
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
+from lindyn_service.cache.spool import Filed, Place, Spool
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import ShuttingDownError, TooLargeError
+from lindyn_service.errors import NoRoomError, ShuttingDownError, TooLargeError
 from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
 
@@ -31,19 +33,20 @@ class Answer:
     """An encoded answer, where it came from and how long that took."""
 
     key: str
-    body: bytes
+    body: bytes | Filed
     source: Source
     seconds: float
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may cost."""
+    """What one request may cost, and from which size on its answer travels by a file."""
 
     max_answer_bytes: int
     max_work_bytes: int
     max_flops: float
     deadline_seconds: float
+    spool_above_bytes: int = 0
 
 
 @dataclass
@@ -53,7 +56,7 @@ class _Flight:
     done: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     waiters: int = 0
-    body: bytes | None = None
+    body: bytes | Filed | None = None
     source: Source = "miss"
     error: Exception | None = None
 
@@ -92,7 +95,9 @@ class Answers:
         shared: RedisCache | None,
         limits: Limits,
         observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
+        spool: Spool | None = None,
     ) -> None:
+        self._spool = spool
         self._observe = observe
         self._engine = engine
         self._memory = memory
@@ -118,12 +123,20 @@ class Answers:
             TooLargeError: the estimated cost is over a limit.
             ServiceError: whatever the engine or the method says.
         """
-        self._admit(operation, request, form)
+        estimated = self._admit(operation, request, form)
+        name = _Name(operation.name, key, form, operation.transcodes)
+        file, spool = operation.file, self._spool
+        if file is not None and spool is not None and self._limits.spool_above_bytes < estimated <= spool.max_bytes:
+
+            async def write(place: Place) -> None:
+                await self._engine.run(file, request, key, form, place)
+
+            return await self._once(name, lambda: self._find_or_write(spool, str(name), estimated, write))
 
         async def compute() -> bytes:
             return await self._engine.run(operation.compute, request, key, form)
 
-        return await self._once(_Name(operation.name, key, form, operation.transcodes), compute)
+        return await self._once(name, lambda: self._find_or_compute(name, compute))
 
     def held(self, operation: str, key: str, form: Format) -> bytes | None:
         """An answer that is in the memory of this process."""
@@ -134,12 +147,16 @@ class Answers:
         started = time.perf_counter()
         name = _Name(operation.name, key, form, operation.transcodes)
         body = self._memory.get(str(name)) or await self._lookup(name)
+        if body is None and self._spool is not None:
+            body = await self._spool.find(str(name))
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
-    def _admit(self, operation: Operation[R], request: R, form: Format) -> None:
+    def _admit(self, operation: Operation[R], request: R, form: Format) -> int:
+        """Refuse what costs too much; else tell the estimated bytes of the answer."""
         cost, limits = operation.cost(request), self._limits
+        answer_bytes = cost.numbers * _BYTES_PER_NUMBER[form]
         for what, estimated, limit in (
-            ("bytes of answer", cost.numbers * _BYTES_PER_NUMBER[form], limits.max_answer_bytes),
+            ("bytes of answer", answer_bytes, limits.max_answer_bytes),
             ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
             ("floating-point operations", cost.flops, limits.max_flops),
         ):
@@ -148,8 +165,9 @@ class Answers:
                     f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; "
                     f"{operation.remedy}"
                 )
+        return answer_bytes
 
-    async def _once(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> Answer:
+    async def _once(self, name: _Name, obtain: Callable[[], Awaitable[tuple[bytes | Filed, Source]]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
         started = time.perf_counter()
         body = self._memory.get(str(name))
@@ -161,22 +179,25 @@ class Answers:
             if self._closed:
                 raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
             flight = self._flights[name] = _Flight()
-            self._tasks.start_soon(self._fly, flight, name, compute)
+            self._tasks.start_soon(self._fly, flight, name, obtain)
         body = await self._wait(flight, name)
         return Answer(name.key, body, "coalesced" if joined else flight.source, time.perf_counter() - started)
 
-    async def _fly(self, flight: _Flight, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> None:
+    async def _fly(
+        self, flight: _Flight, name: _Name, obtain: Callable[[], Awaitable[tuple[bytes | Filed, Source]]]
+    ) -> None:
         try:
             with flight.scope:
-                flight.body, flight.source = await self._find_or_compute(name, compute)
-                self._memory.put(str(name), flight.body)
+                flight.body, flight.source = await obtain()
+                if isinstance(flight.body, bytes):
+                    self._memory.put(str(name), flight.body)
         except Exception as error:
             flight.error = error
         finally:
             self._forget(flight, name)
             flight.done.set()
 
-    async def _wait(self, flight: _Flight, name: _Name) -> bytes:
+    async def _wait(self, flight: _Flight, name: _Name) -> bytes | Filed:
         """Wait for a flight; when the last one who waits is gone, the computation is cancelled."""
         flight.waiters += 1
         try:
@@ -223,6 +244,31 @@ class Answers:
                     return turn.value, "miss"
             source = "coalesced"
             await anyio.sleep(_POLL_SECONDS)
+
+    async def _find_or_write(
+        self, spool: Spool, name: str, size: int, write: Callable[[Place], Awaitable[None]]
+    ) -> tuple[Filed, Source]:
+        """The same for a large answer: find its file, wait for another process that writes it, or have it written."""
+        found = await spool.find(name)
+        if found is not None:
+            return found, "hit"
+        async with AsyncExitStack() as stack:
+            give_up = time.monotonic() + self._limits.deadline_seconds
+            while self._shared is not None and time.monotonic() < give_up:
+                if await stack.enter_async_context(self._shared.lease(name, _LEASE_SECONDS)):
+                    break
+                await stack.aclose()
+                await anyio.sleep(_POLL_SECONDS)
+            found = await spool.find(name)
+            if found is not None:
+                return found, "coalesced"
+            await spool.make_room(size)
+            with spool.place(name) as place:
+                await write(place)
+            found = await spool.find(name)
+        if found is None:
+            raise NoRoomError("the answer was written, and is gone or damaged; ask again, or for fewer times")
+        return found, "miss"
 
     async def _lookup(self, name: _Name) -> bytes | None:
         """Look in the shared cache, then for the same answer in the other format."""
