@@ -1,10 +1,10 @@
 """What an answer of 1 GB costs the service in memory, and how fast it travels, against the same file served statically.
 
 The answer is the output of 32-32-32 at so many times that it has about 10^9 bytes as npz. It is asked for once, which
-computes it, and then again and again, which finds it, in turn with `GET` of the same file from a FastAPI application with
-nothing but a `FileResponse` on the same uvicorn. The client reads and throws away. Memory is the resident set of the
-service's process (not of its worker), sampled every 20 ms while the answers are made and sent, less what it was before.
-The table has medians over the rounds, and that of the ratio within a round.
+computes it, and then again and again, which finds it, in turn with `GET` of the same file from a FastAPI application
+with nothing but a `FileResponse` on the same uvicorn. The client reads and throws away. Memory is the resident set of
+the service's process (not of its worker), sampled every 20 ms while the answers are made and sent, less what it was
+before. The table has medians over the rounds, and that of the ratio within a round.
 """
 
 import argparse
@@ -38,6 +38,7 @@ class Peak:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
+        """Look for the length of the block."""
         thread = threading.Thread(target=self._watch)
         thread.start()
         yield
