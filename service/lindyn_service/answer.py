@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from typing import Literal, Self, TypeVar
 
@@ -12,8 +13,9 @@ from lindyn.wire.base import Request
 from lindyn.wire.digest import digest
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
+from lindyn_service.cache.spool import Filed, Place, Spool
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import DeadlineError, RateLimitedError, ShuttingDownError, TooLargeError
+from lindyn_service.errors import DeadlineError, NoRoomError, RateLimitedError, ShuttingDownError, TooLargeError
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
@@ -38,19 +40,20 @@ class Answer:
     """An encoded answer, where it came from and how long that took."""
 
     key: str
-    body: bytes
+    body: bytes | Filed
     source: Source
     seconds: float
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may cost."""
+    """What one request may cost, and from which size on its answer travels by a file."""
 
     max_answer_bytes: int
     max_work_bytes: int
     max_flops: float
     deadline_seconds: float
+    spool_above_bytes: int = 0
 
 
 @dataclass
@@ -60,7 +63,7 @@ class _Flight:
     done: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     waiters: int = 0
-    body: bytes | None = None
+    body: bytes | Filed | None = None
     source: Source = "miss"
     error: Exception | None = None
 
@@ -99,7 +102,9 @@ class Answers:
         shared: RedisCache | None,
         limits: Limits,
         observe: Callable[[str, float], None] = lambda _stage, _seconds: None,
+        spool: Spool | None = None,
     ) -> None:
+        self._spool = spool
         self._observe = observe
         self._engine = engine
         self._memory = memory
@@ -136,12 +141,21 @@ class Answers:
             ServiceError: whatever the engine or the method says.
         """
         cost = self._admit(operation, request, form)
+        name = _Name(operation.name, key, form, operation.transcodes)
+        file, spool, estimated = operation.file, self._spool, _answer_bytes(cost, form)
+        if file is not None and spool is not None and self._limits.spool_above_bytes < estimated <= spool.max_bytes:
+
+            async def write(place: Place) -> None:
+                await spend(cost.flops)
+                await self._engine.run(file, request, key, form, place)
+
+            return await self._once(name, lambda: self._find_or_write(spool, str(name), estimated, write))
 
         async def compute() -> bytes:
             await spend(cost.flops)
             return await self._engine.run(operation.compute, request, key, form)
 
-        return await self._once(_Name(operation.name, key, form, operation.transcodes), compute)
+        return await self._once(name, lambda: self._find_or_compute(name, compute))
 
     def held(self, operation: str, key: str, form: Format) -> bytes | None:
         """An answer that is in the memory of this process."""
@@ -152,12 +166,15 @@ class Answers:
         started = time.perf_counter()
         name = _Name(operation.name, key, form, operation.transcodes)
         body = self._memory.get(str(name)) or await self._lookup(name)
+        if body is None and self._spool is not None:
+            body = await self._spool.find(str(name))
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
     def _admit(self, operation: Operation[R], request: R, form: Format) -> Cost:
+        """Refuse what costs too much; else tell what it is estimated to cost."""
         cost, limits = operation.cost(request), self._limits
         for what, estimated, limit in (
-            ("bytes of answer", cost.numbers * _BYTES_PER_NUMBER[form], limits.max_answer_bytes),
+            ("bytes of answer", _answer_bytes(cost, form), limits.max_answer_bytes),
             ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
             ("floating-point operations", cost.flops, limits.max_flops),
         ):
@@ -168,7 +185,7 @@ class Answers:
                 )
         return cost
 
-    async def _once(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> Answer:
+    async def _once(self, name: _Name, obtain: Callable[[], Awaitable[tuple[bytes | Filed, Source]]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
         started = time.perf_counter()
         body = self._memory.get(str(name))
@@ -183,16 +200,19 @@ class Answers:
         if self._closed:
             raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
         flight = self._flights[name] = _Flight()
-        self._tasks.start_soon(self._fly, flight, name, compute)
+        self._tasks.start_soon(self._fly, flight, name, obtain)
         body = await self._wait(flight, name)
         return Answer(name.key, body, flight.source, time.perf_counter() - started)
 
-    async def _fly(self, flight: _Flight, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> None:
+    async def _fly(
+        self, flight: _Flight, name: _Name, obtain: Callable[[], Awaitable[tuple[bytes | Filed, Source]]]
+    ) -> None:
         flight.scope.deadline = anyio.current_time() + self._limits.deadline_seconds
         try:
             with flight.scope:
-                flight.body, flight.source = await self._find_or_compute(name, compute)
-                self._memory.put(str(name), flight.body)
+                flight.body, flight.source = await obtain()
+                if isinstance(flight.body, bytes):
+                    self._memory.put(str(name), flight.body)
             if flight.scope.cancelled_caught and anyio.current_time() >= flight.scope.deadline:
                 flight.error = DeadlineError(
                     f"there was no answer after {self._limits.deadline_seconds:g} s, time to wait for a worker, or for "
@@ -204,7 +224,7 @@ class Answers:
             self._forget(flight, name)
             flight.done.set()
 
-    async def _wait(self, flight: _Flight, name: _Name) -> bytes:
+    async def _wait(self, flight: _Flight, name: _Name) -> bytes | Filed:
         """Wait for a flight; when the last one who waits is gone, the computation is cancelled."""
         flight.waiters += 1
         try:
@@ -252,6 +272,30 @@ class Answers:
             source = "coalesced"
             await anyio.sleep(_POLL_SECONDS)
 
+    async def _find_or_write(
+        self, spool: Spool, name: str, size: int, write: Callable[[Place], Awaitable[None]]
+    ) -> tuple[Filed, Source]:
+        """The same for a large answer: find its file, wait for another process that writes it, or have it written."""
+        found = await spool.find(name)
+        if found is not None:
+            return found, "hit"
+        async with AsyncExitStack() as stack:
+            while self._shared is not None:
+                if await stack.enter_async_context(self._shared.lease(name, _LEASE_SECONDS)):
+                    break
+                await stack.aclose()
+                await anyio.sleep(_POLL_SECONDS)
+            found = await spool.find(name)
+            if found is not None:
+                return found, "coalesced"
+            await spool.make_room(size)
+            with spool.place(name) as place:
+                await write(place)
+            found = await spool.find(name)
+        if found is None:
+            raise NoRoomError("the answer was written, and is gone or damaged; ask again, or for fewer times")
+        return found, "miss"
+
     async def _lookup(self, name: _Name) -> bytes | None:
         """Look in the shared cache, then for the same answer in the other format."""
         body = None if self._shared is None else await self._shared.get(str(name))
@@ -267,3 +311,7 @@ class Answers:
         if body is None and self._shared is not None:
             body = await self._shared.get(other)
         return None if body is None else await self._engine.run(transcode, body, name.form)
+
+
+def _answer_bytes(cost: Cost, form: Format) -> int:
+    return cost.numbers * _BYTES_PER_NUMBER[form]

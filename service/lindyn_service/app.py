@@ -22,6 +22,7 @@ from lindyn_service.answer import Answers, Limits
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
+from lindyn_service.cache.spool import Spool, private_folder
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import (
@@ -201,7 +202,13 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         warm_up=partial(warmup.solve_something, settings.worker_memory_bytes),
         observe=app.state.stage,
     )
-    limits = Limits(settings.max_answer_bytes, settings.max_work_bytes, settings.max_flops, settings.deadline_seconds)
+    limits = Limits(
+        settings.max_answer_bytes,
+        settings.max_work_bytes,
+        settings.max_flops,
+        settings.deadline_seconds,
+        settings.cache_value_bytes,
+    )
     async with AsyncExitStack() as stack:
         if app.state.tracing is not None:
             stack.push_async_callback(to_thread.run_sync, app.state.tracing.shut_down)
@@ -211,7 +218,8 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         if shared is not None:
             stack.push_async_callback(shared.aclose)
         memory = MemoryCache(settings.memory_cache_bytes)
-        answers = Answers(engine, memory, shared, limits, app.state.stage)
+        spool = _spool(settings, stack)
+        answers = Answers(engine, memory, shared, limits, app.state.stage, spool)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
         app.state.sweep_limits = SweepLimits(
@@ -223,6 +231,13 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await tasks.start(_work, answers, engine, app.state.stopping)
         tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
         yield
+
+
+def _spool(settings: Settings, stack: AsyncExitStack) -> Spool | None:
+    """Where large answers are kept: a folder that was chosen, which outlives the service, or one of its own."""
+    if not settings.spool_bytes:
+        return None
+    return Spool(settings.spool_folder or stack.enter_context(private_folder()), settings.spool_bytes)
 
 
 async def _work(

@@ -197,6 +197,14 @@ class DeadlineError(ServiceError):
     retry_after_seconds = 5
 
 
+class NoRoomError(ServiceError):
+    """The disk is full, or cannot be written."""
+
+    code = "no-room"
+    status = 507
+    title = "There is no room for the answer"
+
+
 class WorkerLostError(ServiceError):
     """The worker process died, and so did the one that tried again."""
 

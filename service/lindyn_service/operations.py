@@ -14,6 +14,7 @@ from lindyn.wire.method import DescentMethod
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.task import DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.cache.spool import Place
 from lindyn_service.methods.cost import Cost, estimate
 from lindyn_service.translate import balance, continual, limits, trajectory
 from lindyn_service.translate.encode import Format
@@ -36,6 +37,7 @@ class Operation(Generic[R]):
         cost: estimates that.
         remedy: what to do where the cost is too high.
         transcodes: whether an answer of one format can be made from that of the other.
+        file: does the same as `compute` and writes the answer to a file, where it can be large.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Operation(Generic[R]):
     cost: Callable[[R], Cost]
     remedy: str
     transcodes: bool = False
+    file: Callable[[R, str, Format, Place], None] | None = None
 
 
 def _trajectory(request: TrajectoryRequest) -> Cost:
@@ -116,6 +119,7 @@ TRAJECTORY = Operation(
     _trajectory,
     "ask for fewer times, quantities, steps or samples, or for smaller widths",
     transcodes=True,
+    file=trajectory.file_trajectory,
 )
 INITIALIZATION = Operation("initializations", balance.initialization, _initialization, "ask for smaller widths")
 BALANCE = Operation("balance", balance.balances, _balance, "send smaller layers")

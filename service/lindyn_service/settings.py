@@ -138,6 +138,13 @@ class Settings(BaseSettings):
     embedded_cache_bytes: Annotated[int, Field(ge=_MEBIBYTE, description="Bound of the private Valkey.")] = (
         256 * _MEBIBYTE
     )
+    spool_folder: Annotated[
+        Path | None,
+        Field(description="Folder for answers larger than cache_value_bytes; none: a temporary one of this service."),
+    ] = None
+    spool_bytes: Annotated[int, Field(ge=0, description="Bound of that folder; 0 keeps no answers there.")] = (
+        4096 * _MEBIBYTE
+    )
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
     max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (

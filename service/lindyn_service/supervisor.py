@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
+from lindyn_service.cache.spool import private_folder
 from lindyn_service.settings import Settings, SettingsError
 
 RESTART_SECONDS = 1.0
@@ -39,19 +40,20 @@ def supervise(chosen: Settings) -> NoReturn:
         signal.signal(ending, stop)
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="lindyn-metrics-") as metrics:
-        _keep_alive(listening, chosen.processes, metrics, stopping)
+    with tempfile.TemporaryDirectory(prefix="lindyn-metrics-") as metrics, private_folder() as spool:
+        shared = {"PROMETHEUS_MULTIPROC_DIR": metrics, "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool)}
+        _keep_alive(listening, chosen.processes, shared, stopping)
     sys.exit()
 
 
-def _keep_alive(listening: socket.socket, count: int, metrics: str, stopping: threading.Event) -> None:
-    children = [_start(listening, i, metrics) for i in range(count)]
+def _keep_alive(listening: socket.socket, count: int, shared: Mapping[str, str], stopping: threading.Event) -> None:
+    children = [_start(listening, i, shared) for i in range(count)]
     while not stopping.wait(POLL_SECONDS):
         for i, child in enumerate(children):
             if child.poll() is not None:
                 _log.warning("process %d ended with code %d; starting another", child.pid, child.returncode)
                 stopping.wait(RESTART_SECONDS)
-                children[i] = _start(listening, i, metrics)
+                children[i] = _start(listening, i, shared)
     for child in children:
         child.terminate()
     for child in children:
@@ -75,18 +77,17 @@ def _listen(chosen: Settings) -> socket.socket:
         raise SettingsError(f"LINDYN_PORT: cannot listen on {chosen.host}:{chosen.port}: {error}") from error
 
 
-def _start(listening: socket.socket, place: int, metrics: str) -> subprocess.Popen[bytes]:
+def _start(listening: socket.socket, place: int, shared: Mapping[str, str]) -> subprocess.Popen[bytes]:
     descriptor = listening.fileno()
     own = {
         "LINDYN_PROCESSES": "1",
         "LINDYN_PROCESS": str(place),
         "LINDYN_DESCRIPTOR": str(descriptor),
         "LINDYN_STOP_WITH_STDIN": "true",
-        "PROMETHEUS_MULTIPROC_DIR": metrics,
     }
     return subprocess.Popen(
         [sys.executable, "-m", "lindyn_service"],
-        env={**os.environ, **own},
+        env={**os.environ, **shared, **own},
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],
         start_new_session=True,  # Ctrl-C reaches this process, which ends them

@@ -28,8 +28,13 @@ class NpzError(ValueError):
 def pack(metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
     """Write an uncompressed archive that `np.load(..., allow_pickle=False)` reads."""
     buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **arrays)
+    write(buffer, metadata, arrays)
     return buffer.getvalue()
+
+
+def write(file: IO[bytes], metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write the same into a file that can be sought in; no array is copied as a whole."""
+    np.savez(file, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **arrays)
 
 
 def unpack(

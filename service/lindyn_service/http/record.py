@@ -29,7 +29,11 @@ class Solved:
 
 def solved_by(operation: Operation[_R], answer: Answer, request: _R) -> Solved:
     """How this answer came about."""
-    return Solved(operation.name, method_of(answer.body), round(operation.cost(request).flops))
+    return Solved(
+        operation.name,
+        method_of(answer.body if isinstance(answer.body, bytes) else answer.body.head),
+        round(operation.cost(request).flops),
+    )
 
 
 def note_answer(scope: Scope, solved: Solved, source: Source, read_seconds: float, answer_seconds: float) -> None:

@@ -14,6 +14,7 @@ from lindyn.wire.base import Request as Message
 from lindyn_service.access.keys import Caller
 from lindyn_service.answer import Answer, Answers, normalise
 from lindyn_service.http.body import JSON, read_body, wanted_format
+from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import has_tag
 from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.http.recall import Known, KnownBodies
@@ -67,7 +68,10 @@ def respond(answer: Answer, form: Format) -> Response:
         "Server-Timing": f"answer;dur={1000 * answer.seconds:.2f}",
         "Vary": "Accept",
     }
-    return Response(answer.body, headers=headers, media_type=npz.MEDIA_TYPE if form == "npz" else JSON)
+    media_type = npz.MEDIA_TYPE if form == "npz" else JSON
+    if isinstance(answer.body, bytes):
+        return Response(answer.body, headers=headers, media_type=media_type)
+    return FiledResponse(answer.body, headers, media_type)
 
 
 def not_modified(key: str) -> Response:

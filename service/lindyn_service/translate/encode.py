@@ -3,9 +3,9 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (JSON has no static types)
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 import orjson
@@ -19,14 +19,58 @@ SOLVER = f"{VERSION}/3"
 
 Format = Literal["json", "npz"]
 
+_PIECE_BYTES = 2**20
+
 
 def encode(document: Mapping[str, Any], form: Format) -> bytes:
     """Write an answer as JSON, or as npz: arrays by their path (`weights.0`), quantities by their name."""
+    return _json(document) if form == "json" else npz.pack(*_parts(document))
+
+
+def write(document: Mapping[str, Any], form: Format, file: IO[bytes]) -> None:
+    """Write the same bytes into a file, a part of an array at a time."""
     if form == "json":
-        return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
+        file.writelines(_pieces(document))
+    else:
+        npz.write(file, *_parts(document))
+
+
+def _json(value: Any) -> bytes:  # noqa: ANN401 (JSON)
+    return orjson.dumps(value, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _pieces(value: Any) -> Iterator[bytes]:  # noqa: ANN401 (JSON)
+    """What `_json` gives, with large arrays in pieces."""
+    if isinstance(value, Mapping):
+        opening = b"{"
+        for name, inner in value.items():
+            yield opening + _json(name) + b":"
+            yield from _pieces(inner)
+            opening = b","
+        yield b"}" if value else b"{}"
+    elif isinstance(value, np.ndarray) and value.ndim > 0 and value.nbytes > _PIECE_BYTES:
+        rows = max(1, _PIECE_BYTES * len(value) // value.nbytes)
+        opening = b"["
+        for start in range(0, len(value), rows):
+            yield opening + _json(value[start : start + rows])[1:-1]
+            opening = b","
+        yield b"]"
+    elif isinstance(value, list | tuple) and any(isinstance(item, np.ndarray) for item in value):
+        opening = b"["
+        for item in value:
+            yield opening
+            yield from _pieces(item)
+            opening = b","
+        yield b"]"
+    else:
+        yield _json(value)
+
+
+def _parts(document: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Metadata and arrays of an archive."""
     arrays: dict[str, np.ndarray] = {}
     metadata = _without_arrays(document, "", arrays)
-    return npz.pack(metadata, {path.removeprefix("quantities."): array for path, array in arrays.items()})
+    return metadata, {path.removeprefix("quantities."): array for path, array in arrays.items()}
 
 
 def transcode(body: bytes, form: Format) -> bytes:

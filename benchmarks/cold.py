@@ -1,0 +1,103 @@
+"""How long the first answer takes: of `make serve`, and of the client after its import.
+
+The machine is warm: all is installed, imports are compiled, files are in memory. Each round starts anew:
+
+- `make serve` on a free port until the answer to a first 5-5-5 request is there, and stops it;
+- a fresh Python that has imported `lindyn`, until its first trajectory, from a service that runs (`Client(url)`) and
+  from a private one that it starts (`Client.local()`).
+
+For comparison, what a bare Python needs to import numpy and scipy.integrate, which the service needs as well. Medians.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from history import record
+from servers import free_port, lindyn_service
+from serving import PATH, body, exchange, http
+
+ROOT = Path(__file__).parents[1]
+CLIENT = """
+import time, lindyn
+started = time.perf_counter()
+with {client} as c:
+    c.trajectory(network=lindyn.balanced([5, 5, 5], lam=2.0, seed={seed}), task=lindyn.spectrum([3, 2, 1], seed=1),
+        times=[0.0, 1.0], quantities=["loss"])
+    print(time.perf_counter() - started)
+"""
+
+
+def make_serve() -> float:
+    """Seconds to the first answer."""
+    port = free_port()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        ["make", "--no-print-directory", "serve"],
+        cwd=ROOT,
+        env={**os.environ, "LINDYN_PORT": str(port)},
+        stderr=subprocess.DEVNULL,
+        process_group=0,
+    )
+    try:
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    exchange(connection, http(PATH, body(1, ["loss", "output"], 200)))
+                return time.perf_counter() - started
+            except ConnectionRefusedError:
+                time.sleep(0.005)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def python(program: str, **variables: str) -> str:
+    """What a fresh Python prints."""
+    environment = {**os.environ, **variables}
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True, text=True
+    )
+    return run.stdout
+
+
+def imports() -> float:
+    started = time.perf_counter()
+    python("import numpy, scipy.integrate")
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--record", action="store_true", help="append the row to history/cold.jsonl")
+    chosen = parser.parse_args()
+    with lindyn_service(workers=1) as service:
+        url = f"http://127.0.0.1:{service.port}"
+        seeds = iter(range(10**6))
+        ways: dict[str, Callable[[], float]] = {
+            "make serve": make_serve,
+            "Client(url)": lambda: float(python(CLIENT.format(client=f"lindyn.Client({url!r})", seed=next(seeds)))),
+            "Client.local()": lambda: float(python(CLIENT.format(client="lindyn.Client.local()", seed=next(seeds)))),
+            "import numpy, scipy.integrate": imports,
+        }
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(chosen.rounds + 1):
+            for name, way in ways.items():
+                found[name].append(way())
+    row: dict[str, object] = {name: float(np.median(each[1:])) for name, each in found.items()}
+    for name, seconds in row.items():
+        print(f"{name:30} {seconds:6.2f} s")
+    if chosen.record:
+        record("cold", [row])
+
+
+if __name__ == "__main__":
+    main()
