@@ -3,11 +3,10 @@
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal, Self, TypeVar
 
 import anyio
-from anyio.abc import TaskGroup
 
 from lindyn.wire.base import Request
 from lindyn.wire.digest import digest
@@ -15,7 +14,8 @@ from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.cache.spool import Filed, Place, Spool
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import DeadlineError, NoRoomError, RateLimitedError, ShuttingDownError, TooLargeError
+from lindyn_service.errors import NoRoomError, TooLargeError
+from lindyn_service.flights import Flights
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import Operation, with_seeds
 from lindyn_service.translate.encode import SOLVER, Format, transcode
@@ -27,6 +27,8 @@ _LEASE_SECONDS = 4.0  # for which others wait where a process dies while it comp
 _POLL_SECONDS = 0.02
 
 R = TypeVar("R", bound=Request)
+
+_Obtained = tuple[bytes | Filed, Source]
 
 Spend = Callable[[float], Awaitable[None]]
 
@@ -54,18 +56,6 @@ class Limits:
     max_flops: float
     deadline_seconds: float
     spool_above_bytes: int = 0
-
-
-@dataclass
-class _Flight:
-    """One computation that any number of requests wait for."""
-
-    done: anyio.Event = field(default_factory=anyio.Event)
-    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
-    waiters: int = 0
-    body: bytes | Filed | None = None
-    source: Source = "miss"
-    error: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -110,18 +100,14 @@ class Answers:
         self._memory = memory
         self._shared = shared
         self._limits = limits
-        self._flights: dict[_Name, _Flight] = {}
-        self._closed = False
-        self._tasks: TaskGroup
+        self._flights: Flights[_Obtained] = Flights(limits.deadline_seconds)
 
     async def __aenter__(self) -> Self:
-        self._tasks = await anyio.create_task_group().__aenter__()
+        await self._flights.__aenter__()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        self._closed = True
-        self._tasks.cancel_scope.cancel()
-        await self._tasks.__aexit__(None, None, None)
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._flights.__aexit__(*exc_info)
 
     async def answer(
         self, operation: Operation[R], request: R, key: str, form: Format, spend: Spend = nothing_spent
@@ -185,66 +171,20 @@ class Answers:
                 )
         return cost
 
-    async def _once(self, name: _Name, obtain: Callable[[], Awaitable[tuple[bytes | Filed, Source]]]) -> Answer:
+    async def _once(self, name: _Name, obtain: Callable[[], Awaitable[_Obtained]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
         started = time.perf_counter()
         body = self._memory.get(str(name))
-        if body is not None:
-            return Answer(name.key, body, "hit", time.perf_counter() - started)
-        while (flight := self._flights.get(name)) is not None:
-            try:
-                body = await self._wait(flight, name)
-            except RateLimitedError:
-                continue  # that is about whoever started it
-            return Answer(name.key, body, "coalesced", time.perf_counter() - started)
-        if self._closed:
-            raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
-        flight = self._flights[name] = _Flight()
-        self._tasks.start_soon(self._fly, flight, name, obtain)
-        body = await self._wait(flight, name)
-        return Answer(name.key, body, flight.source, time.perf_counter() - started)
+        source: Source = "hit"
+        if body is None:
+            (body, source), joined = await self._flights.obtain(name, obtain)
+            if joined:
+                source = "coalesced"
+            if isinstance(body, bytes):
+                self._memory.put(str(name), body)
+        return Answer(name.key, body, source, time.perf_counter() - started)
 
-    async def _fly(
-        self, flight: _Flight, name: _Name, obtain: Callable[[], Awaitable[tuple[bytes | Filed, Source]]]
-    ) -> None:
-        flight.scope.deadline = anyio.current_time() + self._limits.deadline_seconds
-        try:
-            with flight.scope:
-                flight.body, flight.source = await obtain()
-                if isinstance(flight.body, bytes):
-                    self._memory.put(str(name), flight.body)
-            if flight.scope.cancelled_caught and anyio.current_time() >= flight.scope.deadline:
-                flight.error = DeadlineError(
-                    f"there was no answer after {self._limits.deadline_seconds:g} s, time to wait for a worker, or for "
-                    "another process that computes the same, included; ask for fewer times or quantities, or later"
-                )
-        except Exception as error:
-            flight.error = error
-        finally:
-            self._forget(flight, name)
-            flight.done.set()
-
-    async def _wait(self, flight: _Flight, name: _Name) -> bytes | Filed:
-        """Wait for a flight; when the last one who waits is gone, the computation is cancelled."""
-        flight.waiters += 1
-        try:
-            await flight.done.wait()
-        finally:
-            flight.waiters -= 1
-            if flight.waiters == 0 and not flight.done.is_set():
-                flight.scope.cancel()
-                self._forget(flight, name)  # nobody may join a cancelled flight
-        if flight.error is not None:
-            raise flight.error
-        if flight.body is None:
-            raise ShuttingDownError("the service is shutting down and stopped this computation; send it again")
-        return flight.body
-
-    def _forget(self, flight: _Flight, name: _Name) -> None:
-        if self._flights.get(name) is flight:
-            del self._flights[name]
-
-    async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> tuple[bytes, Source]:
+    async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> _Obtained:
         """Find an answer in the other format or in the shared cache, wait for another process, or compute it.
 
         The deadline of the flight bounds the wait; the lease of a process that died ends before.
@@ -274,7 +214,7 @@ class Answers:
 
     async def _find_or_write(
         self, spool: Spool, name: str, size: int, write: Callable[[Place], Awaitable[None]]
-    ) -> tuple[Filed, Source]:
+    ) -> _Obtained:
         """The same for a large answer: find its file, wait for another process that writes it, or have it written."""
         found = await spool.find(name)
         if found is not None:
