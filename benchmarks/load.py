@@ -89,17 +89,27 @@ class Clients:
     async def _ask(self, loaded: Loaded) -> None:
         body, started = next(self._bodies), time.perf_counter()
         try:
-            reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
-            writer.write(body)
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = _LENGTH.search(head)
-            assert length is not None
-            await reader.readexactly(int(length[1]))
+            status = await self._exchange(body)
         except (OSError, asyncio.IncompleteReadError):
-            loaded.add(0, time.perf_counter() - started)
-            return
-        loaded.add(int(head[9:12]), time.perf_counter() - started)
+            status = 0
+        loaded.add(status, time.perf_counter() - started)
+
+    async def _exchange(self, body: bytes) -> int:
+        """Over a connection that is kept, or over a new one where the service has closed that meanwhile."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                break
+            writer.close()
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        writer.write(body)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        assert length is not None
+        await reader.readexactly(int(length[1]))
         self._idle.append((reader, writer))
+        return int(head[9:12])
 
     def close(self) -> None:
         """Disconnect."""

@@ -13,6 +13,8 @@ from support.mix import mix
 from support.processes import Measured, RedisServer, Service
 from support.storm import Footprint, Seen, footprint, storm
 
+from lindyn_service.cache.redis import MAX_CONNECTIONS
+
 WORKERS = 2
 JOB_WORKERS = 1
 DEADLINE_SECONDS = 8.0
@@ -71,7 +73,7 @@ def check(seen: Seen, faults: Faults, prints: dict[str, Footprint], count: int) 
     before, after = prints["before"], prints["after"]
     assert after.processes == before.processes
     assert after.resident_bytes < 1.1 * before.resident_bytes
-    assert after.descriptors < 1.1 * before.descriptors
+    assert after.descriptors <= before.descriptors + MAX_CONNECTIONS  # the pool may not have been full before
     assert '"level": "ERROR"' not in faults.log
 
 
