@@ -6,7 +6,7 @@ WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-live test-pure figures lint types demo bench openapi docs lock vendor scripts clean
+.PHONY: help install serve test test-live test-pure figures fuzz sbom lint types demo bench openapi docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,13 +42,19 @@ test: .venv/.dev ## run the tests with their coverage gates
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
 test-live:
-	$(BIN)/coverage run -m pytest -m "live and not figures"
+	$(BIN)/coverage run -m pytest -m "live and not figures and not fuzz"
 
 test-pure:
-	$(BIN)/coverage run -m pytest -m "not live and not figures"
+	$(BIN)/coverage run -m pytest -m "not live and not figures and not fuzz"
 
 figures: .venv/.dev ## the experiments of the thesis with their published protocols, against its values
 	$(BIN)/pytest -q -m figures tests/experiments
+
+fuzz: .venv/.dev ## made-up requests and damaged bodies: FUZZ_EXAMPLES for each operation, FUZZ_INPUTS bodies
+	$(BIN)/pytest -q -s -m fuzz tests/fuzz
+
+sbom: .venv/.dev ## out/sbom.json and out/licences.txt of what the service is made of; fails where a licence is not allowed
+	$(BIN)/python tools/sbom.py
 
 lint: .venv/.dev ## format check, lint, import directions
 	$(BIN)/ruff format --check $(SOURCES)
