@@ -6,7 +6,7 @@ WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures faults lint types demo bench openapi docs lock vendor scripts clean
+.PHONY: help install serve test figures faults fuzz sbom lint types demo bench openapi docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,12 @@ figures: .venv/.dev ## the experiments of the thesis with their published protoc
 
 faults: .venv/.dev ## two thousand requests while workers, Redis and a service fail; some minutes
 	$(BIN)/pytest -q -s -m faults tests/live
+
+fuzz: .venv/.dev ## made-up requests and damaged bodies: FUZZ_EXAMPLES for each operation, FUZZ_INPUTS bodies
+	$(BIN)/pytest -q -s -m fuzz tests/fuzz
+
+sbom: .venv/.dev ## out/sbom.json and out/licences.txt of what the service is made of; fails where a licence is not allowed
+	$(BIN)/python tools/sbom.py
 
 lint: .venv/.dev ## format check, lint, import directions
 	$(BIN)/ruff format --check $(SOURCES)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.live
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
 
-OF_EACH_OPERATION = int(os.environ.get("FUZZ_EXAMPLES", "250"))
+OF_EACH_OPERATION = int(os.environ.get("FUZZ_EXAMPLES", "600"))
 
 CHEAP = {
     "max_flops": 1e7,
@@ -91,6 +91,6 @@ def test_some_requests(service, tmp_path):
 
 @pytest.mark.fuzz
 def test_many_requests(service, tmp_path, record_property):
-    requests = fuzz(service, tmp_path, "-n", str(OF_EACH_OPERATION))
+    requests = fuzz(service, tmp_path, "-n", str(OF_EACH_OPERATION), "--workers", "4")
     record_property("requests", requests)
     print(f"{requests} requests")

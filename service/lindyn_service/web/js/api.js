@@ -1,8 +1,10 @@
 /** The public API of the service that the page comes from. */
 
+import { askForKey, withKey } from "./key.js";
 import { readNpz } from "./npz.js";
 
 const NPZ = "application/x-npz";
+const UNAUTHORIZED = 401;
 
 /** What the service refuses, or why it cannot answer. */
 export class Problem extends Error {
@@ -74,9 +76,16 @@ async function send(method, path, { body, signal, accept }) {
   const headers = { Accept: accept };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const content = body === undefined ? undefined : JSON.stringify(body);
-  const response = await received(fetch(path, { method, headers, body: content, signal }));
-  if (!response.ok) throw await problemOf(response);
-  return response;
+  for (;;) {
+    const sent = withKey();
+    const options = { method, headers: { ...headers, ...sent }, body: content, signal };
+    const response = await received(fetch(path, options));
+    if (response.ok) return response;
+    const problem = await problemOf(response);
+    if (response.status !== UNAUTHORIZED) throw problem;
+    const another = sent.Authorization !== withKey().Authorization; // found while this one was asked
+    if (!another && !(await askForKey(problem.message))) throw problem;
+  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { byId } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
 import { feasible } from "./feasible.js";
 import { minus, number, typed } from "./format.js";
+import { hasKey } from "./key.js";
 import { Lines } from "./lines.js";
 import { sweep as request } from "./request.js";
 import { linesAsSvg } from "./svg.js";
@@ -81,6 +82,10 @@ export class Sweep {
    * @param {string} what
    */
   #follow(id, what) {
+    if (hasKey()) {
+      this.#poll(id, what); // an EventSource sends no headers
+      return;
+    }
     const events = new EventSource(`v1/jobs/${id}/events`);
     this.events = events;
     const told = (/** @type {any} */ event) => this.#told(JSON.parse(event.data), what);

@@ -1,0 +1,48 @@
+/** The key of a service that asks for one: kept for this tab alone, sent as a header, never part of a link. */
+
+import { byId } from "./dom.js";
+
+const NAME = "lindyn-key";
+
+/** @type {Promise<boolean> | null} */
+let asking = null;
+
+/** Whether requests are sent with a key. */
+export function hasKey() {
+  return sessionStorage.getItem(NAME) !== null;
+}
+
+/**
+ * The headers that send the key.
+ * @returns {Record<string, string>}
+ */
+export function withKey() {
+  const key = sessionStorage.getItem(NAME);
+  return key === null ? {} : { Authorization: `Bearer ${key}` };
+}
+
+/**
+ * Ask for a key, once for all requests that were refused.
+ * @param {string} detail why the service refused
+ * @returns {Promise<boolean>} whether there is another key to try
+ */
+export function askForKey(detail) {
+  asking ??= answered(detail).finally(() => (asking = null));
+  return asking;
+}
+
+/** @param {string} detail */
+async function answered(detail) {
+  const dialog = byId("key");
+  const field = byId("key-text");
+  byId("key-why").textContent = hasKey() ? `${detail.charAt(0).toUpperCase()}${detail.slice(1)}.` : "";
+  byId("key-form").onsubmit = () => dialog.close(field.value.trim());
+  byId("key-cancel").onclick = () => dialog.close("");
+  field.value = dialog.returnValue = "";
+  dialog.showModal();
+  await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+  const key = dialog.returnValue;
+  field.value = dialog.returnValue = "";
+  if (key !== "") sessionStorage.setItem(NAME, key);
+  return key !== "";
+}

@@ -1,0 +1,99 @@
+"""A service with keys: the page asks for one, uses it for all that it does, and keeps it to itself."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from support.browser import JOB_SECONDS, Explorer, until
+from support.keys import KeysFile
+from support.processes import Service
+
+pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+ASKED = "document.getElementById('key').open"
+DRAWN = "Number(document.body.dataset.drawn ?? 0)"
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory):
+    return KeysFile(tmp_path_factory.mktemp("keys") / "keys")
+
+
+@pytest.fixture(scope="module")
+def key(keys):
+    return keys.add("ada")
+
+
+@pytest.fixture(scope="module")
+def guarded(keys, key):
+    with Service(tcp=True, api_keys_file=keys.path, embedded_cache=True) as running:
+        yield running
+
+
+@pytest.fixture
+def opened(guarded, browser):
+    """Open the page of a service that refuses it; its console then says so, and nothing else."""
+    explorers = []
+
+    def open_(fragment="", **context):
+        explorers.append(Explorer(browser, guarded.url, **context))
+        page = explorers[-1].open_without_pictures(fragment)
+        until(page, ASKED)
+        return explorers[-1]
+
+    yield open_
+    for explorer in explorers:
+        explorer.close()
+        assert [text for text in explorer.errors if "401" not in text] == []
+
+
+def give(explorer, key):
+    explorer.page.fill("#key-text", key)
+    explorer.page.click("#key-form button.primary")
+
+
+def test_with_a_key_it_works(opened, key):
+    explorer = opened()
+    give(explorer, f" {key} ")
+    until(explorer.page, f"{DRAWN} > 0")
+    assert not explorer.page.evaluate(ASKED)
+    assert key not in explorer.page.url
+    assert not any(key in url for url in explorer.requests)
+    assert key not in explorer.page.content()
+    explorer.page.reload()
+    until(explorer.page, f"{DRAWN} > 0")
+    assert not explorer.page.evaluate(ASKED)
+    assert explorer.page.evaluate("localStorage.length + document.cookie.length") == 0
+
+
+def test_sweeps_are_followed(opened, key):
+    explorer = opened("#sweep=true")
+    give(explorer, key)
+    until(explorer.page, f"{DRAWN} > 0")
+    explorer.page.fill("#sweep-points", "5")
+    explorer.page.click("#sweep-run")
+    until(explorer.page, "document.querySelector('#sweep-picture canvas') !== null", JOB_SECONDS)
+    assert not any(url.endswith("/events") for url in explorer.requests)
+
+
+def test_a_wrong_key_is_asked_for_again(opened, key):
+    explorer = opened()
+    assert explorer.page.text_content("#key-why") == ""
+    give(explorer, "lindyn_wrong")
+    until(explorer.page, f"{ASKED} && document.getElementById('key-why').textContent.includes('not known')")
+    give(explorer, key)
+    until(explorer.page, f"{DRAWN} > 0")
+
+
+def test_without_a_key_the_page_says_what_it_needs(opened):
+    explorer = opened()
+    explorer.page.keyboard.press("Escape")
+    until(explorer.page, "document.body.innerText.includes('A key is needed')")
+    assert explorer.page.evaluate("sessionStorage.length") == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_prompt_is_for_all(opened, scheme):
+    explorer = opened(bypass_csp=True, color_scheme=scheme)
+    assert explorer.page.evaluate("document.activeElement.id") == "key-text"
+    found = Axe().run(explorer.page).response["violations"]
+    assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+    explorer.screenshot(f"key-{scheme}")
