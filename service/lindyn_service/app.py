@@ -52,6 +52,7 @@ from lindyn_service.tracing import Tracing, is_probe
 from lindyn_service.tracing import wanted as tracing_wanted
 from lindyn_service.translate.encode import VERSION
 
+_LEAST_FILE_BYTES = 65_536  # below, a file costs more than it spares, whatever Redis keeps
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
 _REDIS_URL = (
     "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
@@ -207,7 +208,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         settings.max_work_bytes,
         settings.max_flops,
         settings.deadline_seconds,
-        settings.cache_value_bytes,
+        max(settings.cache_value_bytes, _LEAST_FILE_BYTES),
     )
     async with AsyncExitStack() as stack:
         if app.state.tracing is not None:

@@ -55,6 +55,13 @@ class _Text(logging.Formatter):
             self._second, self._time = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
         return f"{self._time},{int(record.msecs):03d}"
 
+    def format(self, record: logging.LogRecord) -> str:
+        """A line; the way of the base class for what has more of them."""
+        if record.exc_info or record.exc_text or record.stack_info:
+            return super().format(record)
+        record.message, record.asctime = record.getMessage(), self.formatTime(record)
+        return self.formatMessage(record)
+
     def formatMessage(self, record: logging.LogRecord) -> str:
         """One line."""
         head = f"{record.asctime} {record.levelname:<7} {record.name} {record.message}"
