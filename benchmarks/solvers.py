@@ -1,6 +1,7 @@
 """One learning problem and the ways to get its loss and output at given times."""
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +25,10 @@ Solver = Callable[["Case"], Answer]
 
 LSODA_LARGEST_STATE = 5_000  # it factorises a dense Jacobian of the state: minutes at n = 100, 50 GB at n = 200
 LARGEST_STEPS = 10**6
+
+
+class TooLongError(Exception):
+    """A solver was given up."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,16 @@ def exact(case: Case) -> Answer:
     return quantities["loss"], quantities["output"]
 
 
-def scipy_solver(method: str, tolerance: float) -> Solver:
-    """Loss and output by integration of the two layers with scipy."""
+def scipy_solver(method: str, tolerance: float, largest_seconds: float = np.inf) -> Solver:
+    """Loss and output by integration of the two layers with scipy; TooLongError after some seconds."""
 
     def run(case: Case) -> Answer:
         n, size = len(case.w1), case.w1.size
+        deadline = time.process_time() + largest_seconds
 
         def velocity(_: float, state: np.ndarray) -> np.ndarray:
+            if time.process_time() > deadline:
+                raise TooLongError(method)
             w1, w2 = state[:size].reshape(n, -1), state[size:].reshape(-1, n)
             error = case.sigma_yx - w2 @ w1
             return np.concatenate([(w2.T @ error).ravel(), (error @ w1.T).ravel()])
@@ -112,10 +120,12 @@ def diffrax_solver(method: str, tolerance: float) -> Solver:
 
 
 def products(case: Case) -> None:
-    """The matrix products that the closed form needs at each time, one time after the other, as a floor.
+    """The matrix products that a direct evaluation of the closed form needs, at one time after the other, as a floor.
 
     A symmetric one for the Gram matrix of 2n rows, a triangular one for the 2n rows of both layers, one for the network
-    function, and two that put it into the coordinates of inputs and outputs.
+    function, and two that put it into the coordinates of inputs and outputs: 10 n^3 floating-point operations a time.
+    The Cholesky factor and its inverse, 2/3 n^3 more, are no products and not in it. Interpolation needs these products
+    at its nodes only, and two of the n^2 entries of 33 nodes for each time between.
     """
     n = len(case.w1)
     rows = np.concatenate([case.w1.T, case.w2])
@@ -127,13 +137,13 @@ def products(case: Case) -> None:
 
 
 @cache
-def solvers() -> dict[str, Solver]:
-    """All that are installed, the exact one first."""
+def solvers(largest_seconds: float) -> dict[str, Solver]:
+    """All that are installed, the exact one first; those of scipy give up after some seconds."""
     found: dict[str, Solver] = {
         "exact": exact,
-        "RK45 1e-6": scipy_solver("RK45", 1e-6),
-        "DOP853 1e-10": scipy_solver("DOP853", 1e-10),
-        "LSODA 1e-10": scipy_solver("LSODA", 1e-10),
+        "RK45 1e-6": scipy_solver("RK45", 1e-6, largest_seconds),
+        "DOP853 1e-10": scipy_solver("DOP853", 1e-10, largest_seconds),
+        "LSODA 1e-10": scipy_solver("LSODA", 1e-10, largest_seconds),
     }
     if find_spec("diffrax") is not None:
         found["Tsit5 1e-6"] = diffrax_solver("Tsit5", 1e-6)

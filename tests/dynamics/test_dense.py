@@ -1,13 +1,11 @@
 """Interpolated network functions against evaluation and integration, and where interpolation has to be refused."""
 
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from support.oracle import exact_qqt
 from support.problems import Drawn
 
-from lindyn_service.dynamics.dense import DEGREES, sample, worthwhile
+from lindyn_service.dynamics.dense import dense
 from lindyn_service.dynamics.exact import Solution
 from lindyn_service.dynamics.initialization import balanced_weights
 
@@ -26,11 +24,16 @@ def evaluated(solution: Solution, times: np.ndarray) -> np.ndarray:
     return np.concatenate([f.out @ f.into.transpose(0, 2, 1) for _, f in solution.batches(times)])
 
 
-def interpolated(solution: Solution, times: np.ndarray) -> np.ndarray | None:
-    samples = sample(solution, times, DEGREES)
-    if samples is None:
-        return None
-    return np.concatenate([np.tensordot(weights, samples.strengths, 1) for _, weights in samples.batches(times)])
+def interpolated(solution: Solution, times: np.ndarray) -> np.ndarray:
+    found = np.full((len(times), len(solution.modes.u), len(solution.modes.v)), np.nan)
+    for part, strengths in dense(solution, times):
+        weights = None if part.interval is None else part.interval.weights(times[part.times])
+        found[part.times] = strengths if weights is None else np.tensordot(weights, strengths, 1)
+    return found
+
+
+def n_evaluations(solution: Solution, times: np.ndarray) -> int:
+    return sum(part.n_nodes for part, _ in dense(solution, times))
 
 
 def losses(solution: Solution, strengths: np.ndarray) -> np.ndarray:
@@ -54,8 +57,6 @@ def test_as_good_as_evaluation(dims, lam, horizon):
     solution = problem(dims, lam, 0.3).solve()
     times = np.linspace(0, horizon, 1701)
     got = interpolated(solution, times)
-    if got is None:
-        return
     expected = evaluated(solution, times)
     size = np.linalg.norm(expected, axis=(1, 2)).max()
     assert np.max(np.abs(got - expected)) <= 3e-14 * size
@@ -66,14 +67,14 @@ def test_as_good_as_evaluation(dims, lam, horizon):
 
 def test_most_generic_problems_are_interpolated():
     times = np.linspace(0, 10, 1701)
-    assert all(sample(problem(dims, lam, 0.3).solve(), times, DEGREES) is not None for dims, lam, h in CASES if h == 10)
+    needed = [n_evaluations(problem(dims, lam, 0.3).solve(), times) for dims, lam, horizon in CASES if horizon == 10]
+    assert max(needed) < 300
 
 
 def test_between_the_nodes_in_high_precision():
     drawn = problem((3, 3, 3), 1.0, 0.4)
     solution, times = drawn.solve(), np.linspace(0, 8, 1001)
     got = interpolated(solution, times)
-    assert got is not None
     for i in (1, 137, 500, 863):
         p = exact_qqt(drawn.w1, drawn.w2, drawn.sigma_yx, drawn.lam, times[i])
         expected = solution.modes.u.T @ p[3:, :3] @ solution.modes.v
@@ -86,8 +87,6 @@ def test_small_values_keep_their_digits_beside_large_ones(scale):
     solution = problem((4, 4, 4), 0.0, scale, s=(2.0, 1.5, 1.0, 0.5)).solve()
     times = np.linspace(0, 60, 3001)
     got = interpolated(solution, times)
-    if got is None:
-        return
     expected = evaluated(solution, times)
     sizes = np.linalg.norm(expected, axis=(1, 2))
     assert np.all(np.linalg.norm(got - expected, axis=(1, 2)) <= 1e-13 * sizes)
@@ -98,8 +97,7 @@ def test_a_loss_of_small_modes_keeps_its_digits():
     solution = problem((3, 3, 3), 0.0, 0.5, s=(1.0, 1e-7, 1e-8)).solve()
     times = np.linspace(0, 2000, 4001)
     got = interpolated(solution, times)
-    if got is not None:
-        assert np.allclose(losses(solution, got), losses(solution, evaluated(solution, times)), rtol=1e-7, atol=1e-28)
+    assert np.allclose(losses(solution, got), losses(solution, evaluated(solution, times)), rtol=1e-7, atol=1e-28)
 
 
 @pytest.mark.parametrize(
@@ -109,24 +107,30 @@ def test_a_loss_of_small_modes_keeps_its_digits():
 )
 def test_nothing_to_interpolate(times, sigma):
     drawn = problem((3, 3, 3), 0.0, 0.5)
-    assert sample(Drawn(drawn.w1, drawn.w2, sigma * drawn.sigma_yx, 0.0).solve(), times, DEGREES) is None
+    solution = Drawn(drawn.w1, drawn.w2, sigma * drawn.sigma_yx, 0.0).solve()
+    assert n_evaluations(solution, times) == 1000
+    assert np.array_equal(interpolated(solution, times), evaluated(solution, times))
 
 
-def test_a_rough_run_is_left_to_evaluation():
-    """Tiny weights wait long and then learn at once: many nodes would be needed."""
-    assert sample(problem((4, 4, 4), 0.0, 1e-12).solve(), np.linspace(0, 60, 400), DEGREES) is None
+def test_sudden_learning_is_interpolated_in_short_intervals():
+    """Tiny weights wait long and then learn at once."""
+    solution, times = problem((4, 4, 4), 0.0, 1e-12).solve(), np.linspace(0, 60, 20_000)
+    steps = [part.times.stop - part.times.start for part, _ in dense(solution, times) if part.interval is not None]
+    assert min(steps) < max(steps) / 4
+    expected = evaluated(solution, times[::97])
+    sizes = np.linalg.norm(expected, axis=(1, 2))
+    assert np.all(np.linalg.norm(interpolated(solution, times)[::97] - expected, axis=(1, 2)) <= 1e-12 * sizes)
 
 
-def test_few_times_and_small_networks_are_evaluated():
-    large, small = problem((60, 60, 60), 0.0, 0.1).solve(), problem((5, 5, 5), 0.0, 0.3).solve()
-    assert worthwhile(large, 1000)
-    assert not worthwhile(large, 100)
-    assert not worthwhile(small, 1000)
+def test_few_times_are_evaluated():
+    solution = problem((60, 60, 60), 0.0, 0.1).solve()
+    assert n_evaluations(solution, np.linspace(0, 10, 40)) == 40
+    assert n_evaluations(solution, np.linspace(0, 10, 1000)) < 200
 
 
-def test_batches_cover_all_times_in_order():
-    samples = sample(problem((5, 5, 5), 1.0, 0.3).solve(), np.linspace(0, 10, 1701), DEGREES)
-    assert samples is not None
-    parts = [part for part, _ in samples.batches(np.linspace(0, 10, 1701))]
-    assert parts[0].start == 0
-    assert all(a.stop == b.start for a, b in pairwise(parts))
+@pytest.mark.parametrize("n", [4, 300])
+def test_parts_cover_all_times_and_fit_the_memory(n):
+    solution, times = problem((n, 4, n), 1.0, 0.3).solve(), np.geomspace(1e-9, 1e3, 701)
+    found = list(dense(solution, times))
+    assert sorted(i for part, _ in found for i in range(701)[part.times]) == list(range(701))
+    assert max(strengths.size for _, strengths in found) <= 3e6

@@ -21,6 +21,8 @@ TOLERANCE = 1e-13
 
 _ROUNDINGS = 16  # a bound of the rounding error of a sum, in units of eps times the sum of the sizes of its terms
 
+_LARGE, _FAR = 1e-3, 1e-1  # of lengths relative to the largest, and of cosines: by no rounding errors
+
 _BATCH_ENTRIES = 2**16  # as in `exact`
 _ENOUGH_GROWTH = 40.0  # e^40 times the size of a learned mode: beside its square float64 hides all else
 _ENOUGH_DECAY = 700.0
@@ -178,6 +180,8 @@ def aligned(
 
     Source: Saxe et al. (2014), arXiv 1312.6120, section 1; thesis Theorem 3.2.1.
     """
+    if _surely_mixed(modes.v.T @ w1.T):
+        return None
     first = _rows(modes.v, w1.T)
     if not _apart(first, first):
         return None
@@ -250,6 +254,15 @@ def _apart(left: _Rows, right: _Rows) -> bool:
     cosines = np.abs(left.units @ right.units.T)
     np.fill_diagonal(cosines, 0.0)
     return bool(np.all(cosines <= left.doubt[:, None] + right.doubt))
+
+
+def _surely_mixed(rows: Float[np.ndarray, "row hidden"]) -> bool:
+    """Whether some two rows, large beside all rounding errors, are far from orthogonal, which is quick to see."""
+    cosines = np.abs(rows @ rows.T)
+    lengths = np.sqrt(np.diagonal(cosines))
+    lengths[lengths < _LARGE * np.max(lengths)] = np.inf
+    np.fill_diagonal(cosines, 0.0)
+    return bool(np.any(cosines > _FAR * lengths[:, None] * lengths))
 
 
 def _sign_along(directions: Float[np.ndarray, "row hidden"], rows: _Rows) -> Float[np.ndarray, " row"] | None:

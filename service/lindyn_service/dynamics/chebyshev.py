@@ -1,7 +1,7 @@
 """Chebyshev interpolation of what is analytic in time, over intervals of the logarithm of time."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class Interval:
-    """Times between two, on the scale x = log(1 + t / unit), mapped to -1..1.
+    """Times between two, on the scale log(unit + t), mapped to -1..1.
 
     Modes learn at times proportional to their time scales: on this scale their singularities in the complex plane keep
     away from the real axis alike, from the fastest to the slowest.
@@ -27,20 +27,21 @@ class Interval:
     degree: int
 
     @property
-    def _ends(self) -> tuple[float, float]:
-        return float(np.log1p(self.first / self.unit)), float(np.log1p(self.last / self.unit))
+    def length(self) -> float:
+        """On the scale of the logarithm."""
+        return float(np.log1p((self.last - self.first) / (self.first + self.unit)))
 
-    @cached_property
-    def nodes(self) -> Float[np.ndarray, " node"]:
-        """Chebyshev points of the second kind, ascending."""
-        return np.sin(np.arange(-self.degree, self.degree + 1, 2) * (np.pi / 2 / self.degree))
+    @property
+    def middle(self) -> float:
+        """Time at 0."""
+        return self.first + (self.first + self.unit) * float(np.expm1(self.length / 2))
 
-    @cached_property
+    @property
     def times(self) -> Float[np.ndarray, " node"]:
         """Times of the nodes; the ends are exact."""
-        start, stop = self._ends
-        times = self.unit * np.expm1(start + (stop - start) * (self.nodes + 1) / 2)
-        times[[0, -1]] = self.first, self.last
+        growth = np.expm1(self.length * (nodes(self.degree) + 1) / 2)
+        times = self.first + (self.first + self.unit) * growth
+        times[-1] = self.last
         return times
 
     def weights(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time node"]:
@@ -48,23 +49,42 @@ class Interval:
 
         Source: Berrut and Trefethen (2004), 10.1137/S0036144502417715, equation (5.4).
         """
-        start, stop = self._ends
-        x = (2 * np.log1p(times / self.unit) - start - stop) / (stop - start)
-        signs = 1.0 - 2.0 * (np.arange(self.degree + 1) % 2)
-        signs[[0, -1]] /= 2
-        nearest = np.minimum(np.searchsorted(self.nodes, x), self.degree)
-        hit = np.flatnonzero(self.nodes[nearest] == x)
-        weights = x[:, None] - self.nodes
+        known = nodes(self.degree)
+        x = np.log1p((times - self.first) / (self.first + self.unit)) * (2 / self.length) - 1
+        nearest = np.minimum(known.searchsorted(x), self.degree)
+        hit = (known[nearest] == x).nonzero()[0]
+        weights = x[:, None] - known
         weights[hit, nearest[hit]] = 1.0
-        np.divide(signs, weights, out=weights)
-        weights /= np.sum(weights, axis=1, keepdims=True)
+        np.divide(_signs(self.degree), weights, out=weights)
+        weights /= (weights @ np.ones(self.degree + 1))[:, None]
         weights[hit] = 0.0
         weights[hit, nearest[hit]] = 1.0
         return weights
 
-    def coefficients(self, orders: Float[np.ndarray, " order"]) -> Float[np.ndarray, "order node"]:
-        """Of the values at the nodes in Chebyshev coefficients of some orders below the degree, but for 0."""
-        angles = np.pi / self.degree * np.arange(self.degree, -1, -1)
-        matrix = np.cos(orders[:, None] * angles) * (2 / self.degree)
-        matrix[:, [0, -1]] /= 2
-        return matrix
+
+@cache
+def nodes(degree: int) -> Float[np.ndarray, " node"]:
+    """Chebyshev points of the second kind, ascending from -1 to 1.
+
+    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 2.
+    """
+    return np.sin(np.arange(-degree, degree + 1, 2) * (np.pi / 2 / degree))
+
+
+def coefficients(degree: int, orders: Float[np.ndarray, " order"]) -> Float[np.ndarray, "order node"]:
+    """Of the values at the nodes in Chebyshev coefficients of some orders below the degree, but for 0.
+
+    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 3.
+    """
+    angles = np.pi / degree * np.arange(degree, -1, -1)
+    matrix = np.cos(orders[:, None] * angles) * (2 / degree)
+    matrix[:, [0, -1]] /= 2
+    return matrix
+
+
+@cache
+def _signs(degree: int) -> Float[np.ndarray, " node"]:
+    """Barycentric weights of the nodes, up to a factor."""
+    signs = 1.0 - 2.0 * (np.arange(degree + 1) % 2)
+    signs[[0, -1]] /= 2
+    return signs

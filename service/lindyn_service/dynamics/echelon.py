@@ -44,7 +44,7 @@ def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
     rounding = EPS * float(np.linalg.norm(g))
     tolerance = max(n_rows, n_hidden) * rounding
     n_pivots = min(n_rows, n_hidden)
-    lower = np.ascontiguousarray(_upper_factor(g.T).T)
+    lower = _lower_factor(g)
     if _all_reached(lower[:n_pivots], tolerance):
         remainders = np.zeros(n_rows)
         remainders[:n_pivots] = np.abs(np.diagonal(lower))
@@ -53,18 +53,18 @@ def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
     return _row_by_row(g, tolerance, rounding)
 
 
-def _upper_factor(matrix: Float[np.ndarray, "hidden row"]) -> Float[np.ndarray, "pivot row"]:
-    return np.linalg.qr(matrix, mode="r")  # pyright: ignore[reportReturnType] (numpy's stubs forget this mode)
+def _lower_factor(g: Float[np.ndarray, "row hidden"]) -> Float[np.ndarray, "row pivot"]:
+    """The transposed R factor of the transpose, which Fortran reads from row-major rows."""
+    return np.tril(lapack.dgeqrf(g.T)[0].T[:, : min(g.shape)])
 
 
 def _all_reached(leading: Float[np.ndarray, "pivot pivot"], tolerance: float) -> bool:
-    """Whether each of the first rows is a pivot; row i of the inverse is (-y, 1) / pivot."""
-    if np.any(np.abs(np.diagonal(leading)) <= tolerance):
+    """Whether each of the first rows is a pivot for sure; row i of the inverse is (-y, 1) / pivot."""
+    if np.min(np.abs(np.diagonal(leading))) <= tolerance:
         return False
     inverse, _ = lapack.dtrtri(leading, lower=1)
-    strict = np.tril(inverse, -1)
-    uncertainty = np.abs(np.diagonal(inverse)) + np.linalg.norm(strict, axis=1)
-    return bool(np.all(uncertainty * tolerance < 1))
+    # (1 + ||y||) / pivot is at most sqrt(2) times the norm of the row
+    return bool(2 * tolerance**2 * np.max(np.vecdot(inverse, inverse)) < 1)
 
 
 def _row_by_row(g: Float[np.ndarray, "row hidden"], tolerance: float, rounding: float) -> Echelon:

@@ -18,11 +18,11 @@ from lindyn_service.dynamics.modes import Modes, modes
 from lindyn_service.dynamics.scaling import Scaled, scale
 from lindyn_service.dynamics.triangular import gram, inverse_root_by_qr, inverse_roots, times_transposed
 
-_BATCH_ENTRIES = 2**17  # a megabyte an array: the arrays of one batch stay in a core's cache
+_BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
 _LARGEST_RATIO = 1e3  # of a column to its Cholesky pivot, up to which a squared matrix is trusted
-_LARGEST_RATIO_OF_PRODUCTS = 30.0  # the same where its factor is not rounded before it is squared
+_LARGEST_RATIO_OF_BLOCKS = 30.0  # the same where blocks are inverted, or rows are not rounded before they are squared
 _NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
-_LARGEST_PRODUCTS = 2**20  # entries, eight megabytes: beyond, a matrix product for each time is faster
+_LARGEST_PRODUCTS = 2**17  # entries, a megabyte: beyond, a matrix product for each time is faster
 
 
 @dataclass(frozen=True)
@@ -58,32 +58,30 @@ class Solution:
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Evaluate at a few times at once."""
-        n_in = len(self.modes.v)
         if not len(self.echelon.pivots):
             # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
-            still = np.zeros((len(times), n_in + len(self.modes.u), 1))
-            return Factors(still[:, :n_in], still[:, n_in:])
+            return Factors(np.zeros((len(times), len(self.modes.v), 1)), np.zeros((len(times), len(self.modes.u), 1)))
         scaled = scale(self.modes, self.echelon, times)
         inverse_root = self._inverse_roots(scaled)
         if not scaled.still:
             inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
-        factors = times_transposed(self._rotate(scaled), inverse_root)
-        return Factors(factors[:, :n_in], factors[:, n_in:])
+        into, out = self._rotate(scaled)
+        return Factors(times_transposed(into, inverse_root), times_transposed(out, inverse_root))
 
     def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
         """Inverses of the lower Cholesky factors of K^T K + diag(diagonal)^2, by the cheapest way that is safe."""
         n_pivots = len(self.echelon.pivots)
         if scaled.still and self.echelon.lower.size * n_pivots <= _LARGEST_PRODUCTS:
             matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
-            found, ratio = inverse_roots(matrices, scaled.diagonal)
-            doubtful = np.flatnonzero(ratio > _LARGEST_RATIO_OF_PRODUCTS)
-            if len(doubtful):
-                roots, diagonal = scaled.gram_root[doubtful], scaled.diagonal[doubtful]
-                found[doubtful], ratio[doubtful] = inverse_roots(gram(roots), diagonal)
         else:
-            found, ratio = inverse_roots(gram(scaled.gram_root), scaled.diagonal)
-        for i in np.flatnonzero(ratio > _LARGEST_RATIO):
-            found[i] = inverse_root_by_qr(scaled.gram_root[i], scaled.diagonal[i])
+            matrices = gram(scaled.gram_root)
+        found, ratio = inverse_roots(matrices, scaled.diagonal)
+        if ratio.max() > _LARGEST_RATIO_OF_BLOCKS:
+            doubtful = np.flatnonzero(ratio > _LARGEST_RATIO_OF_BLOCKS)
+            roots, diagonal = scaled.gram_root[doubtful], scaled.diagonal[doubtful]
+            found[doubtful], ratio[doubtful] = inverse_roots(gram(roots), diagonal, careful=True)
+            for i in np.flatnonzero(ratio > _LARGEST_RATIO):
+                found[i] = inverse_root_by_qr(scaled.gram_root[i], scaled.diagonal[i])
         return found
 
     @cached_property
@@ -92,19 +90,39 @@ class Solution:
         lower = self.echelon.lower
         return (lower[:, :, None] * lower[:, None, :]).reshape(len(lower), -1)
 
-    def _rotate(self, scaled: Scaled) -> Float[np.ndarray, "time row pivot"]:
-        """Weigh the rows; go from eigenvectors of F to singular vectors of the task, input rows before output rows."""
+    @cached_property
+    def _pairs(self) -> Float[np.ndarray, "mode 2 pivot"]:
+        """The two rows of each mode in the echelon form, which grow and decay."""
+        lower, m = self.echelon.lower, len(self.modes.s)
+        return np.stack([lower[:m], lower[len(lower) - m :][::-1]], axis=1)
+
+    def _rotate(self, scaled: Scaled) -> tuple[Float[np.ndarray, "time in pivot"], Float[np.ndarray, "time out pivot"]]:
+        """Weigh the rows; go from eigenvectors of F to singular vectors of the task."""
         m, n_in, n_rows = len(self.modes.s), len(self.modes.v), len(self.echelon.lower)
-        y, weights, combine = scaled.y, scaled.row_weights, _combine_still if scaled.still else _combine
+        y, weights = scaled.y, scaled.row_weights
         grow, decay = weights[:, :m], weights[:, n_rows - m :][:, ::-1]
         p, q = self.modes.p, self.modes.q
-        out = np.empty((len(weights), n_rows, y.shape[2]))
-        combine((p * grow, q * decay), y, out[:, :m])
-        combine((q * grow, -p * decay), y, out[:, n_in : n_in + m])
-        extra = y[:, m : n_rows - m] * weights[:, m : n_rows - m, None]
-        out[:, m:n_in] = extra[:, : n_in - m]
-        out[:, n_in + m :] = extra[:, n_in - m :]
-        return out
+        into = np.empty((len(weights), n_in, y.shape[2]))
+        out = np.empty((len(weights), n_rows - n_in, y.shape[2]))
+        combine = self._combine_still if scaled.still else _combine
+        combine(p * grow, q * decay, y, into[:, :m])
+        combine(q * grow, -p * decay, y, out[:, :m])
+        if n_rows > 2 * m:
+            extra = into[:, m:] if n_in > m else out[:, m:]
+            np.multiply(y[:, m : n_rows - m], weights[:, m : n_rows - m, None], out=extra)
+        return into, out
+
+    def _combine_still(
+        self,
+        grow: Float[np.ndarray, "time mode"],
+        decay: Float[np.ndarray, "time mode"],
+        _: Float[np.ndarray, "1 row pivot"],
+        out: Float[np.ndarray, "time mode pivot"],
+    ) -> None:
+        """As `_combine`, by a matrix product for each mode."""
+        weights = np.empty((grow.shape[1], len(grow), 2))
+        weights[:, :, 0], weights[:, :, 1] = grow.T, decay.T
+        np.matmul(weights, self._pairs, out=out.transpose(1, 0, 2))
 
 
 def solve(
@@ -131,23 +149,12 @@ def solve(
 
 
 def _combine(
-    weights: tuple[Float[np.ndarray, "time mode"], Float[np.ndarray, "time mode"]],
-    y: Float[np.ndarray, "any_time row pivot"],
+    grow: Float[np.ndarray, "time mode"],
+    decay: Float[np.ndarray, "time mode"],
+    y: Float[np.ndarray, "time row pivot"],
     out: Float[np.ndarray, "time mode pivot"],
 ) -> None:
     """Weigh and add the two rows of each mode, which grow and decay."""
     m = out.shape[1]
-    grow, decay = y[:, :m], y[:, y.shape[1] - m :][:, ::-1]
-    np.multiply(weights[0][:, :, None], grow, out=out)
-    out += weights[1][:, :, None] * decay
-
-
-def _combine_still(
-    weights: tuple[Float[np.ndarray, "time mode"], Float[np.ndarray, "time mode"]],
-    y: Float[np.ndarray, "1 row pivot"],
-    out: Float[np.ndarray, "time mode pivot"],
-) -> None:
-    """The same as a matrix product for each mode."""
-    m = out.shape[1]
-    rows = np.stack([y[0, :m], y[0, y.shape[1] - m :][::-1]], axis=1)
-    np.matmul(np.stack(weights, axis=2).transpose(1, 0, 2), rows, out=out.transpose(1, 0, 2))
+    np.multiply(grow[:, :, None], y[:, :m], out=out)
+    out += decay[:, :, None] * y[:, y.shape[1] - m :][:, ::-1]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics import kernel, similarity
 from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import times_root
+from lindyn_service.dynamics.objective import Objective, times_root
 from lindyn_service.dynamics.tasks import EPS
 
 Values = np.ndarray | Mapping[str, np.ndarray]
@@ -20,8 +20,15 @@ def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
-    error = times_root(frame.strengths - frame.objective.best, frame.objective.root)
-    return 0.5 * _squared_norm(error)
+    return excess_of(frame.strengths - frame.objective.best, frame.objective)
+
+
+def excess_of(error: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, " time"]:
+    """The same from u^T (W - W*) v.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
+    """
+    return 0.5 * _squared_norm(times_root(error, objective.root))
 
 
 def loss(frame: Frame) -> Float[np.ndarray, " time"]:
@@ -54,7 +61,18 @@ def output(frame: Frame) -> Float[np.ndarray, "time out in"]:
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
-    return frame.objective.u @ (frame.strengths @ frame.objective.v.T)
+    return function(frame.strengths, frame.objective)
+
+
+def function(strengths: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
+    """The same from u^T W v.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
+    """
+    n_times, n_out, rank = strengths.shape
+    # one product for all times is faster than one for each
+    along = strengths.reshape(-1, rank) @ objective.v.T
+    return objective.u @ along.reshape(n_times, n_out, -1)
 
 
 def input_representation(frame: Frame) -> Float[np.ndarray, "time in in"]:

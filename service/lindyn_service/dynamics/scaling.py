@@ -35,7 +35,7 @@ class Scaled:
 
 
 def scale(basis: Modes, reduced: Echelon, times: Float[np.ndarray, " time"]) -> Scaled:
-    """Choose the cheapest scaling that is safe for ascending times: none, as long as growth is far from overflow.
+    """Choose the cheapest scaling that is safe: none, as long as growth is far from overflow.
 
     Args:
         basis: eigenpairs of F.
@@ -45,9 +45,9 @@ def scale(basis: Modes, reduced: Echelon, times: Float[np.ndarray, " time"]) -> 
     Source: the integral over e^{2Fs} in Braun et al. (2022), arXiv 2206.03738, for columns scaled as van der Sluis
     (1969), 10.1007/BF02165096, allows.
     """
-    f = basis.eigenvalues
-    size = np.log1p(np.max(np.abs(reduced.lower), initial=0.0)) + np.log1p(times[-1])
-    if f[0] * times[-1] + size < _LARGEST_EXPONENT:
+    f, last = basis.eigenvalues, float(np.max(times))
+    size = np.log1p(np.max(np.abs(reduced.lower), initial=0.0)) + np.log1p(last)
+    if f[0] * last + size < _LARGEST_EXPONENT:
         return _unscaled(f, reduced, times[:, None])
     return _in_units_of_growth(f, basis.excess, reduced, times[:, None])
 

@@ -18,6 +18,11 @@ class Collector:
         self._gathered: dict[str, Any] = dict.fromkeys(names)
         self._observed = [name for name in names if name in OBSERVABLES]
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the quantities."""
+        return tuple(self._gathered)
+
     def observe(self, part: slice, frame: Frame, skip: Iterable[str] = ()) -> None:
         """Read the quantities that a frame has, but for some."""
         with np.errstate(over="ignore", invalid="ignore"):  # refused below, by their names
@@ -69,4 +74,5 @@ def _is_finite(value: Any) -> bool:  # noqa: ANN401 (a tree)
         case list():
             return all(map(_is_finite, cast("list[Any]", value)))
         case _:
-            return bool(np.all(np.isfinite(value)))
+            # a sum is faster to check, and only doubtful where it overflows
+            return bool(np.isfinite(np.sum(value)) or np.all(np.isfinite(value)))

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from lindyn_service.dynamics.closed_form import ClosedForm
-from lindyn_service.dynamics.dense import Samples, sample, worthwhile
+from lindyn_service.dynamics.dense import dense
 from lindyn_service.dynamics.exact import Factors, Solution
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.objective import Objective
-from lindyn_service.dynamics.observables import output
+from lindyn_service.dynamics.observables import excess_of, function
 from lindyn_service.methods.collect import Collector
 
 INTERPOLATED = frozenset({"loss", "excess_loss", "output"})
@@ -30,10 +30,8 @@ def observe(
     """Read quantities at ascending times, which are in units of the white-input problem's time constant."""
     collected = Collector(quantities, len(times))
     if INTERPOLATED.issuperset(quantities) and isinstance(solution, Solution):
-        samples = sample(solution, times, worthwhile(solution, len(times)))
-        if samples is not None:
-            _interpolate(samples, objective, times, quantities, collected)
-            return collected
+        _function(solution, objective, times, collected)
+        return collected
     start = None
     if not _OF_CHANGE.isdisjoint(quantities):
         start = factors_frame(objective, solution.at(np.zeros(1)), hidden, time_constant)
@@ -49,22 +47,33 @@ def factors_frame(
     return Frame(objective, (factors.into.transpose(0, 2, 1), factors.out), (hidden,), time_constant, start)
 
 
-def _interpolate(
-    samples: Samples, objective: Objective, times: np.ndarray, quantities: Sequence[str], collected: Collector
-) -> None:
-    """The output is linear in the network function, the loss is not: it is that of the interpolated function."""
-    nodes = output(_function(objective, samples.strengths))
-    outputs = np.empty((len(times) if "output" in quantities else 0, *nodes.shape[1:]))
-    for part, weights in samples.batches(times):
-        if len(outputs):
-            np.matmul(weights, nodes.reshape(len(nodes), -1), out=outputs[part].reshape(len(weights), -1))
-        if set(quantities) != {"output"}:
-            strengths = np.tensordot(weights, samples.strengths, 1)
-            collected.observe(part, _function(objective, strengths), skip=("output",))
-    if len(outputs):
+def _function(solution: Solution, objective: Objective, times: np.ndarray, collected: Collector) -> None:
+    """Quantities of the network function; the loss between nodes is that of the interpolated function."""
+    asked = collected.names
+    outputs = np.empty((len(times), len(objective.u), len(objective.v))) if "output" in asked else None
+    learning = set(asked) != {"output"}
+    for part, strengths in dense(solution, times):
+        # the distance from the best function is interpolated for the loss, because it may be small
+        error = strengths - objective.best if learning else None
+        if part.interval is None:
+            if outputs is not None:
+                outputs[part.times] = function(strengths, objective)
+            if error is not None:
+                _store_losses(part.times, error, objective, collected)
+            continue
+        nodes = None if outputs is None else function(strengths, objective).reshape(len(strengths), -1)
+        for batch, weights in part.weights(times, strengths[0].size):
+            if outputs is not None and nodes is not None:
+                np.matmul(weights, nodes, out=outputs[batch].reshape(len(weights), -1))
+            if error is not None:
+                between = (weights @ error.reshape(len(error), -1)).reshape(-1, *error.shape[1:])
+                _store_losses(batch, between, objective, collected)
+    if outputs is not None:
         collected.place("output", outputs)
 
 
-def _function(objective: Objective, strengths: np.ndarray) -> Frame:
-    """A network function alone: a network of one layer."""
-    return Frame(objective, (strengths,), (), 1.0)
+def _store_losses(times: slice, error: np.ndarray, objective: Objective, collected: Collector) -> None:
+    with np.errstate(over="ignore"):  # refused by its name when it is collected
+        excess = excess_of(error, objective)
+    collected.store(times, "excess_loss", excess)
+    collected.store(times, "loss", excess + (objective.irreducible or 0.0))
