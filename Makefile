@@ -61,8 +61,9 @@ types: .venv/.dev ## strict type check
 demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## the kernel against ODE solvers, sweeps, the client against np.load, the explorer in Chromium
+bench: .venv/.dev ## the kernel against ODE solvers, its growth, sweeps, the client against np.load, the explorer in Chromium
 	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/explorer.py
