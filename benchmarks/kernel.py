@@ -74,7 +74,7 @@ def measure(key: Key, repeats: int, limit: float) -> Measured:
     given_up: set[str] = set()
     for turn in range(-1, repeats):
         for name, run in timed.items():
-            if name in given_up or (turn > 0 and seconds[name][0] > SLOW_SECONDS):
+            if name in given_up or (turn > 0 and seconds[name] and seconds[name][0] > SLOW_SECONDS):
                 continue
             if {"RK45 1e-6", "DOP853 1e-10"} & given_up and name in ("Tsit5 1e-6", "Dopri8 1e-10"):
                 continue  # they take as many steps and cannot be stopped

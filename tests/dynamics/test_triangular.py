@@ -29,14 +29,22 @@ def test_inverse_roots(size):
     assert np.allclose(by_qr, inverse, rtol=0, atol=1e-11)
 
 
-@pytest.mark.parametrize("size", [2, 16, 17])
-def test_one_matrix_that_is_not_positive_definite_spoils_no_other(size):
+@pytest.mark.parametrize(("size", "at"), [(2, 1), (16, 1), (17, 1), (70, 1), (70, 40), (70, 69)])
+def test_one_matrix_that_is_not_positive_definite_spoils_no_other(size, at):
     good, bad = np.eye(size), np.eye(size)
-    bad[1, 0] = bad[0, 1] = 2.0
+    bad[at, at - 1] = bad[at - 1, at] = 2.0
     inverse, ratio = inverse_roots(np.stack([good, bad, good]), np.ones((3, size)) * 0.5)
     assert ratio[1] == np.inf
     assert np.allclose(inverse[[0, 2]], np.eye(size) / np.sqrt(1.25), rtol=1e-15)
     assert np.allclose(ratio[[0, 2]], 1.0, rtol=1e-15)
+
+
+@pytest.mark.parametrize("size", [16, 70])
+def test_carefully_inverted_roots_are_the_same(size):
+    root, diagonal = np.random.default_rng(size).standard_normal((3, 2 * size, size)), np.ones((3, size))
+    quick, careful = (inverse_roots(gram(root), diagonal, careful=careful) for careful in (False, True))
+    assert np.allclose(quick[0], careful[0], rtol=0, atol=1e-13)
+    assert np.allclose(quick[1], careful[1], rtol=1e-12)
 
 
 @pytest.mark.parametrize("size", SIZES)
