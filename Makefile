@@ -17,12 +17,13 @@ $(UV): locks/uv.txt
 	@touch $@
 
 .venv/.service: $(UV) locks/service.txt pyproject.toml
-	$(UV) pip install --quiet --require-hashes -r locks/service.txt
+	$(UV) pip install --quiet --compile-bytecode --require-hashes -r locks/service.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q client service
 	@touch $@
 
 .venv/.dev: .venv/.service locks/dev.txt
-	$(UV) pip install --quiet --require-hashes -r locks/dev.txt
+	$(UV) pip install --quiet --compile-bytecode --require-hashes -r locks/dev.txt
 	@touch $@
 
 .venv/.docs: .venv/.dev locks/docs.txt

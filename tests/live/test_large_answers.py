@@ -146,10 +146,10 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
 def test_a_client_who_leaves_leaves_no_part(tmp_path: Path) -> None:
     with Service(spool_folder=tmp_path, **ABOVE) as service:
         (worker,) = service.workers()
-        lost = service.post_later(large(7, 800_000), timeout=20.0, headers=NPZ)
+        lost = service.post_later(large(7, 400_000), timeout=90.0, headers=NPZ)
         eventually(lambda: list(tmp_path.glob("*.part")))
         worker.suspend()
-        service_side = service.threads.submit(service.post, large(7, 800_000), timeout=0.1, headers=NPZ)
+        service_side = service.threads.submit(service.post, large(7, 400_000), timeout=0.1, headers=NPZ)
         assert service_side.exception() is not None
         assert list(tmp_path.glob("*.part"))  # the other one still waits
         worker.kill()
