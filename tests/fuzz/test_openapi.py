@@ -91,6 +91,6 @@ def test_some_requests(service, tmp_path):
 
 @pytest.mark.fuzz
 def test_many_requests(service, tmp_path, record_property):
-    requests = fuzz(service, tmp_path, "-n", str(OF_EACH_OPERATION), "--workers", "4")
+    requests = fuzz(service, tmp_path, "-n", str(OF_EACH_OPERATION))
     record_property("requests", requests)
     print(f"{requests} requests")

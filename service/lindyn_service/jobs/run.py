@@ -83,7 +83,10 @@ class JobRun:
                 async with create_task_group() as work:
                     work.start_soon(self._staff, work)
                 if self._failure is None:
-                    archive = await self._assemble()
+                    try:
+                        archive = await self._assemble()
+                    except Exception as error:
+                        self._failure = error  # raised below: the task group would wrap it in a group
                 reports.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
