@@ -1,5 +1,7 @@
 """Who may wait, by a clock of the test."""
 
+import math
+
 from lindyn_service.engine.backlog import SHORT, Backlog
 
 WORKERS, LONGEST, LASTING = 2, 64, 2.0
@@ -46,3 +48,9 @@ def test_never_more_than_was_set():
     backlog = Backlog(WORKERS, 1, LASTING)
     assert backlog.may_wait(0, 100) == 1
     assert backlog.may_wait(3, 200) == 1
+
+
+def test_a_queue_may_last_for_ever():
+    backlog = Backlog(WORKERS, LONGEST, math.inf)
+    backlog.refuse(101)
+    assert backlog.may_wait(70, 102) == LONGEST

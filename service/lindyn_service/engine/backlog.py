@@ -25,7 +25,7 @@ class Backlog:
     def __init__(self, workers: int, longest: int, lasting_seconds: float) -> None:
         self._workers = workers
         self._longest = longest
-        self._short = min(longest, SHORT * workers)
+        self._short = longest if lasting_seconds == math.inf else min(longest, SHORT * workers)
         self._lasting_seconds = lasting_seconds
         self._empty_at = -math.inf
         self._refused_at = -math.inf
