@@ -50,7 +50,22 @@ def echelon(g: Float[np.ndarray, "row hidden"]) -> Echelon:
         remainders[:n_pivots] = np.abs(np.diagonal(lower))
         none = np.empty(0, dtype=np.intp)
         return Echelon(lower, np.arange(n_pivots, dtype=np.intp), none, remainders, rounding)
-    return _row_by_row(g, tolerance, rounding)
+    return _row_by_row(g, tolerance, rounding)[0]
+
+
+def hidden_basis(g: Float[np.ndarray, "row hidden"], reduced: Echelon) -> Float[np.ndarray, "hidden pivot"]:
+    """Z of g = lower Z^T, by the same steps as `lower`: any other would differ by rounding over the smallest pivot.
+
+    Args:
+        g: what was reduced.
+        reduced: its echelon form.
+
+    Source: as for `echelon`.
+    """
+    if np.array_equal(_lower_factor(g), reduced.lower):
+        factored, reflectors, _, _ = lapack.dgeqrf(g.T)
+        return lapack.dorgqr(factored[:, : min(g.shape)], reflectors)[0]
+    return _row_by_row(g, max(g.shape) * reduced.rounding, reduced.rounding)[1]
 
 
 def _lower_factor(g: Float[np.ndarray, "row hidden"]) -> Float[np.ndarray, "row pivot"]:
@@ -67,8 +82,10 @@ def _all_reached(leading: Float[np.ndarray, "pivot pivot"], tolerance: float) ->
     return bool(2 * tolerance**2 * np.max(np.vecdot(inverse, inverse)) < 1)
 
 
-def _row_by_row(g: Float[np.ndarray, "row hidden"], tolerance: float, rounding: float) -> Echelon:
-    """Gram-Schmidt with reorthogonalisation, dropping rows that add no direction."""
+def _row_by_row(
+    g: Float[np.ndarray, "row hidden"], tolerance: float, rounding: float
+) -> tuple[Echelon, Float[np.ndarray, "hidden pivot"]]:
+    """Gram-Schmidt with reorthogonalisation, dropping rows that add no direction; also returns the directions."""
     n_rows, n_hidden = g.shape
     basis = np.empty((min(n_rows, n_hidden), n_hidden))
     lower = np.zeros((n_rows, len(basis)))
@@ -89,13 +106,14 @@ def _row_by_row(g: Float[np.ndarray, "row hidden"], tolerance: float, rounding: 
             pivots.append(i)
         elif k < n_hidden:
             unreached.append(i)
-    return Echelon(
+    reduced = Echelon(
         lower[:, : len(pivots)],
         np.array(pivots, dtype=np.intp),
         np.array(unreached, dtype=np.intp),
         remainders,
         rounding,
     )
+    return reduced, basis[: len(pivots)].T
 
 
 def _weight(pivot_rows: Float[np.ndarray, "pivot pivot"], row: Float[np.ndarray, " pivot"]) -> float:

@@ -17,7 +17,7 @@ from jaxtyping import Float
 from scipy.integrate import DOP853
 
 from lindyn_service.dynamics.aligned import AlignedSolution
-from lindyn_service.dynamics.echelon import EPS, Echelon
+from lindyn_service.dynamics.echelon import EPS, hidden_basis
 from lindyn_service.dynamics.exact import Solution
 
 _RTOL, _ATOL = 1e-12, 1e-13
@@ -69,7 +69,9 @@ def true_weights(
     deviation = float(np.max(np.linalg.norm(excess, axis=(1, 2))))
     # a Newton-Schulz step to the polar factor squares the deviation, and cannot fail to converge as an SVD did
     rotations -= 0.5 * rotations @ excess
-    basis = _hidden_basis(solution.modes.project(w1, w2), solution.echelon)
+    basis = hidden_basis(solution.modes.project(w1, w2), solution.echelon)
+    if not len(solution.echelon.pivots):
+        basis = np.zeros((len(w1), 1))  # weights without any overlap have one column of zeros
     return _in_coordinates(solution, times, rotations @ basis.T, deviation, evaluations)
 
 
@@ -88,20 +90,6 @@ def _in_coordinates(
         w1[part] = (v @ factors.into @ turned[part]).transpose(0, 2, 1)
         w2[part] = u @ factors.out @ turned[part]
     return TrueWeights(w1, w2, deviation, evaluations)
-
-
-def _hidden_basis(g: Float[np.ndarray, "row hidden"], reduced: Echelon) -> Float[np.ndarray, "hidden column"]:
-    """Z of G = lower Z^T, by the same steps as `lower`: any other would differ by rounding over the smallest pivot."""
-    z, upper = np.linalg.qr(g.T)
-    if np.array_equal(upper.T, reduced.lower):
-        return z
-    # weights without any overlap are zero, and have one column of zeros
-    basis = np.zeros((max(1, len(reduced.pivots)), g.shape[1]))
-    for j, i in enumerate(reduced.pivots):
-        rest = g[i] - basis[:j].T @ (basis[:j] @ g[i])
-        rest -= basis[:j].T @ (basis[:j] @ rest)
-        basis[j] = rest / reduced.lower[i, j]
-    return basis.T
 
 
 def _rotations(
