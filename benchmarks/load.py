@@ -125,7 +125,7 @@ def _bodies(width: int, num: int) -> Iterator[bytes]:
             "network": {"kind": "balanced", "dims": [width] * 3, "lambda": 0.5, "seed": seed},
             "task": {"kind": "spectrum", "singular_values": [3.0, 2.0, 1.0], "seed": 2},
             "times": {"start": 0, "stop": 10, "num": num},
-            "quantities": ["excess_loss"],
+            "quantities": ["weight_norms"],
         }
         content = json.dumps(document).encode()
         head = f"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"

@@ -49,8 +49,9 @@ def names(folder: Path) -> list[str]:
 
 
 def child() -> psutil.Process:
-    (process,) = psutil.Process().children()
-    return process
+    """The server that was started last: other tests may have their own."""
+    servers = [process for process in psutil.Process().children() if "unixsocket" in " ".join(process.cmdline())]
+    return max(servers, key=psutil.Process.create_time)
 
 
 def pretend_old(folder: Path) -> None:

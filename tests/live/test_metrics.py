@@ -74,7 +74,7 @@ def test_a_request_is_counted_and_logged(service):
 def test_a_worker_that_dies_is_counted(service):
     with service.client() as client:
         before = scrape(client)
-        answer = service.post_later(long_trajectory(seed=12))
+        answer = service.post_later(long_trajectory(3000, seed=12))
         worker = service.worker_at_work()
         eventually(lambda: count(client, "lindyn_computations", "running") == 1)
         worker.kill()

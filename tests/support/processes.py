@@ -76,9 +76,9 @@ def trajectory(width: int = 3, num: int = 5, seed: int = 1, **changes: Any) -> d
     return document | changes
 
 
-def long_trajectory(num: int = 500, seed: int = 1) -> dict[str, Any]:
-    """A request that takes about a second (500 times), and that has a short answer."""
-    return trajectory(150, num, seed)
+def long_trajectory(num: int = 1000, seed: int = 1) -> dict[str, Any]:
+    """A request that takes about a second (1,000 times), and that has a short answer."""
+    return trajectory(150, num, seed, quantities=["weight_norms"])
 
 
 class Service:
