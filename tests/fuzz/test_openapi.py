@@ -86,7 +86,7 @@ def fuzz(service: Service, folder: Path, *options: str) -> int:
 
 
 def test_some_requests(service, tmp_path):
-    assert fuzz(service, tmp_path, "--phases", "examples,fuzzing,stateful", "-n", "4") > 100
+    assert fuzz(service, tmp_path, "--phases", "examples,fuzzing,stateful", "-n", "12") > 200
 
 
 @pytest.mark.fuzz

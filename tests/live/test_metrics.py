@@ -97,8 +97,11 @@ def test_jobs_and_the_cache(service):
 
 def test_a_line_is_one_line_whatever_was_asked_for(service):
     with service.client() as client:
-        client.get("/a%0Ab%22,%22level%22:%22x")
-    assert lines(service, "/a%0Ab%22%2C%22level%22%3A%22x")[0]["status"] == 404
+        answer = client.get("/a%0Ab%22,%22level%22:%22x", headers={"X-Request-ID": "x status=200 caller=ada"})
+    (line,) = lines(service, "/a%0Ab%22%2C%22level%22%3A%22x")
+    assert line["status"] == 404
+    assert line["id"] == answer.headers["x-request-id"]
+    assert line["id"].isalnum()
 
 
 def test_several_processes_are_counted_as_one_and_go_on_counting_when_one_dies():
