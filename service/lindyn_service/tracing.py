@@ -55,6 +55,14 @@ def is_probe(scope: MutableMapping[str, Any]) -> bool:
     return scope.get("path") in _PROBES
 
 
+def name_route(method: str, path: str) -> None:
+    """Name the span of a request that is answered before the framework looks for its route, as that would."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        span.update_name(f"{method} {path}")
+        span.set_attribute("http.route", path)
+
+
 def describe(attributes: Mapping[str, object]) -> None:
     """Say more about the present request; nothing happens where it is not traced."""
     span = trace.get_current_span()

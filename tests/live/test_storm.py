@@ -89,6 +89,8 @@ def told(seen: Seen, faults: Faults, prints: dict[str, Footprint]) -> str:
     return "\n".join(lines)
 
 
+# httpx leaves sockets open whose connection is refused
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.live
 def test_a_small_storm(measured: Measured) -> None:
     seen, faults, prints = go_through(150, 200, seed=1, think_seconds=0.5)
@@ -96,6 +98,7 @@ def test_a_small_storm(measured: Measured) -> None:
     check(seen, faults, prints, 150)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.faults
 def test_a_storm() -> None:
     seen, faults, prints = go_through(2000, 600, seed=2, think_seconds=0.5)

@@ -26,7 +26,7 @@ Measured = Callable[[str, object], None]
 
 PATIENCE_SECONDS = 30.0
 AT_WORK_SECONDS = 0.05  # of processor time: far above what an idle worker uses
-ENDLESS = 70_000  # times, which take about a minute
+ENDLESS = 40_000  # times, which take about half a minute
 
 _ADDRESS = re.compile(r"running on (http://\S+)")
 

@@ -16,6 +16,7 @@ from lindyn_service.http.body import JSON, whole_body
 from lindyn_service.http.headers import has_tag
 from lindyn_service.http.record import Solved, note_answer
 from lindyn_service.settings import Settings
+from lindyn_service.tracing import name_route
 from lindyn_service.translate.encode import Format
 
 MOST_BODIES = 4096
@@ -95,6 +96,7 @@ class Recall:
             state["words"] = words
             return False
         scope["route"] = known.route
+        name_route(scope["method"], scope["path"])
         if has_tag(_first(scope["headers"], b"if-none-match").decode("latin-1"), known.key):
             await _send(send, 304, _common(known), b"")
             return True
