@@ -1,4 +1,4 @@
-# Words to try: install serve test figures faults lint types demo bench openapi docs lock vendor scripts clean
+# Words to try: install serve test figures faults fuzz sbom lint types demo bench openapi docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv

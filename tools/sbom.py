@@ -33,7 +33,7 @@ ALLOWED = {
     "License :: OSI Approved :: BSD License",
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)",
 }
-BY_FILE = {"partd": "BSD-3-Clause"}
+BY_FILE = {"partd": "BSD-3-Clause", "protobuf": "BSD-3-Clause"}
 """Packages whose metadata name no licence, with that of their LICENSE file."""
 
 
