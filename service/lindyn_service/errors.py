@@ -77,7 +77,7 @@ class NotFoundError(ServiceError):
 
 
 class BodyTooLargeError(ServiceError):
-    """The body has more bytes than the service reads."""
+    """The body has more bytes, or more parts of JSON, than the service reads."""
 
     code = "body-too-large"
     status = 413

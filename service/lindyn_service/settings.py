@@ -147,6 +147,9 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
+    max_json_parts: Annotated[
+        int, Field(ge=1, description="Most arrays and objects in a JSON body; more gets 413, and npz has no limit.")
+    ] = 200_000
     max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (
         256 * _MEBIBYTE
     )
