@@ -61,6 +61,7 @@ def test_a_request_is_counted_and_logged(service):
     assert found[("lindyn_stage_seconds_count", "queue")] == 1
     assert found[("lindyn_stage_seconds_count", "lookup")] == 1
     assert found[("process_open_fds",)] > 0
+    eventually(lambda: len(lines(service, "/v1/trajectories")) >= 4)
     miss, hit, _, invalid = lines(service, "/v1/trajectories")[:4]
     assert (miss["id"], miss["cache"], miss["solver"], miss["status"]) == ("mine-0", "miss", "exact", 200)
     assert (hit["id"], hit["cache"], hit["solver"]) == ("mine-1", "hit", "exact")
@@ -98,7 +99,7 @@ def test_jobs_and_the_cache(service):
 def test_a_line_is_one_line_whatever_was_asked_for(service):
     with service.client() as client:
         answer = client.get("/a%0Ab%22,%22level%22:%22x", headers={"X-Request-ID": "x status=200 caller=ada"})
-    (line,) = lines(service, "/a%0Ab%22%2C%22level%22%3A%22x")
+    (line,) = eventually(lambda: lines(service, "/a%0Ab%22%2C%22level%22%3A%22x"))
     assert line["status"] == 404
     assert line["id"] == answer.headers["x-request-id"]
     assert line["id"].isalnum()

@@ -61,7 +61,7 @@ def _is_interpolated(part: Part) -> bool:
 
 
 def _groups(waiting: Iterable[Part], room: int) -> Iterator[list[Part]]:
-    """What is evaluated at once: as much as there is room for."""
+    """What is evaluated at once: as much as there is room for; there is some part."""
     group: list[Part] = []
     n_nodes = 0
     for part in waiting:
@@ -70,8 +70,7 @@ def _groups(waiting: Iterable[Part], room: int) -> Iterator[list[Part]]:
             group, n_nodes = [], 0
         group.append(part)
         n_nodes += part.n_nodes
-    if group:
-        yield group
+    yield group
 
 
 def _evaluate(
