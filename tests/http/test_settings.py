@@ -28,7 +28,7 @@ def test_each_is_described(name):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_amounts_have_their_unit_in_the_name(name):
-    counts = {"port", "workers", "queue", "processes", "max_jobs", "max_points"}
+    counts = {"port", "workers", "queue", "processes", "max_jobs", "max_points", "max_json_parts"}
     counts |= {"key_requests_per_minute", "key_requests_at_once", "key_max_jobs", "key_flops_per_hour"}
     if FIELDS[name].annotation in (int, float) and name not in counts:
         assert name.endswith(("_seconds", "_bytes", "_flops"))
