@@ -3,20 +3,17 @@
 Run it as `python benchmarks/client.py`. All times are medians of one run on one machine; read the ratio.
 """
 
-import os
 import socket
-import subprocess
-import sys
 import tempfile
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from servers import lindyn_service
 
 import lindyn
 
@@ -31,7 +28,11 @@ REQUEST = {
 
 def main() -> None:
     """Print times, their ratio, and the largest memory over the size of the answer."""
-    with service() as url, lindyn.Client(url) as client, tempfile.TemporaryDirectory() as folder:
+    with (
+        lindyn_service(workers=1) as server,
+        lindyn.Client(server.url) as client,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         file = client.trajectory(**REQUEST).save(Path(folder, "answer.npz"))
         payload = file.stat().st_size
         answer = seconds(lambda: client.trajectory(**REQUEST))
@@ -45,25 +46,6 @@ def main() -> None:
     print(f"  loopback copy      {1e3 * copying:7.0f} ms")
     print(f"  client over both   {answer / (loading + copying):7.2f}   (at most 3)")
     print(f"  memory / payload   {peak / payload:7.2f}   (less than 2.5)")
-
-
-@contextmanager
-def service() -> Generator[str]:
-    """A service on a free port of the loopback address."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    settings = {"LINDYN_PORT": str(port), "LINDYN_WORKERS": "1", "LINDYN_LOG_LEVEL": "error"}
-    command = [sys.executable, "-m", "lindyn_service"]
-    with subprocess.Popen(command, env=os.environ | settings | {"LINDYN_STOP_WITH_STDIN": "true"}, stdin=-1) as process:
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-            except ConnectionRefusedError:
-                time.sleep(0.1)
-            else:
-                break
-        yield f"http://127.0.0.1:{port}"
-        process.communicate()  # ends its standard input, and waits
 
 
 def seconds(action: Callable[[], object]) -> float:

@@ -9,16 +9,13 @@ transfers: compressed, with headers and the first answer.
 
 import argparse
 import os
-import socket
 import statistics
-import subprocess
 import sys
-import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
+from servers import lindyn_service
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
@@ -54,7 +51,8 @@ def main() -> None:
     chosen = parser.parse_args()
     if not CHROMIUM.exists():
         sys.exit(f"{CHROMIUM} is missing: apt-get install chromium")
-    with service() as url, sync_playwright() as playwright:
+    with lindyn_service() as server, sync_playwright() as playwright:
+        url = server.url
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         loads, weight = zip(*(load(browser, url) for _ in range(chosen.loads)), strict=True)
         moves, again = follow(browser, url, chosen.moves)
@@ -68,23 +66,6 @@ def main() -> None:
     ):
         print(f"| {name} | {' | '.join(f'{value:.0f} ms' for value in summary(values))} |")
     print(f"\npage weight {weight[0] / 1000:.0f} kB, {len(moves)} of {chosen.moves} moves drawn")
-
-
-@contextmanager
-def service() -> Iterator[str]:
-    """Start a service on a free port, and wait until it can work."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-        environment = {"LINDYN_DESCRIPTOR": str(listening.fileno()), "LINDYN_STOP_WITH_STDIN": "true"}
-        with subprocess.Popen(
-            [sys.executable, "-m", "lindyn_service"],
-            env={**os.environ, **environment, "LINDYN_LOG_LEVEL": "error"},
-            stdin=subprocess.PIPE,
-            pass_fds=(listening.fileno(),),
-        ):
-            url = f"http://127.0.0.1:{port}"
-            urllib.request.build_opener(urllib.request.ProxyHandler({})).open(f"{url}/readyz", timeout=60).close()
-            yield url
 
 
 def load(browser: Browser, url: str) -> tuple[float, float]:

@@ -24,6 +24,11 @@ class Server:
     port: int
     process: psutil.Popen
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self.port}"
+
     def processor_seconds(self) -> float:
         """Used by this process and the services that it has started, without their workers."""
         own = [self.process, *(each for each in self.process.children() if "lindyn_service" in each.cmdline())]

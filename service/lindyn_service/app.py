@@ -1,6 +1,5 @@
 """The composition root: everything is constructed here, from settings."""
 
-import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -14,16 +13,13 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
 
-from lindyn_service import warmup
+from lindyn_service import backends, warmup
 from lindyn_service.access.keyring import Keyring
 from lindyn_service.access.keys import KeysError
 from lindyn_service.access.rate import Rates
 from lindyn_service.answer import Answers, Limits
-from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
+from lindyn_service.backends import BAD_REDIS_URL
 from lindyn_service.cache.memory import MemoryCache
-from lindyn_service.cache.redis import RedisCache
-from lindyn_service.cache.spool import Spool, private_folder
-from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import (
     analyses,
@@ -42,9 +38,6 @@ from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.http.recall import KnownBodies, Recall
 from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
-from lindyn_service.jobs.background import Equipment, background_jobs
-from lindyn_service.jobs.runner import MOST_AT_ONCE
-from lindyn_service.jobs.store import JobStore
 from lindyn_service.metrics import Metrics, share
 from lindyn_service.sampling import sample
 from lindyn_service.settings import Settings, SettingsError, listed
@@ -54,12 +47,6 @@ from lindyn_service.translate.encode import VERSION
 
 _LEAST_FILE_BYTES = 65_536  # below, a file costs more than it spares, whatever Redis keeps
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
-_REDIS_URL = (
-    "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
-    "got something else (not shown, it may hold a password)"
-)
-
-log = logging.getLogger(__name__)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -71,7 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         SettingsError: an address cannot be understood, the file of keys not be used, or traces not be sent.
     """
     if settings.redis_url is not None:
-        _redis_cache(settings, settings.redis_url)
+        backends.redis_cache(settings, settings.redis_url)
     tracing = Tracing(VERSION) if tracing_wanted() else None
     app = FastAPI(
         title="lindyn",
@@ -174,7 +161,7 @@ def _rates(settings: Settings) -> Rates:
             settings.key_flops_per_hour,
         )
     except ValueError:
-        raise SettingsError(_REDIS_URL) from None
+        raise SettingsError(BAD_REDIS_URL) from None
 
 
 def _metrics(settings: Settings) -> Metrics:
@@ -214,31 +201,24 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         if app.state.tracing is not None:
             stack.push_async_callback(to_thread.run_sync, app.state.tracing.shut_down)
         stack.push_async_callback(app.state.rates.aclose)
-        url = await _redis_url(settings, stack)
-        shared = None if url is None else _redis_cache(settings, url)
+        url = await backends.redis_url(settings, stack)
+        shared = None if url is None else backends.redis_cache(settings, url)
         if shared is not None:
             stack.push_async_callback(shared.aclose)
         memory = MemoryCache(settings.memory_cache_bytes)
-        spool = _spool(settings, stack)
+        spool = backends.spool(settings, stack)
         answers = Answers(engine, memory, shared, limits, app.state.stage, spool)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
         app.state.sweep_limits = SweepLimits(
             settings.max_points, settings.max_result_bytes, settings.cache_value_bytes, settings.max_flops
         )
-        app.state.jobs, app.state.wake_jobs = await _jobs(settings, url, stack)
+        app.state.jobs, app.state.wake_jobs = await backends.jobs(settings, url, stack)
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping)
         tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
         yield
-
-
-def _spool(settings: Settings, stack: AsyncExitStack) -> Spool | None:
-    """Where large answers are kept: a folder that was chosen, which outlives the service, or one of its own."""
-    if not settings.spool_bytes:
-        return None
-    return Spool(settings.spool_folder or stack.enter_context(private_folder()), settings.spool_bytes)
 
 
 async def _work(
@@ -248,75 +228,3 @@ async def _work(
     async with answers, engine:
         task_status.started()
         await stopping.wait()
-
-
-async def _redis_url(settings: Settings, stack: AsyncExitStack) -> str | None:
-    """The Redis that was asked for, else a private Valkey, else none: slower, never an error."""
-    if settings.redis_url is None and settings.embedded_cache:
-        try:
-            return await stack.enter_async_context(embedded_valkey(settings.embedded_cache_bytes))
-        except EmbeddedUnavailableError as error:
-            log.warning("no shared cache: %s", error)
-    return settings.redis_url
-
-
-async def _jobs(
-    settings: Settings, url: str | None, stack: AsyncExitStack
-) -> tuple[JobStore | None, Callable[[], None]]:
-    """The store of jobs, and what wakes their runner; no store without Redis."""
-    if url is None:
-        return None, lambda: None
-    store = _job_store(settings, url)
-    stack.push_async_callback(store.aclose)
-    equipment = Equipment(
-        store=lambda: _job_store(settings, url),
-        cache=lambda: _redis_cache(settings, url),
-        engine=lambda: _job_engine(settings),
-    )
-    return store, await stack.enter_async_context(background_jobs(equipment))
-
-
-def _job_store(settings: Settings, url: str) -> JobStore:
-    return JobStore(
-        url,
-        namespace="lindyn",
-        most_active=settings.max_jobs,
-        most_of_one=settings.key_max_jobs,
-        keep_seconds=settings.job_seconds,
-        timeout_seconds=4 * settings.redis_timeout_seconds,
-    )
-
-
-@asynccontextmanager
-async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callable[[], int]]]:
-    """A Dask cluster where one is set, else worker processes of lower priority than those that answer requests."""
-    if settings.dask_scheduler is not None or settings.dask_local is not None:
-        from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
-
-        async with DaskEngine(settings.dask_scheduler, settings.dask_local or 0) as cluster:
-            yield cluster, cluster.width
-        return
-    workers = settings.job_workers or settings.workers
-    width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
-    async with ProcessEngine(
-        workers,
-        MOST_AT_ONCE * width,
-        settings.job_deadline_seconds,
-        grace_seconds=0.0,
-        warm_up=partial(warmup.yield_to_others, settings.worker_memory_bytes),
-    ) as engine:
-        yield engine, lambda: width
-
-
-def _redis_cache(settings: Settings, url: str) -> RedisCache:
-    try:
-        return RedisCache(
-            url,
-            namespace="lindyn",
-            max_value_bytes=settings.cache_value_bytes,
-            time_to_live_seconds=settings.cache_seconds,
-            timeout_seconds=settings.redis_timeout_seconds,
-            retry_seconds=1.0,
-        )
-    except ValueError:
-        raise SettingsError(_REDIS_URL) from None

@@ -1,6 +1,7 @@
 """What Prometheus can ask: latencies, caches, the queue, workers, jobs."""
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 from prometheus_client import (
@@ -31,30 +32,32 @@ class Metrics:
         self.registry = CollectorRegistry()
         if folder is None:
             ProcessCollector(registry=self.registry)
-        self._requests = Histogram(
+        self._count_requests(partial(Histogram, buckets=SECONDS, registry=self.registry))
+        self._count_work(partial(Gauge, registry=self.registry))
+
+    def _count_requests(self, histogram: Callable[..., Histogram]) -> None:
+        requests = histogram(
             "lindyn_request_seconds",
             "From a request's head to the end of its answer.",
             ("route", "method", "status"),
-            buckets=SECONDS,
-            registry=self.registry,
         )
-        self._stages = Histogram(
+        stages = histogram(
             "lindyn_stage_seconds",
             "Parts of the way of a request: read (body), lookup (shared cache), queue (for a worker), compute.",
             ("stage",),
-            buckets=SECONDS,
-            registry=self.registry,
         )
-        self._answers = Counter(
+        answers = Counter(
             "lindyn_answers",
             "Answers by kind of request, source (hit, miss, coalesced) and method that solved it.",
             ("operation", "source", "solver"),
             registry=self.registry,
         )
         # finding these by their labels costs more than counting
-        self._of_route = cache(self._requests.labels)
-        self._of_stage = cache(self._stages.labels)
-        self._of_answer = cache(self._answers.labels)
+        self._of_route = cache(requests.labels)
+        self._of_stage = cache(stages.labels)
+        self._of_answer = cache(answers.labels)
+
+    def _count_work(self, gauge: Callable[..., Gauge]) -> None:
         self.workers_ended = Counter(
             "lindyn_workers_ended",
             "Worker processes that ended: crashed, killed at a deadline or when their client left.",
@@ -63,31 +66,15 @@ class Metrics:
         self.worker_crashes = Counter(
             "lindyn_worker_crashes", "Worker processes that died at a computation.", registry=self.registry
         )
-        self.computations = Gauge(
-            "lindyn_computations",
-            "Computations that run, and that wait for a worker.",
-            ("state",),
-            registry=self.registry,
-            multiprocess_mode="livesum",
+        own, everywhere = partial(gauge, multiprocess_mode="livesum"), partial(gauge, multiprocess_mode="livemax")
+        self.computations = own("lindyn_computations", "Computations that run, and that wait for a worker.", ("state",))
+        self.workers = own("lindyn_workers", "Worker processes alive.")
+        self.shared_cache = gauge(
+            "lindyn_shared_cache_up", "1 while the shared cache answers.", multiprocess_mode="livemin"
         )
-        self.workers = Gauge(
-            "lindyn_workers", "Worker processes alive.", registry=self.registry, multiprocess_mode="livesum"
-        )
-        self.shared_cache = Gauge(
-            "lindyn_shared_cache_up",
-            "1 while the shared cache answers.",
-            registry=self.registry,
-            multiprocess_mode="livemin",
-        )
-        self.jobs = Gauge(
-            "lindyn_jobs", "Jobs that wait or run.", ("state",), registry=self.registry, multiprocess_mode="livemax"
-        )
-        self.jobs_ended = Gauge(
-            "lindyn_jobs_ended",
-            "Jobs that ended, ever, by how; counted in Redis.",
-            ("state",),
-            registry=self.registry,
-            multiprocess_mode="livemax",
+        self.jobs = everywhere("lindyn_jobs", "Jobs that wait or run.", ("state",))
+        self.jobs_ended = everywhere(
+            "lindyn_jobs_ended", "Jobs that ended, ever, by how; counted in Redis.", ("state",)
         )
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:

@@ -8,9 +8,8 @@ Source: Nichols & Jacobson (2012), 10.1145/2208917.2209336; Maurer (2015), 10.11
 
 import math
 
-SHORT = (
-    1  # a caller a worker: with two, answers at five times of what can be done took over twice as long as at half of it
-)
+# callers a worker: with two, answers at five times of what can be done took over twice as long as at half of it
+SHORT = 1
 
 
 class Backlog:

@@ -12,10 +12,9 @@ waits. Workers are started only by tasks of the engine, which nothing cancels, a
 import logging
 import math
 import os
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, nullcontext, suppress
-from typing import Self, TypeVar, TypeVarTuple, cast
+from contextlib import asynccontextmanager, suppress
+from typing import Self, TypeVar, TypeVarTuple
 
 from anyio import (
     BrokenWorkerProcess,
@@ -30,9 +29,9 @@ from anyio import (
     sleep,
     to_process,
 )
-from anyio.abc import Process, TaskGroup
+from anyio.abc import TaskGroup
 
-from lindyn_service.engine import worker
+from lindyn_service.engine import pool, worker
 from lindyn_service.engine.backlog import Backlog
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
 
@@ -45,10 +44,6 @@ START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never can
 START_ATTEMPTS = 3
 START_AGAIN_SECONDS = 1.0
 TAKEN_SECONDS = 0.001
-
-# Ours is the only limit. This one does not even yield, so what `_has_idle` says still holds when anyio takes
-# the worker.
-UNLIMITED = cast(CapacityLimiter, nullcontext())
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +104,7 @@ class ProcessEngine:
     @property
     def workers_alive(self) -> int:
         """How many warm worker processes there are."""
-        return len(self._warm & _living())
+        return len(self._warm & pool.living())
 
     async def __aenter__(self) -> Self:
         self._tasks = create_task_group()
@@ -184,7 +179,9 @@ class ProcessEngine:
                 began = current_time()
                 self._observe("queue", began - asked)
                 try:
-                    return await to_process.run_sync(worker.call, function, args, cancellable=True, limiter=UNLIMITED)
+                    return await to_process.run_sync(
+                        worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED
+                    )
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
@@ -200,7 +197,7 @@ class ProcessEngine:
         """Hold a slot, from a moment when a worker is idle."""
         self._mend()
         async with self._slots:
-            while not _has_idle():  # `_start` took it for a moment, or it died just now
+            while not pool.has_idle():  # `_start` took it for a moment, or it died just now
                 await sleep(TAKEN_SECONDS)
                 self._mend()
             self._running += 1
@@ -212,8 +209,8 @@ class ProcessEngine:
 
     def _count(self) -> None:
         """Take the slots of workers that died."""
-        self.ended += len(self._warm - _living())
-        self._warm &= _living()
+        self.ended += len(self._warm - pool.living())
+        self._warm &= pool.living()
         self._slots.total_tokens = min(len(self._warm), self._workers)
 
     def _mend(self) -> None:
@@ -236,7 +233,7 @@ class ProcessEngine:
 
     async def _touch(self, slot: object) -> None:
         try:
-            if _has_idle():
+            if pool.has_idle():
                 await self._visit(os.getpid)
         except Exception:
             log.warning("an idle worker process did not answer", exc_info=True)
@@ -269,7 +266,7 @@ class ProcessEngine:
     async def _visit(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run a function of our own in an idle or else a new process; cancelling a start would leak it."""
         with fail_after(START_SECONDS, shield=True):
-            return await to_process.run_sync(function, *args, cancellable=True, limiter=UNLIMITED)
+            return await to_process.run_sync(function, *args, cancellable=True, limiter=pool.UNLIMITED)
 
     async def _keep_warm(self) -> None:
         while True:
@@ -291,25 +288,9 @@ class ProcessEngine:
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
         with CancelScope(shield=True):
-            left = list(_processes())  # the pool forgets those whose caller, such as a probe, notices first
+            left = list(pool.processes())  # the pool forgets those whose caller, such as a probe, notices first
             for process in left:
                 with suppress(ProcessLookupError):
                     process.kill()
             for process in left:
                 await process.aclose()
-
-
-def _processes() -> set[Process]:
-    """All processes of this loop's pool, of which anyio has no public view."""
-    nothing: set[Process] = set()
-    return to_process._process_pool_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
-
-
-def _living() -> set[int]:
-    return {process.pid for process in _processes() if process.returncode is None}
-
-
-def _has_idle() -> bool:
-    nothing: deque[tuple[Process, float]] = deque()
-    idle = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
-    return any(process.returncode is None for process, _ in idle)

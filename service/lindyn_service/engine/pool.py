@@ -1,0 +1,30 @@
+"""The worker processes of anyio's pool, of which it has no public view; in one place, for when it changes."""
+
+from collections import deque
+from contextlib import nullcontext
+from typing import cast
+
+from anyio import CapacityLimiter, to_process
+from anyio.abc import Process
+
+# Ours is the only limit. This one does not even yield, so what `has_idle` says still holds when anyio takes
+# the worker.
+UNLIMITED = cast(CapacityLimiter, nullcontext())
+
+
+def processes() -> set[Process]:
+    """All of this event loop."""
+    nothing: set[Process] = set()
+    return to_process._process_pool_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
+
+
+def living() -> set[int]:
+    """Process ids of those that have not ended."""
+    return {process.pid for process in processes() if process.returncode is None}
+
+
+def has_idle() -> bool:
+    """Whether anyio has a living one to hand out."""
+    nothing: deque[tuple[Process, float]] = deque()
+    idle = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
+    return any(process.returncode is None for process, _ in idle)
