@@ -62,7 +62,7 @@ def test_as_good_as_evaluation(dims, lam, horizon):
     assert np.max(np.abs(got - expected)) <= 3e-14 * size
     loss, known = losses(solution, got), losses(solution, expected)
     floor = 1e-14 * size  # of the error of the network function, by evaluation
-    assert np.all(np.abs(loss - known) <= 2e-12 * known + 2 * floor * np.sqrt(2 * known) + floor**2)
+    assert np.all(np.abs(loss - known) <= 3e-13 * known + 2 * floor * np.sqrt(2 * known) + floor**2)
 
 
 def test_most_generic_problems_are_interpolated():
@@ -97,7 +97,7 @@ def test_a_loss_of_small_modes_keeps_its_digits():
     solution = problem((3, 3, 3), 0.0, 0.5, s=(1.0, 1e-7, 1e-8)).solve()
     times = np.linspace(0, 2000, 4001)
     got = interpolated(solution, times)
-    assert np.allclose(losses(solution, got), losses(solution, evaluated(solution, times)), rtol=1e-7, atol=1e-28)
+    assert np.allclose(losses(solution, got), losses(solution, evaluated(solution, times)), rtol=1e-8, atol=1e-28)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +114,16 @@ def test_nothing_to_interpolate(times, sigma):
 
 def test_sudden_learning_is_interpolated_in_short_intervals():
     """Tiny weights wait long and then learn at once."""
-    solution, times = problem((4, 4, 4), 0.0, 1e-12).solve(), np.linspace(0, 60, 20_000)
+    drawn, times = problem((4, 4, 4), 0.0, 1e-12), np.linspace(0, 60, 20_000)
+    solution = drawn.solve()
     steps = [part.times.stop - part.times.start for part, _ in dense(solution, times) if part.interval is not None]
     assert min(steps) < max(steps) / 4
-    expected = evaluated(solution, times[::97])
-    sizes = np.linalg.norm(expected, axis=(1, 2))
-    assert np.all(np.linalg.norm(interpolated(solution, times)[::97] - expected, axis=(1, 2)) <= 1e-12 * sizes)
+    got, expected = interpolated(solution, times), evaluated(solution, times)
+    assert np.all(np.linalg.norm(got - expected, axis=(1, 2)) <= 3e-14 * np.linalg.norm(expected, axis=(1, 2)))
+    for i in (1000, 3475, 7777):
+        p = exact_qqt(drawn.w1, drawn.w2, drawn.sigma_yx, drawn.lam, times[i])
+        known = solution.modes.u.T @ p[4:, :4] @ solution.modes.v
+        assert np.linalg.norm(got[i] - known) <= 3e-14 * np.linalg.norm(known)
 
 
 def test_few_times_are_evaluated():
