@@ -12,12 +12,13 @@ from lindyn.wire.base import Request
 from lindyn.wire.digest import digest
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
-from lindyn_service.cache.spool import Filed, Place, Spool
+from lindyn_service.cache.spool import Filed, Spool
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import NoRoomError, TooLargeError
 from lindyn_service.flights import Flights
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import Operation, with_seeds
+from lindyn_service.sealed_file import Place
 from lindyn_service.translate.encode import SOLVER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]

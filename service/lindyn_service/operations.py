@@ -14,8 +14,8 @@ from lindyn.wire.method import DescentMethod
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.task import DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.cache.spool import Place
 from lindyn_service.methods.cost import Cost, estimate
+from lindyn_service.sealed_file import Place
 from lindyn_service.translate import balance, continual, limits, trajectory
 from lindyn_service.translate.encode import Format
 

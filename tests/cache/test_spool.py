@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lindyn_service.cache.spool import PREFIX, Spool, private_folder, write_whole
+from lindyn_service.cache.spool import PREFIX, Spool, private_folder
+from lindyn_service.sealed_file import write_whole
 
 pytestmark = pytest.mark.anyio
 

@@ -1,19 +1,15 @@
 """Answers that are too large for memory and Redis: files in a folder of bounded size, served as they are.
 
-A file holds the answer and after it a trailer: magic, length, and a checksum of name and answer. It is written under
-another name and renamed when it is whole. Like a seal, the trailer guards against accidents, not against whoever can
-write to the folder. The time of the last use is the file's access time, which is set by hand, since systems do not.
+The time of the last use is the file's access time, which is set by hand, since systems do not.
 """
 
 import os
 import secrets
 import shutil
-import struct
 import sys
 import tempfile
 import time
-import zlib
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +17,10 @@ from typing import IO
 
 from anyio import to_thread
 
-PREFIX = "lindyn-spool-"
-PIECE_BYTES = 2**20
+from lindyn_service.sealed_file import TRAILER_BYTES, Place, is_whole
 
-_TRAILER = struct.Struct("<4sQI")
-_MAGIC = b"LDF1"  # the last byte is the version of this layout
+PREFIX = "lindyn-spool-"
+
 _HEAD_BYTES = 65_536
 _PART = ".part"
 _LOCK = "lock"
@@ -47,26 +42,6 @@ class Filed:
     path: Path
     size: int
     head: bytes
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an answer is to be written: its name, a path for the time being, and the final one."""
-
-    name: str
-    part: Path
-    path: Path
-
-
-def write_whole(place: Place, write: Callable[[IO[bytes]], None]) -> None:
-    """Write an answer, seal it, and rename it. For worker processes."""
-    with place.part.open("w+b") as file:
-        write(file)
-        size = file.seek(0, os.SEEK_END)
-        file.flush()
-        checksum = _checksum(file.fileno(), place.name, size)
-        file.write(_TRAILER.pack(_MAGIC, size, checksum))
-    place.part.replace(place.path)
 
 
 class Spool:
@@ -111,8 +86,8 @@ class Spool:
             with path.open("rb") as file:
                 found = os.fstat(file.fileno())
                 version = found.st_ino, found.st_size, found.st_mtime_ns
-                size = found.st_size - _TRAILER.size
-                if self._whole.get(path) != version and not _is_whole(file.fileno(), name, size):
+                size = found.st_size - TRAILER_BYTES
+                if self._whole.get(path) != version and not is_whole(file.fileno(), name, size):
                     self._forget(path)
                     return None
                 self._whole[path] = version
@@ -173,17 +148,3 @@ def _try_lock(file: IO[bytes]) -> bool:
     except OSError:
         return False
     return True
-
-
-def _is_whole(descriptor: int, name: str, size: int) -> bool:
-    if size < 0:
-        return False
-    magic, length, checksum = _TRAILER.unpack(os.pread(descriptor, _TRAILER.size, size))
-    return magic == _MAGIC and length == size and checksum == _checksum(descriptor, name, size)
-
-
-def _checksum(descriptor: int, name: str, size: int) -> int:
-    checksum = zlib.crc32(name.encode())
-    for at in range(0, size, PIECE_BYTES):
-        checksum = zlib.crc32(os.pread(descriptor, min(PIECE_BYTES, size - at), at), checksum)
-    return checksum

@@ -7,8 +7,9 @@ from anyio import to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lindyn_service.cache.spool import PIECE_BYTES, Filed
+from lindyn_service.cache.spool import Filed
 from lindyn_service.errors import BusyError
+from lindyn_service.sealed_file import PIECE_BYTES
 
 
 class FiledResponse(Response):

@@ -6,12 +6,12 @@ from typing import Any
 from lindyn.wire import method
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.cache.spool import Place, write_whole
 from lindyn_service.errors import NoRoomError
 from lindyn_service.methods.base import Method, Outcome, Problem, answer
 from lindyn_service.methods.descent import DescentMethod
 from lindyn_service.methods.exact import ExactMethod
 from lindyn_service.methods.flow import FlowMethod
+from lindyn_service.sealed_file import Place, write_whole
 from lindyn_service.translate.encode import VERSION, Format, encode, write
 from lindyn_service.translate.problem import moments, weights
 

@@ -1,0 +1,56 @@
+"""Files of answers: written whole by worker processes, and told from damaged ones by the service.
+
+A file holds the answer and after it a trailer: magic, length, and a checksum of name and answer. It is written under
+another name and renamed when it is whole. Like a seal, the trailer guards against accidents, not against whoever can
+write to the folder.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+PIECE_BYTES = 2**20
+
+_TRAILER = struct.Struct("<4sQI")
+_MAGIC = b"LDF1"  # the last byte is the version of this layout
+
+TRAILER_BYTES = _TRAILER.size
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an answer is to be written: its name, a path for the time being, and the final one."""
+
+    name: str
+    part: Path
+    path: Path
+
+
+def write_whole(place: Place, write: Callable[[IO[bytes]], None]) -> None:
+    """Write an answer, seal it, and rename it. For worker processes."""
+    with place.part.open("w+b") as file:
+        write(file)
+        size = file.seek(0, os.SEEK_END)
+        file.flush()
+        checksum = _checksum(file.fileno(), place.name, size)
+        file.write(_TRAILER.pack(_MAGIC, size, checksum))
+    place.part.replace(place.path)
+
+
+def is_whole(descriptor: int, name: str, size: int) -> bool:
+    """Whether an open file is an answer of this name and size with its trailer."""
+    if size < 0:
+        return False
+    magic, length, checksum = _TRAILER.unpack(os.pread(descriptor, TRAILER_BYTES, size))
+    return magic == _MAGIC and length == size and checksum == _checksum(descriptor, name, size)
+
+
+def _checksum(descriptor: int, name: str, size: int) -> int:
+    checksum = zlib.crc32(name.encode())
+    for at in range(0, size, PIECE_BYTES):
+        checksum = zlib.crc32(os.pread(descriptor, min(PIECE_BYTES, size - at), at), checksum)
+    return checksum
