@@ -140,14 +140,14 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(SecurityHeaders)
 
 
-def _posts(*routers: APIRouter) -> frozenset[str]:
-    """The paths to which these take posts."""
-    return frozenset(
-        route.path
+def _posts(*routers: APIRouter) -> dict[str, APIRoute]:
+    """The routes of these that take posts, by path."""
+    return {
+        route.path: route
         for router in routers
         for route in router.routes
         if isinstance(route, APIRoute) and "POST" in (route.methods or ())
-    )
+    }
 
 
 def _rates(settings: Settings) -> Rates:

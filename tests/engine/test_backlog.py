@@ -2,7 +2,7 @@
 
 import math
 
-from lindyn_service.engine.backlog import SHORT, Backlog
+from lindyn_service.engine.backlog import SHORT, UNREAD_SECONDS, Backlog
 
 WORKERS, LONGEST, LASTING = 2, 64, 2.0
 
@@ -54,3 +54,33 @@ def test_a_queue_may_last_for_ever():
     backlog = Backlog(WORKERS, LONGEST, math.inf)
     backlog.refuse(101)
     assert backlog.may_wait(70, 102) == LONGEST
+
+
+def test_many_are_turned_away_once_there_was_no_place_for_long():
+    backlog = Backlog(WORKERS, LONGEST, LASTING)
+    full = WORKERS + LONGEST
+    assert not backlog.turns_away(full, 100)
+    for tenth in range(20):
+        backlog.refuse(100 + tenth / 10)
+        assert not backlog.turns_away(full, 100 + tenth / 10)
+    backlog.refuse(102.1)
+    assert backlog.turns_away(full, 102.1)
+    assert backlog.turns_away(full, 102.1 + 0.9 * UNREAD_SECONDS)
+
+
+def test_one_who_asks_now_and_then_is_heard():
+    backlog = Backlog(WORKERS, LONGEST, LASTING)
+    for now in range(100, 120):
+        backlog.refuse(now)
+        assert not backlog.turns_away(WORKERS + LONGEST, now + 1.1 * UNREAD_SECONDS)
+
+
+def test_nobody_is_turned_away_while_there_is_a_place():
+    backlog = Backlog(WORKERS, LONGEST, LASTING)
+    backlog.refuse(100)
+    backlog.refuse(101.5)
+    backlog.refuse(103)
+    short = WORKERS + SHORT * WORKERS
+    assert [backlog.turns_away(calls, 103) for calls in (1, short - 1, short)] == [False, False, True]
+    assert not backlog.turns_away(0, 103)
+    assert not backlog.turns_away(short, 103.01)  # all was done meanwhile

@@ -1,14 +1,16 @@
 """Bodies that are known by their bytes get what they would get by being read: answer, headers, refusals and notes."""
 
+import itertools
 import json
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 from support.keys import KeysFile, bearer
-from support.processes import Service, eventually, trajectory
+from support.processes import ENDLESS, Service, eventually, long_trajectory, trajectory
 from support.service import NPZ, TRAJECTORIES, as_npz, problem
 
 pytestmark = pytest.mark.live
@@ -169,3 +171,31 @@ def test_foreign_pages_are_refused():
             assert send(http, body()).status_code == 200
         problem(send(http, body(), Origin="https://elsewhere.example"), 403, "forbidden")
         problem(send(http, body(), Host="elsewhere.example"), 403, "forbidden")
+
+
+def test_too_many_are_turned_away_unread_but_not_those_who_are_known_or_waited_for():
+    """A queue that stays full refuses new bodies whatever they say, unless what they ask is answered or under way."""
+    slow = json.dumps(long_trajectory(ENDLESS)).encode()
+
+    def turned_away(http) -> bool:
+        send(http, body(seed=next(seeds)))
+        answer = send(http, b"{")
+        if answer.status_code == 400:
+            return False
+        problem(answer, 503, "busy")
+        return True
+
+    seeds = itertools.count(1000)
+    with Service(queue=0, queue_seconds=0.3) as service, service.client() as http, ThreadPoolExecutor(2) as threads:
+        send(http, body())
+        first = threads.submit(send, http, slow)
+        service.worker_at_work()
+        eventually(lambda: turned_away(http))
+        second = threads.submit(send, http, slow)
+        assert send(http, body()).headers["x-cache"] == "hit"
+        time.sleep(0.5)
+        assert not second.done()
+        problem(send(http, b"{"), 400, "malformed-body")  # where few ask, all are read
+        service.stop()
+        for answer in (first, second):
+            problem(answer.result(), 503, "shutting-down")

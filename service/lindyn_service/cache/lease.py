@@ -42,37 +42,59 @@ log = logging.getLogger(__name__)
 async def hold(run: RunScript, name: str, seconds: float) -> AsyncGenerator[bool, None]:
     """Hold the lease of `name` for the length of the block, if nobody else does.
 
-    One task takes, renews and releases, so that these stay in order when the caller is cancelled: its release
-    cannot overtake the taking.
-
     Yields:
         False if another holds it, True if this one does or if Redis cannot tell.
     """
-    loop = asyncio.get_running_loop()
-    taken: asyncio.Future[bool] = loop.create_future()
-    done: asyncio.Future[None] = loop.create_future()
-    keeper = asyncio.create_task(_keep(run, name, seconds, taken, done))
+    lease = Lease(run, name, seconds)
     try:
-        yield await asyncio.shield(taken)
+        yield await lease.taken()
     finally:
-        done.set_result(None)
-        await asyncio.shield(keeper)
+        await asyncio.shield(lease.give_up())
 
 
-async def _keep(
-    run: RunScript, name: str, seconds: float, taken: asyncio.Future[bool], done: asyncio.Future[None]
-) -> None:
-    token, milliseconds = secrets.token_hex(16), round(seconds * 1000)
-    answer = await run(TAKE, name, token, milliseconds)
-    taken.set_result(answer != 0)
-    while answer:
-        await asyncio.wait((done,), timeout=seconds / 3)
-        if done.done():
-            await run(RELEASE, name, token, milliseconds)
-            return
-        if await run(RENEW, name, token, milliseconds) != 0:
-            continue
+class Lease:
+    """A lease that is taken at once, and kept until it is given up.
+
+    One task takes, renews and releases, so that these stay in order when the caller is cancelled: its release
+    cannot overtake the taking.
+    """
+
+    def __init__(self, run: RunScript, name: str, seconds: float) -> None:
+        self._run = run
+        self._name = name
+        self._seconds = seconds
+        self._token = secrets.token_hex(16)
+        loop = asyncio.get_running_loop()
+        self._taken: asyncio.Future[bool] = loop.create_future()
+        self._done: asyncio.Future[None] = loop.create_future()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def taken(self) -> bool:
+        """Whether this one holds it, or Redis cannot tell; False if another holds it."""
+        return await asyncio.shield(self._taken)
+
+    def give_up(self) -> asyncio.Task[None]:
+        """Release it; returns what is done when that is."""
+        self._done.set_result(None)
+        return self._keeper
+
+    async def _keep(self) -> None:
+        answer = await self._call(TAKE)
+        self._taken.set_result(answer != 0)
+        while answer and not self._done.done():
+            await asyncio.wait((self._done,), timeout=self._seconds / 3)
+            if not self._done.done() and not await self._renew():
+                log.warning("lost the lease of %s while holding it; its work may be done twice", self._name)
+                break
+        await self._done
+        if answer != 0:
+            await self._call(RELEASE)
+
+    async def _renew(self) -> bool:
+        if await self._call(RENEW) != 0:
+            return True
         # it ended while this process had no time, or Redis forgot it; if nobody has it, it is ours again
-        if await run(TAKE, name, token, milliseconds) == 0:
-            log.warning("lost the lease of %s while holding it; its work may be done twice", name)
-            return
+        return await self._call(TAKE) != 0
+
+    async def _call(self, script: str) -> int | None:
+        return await self._run(script, self._name, self._token, round(self._seconds * 1000))

@@ -20,7 +20,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
 
 from lindyn_service.cache.circuit import Circuit, State
-from lindyn_service.cache.lease import RELEASE, TAKE, hold
+from lindyn_service.cache.lease import RELEASE, TAKE, Lease, hold
 from lindyn_service.cache.seal import seal, unseal
 
 T = TypeVar("T")
@@ -44,7 +44,6 @@ class Turn:
     found: tuple[str, bytes] | None = None
     value: bytes | None = None
     sealed: Sequence[bytes | None] = field(default_factory=tuple[bytes | None, ...], repr=False)
-    stored: bool = False
 
 
 class RedisCache:
@@ -81,6 +80,7 @@ class RedisCache:
         self._circuit = Circuit(retry_seconds)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._calls: set[asyncio.Task[Any]] = set()
+        self._releases: set[asyncio.Task[None]] = set()
         self._closed = False
         self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
@@ -139,8 +139,8 @@ class RedisCache:
     async def turn(self, names: Sequence[str], seconds: float) -> AsyncGenerator[Turn]:
         """Look for values, and hold the first name as `lease` does, in one round trip.
 
-        Who then computes the value puts it into the turn. It is stored in the round trip that gives up the lease, so
-        that nobody finds neither.
+        Who then computes the value puts it into the turn. It is stored after the block, which does not wait for that,
+        in the round trip that gives up the lease, so that nobody finds neither.
         """
         turn = Turn()
 
@@ -148,17 +148,25 @@ class RedisCache:
             if script == TAKE:
                 return await self._take_and_look(turn, names, token, milliseconds)
             if script == RELEASE and turn.value is not None:
-                return await self._store_and_release(turn, name, token)
+                return await self._store_and_release(name, turn.value, token)
             return await self._run_script(script, name, token, milliseconds)
 
-        async with hold(run, names[0], seconds) as turn.held:
-            for name, value in zip(names, turn.sealed, strict=False):
-                if value is not None and turn.found is None:
-                    payload = await self._opened(name, value)
-                    turn.found = None if payload is None else (name, payload)
+        lease = Lease(run, names[0], seconds)
+        try:
+            turn.held = await lease.taken()
+            turn.found = await self._first(names, turn.sealed)
             yield turn
-        if turn.value is not None and not turn.stored:  # the lease was lost meanwhile
-            await self.put(names[0], turn.value)
+        finally:
+            releasing = lease.give_up()
+            self._releases.add(releasing)
+            releasing.add_done_callback(self._releases.discard)
+
+    async def _first(self, names: Sequence[str], sealed: Sequence[bytes | None]) -> tuple[str, bytes] | None:
+        for name, value in zip(names, sealed, strict=False):
+            payload = None if value is None else await self._opened(name, value)
+            if payload is not None:
+                return name, payload
+        return None
 
     async def ping(self) -> bool:
         """Tell whether Redis answers, without asking it while it is left alone after a failure."""
@@ -167,6 +175,8 @@ class RedisCache:
 
     async def aclose(self) -> None:
         """Wait for the calls under way and disconnect; later calls find nothing and store nothing."""
+        if self._releases:
+            await asyncio.wait(self._releases)
         self._closed = True
         if self._calls:
             await asyncio.wait(self._calls)
@@ -194,9 +204,7 @@ class RedisCache:
         held, turn.sealed = replies
         return held
 
-    async def _store_and_release(self, turn: Turn, name: str, token: str) -> int | None:
-        turn.stored = True
-        value = turn.value or b""
+    async def _store_and_release(self, name: str, value: bytes, token: str) -> int | None:
         pipe = self._redis.pipeline(transaction=False)
         if len(value) <= self._max_value_bytes:
             pipe.set(self._key(name), seal(name, value), px=self._time_to_live)

@@ -106,6 +106,15 @@ class ProcessEngine:
         """How many warm worker processes there are."""
         return len(self._warm & pool.living())
 
+    def turns_away(self, coming: int) -> BusyError | None:
+        """What to answer without looking at a request, where callers come faster than they are worth reading.
+
+        Args:
+            coming: how many requests are under way, which may want a worker soon.
+        """
+        calls = max(coming, len(self._calls))
+        return self._busy_error() if self._backlog.turns_away(calls, current_time()) else None
+
     async def __aenter__(self) -> Self:
         self._tasks = create_task_group()
         await self._tasks.__aenter__()
@@ -167,10 +176,14 @@ class ProcessEngine:
         may_wait = self._backlog.may_wait(len(self._calls), current_time())
         if len(self._calls) >= self._workers + may_wait:
             self._backlog.refuse(current_time())
-            raise BusyError(
-                f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
-                f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
-            )
+            raise self._busy_error()
+
+    def _busy_error(self) -> BusyError:
+        may_wait = self._backlog.may_wait(len(self._calls), current_time())
+        return BusyError(
+            f"{self.running} computations run and {self.waiting} wait; at most {self._workers} run and "
+            f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
+        )
 
     async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):

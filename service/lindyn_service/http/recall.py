@@ -1,8 +1,10 @@
-"""Bodies that were answered before: found by their bytes and answered from memory, without being parsed."""
+"""Bodies that were answered before, or that nobody has time for: found by their bytes, without being parsed."""
 
 import hashlib
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -11,9 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn.wire import npz
 from lindyn_service.answer import Answers
+from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import ServiceError
 from lindyn_service.http.body import JSON, whole_body
 from lindyn_service.http.headers import has_tag
+from lindyn_service.http.problems import problem_response
 from lindyn_service.http.record import Solved, note_answer
 from lindyn_service.settings import Settings
 from lindyn_service.tracing import name_route
@@ -35,7 +39,6 @@ class Known:
 
     key: str
     form: Format
-    route: object
     solved: Solved
 
 
@@ -44,6 +47,7 @@ class KnownBodies:
 
     def __init__(self) -> None:
         self._known: LRUCache[Words, Known] = LRUCache(MOST_BODIES)
+        self._asked: Counter[Words] = Counter()
 
     def get(self, words: Words) -> Known | None:
         """What these words ask for."""
@@ -53,50 +57,70 @@ class KnownBodies:
         """Only what asks for the same each time: a body without all its seeds asks for something new."""
         self._known[words] = known
 
+    @property
+    def asked(self) -> int:
+        """How many different ones somebody waits for."""
+        return len(self._asked)
+
+    def is_asked(self, words: Words) -> bool:
+        """Whether somebody waits for the same."""
+        return words in self._asked
+
+    @contextmanager
+    def asking(self, words: Words) -> Generator[None]:
+        """While somebody waits."""
+        self._asked[words] += 1
+        try:
+            yield
+        finally:
+            self._asked[words] -= 1
+            if not self._asked[words]:
+                del self._asked[words]
+
 
 class Recall:
     """Pure ASGI middleware inside `Access` and `Throttle`: answers what is known and still in memory.
 
-    All else goes on to the routes, with the body that was read, or with what went wrong at that, for them to raise.
+    All else goes on to the routes, with the body that was read, or with what went wrong at that, for them to raise; or
+    is turned away unread where far too many ask, unless the same is being answered.
 
     Args:
         app: the routes.
-        paths: that answer the same body the same way.
+        routes: by path, those that answer the same body the same way.
         settings: bounds of bodies.
     """
 
-    def __init__(self, app: ASGIApp, paths: frozenset[str], settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, routes: Mapping[str, object], settings: Settings) -> None:
         self._app = app
-        self._paths = paths
+        self._routes = routes
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._paths:
+        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in self._routes:
             await self._app(scope, receive, send)
             return
         media_type = _first(scope["headers"], b"content-type")
-        if media_type in _MEDIA_TYPES:
-            started = time.perf_counter()
-            try:
-                scope["state"]["body"] = await whole_body(receive, self._settings)
-            except (ServiceError, ClientDisconnect) as error:
-                scope["state"]["body"] = error
-            else:
-                if await self._answer(scope, media_type, started, send):
-                    return
-        await self._app(scope, receive, send)
+        if media_type not in _MEDIA_TYPES:
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        try:
+            body = scope["state"]["body"] = await whole_body(receive, self._settings)
+        except (ServiceError, ClientDisconnect) as error:
+            scope["state"]["body"] = error
+            await self._app(scope, receive, send)
+            return
+        words = scope["path"], media_type, _first(scope["headers"], b"accept"), hashlib.sha256(body).digest()
+        if not await self._answer(scope, words, started, send):
+            await self._pass_on(scope, words, receive, send)
 
-    async def _answer(self, scope: Scope, media_type: bytes, started: float, send: Send) -> bool:
-        state, application = scope["state"], scope["app"].state
-        digest = hashlib.sha256(state["body"]).digest()
-        words: Words = scope["path"], media_type, _first(scope["headers"], b"accept"), digest
+    async def _answer(self, scope: Scope, words: Words, started: float, send: Send) -> bool:
+        application = scope["app"].state
         known = application.bodies.get(words)
         if known is None:
-            state["words"] = words
             return False
-        scope["route"] = known.route
-        name_route(scope["method"], scope["path"])
+        self._name_route(scope)
         if has_tag(_first(scope["headers"], b"if-none-match").decode("latin-1"), known.key):
             await _send(send, 304, _common(known), b"")
             return True
@@ -110,6 +134,22 @@ class Recall:
         note_answer(scope, known.solved, "hit", read - started, seconds)
         await _send(send, 200, _of_hit(known, content, seconds), content)
         return True
+
+    async def _pass_on(self, scope: Scope, words: Words, receive: Receive, send: Send) -> None:
+        bodies: KnownBodies = scope["app"].state.bodies
+        engine: ProcessEngine = scope["app"].state.engine
+        busy = None if bodies.is_asked(words) else engine.turns_away(bodies.asked)
+        if busy is not None:
+            self._name_route(scope)
+            await problem_response(busy, scope["state"]["request_id"])(scope, receive, send)
+            return
+        scope["state"]["words"] = words
+        with bodies.asking(words):
+            await self._app(scope, receive, send)
+
+    def _name_route(self, scope: Scope) -> None:
+        scope["route"] = self._routes[scope["path"]]
+        name_route(scope["method"], scope["path"])
 
 
 def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:

@@ -56,7 +56,7 @@ async def serve(
     words = request.scope["state"].get("words")
     if words is not None and normal is asked:  # no seed was drawn
         bodies: KnownBodies = request.app.state.bodies
-        bodies.remember(words, Known(key, form, request.scope.get("route"), solved))
+        bodies.remember(words, Known(key, form, solved))
     return respond(answer, form)
 
 
