@@ -16,7 +16,7 @@ from jaxtyping import Float
 from lindyn_service.dynamics.echelon import Echelon, echelon
 from lindyn_service.dynamics.modes import Modes, modes
 from lindyn_service.dynamics.scaling import Scaled, scale
-from lindyn_service.dynamics.triangular import gram, inverse_root_by_qr, inverse_roots, times_transposed
+from lindyn_service.dynamics.triangular import gram, inverse_root_by_qr, inverse_roots, times_upper
 
 _BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
 _LARGEST_RATIO = 1e3  # of a column to its Cholesky pivot, up to which a squared matrix is trusted
@@ -66,10 +66,10 @@ class Solution:
         if not scaled.still:
             inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
         into, out = self._rotate(scaled)
-        return Factors(times_transposed(into, inverse_root), times_transposed(out, inverse_root))
+        return Factors(times_upper(into, inverse_root), times_upper(out, inverse_root))
 
     def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
-        """Inverses of the lower Cholesky factors of K^T K + diag(diagonal)^2, by the cheapest way that is safe."""
+        """Inverses of the upper Cholesky factors of K^T K + diag(diagonal)^2, by the cheapest way that is safe."""
         n_pivots = len(self.echelon.pivots)
         if scaled.still and self.echelon.lower.size * n_pivots <= _LARGEST_PRODUCTS:
             matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
