@@ -1,4 +1,4 @@
-# Words to try: install serve test figures faults fuzz sbom lint types demo bench openapi docs lock vendor scripts clean
+# Words to try: install serve test figures faults fuzz sbom lint types demo bench report openapi docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -6,7 +6,7 @@ WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures faults fuzz sbom lint types demo bench openapi docs lock vendor scripts clean
+.PHONY: help install serve test figures faults fuzz sbom lint types demo bench report openapi docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -74,6 +74,10 @@ bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memo
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/explorer.py
+
+report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
+	$(BIN)/python benchmarks/kernel.py --quick
+	$(BIN)/python benchmarks/serving.py --rounds 2 --requests 100
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.export > openapi/openapi.json

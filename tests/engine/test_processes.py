@@ -11,7 +11,7 @@ import psutil
 import pytest
 from anyio import to_process
 
-from lindyn_service.engine import processes
+from lindyn_service.engine import crew
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
@@ -190,9 +190,11 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
     async with ProcessEngine(1, 0, LONG) as engine, anyio.create_task_group() as tasks:
         pid = await engine.run(os.getpid)
         os.kill(pid, signal.SIGSTOP)
-        engine._starting += 1
-        engine._tasks.start_soon(engine._start)  # gets the idle worker, as it may when a call ends meanwhile
-        engine._touch_idle()
+        engine._crew._starting += 1
+        engine._crew._tasks.start_soon(
+            engine._crew._start
+        )  # gets the idle worker, as it may when a call ends meanwhile
+        engine._crew._touch_idle()
         tasks.start_soon(outcome.of, engine, os.getpid)
         await anyio.sleep(0.05)
         assert (engine.running, engine.waiting) == (0, 1)
@@ -203,7 +205,7 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
 
 @pytest.mark.usefixtures("light_libraries")
 async def test_idle_workers_are_kept_warm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(processes, "KEEP_WARM_SECONDS", 0.1)
+    monkeypatch.setattr(crew, "KEEP_WARM_SECONDS", 0.1)
     async with ProcessEngine(2, 0, LONG) as engine:
         both = await pids_of(engine, 2)
         entered = anyio.current_time()
@@ -224,9 +226,9 @@ async def test_an_idle_worker_that_hangs_is_replaced(
         hung = await engine.run(os.getpid)
         os.kill(hung, signal.SIGSTOP)
         with monkeypatch.context() as short:
-            short.setattr(processes, "START_SECONDS", 0.2)
-            engine._touch_idle()
-            await until(lambda: not engine._slots.available_tokens)
+            short.setattr(crew, "START_SECONDS", 0.2)
+            engine._crew._touch_idle()
+            await until(lambda: not engine._crew._slots.available_tokens)
             await anyio.wait_all_tasks_blocked()
         await until(lambda: not psutil.pid_exists(hung))
         assert await engine.run(os.getpid) != hung
@@ -237,7 +239,7 @@ async def test_an_idle_worker_that_hangs_is_replaced(
 async def test_a_failing_start_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(processes, "START_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(crew, "START_AGAIN_SECONDS", 0.05)
     warm_up = partial(workload.announce_unless_broken, str(tmp_path))
     async with ProcessEngine(1, 0, LONG, warm_up=warm_up) as engine:
         broken = tmp_path / "broken"
@@ -271,7 +273,7 @@ async def test_a_worker_that_always_dies_as_it_starts_is_one(tmp_path: Path) -> 
         async with ProcessEngine(1, 0, LONG, warm_up=partial(workload.die, str(tmp_path))):
             pass
     assert caught.group_contains(anyio.BrokenWorkerProcess)
-    assert len(pids_in(tmp_path)) == processes.START_ATTEMPTS
+    assert len(pids_in(tmp_path)) == crew.START_ATTEMPTS
 
 
 async def test_probe(tmp_path: Path) -> None:
