@@ -1,5 +1,10 @@
 """A service with keys: the page asks for one, uses it for all that it does, and keeps it to itself."""
 
+import os
+import re
+import subprocess
+import sys
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from support.browser import JOB_SECONDS, Explorer, until
@@ -62,6 +67,23 @@ def test_with_a_key_it_works(opened, key):
     until(explorer.page, f"{DRAWN} > 0")
     assert not explorer.page.evaluate(ASKED)
     assert explorer.page.evaluate("localStorage.length + document.cookie.length") == 0
+
+
+@pytest.mark.parametrize(("language", "program"), [("python", [sys.executable, "-"]), ("curl", ["/bin/sh"])])
+def test_code_takes_the_key_from_the_environment(opened, key, language, program):
+    explorer = opened()
+    give(explorer, key)
+    until(explorer.page, f"{DRAWN} > 0")
+    explorer.page.click("#code-open")
+    explorer.page.click(f"#tab-{language}")
+    code = explorer.page.inner_text("#code-text")
+    assert key not in code
+    environment = {**os.environ, "no_proxy": "*", "LINDYN_API_KEY": key}
+    with_key = subprocess.run(program, env=environment, input=code, capture_output=True, text=True, check=True)
+    assert "two layers" in with_key.stdout
+    del environment["LINDYN_API_KEY"]
+    without = subprocess.run(program, env=environment, input=code, capture_output=True, text=True, check=False)
+    assert re.search("needs a key|A key is needed", without.stdout + without.stderr)
 
 
 def test_sweeps_are_followed(opened, key):

@@ -1,6 +1,7 @@
 /** What is on the screen as code: the same request from Python and from a shell. */
 
 import { byId, save, toast } from "./dom.js";
+import { hasKey } from "./key.js";
 
 const MOST_CHARACTERS = 6_000; // of a request within the code; longer ones are a file beside it
 const FILE = "lindyn-request.json";
@@ -20,7 +21,7 @@ export function asPython(request, url) {
     ...(long ? ["import json", "from pathlib import Path", ""] : []),
     "import lindyn",
     "",
-    `with lindyn.Client("${url}") as c:`,
+    `with lindyn.Client("${url}") as c:${hasKey() ? "  # with the key in LINDYN_API_KEY" : ""}`,
     ...ask,
     "print(t)  # the method, why, and how exact",
     `print(t.quantities["${first}"])`,
@@ -40,7 +41,8 @@ export function asCurl(request, url) {
       : `--data '${JSON.stringify(request, null, 1)
           .replaceAll(/\n\s*(?=[-\d\]])/g, " ")
           .replaceAll("'", "'\\''")}'`;
-  return `curl ${url}/v1/trajectories \\\n  -H 'Content-Type: application/json' \\\n  ${data}\n`;
+  const key = hasKey() ? `  -H "Authorization: Bearer $LINDYN_API_KEY" \\\n` : "";
+  return `curl ${url}/v1/trajectories \\\n  -H 'Content-Type: application/json' \\\n${key}  ${data}\n`;
 }
 
 /**
