@@ -90,7 +90,8 @@ def _tree(random: Random, document: Json, other: Json) -> Json:
                 source, there = random.choice(elsewhere)
                 parent[name] = copy.deepcopy(source[there])
         case 6 if isinstance(parent, list):
-            parent[name:name] = [copy.deepcopy(parent[name])] * random.choice((1, 2, 50, 300))
+            # copies: what is one object in many places grows in all of them at the next change
+            parent[name:name] = [copy.deepcopy(parent[name]) for _ in range(random.choice((1, 2, 50, 300)))]
         case 6 | 7:
             fresh = random.choice(("more", "", "kind", "seed", "lam", "\0", "weights", "x" * 3000, "(grid)", "\ud800"))
             if isinstance(parent, dict):
