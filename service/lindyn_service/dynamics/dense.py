@@ -11,7 +11,7 @@ from lindyn_service.dynamics.exact import Solution
 from lindyn_service.dynamics.parts import DEGREE, Part, evaluated, parts
 from lindyn_service.dynamics.tasks import EPS
 
-_LEAST_WORK = 2000  # times of pivots, below which evaluation takes no longer than to see about interpolation
+_LEAST_WORK = 2500  # times of pivots, below which evaluation takes no longer than to see about interpolation
 _LARGEST_GROUP = 2**20  # entries, 8 megabytes
 _LARGEST_INTERVAL = 6 * 10**6  # entries, 48 megabytes, of which four copies are in memory
 _ROUNDING = 4 * EPS  # of an entry by evaluation, relative to the size of its terms
