@@ -36,12 +36,13 @@ def test_it_stays_short_while_somebody_is_refused():
     assert backlog.may_wait(WORKERS, 121) == LONGEST
 
 
-def test_when_all_is_done_a_burst_may_wait_again():
+def test_a_moment_without_calls_ends_no_overload():
+    """It may be a pause of this process, after which all who wait to be read come at once."""
     backlog = Backlog(WORKERS, LONGEST, LASTING)
     backlog.may_wait(0, 100)
     backlog.refuse(101)
-    assert backlog.may_wait(3, 101.5) == SHORT * WORKERS
-    assert backlog.may_wait(0, 101.6) == LONGEST
+    assert backlog.may_wait(0, 101.6) == SHORT * WORKERS
+    assert backlog.may_wait(0, 101 + LASTING) == LONGEST
 
 
 def test_never_more_than_was_set():
@@ -82,5 +83,3 @@ def test_nobody_is_turned_away_while_there_is_a_place():
     backlog.refuse(103)
     short = WORKERS + SHORT * WORKERS
     assert [backlog.turns_away(calls, 103) for calls in (1, short - 1, short)] == [False, False, True]
-    assert not backlog.turns_away(0, 103)
-    assert not backlog.turns_away(short, 103.01)  # all was done meanwhile

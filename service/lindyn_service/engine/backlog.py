@@ -38,8 +38,6 @@ class Backlog:
             calls: that run or wait.
             now: by a clock that nobody sets, in seconds.
         """
-        if calls == 0:
-            self._refused_at = -math.inf
         if calls <= self._workers:
             self._empty_at = now
         lasts = now - self._empty_at > self._lasting_seconds or self._refuses(now)
