@@ -1,6 +1,7 @@
 """Shapes in annotations are checked while tests run, and one BLAS thread computes, as in a worker process."""
 
 import os
+import signal
 
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -9,6 +10,9 @@ from jaxtyping import install_import_hook
 settings.register_profile("ci", derandomize=True)
 if os.environ.get("CI"):
     settings.load_profile("ci")
+
+# a shell that starts the suite in the background has it ignore Ctrl-C, and so would every process of a test
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 install_import_hook("lindyn_service.dynamics", "beartype.beartype")
 

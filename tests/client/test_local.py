@@ -20,12 +20,13 @@ BALANCED = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 0.5, "seed": 1}
 OWNER = """
 import time, lindyn
 client = lindyn.Client.local(workers=1)
-print("started", flush=True)
+said = "started"
 while True:
     try:
+        print(said, flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
-        print(client.about()["name"], flush=True)
+        said = client.about()["name"]
 """
 
 

@@ -20,6 +20,7 @@ def app() -> FastAPI:
     """The real application, not started: what needs a worker is tested in contract/ and live/."""
     app = create_app(Settings(max_body_bytes=1000, workers=1, embedded_cache=False))
     engine = ProcessEngine(workers=1, queue=0, deadline_seconds=1)
+    app.state.engine = engine
     app.state.answers = Answers(engine, MemoryCache(1000), None, Limits(1000, 1000, 1000, 1))
     return app
 
