@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from lindyn_service.cache.circuit import Circuit
 from lindyn_service.errors import RateLimitedError
+from lindyn_service.tally import counted
 
 _CIRCUIT_SECONDS = 1.0
 _AGAIN_SECONDS = 1
@@ -95,13 +96,8 @@ class Rates:
                 "be; wait for an answer before you send another",
                 _AGAIN_SECONDS,
             )
-        self._serving[name] += 1
-        try:
+        with counted(self._serving, name):
             yield
-        finally:
-            self._serving[name] -= 1
-            if not self._serving[name]:
-                del self._serving[name]
 
     async def _count(self, item: RateLimitItem, name: str, cost: int) -> bool:
         """Whether there is room for so much, which is then used; counted by this process where Redis cannot."""

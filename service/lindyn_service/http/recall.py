@@ -3,8 +3,8 @@
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from cachetools import LRUCache
@@ -20,6 +20,7 @@ from lindyn_service.http.headers import has_tag
 from lindyn_service.http.problems import problem_response
 from lindyn_service.http.record import Solved, note_answer
 from lindyn_service.settings import Settings
+from lindyn_service.tally import counted
 from lindyn_service.tracing import name_route
 from lindyn_service.translate.encode import Format
 
@@ -66,16 +67,9 @@ class KnownBodies:
         """Whether somebody waits for the same."""
         return words in self._asked
 
-    @contextmanager
-    def asking(self, words: Words) -> Generator[None]:
+    def asking(self, words: Words) -> AbstractContextManager[None]:
         """While somebody waits."""
-        self._asked[words] += 1
-        try:
-            yield
-        finally:
-            self._asked[words] -= 1
-            if not self._asked[words]:
-                del self._asked[words]
+        return counted(self._asked, words)
 
 
 class Recall:
