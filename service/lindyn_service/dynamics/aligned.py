@@ -1,6 +1,7 @@
 """Aligned networks: weights in the singular bases of the task, where each mode learns alone.
 
-A mode whose rows of w1 and w2 lie along one direction of the hidden space has two strengths, x of w1 and y of w2, and
+A mode whose rows of both layers lie along one direction of the hidden space has two strengths, x of the minor layer
+(w1 for lam >= 0, w2 for lam < 0) and y of the major one, and with |lam| for lam
 tau d(x, y)/dt = [[-lam/2, s], [s, lam/2]] (x, y) - (x^2 + y^2)/2 (x, y): the two-dimensional case of the exact
 solution. Arbitrarily small strengths keep their digits, also beside large ones.
 """
@@ -9,23 +10,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from lindyn_service.dynamics.coordinates import product_errors
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.exact import Factors
-from lindyn_service.dynamics.modes import Modes
-from lindyn_service.dynamics.scaling import phi
+from lindyn_service.dynamics.modes import Modes, diagonal
+from lindyn_service.dynamics.phi import phi
 
-TOLERANCE = 1e-13
-"""Largest angle off a right one between rows of different modes, and between rows of one, that counts as none."""
-
-_ROUNDINGS = 16  # a bound of the rounding error of a sum, in units of eps times the sum of the sizes of its terms
+_ROUNDINGS = 16  # of the size of a rounding error, up to which an angle or an overlap is none
 
 _LARGE, _FAR = 1e-3, 1e-1  # of lengths relative to the largest, and of cosines: by no rounding errors
 
 _BATCH_ENTRIES = 2**16  # as in `exact`
 _ENOUGH_GROWTH = 40.0  # e^40 times the size of a learned mode: beside its square float64 hides all else
 _ENOUGH_DECAY = 700.0
+_NEAR = 0.3  # of the strength of a mode: a distance that subtraction leaves all digits
+_LARGEST_EXPONENT = 345.0  # the square of e^345 is 1e299
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Pairs:
     """Two strengths for each mode, and their coordinates along the eigenvectors (p, q) and (q, -p).
 
     Attributes:
-        into: strengths x of the first layer.
-        out: strengths y of the second layer.
+        minor: strengths x of the minor layer.
+        major: strengths y of the major layer.
         p: first entry of the eigenvector that grows with kappa; the other decays with kappa.
         q: second entry.
         kappa: rates.
@@ -42,8 +43,8 @@ class Pairs:
         decay: q x - p y.
     """
 
-    into: Float[np.ndarray, " mode"]
-    out: Float[np.ndarray, " mode"]
+    minor: Float[np.ndarray, " mode"]
+    major: Float[np.ndarray, " mode"]
     p: Float[np.ndarray, " mode"]
     q: Float[np.ndarray, " mode"]
     kappa: Float[np.ndarray, " mode"]
@@ -65,7 +66,31 @@ class Pairs:
         norm = np.sqrt(1 + (grown**2 + self.decay**2) * (times[:, None] * phi(2 * phase)))
         left = np.exp(growth - 2 * phase)  # in units of the growth that is left out
         grown *= -np.expm1(-2 * phase)
-        return (self.into * left + self.p * grown) / norm, (self.out * left + self.q * grown) / norm
+        return (self.minor * left + self.p * grown) / norm, (self.major * left + self.q * grown) / norm
+
+    def errors(
+        self, times: Float[np.ndarray, " time"], products: Float[np.ndarray, "time mode"]
+    ) -> Float[np.ndarray, "time mode"]:
+        """Distances x y - s; small ones keep their digits.
+
+        With r = e^{-kappa t} / grow and h = t phi(2 kappa t) (1 + (decay r)^2) + r^2 the modes have, in coordinates of
+        the eigenvectors, the squares 1 / h, decay^2 grow^2 r^4 / h, and the product decay grow r^2 / h.
+
+        Args:
+            times: as for `at`.
+            products: x y at these.
+        """
+        s = 2 * self.kappa * self.p * self.q
+        distances = products - s
+        grows = self.grow != 0
+        exponent = -self.kappa * times[:, None] - np.log(np.where(grows, np.abs(self.grow), 1.0))
+        r = np.exp(2 * np.minimum(exponent, _LARGEST_EXPONENT))
+        settled = times[:, None] * phi(2 * self.kappa * times[:, None])
+        h = settled * (1 + self.decay**2 * r) + r
+        behind = r * (self.grow**2 - 2 * self.kappa * (1 + self.decay**2 * settled))
+        both = self.decay * self.grow * r
+        late = (self.p * self.q * (behind - both**2) + (self.q**2 - self.p**2) * both) / h
+        return np.where(grows & (np.abs(distances) < _NEAR * s), late, distances)
 
     def _enough(self) -> Float[np.ndarray, " mode"]:
         """Growth from where on a mode is learned to all digits; without overlap, until its weights vanish."""
@@ -120,20 +145,46 @@ class AlignedSolution:
     @property
     def initial_size(self) -> float:
         """Squared Frobenius norm of both layers at time 0, in squared units of the weights."""
-        return float(np.sum(self.pairs.into**2) + np.sum(self.pairs.out**2))
+        return float(np.sum(self.pairs.minor**2) + np.sum(self.pairs.major**2))
 
     def limit(self, tolerance: float) -> Factors:
         """Weights at t -> infinity, one time; rates below the tolerance times the largest one count as zero."""
-        pairs = self.pairs
-        grows = pairs.kappa > tolerance * np.max(pairs.kappa)
-        size = np.sign(pairs.grow) * np.sqrt(2 * np.where(grows, pairs.kappa, 0.0))
-        into, out = (pairs.p * size)[None], (pairs.q * size)[None]
-        return Factors(self._spread(into, len(self.modes.v)), self._spread(out, len(self.modes.u)))
+        size = np.sign(self.pairs.grow) * np.sqrt(2 * np.where(self._lasting(tolerance), self.pairs.kappa, 0.0))
+        return self._factors((self.pairs.p * size)[None], (self.pairs.q * size)[None])
+
+    def limit_errors(self, tolerance: float) -> Float[np.ndarray, "out rank"]:
+        """u^T (W - sigma_yx) v at t -> infinity: what is learned is learned exactly."""
+        learned = (self._lasting(tolerance) & (self.pairs.grow != 0))[: len(self.modes.s)]
+        return diagonal(np.where(learned, 0.0, -self.modes.s), (len(self.modes.u), len(self.modes.v)))
+
+    def _lasting(self, tolerance: float) -> Bool[np.ndarray, " pair"]:
+        return self.pairs.kappa > tolerance * np.max(self.pairs.kappa)
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Evaluate at a few times at once."""
-        x, y = self.pairs.at(times)
-        return Factors(self._spread(x, len(self.modes.v)), self._spread(y, len(self.modes.u)))
+        return self._factors(*self.pairs.at(times))
+
+    def errors(
+        self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out rank"]
+    ) -> Float[np.ndarray, "time out rank"]:
+        """Distances u^T (W - sigma_yx) v from the task; small ones keep their digits.
+
+        Args:
+            times: a few, in units of the time constant.
+            functions: u^T W v at these.
+        """
+        m = len(self.modes.s)
+        errors = functions.copy()
+        strengths = np.zeros((len(times), len(self.pairs.kappa)))
+        strengths[:, :m] = np.einsum("tii->ti", functions[:, :m, :m])
+        np.einsum("tii->ti", errors[:, :m, :m])[:] = self.pairs.errors(times, strengths)[:, :m]
+        return errors
+
+    def _factors(
+        self, minor: Float[np.ndarray, "time pair"], major: Float[np.ndarray, "time pair"]
+    ) -> Factors:
+        into, out = (major, minor) if self.modes.exchanged else (minor, major)
+        return Factors(self._spread(into, len(self.modes.v)), self._spread(out, len(self.modes.u)))
 
     def _spread(self, strengths: Float[np.ndarray, "time pair"], n_rows: int) -> Float[np.ndarray, "time row column"]:
         """Put the strength of each column in the row of its pair."""
@@ -160,11 +211,11 @@ def aligned_strengths(
     Source: Saxe et al. (2014), arXiv 1312.6120, for lam = 0, and thesis Theorem 3.2.1 with the exponent
     sgn(lam) K t / tau and the denominators sqrt(lam^2 + 4 a^2) + |lam|; evaluated as in `Pairs.at`.
     """
-    x, y = _layers(a0, lam)
-    # layers of opposite signs nearly cancel: y^2 - x^2 = lam
-    total = np.divide(lam, y - x, out=x + y, where=a0 < 0)
-    into, out = _pairs(s, lam, x, y, total).at(times)
-    return into * out
+    x, y = _layers(a0, abs(lam))
+    # layers of opposite signs nearly cancel: y^2 - x^2 = |lam|
+    total = np.divide(abs(lam), y - x, out=x + y, where=a0 < 0)
+    minor, major = _pairs(s, abs(lam), x, y, total).at(times)
+    return minor * major
 
 
 def aligned(
@@ -195,12 +246,14 @@ def aligned(
     if signs[0] is None or signs[1] is None:
         return None
     x, y = signs[0] * first.lengths, signs[1] * second.lengths
+    if modes.exchanged:
+        x, y = y, x
     s = np.concatenate([modes.s, np.zeros(wider - shared)])
-    pairs, rounding = _pairs(s, modes.lam, x, y, x + y), first.errors + second.errors
+    pairs, rounding = _pairs(s, abs(modes.lam), x, y, x + y), first.errors + second.errors
     columns = np.flatnonzero((x != 0) | (y != 0))
     return AlignedSolution(
         modes=modes,
-        pairs=replace(pairs, grow=np.where(np.abs(pairs.grow) <= rounding, 0.0, pairs.grow)),
+        pairs=replace(pairs, grow=np.where(np.abs(pairs.grow) <= _ROUNDINGS * rounding, 0.0, pairs.grow)),
         columns=columns,
         # weights of zero have one column of zeros, as in `exact`
         directions=directions[columns] if len(columns) else np.zeros((1, len(w1))),
@@ -220,7 +273,7 @@ class _Rows:
     @property
     def doubt(self) -> Float[np.ndarray, " row"]:
         """Largest angle by rounding."""
-        return TOLERANCE + self.errors / np.where(self.lengths > 0, self.lengths, 1.0)
+        return _ROUNDINGS * (EPS + self.errors / np.where(self.lengths > 0, self.lengths, 1.0))
 
     def lengthened(self, n_rows: int) -> "_Rows":
         """With rows of zeros at the end."""
@@ -235,9 +288,9 @@ def _rows(basis: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row h
     As far as columns of the basis are not orthogonal, they see each other's rows too.
     """
     units, lengths = _units(basis.T @ weights)
-    errors = _ROUNDINGS * EPS * _units(np.abs(basis.T) @ np.abs(weights))[1]
-    errors += 2 * np.abs(basis.T @ basis - np.eye(len(basis))) @ lengths
-    present = lengths > errors
+    errors = product_errors(basis, weights)
+    errors += np.abs(basis.T @ basis - np.eye(len(basis))) @ lengths
+    present = lengths > _ROUNDINGS * errors
     return _Rows(units * present[:, None], lengths * present, errors)
 
 
@@ -275,10 +328,9 @@ def _sign_along(directions: Float[np.ndarray, "row hidden"], rows: _Rows) -> Flo
 def _layers(
     strengths: Float[np.ndarray, " mode"], lam: float
 ) -> tuple[Float[np.ndarray, " mode"], Float[np.ndarray, " mode"]]:
-    """Strengths of both layers from those of their product; the smaller by division, so that nothing cancels."""
-    larger = np.sqrt(np.hypot(strengths, lam / 2) + abs(lam) / 2)
-    smaller = np.divide(strengths, larger, out=np.zeros_like(larger), where=larger > 0)
-    return (smaller, larger) if lam >= 0 else (larger, smaller)
+    """Strengths of both layers from those of their product; the minor one by division, so that nothing cancels."""
+    major = np.sqrt(np.hypot(strengths, lam / 2) + lam / 2)
+    return np.divide(strengths, major, out=np.zeros_like(major), where=major > 0), major
 
 
 def _pairs(
@@ -288,13 +340,13 @@ def _pairs(
     y: Float[np.ndarray, " mode"],
     total: Float[np.ndarray, " mode"],
 ) -> Pairs:
-    """Pairs of modes s from the strengths of the layers and their sum.
+    """Pairs of modes s from the strengths of the layers and their sum, for lam >= 0.
 
-    The growing eigenvector lies along the layers of the learned mode; p x + q y is written as in `modes.project`.
+    The growing eigenvector lies along the layers of the learned mode; p x + q y is written as in `Modes.grow`.
     """
     kappa = np.hypot(s, lam / 2)
     p, q = (np.where(kappa > 0, layer, 1.0) for layer in _layers(s, lam))
     norm = np.hypot(p, q)
     p, q = p / norm, q / norm
     gap = np.divide(lam, 2 * kappa * (p + q), out=np.zeros_like(kappa), where=kappa > 0)
-    return Pairs(x, y, p, q, kappa, grow=p * total + gap * y, decay=p * (x - y) + gap * x)
+    return Pairs(x, y, p, q, kappa, grow=p * total + gap * y, decay=q * x - p * y)

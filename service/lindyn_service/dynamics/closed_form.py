@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.aligned import AlignedSolution, aligned
-from lindyn_service.dynamics.echelon import echelon
+from lindyn_service.dynamics.coordinates import coordinates
 from lindyn_service.dynamics.exact import Solution
 from lindyn_service.dynamics.modes import modes
 
@@ -31,4 +31,4 @@ def closed_form(
     Source: Domine et al. (2025), arXiv 2409.14623, aligned and unaligned networks; docs/theory.md, sections 2 and 3.
     """
     basis = modes(sigma_yx, lam)
-    return aligned(basis, w1, w2) or Solution(basis, echelon(basis.project(w1, w2)))
+    return aligned(basis, w1, w2) or Solution(basis, coordinates(basis, w1, w2))

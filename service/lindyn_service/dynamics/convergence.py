@@ -1,16 +1,17 @@
 """Where the exact solution ends, without going to large times, and when it gets there."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.optimize import brentq
 
 from lindyn_service.dynamics.aligned import AlignedSolution
 from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.exact import Factors, Solution
+from lindyn_service.dynamics.modes import diagonal
 
 _EQUAL = 8 * EPS  # of the largest one: spread of equal singular values by rounding, and of their squares
 _MOST_DOUBLINGS = 200  # 1e60 time constants of the fastest motion
@@ -38,11 +39,30 @@ def converged(solution: ClosedForm) -> Factors:
         return solution.limit(_EQUAL)
     modes = solution.modes
     limit = _limit_along_eigenvectors(solution)
-    m, n_in, n_rows = len(modes.s), len(modes.v), len(limit)
+    m, n_rows = len(modes.s), len(limit)
     growing, extra = limit[:m], limit[m : n_rows - m]
-    into = np.concatenate([modes.p[:, None] * growing, extra[: n_in - m]])
-    out = np.concatenate([modes.q[:, None] * growing, extra[n_in - m :]])
+    minor = np.concatenate([modes.p[:, None] * growing, extra[: modes.n_minor - m]])
+    major = np.concatenate([modes.q[:, None] * growing, extra[: modes.n_major - m]])
+    into, out = (major, minor) if modes.exchanged else (minor, major)
     return Factors(into[None], out[None])
+
+
+def limit_errors(solution: ClosedForm) -> Float[np.ndarray, "out rank"]:
+    """u^T (W - sigma_yx) v at t -> infinity; what is learned is learned exactly.
+
+    Args:
+        solution: the problem.
+
+    Source: as for `converged`.
+    """
+    if isinstance(solution, AlignedSolution):
+        return solution.limit_errors(_EQUAL)
+    errors = _functions(converged(solution))[0] - _task(solution)
+    for group, columns in _groups(solution):
+        modes = group[group < len(solution.modes.s)]
+        if len(columns) == len(group):
+            errors[modes] = errors[:, modes] = 0.0
+    return errors
 
 
 def excess_loss_at(solution: ClosedForm, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
@@ -50,10 +70,10 @@ def excess_loss_at(solution: ClosedForm, times: Float[np.ndarray, " time"]) -> F
 
     Source: Domine et al. (2025), arXiv 2409.14623, loss with white inputs.
     """
-    task = _task(solution)
     losses = np.empty(len(times))
     for part, factors in solution.batches(times):
-        losses[part] = 0.5 * _distances(factors, task) ** 2
+        errors = solution.errors(times[part], _functions(factors))
+        losses[part] = 0.5 * np.einsum("tij,tij->t", errors, errors)
     return losses
 
 
@@ -77,7 +97,7 @@ def convergence_time(solution: ClosedForm, tolerance: float) -> float | None:
 
     if excess(0.0) <= tolerance:
         return 0.0
-    if 0.5 * _distances(converged(solution), _task(solution))[0] ** 2 > tolerance:
+    if 0.5 * float(np.sum(limit_errors(solution) ** 2)) > tolerance:
         return None
 
     before, after = 0.0, 1 / fastest_rate(solution)
@@ -126,18 +146,24 @@ def fastest_rate(solution: ClosedForm) -> float:
 
 def _limit_along_eigenvectors(solution: Solution) -> Float[np.ndarray, "row pivot"]:
     """A factor of P at infinity in the eigenbasis of F; only rows of positive eigenvalues have entries."""
-    f, excess, reduced = solution.modes.eigenvalues, solution.modes.excess, solution.echelon
-    tolerance = _EQUAL * f[0]
+    f, reduced = solution.modes.eigenvalues, solution.echelon
     limit = np.zeros((len(f), max(1, len(reduced.pivots))))
-    growing = f > tolerance
+    for group, columns in _groups(solution):
+        basis, _ = np.linalg.qr(reduced.lower[np.ix_(group, columns)])
+        limit[np.ix_(group, columns)] = np.sqrt(2 * f[group, None]) * basis
+    return limit
+
+
+def _groups(solution: Solution) -> Iterator[tuple[Int[np.ndarray, " row"], Int[np.ndarray, " column"]]]:
+    """Rows of equal positive eigenvalues, with the columns whose pivots they are, where there are some."""
+    f, excess, pivots = solution.modes.eigenvalues, solution.modes.excess, solution.echelon.pivots
+    growing = f > _EQUAL * f[0]
     falls = (excess[:-1] - excess[1:] > _EQUAL * excess[0]) | (growing[:-1] & ~growing[1:])
     bounds = np.flatnonzero(falls) + 1
     for start, stop in zip([0, *bounds], [*bounds, len(f)], strict=True):
-        columns = np.flatnonzero((reduced.pivots >= start) & (reduced.pivots < stop))
+        columns = np.flatnonzero((pivots >= start) & (pivots < stop))
         if growing[start] and len(columns):
-            basis, _ = np.linalg.qr(reduced.lower[start:stop, columns])
-            limit[start:stop, columns] = np.sqrt(2 * f[start:stop, None]) * basis
-    return limit
+            yield np.arange(start, stop), columns
 
 
 def _functions(factors: Factors) -> Float[np.ndarray, "time out in"]:
@@ -151,10 +177,7 @@ def _distances(factors: Factors, target: Float[np.ndarray, "out in"]) -> Float[n
 
 def _task(solution: ClosedForm) -> Float[np.ndarray, "out in"]:
     """The task in its singular bases."""
-    modes = solution.modes
-    task = np.zeros((len(modes.u), len(modes.v)))
-    np.fill_diagonal(task, modes.s)
-    return task
+    return diagonal(solution.modes.s, (len(solution.modes.u), len(solution.modes.v)))
 
 
 def _doublings(solution: ClosedForm) -> list[float]:

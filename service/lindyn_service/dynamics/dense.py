@@ -16,14 +16,25 @@ _LARGEST_GROUP = 2**20  # entries, 8 megabytes
 _LARGEST_INTERVAL = 6 * 10**6  # entries, 48 megabytes, of which four copies are in memory
 _ROUNDING = 4 * EPS  # of an entry by evaluation, relative to the size of its terms
 _WORSE = 8.0  # than the rounding errors of evaluation
-_RELATIVE = 1e-13  # error of the excess loss that needs no excuse
+_RELATIVE = 1e-13  # relative error of the excess loss that is always accepted
 _LAST_ONES = coefficients(DEGREE, np.arange(DEGREE - 4.0, DEGREE))  # they show what is left out
 
 
-def dense(
-    solution: Solution, times: Float[np.ndarray, " time"]
-) -> Iterator[tuple[Part, Float[np.ndarray, "node out rank"]]]:
-    """Evaluate the network function u^T W v at the times asked, or at Chebyshev nodes where these are fewer.
+@dataclass(frozen=True)
+class Values:
+    """At the times of a part, or at its nodes.
+
+    Attributes:
+        functions: network function u^T W v.
+        errors: its distance u^T (W - sigma_yx) v from the task, of which small ones have all their digits.
+    """
+
+    functions: Float[np.ndarray, "node out rank"]
+    errors: Float[np.ndarray, "node out rank"]
+
+
+def dense(solution: Solution, times: Float[np.ndarray, " time"]) -> Iterator[tuple[Part, Values]]:
+    """Evaluate the network function at the times asked, or at Chebyshev nodes where these are fewer.
 
     Interpolation has to know loss and network function between the nodes as they are known by evaluation: the
     coefficients must have decayed to rounding errors, and no values of an interval may be so much larger than others
@@ -34,7 +45,7 @@ def dense(
         times: ascending, in units of the time constant.
 
     Returns:
-        Parts of the times, in any order, each with the function at its nodes.
+        Parts of the times, in any order, each with the values at its nodes.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: the coefficients of an
     analytic function decay geometrically.
@@ -48,11 +59,11 @@ def dense(
     while waiting:
         left: list[Part] = []
         for group in _groups(sorted(waiting, key=_is_interpolated), room):
-            for part, strengths in _evaluate(solution, times, group):
-                if strengths is None:
+            for part, values in _evaluate(solution, times, group):
+                if values is None:
                     left += part.halves(times, room)
                 else:
-                    yield part, strengths
+                    yield part, values
         waiting = left
 
 
@@ -75,59 +86,57 @@ def _groups(waiting: Iterable[Part], room: int) -> Iterator[list[Part]]:
 
 def _evaluate(
     solution: Solution, times: Float[np.ndarray, " time"], group: list[Part]
-) -> Iterator[tuple[Part, Float[np.ndarray, "node out rank"] | None]]:
+) -> Iterator[tuple[Part, Values | None]]:
     """Parts that are interpolated come last; they get None where that is not as good as evaluation."""
     asked = np.concatenate([times[p.times] if p.interval is None else p.interval.times for p in group])
     n_interpolated = sum(map(_is_interpolated, group))
     n_straight = len(asked) - n_interpolated * (DEGREE + 1)
-    strengths = np.empty((len(asked), len(solution.modes.u), len(solution.modes.v)))
-    out_norms, in_norms = np.empty(strengths.shape[:2]), np.empty((len(asked), strengths.shape[2]))
+    functions = np.empty((len(asked), len(solution.modes.u), len(solution.modes.v)))
+    errors = np.empty_like(functions)
+    out_norms, in_norms = np.empty(functions.shape[:2]), np.empty((len(asked), functions.shape[2]))
     for batch, factors in solution.batches(asked):
-        np.matmul(factors.out, factors.into.transpose(0, 2, 1), out=strengths[batch])
+        np.matmul(factors.out, factors.into.transpose(0, 2, 1), out=functions[batch])
+        errors[batch] = solution.errors(asked[batch], functions[batch])
         if n_straight < batch.start + len(factors.out):
             out_norms[batch] = _norms(factors.out)
             in_norms[batch] = _norms(factors.into)
     good = np.ones(len(group), dtype=bool)
     if n_interpolated:
-        nodes = (
-            array[n_straight:].reshape(n_interpolated, DEGREE + 1, -1) for array in (strengths, out_norms, in_norms)
-        )
-        good[-n_interpolated:] = _Nodes(*nodes).as_good_as_evaluation(solution.modes.s)
+        arrays = (functions, errors, out_norms, in_norms)
+        nodes = (array[n_straight:].reshape(n_interpolated, DEGREE + 1, -1) for array in arrays)
+        good[-n_interpolated:] = _Nodes(*nodes).as_good_as_evaluation()
     first = 0
     for part, is_good in zip(group, good, strict=True):
-        yield part, strengths[first : first + part.n_nodes] if is_good else None
+        own = slice(first, first + part.n_nodes)
+        yield part, Values(functions[own], errors[own]) if is_good else None
         first += part.n_nodes
 
 
 @dataclass(frozen=True)
 class _Nodes:
-    """The network function, flat, at the nodes of intervals; its entries are sums of terms of the sizes out x into."""
+    """Values, flat, at the nodes of intervals; entries of the function are sums of terms of the sizes out x into."""
 
-    strengths: Float[np.ndarray, "interval node out_rank"]
+    functions: Float[np.ndarray, "interval node out_rank"]
+    errors: Float[np.ndarray, "interval node out_rank"]
     out: Float[np.ndarray, "interval node out"]
     into: Float[np.ndarray, "interval node rank"]
 
-    def as_good_as_evaluation(self, s: Float[np.ndarray, " mode"]) -> Bool[np.ndarray, " interval"]:
+    def as_good_as_evaluation(self) -> Bool[np.ndarray, " interval"]:
         """Whether neither the function nor the loss loses digits between the nodes."""
-        tail = np.abs(_LAST_ONES @ self.strengths).max(axis=1)
+        tail = np.abs(_LAST_ONES @ self.functions).max(axis=1)
         out, into = self.out.max(axis=1), self.into.max(axis=1)
         doubt = _ROUNDING * (out[:, :, None] * into[:, None, :]).reshape(tail.shape)
         decayed = tail.max(axis=1) <= _WORSE * doubt.max(axis=1)
         doubt += tail
         rounding = _ROUNDING * np.sqrt(_squares(self.out) * _squares(self.into))
         function = np.sqrt(_squares(doubt))[:, None] <= _WORSE * rounding
-        error = self._error(s)
-        certain = _RELATIVE * _squares(error)
-        np.abs(error, out=error)
-        weighted = np.matmul(error.reshape(*self.out.shape, -1), self.into[..., None])[..., 0]
-        loss = (error @ doubt[:, :, None])[..., 0] <= _WORSE * _ROUNDING * np.vecdot(weighted, self.out) + certain
-        return decayed & np.all(function & loss, axis=1)
+        return decayed & np.all(function, axis=1) & self._losses()
 
-    def _error(self, s: Float[np.ndarray, " mode"]) -> Float[np.ndarray, "interval node out_rank"]:
-        error = self.strengths.copy()
-        diagonal = np.arange(len(s)) * (self.into.shape[2] + 1)
-        error[:, :, diagonal] -= s
-        return error
+    def _losses(self) -> Bool[np.ndarray, " interval"]:
+        """Whether the loss keeps its digits, which may be small beside those of the function."""
+        size = np.abs(self.errors)
+        doubt = np.abs(_LAST_ONES @ self.errors).max(axis=1) + _ROUNDING * size.max(axis=1)
+        return np.all(2 * (size @ doubt[:, :, None])[..., 0] <= _RELATIVE * _squares(self.errors), axis=1)
 
 
 def _norms(rows: Float[np.ndarray, "time row column"]) -> Float[np.ndarray, "time row"]:

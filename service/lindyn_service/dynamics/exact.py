@@ -13,14 +13,15 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.echelon import Echelon, echelon
-from lindyn_service.dynamics.modes import Modes, modes
-from lindyn_service.dynamics.scaling import Scaled, scale
-from lindyn_service.dynamics.triangular import gram, inverse_root_by_qr, inverse_roots, times_upper
+from lindyn_service.dynamics.coordinates import Coordinates, coordinates
+from lindyn_service.dynamics.echelon import Echelon
+from lindyn_service.dynamics.late import Late, late
+from lindyn_service.dynamics.modes import Modes, diagonal, modes
+from lindyn_service.dynamics.scaling import Scaled, in_units_of_growth, n_still, unscaled
+from lindyn_service.dynamics.triangular import gram, safe_inverse_roots, times_upper
 
 _BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
-_LARGEST_RATIO = 1e3  # of a column to its Cholesky pivot, up to which a squared matrix is trusted
-_LARGEST_RATIO_OF_BLOCKS = 30.0  # the same where blocks are inverted, or rows are not rounded before they are squared
+_NEAR = 0.3  # of the size of the task: a distance that subtraction leaves all digits
 _NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
 _LARGEST_PRODUCTS = 2**17  # entries, a megabyte: beyond, a matrix product for each time is faster
 
@@ -36,13 +37,22 @@ class Factors:
     into: Float[np.ndarray, "time in hidden"]
     out: Float[np.ndarray, "time out hidden"]
 
+    def followed_by(self, later: "Factors") -> "Factors":
+        """The same with more times at the end."""
+        return Factors(np.concatenate([self.into, later.into]), np.concatenate([self.out, later.out]))
+
 
 @dataclass(frozen=True)
 class Solution:
     """A problem solved once, to be evaluated at many times; times are in units of the time constant."""
 
     modes: Modes
-    echelon: Echelon
+    start: Coordinates
+
+    @property
+    def echelon(self) -> Echelon:
+        """Of the initial weights along the eigenvectors of F."""
+        return self.start.echelon
 
     @property
     def initial_size(self) -> float:
@@ -50,39 +60,57 @@ class Solution:
         return float(np.sum(self.echelon.lower**2))
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
-        """Evaluate at non-negative times, in batches that fit a core's cache."""
+        """Evaluate at ascending, non-negative times, in batches that fit a core's cache."""
         size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
         for start in range(0, len(times), size):
             part = slice(start, start + size)
             yield part, self.at(times[part])
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
-        """Evaluate at a few times at once."""
+        """Evaluate at a few ascending times at once; the values at one do not depend on the others."""
         if not len(self.echelon.pivots):
             # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
             return Factors(np.zeros((len(times), len(self.modes.v), 1)), np.zeros((len(times), len(self.modes.u), 1)))
-        scaled = scale(self.modes, self.echelon, times)
+        n = n_still(self.modes, self.start, times)
+        if n == len(times):
+            return self._factors(unscaled(self.modes, self.start, times))
+        late = self._factors(in_units_of_growth(self.modes, self.start, times[n:]))
+        return self._factors(unscaled(self.modes, self.start, times[:n])).followed_by(late) if n else late
+
+    def errors(
+        self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out rank"]
+    ) -> Float[np.ndarray, "time out rank"]:
+        """Distances u^T (W - sigma_yx) v from the task; small ones keep their digits.
+
+        Args:
+            times: as for `at`.
+            functions: u^T W v at these.
+        """
+        distances = functions - diagonal(self.modes.s, functions.shape[1:])
+        near = np.linalg.norm(distances, axis=(1, 2)) < _NEAR * np.linalg.norm(self.modes.s)
+        if len(self.echelon.pivots) and np.any(near):
+            distances[near] = self._late.errors(times[near])
+        return distances
+
+    @cached_property
+    def _late(self) -> Late:
+        return late(self.modes, self.echelon)
+
+    def _factors(self, scaled: Scaled) -> Factors:
         inverse_root = self._inverse_roots(scaled)
         if not scaled.still:
             inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
-        into, out = self._rotate(scaled)
-        return Factors(times_upper(into, inverse_root), times_upper(out, inverse_root))
+        minor, major = (times_upper(rows, inverse_root) for rows in self._sides(scaled))
+        return Factors(major, minor) if self.modes.exchanged else Factors(minor, major)
 
     def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
-        """Inverses of the upper Cholesky factors of K^T K + diag(diagonal)^2, by the cheapest way that is safe."""
+        """Inverses of the upper Cholesky factors of K^T K + diag(diagonal)^2."""
         n_pivots = len(self.echelon.pivots)
         if scaled.still and self.echelon.lower.size * n_pivots <= _LARGEST_PRODUCTS:
             matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
         else:
             matrices = gram(scaled.gram_root)
-        found, ratio = inverse_roots(matrices, scaled.diagonal)
-        if ratio.max() > _LARGEST_RATIO_OF_BLOCKS:
-            doubtful = np.flatnonzero(ratio > _LARGEST_RATIO_OF_BLOCKS)
-            roots, diagonal = scaled.gram_root[doubtful], scaled.diagonal[doubtful]
-            found[doubtful], ratio[doubtful] = inverse_roots(gram(roots), diagonal, careful=True)
-            for i in np.flatnonzero(ratio > _LARGEST_RATIO):
-                found[i] = inverse_root_by_qr(scaled.gram_root[i], scaled.diagonal[i])
-        return found
+        return safe_inverse_roots(matrices, scaled.diagonal, lambda times: scaled.gram_root[times])
 
     @cached_property
     def _products(self) -> Float[np.ndarray, "row pivot_squared"]:
@@ -92,36 +120,40 @@ class Solution:
 
     @cached_property
     def _pairs(self) -> Float[np.ndarray, "mode 2 pivot"]:
-        """The two rows of each mode in the echelon form, which grow and decay."""
-        lower, m = self.echelon.lower, len(self.modes.s)
-        return np.stack([lower[:m], lower[len(lower) - m :][::-1]], axis=1)
+        """Of each mode the row that grows, and that of the minor layer."""
+        return np.stack([self.echelon.lower[: len(self.modes.s)], self.start.minor], axis=1)
 
-    def _rotate(self, scaled: Scaled) -> tuple[Float[np.ndarray, "time in pivot"], Float[np.ndarray, "time out pivot"]]:
-        """Weigh the rows; go from eigenvectors of F to singular vectors of the task."""
-        m, n_in, n_rows = len(self.modes.s), len(self.modes.v), len(self.echelon.lower)
-        y, weights = scaled.y, scaled.row_weights
-        grow, decay = weights[:, :m], weights[:, n_rows - m :][:, ::-1]
-        p, q = self.modes.p, self.modes.q
-        into = np.empty((len(weights), n_in, y.shape[2]))
-        out = np.empty((len(weights), n_rows - n_in, y.shape[2]))
+    def _sides(
+        self, scaled: Scaled
+    ) -> tuple[Float[np.ndarray, "time minor pivot"], Float[np.ndarray, "time major pivot"]]:
+        """Both layers in singular vectors of the task, before the columns are normalised.
+
+        A mode with the rows g, which grows, and x of the minor layer has in the minor layer
+        p (e^{kappa t} - e^{-kappa t}) g + e^{-kappa t} x; the same with y = (g - p x) / q is its major layer.
+        """
+        basis, m = self.modes, len(self.modes.s)
+        minor = np.empty((len(scaled.left), basis.n_minor, scaled.y.shape[2]))
+        major = np.empty((len(scaled.left), basis.n_major, scaled.y.shape[2]))
+        ratio = basis.p / basis.q
         combine = self._combine_still if scaled.still else _combine
-        combine(p * grow, q * decay, y, into[:, :m])
-        combine(q * grow, -p * decay, y, out[:, :m])
-        if n_rows > 2 * m:
-            extra = into[:, m:] if n_in > m else out[:, m:]
-            np.multiply(y[:, m : n_rows - m], weights[:, m : n_rows - m, None], out=extra)
-        return into, out
+        combine(basis.p * scaled.growth * scaled.gone, scaled.left, scaled, minor[:, :m])
+        growing = basis.q * scaled.growth * (1 + (ratio * scaled.left) ** 2)
+        combine(growing, -ratio * scaled.left, scaled, major[:, :m])
+        if scaled.extra.shape[1]:
+            wider = major if basis.n_major > m else minor
+            np.multiply(scaled.y[:, m : scaled.y.shape[1] - m], scaled.extra[:, :, None], out=wider[:, m:])
+        return minor, major
 
     def _combine_still(
         self,
-        grow: Float[np.ndarray, "time mode"],
-        decay: Float[np.ndarray, "time mode"],
-        _: Float[np.ndarray, "1 row pivot"],
+        growing: Float[np.ndarray, "time mode"],
+        staying: Float[np.ndarray, "time mode"],
+        _: Scaled,
         out: Float[np.ndarray, "time mode pivot"],
     ) -> None:
         """As `_combine`, by a matrix product for each mode."""
-        weights = np.empty((grow.shape[1], len(grow), 2))
-        weights[:, :, 0], weights[:, :, 1] = grow.T, decay.T
+        weights = np.empty((growing.shape[1], len(growing), 2))
+        weights[:, :, 0], weights[:, :, 1] = growing.T, staying.T
         np.matmul(weights, self._pairs, out=out.transpose(1, 0, 2))
 
 
@@ -145,16 +177,15 @@ def solve(
     Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738; Domine et al. (2025), arXiv 2409.14623.
     """
     basis = modes(sigma_yx, lam)
-    return Solution(basis, echelon(basis.project(w1, w2)))
+    return Solution(basis, coordinates(basis, w1, w2))
 
 
 def _combine(
-    grow: Float[np.ndarray, "time mode"],
-    decay: Float[np.ndarray, "time mode"],
-    y: Float[np.ndarray, "time row pivot"],
+    growing: Float[np.ndarray, "time mode"],
+    staying: Float[np.ndarray, "time mode"],
+    scaled: Scaled,
     out: Float[np.ndarray, "time mode pivot"],
 ) -> None:
-    """Weigh and add the two rows of each mode, which grow and decay."""
-    m = out.shape[1]
-    np.multiply(grow[:, :, None], y[:, :m], out=out)
-    out += decay[:, :, None] * y[:, y.shape[1] - m :][:, ::-1]
+    """Weigh and add the two rows of each mode, the one that grows and the one of the minor layer."""
+    np.multiply(growing[:, :, None], scaled.y[:, : out.shape[1]], out=out)
+    out += staying[:, :, None] * scaled.minor

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.balance import broken_inequality
-from lindyn_service.dynamics.scaling import phi
+from lindyn_service.dynamics.phi import phi
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -4,10 +4,11 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 from lindyn_service.dynamics.aligned import AlignedSolution
 from lindyn_service.dynamics.closed_form import ClosedForm
-from lindyn_service.dynamics.echelon import EPS
+from lindyn_service.dynamics.tasks import EPS
 
 
 @dataclass(frozen=True)
@@ -42,13 +43,13 @@ def reach(solution: ClosedForm) -> Reach:
         return _of_aligned(solution, task_rank)
     reduced = solution.echelon
     missed = tuple(int(i) for i in reduced.unreached if i < task_rank)
-    overlaps = reduced.remainders[reduced.pivots]
+    growing = reduced.pivots[modes.eigenvalues[reduced.pivots] > 0]
     return Reach(
         task_rank=task_rank,
         reached=int(np.count_nonzero(reduced.pivots < task_rank)),
         missed=missed,
-        smallest_overlap=float(np.min(overlaps)) / reduced.rounding if len(overlaps) else None,
-        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.rounding) if missed else None,
+        smallest_overlap=_smallest(reduced.remainders[growing], reduced.doubts[growing]),
+        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.doubts[missed[0]]) if missed else None,
     )
 
 
@@ -63,6 +64,12 @@ def _of_aligned(solution: AlignedSolution, task_rank: int) -> Reach:
         smallest_overlap=solution.smallest_overlap,
         rounding_time=_rounding_time(float(kappa[missed[0]]), float(rounding[missed[0]])) if missed else None,
     )
+
+
+def _smallest(overlaps: Float[np.ndarray, " pivot"], doubts: Float[np.ndarray, " pivot"]) -> float | None:
+    """Overlap in units of its rounding error; None where there are none, or all are exact."""
+    inexact = doubts > 0
+    return float(np.min(overlaps[inexact] / doubts[inexact])) if np.any(inexact) else None
 
 
 def _rounding_time(rate: float, overlap: float) -> float | None:

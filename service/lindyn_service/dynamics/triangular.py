@@ -1,10 +1,14 @@
 """Inverse roots of batches of symmetric positive definite matrices: Cholesky, and QR where squaring loses digits."""
 
+from collections.abc import Callable
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.linalg import blas, lapack
 
 _BATCHED_SIZE = 32  # up to which products of blocks gain nothing
+_LARGEST_RATIO = 1e3  # of a column to its Cholesky pivot, up to which a squared matrix is trusted
+_LARGEST_RATIO_OF_BLOCKS = 30.0  # the same where blocks are inverted, or rows are not rounded before they are squared
 _STACKED_SIZE = 64  # up to which a stack of general products is faster than one by one with half the arithmetic
 
 
@@ -64,6 +68,30 @@ def inverse_roots(
     ratio = (pivots * norm).max(axis=1)
     ratio[pivots.min(axis=1) == 0] = np.inf
     return inverse, ratio
+
+
+def safe_inverse_roots(
+    matrices: Float[np.ndarray, "time pivot pivot"],
+    diagonal: Float[np.ndarray, "time pivot"],
+    roots: Callable[[Int[np.ndarray, " doubtful"]], Float[np.ndarray, "doubtful row pivot"]],
+) -> Float[np.ndarray, "time pivot pivot"]:
+    """The same by the cheapest way that is safe at each time.
+
+    Args:
+        matrices: root^T root; only the upper triangles are read, and they are overwritten.
+        diagonal: at each time.
+        roots: gives the roots at some times, which are needed where squaring loses digits.
+
+    Source: as for `inverse_roots` and `inverse_root_by_qr`.
+    """
+    found, ratio = inverse_roots(matrices, diagonal)
+    doubtful = np.flatnonzero(ratio > _LARGEST_RATIO_OF_BLOCKS)
+    if len(doubtful):
+        root = roots(doubtful)
+        found[doubtful], ratio[doubtful] = inverse_roots(gram(root), diagonal[doubtful], careful=True)
+        for i in np.flatnonzero(ratio[doubtful] > _LARGEST_RATIO):
+            found[doubtful[i]] = inverse_root_by_qr(root[i], diagonal[doubtful[i]])
+    return found
 
 
 def inverse_root_by_qr(

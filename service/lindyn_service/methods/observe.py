@@ -1,6 +1,7 @@
 """Quantities of a closed form: from its weights at each time, or by interpolation of its network function."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +17,7 @@ INTERPOLATED = frozenset({"loss", "excess_loss", "output"})
 """Quantities that need the network function alone, and its smallest entries no better than its largest."""
 
 _OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
+_OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
 
 
 def observe(
@@ -36,7 +38,10 @@ def observe(
     if not _OF_CHANGE.isdisjoint(quantities):
         start = factors_frame(objective, solution.at(np.zeros(1)), hidden, time_constant)
     for part, factors in solution.batches(times):
-        collected.observe(part, factors_frame(objective, factors, hidden, time_constant, start))
+        frame = factors_frame(objective, factors, hidden, time_constant, start)
+        if not _OF_ERRORS.isdisjoint(quantities):
+            frame = replace(frame, error=solution.errors(times[part], frame.strengths))
+        collected.observe(part, frame)
     return collected
 
 
@@ -52,21 +57,20 @@ def _function(solution: Solution, objective: Objective, times: np.ndarray, colle
     asked = collected.names
     outputs = np.empty((len(times), len(objective.u), len(objective.v))) if "output" in asked else None
     learning = set(asked) != {"output"}
-    for part, strengths in dense(solution, times):
-        # the distance from the best function is interpolated for the loss, because it may be small
-        error = strengths - objective.best if learning else None
+    for part, values in dense(solution, times):
         if part.interval is None:
             if outputs is not None:
-                outputs[part.times] = function(strengths, objective)
-            if error is not None:
-                _store_losses(part.times, error, objective, collected)
+                outputs[part.times] = function(values.functions, objective)
+            if learning:
+                _store_losses(part.times, values.errors, objective, collected)
             continue
-        nodes = None if outputs is None else function(strengths, objective).reshape(len(strengths), -1)
-        for batch, weights in part.weights(times, strengths[0].size):
+        n_nodes = len(values.functions)
+        nodes = None if outputs is None else function(values.functions, objective).reshape(n_nodes, -1)
+        for batch, weights in part.weights(times, values.functions[0].size):
             if outputs is not None and nodes is not None:
                 np.matmul(weights, nodes, out=outputs[batch].reshape(len(weights), -1))
-            if error is not None:
-                between = (weights @ error.reshape(len(error), -1)).reshape(-1, *error.shape[1:])
+            if learning:
+                between = (weights @ values.errors.reshape(n_nodes, -1)).reshape(-1, *values.errors.shape[1:])
                 _store_losses(batch, between, objective, collected)
     if outputs is not None:
         collected.place("output", outputs)
