@@ -5,14 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lindyn_service.dynamics.echelon import echelon
+from lindyn_service.dynamics.echelon import EPS, RowErrors, echelon
+
+
+def reduced(g):
+    """The rows are known to rounding errors of the largest of them."""
+    errors = np.full(len(g), EPS * np.linalg.norm(g))
+    return echelon(g, RowErrors(errors, errors))
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))
 def test_same_gram_matrix_and_shape(n_rows, n_hidden, rank, seed):
     rng = np.random.default_rng(seed)
     g = rng.standard_normal((n_rows, rank)) @ rng.standard_normal((rank, n_hidden))
-    found = echelon(g)
+    found = reduced(g)
     size = np.linalg.norm(g) ** 2
     assert np.allclose(found.lower @ found.lower.T, g @ g.T, atol=1e-13 * size)
     for column, row in enumerate(found.pivots):
@@ -22,13 +28,13 @@ def test_same_gram_matrix_and_shape(n_rows, n_hidden, rank, seed):
 
 def test_rows_without_new_direction_are_reported():
     g = np.array([[1.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 3.0, 0.0], [1.0, 1.0, 0.0]])
-    found = echelon(g)
+    found = reduced(g)
     assert list(found.pivots) == [0, 2]
     assert list(found.unreached) == [1, 3]
 
 
 def test_rows_after_the_last_hidden_unit_are_not_missed():
-    found = echelon(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
+    found = reduced(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
     assert list(found.pivots) == [0, 1]
     assert len(found.unreached) == 0
 
@@ -39,4 +45,13 @@ def test_rounding_behind_a_small_pivot_is_no_pivot(small):
     rng = np.random.default_rng(2)
     rotation = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     g = np.array([[1.0, 0.0, 0.0], [1.0, small, 0.0], [0.3, 1.0, 0.0]]) @ rotation
-    assert list(echelon(g).unreached) == [2]
+    assert list(reduced(g).unreached) == [2]
+
+
+def test_exact_rows_have_overlaps_of_any_size():
+    """What no rounding has touched counts, as long as the rows before it take nothing away."""
+    g = np.array([[1.0, 0.0, 0.0], [0.0, 1e-25, 0.0], [1.0, 0.0, 1e-17]])
+    none = np.zeros(3)
+    found = echelon(g, RowErrors(none, EPS * np.abs(g).max(axis=1)))
+    assert list(found.pivots) == [0, 1]
+    assert list(found.unreached) == [2]

@@ -11,6 +11,7 @@ from support.oracle import integrate, relative_error
 from support.problems import Drawn, drawn, qqt_at, weights_at
 
 from lindyn_service.dynamics.aligned import aligned
+from lindyn_service.dynamics.coordinates import rows
 from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.gauge import true_weights
 from lindyn_service.dynamics.initialization import balanced_weights
@@ -218,9 +219,11 @@ def upper_factor(problem, time):
     """X of e^{Ft} L X for the pivots' rows: L_c^{-T}, if the solution is in the gauge of the Cholesky factor."""
     solution = problem.solve()
     pivots = solution.echelon.pivots
-    rows = solution.modes.project(*weights_at(solution, time))[pivots]
+    along, m = rows(solution.modes, *weights_at(solution, time))[0], len(solution.modes.s)
+    decay = (along[::-1][:m] - solution.modes.p[:, None] * along[:m]) / solution.modes.q[:, None]
+    along = np.concatenate([along[: len(along) - m], decay[::-1]])[pivots]
     growth = np.exp(solution.modes.eigenvalues[pivots] * time)
-    return np.linalg.solve(solution.echelon.lower[pivots], rows / growth[:, None])
+    return np.linalg.solve(solution.echelon.lower[pivots], along / growth[:, None])
 
 
 def nearly_dependent(scale):

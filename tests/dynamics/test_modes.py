@@ -12,9 +12,16 @@ def riccati_matrix(sigma_yx, lam):
 
 
 def eigenvectors(found):
-    """The orthogonal matrix O, by projecting the unit vectors."""
-    n_in, n_out = len(found.v), len(found.u)
-    return found.project(np.eye(n_in + n_out)[:, :n_in], np.eye(n_in + n_out)[n_in:]).T
+    """The orthogonal matrix O, column by column from what the class says of them."""
+    m = len(found.s)
+    minor, major = (found.u, found.v) if found.exchanged else (found.v, found.u)
+    grow = np.concatenate([minor[:, :m] * found.p, major[:, :m] * found.q])
+    decay = np.concatenate([minor[:, :m] * found.q, -major[:, :m] * found.p])
+    n_minor, n_major = len(minor), len(major)
+    extra_minor = np.concatenate([minor[:, m:], np.zeros((n_major, n_minor - m))])
+    extra_major = np.concatenate([np.zeros((n_minor, n_major - m)), major[:, m:]])
+    o = np.concatenate([grow, extra_minor, extra_major, decay[:, ::-1]], axis=1)
+    return np.roll(o, n_major, axis=0) if found.exchanged else o
 
 
 @pytest.mark.parametrize("lam", [0.0, 1e-12, 2.0, -2.0, 1e6, -1e6])
@@ -39,7 +46,7 @@ def test_task_without_correlations(lam):
 def test_layers_that_cancel_keep_their_digits():
     found = modes(np.array([[2.0]]), 1e-8)
     tiny = 2.0**-40
-    grow = found.project(np.array([[1.0 + tiny]]), np.array([[-1.0]]))[0, 0]
+    grow = found.grow(np.array([[1.0 + tiny]]), np.array([[-1.0]]))[0, 0]
     kappa = np.hypot(2.0, 5e-9)
     # to first order in tiny and lambda: (tiny - lambda / (2 kappa)) / sqrt(2), see F's eigenvector (p, q)
     assert np.isclose(abs(grow), abs(tiny - 1e-8 / (2 * kappa)) / np.sqrt(2), rtol=1e-7)

@@ -82,15 +82,16 @@ class Pairs:
         """
         s = 2 * self.kappa * self.p * self.q
         distances = products - s
-        grows = self.grow != 0
-        exponent = -self.kappa * times[:, None] - np.log(np.where(grows, np.abs(self.grow), 1.0))
-        r = np.exp(2 * np.minimum(exponent, _LARGEST_EXPONENT))
+        near = (self.grow != 0) & (np.abs(distances) < _NEAR * s)
+        exponent = -self.kappa * times[:, None] - np.log(np.where(near, np.abs(self.grow), 1.0))
+        r = np.where(near, np.exp(2 * np.minimum(exponent, _LARGEST_EXPONENT)), 0.0)
         settled = times[:, None] * phi(2 * self.kappa * times[:, None])
         h = settled * (1 + self.decay**2 * r) + r
         behind = r * (self.grow**2 - 2 * self.kappa * (1 + self.decay**2 * settled))
         both = self.decay * self.grow * r
-        late = (self.p * self.q * (behind - both**2) + (self.q**2 - self.p**2) * both) / h
-        return np.where(grows & (np.abs(distances) < _NEAR * s), late, distances)
+        late = self.p * self.q * (behind - both**2) + (self.q**2 - self.p**2) * both
+        np.divide(late, h, out=late, where=near)
+        return np.where(near, late, distances)
 
     def _enough(self) -> Float[np.ndarray, " mode"]:
         """Growth from where on a mode is learned to all digits; without overlap, until its weights vanish."""
@@ -249,16 +250,17 @@ def aligned(
     if modes.exchanged:
         x, y = y, x
     s = np.concatenate([modes.s, np.zeros(wider - shared)])
-    pairs, rounding = _pairs(s, abs(modes.lam), x, y, x + y), first.errors + second.errors
+    pairs = _pairs(s, abs(modes.lam), x, y, x + y)
+    noise = _ROUNDINGS * (first.errors + second.errors)
     columns = np.flatnonzero((x != 0) | (y != 0))
     return AlignedSolution(
         modes=modes,
-        pairs=replace(pairs, grow=np.where(np.abs(pairs.grow) <= _ROUNDINGS * rounding, 0.0, pairs.grow)),
+        pairs=replace(pairs, grow=np.where(np.abs(pairs.grow) <= noise, 0.0, pairs.grow)),
         columns=columns,
         # weights of zero have one column of zeros, as in `exact`
         directions=directions[columns] if len(columns) else np.zeros((1, len(w1))),
         hidden=len(w1),
-        rounding=rounding,
+        rounding=first.errors + second.errors + EPS * (first.lengths + second.lengths),
     )
 
 
@@ -288,7 +290,7 @@ def _rows(basis: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row h
     As far as columns of the basis are not orthogonal, they see each other's rows too.
     """
     units, lengths = _units(basis.T @ weights)
-    errors = product_errors(basis, weights)
+    errors = product_errors(basis, weights).computed
     errors += np.abs(basis.T @ basis - np.eye(len(basis))) @ lengths
     present = lengths > _ROUNDINGS * errors
     return _Rows(units * present[:, None], lengths * present, errors)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.echelon import EPS, Echelon, echelon
+from lindyn_service.dynamics.echelon import EPS, Echelon, RowErrors, echelon
 from lindyn_service.dynamics.modes import Modes
 
 
@@ -45,8 +45,8 @@ def coordinates(
 
 def rows(
     basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]
-) -> tuple[Float[np.ndarray, "in_plus_out hidden"], Float[np.ndarray, " in_plus_out"]]:
-    """Rows that an echelon form is made of, in the order of `basis.eigenvalues`, and the sizes of their rounding errors.
+) -> tuple[Float[np.ndarray, "in_plus_out hidden"], RowErrors]:
+    """Rows that an echelon form is made of, in the order of `basis.eigenvalues`, and the sizes of their errors.
 
     In place of the rows that decay, q minor - p major, stand those of the minor layer, which span the same with the
     rows that grow and keep the digits of a layer that is small.
@@ -55,32 +55,30 @@ def rows(
     """
     m = len(basis.s)
     minor, major = basis.sides(w1, w2)
-    minor_errors, major_errors = _errors(basis, w1, w2)
-    grow = basis.grow(minor[:m], major[:m])
-    grow_errors = basis.p * minor_errors[:m] + basis.q * major_errors[:m] + EPS * _norms(grow)
-    return (
-        np.concatenate([grow, minor[m:], major[m:], minor[:m][::-1]]),
-        np.concatenate([grow_errors, minor_errors[m:], major_errors[m:], minor_errors[:m][::-1]]),
-    )
-
-
-def _errors(
-    basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]
-) -> tuple[Float[np.ndarray, " minor"], Float[np.ndarray, " major"]]:
-    """Of the rows of both sides: none along singular vectors that are unit vectors."""
     into, out = product_errors(basis.v, w1.T), product_errors(basis.u, w2)
-    return (out, into) if basis.exchanged else (into, out)
+    minor_errors, major_errors = (out, into) if basis.exchanged else (into, out)
+    grow = basis.grow(minor[:m], major[:m])
+
+    def ordered(small: Float[np.ndarray, " minor"], large: Float[np.ndarray, " major"]) -> Float[np.ndarray, " row"]:
+        both = basis.p * small[:m] + basis.q * large[:m] + EPS * _norms(grow)
+        return np.concatenate([both, small[m:], large[m:], small[:m][::-1]])
+
+    return np.concatenate([grow, minor[m:], major[m:], minor[:m][::-1]]), RowErrors(
+        computed=ordered(minor_errors.computed, major_errors.computed),
+        given=ordered(minor_errors.given, major_errors.given),
+    )
 
 
 def product_errors(
     vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]
-) -> Float[np.ndarray, " row"]:
-    """Sizes of the rounding errors of the rows of vectors^T weights, relative to what their entries are sums of.
+) -> RowErrors:
+    """Sizes of the errors of the rows of vectors^T weights, relative to what their entries are sums of.
 
-    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, without its factor of the length.
+    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, without the factor of the length.
     """
+    given = EPS * _norms(np.abs(vectors).T @ np.abs(weights))
     mixing = np.count_nonzero(vectors, axis=0) > 1
-    return EPS * mixing * _norms(np.abs(vectors).T @ np.abs(weights))
+    return RowErrors(computed=given * mixing, given=given)
 
 
 def _norms(rows: Float[np.ndarray, "row hidden"]) -> Float[np.ndarray, " row"]:

@@ -17,6 +17,7 @@ _LARGEST_INTERVAL = 6 * 10**6  # entries, 48 megabytes, of which four copies are
 _ROUNDING = 4 * EPS  # of an entry by evaluation, relative to the size of its terms
 _WORSE = 8.0  # than the rounding errors of evaluation
 _RELATIVE = 1e-13  # relative error of the excess loss that is always accepted
+_SMALLEST = 1e-140  # size of an error whose square is exact in float64
 _LAST_ONES = coefficients(DEGREE, np.arange(DEGREE - 4.0, DEGREE))  # they show what is left out
 
 
@@ -26,11 +27,14 @@ class Values:
 
     Attributes:
         functions: network function u^T W v.
-        errors: its distance u^T (W - sigma_yx) v from the task, of which small ones have all their digits.
+        errors: its distance u^T (W - sigma_yx) v from the task, of which small ones have all their digits, times
+            e^{decay (t - first)} from the first node on, which is a smoother function of time.
+        decay: a rate; 0 where nothing is interpolated.
     """
 
     functions: Float[np.ndarray, "node out rank"]
     errors: Float[np.ndarray, "node out rank"]
+    decay: float
 
 
 def dense(solution: Solution, times: Float[np.ndarray, " time"]) -> Iterator[tuple[Part, Values]]:
@@ -100,16 +104,29 @@ def _evaluate(
         if n_straight < batch.start + len(factors.out):
             out_norms[batch] = _norms(factors.out)
             in_norms[batch] = _norms(factors.into)
-    good = np.ones(len(group), dtype=bool)
+    good, decays = np.ones(len(group), dtype=bool), np.zeros(len(group))
     if n_interpolated:
-        arrays = (functions, errors, out_norms, in_norms)
-        nodes = (array[n_straight:].reshape(n_interpolated, DEGREE + 1, -1) for array in arrays)
+        arrays = (asked, functions, errors, out_norms, in_norms)
+        node_times, *nodes = (array[n_straight:].reshape(n_interpolated, DEGREE + 1, -1) for array in arrays)
+        decays[-n_interpolated:] = _straighten(node_times[..., 0], nodes[1])
         good[-n_interpolated:] = _Nodes(*nodes).as_good_as_evaluation()
     first = 0
-    for part, is_good in zip(group, good, strict=True):
+    for part, is_good, decay in zip(group, good, decays, strict=True):
         own = slice(first, first + part.n_nodes)
-        yield part, Values(functions[own], errors[own]) if is_good else None
+        yield part, Values(functions[own], errors[own], float(decay)) if is_good else None
         first += part.n_nodes
+
+
+def _straighten(
+    times: Float[np.ndarray, "interval node"], errors: Float[np.ndarray, "interval node out_rank"]
+) -> Float[np.ndarray, " interval"]:
+    """Multiply errors, in place, by the exponential that makes the last as large as the first; returns its rates."""
+    sizes = np.sqrt(_squares(errors[:, [0, -1]]))
+    known = (sizes.min(axis=1) > _SMALLEST) & (times[:, 0] < times[:, -1])
+    ratios = np.divide(sizes[:, 0], sizes[:, -1], out=np.ones(len(sizes)), where=known)
+    rates = np.divide(np.log(ratios), times[:, -1] - times[:, 0], out=np.zeros(len(sizes)), where=known)
+    errors *= np.exp(rates[:, None] * (times - times[:, :1]))[:, :, None]
+    return rates
 
 
 @dataclass(frozen=True)

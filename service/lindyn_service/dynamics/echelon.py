@@ -12,6 +12,19 @@ _ROUNDINGS = 8  # of the bounds of the errors, up to which what is left of a row
 
 
 @dataclass(frozen=True)
+class RowErrors:
+    """Sizes of the errors of rows.
+
+    Attributes:
+        computed: by computing the rows; none where no rounding happens.
+        given: by rounding of the weights that were given, by one unit in the last place.
+    """
+
+    computed: Float[np.ndarray, " row"]
+    given: Float[np.ndarray, " row"]
+
+
+@dataclass(frozen=True)
 class Echelon:
     """Coordinates G = lower @ Z^T with orthonormal Z.
 
@@ -20,7 +33,7 @@ class Echelon:
         pivots: pivots[j] is the first row with an entry in column j.
         unreached: rows that are no pivot although columns were left: directions without overlap with the weights.
         remainders: what each row adds to those before it.
-        doubts: size of the rounding error of each remainder.
+        doubts: size of the rounding error of each remainder; of a pivot also by what else is in its column.
     """
 
     lower: Float[np.ndarray, "row pivot"]
@@ -30,7 +43,7 @@ class Echelon:
     doubts: Float[np.ndarray, " row"]
 
 
-def echelon(g: Float[np.ndarray, "row hidden"], errors: Float[np.ndarray, " row"]) -> Echelon:
+def echelon(g: Float[np.ndarray, "row hidden"], errors: RowErrors) -> Echelon:
     """Reduce g row by row, in the order given.
 
     A row becomes a pivot when what the earlier pivots leave of it is more than rounding: of the row itself, and of
@@ -39,22 +52,23 @@ def echelon(g: Float[np.ndarray, "row hidden"], errors: Float[np.ndarray, " row"
 
     Args:
         g: coordinates of the weights along the eigenvectors, in order of descending eigenvalues.
-        errors: size of the rounding error of each row.
+        errors: of the rows.
 
     Source: Gram-Schmidt with reorthogonalisation, Giraud et al. (2005), 10.1007/s00211-005-0615-4.
     """
     lower = _lower_factor(g)
     n_rows, n_pivots = lower.shape
-    doubts = _doubts(lower[:n_pivots], errors[:n_pivots])
+    doubts = _doubts(lower[:n_pivots], errors)
     if doubts is None:
         return _row_by_row(g, errors)[0]
     zeros, none = np.zeros(n_rows - n_pivots), np.empty(0, dtype=np.intp)
     remainders = np.concatenate([np.abs(np.diagonal(lower)), zeros])
-    return Echelon(lower, np.arange(n_pivots, dtype=np.intp), none, remainders, np.concatenate([doubts, zeros]))
+    doubts = np.concatenate([np.maximum(doubts, EPS * _column_norms(lower)), zeros])
+    return Echelon(lower, np.arange(n_pivots, dtype=np.intp), none, remainders, doubts)
 
 
 def hidden_basis(
-    g: Float[np.ndarray, "row hidden"], errors: Float[np.ndarray, " row"]
+    g: Float[np.ndarray, "row hidden"], errors: RowErrors
 ) -> Float[np.ndarray, "hidden pivot"]:
     """Z of g = lower Z^T, by the same steps as `lower`: any other would differ by rounding over the smallest pivot.
 
@@ -65,7 +79,7 @@ def hidden_basis(
     Source: as for `echelon`.
     """
     n_pivots = min(g.shape)
-    if _doubts(_lower_factor(g)[:n_pivots], errors[:n_pivots]) is None:
+    if _doubts(_lower_factor(g)[:n_pivots], errors) is None:
         return _row_by_row(g, errors)[1]
     factored, reflectors, _, _ = lapack.dgeqrf(g.T)
     return lapack.dorgqr(factored[:, :n_pivots], reflectors)[0]
@@ -76,16 +90,16 @@ def _lower_factor(g: Float[np.ndarray, "row hidden"]) -> Float[np.ndarray, "row 
     return np.tril(lapack.dgeqrf(g.T)[0].T[:, : min(g.shape)])
 
 
-def _doubts(
-    leading: Float[np.ndarray, "pivot pivot"], errors: Float[np.ndarray, " pivot"]
-) -> Float[np.ndarray, " pivot"] | None:
-    """Rounding errors of the pivots, if each of the first rows is a pivot; row i of the inverse is (-y, 1) / pivot."""
-    pivots = np.abs(np.diagonal(leading))
-    if not np.all(pivots > _ROUNDINGS * errors):
+def _doubts(leading: Float[np.ndarray, "pivot pivot"], errors: RowErrors) -> Float[np.ndarray, " pivot"] | None:
+    """Errors of the pivots, if each of the first rows is a pivot; row i of the inverse is (-y, 1) / pivot."""
+    n, pivots = len(leading), np.abs(np.diagonal(leading))
+    if not np.all(pivots > _ROUNDINGS * errors.computed[:n]):
         return None
     inverse, _ = lapack.dtrtri(leading, lower=1)
-    relative = np.abs(inverse) @ _with_reduction(errors, leading)
-    return relative * pivots if _ROUNDINGS * np.max(relative) < 1 else None
+    np.abs(inverse, out=inverse)
+    if _ROUNDINGS * np.max(inverse @ _with_reduction(errors.computed[:n], leading)) >= 1:
+        return None
+    return pivots * (inverse @ _with_reduction(errors.given[:n], leading))
 
 
 def _with_reduction(
@@ -96,7 +110,7 @@ def _with_reduction(
 
 
 def _row_by_row(
-    g: Float[np.ndarray, "row hidden"], errors: Float[np.ndarray, " row"]
+    g: Float[np.ndarray, "row hidden"], errors: RowErrors
 ) -> tuple[Echelon, Float[np.ndarray, "hidden pivot"]]:
     """Gram-Schmidt with reorthogonalisation, dropping rows that add no direction; also returns the directions."""
     n_rows, n_hidden = g.shape
@@ -115,15 +129,16 @@ def _row_by_row(
         if k == len(basis):
             continue
         remainders[i] = np.linalg.norm(rest)
-        y = _combination(lower[pivots, :k], lower[i, :k])
-        doubts[i] = _with_reduction(errors[[i]], lower[[i], :k])[0]
-        doubts[i] += np.abs(y) @ _with_reduction(errors[pivots], lower[pivots, :k])
-        if remainders[i] > _ROUNDINGS * doubts[i]:
+        weights = np.append(np.abs(_combination(lower[pivots, :k], lower[i, :k])), 1.0)
+        own = lower[[*pivots, i], :k]
+        doubts[i] = weights @ _with_reduction(errors.given[[*pivots, i]], own)
+        if remainders[i] > _ROUNDINGS * (weights @ _with_reduction(errors.computed[[*pivots, i]], own)):
             lower[i, k] = remainders[i]
             basis[k] = rest / remainders[i]
             pivots.append(i)
         else:
             unreached.append(i)
+    doubts[pivots] = np.maximum(doubts[pivots], EPS * _column_norms(lower[:, : len(pivots)]))
     reduced = Echelon(
         lower[:, : len(pivots)],
         np.array(pivots, dtype=np.intp),
@@ -139,3 +154,7 @@ def _combination(
 ) -> Float[np.ndarray, " pivot"]:
     """y of row = y @ pivot_rows."""
     return solve_triangular(pivot_rows, row, trans="T", lower=True) if len(row) else row
+
+
+def _column_norms(lower: Float[np.ndarray, "row pivot"]) -> Float[np.ndarray, " pivot"]:
+    return np.sqrt(np.vecdot(lower, lower, axis=0))

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from lindyn_service.dynamics.coordinates import Coordinates, coordinates
 from lindyn_service.dynamics.echelon import Echelon
 from lindyn_service.dynamics.late import Late, late
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
-from lindyn_service.dynamics.scaling import Scaled, in_units_of_growth, n_still, unscaled
+from lindyn_service.dynamics.scaling import Scaled, are_still, in_units_of_growth, unscaled
 from lindyn_service.dynamics.triangular import gram, safe_inverse_roots, times_upper
 
 _BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
@@ -36,10 +36,6 @@ class Factors:
 
     into: Float[np.ndarray, "time in hidden"]
     out: Float[np.ndarray, "time out hidden"]
-
-    def followed_by(self, later: "Factors") -> "Factors":
-        """The same with more times at the end."""
-        return Factors(np.concatenate([self.into, later.into]), np.concatenate([self.out, later.out]))
 
 
 @dataclass(frozen=True)
@@ -60,22 +56,24 @@ class Solution:
         return float(np.sum(self.echelon.lower**2))
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
-        """Evaluate at ascending, non-negative times, in batches that fit a core's cache."""
+        """Evaluate at non-negative times, in batches that fit a core's cache."""
         size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
         for start in range(0, len(times), size):
             part = slice(start, start + size)
             yield part, self.at(times[part])
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
-        """Evaluate at a few ascending times at once; the values at one do not depend on the others."""
+        """Evaluate at a few times at once; the values at one do not depend on the others."""
         if not len(self.echelon.pivots):
             # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
             return Factors(np.zeros((len(times), len(self.modes.v), 1)), np.zeros((len(times), len(self.modes.u), 1)))
-        n = n_still(self.modes, self.start, times)
-        if n == len(times):
+        still = are_still(self.modes, self.start, times)
+        if np.all(still):
             return self._factors(unscaled(self.modes, self.start, times))
-        late = self._factors(in_units_of_growth(self.modes, self.start, times[n:]))
-        return self._factors(unscaled(self.modes, self.start, times[:n])).followed_by(late) if n else late
+        late = self._factors(in_units_of_growth(self.modes, self.start, times[~still]))
+        if not np.any(still):
+            return late
+        return _merged(still, self._factors(unscaled(self.modes, self.start, times[still])), late)
 
     def errors(
         self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out rank"]
@@ -189,3 +187,10 @@ def _combine(
     """Weigh and add the two rows of each mode, the one that grows and the one of the minor layer."""
     np.multiply(growing[:, :, None], scaled.y[:, : out.shape[1]], out=out)
     out += staying[:, :, None] * scaled.minor
+
+
+def _merged(first: Bool[np.ndarray, " time"], some: Factors, others: Factors) -> Factors:
+    """Factors at all times from those at some and those at the others."""
+    order = np.argsort(np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)]))
+    into, out = np.concatenate([some.into, others.into]), np.concatenate([some.out, others.out])
+    return Factors(into[order], out[order])

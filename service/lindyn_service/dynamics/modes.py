@@ -29,7 +29,7 @@ class Modes:
     @property
     def exchanged(self) -> bool:
         """Whether the second layer is the minor one."""
-        return self.lam < 0
+        return bool(self.lam < 0)
 
     @property
     def n_minor(self) -> int:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.coordinates import Coordinates
 from lindyn_service.dynamics.modes import Modes
@@ -51,13 +51,13 @@ class Scaled:
         return np.multiply(self.y, self.gram_weights[:, :, None], order="C")
 
 
-def n_still(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]) -> int:
-    """Number of ascending times, from the first on, at which growth is far from overflow.
+def are_still(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]) -> Bool[np.ndarray, " time"]:
+    """Whether growth is far from overflow at each time.
 
     Source: the integral over e^{2Fs} in Braun et al. (2022), arXiv 2206.03738, has entries of the square of this size.
     """
     size = np.log1p(np.max(np.abs(start.echelon.lower), initial=0.0))
-    return int(np.searchsorted(basis.kappa[0] * times + np.log1p(times) + size, _LARGEST_EXPONENT))
+    return basis.kappa[0] * times + np.log1p(times) + size < _LARGEST_EXPONENT
 
 
 def unscaled(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]) -> Scaled:

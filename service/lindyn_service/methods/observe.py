@@ -71,6 +71,7 @@ def _function(solution: Solution, objective: Objective, times: np.ndarray, colle
                 np.matmul(weights, nodes, out=outputs[batch].reshape(len(weights), -1))
             if learning:
                 between = (weights @ values.errors.reshape(n_nodes, -1)).reshape(-1, *values.errors.shape[1:])
+                between *= np.exp(-values.decay * (times[batch] - part.interval.first))[:, None, None]
                 _store_losses(batch, between, objective, collected)
     if outputs is not None:
         collected.place("output", outputs)
