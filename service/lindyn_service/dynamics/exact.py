@@ -21,7 +21,7 @@ from lindyn_service.dynamics.scaling import Scaled, are_still, in_units_of_growt
 from lindyn_service.dynamics.triangular import gram, safe_inverse_roots, times_upper
 
 _BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
-_NEAR = 0.3  # of the size of the task: a distance that subtraction leaves all digits
+_NEAR = 1e-2  # of the size of the task: a distance that subtraction leaves nearly all digits
 _NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
 _LARGEST_PRODUCTS = 2**17  # entries, a megabyte: beyond, a matrix product for each time is faster
 

@@ -42,13 +42,20 @@ def ntk_norm(frame: Frame) -> Float[np.ndarray, " time"]:
 def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
     """1 - cos(K(0), K(t)), between 0 and 1; 0 between two kernels that are zero.
 
+    It is sin^2 / (1 + cos), where the sine comes from the part of K(t) - K(0) that is orthogonal to K(0), so that small
+    distances are no differences of numbers near 1.
+
     Source: Fort et al. (2020), arXiv 2010.15110; thesis section 4.2.
     """
     terms, start = _weighted(frame), _weighted(frame.start)
     norm, start_norm = np.sqrt(_inner(terms, terms)), np.sqrt(_inner(start, start))
-    cosine = np.where(norm + start_norm > 0, 0.0, 1.0)
-    np.divide(_inner(terms, start), norm * start_norm, out=cosine, where=norm * start_norm > 0)
-    return np.clip(1 - cosine, 0.0, 1.0)
+    both = (norm > 0) & (start_norm > 0)
+    along = _ratio(_inner(_difference(terms, start, 0.0), start), start_norm**2)
+    across = _difference(terms, start, along)
+    sine = _ratio(np.sqrt(np.maximum(_inner(across, across), 0.0)), norm)
+    cosine = _ratio((1 + along) * start_norm, norm)
+    distance = np.where(cosine > 0, sine**2 / (1 + np.maximum(cosine, 0.0)), 1 - cosine)
+    return np.where(both, np.clip(distance, 0.0, 1.0), np.where(norm + start_norm > 0, 1.0, 0.0))
 
 
 def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
@@ -58,11 +65,25 @@ def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
     A (x) C - A_0 (x) C_0 = (A - A_0) (x) C + A_0 (x) (C - C_0).
     """
     terms, start = _weighted(frame), _weighted(frame.start)
+    moved = _difference(terms, start, 0.0)
+    return _ratio(np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start)))
+
+
+def _difference(terms: _Terms, start: _Terms, along: Float[np.ndarray, " time"] | float) -> _Terms:
+    """K - (1 + along) K_0 as a sum of small terms: (A - A_0) (x) C + A_0 (x) (C - C_0 - along C_0)."""
+    factor = np.reshape(along, (-1, 1, 1))
     moved: _Terms = []
     for (a, c), (a_0, c_0) in zip(terms, start, strict=True):
-        moved += [(a - a_0, c), (a_0, c - c_0)]
-    change, size = np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start))
-    return np.divide(change, size, out=np.zeros_like(change), where=size > 0)
+        moved += [(a - a_0, c), (a_0, c - c_0 - factor * c_0)]
+    return moved
+
+
+def _ratio(
+    numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]
+) -> Float[np.ndarray, " time"]:
+    """The quotient, 0 where the denominator is zero."""
+    numerator, denominator = np.broadcast_arrays(numerator, denominator)
+    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
 
 
 def _grams(frame: Frame) -> _Terms:
