@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from lindyn_service.dynamics.haar import haar_columns
+
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -86,11 +88,10 @@ def semantic(levels: int) -> Moments:
 
 
 def spectrum(n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator) -> Moments:
-    """White inputs with the given singular values of sigma_yx (zeros for the rest) and random singular vectors.
+    """White inputs with the given singular values of sigma_yx (zeros for the rest) and uniform singular vectors.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, a task by its modes.
     """
-    u, _ = np.linalg.qr(rng.standard_normal((n_out, n_out)))
-    v, _ = np.linalg.qr(rng.standard_normal((n_in, n_in)))
+    u, v = haar_columns(n_out, n_out, rng), haar_columns(n_in, n_in, rng)
     rank = len(singular_values)
     return Moments((u[:, :rank] * singular_values) @ v[:, :rank].T)

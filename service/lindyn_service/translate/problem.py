@@ -8,14 +8,17 @@ from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, Weights
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.balance import broken_inequality
+from lindyn_service.dynamics.haar import haar_completion
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
 from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
 from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.random_weights import random_weights
+from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
 
-_NETWORK_STREAM, _TASK_STREAM = 0, 1  # equal seeds of network and task must not give equal numbers
+# equal seeds of network and task must not give equal numbers
+_NETWORK_STREAM, _TASK_STREAM, _COMPLETION_STREAM = 0, 1, 2
 
 
 def moments(task: Task, dims: Sequence[int], path: str = "task") -> tasks.Moments:
@@ -100,14 +103,24 @@ def _balanced(network: BalancedNetwork, trained_on: tasks.Moments) -> tuple[np.n
         network.lam,
         network.scale,
         rng(network.seed, _NETWORK_STREAM),
-        _directions(white, trained_on) if network.aligned else None,
+        _directions(trained_on.sigma_yx if isinstance(white, Coloured) else white.sigma_yx, network)
+        if network.aligned
+        else None,
     )
     return (w1 if basis is None else w1 @ basis.T), w2
 
 
-def _directions(white: WhiteTask | Coloured, trained_on: tasks.Moments) -> Directions:
-    """Singular vectors of the task, of coloured inputs too, though their modes do not evolve alone."""
-    found = modes(trained_on.sigma_yx if isinstance(white, Coloured) else white.sigma_yx, 0.0)
+def _directions(sigma_yx: np.ndarray, network: BalancedNetwork) -> Directions:
+    """Singular vectors of the task, of coloured inputs too, though their modes do not evolve alone.
+
+    Where its singular values are zero, and on the wider side, the task leaves open which they are: any are as likely.
+    """
+    found, source = modes(sigma_yx, 0.0), rng(network.seed, _COMPLETION_STREAM)
+    rank = int(np.count_nonzero(found.s > max(sigma_yx.shape) * EPS * found.s[0]))
+    # beyond the modes, as many hidden units as the wider side has directions take all of them, in any basis
+    if rank < len(found.s) or network.dims[1] < max(sigma_yx.shape):
+        for vectors in (found.u, found.v):
+            vectors[:, rank:] = haar_completion(vectors[:, :rank], len(vectors) - rank, source)
     return Directions(found.u, found.v)
 
 
