@@ -122,6 +122,37 @@ def test_coloured_inputs_are_measured():
     assert np.isclose(found.residual, np.sqrt(2) / np.sqrt(10))
 
 
+@pytest.mark.parametrize("small", [1e-4, 1e-5, 1e-7, 1e-11])
+def test_small_inputs_are_there(small):
+    """Their variances are less than any tolerance of whiteness, and some less than rounding of the largest."""
+    x, y = data(n_in=3)
+    x *= [1.0, small, small]
+    found = white_task(tasks.from_data(x, y, whiten=False), TOLERANCE)
+    assert isinstance(found, Coloured)
+    assert found.residual > 0.5
+    assert white_task(tasks.from_data(x, y, whiten=True), TOLERANCE).basis is None
+
+
+@pytest.mark.parametrize("small", [1e-5, 1e-9, 1e-14])
+def test_small_variances_are_there(small):
+    found = white_task(tasks.Moments(np.ones((1, 3)), np.diag([1.0, 1.0, small])), TOLERANCE)
+    assert isinstance(found, Coloured)
+
+
+@pytest.mark.parametrize("n_samples", [4, 40, 4000])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_rounding_is_no_direction(n_samples, whiten):
+    """Columns that repeat one another span no more, though rounding makes some difference."""
+    rng = np.random.default_rng(n_samples)
+    basis = np.linalg.qr(rng.standard_normal((5, 3)))[0]
+    x = np.sqrt(n_samples) * np.linalg.qr(rng.standard_normal((n_samples, 3)))[0] @ basis.T
+    moments = tasks.from_data(x, x[:, :2], whiten=whiten)
+    for each in (moments, tasks.Moments(moments.sigma_yx, moments.sigma_xx)):
+        white = white_task(each, TOLERANCE)
+        assert white.basis.shape == (5, 3)
+        assert white.residual < 1e-14
+
+
 def test_no_inputs_at_all():
     assert white_task(tasks.Moments(np.zeros((1, 2)), np.zeros((2, 2))), TOLERANCE) == Coloured(1.0)
 
