@@ -187,3 +187,34 @@ def test_moments_that_span_less_by_rounding(service):
         network = {"kind": "balanced", "dims": [2, 1, 2], "lambda": 1.0, "seed": 3}
         answer = ask(service, {"network": network, "task": task, "times": [0.0, 1.0]})
         assert "on their span (1 of 2 dimensions)" in answer["reason"]
+
+
+TINY = 5e-324
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [i * TINY for i in range(3000)],
+        [i * 1e-320 for i in range(3000)],
+        [i * 1e-312 for i in range(3000)],
+        {"stop": TINY, "num": 3000},
+        {"stop": 3000 * TINY, "num": 5000},
+        {"stop": 1e-320, "num": 3000},
+        {"start": TINY, "stop": 1e-300, "num": 3000, "spacing": "log"},
+        {"stop": 0.0, "num": 3000},
+    ],
+    ids=lambda times: str(times)[:50],
+)
+@pytest.mark.parametrize("method", ["exact", "flow"])
+def test_times_as_close_as_float64_has_them(service, times, method):
+    """Nothing happens between them, in units of any time constant."""
+    network = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0, "seed": 3}
+    request = {"network": network, "task": EYE, "times": times, "method": method, "quantities": ["loss", "output"]}
+    for tau in (1.0, 1e-5, 1e5):
+        answer = ask(service, request | {"time_constant": tau})
+        assert np.all(np.diff(answer["times"]) >= 0)
+        known = ask(service, request | {"times": [float(answer["times"][-1])], "time_constant": tau})
+        for name in ("loss", "output"):
+            values, last = answer["quantities"][name], known["quantities"][name][0]
+            assert np.allclose(values, last, rtol=1e-13, atol=1e-15), name
