@@ -67,6 +67,19 @@ def test_segments_meet():
     assert course.times[3, 0] == course.times[3, -1]
 
 
+@pytest.mark.parametrize("duration", [5e-324, 1e-320, 1e-305])
+def test_segments_of_the_shortest_durations(duration):
+    rng = np.random.default_rng(3)
+    tasks = random_tasks(2, 4, 4, rng)
+    w1, w2 = balanced_weights((4, 4, 4), 1.0, 0.5, rng)
+    course = continual(w1, w2, 1.0, tasks, [duration, duration], 3000)
+    assert np.all(np.diff(course.times[0]) >= 0)
+    assert (course.times[0, 0], course.times[0, -1]) == (0.0, duration)
+    for i, task in enumerate(tasks):
+        assert np.allclose(course.losses[:, :, i], excess(task, w2 @ w1), rtol=1e-13)
+    assert best_stopping(course.segments[1], tasks[0]).time in (0.0, duration)
+
+
 @pytest.mark.parametrize("lam", [0.0, 1.0, -4.0])
 def test_forgetting_at_convergence(lam):
     """Braun et al. (2022): F_i(j, k) = 1/2 (||S_k - S_i||^2 - ||S_j - S_i||^2), whatever the path; here times c_i.

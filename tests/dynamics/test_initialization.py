@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.chance import assert_even, assert_isotropic
 from support.problems import balances, sizes
 
 from lindyn_service.dynamics.balance import balance, broken_inequality
@@ -39,6 +40,55 @@ def test_product_keeps_the_scale_of_the_draw():
     rng = np.random.default_rng(5)
     squares = [np.sum((w2 @ w1) ** 2) for w1, w2 in (balanced_weights((4, 3, 5), 1.0, 0.5, rng) for _ in range(2000))]
     assert np.isclose(np.mean(squares), 0.5**4 * 4 * 3 * 5, rtol=0.1)
+
+
+WIDTHS = [
+    ((1, 2, 5), 1.0),
+    ((2, 3, 5), 0.3),
+    ((1, 3, 4), 20.0),
+    ((5, 2, 1), -1.0),
+    ((5, 3, 2), -0.3),
+    ((4, 3, 1), -20.0),
+    ((1, 3, 3), 1.0),
+    ((3, 3, 1), -1.0),
+    ((4, 2, 3), 1.0),
+    ((4, 2, 3), -1.0),
+    ((2, 4, 3), 0.0),
+    ((3, 3, 3), 1.0),
+    ((1, 1, 3), 2.0),
+    ((3, 1, 1), -2.0),
+    ((1, 1, 1), 1.0),
+]
+
+
+@pytest.mark.parametrize(("dims", "lam"), WIDTHS)
+def test_no_direction_is_favoured(dims, lam):
+    """Any rotation of inputs, hidden units or outputs gives weights that are as likely."""
+    drawn = (balanced_weights(dims, lam, 0.7, np.random.default_rng([11, i])) for i in range(1000))
+    w1, w2 = (np.stack(layers) for layers in zip(*drawn, strict=True))
+    for layer in (w1.mT, w2, w1, w2.mT):
+        assert_isotropic(layer @ layer.mT)
+        left, strengths, _ = np.linalg.svd(layer, full_matrices=False)
+        used = left * (strengths > 1e-9 * strengths[:, :1])[:, None, :]
+        assert_isotropic(used @ used.mT)
+    assert_even(np.sign(w1))
+    assert_even(np.sign(w2))
+
+
+@pytest.mark.parametrize(("dims", "lam"), [((1, 2, 5), 1.0), ((5, 2, 1), -1.0)])
+def test_directions_beyond_the_rank_are_uniform_beside_the_others(dims, lam):
+    """Relative to the network function, which has one direction, they are isotropic among the rest."""
+    seen = []
+    for i in range(1000):
+        w1, w2 = balanced_weights(dims, lam, 0.7, np.random.default_rng([12, i]))
+        larger, function = (w2, w2 @ w1) if lam > 0 else (w1.T, (w2 @ w1).T)
+        along = function / np.linalg.norm(function)
+        beyond = larger - along @ (along.T @ larger)
+        # the reflection that takes the function's direction to the first coordinate
+        axis = along - np.eye(len(along))[:, :1]
+        turned = (beyond - 2 * axis @ (axis.T @ beyond) / (axis.T @ axis))[1:]
+        seen.append(turned @ turned.T)
+    assert_isotropic(seen)
 
 
 def test_aligned_weights_share_the_singular_vectors():

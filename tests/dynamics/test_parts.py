@@ -29,6 +29,16 @@ def test_each_time_is_in_one_part_and_within_its_interval(times):
             assert part.interval.length < 0.751
 
 
+@pytest.mark.parametrize("unit", [0.3, 1e70, np.inf])
+@pytest.mark.parametrize("step", [5e-324, 1e-320, 1e-308, 0.0])
+def test_times_that_are_one_in_units_of_the_fastest_change_are_evaluated(step, unit):
+    """Places between them, relative to the length of all, have no digits, or there is no length."""
+    times = step * np.arange(3000)
+    found = parts(times, unit, 10_000)
+    assert [part.interval for part in found] == [None]
+    assert found[0].times == slice(0, 3000)
+
+
 def test_halves_keep_the_times_and_halve_the_length():
     times = np.linspace(0, 10, 1000)
     whole = parts(times, 0.3, 64)[-1]

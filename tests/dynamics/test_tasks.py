@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from support.chance import assert_even, assert_isotropic
 
 from lindyn_service.dynamics import tasks
+from lindyn_service.dynamics.closed_form import closed_form
+from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
+from lindyn_service.dynamics.reach import reach
 
 TOLERANCE = 1e-9
 
@@ -75,6 +79,33 @@ def test_spectrum():
     assert np.allclose(np.linalg.svd(moments.sigma_yx, compute_uv=False), [3, 1, 0, 0], atol=1e-15)
 
 
+@pytest.mark.parametrize(
+    ("n_in", "n_out", "values"),
+    [(1, 1, [2.0]), (3, 3, [3.0, 2.0, 1.0]), (4, 4, [3.0, 2.0, 1.0, 0.5]), (2, 5, [3.0, 1.0]), (5, 1, [1.0])],
+)
+def test_spectrum_of_uniform_singular_vectors(n_in, n_out, values):
+    drawn = [tasks.spectrum(n_in, n_out, np.array(values), np.random.default_rng([5, i])).sigma_yx for i in range(1000)]
+    sigma_yx = np.stack(drawn)
+    assert_even(np.sign(sigma_yx))
+    if n_in == n_out:
+        assert_even(np.sign(np.linalg.det(sigma_yx)))
+    u, s, vt = np.linalg.svd(sigma_yx)
+    assert np.allclose(s, values)
+    for i in range(len(values)):
+        assert_isotropic(u[:, :, i, None] * u[:, None, :, i])
+        assert_isotropic(vt[:, i, :, None] * vt[:, i, None, :])
+
+
+def test_half_of_all_spectra_leave_a_rich_network_at_a_saddle():
+    """At lambda = 0 the sign of det W stays: where it is not that of det sigma_yx, the last mode is never learned."""
+    w1, w2 = balanced_weights((3, 3, 3), 0.0, 0.3, np.random.default_rng(0))
+    missed = []
+    for i in range(400):
+        sigma_yx = tasks.spectrum(3, 3, np.array([3.0, 2.0, 1.0]), np.random.default_rng([6, i])).sigma_yx
+        missed.append(len(reach(closed_form(w1, w2, sigma_yx, 0.0)).missed))
+    assert_even(1 - 2 * np.array(missed))
+
+
 @pytest.mark.parametrize("variance", [0.125, 1.0, 7.0])
 def test_isotropic_inputs_are_white_in_disguise(variance):
     sigma_yx = np.arange(6.0).reshape(2, 3)
@@ -89,6 +120,37 @@ def test_coloured_inputs_are_measured():
     found = white_task(tasks.Moments(np.ones((1, 2)), np.diag([1.0, 3.0])), TOLERANCE)
     assert isinstance(found, Coloured)
     assert np.isclose(found.residual, np.sqrt(2) / np.sqrt(10))
+
+
+@pytest.mark.parametrize("small", [1e-4, 1e-5, 1e-7, 1e-11])
+def test_small_inputs_are_there(small):
+    """Their variances are less than any tolerance of whiteness, and some less than rounding of the largest."""
+    x, y = data(n_in=3)
+    x *= [1.0, small, small]
+    found = white_task(tasks.from_data(x, y, whiten=False), TOLERANCE)
+    assert isinstance(found, Coloured)
+    assert found.residual > 0.5
+    assert white_task(tasks.from_data(x, y, whiten=True), TOLERANCE).basis is None
+
+
+@pytest.mark.parametrize("small", [1e-5, 1e-9, 1e-14])
+def test_small_variances_are_there(small):
+    found = white_task(tasks.Moments(np.ones((1, 3)), np.diag([1.0, 1.0, small])), TOLERANCE)
+    assert isinstance(found, Coloured)
+
+
+@pytest.mark.parametrize("n_samples", [4, 40, 4000])
+@pytest.mark.parametrize("whiten", [False, True])
+def test_rounding_is_no_direction(n_samples, whiten):
+    """Columns that repeat one another span no more, though rounding makes some difference."""
+    rng = np.random.default_rng(n_samples)
+    basis = np.linalg.qr(rng.standard_normal((5, 3)))[0]
+    x = np.sqrt(n_samples) * np.linalg.qr(rng.standard_normal((n_samples, 3)))[0] @ basis.T
+    moments = tasks.from_data(x, x[:, :2], whiten=whiten)
+    for each in (moments, tasks.Moments(moments.sigma_yx, moments.sigma_xx)):
+        white = white_task(each, TOLERANCE)
+        assert white.basis.shape == (5, 3)
+        assert white.residual < 1e-14
 
 
 def test_no_inputs_at_all():

@@ -1,5 +1,6 @@
 """Every rule of every field of a request: the exact path, what was got, what is allowed."""
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -273,6 +274,54 @@ def test_resolved_times(times, expected):
     request = read(TrajectoryRequest, document() | {"times": times})
     assert np.allclose(request.resolved_times(), expected, rtol=1e-15, atol=0)
     assert request.n_times == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ({"stop": 5e-324, "num": 3}, [0.0, 0.0, 5e-324]),
+        ({"stop": 1e-323, "num": 3}, [0.0, 5e-324, 1e-323]),
+        ({"start": 1.5e-323, "stop": 3e-323, "num": 4}, [1.5e-323, 2e-323, 2.5e-323, 3e-323]),
+        ({"start": 5e-324, "stop": 5e-324, "num": 4, "spacing": "log"}, 4 * [5e-324]),
+        ({"start": 2.0, "stop": 2.0, "num": 3}, 3 * [2.0]),
+    ],
+)
+def test_the_smallest_times(times, expected):
+    assert read(TrajectoryRequest, document() | {"times": times}).resolved_times().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("start", "stop"),
+    [
+        (0, 1e-320),
+        (1e-321, 1e-320),
+        (0, 1e-305),
+        (1e-305, 1.1e-305),
+        (1, 1 + 1e-14),
+        (1e60, 1e60 * (1 + 1e-14)),
+        (0, 1e70),
+    ],
+)
+@pytest.mark.parametrize("spacing", ["linear", "log"])
+def test_grids_ascend_from_end_to_end(start, stop, spacing):
+    """Though a step may be less than a number of its size can say."""
+    start = start or (0 if spacing == "linear" else 5e-324)
+    for num in (2, 999, 1000, 3000, 20_000):
+        grid = {"start": start, "stop": stop, "num": num, "spacing": spacing}
+        times = read(TrajectoryRequest, document() | {"times": grid}).resolved_times()
+        assert (len(times), times[0], times[-1]) == (num, start, stop)
+        assert np.all(np.diff(times) >= 0)
+        if spacing == "linear":
+            exact = [Fraction(start) + (Fraction(stop) - Fraction(start)) * i / (num - 1) for i in range(num)]
+            off = [abs(Fraction(float(time)) - each) for time, each in zip(times, exact, strict=True)]
+            assert max(off) <= 2 * Fraction(np.spacing(float(stop)))
+
+
+def test_grids_are_as_they_were():
+    """An exact change of the unit changes no number that is not tiny."""
+    for start, stop, num in ((0.0, 10.0, 200), (0.1, 7.3, 1001), (1e-12, 3e5, 77), (0.0, 1e-290, 500)):
+        times = read(TrajectoryRequest, document() | {"times": {"start": start, "stop": stop, "num": num}})
+        assert np.array_equal(times.resolved_times(), np.linspace(start, stop, num))
 
 
 def test_times_have_200_points_by_default():

@@ -73,7 +73,9 @@ class BalancedNetwork(Request):
     ]
     lam: Annotated[Number, Field(alias="lambda", description="Balance, in squared units of the weights; 0 is rich.")]
     scale: Annotated[Positive, Field(description="Standard deviation of the Gaussian draw.")] = 1.0
-    aligned: Annotated[Flag, Field(description="Take the singular vectors from the task.")] = False
+    aligned: Annotated[
+        Flag, Field(description="Take the singular vectors from the task; those that it leaves open are random.")
+    ] = False
     seed: Seed = None
 
 

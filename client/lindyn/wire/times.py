@@ -12,6 +12,8 @@ from lindyn.wire.base import FromNumpy, NonNegative, Request
 MOST_TIMES = 1_000_000
 GRID, LIST = "(grid)", "(list)"
 
+_UNIT = 2.0**-200  # the largest times stay finite in it, and a step between the smallest is a normal number
+
 
 def _ascending(times: FloatArray) -> FloatArray:
     if len(times) > MOST_TIMES:
@@ -51,10 +53,12 @@ class TimeGrid(Request):
         return self
 
     def resolve(self) -> FloatArray:
-        """Return the times as an array."""
+        """Return the times as an array, which ascends whatever rounding does."""
         if self.spacing == "log":
-            return np.geomspace(self.start, self.stop, self.num)
-        return np.linspace(self.start, self.stop, self.num)
+            # rounding of a logarithm is more than that of the number
+            return np.clip(np.geomspace(self.start, self.stop, self.num), self.start, self.stop)
+        # in a smaller unit, where no step is so small that it loses digits
+        return np.linspace(self.start / _UNIT, self.stop / _UNIT, self.num) * _UNIT
 
 
 def _form(value: Any) -> str:  # noqa: ANN401 (unvalidated input)

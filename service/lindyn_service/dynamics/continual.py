@@ -15,6 +15,7 @@ _MARGIN = 1.25  # of the settling time, so that rounding is all that is left
 _GRID_RATIO = 1 / 64  # of neighbouring times on the search grid, beyond its evenly spaced start
 _GRID_START = 8.0  # length of that start, in units of the fastest motion
 _LEAST_GRID = 64
+_UNIT = 2.0**-200  # the longest durations stay finite in it, and a step between the shortest is a normal number
 _MOST_ROOTS = 16
 _SMALLEST = float(np.finfo(np.float64).tiny)
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a loss, relative to its terms
@@ -138,7 +139,7 @@ def continual(
         )
         segments.append(segment)
         w1, w2 = segment.end()
-    grids = [np.linspace(0.0, segment.duration, num) for segment in segments]
+    grids = [_even(segment.duration, num) for segment in segments]
     measured = [measure(segment, tasks, grid) for segment, grid in zip(segments, grids, strict=True)]
     begins = np.cumsum([0.0, *(segment.duration for segment in segments[:-1])])
     return Course(
@@ -213,6 +214,11 @@ def _until_settled(solution: ClosedForm, task: ContinualTask, index: int) -> flo
     if duration is None:
         raise UnsettledError(index)
     return _MARGIN * duration / task.variance
+
+
+def _even(duration: float, num: int) -> Float[np.ndarray, " time"]:
+    """Evenly spaced times, in a smaller unit, where no step is so small that it loses digits."""
+    return np.linspace(0.0, duration / _UNIT, num) * _UNIT
 
 
 def _grid(segment: Segment) -> Float[np.ndarray, " time"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.tasks import Moments, fitted
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,19 @@ class Coloured:
 def white_task(moments: Moments, tolerance: float) -> WhiteTask | Coloured:
     """Find the equivalent white-input problem, where there is one.
 
-    Eigenvalues of sigma_xx below `tolerance` times the largest count as directions without inputs.
+    The inputs span all directions in which they are more than rounding, whatever the tolerance of whiteness.
 
     Args:
         moments: of the training data.
-        tolerance: largest residual, relative to ||sigma_xx||_F.
+        tolerance: largest residual that is neglected, relative to ||sigma_xx||_F.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the flow on white inputs, with time and task divided by the variance.
     """
+    found = fitted(moments)
     if moments.sigma_xx is None:
-        return _white(moments, moments.sigma_yx, 1.0, None, 0.0)
+        return WhiteTask(moments.sigma_yx, 1.0, None, found.loss, 0.0)
     eigenvalues, vectors = np.linalg.eigh(moments.sigma_xx)
-    present = eigenvalues > tolerance * eigenvalues[-1]
+    present = np.arange(len(eigenvalues)) >= len(eigenvalues) - len(found.variances)
     variance = float(np.mean(eigenvalues[present])) if np.any(present) else 0.0
     distance = float(np.linalg.norm(eigenvalues - variance * present))
     size = float(np.linalg.norm(eigenvalues))
@@ -59,23 +60,6 @@ def white_task(moments: Moments, tolerance: float) -> WhiteTask | Coloured:
     if residual > tolerance:
         return Coloured(residual)
     if np.all(present):
-        return _white(moments, moments.sigma_yx / variance, variance, None, residual)
+        return WhiteTask(moments.sigma_yx / variance, variance, None, found.loss, residual)
     basis = vectors[:, present]
-    return _white(moments, moments.sigma_yx @ basis / variance, variance, basis, residual)
-
-
-def _white(
-    moments: Moments,
-    sigma_yx: Float[np.ndarray, "out rank"],
-    variance: float,
-    basis: Float[np.ndarray, "in rank"] | None,
-    residual: float,
-) -> WhiteTask:
-    return WhiteTask(sigma_yx, variance, basis, _irreducible(moments, sigma_yx, variance), residual)
-
-
-def _irreducible(moments: Moments, sigma_yx: Float[np.ndarray, "out rank"], variance: float) -> float | None:
-    """1/2 tr(sigma_yy) - c/2 ||sigma_yx / c||^2, never below zero by rounding."""
-    if moments.sigma_yy_trace is None:
-        return None
-    return max(0.5 * moments.sigma_yy_trace - 0.5 * variance * float(np.sum(sigma_yx * sigma_yx)), 0.0)
+    return WhiteTask(moments.sigma_yx @ basis / variance, variance, basis, found.loss, residual)

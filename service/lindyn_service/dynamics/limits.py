@@ -7,9 +7,8 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.balance import broken_inequality
+from lindyn_service.dynamics.least_squares import EPS, spanned
 from lindyn_service.dynamics.phi import phi
-
-EPS = float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def shallow(
     if sigma_xx is None:
         return lazy(w0, sigma_yx, 1.0, times)
     rates, vectors = np.linalg.eigh(sigma_xx)
-    present = rates > len(rates) * EPS * rates[-1]
+    present = spanned(rates)
     phases = times[:, None] * np.where(present, rates, 0.0)
     learned = (times[:, None] * phi(phases) * present)[:, None, :] * (sigma_yx @ vectors)
     return (np.exp(-phases)[:, None, :] * (w0 @ vectors) + learned) @ vectors.T

@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.isotropy import WhiteTask
 from lindyn_service.dynamics.modes import Modes
-from lindyn_service.dynamics.tasks import EPS, Moments, Samples
+from lindyn_service.dynamics.tasks import Moments, Samples, fitted
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,11 @@ def objective(moments: Moments) -> Objective:
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
     u, s, vt = np.linalg.svd(moments.sigma_yx, full_matrices=True)
-    root, best = np.eye(len(vt)), u.T @ moments.sigma_yx @ vt.T
+    found, root = fitted(moments), np.eye(len(vt))
     if moments.sigma_xx is not None:
-        eigenvalues, vectors = np.linalg.eigh(moments.sigma_xx)
-        present = eigenvalues > len(eigenvalues) * EPS * eigenvalues[-1]
-        along = vt @ vectors[:, present]
-        root = (along * np.sqrt(eigenvalues[present])) @ along.T
-        best = best @ (along / eigenvalues[present]) @ along.T
-    explained = best @ root
-    trace = moments.sigma_yy_trace
-    irreducible = None if trace is None else max(0.5 * trace - 0.5 * float(np.sum(explained * explained)), 0.0)
-    return Objective(u, s, vt.T, best, root, irreducible, moments.samples)
+        along = vt @ found.right.T
+        root = (along * np.sqrt(found.variances)) @ along.T
+    return Objective(u, s, vt.T, u.T @ found.best @ vt.T, root, found.loss, moments.samples)
 
 
 def times_root(

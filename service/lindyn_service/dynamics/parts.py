@@ -18,6 +18,7 @@ FEWEST_TIMES = 42
 
 _BATCH_ENTRIES = 2**19  # four megabytes: flatter products take longer
 _LENGTH = 0.75  # of the intervals, in the logarithm of time
+_SHORTEST = 1e-300  # length: places within a shorter interval have no digits left
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,15 @@ def evaluated(start: int, stop: int, room: int) -> list[Part]:
 
 
 def _parts(times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], room: int) -> list[Part]:
-    """Intervals between indices, and parts without where there are too few times, which are joined."""
+    """Intervals between indices, and parts without where there are too few times or all are one, which are joined."""
     found: list[Part] = []
     straight = bounds[0]
     for start, stop in pairwise(bounds):
-        if stop - start >= FEWEST_TIMES and times[start] < times[stop - 1]:
+        if stop - start < FEWEST_TIMES:
+            continue
+        interval = Interval(float(times[start]), float(times[stop - 1]), unit, DEGREE)
+        if interval.length > _SHORTEST:
             found += evaluated(straight, start, room)
-            found.append(Part(slice(start, stop), Interval(float(times[start]), float(times[stop - 1]), unit, DEGREE)))
+            found.append(Part(slice(start, stop), interval))
             straight = stop
     return [*found, *evaluated(straight, bounds[-1], room)]

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from lindyn_service.dynamics.haar import haar_columns
+from lindyn_service.dynamics.least_squares import Fit, of_moments, of_samples, principal_parts, unexplained
+
 EPS = float(np.finfo(np.float64).eps)
 
 
@@ -25,12 +28,14 @@ class Moments:
         sigma_xx: X X^T / P, (in, in); None stands for the identity (white inputs).
         sigma_yy_trace: trace of Y Y^T / P; None when the targets' scale is unknown.
         samples: the data themselves; None when only moments were given.
+        fit: the best network function as the data have it, to more digits than the moments; None without data.
     """
 
     sigma_yx: Float[np.ndarray, "out in"]
     sigma_xx: Float[np.ndarray, "in in"] | None = None
     sigma_yy_trace: float | None = None
     samples: Samples | None = None
+    fit: Fit | None = None
 
 
 def from_data(
@@ -45,15 +50,26 @@ def from_data(
     """
     n_samples = len(inputs)
     trace = float(np.sum(targets * targets)) / n_samples
+    parts = principal_parts(inputs)
     if not whiten:
-        return Moments(targets.T @ inputs / n_samples, inputs.T @ inputs / n_samples, trace, Samples(inputs, targets))
-    left, strengths, right = np.linalg.svd(inputs, full_matrices=False)
-    kept = strengths > max(inputs.shape) * EPS * strengths[0]
-    left, right = left[:, kept], right[kept]
+        found = of_samples(inputs, targets, parts)
+        sigma_yx, sigma_xx = targets.T @ inputs / n_samples, inputs.T @ inputs / n_samples
+        return Moments(sigma_yx, sigma_xx, trace, Samples(inputs, targets), found)
+    left, right = parts.left, parts.right
     sigma_yx = (targets.T @ left) @ right / np.sqrt(n_samples)
     full_rank = len(right) == inputs.shape[1]
+    # whitened inputs span what the given ones do, and these are known better
+    found = Fit(right, np.ones(len(right)), sigma_yx, unexplained(inputs, targets, parts))
     whitened = np.sqrt(n_samples) * left @ right
-    return Moments(sigma_yx, None if full_rank else right.T @ right, trace, Samples(whitened, targets))
+    return Moments(sigma_yx, None if full_rank else right.T @ right, trace, Samples(whitened, targets), found)
+
+
+def fitted(moments: Moments) -> Fit:
+    """Find the best network function, from the data where there are any.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
+    """
+    return moments.fit or of_moments(moments.sigma_yx, moments.sigma_xx, moments.sigma_yy_trace)
 
 
 def regression(n_in: int, n_out: int, n_samples: int, rng: np.random.Generator) -> Moments:
@@ -82,15 +98,17 @@ def semantic(levels: int) -> Moments:
             feature = np.zeros(n_items)
             feature[start : start + half], feature[start + half : start + 2 * half] = 1.0, -1.0
             features.append(feature)
-    return from_data(np.eye(n_items), np.stack(features, axis=1), whiten=False)
+    items, targets = np.eye(n_items), np.stack(features)
+    trace = float(np.sum(targets * targets)) / n_items
+    explained = Fit(items, np.ones(n_items) / n_items, targets, 0.0)
+    return Moments(targets / n_items, items / n_items, trace, Samples(items, targets.T), explained)
 
 
 def spectrum(n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator) -> Moments:
-    """White inputs with the given singular values of sigma_yx (zeros for the rest) and random singular vectors.
+    """White inputs with the given singular values of sigma_yx (zeros for the rest) and uniform singular vectors.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, a task by its modes.
     """
-    u, _ = np.linalg.qr(rng.standard_normal((n_out, n_out)))
-    v, _ = np.linalg.qr(rng.standard_normal((n_in, n_in)))
+    u, v = haar_columns(n_out, n_out, rng), haar_columns(n_in, n_in, rng)
     rank = len(singular_values)
     return Moments((u[:, :rank] * singular_values) @ v[:, :rank].T)

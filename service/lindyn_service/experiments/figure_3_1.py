@@ -37,7 +37,10 @@ def run(values: Values, cell: Cell) -> Result:
         on[i], off[i] = _spreads(b)
         first = first if i else b
     expected = predicted(dims, *_variances(dims, scheme, gains))
-    mean, residual = float(expected.mean[0, 0]), math.sqrt(float(np.sum(expected.variance)))
+    mean = float(expected.mean[0, 0])
+    # lambda* is that of the draw: E ||B - lambda* I||^2 is what is left of the variance without that of lambda*,
+    # which is the mean of the hidden units' independent diagonal entries
+    residual = math.sqrt(float(np.sum(expected.variance) - expected.variance[0, 0]))
     return {
         "lambda": lam,
         "relative_distance": distance,
@@ -117,8 +120,8 @@ def _ratio(residual: float, lam: float, hidden: int) -> float:
 
 
 def _spreads(b: np.ndarray) -> tuple[float, float]:
-    """Variances of the entries on and off the diagonal."""
-    return float(np.var(np.diagonal(b))), float(np.var(b[~np.eye(len(b), dtype=bool)]))
+    """Variances of the entries on the diagonal, about their mean, and off it, about 0, both without bias."""
+    return float(np.var(np.diagonal(b), ddof=1)), float(np.mean(b[~np.eye(len(b), dtype=bool)] ** 2))
 
 
 EXPERIMENT = Experiment(

@@ -8,6 +8,7 @@ import numpy as np
 from lindyn_service.dynamics.aligned import aligned_strengths
 from lindyn_service.dynamics.descent import descend, linear_gradient
 from lindyn_service.dynamics.flow import Flow
+from lindyn_service.dynamics.haar import haar_columns
 from lindyn_service.dynamics.tasks import regression
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, new_figure
@@ -100,7 +101,7 @@ def _draw(values: Values, trial: int) -> tuple[np.ndarray, ...]:
     larger = np.sqrt(np.hypot(a0, lam / 2) + abs(lam) / 2)
     smaller = a0 / larger
     into, out = (smaller, larger) if lam >= 0 else (larger, smaller)
-    rotation, _ = np.linalg.qr(rng.standard_normal((size, size)))
+    rotation = haar_columns(size, size, rng)
     return sigma_yx, u, s, vt, a0, (rotation * into) @ vt, (u * out) @ rotation.T
 
 

@@ -9,6 +9,7 @@ from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.flow import Flow, FlowError, balance_drift, distance
 from lindyn_service.dynamics.frame import layers_frame
 from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
 from lindyn_service.methods.collect import Collector
@@ -19,6 +20,7 @@ DEFAULT_RTOL = 1e-13
 _SMALLEST = 1e-140
 _MARGIN = 1e4  # of the promised error over that of a step
 _CHECK = 30.0  # how much looser the second integration is
+_STIFF = 1e4  # ratio of variances, beyond which they explain that there are too many steps
 _SAFETY = 3.0  # of the error estimate over the distance to it: the two may err alike
 
 
@@ -83,7 +85,7 @@ class FlowRun:
         except FlowError as failure:
             raise NotApplicableError(
                 f"the integration came to time {failure.time * problem.time_constant:.6g} of {problem.times[-1]:.6g} "
-                f"({failure}); loosen rtol and atol, scale weights and data to the order of one, or ask for less time"
+                f"({failure}); {self._remedy()}"
             ) from None
         return Outcome(
             method="flow",
@@ -114,6 +116,17 @@ class FlowRun:
             rtol=looser * self.rtol,
             atol=looser * self.atol,
         )
+
+    def _remedy(self) -> str:
+        """What to do where the integration cannot go on."""
+        variances = fitted(self.problem.moments).variances
+        if np.any(variances[:1] > _STIFF * variances[-1:]):
+            return (
+                f"the inputs have variances from {variances[-1]:.3g} to {variances[0]:.3g}, and steps as short as the "
+                "largest ask for take too many to where the smallest are learned: scale the inputs to like sizes, "
+                "whiten them (task.whiten = true), or ask for less time"
+            )
+        return "loosen rtol and atol, scale weights and data to the order of one, or ask for less time"
 
     def _warnings(self, error: float) -> Iterator[Warned]:
         if error > _MARGIN * self.rtol:

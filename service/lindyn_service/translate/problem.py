@@ -1,5 +1,6 @@
 """Networks and tasks of a request as arrays."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -8,14 +9,20 @@ from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, Weights
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.balance import broken_inequality
+from lindyn_service.dynamics.haar import haar_completion
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
 from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
+from lindyn_service.dynamics.least_squares import EPS, Fit, of_moments, remainder
 from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.random_weights import random_weights
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
 
-_NETWORK_STREAM, _TASK_STREAM = 0, 1  # equal seeds of network and task must not give equal numbers
+# equal seeds of network and task must not give equal numbers
+_NETWORK_STREAM, _TASK_STREAM, _COMPLETION_STREAM = 0, 1, 2
+
+_CONTRADICTION = 1e-9  # relative: second moments may be given with ten digits
+_ROUNDED = 1e-12  # relative: of sums over samples
 
 
 def moments(task: Task, dims: Sequence[int], path: str = "task") -> tasks.Moments:
@@ -26,9 +33,8 @@ def moments(task: Task, dims: Sequence[int], path: str = "task") -> tasks.Moment
     """
     n_in, n_out = dims[0], dims[-1]
     match task:
-        case CorrelationTask(sigma_yx=sigma_yx, sigma_xx=sigma_xx, sigma_yy_trace=trace):
-            _check_moments(sigma_yx, sigma_xx, trace, path)
-            return tasks.Moments(sigma_yx, sigma_xx, trace)
+        case CorrelationTask():
+            return _correlation(task, path)
         case DataTask(inputs=inputs, targets=targets, whiten=whiten):
             return tasks.from_data(inputs, targets, whiten=whiten)
         case RegressionTask(samples=samples, seed=seed):
@@ -39,27 +45,46 @@ def moments(task: Task, dims: Sequence[int], path: str = "task") -> tasks.Moment
             return tasks.spectrum(n_in, n_out, values, rng(seed, _TASK_STREAM))
 
 
-def _check_moments(sigma_yx: np.ndarray, sigma_xx: np.ndarray | None, trace: float | None, path: str) -> None:
-    """Refuse second moments that no data have."""
-    if sigma_xx is None:
-        explained = float(np.sum(sigma_yx * sigma_yx))
-    else:
-        size = float(np.max(np.abs(sigma_xx)))
-        if not np.allclose(sigma_xx, sigma_xx.T, rtol=0, atol=TOLERANCE * size):
-            raise _invalid(f"{path}.sigma_xx", "got a matrix that is not symmetric, X X^T / P is")
-        eigenvalues, vectors = np.linalg.eigh(sigma_xx)
-        if eigenvalues[0] < -TOLERANCE * size:
-            raise _invalid(f"{path}.sigma_xx", f"got the eigenvalue {eigenvalues[0]:.3g}, X X^T / P has none below 0")
-        present = eigenvalues > TOLERANCE * size
-        along = sigma_yx @ vectors
-        if np.linalg.norm(along[:, ~present]) > TOLERANCE * np.linalg.norm(along):
-            raise _invalid(f"{path}.sigma_yx", "got correlations with directions in which sigma_xx has no inputs")
-        with np.errstate(over="ignore"):  # no trace is enough then
-            explained = float(np.sum(along[:, present] ** 2 / eigenvalues[present]))
-    if trace is not None and trace < explained * (1 - TOLERANCE):
+def _correlation(task: CorrelationTask, path: str) -> tasks.Moments:
+    """Second moments as they are given; those that no data have are refused."""
+    sigma_yx, trace = task.sigma_yx, task.sigma_yy_trace
+    sigma_xx = None if task.sigma_xx is None else _symmetric(task.sigma_xx, path)
+    found = of_moments(sigma_yx, sigma_xx, None)
+    _check_span(sigma_yx, found, path)
+    if trace is not None:
+        with np.errstate(over="ignore", invalid="ignore"):  # no trace is enough then
+            left, rounding = remainder(found.best, sigma_yx, sigma_xx, trace)
+        explained = trace - left if np.isfinite(left) else math.inf
+        if not left >= -(_CONTRADICTION * explained + rounding):
+            detail = f"got {trace:.17g}, data with these correlations have at least {explained:.17g}"
+            raise _invalid(f"{path}.sigma_yy_trace", detail)
+    return tasks.Moments(sigma_yx, sigma_xx, trace)
+
+
+def _symmetric(sigma_xx: np.ndarray, path: str) -> np.ndarray:
+    """A second moment of inputs is symmetric and has no eigenvalues below 0."""
+    most = _CONTRADICTION * float(np.max(np.abs(sigma_xx)))
+    if not np.allclose(sigma_xx, sigma_xx.T, rtol=0, atol=most):
+        raise _invalid(f"{path}.sigma_xx", "got a matrix that is not symmetric, X X^T / P is")
+    symmetric = (sigma_xx + sigma_xx.T) / 2
+    least = np.linalg.eigvalsh(symmetric)[0]
+    if least < -most:
+        raise _invalid(f"{path}.sigma_xx", f"got the eigenvalue {least:.3g}, X X^T / P has none below 0")
+    return symmetric
+
+
+def _check_span(sigma_yx: np.ndarray, found: Fit, path: str) -> None:
+    """Targets only correlate with inputs that are there."""
+    along = sigma_yx @ found.right.T
+    outside, whole = float(np.linalg.norm(sigma_yx - along @ found.right)), float(np.linalg.norm(sigma_yx))
+    # rounding errors of sigma_xx turn directions without inputs towards those with few
+    turned = EPS * float(np.sum(np.linalg.norm(along, axis=0) * (found.variances[:1] / found.variances)))
+    if outside > _ROUNDED * whole + sigma_yx.shape[1] * turned:
         raise _invalid(
-            f"{path}.sigma_yy_trace",
-            f"got {trace:.17g}, data with these correlations have at least {explained:.17g}",
+            f"{path}.sigma_yx",
+            f"got correlations with directions in which sigma_xx has no inputs, a part of {outside / whole:.3g}: no "
+            "data have these moments; if inputs are of so different sizes that these were lost in sigma_xx, give the "
+            "data (task.kind = data), or inputs in other units",
         )
 
 
@@ -100,14 +125,24 @@ def _balanced(network: BalancedNetwork, trained_on: tasks.Moments) -> tuple[np.n
         network.lam,
         network.scale,
         rng(network.seed, _NETWORK_STREAM),
-        _directions(white, trained_on) if network.aligned else None,
+        _directions(trained_on.sigma_yx if isinstance(white, Coloured) else white.sigma_yx, network)
+        if network.aligned
+        else None,
     )
     return (w1 if basis is None else w1 @ basis.T), w2
 
 
-def _directions(white: WhiteTask | Coloured, trained_on: tasks.Moments) -> Directions:
-    """Singular vectors of the task, of coloured inputs too, though their modes do not evolve alone."""
-    found = modes(trained_on.sigma_yx if isinstance(white, Coloured) else white.sigma_yx, 0.0)
+def _directions(sigma_yx: np.ndarray, network: BalancedNetwork) -> Directions:
+    """Singular vectors of the task, of coloured inputs too, though their modes do not evolve alone.
+
+    Where its singular values are zero, and on the wider side, the task leaves open which they are: any are as likely.
+    """
+    found, source = modes(sigma_yx, 0.0), rng(network.seed, _COMPLETION_STREAM)
+    rank = int(np.count_nonzero(found.s > max(sigma_yx.shape) * EPS * found.s[0]))
+    # beyond the modes, as many hidden units as the wider side has directions take all of them, in any basis
+    if rank < len(found.s) or network.dims[1] < max(sigma_yx.shape):
+        for vectors in (found.u, found.v):
+            vectors[:, rank:] = haar_completion(vectors[:, :rank], len(vectors) - rank, source)
     return Directions(found.u, found.v)
 
 
