@@ -1,6 +1,5 @@
 """The command line: `lindyn serve | solve | sweep | experiment | openapi`."""
 
-import importlib.util
 import json
 import os
 import sys
@@ -25,7 +24,7 @@ Url = Annotated[
     str | None, typer.Option(help="Address of a running service; by default LINDYN_URL, else a private service.")
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer there: .npz, .nc or .json.")]
-RequestFile = Annotated[typer.FileText, typer.Argument(help="The request as JSON; - reads standard input.")]
+RequestFile = Annotated[typer.FileBinaryRead, typer.Argument(help="The request as JSON; - reads standard input.")]
 
 
 def main() -> None:
@@ -42,11 +41,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="TCP port to listen on.")] = None,
 ) -> None:
     """Start the service; everything else is set by LINDYN_* variables."""
-    if importlib.util.find_spec("lindyn_service") is None or importlib.util.find_spec("fastapi") is None:
-        sys.exit("lindyn: the service is not installed; pip install 'lindyn[service]'")
     chosen = {"LINDYN_HOST": host, "LINDYN_PORT": None if port is None else str(port)}
     environment = {**os.environ, **{name: value for name, value in chosen.items() if value is not None}}
-    os.execve(sys.executable, [sys.executable, "-m", "lindyn_service"], environment)  # noqa: S606 (ours)
+    # -P: else files of the working folder, such as queue.py, would take the place of libraries
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "lindyn_service"], environment)  # noqa: S606 (ours)
 
 
 @app.command()
@@ -97,14 +95,14 @@ def openapi(url: Url = None) -> None:
 
 @contextmanager
 def _client(url: str | None) -> Generator[Client]:
-    known = url or os.environ.get("LINDYN_URL")
+    known = url or os.environ.get("LINDYN_URL", "").strip()
     with Client(known) if known else Client.local() as client:
         yield client
 
 
-def _document(request: typer.FileText) -> dict[str, Any]:
+def _document(request: typer.FileBinaryRead) -> dict[str, Any]:
     try:
-        document = json.load(request)
+        document = json.loads(request.read())  # bytes: it sees by itself whether they are UTF-8 or, of Windows, UTF-16
     except ValueError as error:
         sys.exit(f"lindyn: {request.name} is not JSON: {error}")
     if not isinstance(document, dict):

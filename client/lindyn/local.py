@@ -1,11 +1,14 @@
 """A private service for a notebook: a child process on a unix socket that ends with its owner."""
 
 import os
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -16,65 +19,86 @@ from lindyn.errors import LocalServiceError
 
 LOCAL_URL = "http://lindyn.local"
 
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0  # for a start that hangs; an idle machine needs two or three
 _STOP_SECONDS = 15.0
 _POLL_SECONDS = 0.02
+_LINES = 12
+
+_SOCKET = "service.sock"
+_PREFIX = "lindyn-"
+_LONGEST_ADDRESS = 103  # bytes, on macOS; four more on Linux
+_LONGEST_PARENT = _LONGEST_ADDRESS - len(f"/{_PREFIX}12345678/{_SOCKET}")
+
+# What the shell of an application or of another service has for itself; a private one is told what it needs.
+_FOREIGN_PREFIXES = ("LINDYN_", "OTEL_", "FASTAPI_", "UVICORN_", "PROMETHEUS_")
+_FOREIGN = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "MPLBACKEND", "PYTHONWARNINGS", "PYTHONINSPECT")
 
 
 class LocalService:
     """Starts the service and waits until it is ready.
 
-    Its standard input is a pipe from this process: when that ends, for whatever reason, the service stops.
+    Its standard input is a pipe from this process: when that ends, for whatever reason, the service stops. It has the
+    settings that are given here and none from the environment.
 
     Raises:
         LocalServiceError: it did not start; the message has the last lines of its log.
     """
 
     def __init__(self, settings: Mapping[str, str | float]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="lindyn-", ignore_cleanup_errors=True)
-        self.socket = Path(self._folder.name, "service.sock")
-        self._log = Path(self._folder.name, "service.log")
-        chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
-        lifeline = {"LINDYN_SOCKET": str(self.socket), "LINDYN_STOP_WITH_STDIN": "true"}
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "lindyn_service"],
-                env={**os.environ, **chosen, **lifeline},
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # else what interrupts a notebook's cell ends it
-            )
+        self._owner = os.getpid()
+        self._folder = _make_folder()
+        self._remove_folder = weakref.finalize(self, _remove, self._folder, self._owner)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.socket = self._folder / _SOCKET
+        self._log = self._folder / "service.log"
         try:
-            self._wait_until_ready()
+            self._process = self._start(settings)
+            self._wait_until_ready(self._process)
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
-        """End the service; does nothing the second time."""
-        if self._process.stdin is not None:  # pragma: no branch -- it is a pipe
+        """End the service; does nothing the second time, nor in a process that was forked from the owner."""
+        if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._folder.cleanup()
+            if os.getpid() == self._owner:
+                _end(self._process)
+        self._remove_folder()
 
-    def _wait_until_ready(self) -> None:
+    def _start(self, settings: Mapping[str, str | float]) -> subprocess.Popen[bytes]:
+        chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
+        lifeline = {"LINDYN_SOCKET": str(self.socket), "LINDYN_STOP_WITH_STDIN": "true"}
+        try:
+            with self._log.open("wb") as log:
+                return subprocess.Popen(
+                    # -P: else files of the working folder, such as queue.py, would take the place of libraries
+                    [sys.executable, "-P", "-m", "lindyn_service.private"],
+                    env={**_environment(), **chosen, **lifeline},
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # else what interrupts a notebook's cell ends it
+                )
+        except OSError as error:
+            raise LocalServiceError(f"the private service could not be started by {sys.executable}: {error}") from error
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         give_up = time.monotonic() + _START_SECONDS
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), base_url=LOCAL_URL) as http:
-            while self._process.poll() is None and time.monotonic() < give_up:
+        # no certificates are needed, and to look for them may fail
+        transport = httpx.HTTPTransport(uds=str(self.socket), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+        with httpx.Client(transport=transport, base_url=LOCAL_URL) as http:
+            while process.poll() is None and time.monotonic() < give_up:
                 with suppress(httpx.TransportError):
                     if self._listens() and http.get("/readyz").is_success:
                         return
                 time.sleep(_POLL_SECONDS)
-        last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise LocalServiceError(
-            "the private service did not start; it needs the extra: pip install 'lindyn[service]'. Its last words:\n"
-            + "\n".join(last)
-        )
+        happened = _what_happened(process.poll())
+        raise LocalServiceError(f"the private service did not start: {happened}. It said:\n{self._last_lines()}")
+
+    def _last_lines(self) -> str:
+        said = self._log.read_text(errors="replace").strip().splitlines()
+        return "\n".join(said[-_LINES:]) or "(nothing)"
 
     def _listens(self) -> bool:
         """Ask without httpx, which leaves a socket open for each connection that fails."""
@@ -82,3 +106,53 @@ class LocalService:
             probe.connect(str(self.socket))
             return True
         return False
+
+
+def _make_folder() -> Path:
+    """A folder where the name of a socket is short enough; that for temporary files need not be."""
+    try:
+        usual = tempfile.gettempdir()
+        short = usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (others may not enter it)
+        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=short))
+    except OSError as error:
+        raise LocalServiceError(
+            f"the private service has no folder for its socket: {error}. Set TMPDIR to a folder that you may write to, "
+            f"with a name of at most {_LONGEST_PARENT} bytes"
+        ) from error
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # the service lives on when a process ends that was forked from its owner
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment() -> dict[str, str]:
+    """The environment without what is meant for others, and without the working folder among the places of modules."""
+    kept = {name: value for name, value in os.environ.items() if not _is_foreign(name.upper())}
+    if "PYTHONPATH" in kept:  # an empty part, as of PYTHONPATH=$PYTHONPATH:/lab, is the working folder, too
+        places = [place for place in kept["PYTHONPATH"].split(os.pathsep) if place not in ("", ".")]
+        kept["PYTHONPATH"] = os.pathsep.join(places)
+    return kept | {"PYTHONSAFEPATH": "1"}
+
+
+def _is_foreign(name: str) -> bool:
+    return name.startswith(_FOREIGN_PREFIXES) or name in _FOREIGN
+
+
+def _what_happened(code: int | None) -> str:
+    if code is None:
+        return (
+            f"it was not ready after {_START_SECONDS:g} s; if the machine is busy, try again, or start fewer processes "
+            "by lindyn.Client.local(workers=1)"
+        )
+    return f"it was ended by signal {-code}" if code < 0 else f"it ended with code {code}"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """By a signal too: a process that was forked from this one may still hold the pipe."""
+    process.terminate()
+    try:
+        process.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -34,13 +34,14 @@ from lindyn_service.http import (
     trajectories,
 )
 from lindyn_service.http.access import Access
+from lindyn_service.http.head import Head
 from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.http.recall import KnownBodies, Recall
 from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.metrics import Metrics, share
 from lindyn_service.sampling import sample
-from lindyn_service.settings import Settings, SettingsError, listed
+from lindyn_service.settings import METRICS_VARIABLE, Settings, SettingsError, listed
 from lindyn_service.tracing import Tracing, is_probe
 from lindyn_service.tracing import wanted as tracing_wanted
 from lindyn_service.translate.encode import VERSION
@@ -67,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         telemetry=_telemetry(tracing),
     )
     app.state.tracing = tracing
@@ -117,6 +119,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     origins = listed(settings.cors_origins)
     app.state.rates = _rates(settings)
     app.state.bodies = KnownBodies()
+    app.add_middleware(Head)
     app.add_middleware(Recall, _posts(trajectories.router, analyses.router), settings)
     app.add_middleware(Throttle, app.state.rates)
     app.add_middleware(Access, _keyring(settings), listed(settings.allowed_hosts), origins)
@@ -168,7 +171,7 @@ def _metrics(settings: Settings) -> Metrics:
     if settings.process is None:
         return Metrics()
     share(settings.process)
-    return Metrics(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+    return Metrics(Path(os.environ[METRICS_VARIABLE]))
 
 
 def _keyring(settings: Settings) -> Keyring | None:

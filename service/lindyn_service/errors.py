@@ -92,6 +92,19 @@ class UnsupportedMediaTypeError(ServiceError):
     title = "Unsupported content type"
 
 
+class UnsupportedEncodingError(ServiceError):
+    """The body is compressed."""
+
+    code = "unsupported-media-type"
+    status = 415
+    title = "Unsupported content encoding"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What would do (RFC 9110, section 15.5.16)."""
+        return {"Accept-Encoding": "identity"}
+
+
 class InvalidRequestError(ServiceError):
     """A field breaks a rule of the contract."""
 

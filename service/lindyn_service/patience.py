@@ -4,12 +4,12 @@ import asyncio
 import logging
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from lindyn_service.offers import Unswayed
 
 log = logging.getLogger(__name__)
 
 
-class _Impatient(HttpToolsProtocol):
+class _Impatient(Unswayed):
     """Uvicorn's protocol with time limits, which it has only for connections that wait between two requests.
 
     Attributes:
@@ -82,6 +82,6 @@ class _Impatient(HttpToolsProtocol):
         return cast("Any", self).transport
 
 
-def impatient(head_seconds: float, stalled_seconds: float) -> type[HttpToolsProtocol]:
+def impatient(head_seconds: float, stalled_seconds: float) -> type[Unswayed]:
     """The protocol with these limits; uvicorn makes one of it for each connection, with arguments of its own."""
     return type("Impatient", (_Impatient,), {"head_seconds": head_seconds, "stalled_seconds": stalled_seconds})

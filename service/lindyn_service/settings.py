@@ -1,14 +1,25 @@
 """All settings of the service, from environment variables with the prefix LINDYN_."""
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lindyn_service.processors import usable
+
+METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""Of prometheus_client: the folder where several processes that serve one address keep their numbers."""
+
 _MEBIBYTE = 2**20
+_OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
 
 
 class SettingsError(ValueError):
@@ -36,10 +47,14 @@ class Settings(BaseSettings):
         bool, Field(description="Stop when standard input ends (a private service's lifeline).")
     ] = False
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Least severe line logged.")
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(_lower),
+        Field(description="Least severe line logged."),
     ] = "info"
     log_format: Annotated[
-        Literal["text", "json"], Field(description="Form of log lines; json has one object a line.")
+        Literal["text", "json"],
+        BeforeValidator(_lower),
+        Field(description="Form of log lines; json has one object a line."),
     ] = "text"
 
     api_keys_file: Annotated[
@@ -81,7 +96,9 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=3_600, description="How long a client may take nothing of its answer.")
     ] = 30.0
 
-    workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = os.cpu_count() or 1
+    workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = Field(
+        default_factory=usable
+    )
     queue: Annotated[
         int, Field(ge=0, le=100_000, description="Computations that may wait for a worker; more get 503.")
     ] = 64
@@ -158,6 +175,15 @@ class Settings(BaseSettings):
     )
     max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Blanks around a value say nothing; what is empty then is not set, nor is a port that Kubernetes means."""
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+        if _OF_KUBERNETES.match(str(stripped.get("port"))):
+            del stripped["port"]
+        return {name: value for name, value in stripped.items() if value != ""}
+
 
 def load() -> Settings:
     """Read the environment.
@@ -168,11 +194,8 @@ def load() -> Settings:
     try:
         chosen = Settings()
     except ValidationError as error:
-        lines = [
-            f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {details['msg']}, "
-            f"got {details['input']!r}"
-            for details in error.errors(include_url=False)
-        ]
+        wrong = [(f"LINDYN_{details['loc'][0]}".upper(), details) for details in error.errors(include_url=False)]
+        lines = [f"{name}: {each['msg']}, got {os.environ.get(name, each['input'])!r}" for name, each in wrong]
         raise SettingsError("\n".join(lines)) from None
     if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):
         raise SettingsError(
@@ -181,6 +204,20 @@ def load() -> Settings:
         )
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
     return chosen
+
+
+def remarks() -> list[str]:
+    """What the log should say of variables that count as not set, and might be meant otherwise."""
+    port, keys = os.environ.get("LINDYN_PORT", ""), os.environ.get("LINDYN_API_KEYS_FILE")
+    said: list[str] = []
+    if _OF_KUBERNETES.match(port.strip()):
+        said.append(
+            f"LINDYN_PORT is {port}, as Kubernetes sets it in pods beside a service called lindyn, and counts as not "
+            "set; set it to a number in the pod, or enableServiceLinks: false"
+        )
+    if keys is not None and not keys.strip():
+        said.append("LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key")
+    return said
 
 
 def listed(text: str) -> frozenset[str]:

@@ -2,23 +2,27 @@
 
 import logging
 import math
+import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 
-from lindyn_service import log, settings
+from lindyn_service import log, settings, usage
 from lindyn_service.access import command
+from lindyn_service.listening import announce, on_descriptor, on_tcp, on_unix, url_of
 from lindyn_service.supervisor import supervise, wait_for_end_of_stdin
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 SEND_SECONDS = 5  # after the grace time: for clients to read their last answers
+
+_THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 _log = logging.getLogger("lindyn_service")
 
@@ -28,19 +32,18 @@ def main() -> None:
     if sys.argv[1:2] == ["key"]:
         command.main(sys.argv[2:])
         return
+    usage.parse(sys.argv[1:])
     # uvicorn raises the signal that stopped it again when all is done, and that is a success
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _leave)
     try:
         chosen = settings.load()
         log.configure(chosen.log_level, chosen.log_format)
+        _settle(chosen)
         if chosen.processes > 1:
             supervise(chosen)
         sockets = _sockets(chosen)
-        for each in sockets or ():
-            if each.family != socket.AF_UNIX:
-                settings.refuse_open_address(chosen, each.getsockname()[0])
-        server = _server(chosen)
+        server = _server(chosen, sockets)
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
     if chosen.stop_with_stdin:
@@ -52,16 +55,49 @@ def _leave(*_: object) -> None:
     sys.exit()
 
 
-class _Server(uvicorn.Server):
-    """Tells the application when it begins to stop; uvicorn by itself does after the last answer."""
+def _settle(chosen: settings.Settings) -> None:
+    """Make the environment, which all processes of the service inherit, one of this service and of nothing else."""
+    try:
+        tempfile.gettempdir()
+    except OSError as error:
+        raise settings.SettingsError(f"TMPDIR: {error}; set it to a folder that can be written") from error
+    # workers compute in one thread each; a library that finds these when it is loaded does not start others first
+    os.environ.update(dict.fromkeys(_THREADS, "1"))
+    if chosen.process is None:
+        for name in (settings.METRICS_VARIABLE, settings.METRICS_VARIABLE.lower()):
+            os.environ.pop(name, None)  # of another application, among whose files ours would be
+        for remark in settings.remarks():
+            _log.warning("%s", remark)
+    elif settings.METRICS_VARIABLE not in os.environ:
+        raise settings.SettingsError(
+            f"LINDYN_PROCESS is {chosen.process}, which a service sets for its processes; unset it, and set "
+            "LINDYN_PROCESSES"
+        )
 
-    def __init__(self, app: "FastAPI", config: uvicorn.Config) -> None:
+
+class _Server(uvicorn.Server):
+    """Says when it begins to answer, and tells the application when it begins to stop, which uvicorn does at the end.
+
+    Args:
+        app: the application.
+        config: of uvicorn.
+        url: where people find it, if they do.
+    """
+
+    def __init__(self, app: "FastAPI", config: uvicorn.Config, url: str | None) -> None:
         super().__init__(config)
         self._app = app
+        self._url = url
 
     def stop(self) -> None:
         """Stop as after a signal."""
         self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        if self._url is not None:
+            announce(self._url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop to take connections, and serve those that are left."""
@@ -69,7 +105,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _server(chosen: settings.Settings) -> _Server:
+def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
     # the application pulls in numpy and FastAPI, which making a key or refusing a setting does not need
     from lindyn_service.app import create_app  # noqa: PLC0415
     from lindyn_service.patience import impatient  # noqa: PLC0415
@@ -77,32 +113,27 @@ def _server(chosen: settings.Settings) -> _Server:
     app = create_app(chosen)
     config = uvicorn.Config(
         app,
-        host=chosen.host,
-        port=chosen.port,
+        workers=1,  # else WEB_CONCURRENCY, which is not for us
         log_config=None,
         access_log=False,
         http=impatient(chosen.head_seconds, chosen.stalled_seconds),
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
     )
-    return _Server(app, config)
+    is_ours = chosen.descriptor is None and chosen.socket is None
+    return _Server(app, config, url_of(sockets[0]) if is_ours else None)
 
 
-def _sockets(chosen: settings.Settings) -> list[socket.socket] | None:
-    """What is bound already, by this process or by the one that started it; None for host and port."""
-    if chosen.descriptor is not None:
-        return [socket.socket(fileno=chosen.descriptor)]
-    return None if chosen.socket is None else [_bound(chosen.socket)]
-
-
-def _bound(path: Path) -> socket.socket:
+def _sockets(chosen: settings.Settings) -> list[socket.socket]:
     """Take the address first: uvicorn does after the workers have started, and its failure is a traceback."""
-    bound = socket.socket(socket.AF_UNIX)
-    try:
-        if path.is_socket():  # left by a service that ended
-            path.unlink()
-        bound.bind(str(path))
-    except OSError as error:
-        raise settings.SettingsError(f"LINDYN_SOCKET: cannot listen on {path}: {error}") from error
-    _log.info("listening on %s", path)
-    return bound
+    if chosen.descriptor is not None:
+        inherited = on_descriptor(chosen.descriptor)
+        if inherited.family != socket.AF_UNIX:
+            settings.refuse_open_address(chosen, inherited.getsockname()[0])
+        return [inherited]
+    if chosen.socket is not None:
+        bound = on_unix(chosen.socket)
+        _log.info("listening on %s", chosen.socket)
+        return [bound]
+    return on_tcp(chosen.host, chosen.port)

@@ -13,8 +13,10 @@ from contextlib import suppress
 from typing import NoReturn
 
 from lindyn_service.cache.spool import private_folder
-from lindyn_service.settings import Settings, SettingsError
+from lindyn_service.listening import announce, on_tcp, url_of
+from lindyn_service.settings import METRICS_VARIABLE, Settings
 
+BACKLOG = 2048
 RESTART_SECONDS = 1.0
 POLL_SECONDS = 0.1
 
@@ -29,8 +31,12 @@ def supervise(chosen: Settings) -> NoReturn:
     Raises:
         SettingsError: the address is taken.
     """
-    listening = _listen(chosen)
-    _log.info("running on http://%s:%d with %d processes", *listening.getsockname()[:2], chosen.processes)
+    listening, *others = on_tcp(chosen.host, chosen.port)
+    for one in others:
+        one.close()  # children get one
+    listening.listen(BACKLOG)
+    _log.info("%d processes", chosen.processes)
+    announce(url_of(listening))
     stopping = threading.Event()
 
     def stop(*_: object) -> None:
@@ -41,7 +47,7 @@ def supervise(chosen: Settings) -> NoReturn:
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="lindyn-metrics-") as metrics, private_folder() as spool:
-        shared = {"PROMETHEUS_MULTIPROC_DIR": metrics, "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool)}
+        shared = {METRICS_VARIABLE: metrics, "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool)}
         _keep_alive(listening, chosen.processes, shared, stopping)
     sys.exit()
 
@@ -67,14 +73,6 @@ def wait_for_end_of_stdin(then: Callable[[], None]) -> None:
         while os.read(0, 4096):
             pass
     then()
-
-
-def _listen(chosen: Settings) -> socket.socket:
-    family = socket.AF_INET6 if ":" in chosen.host else socket.AF_INET
-    try:
-        return socket.create_server((chosen.host, chosen.port), family=family, backlog=2048)
-    except OSError as error:
-        raise SettingsError(f"LINDYN_PORT: cannot listen on {chosen.host}:{chosen.port}: {error}") from error
 
 
 def _start(listening: socket.socket, place: int, shared: Mapping[str, str]) -> subprocess.Popen[bytes]:

@@ -40,6 +40,13 @@ def test_added_and_removed_keys_count(path):
     assert known.find(new) is not None
 
 
+def test_a_byte_order_mark_is_skipped(path):
+    """As some editors write it."""
+    key, line = make("ada", ("solve",))
+    path.write_bytes(b"\xef\xbb\xbf" + line.encode())
+    assert Keyring(path).find(key).name == "ada"
+
+
 def test_a_mistake_keeps_the_keys_of_before_and_is_logged(path, caplog):
     key, line = make("ada", ("solve",))
     write(path, line)

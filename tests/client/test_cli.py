@@ -56,6 +56,19 @@ def test_solve_prints_or_writes(service, tmp_path):
         assert json.loads(str(archive["metadata"]))["key"] == document["key"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_files_as_windows_writes_them(service, tmp_path, encoding):
+    """With a byte order mark, and, by PowerShell's >, in UTF-16."""
+    request = tmp_path / "request.json"
+    request.write_text(json.dumps(REQUEST, indent=1), encoding=encoding)
+    for arguments, piped in ((["solve", request], b""), (["solve", "-"], request.read_bytes())):
+        command = [sys.executable, "-c", "from lindyn.cli import main; main()", *map(str, arguments)]
+        environment = clean_environment(LINDYN_URL=f" {service.url} ")
+        run = subprocess.run(command, input=piped, env=environment, capture_output=True, timeout=120, check=False)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.startswith(b"<Trajectory 3-3-3")
+
+
 def test_sweep_shows_its_progress_and_writes(service, tmp_path):
     run = lindyn("sweep", "-", "-o", tmp_path / "out.npz", "--url", service.url, text=json.dumps(SWEEP))
     assert run.returncode == 0, run.stderr
@@ -120,10 +133,13 @@ def test_ctrl_c_cancels_the_job(service):
     eventually(lambda: latest()["state"] == "cancelled")
 
 
-def test_serve_starts_the_service():
-    command = [sys.executable, "-c", "from lindyn.cli import main; main()", "serve", "--port", "0"]
+def test_serve_starts_the_service(tmp_path):
+    (tmp_path / "queue.py").write_text("raise RuntimeError\n")
+    command = [sys.executable, "-P", "-c", "from lindyn.cli import main; main()", "serve", "--port", "0"]
     variables = clean_environment(LINDYN_EMBEDDED_CACHE="false", LINDYN_WORKERS="1", LINDYN_STOP_WITH_STDIN="true")
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables) as run:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=variables, cwd=tmp_path
+    ) as run:
         os.set_blocking(run.stderr.fileno(), True)
         assert any("running on http://127.0.0.1" in line for line in run.stderr)
         run.stdin.close()

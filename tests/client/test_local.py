@@ -80,12 +80,3 @@ def test_it_does_not_start(folder: Path) -> None:
     with pytest.raises(lindyn.LocalServiceError, match=r"LINDYN_WORKERS.*greater than or equal to 1"):
         lindyn.Client.local(workers=0)
     assert list(folder.iterdir()) == []
-
-
-def test_its_socket_has_too_long_a_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    long = folder / ("x" * 100)
-    long.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(long))
-    with pytest.raises(lindyn.LocalServiceError, match="AF_UNIX path too long"):
-        lindyn.Client.local(workers=1)
-    assert list(long.iterdir()) == []

@@ -204,6 +204,21 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
+async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path: Path) -> None:
+    """All at once would take longer than a start may where they share a processor or two."""
+    warm_up = partial(workload.announce_and_wait, str(tmp_path), crew.AT_ONCE)
+    size = 2 * crew.AT_ONCE + 1
+    async with ProcessEngine(size, 0, LONG, warm_up=warm_up) as engine:
+        assert engine.workers_alive == crew.AT_ONCE
+        assert await engine.run(operator.add, 2, 3) == 5
+        await until(lambda: len(pids_in(tmp_path)) == 2 * crew.AT_ONCE)
+        assert engine.workers_alive == crew.AT_ONCE
+        (tmp_path / "0").touch()
+        await until(lambda: engine.workers_alive == size)
+        assert len(pids_in(tmp_path) - {0}) == size
+
+
+@pytest.mark.usefixtures("light_libraries")
 async def test_idle_workers_are_kept_warm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crew, "KEEP_WARM_SECONDS", 0.1)
     async with ProcessEngine(2, 0, LONG) as engine:

@@ -5,7 +5,7 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from lindyn_service.settings import Settings, SettingsError, load
+from lindyn_service.settings import Settings, SettingsError, load, remarks
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,6 @@ def test_they_cannot_be_changed():
         ("workers", "0", "greater than or equal to 1"),
         ("workers", "1025", "less than or equal to 1024"),
         ("workers", "2.5", "valid integer"),
-        ("workers", "", "valid integer"),
         ("queue", "-1", "greater than or equal to 0"),
         ("deadline_seconds", "0", "greater than 0"),
         ("deadline_seconds", "nan", "less than or equal to 86400"),
@@ -78,6 +77,9 @@ def test_they_cannot_be_changed():
         ("embedded_cache", "perhaps", "valid boolean"),
         ("stop_with_stdin", "2", "valid boolean"),
         ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("log_level", "LOUD", "'debug', 'info', 'warning' or 'error'"),
+        ("port", "tcp:8000", "valid integer"),
+        ("port", "  65536 ", "less than or equal to 65535"),
         ("max_body_bytes", "0", "greater than or equal to 1"),
         ("max_answer_bytes", "0", "greater than or equal to 1"),
         ("max_work_bytes", "0", "greater than or equal to 1"),
@@ -94,6 +96,89 @@ def test_one_sentence_for_a_bad_value(monkeypatch, name, value, text):
     assert said.endswith(f", got {value!r}")
     assert text in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("nothing", ["", "  ", "\t"])
+def test_an_empty_value_is_none(monkeypatch, name, nothing):
+    monkeypatch.setenv(f"LINDYN_{name.upper()}", nothing)
+    assert load() == Settings()
+
+
+SENSIBLE = {
+    "host": "localhost",
+    "socket": "/tmp/x",
+    "descriptor": "3",
+    "process": "1",
+    "log_level": "error",
+    "log_format": "json",
+    "api_keys_file": "/tmp/keys",
+    "dask_scheduler": "tcp://host:8786",
+    "dask_local": "2",
+    "job_workers": "2",
+    "redis_url": "redis://host:1/0",
+    "spool_folder": "/tmp/spool",
+    "worker_memory_bytes": "1000000000",
+    "embedded_cache_bytes": "2000000",
+}
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_blanks_around_a_value_say_nothing(monkeypatch, name):
+    kind = str(FIELDS[name].annotation)
+    value = SENSIBLE.get(name) or ("true" if "bool" in kind else "a" if "str" in kind else "1")
+    monkeypatch.setenv(f"LINDYN_{name.upper()}", value)
+    plain = load()
+    monkeypatch.setenv(f"LINDYN_{name.upper()}", f" \t{value}\r\n")
+    assert load() == plain
+    assert getattr(plain, name) == type(getattr(plain, name))(True if value == "true" else value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "meant"),
+    [
+        ("log_level", "INFO", "info"),
+        ("log_level", " Warning ", "warning"),
+        ("log_level", "DEBUG", "debug"),
+        ("log_format", "JSON", "json"),
+        ("log_format", "Text", "text"),
+        ("embedded_cache", "FALSE", False),
+        ("allow_anonymous", "Yes", True),
+    ],
+)
+def test_case_says_nothing(monkeypatch, name, value, meant):
+    monkeypatch.setenv(f"LINDYN_{name.upper()}", value)
+    assert getattr(load(), name) == meant
+    assert remarks() == []
+
+
+OF_KUBERNETES = {
+    "LINDYN_SERVICE_HOST": "10.0.0.5",
+    "LINDYN_SERVICE_PORT": "8000",
+    "LINDYN_SERVICE_PORT_HTTP": "8000",
+    "LINDYN_PORT": "tcp://10.0.0.5:8000",
+    "LINDYN_PORT_8000_TCP": "tcp://10.0.0.5:8000",
+    "LINDYN_PORT_8000_TCP_PROTO": "tcp",
+    "LINDYN_PORT_8000_TCP_PORT": "8000",
+    "LINDYN_PORT_8000_TCP_ADDR": "10.0.0.5",
+}
+
+
+@pytest.mark.parametrize("port", ["tcp://10.0.0.5:8000", "udp://[fd00::5]:8000", "sctp://10.0.0.5:8000"])
+def test_what_kubernetes_says_of_a_service_called_lindyn(monkeypatch, port):
+    for name, value in {**OF_KUBERNETES, "LINDYN_PORT": port}.items():
+        monkeypatch.setenv(name, value)
+    assert load() == Settings()
+    assert load().port == 8000
+    (said,) = remarks()
+    assert port in said
+    assert "LINDYN_PORT" in said
+    assert "enableServiceLinks: false" in said
+
+
+def test_an_empty_file_of_keys_is_told(monkeypatch):
+    monkeypatch.setenv("LINDYN_API_KEYS_FILE", " ")
+    assert remarks() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key"]
 
 
 def test_one_line_each(monkeypatch):

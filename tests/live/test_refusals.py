@@ -39,12 +39,14 @@ def refusal(**settings: str) -> str:
         ({"host": "0.0.0.0"}, ["LINDYN_HOST", "0.0.0.0", "LINDYN_API_KEYS_FILE", "LINDYN_ALLOW_ANONYMOUS=1"]),
         ({"host": "::"}, ["LINDYN_HOST", "LINDYN_ALLOW_ANONYMOUS=1"]),
         ({"host": "lab.example"}, ["LINDYN_HOST", "LINDYN_ALLOW_ANONYMOUS=1"]),
-        ({"host": ""}, ["LINDYN_HOST", "LINDYN_ALLOW_ANONYMOUS=1"]),
         ({"host": "0.0.0.0", "processes": "2", "redis_url": "unix:///r"}, ["LINDYN_ALLOW_ANONYMOUS=1"]),
         ({"api_keys_file": "/nowhere/keys"}, ["LINDYN_API_KEYS_FILE", "/nowhere/keys", "cannot be read"]),
-        ({"api_keys_file": ""}, ["LINDYN_API_KEYS_FILE", "cannot be read"]),
         ({"socket": "/nowhere/http"}, ["LINDYN_SOCKET", "/nowhere/http", "No such file"]),
         ({"socket": f"/tmp/{'x' * 200}"}, ["LINDYN_SOCKET", "too long"]),
+        ({"descriptor": "77"}, ["LINDYN_DESCRIPTOR", "77 is no socket", "unset it"]),
+        ({"process": "0"}, ["LINDYN_PROCESS is 0", "unset it", "LINDYN_PROCESSES"]),
+        ({"host": "192.0.2.1", "allow_anonymous": "1"}, ["LINDYN_HOST", "192.0.2.1", "127.0.0.1"]),
+        ({"host": "nowhere.invalid", "allow_anonymous": "1"}, ["LINDYN_HOST", "nowhere.invalid", "127.0.0.1"]),
     ],
     ids=str,
 )
@@ -83,3 +85,49 @@ def test_a_file_is_not_taken_for_a_socket(tmp_path: Path) -> None:
     path.write_text("words")
     assert "in use" in refusal(socket=str(path))
     assert path.read_text() == "words"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+@pytest.mark.parametrize("more", [{}, {"processes": "2", "redis_url": "unix:///nowhere"}], ids=["one", "two"])
+def test_a_port_in_use(host: str, more: dict[str, str]) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        taken = socket.create_server((host, 0), family=family)
+    except OSError:
+        pytest.skip("no IPv6 here")
+    with taken:
+        port = str(taken.getsockname()[1])
+        said = refusal(host=host, port=port, **more)
+    assert f"cannot listen on port {port} of {host}" in said
+    assert "in use" in said
+    assert "set LINDYN_PORT to another, such as 8000" in said
+
+
+def test_a_socket_in_use(tmp_path: Path) -> None:
+    path = tmp_path / "http"
+    with socket.socket(socket.AF_UNIX) as living:
+        living.bind(str(path))
+        living.listen()
+        said = refusal(socket=str(path))
+    assert "LINDYN_SOCKET: a service listens on" in said
+    assert path.is_socket()
+
+
+@pytest.mark.parametrize("kind", ["file", "connected"])
+def test_a_descriptor_of_something_else(tmp_path: Path, kind: str) -> None:
+    """That of an application which started a shell, and with it the service, and has it in its environment."""
+    connected, peer = socket.socketpair()
+    with (tmp_path / "file").open("w") as file, connected, peer:
+        descriptor = {"file": file, "connected": connected}[kind].fileno()
+        ended = subprocess.run(
+            [sys.executable, "-m", "lindyn_service"],
+            env=clean_environment(LINDYN_DESCRIPTOR=str(descriptor)),
+            pass_fds=[descriptor],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode == 1
+    assert f"LINDYN_DESCRIPTOR: {descriptor} is " in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1

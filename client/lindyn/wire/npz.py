@@ -69,7 +69,8 @@ def unpack(
                 # nobody writes them; a damaged length makes one of the entries that follow
                 raise NpzError("the archive has comments on entries, or its directory is damaged")
             arrays = {name: _read(archive, entry) for name, entry in zip(names, entries, strict=True)}
-        metadata: Any = from_json(str(arrays.pop(METADATA)[()]))  # refuses halves of characters, unlike json
+        text = str(arrays.pop(METADATA)[()]).removeprefix("\ufeff")
+        metadata: Any = from_json(text)  # refuses halves of characters, unlike json
     except NpzError:
         raise
     except KeyError:

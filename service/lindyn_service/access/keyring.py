@@ -59,7 +59,7 @@ def _version(found: os.stat_result) -> _Version:
 
 def _load(path: Path) -> tuple[_Version, tuple[Entry, ...]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             found = os.fstat(file.fileno())
             if found.st_mode & stat.S_IWOTH:
                 raise KeysError("anybody may write to it; chmod o-w")

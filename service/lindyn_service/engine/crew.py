@@ -35,6 +35,7 @@ Ts = TypeVarTuple("Ts")
 KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; also finds dead and hung ones
 START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never cancels a start there
 START_ATTEMPTS = 3
+AT_ONCE = 6  # workers that start together: each takes seconds of a processor, and there may be one for all
 START_AGAIN_SECONDS = 1.0
 TAKEN_SECONDS = 0.001
 
@@ -42,7 +43,9 @@ log = logging.getLogger(__name__)
 
 
 class Crew:
-    """Worker processes; an async context manager that starts and warms all, and in the end kills them.
+    """Worker processes; an async context manager that starts and warms them, and in the end kills them.
+
+    Inside, the first `AT_ONCE` are warm; where there are to be more, the others follow.
 
     Use it once, and one at a time in an event loop: anyio's pool belongs to the loop, and leaving the context
     empties it.
@@ -78,7 +81,7 @@ class Crew:
         await self._tasks.__aenter__()
         try:
             async with create_task_group() as starts:
-                for _ in range(self._size):
+                for _ in range(min(self._size, AT_ONCE)):
                     starts.start_soon(self._add_first)
         except BaseException:
             await self._close()
@@ -110,9 +113,9 @@ class Crew:
         self._retiring = True
 
     def mend(self) -> None:
-        """Start a worker for each that died."""
+        """Start a worker for each that died, or that was not started yet; so many at once as may."""
         self._count()
-        missing = self._size - len(self._warm) - self._starting
+        missing = min(self._size - len(self._warm), AT_ONCE) - self._starting
         if missing > 0 and not self._retiring:
             self._touch_idle()  # at the same time: anyio starts a process only when none is idle
             for _ in range(missing):

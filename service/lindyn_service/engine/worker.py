@@ -24,9 +24,8 @@ _PR_SET_PDEATHSIG = 1
 def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
     """Run `function(*args)` in a prepared process.
 
-    A wrapper prepares the process, and not environment variables such as OPENBLAS_NUM_THREADS: those have to
-    be set before a process starts, which anyio does with the service's own environment, and then hold for the
-    service and all its children. The wrapper also reaches workers that anyio starts by itself.
+    A wrapper prepares the process, so that it also reaches workers that anyio or Dask start by themselves. Variables
+    such as OPENBLAS_NUM_THREADS, which the command of the service sets, spare the start of threads that stay idle.
 
     Raises:
         TooLargeError: there is not enough memory.

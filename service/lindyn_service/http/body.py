@@ -1,5 +1,6 @@
 """Reading request bodies, JSON and npz, within bounds."""
 
+import codecs
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -16,6 +17,7 @@ from lindyn_service.errors import (
     InvalidRequestError,
     MalformedBodyError,
     SlowBodyError,
+    UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
 from lindyn_service.http.within import within
@@ -25,6 +27,9 @@ from lindyn_service.translate.encode import Format
 _Model = TypeVar("_Model", bound=BaseModel)
 
 JSON = "application/json"
+
+_PLAIN = ("", "identity")
+_NOT_UTF8 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 def wanted_format(request: Request) -> Format:
@@ -42,7 +47,7 @@ async def read_body(
     """Read, parse and validate a body.
 
     Raises:
-        UnsupportedMediaTypeError: neither JSON nor npz.
+        UnsupportedMediaTypeError: neither JSON nor npz, or compressed.
         SlowBodyError: it does not arrive in time.
         BodyTooLargeError: more bytes than the settings allow; reading stops there. Or more parts of JSON.
         MalformedBodyError: not JSON, or not an npz archive.
@@ -55,6 +60,7 @@ async def read_body(
         and "transfer-encoding" not in request.headers
     ):
         return model()
+    _refuse_encoded(request.headers.getlist("content-encoding"))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (JSON, npz.MEDIA_TYPE):
         raise UnsupportedMediaTypeError(
@@ -83,6 +89,15 @@ def parse(
         return read(model, _tree(body, media_type, largest_bytes), conflicts)
     except InvalidDocumentError as error:
         raise InvalidRequestError(_summary(error), error.errors) from None
+
+
+def _refuse_encoded(encodings: Sequence[str]) -> None:
+    """A compressed body could expand to any size; arrays are small enough as npz."""
+    if any(part.strip().lower() not in _PLAIN for value in encodings for part in value.split(",")):
+        raise UnsupportedEncodingError(
+            f"got Content-Encoding {', '.join(encodings)[:80]!r}; bodies are read as they are: send it uncompressed, "
+            "without Content-Encoding, or arrays as npz"
+        )
 
 
 async def whole_body(receive: Receive, settings: Settings) -> bytes:
@@ -138,9 +153,11 @@ def _tree(body: bytes, media_type: str, limit: int) -> Any:  # noqa: ANN401 (JSO
             return graft(*npz.unpack(body, largest_bytes=limit))
         except npz.NpzError as error:
             raise MalformedBodyError(f"{error}; write it with np.savez(file, metadata=json_text, **arrays)") from None
+    if body.startswith(_NOT_UTF8):
+        raise MalformedBodyError("the body is not JSON in UTF-8, but text in UTF-16 or UTF-32; send UTF-8")
     try:
         # NaN and Infinity are read, so that the field that holds them can be named
-        return from_json(body, allow_inf_nan=True)
+        return from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=True)
     except ValueError as error:
         raise MalformedBodyError(f"the body is not JSON: {error}") from None
 

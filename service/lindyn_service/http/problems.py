@@ -1,10 +1,13 @@
 """Every error as application/problem+json (RFC 9457)."""
 
+from urllib.parse import quote
+
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
+from starlette.types import Scope
 
 from lindyn.wire.problem import FieldProblem, Problem
 from lindyn_service.errors import ServiceError
@@ -13,7 +16,9 @@ MEDIA_TYPE = "application/problem+json"
 
 CLIENT_CLOSED_REQUEST = 499
 METHOD_NOT_ALLOWED = 405
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+NOT_FOUND = 404
+TEMPORARY_REDIRECT = 307
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # and HEAD with GET
 
 
 def install(app: FastAPI) -> None:
@@ -61,6 +66,8 @@ def _http_error(request: Request, error: Exception) -> Response:
     """What the framework raises by itself: unknown paths and methods."""
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == NOT_FOUND and _is_served_without_slash(request):
+        return _without_slash(request)
     code = error.detail.lower().replace(" ", "-")
     problem = Problem(
         type=f"/problems/{code}",
@@ -78,12 +85,27 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 def _allowed(request: Request) -> list[str]:
     """What the path can be asked by (RFC 9110, section 15.5.6); the framework names one of its routes only."""
-    routes = request.app.router.routes
-    return [
-        method
-        for method in METHODS
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    ]
+    allowed = [method for method in METHODS if _match({**request.scope, "method": method}) is Match.FULL]
+    return ["GET", "HEAD", *allowed[1:]] if allowed[:1] == ["GET"] else allowed
+
+
+def _match(scope: Scope) -> Match:
+    """How well a route answers this, at best."""
+    matches = (route.matches(scope)[0] for route in scope["app"].router.routes)
+    return max(matches, key=lambda match: match.value)
+
+
+def _is_served_without_slash(request: Request) -> bool:
+    path: str = request.scope["path"]
+    return path.endswith("/") and _match({**request.scope, "path": path[:-1]}) is not Match.NONE
+
+
+def _without_slash(request: Request) -> Response:
+    """Relative, since a proxy may have taken a prefix away, and the sender's `Host` may be anybody's."""
+    last = request.scope["path"].split("/")[-2]
+    query = request.url.query
+    location = f"../{quote(last)}" + (f"?{query}" if query else "")
+    return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": location})
 
 
 def _client_gone(_request: Request, _error: Exception) -> Response:

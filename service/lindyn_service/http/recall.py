@@ -95,7 +95,8 @@ class Recall:
             await self._app(scope, receive, send)
             return
         media_type = _first(scope["headers"], b"content-type")
-        if media_type not in _MEDIA_TYPES:
+        encoded = any(name == b"content-encoding" for name, _ in scope["headers"])
+        if encoded or media_type not in _MEDIA_TYPES:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()

@@ -64,6 +64,14 @@ def announce_unless_broken(directory: str) -> None:
     announce(directory)
 
 
+def announce_and_wait(directory: str, first: int) -> None:
+    """All but the first have to wait for a file."""
+    announce(directory)
+    if len(list(Path(directory).iterdir())) > first:
+        while not Path(directory, "0").exists():
+            time.sleep(0.01)
+
+
 def blas_threads() -> list[int]:
     return [pool["num_threads"] for pool in threadpoolctl.threadpool_info() if pool["user_api"] == "blas"]
 

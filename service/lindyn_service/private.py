@@ -1,0 +1,18 @@
+"""Start the private service of a client, as `lindyn.Client.local()` does: `python -P -m lindyn_service.private`."""
+
+import os
+
+from lindyn_service.__main__ import main as serve
+from lindyn_service.processors import usable
+
+MOST_WORKERS = 8  # one person keeps no more busy, and each takes a second or two to start and 0.1 GB
+
+
+def main() -> None:
+    """Serve with a worker for each processor, but no more than one person needs, unless a number was chosen."""
+    os.environ.setdefault("LINDYN_WORKERS", str(min(usable(), MOST_WORKERS)))
+    serve()
+
+
+if __name__ == "__main__":
+    main()

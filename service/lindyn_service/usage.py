@@ -1,0 +1,28 @@
+"""What `lindyn-service --help` says."""
+
+import argparse
+from importlib.metadata import version
+
+from lindyn_service.settings import Settings
+
+
+def parse(arguments: list[str]) -> None:
+    """Say what is asked for and exit, also at what is no option; go on where there are none."""
+    parser = argparse.ArgumentParser(
+        prog="lindyn-service",
+        usage="lindyn-service [--help | --version | key NAME]",
+        description="Serve until a signal. With `key NAME`, make an API key instead (`key --help`).",
+        epilog=f"settings, as environment variables, each with its default:\n{_settings()}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"lindyn {version('lindyn')}")
+    parser.parse_args(arguments)
+
+
+def _settings() -> str:
+    lines: list[str] = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        shown = "" if default in (None, "") else f" [{default}]"
+        lines.append(f"  {f'LINDYN_{name.upper()}':31} {field.description}{shown}")
+    return "\n".join(lines)

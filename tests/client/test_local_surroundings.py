@@ -1,0 +1,244 @@
+"""A private service starts whatever is around it: files, variables, folders, few processors; or says what is wrong."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from support.processes import eventually, has_ended, mentioning
+
+import lindyn
+
+pytestmark = pytest.mark.live
+
+SHADOWS = ("limits", "queue", "random", "types", "redis", "numpy", "scipy", "fastapi", "anyio", "uvicorn", "logging")
+
+ASKING = """
+import json, os, sys
+os.environ.update(json.loads(sys.argv[1]))
+import numpy as np
+import lindyn
+
+base = {"network": {"kind": "balanced", "dims": [2, 2, 2], "seed": 1}, "task": np.eye(2), "times": [0, 1]}
+with lindyn.Client.local(workers=1) as client:
+    print(client.sweep(base=base, axes={"network.lambda": [0.5, 1.0]}).result()["final_loss"].shape)
+"""
+
+
+def asking(folder: Path, **variables: str) -> str:
+    """What a program says that asks a private service for a sweep, with these variables, in a folder."""
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", ASKING, json.dumps(variables)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def threads_of_workers() -> list[int]:
+    """Of all worker processes below this one."""
+    children = psutil.Process().children(recursive=True)
+    return [child.num_threads() for child in children if "anyio.to_process" in " ".join(child.cmdline())]
+
+
+def is_service(process: psutil.Process) -> bool:
+    """Whether it is a private one."""
+    return "lindyn_service" in " ".join(process.cmdline())
+
+
+@pytest.fixture
+def shadows(tmp_path: Path) -> Path:
+    """A folder with files that have the names of libraries."""
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} of the working folder')\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("path", [None, ":.", "/nowhere::"])
+def test_files_with_names_of_libraries_are_left_alone(shadows: Path, path: str | None) -> None:
+    before = sorted(shadows.iterdir())
+    assert asking(shadows, **({} if path is None else {"PYTHONPATH": path})) == "(2,)\n"
+    assert sorted(shadows.iterdir()) == before
+
+
+def test_what_fails_is_shown_in_its_own_words(shadows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder that somebody names is searched; the message says which file it was, and of no extra."""
+    monkeypatch.setenv("PYTHONPATH", str(shadows))
+    with pytest.raises(lindyn.LocalServiceError) as caught:
+        lindyn.Client.local(workers=1)
+    said = str(caught.value)
+    assert "RuntimeError" in said
+    assert "of the working folder" in said
+    assert str(shadows) in said
+    assert "pip install" not in said
+
+
+def test_a_library_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['uvicorn'] = None\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(lindyn.LocalServiceError) as caught:
+        lindyn.Client.local(workers=1)
+    said = str(caught.value)
+    assert "code 1" in said
+    assert "needs uvicorn" in said
+    assert "[service]'" in said
+    assert "Traceback" not in said
+
+
+def test_it_is_killed_as_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import os\nos.kill(os.getpid(), 9)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(lindyn.LocalServiceError, match=r"ended by signal 9\. It said:\n\(nothing\)"):
+        lindyn.Client.local(workers=1)
+
+
+def test_there_is_no_interpreter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(lindyn.LocalServiceError, match="/nowhere/python"):
+        lindyn.Client.local(workers=1)
+    assert list(folder.iterdir()) == []
+
+
+@pytest.fixture
+def crowded(tmp_path: Path) -> dict[str, str]:
+    """Variables of a web application in production, of Kubernetes, and of another service of this kind."""
+    keys = tmp_path / "keys"
+    keys.write_text("")
+    (tmp_path / "metrics").mkdir()
+    return {
+        "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics"),
+        "prometheus_multiproc_dir": str(tmp_path / "metrics"),
+        "WEB_CONCURRENCY": "auto",
+        "FORWARDED_ALLOW_IPS": "*",
+        "UVICORN_PORT": "tcp://10.0.0.6:80",
+        "FASTAPI_OTEL_AUTO_CONFIGURE": "1",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1",
+        "OTEL_TRACES_SAMPLER": "nonsense",
+        "OTEL_SERVICE_NAME": "shop",
+        "MPLBACKEND": "module://nowhere",
+        "PYTHONWARNINGS": "error",
+        "LINDYN_PORT": "tcp://10.0.0.5:8000",
+        "LINDYN_SERVICE_HOST": "10.0.0.5",
+        "LINDYN_SERVICE_PORT": "8000",
+        "LINDYN_PORT_8000_TCP": "tcp://10.0.0.5:8000",
+        "LINDYN_HOST": "0.0.0.0",
+        "LINDYN_DESCRIPTOR": "77",
+        "LINDYN_PROCESS": "1",
+        "LINDYN_PROCESSES": "3",
+        "LINDYN_API_KEYS_FILE": str(keys),
+        "LINDYN_REDIS_URL": "redis://127.0.0.1:1/0",
+        "LINDYN_DASK_SCHEDULER": "tcp://127.0.0.1:1",
+        "LINDYN_LOG_LEVEL": "nonsense",
+        "LINDYN_MAX_FLOPS": "1",
+        "LINDYN_EMBEDDED_CACHE": "false",
+        "LINDYN_SPOOL_FOLDER": "/proc/nowhere",
+        "lindyn_queue": "-1",
+    }
+
+
+def test_variables_of_others_are_not_for_it(crowded: dict[str, str], tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    assert asking(tmp_path, **crowded) == "(2,)\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_it_does_not_even_have_them(crowded: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in crowded.items():
+        monkeypatch.setenv(name, value)
+    with lindyn.Client.local(workers=1, embedded_cache=False):
+        (variables,) = [child.environ() for child in psutil.Process().children() if is_service(child)]
+    ours = {"LINDYN_WORKERS": "1", "LINDYN_EMBEDDED_CACHE": "False", "LINDYN_STOP_WITH_STDIN": "true"}
+    left = {name: value for name, value in variables.items() if name in crowded or name.startswith("LINDYN_")}
+    assert {name: value for name, value in left.items() if name != "LINDYN_SOCKET"} == ours
+    assert variables["PATH"] == os.environ["PATH"]
+
+
+@pytest.mark.parametrize("length", [74, 79, 200])
+def test_a_long_name_of_the_folder_for_temporary_files(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+    """A socket's address has 107 bytes; the socket of the service and that of its Valkey are where they fit."""
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="ld") as parent:
+        folder = Path(parent, "x" * (length - len(parent) - 1))
+        folder.mkdir()
+        assert len(str(folder)) == length
+        others = set(Path("/tmp").glob("lindyn-*"))
+        assert asking(tmp_path_factory.mktemp("here"), TMPDIR=str(folder)) == "(2,)\n"
+        assert list(folder.iterdir()) == []
+        assert not [path for path in set(Path("/tmp").glob("lindyn-*")) - others if mentioning(str(path))]
+
+
+@pytest.mark.parametrize("folder", ["/nowhere/at/all", "/proc"])
+def test_a_folder_for_temporary_files_that_cannot_be_used(tmp_path: Path, folder: str) -> None:
+    """Python takes another."""
+    assert asking(tmp_path, TMPDIR=folder) == "(2,)\n"
+
+
+def test_no_folder_for_temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(lindyn.LocalServiceError, match=r"(?s)gone.*Set TMPDIR to a folder"):
+        lindyn.Client.local(workers=1)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux has affinities")
+def test_a_worker_for_each_processor_that_it_may_use() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        with lindyn.Client.local(embedded_cache=False) as client:
+            assert client.about()["limits"]["workers"] == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux has affinities")
+def test_no_more_workers_than_one_person_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine of 40 processors, or one that says so; each worker has one thread, whatever was asked for."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os\nos.cpu_count = lambda: 40\nos.sched_getaffinity = lambda _: set(range(40))\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")
+    with lindyn.Client.local(embedded_cache=False) as client:
+        assert client.about()["limits"]["workers"] == 8
+        eventually(lambda: threads_of_workers() == [1] * 8, 120)
+
+
+def test_a_fork_of_its_owner_neither_ends_it_nor_keeps_it(folder: Path) -> None:
+    with lindyn.Client.local(workers=1, embedded_cache=False) as client:
+        service = next(child for child in psutil.Process().children() if is_service(child))
+        ours, theirs = socket.socketpair()
+        child = os.fork()
+        if child == 0:  # holds all that its parent has open, until it is told to end, and then cleans up
+            theirs.recv(1)
+            client._service.stop()
+            os._exit(0)
+        assert client.about()["name"] == "lindyn"
+        ours.send(b"x")
+        os.waitpid(child, 0)
+        assert client.about()["name"] == "lindyn"
+        assert list(folder.iterdir()) != []
+        holder = os.fork()
+        if holder == 0:
+            signal.pause()
+            os._exit(0)
+        started = time.monotonic()
+    try:
+        assert has_ended(service)
+        assert time.monotonic() - started < 15  # after which it would be killed
+        assert list(folder.iterdir()) == []
+    finally:
+        os.kill(holder, signal.SIGKILL)
+        os.waitpid(holder, 0)
+        ours.close()
+        theirs.close()
