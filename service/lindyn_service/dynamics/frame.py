@@ -24,6 +24,8 @@ class Frame:
         hidden: widths of the hidden layers; a layer may leave hidden units out that have no weights.
         time_constant: tau, in the unit of times.
         initial: the same network at time 0, one time; None for that itself.
+        error: u^T (W - W*) v to its own rounding errors, W* the best network function; None where nothing better than
+            the difference is known.
     """
 
     objective: Objective
@@ -31,6 +33,7 @@ class Frame:
     hidden: tuple[int, ...]
     time_constant: float
     initial: "Frame | None" = None
+    error: Float[np.ndarray, "time out rank"] | None = None
 
     @property
     def start(self) -> "Frame":
@@ -41,6 +44,11 @@ class Frame:
     def strengths(self) -> Float[np.ndarray, "time out rank"]:
         """The network function in the singular bases of the task, u^T W v."""
         return self.layers[0] if len(self.layers) == 1 else self.above(0) @ self.layers[0]
+
+    @property
+    def distance(self) -> Float[np.ndarray, "time out rank"]:
+        """The network function minus the best one, in the same bases."""
+        return self.strengths - self.objective.best if self.error is None else self.error
 
     def above(self, layer: int) -> Float[np.ndarray, "time out to"]:
         """The product of the layers after one, which is not the last."""

@@ -20,7 +20,7 @@ def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
-    return excess_of(frame.strengths - frame.objective.best, frame.objective)
+    return excess_of(frame.distance, frame.objective)
 
 
 def excess_of(error: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, " time"]:
@@ -46,7 +46,7 @@ def loss_rate(frame: Frame) -> Float[np.ndarray, " time"]:
     E = sigma_yx - W sigma_xx holds for any depth and inputs.
     """
     root, last = frame.objective.root, len(frame.layers) - 1
-    error = times_root(times_root(frame.objective.best - frame.strengths, root), root)
+    error = times_root(times_root(frame.distance, root), root)
     total = np.zeros(len(error))
     for layer in range(last + 1):
         gradient = error if layer == last else frame.above(layer).transpose(0, 2, 1) @ error
