@@ -185,11 +185,11 @@ export class Sweep {
       yLog: what === "final_loss" || what === "convergence_time",
     });
     this.lines.setCursor(this.store.state.lambda);
-    this.figure.setNotes(
-      result.problems.length === 0
-        ? []
-        : [`${result.problems.length} points could not be computed: ${result.problems[0].detail}`],
-    );
+    const { problems, warnings } = result;
+    this.figure.setNotes([
+      ...problems.slice(0, 1).map(({ detail }) => `${problems.length} points could not be computed: ${detail}`),
+      ...warned(warnings),
+    ]);
   }
 
   /** @param {{ state: string, completed: number, total: number }} job */
@@ -216,6 +216,18 @@ export class Sweep {
     this.events?.close();
     this.events = null;
   }
+}
+
+/**
+ * A line for each kind of warning.
+ * @param {{ code: string, detail: string, indices: number[][] }[]} warnings
+ */
+function warned(warnings) {
+  return [...new Set(warnings.map(({ code }) => code))].map((code) => {
+    const own = warnings.filter((each) => each.code === code);
+    const points = new Set(own.flatMap(({ indices }) => indices.map(String)));
+    return `${points.size} points, ${code}: ${own[0].detail}`;
+  });
 }
 
 /** @param {(number | null)[][]} runs */
