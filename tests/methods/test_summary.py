@@ -108,3 +108,16 @@ def test_a_deviation_leaves_vanishing_losses_out():
     none = summarise(descent, problem(task, late[2:], weights), ["deviation"], 1e-3)
     assert np.isnan(none.values["deviation"])
     assert "at 2 of 2 times" in none.warnings[-1].detail
+
+
+def test_a_deviation_leaves_out_what_is_rounding_errors_behind_a_bottleneck():
+    """Two hidden units learn a task of rank two in four dimensions, but for its rounding errors."""
+    rng = np.random.default_rng(4)
+    task = Moments(rng.standard_normal((4, 2)) @ rng.standard_normal((2, 4)))
+    weights = balanced_weights((4, 2, 4), 0.0, 0.5, rng)
+    early, late = np.array([0.5, 1.0]), np.array([0.5, 1.0, 150.0, 200.0])
+    expected, found = (
+        summarise((DescentMethod(0.05),), problem(task, times, weights), ["deviation"], 1e-3) for times in (early, late)
+    )
+    assert found.values["deviation"] == pytest.approx(expected.values["deviation"], rel=1e-11)
+    assert "at 2 of 4 times" in found.warnings[-1].detail

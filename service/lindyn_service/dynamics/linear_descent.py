@@ -82,8 +82,9 @@ class LinearDescent:
 
         Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
         """
-        scaled = self._error if self._axes is None else self._error * np.sqrt(self._axes.variances)
-        return np.asarray(0.5 * np.einsum("...ij,...ij->...", scaled, scaled))
+        with np.errstate(over="ignore", invalid="ignore"):  # what diverges
+            scaled = self._error if self._axes is None else self._error * np.sqrt(self._axes.variances)
+            return np.asarray(0.5 * np.einsum("...ij,...ij->...", scaled, scaled))
 
     def record(self, numbers: Sequence[int]) -> Trained:
         """Go on, and keep the networks after the steps of ascending numbers; 0 is the initial weights.

@@ -7,12 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from lindyn_service.dynamics.objective import objective, times_root
+from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Method, Outcome, Problem, Warned, answer
 from lindyn_service.methods.exact import ExactMethod
 from lindyn_service.methods.reaching import reaching
 
 _LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 has fewer digits
+_ROUNDINGS = 64  # of the best network function, that its distance may consist of
 
 _AT_LAST_TIME = {
     "final_loss": ("loss", None),
@@ -87,7 +90,7 @@ def _read(found: Summary, candidates: Sequence[Method], problem: Problem, names:
 def _deviation(found: Summary, candidates: Sequence[Method], problem: Problem) -> None:
     """Mean over the times after 0 of the relative deviation of the exact loss from that of training (thesis 3.4).
 
-    Losses that float64 does not hold with all their digits cannot be compared: their times are left out.
+    Losses that are rounding errors cannot be compared: their times are left out.
     """
     trained = _losses(candidates, problem)
     if trained.method != "descent":
@@ -99,14 +102,25 @@ def _deviation(found: Summary, candidates: Sequence[Method], problem: Problem) -
     if not np.any(later):
         raise NotApplicableError("a deviation needs a time after 0; ask for more times")
     losses, expected = (outcome.quantities["loss"][later] for outcome in (trained, exact))
-    held = losses >= _LEAST_LOSS
+    least = _least_loss(problem)
+    held = losses >= least
     deviations: np.ndarray = (expected[held] - losses[held]) / losses[held]
     found.values["deviation"] = float(np.mean(deviations)) if len(deviations) else math.nan
     found.warn([*trained.warnings, *exact.warnings])
     if not np.all(held):
         where = f"{np.count_nonzero(~held)} of {len(held)} times"
-        detail = f"the loss of training is below {_LEAST_LOSS:g} at {where}, which the deviation leaves out"
-        found.warn([Warned("vanishing-loss", detail)])
+        detail = f"the loss of training is below {least:.3g} at {where}, which the deviation leaves out"
+        found.warn([Warned("vanishing-loss", f"{detail}: there are rounding errors only")])
+
+
+def _least_loss(problem: Problem) -> float:
+    """That has digits: of float64, and behind a bottleneck, of what the best network function is by rounding errors."""
+    moments, n_hidden = problem.moments, len(problem.weights[0])
+    spanned = len(moments.sigma_yx.T) if moments.sigma_xx is None else int(np.linalg.matrix_rank(moments.sigma_xx))
+    if n_hidden >= min(len(moments.sigma_yx), spanned):
+        return _LEAST_LOSS
+    found = objective(moments)
+    return max(_LEAST_LOSS, 0.5 * (_ROUNDINGS * EPS * float(np.linalg.norm(times_root(found.best, found.root)))) ** 2)
 
 
 def _losses(candidates: Sequence[Method], problem: Problem) -> Outcome:
