@@ -186,10 +186,9 @@ export class Sweep {
     });
     this.lines.setCursor(this.store.state.lambda);
     const { problems, warnings } = result;
-    this.figure.setNotes([
-      ...problems.slice(0, 1).map(({ detail }) => `${problems.length} points could not be computed: ${detail}`),
-      ...warned(warnings),
-    ]);
+    const failed =
+      problems.length === 0 ? [] : [`${problems.length} points could not be computed: ${problems[0].detail}`];
+    this.figure.setNotes([...failed, ...warned(warnings)]);
   }
 
   /** @param {{ state: string, completed: number, total: number }} job */
