@@ -11,7 +11,7 @@ import numpy as np
 from lindyn.labels import TIME, Label, label
 from lindyn.optional import library
 from lindyn.results import Trajectory
-from lindyn.sweeps import COORDINATES, DATA, SweepResult, parts
+from lindyn.sweeps import COORDINATES, DATA, TIMES, SweepResult, parts, warned_points
 from lindyn.wire.array import FloatArray
 from lindyn.wire.dimensions import dimensions
 
@@ -71,17 +71,22 @@ def sweep_dataset(result: SweepResult) -> "xr.Dataset":
         "title": f"result of {result.metadata['kind']}",
         "source": f"lindyn {result.metadata['version']}",
         "failed_points": len(result.problems),
+        "warnings": ", ".join(f"{code} at {count} points" for code, count in warned_points(result).items()),
         PROVENANCE: json.dumps({**metadata, "paths": paths}),
     }
     return xarray.Dataset(variables, coordinates, attributes)
 
 
 def sweep_frame(result: SweepResult) -> "pd.DataFrame":
-    """One row for each point of the grid."""
+    """One row for each point of the grid, or for each time of each point where there is nothing else."""
     pandas = library("pandas", "to_dataframe")
-    axes = next(iter(sorted(result.dims.values(), key=len)), ())
+    axes = next(iter(sorted((dims for name, dims in result.dims.items() if name != TIMES), key=len)), ())
+    lengths = [len(_values(result, axis)) for axis in axes]
     index = pandas.MultiIndex.from_product([_labels(_values(result, axis)) for axis in axes], names=axes)
-    columns = {name: result.data[name].ravel() for name, dims in result.dims.items() if dims == axes}
+    columns = {name: result.data[name].ravel() for name, dims in result.dims.items() if dims == axes and name != TIMES}
+    if TIMES in result.dims and "time" in axes:
+        along = [n if axis in result.dims[TIMES] else 1 for axis, n in zip(axes, lengths, strict=True)]
+        columns[TIMES] = np.broadcast_to(result.data[TIMES].reshape(along), lengths).ravel()
     return pandas.DataFrame(columns, index=index).reset_index()
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lindyn.labels import label
 from lindyn.results import Trajectory
-from lindyn.sweeps import SweepResult
+from lindyn.sweeps import SweepResult, warned_points
 from lindyn.wire.array import FloatArray
 
 _WIDTH, _HEIGHT = 240, 60
@@ -47,10 +47,16 @@ def sweep_html(result: SweepResult) -> str:
         *((name, _extent(values)) for name, values in result.coordinates.items()),
         *((f"⚠ {p['code']} at {p['index']}", str(p["detail"])) for p in problems[:_MOST_PROBLEMS]),
         ("failed points", f"{len(problems)}" if problems else ""),
+        *((f"⚠ {code} at {count} points", _detail(result, code)) for code, count in warned_points(result).items()),
         ("computed by", f"lindyn {result.metadata['version']}, job {result.metadata['job']}"),
     ]
     arrays = _shapes((f"{name} ({' x '.join(result.dims[name])})", a.shape) for name, a in result.data.items())
     return _card("SweepResult", [(name, text) for name, text in rows if text], arrays, "")
+
+
+def _detail(result: SweepResult, code: str) -> str:
+    """Of the first warning of a code."""
+    return next(str(warned["detail"]) for warned in result.warnings if warned["code"] == code)
 
 
 def _card(title: str, rows: Iterable[tuple[str, str]], arrays: str, picture: str) -> str:

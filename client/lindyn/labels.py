@@ -44,6 +44,7 @@ _LABELS = {
     "network.seed": Label("seed of the weights"),
     "network.scale": Label("scale of the weights"),
     "time": TIME,
+    "times": TIME,
 }
 
 

@@ -148,7 +148,7 @@ class SweepPlots:
         mesh = axes.pcolormesh(across, up, mean, **{"cmap": ORDERED, "shading": "nearest", **style})
         _tick(axes.set_xticks, across, across_names)
         _tick(axes.set_yticks, up, up_names)
-        axes.set(xlabel=label(x).words, ylabel=label(y).words)
+        axes.set(xlabel=self._words(x), ylabel=self._words(y))
         axes.figure.colorbar(mesh, ax=axes, label=self._title(name, (x, y)))
         return axes
 
@@ -174,7 +174,7 @@ class SweepPlots:
         _tick(axes.set_xticks, across, names)
         if names is None and _is_geometric(across):
             axes.set_xscale("log")
-        axes.set(xlabel=label(x).words, ylabel=self._title(name, (x,)))
+        axes.set(xlabel=self._words(x), ylabel=self._title(name, (x,)))
         if "label" in style:
             axes.legend(frameon=False, fontsize="small")
         return axes
@@ -207,6 +207,10 @@ class SweepPlots:
         if isinstance(values, np.ndarray):
             return np.asarray(values, dtype=float), None
         return np.arange(len(values), dtype=float), [str(value) for value in values]
+
+    def _words(self, dim: str) -> str:
+        """What a dimension is called; times that points do not share are counted."""
+        return "number of the time" if dim == "time" and dim not in self._result.coordinates else label(dim).words
 
     def _title(self, name: str, shown: tuple[str, ...]) -> str:
         others = [dim for dim in self._dims(name) if dim not in shown and self._length(name, dim) > 1]

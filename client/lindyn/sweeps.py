@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lindyn.plots import SweepPlots
 
 COORDINATES, DATA = "coordinates.", "data."
+TIMES = "times"
+"""The array of the times of points that do not share them."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -31,8 +33,11 @@ class SweepResult:
     Attributes:
         coordinates: values along the dimensions, by their names.
         dims: names of the dimensions of each array.
-        data: arrays by name; NaN where a point could not be computed.
+        data: arrays by name; NaN where a point could not be computed. `times` is among them where points have times of
+            their own, such as those of steps of different learning rates; else these are the coordinate `time`.
         problems: those points, with their place along each axis, a code and a detail.
+        warnings: what one should know of other points, with a code, a detail and the places of all that have it,
+            `indices`.
         metadata: what else the service says: the request with drawn seeds, the kind of job, the version.
     """
 
@@ -40,6 +45,7 @@ class SweepResult:
     dims: Mapping[str, tuple[str, ...]]
     data: Mapping[str, FloatArray]
     problems: Sequence[Mapping[str, Any]]
+    warnings: Sequence[Mapping[str, Any]]
     metadata: Mapping[str, Any]
 
     @property
@@ -96,6 +102,7 @@ class SweepResult:
 
     def __repr__(self) -> str:
         lines = [f"  {name}: {' x '.join(dims)} {self.data[name].shape}" for name, dims in self.dims.items()]
+        lines += [f"  warning {code} at {count} points" for code, count in warned_points(self).items()]
         failed = f", {len(self.problems)} points failed" if self.problems else ""
         return f"<SweepResult of {self.metadata['kind']}{failed}\n" + "\n".join(lines) + ">"
 
@@ -103,6 +110,14 @@ class SweepResult:
         from lindyn.html import sweep_html  # noqa: PLC0415 (notebooks only)
 
         return sweep_html(self)
+
+
+def warned_points(result: SweepResult) -> dict[str, int]:
+    """How many points have warnings of each code."""
+    places: dict[str, set[tuple[int, ...]]] = {}
+    for warned in result.warnings:
+        places.setdefault(warned["code"], set()).update(map(tuple, warned["indices"]))
+    return {code: len(found) for code, found in places.items()}
 
 
 def read_sweep_result(response: httpx.Response) -> SweepResult:
@@ -118,6 +133,7 @@ def sweep_result(metadata: dict[str, Any], arrays: Mapping[str, FloatArray]) -> 
     coordinates: dict[str, Any] = dict(rest.pop("coordinates"))
     dims: dict[str, list[str]] = rest.pop("dims")
     problems: list[dict[str, Any]] = rest.pop("problems")
+    warnings: list[dict[str, Any]] = rest.pop("warnings", [])  # which files of earlier versions do not have
     for path, array in arrays.items():
         if path.startswith(COORDINATES):
             coordinates[path.removeprefix(COORDINATES)] = array
@@ -126,6 +142,7 @@ def sweep_result(metadata: dict[str, Any], arrays: Mapping[str, FloatArray]) -> 
         dims={name: tuple(labels) for name, labels in dims.items()},
         data={name: arrays[f"{DATA}{name}"] for name in dims},
         problems=problems,
+        warnings=warnings,
         metadata=rest,
     )
 
@@ -138,6 +155,7 @@ def parts(result: SweepResult) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         "coordinates": {name: values for name, values in result.coordinates.items() if name not in vectors},
         "dims": {name: list(dims) for name, dims in result.dims.items()},
         "problems": list(result.problems),
+        "warnings": list(result.warnings),
     }
     arrays = {f"{COORDINATES}{name}": values for name, values in vectors.items()}
     return metadata, arrays | {f"{DATA}{name}": values for name, values in result.data.items()}
@@ -149,7 +167,8 @@ def _from_json(reply: TableReply) -> SweepResult:
         dims={name: tuple(variable.dims) for name, variable in reply.data.items()},
         data={name: np.array(variable.values, dtype=np.float64) for name, variable in reply.data.items()},
         problems=[problem.model_dump() for problem in reply.problems],
-        metadata=reply.model_dump(exclude={"coordinates", "data", "problems"}),
+        warnings=[warned.model_dump() for warned in reply.warnings],
+        metadata=reply.model_dump(exclude={"coordinates", "data", "problems", "warnings"}),
     )
 
 

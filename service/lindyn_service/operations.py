@@ -95,7 +95,7 @@ def _continual(request: ContinualRequest) -> Cost:
     one = ["output", "loss_rate"]
     total = Cost(0.0, 3 * n_tasks * n_tasks * request.num, 0)
     for i, each in enumerate(request.tasks):
-        n_times = request.num + _SEARCH * (1 + i)
+        n_times = request.num + _SEARCH * (3 if i else 1)  # when it settles, and when old tasks are served best
         found = estimate(request.dims, n_times, one, _samples(each.task))
         total += Cost(found.flops, 0, found.work_numbers)
     return total

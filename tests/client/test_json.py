@@ -72,4 +72,5 @@ def test_jobs(clients):
     assert_same(dict(one.data), dict(other.data))
     assert one.dims == other.dims
     assert one.problems == other.problems
+    assert one.warnings == other.warnings != []
     assert_same(dict(one.metadata), dict(other.metadata))

@@ -140,6 +140,15 @@ def test_lines_have_a_band(sweep):
     assert [text.get_text() for text in sweep.plot.line("final_loss").get_xticklabels()] == ["[2, 2, 2]", "[2, 3, 2]"]
 
 
+def test_times_that_points_do_not_share_are_counted(client):
+    base = {"network": lindyn.balanced([2, 2, 2], lam=0.5, seed=1), "task": np.diag([3.0, 2.0]), "times": [0.0, 1.0]}
+    axes = {"times": [[0.0, 1.0, 2.0], [0.0, 10.0, 20.0]]}
+    found = client.sweep(base=base, axes=axes, collect=["loss"]).result()
+    axes = found.plot.line("loss", x="time")
+    assert axes.get_xlabel() == "number of the time"
+    np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), [0, 1, 2])
+
+
 def test_pictures_that_cannot_be(client, sweep):
     with pytest.raises(ValueError, match="'qqt' is not part of this result, which has: final_loss, loss"):
         sweep.plot.line("qqt")

@@ -9,7 +9,6 @@ from support.oracle import integrate, qqt, relative_error
 from lindyn_service.dynamics.continual import (
     ContinualTask,
     UnsettledError,
-    best_stopping,
     continual,
     forgetting,
     measure,
@@ -115,96 +114,6 @@ def test_rates_integrate_to_losses(seed, lam):
         half = segment.duration / 2
         rates = measure(segment, tasks, half * (1 + nodes))[1]
         assert np.allclose(half * weights @ rates, losses[1] - losses[0], rtol=0, atol=1e-11 * max(1.0, losses.max()))
-
-
-def dense(segment, old, count=20_000):
-    times = np.concatenate([np.linspace(0, segment.duration, count), np.geomspace(1e-9, 1, 2000) * segment.duration])
-    times.sort()
-    return times, measure(segment, [old], times)[0][:, 0]
-
-
-@pytest.mark.parametrize("lam", [0.0, 1.0, -1.0, 10.0])
-@pytest.mark.parametrize("seed", range(6))
-def test_best_stopping_is_stationary_and_least(lam, seed):
-    rng = np.random.default_rng(seed)
-    tasks = random_tasks(2, 4, 4, rng, [1.0, 0.6])
-    w1, w2 = balanced_weights((4, 4, 4), lam, 0.3, rng)
-    # the first task is left half learned, so that learning the second may help it for a while
-    course = continual(w1, w2, lam, tasks, [0.3, 6.0], 2)
-    segment = course.segments[1]
-    stop = best_stopping(segment, tasks[0])
-    times, losses = dense(segment, tasks[0])
-    assert stop.loss <= losses.min() * (1 + 1e-14)
-    assert stop.loss == pytest.approx(np.interp(stop.time, times, losses), rel=1e-5)
-    if stop.interior:
-        assert 0 < stop.time < segment.duration
-        assert abs(stop.rate) <= 1e-10
-        # a minimum lies within a step of the lowest of the grid
-        lowest = int(np.argmin(losses))
-        assert times[max(lowest - 1, 0)] <= stop.time <= times[min(lowest + 1, len(times) - 1)]
-    else:
-        assert stop.time in {0.0, segment.duration}
-
-
-def test_some_stopping_times_are_interior_and_some_are_not():
-    found = set()
-    for seed in range(6):
-        rng = np.random.default_rng(seed)
-        tasks = random_tasks(2, 4, 4, rng)
-        w1, w2 = balanced_weights((4, 4, 4), 0.0, 0.3, rng)
-        for first in (0.3, 30.0):
-            segment = continual(w1, w2, 0.0, tasks, [first, 6.0], 2).segments[1]
-            found.add(best_stopping(segment, tasks[0]).interior)
-    assert found == {True, False}
-
-
-def test_known_stopping_time():
-    """One mode: the strength passes the old task's on its way to the new one's, at a known time of the sigmoid."""
-    a0, old, new = 0.01, 0.7, 2.0
-    w = np.array([[np.sqrt(a0)]])
-    tasks = [ContinualTask(np.array([[new]]), 0.5), ContinualTask(np.array([[old]]))]
-    segment = continual(w, w, 0.0, tasks, [30.0, 0.0], 2).segments[0]
-    stop = best_stopping(segment, tasks[1])
-    # s / (1 + (s/a0 - 1) e^{-2 s c t}) = old, with c the variance of the new task's inputs
-    expected = np.log((new / a0 - 1) / (new / old - 1)) / (2 * new * 0.5)
-    assert stop.interior
-    assert stop.time == pytest.approx(expected, rel=1e-14)
-    assert stop.loss == pytest.approx(0, abs=1e-28)
-
-
-@pytest.mark.parametrize("factor", [1.0, 1.5])
-@pytest.mark.parametrize("seed", range(5))
-def test_an_end_that_rounding_disturbs_is_still_an_end(factor, seed):
-    """Growing modes, each towards an older strength that it does not pass: the loss falls for ever, then by noise."""
-    rng = np.random.default_rng(seed)
-    u, v = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
-    new = ContinualTask((u * np.array([3.0, 2.3, 1.7, 0.6])) @ v.T)
-    old = ContinualTask(factor * new.sigma_yx)
-    w1, w2 = balanced_weights((4, 4, 4), 0.0, 0.1, rng, Directions(u, v))
-    segment = continual(w1, w2, 0.0, [new, old], [1e3, 0.0], 2).segments[0]
-    stop = best_stopping(segment, old)
-    assert not stop.interior
-    assert stop.time == 1e3
-
-
-def test_a_segment_without_duration_stops_at_once():
-    w1, w2 = balanced_weights((3, 3, 3), 1.0, 0.5, np.random.default_rng(1))
-    tasks = [ContinualTask(np.eye(3)), ContinualTask(-np.eye(3))]
-    segment = continual(w1, w2, 1.0, tasks, [0.0, 0.0], 2).segments[0]
-    stop = best_stopping(segment, tasks[1])
-    assert (stop.time, stop.interior) == (0.0, False)
-    assert stop.loss == pytest.approx(excess(tasks[1], w2 @ w1), rel=1e-14)
-
-
-def test_a_grid_of_many_scales_finds_an_early_minimum():
-    """A long segment whose minimum lies in its first millionth."""
-    rng = np.random.default_rng(0)
-    tasks = random_tasks(2, 4, 4, rng)
-    w1, w2 = balanced_weights((4, 4, 4), 0.0, 0.3, rng)
-    short, long = (continual(w1, w2, 0.0, tasks, [0.3, t], 2).segments[1] for t in (3.0, 3e6))
-    brief, lasting = best_stopping(short, tasks[0]), best_stopping(long, tasks[0])
-    assert brief.interior
-    assert lasting.time == pytest.approx(brief.time, rel=1e-9)
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.5, -2.0])

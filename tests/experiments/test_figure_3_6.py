@@ -31,7 +31,7 @@ def test_limit_at_large_lambda():
     sources = [np.random.default_rng([0, 0, trial]) for trial in range(trials)]
     sigma_yx, best = regression_trials(size, 2 * size, sources)
     w1, w2 = balanced_trials(size, 1e5, sources)
-    start, step = excess(w2 @ w1, sigma_yx)[:, None], np.arange(steps)
+    start, step = excess(w2 @ w1 - sigma_yx)[:, None], np.arange(steps)
     exact, simulated = (start * factor ** (2 * step) + best[:, None] for factor in (np.exp(-k), 1 - k))
     np.testing.assert_allclose(table.values("deviation")[0, 0], np.mean(exact / simulated - 1, axis=1), rtol=1e-3)
 

@@ -71,7 +71,7 @@ def test_initial_weights_are_what_their_names_say():
 
 def test_blocks_do_not_show(monkeypatch):
     whole = computed(EXPERIMENT, **SMALL)
-    monkeypatch.setattr(semantic_descent, "_BLOCK_NUMBERS", 64 * 7)
+    monkeypatch.setattr(semantic_descent, "_BLOCK", 7)
     parts = computed(EXPERIMENT, **SMALL)
     for name in ("loss", "steps"):
         np.testing.assert_array_equal(whole.values(name), parts.values(name))

@@ -21,7 +21,7 @@ def test_tasks_are_those_of_the_samples():
         np.testing.assert_allclose(irreducible[trial], residual, rtol=1e-12)
         w = np.ones((3, 3))
         loss = np.sum((samples.inputs @ w.T - samples.targets) ** 2) / (2 * 7)
-        np.testing.assert_allclose(excess(w, sigma_yx)[trial] + irreducible[trial], loss, rtol=1e-12)
+        np.testing.assert_allclose(excess(w - sigma_yx)[trial] + irreducible[trial], loss, rtol=1e-12)
 
 
 def test_as_many_samples_as_units_leave_no_loss():

@@ -61,6 +61,15 @@ def test_the_result_is_that_of_the_api(explorer, service):
     explorer.screenshot("explorer-sweep", full_page=True)
 
 
+def test_what_points_are_warned_of_is_said_below_the_picture(explorer):
+    page = explorer.open(FIVE)
+    run(page, what="final_loss", from_=-1, to=1, points=3)
+    until(page, DONE, JOB_SECONDS)
+    page.locator("#picture-sweep .u-over").wait_for()
+    notes = page.inner_text("#picture-sweep")
+    assert "3 points, irreducible-loss-unknown: the targets' scale is not given" in notes
+
+
 def test_a_click_takes_a_lambda_over(explorer):
     page = explorer.open(FIVE)
     run(page, from_=-2, to=2, points=5)

@@ -1,7 +1,10 @@
 """The adapter of training: times, time constants, activations, refusals."""
 
+from decimal import Decimal, localcontext
+
 import numpy as np
 import pytest
+from support.descent import decimal_descent, decimals
 
 from lindyn_service.dynamics.tasks import Moments, from_data
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
@@ -84,3 +87,26 @@ def test_what_only_linear_functions_have(name):
 def test_a_learning_rate_that_is_too_large():
     with pytest.raises(DivergedDescentError, match=r"diverged by step \d+ .* divide method\.learning_rate by 2"):
         train(DescentMethod(20.0), [1e4])
+
+
+@pytest.mark.parametrize("white", [True, False])
+def test_small_losses_and_rates_keep_their_digits(white):
+    """Against the definition in 400 digits; the rate is minus the squared norm of the gradient over tau."""
+    rng = np.random.default_rng(3)
+    weights = tuple(0.6 * rng.standard_normal(shape) for shape in ((3, 2), (2, 3)))
+    sigma_xx = None if white else np.array([[1.25, 0.5], [0.5, 1.0]])
+    sigma_yx = np.array([[1.5, 0.25], [-0.5, 1.0]])
+    eta, tau, steps = 0.2, 2.0, [0, 5, 800, 2200]
+    times = eta * np.array(steps)
+    names = ("excess_loss", "loss", "loss_rate")
+    found = answer([DescentMethod(eta)], Problem(weights, Moments(sigma_yx, sigma_xx), tau, times, names))
+    inverse = np.eye(2) if white else np.array([[1.0, -0.5], [-0.5, 1.25]])  # but for the determinant, which is 1
+    with localcontext() as context:
+        context.prec = 400
+        for i, (layers, error) in enumerate(decimal_descent(weights, sigma_yx, sigma_xx, eta / tau, steps, 400)):
+            excess = np.sum(error.dot(decimals(inverse)) * error) / 2
+            gradients = (layers[1].T.dot(error), error.dot(layers[0].T))
+            rate = -sum(np.sum(g * g) for g in gradients) / Decimal(tau)
+            expected = (float(excess), float(excess), float(rate))
+            assert [found.quantities[name][i] for name in names] == pytest.approx(expected, rel=1e-11, abs=0)
+    assert found.quantities["excess_loss"][-1] < 1e-50

@@ -166,6 +166,16 @@ def test_admission_names_limits(axes, collect, changes, text):
     assert text in caught.value.detail
 
 
+def test_admission_counts_the_times_that_points_have_of_their_own():
+    """Two numbers at each of 150 times of 500 points: the loss, and the time of the step or of the point."""
+    base = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": {"stop": 1, "num": 150}}
+    admit(request({"network.seed": list(range(500))}, ["loss"], base), LIMITS)
+    descent = {**base, "method": {"kind": "descent", "learning_rate": 0.1}}
+    for axes, given in (({"network.seed": list(range(500))}, descent), ({"times.stop": list(range(1, 501))}, base)):
+        with pytest.raises(TooLargeError, match="bytes, the limit is"):
+            admit(request(axes, ["loss"], given), LIMITS)
+
+
 def test_admission_looks_at_a_bounded_number_of_values():
     many = {"network.seed": list(range(6000)), "network.lambda": [0.0]}
     limits = SweepLimits(points=10**5, result_bytes=10**6, point_bytes=10**5, point_flops=1e9)

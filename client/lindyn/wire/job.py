@@ -83,13 +83,34 @@ class PointProblem(Reply):
     detail: str
 
 
+class PointsWarning(Reply):
+    """Something about some points that the reader of their values should know."""
+
+    code: str
+    detail: str
+    indices: Annotated[list[list[int]], Field(description="Places along each axis of all points that have it.")]
+
+
 class TableReply(Reply):
     """Labelled arrays: the result of a job. In npz `coordinates.NAME` and `data.NAME`, the dimensions in `metadata`."""
 
     job: str
     kind: str
-    coordinates: Annotated[dict[str, Any], Field(description="Values along each dimension.")]
-    data: Annotated[dict[str, Variable], Field(description="null where a point could not be computed.")]
+    coordinates: Annotated[
+        dict[str, Any],
+        Field(description="Values along each dimension; `time` are the times of the answers, which may be rounded."),
+    ]
+    data: Annotated[
+        dict[str, Variable],
+        Field(
+            description="null where a point could not be computed; `times` where points have times of their own, along "
+            "the axes that these depend on, instead of a coordinate `time`."
+        ),
+    ]
     problems: list[PointProblem]
+    warnings: Annotated[
+        list[PointsWarning],
+        Field(description="Of the points, those of one code and detail together; 100 details of a code at most."),
+    ] = Field(default_factory=list[PointsWarning])
     request: Annotated[dict[str, Any], Field(description="What was asked, with drawn seeds and defaults filled in.")]
     version: str

@@ -1,24 +1,16 @@
-"""Tasks learned one after the other: a chain of exact solutions, what is forgotten, and when to stop."""
+"""Tasks learned one after the other: a chain of exact solutions, and what is forgotten."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
 
 from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
-from lindyn_service.dynamics.convergence import fastest_rate, settling_time
+from lindyn_service.dynamics.convergence import settling_time
 
 _MARGIN = 1.25  # of the settling time, so that rounding is all that is left
-_GRID_RATIO = 1 / 64  # of neighbouring times on the search grid, beyond its evenly spaced start
-_GRID_START = 8.0  # length of that start, in units of the fastest motion
-_LEAST_GRID = 64
 _UNIT = 2.0**-200  # the longest durations stay finite in it, and a step between the shortest is a normal number
-_MOST_ROOTS = 16
-_SMALLEST = float(np.finfo(np.float64).tiny)
-_ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a loss, relative to its terms
 
 
 class UnsettledError(ValueError):
@@ -91,23 +83,6 @@ class Course:
     w2: Float[np.ndarray, "out reached"]
 
 
-@dataclass(frozen=True)
-class Stop:
-    """Where a task's loss is least while another one is trained.
-
-    Attributes:
-        time: since the start of the segment.
-        loss: of the task.
-        rate: of its loss.
-        interior: whether the loss is stationary there, lower than at both ends of the segment.
-    """
-
-    time: float
-    loss: float
-    rate: float
-    interior: bool
-
-
 def continual(
     w1: Float[np.ndarray, "hidden in"],
     w2: Float[np.ndarray, "out hidden"],
@@ -163,15 +138,17 @@ def measure(
     Source: thesis Theorem 4.4.1, (4.36) corrected to (4.42), with isotropic inputs of any variance.
     """
     losses, rates = np.empty((len(times), len(tasks))), np.empty((len(times), len(tasks)))
-    basis, trained = segment.solution.modes, segment.task
-    for part, factors in segment.solution.batches(trained.variance * times):
-        w1_transposed, w2 = basis.v @ factors.into, basis.u @ factors.out
-        w = w2 @ w1_transposed.transpose(0, 2, 1)
-        error = trained.sigma_yx - w
-        velocity = w2 @ (w2.transpose(0, 2, 1) @ error)
-        velocity += (error @ w1_transposed) @ w1_transposed.transpose(0, 2, 1)
-        for i, task in enumerate(tasks):
-            away = w - task.sigma_yx
+    solution, trained = segment.solution, segment.task
+    # in the singular bases of the trained task, which no norm depends on
+    basis = solution.modes
+    others = [basis.u.T @ (trained.sigma_yx - task.sigma_yx) @ basis.v for task in tasks]
+    white_times = trained.variance * times
+    for part, factors in solution.batches(white_times):
+        error = -solution.errors(white_times[part], factors.out @ factors.into.transpose(0, 2, 1))
+        velocity = factors.out @ (factors.out.transpose(0, 2, 1) @ error)
+        velocity += (error @ factors.into) @ factors.into.transpose(0, 2, 1)
+        for i, (task, other) in enumerate(zip(tasks, others, strict=True)):
+            away = other - error
             losses[part, i] = 0.5 * task.variance * np.einsum("tij,tij->t", away, away)
             rates[part, i] = task.variance * trained.variance * np.einsum("tij,tij->t", velocity, away)
     return losses, rates
@@ -186,29 +163,6 @@ def forgetting(course: Course) -> Float[np.ndarray, "task after_segment after_se
     return ends[:, None, :] - ends[:, :, None]
 
 
-def best_stopping(segment: Segment, old: ContinualTask) -> Stop:
-    """Find the time of a segment at which another task's loss is least.
-
-    Zeros of the rate are bracketed on a grid that resolves the fastest motion at first and a fixed part of the time
-    that has passed later on; the lowest of them are refined and compared with both ends of the segment.
-
-    Source: thesis section 4.4: stopping times from the rate of forgetting, Theorem 4.4.1 corrected.
-    """
-    grid = _grid(segment)
-    losses, rates = (values[:, 0] for values in measure(segment, (old,), grid))
-    end = 0 if losses[0] <= losses[-1] else -1
-    best = Stop(float(grid[end]), float(losses[end]), float(rates[end]), False)
-    brackets = np.flatnonzero((rates[:-1] < 0) & (rates[1:] >= 0))
-    lowest = brackets[np.argsort(np.minimum(losses[brackets], losses[brackets + 1]), kind="stable")][:_MOST_ROOTS]
-    terms = old.variance * (float(np.sum(old.sigma_yx**2)) + float(losses[end]))
-    threshold = best.loss - _ROUNDING * terms
-    for i in lowest:
-        found = _stationary(segment, old, grid[i : i + 2], rates[i : i + 2])
-        if found.loss < min(threshold, best.loss):
-            best = found
-    return best
-
-
 def _until_settled(solution: ClosedForm, task: ContinualTask, index: int) -> float:
     duration = settling_time(solution)
     if duration is None:
@@ -219,28 +173,3 @@ def _until_settled(solution: ClosedForm, task: ContinualTask, index: int) -> flo
 def _even(duration: float, num: int) -> Float[np.ndarray, " time"]:
     """Evenly spaced times, in a smaller unit, where no step is so small that it loses digits."""
     return np.linspace(0.0, duration / _UNIT, num) * _UNIT
-
-
-def _grid(segment: Segment) -> Float[np.ndarray, " time"]:
-    """Times that are evenly spaced at first and geometrically later, both ends included."""
-    speed = segment.task.variance * fastest_rate(segment.solution)
-    phase = math.log1p(segment.duration * speed / _GRID_START)
-    count = max(_LEAST_GRID, math.ceil(phase / _GRID_RATIO))
-    part = np.linspace(0.0, 1.0, count + 1)
-    grid = segment.duration * (np.expm1(phase * part) / math.expm1(phase) if phase > 0 else part)
-    grid[-1] = segment.duration
-    return grid
-
-
-def _stationary(
-    segment: Segment, old: ContinualTask, ends: Float[np.ndarray, "2"], rates: Float[np.ndarray, "2"]
-) -> Stop:
-    """Refine a bracket; the rates at its ends are those of the grid, whose signs rounding cannot change here."""
-    known = {float(time): float(rate) for time, rate in zip(ends, rates, strict=True)}
-
-    def rate(time: float) -> float:
-        return known[time] if time in known else float(measure(segment, (old,), np.array([time]))[1][0, 0])
-
-    time = float(brentq(rate, float(ends[0]), float(ends[1]), xtol=_SMALLEST, rtol=1e-15, maxiter=1000))
-    found_losses, found_rates = measure(segment, (old,), np.array([time]))
-    return Stop(time, float(found_losses[0, 0]), float(found_rates[0, 0]), True)

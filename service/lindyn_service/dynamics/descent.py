@@ -1,7 +1,7 @@
 """Full-batch gradient descent of networks of any depth, many of them at once along leading batch axes."""
 
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +9,8 @@ from jaxtyping import Float
 Layers = tuple[Float[np.ndarray, "*batch _ _"], ...]
 Gradient = Callable[[Layers], Layers]  # gives new arrays, which the caller may overwrite
 Activation = Literal["relu", "tanh"]
+State = tuple[Float[np.ndarray, "..."], ...]
+"""Copies of arrays that a network moves by."""
 
 _LARGEST_WEIGHT = 1e100
 _STEPS_BETWEEN_CHECKS = 100
@@ -22,36 +24,6 @@ class DivergedError(ValueError):
             f"weights are not finite or exceed {_LARGEST_WEIGHT:g} after step {step_number}: take smaller steps"
         )
         self.step_number = step_number
-
-
-def linear_gradient(
-    sigma_yx: Float[np.ndarray, "*task out in"], sigma_xx: Float[np.ndarray, "*inputs in in"] | None
-) -> Gradient:
-    """Gradient of the loss of a linear network, from second moments: its cost is free of the number of samples.
-
-    With W = W_L ... W_1, dL/dW_l = (W_L ... W_{l+1})^T (W sigma_xx - sigma_yx) (W_{l-1} ... W_1)^T.
-
-    Args:
-        sigma_yx: Y X^T / P; batch axes broadcast to those of the layers.
-        sigma_xx: X X^T / P, likewise; None stands for the identity (white inputs).
-
-    Source: Saxe et al. (2014), arXiv 1312.6120, for any number of layers.
-    """
-
-    def gradient(layers: Layers) -> Layers:
-        below = [layers[0]]  # W_l ... W_1
-        for w in layers[1:]:
-            below.append(w @ below[-1])
-        delta = below.pop() if sigma_xx is None else below.pop() @ sigma_xx
-        delta = delta - sigma_yx
-        gradients: list[np.ndarray] = []
-        for w in layers[:0:-1]:
-            gradients.append(delta @ below.pop().mT)
-            delta = w.mT @ delta
-        gradients.append(delta)
-        return tuple(reversed(gradients))
-
-    return gradient
 
 
 def network_gradient(
@@ -103,12 +75,60 @@ def network_loss(
         return np.asarray(np.einsum("...so,...so->...", error, error) / (2 * inputs.shape[-2]))
 
 
+@runtime_checkable
+class Moving(Protocol):
+    """A network that takes one step after the other."""
+
+    taken: int
+    """How many steps it has taken."""
+
+    def weights(self) -> Layers:
+        """As they are now; the next step may overwrite them."""
+        ...
+
+    def advance(self, steps: int) -> None:
+        """Take steps, without warnings where numbers overflow."""
+        ...
+
+    def saved(self) -> State:
+        """A copy of all that moves, for `restore`."""
+        ...
+
+    def restore(self, saved: State, taken: int) -> None:
+        """Go back to where it was after `taken` steps."""
+        ...
+
+
+def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
+    """Move a network to each of some numbers of steps, and yield the place of each number.
+
+    Args:
+        moving: has taken no more steps than the first number.
+        recorded: ascending numbers of steps.
+
+    Raises:
+        DivergedError: the weights grew without bound; it is raised at most 100 steps after they did.
+
+    Source: the explicit Euler method on tau dW/dt = -dL/dW.
+    """
+    checked, saved = moving.taken, moving.saved()
+    for row, number in enumerate(recorded):
+        while moving.taken < number:
+            moving.advance(min(number, checked + _STEPS_BETWEEN_CHECKS) - moving.taken)
+            if moving.taken == checked + _STEPS_BETWEEN_CHECKS or moving.taken == recorded[-1]:
+                if not _are_bounded(moving.weights()):
+                    moving.restore(saved, checked)
+                    raise DivergedError(_first_out_of_bounds(moving))
+                checked, saved = moving.taken, moving.saved()
+        yield row
+
+
 def descend(
     layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int]
 ) -> tuple[Float[np.ndarray, "recorded *batch _ _"], ...]:
     """Repeat W <- W - step dL/dW and keep the weights after the recorded steps.
 
-    Step number n is the flow at time n * step in units of tau, up to O(step).
+    Step number n is the flow at time n * step in units of tau, up to O(step). For linear networks see `LinearDescent`.
 
     Args:
         layers: initial weights, (*batch, out_l, in_l) with the same batch axes.
@@ -121,24 +141,39 @@ def descend(
 
     Source: the explicit Euler method on tau dW/dt = -dL/dW.
     """
-    weights = tuple(w.copy() for w in layers)
+    moving = _Descent(layers, gradient, step)
     kept = tuple(np.empty((len(recorded), *w.shape)) for w in layers)
-    taken, checked, bounded = 0, 0, weights
-    with np.errstate(all="ignore"):
-        for row, number in enumerate(recorded):
-            while taken < number:
-                if taken == checked:
-                    bounded = tuple(w.copy() for w in weights)
-                stop = min(number, checked + _STEPS_BETWEEN_CHECKS)
-                _advance(weights, gradient, step, stop - taken)
-                taken = stop
-                if taken == checked + _STEPS_BETWEEN_CHECKS or taken == recorded[-1]:
-                    if not _are_bounded(weights):
-                        raise DivergedError(checked + _steps_to_divergence(bounded, gradient, step))
-                    checked = taken
-            for record, w in zip(kept, weights, strict=True):
-                record[row] = w
+    for row in walk(moving, recorded):
+        for record, w in zip(kept, moving.weights(), strict=True):
+            record[row] = w
     return kept
+
+
+class _Descent:
+    """Steps along any gradient."""
+
+    def __init__(self, layers: Layers, gradient: Gradient, step: float) -> None:
+        self._layers, self._gradient, self._step = tuple(w.copy() for w in layers), gradient, step
+        self.taken = 0
+
+    def weights(self) -> Layers:
+        return self._layers
+
+    def advance(self, steps: int) -> None:
+        with np.errstate(all="ignore"):
+            for _ in range(steps):
+                for w, change in zip(self._layers, self._gradient(self._layers), strict=True):
+                    np.multiply(change, self._step, out=change)
+                    np.subtract(w, change, out=w)
+        self.taken += steps
+
+    def saved(self) -> Layers:
+        return tuple(w.copy() for w in self._layers)
+
+    def restore(self, saved: Layers, taken: int) -> None:
+        for w, before in zip(self._layers, saved, strict=True):
+            np.copyto(w, before)
+        self.taken = taken
 
 
 def _signals(
@@ -158,22 +193,12 @@ def _signals(
     return signals
 
 
-def _advance(weights: Layers, gradient: Gradient, step: float, steps: int) -> None:
-    """Take steps in place."""
-    for _ in range(steps):
-        for w, change in zip(weights, gradient(weights), strict=True):
-            np.multiply(change, step, out=change)
-            np.subtract(w, change, out=w)
-
-
 def _are_bounded(weights: Layers) -> bool:
     return all(np.max(np.abs(w)) <= _LARGEST_WEIGHT for w in weights)  # false for NaN
 
 
-def _steps_to_divergence(weights: Layers, gradient: Gradient, step: float) -> int:
-    """Walk again, slowly, to the first step that is out of bounds."""
-    steps = 0
-    while _are_bounded(weights):
-        _advance(weights, gradient, step, 1)
-        steps += 1
-    return steps
+def _first_out_of_bounds(moving: Moving) -> int:
+    """Walk again, slowly."""
+    while _are_bounded(moving.weights()):
+        moving.advance(1)
+    return moving.taken

@@ -1,16 +1,21 @@
 """Gradient flow of any linear network, by an adaptive method of high order: any weights, inputs and depth."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 from scipy.integrate import DOP853
+from scipy.optimize import brentq
 
 Layers = tuple[Float[np.ndarray, "... _ _"], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
+Value = Callable[[Layers], float]
+
 _BATCH_NUMBERS = 2**18
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 _EVALUATIONS = 20_000, 1_000_000
 """Largest number of evaluations before any progress, and for the whole way: more means stiff."""
@@ -73,6 +78,49 @@ class Flow:
                 yield slice(first, end), self._layers(np.stack(states))
                 first, states = end, []
 
+    def until(self, value: Value, level: float, end: float) -> tuple[float | None, float]:
+        """Integrate until a value that never rises has fallen to a level.
+
+        Args:
+            value: of the layers at one time, each (1, width l+1, width l).
+            level: positive, in the unit of the value.
+            end: time to give up at.
+
+        Returns:
+            The time, on the steps from the last one before it, or None when it is later than the end; the value at the
+            last step. The initial weights are at time 0.
+
+        Raises:
+            FlowError: steps became too small for float64, or there are too many of them.
+        """
+        start = np.concatenate([w.ravel() for w in self._weights])
+        now = value(self._layers(start[None]))
+        if now <= level:
+            return 0.0, now
+        if end > 0:
+            solver = self._solver(start, end)
+            while solver.status == "running":
+                before, state, time = now, solver.y, solver.t
+                self._step(solver, end)
+                now = value(self._layers(solver.y[None]))
+                if now <= level:
+                    known = {0.0: before, solver.t - time: now}
+                    return time + self._crossing(value, level, state, known), now
+        return None, now
+
+    def _crossing(
+        self, value: Value, level: float, start: Float[np.ndarray, " number"], known: dict[float, float]
+    ) -> float:
+        """Length of the step from a state to where the value is at the level; `known` are values at two lengths."""
+
+        def above(length: float) -> float:
+            if length not in known:
+                known[length] = value(self._layers(self._shorter_steps(start, np.array([length]))))
+            return math.log(max(known[length], _SMALLEST)) - math.log(level)
+
+        first, last = known
+        return float(brentq(above, first, last, xtol=_SMALLEST, rtol=1e-14))
+
     def _states(
         self, start: Float[np.ndarray, " number"], times: Float[np.ndarray, " time"]
     ) -> Iterator[Float[np.ndarray, " number"]]:
@@ -81,8 +129,7 @@ class Flow:
         if at_start == len(times):
             return
         end, done = float(times[-1]), at_start
-        with np.errstate(over="ignore", invalid="ignore"):  # never around a yield, which would leave it to the caller
-            solver = DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=self._atol)
+        solver = self._solver(start, end)
         while done < len(times):
             before, time = solver.y, solver.t
             self._step(solver, end)
@@ -91,6 +138,10 @@ class Flow:
             for first in range(done, reached, size):
                 yield from self._shorter_steps(before, times[first : min(first + size, reached)] - time)
             done = reached
+
+    def _solver(self, start: Float[np.ndarray, " number"], end: float) -> DOP853:
+        with np.errstate(over="ignore", invalid="ignore"):  # never around a yield, which would leave it to the caller
+            return DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=self._atol)
 
     def _step(self, solver: DOP853, end: float) -> None:
         with np.errstate(over="ignore", invalid="ignore"):  # a trial step that is too long is taken back

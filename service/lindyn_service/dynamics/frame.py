@@ -24,7 +24,8 @@ class Frame:
         hidden: widths of the hidden layers; a layer may leave hidden units out that have no weights.
         time_constant: tau, in the unit of times.
         initial: the same network at time 0, one time; None for that itself.
-        error: u^T (W - W*) v for the best network function W*, where it is known with more digits than `strengths`.
+        error: u^T (W - W*) v to its own rounding errors, W* the best network function; None where nothing better than
+            the difference is known.
     """
 
     objective: Objective
@@ -46,7 +47,7 @@ class Frame:
 
     @property
     def distance(self) -> Float[np.ndarray, "time out rank"]:
-        """The network function less the best one, in the singular bases of the task."""
+        """The network function minus the best one, in the same bases."""
         return self.strengths - self.objective.best if self.error is None else self.error
 
     def above(self, layer: int) -> Float[np.ndarray, "time out to"]:

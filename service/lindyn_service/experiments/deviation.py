@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.convergence import excess_loss_at
-from lindyn_service.dynamics.descent import descend, linear_gradient
+from lindyn_service.dynamics.descent import walk
 from lindyn_service.dynamics.exact import solve
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.experiments.base import Cell, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import new_figure
-from lindyn_service.experiments.trials import balanced_trials, excess, regression_trials
+from lindyn_service.experiments.trials import balanced_trials, regression_trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _SAMPLES_PER_UNIT = 2
-_BLOCK_NUMBERS = 2**23  # weights that are kept at a time, 64 MB
 
 READING = (
     "Tasks are Gaussian targets on whitened Gaussian inputs, twice as many samples as units; weights are unaligned, "
@@ -52,26 +52,21 @@ def cells(values: Values, points: Sequence[tuple[float, float]]) -> list[Cell]:
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Deviations of all trials of one size and point, in blocks that fit into memory."""
-    size, lam, rate, count = cell["size"], cell["lambda"], cell["learning_rate"], values["trials"]
+    """Deviations of all trials of one size and point."""
+    size, lam, rate = cell["size"], cell["lambda"], cell["learning_rate"]
     steps: int = values["steps"]
-    block = max(1, _BLOCK_NUMBERS // (2 * size * size * steps))
-    found = np.empty(count)
-    for first in range(0, count, block):
-        numbers = range(first, min(first + block, count))
-        sources = [np.random.default_rng([values["seed"], cell["stream"], number]) for number in numbers]
-        sigma_yx, irreducible = regression_trials(size, _SAMPLES_PER_UNIT * size, sources)
-        layers = balanced_trials(size, lam, sources)
-        simulated = _simulated(*layers, sigma_yx, rate, steps) + irreducible[:, None]
-        exact = _exact(*layers, sigma_yx, lam, rate * np.arange(steps)) + irreducible[:, None]
-        found[first : first + block] = np.mean((exact - simulated) / simulated, axis=1)
-    return {"deviation": found}
+    sources = [np.random.default_rng([values["seed"], cell["stream"], trial]) for trial in range(values["trials"])]
+    sigma_yx, irreducible = regression_trials(size, _SAMPLES_PER_UNIT * size, sources)
+    layers = balanced_trials(size, lam, sources)
+    simulated = _simulated(*layers, sigma_yx, rate, steps) + irreducible[:, None]
+    exact = _exact(*layers, sigma_yx, lam, rate * np.arange(steps)) + irreducible[:, None]
+    return {"deviation": np.mean((exact - simulated) / simulated, axis=1)}
 
 
 def _simulated(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, learning_rate: float, steps: int) -> np.ndarray:
     """Excess losses of gradient descent, (trial, step)."""
-    w1, w2 = descend((w1, w2), linear_gradient(sigma_yx, None), learning_rate, range(steps))
-    return excess(w2 @ w1, sigma_yx).T
+    descent = LinearDescent((w1, w2), sigma_yx, None, learning_rate)
+    return np.stack([descent.excess() for _ in walk(descent, range(steps))], axis=1)
 
 
 def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, times: np.ndarray) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.aligned import aligned_strengths
-from lindyn_service.dynamics.descent import descend, linear_gradient
 from lindyn_service.dynamics.flow import Flow
 from lindyn_service.dynamics.haar import haar_columns
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.dynamics.tasks import regression
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, new_figure
@@ -33,7 +33,7 @@ def run(values: Values, cell: Cell) -> Result:
     steps = range(values["steps"] + 1)
     times = values["learning_rate"] * np.arange(len(steps))
     exact = aligned_strengths(s.ravel(), a0.ravel(), values["lambda"], times).reshape(len(times), *s.shape)
-    first, second = descend((w1, w2), linear_gradient(sigma_yx, None), values["learning_rate"], steps)
+    first, second = LinearDescent((w1, w2), sigma_yx, None, values["learning_rate"]).record(steps).layers
     simulated = _strengths(u, vt, first, second)
     integrated = np.empty_like(exact)
     for i, task in enumerate(sigma_yx):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lindyn_service.dynamics.descent import descend, linear_gradient
 from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.frame import Frame, layers_frame
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.kernel import ntk
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.dynamics.objective import Objective, objective
 from lindyn_service.dynamics.observables import input_representation, loss, output, output_representation
 from lindyn_service.dynamics.tasks import Moments, regression
@@ -48,13 +48,13 @@ def run(values: Values, cell: Cell) -> Result:
     initial = tuple(np.array([[pair[layer] for pair in row] for row in starts]) for layer in (0, 1))
     sigma_yx = np.array([[task.sigma_yx] for task in tasks])
     steps = recorded_steps(values)
-    trained = descend(initial, linear_gradient(sigma_yx, None), eta, steps.tolist())
+    trained = LinearDescent(initial, sigma_yx, None, eta).record(steps.tolist())
     results: list[Result] = []
     for trial, task in enumerate(tasks):
         found = objective(task)
         for i, lam in enumerate(lambdas):
             exact = _exact(starts[trial][i], task, lam, eta * steps)
-            results.append(_compared(found, exact, (trained[0][:, trial, i], trained[1][:, trial, i])))
+            results.append(_compared(found, exact, (trained.layers[0][:, trial, i], trained.layers[1][:, trial, i])))
     stacked = {name: np.stack([result[name] for result in results]) for name in results[0]}
     return {name: array.reshape(len(tasks), len(lambdas), *array.shape[1:]) for name, array in stacked.items()}
 

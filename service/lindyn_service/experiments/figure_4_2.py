@@ -18,8 +18,8 @@ def run(values: Values, cell: Cell) -> Result:
     """Train all trials of one kind; Q Q^T of the first, and how far all are from what a balance predicts."""
     levels = values["levels"]
     layers = semantic_descent.draw_weights(values, cell)
-    kept = semantic_descent.train(layers, levels, values["learning_rate"], [values["steps"]])
-    w1, w2 = (w[0] for w in kept)
+    descent = semantic_descent.descent(layers, values)
+    w1, w2 = (w[0] for w in descent.record([values["steps"]]).layers)
     lambdas = np.array([balance(*pair).lam for pair in zip(w1, w2, strict=True)])
     task, size = semantic_descent.features(levels), 2**levels
     limits = np.stack([limit(task, float(lam)) for lam in lambdas])
@@ -30,7 +30,7 @@ def run(values: Values, cell: Cell) -> Result:
         "lambda_star": lambdas,
         "input_deviation": _relative_distances(w1.mT @ w1, limits[:, :size, :size]),
         "output_deviation": _relative_distances(w2 @ w2.mT, limits[:, size:, size:]),
-        "loss": semantic_descent.losses((w1, w2), levels),
+        "loss": descent.excess(),
     }
 
 

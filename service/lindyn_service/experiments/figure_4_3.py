@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 
 _CURVE_POINTS = 400
 _EARLY = 1 / 20  # of the steps, which as many points again resolve
-_FLOOR = 1e-32  # of the picture: squares of rounding errors
+_FLOOR = 1e-32  # of the picture, as published: where losses of W2 W1 are squares of rounding errors
 
 
 def run(values: Values, cell: Cell) -> Result:
     """Follow the losses of all trials of one kind."""
     layers = semantic_descent.draw_weights(values, cell)
-    blocks = semantic_descent.loss_blocks(layers, values["levels"], values["learning_rate"], values["steps"])
-    found = np.concatenate(list(blocks))
+    found = np.concatenate(list(semantic_descent.loss_blocks(layers, values)))
     crossings = [semantic_descent.steps_to(found, tolerance) for tolerance in values["tolerances"]]
     return {"loss": found[_recorded(values)].T, "steps": np.stack(crossings, axis=1)}
 

@@ -34,7 +34,7 @@ def run(values: Values, cell: Cell) -> Result:
     """Descend until all trials of one lambda are there, or the steps are used up."""
     layers = semantic_descent.draw_weights(values, cell)
     blocks: list[np.ndarray] = []
-    for losses in semantic_descent.loss_blocks(layers, values["levels"], values["learning_rate"], values["steps"]):
+    for losses in semantic_descent.loss_blocks(layers, values):
         # the mean over P samples and n outputs of a square is 2 / n of the loss
         blocks.append(2 / 2 ** values["levels"] * losses)
         if np.all(blocks[-1][-1] < values["tolerance"]):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.continual import ContinualTask, Segment, continual
-from lindyn_service.dynamics.descent import descend, linear_gradient
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, Axes, new_figure
 from lindyn_service.experiments.trials import balanced_trials, excess, regression_trials
@@ -36,14 +36,17 @@ def run(values: Values, cell: Cell) -> Result:
     deviation = np.empty(sigma_yx.shape[:2])
     losses = np.empty((2, *sigma_yx.shape[:2], len(recorded), values["tasks"]))
     for k in range(values["tasks"]):
-        w1, w2 = descend(layers, linear_gradient(sigma_yx[:, k], None), rate, steps)
-        layers = w1[-1], w2[-1]
+        trained = LinearDescent(layers, sigma_yx[:, k], None, rate).record(steps)
+        layers = tuple(w[-1] for w in trained.layers)
         exact = np.stack([_functions(segments[k], times) for segments in courses])
-        simulated = (w2 @ w1).swapaxes(0, 1)
-        deviation[:, k] = np.max(np.abs(exact - simulated), axis=(1, 2, 3))
-        for kind, functions in enumerate((exact, simulated)):
-            losses[kind, :, k] = excess(functions[:, recorded, None], sigma_yx[:, None]) + irreducible[:, None]
-    theory = excess(sigma_yx[:, :, None], sigma_yx[:, None]) + irreducible[:, None]
+        trained_on = sigma_yx[:, None, k]
+        errors = exact - trained_on, trained.errors.swapaxes(0, 1)
+        deviation[:, k] = np.max(np.abs(errors[0] - errors[1]), axis=(1, 2, 3))
+        for kind, error in enumerate(errors):
+            # of the task that is trained, the error itself
+            away = error[:, recorded, None] + (trained_on - sigma_yx)[:, None]
+            losses[kind, :, k] = excess(away) + irreducible[:, None]
+    theory = excess(sigma_yx[:, :, None] - sigma_yx[:, None]) + irreducible[:, None]
     return {"deviation": deviation, "exact": losses[0], "simulated": losses[1], "theory": theory}
 
 

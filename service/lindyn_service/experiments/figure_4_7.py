@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.continual import ContinualTask, Segment, measure
-from lindyn_service.dynamics.descent import descend, linear_gradient
 from lindyn_service.dynamics.exact import solve
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, Axes, new_figure
 from lindyn_service.experiments.trials import balanced_trials, excess, regression_trials
@@ -35,10 +35,9 @@ def run(values: Values, cell: Cell) -> Result:
     size, rate, lam = values["size"], values["learning_rate"], cell["lambda"]
     sigma_yx, _ = regression_trials(size, values["samples_per_unit"] * size, sources)
     layers = balanced_trials(size, lam, sources)
-    w1, w2 = descend(layers, linear_gradient(sigma_yx, None), rate, range(values["steps"] + 1))
-    w = w2 @ w1
-    quotient = np.diff(excess(w, sigma_yx), axis=0).T / rate
-    formula = np.einsum("stij,stij->ts", np.diff(w, axis=0) / rate, (w - sigma_yx)[:-1])
+    errors = LinearDescent(layers, sigma_yx, None, rate).record(range(values["steps"] + 1)).errors
+    quotient = np.diff(excess(errors), axis=0).T / rate
+    formula = np.einsum("stij,stij->ts", np.diff(errors, axis=0) / rate, errors[:-1])
     times = rate * np.arange(len(quotient[0]))
     exact = np.stack([_exact(*problem, lam, times) for problem in zip(*layers, sigma_yx, strict=True)])
     return {"quotient": quotient, "formula": formula, "exact": exact}

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.descent import Gradient, Layers, descend, linear_gradient, network_gradient
+from lindyn_service.dynamics.descent import Layers, descend, network_gradient
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.dynamics.tasks import Moments, Samples, from_data
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import Axes, new_figure
@@ -49,7 +50,7 @@ def run(values: Values, cell: Cell) -> Result:
     layers = _draw_weights(size, lambdas, [int(rng.integers(2**63)) for rng in sources])
     measured = [_balances(layers)]
     for task in tasks:
-        kept = descend(layers, _gradient(task, cell["activation"]), values["learning_rate"], [values["steps"]])
+        kept = _trained(layers, task, cell["activation"], values["learning_rate"], values["steps"])
         layers = tuple(w[0] for w in kept)
         measured.append(_balances(layers))
     found = np.stack(measured, axis=-1)
@@ -71,15 +72,16 @@ def _draw_weights(size: int, lambdas: Sequence[float], seeds: Sequence[int]) -> 
     return tuple(np.array([[weights[layer] for weights in trial] for trial in drawn]) for layer in range(2))
 
 
-def _gradient(tasks: Sequence[Moments], activation: str) -> Gradient:
-    """Of the loss, each trial with its task, for all its balances."""
+def _trained(layers: Layers, tasks: Sequence[Moments], activation: str, rate: float, steps: int) -> Layers:
+    """After some steps, (1, trial, lambda, width, width) each; each trial has its task, for all its balances."""
     if activation == "linear":
-        return linear_gradient(np.stack([task.sigma_yx for task in tasks])[:, None], None)
+        sigma_yx = np.stack([task.sigma_yx for task in tasks])[:, None]
+        return LinearDescent(layers, sigma_yx, None, rate).record([steps]).layers
     samples: list[Samples] = [task.samples for task in tasks if task.samples is not None]
     inputs, targets = (
         np.stack(parts)[:, None] for parts in zip(*((s.inputs, s.targets) for s in samples), strict=True)
     )
-    return network_gradient(inputs, targets, "relu" if activation == "relu" else "tanh")
+    return descend(layers, network_gradient(inputs, targets, "relu" if activation == "relu" else "tanh"), rate, [steps])
 
 
 def _balances(layers: Layers) -> np.ndarray:

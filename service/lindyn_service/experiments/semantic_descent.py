@@ -1,17 +1,17 @@
 """Gradient descent on the semantic task from several kinds of initial weights, many trials side by side."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 
-from lindyn_service.dynamics.descent import Layers, descend, linear_gradient
+from lindyn_service.dynamics.descent import Layers, walk
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.dynamics.tasks import semantic
 from lindyn_service.experiments.base import Cell, Parameter, Values
-from lindyn_service.experiments.trials import excess
 
-_BLOCK_NUMBERS = 2**21  # weights that are kept at a time, 16 MB
-_LONGEST_BLOCK = 200
+_BLOCK = 200
 
 READING = (
     "Items are unit vectors, so that sigma_xx = I / 8 with the 8 items of the published hierarchy. The curves that are "
@@ -73,25 +73,18 @@ def features(levels: int) -> np.ndarray:
     return 2**levels * semantic(levels).sigma_yx
 
 
-def train(layers: Layers, levels: int, learning_rate: float, recorded: Sequence[int]) -> Layers:
-    """Descend on the semantic task; weights after the recorded steps, (step, trial, width, width)."""
-    moments = semantic(levels)
-    return descend(layers, linear_gradient(moments.sigma_yx, moments.sigma_xx), learning_rate, recorded)
+def descent(layers: Layers, values: Values) -> LinearDescent:
+    """Of networks along leading axes on the semantic task."""
+    moments = semantic(values["levels"])
+    return LinearDescent(layers, moments.sigma_yx, moments.sigma_xx, values["learning_rate"])
 
 
-def losses(layers: Layers, levels: int) -> np.ndarray:
-    """1/(2P) ||W X - Y||_F^2 of networks along leading axes."""
-    return excess(layers[1] @ layers[0], features(levels)) / 2**levels
-
-
-def loss_blocks(layers: Layers, levels: int, learning_rate: float, steps: int) -> Iterator[np.ndarray]:
-    """Losses after every step, (step, trial) block by block; the first block is those of the initial weights."""
-    yield losses(layers, levels)[None]
-    longest = min(_LONGEST_BLOCK, max(1, _BLOCK_NUMBERS // sum(w.size for w in layers)))
-    for first in range(0, steps, longest):
-        kept = train(layers, levels, learning_rate, range(1, min(longest, steps - first) + 1))
-        yield losses(kept, levels)
-        layers = tuple(w[-1] for w in kept)
+def loss_blocks(layers: Layers, values: Values) -> Iterator[np.ndarray]:
+    """Losses 1/(2P) ||W X - Y||_F^2 from the initial weights on, (step, trial) block by block."""
+    moving = descent(layers, values)
+    steps = walk(moving, range(values["steps"] + 1))
+    while block := [moving.excess() for _ in islice(steps, _BLOCK)]:
+        yield np.stack(block)
 
 
 def steps_to(found: np.ndarray, tolerance: float) -> np.ndarray:

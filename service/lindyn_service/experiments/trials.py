@@ -46,7 +46,6 @@ def balanced_trials(size: int, lam: float, sources: Sources) -> tuple[np.ndarray
     return np.stack(first), np.stack(second)
 
 
-def excess(function: np.ndarray, sigma_yx: np.ndarray) -> np.ndarray:
-    """1/2 ||W - sigma_yx||_F^2 of network functions (.., out, in), whose leading axes broadcast with the tasks'."""
-    error = function - sigma_yx
+def excess(error: np.ndarray) -> np.ndarray:
+    """1/2 ||W - sigma_yx||_F^2 of errors W - sigma_yx of network functions, (.., out, in)."""
     return 0.5 * np.einsum("...ij,...ij->...", error, error)

@@ -5,6 +5,7 @@ from math import prod
 from typing import Any, cast
 
 from lindyn.wire.document import InvalidDocumentError
+from lindyn.wire.method import DescentMethod
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.errors import InvalidRequestError, TooLargeError
@@ -88,7 +89,9 @@ def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLi
     """What a point costs, with the numbers that it gives."""
     quantities = [name for name in request.collect if name in QUANTITIES]
     cost = TRAJECTORY.cost(point.model_copy(update={"quantities": quantities or ["loss"]}))
-    numbers = len(request.collect) + (cost.numbers - point.n_times if quantities else 0)
+    numbers = len(request.collect)
+    if quantities:
+        numbers += cost.numbers if _may_have_own_times(request, point) else cost.numbers - point.n_times
     if cost.flops > limits.point_flops:
         raise TooLargeError(
             f"a point is estimated to take {cost.flops:.3g} floating-point operations, the limit is "
@@ -100,6 +103,11 @@ def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLi
             "instead of quantities, or fewer times"
         )
     return replace(cost, numbers=numbers)
+
+
+def _may_have_own_times(request: SweepRequest, point: TrajectoryRequest) -> bool:
+    """Whether the times of its answer may be others than those of the base request."""
+    return isinstance(point.method, DescentMethod) or any(axis.path.split(".")[0] == "times" for axis in request.axes)
 
 
 def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[str, Any]:

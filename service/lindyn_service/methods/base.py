@@ -56,6 +56,14 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Reached:
+    """When a loss has fallen to a tolerance, in the unit of times; None for never, or not by the last time."""
+
+    time: float | None
+    warnings: tuple[Warned, ...]
+
+
+@dataclass(frozen=True)
 class Refusal:
     """Why a method does not cover a problem.
 
@@ -99,12 +107,22 @@ def answer(candidates: Sequence[Method], problem: Problem) -> Outcome:
     Raises:
         ServiceError: what each method found, and what the last one, which covers most, asks for.
     """
+    chosen, findings = choose(candidates, problem)
+    outcome = chosen.run()
+    return replace(outcome, reason="; ".join([*findings, outcome.reason]))
+
+
+def choose(candidates: Sequence[Method], problem: Problem) -> tuple[Applicable, list[str]]:
+    """The first method that covers the problem, and what kept those before it from doing so.
+
+    Raises:
+        ServiceError: as above.
+    """
     refusals: list[Refusal] = []
     for method in candidates:
         verdict = method.examine(problem)
         if not isinstance(verdict, Refusal):
-            outcome = verdict.run()
-            return replace(outcome, reason="; ".join([*(f.finding for f in refusals), outcome.reason]))
+            return verdict, [refusal.finding for refusal in refusals]
         refusals.append(verdict)
     findings = "; ".join(refusal.finding for refusal in refusals)
     raise replace(refusals[-1], finding=findings).error()

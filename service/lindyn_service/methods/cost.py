@@ -44,7 +44,7 @@ def estimate(
     each = [costs[name] for name in quantities]
     flops = once + moves + n_times * (per_time + sum(flops for flops, _ in each))
     numbers = n_times * (1 + sum(numbers for _, numbers in each))
-    recorded = n_times * n_weights if steps else 0
+    recorded = n_times * (n_weights + n_in * n_out) if steps else 0
     return Cost(float(flops), numbers, 3 * (data + rows * n_hidden + rows * rows + n_weights) + recorded)
 
 

@@ -1,26 +1,19 @@
 """Discrete training: full-batch gradient descent of linear and nonlinear networks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.descent import (
-    DivergedError,
-    Gradient,
-    Layers,
-    descend,
-    linear_gradient,
-    network_gradient,
-    network_loss,
-)
+from lindyn_service.dynamics.descent import DivergedError, Layers, descend, network_gradient, network_loss
 from lindyn_service.dynamics.frame import layers_frame
+from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
 from lindyn_service.dynamics.objective import Objective, objective
 from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
-from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
+from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
 from lindyn_service.methods.collect import Collector
 from lindyn_service.methods.report import balances, of_samples, of_task
 
@@ -70,24 +63,19 @@ class DescentRun:
     def run(self) -> Outcome:
         """Train and read off what is asked at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
-        steps = np.rint(problem.times / eta).astype(np.int64)
+        steps = self._steps()
         found = objective(problem.moments)
-        gradient = self._gradient()
         try:
-            layers = descend(problem.weights, gradient, eta / problem.time_constant, steps.tolist())
+            layers, errors = self._trained(steps.tolist())
         except DivergedError as error:
-            raise DivergedDescentError(
-                f"training diverged by step {error.step_number} (time {error.step_number * eta:.6g}): a learning rate "
-                f"of {eta:g} at time constant {problem.time_constant:g} is too large for these weights and data; "
-                "divide method.learning_rate by 2 until it trains, or scale weights and data down"
-            ) from None
+            raise self._diverged(error) from None
         return Outcome(
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
             f"{len(problem.weights)} layers, {self.method.activation}",
             lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
             times=steps * eta,
-            quantities=self._quantities(found, gradient, layers),
+            quantities=self._quantities(found, layers, errors),
             diagnostics={
                 "learning_rate": eta,
                 "activation": self.method.activation,
@@ -98,33 +86,69 @@ class DescentRun:
             warnings=tuple(self._warnings(steps)),
         )
 
-    def _gradient(self) -> Gradient:
-        if self.samples is None or self.method.activation == "linear":
-            return linear_gradient(self.problem.moments.sigma_yx, self.problem.moments.sigma_xx)
-        return network_gradient(self.samples.inputs, self.samples.targets, self.method.activation)
+    def reaching(self, tolerance: float) -> Reached:
+        """The time of the first step, up to the last one asked for, whose excess loss is at most the tolerance."""
+        last = int(self._steps()[-1])
+        try:
+            number = first_below(self._linear(), tolerance, last)
+        except DivergedError as error:
+            raise self._diverged(error) from None
+        return Reached(None if number is None else number * self.method.learning_rate, ())
 
-    def _quantities(self, found: Objective, gradient: Gradient, layers: Layers) -> dict[str, object]:
+    def _steps(self) -> np.ndarray:
+        return np.rint(self.problem.times / self.method.learning_rate).astype(np.int64)
+
+    def _linear(self) -> LinearDescent:
+        moments, step = self.problem.moments, self.method.learning_rate / self.problem.time_constant
+        return LinearDescent(self.problem.weights, moments.sigma_yx, moments.sigma_xx, step)
+
+    def _trained(self, steps: list[int]) -> tuple[Layers, np.ndarray | None]:
+        """Weights after steps, and the errors of linear networks."""
+        if self.samples is None:
+            trained = self._linear().record(steps)
+            return trained.layers, trained.errors
+        gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
+        step = self.method.learning_rate / self.problem.time_constant
+        return descend(self.problem.weights, gradient, step, steps), None
+
+    @property
+    def _activation(self) -> Literal["relu", "tanh"]:
+        return "relu" if self.method.activation == "relu" else "tanh"
+
+    def _diverged(self, error: DivergedError) -> DivergedDescentError:
+        eta = self.method.learning_rate
+        return DivergedDescentError(
+            f"training diverged by step {error.step_number} (time {error.step_number * eta:.6g}): a learning rate "
+            f"of {eta:g} at time constant {self.problem.time_constant:g} is too large for these weights and data; "
+            "divide method.learning_rate by 2 until it trains, or scale weights and data down"
+        )
+
+    def _quantities(self, found: Objective, layers: Layers, errors: np.ndarray | None) -> dict[str, object]:
         problem = self.problem
         start = layers_frame(found, tuple(w[None] for w in problem.weights), problem.time_constant)
         collected = Collector(problem.quantities, len(problem.times))
         for first in range(0, len(problem.times), _BATCH):
             part = slice(first, min(first + _BATCH, len(problem.times)))
             batch = tuple(w[part] for w in layers)
-            own = self._nonlinear(gradient, batch)
-            collected.observe(part, layers_frame(found, batch, problem.time_constant, start), skip=own)
+            frame = layers_frame(found, batch, problem.time_constant, start)
+            own: dict[str, np.ndarray] = {}
+            if errors is not None:
+                frame = replace(frame, error=found.u.T @ errors[part] @ found.v)
+            elif self.samples is not None:
+                own = self._nonlinear(self.samples, batch)
+            collected.observe(part, frame, skip=own)
             for name, values in own.items():
                 collected.store(part, name, values)
         collected.store(slice(None), "weights", layers)
         return collected.quantities()
 
-    def _nonlinear(self, gradient: Gradient, layers: Layers) -> dict[str, np.ndarray]:
+    def _nonlinear(self, samples: Samples, layers: Layers) -> dict[str, np.ndarray]:
         """Loss and its rate under the flow, one time after the other, so that memory does not grow with times."""
-        if self.samples is None or self.method.activation == "linear":
-            return {}
+        gradient = network_gradient(samples.inputs, samples.targets, self._activation)
         losses, rates = np.empty(len(layers[0])), np.empty(len(layers[0]))
         for i in range(len(losses)):
             now = tuple(w[i] for w in layers)
-            losses[i] = network_loss(now, self.samples.inputs, self.samples.targets, self.method.activation)
+            losses[i] = network_loss(now, samples.inputs, samples.targets, self._activation)
             rates[i] = -sum(float(np.sum(g * g)) for g in gradient(now)) / self.problem.time_constant
         return {"loss": losses, "loss_rate": rates}
 

@@ -1,17 +1,19 @@
 """Adaptive integration of the gradient flow: any weights, any depth, any inputs."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.flow import Flow, FlowError, balance_drift, distance
+from lindyn_service.dynamics.flow import Flow, FlowError, Layers, balance_drift, distance
 from lindyn_service.dynamics.frame import layers_frame
 from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.observables import excess_loss
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
-from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
+from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
 from lindyn_service.methods.collect import Collector
 from lindyn_service.methods.report import balances, of_samples, of_task
 
@@ -83,10 +85,7 @@ class FlowRun:
                 collected.observe(part, layers_frame(self.objective, layers, problem.time_constant, start))
                 collected.store(part, "weights", layers)
         except FlowError as failure:
-            raise NotApplicableError(
-                f"the integration came to time {failure.time * problem.time_constant:.6g} of {problem.times[-1]:.6g} "
-                f"({failure}); {self._remedy()}"
-            ) from None
+            raise self._stopped(failure) from None
         return Outcome(
             method="flow",
             reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "
@@ -105,6 +104,38 @@ class FlowRun:
                 **of_task(self.objective),
             },
             warnings=tuple(self._warnings(error)),
+        )
+
+    def reaching(self, tolerance: float) -> Reached:
+        """When the excess loss has fallen to the tolerance, if it does by the last time: a root between two steps."""
+        tau, end = self.problem.time_constant, float(self.problem.times[-1]) / self.problem.time_constant
+        try:
+            (time, excess), (check, rough) = (
+                self._flow(looser).until(self._excess, tolerance, end) for looser in (1.0, _CHECK)
+            )
+        except FlowError as failure:
+            raise self._stopped(failure) from None
+        found = None if time is None else time * tau
+        if time is not None and check is not None:
+            off = _SAFETY * abs(time - check)
+            sure = off <= _MARGIN * self.rtol * time
+            detail = f"the time at which the excess loss comes to {tolerance:g} may be {off * tau:.3g} off"
+        else:
+            off = _SAFETY * abs(math.sqrt(excess) - math.sqrt(rough))  # of the root, like the weights
+            sure = time is None and math.sqrt(excess) - off > math.sqrt(tolerance)
+            detail = f"whether the excess loss comes to {tolerance:g} by the last time is not sure"
+        warned = Warned("tolerance-not-met", f"{detail}, by thirty times looser integration")
+        return Reached(found, () if sure else (warned,))
+
+    def _excess(self, layers: Layers) -> float:
+        with np.errstate(over="ignore"):
+            return float(excess_loss(layers_frame(self.objective, layers, self.problem.time_constant))[0])
+
+    def _stopped(self, failure: FlowError) -> NotApplicableError:
+        problem = self.problem
+        return NotApplicableError(
+            f"the integration came to time {failure.time * problem.time_constant:.6g} of {problem.times[-1]:.6g} "
+            f"({failure}); {self._remedy()}"
         )
 
     def _flow(self, looser: float) -> Flow:

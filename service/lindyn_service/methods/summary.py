@@ -1,17 +1,21 @@
 """What sweeps collect of a run: one number for the whole of it, or quantities at all times."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from lindyn_service.dynamics.convergence import convergence_time
+from lindyn_service.dynamics.objective import objective, times_root
+from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import NotApplicableError
-from lindyn_service.methods.base import Method, Outcome, Problem, Refusal, answer
+from lindyn_service.methods.base import Method, Outcome, Problem, Warned, answer
 from lindyn_service.methods.exact import ExactMethod
+from lindyn_service.methods.reaching import reaching
 
-Summary = dict[str, np.ndarray | float]
+_LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 has fewer digits
+_ROUNDINGS = 64  # of the best network function, that its distance may consist of
 
 _AT_LAST_TIME = {
     "final_loss": ("loss", None),
@@ -20,6 +24,25 @@ _AT_LAST_TIME = {
     "task_specificity_input": ("task_specificity", "input"),
     "task_specificity_output": ("task_specificity", "output"),
 }
+
+
+@dataclass
+class Summary:
+    """What was collected of one run.
+
+    Attributes:
+        values: by name; parts of nested quantities under their path, `balance.lambda` and `weights.0`.
+        times: those that quantities at all times are at; None when there are none of these.
+        warnings: what readers of the values should know, each once.
+    """
+
+    values: dict[str, np.ndarray | float] = field(default_factory=dict[str, "np.ndarray | float"])
+    times: np.ndarray | None = None
+    warnings: list[Warned] = field(default_factory=list[Warned])
+
+    def warn(self, warnings: Sequence[Warned]) -> None:
+        """Add those that are new."""
+        self.warnings += [warned for warned in warnings if warned not in self.warnings]
 
 
 def summarise(candidates: Sequence[Method], problem: Problem, names: Sequence[str], tolerance: float) -> Summary:
@@ -34,77 +57,80 @@ def summarise(candidates: Sequence[Method], problem: Problem, names: Sequence[st
     Raises:
         ServiceError: no method covers the problem, or a deviation is asked for without training.
     """
-    found: Summary = {}
+    found = Summary()
     read = [name for name in names if name not in ("convergence_time", "deviation")]
     if read:
-        found |= _read(candidates, problem, read)
+        _read(found, candidates, problem, read)
     if "convergence_time" in names:
-        found["convergence_time"] = _convergence_time(candidates, problem, tolerance)
+        reached = reaching(candidates, problem, tolerance)
+        found.values["convergence_time"] = math.nan if reached.time is None else reached.time
+        found.warn(reached.warnings)
     if "deviation" in names:
-        found["deviation"] = _deviation(candidates, problem)
+        _deviation(found, candidates, problem)
     return found
 
 
-def _read(candidates: Sequence[Method], problem: Problem, names: Sequence[str]) -> Summary:
+def _read(found: Summary, candidates: Sequence[Method], problem: Problem, names: Sequence[str]) -> None:
     """Quantities, and what scalars read off them at the last time; only that time is computed where it is enough."""
     needed = {_AT_LAST_TIME.get(name, (name, None))[0] for name in names}
-    times = problem.times[-1:] if all(name in _AT_LAST_TIME for name in names) else problem.times
+    only_last = all(name in _AT_LAST_TIME for name in names)
+    times = problem.times[-1:] if only_last else problem.times
     outcome = answer(candidates, replace(problem, times=times, quantities=tuple(sorted(needed))))
-    found: Summary = {}
     for name in names:
         quantity, part = _AT_LAST_TIME.get(name, (name, None))
         values: Any = outcome.quantities[quantity]
         if name in _AT_LAST_TIME:
-            found[name] = float((values if part is None else values[part])[-1])
+            found.values[name] = float((values if part is None else values[part])[-1])
         else:
-            found |= _flat(name, values)
-    return found
+            found.values |= _flat(name, values)
+    found.times = None if only_last else outcome.times
+    found.warn(outcome.warnings)
 
 
-def _convergence_time(candidates: Sequence[Method], problem: Problem, tolerance: float) -> float:
-    """When the excess loss is within the tolerance, NaN if never: a root of the closed form where that applies.
+def _deviation(found: Summary, candidates: Sequence[Method], problem: Problem) -> None:
+    """Mean over the times after 0 of the relative deviation of the exact loss from that of training (thesis 3.4).
 
-    Elsewhere the loss is interpolated between the times that were asked for, and what comes later counts as never.
+    Losses that are rounding errors cannot be compared: their times are left out.
     """
-    if isinstance(candidates[0], ExactMethod):
-        run = ExactMethod().examine(problem)
-        if not isinstance(run, Refusal):
-            found = convergence_time(run.solution(), tolerance / run.white.variance)
-            return float("nan") if found is None else found * run.time_constant
-    outcome = _losses(candidates, problem, "excess_loss")
-    return _first_crossing(outcome.times, outcome.quantities["excess_loss"], tolerance)
-
-
-def _first_crossing(times: np.ndarray, losses: np.ndarray, tolerance: float) -> float:
-    below = np.flatnonzero(losses <= tolerance)
-    if not len(below):
-        return float("nan")
-    i = int(below[0])
-    return float(times[0]) if i == 0 else float(np.interp(-tolerance, -losses[i - 1 : i + 1], times[i - 1 : i + 1]))
-
-
-def _deviation(candidates: Sequence[Method], problem: Problem) -> float:
-    """Mean over the times after 0 of the relative deviation of the exact loss from that of training (thesis 3.4)."""
-    trained = _losses(candidates, problem, "loss")
+    trained = _losses(candidates, problem)
     if trained.method != "descent":
         raise NotApplicableError(
             f"a deviation compares the closed form with training, the method is {trained.method}; use method descent"
         )
-    exact = _losses([ExactMethod()], replace(problem, times=trained.times), "loss")
+    exact = _losses([ExactMethod()], replace(problem, times=trained.times))
     later = trained.times > 0
     if not np.any(later):
         raise NotApplicableError("a deviation needs a time after 0; ask for more times")
-    losses: np.ndarray = trained.quantities["loss"][later]
-    deviations: np.ndarray = (exact.quantities["loss"][later] - losses) / losses
-    return float(deviations.mean())
+    losses, expected = (outcome.quantities["loss"][later] for outcome in (trained, exact))
+    least = _least_loss(problem)
+    held = losses >= least
+    deviations: np.ndarray = (expected[held] - losses[held]) / losses[held]
+    found.values["deviation"] = float(np.mean(deviations)) if len(deviations) else math.nan
+    found.warn([*trained.warnings, *exact.warnings])
+    if not np.all(held):
+        where = f"{np.count_nonzero(~held)} of {len(held)} times"
+        detail = f"the loss of training is below {least:.3g} at {where}, which the deviation leaves out"
+        found.warn([Warned("vanishing-loss", f"{detail}: there are rounding errors only")])
 
 
-def _losses(candidates: Sequence[Method], problem: Problem, name: str) -> Outcome:
-    return answer(candidates, replace(problem, quantities=(name,)))
+def _least_loss(problem: Problem) -> float:
+    """That has digits: of float64, and behind a bottleneck, of what the best network function is by rounding errors."""
+    moments, n_hidden = problem.moments, len(problem.weights[0])
+    spanned = len(moments.sigma_yx.T) if moments.sigma_xx is None else int(np.linalg.matrix_rank(moments.sigma_xx))
+    if n_hidden >= min(len(moments.sigma_yx), spanned):
+        return _LEAST_LOSS
+    found = objective(moments)
+    return max(_LEAST_LOSS, 0.5 * (_ROUNDINGS * EPS * float(np.linalg.norm(times_root(found.best, found.root)))) ** 2)
 
 
-def _flat(name: str, values: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]) -> Summary:
-    """Parts of nested quantities under their path, `balance.lambda` and `weights.0`."""
+def _losses(candidates: Sequence[Method], problem: Problem) -> Outcome:
+    return answer(candidates, replace(problem, quantities=("loss",)))
+
+
+def _flat(
+    name: str, values: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]
+) -> dict[str, np.ndarray | float]:
+    """Parts of nested quantities under their path."""
     match values:
         case np.ndarray():
             return {name: values}

@@ -9,6 +9,7 @@ import numpy as np
 from lindyn.wire.continual import ContinualRequest
 from lindyn_service.dynamics import continual as dynamics
 from lindyn_service.dynamics.reach import reach
+from lindyn_service.dynamics.stopping import best_stops
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.exact import ExactRun, conditioning
@@ -95,8 +96,7 @@ def _best_stopping(
     course: dynamics.Course, tasks: list[dynamics.ContinualTask], irreducible: np.ndarray, tau: float
 ) -> Iterator[dict[str, Any]]:
     for k, segment in enumerate(course.segments):
-        for i in range(k):
-            stop = dynamics.best_stopping(segment, tasks[i])
+        for i, stop in enumerate(best_stops(segment, tasks[:k]) if k else ()):
             yield {
                 "task": i,
                 "segment": k,

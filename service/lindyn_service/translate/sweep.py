@@ -4,12 +4,15 @@
 # (JSON has no static types)
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from itertools import product
 from typing import Any
 
+import numpy as np
 import orjson
 
+from lindyn.wire.array import FloatArray
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.network import BalancedNetwork
@@ -18,7 +21,7 @@ from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
 from lindyn_service.methods.base import Problem
-from lindyn_service.methods.summary import summarise
+from lindyn_service.methods.summary import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
 from lindyn_service.translate.problem import moments, weights
 from lindyn_service.translate.trajectory import candidates
@@ -94,21 +97,30 @@ class _Points:
     def compute(self, places: Sequence[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
         for index in places:
             try:
-                yield {"values": self._summary(index)}
+                yield self._record(index)
             except InvalidDocumentError as error:
                 yield {"problem": {"code": InvalidRequestError.code, "detail": str(error)}}
             except ServiceError as error:
                 yield {"problem": {"code": error.code, "detail": error.detail}}
 
-    def _summary(self, index: tuple[int, ...]) -> Mapping[str, Any]:
+    def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
+        """Values of a point and its warnings; its times where they are not those of the base request."""
         request = read(TrajectoryRequest, {**place(self._request, index), **self._parts}, conflicts)
         self._parts = self._parts or {name: getattr(request, name) for name in _WHOLE if name not in self._axes}
+        times = request.resolved_times()
+        summary = self._summary(request, times)
+        record: dict[str, Any] = {"values": summary.values, "warnings": [asdict(each) for each in summary.warnings]}
+        if summary.times is not None and ("times" in self._axes or not np.array_equal(summary.times, times)):
+            record["times"] = summary.times
+        return record
+
+    def _summary(self, request: TrajectoryRequest, times: FloatArray) -> Summary:
         trained_on = self._moments(request)
         problem = Problem(
             weights=weights(request.network, trained_on),
             moments=trained_on,
             time_constant=request.time_constant,
-            times=request.resolved_times(),
+            times=times,
             quantities=(),
             lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
         )

@@ -16,16 +16,20 @@ from lindyn_service.experiments.base import Table
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.sweep import indices, read_point
 
+MOST_DETAILS = 100
+"""Of the warnings of one code: they may have numbers of each point in them."""
+
+_OTHERS = f"as above, with other numbers than these {MOST_DETAILS}: ask for the trajectory of a point to see its own"
+
 _COORDINATES, _DATA = "coordinates.", "data."
 
 
 def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes]) -> bytes:
     """Put all points of a sweep, in their order, into one archive."""
     points = [orjson.loads(record) for record in records]
+    places = [list(index) for index in indices(request)]
     problems = [
-        {"index": list(index), **point["problem"]}
-        for index, point in zip(indices(request), points, strict=True)
-        if "problem" in point
+        {"index": place, **point["problem"]} for place, point in zip(places, points, strict=True) if "problem" in point
     ]
     names = list(dict.fromkeys(name for point in points for name in point.get("values", ())))
     axes = tuple(axis.path for axis in request.axes)
@@ -34,13 +38,23 @@ def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes]) -> by
         stacked = _stacked([point.get("values", {}).get(name) for point in points])
         data[name] = (axes + dimensions(name, stacked.ndim - 1), stacked.reshape(*request.shape, *stacked.shape[1:]))
     coordinates: dict[str, Any] = {axis.path: axis.values for axis in request.axes}
-    if any("time" in dims for dims, _ in data.values()) and not any(path.startswith("times") for path in axes):
-        coordinates["time"] = read_point(request, (0,) * len(axes)).resolved_times()
-    return table(job, "sweep", Table(coordinates, data), request.model_dump(by_alias=True), problems)
+    if any("time" in dims for dims, _ in data.values()):
+        dims, times = _times(request, points)
+        if dims == ("time",):
+            coordinates["time"] = times
+        else:
+            data["times"] = dims, times
+    content = Table(coordinates, data)
+    return table(job, "sweep", content, request.model_dump(by_alias=True), problems, _grouped(places, points))
 
 
 def table(
-    job: str, kind: str, content: Table, request: Mapping[str, Any], problems: Sequence[Mapping[str, Any]] = ()
+    job: str,
+    kind: str,
+    content: Table,
+    request: Mapping[str, Any],
+    problems: Sequence[Mapping[str, Any]] = (),
+    warnings: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
     """Write labelled arrays as an archive; what is no vector of numbers among the coordinates stays JSON."""
     arrays = {f"{_DATA}{name}": np.asarray(values, dtype=np.float64) for name, (_, values) in content.data.items()}
@@ -57,6 +71,7 @@ def table(
         "coordinates": others,
         "dims": {name: list(dims) for name, (dims, _) in content.data.items()},
         "problems": list(problems),
+        "warnings": list(warnings),
         "request": request,
         "version": VERSION,
     }
@@ -84,6 +99,44 @@ def table_as_json(archive: bytes) -> bytes:
         "data": {name: {"dims": dims, "values": values} for name, (dims, values) in content.data.items()},
     }
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _times(request: SweepRequest, points: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], np.ndarray]:
+    """Times of all points, along the axes that they depend on; a point that failed agrees with every other."""
+    axes = [axis.path for axis in request.axes]
+    asked: Any = None
+    if not any(path.split(".")[0] == "times" for path in axes):
+        asked = read_point(request, (0,) * len(axes)).resolved_times()
+        if not any("times" in point for point in points):
+            return ("time",), asked
+    rows = [point.get("times", asked) if "values" in point else None for point in points]
+    times = _stacked(rows).reshape(*request.shape, -1)
+    kept = list(axes)
+    for i in reversed(range(len(axes))):
+        # of numbers and NaN, these two leave NaN out
+        least, largest = np.fmin.reduce(times, axis=i), np.fmax.reduce(times, axis=i)
+        if np.array_equal(least, largest, equal_nan=True):
+            times = least
+            del kept[i]
+    return (*kept, "time"), times
+
+
+def _grouped(places: Sequence[list[int]], points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Warnings of one code and detail together; where a code has very many details, the rest of its points."""
+    groups: dict[str, dict[str, list[list[int]]]] = {}
+    for place, point in zip(places, points, strict=True):
+        for warned in point.get("warnings", ()):
+            details, detail = groups.setdefault(warned["code"], {}), warned["detail"]
+            if detail not in details and len(details) >= MOST_DETAILS:
+                detail = _OTHERS
+            found = details.setdefault(detail, [])
+            if place not in found[-1:]:
+                found.append(place)
+    return [
+        {"code": code, "detail": detail, "indices": found}
+        for code, details in groups.items()
+        for detail, found in details.items()
+    ]
 
 
 def _stacked(values: Sequence[Any]) -> np.ndarray:

@@ -185,11 +185,10 @@ export class Sweep {
       yLog: what === "final_loss" || what === "convergence_time",
     });
     this.lines.setCursor(this.store.state.lambda);
-    this.figure.setNotes(
-      result.problems.length === 0
-        ? []
-        : [`${result.problems.length} points could not be computed: ${result.problems[0].detail}`],
-    );
+    const { problems, warnings } = result;
+    const failed =
+      problems.length === 0 ? [] : [`${problems.length} points could not be computed: ${problems[0].detail}`];
+    this.figure.setNotes([...failed, ...warned(warnings)]);
   }
 
   /** @param {{ state: string, completed: number, total: number }} job */
@@ -216,6 +215,18 @@ export class Sweep {
     this.events?.close();
     this.events = null;
   }
+}
+
+/**
+ * A line for each kind of warning.
+ * @param {{ code: string, detail: string, indices: number[][] }[]} warnings
+ */
+function warned(warnings) {
+  return [...new Set(warnings.map(({ code }) => code))].map((code) => {
+    const own = warnings.filter((each) => each.code === code);
+    const points = new Set(own.flatMap(({ indices }) => indices.map(String)));
+    return `${points.size} points, ${code}: ${own[0].detail}`;
+  });
 }
 
 /** @param {(number | null)[][]} runs */

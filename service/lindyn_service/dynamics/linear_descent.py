@@ -1,0 +1,227 @@
+"""Gradient descent of linear networks, whose error keeps its digits however small it gets."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.descent import Layers, State, walk
+from lindyn_service.dynamics.tasks import EPS
+
+_STEPS_BETWEEN_SUMS = 100
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Networks after some steps.
+
+    Attributes:
+        layers: (recorded, *batch, width l+1, width l) each, first layer first.
+        errors: (recorded, *batch, out, in), W - W* of the network function W = W_L .. W_1 on the span of the inputs,
+            where W* sigma_xx = sigma_yx; 0 outside of the span.
+    """
+
+    layers: Layers
+    errors: Float[np.ndarray, "*batch out in"]
+
+
+class LinearDescent:
+    """Repeats W_l <- W_l + step (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T.
+
+    The error D = W - W* is a difference at the start only. Changes dW_l of the layers are proportional to it, and so is
+    that of the function, W' - W = sum over l of W'_L .. W'_l+1 dW_l W_l-1 .. W_1: added to D, it leaves rounding errors
+    relative to D, where W - W* would have those of W. What sums lose to small changes is carried along: of D by
+    compensated summation, of the layers by adding up the changes of some steps by themselves. What is left are errors
+    of the rates at which D decays: that of D is about one rounding error for each factor of e that it has fallen by,
+    whatever the number of steps, 2e-14 at 1e-112. Only where the layers reach less than the task has dimensions, behind
+    a bottleneck, the rounding errors of W* itself are never learned and stay.
+
+    Coloured inputs are taken along their principal axes, where those outside of their span have the variance 0.
+
+    Args:
+        layers: initial weights, (*batch, width l+1, width l) with the same batch axes.
+        sigma_yx: Y X^T / P, (*task, out, in); batch axes broadcast to those of the layers.
+        sigma_xx: X X^T / P, likewise; None stands for the identity (white inputs).
+        step: learning rate over time constant.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, for any number of layers; Kahan (1965), 10.1145/363707.363723.
+    """
+
+    def __init__(
+        self,
+        layers: Layers,
+        sigma_yx: Float[np.ndarray, "*task out in"],
+        sigma_xx: Float[np.ndarray, "*inputs in in"] | None,
+        step: float,
+    ) -> None:
+        self._axes = None if sigma_xx is None else _principal_axes(sigma_xx)
+        self._initial, self._step, self.taken = layers[0], step, 0
+        first, best = (layers[0], sigma_yx) if self._axes is None else self._axes.along(layers[0], sigma_yx)
+        self._first = first
+        shapes = [first.shape, *(w.shape for w in layers[1:])]
+        self._weights = np.concatenate([first.ravel(), *(w.ravel() for w in layers[1:])])
+        self._sums, self._moved = self._weights.copy(), np.zeros_like(self._weights)
+        self._changes = np.empty_like(self._weights)
+        self._layers, self._layer_changes = _parts(self._weights, shapes), _parts(self._changes, shapes)
+        function = self._layers[0]
+        for w in self._layers[1:]:
+            function = w @ function
+        self._error = function - best
+        self._lost, self._spare, self._scaled = (np.zeros_like(self._error) for _ in range(3))
+        self._plan()
+
+    def weights(self) -> Layers:
+        """As they are now; the next step may overwrite them."""
+        return (self._turned(self._layers[0]), *self._layers[1:])
+
+    def excess(self) -> Float[np.ndarray, "*batch"]:
+        """Loss above the irreducible one.
+
+        Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # what diverges
+            scaled = self._error if self._axes is None else self._error * np.sqrt(self._axes.variances)
+            return np.asarray(0.5 * np.einsum("...ij,...ij->...", scaled, scaled))
+
+    def record(self, numbers: Sequence[int]) -> Trained:
+        """Go on, and keep the networks after the steps of ascending numbers; 0 is the initial weights.
+
+        Raises:
+            DivergedError: the weights grew without bound.
+
+        Source: the explicit Euler method on tau dW/dt = -dL/dW.
+        """
+        layers = tuple(np.empty((len(numbers), *w.shape)) for w in self._layers)
+        errors = np.empty((len(numbers), *self._error.shape))
+        for row in walk(self, numbers):
+            for record, w in zip(layers, self._layers, strict=True):
+                record[row] = w
+            errors[row] = self._error
+        if self._axes is not None:
+            errors = (errors * (self._axes.variances > 0)) @ self._axes.axes.mT
+        return Trained((self._turned(layers[0]), *layers[1:]), errors)
+
+    def advance(self, steps: int) -> None:
+        """Take steps, without warnings where numbers overflow."""
+        with np.errstate(all="ignore"):
+            while steps:
+                length = min(steps, _STEPS_BETWEEN_SUMS - self.taken % _STEPS_BETWEEN_SUMS)
+                self._take(length)
+                self.taken += length
+                steps -= length
+                if self.taken % _STEPS_BETWEEN_SUMS == 0:
+                    before = self._sums.copy()
+                    np.add(before, self._moved, out=self._sums)
+                    np.subtract(self._moved, self._sums - before, out=self._moved)  # what the sum loses stays here
+
+    def saved(self) -> State:
+        """A copy of all that moves, for `restore`."""
+        return tuple(array.copy() for array in self._moving())
+
+    def restore(self, saved: State, taken: int) -> None:
+        """Go back to where it was after `taken` steps."""
+        self.taken = taken
+        for now, before in zip(self._moving(), saved, strict=True):
+            np.copyto(now, before)
+
+    def _moving(self) -> State:
+        return self._weights, self._sums, self._moved, self._error, self._lost
+
+    def _turned(self, first: Float[np.ndarray, "*any hidden in"]) -> Float[np.ndarray, "*any hidden in"]:
+        """First layers in the coordinates of the inputs; what the inputs do not span stays as it was."""
+        return first if self._axes is None else self._initial + (first - self._first) @ self._axes.axes.mT
+
+    def _plan(self) -> None:
+        """What each product of a step takes and where it goes."""
+        layers, changes = self._layers, self._layer_changes
+        below = layers[:1]  # W_l .. W_1
+        self._products: list[tuple[np.ndarray, ...]] = []
+        self._backward: list[tuple[np.ndarray, ...]] = []
+        self._forward: list[tuple[np.ndarray, ...]] = []
+        for w, change in zip(layers[1:], changes[1:], strict=True):
+            product = np.empty((*w.shape[:-1], below[-1].shape[-1]))
+            lower = changes[0] if len(below) == 1 else np.empty_like(below[-1])
+            self._products.append((w, below[-1], product))
+            self._backward.insert(0, (below[-1].mT, change, w.mT, lower))
+            self._forward.append((change, below[-1], w, np.empty_like(product), np.empty_like(product)))
+            below.append(product)
+        del self._products[-1:]  # the function itself, which no step needs
+
+    def _take(self, steps: int) -> None:
+        """Changes of the layers by back-propagation, then that of the function."""
+        sums, moved, weights, changes = self._sums, self._moved, self._weights, self._changes
+        error, lost, spare, first = self._error, self._lost, self._spare, self._layer_changes[0]
+        for _ in range(steps):
+            for w, below, product in self._products:
+                np.matmul(w, below, out=product)
+            delta = error if self._axes is None else np.multiply(error, self._axes.variances, out=self._scaled)
+            for below, change, w, lower in self._backward:
+                np.matmul(delta, below, out=change)
+                delta = np.matmul(w, delta, out=lower)
+            if delta is not first:  # of one layer only
+                np.copyto(first, delta)
+            np.multiply(changes, -self._step, out=changes)
+            for change, below, _, part, _ in self._forward:
+                np.matmul(change, below, out=part)
+            np.add(moved, changes, out=moved)
+            np.add(sums, moved, out=weights)
+            change = first
+            for _, _, w, part, rest in self._forward:
+                np.matmul(w, change, out=rest)
+                change = np.add(part, rest, out=part)
+            np.add(change, lost, out=lost)
+            np.add(error, lost, out=spare)
+            np.subtract(spare, error, out=error)
+            np.subtract(lost, error, out=lost)
+            error, spare = spare, error
+        self._error, self._spare = error, spare
+
+
+def first_below(descent: LinearDescent, tolerance: float, last: int) -> int | None:
+    """Number of the first step after which the excess loss of one network is at most the tolerance.
+
+    Args:
+        descent: at its start.
+        tolerance: in units of the loss.
+        last: number of the last step that may be it.
+
+    Returns:
+        The number; 0 when the initial weights are good enough, None when no step is.
+
+    Raises:
+        DivergedError: the weights grew without bound before.
+
+    Source: the definition, at every step: where steps are long, the loss may rise.
+    """
+    return next((number for number in walk(descent, range(last + 1)) if descent.excess() <= tolerance), None)
+
+
+@dataclass(frozen=True)
+class _Axes:
+    """Principal axes of inputs, as columns, and the variances along them; 0 where these are rounding errors."""
+
+    axes: Float[np.ndarray, "*inputs in in"]
+    variances: Float[np.ndarray, "*inputs 1 in"]
+
+    def along(
+        self, first: Float[np.ndarray, "*batch hidden in"], sigma_yx: Float[np.ndarray, "*task out in"]
+    ) -> tuple[Float[np.ndarray, "*batch hidden in"], Float[np.ndarray, "*any out in"]]:
+        """A first layer and the best network function in these coordinates."""
+        target = sigma_yx @ self.axes
+        variances = np.broadcast_to(self.variances, target.shape)
+        return first @ self.axes, np.divide(target, variances, out=np.zeros_like(target), where=variances > 0)
+
+
+def _principal_axes(sigma_xx: Float[np.ndarray, "*inputs in in"]) -> _Axes:
+    variances, axes = np.linalg.eigh(sigma_xx)
+    present = variances > variances.shape[-1] * EPS * variances[..., -1:]
+    return _Axes(axes, np.where(present, variances, 0.0)[..., None, :])
+
+
+def _parts(flat: Float[np.ndarray, " number"], shapes: Sequence[tuple[int, ...]]) -> list[Float[np.ndarray, "..."]]:
+    """Views of one array after another."""
+    bounds = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
+    return [flat[a:b].reshape(shape) for (a, b), shape in zip(pairwise(bounds), shapes, strict=True)]
