@@ -14,7 +14,7 @@ from lindyn.wire import npz
 
 VERSION = version("lindyn")
 
-SOLVER = f"{VERSION}/5"
+SOLVER = f"{VERSION}/6"
 """Part of every key; raise the number when an answer's bytes change within a version."""
 
 Format = Literal["json", "npz"]
