@@ -42,7 +42,10 @@ class Trajectory:
 
     @property
     def alignment(self) -> Mapping[str, FloatArray]:
-        """`input` and `output`, (time, mode): how far the singular vectors are those of the task."""
+        """`input` and `output`, (time, mode): how far the singular vectors are those of the task, 0 to 1.
+
+        Modes of equal strength share the score of their subspace; NaN where the task or the network has no such mode.
+        """
         return cast("Mapping[str, FloatArray]", self._quantity("alignment"))
 
     @property

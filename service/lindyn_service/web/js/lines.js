@@ -252,7 +252,7 @@ export class Lines {
  * The values as uPlot draws them: it leaves gaps for null, and joins what is on both sides of a NaN.
  * @param {ArrayLike<number | null>} values
  */
-function withGaps(values) {
+export function withGaps(values) {
   const all = Array.from(values);
   return all.some(Number.isNaN) ? all.map((value) => (Number.isNaN(value) ? null : value)) : values;
 }
