@@ -13,6 +13,7 @@ import typer
 
 from lindyn.client import Client
 from lindyn.errors import LindynError
+from lindyn.extras import how_to_install
 from lindyn.jobs import JobHandle
 from lindyn.results import Trajectory
 from lindyn.sweeps import SweepResult
@@ -43,7 +44,7 @@ def serve(
 ) -> None:
     """Start the service; everything else is set by LINDYN_* variables."""
     if importlib.util.find_spec("lindyn_service") is None or importlib.util.find_spec("fastapi") is None:
-        sys.exit("lindyn: the service is not installed; pip install 'lindyn[service]'")
+        sys.exit(f"lindyn: the service is not installed; {how_to_install('service')}")
     chosen = {"LINDYN_HOST": host, "LINDYN_PORT": None if port is None else str(port)}
     environment = {**os.environ, **{name: value for name, value in chosen.items() if value is not None}}
     os.execve(sys.executable, [sys.executable, "-m", "lindyn_service"], environment)  # noqa: S606 (ours)

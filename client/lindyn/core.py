@@ -15,6 +15,7 @@ import httpx
 from pydantic import ValidationError
 
 from lindyn.errors import LindynError, UnexpectedReplyError, UnreachableError, VersionWarning, from_problem
+from lindyn.extras import how_to_install
 from lindyn.wire import npz
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.problem import Problem
@@ -212,8 +213,7 @@ def _versions(response: httpx.Response) -> str:
         return f"This is client {VERSION}; the service does not tell its version."
     if _fits(service):
         return f"Both are of version {service}."
-    wanted = ".".join(service.split(".")[:2])
     return (
         f"The service is lindyn {service}, this client is {VERSION}; they need not understand each other: "
-        f"pip install 'lindyn=={wanted}.*'"
+        f"{how_to_install(release=service)}"
     )

@@ -71,10 +71,7 @@ class LocalService:
                         return
                 time.sleep(_POLL_SECONDS)
         last = self._log.read_text(errors="replace").strip().splitlines()[-5:]
-        raise LocalServiceError(
-            "the private service did not start; it needs the extra: pip install 'lindyn[service]'. Its last words:\n"
-            + "\n".join(last)
-        )
+        raise LocalServiceError("the private service did not start. Its last words:\n" + "\n".join(last))
 
     def _listens(self) -> bool:
         """Ask without httpx, which leaves a socket open for each connection that fails."""

@@ -16,7 +16,7 @@ from lindyn_service.dynamics.tasks import EPS
 PARTLY_DEFINED = frozenset({"alignment"})
 """Quantities that are NaN where they are not defined."""
 
-_ROUNDINGS = 128  # how far equal singular values may be apart, in units of eps: several times what rounding was seen to do
+_ROUNDINGS = 128  # in units of eps: several times how far rounding was seen to part equal singular values
 
 
 def equal_modes(objective: Objective) -> list[slice]:
