@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lindyn.wire.messages import told
+
 _MEBIBYTE = 2**20
 
 
@@ -169,8 +171,7 @@ def load() -> Settings:
         chosen = Settings()
     except ValidationError as error:
         lines = [
-            f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {details['msg']}, "
-            f"got {details['input']!r}"
+            f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {told(details)}"
             for details in error.errors(include_url=False)
         ]
         raise SettingsError("\n".join(lines)) from None
