@@ -166,7 +166,7 @@ def test_layers_that_chain_the_other_way_round(task):
         TrajectoryRequest, document() | {"network": {"kind": "weights", "weights": [W1.T, W2.T]}, "task": task}
     ).items()
     assert where == "network.weights"
-    assert text == f"matrix 1 takes 2 inputs but matrix 0 has 4 outputs; {AS_IN_TORCH}"
+    assert text == f"matrix 1 takes 2 inputs but matrix 0 has 4 outputs; widths must chain; {AS_IN_TORCH}"
 
 
 def test_layers_that_chain_neither_way():

@@ -29,13 +29,13 @@ def _chained(weights: list[FloatArray]) -> list[FloatArray]:
         if second.shape[1] != first.shape[0]:
             raise PydanticCustomError(
                 "widths",
-                "matrix {j} takes {got} inputs but matrix {i} has {allowed} outputs; {hint}",
+                "matrix {j} takes {got} inputs but matrix {i} has {allowed} outputs; widths must chain{hint}",
                 {
                     "i": i,
                     "j": i + 1,
                     "got": second.shape[1],
                     "allowed": first.shape[0],
-                    "hint": TRANSPOSED if _chain_transposed(weights) else "widths must chain",
+                    "hint": f"; {TRANSPOSED}" if _chain_transposed(weights) else "",
                 },
             )
     return weights
