@@ -25,6 +25,17 @@ class UnexpectedReplyError(LindynError):
         self.status = status
 
 
+class ClosedError(LindynError):
+    """The client was closed before."""
+
+
+class UnknownNameError(LindynError, KeyError):
+    """A result has nothing of this name; the message says what it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would quote it
+
+
 class MissingLibraryError(LindynError, ImportError):
     """A method needs a library that the base package does not bring; the message says how to install it."""
 

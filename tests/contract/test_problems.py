@@ -327,7 +327,8 @@ def test_not_balanced(service):
     assert np.isclose(float(said[1]), relative, rtol=5e-3)
     assert np.isclose(float(said[2]), residual, rtol=5e-6)
     assert float(said[3]) == 1e-9
-    assert np.isclose(float(said[4]), lam, rtol=1e-14)
+    assert np.isclose(float(said[4]), lam, rtol=1e-7)
+    assert len(said[4]) <= 11
     assert "use method flow, or a balanced network of that lambda" in detail
 
 

@@ -40,6 +40,14 @@ def test_nearest_names(name, near):
     assert nearest(name, QUANTITIES) == near
 
 
+def test_names_that_differ_in_digits_are_not_near():
+    figures = ["figure-3.1", "figure-3.6", "figure-4.8"]
+    assert nearest("figure-3.7", figures) is None
+    assert nearest("figure-9", figures) is None
+    assert nearest("figure_31", figures) == "figure-3.1"
+    assert nearest("Figure 4.8", figures) == "figure-4.8"
+
+
 def test_choices_are_named_once():
     assert (
         with_choices("got 'flo'", "flo", ["flow", "exact"])

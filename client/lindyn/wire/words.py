@@ -26,12 +26,27 @@ def entries(number: int) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like another one, whatever the case of its letters; None where none is like it."""
+    """The known name that is most like another one, whatever the case of its letters; None where none is like it.
+
+    Names that differ in their digits mean different things: `figure-3.7` is no mistyped `figure-3.6`.
+    """
     if not isinstance(name, str) or len(name) > _LONGEST:
         return None
-    by_lower = {each.lower(): each for each in known}
+    by_lower = {each.lower(): each for each in known if _digits(each) == _digits(name)}
     found = get_close_matches(name.lower(), by_lower, n=1)
     return by_lower[found[0]] if found else None
+
+
+def _digits(name: str) -> str:
+    return "".join(filter(str.isdecimal, name))
+
+
+def not_part_of(whole: str, name: object, known: Iterable[str]) -> str:
+    """A sentence about a part that a result does not have."""
+    names = list(known)
+    near = nearest(name, names)
+    has = "which has:" if near is None else f"did you mean {near!r}? It has:"
+    return f"{name!r} is not part of this {whole}, {has} {', '.join(names)}"
 
 
 def with_choices(text: str, name: object, known: Sequence[str], verb: str = "allowed are") -> str:
