@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lindyn.errors import (
         AccessError,
         BusyError,
+        ClosedError,
         DeadlineError,
         DivergedError,
         InfeasibleBalanceError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
         SlowBodyError,
         TooLargeError,
         UnexpectedReplyError,
+        UnknownNameError,
         UnreachableError,
         VersionWarning,
     )
@@ -54,6 +56,7 @@ __all__ = [
     "AsyncJobHandle",
     "BusyError",
     "Client",
+    "ClosedError",
     "DeadlineError",
     "DivergedError",
     "FloatArray",
@@ -77,6 +80,7 @@ __all__ = [
     "TooLargeError",
     "Trajectory",
     "UnexpectedReplyError",
+    "UnknownNameError",
     "UnreachableError",
     "VersionWarning",
     "balanced",

@@ -54,7 +54,7 @@ class AsyncClient:
         network: Network,
         task: Task,
         times: Times,
-        quantities: Sequence[str] = ("loss", "output"),
+        quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
     ) -> Trajectory:
@@ -111,7 +111,7 @@ class AsyncClient:
         *,
         base: Mapping[str, Any],
         axes: Mapping[str, Sequence[Any] | Array],
-        collect: Sequence[str] = ("final_loss",),
+        collect: str | Sequence[str] = ("final_loss",),
         tolerance: float = 1e-3,
     ) -> "AsyncJobHandle":
         """Answer one request at every point of a grid."""

@@ -69,7 +69,7 @@ class Client:
         network: Network,
         task: Task,
         times: Times,
-        quantities: Sequence[str] = ("loss", "output"),
+        quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
     ) -> Trajectory:
@@ -79,7 +79,7 @@ class Client:
             network: for instance `lindyn.balanced([5, 5, 5], lam=2.0)` or `lindyn.weights(w1, w2)`.
             task: for instance `lindyn.data(x, y)`, or a correlation of targets and inputs (out, in).
             times: ascending, non-negative, or `{"start": 0, "stop": 10, "num": 200}`.
-            quantities: what to return.
+            quantities: what to return, one name or several.
             method: `auto`, `exact`, `flow`, or for instance `{"kind": "descent", "learning_rate": 0.01}`.
             time_constant: tau, in the unit of times.
 
@@ -175,7 +175,7 @@ class Client:
         *,
         base: Mapping[str, Any],
         axes: Mapping[str, Sequence[Any] | Array],
-        collect: Sequence[str] = ("final_loss",),
+        collect: str | Sequence[str] = ("final_loss",),
         tolerance: float = 1e-3,
     ) -> JobHandle:
         """Answer one request at every point of a grid.
@@ -183,7 +183,7 @@ class Client:
         Args:
             base: a request for a trajectory, its fields as for `trajectory`; the axes may complete it.
             axes: values by path, for instance `{"network.lambda": np.linspace(-5, 5, 11), "network.seed": range(40)}`.
-            collect: scalars (`final_loss`, `convergence_time`, `ntk_movement`, ...) or quantities.
+            collect: scalars (`final_loss`, `convergence_time`, `ntk_movement`, ...) or quantities, one name or several.
             tolerance: excess loss that `convergence_time` waits for.
 
         Returns:

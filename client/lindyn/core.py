@@ -14,7 +14,8 @@ from typing import Any, Generic, Literal, TypedDict, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from lindyn.errors import LindynError, UnexpectedReplyError, UnreachableError, VersionWarning, from_problem
+from lindyn.errors import ClosedError, LindynError, UnexpectedReplyError, UnreachableError, VersionWarning, from_problem
+from lindyn.extras import how_to_install
 from lindyn.wire import npz
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.problem import Problem
@@ -96,11 +97,13 @@ class Connection:
         url: its address.
         patience_seconds: how long refusals and lost connections are ridden out.
         reached: whether it has ever answered.
+        closed: whether nothing more is asked.
     """
 
     url: str
     patience_seconds: float
     reached: bool = field(default=False, init=False)
+    closed: bool = field(default=False, init=False)
     _warned: bool = field(default=False, init=False)
 
     @contextmanager
@@ -110,9 +113,17 @@ class Connection:
         Raises:
             UnreachableError: no answer, or not all of it.
             UnexpectedReplyError: an answer that is not HTTP.
+            ClosedError: the client is closed.
         """
+        if self.closed:
+            raise ClosedError("this client is closed; make another one, or ask within its `with` block")
         try:
             yield
+        except httpx.UnsupportedProtocol as error:
+            host = self.url.rpartition("://")[2]
+            raise UnreachableError(
+                f"got the address {self.url!r}, which is not one of HTTP; give http://{host}"
+            ) from error
         except httpx.TransportError as error:
             hint = "" if self.reached else "; is the service running? Start one with `make serve`, "
             hint += "" if self.reached else "or use lindyn.Client.local()"
@@ -212,8 +223,7 @@ def _versions(response: httpx.Response) -> str:
         return f"This is client {VERSION}; the service does not tell its version."
     if _fits(service):
         return f"Both are of version {service}."
-    wanted = ".".join(service.split(".")[:2])
     return (
         f"The service is lindyn {service}, this client is {VERSION}; they need not understand each other: "
-        f"pip install 'lindyn=={wanted}.*'"
+        f"{how_to_install(release=service)}"
     )

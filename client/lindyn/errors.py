@@ -25,6 +25,17 @@ class UnexpectedReplyError(LindynError):
         self.status = status
 
 
+class ClosedError(LindynError):
+    """The client was closed before."""
+
+
+class UnknownNameError(LindynError, KeyError):
+    """A result has nothing of this name; the message says what it has."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # a KeyError would quote it
+
+
 class MissingLibraryError(LindynError, ImportError):
     """A method needs a library that the base package does not bring; the message says how to install it."""
 
@@ -57,13 +68,21 @@ class ProblemError(LindynError):
     statuses: ClassVar[tuple[int, ...]] = ()
 
     def __init__(self, problem: Problem, retry_after_seconds: float | None = None) -> None:
-        lines = [f"{problem.detail} ({problem.code})"]
-        lines += [f"  {field.path}: {field.detail}" for field in problem.errors]
-        if problem.request_id is not None:
-            lines.append(f"  request {problem.request_id}")
-        super().__init__("\n".join(lines))
+        request = [] if problem.request_id is None else [f"  request {problem.request_id}"]
+        super().__init__("\n".join([*_lines(problem), *request]))
         self.problem = problem
         self.retry_after_seconds = retry_after_seconds
+
+
+def _lines(problem: Problem) -> list[str]:
+    """What a problem says, once: fields one by one where several are wrong, else a sentence with its place."""
+    fields = [f"{field.path or 'the body'}: {field.detail}" for field in problem.errors]
+    if problem.code == "invalid-request" and fields:
+        if len(fields) == 1:
+            return [f"{fields[0]} ({problem.code})"]
+        return [f"{problem.detail} ({problem.code})", *(f"  {field}" for field in fields)]
+    places = ", ".join(field.path for field in problem.errors)
+    return [f"{places}: {problem.detail} ({problem.code})" if places else f"{problem.detail} ({problem.code})"]
 
 
 class RequestError(ProblemError):

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from lindyn.errors import MissingLibraryError
+from lindyn.extras import how_to_install
 
 
 def library(name: str, purpose: str) -> Any:  # noqa: ANN401 (a module)
@@ -21,5 +22,5 @@ def library(name: str, purpose: str) -> Any:  # noqa: ANN401 (a module)
     except ImportError as error:
         package = name.partition(".")[0]
         raise MissingLibraryError(
-            f"{purpose} needs {package}, which is not installed: pip install 'lindyn[notebook]'"
+            f"{purpose} needs {package}, which is not installed; {how_to_install('notebook')}"
         ) from error

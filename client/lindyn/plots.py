@@ -57,7 +57,10 @@ class TrajectoryPlots:
         return self._over_time(axes, label(name).words, True)
 
     def alignment(self, ax: "Axes | None" = None, **style: Any) -> "Axes":  # noqa: ANN401 (matplotlib's)
-        """How far each singular vector is that of the task: input side drawn through, output side dashed."""
+        """How far each singular vector is that of the task: input side drawn through, output side dashed.
+
+        Lines of equally strong modes coincide; there is none where the task or the network has no such mode.
+        """
         _, both = self._first(("alignment",))
         axes = _axes(ax)
         sides: Any = both

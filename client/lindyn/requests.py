@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 def trajectory(**request: Any) -> Call[Trajectory]:  # noqa: ANN401 (fields of any type)
     """How a network learns."""
-    return _post("/v1/trajectories", request, read_trajectory)
+    return _post("/v1/trajectories", _with_lists(request), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -74,11 +74,11 @@ def continual(network: Network, tasks: Sequence[Mapping[str, Any]], num: int, ti
 
 
 def sweep(
-    base: Mapping[str, Any], axes: Mapping[str, Sequence[Any] | Array], collect: Sequence[str], tolerance: float
+    base: Mapping[str, Any], axes: Mapping[str, Sequence[Any] | Array], collect: str | Sequence[str], tolerance: float
 ) -> Call[Job]:
     """A job over a grid."""
     named = [{"path": path, "values": _listed(values)} for path, values in axes.items()]
-    request = {"base": base, "axes": named, "collect": collect, "tolerance": tolerance}
+    request = {"base": _with_lists(base), "axes": named, "collect": _names(collect), "tolerance": tolerance}
     return _post("/v1/sweeps", request, read_job, repeatable=False)
 
 
@@ -123,6 +123,15 @@ def _post(
         return Call("POST", path, read, npz.pack(metadata, arrays), npz.MEDIA_TYPE, repeatable)
     # with NaN and infinity, which the service refuses by their place
     return Call("POST", path, read, json.dumps(metadata).encode(), JSON, repeatable)
+
+
+def _with_lists(request: Mapping[str, Any]) -> Mapping[str, Any]:
+    """One name of a quantity is short for a list of it."""
+    return {name: _names(value) if name == "quantities" else value for name, value in request.items()}
+
+
+def _names(names: str | Sequence[str]) -> Sequence[str]:
+    return [names] if isinstance(names, str) else names
 
 
 def _listed(values: Sequence[Any] | Array) -> list[Any]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from lindyn.errors import UnknownNameError
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import TrajectoryReply
+from lindyn.wire.words import not_part_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,7 +44,10 @@ class Trajectory:
 
     @property
     def alignment(self) -> Mapping[str, FloatArray]:
-        """`input` and `output`, (time, mode): how far the singular vectors are those of the task."""
+        """`input` and `output`, (time, mode): how far the singular vectors are those of the task, 0 to 1.
+
+        Modes of equal strength share the score of their subspace; NaN where the task or the network has no such mode.
+        """
         return cast("Mapping[str, FloatArray]", self._quantity("alignment"))
 
     @property
@@ -106,12 +111,15 @@ class Trajectory:
         return self.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
 
     def __getitem__(self, name: str) -> FloatArray:
-        """Return an array by its name; parts of nested quantities as `balance.lambda` and `weights.0`."""
-        outer, _, inner = name.partition(".")
-        value: Any = self.quantities[outer]
-        if not inner:
-            return value
-        return value[int(inner) if isinstance(value, list) else inner]
+        """Return an array by its name; parts of nested quantities as `balance.lambda` and `weights.0`.
+
+        Raises:
+            UnknownNameError: there is none of this name; also a KeyError.
+        """
+        found: dict[str, Any] = {**self.quantities, **self.arrays()}
+        if name not in found:
+            raise UnknownNameError(not_part_of("trajectory", name, found))
+        return found[name]
 
     def __getattr__(self, name: str) -> FloatArray:
         """Return a quantity that was asked for."""
@@ -140,8 +148,8 @@ class Trajectory:
         try:
             return self.__dict__["quantities"][name]
         except KeyError:
-            asked = ", ".join(self.__dict__.get("quantities", ()))
-            raise AttributeError(f"{name!r} is not part of this trajectory, which has: {asked}") from None
+            known = self.__dict__.get("quantities", ())
+            raise AttributeError(not_part_of("trajectory", name, known)) from None
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +159,13 @@ class Analysis:
     fields: Mapping[str, Any]
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 (fields of any type)
-        """Return a field by its name."""
+        """Return a field by its name.
+
+        Raises:
+            UnknownNameError: there is none of this name; also a KeyError.
+        """
+        if name not in self.fields:
+            raise UnknownNameError(not_part_of("answer", name, self.fields))
         value = self.fields[name]
         return Analysis(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
 
@@ -159,8 +173,8 @@ class Analysis:
         """Return a field; `lam` is the one that the contract calls lambda."""
         try:
             return self[_contract_name(name)]
-        except KeyError:
-            raise AttributeError(f"{name!r} is not part of this answer, which has: {', '.join(self.fields)}") from None
+        except UnknownNameError as error:
+            raise AttributeError(str(error)) from None
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self.fields]

@@ -41,6 +41,7 @@ class Sender:
 
     def close(self) -> None:
         """Close the connections."""
+        self._connection.closed = True
         self._http.close()
 
     def _do(self, step: Call[Any] | Watch | Pause) -> Any:  # noqa: ANN401 (each call has an answer of its own)
@@ -92,6 +93,7 @@ class AsyncSender:
 
     async def close(self) -> None:
         """Close the connections."""
+        self._connection.closed = True
         await self._http.aclose()
 
     async def _do(self, step: Call[Any] | Watch | Pause) -> Any:  # noqa: ANN401 (each call has an answer of its own)

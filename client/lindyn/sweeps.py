@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
+from lindyn.errors import UnknownNameError
 from lindyn.reading import is_json, unpack
 from lindyn.wire.array import FloatArray
 from lindyn.wire.job import TableReply
+from lindyn.wire.words import not_part_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,7 +88,13 @@ class SweepResult:
         return save(self, path)
 
     def __getitem__(self, name: str) -> FloatArray:
-        """Return an array by its name."""
+        """Return an array by its name.
+
+        Raises:
+            UnknownNameError: there is none of this name; also a KeyError.
+        """
+        if name not in self.data:
+            raise UnknownNameError(not_part_of("result", name, self.data))
         return self.data[name]
 
     def __getattr__(self, name: str) -> FloatArray:
@@ -94,8 +102,7 @@ class SweepResult:
         try:
             return self.__dict__["data"][name]
         except KeyError:
-            known = ", ".join(self.__dict__.get("data", ()))
-            raise AttributeError(f"{name!r} is not part of this result, which has: {known}") from None
+            raise AttributeError(not_part_of("result", name, self.__dict__.get("data", ()))) from None
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self.data]

@@ -17,9 +17,11 @@ def main() -> None:
         missing = (error.name or "").partition(".")[0]
         if not missing or find_spec(missing) is not None:
             raise
+        from lindyn.extras import how_to_install  # noqa: PLC0415
+
         sys.exit(
-            f"lindyn: the service needs {missing}, which {sys.executable} does not find. Install lindyn with its "
-            "extra: pip install '.[service]' in a clone, or pip install './lindyn-VERSION-py3-none-any.whl[service]'"
+            f"lindyn: the service needs {missing}, which is not installed for {sys.executable}; "
+            f"{how_to_install('service')}"
         )
 
 

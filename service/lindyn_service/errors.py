@@ -8,7 +8,8 @@ class ServiceError(Exception):
 
     Args:
         detail: what was got, what is allowed, what to do.
-        errors: pairs of a path into the request (`network.dims`) and what is wrong there.
+        errors: pairs of a path into the request (`network.dims`) and what is wrong there, which `detail` says as well:
+            each error is told by one of the two.
     """
 
     code: ClassVar[str] = "internal"

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lindyn.wire.messages import told
 from lindyn_service.processors import usable
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -194,8 +195,10 @@ def load() -> Settings:
     try:
         chosen = Settings()
     except ValidationError as error:
-        wrong = [(f"LINDYN_{details['loc'][0]}".upper(), details) for details in error.errors(include_url=False)]
-        lines = [f"{name}: {each['msg']}, got {os.environ.get(name, each['input'])!r}" for name, each in wrong]
+        lines = [
+            f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {told(details)}"
+            for details in error.errors(include_url=False)
+        ]
         raise SettingsError("\n".join(lines)) from None
     if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):
         raise SettingsError(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
+from lindyn.extras import how_to_install
 from lindyn_service.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def _provider(version: str) -> "TracerProvider":
         from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError(
-            f"{_ENDPOINTS[1]} names a collector for traces, and {error.name} is not installed: "
-            "pip install 'lindyn[otel]', or unset the variable"
+            f"{_ENDPOINTS[1]} names a collector for traces, and {error.name} is not installed: unset the variable, or "
+            f"{how_to_install('otel')}"
         ) from None
     ours = {"service.name": "lindyn", "service.version": version}
     if os.environ.get("OTEL_SERVICE_NAME"):

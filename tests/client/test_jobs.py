@@ -113,7 +113,7 @@ def test_experiments(client):
     job.result(progress=True)
     assert b"<svg" in job.figure()
     assert job.figure("png").startswith(b"\x89PNG")
-    with pytest.raises(lindyn.NotFoundError, match=r"there are figure-3\.1"):
+    with pytest.raises(lindyn.NotFoundError, match=r"there are 'figure-3\.1', 'figure-3\.2'"):
         client.experiment("figure-9")
     with pytest.raises(lindyn.RequestError, match=r"parameters\.trials"):
         client.experiment("figure-3.4", trials="many")

@@ -77,6 +77,6 @@ def test_it_starts_and_stops_too_slowly(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_it_does_not_start(folder: Path) -> None:
-    with pytest.raises(lindyn.LocalServiceError, match=r"LINDYN_WORKERS.*greater than or equal to 1"):
+    with pytest.raises(lindyn.LocalServiceError, match=r"LINDYN_WORKERS: got '0', expected at least 1"):
         lindyn.Client.local(workers=0)
     assert list(folder.iterdir()) == []

@@ -1,6 +1,7 @@
 """The base package is light: it imports nothing of the service, and works where that is not installed."""
 
 import re
+import shlex
 import subprocess
 import sys
 import venv
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from support.processes import Service, clean_environment
+
+from lindyn.extras import how_to_install
 
 ROOT = Path(__file__).parents[2]
 CLIENT_BYTES = 100_000
@@ -92,7 +95,6 @@ def test_from_the_wheel_to_the_first_picture_in_five_lines(wheel: Path, tmp_path
     readme = (ROOT / "README.md").read_text()
     (five,) = [code for code in re.findall(r"```python\n(.*?)```", readme, re.S) if "savefig" in code]
     assert len(five.splitlines()) == 5
-    assert "pip install 'lindyn[service,notebook]'" in readme
     venv.create(tmp_path / "lab", symlinks=True)
     python = tmp_path / "lab" / "bin" / "python"
     locked = ("-c", ROOT / "locks" / "dev.txt")
@@ -110,6 +112,56 @@ def test_the_base_package_without_the_service(wheel: Path, service: Service, tmp
     python = tmp_path / "bare" / "bin" / "python"
     run(BIN / "uv", "pip", "install", "--quiet", "--python", python, "-c", ROOT / "locks" / "service.txt", wheel)
     said = run(python, "-c", BARE, service.url)
-    assert "the service needs uvicorn" in said
-    assert "pip install '.[service]'" in said
-    assert "Traceback" not in said
+    assert "the service needs uvicorn, which is not installed" in said
+    assert said.count("pip install") == 2
+    assert how_to_install("service") in said
+    ended = subprocess.run(
+        [python.with_name("lindyn-service")],
+        cwd="/",
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("lindyn: the service needs uvicorn")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.wheel
+@pytest.mark.parametrize("extras", [("service",), ("notebook",), ("service", "notebook"), ("dask",), ("otel",), ()])
+def test_what_hints_say_to_install_is_what_pip_takes(wheel: Path, extras: tuple[str, ...]) -> None:
+    """In a clone, and beside a wheel; pip warns of extras that there are not."""
+    forms = [shlex.split(form)[2] for form in re.findall(r"pip install '[^']+'", how_to_install(*extras))]
+    assert len(forms) == 2
+    offline = ("--dry-run", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
+    for form, folder in zip(forms, (ROOT, wheel.parent), strict=True):
+        ended = subprocess.run(
+            [sys.executable, "-m", "pip", "install", *offline, "--force-reinstall", form],
+            cwd=folder,
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+        assert "Would install lindyn" in ended.stdout
+        assert "does not provide" not in ended.stdout + ended.stderr
+
+
+def test_nothing_names_a_package_of_an_index() -> None:
+    """No index has lindyn: pages and messages name a clone or a wheel."""
+    files = [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), *ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("examples/*")]
+    files += [*ROOT.glob("client/**/*.py"), *ROOT.glob("service/**/*.py"), *ROOT.glob("service/**/web/**/*.js")]
+    named = [
+        file for file in files if file.is_file() and re.search(r"install\W+lindyn(\W*$|[=<>~\[ '])", file.read_text())
+    ]
+    assert named == []
+
+
+def test_the_pages_name_the_wheel_that_is_built() -> None:
+    form = re.findall(r"pip install '[^']+'", how_to_install("service", "notebook"))[1]
+    for page in ("README.md", "docs/index.md"):
+        assert form in (ROOT / page).read_text()

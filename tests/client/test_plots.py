@@ -91,6 +91,23 @@ def test_ntk_and_alignment(client):
     assert [text.get_text() for text in wide.plot.modes().get_legend().get_texts()] == ["target"]
 
 
+@pytest.mark.parametrize("answers", ["npz", "json"])
+def test_alignment_with_modes_that_there_are_not(job_service, answers, tmp_path):
+    """Nothing warns of NaN on the way: reading, tables, files and pictures."""
+    with lindyn.Client(job_service.url, answers=answers) as client:
+        found = learn(client, "alignment", "loss", dims=(3, 2, 3), lam=0)
+    for side in ("input", "output"):
+        assert np.array_equal(np.isnan(found.alignment[side]), [[False, False, True]] * len(TIMES))
+    drawn = found.plot.alignment().get_lines()
+    assert [np.isnan(line.get_ydata()).all() for line in drawn] == [False, False, True] * 2
+    found.plot.alignment().figure.savefig(tmp_path / "alignment.png")
+    assert "alignment.input" in found._repr_html_()
+    for name in ("run.npz", "run.nc"):
+        again = lindyn.load(found.save(tmp_path / name))
+        np.testing.assert_array_equal(again.alignment["output"], found.alignment["output"])
+    assert bool(found.to_xarray()["alignment.input"].isnull().any())
+
+
 def test_qqt(client):
     found = learn(client, "qqt")
     axes = found.plot.qqt(2.4)

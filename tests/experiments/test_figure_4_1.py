@@ -20,6 +20,16 @@ def test_decomposition(levels):
     np.testing.assert_allclose(s, np.sort(np.linalg.norm(features, axis=1))[::-1], rtol=1e-13)
 
 
+@pytest.mark.parametrize("levels", [2, 3])
+def test_modes_are_the_features(levels):
+    """Each mode is one feature and how it divides the items, though several are equally strong."""
+    table = computed(EXPERIMENT, levels=levels)
+    items, of_features = table.values("item_modes"), table.values("feature_modes")
+    for mode, feature in zip(items, features_of_hierarchy(levels).T, strict=True):
+        np.testing.assert_allclose(mode, feature / np.linalg.norm(feature), rtol=0, atol=1e-15)
+    assert np.array_equal(of_features, np.eye(2**levels))
+
+
 def test_similarities_are_the_positive_roots():
     table, features = computed(EXPERIMENT), features_of_hierarchy(3).T
     for name, square in (("item_similarity", features.T @ features), ("feature_similarity", features @ features.T)):

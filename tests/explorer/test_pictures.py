@@ -8,6 +8,7 @@ from support.service import ask
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6&time=3"
+IDENTITY = "2x2.AAAAAAAA8D8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA8D8"
 PICTURES = ["loss", "singular-values", "representation", "kernel", "alignment", "specificity"]
 
 
@@ -80,6 +81,42 @@ def test_the_numbers_are_those_of_the_api(explorer, service):
     matrix = np.array([line.split(",") for line in saved.split()], dtype=np.float64)
     index = int(np.argmin(np.abs(expected["times"] - 3)))
     assert np.array_equal(matrix, found["qqt"][index])
+
+
+def test_equally_strong_modes_share_a_line(explorer):
+    """The first pictures at a lambda that learns all modes to rounding, where single singular vectors mean nothing."""
+    page = explorer.open("#lambda=50&stop=20")
+    found = explorer.table("alignment")
+    for side in ("input", "output"):
+        lines = [found[f"{i}, {side}"] for i in range(1, 9)]
+        for first, others in ((0, [1]), (2, [3]), (4, [5, 6, 7])):
+            assert all(np.array_equal(lines[first], lines[other]) for other in others)
+        assert np.allclose(np.array(lines)[:, 20:], 1, atol=1e-6)
+    assert "Modes of equal strength share one line" in page.inner_text("#picture-alignment")
+
+
+def test_no_line_where_there_is_no_mode(explorer):
+    page = explorer.open("#dims=8_6_8")
+    found = explorer.table("alignment")
+    assert [np.isnan(found[f"{i}, output"]).all() for i in range(1, 9)] == [False] * 4 + [True] * 4
+    assert not any(np.isnan(found[f"{i}, output"]).any() for i in range(1, 5))
+    assert "There is no line where the task or the network has no such mode" in page.inner_text("#picture-alignment")
+    saved = explorer.download("#picture-alignment .downloads button:has-text('SVG')").decode()
+    assert saved.count('<path d="M') > 8
+    assert saved.count('<path d=""') == 8
+    page.locator("#picture-alignment .u-over").hover()
+    assert "5, output" not in page.inner_text("#tooltip")
+    assert "4, output" in page.inner_text("#tooltip")
+
+
+def test_a_line_has_a_gap_where_there_is_no_number(explorer):
+    """Weights that are the identity prefer no mode at time 0."""
+    page = explorer.open(f"#network=weights&W1={IDENTITY}&W2={IDENTITY}&task=spectrum&spectrum=2_1&stop=4&num=9")
+    found = explorer.table("alignment")
+    assert np.array_equal(np.isnan(found["1, input"]), [True] + 8 * [False])
+    (module,) = {address for address in explorer.requests if address.endswith("/js/lines.js")}
+    drawn = f"import('{module}').then(({{ withGaps }}) => withGaps(new Float64Array([NaN, 1, NaN, 2])))"
+    assert page.evaluate(drawn) == [None, 1, None, 2]
 
 
 def test_moving_lambda(explorer, service):

@@ -38,7 +38,8 @@ async def test_a_body_in_many_chunks(app):
     chunks = [VALID[i : i + 1] for i in range(len(VALID))]
     status, body, taken = await send_body(app, chunks)
     assert (status, taken) == (422, len(chunks))
-    assert {"path": "more", "detail": "this field is unknown"} in body["errors"]
+    (unknown,) = [error["detail"] for error in body["errors"] if error["path"] == "more"]
+    assert unknown.startswith("this field is unknown, allowed are ")
 
 
 async def test_empty_chunks(app):
@@ -68,7 +69,8 @@ async def test_archives_have_the_same_limit(app):
     archive = message({"more": 1})
     status, body, _ = await send_body(app, [archive[:100], archive[100:]], "application/x-npz")
     assert status == 422
-    assert {"path": "more", "detail": "this field is unknown"} in body["errors"]
+    (unknown,) = [error["detail"] for error in body["errors"] if error["path"] == "more"]
+    assert unknown.startswith("this field is unknown, allowed are ")
     assert (await send_body(app, [archive + bytes(1001)], "application/x-npz"))[0] == 413
 
 

@@ -57,34 +57,35 @@ def test_they_cannot_be_changed():
 @pytest.mark.parametrize(
     ("name", "value", "text"),
     [
-        ("port", "65536", "less than or equal to 65535"),
-        ("port", "http", "valid integer"),
-        ("port", "-1", "greater than or equal to 0"),
-        ("workers", "0", "greater than or equal to 1"),
-        ("workers", "1025", "less than or equal to 1024"),
-        ("workers", "2.5", "valid integer"),
-        ("queue", "-1", "greater than or equal to 0"),
-        ("deadline_seconds", "0", "greater than 0"),
-        ("deadline_seconds", "nan", "less than or equal to 86400"),
-        ("deadline_seconds", "inf", "less than or equal to 86400"),
-        ("grace_seconds", "-1", "greater than or equal to 0"),
-        ("grace_seconds", "nan", "less than or equal to 3600"),
-        ("redis_timeout_seconds", "0", "greater than 0"),
-        ("cache_seconds", "0", "greater than or equal to 1"),
-        ("cache_value_bytes", "4MB", "valid integer"),
-        ("memory_cache_bytes", "-1", "greater than or equal to 0"),
-        ("embedded_cache_bytes", "1000", "greater than or equal to 1048576"),
-        ("embedded_cache", "perhaps", "valid boolean"),
-        ("stop_with_stdin", "2", "valid boolean"),
-        ("log_level", "loud", "'debug', 'info', 'warning' or 'error'"),
-        ("log_level", "LOUD", "'debug', 'info', 'warning' or 'error'"),
-        ("port", "tcp:8000", "valid integer"),
-        ("port", "  65536 ", "less than or equal to 65535"),
-        ("max_body_bytes", "0", "greater than or equal to 1"),
-        ("max_answer_bytes", "0", "greater than or equal to 1"),
-        ("max_work_bytes", "0", "greater than or equal to 1"),
-        ("max_flops", "0", "greater than 0"),
-        ("max_flops", "nan", "greater than 0"),
+        ("port", "65536", "at most 65535"),
+        ("port", "http", "an integer"),
+        ("port", "-1", "at least 0"),
+        ("workers", "0", "at least 1"),
+        ("workers", "1025", "at most 1024"),
+        ("workers", "2.5", "an integer"),
+        ("queue", "-1", "at least 0"),
+        ("deadline_seconds", "0", "more than 0"),
+        ("deadline_seconds", "nan", "at most 86400"),
+        ("deadline_seconds", "inf", "at most 86400"),
+        ("grace_seconds", "-1", "at least 0"),
+        ("grace_seconds", "nan", "at most 3600"),
+        ("redis_timeout_seconds", "0", "more than 0"),
+        ("cache_seconds", "0", "at least 1"),
+        ("cache_value_bytes", "4MB", "an integer"),
+        ("memory_cache_bytes", "-1", "at least 0"),
+        ("embedded_cache_bytes", "1000", "at least 1048576"),
+        ("embedded_cache", "perhaps", "true or false"),
+        ("stop_with_stdin", "2", "true or false"),
+        ("log_level", "loud", ", allowed are 'debug', 'info', 'warning', 'error'"),
+        ("log_level", "warn", ", did you mean 'warning'? Allowed are 'debug', 'info', 'warning', 'error'"),
+        ("log_level", "CRITICAL", "allowed are 'debug', 'info', 'warning', 'error'"),
+        ("port", "tcp:8000", "an integer"),
+        ("port", "  65536 ", "at most 65535"),
+        ("max_body_bytes", "0", "at least 1"),
+        ("max_answer_bytes", "0", "at least 1"),
+        ("max_work_bytes", "0", "at least 1"),
+        ("max_flops", "0", "more than 0"),
+        ("max_flops", "nan", "more than 0"),
     ],
 )
 def test_one_sentence_for_a_bad_value(monkeypatch, name, value, text):
@@ -92,9 +93,9 @@ def test_one_sentence_for_a_bad_value(monkeypatch, name, value, text):
     with pytest.raises(SettingsError) as caught:
         load()
     said = str(caught.value)
-    assert said.startswith(f"LINDYN_{name.upper()}: ")
-    assert said.endswith(f", got {value!r}")
-    assert text in said
+    assert said.startswith(f"LINDYN_{name.upper()}: got {value.strip()!r}, ")
+    assert said.endswith(text)
+    assert "Input should" not in said
     assert "\n" not in said
 
 

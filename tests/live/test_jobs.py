@@ -237,6 +237,30 @@ def test_what_does_not_exist(client):
     assert client.get(f"/v1/jobs/{job}/figure.png").status_code == 404
 
 
+def test_mistyped_names_of_jobs(client):
+    """An experiment, its parameter, an axis, and what a sweep collects: the nearest of each, told once."""
+    experiment = client.post("/v1/experiments/figure-31", json={})
+    assert experiment.status_code == 404
+    detail = experiment.json()["detail"]
+    assert detail.startswith("no experiment is called 'figure-31', did you mean 'figure-3.1'? There are 'figure-3.1', ")
+    for path, body, where, name, near in (
+        ("experiments/figure-3.2", {"parameters": {"trial": 3}}, "parameters.trial", "trial", "trials"),
+        ("sweeps", sweep(lams=(0.0,), seeds=1, collect=("finl_loss",)), "collect.0", "finl_loss", "final_loss"),
+        (
+            "sweeps",
+            sweep(lams=(0.0,), seeds=1) | {"axes": [{"path": "network.lamda", "values": [1.0]}]},
+            "axes.0.path",
+            "network.lamda",
+            "lambda",
+        ),
+    ):
+        response = client.post(f"/v1/{path}", json=body)
+        assert response.status_code == 422
+        errors = {error["path"]: error["detail"] for error in response.json()["errors"]}
+        assert f"did you mean '{near}'? Allowed are " in errors[where], name
+        assert response.text.count(f"did you mean '{near}'") == 1
+
+
 def test_without_redis_there_are_no_jobs():
     with Service() as service, service.client() as client:
         response = client.post("/v1/sweeps", json=sweep())

@@ -32,8 +32,8 @@ def refusal(**settings: str) -> str:
 @pytest.mark.parametrize(
     ("settings", "names"),
     [
-        ({"workers": "0"}, ["LINDYN_WORKERS", "greater than or equal to 1", "'0'"]),
-        ({"deadline_seconds": "soon"}, ["LINDYN_DEADLINE_SECONDS", "valid number", "'soon'"]),
+        ({"workers": "0"}, ["LINDYN_WORKERS", "at least 1", "'0'"]),
+        ({"deadline_seconds": "soon"}, ["LINDYN_DEADLINE_SECONDS", "a number", "'soon'"]),
         ({"log_level": "loud"}, ["LINDYN_LOG_LEVEL", "'debug'", "'loud'"]),
         ({"redis_url": "redis://:s3cret@host:port/0"}, ["LINDYN_REDIS_URL", "redis://", "unix://"]),
         ({"host": "0.0.0.0"}, ["LINDYN_HOST", "0.0.0.0", "LINDYN_API_KEYS_FILE", "LINDYN_ALLOW_ANONYMOUS=1"]),

@@ -121,7 +121,7 @@ def test_a_collector_that_is_not_there_stops_nothing(monkeypatch: pytest.MonkeyP
 def test_without_the_extra_it_does_not_start(monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     monkeypatch.setenv(variable, "http://127.0.0.1:4318")
-    with pytest.raises(SettingsError, match=r"pip install 'lindyn\[otel\]'"):
+    with pytest.raises(SettingsError, match=r"pip install '\.\[otel\]'"):
         create_app(Settings())
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
     create_app(Settings())

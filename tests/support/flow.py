@@ -114,7 +114,7 @@ def of_task(path, sigma_yx, sigma_xx, tau):
         rates.append(-(np.sum((w2.T @ error) ** 2) + np.sum((error @ w1.T) ** 2)) / tau)
     u, s, vt = np.linalg.svd(sigma_yx, full_matrices=False)
     left, strengths, right = np.linalg.svd([w2 @ w1 for w1, w2 in path], full_matrices=False)
-    exists = strengths > 1e-12 * strengths[:, :1]
+    exists = np.where(strengths > 1e-12 * strengths[:, :1], 1.0, np.nan)
     gaps = np.abs(np.diff(s, prepend=np.inf, append=0.0))
     distinct = np.where(np.minimum(gaps[:-1], gaps[1:]) > 1e-6 * s[0], 1.0, np.nan)
     return {

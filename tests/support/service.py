@@ -140,6 +140,13 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
     for error in body["errors"]:
         assert set(error) == {"path", "detail"}
         assert error["detail"]
+        assert error["detail"] not in body["detail"]
+        assert "Input should" not in error["detail"]
     if status == 503:
         assert int(response.headers["retry-after"]) > 0
     return body
+
+
+def said(body: dict[str, Any]) -> str:
+    """What a problem says of the request: in its detail, or field by field."""
+    return " ".join([body["detail"], *(error["detail"] for error in body["errors"])])

@@ -31,7 +31,7 @@ def test_whole_numbers_are_numbers_where_the_default_is_not_whole():
 @pytest.mark.parametrize(
     ("overrides", "text"),
     [
-        ({"none": 1}, "unknown, figure-3.4 has"),
+        ({"none": 1}, "unknown, allowed are"),
         ({"sizes": 3}, "expected a list of numbers"),
         ({"sizes": []}, "got 0 values"),
         ({"sizes": [3.5]}, "expected an integer"),

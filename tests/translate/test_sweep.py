@@ -55,6 +55,18 @@ def test_points_that_cannot_be_computed_say_why():
     assert "sigma_yx" in found[2]["problem"]["detail"]
 
 
+def test_modes_that_a_network_has_not_are_no_number_in_the_table():
+    sweep = request({"network.dims.1": [1, 3], "network.lambda": [0.0]}, ["alignment"])
+    found = points(sweep)
+    assert found[0]["values"]["alignment.input"][0][1:] == [None, None]
+    content, _ = read_table(sweep_table("job", sweep, [orjson.dumps(point) for point in found]))
+    for side in ("input", "output"):
+        values = content.values(f"alignment.{side}")
+        assert np.array_equal(np.isnan(values[:, 0, 0]), [[False, True, True], [False, False, False]])
+    written = json.loads(table_as_json(sweep_table("job", sweep, [orjson.dumps(point) for point in found])))
+    assert written["data"]["alignment.input"]["values"][0][0][0][1:] == [None, None]
+
+
 def test_addresses_are_of_the_content():
     one = request({"network.lambda": [0.0, 1.0], "network.seed": [1, 2]})
     swapped = request({"network.seed": [2, 1, 3], "network.lambda": [1.0, 0.0]})

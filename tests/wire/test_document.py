@@ -87,7 +87,7 @@ def test_deep_paths():
     tree = graft({}, {".".join(30_000 * "a"): A})
     with pytest.raises(InvalidDocumentError) as caught:
         read(TrajectoryRequest, tree)
-    assert ("a", "this field is unknown") in caught.value.errors
+    assert any(path == "a" and text.startswith("this field is unknown") for path, text in caught.value.errors)
 
 
 def test_an_archive_is_the_same_message_as_json():
@@ -113,7 +113,7 @@ def errors_of(whole):
 @pytest.mark.parametrize("kind", ["network", "task", "(grid)", "(list)", "weights", "dims"])
 def test_a_field_named_like_a_part_of_the_contract(kind):
     whole = document() | {"kind": kind, kind: 1}
-    assert ("kind", "this field is unknown") in errors_of(whole)
+    assert dict(errors_of(whole))["kind"].startswith("this field is unknown, allowed are 'network', 'task', 'times', ")
     assert any(path.partition(".")[0] == kind for path, _ in errors_of(whole))
 
 
@@ -124,7 +124,7 @@ def test_a_field_named_like_its_kind():
 
 
 def test_the_text_of_the_exception_has_all_of_them():
-    with pytest.raises(InvalidDocumentError, match=r"^method: got 'x', .*; more: this field is unknown$"):
+    with pytest.raises(InvalidDocumentError, match=r"^method: got 'x', .*; more: this field is unknown, .*'method'$"):
         read(TrajectoryRequest, {**document(method="x"), "more": 1})
 
 

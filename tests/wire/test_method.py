@@ -45,9 +45,14 @@ def test_every_method_has_a_name():
     assert tuple(METHODS) == method.METHODS
 
 
-@pytest.mark.parametrize("name", ["euler", "", "Auto", "flow ", "(grid)", "auto\n"])
-def test_names_that_are_none(name):
-    assert broken(name) == {"method": f"got {name!r}, allowed are 'auto', 'exact', 'flow', 'descent'"}
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("euler", None), ("", None), ("Auto", "auto"), ("flow ", "flow"), ("(grid)", None), ("auto\n", "auto")],
+)
+def test_names_that_are_none(name, near):
+    allowed = "llowed are 'auto', 'exact', 'flow', 'descent'"
+    choices = f", a{allowed}" if near is None else f", did you mean '{near}'? A{allowed}"
+    assert broken(name) == {"method": f"got {name!r}{choices}"}
 
 
 def test_a_long_name_is_cut():
@@ -72,7 +77,7 @@ def test_descent_has_no_default_learning_rate():
     ids=str,
 )
 def test_neither_a_name_nor_an_object(given, got):
-    assert broken(given) == {"method": f"Input should be 'auto', 'exact', 'flow' or an object, got {got}"}
+    assert broken(given) == {"method": f"got {got}, expected 'auto', 'exact', 'flow' or an object"}
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_kinds_that_are_none(kind, got):
     ((path, text),) = broken({"kind": kind}).items()
     assert path == "method.kind"
     assert text.startswith(f"got {got}")
-    assert text.endswith("allowed are 'auto', 'exact', 'flow', 'descent'")
+    assert text.endswith("llowed are 'auto', 'exact', 'flow', 'descent'")
 
 
 @pytest.mark.parametrize("given", [{}, {"rtol": 1e-6}])
@@ -95,7 +100,8 @@ def test_an_object_without_kind(given):
     [("auto", "rtol"), ("exact", "rtol"), ("flow", "learning_rate"), ("flow", "step"), ("descent", "atol")],
 )
 def test_settings_of_other_methods_are_unknown(kind, field):
-    assert broken(METHODS[kind] | {field: 1e-3}) == {f"method.{field}": "this field is unknown"}
+    allowed = ", ".join(f"'{name}'" for name in METHODS[kind])
+    assert broken(METHODS[kind] | {field: 1e-3}) == {f"method.{field}": f"this field is unknown, allowed are {allowed}"}
 
 
 @pytest.mark.parametrize(("path", "kind"), [("rtol", "flow"), ("atol", "flow"), ("learning_rate", "descent")])
@@ -131,10 +137,20 @@ def test_bounds_are_inclusive(path, smallest, largest):
         assert text in errors[f"method.{path}"]
 
 
-@pytest.mark.parametrize("value", ["gelu", "ReLU", None, 1, True])
-def test_activations(value):
+@pytest.mark.parametrize(
+    ("value", "choices"),
+    [
+        ("gelu", ", did you mean 'relu'? Allowed are"),
+        ("ReLU", ", did you mean 'relu'? Allowed are"),
+        ("sine", ", did you mean 'linear'? Allowed are"),
+        (None, ", allowed are"),
+        (1, ", allowed are"),
+        (True, ", allowed are"),
+    ],
+)
+def test_activations(value, choices):
     errors = broken(METHODS["descent"] | {"activation": value})
-    assert errors == {"method.activation": f"Input should be 'linear', 'relu' or 'tanh', got {value!r}"}
+    assert errors == {"method.activation": f"got {value!r}{choices} 'linear', 'relu', 'tanh'"}
     for known in ("linear", "relu", "tanh"):
         assert taken(METHODS["descent"] | {"activation": known}).activation == known
 

@@ -11,7 +11,7 @@ from lindyn.wire.document import read
 from lindyn.wire.network import RandomNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
 
-SCHEMES = "'lecun', 'glorot', 'he', 'scaled' or 'normal'"
+SCHEMES = "'lecun', 'glorot', 'he', 'scaled', 'normal'"
 WHOLE = {"kind": "random", "dims": [2, 3, 4, 2], "scheme": "he", "gain": [0.5, 1.0, 2.0], "seed": 7}
 
 
@@ -98,8 +98,8 @@ def test_gains_are_not_counted_against_widths_that_are_wrong():
 
 
 def test_negative_gains_are_refused():
-    assert broken("gain", -1) == {"network.gain": "got -1, expected at least 0.0"}
-    assert broken("gain.2", -0.5) == {"network.gain.2": "got -0.5, expected at least 0.0"}
+    assert broken("gain", -1) == {"network.gain": "got -1, expected at least 0"}
+    assert broken("gain.2", -0.5) == {"network.gain.2": "got -0.5, expected at least 0"}
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_negative_gains_are_refused():
         ([2, 2], "network.dims", "got 2 entries, expected at least 3"),
         ([2] * 66, "network.dims", "got 66 entries, expected at most 65"),
         ([], "network.dims", "got 0 entries, expected at least 3"),
-        ("222", "network.dims", "valid list, got '222'"),
-        (2, "network.dims", "valid list, got 2"),
-        (None, "network.dims", "valid list, got None"),
+        ("222", "network.dims", "got '222', expected a list"),
+        (2, "network.dims", "got 2, expected a list"),
+        (None, "network.dims", "got None, expected a list"),
         (GONE, "network.dims", "this field is required"),
         ([2, 0, 2], "network.dims.1", "got 0, expected at least 1"),
         ([2, 3, 100_001], "network.dims.2", "got 100001, expected at most 100000"),
@@ -134,17 +134,24 @@ def test_integers(path, value, text):
         assert text in errors[f"network.{path}"]
 
 
-@pytest.mark.parametrize("value", ["xavier", "LeCun", None, 3, True])
-def test_schemes(value):
-    assert broken("scheme", value) == {"network.scheme": f"Input should be {SCHEMES}, got {value!r}"}
+@pytest.mark.parametrize(
+    ("value", "near"), [("xavier", None), ("LeCun", "lecun"), ("glorott", "glorot"), (None, None), (3, None)]
+)
+def test_schemes(value, near):
+    choices = f", allowed are {SCHEMES}" if near is None else f", did you mean '{near}'? Allowed are {SCHEMES}"
+    assert broken("scheme", value) == {"network.scheme": f"got {value!r}{choices}"}
     assert broken("scheme", GONE) == {"network.scheme": "this field is required"}
     for known in ("lecun", "glorot", "he", "scaled", "normal"):
         assert taken(scheme=known).scheme == known
 
 
-@pytest.mark.parametrize("field", ["lambda", "scale", "aligned", "weights", "gains"])
-def test_fields_of_other_networks_are_unknown(field):
-    assert broken(field, 1) == {f"network.{field}": "this field is unknown"}
+@pytest.mark.parametrize(
+    ("field", "near"), [("lambda", None), ("scale", None), ("aligned", None), ("weights", None), ("gains", "gain")]
+)
+def test_fields_of_other_networks_are_unknown(field, near):
+    names = "'kind', 'dims', 'scheme', 'gain', 'seed'"
+    choices = f", allowed are {names}" if near is None else f", did you mean '{near}'? Allowed are {names}"
+    assert broken(field, 1) == {f"network.{field}": f"this field is unknown{choices}"}
 
 
 def test_a_task_must_fit_the_outer_widths():

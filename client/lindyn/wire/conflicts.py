@@ -1,11 +1,10 @@
 """Rules between fields: a task must fit the widths of the network."""
 
-from collections.abc import Sequence
-
 from lindyn.wire.array import FloatArray
 from lindyn.wire.balance import InitializationRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.limits import LimitsRequest
+from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
 
@@ -22,41 +21,54 @@ def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest
             "and output_representation"
         )
         found.append(("quantities", detail))
-    return found if request.task is None else found + _of_task("task", request.task, request.dims)
+    return found if request.task is None else found + _of_task("task", request.task, request.network)
 
 
 def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:
     """Find which of the tasks do not fit the network."""
     found: list[Conflict] = []
     for i, each in enumerate(request.tasks):
-        found += _of_task(f"tasks.{i}.task", each.task, request.dims)
+        found += _of_task(f"tasks.{i}.task", each.task, request.network)
     return found
 
 
-def _of_task(path: str, task: Task, dims: Sequence[int]) -> list[Conflict]:
-    n_in, n_out = dims[0], dims[-1]
+def _of_task(path: str, task: Task, network: Network) -> list[Conflict]:
+    """What does not fit; where transposed weights would, that is asked once, with the first of it."""
+    found = _of_widths(task, network.dims[0], network.dims[-1])
+    if found and isinstance(network, WeightsNetwork):
+        first, last = network.weights[0], network.weights[-1]
+        if not _of_widths(task, first.shape[0], last.shape[1]):
+            found[0] = (found[0][0], f"{found[0][1]}; are the weights {TRANSPOSED}")
+    return [(f"{path}.{field}", detail) for field, detail in found]
+
+
+def _of_widths(task: Task, n_in: int, n_out: int) -> list[Conflict]:
     match task:
         case CorrelationTask():
-            found = _of_correlation(task, n_in, n_out)
+            return _of_correlation(task, n_in, n_out)
         case DataTask():
-            found = _of_data(task, n_in, n_out)
+            return _of_data(task, n_in, n_out)
         case SemanticTask():
-            found = _of_semantic(task, n_in, n_out)
+            return _of_semantic(task, n_in, n_out)
         case SpectrumTask():
-            found = _of_spectrum(task, n_in, n_out)
+            return _of_spectrum(task, n_in, n_out)
         case _:
-            found = []
-    return [(f"{path}.{field}", detail) for field, detail in found]
+            return []
 
 
 def _of_correlation(task: CorrelationTask, n_in: int, n_out: int) -> list[Conflict]:
     expected = {"sigma_yx": (n_out, n_in), "sigma_xx": (n_in, n_in)}
     given = {name: getattr(task, name) for name in expected}
     return [
-        (name, f"got shape {matrix.shape}, the network's widths ask for {expected[name]}")
+        (name, f"got shape {matrix.shape}, the network's widths ask for {expected[name]}{_turned(matrix, n_in, n_out)}")
         for name, matrix in given.items()
         if matrix is not None and matrix.shape != expected[name]
     ]
+
+
+def _turned(matrix: FloatArray, n_in: int, n_out: int) -> str:
+    """A question where a matrix fits the other way round, which sigma_xx never does."""
+    return "; transposed? sigma_yx is (out, in)" if matrix.shape == (n_in, n_out) else ""
 
 
 def _of_data(task: DataTask, n_in: int, n_out: int) -> list[Conflict]:
@@ -71,7 +83,8 @@ def _of_data(task: DataTask, n_in: int, n_out: int) -> list[Conflict]:
 def _columns(path: str, matrix: FloatArray, width: int, end: str) -> list[Conflict]:
     if matrix.shape[1] == width:
         return []
-    return [(path, f"got {matrix.shape[1]} columns, the network's {end} width is {width}")]
+    turned = "; transposed? rows are samples" if len(matrix) == width else ""
+    return [(path, f"got {matrix.shape[1]} columns, the network's {end} width is {width}{turned}")]
 
 
 def _of_semantic(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:

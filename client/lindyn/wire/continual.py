@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from lindyn.wire.base import FromNumpy, NonNegative, Positive, Reply, Request
+from lindyn.wire.messages import FORM
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
@@ -20,9 +21,7 @@ def _form(value: Any) -> str | None:  # noqa: ANN401 (unvalidated input)
 
 Duration = Annotated[
     Annotated[NonNegative, Tag(TIME)] | Annotated[Literal["converged"], Tag(WORD)],
-    Discriminator(
-        _form, custom_error_type="duration", custom_error_message="Input should be a valid number or 'converged'"
-    ),
+    Discriminator(_form, custom_error_type=FORM, custom_error_message="expected a number or 'converged'"),
     FromNumpy,
 ]
 

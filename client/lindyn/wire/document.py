@@ -13,14 +13,16 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lindyn.wire.continual import TIME, WORD
+from lindyn.wire.fields import fields_at
+from lindyn.wire.messages import told
 from lindyn.wire.times import GRID, LIST
+from lindyn.wire.words import cut
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNION_TAGS = (GRID, LIST, TIME, WORD)
 
 _MOST_ERRORS = 100
 _MOST_COUNTED = 10_000
-_LONGEST = 80  # characters that are repeated of what a message holds
 
 
 class InvalidDocumentError(ValueError):
@@ -90,7 +92,7 @@ def read(
     except ValidationError as error:
         if error.error_count() > _MOST_COUNTED:  # describing millions would take gigabytes
             raise InvalidDocumentError([("", f"got {error.error_count()} errors, more than can be told")]) from None
-        found = [_described(details, document) for details in error.errors(include_url=False)[:_MOST_ERRORS]]
+        found = [_described(details, document, model) for details in error.errors(include_url=False)[:_MOST_ERRORS]]
         raise InvalidDocumentError(found) from None
     broken = conflicts(message) if conflicts is not None else ()
     if broken:
@@ -98,56 +100,17 @@ def read(
     return message
 
 
-def _described(details: ErrorDetails, document: Any) -> tuple[str, str]:  # noqa: ANN401 (JSON)
-    parts, place = _place(details["loc"], document)
+def _described(details: ErrorDetails, document: Any, model: type[BaseModel]) -> tuple[str, str]:  # noqa: ANN401 (JSON)
+    """The path of an error in the document, and what is wrong there."""
+    loc = details["loc"]
+    parts, place = _place(loc, document)
     path = ".".join(parts)
-    context: dict[str, Any] = details.get("ctx", {})
-    match details["type"]:
-        case "greater_than_equal":
-            return path, f"got {shown(details['input'])}, expected at least {shown(context['ge'])}"
-        case "less_than_equal":
-            return path, f"got {shown(details['input'])}, expected at most {shown(context['le'])}"
-        case "union_tag_invalid":
-            kind = details["input"]["kind"] if isinstance(details["input"], dict) else context["tag"]
-            # a name that is short for an object is itself what is wrong
-            where = path if isinstance(place, str) else f"{path}.kind"
-            return where, f"got {shown(kind)}, allowed are {context['expected_tags']}"
-        case "union_tag_not_found":
-            return f"{path}.kind", "this field is required, it says what the others are"
-        case "model_type" | "model_attributes_type":
-            return path, f"got {shown(details['input'])}, expected an object"
-        case "too_short":
-            return path, f"got {_entries(context['actual_length'])}, expected at least {context['min_length']}"
-        case "too_long":
-            return path, f"got {_entries(context['actual_length'])}, expected at most {context['max_length']}"
-        case "missing" if isinstance(details["loc"][-1], int):
-            return path, f"got {_entries(len(details['input']))}, this one is required"
-        case "missing":
-            return path, "this field is required"
-        case "extra_forbidden":
-            return path, "this field is unknown"
-        case "array" | "times" | "widths":
-            return path, details["msg"]
-        case _:
-            return path, f"{details['msg']}, got {shown(details['input'])}"
-
-
-def shown(value: object) -> str:
-    """A short picture of a value, whatever it is."""
-    if isinstance(value, int) and abs(value) >= 10**_LONGEST:
-        return f"an integer of more than {_LONGEST} digits"
-    if isinstance(value, str | int | float | None):
-        return cut(repr(value))
-    return f"a value of type {type(value).__name__}"
-
-
-def cut(text: str) -> str:
-    """What is repeated of a message, which may be long."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
-
-
-def _entries(number: int) -> str:
-    return "1 entry" if number == 1 else f"{number} entries"
+    # a name that is short for an object is itself what is wrong
+    if details["type"] == "union_tag_not_found" or (
+        details["type"] == "union_tag_invalid" and not isinstance(place, str)
+    ):
+        path = f"{path}.kind"
+    return path, told(details, fields_at(model, loc[:-1]) if details["type"] == "extra_forbidden" else ())
 
 
 def _place(loc: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]:  # noqa: ANN401 (JSON)

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.base import FromNumpy, Positive, Request
+from lindyn.wire.messages import FORM
 
 Activation = Literal["linear", "relu", "tanh"]
 
@@ -59,7 +60,7 @@ def _by_name(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
         return {"kind": value}
     if isinstance(value, dict | Request):
         return value
-    raise PydanticCustomError("method", "Input should be 'auto', 'exact', 'flow' or an object")
+    raise PydanticCustomError(FORM, "expected 'auto', 'exact', 'flow' or an object")
 
 
 Method = Annotated[

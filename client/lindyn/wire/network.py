@@ -4,7 +4,7 @@
 # (unvalidated input)
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -12,6 +12,8 @@ from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Matrix
 from lindyn.wire.base import Flag, NonNegative, Number, Positive, Request, Seed, Width
+
+TRANSPOSED = "transposed? W1 is (hidden, in) as in torch"
 
 Scheme = Literal["lecun", "glorot", "he", "scaled", "normal"]
 
@@ -27,10 +29,32 @@ def _chained(weights: list[FloatArray]) -> list[FloatArray]:
         if second.shape[1] != first.shape[0]:
             raise PydanticCustomError(
                 "widths",
-                "matrix {j} takes {got} inputs but matrix {i} has {allowed} outputs; widths must chain",
-                {"i": i, "j": i + 1, "got": second.shape[1], "allowed": first.shape[0]},
+                "matrix {j} takes {got} inputs but matrix {i} has {allowed} outputs; widths must chain{hint}",
+                {
+                    "i": i,
+                    "j": i + 1,
+                    "got": second.shape[1],
+                    "allowed": first.shape[0],
+                    "hint": f"; {TRANSPOSED}" if _chain_transposed(weights) else "",
+                },
             )
     return weights
+
+
+def _chain_transposed(weights: list[FloatArray]) -> bool:
+    return all(first.shape[1] == second.shape[0] for first, second in pairwise(weights))
+
+
+def _three(dims: Any) -> Any:  # noqa: ANN401 (unvalidated input)
+    given = dims.tolist() if isinstance(dims, np.ndarray) else dims
+    number = len(cast("list[Any]", given)) if isinstance(given, list | tuple) else 3
+    if number != 3:
+        raise PydanticCustomError(
+            "widths",
+            "got {got}, a balanced network has three (in, hidden, out); use kind 'random' for other depths",
+            {"got": "1 width" if number == 1 else f"{number} widths"},
+        )
+    return dims
 
 
 ChainedWeights = Annotated[
@@ -70,6 +94,7 @@ class BalancedNetwork(Request):
     dims: Annotated[
         tuple[Width, Width, Width],
         Field(description="Widths: in, hidden, out. lambda > 0 needs hidden <= out, lambda < 0 hidden <= in."),
+        BeforeValidator(_three),
     ]
     lam: Annotated[Number, Field(alias="lambda", description="Balance, in squared units of the weights; 0 is rich.")]
     scale: Annotated[Positive, Field(description="Standard deviation of the Gaussian draw.")] = 1.0

@@ -22,6 +22,7 @@ Scalar = Literal[
     "deviation",
 ]
 SCALARS: tuple[Scalar, ...] = get_args(Scalar)
+Collected = Literal[Scalar, Quantity]
 
 MOST_POINTS = 100_000
 
@@ -30,7 +31,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _in_order(names: list[Scalar | Quantity]) -> list[Scalar | Quantity]:
+def _in_order(names: list[Collected]) -> list[Collected]:
     """Each once, in the order of the contract."""
     return [name for name in (*SCALARS, *QUANTITIES) if name in names]
 
@@ -64,7 +65,7 @@ class SweepRequest(Request):
     base: Annotated[dict[str, Any], Field(description="A request for a trajectory; the axes may complete it.")]
     axes: Annotated[list[Axis], Field(min_length=1, max_length=8), AfterValidator(_apart)]
     collect: Annotated[
-        list[Scalar | Quantity],
+        list[Collected],
         Field(min_length=1, max_length=40, description="Scalars at the last time, or quantities at all times."),
         AfterValidator(_in_order),
     ] = Field(default_factory=lambda: ["final_loss"])

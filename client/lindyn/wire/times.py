@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Vector
 from lindyn.wire.base import FromNumpy, NonNegative, Request
+from lindyn.wire.messages import FORM
 
 MOST_TIMES = 1_000_000
 GRID, LIST = "(grid)", "(list)"
@@ -61,8 +62,17 @@ class TimeGrid(Request):
         return np.linspace(self.start / _UNIT, self.stop / _UNIT, self.num) * _UNIT
 
 
-def _form(value: Any) -> str:  # noqa: ANN401 (unvalidated input)
-    return LIST if isinstance(value, list | tuple | np.ndarray) else GRID
+def _form(value: Any) -> str | None:  # noqa: ANN401 (unvalidated input)
+    if isinstance(value, dict | TimeGrid):
+        return GRID
+    return LIST if isinstance(value, list | tuple | np.ndarray) else None
 
 
-Times = Annotated[Annotated[TimeGrid, Tag(GRID)] | Annotated[TimeList, Tag(LIST)], Discriminator(_form)]
+Times = Annotated[
+    Annotated[TimeGrid, Tag(GRID)] | Annotated[TimeList, Tag(LIST)],
+    Discriminator(
+        _form,
+        custom_error_type=FORM,
+        custom_error_message="expected a list of times, or an object with start, stop and num",
+    ),
+]

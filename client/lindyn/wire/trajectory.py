@@ -86,7 +86,13 @@ class TrajectoryReply(Reply):
     task_seed: Annotated[int | None, Field(description="The task's seed, drawn if it was omitted.")] = None
     time_constant: float
     times: Any
-    quantities: dict[str, Any]
+    quantities: Annotated[
+        dict[str, Any],
+        Field(
+            description="Arrays by name, time first. In `alignment`, null (NaN in npz) stands where the task or the "
+            "network has no such mode; all other numbers are finite."
+        ),
+    ]
     diagnostics: dict[str, Any]
     warnings: list[ReplyWarning]
     version: str

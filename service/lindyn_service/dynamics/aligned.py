@@ -181,9 +181,7 @@ class AlignedSolution:
         np.einsum("tii->ti", errors[:, :m, :m])[:] = self.pairs.errors(times, strengths)[:, :m]
         return errors
 
-    def _factors(
-        self, minor: Float[np.ndarray, "time pair"], major: Float[np.ndarray, "time pair"]
-    ) -> Factors:
+    def _factors(self, minor: Float[np.ndarray, "time pair"], major: Float[np.ndarray, "time pair"]) -> Factors:
         into, out = (major, minor) if self.modes.exchanged else (minor, major)
         return Factors(self._spread(into, len(self.modes.v)), self._spread(out, len(self.modes.u)))
 

@@ -23,9 +23,7 @@ class Coordinates:
     minor: Float[np.ndarray, "mode pivot"]
 
 
-def coordinates(
-    basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]
-) -> Coordinates:
+def coordinates(basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Coordinates:
     """Find the coordinates of initial weights.
 
     Args:
@@ -69,12 +67,10 @@ def rows(
     )
 
 
-def product_errors(
-    vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]
-) -> RowErrors:
+def product_errors(vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]) -> RowErrors:
     """Sizes of the errors of the rows of vectors^T weights, relative to what their entries are sums of.
 
-    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, without the factor of the length.
+    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1; lengths are left out.
     """
     given = EPS * _norms(np.abs(vectors).T @ np.abs(weights))
     mixing = np.count_nonzero(vectors, axis=0) > 1

@@ -67,9 +67,7 @@ def echelon(g: Float[np.ndarray, "row hidden"], errors: RowErrors) -> Echelon:
     return Echelon(lower, np.arange(n_pivots, dtype=np.intp), none, remainders, doubts)
 
 
-def hidden_basis(
-    g: Float[np.ndarray, "row hidden"], errors: RowErrors
-) -> Float[np.ndarray, "hidden pivot"]:
+def hidden_basis(g: Float[np.ndarray, "row hidden"], errors: RowErrors) -> Float[np.ndarray, "hidden pivot"]:
     """Z of g = lower Z^T, by the same steps as `lower`: any other would differ by rounding over the smallest pivot.
 
     Args:
@@ -152,7 +150,7 @@ def _row_by_row(
 def _combination(
     pivot_rows: Float[np.ndarray, "pivot pivot"], row: Float[np.ndarray, " pivot"]
 ) -> Float[np.ndarray, " pivot"]:
-    """y of row = y @ pivot_rows."""
+    """Y of row = y @ pivot_rows."""
     return solve_triangular(pivot_rows, row, trans="T", lower=True) if len(row) else row
 
 

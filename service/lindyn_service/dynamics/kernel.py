@@ -78,9 +78,7 @@ def _difference(terms: _Terms, start: _Terms, along: Float[np.ndarray, " time"] 
     return moved
 
 
-def _ratio(
-    numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]
-) -> Float[np.ndarray, " time"]:
+def _ratio(numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]) -> Float[np.ndarray, " time"]:
     """The quotient, 0 where the denominator is zero."""
     numerator, denominator = np.broadcast_arrays(numerator, denominator)
     return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)

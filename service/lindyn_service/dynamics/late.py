@@ -87,7 +87,11 @@ class Late:
 
     def _fading(
         self, x: Float[np.ndarray, "time fading learned"], t: Float[np.ndarray, "time 1"]
-    ) -> tuple[Float[np.ndarray, "time fading _"], Float[np.ndarray, "time fading _"], Float[np.ndarray, "time fading _"]]:
+    ) -> tuple[
+        Float[np.ndarray, "time fading learned"],
+        Float[np.ndarray, "time fading learned"],
+        Float[np.ndarray, "time fading column"],
+    ]:
         """What the fading rows add to the root of S, what is left of their X, and of their own columns."""
         f = self.modes.eigenvalues[self.fading]
         left, weights = np.exp(f * t)[:, :, None], np.sqrt(t * phi(-2 * f * t))[:, :, None]

@@ -69,7 +69,7 @@ class Modes:
     def grow(
         self, minor: Float[np.ndarray, "mode hidden"], major: Float[np.ndarray, "mode hidden"]
     ) -> Float[np.ndarray, "mode hidden"]:
-        """p minor + q major, written so that layers that nearly cancel keep their digits."""
+        """P minor + q major, written so that layers that nearly cancel keep their digits."""
         return self.p[:, None] * (minor + major) + self.gap[:, None] * major
 
 
@@ -98,9 +98,7 @@ def modes(sigma_yx: Float[np.ndarray, "out in"], lam: float) -> Modes:
     return Modes(u=u, s=s, v=v, lam=lam, kappa=kappa, p=p, q=q, gap=gap)
 
 
-def diagonal(
-    values: Float[np.ndarray, " mode"], shape: tuple[int, ...]
-) -> Float[np.ndarray, "rows columns"]:
+def diagonal(values: Float[np.ndarray, " mode"], shape: tuple[int, ...]) -> Float[np.ndarray, "rows columns"]:
     """Rectangular matrix with values on its diagonal.
 
     Source: the singular value decomposition.

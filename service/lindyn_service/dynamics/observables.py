@@ -7,9 +7,9 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics import kernel, similarity
+from lindyn_service.dynamics.alignment import alignment, mode_strengths
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.objective import Objective, times_root
-from lindyn_service.dynamics.tasks import EPS
 
 Values = np.ndarray | Mapping[str, np.ndarray]
 """Arrays with time first, one or several by name."""
@@ -105,31 +105,6 @@ def singular_values(frame: Frame) -> Float[np.ndarray, "time mode"]:
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
     return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
-
-
-def mode_strengths(frame: Frame) -> Float[np.ndarray, "time mode"]:
-    """Diagonal of u^T W v: how much of each mode of the task is learned.
-
-    Source: Saxe et al. (2019), 10.1073/pnas.1820226116.
-    """
-    return _all_modes(frame, np.diagonal(frame.strengths, axis1=1, axis2=2))
-
-
-def alignment(frame: Frame) -> dict[str, Float[np.ndarray, "time mode"]]:
-    """|<v_a, v_a(t)>| and |<u_a, u_a(t)>|: singular vectors of the network function against those of the task.
-
-    Returns:
-        `input` and `output`, 0 to 1; 0 where the network function has no such mode, its singular value being zero up to
-        rounding.
-
-    Source: thesis section 2.2, alignment of the singular vectors.
-    """
-    left, strengths, right = np.linalg.svd(frame.strengths, full_matrices=False)
-    exists = strengths > max(frame.strengths.shape[1:]) * EPS * strengths[:, :1]
-    return {
-        "input": _all_modes(frame, exists * np.abs(np.diagonal(right, axis1=1, axis2=2))),
-        "output": _all_modes(frame, exists * np.abs(np.diagonal(left, axis1=1, axis2=2))),
-    }
 
 
 def weight_norms(frame: Frame) -> Float[np.ndarray, "time layer"]:

@@ -19,18 +19,23 @@ def cells(values: Values) -> list[Cell]:
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """The singular value decomposition of the features, and what each side's similarity is made of."""
+    """The singular value decomposition of the features, and what each side's similarity is made of.
+
+    The features are orthogonal and descend in norm: each is a mode by itself. Of modes of equal strength, a numerical
+    decomposition would return arbitrary mixtures.
+    """
     moments = semantic(values["levels"])
     # inputs are the unit vectors: P sigma_yx = Y X^T = Y
     features = len(moments.sigma_yx) * moments.sigma_yx
-    u, s, vt = np.linalg.svd(features)
+    s = np.linalg.norm(features, axis=1)
+    vt = features / s[:, None]
     return {
         "features": features,
         "singular_values": s,
         "item_modes": vt,
-        "feature_modes": u.T,
+        "feature_modes": np.eye(len(s)),
         "item_similarity": (vt.T * s) @ vt,
-        "feature_similarity": (u * s) @ u.T,
+        "feature_similarity": np.diag(s),
     }
 
 

@@ -22,6 +22,7 @@ from lindyn.wire.job import (
     TableReply,
 )
 from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.words import with_choices
 from lindyn_service.errors import JobsUnavailableError, NotDoneError, NotFoundError
 from lindyn_service.experiments.base import Experiment
 from lindyn_service.experiments.registry import EXPERIMENTS
@@ -106,7 +107,9 @@ async def list_experiments() -> Experiments:
 async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
     """A job with the published parameters, or those that override them."""
     if name not in EXPERIMENTS:
-        raise NotFoundError(f"no experiment is called {name[:80]!r}; there are {', '.join(EXPERIMENTS)}")
+        raise NotFoundError(
+            with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
+        )
     body = await read_body(request, ExperimentRequest, may_be_empty=True)
     values = parameters(EXPERIMENTS[name], body.parameters)
     document = orjson.dumps({"parameters": values})

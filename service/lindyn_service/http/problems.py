@@ -10,12 +10,13 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from lindyn.wire.problem import FieldProblem, Problem
-from lindyn_service.errors import ServiceError
+from lindyn_service.errors import InvalidRequestError, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 
 CLIENT_CLOSED_REQUEST = 499
 METHOD_NOT_ALLOWED = 405
+_MOST_NAMED = 4
 NOT_FOUND = 404
 TEMPORARY_REDIRECT = 307
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # and HEAD with GET
@@ -43,17 +44,31 @@ def internal_error(request_id: str) -> Response:
 
 
 def problem_response(error: ServiceError, request_id: str) -> Response:
-    """The answer to an error that the client is told about."""
+    """The answer to an error that the client is told about; no sentence of it stands there twice.
+
+    `errors` say what is wrong with a request that breaks rules, and `detail` where. Other errors are one sentence, the
+    `detail`, and `errors` say where.
+    """
+    invalid = isinstance(error, InvalidRequestError) and error.errors
+    title = f"{error.title[0].lower()}{error.title[1:]}"
     problem = Problem(
         type=f"/problems/{error.code}",
         code=error.code,
         title=error.title,
         status=error.status,
-        detail=error.detail,
-        errors=[FieldProblem(path=path, detail=detail) for path, detail in error.errors],
+        detail=_places([path for path, _ in error.errors]) if invalid else error.detail,
+        errors=[FieldProblem(path=path, detail=detail if invalid else title) for path, detail in error.errors],
         request_id=request_id,
     )
     return _response(problem, error.headers)
+
+
+def _places(paths: list[str]) -> str:
+    """Which fields are wrong, the first few by name."""
+    names = [path or "the body" for path in dict.fromkeys(paths)]
+    named = names if len(names) <= _MOST_NAMED else [*names[: _MOST_NAMED - 1], f"{len(names) - _MOST_NAMED + 1} more"]
+    listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
+    return f"{listed} {'is' if len(names) == 1 else 'are'} invalid"
 
 
 def _service_error(request: Request, error: Exception) -> Response:

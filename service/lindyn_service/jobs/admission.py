@@ -5,6 +5,7 @@ from math import prod
 from typing import Any, cast
 
 from lindyn.wire.document import InvalidDocumentError
+from lindyn.wire.messages import UNKNOWN_FIELD
 from lindyn.wire.method import DescentMethod
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
@@ -78,8 +79,9 @@ def _valid(request: SweepRequest, index: tuple[int, ...]) -> TrajectoryRequest:
 
 def _located(request: SweepRequest, index: tuple[int, ...], path: str, detail: str) -> tuple[str, str]:
     for i, (axis, value) in enumerate(zip(request.axes, index, strict=True)):
-        if path == axis.path and detail == "this field is unknown":
-            return f"axes.{i}.path", f"{axis.path!r} is no field of a request for a trajectory"
+        if path == axis.path and detail.startswith(UNKNOWN_FIELD):
+            choices = detail.removeprefix(UNKNOWN_FIELD)
+            return f"axes.{i}.path", f"{axis.path!r} is no field of a request for a trajectory{choices}"
         if f"{path}.".startswith(f"{axis.path}."):
             return f"axes.{i}.values.{value}{path.removeprefix(axis.path)}", detail
     return f"base.{path}", detail

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from lindyn_service.dynamics.alignment import PARTLY_DEFINED
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.observables import OBSERVABLES, Values
 from lindyn_service.errors import NotApplicableError
@@ -43,9 +44,10 @@ class Collector:
         """All that was gathered, in the order of the names.
 
         Raises:
-            NotApplicableError: some of it is not finite.
+            NotApplicableError: some of it is not finite that is defined at all times.
         """
-        beyond = [name for name, value in self._gathered.items() if not _is_finite(value)]
+        always = {name: value for name, value in self._gathered.items() if name not in PARTLY_DEFINED}
+        beyond = [name for name, value in always.items() if not _is_finite(value)]
         if beyond:
             raise NotApplicableError(
                 f"{', '.join(beyond)} overflow float64 for weights and data of this size; scale these to the order of "

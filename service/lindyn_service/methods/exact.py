@@ -74,7 +74,7 @@ def _examined(problem: Problem, w1: np.ndarray, w2: np.ndarray, white: WhiteTask
         return Refusal(
             f"the weights are {measured.relative_residual:.3g} away from balanced (||B - lambda I||_F = "
             f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}), the nearest lambda "
-            f"is {measured.lam:.17g}",
+            f"is {measured.lam:.8g}",
             "use method flow, or a balanced network of that lambda",
             NotBalancedError,
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lindyn_service.dynamics.alignment import mean_strengths
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.objective import Objective
 from lindyn_service.methods.base import Problem, Warned
@@ -26,7 +27,7 @@ def of_task(found: Objective) -> dict[str, Any]:
     """What the task is to a network; `target` is what quantities of the best network function are."""
     target = {
         "singular_values": np.linalg.svd(found.best, compute_uv=False).tolist(),
-        "mode_strengths": np.diagonal(found.best).tolist(),
+        "mode_strengths": mean_strengths(found, np.diagonal(found.best)).tolist(),
     }
     return {"task_singular_values": found.s.tolist(), "target": target, "irreducible_loss": found.irreducible}
 

@@ -33,7 +33,7 @@ def continual(request: ContinualRequest, key: str, form: Format) -> bytes:
         course = dynamics.continual(first.w1, first.w2, first.lam, tasks, durations, request.num)
     except dynamics.UnsettledError as error:
         path = f"tasks.{error.task}.duration"
-        raise NotApplicableError(f"{path}: {error}; give a duration", ((path, str(error)),)) from None
+        raise NotApplicableError(f"{error}; give a duration", ((path, str(error)),)) from None
     irreducible = np.array([p.white.irreducible_loss or 0.0 for p in problems])
     losses = course.losses + irreducible
     document: dict[str, Any] = {
@@ -67,7 +67,7 @@ def _problems(request: ContinualRequest) -> list[ExactRun]:
     for i, problem in enumerate(problems):
         if problem.white.basis is not None:
             detail = "the inputs must span all dimensions, so that every task is learned within the same ones"
-            raise NotApplicableError(f"tasks.{i}.task: {detail}", ((f"tasks.{i}.task", detail),))
+            raise NotApplicableError(detail, ((f"tasks.{i}.task", detail),))
     return problems
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 from lindyn.wire import npz
-from lindyn.wire.document import cut, shown
+from lindyn.wire.words import cut, shown, with_choices
 from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter
@@ -29,7 +29,9 @@ def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, A
     errors: list[tuple[str, str]] = []
     for name, value in overrides.items():
         problem = (
-            _unknown(experiment) if name not in experiment.parameters else _wrong(experiment.parameters[name], value)
+            _wrong(experiment.parameters[name], value)
+            if name in experiment.parameters
+            else with_choices("this parameter is unknown", name, list(experiment.parameters))
         )
         if problem is not None:
             errors.append((f"parameters.{cut(name)}", problem))
@@ -76,10 +78,6 @@ def _as_default(parameter: Parameter, value: Any) -> Any:  # noqa: ANN401 (a num
     sample = parameter.default[0] if isinstance(parameter.default, list | tuple) else parameter.default
     kind = int if isinstance(sample, int) else float
     return [kind(number) for number in cast("list[float]", value)] if isinstance(value, list) else kind(value)
-
-
-def _unknown(experiment: Experiment) -> str:
-    return f"this parameter is unknown, {experiment.name} has {', '.join(experiment.parameters)}"
 
 
 def _wrong(parameter: Parameter, value: object) -> str | None:

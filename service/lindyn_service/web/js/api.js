@@ -13,12 +13,21 @@ export class Problem extends Error {
    * @param {number | null} retryAfter seconds, where it pays to ask again
    */
   constructor(body, retryAfter) {
-    super(body.detail);
+    super(words(body));
     this.code = body.code;
     this.title = body.title;
     this.errors = body.errors ?? [];
     this.retryAfter = retryAfter;
   }
+}
+
+/**
+ * What a problem says, once: the fields of a request that breaks rules say it themselves.
+ * @param {{ code: string, detail: string, errors?: { path: string, detail: string }[] }} body
+ */
+function words({ code, detail, errors = [] }) {
+  if (code !== "invalid-request" || errors.length === 0) return detail;
+  return errors.map((each) => `${each.path || "the body"}: ${each.detail}`).join("; ");
 }
 
 /** The service cannot be reached. */

@@ -103,7 +103,7 @@ export class Lines {
   #data() {
     const { x, lines, yLog } = /** @type {Model} */ (this.model);
     const values = lines.map((line) =>
-      yLog ? Array.from(line.values, (v) => (v !== null && v > 0 ? v : null)) : line.values,
+      yLog ? Array.from(line.values, (v) => (v !== null && v > 0 ? v : null)) : withGaps(line.values),
     );
     return [x, ...values];
   }
@@ -246,6 +246,15 @@ export class Lines {
     const idx = nearest(x, this.cursor);
     this.#tell(idx, { left: box.left + this.plot.valToPos(this.cursor, "x"), top: box.top + 8 });
   }
+}
+
+/**
+ * The values as uPlot draws them: it leaves gaps for null, and joins what is on both sides of a NaN.
+ * @param {ArrayLike<number | null>} values
+ */
+export function withGaps(values) {
+  const all = Array.from(values);
+  return all.some(Number.isNaN) ? all.map((value) => (Number.isNaN(value) ? null : value)) : values;
 }
 
 /**

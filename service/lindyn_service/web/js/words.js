@@ -31,7 +31,7 @@ export function provenance({ source, serverMs, totalMs }) {
   return `${SOURCES[source] ?? source} in ${duration(serverMs)}, here after ${duration(totalMs)}`;
 }
 
-const EQUAL = 1e-9; // of the strongest: modes that are no more apart are one
+const EQUAL = 1e-12; // of the strongest: modes that are no more apart are one
 
 /** Which picture a warning belongs to, and what it means. */
 const EXPLAINED = /** @type {Record<string, { at: string, why: string, instead?: string }>} */ ({
@@ -61,22 +61,24 @@ export function notes(answer, horizon) {
     const { at, why, instead } = EXPLAINED[code] ?? { at: "loss", why: "" };
     add(at, instead ?? `${capital(detail)}. ${why}`.trim());
   }
-  const strengths = answer.meta.diagnostics.target?.singular_values ?? [];
-  if (
-    strengths.some(
-      (/** @type {number} */ each, /** @type {number} */ i) => i > 0 && strengths[i - 1] - each < EQUAL * strengths[0],
-    )
-  ) {
-    add(
-      "alignment",
-      "Some modes are equally strong: they share a plane, and no direction within it is the task’s own.",
-    );
-  }
+  for (const text of ofAlignment(answer)) add("alignment", text);
   const rounding = answer.meta.diagnostics.conditioning?.rounding_time;
   if (typeof rounding === "number" && rounding < horizon) {
     add("singular-values", `From t ≈ ${number(rounding)} on, rounding errors of the initial weights decide.`);
   }
   return found;
+}
+
+/** @param {Answer} answer */
+function ofAlignment({ meta, arrays }) {
+  /** @type {number[]} */
+  const strengths = meta.diagnostics.task_singular_values ?? [];
+  const equal = strengths.some((each, i) => each > 0 && strengths[i - 1] - each < EQUAL * strengths[0]);
+  const gaps = arrays.get("alignment.input")?.values?.some(Number.isNaN);
+  return [
+    ...(equal ? ["Modes of equal strength share one line: only the subspace that they span is the task’s own."] : []),
+    ...(gaps ? ["There is no line where the task or the network has no such mode."] : []),
+  ];
 }
 
 /**
