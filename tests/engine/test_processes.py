@@ -11,7 +11,7 @@ import psutil
 import pytest
 from anyio import to_process
 
-from lindyn_service.engine import crew
+from lindyn_service.engine import crew, pool
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
@@ -190,17 +190,36 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
     async with ProcessEngine(1, 0, LONG) as engine, anyio.create_task_group() as tasks:
         pid = await engine.run(os.getpid)
         os.kill(pid, signal.SIGSTOP)
-        engine._crew._starting += 1
-        engine._crew._tasks.start_soon(
-            engine._crew._start
-        )  # gets the idle worker, as it may when a call ends meanwhile
-        engine._crew._touch_idle()
+        tasks.start_soon(engine._crew._visit, os.getpid)  # has the worker, while its slot is free
+        await until(lambda: not pool.idle())
         tasks.start_soon(outcome.of, engine, os.getpid)
-        await anyio.sleep(0.05)
+        await until(lambda: not engine._crew._slots.available_tokens)
         assert (engine.running, engine.waiting) == (0, 1)
         os.kill(pid, signal.SIGCONT)
         await until(lambda: outcome.value)
     assert outcome.value == pid
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() -> None:
+    """Starts that took it, one after the other, had the caller wait for half a minute."""
+    async with ProcessEngine(2, 0, LONG) as engine:
+        both = await pids_of(engine, 2)
+        killed = await engine.run(os.getpid)
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: engine.workers_alive == 1)
+        (left,) = both - {killed}
+        os.kill(left, signal.SIGSTOP)  # whoever takes it keeps it
+        engine._crew._count()
+        engine._crew._slots.acquire_on_behalf_of_nowait(engine)
+        engine._crew.mend()
+        await anyio.wait_all_tasks_blocked()
+        found = pool.idle()
+        os.kill(left, signal.SIGCONT)
+        assert found == {left}
+        engine._crew._slots.release_on_behalf_of(engine)
+        await until(lambda: engine.workers_alive == 2)
+        assert left in await pids_of(engine, 2)
 
 
 @pytest.mark.usefixtures("light_libraries")
