@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from support.holding import held, post_and_wait_until_read
-from support.keys import KeysFile, bearer
+from support.keys import KeysFile, bearer, early_in_a_window
 from support.processes import Service, eventually, trajectory
 from support.service import NPZ, TRAJECTORIES, as_npz, problem
 
@@ -156,6 +156,7 @@ def test_keys_and_limits_come_first(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     good, other = keys.add("first"), keys.add("second", "metrics")
     with Service(api_keys_file=keys.path, key_requests_per_minute=5) as service, service.client() as http:
+        early_in_a_window(60, room_seconds=20)
         for _ in range(2):
             assert send(http, body(), **bearer(good)).status_code == 200
         problem(send(http, body()), 401, "unauthorized")

@@ -49,7 +49,7 @@ def assert_right(answer: httpx.Response, document: dict) -> None:
 
 
 def test_a_killed_worker_costs_a_retry(service: Service, measured: Measured) -> None:
-    document = long_trajectory()
+    document = trajectory(30, 100)
     (killed,) = service.workers()
     with held(service, document) as first:
         (joined,) = post_and_wait_until_read([service], document, 1)
@@ -93,7 +93,7 @@ def test_a_client_who_leaves_takes_nothing_from_others(service: Service) -> None
 
 def test_a_full_queue_refuses(service: Service) -> None:
     known = service.post(trajectory())
-    document = long_trajectory(seed=5)
+    document = trajectory(30, 100, seed=5)
     with held(service, document) as running:
         refused = service.post(trajectory(seed=7))
         assert (refused.status_code, refused.json()["code"]) == (503, "busy")
