@@ -36,7 +36,7 @@ async def connect() -> AsyncIterator[Callable[..., RedisCache]]:
         "namespace": "test",
         "max_value_bytes": 1 << 20,
         "time_to_live_seconds": 600,
-        "timeout_seconds": 5,
+        "timeout_seconds": 60,
         "retry_seconds": 0.05,
     }
     async with AsyncExitStack() as stack:

@@ -126,7 +126,7 @@ async def test_dies_with_a_killed_parent_and_is_swept(folders: Path) -> None:
         (server,) = parent.children()
         (stale,) = names(folders)
         assert not has_ended(server)
-    eventually(lambda: has_ended(server), 5)
+    eventually(lambda: has_ended(server))
     async with embedded_valkey(MEMORY):
         assert len(names(folders)) == 2  # the dead one is too young: one that starts looks the same
         pretend_old(folders)

@@ -18,11 +18,11 @@ HOLDER = textwrap.dedent("""
 
     async def main():
         cache = RedisCache(
-            sys.argv[1], namespace="test", max_value_bytes=1, time_to_live_seconds=1, timeout_seconds=5
+            sys.argv[1], namespace="test", max_value_bytes=1, time_to_live_seconds=1, timeout_seconds=60
         )
-        async with cache.lease("a", 1) as mine:
+        async with cache.lease("a", 5) as mine:
             print(mine, flush=True)
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
 
     asyncio.run(main())
 """)
@@ -31,6 +31,23 @@ HOLDER = textwrap.dedent("""
 @pytest.fixture
 def other(connect: Connect, server: ValkeyProcess) -> RedisCache:
     return connect(server.url)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for what a server or a background task brings about."""
+    async with asyncio.timeout(300):
+        while not condition():  # noqa: ASYNC110 -- nobody sets an Event
+            await asyncio.sleep(0.01)
+
+
+def ends(server: ValkeyProcess, name: str = "a") -> int:
+    """When a lease ends, in milliseconds of the server's clock."""
+    return int(server.client.hget(LEASES, name)[32:])
+
+
+def now(server: ValkeyProcess) -> int:
+    seconds, microseconds = server.client.time()
+    return seconds * 1000 + microseconds // 1000
 
 
 async def is_free(cache: RedisCache, name: str = "a") -> bool:
@@ -56,11 +73,11 @@ async def test_one_from_before_the_clock_was_set_back_is_void(cache: RedisCache,
 
 
 async def test_a_holder_goes_on_after_the_clock_was_set_back(cache: RedisCache, server: ValkeyProcess) -> None:
-    async with cache.lease("a", 0.6) as mine:
+    async with cache.lease("a", 3) as mine:
         assert mine
         token = server.client.hget(LEASES, "a")[:32]
         server.client.hset(LEASES, "a", token + b"99999999999999")
-        await asyncio.sleep(0.5)  # it has renewed
+        await until(lambda: ends(server) < 99999999999999)  # it has renewed
         assert not await is_free(cache)
 
 
@@ -76,8 +93,7 @@ async def test_one_of_many_gets_it(cache: RedisCache, other: RedisCache) -> None
     async with asyncio.TaskGroup() as tasks:
         for one in (cache, other) * 20:
             tasks.create_task(ask(one))
-        while len(answers) < 40:  # noqa: ASYNC110 -- counts what many tasks do
-            await asyncio.sleep(0.01)
+        await until(lambda: len(answers) == 40)
         done.set()
     assert sum(answers) == 1
 
@@ -88,8 +104,9 @@ async def test_namespaces_have_their_own(connect: Connect, cache: RedisCache, se
 
 
 async def test_a_living_holder_keeps_it(cache: RedisCache, other: RedisCache, server: ValkeyProcess) -> None:
-    async with cache.lease("a", 0.9):
-        await asyncio.sleep(1.5)
+    async with cache.lease("a", 3):
+        first_end = ends(server)
+        await until(lambda: now(server) > first_end)
         assert not await is_free(other)
     assert await is_free(other)
     assert server.client.hlen(LEASES) == 0
@@ -100,9 +117,9 @@ async def test_it_ends_after_its_holder_is_killed(other: RedisCache, server: Val
         assert line == "True"
         assert not await is_free(other)
     assert not await is_free(other)
-    async with asyncio.timeout(10):
-        while not await is_free(other):  # noqa: ASYNC110 -- nobody sets an Event
-            await asyncio.sleep(0.05)
+    end = ends(server)
+    await until(lambda: now(server) > end)
+    assert await is_free(other)
 
 
 async def test_taking_one_sweeps_those_that_ended(cache: RedisCache, server: ValkeyProcess) -> None:
@@ -120,13 +137,10 @@ async def test_a_key_of_another_type_is_replaced(cache: RedisCache, server: Valk
 
 
 async def test_a_lost_one_is_logged(cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture) -> None:
-    async with cache.lease("a", 3):
-        seconds, microseconds = server.client.time()
-        anothers = b"t" * 32 + str(seconds * 1000 + microseconds // 1000 + 2_900).encode()
+    async with cache.lease("a", 6):
+        anothers = b"t" * 32 + str(now(server) + 5_900).encode()
         server.client.hset(LEASES, "a", anothers)
-        async with asyncio.timeout(10):
-            while not caplog.messages:  # noqa: ASYNC110 -- a log line sets no Event
-                await asyncio.sleep(0.01)
+        await until(lambda: caplog.messages)
         assert "lost the lease of a" in caplog.text
     assert server.client.hget(LEASES, "a") == anothers
 
@@ -134,11 +148,9 @@ async def test_a_lost_one_is_logged(cache: RedisCache, server: ValkeyProcess, ca
 async def test_one_that_redis_forgot_is_taken_again(
     cache: RedisCache, other: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with cache.lease("a", 0.6):
+    async with cache.lease("a", 3):
         server.client.delete(LEASES)
-        async with asyncio.timeout(10):
-            while not server.client.hexists(LEASES, "a"):  # noqa: ASYNC110 -- a renewal sets no Event
-                await asyncio.sleep(0.01)
+        await until(lambda: server.client.hexists(LEASES, "a"))
         assert not await is_free(other)
     assert await is_free(other)
     assert not caplog.messages
@@ -183,6 +195,5 @@ async def test_redis_gone_while_holding(connect: Connect, server: ValkeyProcess)
     async with cache.lease("a", 0.15) as mine:
         assert mine
         server.kill()
-        await asyncio.sleep(0.2)
-        assert cache.state == "degraded"
+        await until(lambda: cache.state == "degraded")
     server.start()

@@ -1,6 +1,5 @@
 import asyncio
 import random
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -85,10 +84,9 @@ async def test_a_cancelled_caller_leaves_at_once_and_no_reply_behind(cache: Redi
     await asyncio.sleep(0.05)
     for call in calls:
         call.cancel()
-    started = time.monotonic()
     ended = await asyncio.gather(*calls, return_exceptions=True)
-    assert time.monotonic() - started < 1
     assert all(isinstance(result, asyncio.CancelledError) for result in ended)
+    assert len(cache._calls) == MAX_CONNECTIONS  # these go on, since nobody has answered them
     server.thaw()
     for number in range(MAX_CONNECTIONS):
         assert await cache.get(str(number)) == b"%d" % number
@@ -106,8 +104,10 @@ async def test_cancelled_callers_never_mix_up_replies(cache: RedisCache, server:
         nonlocal answered, cancelled
         name = draw.choice(list(values))
         task = asyncio.create_task(cache.get(name))
-        await asyncio.sleep(draw.uniform(0, 0.02))
-        task.cancel()
+        if draw.random() < 0.5:
+            for _ in range(draw.choice((1, 2, 3, 5, 10, 30, 100))):  # of the loop: the first ones are before any answer
+                await asyncio.sleep(0)
+            task.cancel()
         with suppress(asyncio.CancelledError):
             assert await task == values[name]
             answered += 1

@@ -1,13 +1,14 @@
 """Whatever happens to Redis: a miss, in bounded time, and well again when Redis is."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from valkey_process import ValkeyProcess
 
+from lindyn_service.cache import circuit
 from lindyn_service.cache.redis import MAX_CONNECTIONS, RedisCache
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
@@ -25,16 +26,10 @@ async def assert_missing(cache: RedisCache) -> None:
 
 
 async def recovery(cache: RedisCache) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(300):
         while not await cache.ping():  # noqa: ASYNC110 -- nobody outside sets an Event
             await asyncio.sleep(0.01)
     assert cache.state == "ok"
-
-
-async def duration(cache: RedisCache) -> float:
-    started = time.monotonic()
-    assert await cache.get("a") is None
-    return time.monotonic() - started
 
 
 async def test_nobody_listens(connect: Connect, tmp_path: Path) -> None:
@@ -56,55 +51,60 @@ async def test_killed_and_started_again(
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
-async def test_killed_while_callers_wait(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_killed_while_callers_wait(connect: Connect, server: ValkeyProcess) -> None:
+    """They wait for no timeout."""
+    cache = connect(server.url, timeout_seconds=3600)
     server.freeze()
     calls = [asyncio.create_task(cache.get("a")) for _ in range(50)]
     await asyncio.sleep(0.05)
     server.kill()
-    started = time.monotonic()
     assert await asyncio.gather(*calls) == [None] * 50
-    assert time.monotonic() - started < 2  # of a timeout of 5
 
 
 async def test_frozen_costs_one_timeout(connect: Connect, server: ValkeyProcess) -> None:
-    cache = connect(server.url, timeout_seconds=0.3, retry_seconds=60)
+    """One call goes to the server, and none of those that follow."""
+    cache = connect(server.url, timeout_seconds=1, retry_seconds=3600)
     await cache.put("a", b"1")
+    others = [server.calls(name) for name in ("set", "ping", "eval")]
     server.freeze()
-    assert 0.2 < await duration(cache) < 1.5
-    started = time.monotonic()
+    assert await cache.get("a") is None
     for _ in range(100):
         await assert_missing(cache)
-    assert time.monotonic() - started < 1.5
-
-
-async def test_frozen_costs_one_caller_a_timeout_per_retry(connect: Connect, server: ValkeyProcess) -> None:
-    cache = connect(server.url, timeout_seconds=0.3, retry_seconds=0.2)
-    server.freeze()
-    await duration(cache)
-    await asyncio.sleep(0.25)
-    durations = sorted(await asyncio.gather(*(duration(cache) for _ in range(100))))
-    assert durations[-1] > 0.25 > durations[-2]
     server.thaw()
-    await recovery(cache)
+    assert server.calls("get") <= 1
+    assert [server.calls(name) for name in ("set", "ping", "eval")] == others
+
+
+async def test_frozen_costs_one_caller_a_timeout_per_retry(
+    connect: Connect, server: ValkeyProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(circuit, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    cache = connect(server.url, timeout_seconds=1, retry_seconds=0.2)
+    server.freeze()
+    assert await cache.get("a") is None
+    clock.now += 0.25
+    assert await asyncio.gather(*(cache.get("a") for _ in range(100))) == [None] * 100
+    server.thaw()
+    assert server.calls("get") <= 2
 
 
 async def test_frozen_lets_no_queue_grow(connect: Connect, server: ValkeyProcess) -> None:
-    cache = connect(server.url, timeout_seconds=0.4, retry_seconds=60)
+    """Whoever waits for a connection when the first calls fail does not try, nor does who comes after that."""
+    cache = connect(server.url, timeout_seconds=1, retry_seconds=3600)
     await asyncio.gather(*(cache.get("a") for _ in range(MAX_CONNECTIONS)))
-    before = server.client.info("stats")["total_connections_received"]
+    connections, calls = server.client.info("stats")["total_connections_received"], server.calls("get")
     server.freeze()
-    first = [asyncio.create_task(duration(cache)) for _ in range(2 * MAX_CONNECTIONS)]
-    await asyncio.sleep(0.2)
-    later = [asyncio.create_task(duration(cache)) for _ in range(100)]
-    assert max(await asyncio.gather(*first)) < 1.5
-    assert max(await asyncio.gather(*later)) < 1.3
+    found = await asyncio.gather(*(cache.get("a") for _ in range(2 * MAX_CONNECTIONS)))
+    found += await asyncio.gather(*(cache.get("a") for _ in range(100)))
+    assert found == [None] * len(found)
     server.thaw()
-    # Whoever waited for a connection when the first calls failed did not try on a new one.
-    assert server.client.info("stats")["total_connections_received"] == before
+    assert server.client.info("stats")["total_connections_received"] == connections
+    assert server.calls("get") <= calls + MAX_CONNECTIONS
 
 
 async def test_frozen_in_the_middle_of_a_large_value(connect: Connect, server: ValkeyProcess) -> None:
-    cache = connect(server.url, timeout_seconds=0.2)
+    cache = connect(server.url, timeout_seconds=1)
     await cache.put("a", bytes(1 << 20))
     server.freeze()
     await cache.put("a", bytes(1 << 20))  # more than the socket buffers
@@ -115,14 +115,12 @@ async def test_frozen_in_the_middle_of_a_large_value(connect: Connect, server: V
 
 
 async def test_closing_does_not_wait_for_a_frozen_server(connect: Connect, server: ValkeyProcess) -> None:
-    cache = connect(server.url, timeout_seconds=0.2)
+    cache = connect(server.url, timeout_seconds=1)
     await cache.put("a", b"1")
     server.freeze()
     call = asyncio.create_task(cache.get("a"))
     await asyncio.sleep(0)
-    started = time.monotonic()
-    await cache.aclose()
-    assert time.monotonic() - started < 1.5
+    await cache.aclose()  # would last for ever
     assert await call is None
 
 
@@ -149,8 +147,10 @@ async def test_forbidden(cache: RedisCache, server: ValkeyProcess) -> None:
 
 
 async def test_loading(connect: Connect, server: ValkeyProcess) -> None:
-    for number in range(300):
-        server.client.set(str(number), bytes(range(100)))  # that does not compress
+    pipe = server.client.pipeline(transaction=False)
+    for number in range(100_000):  # which take five minutes, unless they are let go
+        pipe.set(str(number), bytes(range(100)))  # that does not compress
+    pipe.execute()
     server.client.save()
     server.kill()
     server.start(key_load_delay="3000", loading_process_events_interval_bytes="1024")

@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from support.processes import Measured
+from support.processes import Measured, Service
 from support.service import asking
 
 
@@ -14,10 +14,23 @@ def service() -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def small() -> Iterator[httpx.Client]:
+def small_service() -> Iterator[Service]:
     """Another one with small limits."""
-    with asking(max_body_bytes=4000, deadline_seconds=1, queue=0, max_answer_bytes=4_000_000) as client:
+    with Service(max_body_bytes=4000, queue=0, max_answer_bytes=4_000_000) as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def small(small_service: Service) -> Iterator[httpx.Client]:
+    with small_service.client() as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def hurried() -> Iterator[Service]:
+    """One in which nothing may take long."""
+    with Service(deadline_seconds=0.5) as service:
+        yield service
 
 
 @pytest.fixture

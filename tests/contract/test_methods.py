@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 from support.flow import features_of_hierarchy, flat
+from support.holding import suspended
 from support.oracle import integrate, relative_error
 from support.processes import eventually
 from support.service import ask, post, problem
@@ -384,16 +385,18 @@ DEEP = {"kind": "random", "dims": [60] * 5, "scheme": "lecun", "seed": 1}
     ],
     ids=["descent", "flow"],
 )
-def test_a_deadline_ends_long_work(small, changes, measured):
-    """It has a second, and another of what the machine is busy with; after that, others are served."""
-    eventually(lambda: small.get("/readyz").is_success)
-    started = time.monotonic()
-    body = problem(post(small, {"quantities": ["loss"], **changes}), 504, "deadline")
-    measured("seconds", time.monotonic() - started)
-    assert time.monotonic() - started < 4
-    assert "after 1 s" in body["detail"]
-    eventually(lambda: small.get("/readyz").is_success)
-    assert ask(small, {"network": BALANCED, "task": SPECTRUM, "times": [0.0, 1.0]})["method"] == "exact"
+def test_a_deadline_ends_long_work(hurried, changes, measured):
+    """Whatever becomes of it on a quicker machine; after that, others are served."""
+    eventually(lambda: hurried.readiness()["ready"])
+    with hurried.client() as client:
+        with suspended(hurried.workers()):
+            started = time.monotonic()
+            body = problem(post(client, {"quantities": ["loss"], **changes}), 504, "deadline")
+            measured("seconds", time.monotonic() - started)
+        assert "after 0.5 s" in body["detail"]
+        exact = {"network": BALANCED, "task": SPECTRUM, "times": [0.0, 1.0]}
+        eventually(lambda: post(client, exact).is_success)
+        assert ask(client, exact)["method"] == "exact"
 
 
 def test_a_random_network_learns_as_the_flow_says(service):

@@ -3,13 +3,12 @@
 import json
 import re
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from support.archives import message, npy, zipped
 from support.documents import EYE, document, put
-from support.processes import ENDLESS, eventually, long_trajectory
+from support.holding import held
 from support.service import NPZ, TRAJECTORIES, as_npz, ask, post, problem, said
 
 pytestmark = pytest.mark.live
@@ -458,27 +457,12 @@ def test_an_archive_may_not_expand_beyond_the_limit_either(small):
     assert "4000 bytes are read" in body["detail"]
 
 
-def test_no_worker_is_free(small):
-    """There is one, and no queue: a request during another's computation is refused, and that one after a second."""
-    late, busy = eventually(lambda: crowded(small))
-    eventually(lambda: small.get("/readyz").is_success)  # a new worker, for the tests that follow
-    assert "Try again in" in problem(busy, 503, "busy")["detail"]
-    assert "after 1 s" in problem(late, 504, "deadline")["detail"]
-
-
-def crowded(small):
-    """An endless request, and one that was refused beside it; None where another came before it."""
-    with ThreadPoolExecutor(1) as thread:
-        late = thread.submit(post, small, long_trajectory(ENDLESS))
-        busy = None
-        while busy is None and not late.done():
-            response = post(small, put(document(), "network.seed", next(seeds)))
-            busy = response if response.status_code == 503 else None
-        late = late.result()
-    return (late, busy) if busy is not None and late.status_code != 503 else None
-
-
-seeds = iter(range(10**6))
+def test_no_worker_is_free(small, small_service):
+    """There is one, and no queue: a request during another's computation is refused."""
+    with held(small_service, put(document(), "network.seed", 1)) as answer:
+        busy = post(small, put(document(), "network.seed", 2))
+        assert "Try again in" in problem(busy, 503, "busy")["detail"]
+    assert answer.result().status_code == 200
 
 
 @pytest.mark.parametrize("given", ["abc", "A-Z_0.9", 64 * "x"])

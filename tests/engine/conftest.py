@@ -38,7 +38,7 @@ def no_process_left() -> Iterator[None]:
     """Hold every test to leaving no child process behind."""
     before = set(psutil.Process().children())
     yield
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 120
     while left := set(psutil.Process().children()) - before:
         assert time.monotonic() < deadline, left
         time.sleep(0.01)

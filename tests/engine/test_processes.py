@@ -3,6 +3,7 @@ import os
 import signal
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -11,17 +12,17 @@ import psutil
 import pytest
 from anyio import to_process
 
-from lindyn_service.engine import crew
+from lindyn_service.engine import crew, pool
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
-LONG = 30.0
+LONG = 300.0
 
 
-async def until(condition: Any, seconds: float = 20) -> None:
+async def until(condition: Any, seconds: float = LONG) -> None:
     """Wait for what a background task or another process brings about."""
     with anyio.fail_after(seconds):
         while not condition():  # noqa: ASYNC110 -- nobody outside sets an Event
@@ -51,11 +52,19 @@ class Outcome:
 
 
 async def pids_of(engine: ProcessEngine, count: int) -> set[int]:
+    """Of so many workers at the same time."""
     outcomes = [Outcome() for _ in range(count)]
-    async with anyio.create_task_group() as tasks:
-        for outcome in outcomes:
-            tasks.start_soon(outcome.of, engine, workload.nap, 0.2)
+    with TemporaryDirectory() as directory:
+        async with anyio.create_task_group() as tasks:
+            for outcome in outcomes:
+                tasks.start_soon(outcome.of, engine, workload.meet, directory, count)
     return {outcome.value for outcome in outcomes}
+
+
+def let_time_pass(engine: ProcessEngine) -> None:
+    """Have the deadlines of all calls come now."""
+    for scope in engine._calls:
+        scope.deadline = anyio.current_time()
 
 
 async def test_warm_workers_answer(tmp_path: Path) -> None:
@@ -96,12 +105,16 @@ async def test_errors_of_the_function_come_back() -> None:
 @pytest.mark.usefixtures("light_libraries")
 async def test_a_killed_worker_costs_a_retry_and_no_bystander(tmp_path: Path) -> None:
     victim, bystander = Outcome(), Outcome()
+    directory, over = tmp_path / "announced", tmp_path / "over"
+    directory.mkdir()
     async with ProcessEngine(2, 0, LONG) as engine:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(victim.of, engine, workload.spin_at_first, str(tmp_path))
-            tasks.start_soon(bystander.of, engine, workload.nap, 0.5)
-            killed = await announced(tmp_path)
+            tasks.start_soon(bystander.of, engine, workload.wait_for, str(over))
+            tasks.start_soon(victim.of, engine, workload.spin_at_first, str(directory))
+            killed = await announced(directory)
             os.kill(killed, signal.SIGKILL)
+            await until(lambda: victim.value)
+            over.touch()
         assert isinstance(victim.value, int)
         assert isinstance(bystander.value, int)
         assert killed not in (victim.value, bystander.value)
@@ -123,11 +136,11 @@ async def test_killed_twice_is_lost_and_both_are_replaced(tmp_path: Path) -> Non
         assert not died & await pids_of(engine, 2)
 
 
-async def test_a_queue_that_lasts_is_cut() -> None:
+async def test_a_queue_that_lasts_is_cut(tmp_path: Path) -> None:
     """A burst has places for four; half a second later those who wait still do, and nobody else may."""
     async with ProcessEngine(1, 4, LONG, queue_seconds=0.5) as engine, anyio.create_task_group() as tasks:
         for _ in range(1 + 3):
-            tasks.start_soon(engine.run, workload.nap, LONG)
+            tasks.start_soon(engine.run, workload.spin, str(tmp_path))
         await until(lambda: engine.waiting == 3)
         await anyio.sleep(0.6)
         with pytest.raises(BusyError, match="1 computations run and 3 wait; at most 1 run and 1 wait"):
@@ -137,7 +150,7 @@ async def test_a_queue_that_lasts_is_cut() -> None:
 
 async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
     runaway, queued = Outcome(), Outcome()
-    async with ProcessEngine(1, 1, 1.0) as engine:
+    async with ProcessEngine(1, 1, LONG) as engine:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(runaway.of, engine, workload.spin, str(tmp_path))
             pid = await announced(tmp_path)
@@ -147,6 +160,7 @@ async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
             with pytest.raises(BusyError, match="1 computations run and 1 wait; at most 1 run and 1 wait"):
                 await engine.run(operator.add, 2, 3)
             assert runaway.value is None  # so the refusal came at once
+            let_time_pass(engine)
         assert isinstance(runaway.value, DeadlineError)
         assert isinstance(queued.value, DeadlineError)
         assert not psutil.pid_exists(pid)
@@ -190,13 +204,10 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
     async with ProcessEngine(1, 0, LONG) as engine, anyio.create_task_group() as tasks:
         pid = await engine.run(os.getpid)
         os.kill(pid, signal.SIGSTOP)
-        engine._crew._starting += 1
-        engine._crew._tasks.start_soon(
-            engine._crew._start
-        )  # gets the idle worker, as it may when a call ends meanwhile
-        engine._crew._touch_idle()
+        tasks.start_soon(engine._crew._visit, os.getpid)  # has the worker, while its slot is free
+        await until(lambda: not pool.idle())
         tasks.start_soon(outcome.of, engine, os.getpid)
-        await anyio.sleep(0.05)
+        await until(lambda: not engine._crew._slots.available_tokens)
         assert (engine.running, engine.waiting) == (0, 1)
         os.kill(pid, signal.SIGCONT)
         await until(lambda: outcome.value)
@@ -216,6 +227,28 @@ async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path:
         (tmp_path / "0").touch()
         await until(lambda: engine.workers_alive == size)
         assert len(pids_in(tmp_path) - {0}) == size
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() -> None:
+    """Starts that took it, one after the other, had the caller wait for half a minute."""
+    async with ProcessEngine(2, 0, LONG) as engine:
+        both = await pids_of(engine, 2)
+        killed = await engine.run(os.getpid)
+        os.kill(killed, signal.SIGKILL)
+        await until(lambda: engine.workers_alive == 1)
+        (left,) = both - {killed}
+        os.kill(left, signal.SIGSTOP)  # whoever takes it keeps it
+        engine._crew._count()
+        engine._crew._slots.acquire_on_behalf_of_nowait(engine)
+        engine._crew.mend()
+        await anyio.wait_all_tasks_blocked()
+        found = pool.idle()
+        os.kill(left, signal.SIGCONT)
+        assert found == {left}
+        engine._crew._slots.release_on_behalf_of(engine)
+        await until(lambda: engine.workers_alive == 2)
+        assert left in await pids_of(engine, 2)
 
 
 @pytest.mark.usefixtures("light_libraries")
@@ -309,13 +342,20 @@ async def test_probe(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_leaving_waits_for_admitted_work() -> None:
-    first, second = Outcome(), Outcome()
+async def test_leaving_waits_for_admitted_work(tmp_path: Path) -> None:
+    first, second, over = Outcome(), Outcome(), tmp_path / "over"
+
+    async def let_go() -> None:
+        await until(lambda: engine._closing)
+        over.touch()
+
     async with anyio.create_task_group() as tasks:
         async with ProcessEngine(1, 1, LONG, grace_seconds=LONG) as engine:
-            tasks.start_soon(first.of, engine, workload.nap, 0.3)
-            tasks.start_soon(second.of, engine, workload.nap, 0)
+            tasks.start_soon(first.of, engine, workload.wait_for, str(over))
+            await until(lambda: engine.running)
+            tasks.start_soon(second.of, engine, os.getpid)
             await until(lambda: engine.waiting)
+            tasks.start_soon(let_go)
         assert first.value == second.value
         assert not psutil.pid_exists(first.value)
         with pytest.raises(ShuttingDownError, match="no new work"):

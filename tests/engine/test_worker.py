@@ -10,6 +10,8 @@ import pytest
 
 pytestmark = pytest.mark.live
 
+PATIENCE_SECONDS = 300
+
 IN_A_PROCESS_OF_ITS_OWN = """
 import operator, os, signal, sys
 from lindyn_service.engine import worker
@@ -60,7 +62,7 @@ def with_workload() -> dict[str, str]:
 
 
 def wait_until_gone(pid: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while psutil.pid_exists(pid):
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -79,12 +81,12 @@ def test_no_worker_outlives_the_service(loop: str, ending: signal.Signals, tmp_p
     with subprocess.Popen(
         python(ENGINE_IN_A_LOOP, loop, str(tmp_path)), env=with_workload(), stderr=subprocess.PIPE, text=True
     ) as service:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not any(tmp_path.iterdir()):
             assert time.monotonic() < deadline
             time.sleep(0.01)
         worker = int(next(tmp_path.iterdir()).name)
         service.send_signal(ending)
-        _, errors = service.communicate(timeout=20)
+        _, errors = service.communicate(timeout=PATIENCE_SECONDS)
     wait_until_gone(worker)
     assert "Warning" not in errors

@@ -78,7 +78,7 @@ def test_they_cannot_be_changed():
         ("stop_with_stdin", "2", "true or false"),
         ("log_level", "loud", ", allowed are 'debug', 'info', 'warning', 'error'"),
         ("log_level", "warn", ", did you mean 'warning'? Allowed are 'debug', 'info', 'warning', 'error'"),
-        ("log_level", "CRITICAL", "allowed are 'debug', 'info', 'warning', 'error'"),
+        ("log_level", "critical", "allowed are 'debug', 'info', 'warning', 'error'"),
         ("port", "tcp:8000", "an integer"),
         ("port", "  65536 ", "at most 65535"),
         ("max_body_bytes", "0", "at least 1"),

@@ -2,13 +2,13 @@
 
 import io
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+from support.holding import Posted, suspended
 from support.processes import RedisServer, Service, eventually, trajectory
 
 from lindyn_service.translate.encode import encode
@@ -146,13 +146,15 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
 def test_a_client_who_leaves_leaves_no_part(tmp_path: Path) -> None:
     with Service(spool_folder=tmp_path, **ABOVE) as service:
         (worker,) = service.workers()
-        lost = service.post_later(large(7, 400_000), timeout=90.0, headers=NPZ)
-        eventually(lambda: list(tmp_path.glob("*.part")))
-        worker.suspend()
-        service_side = service.threads.submit(service.post, large(7, 400_000), timeout=0.1, headers=NPZ)
-        assert service_side.exception() is not None
-        assert list(tmp_path.glob("*.part"))  # the other one still waits
-        worker.kill()
+        lost = service.post_later(large(7, 400_000), headers=NPZ)
+        eventually(lambda: list(tmp_path.glob("*.part")), pause_seconds=0.001)
+        with suspended([worker]):
+            leaving = Posted(service, large(7, 400_000), NPZ)
+            eventually(leaving.is_read)
+            leaving.leave()
+            eventually(lambda: "status=499" in service.log())
+            assert list(tmp_path.glob("*.part"))  # the other one still waits
+            worker.kill()
         assert lost.result().status_code == 200  # at the second attempt
         assert len(list(tmp_path.iterdir())) == 1
 
@@ -171,6 +173,5 @@ def test_the_service_holds_little_of_it() -> None:
                 size += len(piece)
                 most = max(most, service.process.memory_info().rss)
             answer.close()
-            time.sleep(0.01)
     assert size > 2 * 10**8
     assert most - before < 40 * 10**6

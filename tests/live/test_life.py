@@ -2,40 +2,42 @@
 
 import json
 import signal
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from support.processes import ENDLESS, Measured, Service, eventually, has_ended, long_trajectory, trajectory
+from support.holding import held
+from support.processes import PATIENCE_SECONDS, Measured, Service, eventually, has_ended, trajectory
 
 pytestmark = pytest.mark.live
 
 JSON = {"Content-Type": "application/json"}
 
 
-def slowly() -> Iterator[bytes]:
-    """The body of a request that is sent in two seconds."""
+def slowly(go_on: threading.Event) -> Iterator[bytes]:
+    """The body of a request whose sender makes a pause."""
     body = json.dumps(trajectory()).encode()
     yield body[:10]
-    time.sleep(2)
+    go_on.wait()
     yield body[10:]
 
 
 def test_what_takes_longer_than_the_grace_time_is_refused(measured: Measured) -> None:
+    go_on = threading.Event()
     with Service(grace_seconds=0.5, embedded_cache=True) as service, service.client() as slow:
-        late = service.threads.submit(slow.post, "/v1/trajectories", content=slowly(), headers=JSON)
-        answer = service.post_later(long_trajectory(ENDLESS))
-        service.worker_at_work()
-        started = time.monotonic()
-        service.signal(signal.SIGTERM)
-        assert answer.result().status_code == 503
-        assert answer.result().json()["code"] == "shutting-down"
-        assert int(answer.result().headers["Retry-After"]) >= 1
-        assert late.result().status_code == 503
-        assert late.result().json()["code"] == "shutting-down"
-        assert service.process.wait(60) == 0
-        measured("seconds_to_exit", time.monotonic() - started)
-        assert time.monotonic() - started < 20
+        late = service.threads.submit(slow.post, "/v1/trajectories", content=slowly(go_on), headers=JSON)
+        with held(service, trajectory(seed=2)) as answer:
+            started = time.monotonic()
+            service.signal(signal.SIGTERM)
+            assert answer.result().status_code == 503
+            go_on.set()
+            assert answer.result().json()["code"] == "shutting-down"
+            assert int(answer.result().headers["Retry-After"]) >= 1
+            assert late.result().status_code == 503
+            assert late.result().json()["code"] == "shutting-down"
+            assert service.process.wait(PATIENCE_SECONDS) == 0
+            measured("seconds_to_exit", time.monotonic() - started)
         service.assert_nothing_left()
         assert "Traceback" not in service.log()
 
@@ -44,18 +46,17 @@ def test_killed_with_a_computation_and_an_embedded_cache(measured: Measured) -> 
     with Service(embedded_cache=True, workers=2) as service:
         assert len(service.workers()) == 2
         assert service.valkey().is_running()
-        answer = service.post_later(long_trajectory(ENDLESS))
-        service.worker_at_work()
-        children = service.process.children()
-        started = time.monotonic()
-        service.kill()
-        eventually(lambda: all(has_ended(child) for child in children), 10)
-        measured("seconds_to_the_end_of_all_children", time.monotonic() - started)
+        with held(service, trajectory()) as answer:
+            children = service.process.children()
+            started = time.monotonic()
+            service.kill()
+            eventually(lambda: all(has_ended(child) for child in children))
+            measured("seconds_to_the_end_of_all_children", time.monotonic() - started)
         assert answer.exception() is not None
 
 
 def test_a_cache_that_dies_and_a_computation_that_ends_in_the_grace_time(measured: Measured) -> None:
-    with Service(embedded_cache=True, memory_cache_bytes=0, stop_with_stdin=False, grace_seconds=30) as service:
+    with Service(embedded_cache=True, memory_cache_bytes=0, stop_with_stdin=False, grace_seconds=600) as service:
         assert service.readiness() == {"ready": True, "workers": "ok", "cache": "ok"}
         first, second = service.post(trajectory()), service.post(trajectory())
         assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
@@ -64,12 +65,12 @@ def test_a_cache_that_dies_and_a_computation_that_ends_in_the_grace_time(measure
         assert (third.headers["X-Cache"], third.content) == ("miss", first.content)
         assert service.readiness() == {"ready": True, "workers": "ok", "cache": "degraded"}
 
-        answer = service.post_later(long_trajectory())
-        service.worker_at_work()
-        started = time.monotonic()
-        service.signal(signal.SIGTERM)
+        with held(service, trajectory(seed=2)) as answer:
+            started = time.monotonic()
+            service.signal(signal.SIGTERM)
+            eventually(lambda: "Shutting down" in service.log())
         assert answer.result().status_code == 200
-        assert service.process.wait(60) == 0
+        assert service.process.wait(PATIENCE_SECONDS) == 0
         measured("seconds_to_exit", time.monotonic() - started)
         service.assert_nothing_left()
         assert "Traceback" not in service.log()
@@ -80,6 +81,6 @@ def test_interrupted_while_it_starts() -> None:
         eventually(lambda: "Waiting for application startup" in service.log())
         eventually(service.process.children)
         service.signal(signal.SIGINT)
-        assert service.process.wait(60) == 0
+        assert service.process.wait(PATIENCE_SECONDS) == 0
         service.assert_nothing_left()
         assert "Traceback" not in service.log()

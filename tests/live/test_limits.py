@@ -4,13 +4,13 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
+from support.holding import held
 from support.jobs import slow_sweep, sweep
-from support.keys import KeysFile, bearer
-from support.processes import Service, eventually, long_trajectory, trajectory
+from support.keys import KeysFile, bearer, early_in_a_window
+from support.processes import PATIENCE_SECONDS, Service, eventually, long_trajectory, trajectory
 from support.service import problem
 
 pytestmark = pytest.mark.live
@@ -27,7 +27,7 @@ def connect(service: Service, **options: int) -> socket.socket:
     connection = socket.socket()
     for name, value in options.items():
         connection.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
-    connection.settimeout(30)
+    connection.settimeout(PATIENCE_SECONDS)
     connection.connect((found.hostname, found.port))
     return connection
 
@@ -52,6 +52,7 @@ def test_a_key_may_ask_so_often_and_start_so_many_jobs(tmp_path):
             assert int(refused.headers["retry-after"]) > 0
             for job in client.get("/v1/jobs").json()["jobs"]:
                 client.delete(f"/v1/jobs/{job['id']}")
+        early_in_a_window(60, room_seconds=20)
         with service.client(headers=bearer(ada)) as client:
             answers = [client.get("/v1/experiments") for _ in range(14)]
         assert [answer.status_code for answer in answers] == [200] * 12 + [429] * 2
@@ -63,18 +64,16 @@ def test_a_key_may_ask_so_often_and_start_so_many_jobs(tmp_path):
 def test_a_key_may_have_so_many_requests_served_at_once(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
+    probe = keys.add("prometheus", "metrics")
     with (
-        Service(api_keys_file=keys.path, key_requests_at_once=1) as service,
-        ThreadPoolExecutor(1) as pool,
-        service.client(headers=bearer(ada)) as slow,
+        Service(api_keys_file=keys.path, key_requests_at_once=1, probe_key=probe) as service,
         service.client() as client,
     ):
-        answer = pool.submit(slow.post, "/v1/trajectories", json=long_trajectory())
-        service.worker_at_work()
-        refused = client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada))
-        problem(refused, 429, "rate-limited")
-        assert refused.headers["retry-after"] == "1"
-        assert client.get("/v1/experiments", headers=bearer(bob)).status_code == 200
+        with held(service, trajectory(seed=2), headers=bearer(ada)) as answer:
+            refused = client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada))
+            problem(refused, 429, "rate-limited")
+            assert refused.headers["retry-after"] == "1"
+            assert client.get("/v1/experiments", headers=bearer(bob)).status_code == 200
         assert answer.result().status_code == 200
         assert client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada)).status_code == 200
 
@@ -84,6 +83,7 @@ def test_a_key_may_have_so_much_computed_in_an_hour(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     with Service(api_keys_file=keys.path, embedded_cache=True, key_flops_per_hour=1.2e10, log_format="json") as service:
+        early_in_a_window(3600, room_seconds=120)
         with service.client(headers=bearer(ada)) as client:
             document = long_trajectory(100)
             answers = [client.post("/v1/trajectories", json=document) for _ in range(9)]
@@ -109,10 +109,19 @@ def test_a_key_may_have_so_much_computed_in_an_hour(tmp_path):
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_a_head_that_does_not_end(service, said):
     with connect(service) as connection:
-        started = time.monotonic()
         connection.sendall(said)
         assert is_over(connection)
-        assert time.monotonic() - started < 20
+
+
+def drips_in_vain(connection: socket.socket) -> bool:
+    """Send another byte, and tell whether the connection is over."""
+    try:
+        connection.sendall(b"x")
+        return connection.recv(1000) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
 
 
 def test_a_head_that_drips(service):
@@ -122,17 +131,7 @@ def test_a_head_that_drips(service):
         assert b"200 OK" in connection.recv(65536)
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         connection.settimeout(0.2)
-        started = time.monotonic()
-        while time.monotonic() - started < 20:
-            try:
-                connection.sendall(b"x")
-                if connection.recv(1000) == b"":
-                    break
-            except TimeoutError:
-                continue
-            except OSError:
-                break
-        assert time.monotonic() - started < 20
+        eventually(lambda: drips_in_vain(connection))
 
 
 def test_a_body_that_does_not_end(service):
@@ -162,15 +161,18 @@ def test_a_client_who_does_not_read(service):
     assert service.get("/healthz").status_code == 200
 
 
-def test_a_reader_who_is_only_slow_gets_all(service):
+def test_a_reader_who_is_only_slow_gets_all():
+    """It is longer about it than a reader may stand still, and each pause is much shorter."""
     document = trajectory(60, 500, quantities=["output"])
-    expected = service.post(document).content
-    got = b""
-    with service.client() as client, client.stream("POST", "/v1/trajectories", json=document) as stream:
-        for i, chunk in enumerate(stream.iter_raw(2**20)):
-            got += chunk
-            if i % 8 == 0:
-                time.sleep(0.5)
+    with Service(tcp=True, stalled_seconds=4) as service, service.client() as client:
+        expected = service.post(document).content
+        got = b""
+        with client.stream("POST", "/v1/trajectories", json=document) as stream:
+            for i, chunk in enumerate(stream.iter_raw(2**20)):
+                got += chunk
+                if i % 4 == 0:
+                    time.sleep(0.5)
+    assert len(expected) > 4 / 0.5 * 4 * 2**20
     assert got == expected
 
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from support.holding import held
 from support.jobs import finished, submit, sweep
 from support.keys import KeysFile, bearer
-from support.processes import RedisServer, Service, eventually, long_trajectory, trajectory
+from support.processes import RedisServer, Service, eventually, trajectory
 from support.service import problem
 
 pytestmark = pytest.mark.live
@@ -75,10 +76,10 @@ def test_a_request_is_counted_and_logged(service):
 def test_a_worker_that_dies_is_counted(service):
     with service.client() as client:
         before = scrape(client)
-        answer = service.post_later(long_trajectory(3000, seed=12))
-        worker = service.worker_at_work()
-        eventually(lambda: count(client, "lindyn_computations", "running") == 1)
-        worker.kill()
+        (worker,) = service.workers()
+        with held(service, trajectory(seed=12)) as answer:
+            eventually(lambda: count(client, "lindyn_computations", "running") == 1)
+            worker.kill()
         assert answer.result().status_code == 200
         for name in ("lindyn_worker_crashes_total", "lindyn_workers_ended_total"):
             eventually(lambda name=name: count(client, name) == before[(name,)] + 1)
@@ -126,7 +127,7 @@ def test_several_processes_are_counted_as_one_and_go_on_counting_when_one_dies()
         victim = next(child for child in service.process.children() if "lindyn_service" in " ".join(child.cmdline()))
         victim.kill()
         eventually(lambda: "starting another" in service.log())
-        eventually(lambda: service.log().count("Application startup complete") == 3, 60)
+        eventually(lambda: service.log().count("Application startup complete") == 3)
         for _ in range(20):
             ask()
         assert asked() == 40

@@ -9,9 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
-from support.keys import KeysFile, bearer
-from support.processes import ENDLESS, Service, eventually, long_trajectory, trajectory
+from support.holding import held, post_and_wait_until_read
+from support.keys import KeysFile, bearer, early_in_a_window
+from support.processes import Service, eventually, trajectory
 from support.service import NPZ, TRAJECTORIES, as_npz, problem
+
+from lindyn_service.engine.backlog import UNREAD_SECONDS
 
 pytestmark = pytest.mark.live
 
@@ -153,6 +156,7 @@ def test_keys_and_limits_come_first(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     good, other = keys.add("first"), keys.add("second", "metrics")
     with Service(api_keys_file=keys.path, key_requests_per_minute=5) as service, service.client() as http:
+        early_in_a_window(60, room_seconds=20)
         for _ in range(2):
             assert send(http, body(), **bearer(good)).status_code == 200
         problem(send(http, body()), 401, "unauthorized")
@@ -175,7 +179,6 @@ def test_foreign_pages_are_refused():
 
 def test_too_many_are_turned_away_unread_but_not_those_who_are_known_or_waited_for():
     """A queue that stays full refuses new bodies whatever they say, unless what they ask is answered or under way."""
-    slow = json.dumps(long_trajectory(ENDLESS)).encode()
 
     def turned_away(http) -> bool:
         send(http, body(seed=next(seeds)))
@@ -186,16 +189,15 @@ def test_too_many_are_turned_away_unread_but_not_those_who_are_known_or_waited_f
         return True
 
     seeds = itertools.count(1000)
-    with Service(queue=0, queue_seconds=0.3) as service, service.client() as http, ThreadPoolExecutor(2) as threads:
+    slow = trajectory(seed=2)
+    with Service(queue=0, queue_seconds=0.3) as service, service.client() as http:
         send(http, body())
-        first = threads.submit(send, http, slow)
-        service.worker_at_work()
-        eventually(lambda: turned_away(http))
-        second = threads.submit(send, http, slow)
-        assert send(http, body()).headers["x-cache"] == "hit"
-        time.sleep(0.5)
-        assert not second.done()
-        problem(send(http, b"{"), 400, "malformed-body")  # where few ask, all are read
-        service.stop()
-        for answer in (first, second):
-            problem(answer.result(), 503, "shutting-down")
+        with held(service, slow) as first:
+            eventually(lambda: turned_away(http))
+            (second,) = post_and_wait_until_read([service], slow, 1)
+            assert send(http, body()).headers["x-cache"] == "hit"
+            time.sleep(2 * UNREAD_SECONDS)
+            problem(send(http, b"{"), 400, "malformed-body")  # where few ask, all are read
+            service.stop()
+            for answer in (first.result(), second.answer()):
+                problem(answer, 503, "shutting-down")

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 import httpx
 import numpy as np
 import pytest
+from support.holding import Posted, held, post_and_wait_until_read, suspended
 from support.processes import (
     ENDLESS,
     Measured,
@@ -48,14 +49,14 @@ def assert_right(answer: httpx.Response, document: dict) -> None:
 
 
 def test_a_killed_worker_costs_a_retry(service: Service, measured: Measured) -> None:
-    document = long_trajectory()
-    answers = [service.post_later(document)]
-    killed = service.worker_at_work()
-    answers.append(service.post_later(document))
-    started = time.monotonic()
-    killed.kill()
-    for answer in answers:
-        assert_right(answer.result(), document)
+    document = trajectory(30, 100)
+    (killed,) = service.workers()
+    with held(service, document) as first:
+        (joined,) = post_and_wait_until_read([service], document, 1)
+        started = time.monotonic()
+        killed.kill()
+    for answer in (first.result(), joined.answer()):
+        assert_right(answer, document)
     measured("seconds_to_answer", time.monotonic() - started)
     for seed in range(2, 7):
         assert_right(service.post(trajectory(seed=seed)), trajectory(seed=seed))
@@ -66,9 +67,9 @@ def test_a_killed_worker_costs_a_retry(service: Service, measured: Measured) -> 
 
 
 def test_a_client_who_leaves_stops_the_computation(service: Service, measured: Measured) -> None:
-    answer = service.post_later(long_trajectory(ENDLESS, seed=3), timeout=1.0)
+    leaving = Posted(service, long_trajectory(ENDLESS, seed=3))
     worker = service.worker_at_work()
-    assert isinstance(answer.exception(), httpx.ReadTimeout)
+    leaving.leave()
     left = time.monotonic()
     eventually(lambda: has_ended(worker))
     measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
@@ -77,33 +78,31 @@ def test_a_client_who_leaves_stops_the_computation(service: Service, measured: M
 
 
 def test_a_client_who_leaves_takes_nothing_from_others(service: Service) -> None:
-    document = long_trajectory(seed=4)
-    leaving = service.post_later(document, timeout=2.0)
-    worker = service.worker_at_work()
-    worker.suspend()
-    staying = service.post_later(document)
-    assert isinstance(leaving.exception(), httpx.ReadTimeout)
-    worker.resume()
-    assert staying.result().status_code == 200
-    assert staying.result().headers["X-Cache"] == "coalesced"
-    assert service.workers() == [worker]
+    """Not even who asked first."""
+    document = trajectory(seed=104)
+    before = service.log().count("status=499")
+    workers = service.workers()
+    with suspended(workers):
+        leaving, staying = post_and_wait_until_read([service], document, 2)
+        leaving.leave()
+        eventually(lambda: service.log().count("status=499") > before)
+    answer = staying.answer()
+    assert (answer.status_code, answer.headers["X-Cache"]) == (200, "coalesced")
+    assert service.workers() == workers
 
 
 def test_a_full_queue_refuses(service: Service) -> None:
     known = service.post(trajectory())
-    document = long_trajectory(seed=5)
-    running = service.post_later(document)
-    worker = service.worker_at_work()
-    worker.suspend()
-    refused = service.post(trajectory(seed=7))
-    assert (refused.status_code, refused.json()["code"]) == (503, "busy")
-    assert int(refused.headers["Retry-After"]) >= 1
-    assert service.readiness()["ready"]  # busy is not broken
-    assert service.post(trajectory()).content == known.content  # a hit needs no worker
-    joined = service.post_later(document)
-    worker.resume()
+    document = trajectory(30, 100, seed=5)
+    with held(service, document) as running:
+        refused = service.post(trajectory(seed=7))
+        assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert service.readiness()["ready"]  # busy is not broken
+        assert service.post(trajectory()).content == known.content  # a hit needs no worker
+        (joined,) = post_and_wait_until_read([service], document, 1)
     assert_right(running.result(), document)
-    assert joined.result().content == running.result().content
+    assert joined.answer().content == running.result().content
     assert service.post(trajectory(seed=7)).status_code == 200
 
 
@@ -113,27 +112,25 @@ def test_a_deadline_counts_the_wait_for_another_process(stack: ExitStack) -> Non
     busy = stack.enter_context(Service(redis_url=redis.url, wait=False))
     waiting = stack.enter_context(Service(redis_url=redis.url, deadline_seconds=1))
     busy.wait_until_ready()
-    document = long_trajectory(ENDLESS)
-    busy.post_later(document)
-    busy.worker_at_work()
-    before = waiting.workers()
-    late = waiting.post(document)
-    assert (late.status_code, late.json()["code"]) == (504, "deadline")
-    assert int(late.headers["Retry-After"]) >= 1
-    assert waiting.workers() == before
-    busy.kill()
+    document = trajectory()
+    with held(busy, document):
+        before = waiting.workers()
+        late = waiting.post(document)
+        assert (late.status_code, late.json()["code"]) == (504, "deadline")
+        assert int(late.headers["Retry-After"]) >= 1
+        assert waiting.workers() == before
+        busy.kill()
 
 
 def test_a_deadline_ends_the_computation(stack: ExitStack, measured: Measured) -> None:
     service = stack.enter_context(Service(workers=1, deadline_seconds=0.5))
     assert service.readiness() == {"ready": True, "workers": "ok", "cache": "memory-only"}
     (worker,) = service.workers()
-    started = time.monotonic()
-    late = service.post(long_trajectory(ENDLESS))
-    measured("seconds", time.monotonic() - started)
-    assert time.monotonic() - started < 10
-    assert (late.status_code, late.json()["code"]) == (504, "deadline")
-    assert late.headers["Content-Type"] == "application/problem+json"
-    assert has_ended(worker)
-    eventually(lambda: service.readiness()["ready"])
-    assert service.post(trajectory()).status_code == 200
+    with suspended([worker]):
+        started = time.monotonic()
+        late = service.post(trajectory())
+        measured("seconds", time.monotonic() - started)
+        assert (late.status_code, late.json()["code"]) == (504, "deadline")
+        assert late.headers["Content-Type"] == "application/problem+json"
+        assert has_ended(worker)
+    eventually(lambda: service.post(trajectory()).status_code == 200)

@@ -4,9 +4,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Self
 
 import psutil
+from distributed import Client
 
 from support.processes import clean_environment, eventually
 
@@ -42,9 +45,16 @@ class DaskCluster:
         options = ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", self._folder.name]
         self._workers.append(self._start("worker", self.address, *options))
 
-    def used_workers(self) -> int:
-        """How many have worked for longer than they need to start."""
-        return sum(worker.cpu_times().user > 4 for worker in self._workers)
+    @property
+    def workers(self) -> list[psutil.Popen]:
+        return list(self._workers)
+
+    @contextmanager
+    def watched(self) -> Iterator[Callable[[], set[str]]]:
+        """Yield what tells which workers have executed anything since then, as the scheduler knows it."""
+        with Client(self.address, set_as_default=False) as client:
+            client.get_task_stream()  # from here on the scheduler takes notes
+            yield lambda: {task["worker"] for task in client.get_task_stream()}
 
     def kill(self) -> None:
         """End all of it, without notice."""

@@ -7,6 +7,7 @@ import httpx
 import numpy as np
 
 FINAL = ("done", "failed", "cancelled")
+JOB_SECONDS = 1800.0  # nothing but an end for a test that fails: the workers of jobs yield to whatever else runs
 
 
 def sweep(lams=(-1.0, 0.0, 2.0), seeds=4, n=3, num=5, collect=("final_loss",), **changes: Any) -> dict[str, Any]:
@@ -20,8 +21,8 @@ def sweep(lams=(-1.0, 0.0, 2.0), seeds=4, n=3, num=5, collect=("final_loss",), *
     return {"base": base, "axes": axes, "collect": list(collect), **changes}
 
 
-def slow_sweep(seeds=200) -> dict[str, Any]:
-    """Some tens of seconds of work in points of some tens of milliseconds."""
+def slow_sweep(seeds=2000) -> dict[str, Any]:
+    """Points of some tens of milliseconds; by default more of them than anybody waits for."""
     return sweep(lams=(0.5, 1.0), seeds=seeds, n=60, num=200, collect=("loss",))
 
 
@@ -40,7 +41,7 @@ def state(client: httpx.Client, job: str) -> dict[str, Any]:
     return response.json()
 
 
-def until(client: httpx.Client, job: str, condition, seconds: float = 120.0) -> dict[str, Any]:
+def until(client: httpx.Client, job: str, condition, seconds: float = JOB_SECONDS) -> dict[str, Any]:
     """Wait for a state of a job."""
     deadline = time.monotonic() + seconds
     while not condition(found := state(client, job)):
@@ -50,7 +51,7 @@ def until(client: httpx.Client, job: str, condition, seconds: float = 120.0) -> 
     return found
 
 
-def finished(client: httpx.Client, job: str, seconds: float = 120.0) -> dict[str, Any]:
+def finished(client: httpx.Client, job: str, seconds: float = JOB_SECONDS) -> dict[str, Any]:
     """Wait for the end of a job."""
     deadline = time.monotonic() + seconds
     while (found := state(client, job))["state"] not in FINAL:

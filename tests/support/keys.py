@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,3 +44,10 @@ class KeysFile:
         fresh = self.path.with_suffix(".new")
         fresh.write_text("# keys\n\n" + "".join(self.lines.values()))
         fresh.replace(self.path)
+
+
+def early_in_a_window(seconds: int, room_seconds: float) -> None:
+    """Have so much time before the next minute, or hour, of the clock: what a key did is counted by these."""
+    left = seconds - time.time() % seconds
+    if left < room_seconds:
+        time.sleep(left)

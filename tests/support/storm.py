@@ -16,14 +16,14 @@ import psutil
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.translate.trajectory import trajectory
-from support.jobs import FINAL
+from support.jobs import FINAL, JOB_SECONDS
 from support.mix import Asked
 from support.processes import Service, eventually
 
 CLIENTS = 16
 TRIES = 200
-JOB_SECONDS = 480.0  # its workers yield to whatever else runs
 HONEST = (503, 504)
+WORKING = ("running", "waiting")
 
 
 @dataclass
@@ -160,13 +160,7 @@ def footprint(service: Service, workers: int) -> Footprint:
     """Measure when all workers are there and nothing is under way."""
     eventually(lambda: len(service.workers()) == workers)
     eventually(lambda: service.readiness()["cache"] == "ok")
-
-    def quiet() -> bool:
-        before = sum(process.cpu_times().user for process in _all(service))
-        time.sleep(1.0)
-        return sum(process.cpu_times().user for process in _all(service)) < before + 0.1
-
-    eventually(quiet)
+    eventually(lambda: not any(service.metric(f'lindyn_computations{{state="{state}"}}') for state in WORKING))
     found = [(process.memory_info().rss, process.num_fds()) for process in _all(service)]
     return Footprint(len(found), sum(rss for rss, _ in found), sum(fds for _, fds in found))
 

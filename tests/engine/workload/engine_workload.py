@@ -45,8 +45,17 @@ def die_at_first(directory: str) -> None:
     announce(directory)
 
 
-def nap(seconds: float) -> int:
-    time.sleep(seconds)
+def meet(directory: str, count: int) -> int:
+    """Return when so many processes are here."""
+    announce(directory)
+    while sum(1 for _ in Path(directory).iterdir()) < count:
+        time.sleep(0.001)
+    return os.getpid()
+
+
+def wait_for(path: str) -> int:
+    while not Path(path).exists():
+        time.sleep(0.001)
     return os.getpid()
 
 
