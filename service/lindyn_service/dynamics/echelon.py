@@ -155,4 +155,4 @@ def _combination(
 
 
 def _column_norms(lower: Float[np.ndarray, "row pivot"]) -> Float[np.ndarray, " pivot"]:
-    return np.sqrt(np.vecdot(lower, lower, axis=0))
+    return np.sqrt(np.einsum("rp,rp->p", lower, lower))

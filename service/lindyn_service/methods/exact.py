@@ -20,7 +20,7 @@ from lindyn_service.methods.collect import Collector
 from lindyn_service.methods.observe import factors_frame, observe
 from lindyn_service.methods.report import of_samples
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
 
 _SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exact in float64
