@@ -24,6 +24,7 @@ class Problem:
         times: ascending, non-negative.
         quantities: names of what is asked.
         lam: balance that the weights were drawn with; None for weights of unknown origin.
+        estimate: whether the errors of the answer are estimated, which takes some more evaluations.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -32,6 +33,7 @@ class Problem:
     times: np.ndarray
     quantities: tuple[str, ...]
     lam: float | None = None
+    estimate: bool = True
 
 
 @dataclass(frozen=True)

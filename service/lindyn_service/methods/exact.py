@@ -1,7 +1,7 @@
 """The closed form: two layers, white inputs up to a factor, balanced weights."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.errors import NotApplicableError, NotBalancedError
 from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
 from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.estimate import RUNS, bounds, disturbed, some_times
 from lindyn_service.methods.observe import factors_frame, observe
-from lindyn_service.methods.report import of_samples
+from lindyn_service.methods.report import of_errors, of_samples
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
@@ -111,12 +112,14 @@ class ExactRun:
         reached = reach(solution)
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected = self._observed(solution)
+        errors = self._errors(collected.quantities()) if self.problem.estimate else {}
         if "weights" in self.problem.quantities:
             found = true_weights(solution, self.w1, self.w2, self.problem.times / self.time_constant)
             w1 = found.w1 if self.white.basis is None else found.w1 @ self.white.basis.T
             collected.store(slice(None), "weights", [w1, found.w2])
             reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
             diagnostics["rotation"] = {"error_estimate": found.deviation, "evaluations": found.evaluations}
+        diagnostics["errors"] = errors
         return Outcome(
             method="exact",
             reason=reason,
@@ -124,8 +127,25 @@ class ExactRun:
             times=self.problem.times,
             quantities=collected.quantities(),
             diagnostics=diagnostics,
-            warnings=(*conditioning(solution, reached, self.white.variance), *of_samples(self.problem)),
+            warnings=(
+                *saddles(solution, reached, self.white.variance),
+                *of_errors(errors),
+                *of_samples(self.problem),
+            ),
         )
+
+    def _errors(self, quantities: Mapping[str, Any]) -> dict[str, float]:
+        """Bounds of the relative errors, from the same problem with other rounding errors and residuals."""
+        times = some_times(len(self.problem.times))
+        names = tuple(name for name in self.problem.quantities if name != "weights")
+        residual = max(self.measured.relative_residual, self.white.residual)
+        others: list[Mapping[str, Any]] = []
+        for run in range(RUNS):
+            w1, w2, sigma_yx = disturbed((self.w1, self.w2, self.white.sigma_yx), residual, run)
+            problem = replace(self.problem, times=self.problem.times[times], quantities=names)
+            other = replace(self, problem=problem, w1=w1, w2=w2, white=replace(self.white, sigma_yx=sigma_yx))
+            others.append(other._observed(other.solution()).quantities())
+        return bounds(quantities, others, times)
 
     def _reason(self) -> str:
         inputs = (
@@ -169,14 +189,19 @@ class ExactRun:
         }
 
 
-def conditioning(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[Warned]:
-    """What the overlap of the initial weights with the modes says about an answer; `variance` is that of the inputs."""
+def saddles(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[Warned]:
+    """Which modes the initial weights never learn; `variance` is that of the inputs."""
     for i in reached.missed:
         yield Warned(
             "saddle",
             f"mode {i + 1} (s = {solution.modes.s[i] * variance:.3g}) has no overlap with the initial weights and is "
             "never learned",
         )
+
+
+def conditioning(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[Warned]:
+    """What the overlap of the initial weights with the modes says about answers whose errors are not estimated."""
+    yield from saddles(solution, reached, variance)
     if reached.smallest_overlap is not None and reached.smallest_overlap < _DOUBTFUL_OVERLAP:
         yield Warned(
             "ill-conditioned",

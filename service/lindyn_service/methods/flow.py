@@ -15,6 +15,7 @@ from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
 from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.estimate import bounds
 from lindyn_service.methods.report import balances, of_samples, of_task
 
 DEFAULT_RTOL = 1e-13
@@ -74,37 +75,50 @@ class FlowRun:
     def run(self) -> Outcome:
         """Integrate and read off what is asked."""
         problem = self.problem
-        times = problem.times / problem.time_constant
-        fine, rough = self._flow(1.0), self._flow(_CHECK)
-        start = layers_frame(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
-        collected, error, drift = Collector(problem.quantities, len(times)), 0.0, 0.0
-        try:
-            for (part, layers), (_, check) in zip(fine.batches(times), rough.batches(times), strict=True):
-                error = max(error, _SAFETY * distance(layers, check))
-                drift = max(drift, balance_drift(layers, problem.weights))
-                collected.observe(part, layers_frame(self.objective, layers, problem.time_constant, start))
-                collected.store(part, "weights", layers)
-        except FlowError as failure:
-            raise self._stopped(failure) from None
+        found = self._integrated()
+        quantities = found.fine.quantities()
+        errors: dict[str, float] = {}
+        if problem.estimate:
+            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)))
         return Outcome(
             method="flow",
             reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "
-            f"{self.atol:.1g}; error at most about {error:.1g} (relative), by thirty times looser integration",
+            f"{self.atol:.1g}; error at most about {found.error:.1g} (relative), by thirty times looser integration",
             lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
             times=problem.times,
-            quantities=collected.quantities(),
+            quantities=quantities,
             diagnostics={
                 "rtol": self.rtol,
                 "atol": self.atol,
                 "tolerance": _MARGIN * self.rtol,
-                "error_estimate": error,
-                "balance_drift": drift,
-                "evaluations": fine.evaluations + rough.evaluations,
+                "error_estimate": found.error,
+                "balance_drift": found.drift,
+                "evaluations": found.evaluations,
+                "errors": errors,
                 **balances(problem.weights),
                 **of_task(self.objective),
             },
-            warnings=tuple(self._warnings(error)),
+            warnings=tuple(self._warnings(found.error)),
         )
+
+    def _integrated(self) -> "_Integrated":
+        """Integrate twice, and read the quantities off both where errors are estimated."""
+        problem, n_times = self.problem, len(self.problem.times)
+        times = problem.times / problem.time_constant
+        flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
+        collected = [Collector(problem.quantities, n_times) for _ in flows]
+        start = layers_frame(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
+        try:
+            for both in zip(*(flow.batches(times) for flow in flows), strict=True):
+                (part, layers), (_, check) = both
+                error = max(error, _SAFETY * distance(layers, check))
+                drift = max(drift, balance_drift(layers, problem.weights))
+                for kept, (_, found) in list(zip(collected, both, strict=True))[: 2 if problem.estimate else 1]:
+                    kept.observe(part, layers_frame(self.objective, found, problem.time_constant, start))
+                    kept.store(part, "weights", found)
+        except FlowError as failure:
+            raise self._stopped(failure) from None
+        return _Integrated(collected[0], collected[1], error, drift, sum(flow.evaluations for flow in flows))
 
     def reaching(self, tolerance: float) -> Reached:
         """When the excess loss has fallen to the tolerance, if it does by the last time: a root between two steps."""
@@ -167,3 +181,14 @@ class FlowRun:
                 f"{_MARGIN * self.rtol:g}: small differences of the weights grow in this run, as near a saddle",
             )
         yield from of_samples(self.problem)
+
+
+@dataclass(frozen=True)
+class _Integrated:
+    """Quantities of both integrations, and what was measured on the way."""
+
+    fine: Collector
+    rough: Collector
+    error: float
+    drift: float
+    evaluations: int

@@ -1,6 +1,6 @@
 """What several methods say about a problem beside its quantities."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +11,7 @@ from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.objective import Objective
 from lindyn_service.methods.base import Problem, Warned
 
+_REMARKABLE = 1e-12  # relative error of which a warning tells
 _OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
 
 
@@ -38,6 +39,17 @@ def of_loss(problem: Problem) -> Iterator[Warned]:
         yield Warned(
             "irreducible-loss-unknown",
             "the targets' scale is not given, so the loss is the excess loss; give task.sigma_yy_trace or data",
+        )
+
+
+def of_errors(errors: Mapping[str, float]) -> Iterator[Warned]:
+    """Which quantities are known to fewer digits than computations usually leave, by the bounds of their errors."""
+    worst = {name: error for name, error in errors.items() if error > _REMARKABLE}
+    if worst:
+        told = ", ".join(f"{name} {error:.1g}" for name, error in worst.items())
+        yield Warned(
+            "ill-conditioned",
+            f"rounding errors of the weights and the task grow in this run: relative errors are at most about {told}",
         )
 
 

@@ -75,7 +75,7 @@ def _read(found: Summary, candidates: Sequence[Method], problem: Problem, names:
     needed = {_AT_LAST_TIME.get(name, (name, None))[0] for name in names}
     only_last = all(name in _AT_LAST_TIME for name in names)
     times = problem.times[-1:] if only_last else problem.times
-    outcome = answer(candidates, replace(problem, times=times, quantities=tuple(sorted(needed))))
+    outcome = answer(candidates, replace(problem, times=times, quantities=tuple(sorted(needed)), estimate=False))
     for name in names:
         quantity, part = _AT_LAST_TIME.get(name, (name, None))
         values: Any = outcome.quantities[quantity]
@@ -124,7 +124,7 @@ def _least_loss(problem: Problem) -> float:
 
 
 def _losses(candidates: Sequence[Method], problem: Problem) -> Outcome:
-    return answer(candidates, replace(problem, quantities=("loss",)))
+    return answer(candidates, replace(problem, quantities=("loss",), estimate=False))
 
 
 def _flat(
