@@ -11,8 +11,6 @@ import xarray as xr
 from support.processes import Service
 
 import lindyn
-from lindyn.reading import unpack
-from lindyn.wire import npz
 from lindyn.wire.trajectory import QUANTITIES
 
 pytestmark = pytest.mark.live
@@ -46,19 +44,6 @@ def sweep(client) -> lindyn.SweepResult:
     }
     axes = {"network.dims": [[3, 3, 3], [3, 4, 3]], "network.seed": [1, 2, 3]}
     return client.sweep(base=base, axes=axes, collect=["final_loss", "loss", "output"]).result()
-
-
-@pytest.fixture(scope="module")
-def trained(client) -> lindyn.SweepResult:
-    """Steps of several lengths: the times of the answers are not those that were asked for, nor the same."""
-    base = {
-        "network": lindyn.balanced([2, 2, 2], lam=0.5),
-        "task": np.diag([3.0, 2.0]),
-        "times": [0.0, 0.25, 0.5],
-        "method": {"kind": "descent", "learning_rate": 0.1},
-    }
-    axes = {"method.learning_rate": [0.1, 0.05, 0.02], "network.seed": [1, 2]}
-    return client.sweep(base=base, axes=axes, collect=["loss"]).result()
 
 
 def test_a_trajectory_in_xarray(trajectory):
@@ -138,51 +123,6 @@ def test_a_sweep_in_a_file(sweep, tmp_path, suffix):
     np.testing.assert_array_equal(found.coordinates["network.seed"], [1, 2, 3])
     for name in sweep.data:
         np.testing.assert_array_equal(found[name], sweep[name])
-
-
-TRUE_TIMES = [[0.0, 0.2, 0.5], [0.0, 0.25, 0.5], [0.0, 0.24, 0.5]]  # halves are rounded to even steps
-
-
-def test_a_sweep_says_its_true_times(trained, sweep):
-    assert trained.dims["times"] == ("method.learning_rate", "time")
-    np.testing.assert_allclose(trained.times, TRUE_TIMES, rtol=1e-14)
-    assert "time" not in trained.coordinates
-    assert "times" not in sweep.data
-    np.testing.assert_array_equal(sweep.coordinates["time"], np.linspace(0, 2, 5))
-    found = trained.to_xarray()
-    assert found.times.dims == ("method.learning_rate", "time")
-    assert found.times.attrs["units"] == "unit of time_constant"
-    table = trained.to_dataframe()
-    assert len(table) == 3 * 2 * 3
-    np.testing.assert_allclose(table["times"], np.repeat(TRUE_TIMES, 2, axis=0).ravel(), rtol=1e-14)
-    np.testing.assert_array_equal(table["loss"], trained.loss.ravel())
-
-
-def test_a_sweep_says_what_its_points_are_warned_of(trained, sweep):
-    codes = {warned["code"] for warned in trained.warnings}
-    assert codes == {"rounded-times", "irreducible-loss-unknown"}
-    rounded = [place for warned in trained.warnings if warned["code"] == "rounded-times" for place in warned["indices"]]
-    assert sorted(rounded) == [[0, 0], [0, 1], [2, 0], [2, 1]]
-    assert "warning rounded-times at 4 points" in repr(trained)
-    assert "⚠ irreducible-loss-unknown at 6 points" in trained._repr_html_()
-    assert "rounded-times at 4 points" in trained.to_xarray().attrs["warnings"]
-    assert "warning irreducible-loss-unknown at 3 points" in repr(sweep)
-
-
-@pytest.mark.parametrize("suffix", [".npz", ".nc"])
-def test_times_and_warnings_in_a_file(trained, tmp_path, suffix):
-    found = lindyn.load(trained.save(tmp_path / f"sweep{suffix}"))
-    assert isinstance(found, lindyn.SweepResult)
-    assert (found.dims, found.warnings, found.metadata) == (trained.dims, trained.warnings, trained.metadata)
-    np.testing.assert_array_equal(found.times, trained.times)
-
-
-def test_a_file_of_a_version_that_had_no_warnings(sweep, tmp_path):
-    metadata, arrays = unpack(sweep.save(tmp_path / "sweep.npz").read_bytes())
-    del metadata["warnings"]
-    path = tmp_path / "old.npz"
-    path.write_bytes(npz.pack(metadata, arrays))
-    assert lindyn.load(path).warnings == []
 
 
 def test_others_read_the_files(trajectory, tmp_path):

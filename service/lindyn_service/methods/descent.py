@@ -131,11 +131,9 @@ class DescentRun:
             part = slice(first, min(first + _BATCH, len(problem.times)))
             batch = tuple(w[part] for w in layers)
             frame = layers_frame(found, batch, problem.time_constant, start)
-            own: dict[str, np.ndarray] = {}
             if errors is not None:
                 frame = replace(frame, error=found.u.T @ errors[part] @ found.v)
-            elif self.samples is not None:
-                own = self._nonlinear(self.samples, batch)
+            own = {} if self.samples is None else self._nonlinear(self.samples, batch)
             collected.observe(part, frame, skip=own)
             for name, values in own.items():
                 collected.store(part, name, values)
