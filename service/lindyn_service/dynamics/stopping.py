@@ -28,7 +28,7 @@ _VALUES = chebvander(_PLACES, _DEGREE) @ np.linalg.inv(chebvander(nodes(_DEGREE)
 _MOST_ROOTS = 16
 _SMALLEST = float(np.finfo(np.float64).tiny)
 _ROUNDING = 64 * float(np.finfo(np.float64).eps)  # of a loss, relative to its terms
-_LEVEL = _ROUNDING  # within which losses are equal and rates are zero
+_LEVEL = 0.0  # within which losses are equal and rates are zero
 
 
 @dataclass(frozen=True)
