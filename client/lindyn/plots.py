@@ -13,6 +13,7 @@ from lindyn.optional import library
 from lindyn.results import Trajectory
 from lindyn.sweeps import SweepResult
 from lindyn.wire.array import FloatArray
+from lindyn.wire.words import not_part_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -184,7 +185,7 @@ class SweepPlots:
 
     def _dims(self, name: str) -> tuple[str, ...]:
         if name not in self._result.dims:
-            raise ValueError(f"{name!r} is not part of this result, which has: {', '.join(self._result.dims)}")
+            raise ValueError(not_part_of("result", name, self._result.dims))
         return self._result.dims[name]
 
     def _length(self, name: str, dim: str) -> int:
