@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import numpy as np
 import pytest
-from support.keys import KeysFile, bearer
-from support.processes import Service, eventually, long_trajectory
+from support.holding import held
+from support.keys import KeysFile, bearer, early_in_a_window
+from support.processes import Service, eventually, trajectory
 
 import lindyn
 
 pytestmark = pytest.mark.live
 
 REQUEST = {"network": lindyn.balanced([2, 2, 2], lam=0.5, seed=1), "task": np.diag([3.0, 1.0]), "times": [0.0, 1.0]}
-PER_MINUTE = 60
+PER_MINUTE = 20
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +27,9 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> KeysFile:
 @pytest.fixture(scope="module")
 def service(keys: KeysFile) -> Iterator[Service]:
     keys.add("first")
-    limits = {"key_requests_at_once": 1, "key_requests_per_minute": PER_MINUTE, "body_seconds": 0.5}
-    with Service(tcp=True, api_keys_file=keys.path, **limits) as service:
+    limits = {"key_requests_at_once": 1, "key_requests_per_minute": PER_MINUTE}
+    probe = keys.add("probe", "metrics")
+    with Service(tcp=True, api_keys_file=keys.path, probe_key=probe, **limits) as service:
         yield service
 
 
@@ -66,14 +69,14 @@ def test_a_key_for_something_else(service, key):
 
 def test_too_much_at_once_is_waited_for(service, key):
     """Retry-After says a second, again and again, until the other request is answered."""
-    other = service.post_later(long_trajectory(1000), headers=bearer(key))
-    service.worker_at_work()
-    with lindyn.Client(service.url, api_key=key, patience_seconds=60) as client:
-        started = time.monotonic()
-        assert client.trajectory(**REQUEST).loss.shape == (2,)
+    with lindyn.Client(service.url, api_key=key, patience_seconds=600) as client, ThreadPoolExecutor(1) as thread:
+        with held(service, trajectory(), headers=bearer(key)) as other:
+            started = time.monotonic()
+            asking = thread.submit(client.trajectory, **REQUEST)
+            eventually(lambda: " status=429 " in service.log())
+        assert asking.result().loss.shape == (2,)
     assert time.monotonic() - started >= 1
     assert other.result().status_code == 200
-    assert " status=429 " in service.log()
 
 
 def test_too_often_is_told_where_patience_is_shorter(service, key):
@@ -81,6 +84,7 @@ def test_too_often_is_told_where_patience_is_shorter(service, key):
         for _ in range(PER_MINUTE + 1):
             client.trajectory(**REQUEST)
 
+    early_in_a_window(60, room_seconds=20)
     with (
         lindyn.Client(service.url, api_key=key, patience_seconds=0.1) as client,
         pytest.raises(lindyn.RateLimitedError, match=f"{PER_MINUTE} requests in a minute") as caught,
@@ -92,14 +96,18 @@ def test_too_often_is_told_where_patience_is_shorter(service, key):
 
 
 class Slow(httpx.HTTPTransport):
-    """Sends a byte of a body, and a while later the others."""
+    """Sends a byte of a body, and the others when the service has given up."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__()
+        self._service = service
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         content = request.read()
 
         def drip() -> Iterator[bytes]:
             yield content[:1]
-            time.sleep(3)
+            eventually(lambda: " status=408 " in self._service.log())
             yield content[1:]
 
         return super().handle_request(
@@ -107,9 +115,10 @@ class Slow(httpx.HTTPTransport):
         )
 
 
-def test_a_slow_line(service, key):
+def test_a_slow_line():
     with (
-        lindyn.Client(service.url, api_key=key, transport=Slow()) as client,
+        Service(tcp=True, body_seconds=0.5) as service,
+        lindyn.Client(service.url, transport=Slow(service)) as client,
         pytest.raises(lindyn.SlowBodyError, match=r"not complete after 0\.5 s"),
     ):
         client.trajectory(**REQUEST)

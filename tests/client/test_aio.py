@@ -6,6 +6,7 @@ import anyio
 import numpy as np
 import pytest
 from support.gateway import Drop, Gateway, problem
+from support.holding import jobs_held
 from support.processes import Service
 
 import lindyn
@@ -99,16 +100,17 @@ async def test_jobs(service, capsys):
 
 @pytest.mark.live
 async def test_what_is_awaited_can_be_cancelled(service):
-    async with lindyn.AsyncClient(service.url) as c:
-        job = await c.sweep(**SLOW)
-        with anyio.move_on_after(0.5) as scope:
-            await job.result()
-        assert scope.cancelled_caught
-        with pytest.raises(TimeoutError, match="goes on"):
-            await job.wait(timeout_seconds=0.1)
-        await job.cancel()
-        with pytest.raises(lindyn.JobCancelledError):
-            await job
+    with service.client() as http, jobs_held(service, http):
+        async with lindyn.AsyncClient(service.url) as c:
+            job = await c.sweep(**SLOW)
+            with anyio.move_on_after(0.5) as scope:
+                await job.result()
+            assert scope.cancelled_caught
+            with pytest.raises(TimeoutError, match="goes on"):
+                await job.wait(timeout_seconds=0.1)
+            await job.cancel()
+            with pytest.raises(lindyn.JobCancelledError):
+                await job
 
 
 @pytest.mark.live

@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
-from support.processes import Service, clean_environment, eventually
+from support.holding import jobs_held
+from support.processes import PATIENCE_SECONDS, Service, clean_environment, eventually
 
 pytestmark = pytest.mark.live
 
@@ -35,7 +35,7 @@ def lindyn(*arguments, text="", **variables):
         env=clean_environment(**variables),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
@@ -118,19 +118,20 @@ def test_ctrl_c_cancels_the_job(service):
     base |= {"task": {"kind": "regression", "samples": 120}, "times": {"stop": 3.0, "num": 200}}
     slow = {"base": base, "axes": [{"path": "network.seed", "values": list(range(1000))}], "collect": ["loss"]}
     command = [sys.executable, "-c", "from lindyn.cli import main; main()", "sweep", "-", "--url", service.url]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run,
+        service.client() as http,
+        jobs_held(service, http),
+    ):
         run.stdin.write(json.dumps(slow))
         run.stdin.close()
-
-        def latest():
-            return next(iter(service.get("/v1/jobs").json()["jobs"]), {"total": 0})
-
-        eventually(lambda: latest()["total"] == 1000 and latest()["completed"] > 0)
-        time.sleep(0.5)
+        assert "sweep" in run.stderr.read(6)  # the bar, so it follows the job
         run.send_signal(signal.SIGINT)
         assert "cancelled job" in run.stderr.read()
         run.stderr.close()
-    eventually(lambda: latest()["state"] == "cancelled")
+    latest = service.get("/v1/jobs").json()["jobs"][0]
+    assert latest["total"] == 1000
+    eventually(lambda: service.get(f"/v1/jobs/{latest['id']}").json()["state"] == "cancelled")
 
 
 def test_serve_starts_the_service(tmp_path):
@@ -143,4 +144,4 @@ def test_serve_starts_the_service(tmp_path):
         os.set_blocking(run.stderr.fileno(), True)
         assert any("running on http://127.0.0.1" in line for line in run.stderr)
         run.stdin.close()
-        assert run.wait(30) == 0
+        assert run.wait(PATIENCE_SECONDS) == 0

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from support.holding import jobs_held
 from support.processes import Service
 
 import lindyn
@@ -29,6 +30,13 @@ def service(job_service: Service) -> Service:
 def client(service: Service) -> Iterator[lindyn.Client]:
     with lindyn.Client(service.url) as client:
         yield client
+
+
+@pytest.fixture
+def held(service: Service) -> Iterator[None]:
+    """No job goes on during the test."""
+    with service.client() as http, jobs_held(service, http):
+        yield
 
 
 def test_initialization_and_balance(client):
@@ -81,7 +89,7 @@ def test_failed_points_are_nan_and_told(client):
     assert "1 points failed" in repr(table)
 
 
-def test_cancelled_and_unfinished_jobs(client, capsys):
+def test_cancelled_and_unfinished_jobs(client, held, capsys):
     job = client.sweep(base=SLOW, axes={"network.seed": range(1000)}, collect=["loss"])
     with pytest.raises(TimeoutError, match=r"after 0\.5 s and goes on"):
         job.wait(progress=True, timeout_seconds=0.5)
@@ -91,7 +99,7 @@ def test_cancelled_and_unfinished_jobs(client, capsys):
         job.result()
 
 
-def test_an_unfinished_experiment_has_no_picture_yet(client):
+def test_an_unfinished_experiment_has_no_picture_yet(client, held):
     job = client.experiment("figure-4.8")
     with pytest.raises(lindyn.NotDoneError, match="of 51 points"):
         job.figure()

@@ -40,7 +40,7 @@ except lindyn.LocalServiceError as error:
 
 def run(*command: str | Path, cwd: Path = Path("/")) -> str:
     ended = subprocess.run(
-        command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=120, check=False
+        command, cwd=cwd, env=clean_environment(), capture_output=True, text=True, timeout=900, check=False
     )
     assert ended.returncode == 0, ended.stderr
     return ended.stdout
@@ -65,7 +65,7 @@ def test_importing_is_light() -> None:
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=900)
     (built,) = folder.glob("*.whl")
     return built
 

@@ -18,7 +18,7 @@ def test_first_steps(tmp_path: Path) -> None:
         env=clean_environment(MPLBACKEND="agg"),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     assert run.returncode == 0, run.stderr

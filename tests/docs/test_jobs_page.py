@@ -15,7 +15,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
 @pytest.mark.live
 def test_the_sweep():
     source = re.search(r"```python\n(.*?)```", PAGE, re.S)[1]
-    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True)
+    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=900, check=True)
     assert "(11, 40, 200)" in run.stdout
 
 

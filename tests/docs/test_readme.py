@@ -37,7 +37,7 @@ def test_notebook_example(tmp_path):
         [sys.executable, "-c", block("python", "to_xarray")],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=True,
         cwd=tmp_path,
     )
@@ -49,7 +49,7 @@ def test_notebook_example(tmp_path):
 @pytest.mark.live
 def test_sweep_example():
     source = "import numpy as np\nimport lindyn\n" + block("python", "c.sweep") + "print(picture[:5])"
-    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120, check=True)
+    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=900, check=True)
     assert run.stdout.startswith("[")
     assert "b'<?xml'" in run.stdout
 

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from support.browser import JOB_SECONDS, Explorer, until
+from support.browser import Explorer, until
+from support.jobs import JOB_SECONDS
 from support.keys import KeysFile
 from support.processes import Service
 

@@ -1,13 +1,15 @@
 """When things go wrong, the page says what, keeps its last pictures, and comes back by itself."""
 
 import pytest
-from support.browser import JOB_SECONDS, Explorer, until
-from support.processes import Service, long_trajectory
+from support.browser import Explorer, until
+from support.holding import held
+from support.jobs import JOB_SECONDS
+from support.processes import Service, eventually, trajectory
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
-SLOW = "#dims=180_180_180&task=spectrum&scale=0.1&seed=7&stop=6&num=2000"
+OTHER = "#dims=6_6_6&task=spectrum&scale=0.1&seed=7&stop=6"
 HIDDEN = "document.getElementById('problem').hidden"
 SHOWN = f"!{HIDDEN}"
 
@@ -25,14 +27,13 @@ def test_a_busy_service(browser):
     with Service(tcp=True, workers=1, queue=0) as busy:
         explorer = Explorer(browser, busy.url)
         page = explorer.open(FIVE)
-        later = busy.post_later(long_trajectory(3000))
-        busy.worker_at_work()
-        page.fill("#lambda-number", "3")
-        until(page, SHOWN)
-        assert page.inner_text("#problem").startswith("The service is busy.")
-        assert "Trying again in" in page.inner_text("#problem")
-        assert page.locator("#picture-loss .u-over").is_visible()
-        explorer.screenshot("trouble-busy")
+        with held(busy, trajectory()) as later:
+            page.fill("#lambda-number", "3")
+            until(page, SHOWN)
+            assert page.inner_text("#problem").startswith("The service is busy.")
+            assert "Trying again in" in page.inner_text("#problem")
+            assert page.locator("#picture-loss .u-over").is_visible()
+            explorer.screenshot("trouble-busy")
         assert later.result().status_code == 200
         until(page, HIDDEN)
         assert page.inner_text("#regime") == "between rich and lazy"
@@ -70,18 +71,37 @@ def test_a_link_to_an_infeasible_lambda(troubled):
     assert page.get_attribute("#lambda-number", "aria-invalid") is None
 
 
+def keep_requests(page, words):
+    """Have the browser keep all requests for trajectories with these words, in the list that is returned."""
+    kept = []
+
+    def keep(route):
+        if words in route.request.post_data:
+            kept.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/v1/trajectories", keep)
+    return kept
+
+
+def wait_for_one(page, kept):
+    """Let the browser go on until it has kept a request."""
+
+    def there():
+        page.wait_for_timeout(20)
+        return kept
+
+    eventually(there)
+
+
 def test_an_answer_does_not_type_over_a_person(troubled):
     page = troubled.open(FIVE)
-    held = []
-
-    def hold(route):
-        held.append(route)
-
-    page.route("**/v1/trajectories", hold)
+    kept = keep_requests(page, '"stop":5')
     page.fill("#stop", "5")
     page.fill("#dims", "5-x")
-    page.wait_for_timeout(100)
-    troubled.drawn(held[0].continue_)
+    wait_for_one(page, kept)
+    troubled.drawn(kept[0].continue_)
     assert page.input_value("#dims") == "5-x"
     assert "three widths" in page.inner_text("#dims-problem")
 
@@ -109,11 +129,22 @@ def test_what_takes_long_is_aborted_by_what_is_newer(troubled):
     page = troubled.open(FIVE)
     aborted = []
     page.on("requestfailed", lambda request: aborted.append(request.failure))
-    page.evaluate(f"location.hash = {SLOW!r}")
-    page.wait_for_timeout(300)
+    kept = keep_requests(page, "[6,6,6]")
+    page.evaluate(f"location.hash = {OTHER!r}")
+    wait_for_one(page, kept)
     troubled.drawn(lambda: page.fill("#dims", "5-5-5"))
     assert aborted == ["net::ERR_ABORTED"]
     assert page.locator("#problem").is_hidden()
+
+
+def test_an_address_counts_although_it_is_written_over(troubled):
+    """The page writes its own a quarter of a second after each change, which may be just before it hears of another."""
+    page = troubled.open(FIVE)
+    troubled.drawn(
+        lambda: page.evaluate(f"location.hash = {OTHER!r}; history.replaceState(null, '', {FIVE!r}); undefined")
+    )
+    assert page.input_value("#dims") == "6-6-6"
+    until(page, "location.hash.includes('6_6_6')")
 
 
 def test_a_proxy_that_answers_in_html(troubled):

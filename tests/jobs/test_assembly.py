@@ -37,13 +37,13 @@ class Engine:
 )
 async def test_a_failure_at_the_end_is_not_wrapped(failure):
     with RedisServer() as server:
-        store = JobStore(server.url, namespace="t", most_active=9, most_of_one=0, keep_seconds=60, timeout_seconds=5)
+        store = JobStore(server.url, namespace="t", most_active=9, most_of_one=0, keep_seconds=60, timeout_seconds=60)
         cache = RedisCache(
             server.url,
             namespace="t",
             max_value_bytes=10**6,
             time_to_live_seconds=60,
-            timeout_seconds=5,
+            timeout_seconds=60,
             retry_seconds=1,
         )
         request = orjson.dumps(sweep(lams=(0.5,), seeds=2))

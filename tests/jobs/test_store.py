@@ -32,7 +32,7 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 async def store(server: RedisServer) -> AsyncIterator[JobStore]:
     server.client.flushall()
-    store = JobStore(server.url, namespace="test", most_active=9, most_of_one=9, keep_seconds=60, timeout_seconds=0.5)
+    store = JobStore(server.url, namespace="test", most_active=9, most_of_one=9, keep_seconds=60, timeout_seconds=60)
     yield store
     await store.aclose()
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import clean_environment
+from support.processes import PATIENCE_SECONDS, clean_environment
 
 pytestmark = pytest.mark.live
 
@@ -20,7 +20,7 @@ def refusal(**settings: str) -> str:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 1
@@ -73,7 +73,7 @@ def test_an_inherited_socket_beyond_this_machine_needs_keys() -> None:
             pass_fds=[listening.fileno()],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
     assert ended.returncode == 1

@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from support.processes import PATIENCE_SECONDS
 
-JOB_SECONDS = 120.0  # the first job of a service waits for workers of low priority
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
 _ARGUMENTS = (
@@ -51,6 +50,7 @@ class Explorer:
     def __init__(self, browser: Browser, url: str, **context: Any) -> None:
         options = {"viewport": {"width": 1440, "height": 900}, "color_scheme": "light", "reduced_motion": "reduce"}
         self._context = browser.new_context(**(options | context), permissions=["clipboard-read", "clipboard-write"])
+        self._context.set_default_timeout(1000 * PATIENCE_SECONDS)
         self.url = url
         self.errors: list[str] = []
         self.requests: list[str] = []

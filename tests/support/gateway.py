@@ -10,6 +10,8 @@ from typing import Any, Self
 
 import httpx
 
+from support.processes import PATIENCE_SECONDS
+
 HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "server")
 
 
@@ -71,7 +73,7 @@ class Gateway:
 
         self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._http = httpx.Client(timeout=90)
+        self._http = httpx.Client(timeout=PATIENCE_SECONDS)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
         return self

@@ -213,7 +213,8 @@ store.subscribe((state, changed) => {
   }
 });
 
-addEventListener("hashchange", () => store.set(fromHash(location.hash.slice(1)).state));
+// the event's own address: that of the page may have been written anew meanwhile, from the state of before
+addEventListener("hashchange", ({ newURL }) => store.set(fromHash(new URL(newURL).hash.slice(1)).state));
 
 byId("share").addEventListener("click", () => {
   const { text, complete } = toHash(store.state);
