@@ -54,7 +54,7 @@ def load(path: str | Path) -> Trajectory | SweepResult:
     path = Path(path)
     match path.suffix:
         case ".npz":
-            metadata, arrays = unpack(path.read_bytes())
+            metadata, arrays = _from_npz(path)
         case ".nc":
             metadata, arrays = _from_netcdf(path)
         case other:
@@ -70,6 +70,16 @@ def _parts(result: Trajectory | SweepResult) -> tuple[dict[str, Any], dict[str, 
     if isinstance(result, SweepResult):
         return parts(result)
     return result.metadata, {"times": result.times, **result.arrays()}
+
+
+def _from_npz(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+    try:
+        return unpack(path.read_bytes())
+    except npz.NpzError as error:
+        raise ValueError(
+            f"{path.name} was not saved by lindyn: {error}; arrays of one's own are read with numpy.load, "
+            "and given to lindyn.weights or lindyn.data"
+        ) from error
 
 
 def _from_netcdf(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:

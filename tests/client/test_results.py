@@ -141,6 +141,12 @@ def test_files_of_other_kinds(trajectory, tmp_path):
     np.savez(tmp_path / "other.npz", metadata=json.dumps({"a": 1}), x=np.zeros(3))
     with pytest.raises(ValueError, match=r"other.npz holds neither"):
         lindyn.load(tmp_path / "other.npz")
+    np.savez(tmp_path / "own.npz", W1=np.eye(3), W2=np.eye(3))
+    with pytest.raises(ValueError, match=r"own.npz was not saved by lindyn.*'metadata'.*numpy.load.*lindyn.weights"):
+        lindyn.load(tmp_path / "own.npz")
+    np.savez(tmp_path / "pickled.npz", W1=np.array([None]), allow_pickle=True)
+    with pytest.raises(ValueError, match=r"pickled.npz was not saved by lindyn: entry 'W1.npy'.*Python objects"):
+        lindyn.load(tmp_path / "pickled.npz")
     xr.Dataset({"x": ("time", np.zeros(3))}).to_netcdf(tmp_path / "other.nc", engine="h5netcdf")
     with pytest.raises(ValueError, match=r"other.nc was not written by lindyn"):
         lindyn.load(tmp_path / "other.nc")

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from support.archives import message
 from support.documents import NETWORKS, TASKS, document, put
 from support.flow import flat
 from support.processes import long_trajectory
@@ -149,3 +150,16 @@ def test_equal_requests_in_other_words_share_an_answer(service):
     assert response.json()["key"] == key
     assert service.post(TRAJECTORIES, content=as_npz(other), headers={"Content-Type": NPZ}).json()["key"] == key
     assert post(service, put(other, "time_constant", 0.75)).json()["key"] != key
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "g", "i1", ">u8"])
+def test_numbers_of_any_width_are_the_same_request(service, dtype):
+    """Equal numbers are equal, whatever their bytes in an archive are."""
+    whole = unasked(network="weights", task="correlation")
+    numbers = {"network.weights.0": [[1, 2], [3, 4]], "network.weights.1": [[5, 6], [7, 8]]}
+    whole["network"] = {"kind": "weights", "weights": list(numbers.values())}
+    key = post(service, whole).json()["key"]
+    metadata = whole | {"network": {"kind": "weights"}}
+    arrays = {name.replace(".", "__"): np.array(value, dtype) for name, value in numbers.items()}
+    response = service.post(TRAJECTORIES, content=message(metadata, **arrays), headers={"Content-Type": NPZ})
+    assert response.json()["key"] == key

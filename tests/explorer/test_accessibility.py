@@ -1,8 +1,10 @@
 """What those who do not see or do not point get: axe's rules, names, the keyboard."""
 
+import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from support.browser import Explorer, until
+from support.own import archive, choose
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
@@ -44,6 +46,25 @@ def test_other_controls(injecting, network, task):
     page.select_option("#network", network)
     page.select_option("#task", task)
     assert_nothing_grave(page)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_files_of_ones_own(injecting, scheme, width):
+    """What is announced, what is refused, and what can be chosen; nothing is wider than the page."""
+    page = injecting(color_scheme=scheme, viewport={"width": width, "height": 844})
+    page.select_option("#task", "data")
+    choose(page, "#data-file", "classes.csv", b",0,1\n0,2,1\n1,4,2\n2,6,3\n3,8,1\n")
+    until(page, "document.getElementById('data-note').textContent.includes('left out')")
+    assert_nothing_grave(page)
+    choose(page, "#data-file", "nan.csv", b"nan,nan\n1,2\n")
+    choose(page, "#weights-file", "w.npz", archive(a=np.eye(2), b=np.eye(2)))
+    until(page, "!document.getElementById('weights-order-choice').hidden")
+    assert page.locator("#data-note.wrong").is_visible()
+    assert_nothing_grave(page)
+    for name in ("First row", "First column", "Last column", "Order of the layers"):
+        assert page.get_by_role("combobox", name=name, exact=True).count() == 1, name
+    assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,44 +1,16 @@
 """Weights and data of one's own: chosen, dropped, pasted; and files that are none."""
 
-import io
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from support.archives import npy, zipped
 from support.browser import until
+from support.own import archive, as_csv, choose, drop, matrices
 from support.service import ask
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
-
-
-def archive(save=np.savez, **arrays):
-    buffer = io.BytesIO()
-    save(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def as_csv(matrix, separator=","):
-    return "\n".join(separator.join(map(repr, row)) for row in np.asarray(matrix).tolist())
-
-
-def choose(page, selector, name, content):
-    page.set_input_files(selector, {"name": name, "mimeType": "application/octet-stream", "buffer": content})
-
-
-def drop(page, name, content):
-    """Drop a file on the page, as a file manager does."""
-    transfer = page.evaluate_handle(
-        """([name, bytes]) => {
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([new Uint8Array(bytes)], name));
-            return transfer;
-        }""",
-        [name, list(content)],
-    )
-    page.dispatch_event("body", "dragover", {"dataTransfer": transfer})
-    assert page.locator("#drop").is_visible()
-    page.dispatch_event("body", "drop", {"dataTransfer": transfer})
-    assert page.locator("#drop").is_hidden()
 
 
 def layers(rng, *widths):
@@ -74,7 +46,7 @@ def test_weights_of_ones_own(explorer, service, rng, save, dtype, order):
 def test_weights_dropped_anywhere_and_shared_by_link(explorer, rng):
     page = explorer.open("#stop=3")
     weights = layers(rng, 6, 2, 3)
-    explorer.drawn(lambda: drop(page, "mine.NPZ", archive(W1=weights[0], W2=weights[1])))
+    explorer.drawn(lambda: drop(page, ("mine.NPZ", archive(W1=weights[0], W2=weights[1]))))
     assert page.input_value("#network") == "weights"
     table = explorer.table("loss")
     page.click("#share")
@@ -130,18 +102,18 @@ def test_data_pasted(explorer, service, rng, separator):
 def test_data_dropped(explorer, rng):
     page = explorer.open()
     inputs, targets = rng.standard_normal((25, 5)), rng.standard_normal((25, 3))
-    explorer.drawn(lambda: drop(page, "data.csv", as_csv(np.hstack([inputs, targets])).encode()))
+    explorer.drawn(lambda: drop(page, ("data.csv", as_csv(np.hstack([inputs, targets])).encode())))
     assert page.inner_text("#data-note") == "data.csv: 25 samples, 7 inputs, 1 target"
-    explorer.drawn(lambda: drop(page, "data.npz", archive(inputs=inputs, targets=targets)))
+    explorer.drawn(lambda: drop(page, ("data.npz", archive(inputs=inputs, targets=targets))))
     assert page.inner_text("#data-note") == "data.npz: 25 samples, 5 inputs, 3 targets"
-    explorer.drawn(lambda: drop(page, "moments.npz", archive(sigma_yx=rng.standard_normal((3, 5)))))
+    explorer.drawn(lambda: drop(page, ("moments.npz", archive(sigma_yx=rng.standard_normal((3, 5))))))
     assert page.inner_text("#data-note") == "moments.npz: sigma_yx, 3 × 5"
     assert page.input_value("#dims").startswith("5-")
 
 
 def test_large_data_are_not_in_the_link(explorer, rng):
     page = explorer.open()
-    drop(page, "large.csv", as_csv(rng.standard_normal((2000, 4)).round(3)).encode())
+    drop(page, ("large.csv", as_csv(rng.standard_normal((2000, 4)).round(3)).encode()))
     until(page, "document.getElementById('data-note').textContent.includes('2000 samples')")
     until(page, "!document.body.classList.contains('computing')")
     page.click("#share")
@@ -163,6 +135,7 @@ def test_large_data_are_not_in_the_link(explorer, rng):
         ("single.npz", archive(W1=np.eye(2)), "expected weights (W1, W2, …: two or more matrices)"),
         ("unchained.npz", archive(W1=np.ones((2, 3)), W2=np.ones((4, 5))), "W2 takes 5 inputs, but W1 has 2 outputs"),
         ("nan.npz", archive(W1=np.full((2, 2), np.nan), W2=np.eye(2)), "not finite"),
+        ("twice.npz", zipped([("W1.npy", npy(np.eye(2)))] * 2), "the archive has entries of the same name"),
         ("rows.npz", archive(inputs=np.ones((3, 2)), targets=np.ones((4, 1))), "inputs have 3 rows, targets 4"),
     ],
     ids=lambda value: value if isinstance(value, str) and "." in value[:14] else "",
@@ -170,10 +143,10 @@ def test_large_data_are_not_in_the_link(explorer, rng):
 def test_files_that_cannot_be_taken(explorer, name, content, said):
     page = explorer.open()
     page.select_option("#network", "weights")
-    drop(page, name, content)
-    until(page, "document.getElementById('toast').textContent !== ''")
-    assert said in page.inner_text("#toast")
+    drop(page, (name, content))
+    until(page, "document.getElementById('weights-note').classList.contains('wrong')")
     assert said in page.inner_text("#weights-note")
+    assert page.inner_text("body").count(said) == 1
     assert page.locator("#picture-loss .u-over").is_visible()
 
 
@@ -183,3 +156,54 @@ def test_text_that_is_no_weights(explorer, text):
     page.select_option("#network", "weights")
     page.fill("#weights-text", text)
     until(page, "document.getElementById('weights-note').classList.contains('wrong')")
+
+
+def test_a_refusal_without_a_place_on_the_page_is_told_in_passing(explorer):
+    page = explorer.open()
+    drop(page, ("notes.csv", b"one,two\nthree,four\n"))
+    until(page, "document.getElementById('toast').textContent !== ''")
+    assert page.inner_text("#toast").startswith("notes.csv: row 2, column 1 is no number: “three”")
+    drop(page, ("a.npz", archive(W1=np.eye(2))), ("b.npz", archive(W2=np.eye(2))))
+    until(page, "document.getElementById('toast').textContent.startsWith('a.npz, b.npz: expected one file')")
+
+
+def test_what_is_refused_does_not_hide_what_is_in_use(explorer, rng):
+    """A text that is refused stays marked, and the page says whose pictures it shows."""
+    page = explorer.open()
+    page.select_option("#task", "data")
+    explorer.drawn(lambda: choose(page, "#data-file", "good.csv", as_csv(rng.standard_normal((9, 3))).encode()))
+    page.fill("#data-text", "1,2\n3,x")
+    for scale in ("0.02", "0.03"):
+        note = page.inner_text("#data-note")
+        assert note.startswith("row 2, column 2 is no number: “x”.")
+        assert note.endswith("Still in use: good.csv: 9 samples, 2 inputs, 1 target.")
+        assert page.get_attribute("#data-text", "aria-invalid") == "true"
+        explorer.drawn(lambda scale=scale: page.fill("#scale", scale))
+    page.fill("#data-text", "")
+    assert page.inner_text("#data-note") == "good.csv: 9 samples, 2 inputs, 1 target"
+    explorer.drawn(lambda: page.fill("#data-text", "1,2\n3,4"))
+    explorer.drawn(lambda: choose(page, "#data-file", "good.csv", as_csv(rng.standard_normal((9, 3))).encode()))
+    assert page.input_value("#data-text") == ""
+    explorer.drawn(lambda: page.click("#reset"))
+    page.select_option("#task", "data")
+    assert page.inner_text("#data-note") == ""
+
+
+def test_one_table_is_no_weights(explorer, rng):
+    """Chosen as weights, it is not taken for data."""
+    page = explorer.open()
+    page.select_option("#network", "weights")
+    for name, content in (("x.csv", b"1,2\n3,4\n"), ("W1.npy", npy(np.eye(3)))):
+        choose(page, "#weights-file", name, content)
+        until(page, f"document.getElementById('weights-note').textContent.startsWith('{name}: it is one table')")
+    assert page.input_value("#task") == "semantic"
+
+
+def test_weights_in_a_file_of_json(explorer, rng):
+    page = explorer.open("#stop=3")
+    first, second = layers(rng, 4, 5, 2)
+    explorer.drawn(lambda: drop(page, ("w.json", json.dumps([first.tolist(), second.tolist()]).encode())))
+    assert page.inner_text("#weights-note") == "w.json: 5 × 4, 2 × 5"
+    assert np.array_equal(matrices(page)["W1"], first)
+    drop(page, ("request.json", b'{"network": {}}'))
+    until(page, "document.getElementById('weights-note').textContent.includes('it is an object of JSON')")

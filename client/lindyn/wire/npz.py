@@ -18,6 +18,7 @@ MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
 
 _LONGEST = 80  # characters that are repeated of a name
+_WIDEST_BYTES = 8  # of a number that all machines read alike
 _PIECE_BYTES = 2**18  # stays in the processor's cache on its way
 
 
@@ -33,8 +34,17 @@ def pack(metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
 
 
 def write(file: IO[bytes], metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write the same into a file that can be sought in; no array is copied as a whole."""
-    np.savez(file, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **arrays)
+    """Write the same into a file that can be sought in; no array is copied as a whole, but for long doubles."""
+    portable = {name: _portable(array) for name, array in arrays.items()}
+    np.savez(file, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **portable)
+
+
+def _portable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Long doubles as float64, which is what is computed with: machines write other bytes for them, by one name."""
+    if array.dtype.kind != "f" or array.dtype.itemsize <= _WIDEST_BYTES:
+        return array
+    with np.errstate(over="ignore"):  # whoever reads it refuses what is not finite, by its place
+        return array.astype(np.float64)
 
 
 def unpack(
@@ -94,9 +104,12 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
             raise NpzError(f"entry '{name}' has npy version {version}, versions 1.0 and 2.0 are read")
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, column_major, dtype = read_header(file)
+        if dtype.hasobject:
+            told = f"entry '{name}' of shape {shape} and type {dtype} holds Python objects"
+            raise NpzError(f"{told}, which are never read: expected numbers")
         size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
         # the entry's size was held against the limits, and zipfile expands no more than it
-        if dtype.hasobject or dtype.itemsize == 0 or size != entry.file_size - file.tell():
+        if dtype.itemsize == 0 or size != entry.file_size - file.tell():
             raise NpzError(f"entry '{name}' of shape {shape} and type {dtype} does not fit its bytes")
         array = np.empty(shape[::-1] if column_major else shape, dtype)
         _fill(array.reshape(-1).view(np.uint8).data, file)

@@ -4,14 +4,15 @@ import { byId } from "./dom.js";
 import { clamp } from "./feasible.js";
 import { minus, typed } from "./format.js";
 import { dimsOf } from "./request.js";
-import { DEFAULTS } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
+
+const LARGEST_SEED = 2 ** 53 - 1;
 
 const whole = (/** @type {number} */ low, /** @type {number} */ high) => (/** @type {string} */ text) => {
   const value = typed(text);
   if (!Number.isInteger(value) || value < low || value > high)
-    throw new Error(`expected a whole number from ${low} to ${high}`);
+    throw new Error(`expected a whole number from ${low} to ${high === LARGEST_SEED ? "2⁵³ − 1" : high}`);
   return value;
 };
 
@@ -23,17 +24,19 @@ const positive = (/** @type {string} */ text) => {
 
 const orZero = (/** @type {string} */ text) => (typed(text) === 0 ? 0 : positive(text));
 
-const seed = whole(0, 2 ** 53 - 1);
+const seed = whole(0, LARGEST_SEED);
 const list = (/** @type {string} */ text) =>
   text
-    .split(/[\s,;]+/)
-    .filter((part) => part !== "")
+    .split(text.includes(";") ? ";" : /[\s,]+/) // between semicolons, commas are decimal marks
+    .filter((part) => part.trim() !== "")
     .map(typed);
 
 /**
  * Field, part of the state, from text (throws), to text.
- * @type {[string, keyof State, (text: string, state: State) => unknown, ((value: any) => string)?][]}
+ * @typedef {[string, keyof State, (text: string, state: State) => unknown, ((value: any) => string)?]} Field
  */
+
+/** @type {Field[]} */
 const FIELDS = [
   ["dims", "dims", widths, (value) => value.join("-")],
   ["scale", "scale", positive],
@@ -54,27 +57,49 @@ const FIELDS = [
 const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing"]);
 const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
 
+/** Where what the service refuses is told. @type {Record<string, string>} */
+const AT_FIELD = {
+  "network.dims": "dims",
+  "network.scale": "scale",
+  "network.seed": "seed",
+  "network.gain": "gain",
+  "task.levels": "levels",
+  "task.singular_values": "spectrum",
+  "task.samples": "samples",
+  times: "stop",
+  "times.start": "start",
+  "times.stop": "stop",
+  "times.num": "num",
+  "method.learning_rate": "rate",
+};
+
 /** @param {string} text @param {State} state */
 function widths(text, state) {
-  const values = text
-    .split(/[^\d]+/)
-    .filter((part) => part !== "")
-    .map(Number);
+  const parts = text.trim().split(/\s*[-–−,;×x→>]\s*|\s+/);
+  const values = parts.map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
   const most = state.network === "balanced" ? 3 : 9;
-  if (values.length < 3 || values.length > most || values.some((value) => value < 1 || value > 1000)) {
+  if (values.length < 3 || values.length > most || !values.every((value) => value >= 1 && value <= 1000)) {
     throw new Error(
       most === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000",
     );
   }
+  if (state.task === "data" && state.data !== null) {
+    const { into, out } = widthsOf(state.data);
+    if (values[0] !== into || values.at(-1) !== out)
+      throw new Error(`the data have inputs of ${into} numbers and targets of ${out}: expected ${into}-…-${out}`);
+  }
   return values;
 }
 
-/** @param {string} text */
-function spectrum(text) {
+/** @param {string} text @param {State} state */
+function spectrum(text, state) {
   const values = list(text);
   if (values.length === 0 || !values.every((value) => value >= 0 && value < 1e30)) {
     throw new Error("expected numbers from 0 on, such as 5, 4, 3");
   }
+  const dims = dimsOf(state);
+  const most = Math.min(dims[0] ?? Infinity, dims.at(-1) ?? Infinity);
+  if (values.length > most) throw new Error(`expected at most ${most} values for widths ${dims.join("-")}`);
   return values;
 }
 
@@ -82,21 +107,22 @@ export class Controls {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
-    for (const [id, name, read] of FIELDS) byId(id).addEventListener("input", () => this.#read(id, name, read));
+    for (const field of FIELDS) {
+      byId(field[0]).addEventListener("input", () => this.#read(field));
+      byId(field[0]).addEventListener("change", () => this.#settle(field));
+    }
     for (const name of CHOICES) byId(name).addEventListener("change", () => this.#choose(name, byId(name).value));
     for (const name of CHECKS) byId(name).addEventListener("change", () => store.set({ [name]: byId(name).checked }));
-    byId("reset").addEventListener("click", () => store.set({ ...DEFAULTS }));
     for (const form of document.querySelectorAll("form"))
       form.addEventListener("submit", (event) => event.preventDefault());
   }
 
   /** @param {State} state */
   show(state) {
-    for (const [id, name, , write] of FIELDS) {
-      const field = byId(id);
+    for (const each of FIELDS) {
+      const field = byId(each[0]);
       if (document.activeElement === field) continue; // nobody types over what a person types
-      field.value = write === undefined ? minus(String(state[name])) : write(state[name]);
-      if (field.type === "number") field.value = String(state[name]);
+      field.value = textOf(each, state);
       mark(field, "");
     }
     for (const name of CHOICES) byId(name).value = state[name];
@@ -111,43 +137,22 @@ export class Controls {
     byId("start").disabled = false;
   }
 
-  /** What the service refused before, it does no longer. */
-  accept() {
-    if (document.getElementById("lambda-number-problem") !== null) mark(byId("lambda-number"), "");
-  }
-
   /**
    * What the service refuses is shown at the field that it names.
    * @param {{ path: string, detail: string }[]} errors
+   * @returns {string[]} the fields, by their ids; less than there are errors where some name none that is on the page
    */
   refuse(errors) {
-    const fields = /** @type {Record<string, string>} */ ({
-      "network.dims": "dims",
-      "network.scale": "scale",
-      "network.seed": "seed",
-      "network.gain": "gain",
-      "network.lambda": "lambda-number",
-      "task.levels": "levels",
-      "task.singular_values": "spectrum",
-      "task.samples": "samples",
-      times: "stop",
-      "times.start": "start",
-      "times.stop": "stop",
-      "times.num": "num",
-      "method.learning_rate": "rate",
+    return errors.flatMap(({ path, detail }) => {
+      const id = AT_FIELD[path] ?? AT_FIELD[path.split(".").slice(0, 2).join(".")];
+      if (id === undefined || byId(id).offsetParent === null) return [];
+      mark(byId(id), detail);
+      return [id];
     });
-    for (const { path, detail } of errors) {
-      const id = fields[path] ?? fields[path.split(".").slice(0, 2).join(".")];
-      if (id !== undefined) mark(byId(id), detail);
-    }
   }
 
-  /**
-   * @param {string} id
-   * @param {keyof State} name
-   * @param {(text: string, state: State) => unknown} read
-   */
-  #read(id, name, read) {
+  /** @param {Field} field */
+  #read([id, name, read]) {
     const field = byId(id);
     try {
       const value = read(field.value, this.store.state);
@@ -156,6 +161,12 @@ export class Controls {
     } catch (error) {
       mark(field, /** @type {Error} */ (error).message);
     }
+  }
+
+  /** A field that is left, or answered with Enter, shows what is computed, or stays marked. @param {Field} field */
+  #settle(field) {
+    const element = byId(field[0]);
+    if (element.getAttribute("aria-invalid") !== "true") element.value = textOf(field, this.store.state);
   }
 
   /**
@@ -227,11 +238,17 @@ function horizon({ task }) {
   return { stop, time: stop / 2, start: 0, spacing: "linear" };
 }
 
+/** What a field shows of a state. @param {Field} field @param {State} state */
+function textOf([id, name, , write], state) {
+  if (write !== undefined) return write(state[name]);
+  return byId(id).type === "number" ? String(state[name]) : minus(String(state[name]));
+}
+
 /**
  * @param {HTMLElement} field
  * @param {string} problem
  */
-function mark(field, problem) {
+export function mark(field, problem) {
   const id = `${field.id}-problem`;
   document.getElementById(id)?.remove();
   field.toggleAttribute("aria-invalid", false);

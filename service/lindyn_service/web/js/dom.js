@@ -37,6 +37,8 @@ export function save(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
+const [SHORTEST_MS, CHARACTER_MS] = [4_000, 80]; // so that long texts can be read
+
 /**
  * Say something in passing.
  * @param {string} text
@@ -45,5 +47,7 @@ export function toast(text) {
   const box = byId("toast");
   box.textContent = text;
   clearTimeout(Number(box.dataset.timer));
-  box.dataset.timer = String(setTimeout(() => (box.textContent = ""), 4_000));
+  box.dataset.timer = String(
+    setTimeout(() => (box.textContent = ""), Math.max(SHORTEST_MS, CHARACTER_MS * text.length)),
+  );
 }

@@ -36,6 +36,11 @@ export function minus(text) {
   return text.replace("-", "−");
 }
 
+/** A text that ends as a sentence does. @param {string} text */
+export function sentence(text) {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}
+
 /**
  * Milliseconds in words.
  * @param {number} milliseconds

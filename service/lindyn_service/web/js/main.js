@@ -14,7 +14,7 @@ import { Own } from "./own.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import * as requests from "./request.js";
-import { fromHash, PROBLEM, sameProblem, Store, toHash } from "./state.js";
+import { DEFAULTS, fromHash, PROBLEM, sameProblem, Store, toHash } from "./state.js";
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Tour } from "./tour.js";
@@ -108,7 +108,7 @@ function received(answer, input) {
   shown = { ...input, answer };
   tellProblem("problem", null);
   controls.show(store.state);
-  controls.accept();
+  knob.accept();
   draw();
   tell(answer, input.state);
   forgetting.follow(store.state, answer.meta.diagnostics.target?.singular_values ?? []);
@@ -153,8 +153,21 @@ function tell(answer, state) {
 
 /** @param {Error} error @param {Input} _input @param {number | null} retryMs */
 function failed(error, _input, retryMs) {
-  tellProblem("problem", error, retryMs);
-  if (error instanceof Problem) controls.refuse(error.errors);
+  tellProblem("problem", error, retryMs, error instanceof Problem ? toldAtFields(error.errors) : "");
+}
+
+/**
+ * Tell what the service refuses at the fields that it names, each once.
+ * @param {{ path: string, detail: string }[]} errors
+ * @returns {string} where, if all of it is told there
+ */
+function toldAtFields(errors) {
+  const ofLambda = errors.filter(({ path }) => path === "network.lambda");
+  for (const { detail } of ofLambda) knob.refuse(detail);
+  const fields = controls.refuse(errors);
+  if (errors.length === 0 || fields.length + ofLambda.length < errors.length) return "";
+  const names = new Set(fields.map((id) => `“${document.querySelector(`label[for="${id}"]`)?.textContent}”`));
+  return `See ${[...(ofLambda.length > 0 ? ["λ"] : []), ...names].join(" and ")}.`;
 }
 
 /** @param {number} _index @param {boolean} resting */
@@ -180,6 +193,11 @@ function askForMatrix({ state, request }) {
       MATRIX_MS,
     );
   }
+}
+
+/** @param {string[]} parts of the address that are as by default instead */
+function complain(parts) {
+  if (parts.length > 0) toast(`The link has parts that cannot be read: ${parts.join(", ")}.`);
 }
 
 function keepAddress() {
@@ -213,8 +231,18 @@ store.subscribe((state, changed) => {
   }
 });
 
+byId("reset").addEventListener("click", () => {
+  own.reset();
+  store.set({ ...DEFAULTS });
+  showControls(store.state); // what was refused is no part of the state
+});
+
 // the event's own address: that of the page may have been written anew meanwhile, from the state of before
-addEventListener("hashchange", ({ newURL }) => store.set(fromHash(new URL(newURL).hash.slice(1)).state));
+addEventListener("hashchange", ({ newURL }) => {
+  const { state, wrong } = fromHash(new URL(newURL).hash.slice(1));
+  complain(wrong);
+  store.set(state);
+});
 
 byId("share").addEventListener("click", () => {
   const { text, complete } = toHash(store.state);
@@ -237,5 +265,5 @@ startTheme(() => {
 });
 showControls(store.state);
 player.zoom(null);
-if (wrong.length > 0) toast(`The link has parts that cannot be read: ${wrong.join(", ")}.`);
+complain(wrong);
 ask(store.state);

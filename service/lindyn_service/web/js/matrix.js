@@ -25,9 +25,13 @@ export function fromLists(lists, name) {
   }
   const columns = lists[0].length;
   if (lists.some((row) => row.length !== columns)) throw new Error(`${name} has rows of different lengths`);
-  const values = Float64Array.from(lists.flat(), Number);
-  if (!values.every(Number.isFinite)) throw new Error(`${name} has entries that are not finite numbers`);
-  return { rows: lists.length, columns, values };
+  const entries = lists.flat();
+  const wrong = entries.findIndex((entry) => !Number.isFinite(entry));
+  if (wrong >= 0) {
+    const place = `row ${Math.floor(wrong / columns) + 1}, column ${(wrong % columns) + 1}`;
+    throw new Error(`${name} has no finite number at ${place}: ${JSON.stringify(entries[wrong])}`);
+  }
+  return { rows: lists.length, columns, values: Float64Array.from(entries) };
 }
 
 /**
@@ -73,4 +77,16 @@ export function fromText(text) {
   const values = new Float64Array(bytes.buffer);
   if (!values.every(Number.isFinite)) throw new Error("a matrix in the link is damaged");
   return { rows, columns, values };
+}
+
+/**
+ * @param {Matrix} matrix
+ * @returns {Matrix}
+ */
+export function transposed({ rows, columns, values }) {
+  return {
+    rows: columns,
+    columns: rows,
+    values: values.map((_, at) => values[(at % rows) * columns + Math.floor(at / rows)]),
+  };
 }

@@ -1,165 +1,105 @@
-/** Weights and data of one's own: dropped, chosen or pasted. */
+/** Weights and data of one's own: files that are dropped, chosen or pasted, and what is in them. */
 
-import { consequences } from "./controls.js";
-import { readCsv } from "./csv.js";
+import { learnedIn, leftOut, whatIsIn } from "./arrays.js";
 import { byId, toast } from "./dom.js";
-import { fromLists } from "./matrix.js";
-import { readNpz } from "./npz.js";
+import { contentOf } from "./files.js";
+import { layersIn } from "./layers.js";
+import { OwnData } from "./owndata.js";
+import { OwnWeights } from "./ownweights.js";
 
-/** @typedef {import("./matrix.js").Matrix} Matrix */
 /** @typedef {import("./state.js").State} State */
-
-const MOST_BYTES = 64 * 2 ** 20;
-const INPUTS = ["inputs", "task.inputs", "x", "X", "x_train", "X_train"];
-const TARGETS = ["targets", "task.targets", "y", "Y", "y_train", "Y_train"];
-const CORRELATIONS = ["sigma_yx", "task.sigma_yx"];
+/** @typedef {import("./npy.js").NpyArray} NpyArray */
 
 export class Own {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
-    for (const id of ["weights-file", "data-file"]) byId(id).addEventListener("change", () => this.#file(byId(id)));
-    byId("weights-text").addEventListener("input", () =>
-      this.#try("weights", () => this.#weightsFromText(byId("weights-text").value)),
-    );
-    byId("data-text").addEventListener("input", () =>
-      this.#try("data", () => this.#table(readCsv(byId("data-text").value), "pasted")),
-    );
-    byId("targets").addEventListener("input", () => this.#targets(Number(byId("targets").value)));
+    this.data = new OwnData(store);
+    this.weights = new OwnWeights(store);
+    this.turns = 0; // files given so far
+    byId("weights-file").addEventListener("change", () => this.#chosen(byId("weights-file"), true));
+    byId("data-file").addEventListener("change", () => this.#chosen(byId("data-file")));
     this.#listenToDrops();
     addEventListener("paste", (event) => {
-      const file = event.clipboardData?.files[0];
-      if (file !== undefined) this.take(file);
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (files.length > 0) this.take(files);
     });
   }
 
   /** @param {State} state */
   show(state) {
-    const { data, weights } = state;
-    byId("data-columns").hidden = (data?.table ?? null) === null;
-    byId("whiten-label").hidden = data !== null && data.correlation !== null;
-    if (data !== null && document.activeElement !== byId("targets")) byId("targets").value = String(data.targets);
-    if (data !== null) note("data", describedData(data));
-    if (weights !== null)
-      note("weights", `${state.weightsName}: ${weights.map(({ rows, columns }) => `${rows} × ${columns}`).join(", ")}`);
+    this.data.show(state);
+    this.weights.show(state);
+  }
+
+  /** Forget what was given. */
+  reset() {
+    this.data.reset();
+    this.weights.reset();
   }
 
   /**
    * Take a file for what is in it.
-   * @param {File} file
+   * @param {File[]} files
+   * @param {boolean} [onlyWeights] whether it was chosen as weights
    */
-  async take(file) {
-    const kind = file.name.toLowerCase().endsWith(".npz") ? "npz" : "csv";
+  async take(files, onlyWeights = false) {
+    const names = files.map(({ name }) => name).join(", ");
+    const turn = (this.turns += 1);
+    toast(""); // of a file before
     try {
-      if (file.size > MOST_BYTES) throw new Error("it is larger than 64 MiB");
-      if (kind === "npz") this.#archive(await readNpz(await file.arrayBuffer()), file.name);
-      else this.#table(readCsv(await file.text()), file.name);
+      if (files.length > 1) throw new Error("expected one file, with all that belongs together");
+      const content = await contentOf(files[0]);
+      if (turn !== this.turns) return; // another was given while this was read
+      if ("arrays" in content) this.#archive(content.arrays, names);
+      else if ("text" in content && /^\s*\[/.test(content.text)) this.weights.takeText(content.text, names);
+      else if (onlyWeights)
+        throw new Error("it is one table: expected an npz with W1 (hidden, in), W2 (out, hidden), …");
+      else if ("array" in content) this.data.takeArray(content.array, names);
+      else this.data.takeText(content.text, names);
     } catch (error) {
-      this.#refuse(file.name, /** @type {Error} */ (error));
+      this.#refuse(names, /** @type {Error} */ (error), onlyWeights);
     }
   }
 
-  /** @param {HTMLInputElement} input */
-  async #file(input) {
-    const file = input.files?.[0];
-    if (file !== undefined) await this.take(file);
+  /**
+   * @param {HTMLInputElement} input
+   * @param {boolean} [onlyWeights]
+   */
+  async #chosen(input, onlyWeights) {
+    const files = [...(input.files ?? [])];
+    if (files.length > 0) await this.take(files, onlyWeights);
     input.value = "";
   }
 
   /**
-   * @param {Map<string, import("./npz.js").NpyArray>} arrays
+   * @param {Map<string, NpyArray>} arrays
    * @param {string} name
    */
   #archive(arrays, name) {
-    const found = (/** @type {string[]} */ names) =>
-      names.map((each) => asMatrix(arrays.get(each))).find((each) => each !== null) ?? null;
-    const [inputs, targets, correlation] = [INPUTS, TARGETS, CORRELATIONS].map(found);
-    if (inputs !== null && targets !== null) this.#table(joined(inputs, targets), name, targets.columns);
-    else if (correlation !== null) this.#take({ task: "data", data: { name, table: null, targets: 0, correlation } });
-    else this.#weights(layersOf(arrays), name);
+    if (arrays.has("metadata") && arrays.has("times"))
+      throw new Error("it is an answer of lindyn: expected weights or data");
+    const [learned, trouble] = attempted(() => learnedIn(arrays));
+    const layers = layersIn(arrays, learned !== null || trouble !== null);
+    if (layers === null && trouble !== null) throw trouble;
+    if (learned === null && layers === null) throw new Error(`${EXPECTED}${contentsOf(arrays)}`);
+    const used = learned?.names ?? [];
+    if (learned !== null) this.data.takeLearned(learned.learned, name, layers === null ? leftOut(arrays, used) : "");
+    if (layers !== null) this.weights.takeLayers(layers, arrays, name, used);
   }
 
   /**
-   * @param {Matrix[]} weights
-   * @param {string} name
-   */
-  #weights(weights, name) {
-    if (weights.length < 2) {
-      throw new Error("expected weights (W1, W2, …: two or more matrices), or inputs and targets, or sigma_yx");
-    }
-    for (let i = 1; i < weights.length; i += 1) {
-      const [first, second] = [weights[i - 1], weights[i]];
-      if (second.columns !== first.rows) {
-        throw new Error(
-          `W${i + 1} takes ${second.columns} inputs, but W${i} has ${first.rows} outputs: expected W${i} (hidden, in), first layer first`,
-        );
-      }
-    }
-    this.#take({ network: "weights", weights, weightsName: name, ...fittingTask(this.store.state, weights) });
-  }
-
-  /** @param {string} text */
-  #weightsFromText(text) {
-    if (text.trim() === "") return;
-    /** @type {unknown} */
-    let lists;
-    try {
-      lists = JSON.parse(text);
-    } catch {
-      throw new Error("it is no JSON: expected [[[…], …], [[…], …]], W1 and W2 as lists of rows");
-    }
-    if (!Array.isArray(lists)) throw new Error("expected a list of matrices");
-    this.#weights(
-      lists.map((each, i) => fromLists(each, `W${i + 1}`)),
-      "pasted",
-    );
-  }
-
-  /**
-   * @param {Matrix} table
-   * @param {string} name
-   * @param {number} [targets]
-   */
-  #table(table, name, targets = 1) {
-    if (table.columns < 2) throw new Error("it has one column: expected inputs, then targets");
-    this.#take({ task: "data", data: { name, table, targets, correlation: null } });
-  }
-
-  /** @param {number} targets */
-  #targets(targets) {
-    const { data } = this.store.state;
-    if (data === null || data.table === null || !Number.isInteger(targets)) return;
-    if (targets < 1 || targets >= data.table.columns) return;
-    this.store.set(consequences(this.store.state, { data: { ...data, targets } }));
-  }
-
-  /** @param {Partial<State>} changes */
-  #take(changes) {
-    note("data", "");
-    note("weights", "");
-    this.store.set(consequences(this.store.state, changes));
-  }
-
-  /**
-   * @param {"weights" | "data"} kind
-   * @param {() => void} act
-   */
-  #try(kind, act) {
-    try {
-      act();
-    } catch (error) {
-      note(kind, /** @type {Error} */ (error).message, true);
-    }
-  }
-
-  /**
+   * Where what was expected is asked for, or in passing where that is not on the screen.
    * @param {string} name
    * @param {Error} error
+   * @param {boolean} ofWeights
    */
-  #refuse(name, error) {
+  #refuse(name, error, ofWeights) {
     const text = `${name}: ${error.message}`;
-    note(byId("task").value === "data" ? "data" : "weights", text, true);
-    toast(text);
+    const places = ofWeights || /\.np[yz]$/i.test(name) ? [this.weights, this.data] : [this.data, this.weights];
+    const place = places.find((each) => each.isShown());
+    if (place === undefined) toast(text);
+    else place.refuse(text);
   }
 
   #listenToDrops() {
@@ -174,76 +114,32 @@ export class Own {
     });
     addEventListener("drop", (event) => {
       shade.hidden = true;
-      const file = event.dataTransfer?.files[0];
-      if (file === undefined) return;
+      const files = [...(event.dataTransfer?.files ?? [])];
+      if (files.length === 0) return;
       event.preventDefault();
-      this.take(file);
+      this.take(files);
     });
   }
 }
 
-/** @param {import("./npz.js").NpyArray | undefined} array @returns {Matrix | null} */
-function asMatrix(array) {
-  if (array === undefined || array.values === null || array.shape.length === 0 || array.shape.length > 2) return null;
-  const [rows, columns] = [array.shape[0], array.shape[1] ?? 1];
-  if (rows === 0 || columns === 0) return null;
-  if (!array.values.every(Number.isFinite)) throw new Error("it has entries that are not finite numbers");
-  return { rows, columns, values: array.values };
+const EXPECTED = "expected weights (W1, W2, …: two or more matrices), or inputs and targets, or sigma_yx";
+
+/** @param {Map<string, NpyArray>} arrays */
+function contentsOf(arrays) {
+  const parts = [...arrays].slice(0, 4).map(([name, array]) => `${name}, which ${whatIsIn(array)}`);
+  return parts.length === 0 ? "" : `; got ${parts.join("; ")}`;
 }
 
 /**
- * All matrices, in the order of the numbers in their names.
- * @param {Map<string, import("./npz.js").NpyArray>} arrays
+ * What something gives, or why it does not: both null where there is nothing.
+ * @template T
+ * @param {() => T | null} act
+ * @returns {[T | null, Error | null]}
  */
-function layersOf(arrays) {
-  const numbered = (/** @type {string} */ name) => Number(/(\d+)\D*$/.exec(name)?.[1] ?? 0);
-  return [...arrays.keys()]
-    .filter((name) => arrays.get(name)?.shape.length === 2)
-    .sort((a, b) => numbered(a) - numbered(b))
-    .map((name) => asMatrix(arrays.get(name)))
-    .filter((each) => each !== null);
-}
-
-/**
- * @param {Matrix} inputs
- * @param {Matrix} targets
- * @returns {Matrix}
- */
-function joined(inputs, targets) {
-  if (inputs.rows !== targets.rows)
-    throw new Error(`inputs have ${inputs.rows} rows, targets ${targets.rows}: rows are samples`);
-  const columns = inputs.columns + targets.columns;
-  const values = new Float64Array(inputs.rows * columns);
-  for (let i = 0; i < inputs.rows; i += 1) {
-    values.set(inputs.values.subarray(i * inputs.columns, (i + 1) * inputs.columns), i * columns);
-    values.set(targets.values.subarray(i * targets.columns, (i + 1) * targets.columns), i * columns + inputs.columns);
+function attempted(act) {
+  try {
+    return [act(), null];
+  } catch (error) {
+    return [null, /** @type {Error} */ (error)];
   }
-  return { rows: inputs.rows, columns, values };
-}
-
-/** A task that fits weights, where the present one does not. @param {State} state @param {Matrix[]} weights @returns {Partial<State>} */
-function fittingTask(state, weights) {
-  const [into, out] = [weights[0].columns, weights[weights.length - 1].rows];
-  const semantic = state.task === "semantic" && into === out && 2 ** state.levels === into;
-  if (semantic || state.task === "regression" || state.task === "data") return {};
-  if (state.task === "spectrum") return { spectrum: state.spectrum.slice(0, Math.min(into, out)) };
-  return { task: "spectrum", spectrum: state.spectrum.slice(0, Math.min(into, out)) };
-}
-
-/** @param {import("./state.js").Data} data */
-function describedData({ name, table, targets, correlation }) {
-  if (correlation !== null) return `${name}: sigma_yx, ${correlation.rows} × ${correlation.columns}`;
-  const { rows, columns } = /** @type {Matrix} */ (table);
-  return `${name}: ${rows} samples, ${columns - targets} inputs, ${targets} target${targets === 1 ? "" : "s"}`;
-}
-
-/**
- * @param {"weights" | "data"} kind
- * @param {string} text
- * @param {boolean} [wrong]
- */
-function note(kind, text, wrong = false) {
-  const place = byId(`${kind}-note`);
-  place.textContent = text;
-  place.classList.toggle("wrong", wrong);
 }

@@ -63,7 +63,7 @@ export class Sweep {
     const [from, to, points, seeds] = ["from", "to", "points", "seeds"].map((id) => typed(byId(`sweep-${id}`).value));
     const what = byId("sweep-what").value;
     try {
-      if (!(to > from) || !(points >= 2 && points <= 400) || !(seeds >= 1 && seeds <= 50)) {
+      if (!(to > from) || !isWhole(points, 2, 400) || !isWhole(seeds, 1, 50)) {
         throw new Error("The sweep needs “to” above “from”, 2 to 400 points and 1 to 50 seeds.");
       }
       this.title = byId("sweep-what").selectedOptions[0].textContent;
@@ -227,6 +227,11 @@ function warned(warnings) {
     const points = new Set(own.flatMap(({ indices }) => indices.map(String)));
     return `${points.size} points, ${code}: ${own[0].detail}`;
   });
+}
+
+/** @param {number} value @param {number} least @param {number} most */
+function isWhole(value, least, most) {
+  return Number.isInteger(value) && value >= least && value <= most;
 }
 
 /** @param {(number | null)[][]} runs */

@@ -13,16 +13,34 @@ const MOST_BYTES = 2 ** 28;
  */
 export async function unzip(buffer) {
   const view = new DataView(buffer);
-  const end = findEnd(view);
-  const count = view.getUint16(end + 10, true);
-  if (count > MOST_ENTRIES) throw new Error(`the archive has ${count} entries, at most ${MOST_ENTRIES} are read`);
+  const directory = directoryOf(view);
+  if (directory.length > MOST_ENTRIES)
+    throw new Error(`the archive has ${directory.length} entries, at most ${MOST_ENTRIES} are read`);
+  const total = directory.reduce((sum, { size }) => sum + size, 0);
+  if (total > MOST_BYTES) throw new Error(`the archive holds more than ${MOST_BYTES / 2 ** 20} MiB`);
   const entries = new Map();
-  let [at, total] = [view.getUint32(end + 16, true), 0];
-  for (let i = 0; i < count; i += 1) {
+  if (new Set(directory.map(({ name }) => name)).size < directory.length)
+    throw new Error("the archive has entries of the same name");
+  for (const entry of directory) entries.set(entry.name, await expand(view, entry));
+  return entries;
+}
+
+/**
+ * The names of all entries, of which none is expanded.
+ * @param {ArrayBuffer} buffer
+ */
+export function namesIn(buffer) {
+  return directoryOf(new DataView(buffer)).map(({ name }) => name);
+}
+
+/** @param {DataView} view */
+function directoryOf(view) {
+  const end = findEnd(view);
+  const entries = [];
+  let at = view.getUint32(end + 16, true);
+  for (let i = 0; i < view.getUint16(end + 10, true); i += 1) {
     const entry = readEntry(view, at);
-    total += entry.size;
-    if (total > MOST_BYTES) throw new Error(`the archive holds more than ${MOST_BYTES / 2 ** 20} MiB`);
-    entries.set(entry.name, await expand(view, entry));
+    entries.push(entry);
     at = entry.next;
   }
   return entries;

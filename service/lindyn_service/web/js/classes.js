@@ -1,0 +1,56 @@
+/** Classes as targets: one column each, 1 where a sample is of the class, else 0. */
+
+import { joined } from "./arrays.js";
+import { told } from "./cell.js";
+import { minus } from "./format.js";
+
+/** @typedef {import("./matrix.js").Matrix} Matrix */
+
+const MOST_CLASSES = 1000; // widths of a network
+const MOST_OFFERED = 100;
+const FEW = 10;
+const MOST_TOLD = 4;
+
+/**
+ * Inputs with a column for each class.
+ * @param {Matrix} inputs
+ * @param {string[]} labels
+ * @returns {{ table: Matrix, targets: number, remark: string }}
+ */
+export function withClasses(inputs, labels) {
+  const classes = [...new Set(labels)];
+  const numbers = classes.every((label) => label !== "" && Number.isFinite(Number(label)));
+  classes.sort(numbers ? (a, b) => Number(a) - Number(b) : undefined);
+  if (classes.length > MOST_CLASSES)
+    throw new Error(`the last column has ${classes.length} classes: expected at most ${MOST_CLASSES}`);
+  const places = new Map(classes.map((label, i) => [label, i]));
+  const values = new Float64Array(labels.length * classes.length);
+  labels.forEach((label, i) => (values[i * classes.length + /** @type {number} */ (places.get(label))] = 1));
+  const table = joined(inputs, { rows: labels.length, columns: classes.length, values });
+  const names = classes.slice(0, MOST_TOLD).map(told).join(", ");
+  const more = classes.length > MOST_TOLD ? ", …" : "";
+  return { table, targets: classes.length, remark: `One target for each class: ${names}${more}.` };
+}
+
+/**
+ * Whether the last column may name classes by numbers, which are no quantities; 0 and 1 or −1 serve as both.
+ * @param {Matrix} table
+ * @returns {string} what to tell; empty where it does not
+ */
+export function suspected({ rows, columns, values }) {
+  const found = new Set();
+  for (let i = 0; i < rows; i += 1) {
+    const value = values[(i + 1) * columns - 1];
+    if (!Number.isInteger(value) || found.size > MOST_OFFERED) return "";
+    found.add(value);
+  }
+  const isSign = [...found].every((value) => Math.abs(value) <= 1) && found.size < 3;
+  if (isSign || found.size < 2 || found.size > Math.max(FEW, rows / 2) || found.size === rows) return "";
+  return `The last column has the ${found.size} values ${listed([...found])}, taken for numbers. If they are classes, choose so below.`;
+}
+
+/** @param {number[]} values */
+function listed(values) {
+  const sorted = values.sort((a, b) => a - b).map((value) => minus(String(value)));
+  return sorted.length > MOST_TOLD ? `${sorted[0]}, ${sorted[1]}, …, ${sorted[sorted.length - 1]}` : sorted.join(", ");
+}

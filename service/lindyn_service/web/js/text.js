@@ -1,0 +1,95 @@
+/** Text as rows of cells: line ends, comments, quotes and separators. */
+
+import { isNumber } from "./cell.js";
+
+const SEPARATORS = [";", "\t", ",", " "]; // a blank stands for any white space
+const SAMPLED = 50; // rows that tell the separator
+const LONGEST_CELL = 20; // lines of one quoted cell
+const COMMENT = /^\s*(%|#(?!(n\/a|na|num!|div\/0!|value!|ref!|name\?|null!)))/i; // but not what Excel writes for no value
+const TOLD = /^"?sep=([;,|\t])"?$/i; // Excel's way to tell the separator
+
+/** @typedef {{ line: number, text: string }} Line where it starts in the text, from 1 */
+
+/**
+ * The lines that hold something, and the separator of their cells.
+ * @param {string} text
+ * @returns {{ lines: Line[], separator: string }}
+ */
+export function split(text) {
+  const lines = linesOf(text);
+  const told = lines.length === 0 ? null : TOLD.exec(lines[0].text.trim());
+  return told === null
+    ? { lines, separator: separatorOf(lines.slice(0, SAMPLED)) }
+    : { lines: lines.slice(1), separator: told[1] };
+}
+
+/**
+ * The cells of a line, without their quotes.
+ * @param {string} text
+ * @param {string} separator
+ * @returns {string[]}
+ */
+export function cellsOf(text, separator) {
+  if (text.includes('"')) return quoted(text, separator);
+  return separator === " " ? text.trim().split(/\s+/) : text.split(separator).map((cell) => cell.trim());
+}
+
+/** @param {string} text */
+function linesOf(text) {
+  const parts = text.replace(/^\uFEFF/, "").split(/\r\n|\n|\r/);
+  /** @type {Line[]} */
+  const lines = [];
+  for (let at = 0; at < parts.length; at += 1) {
+    const line = at + 1;
+    if (parts[at].trim() === "" || COMMENT.test(parts[at])) continue;
+    const last = isOpen(parts[at]) ? closing(parts, at) : at;
+    lines.push({ line, text: parts.slice(at, last + 1).join(" ") });
+    at = last;
+  }
+  return lines;
+}
+
+/** Whether a quoted cell goes on in the next line. @param {string} text */
+function isOpen(text) {
+  return text.includes('"') && text.split('"').length % 2 === 0;
+}
+
+/** @param {string[]} parts @param {number} at */
+function closing(parts, at) {
+  for (let end = at + 1; end < Math.min(parts.length, at + LONGEST_CELL); end += 1) if (isOpen(parts[end])) return end;
+  return at;
+}
+
+/**
+ * What separates most lines into numbers; the first line may hold names.
+ * @param {Line[]} lines
+ */
+function separatorOf(lines) {
+  const body = lines.length > 1 ? lines.slice(1) : lines;
+  let [best, most] = [" ", -1];
+  for (const separator of SEPARATORS) {
+    const rows = body.map(({ text }) => cellsOf(text, separator));
+    if (rows.every((row) => row.length < 2)) continue;
+    const cells = rows.flat();
+    const share = cells.filter(isNumber).length / cells.length;
+    if (share > most) [best, most] = [separator, share];
+  }
+  return best;
+}
+
+/** @param {string} text @param {string} separator */
+function quoted(text, separator) {
+  const cells = [];
+  for (const [, within, bare, end] of (separator === " " ? text.trim() : text).matchAll(patternOf(separator))) {
+    cells.push((within?.replaceAll('""', '"') ?? bare).trim());
+    if (end === "") break;
+  }
+  return cells;
+}
+
+/** A cell with or without quotes, and what ends it. @param {string} separator */
+function patternOf(separator) {
+  if (separator === " ") return /\s*(?:"((?:[^"]|"")*)"|(\S*))(\s+|$)/gy;
+  const blank = separator === "\t" ? " " : "\\s";
+  return new RegExp(`${blank}*(?:"((?:[^"]|"")*)"|([^${separator}]*))${blank}*(\\${separator}|$)`, "gy");
+}
