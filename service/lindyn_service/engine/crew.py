@@ -26,6 +26,7 @@ from anyio import (
     to_process,
 )
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from lindyn_service.engine import pool, worker
 
@@ -162,7 +163,7 @@ class Crew:
         """
         while self._warm & pool.idle():
             self._touch_idle()
-            await sleep(0)
+            await checkpoint()
             if self._warm & pool.idle():
                 await sleep(TAKEN_SECONDS)
 
