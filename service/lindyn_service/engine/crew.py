@@ -27,6 +27,7 @@ from anyio import (
     to_process,
 )
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from lindyn_service.engine import pool, worker
 
@@ -166,7 +167,7 @@ class Crew:
         """
         while self._warm & pool.idle():
             self._touch_idle()
-            await anyio.lowlevel.checkpoint()
+            await checkpoint()
             if self._warm & pool.idle():
                 await sleep(TAKEN_SECONDS)
 
