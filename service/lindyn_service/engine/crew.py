@@ -15,7 +15,6 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Self, TypeVar, TypeVarTuple
 
-import anyio.lowlevel
 from anyio import (
     BrokenWorkerProcess,
     CancelScope,
