@@ -1,0 +1,161 @@
+"""Velocity of all layers under gradient flow, in float64 and in 32 digits, and its derivative along any direction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.double_double import DoubleDouble, exact
+from lindyn_service.dynamics.flow import Layers
+
+_M = TypeVar("_M", bound="Matrix")
+
+
+@runtime_checkable
+class Matrix(Protocol):
+    """Matrices, or stacks of them, in either precision."""
+
+    @property
+    def mT(self: _M) -> _M:
+        """Matrices transposed."""
+        ...
+
+    def __sub__(self: _M, other: _M, /) -> _M: ...
+
+    def __matmul__(self: _M, other: _M, /) -> _M: ...
+
+
+@dataclass(frozen=True)
+class Passes(Generic[_M]):
+    """Results of the forward and the backward pass of back-propagation, first layer first.
+
+    Attributes:
+        products: W_l .. W_1 for each layer l.
+        errors: (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) for each layer l.
+    """
+
+    products: list[_M]
+    errors: list[_M]
+
+    @property
+    def velocities(self) -> list[_M]:
+        """The velocity of each layer for a time constant of 1."""
+        return [self.errors[0], *(e @ p.mT for e, p in zip(self.errors[1:], self.products[:-1], strict=True))]
+
+
+def back_propagation(layers: Sequence[_M], sigma_yx: _M, sigma_xx: _M | None) -> Passes[_M]:
+    """Go forward and backward through the layers; sigma_xx is None for white inputs.
+
+    Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow.
+    """
+    products: list[_M] = [layers[0]]
+    for layer in layers[1:]:
+        products.append(layer @ products[-1])
+    errors: list[_M] = [sigma_yx - (products[-1] if sigma_xx is None else products[-1] @ sigma_xx)]
+    for layer in layers[:0:-1]:
+        errors.append(layer.mT @ errors[-1])
+    return Passes(products, errors[::-1])
+
+
+@dataclass(frozen=True)
+class VelocityField:
+    """The gradient flow with a time constant of 1, on states that hold the numbers of all layers in one row.
+
+    Attributes:
+        shapes: (width l+1, width l) of each layer, first layer first.
+        sigma_yx: (out, in).
+        sigma_xx: (in, in); None for white inputs.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
+    sigma_yx: Float[np.ndarray, "out in"]
+    sigma_xx: Float[np.ndarray, "in in"] | None
+
+    def layers(self, states: Float[np.ndarray, "*batch number"]) -> Layers:
+        """Each layer of the states, (.., width l+1, width l)."""
+        batch = states.shape[:-1]
+        pairs = zip(self._starts, self._sizes, self.shapes, strict=True)
+        return tuple(states[..., start : start + size].reshape(*batch, *shape) for start, size, shape in pairs)
+
+    @staticmethod
+    def joined(layers: Sequence[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "*batch number"]:
+        """States with the numbers of layers, (.., width l+1, width l)."""
+        return np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in layers], axis=-1)
+
+    def largest(self, states: Float[np.ndarray, "state number"]) -> Float[np.ndarray, " number"]:
+        """Largest magnitude in all states of the layer that a number belongs to."""
+        of_numbers = np.max(np.abs(states), axis=0)
+        return np.repeat(np.maximum.reduceat(of_numbers, self._starts), self._sizes)
+
+    def velocity(self, states: Float[np.ndarray, "*batch number"]) -> Float[np.ndarray, "*batch number"]:
+        """Velocities of states in float64."""
+        return self.joined(back_propagation(self.layers(states), self.sigma_yx, self.sigma_xx).velocities)
+
+    def residual(self, state: DoubleDouble) -> Float[np.ndarray, "out in"]:
+        """The matrix sigma_yx - W sigma_xx of one state, from 32 digits."""
+        return self._precise_passes(state).errors[-1].high
+
+    def linearised(self, states: DoubleDouble) -> "Linearisation":
+        """Velocities of states in 32 digits, and their derivative in float64."""
+        passes = self._precise_passes(states)
+        velocities = passes.velocities
+        return Linearisation(
+            self,
+            self.layers(states.high),
+            Passes([p.high for p in passes.products], [e.high for e in passes.errors]),
+            DoubleDouble(self.joined([v.high for v in velocities]), self.joined([v.low for v in velocities])),
+        )
+
+    def _precise_passes(self, states: DoubleDouble) -> Passes[DoubleDouble]:
+        parts = zip(self.layers(states.high), self.layers(states.low), strict=True)
+        layers = [DoubleDouble(high, low) for high, low in parts]
+        sigma_xx = None if self.sigma_xx is None else exact(self.sigma_xx)
+        return back_propagation(layers, exact(self.sigma_yx), sigma_xx)
+
+    @cached_property
+    def _sizes(self) -> tuple[int, ...]:
+        return tuple(rows * columns for rows, columns in self.shapes)
+
+    @cached_property
+    def _starts(self) -> tuple[int, ...]:
+        return (0, *accumulate(self._sizes[:-1]))
+
+
+@dataclass(frozen=True)
+class Linearisation:
+    """The velocities of some states and how they change with the states.
+
+    Attributes:
+        field: of the velocities.
+        layers: of the states.
+        passes: of back-propagation, rounded from 32 digits.
+        velocity: (.., number).
+    """
+
+    field: VelocityField
+    layers: Layers
+    passes: Passes[Float[np.ndarray, "..."]]
+    velocity: DoubleDouble
+
+    def changes(
+        self, directions: Float[np.ndarray, "*batch number"]
+    ) -> tuple[Float[np.ndarray, "*batch number"], Float[np.ndarray, "*batch out in"]]:
+        """Derivatives of the velocity and of sigma_yx - W sigma_xx along directions, in float64."""
+        moved = self.field.layers(directions)
+        products, errors = self.passes.products, self.passes.errors
+        above = list(zip(self.layers, moved, strict=True))[1:]
+        d_products = [moved[0]]
+        for (layer, change), below in zip(above, products[:-1], strict=True):
+            d_products.append(change @ below + layer @ d_products[-1])
+        sigma_xx = self.field.sigma_xx
+        d_residual = -(d_products[-1] if sigma_xx is None else d_products[-1] @ sigma_xx)
+        d_errors = [d_residual]
+        for (layer, change), error in zip(above[::-1], errors[:0:-1], strict=True):
+            d_errors.append(change.mT @ error + layer.mT @ d_errors[-1])
+        pairs = zip(d_errors[-2::-1], products[:-1], errors[1:], d_products[:-1], strict=True)
+        velocities = [d_errors[-1], *(de @ p.mT + e @ dp.mT for de, p, e, dp in pairs)]
+        return self.field.joined(velocities), d_residual
