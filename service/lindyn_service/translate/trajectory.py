@@ -11,6 +11,7 @@ from lindyn_service.methods.base import Method, Outcome, Problem, answer
 from lindyn_service.methods.descent import DescentMethod
 from lindyn_service.methods.exact import ExactMethod
 from lindyn_service.methods.flow import FlowMethod
+from lindyn_service.methods.precise import refined
 from lindyn_service.sealed_file import Place, write_whole
 from lindyn_service.translate.encode import VERSION, Format, encode, write
 from lindyn_service.translate.problem import moments, weights
@@ -51,7 +52,10 @@ def _solved(request: TrajectoryRequest, key: str) -> dict[str, Any]:
         quantities=tuple(request.quantities),
         lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
     )
-    return _document(request, key, answer(candidates(request.method), problem))
+    outcome = answer(candidates(request.method), problem)
+    if isinstance(request.method, method.AutoMethod):
+        outcome = refined(problem, outcome)
+    return _document(request, key, outcome)
 
 
 def candidates(asked: method.Method) -> tuple[Method, ...]:
