@@ -328,21 +328,21 @@ def test_not_balanced(service):
     said = re.search(rf"are {number} away .* = {number} over .* tolerance {number}\).* lambda is {number}; use", detail)
     assert np.isclose(float(said[1]), relative, rtol=5e-3)
     assert np.isclose(float(said[2]), residual, rtol=5e-6)
-    assert float(said[3]) == 1e-9
+    assert float(said[3]) == 1e-13
     assert np.isclose(float(said[4]), lam, rtol=1e-7)
     assert len(said[4]) <= 11
     assert "use method flow, or a balanced network of that lambda" in detail
 
 
-@pytest.mark.parametrize(("off", "fits"), [(1e-13, True), (1e-10, True), (1e-7, False)])
+@pytest.mark.parametrize(("off", "fits"), [(2e-14, True), (1e-13, True), (1e-10, False), (1e-7, False)])
 def test_how_balanced_is_balanced(service, off, fits):
-    """The tolerance is 1e-9, relative to ||W1||^2 + ||W2||^2 = 6.5."""
+    """The tolerance is 1e-13, relative to ||W1||^2 + ||W2||^2 = 6.5."""
     whole = document(method="exact") | {"network": weights(np.diag([1.0, 1.0 + off]), np.diag([1.5, 1.5]))}
     response = post(service, whole)
     if fits:
         assert response.status_code == 200
         measured = response.json()["diagnostics"]["relative_balance_residual"]
-        assert np.isclose(measured, np.sqrt(2) * off / 6.5, rtol=0.01)
+        assert np.isclose(measured, np.sqrt(2) * off / 6.5, rtol=0.02)
     else:
         problem(response, 422, "not-balanced")
 
