@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from lindyn.client import Client
     from lindyn.errors import (
         AccessError,
+        ArgumentError,
         BusyError,
+        ConfigurationError,
         DeadlineError,
         DivergedError,
         InfeasibleBalanceError,
@@ -50,10 +52,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessError",
     "Analysis",
+    "ArgumentError",
     "AsyncClient",
     "AsyncJobHandle",
     "BusyError",
     "Client",
+    "ConfigurationError",
     "DeadlineError",
     "DivergedError",
     "FloatArray",

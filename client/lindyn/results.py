@@ -157,10 +157,10 @@ class Analysis:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields of any type)
         """Return a field; `lam` is the one that the contract calls lambda."""
-        try:
-            return self[_contract_name(name)]
-        except KeyError:
-            raise AttributeError(f"{name!r} is not part of this answer, which has: {', '.join(self.fields)}") from None
+        fields = self.__dict__.get("fields", {})  # copies are asked for attributes before they have any
+        if (contract_name := _contract_name(name)) in fields:
+            return self[contract_name]
+        raise AttributeError(f"{name!r} is not part of this answer, which has: {', '.join(fields)}")
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self.fields]
