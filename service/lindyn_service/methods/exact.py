@@ -132,7 +132,7 @@ class ExactRun:
             diagnostics=diagnostics,
             warnings=(
                 *saddles(solution, reached, self.white.variance),
-                *of_errors(errors),
+                *(() if reached.missed else of_errors(errors)),  # saddles say what rounding decides
                 *of_samples(self.problem),
             ),
         )

@@ -14,7 +14,7 @@ from lindyn_service.methods.collect import Collector
 
 _DOUBTFUL = 1e-10  # relative error of a quantity, beyond which an answer is computed anew
 _MOST_STEPS, _MOST_WEIGHTS = 300, 1000  # some seconds
-_OF_ROUNDING = ("ill-conditioned", "tolerance-not-met", "saddle")  # warnings that no longer hold
+_OF_ROUNDING = ("ill-conditioned", "tolerance-not-met")  # warnings that no longer hold
 _SAFETY = 30.0  # of a quantity's error over that of the weights and of the residual
 
 
@@ -32,6 +32,8 @@ def refined(problem: Problem, outcome: Outcome) -> Outcome:
     """
     errors: dict[str, float] = outcome.diagnostics.get("errors", {})
     size = sum(w.size for w in problem.weights)
+    if any(warned.code == "saddle" for warned in outcome.warnings):
+        return outcome
     if problem.lam is not None or size > _MOST_WEIGHTS or max(errors.values(), default=0.0) <= _DOUBTFUL:
         return outcome
     try:

@@ -11,7 +11,7 @@ from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.objective import Objective
 from lindyn_service.methods.base import Problem, Warned
 
-_REMARKABLE = {"weights": 1e-9, "balance": 1.0}  # relative errors of which a warning tells, where they are not 1e-12
+_REMARKABLE = {"weights": 1e-9, "balance": 1.0}  # relative errors of which a warning tells, where they are not 1e-11
 _OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
 
 
@@ -44,7 +44,7 @@ def of_loss(problem: Problem) -> Iterator[Warned]:
 
 def of_errors(errors: Mapping[str, float]) -> Iterator[Warned]:
     """Which quantities are known to fewer digits than computations usually leave, by the bounds of their errors."""
-    worst = {name: error for name, error in errors.items() if error > _REMARKABLE.get(name, 1e-12)}
+    worst = {name: error for name, error in errors.items() if error > _REMARKABLE.get(name, 1e-11)}
     if worst:
         told = ", ".join(f"{name} {error:.1g}" for name, error in worst.items())
         yield Warned(
