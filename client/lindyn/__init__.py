@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from lindyn.client import Client
     from lindyn.errors import (
         AccessError,
+        ArgumentError,
         BusyError,
         ClosedError,
+        ConfigurationError,
         DeadlineError,
         DivergedError,
         InfeasibleBalanceError,
@@ -52,11 +54,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessError",
     "Analysis",
+    "ArgumentError",
     "AsyncClient",
     "AsyncJobHandle",
     "BusyError",
     "Client",
     "ClosedError",
+    "ConfigurationError",
     "DeadlineError",
     "DivergedError",
     "FloatArray",

@@ -1,15 +1,18 @@
 """The client for `async` and `await`, with asyncio or trio: what `Client` does, each method awaited."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
 
 import anyio.to_thread
 import httpx
 
-from lindyn import following, requests
-from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, address, options
+from lindyn import following, requests, transports
+from lindyn.address import address
+from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn.local import LOCAL_URL, LocalService
+from lindyn.proxies import proxy_to
 from lindyn.requests import Array, Method, Network, Task, Times
 from lindyn.results import Analysis, Trajectory
 from lindyn.sending import AsyncSender
@@ -18,7 +21,11 @@ from lindyn.wire.job import ExperimentDescription, Job
 
 
 class AsyncClient:
-    """A connection to a service; use it as an asynchronous context manager, or close it. Arguments as for `Client`."""
+    """A connection to a service; use it as an asynchronous context manager, or close it. Arguments as for `Client`.
+
+    One client may be used in several event loops, one after the other or each in its thread: each has connections of
+    its own, which are closed when it ends.
+    """
 
     def __init__(
         self,
@@ -28,11 +35,13 @@ class AsyncClient:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
         answers: Format = "npz",
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: httpx.AsyncBaseTransport | Callable[[], httpx.AsyncBaseTransport] | None = None,
     ) -> None:
         self.url = address(url)
-        http = httpx.AsyncClient(transport=transport, **options(self.url, api_key, timeout_seconds, answers))
-        self._sender = AsyncSender(Connection(self.url, patience_seconds), http)
+        proxy = proxy_to(self.url) if transport is None else None
+        made_by = transports.given(transport or partial(transports.awaited_tcp, self.url, proxy))
+        way = transports.Way(self.url, headers(api_key, answers), timeout_seconds, made_by)
+        self._sender = AsyncSender(Connection(self.url, patience_seconds, proxy), way)
         self._service: LocalService | None = None
 
     @classmethod
@@ -43,7 +52,7 @@ class AsyncClient:
             LocalServiceError: the service did not start; needs the package's extra `service`.
         """
         service = await anyio.to_thread.run_sync(LocalService, settings)
-        transport = httpx.AsyncHTTPTransport(uds=str(service.socket))
+        transport = partial(transports.awaited_socket, str(service.socket))
         client = cls(LOCAL_URL, timeout_seconds=timeout_seconds, transport=transport)
         client._service = service
         return client
@@ -155,6 +164,10 @@ class AsyncClient:
     ) -> None:
         with anyio.CancelScope(shield=True):  # what was started is also ended when its task is cancelled
             await self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies, which have connections of their own, and do not own the private service."""
+        return {**self.__dict__, "_sender": self._sender.another(), "_service": None}
 
     async def _job(self, call: Call[Job]) -> "AsyncJobHandle":
         return AsyncJobHandle(self._sender, await self._sender.send(call))

@@ -1,15 +1,18 @@
 """The blocking client: requests with numpy arrays, answers as numpy arrays."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from lindyn import requests
-from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, address, options
+from lindyn import requests, transports
+from lindyn.address import address
+from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn.jobs import JobHandle
 from lindyn.local import LOCAL_URL, LocalService
+from lindyn.proxies import proxy_to
 from lindyn.requests import Array, Method, Network, Task, Times
 from lindyn.results import Analysis, Trajectory
 from lindyn.sending import Sender
@@ -22,13 +25,20 @@ class Client:
     Requests are repeated only where that is safe, see the page on the client. Everything raises `ProblemError`, one
     class for each kind of problem, where the service refuses or fails, and `UnreachableError` where none answers.
 
+    Threads may share a client. So may forks, and other processes that it is pickled for, with its key: each makes its
+    own connections, and a private service ends with the client that started it.
+
     Args:
         url: address of the service; by default `LINDYN_URL`, else the one that `make serve` uses.
         api_key: sent as `Authorization: Bearer`; by default `LINDYN_API_KEY`, else none.
         timeout_seconds: longest wait for an answer.
         patience_seconds: how long refusals (429, 503) and lost connections are ridden out; 0 raises them at once.
         answers: how answers travel, `npz` or `json`.
-        transport: another way to the service than TCP, such as an ASGI application in tests.
+        transport: another way to the service than TCP, such as an ASGI application in tests; or a function that makes
+            one, for a client that several processes share.
+
+    Raises:
+        ConfigurationError: the address, the key or a proxy cannot be used, be they given here or by the environment.
     """
 
     def __init__(
@@ -39,11 +49,13 @@ class Client:
         timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
         patience_seconds: float = DEFAULT_PATIENCE_SECONDS,
         answers: Format = "npz",
-        transport: httpx.BaseTransport | None = None,
+        transport: httpx.BaseTransport | Callable[[], httpx.BaseTransport] | None = None,
     ) -> None:
         self.url = address(url)
-        http = httpx.Client(transport=transport, **options(self.url, api_key, timeout_seconds, answers))
-        self._sender = Sender(Connection(self.url, patience_seconds), http)
+        proxy = proxy_to(self.url) if transport is None else None
+        made_by = transports.given(transport or partial(transports.tcp, self.url, proxy))
+        way = transports.Way(self.url, headers(api_key, answers), timeout_seconds, made_by)
+        self._sender = Sender(Connection(self.url, patience_seconds, proxy), way)
         self._service: LocalService | None = None
 
     @classmethod
@@ -58,7 +70,7 @@ class Client:
             LocalServiceError: the service did not start; needs the package's extra `service`.
         """
         service = LocalService(settings)
-        transport = httpx.HTTPTransport(uds=str(service.socket))
+        transport = partial(transports.socket, str(service.socket))
         client = cls(LOCAL_URL, timeout_seconds=timeout_seconds, transport=transport)
         client._service = service
         return client
@@ -237,6 +249,10 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies, which have connections of their own, and do not own the private service."""
+        return {**self.__dict__, "_sender": self._sender.another(), "_service": None}
 
     def _job(self, call: Call[Job]) -> JobHandle:
         return JobHandle(self._sender, self._sender.send(call))

@@ -1,6 +1,5 @@
 """What both clients share: requests before they are sent, answers after they came. Nothing here does I/O."""
 
-import os
 import platform
 import warnings
 from collections.abc import Callable, Generator
@@ -9,13 +8,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import Any, Generic, Literal, TypedDict, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
-from lindyn.errors import ClosedError, LindynError, UnexpectedReplyError, UnreachableError, VersionWarning, from_problem
+from lindyn.address import bearer, without_secrets
+from lindyn.errors import LindynError, UnexpectedReplyError, UnreachableError, VersionWarning, from_problem
 from lindyn.extras import how_to_install
+from lindyn.proxies import Proxy
+from lindyn.transports import trusted
 from lindyn.wire import npz
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.problem import Problem
@@ -29,7 +31,6 @@ VERSION = version("lindyn")
 VERSION_HEADER = "X-Lindyn-Version"
 USER_AGENT = f"lindyn/{VERSION} python/{platform.python_version()} httpx/{httpx.__version__}"
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT_SECONDS = 90.0
 DEFAULT_PATIENCE_SECONDS = 30.0
 
@@ -96,14 +97,14 @@ class Connection:
     Attributes:
         url: its address.
         patience_seconds: how long refusals and lost connections are ridden out.
+        proxy: what leads there, if not the network alone.
         reached: whether it has ever answered.
-        closed: whether nothing more is asked.
     """
 
     url: str
     patience_seconds: float
+    proxy: Proxy | None = None
     reached: bool = field(default=False, init=False)
-    closed: bool = field(default=False, init=False)
     _warned: bool = field(default=False, init=False)
 
     @contextmanager
@@ -113,25 +114,33 @@ class Connection:
         Raises:
             UnreachableError: no answer, or not all of it.
             UnexpectedReplyError: an answer that is not HTTP.
-            ClosedError: the client is closed.
         """
-        if self.closed:
-            raise ClosedError("this client is closed; make another one, or ask within its `with` block")
         try:
             yield
-        except httpx.UnsupportedProtocol as error:
-            host = self.url.rpartition("://")[2]
-            raise UnreachableError(
-                f"got the address {self.url!r}, which is not one of HTTP; give http://{host}"
-            ) from error
         except httpx.TransportError as error:
-            hint = "" if self.reached else "; is the service running? Start one with `make serve`, "
-            hint += "" if self.reached else "or use lindyn.Client.local()"
             raise UnreachableError(
-                f"no answer from {self.url}{path} ({type(error).__name__}: {error}){hint}"
+                f"no answer from {self.shown}{path} ({type(error).__name__}: {error}){self._hint(error)}"
             ) from error
         except httpx.DecodingError as error:
-            raise UnexpectedReplyError(f"the answer from {self.url}{path} cannot be decompressed ({error})") from error
+            raise UnexpectedReplyError(
+                f"the answer from {self.shown}{path} cannot be decompressed ({error})"
+            ) from error
+
+    @property
+    def shown(self) -> str:
+        """The address, as errors show it."""
+        return without_secrets(self.url).rstrip("/")
+
+    def _hint(self, error: Exception) -> str:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return (
+                f"; none of the certificates that are trusted, {trusted()}, signs its own: name a file by SSL_CERT_FILE"
+            )
+        if self.proxy is not None:
+            return f"; the way leads through the proxy {self.proxy.shown}: {self.proxy.remedy}"
+        if self.reached:
+            return ""
+        return "; is the service running? Start one with `make serve`, or use lindyn.Client.local()"
 
     def read(self, call: Call[T], response: httpx.Response) -> T:
         """Read an answer.
@@ -145,8 +154,8 @@ class Connection:
             return call.read(response)
         except (npz.NpzError, InvalidDocumentError, ValidationError, ValueError, KeyError) as error:
             raise UnexpectedReplyError(
-                f"the answer from {response.url} cannot be read ({error}); do the versions of client and service "
-                f"fit? {_versions(response)}"
+                f"the answer from {_shown(response.url)} cannot be read ({error}); do the versions of client and "
+                f"service fit? {_versions(response)}"
             ) from error
 
     def check(self, response: httpx.Response) -> None:
@@ -158,57 +167,62 @@ class Connection:
                 self._warned = True
                 warnings.warn(_versions(response), VersionWarning, stacklevel=2)
             return
-        error = _problem(self.url, response)
+        error = self._problem(response)
         if not fits:
             error.add_note(_versions(response))
         raise error
 
+    def _problem(self, response: httpx.Response) -> LindynError:
+        try:
+            problem = Problem.model_validate_json(response.content)
+        except ValidationError:
+            return UnexpectedReplyError(
+                f"{_shown(response.url)} answered {response.status_code} {self._instead(response)}",
+                response.status_code,
+            )
+        return from_problem(problem, retry_after(response.headers.get("Retry-After")))
 
-class Options(TypedDict):
-    """What both clients of httpx are made with."""
-
-    base_url: str
-    headers: dict[str, str]
-    timeout: float
-
-
-def address(url: str | None) -> str:
-    """Where the service is: as given, else LINDYN_URL, else where `make serve` has it."""
-    return url or os.environ.get("LINDYN_URL") or DEFAULT_URL
-
-
-def options(url: str, api_key: str | None, timeout_seconds: float, answers: Format) -> Options:
-    """Who we are, what we want, and for how long we wait."""
-    headers = {"Accept": npz.MEDIA_TYPE if answers == "npz" else JSON, "User-Agent": USER_AGENT}
-    key = api_key or os.environ.get("LINDYN_API_KEY")
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    return {"base_url": url, "headers": headers, "timeout": timeout_seconds}
-
-
-def _problem(url: str, response: httpx.Response) -> LindynError:
-    try:
-        problem = Problem.model_validate_json(response.content)
-    except ValidationError:
-        return UnexpectedReplyError(
-            f"{url}{response.url.path} answered {response.status_code} with {response.headers.get('content-type')}, "
-            "which is no problem of lindyn; is something else listening there, or a proxy between?",
-            response.status_code,
+    def _instead(self, response: httpx.Response) -> str:
+        """What an answer is that is none of the service."""
+        if response.next_request is not None:  # where the answer says that it is to be had instead
+            target = response.next_request.url
+            asked = response.url.path.removeprefix(httpx.URL(self.url).path.rstrip("/"))
+            there = _shown(target.copy_with(path=target.path.removesuffix(asked), query=None, fragment=None))
+            return f"and points to {_shown(target)}; if the service is there, give that address: {there.rstrip('/')!r}"
+        through = "" if self.proxy is None else f" The way leads through {self.proxy.shown}: {self.proxy.remedy}."
+        return (
+            f"with {response.headers.get('content-type')}, which is no problem of lindyn; is something else listening "
+            f"there, or a proxy between?{through}"
         )
-    return from_problem(problem, retry_after(response.headers.get("Retry-After")))
+
+
+def headers(api_key: str | None, answers: Format) -> dict[str, str]:
+    """Who we are, and what we want.
+
+    Raises:
+        ConfigurationError: no header can carry the key.
+    """
+    key = bearer(api_key)
+    sent = {"Accept": npz.MEDIA_TYPE if answers == "npz" else JSON, "User-Agent": USER_AGENT}
+    return sent if key is None else {**sent, "Authorization": key}
 
 
 def retry_after(value: str | None) -> float | None:
     """Seconds until a moment that is given as a number of seconds or as a date (RFC 9110, 10.2.3)."""
     if value is None:
         return None
-    if value.strip().isdecimal():
+    if value.isascii() and value.strip().isdecimal():
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)
+    except (ValueError, TypeError, OverflowError, IndexError):  # whatever a damaged date makes of the parser
         return None
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return max(0.0, since.total_seconds())
+
+
+def _shown(url: httpx.URL) -> str:
+    return without_secrets(str(url))
 
 
 def _fits(service: str) -> bool:

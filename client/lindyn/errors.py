@@ -1,12 +1,27 @@
 """What can go wrong, as one small tree of exceptions."""
 
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 from lindyn.wire.problem import Problem
 
 
 class LindynError(Exception):
-    """Base of everything that this package raises about a service."""
+    """Base of everything that this package raises about a service, and about what is to be sent to one."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel whole between processes; the cause goes along where it is one of these errors."""
+        kind, arguments, *state = cast("tuple[Any, ...]", super().__reduce__())
+        cause = {"__cause__": self.__cause__} if isinstance(self.__cause__, LindynError) else {}
+        kept: dict[str, Any] = state[0] if state else {}
+        return kind, arguments, {**kept, **cause}
+
+
+class ArgumentError(LindynError, ValueError, TypeError):
+    """An argument cannot be sent as it is; the message names it, and says what to pass instead."""
+
+
+class ConfigurationError(LindynError, ValueError):
+    """The address, the key, or a variable of the environment cannot be used; the message names which."""
 
 
 class UnreachableError(LindynError):
@@ -49,7 +64,15 @@ class LocalServiceError(LindynError):
 
 
 class JobFailedError(LindynError):
-    """A job failed; its cause is the service's problem."""
+    """A job failed; its cause is the service's problem.
+
+    Attributes:
+        problem: the same, also where the cause is lost, as on the way out of a pool of processes; else None.
+    """
+
+    def __init__(self, message: str, problem: Problem | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 class JobCancelledError(LindynError):
@@ -72,6 +95,11 @@ class ProblemError(LindynError):
         super().__init__("\n".join([*_lines(problem), *request]))
         self.problem = problem
         self.retry_after_seconds = retry_after_seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made of the problem again, not of the message."""
+        kind, _, kept = super().__reduce__()
+        return kind, (self.problem, self.retry_after_seconds), kept
 
 
 def _lines(problem: Problem) -> list[str]:

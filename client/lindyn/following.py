@@ -66,7 +66,7 @@ def finishing(job_id: str, progress: bool | None, timeout_seconds: float | None)
         raise JobCancelledError(f"job {job.id} was cancelled after {job.completed} of {job.total} points")
     if job.state == "failed":
         cause = None if job.problem is None else from_problem(job.problem)
-        raise JobFailedError(f"job {job.id} failed: {cause}") from cause
+        raise JobFailedError(f"job {job.id} failed: {cause}", job.problem) from cause
     return (yield Call("GET", f"/v1/jobs/{job_id}/result", read_sweep_result))
 
 

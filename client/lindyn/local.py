@@ -1,9 +1,7 @@
 """A private service for a notebook: a child process on a unix socket that ends with its owner."""
 
 import os
-import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -11,11 +9,12 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 
+from lindyn import transports
 from lindyn.errors import LocalServiceError
+from lindyn.owning import OwnFolder
 
 LOCAL_URL = "http://lindyn.local"
 
@@ -38,7 +37,8 @@ class LocalService:
     """Starts the service and waits until it is ready.
 
     Its standard input is a pipe from this process: when that ends, for whatever reason, the service stops. It has the
-    settings that are given here and none from the environment.
+    settings that are given here and none from the environment. Forks of this process may ask the service, but they
+    neither keep nor stop it.
 
     Raises:
         LocalServiceError: it did not start; the message has the last lines of its log.
@@ -47,10 +47,11 @@ class LocalService:
     def __init__(self, settings: Mapping[str, str | float]) -> None:
         self._owner = os.getpid()
         self._folder = _make_folder()
-        self._remove_folder = weakref.finalize(self, _remove, self._folder, self._owner)
         self._process: subprocess.Popen[bytes] | None = None
-        self.socket = self._folder / _SOCKET
-        self._log = self._folder / "service.log"
+        self.socket = self._folder.path / _SOCKET
+        self._log = self._folder.path / "service.log"
+        itself = weakref.ref(self)
+        os.register_at_fork(after_in_child=lambda: _let_go(itself()))
         try:
             self._process = self._start(settings)
             self._wait_until_ready(self._process)
@@ -59,12 +60,13 @@ class LocalService:
             raise
 
     def stop(self) -> None:
-        """End the service; does nothing the second time, nor in a process that was forked from the owner."""
+        """End the service; does nothing the second time, and nothing in a fork."""
+        if os.getpid() != self._owner:
+            return
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
-            if os.getpid() == self._owner:
-                _end(self._process)
-        self._remove_folder()
+            _end(self._process)
+        self._folder.cleanup()
 
     def _start(self, settings: Mapping[str, str | float]) -> subprocess.Popen[bytes]:
         chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
@@ -85,9 +87,7 @@ class LocalService:
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         give_up = time.monotonic() + _START_SECONDS
-        # no certificates are needed, and to look for them may fail
-        transport = httpx.HTTPTransport(uds=str(self.socket), verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
-        with httpx.Client(transport=transport, base_url=LOCAL_URL) as http:
+        with httpx.Client(transport=transports.socket(str(self.socket)), base_url=LOCAL_URL) as http:
             while process.poll() is None and time.monotonic() < give_up:
                 with suppress(httpx.TransportError):
                     if self._listens() and http.get("/readyz").is_success:
@@ -100,6 +100,13 @@ class LocalService:
         said = self._log.read_text(errors="replace").strip().splitlines()
         return "\n".join(said[-_LINES:]) or "(nothing)"
 
+    def let_go(self) -> None:
+        """Keep the service alive no longer: in a fork, whose copy of the pipe would outlive its owner's."""
+        if self._process is None or self._process.stdin is None:
+            return
+        self._process.stdin.close()
+        self._process.returncode = 0  # it is no child of a fork, which need not look after it
+
     def _listens(self) -> bool:
         """Ask without httpx, which leaves a socket open for each connection that fails."""
         with socket.socket(socket.AF_UNIX) as probe, suppress(OSError):
@@ -108,22 +115,17 @@ class LocalService:
         return False
 
 
-def _make_folder() -> Path:
+def _make_folder() -> OwnFolder:
     """A folder where the name of a socket is short enough; that for temporary files need not be."""
     try:
         usual = tempfile.gettempdir()
         short = usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (others may not enter it)
-        return Path(tempfile.mkdtemp(prefix=_PREFIX, dir=short))
+        return OwnFolder(_PREFIX, short)
     except OSError as error:
         raise LocalServiceError(
             f"the private service has no folder for its socket: {error}. Set TMPDIR to a folder that you may write to, "
             f"with a name of at most {_LONGEST_PARENT} bytes"
         ) from error
-
-
-def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # the service lives on when a process ends that was forked from its owner
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:
@@ -156,3 +158,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def _let_go(service: LocalService | None) -> None:
+    if service is not None:
+        service.let_go()

@@ -171,6 +171,8 @@ class Analysis:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields of any type)
         """Return a field; `lam` is the one that the contract calls lambda."""
+        if "fields" not in self.__dict__:  # copies are asked for attributes before they have any
+            raise AttributeError(name)
         try:
             return self[_contract_name(name)]
         except UnknownNameError as error:

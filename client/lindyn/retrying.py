@@ -62,6 +62,6 @@ def again(connection: Connection, call: Call[Any], error: Exception) -> bool | f
 
 def _delay(connection: Connection, error: ProblemError) -> bool | float:
     wanted = error.retry_after_seconds
-    if wanted is None:
+    if not wanted:  # nothing said, or a moment that is past: as after any refusal
         return True
     return wanted if wanted <= connection.patience_seconds else False

@@ -1,3 +1,4 @@
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,3 +53,11 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("TMPDIR", name)
         monkeypatch.setattr(tempfile, "tempdir", name)
         yield Path(name)
+
+
+@pytest.fixture
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment that says nothing of addresses, keys, proxies and certificates."""
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy") or name.startswith(("LINDYN_", "SSL")):
+            monkeypatch.delenv(name)

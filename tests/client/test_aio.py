@@ -1,10 +1,16 @@
 """The awaiting client does what the blocking one does, by the same core."""
 
+import asyncio
+import functools
+import gc
 import inspect
+import threading
 
 import anyio
+import httpx
 import numpy as np
 import pytest
+import trio
 from support.gateway import Drop, Gateway, problem
 from support.holding import jobs_held
 from support.processes import Service
@@ -137,3 +143,78 @@ async def test_a_private_service(folder):
     async with await lindyn.AsyncClient.local(workers=1) as c:
         assert (await c.trajectory(**BASE)).loss.shape == (3,)
     assert list(folder.iterdir()) == []
+
+
+async def ask(client, seed=1):
+    found = await client.trajectory(**{**BASE, "network": lindyn.balanced([3, 3, 3], lam=1, seed=seed)})
+    return found.reply.seed
+
+
+async def ask_some(client):
+    return await asyncio.gather(*(ask(client, seed) for seed in range(5)))
+
+
+@pytest.mark.live
+def test_one_client_in_several_event_loops(service):
+    """A connection belongs to the loop in which it was opened; warnings of what is left open are errors here."""
+    client = lindyn.AsyncClient(service.url)
+    for _ in range(3):
+        assert asyncio.run(ask_some(client)) == list(range(5))
+    assert trio.run(ask, client) == 1
+    assert asyncio.run(ask(client)) == 1
+    asyncio.run(client.close())
+    with pytest.raises(lindyn.UnreachableError, match="is closed; make another"):
+        asyncio.run(ask(client))
+    gc.collect()
+
+
+@pytest.mark.live
+def test_one_client_in_several_loops_at_once(service):
+    client = lindyn.AsyncClient(service.url)
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(asyncio.run(ask_some(client)))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [list(range(5))] * 4
+    assert asyncio.run(ask(client)) == 1
+    asyncio.run(client.close())
+
+
+@pytest.mark.live
+def test_a_job_of_an_earlier_loop(service):
+    client = lindyn.AsyncClient(service.url)
+
+    async def result():
+        return await job
+
+    job = asyncio.run(client.sweep(base=BASE, axes={"network.seed": range(3)}))
+    assert asyncio.run(result()).final_loss.shape == (3,)
+    asyncio.run(client.close())
+
+
+@pytest.mark.live
+def test_a_transport_of_another_loop(service):
+    transport = httpx.AsyncHTTPTransport()
+    client = lindyn.AsyncClient(service.url, transport=transport)
+
+    async def ask_once():
+        found = await ask(client)
+        await transport.aclose()
+        return found
+
+    assert asyncio.run(ask_once()) == 1
+    with pytest.raises(lindyn.ConfigurationError, match=r"^transport: .* of another event loop.*pass a function"):
+        asyncio.run(ask(client))
+    asyncio.run(client.close())
+    made = lindyn.AsyncClient(service.url, transport=functools.partial(httpx.AsyncHTTPTransport, retries=1))
+    assert [asyncio.run(ask(made)) for _ in range(3)] == [1, 1, 1]
+    asyncio.run(made.close())
+
+
+def test_an_application_in_any_loop():
+    """Where there is no network, there are no connections that belong to a loop."""
+    client = lindyn.AsyncClient("http://here", transport=httpx.MockTransport(lambda _: httpx.Response(200, json={})))
+    assert [asyncio.run(client.about()) for _ in range(3)] == [{}, {}, {}]
+    asyncio.run(client.close())

@@ -10,14 +10,17 @@ from email.utils import format_datetime
 import httpx
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.gateway import Answer, Cut, Drop, Gateway, problem
 from support.holding import jobs_held
 from support.processes import RedisServer, Service, eventually
 
 import lindyn
 from lindyn import requests
-from lindyn.core import Connection
+from lindyn.core import Connection, retry_after
 from lindyn.retrying import again
+from lindyn.wire.problem import Problem
 
 pytestmark = pytest.mark.live
 
@@ -111,7 +114,61 @@ def test_longer_than_patience_is_raised_at_once(gateway, client):
     assert len(gateway.seen) == 1
 
 
-@pytest.mark.parametrize("value", ["soon", "", "Thu, 99 Nov 2026"])
+def test_a_date_without_a_zone_is_of_universal_time(gateway, client):
+    moment = datetime.now(UTC).replace(microsecond=0, tzinfo=None) + timedelta(hours=1)
+    for zone in ("", " -0000", " GMT", " +0000"):
+        gateway.acts.append(problem(503, "busy", Retry_After=f"{moment:%a, %d %b %Y %H:%M:%S}{zone}"))
+        with pytest.raises(lindyn.BusyError) as caught:
+            client.trajectory(**REQUEST)
+        assert caught.value.retry_after_seconds == pytest.approx(3600, abs=60)
+
+
+@pytest.mark.parametrize("value", ["0", "Wed, 21 Oct 2015 07:28:00", "Wed, 21 Oct 2015 07:28:00 GMT"])
+def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, value):
+    """Pauses grow as after any refusal, so that patience is not thousands of requests."""
+    gateway.acts += [problem(503, "busy", Retry_After=value)] * 3
+    client.trajectory(**REQUEST)
+    assert len(gateway.seen) == 4
+    error = lindyn.BusyError(Problem.model_validate_json(problem(503, "busy").body), 0.0)
+    assert again(Connection("http://x", 10.0), requests.document("/v1/about"), error) is True
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("5", 5.0),
+        (" 7 ", 7.0),
+        ("9" * 30, 1e30),
+        ("9" * 400, float("inf")),
+        ("-5", None),
+        ("1.5", None),
+        ("nan", None),
+        ("inf", None),
+        ("\u0663", None),
+        ("5, 5", None),
+        ("2099-10-21T07:28:00Z", None),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2099 07:28:00 +99999999", None),
+        ("Wed, 32 Oct 2099 25:61:61", None),
+        ("Wed, 21 Oct 0001 07:28:00", 0.0),
+        ("Sat, 01 Jan 0001 00:00:00 +2359", 0.0),
+        ("Wednesday, 21-Oct-15 07:28:00 GMT", 0.0),
+        ("Wed Oct 21 07:28:00 2015", 0.0),
+    ],
+)
+def test_times_of_every_kind(value, seconds):
+    assert retry_after(value) == (None if seconds is None else pytest.approx(seconds))
+
+
+@given(
+    st.lists(st.sampled_from(["Wed,", "21", "Oct", "2099", "07:28:00", "-0000", "(", ")", ":", "99999", "\x00", ""]))
+)
+def test_no_time_of_day_breaks_anything(words):
+    found = retry_after(" ".join(words))
+    assert found is None or found >= 0
+
+
+@pytest.mark.parametrize("value", ["soon", "", "Thu, 99 Nov 2026", "-5", "Wed, 21 Oct 99999 07:28:00"])
 def test_a_time_that_cannot_be_read_is_left_out(gateway, client, value):
     gateway.acts.append(problem(503, "busy", Retry_After=value))
     client.trajectory(**REQUEST)

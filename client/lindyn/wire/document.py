@@ -32,6 +32,10 @@ class InvalidDocumentError(ValueError):
         super().__init__("; ".join(f"{path}: {detail}" for path, detail in errors))
         self.errors = tuple(errors)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel whole between processes."""
+        return type(self), (self.errors,), vars(self)
+
 
 def graft(metadata: dict[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """Put arrays into the tree: `network.weights.0` becomes metadata["network"]["weights"][0].

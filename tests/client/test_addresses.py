@@ -1,0 +1,131 @@
+"""Addresses and keys, as given or as the environment has them: used, or refused by name."""
+
+import logging
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.asking import BOTH, DEAD, FAR, asks, server, told
+
+import lindyn
+
+pytestmark = pytest.mark.usefixtures("plain_environment")
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("http://h:port", r"'http://h:port', which is no address \(Invalid port: 'port'\)"),
+        ("http://[::1", "which is no address"),
+        ("http://h:99999", "whose port 99999 does not exist"),
+        ("127.0.0.1:8000", "does not start with http:// or https://"),
+        ("localhost:8000", "does not start with http:// or https://"),
+        ("lab.example", "does not start with http:// or https://"),
+        ("ftp://lab.example", "does not start with http:// or https://"),
+        ("http://", "names no host"),
+        ("http://h/?a=1", "goes on after the path"),
+        ("http://h/\x00", "which is no address"),
+    ],
+)
+@pytest.mark.parametrize("kind", [lindyn.Client, lindyn.AsyncClient])
+def test_no_address(kind: Callable[..., Any], url: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(lindyn.ConfigurationError, match=f"^url: got .*{says}.*; expected an address such as http://"):
+        kind(url)
+    if "\x00" not in url:
+        monkeypatch.setenv("LINDYN_URL", url)
+        with pytest.raises(lindyn.ConfigurationError, match=f"^LINDYN_URL: got .*{says}"):
+            kind()
+
+
+def test_blanks_around_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINDYN_URL", "http://h:8000\n")
+    assert lindyn.Client().url == "http://h:8000"
+    assert lindyn.Client(" https://lab.example/lindyn/ ").url == "https://lab.example/lindyn/"
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "url", ["http://me:hushed@127.0.0.1:1", "http://me:hus/hed@127.0.0.1:1", "http://me:hushed@h:x"]
+)
+def test_a_password_in_an_address_is_not_told(ask: Callable[..., Any], url: str) -> None:
+    with pytest.raises(lindyn.LindynError, match=r"http://\*\*\*@") as caught:
+        ask(url)
+    assert "hushed" not in told(caught.value).replace("/", "")
+
+
+@BOTH
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_an_address_that_has_moved(ask: Callable[..., Any], status: int) -> None:
+    with (
+        server(status=status, Location="https://lab.example/lindyn/v1/about") as (url, _),
+        pytest.raises(
+            lindyn.UnexpectedReplyError,
+            match=rf"{status} and points to https://lab.example/lindyn/v1/about; .* give that address: "
+            "'https://lab.example/lindyn'",
+        ) as caught,
+    ):
+        ask(url)
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("location", "there"),
+    [
+        ("//other:8443/v1/about", "http://other:8443"),
+        ("https://sso.example/login?to=x", "https://sso.example/login"),
+    ],
+)
+def test_other_places(location: str, there: str) -> None:
+    with server(status=302, Location=location) as (url, _), pytest.raises(lindyn.UnexpectedReplyError, match=there):
+        asks(f"{url}/prefix/..")
+
+
+@pytest.mark.parametrize("given", ["{}\n", " {}", "\r\n{}\r\n", "\t{}\u00a0"])
+@BOTH
+def test_blanks_around_a_key(ask: Callable[..., Any], given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with server() as (url, seen):
+        ask(url, api_key=given.format("lindyn_abc"))
+        monkeypatch.setenv("LINDYN_API_KEY", given.format("lindyn_def"))
+        ask(url)
+        ask(url, api_key=" \n")  # as none
+    assert [headers["Authorization"] for _, headers in seen] == [
+        "Bearer lindyn_abc",
+        "Bearer lindyn_def",
+        "Bearer lindyn_def",
+    ]
+
+
+@pytest.mark.parametrize("bad", ["\n", "\r\n", "\x00", "\x7f", " ", "\t", "é", "ключ", "\ufeff", "\u200b", "\udcff"])
+@BOTH
+def test_a_key_that_no_header_can_carry(
+    ask: Callable[..., Any], bad: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    key = f"hidden{bad}hushed"
+    with pytest.raises(lindyn.ConfigurationError, match=r"^api_key: the key has .* copy the key again") as caught:
+        ask(DEAD, api_key=key)
+    for text in (told(caught.value), caplog.text, repr(pickle.loads(pickle.dumps(caught.value)))):
+        assert "hidden" not in text
+        assert "hushed" not in text
+    if bad != "\x00":
+        monkeypatch.setenv("LINDYN_API_KEY", key)
+        with pytest.raises(lindyn.ConfigurationError, match=r"^LINDYN_API_KEY: the key has") as caught:
+            ask(DEAD)
+        assert "hushed" not in told(caught.value)
+
+
+def test_a_key_of_another_type() -> None:
+    with pytest.raises(lindyn.ConfigurationError, match=r"^api_key: got a bytes, expected text$"):
+        lindyn.Client(FAR, api_key=b"hushed")
+
+
+@BOTH
+def test_a_good_key_is_not_told_either(ask: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    key = "hus" + "hed"  # tracebacks quote this line
+    with pytest.raises(lindyn.UnreachableError) as caught:
+        ask(DEAD, api_key=key)
+    assert "hushed" not in told(caught.value) + caplog.text
+    client = lindyn.Client(FAR, api_key=key)
+    assert "hushed" not in repr(vars(client)) + repr(client._sender._way)
