@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lindyn.arrays import as_array
+from lindyn.classes import look_like_labels, ordered
+from lindyn.errors import ArgumentError
 from lindyn.wire.array import FloatArray
 
 Part = dict[str, Any]
@@ -53,9 +55,10 @@ def weights(*layers: Any) -> Part:  # noqa: ANN401 (arrays of any library, layer
             `torch.nn.Linear`, or one `torch.nn.Sequential` of them.
 
     Raises:
-        ValueError: a layer has a bias, or is not linear.
+        ArgumentError: a layer has a bias, is not linear, or has entries without a value.
     """
-    return {"kind": "weights", "weights": [matrix for layer in layers for matrix in _matrices(layer)]}
+    named = [(f"layers[{i}]", layer) for i, layer in enumerate(layers)]
+    return {"kind": "weights", "weights": [matrix for name, layer in named for matrix in _matrices(name, layer)]}
 
 
 def data(inputs: npt.ArrayLike, targets: npt.ArrayLike, *, whiten: bool = True) -> Part:
@@ -67,22 +70,28 @@ def data(inputs: npt.ArrayLike, targets: npt.ArrayLike, *, whiten: bool = True) 
         whiten: make the inputs white on their span, (sigma_xx)^(-1/2) x. Exact solutions need isotropic inputs.
 
     Raises:
-        ValueError: the targets are labels.
+        ArgumentError: the targets are labels, or entries are masked, missing, or no numbers.
     """
-    y = as_array(targets)
-    if y.ndim == 1:
-        if y.dtype.kind not in "f":
-            raise ValueError(
-                f"got targets of type {y.dtype}, which look like labels of classes; use lindyn.one_hot(labels), "
-                "or numbers of type float"
-            )
-        y = y[:, None]
-    return {"kind": "data", "inputs": as_array(inputs), "targets": y, "whiten": whiten}
+    if look_like_labels("targets", targets):
+        raise ArgumentError(
+            f"got targets of type {np.asarray(targets).dtype}, which look like labels of classes; use "
+            "lindyn.one_hot(labels), or numbers of type float"
+        )
+    y = as_array("targets", targets)
+    y = y[:, None] if y.ndim == 1 else y
+    return {"kind": "data", "inputs": as_array("inputs", inputs), "targets": y, "whiten": whiten}
 
 
 def one_hot(labels: npt.ArrayLike) -> FloatArray:
-    """Labels of classes as targets: (samples, classes), 1 at the sample's class; classes in ascending order."""
-    classes, index = np.unique(as_array(labels), return_inverse=True)
+    """Labels of classes as targets: (samples, classes), 1 at the sample's class; classes in ascending order.
+
+    Args:
+        labels: (samples,) or (samples, 1), text or numbers.
+
+    Raises:
+        ArgumentError: a sample has no label (None, NaN, NaT, NA, masked), or labels cannot be ordered.
+    """
+    classes, index = ordered("labels", labels)
     return np.eye(len(classes))[index]
 
 
@@ -98,31 +107,33 @@ def semantic(levels: int = 3) -> Part:
 
 def spectrum(singular_values: npt.ArrayLike, *, seed: int | None = None) -> Part:
     """White inputs, random singular vectors and these singular values; zeros for the rest."""
-    return _with_seed({"kind": "spectrum", "singular_values": as_array(singular_values)}, seed)
+    return _with_seed({"kind": "spectrum", "singular_values": as_array("singular_values", singular_values)}, seed)
 
 
 def _with_seed(part: Part, seed: int | None) -> Part:
     return part if seed is None else {**part, "seed": seed}
 
 
-def _matrices(layer: Any) -> Iterator[npt.NDArray[Any]]:  # noqa: ANN401 (an array or a layer)
+def _matrices(argument: str, layer: Any) -> Iterator[npt.NDArray[Any]]:  # noqa: ANN401 (an array or a layer)
     """Matrices of a layer: itself, its weight, or those of its parts."""
     if not hasattr(layer, "parameters"):
-        yield as_array(layer)
+        yield as_array(argument, layer)
         return
     parts: list[Any] = list(layer.children())
     name = type(layer).__name__
     if parts:
         for part in parts:
-            yield from _matrices(part)
+            yield from _matrices(argument, part)
     elif name in _NO_WEIGHTS:
         return
     elif getattr(getattr(layer, "weight", None), "ndim", 0) != 2:
-        raise ValueError(
+        raise ArgumentError(
             f"got a layer {name}, which is not linear; pass the weight matrices of a nonlinear network, "
             'and method={"kind": "descent", "learning_rate": ..., "activation": "relu" or "tanh"}'
         )
     elif getattr(layer, "bias", None) is not None:
-        raise ValueError(f"got a layer {layer!r} with a bias, which linear networks here do not have; use bias=False")
+        raise ArgumentError(
+            f"got a layer {layer!r} with a bias, which linear networks here do not have; use bias=False"
+        )
     else:
-        yield as_array(layer.weight)
+        yield as_array(argument, layer.weight)

@@ -1,18 +1,21 @@
 """What a client can ask, as calls that either client sends."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar, cast
 
 import httpx
+import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from lindyn.arrays import split
+from lindyn.arrays import plain
 from lindyn.core import JSON, Call
+from lindyn.errors import ArgumentError
 from lindyn.following import read_job, status
 from lindyn.reading import analysis_reader, read_trajectory
 from lindyn.results import Analysis, Trajectory
+from lindyn.splitting import split
 from lindyn.wire import npz
 from lindyn.wire.balance import BalanceReply, InitializationReply, StatisticsReply
 from lindyn.wire.base import Reply
@@ -77,7 +80,7 @@ def sweep(
     base: Mapping[str, Any], axes: Mapping[str, Sequence[Any] | Array], collect: str | Sequence[str], tolerance: float
 ) -> Call[Job]:
     """A job over a grid."""
-    named = [{"path": path, "values": _listed(values)} for path, values in axes.items()]
+    named = [{"path": path, "values": _listed(f"axes[{path!r}]", values)} for path, values in axes.items()]
     request = {"base": _with_lists(base), "axes": named, "collect": _names(collect), "tolerance": tolerance}
     return _post("/v1/sweeps", request, read_job, repeatable=False)
 
@@ -134,5 +137,17 @@ def _names(names: str | Sequence[str]) -> Sequence[str]:
     return [names] if isinstance(names, str) else names
 
 
-def _listed(values: Sequence[Any] | Array) -> list[Any]:
-    return values.tolist() if hasattr(values, "tolist") else list(values)  # pyright: ignore
+def _listed(name: str, values: Sequence[Any] | Array) -> list[Any]:
+    """The values of an axis; text and mappings are one value each, not several."""
+    several = plain(name, list(values) if _are_several(values) else values)
+    if isinstance(several, np.ndarray):
+        several = several.tolist()
+    if not isinstance(several, list):
+        raise ArgumentError(f"{name}: got a {type(values).__name__}, expected a list of values; for one, a list of it")
+    return cast("list[Any]", several)
+
+
+def _are_several(values: object) -> bool:
+    """Whether values are to be taken one by one: sets and generators, but neither arrays nor what a value can be."""
+    array = hasattr(values, "__array__") or hasattr(values, "toarray")
+    return isinstance(values, Iterable) and not array and not isinstance(values, Mapping | Sequence | BaseModel)

@@ -415,7 +415,7 @@ def test_numbers_of_numpy():
             "kind": "balanced",
             "dims": np.array([2, 2, 2]),
             "lambda": np.float32(0.5),
-            "scale": np.int64(2),
+            "scale": np.longdouble(2),
             "aligned": np.bool_(True),
             "seed": np.uint8(3),
         },

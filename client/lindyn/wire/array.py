@@ -37,7 +37,7 @@ class _ArrayType:
 
     def validate(self, value: object) -> FloatArray:
         """Return a read-only float64 array, or say what is wrong with the value."""
-        array = _from_array(value) if isinstance(value, np.ndarray) else _from_lists(value, self.dimensions)
+        array = _from_array(value) if isinstance(value, np.ndarray) else _from_lists(_listed(value), self.dimensions)
         if array.size == 0:
             raise _error(f"got an empty array of shape {array.shape}, expected at least one entry")
         if array.ndim != self.dimensions:
@@ -60,8 +60,18 @@ def _error(text: str) -> PydanticCustomError:
 def _from_array(value: npt.NDArray[Any]) -> FloatArray:
     if value.dtype.kind not in "fiu":
         raise _error(f"got an array of {value.dtype}, expected real numbers")
+    if np.ma.is_masked(value):
+        index = np.argwhere(np.ma.getmaskarray(value))[0].tolist()
+        raise _error(f"got a masked entry at {index}, expected numbers only")
     with np.errstate(over="ignore"):  # what becomes infinite is named later
         return value.astype(np.float64)
+
+
+def _listed(value: object) -> object:
+    """Rows that are arrays count as what they hold."""
+    if not isinstance(value, list | tuple):
+        return value
+    return [row.tolist() if isinstance(row, np.ndarray) else row for row in value]
 
 
 def _from_lists(value: object, dimensions: int) -> FloatArray:

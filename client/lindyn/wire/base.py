@@ -17,8 +17,11 @@ LARGEST_SEED = 2**53 - 1
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
     """A number of numpy as one of Python: strict types would take "1" in an array of no dimensions for 1.0."""
-    scalar = isinstance(value, np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)
-    return value.item() if scalar else value
+    if isinstance(value, np.ndarray) and value.ndim == 0 and not np.ma.is_masked(value):
+        value = value[()]
+    if isinstance(value, np.floating):  # item() gives a longdouble back
+        return float(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 FromNumpy = BeforeValidator(_plain)
