@@ -39,7 +39,11 @@ def trajectory_dataset(trajectory: Trajectory) -> "xr.Dataset":
     attributes = {
         "title": f"learning of a {'-'.join(map(str, reply.dims))} linear network",
         "source": f"lindyn {reply.version}",
-        **{name: value for name, value in trajectory.metadata.items() if isinstance(value, str | int | float)},
+        **{
+            name: _attribute(value)
+            for name, value in trajectory.metadata.items()
+            if isinstance(value, str | int | float)
+        },
         PROVENANCE: json.dumps({**trajectory.metadata, "paths": paths}),
     }
     return xarray.Dataset(variables, coordinates, attributes)
@@ -66,7 +70,9 @@ def sweep_dataset(result: SweepResult) -> "xr.Dataset":
     names = {path.removeprefix(COORDINATES).removeprefix(DATA): path for path in arrays}
     paths = {name: path for name, path in names.items() if name in variables or name in coordinates}
     unused = {name: values for name, values in result.coordinates.items() if name not in paths}
-    metadata["coordinates"] |= {name: np.asarray(values).tolist() for name, values in unused.items()}
+    metadata["coordinates"] |= {
+        name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in unused.items()
+    }
     attributes = {
         "title": f"result of {result.metadata['kind']}",
         "source": f"lindyn {result.metadata['version']}",
@@ -102,6 +108,11 @@ def _labels(values: Any) -> FloatArray | list[str]:  # noqa: ANN401 (values of a
     if isinstance(values, np.ndarray):
         return values
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
+
+
+def _attribute(value: str | float) -> str | float:
+    """Whole numbers as text: seeds have up to 53 bits, and netCDF 3 has integers of 32."""
+    return str(value) if isinstance(value, int) else value
 
 
 def _attributes(of: Label) -> dict[str, str]:

@@ -132,13 +132,18 @@ CONTINUAL = Operation(
 )
 
 
+def draw_seed() -> int:
+    """A seed that nobody can foresee, for a request without one."""
+    return secrets.randbelow(LARGEST_SEED + 1)
+
+
 def with_seeds(part: Part) -> Part:
     """Draw the seeds that a message and its parts have and were sent without; the message itself if there are none."""
     drawn: dict[str, Any] = {}
     for name in type(part).model_fields:
         value = getattr(part, name)
         if name == "seed" and value is None:
-            drawn[name] = secrets.randbelow(LARGEST_SEED + 1)
+            drawn[name] = draw_seed()
         elif isinstance(value, Request):
             seeded = with_seeds(value)
             if seeded is not value:

@@ -82,6 +82,69 @@ def test_a_sweep_is_labelled(client):
     assert client.job(job.id).status().state == "done"
 
 
+def test_an_axis_of_names_and_objects(client):
+    axes = {"method": ["exact", {"kind": "flow"}, {"kind": "descent", "learning_rate": np.float32(0.0001220703125)}]}
+    table = client.sweep(base=BASE, axes=axes, collect=["loss"]).result()
+    assert table.coordinates["method"][:2] == ["exact", {"kind": "flow"}]
+    exact, flow, descent = table["loss"]
+    np.testing.assert_allclose(flow, exact, rtol=1e-8)
+    np.testing.assert_allclose(descent, exact, rtol=1e-2)
+    assert not np.array_equal(descent, exact)
+
+
+def test_an_axis_of_matrices_and_objects(client):
+    tasks = [SIGMA_YX, {"kind": "correlation", "sigma_yx": 2 * SIGMA_YX}, lindyn.spectrum([3.0, 1.0])]
+    base = {**BASE, "task": None}
+    table = client.sweep(base=base, axes={"task": tasks}, collect=["loss"]).result()
+    for i, task in enumerate((*tasks[:2], table.coordinates["task"][2])):
+        expected = client.trajectory(**{**BASE, "task": task}).loss
+        np.testing.assert_allclose(table["loss"][i], expected, rtol=1e-13)
+
+
+def test_an_axis_of_weights(client):
+    layers = [[np.eye(3), 2 * np.eye(3)], [np.ones((2, 3)), np.ones((3, 2)).tolist()], [np.eye(3)] * 3]
+    base = {**BASE, "network": {"kind": "weights"}}
+    table = client.sweep(base=base, axes={"network.weights": layers}, collect=["loss"]).result()
+    for i, weights in enumerate(layers):
+        expected = client.trajectory(**{**BASE, "network": lindyn.weights(*weights)}).loss
+        np.testing.assert_allclose(table["loss"][i], expected, rtol=1e-13)
+
+
+def test_seeds_of_an_axis_are_drawn(client):
+    """As those of the base request are: networks, tasks and seeds that an axis gives without one."""
+    networks = [lindyn.balanced([3, 3, 3], lam=1.0), lindyn.random([3, 3, 3]), lindyn.weights(np.eye(3), np.eye(3))]
+    table = client.sweep(base={**BASE, "network": None}, axes={"network": networks}, collect=["loss"]).result()
+    assert not table.problems
+    for i, network in enumerate(table.coordinates["network"]):
+        assert ("seed" in network) == (i < 2)
+        again = client.trajectory(**{**BASE, "network": network}).loss
+        np.testing.assert_allclose(table["loss"][i], again, rtol=1e-12)
+    table = client.sweep(base=BASE, axes={"network.seed": [None, 1]}, collect=["loss"]).result()
+    drawn, given = table.coordinates["network.seed"]
+    assert (given, drawn == int(drawn)) == (1, True)
+    again = client.trajectory(**{**BASE, "network": {**NETWORK, "seed": int(drawn)}}).loss
+    np.testing.assert_allclose(table["loss"][0], again, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "laid_out",
+    [
+        np.asfortranarray,
+        lambda a: a.astype(">f8"),
+        lambda a: a.astype(np.longdouble),
+        lambda a: np.repeat(a, 2, 0)[::2],
+    ],
+    ids=["column-major", "big-endian", "longdouble", "strided"],
+)
+def test_sweeps_with_arrays_of_every_layout(client, laid_out):
+    expected = client.trajectory(**BASE).loss[-1]
+    in_base = client.sweep(base={**BASE, "task": laid_out(SIGMA_YX)}, axes={"network.seed": [1]}).result()
+    on_axis = client.sweep(base=BASE, axes={"task": [laid_out(SIGMA_YX), laid_out(2 * SIGMA_YX)]}).result()
+    assert in_base.final_loss[0] == pytest.approx(expected, rel=1e-13)
+    assert on_axis.final_loss[0] == pytest.approx(expected, rel=1e-13)
+    assert on_axis.coordinates["task"][1] == (2 * SIGMA_YX).tolist()
+
+
 def test_failed_points_are_nan_and_told(client):
     table = client.sweep(base=BASE, axes={"network.dims": [[3, 3, 3], [3, 4, 3]]}).result()
     assert np.isnan(table["final_loss"]).tolist() == [False, True]

@@ -168,6 +168,66 @@ def test_a_sweep_in_xarray_and_as_a_table(sweep):
     assert "final_loss" in dir(sweep)
 
 
+UNLIKE = {
+    "network.dims": [[3, 2, 3], [3, 2, 2, 3]],
+    "network.gain": [1.0, [0.5, 1.0]],
+    "times": [[0.0, 1.0], np.linspace(0, 2, 5)],
+    "task": [np.diag([3.0, 2.0, 1.0]), {"kind": "spectrum", "seed": 1, "singular_values": np.array([2.0, 1.0])}],
+    "method": ["flow", {"kind": "descent", "learning_rate": 0.5}],
+}
+
+
+@pytest.mark.parametrize("path", UNLIKE)
+def test_axes_whose_values_are_unlike(client, tmp_path, path):
+    """Each value by its text, and none of them lost on the way to a file and back."""
+    base = {"network": lindyn.random([3, 2, 3], seed=1), "task": np.diag([3.0, 2.0, 1.0]), "times": [0.0, 1.0]}
+    start, _, part = path.partition(".")
+    base = {**base, start: {**base[start], part: None}} if part else {k: v for k, v in base.items() if k != path}
+    result = client.sweep(base=base, axes={path: UNLIKE[path], "time_constant": [1.0, 2.0]}, collect=["loss"]).result()
+    assert not result.problems
+    values = json.loads(json.dumps(UNLIKE[path], default=np.ndarray.tolist))
+    labels = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    found = result.to_xarray()
+    assert found.loss.dims[0] == path
+    if path != "times":  # where a value is a list of times, points are numbered along the time
+        assert found[path].to_numpy().tolist() == labels
+    table = result.to_dataframe()
+    assert list(dict.fromkeys(table[path])) == labels
+    for suffix in (".npz", ".nc"):
+        again = lindyn.load(result.save(tmp_path / f"run{suffix}"))
+        assert again.coordinates[path] == result.coordinates[path] == values
+        np.testing.assert_array_equal(again.loss, result.loss)
+    result.plot.line("loss", x=path)
+    assert path in Page(result._repr_html_()).text
+
+
+@pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
+def test_netcdf_of_32_bits(client, tmp_path, form):
+    """Seeds that the service draws have up to 53 bits."""
+    seed, task_seed = 2**53 - 1, 2**31
+    run = client.trajectory(
+        network=lindyn.balanced([3, 3, 3], lam=0.5, seed=seed),
+        task=lindyn.regression(9, seed=task_seed),
+        times=[0.0, 1.0],
+        quantities=["loss", "output", "balance"],
+    )
+    run.to_xarray().to_netcdf(tmp_path / "run.nc", engine="scipy", format=form)
+    with xr.open_dataset(tmp_path / "run.nc", engine="scipy") as found:
+        assert (found.attrs["seed"], found.attrs["task_seed"]) == (str(seed), str(task_seed))
+        np.testing.assert_array_equal(found.loss, run.loss)
+        np.testing.assert_array_equal(found["balance.lambda"], run.balance["lambda"])
+        assert json.loads(found.attrs["lindyn"])["seed"] == seed
+    drawn = client.sweep(
+        base={"network": lindyn.balanced([3, 3, 3], lam=0.5), "task": np.eye(3), "times": [0.0, 1.0]},
+        axes={"network.seed": [1, seed], "method": ["exact", {"kind": "flow"}]},
+        collect=["final_loss", "loss"],
+    ).result()
+    drawn.to_xarray().to_netcdf(tmp_path / "sweep.nc", engine="scipy", format=form)
+    with xr.open_dataset(tmp_path / "sweep.nc", engine="scipy") as found:
+        assert found["network.seed"].to_numpy().tolist() == [1, seed]
+        np.testing.assert_array_equal(found.final_loss, drawn.final_loss)
+
+
 def test_fields_of_other_answers_are_listed(client):
     assert {"lambda", "balanced", "residual"} <= set(dir(client.balance([np.eye(2), np.eye(2)])))
 

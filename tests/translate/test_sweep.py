@@ -133,6 +133,53 @@ def test_admission_draws_seeds_that_nobody_gives():
     assert given.base["task"] == SIGMA_YX.tolist()
 
 
+def test_admission_draws_the_seeds_of_axes():
+    base = {"network": BALANCED, "task": {"kind": "regression", "samples": 9, "seed": 1}, "times": [1.0]}
+    networks = [{name: value for name, value in BALANCED.items() if name != "seed"}, BALANCED]
+    tasks = [{"kind": "spectrum", "singular_values": [1.0], "seed": None}, {"kind": "semantic"}, SIGMA_YX.tolist()]
+    for axes in ({"network": networks}, {"task": [tasks[0], tasks[2]]}, {"network.seed": [None, 4]}):
+        asked = request(axes, base=base)
+        taken = admit(asked, LIMITS).request
+        before, after = asked.axes[0].values, taken.axes[0].values
+        drawn = after[0] if axes.keys() == {"network.seed"} else after[0]["seed"]
+        assert isinstance(drawn, int)
+        assert after[1] == before[1]
+        assert all("values" in point for point in points(taken))
+    eight = {**BALANCED, "dims": [8, 8, 8]}
+    hierarchies = request({"task": [tasks[1], {**tasks[0]}]}, base={**base, "network": eight})
+    assert admit(hierarchies, LIMITS).request.axes[0].values[0] == {"kind": "semantic"}
+
+
+@pytest.mark.parametrize("array", [np.asfortranarray(SIGMA_YX), SIGMA_YX.astype(">f8"), SIGMA_YX.astype(np.longdouble)])
+def test_arrays_of_every_layout(array):
+    """As an archive may bring them, in the base request and among the values of an axis."""
+    plain = request({"task": [SIGMA_YX, (2 * SIGMA_YX).tolist()], "network.seed": [1.0, 2.0]})
+    found = request({"task": [array, (2 * SIGMA_YX).tolist()], "network.seed": np.array([1, 2]).astype(array.dtype)})
+    assert point_keys(found, list(indices(found))) == point_keys(plain, list(indices(plain)))
+    base = {"network": BALANCED, "task": array, "times": [1.0]}
+    in_base = admit(request({"network.seed": [1]}, base=base), LIMITS).request
+    expected = admit(request({"network.seed": [1]}, base={**base, "task": SIGMA_YX}), LIMITS).request
+    assert point_keys(in_base, [(0,)]) == point_keys(expected, [(0,)])
+    assert points(in_base) == points(expected)
+    assert len(sweep_table("job", in_base, compute_points(in_base, [(0,)])))
+
+
+def test_arrays_without_dimensions():
+    values = [np.array(1, dtype=np.longdouble), 2.0]
+    found = request({"time_constant": values}, base={"network": BALANCED, "scale": np.array(3)})
+    assert (found.axes[0].values, found.base["scale"]) == ([1.0, 2.0], 3)
+
+
+def test_other_arrays_in_sweeps_are_refused_by_their_place():
+    for bad, text in ((SIGMA_YX.astype(complex), "complex"), (SIGMA_YX.astype(str), "str"), (SIGMA_YX > 0, "bool")):
+        with pytest.raises(InvalidRequestError, match=text) as caught:
+            admit(request({"task": [SIGMA_YX, bad]}), LIMITS)
+        assert caught.value.errors[0][0].startswith("axes.0.values.1")
+        with pytest.raises(InvalidRequestError, match=text) as caught:
+            admit(request({"network.seed": [1]}, base={"network": BALANCED, "task": bad, "times": [1.0]}), LIMITS)
+        assert caught.value.errors[0][0] == "base.task"
+
+
 @pytest.mark.parametrize(
     ("axes", "path", "text"),
     [

@@ -28,7 +28,26 @@ MOST_POINTS = 100_000
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    plain = _with_plain_arrays(value)
+    return plain.tolist() if isinstance(plain, np.ndarray) else plain
+
+
+def _with_plain_arrays(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
+    """Arrays inside as everything that reads them takes them: of this machine's types, the last index fastest."""
+    match value:
+        case dict():
+            return {name: _with_plain_arrays(part) for name, part in value.items()}
+        case list() if any(isinstance(item, dict | list | np.ndarray) for item in value):
+            return [_with_plain_arrays(item) for item in value]
+        case np.ndarray() if value.dtype.kind in "fiu":
+            native = np.dtype(np.float64) if value.dtype.itemsize > 8 else value.dtype.newbyteorder("=")
+            with np.errstate(over="ignore"):  # what becomes infinite is named later
+                array = np.array(value, native, order="C")
+            return array if array.ndim else array.item()
+        case np.ndarray():
+            return value.tolist()
+        case _:
+            return value
 
 
 def _in_order(names: list[Collected]) -> list[Collected]:
@@ -62,7 +81,11 @@ class Axis(Request):
 class SweepRequest(Request):
     """The base request with the values of the axes put in, at every point of their grid."""
 
-    base: Annotated[dict[str, Any], Field(description="A request for a trajectory; the axes may complete it.")]
+    base: Annotated[
+        dict[str, Any],
+        Field(description="A request for a trajectory; the axes may complete it."),
+        BeforeValidator(_with_plain_arrays),
+    ]
     axes: Annotated[list[Axis], Field(min_length=1, max_length=8), AfterValidator(_apart)]
     collect: Annotated[
         list[Collected],

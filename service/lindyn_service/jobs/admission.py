@@ -7,14 +7,15 @@ from typing import Any, cast
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.messages import UNKNOWN_FIELD
 from lindyn.wire.method import DescentMethod
-from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.errors import InvalidRequestError, TooLargeError
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import TRAJECTORY, with_seeds
+from lindyn_service.operations import TRAJECTORY, draw_seed, with_seeds
 from lindyn_service.translate.sweep import first_points, read_point
 
 MOST_LOOKED_AT = 5_000
+DRAWN = ("balanced", "random", "regression", "spectrum")  # kinds of networks and tasks that have a seed
 CELL_FLOPS = 2e10  # of an experiment, which nobody estimates: as much as a worker does in about a second
 
 
@@ -37,7 +38,7 @@ class Admitted:
 
 
 def admit(request: SweepRequest, limits: SweepLimits) -> Admitted:
-    """Check a sweep, each value of each axis once, and draw the seeds that the base request leaves out.
+    """Check a sweep, each value of each axis once, and draw the seeds that it leaves out.
 
     Raises:
         InvalidRequestError: a path or a value is wrong wherever the other axes stand.
@@ -63,8 +64,10 @@ def admit(request: SweepRequest, limits: SweepLimits) -> Admitted:
             f"the result is estimated to take {8 * numbers * total:.3g} bytes, the limit is {limits.result_bytes:.3g}; "
             "collect scalars instead of quantities, or fewer points or times"
         )
-    drawn = request if first is None else request.model_copy(update={"base": _with_drawn_seeds(request, first)})
-    return Admitted(drawn, flops * total)
+    if first is not None:
+        axes = [_with_seeded_values(axis) for axis in request.axes]
+        request = request.model_copy(update={"base": _with_drawn_seeds(request, first), "axes": axes})
+    return Admitted(request, flops * total)
 
 
 def _valid(request: SweepRequest, index: tuple[int, ...]) -> TrajectoryRequest:
@@ -123,3 +126,22 @@ def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[s
         if given and seed is not None and given.get("seed") is None and not swept:
             base[part] = {**given, "seed": seed}
     return base
+
+
+def _with_seeded_values(axis: Axis) -> Axis:
+    """The axis with a seed for each of its networks or tasks that is drawn and says none, and for each that is null."""
+    if axis.path in ("network.seed", "task.seed"):
+        values = [draw_seed() if value is None else value for value in axis.values]
+    elif axis.path in ("network", "task"):
+        values = [_seeded(value) for value in axis.values]
+    else:
+        return axis
+    return axis.model_copy(update={"values": values})
+
+
+def _seeded(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    if not isinstance(value, dict):
+        return value
+    part = cast("dict[str, Any]", value)
+    without = part.get("kind") in DRAWN and part.get("seed") is None
+    return {**part, "seed": draw_seed()} if without else part
