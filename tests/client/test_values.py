@@ -236,7 +236,7 @@ def test_frames_and_objects_without_numbers(name: str) -> None:
         ({1: 2}, "got 1 as the name of a field"),
         (Decimal("sNaN"), r"got Decimal\('sNaN'\), which is no number"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__,
 )
 def test_what_cannot_be_sent_is_named(times: Any, says: str) -> None:
     with pytest.raises(lindyn.ArgumentError, match=rf"^times[^:]*: .*{says}"):
