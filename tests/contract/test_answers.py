@@ -3,6 +3,7 @@
 import re
 from importlib.metadata import version
 
+import mpmath
 import numpy as np
 import pytest
 from support.documents import EYE, document
@@ -183,8 +184,7 @@ def rich(sign):
 def test_saddle(service, sign):
     """Square, rich and of the wrong determinant: the weakest mode is never learned (ERRATA, last row but one)."""
     task = {"kind": "correlation", "sigma_yx": [[2.0, 0.0], [0.0, 0.1625]], "sigma_yy_trace": 5.0}
-    network = {"kind": "weights", "weights": [[[0.1, 0.0], [0.0, 0.1]], [[0.1, 0.0], [0.0, 0.1 * sign]]]}
-    request = {"network": network, "task": task, "times": [0.0, 200.0], "quantities": ["mode_strengths"]}
+    request = {"network": rich(sign), "task": task, "times": [0.0, 200.0], "quantities": ["mode_strengths"]}
     answer = ask(service, request)
     last = answer["quantities"]["mode_strengths"][-1]
     if sign > 0:
@@ -241,15 +241,21 @@ def with_overlap(*columns):
     return {"kind": "weights", "weights": [w1.tolist(), w1.T.tolist()]}
 
 
-def test_overlaps_that_rounding_decides(service):
-    """A mode whose overlap is a few rounding errors: what grows from it is doubtful, and the answer says so."""
-    tiny = 1e-13
-    task = np.diag([2.0, 1.0]).tolist()
-    network = with_overlap([1.0, 0.0], [0.75, tiny])  # but for what it shares with the mode before
-    answer = ask(service, {"network": network, "task": task, "times": [0.0, 1.0], "quantities": ["output"]})
-    overlap = answer["diagnostics"]["conditioning"]["smallest_overlap_in_roundings"]
-    assert 10 < overlap < tiny / np.finfo(float).eps
-    assert answer["diagnostics"]["errors"]["output"] <= 1e-9  # in 32 digits
+def test_overlaps_that_only_exact_numbers_have(service):
+    """What the second mode shares with no other is far below the rounding errors of its row, but given."""
+    tiny, s, times = 1e-13, np.array([2.0, 1.0]), [0.0, 1.0, 20.0, 30.0, 33.0]
+    network = with_overlap([1.0, 0.0], [0.75, tiny])
+    answer = ask(service, {"network": network, "task": np.diag(s).tolist(), "times": times, "quantities": ["output"]})
+    assert answer["warnings"] == []
+    assert answer["diagnostics"]["errors"]["output"] <= 1e-12
+    with mpmath.workdps(60):
+        w1 = mpmath.matrix(network["weights"][0])
+        inverse = (w1.T * w1) ** -1  # of W, for which tau d/dt W^-1 = 2 - S W^-1 - W^-1 S
+        for time, output in zip(times, answer["quantities"]["output"], strict=True):
+            decay = mpmath.diag([mpmath.exp(-x * time) for x in s])
+            learned = mpmath.diag([-mpmath.expm1(-2 * x * time) / x for x in s])
+            expected = np.array(((decay * inverse * decay + learned) ** -1).tolist(), dtype=float)
+            assert np.allclose(output, expected, rtol=0, atol=1e-13 * np.linalg.norm(expected))
 
 
 def test_small_overlaps_of_aligned_weights_are_sure(service):

@@ -14,6 +14,7 @@ from lindyn_service.dynamics.continual import (
     measure,
 )
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
+from lindyn_service.dynamics.stopping import best_stops
 
 
 def random_tasks(count, n_in, n_out, rng, variances=None):
@@ -76,7 +77,7 @@ def test_segments_of_the_shortest_durations(duration):
     assert (course.times[0, 0], course.times[0, -1]) == (0.0, duration)
     for i, task in enumerate(tasks):
         assert np.allclose(course.losses[:, :, i], excess(task, w2 @ w1), rtol=1e-13)
-    assert best_stopping(course.segments[1], tasks[0]).time in (0.0, duration)
+    assert best_stops(course.segments[1], tasks[:1])[0].time in (0.0, duration)
 
 
 @pytest.mark.parametrize("lam", [0.0, 1.0, -4.0])

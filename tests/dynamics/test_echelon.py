@@ -10,8 +10,8 @@ from lindyn_service.dynamics.echelon import EPS, RowErrors, echelon
 
 def reduced(g):
     """The rows are known to rounding errors of the largest of them."""
-    errors = np.full(len(g), EPS * np.linalg.norm(g))
-    return echelon(g, RowErrors(errors, errors))
+    errors = np.full(g.shape, EPS * np.linalg.norm(g))
+    return echelon(g, RowErrors(errors[:, 0], errors))
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32))
@@ -48,10 +48,20 @@ def test_rounding_behind_a_small_pivot_is_no_pivot(small):
     assert list(reduced(g).unreached) == [2]
 
 
-def test_exact_rows_have_overlaps_of_any_size():
-    """What no rounding has touched counts, as long as the rows before it take nothing away."""
+def test_entries_that_are_known_one_by_one_give_overlaps_of_any_size():
+    """Where a row is only known as a whole, its small entries are rounding errors of the large ones."""
     g = np.array([[1.0, 0.0, 0.0], [0.0, 1e-25, 0.0], [1.0, 0.0, 1e-17]])
-    none = np.zeros(3)
-    found = echelon(g, RowErrors(none, EPS * np.abs(g).max(axis=1)))
-    assert list(found.pivots) == [0, 1]
-    assert list(found.unreached) == [2]
+    of_rows, of_entries = EPS * np.linalg.norm(g, axis=1), EPS * np.abs(g)
+    assert list(echelon(g, RowErrors(of_rows, of_entries)).pivots) == [0, 1, 2]
+    known_as_wholes = echelon(g, RowErrors(of_rows, np.repeat(of_rows[:, None], 3, axis=1)))
+    assert list(known_as_wholes.pivots) == [0, 1]
+    assert list(known_as_wholes.unreached) == [2]
+
+
+def test_a_row_that_rounding_alone_tells_from_a_pivot():
+    """Its last digits decide, which changing each entry by one unit in the last place could turn around."""
+    first = np.array([0.3, 0.4, 0.5])
+    g = np.stack([first, first + np.array([0.0, 0.0, EPS / 2])])
+    found = echelon(g, RowErrors(EPS * np.linalg.norm(g, axis=1), EPS * np.abs(g)))
+    assert list(found.unreached) == [1]
+    assert 0.05 < found.remainders[1] / found.doubts[1] < 5

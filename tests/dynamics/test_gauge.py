@@ -209,7 +209,7 @@ def test_aligned_modes_keep_their_directions(lam):
     y = np.sqrt(x**2 + lam) if lam >= 0 else x
     x = x if lam >= 0 else np.sqrt(y**2 - lam)
     w1, w2, task = turn * x, (turn * y).T, np.diag([3.0, 2.0, 1.0])
-    solution = aligned(solve(w1, w2, task, lam).modes, w1, w2)
+    solution = aligned(solve(w1, w2, task, lam).modes, w1, w2, rounded=True)
     times = np.array([0.0, 0.5, 2.0])
     found = true_weights(solution, w1, w2, times)
     assert found.evaluations == 0
@@ -220,7 +220,7 @@ def upper_factor(problem, time):
     """X of e^{Ft} L X for the pivots' rows: L_c^{-T}, if the solution is in the gauge of the Cholesky factor."""
     solution = problem.solve()
     pivots = solution.echelon.pivots
-    along, m = rows(solution.modes, *weights_at(solution, time))[0], len(solution.modes.s)
+    along, m = rows(solution.modes, *weights_at(solution, time), rounded=True)[0], len(solution.modes.s)
     decay = (along[::-1][:m] - solution.modes.p[:, None] * along[:m]) / solution.modes.q[:, None]
     along = np.concatenate([along[: len(along) - m], decay[::-1]])[pivots]
     growth = np.exp(solution.modes.eigenvalues[pivots] * time)

@@ -16,6 +16,8 @@ def closed_form(
     w2: Float[np.ndarray, "out hidden"],
     sigma_yx: Float[np.ndarray, "out in"],
     lam: float,
+    *,
+    rounded: bool = True,
 ) -> ClosedForm:
     """Solve tau dW/dt for a two-layer network on white inputs.
 
@@ -24,6 +26,8 @@ def closed_form(
         w2: initial second layer, (out, hidden).
         sigma_yx: input-output correlation, (out, in).
         lam: balance of the weights, w2^T w2 - w1 w1^T = lam I, in squared units of the weights.
+        rounded: whether the weights are rounded numbers, as drawn and computed ones are, whose last digits decide
+            nothing. Otherwise each is the number that is meant, and an overlap of one unit in the last place counts.
 
     Returns:
         The solution; times are in units of the time constant.
@@ -31,4 +35,5 @@ def closed_form(
     Source: Domine et al. (2025), arXiv 2409.14623, aligned and unaligned networks; docs/theory.md, sections 2 and 3.
     """
     basis = modes(sigma_yx, lam)
-    return aligned(basis, w1, w2) or Solution(basis, coordinates(basis, w1, w2))
+    found = aligned(basis, w1, w2, rounded=rounded)
+    return found or Solution(basis, coordinates(basis, w1, w2, rounded=rounded))

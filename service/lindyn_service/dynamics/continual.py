@@ -90,6 +90,8 @@ def continual(
     tasks: Sequence[ContinualTask],
     durations: Sequence[float | None],
     num: int,
+    *,
+    rounded: bool = True,
 ) -> Course:
     """Train on one task after the other; the balance is kept, so each segment has an exact solution.
 
@@ -100,6 +102,8 @@ def continual(
         tasks: in the order of training.
         durations: of each segment in units of the time constant; None trains until the network function has settled.
         num: times per segment, at least 2.
+        rounded: whether the initial weights are rounded numbers, as in `closed_form`; those at the end of a segment
+            are.
 
     Raises:
         UnsettledError: a task whose duration is None does not settle.
@@ -108,7 +112,7 @@ def continual(
     """
     segments: list[Segment] = []
     for index, (task, duration) in enumerate(zip(tasks, durations, strict=True)):
-        solution = closed_form(w1, w2, task.sigma_yx, lam)
+        solution = closed_form(w1, w2, task.sigma_yx, lam, rounded=rounded or index > 0)
         segment = Segment(
             task, solution, w1, w2, _until_settled(solution, task, index) if duration is None else duration
         )

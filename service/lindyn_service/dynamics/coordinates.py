@@ -17,32 +17,37 @@ class Coordinates:
         echelon: of the rows in the order of descending eigenvalues.
         minor: rows of the minor layer, mode by mode, in the same basis of the hidden units. Early in training, weights
             are sums of these and of growth: they are no differences of parts that grow and decay.
+        rounded: whether the weights are rounded numbers.
     """
 
     echelon: Echelon
     minor: Float[np.ndarray, "mode pivot"]
+    rounded: bool
 
 
-def coordinates(basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Coordinates:
+def coordinates(
+    basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"], *, rounded: bool
+) -> Coordinates:
     """Find the coordinates of initial weights.
 
     Args:
         basis: eigenpairs of F for the task and the balance of the weights.
         w1: first layer, (hidden, in).
         w2: second layer, (out, hidden).
+        rounded: as in `closed_form`.
 
     Source: docs/theory.md, section 2.
     """
-    reduced = echelon(*rows(basis, w1, w2))
+    reduced = echelon(*rows(basis, w1, w2, rounded=rounded))
     m, first_decay = len(basis.s), len(reduced.lower) - len(basis.s)
     minor = reduced.lower[first_decay:][::-1]
     decay = (minor - basis.p[:, None] * reduced.lower[:m]) / basis.q[:, None]
     lower = np.concatenate([reduced.lower[:first_decay], decay[::-1]])
-    return Coordinates(replace(reduced, lower=lower), minor)
+    return Coordinates(replace(reduced, lower=lower), minor, rounded)
 
 
 def rows(
-    basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]
+    basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"], *, rounded: bool
 ) -> tuple[Float[np.ndarray, "in_plus_out hidden"], RowErrors]:
     """Rows that an echelon form is made of, in the order of `basis.eigenvalues`, and the sizes of their errors.
 
@@ -53,29 +58,35 @@ def rows(
     """
     m = len(basis.s)
     minor, major = basis.sides(w1, w2)
-    into, out = product_errors(basis.v, w1.T), product_errors(basis.u, w2)
-    minor_errors, major_errors = (out, into) if basis.exchanged else (into, out)
+    into, out = entry_errors(basis.v, w1.T), entry_errors(basis.u, w2)
+    small, large = (out, into) if basis.exchanged else (into, out)
     grow = basis.grow(minor[:m], major[:m])
-
-    def ordered(small: Float[np.ndarray, " minor"], large: Float[np.ndarray, " major"]) -> Float[np.ndarray, " row"]:
-        both = basis.p * small[:m] + basis.q * large[:m] + EPS * _norms(grow)
-        return np.concatenate([both, small[m:], large[m:], small[:m][::-1]])
-
-    return np.concatenate([grow, minor[m:], major[m:], minor[:m][::-1]]), RowErrors(
-        computed=ordered(minor_errors.computed, major_errors.computed),
-        given=ordered(minor_errors.given, major_errors.given),
+    grow_errors = basis.p[:, None] * small[:m] + basis.q[:, None] * large[:m]
+    return np.concatenate([grow, minor[m:], major[m:], minor[:m][::-1]]), row_errors(
+        np.concatenate([grow_errors, small[m:], large[m:], small[:m][::-1]]), rounded=rounded
     )
 
 
-def product_errors(vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]) -> RowErrors:
-    """Sizes of the errors of the rows of vectors^T weights, relative to what their entries are sums of.
+def entry_errors(
+    vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]
+) -> Float[np.ndarray, "row hidden"]:
+    """Sizes of the errors of vectors^T weights where each number has one unit in its last place.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1; lengths are left out.
     """
-    given = EPS * _norms(np.abs(vectors).T @ np.abs(weights))
-    mixing = np.count_nonzero(vectors, axis=0) > 1
-    return RowErrors(computed=given * mixing, given=given)
+    return EPS * (np.abs(vectors).T @ np.abs(weights))
 
 
-def _norms(rows: Float[np.ndarray, "row hidden"]) -> Float[np.ndarray, " row"]:
-    return np.sqrt(np.vecdot(rows, rows))
+def row_errors(entries: Float[np.ndarray, "row hidden"], *, rounded: bool) -> RowErrors:
+    """What the errors of entries say about rows: entries of rounded weights are not known one by one.
+
+    A small entry of drawn or computed weights is a difference of large ones, so that it has their errors.
+
+    Args:
+        entries: sizes of errors, relative to what each entry is a sum of.
+        rounded: as in `closed_form`.
+
+    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 6.2.
+    """
+    sizes = np.sqrt(np.vecdot(entries, entries))
+    return RowErrors(sizes, np.broadcast_to(sizes[:, None], entries.shape) if rounded else entries)

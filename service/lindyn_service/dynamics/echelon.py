@@ -8,20 +8,20 @@ from scipy.linalg import lapack, solve_triangular
 
 EPS = float(np.finfo(np.float64).eps)
 
-_ROUNDINGS = 8  # of the bounds of the errors, up to which what is left of a row is nothing
+_ROUNDINGS = 8  # of the sizes of the errors, up to which what is left of a row is nothing
 
 
 @dataclass(frozen=True)
 class RowErrors:
-    """Sizes of the errors of rows.
+    """Sizes of the errors of rows: what rounding of the numbers that they are made of does to them.
 
     Attributes:
-        computed: by computing the rows; none where no rounding happens.
-        given: by rounding of the weights that were given, by one unit in the last place.
+        rows: of whole rows.
+        entries: of each entry, which is the size of its row unless entries are known one by one.
     """
 
-    computed: Float[np.ndarray, " row"]
-    given: Float[np.ndarray, " row"]
+    rows: Float[np.ndarray, " row"]
+    entries: Float[np.ndarray, "row hidden"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Echelon:
         pivots: pivots[j] is the first row with an entry in column j.
         unreached: rows that are no pivot although columns were left: directions without overlap with the weights.
         remainders: what each row adds to those before it.
-        doubts: size of the rounding error of each remainder; of a pivot also by what else is in its column.
+        doubts: size of the error of each remainder; of a pivot also by what else is in its column.
     """
 
     lower: Float[np.ndarray, "row pivot"]
@@ -46,9 +46,9 @@ class Echelon:
 def echelon(g: Float[np.ndarray, "row hidden"], errors: RowErrors) -> Echelon:
     """Reduce g row by row, in the order given.
 
-    A row becomes a pivot when what the earlier pivots leave of it is more than rounding: of the row itself, and of
-    the pivots times the weights y with which they make up the row. Generic weights take one QR factorisation; the loop
-    is for those that miss a row.
+    A row becomes a pivot when what the earlier pivots leave of it is more than the errors in its direction: of the row
+    itself, and of the pivots times the weights y with which they make up the row. Generic weights take one QR
+    factorisation; the loop is for those that miss a row.
 
     Args:
         g: coordinates of the weights along the eigenvectors, in order of descending eigenvalues.
@@ -91,20 +91,12 @@ def _lower_factor(g: Float[np.ndarray, "row hidden"]) -> Float[np.ndarray, "row 
 def _doubts(leading: Float[np.ndarray, "pivot pivot"], errors: RowErrors) -> Float[np.ndarray, " pivot"] | None:
     """Errors of the pivots, if each of the first rows is a pivot; row i of the inverse is (-y, 1) / pivot."""
     n, pivots = len(leading), np.abs(np.diagonal(leading))
-    if not np.all(pivots > _ROUNDINGS * errors.computed[:n]):
+    if not np.all(pivots > _ROUNDINGS * errors.rows[:n]):
         return None
     inverse, _ = lapack.dtrtri(leading, lower=1)
     np.abs(inverse, out=inverse)
-    if _ROUNDINGS * np.max(inverse @ _with_reduction(errors.computed[:n], leading)) >= 1:
-        return None
-    return pivots * (inverse @ _with_reduction(errors.given[:n], leading))
-
-
-def _with_reduction(
-    errors: Float[np.ndarray, " row"], rows: Float[np.ndarray, "row pivot"]
-) -> Float[np.ndarray, " row"]:
-    """Errors of rows together with the rounding errors of turning them."""
-    return errors + EPS * np.sqrt(np.vecdot(rows, rows))
+    relative = inverse @ (errors.rows[:n] + EPS * np.sqrt(np.vecdot(leading, leading)))
+    return None if _ROUNDINGS * np.max(relative) >= 1 else pivots * relative
 
 
 def _row_by_row(
@@ -114,6 +106,7 @@ def _row_by_row(
     n_rows, n_hidden = g.shape
     basis = np.empty((min(n_rows, n_hidden), n_hidden))
     lower = np.zeros((n_rows, len(basis)))
+    errors_of_pivots = np.empty_like(basis)
     remainders, doubts = np.zeros(n_rows), np.zeros(n_rows)
     pivots: list[int] = []
     unreached: list[int] = []
@@ -127,12 +120,13 @@ def _row_by_row(
         if k == len(basis):
             continue
         remainders[i] = np.linalg.norm(rest)
-        weights = np.append(np.abs(_combination(lower[pivots, :k], lower[i, :k])), 1.0)
-        own = lower[[*pivots, i], :k]
-        doubts[i] = weights @ _with_reduction(errors.given[[*pivots, i]], own)
-        if remainders[i] > _ROUNDINGS * (weights @ _with_reduction(errors.computed[[*pivots, i]], own)):
+        direction = rest / remainders[i] if remainders[i] > 0 else np.ones(n_hidden)
+        weights = np.abs(_combination(lower[pivots, :k], lower[i, :k]))
+        own = errors.entries[i] + EPS * (np.abs(lower[i, :k]) @ np.abs(basis[:k]))
+        doubts[i] = np.linalg.norm(direction * (own + weights @ errors_of_pivots[:k]))
+        if remainders[i] > _ROUNDINGS * doubts[i]:
             lower[i, k] = remainders[i]
-            basis[k] = rest / remainders[i]
+            basis[k], errors_of_pivots[k] = direction, own
             pivots.append(i)
         else:
             unreached.append(i)

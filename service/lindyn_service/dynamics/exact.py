@@ -21,7 +21,7 @@ from lindyn_service.dynamics.scaling import Scaled, are_still, in_units_of_growt
 from lindyn_service.dynamics.triangular import gram, safe_inverse_roots, times_upper
 
 _BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
-_NEAR = 1e-2  # of the size of the task: a distance that subtraction leaves nearly all digits
+_NEAR = 1e-2  # of the largest singular value of the task: a distance that subtraction leaves nearly all digits
 _NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
 _LARGEST_PRODUCTS = 2**17  # entries, a megabyte: beyond, a matrix product for each time is faster
 
@@ -85,7 +85,7 @@ class Solution:
             functions: u^T W v at these.
         """
         distances = functions - diagonal(self.modes.s, functions.shape[1:])
-        near = np.linalg.norm(distances, axis=(1, 2)) < _NEAR * np.linalg.norm(self.modes.s)
+        near = np.max(np.abs(distances), axis=(1, 2)) < _NEAR * self.modes.s[0]
         if len(self.echelon.pivots) and np.any(near):
             distances[near] = self._late.errors(times[near])
         return distances
@@ -160,6 +160,8 @@ def solve(
     w2: Float[np.ndarray, "out hidden"],
     sigma_yx: Float[np.ndarray, "out in"],
     lam: float,
+    *,
+    rounded: bool = True,
 ) -> Solution:
     """Solve gradient flow from balanced weights on white inputs.
 
@@ -168,6 +170,7 @@ def solve(
         w2: second layer, (out, hidden), with w2^T w2 - w1 w1^T = lam I up to rounding.
         sigma_yx: input-output correlation, (out, in).
         lam: balance of the weights.
+        rounded: as in `closed_form`.
 
     Returns:
         The solution; evaluating it costs about 10 n^3 floating-point operations a time at equal widths n.
@@ -175,7 +178,7 @@ def solve(
     Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738; Domine et al. (2025), arXiv 2409.14623.
     """
     basis = modes(sigma_yx, lam)
-    return Solution(basis, coordinates(basis, w1, w2))
+    return Solution(basis, coordinates(basis, w1, w2, rounded=rounded))
 
 
 def _combine(

@@ -70,7 +70,7 @@ def true_weights(
     deviation = float(np.max(np.linalg.norm(excess, axis=(1, 2))))
     # a Newton-Schulz step to the polar factor squares the deviation, and cannot fail to converge as an SVD did
     rotations -= 0.5 * rotations @ excess
-    basis = hidden_basis(*rows(solution.modes, w1, w2))
+    basis = hidden_basis(*rows(solution.modes, w1, w2, rounded=solution.start.rounded))
     if not len(solution.echelon.pivots):
         basis = np.zeros((len(w1), 1))  # weights without any overlap have one column of zeros
     return _in_coordinates(solution, times, rotations @ basis.T, deviation, evaluations)

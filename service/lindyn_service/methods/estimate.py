@@ -59,6 +59,11 @@ def _distance(values: Any, other: Any, times: np.ndarray) -> float:  # noqa: ANN
     first = np.nan_to_num(values[times].reshape(len(times), -1))
     second = np.where(np.isnan(values[times]), np.nan, other).reshape(len(times), -1)
     second = np.nan_to_num(second)
-    size = np.maximum(np.linalg.norm(first, axis=1), np.linalg.norm(second, axis=1))
-    gap = np.linalg.norm(first - second, axis=1)
+    size = np.maximum(_norms(first), _norms(second))
+    gap = _norms(first - second)
     return float(np.max(np.divide(gap, size, out=np.zeros_like(gap), where=size > 0)))
+
+
+def _norms(rows: np.ndarray) -> np.ndarray:
+    """Lengths of rows whose squares may overflow or vanish."""
+    return np.hypot.reduce(rows, axis=1)

@@ -100,13 +100,18 @@ class ExactRun:
         return self.measured.lam if self.problem.lam is None else self.problem.lam
 
     @property
+    def rounded(self) -> bool:
+        """Whether the weights are not the numbers of the request, but drawn, or computed from these."""
+        return self.problem.lam is not None or self.white.basis is not None
+
+    @property
     def time_constant(self) -> float:
         """Of the equivalent white-input problem."""
         return self.problem.time_constant / self.white.variance
 
     def solution(self) -> ClosedForm:
         """Solve the white-input problem; its times are in units of `time_constant`."""
-        return closed_form(self.w1, self.w2, self.white.sigma_yx, self.lam)
+        return closed_form(self.w1, self.w2, self.white.sigma_yx, self.lam, rounded=self.rounded)
 
     def run(self) -> Outcome:
         """Solve once, evaluate at all times, read off what is asked."""

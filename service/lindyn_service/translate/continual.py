@@ -30,7 +30,7 @@ def continual(request: ContinualRequest, key: str, form: Format) -> bytes:
     durations = [None if each.duration == "converged" else each.duration / tau for each in request.tasks]
     first = problems[0]
     try:
-        course = dynamics.continual(first.w1, first.w2, first.lam, tasks, durations, request.num)
+        course = dynamics.continual(first.w1, first.w2, first.lam, tasks, durations, request.num, rounded=first.rounded)
     except dynamics.UnsettledError as error:
         path = f"tasks.{error.task}.duration"
         raise NotApplicableError(f"{error}; give a duration", ((path, str(error)),)) from None
