@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 from jaxtyping import Float
+from numpy.polynomial import chebyshev
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,29 @@ def coefficients(degree: int, orders: Float[np.ndarray, " order"]) -> Float[np.n
     matrix = np.cos(orders[:, None] * angles) * (2 / degree)
     matrix[:, [0, -1]] /= 2
     return matrix
+
+
+def means(interval: Interval, values: Float[np.ndarray, "node entry"]) -> Float[np.ndarray, "node entry"]:
+    """Mean values from the first time of an interval to each node, of functions that are known at the nodes.
+
+    Means have their digits also close to the first time, where integrals vanish.
+
+    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 19.
+    """
+    times = interval.times
+    by_scale = (times + interval.unit)[:, None] * values
+    found = (interval.length / 2) * (_integration(interval.degree) @ by_scale)
+    found[1:] /= (times[1:] - interval.first)[:, None]
+    found[0] = values[0]
+    return found
+
+
+@cache
+def _integration(degree: int) -> Float[np.ndarray, "node node"]:
+    """Values at the nodes of polynomials to those of their integrals from -1."""
+    known = nodes(degree)
+    to_coefficients = np.linalg.inv(chebyshev.chebvander(known, degree))
+    return chebyshev.chebvander(known, degree + 1) @ chebyshev.chebint(to_coefficients, lbnd=-1, axis=0)
 
 
 @cache

@@ -26,6 +26,8 @@ class Frame:
         initial: the same network at time 0, one time; None for that itself.
         error: u^T (W - W*) v to its own rounding errors, W* the best network function; None where nothing better than
             the difference is known.
+        gram_changes: u^T w2 w2^T u and v^T w1^T w1 v of two layers, less those at time 0, to their own rounding errors;
+            None where nothing better than the differences is known.
     """
 
     objective: Objective
@@ -34,6 +36,7 @@ class Frame:
     time_constant: float
     initial: "Frame | None" = None
     error: Float[np.ndarray, "time out rank"] | None = None
+    gram_changes: tuple[Float[np.ndarray, "time out out"], Float[np.ndarray, "time rank rank"]] | None = None
 
     @property
     def start(self) -> "Frame":

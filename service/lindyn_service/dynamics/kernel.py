@@ -13,6 +13,9 @@ from lindyn_service.dynamics.objective import times_root
 _Terms = list[tuple[Float[np.ndarray, "_ out out"], Float[np.ndarray, "_ rank rank"]]]
 """A and C of each A (x) C, for each time or, where no layer is left, for all times."""
 
+_Growth = tuple[Float[np.ndarray, " any_time"], Float[np.ndarray, " any_time"]]
+"""A factor in two parts, since their sum has rounding errors that matter to what is left."""
+
 
 def ntk(frame: Frame) -> Float[np.ndarray, "time out_sample out_sample"]:
     """The kernel itself, (time, out P, out P); row o P + p belongs to output o of sample p.
@@ -43,39 +46,67 @@ def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
     """1 - cos(K(0), K(t)), between 0 and 1; 0 between two kernels that are zero.
 
     It is sin^2 / (1 + cos), where the sine comes from the part of K(t) - K(0) that is orthogonal to K(0), so that small
-    distances are no differences of numbers near 1.
+    distances are no differences of numbers near 1. A kernel that is smaller than its change has no small distance.
 
     Source: Fort et al. (2020), arXiv 2010.15110; thesis section 4.2.
     """
-    terms, start = _weighted(frame), _weighted(frame.start)
+    terms, start, changes = _weighted(frame), _weighted(frame.start), _changes(frame)
     norm, start_norm = np.sqrt(_inner(terms, terms)), np.sqrt(_inner(start, start))
+    growth = _along_largest(changes, start)
+    rest, along = _less(terms, start, changes, growth), growth[0] + growth[1]
+    beside = _ratio(_inner(rest, start), start_norm**2)
+    sine = _ratio(np.sqrt(np.maximum(_inner(rest, rest) - (beside * start_norm) ** 2, 0.0)), norm)
+    cosine = _ratio((1 + along + beside) * start_norm, norm)
+    small = (np.abs(along + beside) * start_norm <= norm) & (cosine > 0)
+    direct = 1 - _ratio(_inner(terms, start), norm * start_norm)
+    distance = np.where(small, sine**2 / (1 + np.maximum(cosine, 0.0)), direct)
     both = (norm > 0) & (start_norm > 0)
-    along = _ratio(_inner(_difference(terms, start, 0.0), start), start_norm**2)
-    across = _difference(terms, start, along)
-    sine = _ratio(np.sqrt(np.maximum(_inner(across, across), 0.0)), norm)
-    cosine = _ratio((1 + along) * start_norm, norm)
-    distance = np.where(cosine > 0, sine**2 / (1 + np.maximum(cosine, 0.0)), 1 - cosine)
     return np.where(both, np.clip(distance, 0.0, 1.0), np.where(norm + start_norm > 0, 1.0, 0.0))
 
 
 def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
     """||K(t) - K(0)||_F / ||K(0)||_F, free of cancellation; 0 where the kernel at time 0 is zero.
 
-    Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel; each term of the difference is
-    A (x) C - A_0 (x) C_0 = (A - A_0) (x) C + A_0 (x) (C - C_0).
+    Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel.
     """
     terms, start = _weighted(frame), _weighted(frame.start)
-    moved = _difference(terms, start, 0.0)
+    moved = _less(terms, start, _changes(frame), (np.zeros(1), np.zeros(1)))
     return _ratio(np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start)))
 
 
-def _difference(terms: _Terms, start: _Terms, along: Float[np.ndarray, " time"] | float) -> _Terms:
-    """K - (1 + along) K_0 as a sum of small terms: (A - A_0) (x) C + A_0 (x) (C - C_0 - along C_0)."""
-    factor = np.reshape(along, (-1, 1, 1))
-    moved: _Terms = []
-    for (a, c), (a_0, c_0) in zip(terms, start, strict=True):
-        moved += [(a - a_0, c), (a_0, c - c_0 - factor * c_0)]
-    return moved
+def _along_largest(changes: _Terms, start: _Terms) -> _Growth:
+    """How much the largest term at time 0 grows along itself, by its factor that trains: most of what K does."""
+    sizes = [float(_inner([term], [term])[0]) for term in start]
+    largest = int(np.argmax(sizes))
+    side = 1 if largest == len(start) - 1 else 0
+    change, factor = changes[largest][side], start[largest][side]
+    square = np.einsum("tij,tij->t", factor, factor)
+    once = _ratio(np.einsum("tij,ij->t", change, factor[0]), square)
+    again = _ratio(np.einsum("tij,ij->t", change - once[:, None, None] * factor, factor[0]), square)
+    return once, again
+
+
+def _less(terms: _Terms, start: _Terms, changes: _Terms, growth: _Growth) -> _Terms:
+    """K - (1 + growth) K_0 as a sum of small terms.
+
+    They are (A - (1 + growth) A_0) (x) C + (1 + growth) A_0 (x) (C - C_0), and for the last layer, whose A stays,
+    A_0 (x) (C - (1 + growth) C_0).
+    """
+    once, again = (each[:, None, None] for each in growth)
+    found: _Terms = []
+    for (_, c), (a_0, _), (a_change, c_change) in zip(terms[:-1], start[:-1], changes[:-1], strict=True):
+        found += [(a_change - once * a_0 - again * a_0, c), ((1 + once + again) * a_0, c_change)]
+    a_0, c_0 = start[-1]
+    return [*found, (a_0, changes[-1][1] - once * c_0 - again * c_0)]
+
+
+def _changes(frame: Frame) -> _Terms:
+    """A - A_0 and C - C_0 of each term, from what is known better than the difference where there is such."""
+    if frame.gram_changes is not None:
+        out, into = frame.gram_changes
+        nothing = np.zeros((1, *into.shape[1:])), np.zeros((1, *out.shape[1:]))
+        return _with_inputs([(out, nothing[0]), (nothing[1], into)], frame)
+    return [(a - a_0, c - c_0) for (a, c), (a_0, c_0) in zip(_weighted(frame), _weighted(frame.start), strict=True)]
 
 
 def _ratio(numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]) -> Float[np.ndarray, " time"]:
@@ -103,8 +134,12 @@ def _grams(frame: Frame) -> _Terms:
 
 def _weighted(frame: Frame) -> _Terms:
     """The terms with (X X^T)^{1/2} B_l^T B_l (X X^T)^{1/2}, whose inner products are those over the samples."""
+    return _with_inputs(_grams(frame), frame)
+
+
+def _with_inputs(terms: _Terms, frame: Frame) -> _Terms:
     root = frame.objective.inputs_root
-    return [(a, times_root(times_root(c, root).transpose(0, 2, 1), root)) for a, c in _grams(frame)]
+    return [(a, times_root(times_root(c, root).transpose(0, 2, 1), root)) for a, c in terms]
 
 
 def _inner(first: _Terms, second: _Terms) -> Float[np.ndarray, " time"]:

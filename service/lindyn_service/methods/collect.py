@@ -40,6 +40,10 @@ class Collector:
         """Put a quantity's values at all times, which is asked for, without a copy."""
         self._gathered[name] = values
 
+    def gathered(self, name: str) -> np.ndarray:
+        """The values so far of a quantity that is one array."""
+        return cast("np.ndarray", self._gathered[name])
+
     def quantities(self) -> dict[str, Any]:
         """All that was gathered, in the order of the names.
 

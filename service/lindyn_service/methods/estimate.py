@@ -10,7 +10,7 @@ from lindyn_service.dynamics.tasks import EPS
 RUNS = 2
 """Number of disturbed problems: for one alone, differences may be small by chance."""
 
-_DISTURBANCE = 8 * EPS  # relative, of each number that is given
+_DISTURBANCE = 3 * EPS  # relative, of each number that is given
 _SAFETY = 4.0  # of a bound over the largest difference that is seen
 _ROUNDING = 64 * EPS  # of what is computed from numbers without any conditioning
 _MOST_TIMES = 8
@@ -22,7 +22,7 @@ def some_times(n_times: int) -> np.ndarray:
 
 
 def disturbed(arrays: Sequence[np.ndarray], residual: float, run: int) -> list[np.ndarray]:
-    """Disturb each number by up to eight rounding errors, or by a residual that is larger; zeros stay.
+    """Disturb each number by up to three rounding errors, or by a residual that is larger; zeros stay.
 
     Args:
         arrays: what is given.
@@ -33,33 +33,53 @@ def disturbed(arrays: Sequence[np.ndarray], residual: float, run: int) -> list[n
     return [array * (1 + size * rng.uniform(-1, 1, array.shape)) for array in arrays]
 
 
-def bounds(quantities: Mapping[str, Any], others: Sequence[Mapping[str, Any]], times: np.ndarray) -> dict[str, float]:
+def squares(weights: Sequence[np.ndarray], best: np.ndarray) -> float:
+    """Of the initial weights, and of those that learn the best network function in the smallest way."""
+    initial = sum(float(np.vdot(w, w)) for w in weights)
+    return initial + len(weights) * float(np.sum(np.linalg.svd(best, compute_uv=False) ** (2 / len(weights))))
+
+
+def bounds(
+    quantities: Mapping[str, Any],
+    others: Sequence[Mapping[str, Any]],
+    times: np.ndarray,
+    size: float,
+) -> dict[str, float]:
     """Bound the relative error of each quantity, largest over the times and at most 1.
+
+    That of `balance` is relative to the squares of the weights, of which it is a difference.
 
     Args:
         quantities: the answer, time first.
         others: the same of disturbed problems, at some times.
         times: indices of these.
+        size: of the squares of the weights, which `squares` bounds.
     """
+    floors = {"balance": size}
     return {
-        name: min(1.0, _ROUNDING + _SAFETY * max(_distance(values, other[name], times) for other in others))
+        name: min(
+            1.0, _ROUNDING + _SAFETY * max(_distance(values, o[name], times, floors.get(name, 0.0)) for o in others)
+        )
         for name, values in quantities.items()
         if name in others[0]
     }
 
 
-def _distance(values: Any, other: Any, times: np.ndarray) -> float:  # noqa: ANN401 (a tree of arrays)
-    """Largest relative difference over the times and the parts of a quantity; undefined numbers are left out."""
+def _distance(values: Any, other: Any, times: np.ndarray, floor: float) -> float:  # noqa: ANN401 (a tree of arrays)
+    """Largest difference over the times and the parts of a quantity, relative to its size and no less than a floor.
+
+    Undefined numbers are left out.
+    """
     if isinstance(values, Mapping):
         parts = cast("Mapping[str, Any]", values)
-        return max(_distance(part, other[name], times) for name, part in parts.items())
+        return max(_distance(part, other[name], times, floor) for name, part in parts.items())
     if isinstance(values, list):
         layers = cast("list[np.ndarray]", values)
-        return max(_distance(layer, layer_of_other, times) for layer, layer_of_other in zip(layers, other, strict=True))
+        return max(_distance(layer, of_other, times, floor) for layer, of_other in zip(layers, other, strict=True))
     first = np.nan_to_num(values[times].reshape(len(times), -1))
     second = np.where(np.isnan(values[times]), np.nan, other).reshape(len(times), -1)
     second = np.nan_to_num(second)
-    size = np.maximum(_norms(first), _norms(second))
+    size = np.maximum(np.maximum(_norms(first), _norms(second)), floor)
     gap = _norms(first - second)
     return float(np.max(np.divide(gap, size, out=np.zeros_like(gap), where=size > 0)))
 

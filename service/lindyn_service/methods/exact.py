@@ -17,7 +17,7 @@ from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.errors import NotApplicableError, NotBalancedError
 from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
 from lindyn_service.methods.collect import Collector
-from lindyn_service.methods.estimate import RUNS, bounds, disturbed, some_times
+from lindyn_service.methods.estimate import RUNS, bounds, disturbed, some_times, squares
 from lindyn_service.methods.observe import factors_frame, observe
 from lindyn_service.methods.report import of_errors, of_samples
 
@@ -154,10 +154,11 @@ class ExactRun:
             problem = replace(self.problem, times=self.problem.times[times], quantities=names)
             other = replace(self, problem=problem, w1=w1, w2=w2, white=replace(self.white, sigma_yx=sigma_yx))
             others.append(other._observed(other.solution()).quantities())
-        found = bounds(quantities, others, times)
+        found = bounds(quantities, others, times, squares((self.w1, self.w2), self.white.sigma_yx))
         if "weights" in quantities:
             sizes = [other["qqt"] for other in others]
-            found["weights"] = min(1.0, _ROTATION + bounds({"qqt": sizes[0]}, others[1:], np.arange(len(times)))["qqt"])
+            of_both = bounds({"qqt": sizes[0]}, others[1:], np.arange(len(times)), 0.0)
+            found["weights"] = min(1.0, _ROTATION + of_both["qqt"])
         return found
 
     def _reason(self) -> str:

@@ -15,7 +15,7 @@ from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
 from lindyn_service.methods.collect import Collector
-from lindyn_service.methods.estimate import bounds
+from lindyn_service.methods.estimate import bounds, squares
 from lindyn_service.methods.report import balances, of_samples, of_task
 
 DEFAULT_RTOL = 1e-13
@@ -79,7 +79,8 @@ class FlowRun:
         quantities = found.fine.quantities()
         errors: dict[str, float] = {}
         if problem.estimate:
-            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)))
+            size = squares(problem.weights, self.objective.best)
+            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size)
         return Outcome(
             method="flow",
             reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "

@@ -9,14 +9,16 @@ from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.dense import dense
 from lindyn_service.dynamics.exact import Factors, Solution
 from lindyn_service.dynamics.frame import Frame
+from lindyn_service.dynamics.gram_changes import gram_changes
 from lindyn_service.dynamics.objective import Objective
-from lindyn_service.dynamics.observables import excess_of, function
+from lindyn_service.dynamics.observables import OBSERVABLES, excess_of, function
 from lindyn_service.methods.collect import Collector
 
 INTERPOLATED = frozenset({"loss", "excess_loss", "output"})
 """Quantities that need the network function alone, and its smallest entries no better than its largest."""
 
 _OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
+_SMALL_CHANGE = 1e-2  # of the kernel, relative: differences of its factors have lost two digits there
 _OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
 
 
@@ -42,7 +44,27 @@ def observe(
         if not _OF_ERRORS.isdisjoint(quantities):
             frame = replace(frame, error=solution.errors(times[part], frame.strengths))
         collected.observe(part, frame)
+    if start is not None:
+        _small_changes(solution, start, times, collected)
     return collected
+
+
+def _small_changes(solution: ClosedForm, start: Frame, times: np.ndarray, collected: Collector) -> None:
+    """Observe changes of the kernel anew up to the last time at which they are small."""
+    asked = [name for name in collected.names if name in _OF_CHANGE]
+    values = [collected.gathered(name) for name in asked]
+    changed = [np.sqrt(2 * v) if name == "ntk_distance" else v for name, v in zip(asked, values, strict=True)]
+    small = np.flatnonzero(np.min(changed, axis=0) <= _SMALL_CHANGE)
+    if not len(small):
+        return
+    until = times[: small[-1] + 1]
+    found = gram_changes(solution, until)
+    for part, factors in solution.batches(until):
+        own = slice(part.start, part.start + len(factors.out))
+        frame = factors_frame(start.objective, factors, start.hidden[0], start.time_constant, start)
+        frame = replace(frame, gram_changes=(found[0][own], found[1][own]))
+        for name in asked:
+            collected.store(own, name, OBSERVABLES[name](frame))
 
 
 def factors_frame(

@@ -11,7 +11,7 @@ from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.objective import Objective
 from lindyn_service.methods.base import Problem, Warned
 
-_REMARKABLE = {"weights": 1e-9, "balance": 1.0}  # relative errors of which a warning tells, where they are not 1e-11
+_REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, where they are not 1e-11
 _OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
 
 
