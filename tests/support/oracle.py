@@ -7,8 +7,8 @@ from scipy.integrate import solve_ivp
 
 def exact_qqt(w1, w2, sigma_yx, lam, time):
     """e^{Ft} Q0 (I + Q0^T int_0^t e^{2Fs} ds Q0)^{-1} Q0^T e^{Ft} in 80 digits, straight from the definition."""
-    with mp.workdps(80 + int(abs(float(time)) * _rate(sigma_yx, lam))):
-        values, vectors = mp.eigsy(_riccati_matrix(sigma_yx, lam))
+    with mp.workdps(80 + int(abs(float(time)) * rate(sigma_yx, lam))):
+        values, vectors = mp.eigsy(riccati_matrix(sigma_yx, lam))
         t = mp.mpf(float(time))
         growth = mp.diag([mp.exp(v * t) for v in values])
         integral = mp.diag([mp.expm1(2 * v * t) / (2 * v) if v != 0 else t for v in values])
@@ -25,7 +25,7 @@ def exact_qqt_in_units_of_growth(w1, w2, sigma_yx, lam, time):
     Digits are lost only where columns of Q0 differ in how fast they grow, by e^{(f_1 - f_k) t} for k columns.
     """
     with mp.workdps(120):
-        values, vectors = mp.eigsy(_riccati_matrix(sigma_yx, lam))
+        values, vectors = mp.eigsy(riccati_matrix(sigma_yx, lam))
         t, largest = mp.mpf(float(time)), max(values)
         left = mp.exp(-2 * largest * t)
         growth = mp.diag([mp.exp((v - largest) * t) for v in values])
@@ -37,7 +37,7 @@ def exact_qqt_in_units_of_growth(w1, w2, sigma_yx, lam, time):
         return np.array(p.tolist(), dtype=float)
 
 
-def _riccati_matrix(sigma_yx, lam):
+def riccati_matrix(sigma_yx, lam):
     """F = [[-lambda/2 I, S^T], [S, lambda/2 I]]."""
     n_in, n_out = sigma_yx.shape[1], sigma_yx.shape[0]
     f = mp.zeros(n_in + n_out)
@@ -50,7 +50,7 @@ def _riccati_matrix(sigma_yx, lam):
     return f
 
 
-def _rate(sigma_yx, lam):
+def rate(sigma_yx, lam):
     return float(np.hypot(np.linalg.norm(sigma_yx, 2), lam / 2))
 
 

@@ -43,25 +43,26 @@ def ntk_norm(frame: Frame) -> Float[np.ndarray, " time"]:
 
 
 def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
-    """1 - cos(K(0), K(t)), between 0 and 1; 0 between two kernels that are zero.
+    """1 - cos(K(0), K(t)), between 0 and 1; 0 between two kernels that are zero, or of a single entry.
 
-    It is sin^2 / (1 + cos), where the sine comes from the part of K(t) - K(0) that is orthogonal to K(0), so that small
-    distances are no differences of numbers near 1. A kernel that is smaller than its change has no small distance.
+    It is sin^2 / (1 + cos), where the sine comes from the part of K(t) that is orthogonal to K(0), so that small
+    distances are no differences of numbers near 1.
 
     Source: Fort et al. (2020), arXiv 2010.15110; thesis section 4.2.
     """
-    terms, start, changes = _weighted(frame), _weighted(frame.start), _changes(frame)
+    terms, start = _weighted(frame), _weighted(frame.start)
     norm, start_norm = np.sqrt(_inner(terms, terms)), np.sqrt(_inner(start, start))
-    growth = _along_largest(changes, start)
-    rest, along = _less(terms, start, changes, growth), growth[0] + growth[1]
-    beside = _ratio(_inner(rest, start), start_norm**2)
-    sine = _ratio(np.sqrt(np.maximum(_inner(rest, rest) - (beside * start_norm) ** 2, 0.0)), norm)
-    cosine = _ratio((1 + along + beside) * start_norm, norm)
-    small = (np.abs(along + beside) * start_norm <= norm) & (cosine > 0)
-    direct = 1 - _ratio(_inner(terms, start), norm * start_norm)
-    distance = np.where(small, sine**2 / (1 + np.maximum(cosine, 0.0)), direct)
-    both = (norm > 0) & (start_norm > 0)
-    return np.where(both, np.clip(distance, 0.0, 1.0), np.where(norm + start_norm > 0, 1.0, 0.0))
+    along, across = _split(terms, start, _changes(frame), 1.0)
+    far = np.abs(along - 1) * start_norm > norm
+    if np.any(far):
+        # a kernel that is smaller than its change is better known than that
+        own_along, own_across = _split(terms, start, terms, 0.0)
+        along, across = np.where(far, own_along, along), np.where(far, own_across, across)
+    if frame.objective.best.size == 1:
+        across = np.zeros_like(across)
+    cosine = np.minimum(_ratio(along * start_norm, norm), 1.0)
+    distance = np.clip(_ratio(across, norm**2) / (1 + np.maximum(cosine, 0.0)), 0.0, 1.0)
+    return np.where((norm > 0) & (start_norm > 0), distance, np.where(norm + start_norm > 0, 1.0, 0.0))
 
 
 def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
@@ -70,34 +71,52 @@ def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
     Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel.
     """
     terms, start = _weighted(frame), _weighted(frame.start)
-    moved = _less(terms, start, _changes(frame), (np.zeros(1), np.zeros(1)))
+    moved = _less(terms, start, _changes(frame), (np.zeros(1), np.zeros(1)), 1.0)
     return _ratio(np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start)))
 
 
-def _along_largest(changes: _Terms, start: _Terms) -> _Growth:
-    """How much the largest term at time 0 grows along itself, by its factor that trains: most of what K does."""
+def _split(
+    terms: _Terms, start: _Terms, moved: _Terms, kept: float
+) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    """How many times K_0 is in K, and the squared norm of what else is in it.
+
+    Args:
+        terms: of K.
+        start: of K_0.
+        moved: A - kept A_0 and C - kept C_0 of each term.
+        kept: 1 or 0.
+    """
+    growth = _along_largest(moved, start)
+    rest, square = _less(terms, start, moved, growth, kept), _inner(start, start)
+    beside = _ratio(_inner(rest, start), square)
+    return kept + growth[0] + growth[1] + beside, np.maximum(_inner(rest, rest) - beside**2 * square, 0.0)
+
+
+def _along_largest(moved: _Terms, start: _Terms) -> _Growth:
+    """How much the largest term at time 0 moves along itself, by its factor that trains: most of what K does."""
     sizes = [float(_inner([term], [term])[0]) for term in start]
     largest = int(np.argmax(sizes))
     side = 1 if largest == len(start) - 1 else 0
-    change, factor = changes[largest][side], start[largest][side]
+    change, factor = moved[largest][side], start[largest][side]
     square = np.einsum("tij,tij->t", factor, factor)
     once = _ratio(np.einsum("tij,ij->t", change, factor[0]), square)
     again = _ratio(np.einsum("tij,ij->t", change - once[:, None, None] * factor, factor[0]), square)
     return once, again
 
 
-def _less(terms: _Terms, start: _Terms, changes: _Terms, growth: _Growth) -> _Terms:
-    """K - (1 + growth) K_0 as a sum of small terms.
+def _less(terms: _Terms, start: _Terms, moved: _Terms, growth: _Growth, kept: float) -> _Terms:
+    """K - g K_0 with g = kept + growth, as a sum of small terms.
 
-    They are (A - (1 + growth) A_0) (x) C + (1 + growth) A_0 (x) (C - C_0), and for the last layer, whose A stays,
-    A_0 (x) (C - (1 + growth) C_0).
+    They are (A - g A_0) (x) C + g A_0 (x) (C - C_0), and for the last layer, whose A stays, A_0 (x) (C - g C_0).
     """
     once, again = (each[:, None, None] for each in growth)
     found: _Terms = []
-    for (_, c), (a_0, _), (a_change, c_change) in zip(terms[:-1], start[:-1], changes[:-1], strict=True):
-        found += [(a_change - once * a_0 - again * a_0, c), ((1 + once + again) * a_0, c_change)]
+    for layer, (a_0, c_0) in enumerate(start[:-1]):
+        c = terms[layer][1]
+        change = moved[layer][1] if kept else c - c_0
+        found += [(moved[layer][0] - once * a_0 - again * a_0, c), ((kept + once + again) * a_0, change)]
     a_0, c_0 = start[-1]
-    return [*found, (a_0, changes[-1][1] - once * c_0 - again * c_0)]
+    return [*found, (a_0, moved[-1][1] - once * c_0 - again * c_0)]
 
 
 def _changes(frame: Frame) -> _Terms:

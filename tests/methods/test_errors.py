@@ -1,0 +1,86 @@
+"""Bounds of the errors of answers against errors measured in a hundred digits."""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from support.riccati import states
+
+from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.methods.base import Problem
+from lindyn_service.methods.exact import ExactMethod
+
+QUANTITIES = ("output", "excess_loss", "loss_rate", "ntk_distance", "ntk_movement")
+PROBLEMS = int(os.environ.get("RANDOM_PROBLEMS", "2000"))
+PROMISED = 1e-9
+_SMALLEST = dict.fromkeys(QUANTITIES, 1e-290) | {"ntk_distance": 1e-80}  # what float64 and the oracle can tell from 0
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random problem: widths of one to eight, scales of eighteen decades, balances of sixteen on either side of 0."""
+
+    w1: np.ndarray
+    w2: np.ndarray
+    sigma_yx: np.ndarray
+    lam: float
+    times: np.ndarray
+
+
+def drawn(rng, widest):
+    n_in, n_hidden, n_out = (int(n) for n in rng.integers(1, widest + 1, 3))
+    sign = rng.integers(-1, 2)
+    if sign:
+        n_hidden = min(n_hidden, n_out if sign > 0 else n_in)
+    lam = float(sign * 10 ** rng.uniform(-8, 8))
+    w1, w2 = balanced_weights((n_in, n_hidden, n_out), lam, 10 ** rng.uniform(-9, 9), rng)
+    sigma_yx = rng.standard_normal((n_out, n_in)) * 10 ** rng.uniform(-3, 3)
+    rate = np.hypot(np.linalg.norm(sigma_yx, 2), lam / 2)
+    return Drawn(w1, w2, sigma_yx, lam, np.sort(10 ** rng.uniform(-3, 1.7, 4)) / rate)
+
+
+def measured(problem):
+    """True errors and their bounds by quantity; None at a saddle, where rounding decides."""
+    asked = Problem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, problem.times, QUANTITIES, problem.lam)
+    outcome = ExactMethod().examine(asked).run()
+    if any(warned.code == "saddle" for warned in outcome.warnings):
+        return None
+    errors = dict.fromkeys(QUANTITIES, 0.0)
+    true = states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, problem.times)
+    for i, state in enumerate(true):
+        for name in QUANTITIES:
+            got, expected = outcome.quantities[name][i], getattr(state, name)
+            if name == "output":
+                error = float(np.linalg.norm(got - expected) / np.linalg.norm(expected))
+            else:
+                error = abs(float(got / expected - 1)) if abs(expected) > _SMALLEST[name] else 0.0
+            errors[name] = max(errors[name], error)
+    return [(errors[name], outcome.diagnostics["errors"][name]) for name in QUANTITIES]
+
+
+def check(seed, count, widest):
+    rng = np.random.default_rng(seed)
+    found = [pair for pair in (measured(drawn(rng, widest)) for _ in range(count)) if pair is not None]
+    assert len(found) >= 0.8 * count
+    true, bounds = np.moveaxis(np.array(found), 2, 0)
+    for name, own, bound in zip(QUANTITIES, true.T, bounds.T, strict=True):
+        ratios = bound / np.maximum(own, np.finfo(float).eps / 2)
+        bounded = np.mean(own <= bound)
+        print(
+            f"{name}: {len(own)} problems, error median {np.median(own):.1e}, 99 % {np.quantile(own, 0.99):.1e}, "
+            f"largest {own.max():.1e}; bounded {bounded:.4f}, bound over error in the median {np.median(ratios):.0f}"
+        )
+        assert np.all(own[bound <= PROMISED] <= PROMISED), name
+        assert bounded >= 0.99, name
+        assert np.median(ratios) <= 1e4, name
+
+
+def test_bounds_of_the_closed_form():
+    check(seed=1, count=100, widest=4)
+
+
+@pytest.mark.fuzz
+def test_bounds_of_many_problems():
+    check(seed=2, count=PROBLEMS, widest=8)

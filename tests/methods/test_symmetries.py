@@ -1,0 +1,103 @@
+"""What must not matter to any observable: which layer is the larger one, and which other times are asked for."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from lindyn.wire.trajectory import QUANTITIES
+from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.methods.base import Problem
+from lindyn_service.methods.exact import ExactMethod
+
+ROUNDING = 4e-15
+OF_ONE_SIDE = {"ntk", "rsm_input", "rsm_output", "task_specificity.input", "task_specificity.output"}
+EXCHANGED = {
+    "input_representation": "output_representation",
+    "output_representation": "input_representation",
+    "alignment.input": "alignment.output",
+    "alignment.output": "alignment.input",
+    "weights.0": "weights.1",
+    "weights.1": "weights.0",
+}
+TRANSPOSED = {"output", "weights.0", "weights.1"}
+
+
+def drawn(seed, signs):
+    """Widths of one to six, scales of eighteen decades, balances of sixteen, time 0 and five more decades of times."""
+    rng = np.random.default_rng(seed)
+    n_in, n_hidden, n_out = (int(n) for n in rng.integers(1, 7, 3))
+    sign = rng.choice(signs)
+    if sign:
+        n_hidden = min(n_hidden, n_out if sign > 0 else n_in)
+    lam = float(sign * 10 ** rng.uniform(-8, 8))
+    w1, w2 = balanced_weights((n_in, n_hidden, n_out), lam, 10 ** rng.uniform(-9, 9), rng)
+    sigma_yx = rng.standard_normal((n_out, n_in)) * 10 ** rng.uniform(-3, 3)
+    times = np.append(0.0, np.sort(10 ** rng.uniform(-3, 1.7, 5))) / np.hypot(np.linalg.norm(sigma_yx, 2), lam / 2)
+    return w1, w2, sigma_yx, lam, times
+
+
+def answered(seed, w1, w2, sigma_yx, lam, times):
+    """All quantities by path, and their bounds; weights, whose rotation takes long to integrate, for few seeds."""
+    names = tuple(name for name in QUANTITIES if name != "weights" or seed == 0)
+    outcome = ExactMethod().examine(Problem((w1, w2), Moments(sigma_yx), 1.0, times, names, lam)).run()
+    return dict(flat(outcome.quantities)), outcome.diagnostics["errors"]
+
+
+def flat(quantities):
+    for name, value in quantities.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{part}", array) for part, array in value.items())
+        elif isinstance(value, list):
+            yield from ((f"{name}.{layer}", array) for layer, array in enumerate(value))
+        else:
+            yield name, value
+
+
+def exchanged(name, found, n_in):
+    """The array of the problem with exchanged layers that stands for one of the problem itself."""
+    array = found[EXCHANGED.get(name, name)]
+    if name in TRANSPOSED:
+        return array.transpose(0, 2, 1)
+    if name == "qqt":
+        return np.roll(array, (n_in, n_in), (1, 2))
+    return -array if name == "balance.lambda" else array[:, ::-1] if name == "weight_norms" else array
+
+
+def distance(first, second, floor):
+    """Largest over the times, relative; undefined numbers are the same ones."""
+    assert np.array_equal(np.isnan(first), np.isnan(second))
+    first, second = (np.nan_to_num(array).reshape(len(array), -1) for array in (first, second))
+    size, gap = np.maximum(np.linalg.norm(first, axis=1), floor), np.linalg.norm(first - second, axis=1)
+    return float(np.max(np.divide(gap, size, out=np.zeros_like(gap), where=size > 0)))
+
+
+def floor_of(name, w1, w2, sigma_yx):
+    """The balance is a difference of the squares of the weights, of the first or of the last ones."""
+    squares = np.vdot(w1, w1) + np.vdot(w2, w2) + 2 * np.linalg.norm(sigma_yx, "nuc")
+    return squares if name.startswith("balance") else 0.0
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_layers_may_be_exchanged(seed):
+    w1, w2, sigma_yx, lam, times = drawn(seed, [-1, 1])
+    (found, bounds), (mirrored, _) = (
+        answered(seed, w1, w2, sigma_yx, lam, times),
+        answered(seed, w2.T, w1.T, sigma_yx.T, -lam, times),
+    )
+    for name in found.keys() - OF_ONE_SIDE:
+        off = distance(found[name], exchanged(name, mirrored, sigma_yx.shape[1]), floor_of(name, w1, w2, sigma_yx))
+        of_small_differences = name.startswith("alignment") or name in ("loss_rate", "ntk_distance")
+        assert off <= (bounds[name.split(".")[0]] if of_small_differences else ROUNDING), name
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_a_time_alone_is_the_same_time_among_others(seed):
+    w1, w2, sigma_yx, lam, times = drawn(seed, [-1, 0, 1])
+    found, bounds = answered(seed, w1, w2, sigma_yx, lam, times)
+    for i in (0, 2, 5):
+        alone, _ = answered(seed, w1, w2, sigma_yx, lam, times[i : i + 1])
+        for name, array in alone.items():
+            off = distance(found[name][i : i + 1], array, floor_of(name, w1, w2, sigma_yx))
+            assert off <= bounds[name.split(".")[0]], (name, i)
