@@ -6,6 +6,7 @@ from itertools import pairwise
 
 _SVD_FLOPS = 20  # times n^3, for a singular value decomposition
 _STEP_FLOPS = 2e5  # what a step of training costs beside its arithmetic, in flops that take as long
+_RUNS = 2  # of training, of which one tells the errors of the other
 _EVALUATIONS = 2000  # of the flow or of the gauge, a typical number
 
 
@@ -36,7 +37,7 @@ def estimate(
     pivots = min(rows, n_hidden)
     per_time = 2 * rows * pivots**2 + pivots**3 + 2 * n_in * n_out * pivots
     evaluation = 6 * n_weights * (n_samples if steps else min(n_in, n_out))
-    moves = steps * (evaluation + _STEP_FLOPS)
+    moves = steps * (_RUNS * evaluation + _STEP_FLOPS)
     if not steps and (len(dims) > 3 or "weights" in quantities):
         moves = _EVALUATIONS * evaluation
     once = _SVD_FLOPS * (max(n_in, n_out) ** 3 + rows * pivots * n_hidden + n_samples * min(n_samples, n_in) * n_in)
@@ -44,7 +45,7 @@ def estimate(
     each = [costs[name] for name in quantities]
     flops = once + moves + n_times * (per_time + sum(flops for flops, _ in each))
     numbers = n_times * (1 + sum(numbers for _, numbers in each))
-    recorded = n_times * (n_weights + n_in * n_out) if steps else 0
+    recorded = _RUNS * n_times * (n_weights + n_in * n_out) if steps else 0
     return Cost(float(flops), numbers, 3 * (data + rows * n_hidden + rows * rows + n_weights) + recorded)
 
 

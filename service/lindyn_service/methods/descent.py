@@ -1,8 +1,8 @@
 """Discrete training: full-batch gradient descent of linear and nonlinear networks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
 from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.estimate import bounds, disturbed, some_times, squares
 from lindyn_service.methods.report import balances, of_samples, of_task
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
@@ -53,6 +54,31 @@ class DescentMethod:
 
 
 @dataclass(frozen=True)
+class _Trained:
+    """Runs of training.
+
+    Attributes:
+        initial: weights at the start, (run, width l+1, width l).
+        layers: weights after some steps, (step, run, width l+1, width l).
+        errors: W - W* of linear networks, (step, run, out, in).
+    """
+
+    initial: Layers
+    layers: Layers
+    errors: np.ndarray | None
+
+    def of_run(self, number: int) -> "_Trained":
+        """One of them, without the axis of runs."""
+        errors = None if self.errors is None else self.errors[:, number]
+        return _Trained(tuple(w[number] for w in self.initial), tuple(w[:, number] for w in self.layers), errors)
+
+    def at(self, steps: np.ndarray) -> "_Trained":
+        """Some of the steps."""
+        errors = None if self.errors is None else self.errors[steps]
+        return _Trained(self.initial, tuple(w[steps] for w in self.layers), errors)
+
+
+@dataclass(frozen=True)
 class DescentRun:
     """A problem to be trained; `samples` are those that a nonlinear network sees."""
 
@@ -66,20 +92,23 @@ class DescentRun:
         steps = self._steps()
         found = objective(problem.moments)
         try:
-            layers, errors = self._trained(steps.tolist())
+            trained = self._trained(steps.tolist())
         except DivergedError as error:
             raise self._diverged(error) from None
+        quantities = self._quantities(found, trained.of_run(0))
+        errors = self._errors(found, quantities, trained) if problem.estimate else {}
         return Outcome(
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
             f"{len(problem.weights)} layers, {self.method.activation}",
             lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
             times=steps * eta,
-            quantities=self._quantities(found, layers, errors),
+            quantities=quantities,
             diagnostics={
                 "learning_rate": eta,
                 "activation": self.method.activation,
                 "steps": int(steps[-1]),
+                "errors": errors,
                 **balances(problem.weights),
                 **of_task(found),
             },
@@ -90,7 +119,7 @@ class DescentRun:
         """The time of the first step, up to the last one asked for, whose excess loss is at most the tolerance."""
         last = int(self._steps()[-1])
         try:
-            number = first_below(self._linear(), tolerance, last)
+            number = first_below(self._linear(self.problem.weights, self.problem.moments.sigma_yx), tolerance, last)
         except DivergedError as error:
             raise self._diverged(error) from None
         return Reached(None if number is None else number * self.method.learning_rate, ())
@@ -98,18 +127,33 @@ class DescentRun:
     def _steps(self) -> np.ndarray:
         return np.rint(self.problem.times / self.method.learning_rate).astype(np.int64)
 
-    def _linear(self) -> LinearDescent:
-        moments, step = self.problem.moments, self.method.learning_rate / self.problem.time_constant
-        return LinearDescent(self.problem.weights, moments.sigma_yx, moments.sigma_xx, step)
+    def _linear(self, weights: Layers, sigma_yx: np.ndarray) -> LinearDescent:
+        return LinearDescent(
+            weights, sigma_yx, self.problem.moments.sigma_xx, self.method.learning_rate / self.problem.time_constant
+        )
 
-    def _trained(self, steps: list[int]) -> tuple[Layers, np.ndarray | None]:
-        """Weights after steps, and the errors of linear networks."""
+    def _trained(self, steps: list[int]) -> _Trained:
+        """Networks after steps, for linear ones with their errors: the given one, then one whose errors are others."""
+        weights, sigma_yx = self._runs()
         if self.samples is None:
-            trained = self._linear().record(steps)
-            return trained.layers, trained.errors
+            found = self._linear(weights, sigma_yx).record(steps)
+            return _Trained(weights, found.layers, found.errors)
         gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
         step = self.method.learning_rate / self.problem.time_constant
-        return descend(self.problem.weights, gradient, step, steps), None
+        return _Trained(weights, descend(weights, gradient, step, steps), None)
+
+    def _runs(self) -> tuple[Layers, np.ndarray]:
+        """Initial weights and correlations of the runs."""
+        given = (*self.problem.weights, self.problem.moments.sigma_yx)
+        runs = [given, disturbed(given, 0.0, 0)] if self.problem.estimate else [given]
+        *weights, sigma_yx = (np.stack(arrays) for arrays in zip(*runs, strict=True))
+        return tuple(weights), sigma_yx
+
+    def _errors(self, found: Objective, quantities: Mapping[str, Any], trained: _Trained) -> dict[str, float]:
+        """Bounds of the relative errors, from training with other rounding errors."""
+        times = some_times(len(self.problem.times))
+        other = self._quantities(found, trained.of_run(1).at(times))
+        return bounds(quantities, [other], times, squares(self.problem.weights, found.best))
 
     @property
     def _activation(self) -> Literal["relu", "tanh"]:
@@ -123,16 +167,16 @@ class DescentRun:
             "divide method.learning_rate by 2 until it trains, or scale weights and data down"
         )
 
-    def _quantities(self, found: Objective, layers: Layers, errors: np.ndarray | None) -> dict[str, object]:
-        problem = self.problem
-        start = layers_frame(found, tuple(w[None] for w in problem.weights), problem.time_constant)
-        collected = Collector(problem.quantities, len(problem.times))
-        for first in range(0, len(problem.times), _BATCH):
-            part = slice(first, min(first + _BATCH, len(problem.times)))
+    def _quantities(self, found: Objective, trained: _Trained) -> dict[str, Any]:
+        tau, layers, n_times = self.problem.time_constant, trained.layers, len(trained.layers[0])
+        start = layers_frame(found, tuple(w[None] for w in trained.initial), tau)
+        collected = Collector(self.problem.quantities, n_times)
+        for first in range(0, n_times, _BATCH):
+            part = slice(first, min(first + _BATCH, n_times))
             batch = tuple(w[part] for w in layers)
-            frame = layers_frame(found, batch, problem.time_constant, start)
-            if errors is not None:
-                frame = replace(frame, error=found.u.T @ errors[part] @ found.v)
+            frame = layers_frame(found, batch, tau, start)
+            if trained.errors is not None:
+                frame = replace(frame, error=found.u.T @ trained.errors[part] @ found.v)
             own = {} if self.samples is None else self._nonlinear(self.samples, batch)
             collected.observe(part, frame, skip=own)
             for name, values in own.items():
