@@ -1,6 +1,8 @@
 import operator
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -298,6 +300,26 @@ async def test_a_failing_start_is_tried_again(
         await until(lambda: "broken on purpose" in caplog.text)
         broken.unlink()
         assert await engine.run(operator.add, 2, 3) == 5
+
+
+@pytest.mark.usefixtures("light_libraries")
+def test_two_engines_in_two_threads_start_at_the_same_time() -> None:
+    """As those of requests and of jobs do; uvloop starts one process at a time, and refuses the other one."""
+    both = threading.Barrier(2, timeout=LONG)
+
+    async def start_several() -> int:
+        alive = 0
+        for _ in range(5):
+            both.wait()
+            async with ProcessEngine(2, 0, LONG) as engine:
+                alive += engine.workers_alive
+        return alive
+
+    def of_a_thread(_: int) -> int:
+        return anyio.run(start_several, backend_options={"use_uvloop": True})
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(of_a_thread, range(2))) == [10, 10]
 
 
 @pytest.mark.usefixtures("light_libraries")

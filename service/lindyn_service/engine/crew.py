@@ -184,7 +184,8 @@ class Crew:
     async def _visit(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run a function of our own in an idle or else a new process; cancelling a start would leak it."""
         with fail_after(START_SECONDS, shield=True):
-            return await to_process.run_sync(function, *args, cancellable=True, limiter=pool.UNLIMITED)
+            call = to_process.run_sync(function, *args, cancellable=True, limiter=pool.UNLIMITED)
+            return await pool.starting(call)
 
     async def _keep_warm(self) -> None:
         while True:
