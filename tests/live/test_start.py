@@ -95,8 +95,10 @@ def test_without_its_libraries_it_says_what_to_install() -> None:
             command, env=clean_environment(PYTHONPATH=places), capture_output=True, text=True, check=False, timeout=60
         )
         assert run.returncode == 1
-        assert re.match(r"lindyn: the service needs \w+, which \S+ does not find\.", run.stderr)
-        assert "[service]'" in run.stderr
+        assert re.match(
+            r"lindyn: the service needs \w+, which is not installed for \S+; in a clone .* run ", run.stderr
+        )
+        assert "pip install '.[service]'" in run.stderr
         assert len(run.stderr.splitlines()) == 1
 
 
