@@ -9,7 +9,7 @@ from lindyn.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 
-_EXAMPLES = "such as http://127.0.0.1:8000 or https://lab.example/lindyn"
+_EXAMPLES = "http://127.0.0.1:8000 or https://lab.example/lindyn"
 
 
 def address(url: str | None) -> str:
@@ -24,7 +24,9 @@ def address(url: str | None) -> str:
         return DEFAULT_URL
     wrong = _wrong(text)
     if wrong:
-        raise ConfigurationError(f"{name}: got {without_secrets(text)!r}, {wrong}; expected an address {_EXAMPLES}")
+        raise ConfigurationError(
+            f"{name}: got {without_secrets(text)!r}, {wrong}; expected an address such as {_meant(text)}"
+        )
     return text
 
 
@@ -49,7 +51,7 @@ def bearer(api_key: str | None) -> str | None:
 
 def without_secrets(url: str) -> str:
     """An address without the name and the password that it may hold, to be shown."""
-    return re.sub(r"(?<=//).*@", "***@", url)
+    return re.sub(r"^((?:[\w+.-]+:)?//)?.*@", r"\1***@", url)
 
 
 def _wrong(url: str) -> str | None:
@@ -64,3 +66,10 @@ def _wrong(url: str) -> str | None:
     if parsed.query or parsed.fragment:
         return "which goes on after the path"
     return None if parsed.port is None or 0 < parsed.port < 2**16 else f"whose port {parsed.port} does not exist"
+
+
+def _meant(url: str) -> str:
+    """The same address by HTTP where only its beginning is wrong, else examples."""
+    with_http = f"http://{re.sub(r'^[^/]*//', '', url)}"
+    has_scheme = re.match("https?:", url, re.IGNORECASE)
+    return _EXAMPLES if has_scheme or _wrong(with_http) else without_secrets(with_http)

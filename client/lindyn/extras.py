@@ -1,6 +1,6 @@
 """How to install what parts of the package need. Client and service say it in the same words; nothing is imported."""
 
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 
 def how_to_install(*extras: str, release: str | None = None) -> str:
@@ -11,6 +11,10 @@ def how_to_install(*extras: str, release: str | None = None) -> str:
         release: a version other than the installed one.
     """
     part = f"[{','.join(extras)}]" if extras else ""
-    wheel = f"lindyn-{release or version('lindyn')}-py3-none-any.whl"
     clone = "a clone of lindyn" if release is None else f"a clone of lindyn {release}"
-    return f"in {clone} run pip install '.{part}', beside a wheel pip install '{wheel}{part}'"
+    in_clone = f"in {clone} run pip install '.{part}'"
+    try:
+        wheel = f"lindyn-{release or version('lindyn')}-py3-none-any.whl"
+    except PackageNotFoundError:  # not installed, so that it must be a clone which is used
+        return in_clone
+    return f"{in_clone}, beside a wheel pip install '{wheel}{part}'"

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PROVENANCE = "lindyn"
 """The attribute that holds an answer without its arrays, as JSON; `paths` says which variables are these."""
 
+POINT_TIMES = "point_times"
+"""The name of the times of points beside an axis that is called `times`."""
+
 
 def trajectory_dataset(trajectory: Trajectory) -> "xr.Dataset":
     """Label a trajectory; the modes of the task get a coordinate with their target values."""
@@ -59,7 +62,9 @@ def trajectory_frame(trajectory: Trajectory) -> "pd.DataFrame":
 def sweep_dataset(result: SweepResult) -> "xr.Dataset":
     """Label the result of a job."""
     xarray = library("xarray", "to_xarray")
-    variables = {name: (dims, result.data[name], _attributes(label(name))) for name, dims in result.dims.items()}
+    variables = {
+        _named(result, name): (dims, result.data[name], _attributes(label(name))) for name, dims in result.dims.items()
+    }
     used = {dim for dims in result.dims.values() for dim in dims}
     coordinates = {
         name: (name, _labels(values), _attributes(label(name)))
@@ -67,8 +72,9 @@ def sweep_dataset(result: SweepResult) -> "xr.Dataset":
         if name in used
     }
     metadata, arrays = parts(result)
-    names = {path.removeprefix(COORDINATES).removeprefix(DATA): path for path in arrays}
-    paths = {name: path for name, path in names.items() if name in variables or name in coordinates}
+    places = {name: f"{COORDINATES}{name}" for name in coordinates}
+    places |= {_named(result, name): f"{DATA}{name}" for name in result.dims}
+    paths = {name: path for name, path in places.items() if path in arrays}
     unused = {name: values for name, values in result.coordinates.items() if name not in paths}
     metadata["coordinates"] |= {
         name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in unused.items()
@@ -92,8 +98,13 @@ def sweep_frame(result: SweepResult) -> "pd.DataFrame":
     columns = {name: result.data[name].ravel() for name, dims in result.dims.items() if dims == axes and name != TIMES}
     if TIMES in result.dims and "time" in axes:
         along = [n if axis in result.dims[TIMES] else 1 for axis, n in zip(axes, lengths, strict=True)]
-        columns[TIMES] = np.broadcast_to(result.data[TIMES].reshape(along), lengths).ravel()
+        columns[_named(result, TIMES)] = np.broadcast_to(result.data[TIMES].reshape(along), lengths).ravel()
     return pandas.DataFrame(columns, index=index).reset_index()
+
+
+def _named(result: SweepResult, name: str) -> str:
+    """What an array is called beside the axes."""
+    return POINT_TIMES if name == TIMES and TIMES in result.coordinates else name
 
 
 def _values(result: SweepResult, axis: str) -> Any:  # noqa: ANN401 (values of any type)

@@ -2,6 +2,7 @@ import asyncio
 import textwrap
 from collections.abc import Callable
 
+import anyio
 import pytest
 from valkey_process import ValkeyProcess, eventually, python
 
@@ -180,9 +181,9 @@ async def test_cancelling_while_it_is_taken_releases(cache: RedisCache, server: 
     assert await cache.ping()
     server.freeze()
     asking = asyncio.create_task(is_free(cache))
-    await asyncio.sleep(0.05)
+    await anyio.wait_all_tasks_blocked()
     asking.cancel()
-    await asyncio.sleep(0.05)
+    await anyio.wait_all_tasks_blocked()
     server.thaw()
     with pytest.raises(asyncio.CancelledError):
         await asking

@@ -3,6 +3,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 
+import anyio
 import pytest
 from valkey_process import ValkeyProcess, eventually
 
@@ -81,7 +82,7 @@ async def test_a_cancelled_caller_leaves_at_once_and_no_reply_behind(cache: Redi
     before = server.clients()
     server.freeze()
     calls = [asyncio.create_task(cache.get(str(number))) for number in range(MAX_CONNECTIONS)]
-    await asyncio.sleep(0.05)
+    await anyio.wait_all_tasks_blocked()
     for call in calls:
         call.cancel()
     ended = await asyncio.gather(*calls, return_exceptions=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
+import anyio
 import pytest
 from valkey_process import ValkeyProcess
 
@@ -56,7 +57,7 @@ async def test_killed_while_callers_wait(connect: Connect, server: ValkeyProcess
     cache = connect(server.url, timeout_seconds=3600)
     server.freeze()
     calls = [asyncio.create_task(cache.get("a")) for _ in range(50)]
-    await asyncio.sleep(0.05)
+    await anyio.wait_all_tasks_blocked()
     server.kill()
     assert await asyncio.gather(*calls) == [None] * 50
 

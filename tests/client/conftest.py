@@ -2,9 +2,11 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+import tenacity
 from support.processes import RedisServer, Service, eventually, has_ended
 
 import lindyn
@@ -53,6 +55,15 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.setenv("TMPDIR", name)
         monkeypatch.setattr(tempfile, "tempdir", name)
         yield Path(name)
+
+
+@pytest.fixture
+def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long the blocking client sleeps between its tries: its clock goes on by that, and nobody waits."""
+    slept: list[float] = []
+    monkeypatch.setattr(tenacity, "time", SimpleNamespace(monotonic=lambda: sum(slept)))
+    monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=slept.append))
+    return slept
 
 
 @pytest.fixture

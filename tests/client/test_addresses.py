@@ -46,12 +46,21 @@ def test_blanks_around_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @BOTH
 @pytest.mark.parametrize(
-    "url", ["http://me:hushed@127.0.0.1:1", "http://me:hus/hed@127.0.0.1:1", "http://me:hushed@h:x"]
+    "url",
+    [
+        "http://me:hushed@127.0.0.1:1",
+        "http://me:hus/hed@127.0.0.1:1",
+        "http://me:hushed@h:x",
+        "me:hushed@127.0.0.1:1",
+        "me:hus//hed@127.0.0.1:1",
+        "http:me:hushed@127.0.0.1:1",
+        "ftp://me:hushed@127.0.0.1:1",
+    ],
 )
 def test_a_password_in_an_address_is_not_told(ask: Callable[..., Any], url: str) -> None:
-    with pytest.raises(lindyn.LindynError, match=r"http://\*\*\*@") as caught:
+    with pytest.raises(lindyn.LindynError, match=r"\*\*\*@") as caught:
         ask(url)
-    assert "hushed" not in told(caught.value).replace("/", "")
+    assert "hus" not in told(caught.value)
 
 
 @BOTH

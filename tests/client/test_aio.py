@@ -163,7 +163,7 @@ def test_one_client_in_several_event_loops(service):
     assert trio.run(ask, client) == 1
     assert asyncio.run(ask(client)) == 1
     asyncio.run(client.close())
-    with pytest.raises(lindyn.UnreachableError, match="is closed; make another"):
+    with pytest.raises(lindyn.ClosedError, match="is closed; make another"):
         asyncio.run(ask(client))
     gc.collect()
 

@@ -156,7 +156,7 @@ def test_jobs_and_clients(client: lindyn.Client) -> None:
         with copied(client) as other:
             assert other.url == client.url
             assert other.about() == client.about()
-        with pytest.raises(lindyn.UnreachableError, match="is closed"):
+        with pytest.raises(lindyn.ClosedError, match="is closed; make another"):
             other.about()
         assert client.about()["name"] == "lindyn"
 

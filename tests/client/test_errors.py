@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 from support.holding import QUEUED, held, suspended
-from support.processes import ENDLESS, Service, eventually, long_trajectory, trajectory
+from support.processes import Service, eventually, long_trajectory, trajectory
 
 import lindyn
 from lindyn.wire import npz
@@ -20,6 +20,7 @@ pytestmark = pytest.mark.live
 
 BALANCED: dict[str, Any] = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 0.5, "seed": 1}
 SIGMA_YX = np.diag([3.0, 1.0])
+ENDLESS = 40_000  # times, which take a thousand times as long as it takes to see that a worker has them
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """What happens on the way: ridden out where asking again is safe, told where it is not."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -81,11 +80,10 @@ def test_a_job_is_not_created_twice(gateway, client, act):
 
 
 @pytest.mark.parametrize("code", ["busy", "shutting-down"])
-def test_a_refusal_is_obeyed_also_for_jobs(gateway, client, code):
-    gateway.acts.append(problem(503, code, Retry_After="1"))
-    started = time.monotonic()
+def test_a_refusal_is_obeyed_also_for_jobs(gateway, client, naps, code):
+    gateway.acts.append(problem(503, code, Retry_After="7"))
     job = client.sweep(**SWEEP)
-    assert time.monotonic() - started >= 1
+    assert naps == [7.0]
     assert gateway.paths() == ["POST /v1/sweeps"] * 2
     job.result()
 
@@ -97,12 +95,11 @@ def test_a_store_of_jobs_that_fails_may_have_stored_the_job(gateway, client):
     assert gateway.paths() == ["POST /v1/sweeps"]
 
 
-def test_a_time_may_be_a_date(gateway, client):
-    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+def test_a_time_may_be_a_date(gateway, client, naps):
+    moment = format_datetime(datetime.now(UTC) + timedelta(seconds=400), usegmt=True)
     gateway.acts += [problem(503, "busy", Retry_After="1"), problem(503, "busy", Retry_After=moment)]
-    started = time.monotonic()
     client.trajectory(**REQUEST)
-    assert time.monotonic() - started >= 1
+    assert naps == [1.0, pytest.approx(400, abs=60)]
     assert gateway.paths() == ["POST /v1/trajectories"] * 3
 
 
@@ -123,12 +120,18 @@ def test_a_date_without_a_zone_is_of_universal_time(gateway, client):
         assert caught.value.retry_after_seconds == pytest.approx(3600, abs=60)
 
 
+def assert_grow(naps):
+    """Whether each pause is twice as long as the one before, but for up to half a second by chance."""
+    assert all(0.1 * 2**i <= nap <= 0.1 * 2**i + 0.5 for i, nap in enumerate(naps)), naps
+
+
 @pytest.mark.parametrize("value", ["0", "Wed, 21 Oct 2015 07:28:00", "Wed, 21 Oct 2015 07:28:00 GMT"])
-def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, value):
+def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, naps, value):
     """Pauses grow as after any refusal, so that patience is not thousands of requests."""
     gateway.acts += [problem(503, "busy", Retry_After=value)] * 3
     client.trajectory(**REQUEST)
     assert len(gateway.seen) == 4
+    assert_grow(naps)
     error = lindyn.BusyError(Problem.model_validate_json(problem(503, "busy").body), 0.0)
     assert again(Connection("http://x", 10.0), requests.document("/v1/about"), error) is True
 
@@ -202,12 +205,14 @@ def test_without_patience_everything_is_told_at_once(gateway):
     assert len(gateway.seen) == 3
 
 
-def test_patience_ends(gateway):
+def test_patience_ends(gateway, naps):
     with lindyn.Client(gateway.url, patience_seconds=3) as client:
         gateway.acts += [problem(503, "busy")] * 1000
         with pytest.raises(lindyn.BusyError):
             client.about()
-    assert 1 < len(gateway.seen) < 20
+    assert len(gateway.seen) == len(naps) + 1
+    assert sum(naps[:-1]) < 3 <= sum(naps)
+    assert_grow(naps)
 
 
 def test_versions_that_do_not_fit(gateway, client):

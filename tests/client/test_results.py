@@ -189,8 +189,7 @@ def test_axes_whose_values_are_unlike(client, tmp_path, path):
     labels = [value if isinstance(value, str) else json.dumps(value) for value in values]
     found = result.to_xarray()
     assert found.loss.dims[0] == path
-    if path != "times":  # where a value is a list of times, points are numbered along the time
-        assert found[path].to_numpy().tolist() == labels
+    assert found[path].to_numpy().tolist() == labels
     table = result.to_dataframe()
     assert list(dict.fromkeys(table[path])) == labels
     for suffix in (".npz", ".nc"):
@@ -199,6 +198,28 @@ def test_axes_whose_values_are_unlike(client, tmp_path, path):
         np.testing.assert_array_equal(again.loss, result.loss)
     result.plot.line("loss", x=path)
     assert path in Page(result._repr_html_()).text
+
+
+@pytest.mark.parametrize("axis", ["times", "times.stop"])
+def test_times_of_points_beside_an_axis_of_times(client, tmp_path, axis):
+    """An axis that is called as the array of the times of points leaves both to be seen, under two names."""
+    asked = {"times": [[0.0, 1.0, 2.0], {"stop": 4.0, "num": 2}], "times.stop": [2.0, 4.0]}[axis]
+    expected = {"times": [[0.0, 1.0, 2.0], [0.0, 4.0, np.nan]], "times.stop": [[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]}[axis]
+    base = {"network": lindyn.balanced([2, 2, 2], lam=0, seed=1), "task": np.eye(2), "times": {"stop": 1.0, "num": 3}}
+    result = client.sweep(base=base, axes={axis: asked}, collect=["loss"]).result()
+    np.testing.assert_array_equal(result.times, expected)
+    name = "point_times" if axis == "times" else "times"
+    found, table = result.to_xarray(), result.to_dataframe()
+    assert found[name].dims == (axis, "time")
+    assert found[name].attrs["units"] == "unit of time_constant"
+    np.testing.assert_array_equal(found[name], expected)
+    np.testing.assert_array_equal(table[name], np.ravel(expected))
+    assert len(set(table[axis])) == 2
+    for suffix in (".npz", ".nc"):
+        again = lindyn.load(result.save(tmp_path / f"run{suffix}"))
+        np.testing.assert_array_equal(again.times, expected)
+        assert list(again.coordinates[axis]) == list(result.coordinates[axis])
+        assert (again.dims, again.metadata) == (result.dims, result.metadata)
 
 
 @pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])

@@ -146,12 +146,20 @@ async def test_one_name_is_enough_for_the_awaiting_client(service: Service) -> N
         ("127.0.0.1:1", "http://127.0.0.1:1"),
         ("lab.example/lindyn", "http://lab.example/lindyn"),
         ("ftp://lab.example", "http://lab.example"),
+        ("http//lab.example", "http://lab.example"),
+        ("//lab.example:80", "http://lab.example:80"),
+        ("lab.example/a//b", "http://lab.example/a//b"),
+        ("/lindyn", "http://127.0.0.1:8000 or https://lab.example/lindyn"),
+        ("lab.example?a=1", "http://127.0.0.1:8000 or https://lab.example/lindyn"),
     ],
 )
 def test_addresses_that_are_not_of_http(url: str, given: str) -> None:
-    with lindyn.Client(url) as client, pytest.raises(lindyn.UnreachableError) as caught:
-        client.about()
-    assert str(caught.value) == f"got the address {url!r}, which is not one of HTTP; give {given}"
+    for kind in (lindyn.Client, lindyn.AsyncClient):
+        with pytest.raises(lindyn.ConfigurationError) as caught:
+            kind(url)
+        assert str(caught.value) == (
+            f"url: got {url!r}, which does not start with http:// or https://; expected an address such as {given}"
+        )
 
 
 def test_a_closed_client(service: Service) -> None:

@@ -63,6 +63,16 @@ async def pids_of(engine: ProcessEngine, count: int) -> set[int]:
     return {outcome.value for outcome in outcomes}
 
 
+async def one_of_two_is_killed(engine: ProcessEngine) -> tuple[int, int]:
+    """Kill an idle worker; returns it, and the one that is left."""
+    both = await pids_of(engine, 2)
+    killed = await engine.run(os.getpid)
+    os.kill(killed, signal.SIGKILL)
+    await until(lambda: engine.workers_alive == 1)
+    (left,) = both - {killed}
+    return killed, left
+
+
 def let_time_pass(engine: ProcessEngine) -> None:
     """Have the deadlines of all calls come now."""
     for scope in engine._calls:
@@ -139,12 +149,12 @@ async def test_killed_twice_is_lost_and_both_are_replaced(tmp_path: Path) -> Non
 
 
 async def test_a_queue_that_lasts_is_cut(tmp_path: Path) -> None:
-    """A burst has places for four; half a second later those who wait still do, and nobody else may."""
-    async with ProcessEngine(1, 4, LONG, queue_seconds=0.5) as engine, anyio.create_task_group() as tasks:
+    """A burst has places for four; when it has lasted, those who wait still do, and nobody else may."""
+    async with ProcessEngine(1, 4, LONG, queue_seconds=LONG) as engine, anyio.create_task_group() as tasks:
         for _ in range(1 + 3):
             tasks.start_soon(engine.run, workload.spin, str(tmp_path))
         await until(lambda: engine.waiting == 3)
-        await anyio.sleep(0.6)
+        engine._backlog._empty_at -= 2 * LONG  # as if the queue had not been empty for so long
         with pytest.raises(BusyError, match="1 computations run and 3 wait; at most 1 run and 1 wait"):
             await engine.run(operator.add, 2, 3)
         tasks.cancel_scope.cancel()
@@ -189,11 +199,8 @@ async def test_cancelling_the_caller_kills(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("light_libraries")
 async def test_an_idle_worker_that_dies_is_replaced_before_the_next_call() -> None:
     async with ProcessEngine(2, 0, LONG) as engine:
-        both = await pids_of(engine, 2)
-        killed = await engine.run(os.getpid)
-        os.kill(killed, signal.SIGKILL)
-        await until(lambda: engine.workers_alive == 1)
-        assert {await engine.run(os.getpid)} == both - {killed}
+        killed, left = await one_of_two_is_killed(engine)
+        assert await engine.run(os.getpid) == left
         await until(lambda: engine.workers_alive == 2)
         replaced = await pids_of(engine, 2)
         assert len(replaced) == 2
@@ -235,11 +242,7 @@ async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path:
 async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() -> None:
     """Starts that took it, one after the other, had the caller wait for half a minute."""
     async with ProcessEngine(2, 0, LONG) as engine:
-        both = await pids_of(engine, 2)
-        killed = await engine.run(os.getpid)
-        os.kill(killed, signal.SIGKILL)
-        await until(lambda: engine.workers_alive == 1)
-        (left,) = both - {killed}
+        _, left = await one_of_two_is_killed(engine)
         os.kill(left, signal.SIGSTOP)  # whoever takes it keeps it
         engine._crew._count()
         engine._crew._slots.acquire_on_behalf_of_nowait(engine)

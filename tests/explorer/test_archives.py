@@ -101,7 +101,6 @@ def test_weights_and_data_in_one(explorer):
     page = explorer.open()
     x, y = RNG.standard_normal((9, 4)), RNG.standard_normal((9, 2))
     explorer.drawn(lambda: drop(page, ("all.npz", archive(x=x, y=y, W2=SECOND, W1=FIRST))))
-    until(page, "!document.body.classList.contains('computing')")
     assert (page.input_value("#network"), page.input_value("#task")) == ("weights", "data")
     assert page.inner_text("#weights-note") == "all.npz: 5 × 4, 2 × 5"
     assert page.inner_text("#data-note") == "all.npz: 9 samples, 4 inputs, 2 targets"

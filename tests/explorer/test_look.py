@@ -1,7 +1,7 @@
 """What is told and how it looks: notes, the tour, light and dark, a telephone."""
 
 import pytest
-from support.browser import Explorer, until
+from support.browser import SETTLED, Explorer, until
 
 pytestmark = [pytest.mark.live, pytest.mark.browser]
 
@@ -20,7 +20,7 @@ def test_the_tour(explorer):
     page.click("#tour-start")
     titles = []
     for _ in range(4):
-        until(page, "!document.body.classList.contains('computing')")
+        until(page, SETTLED)
         titles.append(page.inner_text("#tour-title").split(":")[0])
         if titles[-1] == "Forgetting":
             page.locator("#picture-forgetting .u-over").wait_for()

@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from support.archives import npy, zipped
-from support.browser import until
+from support.browser import SETTLED, until
 from support.own import archive, as_csv, choose, drop, matrices
 from support.service import ask
 
@@ -115,7 +115,7 @@ def test_large_data_are_not_in_the_link(explorer, rng):
     page = explorer.open()
     drop(page, ("large.csv", as_csv(rng.standard_normal((2000, 4)).round(3)).encode()))
     until(page, "document.getElementById('data-note').textContent.includes('2000 samples')")
-    until(page, "!document.body.classList.contains('computing')")
+    until(page, SETTLED)
     page.click("#share")
     until(page, "document.getElementById('toast').textContent.includes('without your matrices')")
     assert len(page.evaluate("navigator.clipboard.readText()")) < 300

@@ -23,6 +23,7 @@ CARS = NAMED.set_axis(["Mazda RX4", "Datsun 710", "Fiat 128", "Honda Civic", "Vo
 
 COUNTED = "Column 1 numbers the rows and is left out."
 COMMAS = "Commas are read as decimal marks."
+REFUSED = "document.getElementById('data-note').classList.contains('wrong')"
 
 
 def saved(array, **options):
@@ -44,6 +45,13 @@ def opened(explorer):
     page = explorer.open()
     page.select_option("#task", "data")
     return page
+
+
+def refusal(page, name, text):
+    """Choose a file that cannot be taken; returns what the page says of it."""
+    choose(page, "#data-file", name, text.encode())
+    until(page, REFUSED)
+    return page.inner_text("#data-note")
 
 
 @pytest.mark.parametrize(
@@ -186,9 +194,7 @@ def test_a_first_column_that_counts_may_be_an_input(explorer):
 )
 def test_a_first_row_without_numbers_is_no_header(explorer, text, said):
     page = opened(explorer)
-    choose(page, "#data-file", "first.csv", text.encode())
-    until(page, "document.getElementById('data-note').classList.contains('wrong')")
-    assert page.inner_text("#data-note").startswith(f"first.csv: row 1, column 1 is no number: {said}.")
+    assert refusal(page, "first.csv", text).startswith(f"first.csv: row 1, column 1 is no number: {said}.")
     explorer.drawn(lambda: page.select_option("#first-row", "names"))
     assert page.inner_text("#data-note").startswith("first.csv: 1 samples")
 
@@ -214,10 +220,7 @@ def test_a_first_row_without_numbers_is_no_header(explorer, text, said):
     ids=lambda value: repr(value)[:30],
 )
 def test_tables_that_cannot_be_read(explorer, text, said):
-    page = opened(explorer)
-    choose(page, "#data-file", "bad.csv", text.encode())
-    until(page, "document.getElementById('data-note').classList.contains('wrong')")
-    assert page.inner_text("#data-note").startswith(f"bad.csv: {said}")
+    assert refusal(opened(explorer), "bad.csv", text).startswith(f"bad.csv: {said}")
 
 
 def excel():
@@ -269,7 +272,7 @@ def matlab(**options):
 def test_files_of_others_are_named(explorer, name, content, said):
     page = opened(explorer)
     drop(page, (name, content))
-    until(page, "document.getElementById('data-note').classList.contains('wrong')")
+    until(page, REFUSED)
     assert page.inner_text("#data-note").startswith(f"{name}: {said}")
     assert page.inner_text("body").count(said) == 1
 
@@ -324,9 +327,7 @@ def test_classes_are_no_numbers(explorer, service, kind):
 def test_classes_with_names(explorer):
     page = opened(explorer)
     names = ["setosa", "virginica", "setosa", "versicolor", "virginica", "setosa"]
-    choose(page, "#data-file", "iris.csv", NAMED.assign(species=names).to_csv(index=False).encode())
-    until(page, "document.getElementById('data-note').classList.contains('wrong')")
-    assert page.inner_text("#data-note") == (
+    assert refusal(page, "iris.csv", NAMED.assign(species=names).to_csv(index=False)) == (
         "iris.csv: row 2, column 4 is no number: “setosa”. If this column holds classes, choose so below."
     )
     explorer.drawn(lambda: page.select_option("#last-column", "class"))

@@ -20,7 +20,7 @@ async def test_what_comes_in_time():
     async def soon():
         return await asyncio.sleep(0.01, 1) + await asyncio.sleep(0, 1)
 
-    assert await within(5, soon()) == 2
+    assert await within(60, soon()) == 2
 
 
 async def test_what_comes_too_late_is_cancelled():
@@ -45,7 +45,7 @@ async def test_errors_pass(seconds):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await within(5, broken())
+        await within(60, broken())
 
 
 async def test_it_may_catch_and_go_on():

@@ -7,17 +7,8 @@ from contextlib import ExitStack
 import httpx
 import numpy as np
 import pytest
-from support.holding import Posted, held, post_and_wait_until_read, suspended
-from support.processes import (
-    ENDLESS,
-    Measured,
-    RedisServer,
-    Service,
-    eventually,
-    has_ended,
-    long_trajectory,
-    trajectory,
-)
+from support.holding import Posted, handed, held, post_and_wait_until_read, suspended
+from support.processes import Measured, RedisServer, Service, eventually, has_ended, trajectory
 from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
@@ -72,12 +63,12 @@ def test_a_killed_worker_costs_a_retry(service: Service, measured: Measured) -> 
 
 
 def test_a_client_who_leaves_stops_the_computation(service: Service, measured: Measured) -> None:
-    leaving = Posted(service, long_trajectory(ENDLESS, seed=3))
-    worker = service.worker_at_work()
-    leaving.leave()
-    left = time.monotonic()
-    eventually(lambda: has_ended(worker))
-    measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
+    (worker,) = service.workers()
+    with handed(service, lambda: Posted(service, trajectory(seed=103))) as leaving:
+        leaving.leave()
+        left = time.monotonic()
+        eventually(lambda: has_ended(worker))
+        measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
     eventually(lambda: service.readiness()["ready"])
     assert service.post(trajectory()).status_code == 200
 

@@ -17,13 +17,13 @@ DEAD = "http://127.0.0.1:9"
 
 
 def asks(url: str, **options: Any) -> dict[str, Any]:
-    with lindyn.Client(url, patience_seconds=0, timeout_seconds=10, **options) as client:
+    with lindyn.Client(url, patience_seconds=0, timeout_seconds=60, **options) as client:
         return client.about()
 
 
 def awaits(url: str, **options: Any) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
-        async with lindyn.AsyncClient(url, patience_seconds=0, timeout_seconds=10, **options) as client:
+        async with lindyn.AsyncClient(url, patience_seconds=0, timeout_seconds=60, **options) as client:
             return await client.about()
 
     return anyio.run(ask)

@@ -60,13 +60,13 @@ class Explorer:
         """Open an address in another page of the same browser."""
         page = self._watched(self._context.new_page())
         page.goto(address)
-        until(page, _DRAWN)
+        until(page, f"{_DRAWN} && {SETTLED}")
         return page
 
     def open(self, fragment: str = "") -> Page:
         """Open the explorer, and wait for its first pictures."""
         self.page.goto(f"{self.url}/{fragment}")
-        until(self.page, _DRAWN)
+        until(self.page, f"{_DRAWN} && {SETTLED}")
         return self.page
 
     def open_without_pictures(self, fragment: str) -> Page:
@@ -75,10 +75,10 @@ class Explorer:
         return self.page
 
     def drawn(self, act: Callable[[], object]) -> None:
-        """Do something, and wait until another answer is drawn."""
+        """Do something, and wait until another answer is drawn, the last one where that asks for several."""
         before = self.page.evaluate(_DRAWN)
         act()
-        until(self.page, f"{_DRAWN} > {before}")
+        until(self.page, f"{_DRAWN} > {before} && {SETTLED}")
 
     def download(self, selector: str) -> bytes:
         with self.page.expect_download() as waiting:
@@ -107,6 +107,8 @@ class Explorer:
 
 
 _DRAWN = "Number(document.body?.dataset.drawn ?? 0)"
+SETTLED = "!document.body.classList.contains('computing')"
+"""Whether no answer is awaited."""
 
 
 def until(page: Page, expression: str, seconds: float = PATIENCE_SECONDS) -> None:

@@ -7,13 +7,15 @@ import termios
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import psutil
 
 from support.jobs import finished, state, submit, sweep
 from support.processes import RedisServer, Service, eventually
+
+T = TypeVar("T")
 
 HANDED_SECONDS = 5.0
 QUEUED = 'lindyn_stage_seconds_count{stage="queue"}'
@@ -33,14 +35,21 @@ def suspended(processes: Sequence[psutil.Process]) -> Iterator[None]:
 
 
 @contextmanager
-def held(service: Service, document: Mapping[str, Any], **options: Any) -> Iterator[Future[httpx.Response]]:
-    """Post a request that a worker is handed, and that it cannot begin before the block ends."""
+def handed(service: Service, ask: Callable[[], T]) -> Iterator[T]:
+    """Ask for what a worker is handed, and what it cannot begin before the block ends."""
     eventually(lambda: service.readiness()["ready"])
     workers = service.workers()
     with suspended(workers):
         before = service.metric(QUEUED)
-        answer = service.post_later(document, **options)
+        asked = ask()
         _wait_until_handed(service, workers, before)
+        yield asked
+
+
+@contextmanager
+def held(service: Service, document: Mapping[str, Any], **options: Any) -> Iterator[Future[httpx.Response]]:
+    """Post a request that a worker is handed, and that it cannot begin before the block ends."""
+    with handed(service, lambda: service.post_later(document, **options)) as answer:
         yield answer
 
 

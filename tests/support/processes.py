@@ -25,8 +25,6 @@ T = TypeVar("T")
 Measured = Callable[[str, object], None]
 
 PATIENCE_SECONDS = 300.0  # nothing but an end for a test that fails
-AT_WORK_SECONDS = 0.05  # of processor time: far above what an idle worker uses
-ENDLESS = 40_000  # times, which take about half a minute
 PATIENT = {"redis_timeout_seconds": 10, "queue_seconds": 600, "deadline_seconds": 600}  # where these are not the matter
 
 _ADDRESS = re.compile(r"running on (http://\S+)")
@@ -184,18 +182,6 @@ class Service:
         """The embedded server."""
         return next(child for child in self.process.children() if "valkey-server" in _command(child))
 
-    def worker_at_work(self) -> psutil.Process:
-        """Wait until a worker computes."""
-        before = {worker: _processor_seconds(worker) for worker in self.workers()}
-
-        def busy() -> psutil.Process | None:
-            for worker in self.workers():
-                if _processor_seconds(worker) > before.setdefault(worker, _processor_seconds(worker)) + AT_WORK_SECONDS:
-                    return worker
-            return None
-
-        return eventually(busy)
-
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
 
@@ -236,14 +222,6 @@ def _command(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
-
-
-def _processor_seconds(process: psutil.Process) -> float:
-    try:
-        used = process.cpu_times()
-    except psutil.Error:
-        return 0.0
-    return used.user + used.system
 
 
 class RedisServer:

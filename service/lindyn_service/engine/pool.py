@@ -41,7 +41,7 @@ def idle() -> set[int]:
 
 
 async def starting(call: Coroutine[Any, Any, T]) -> T:
-    """Await a call of `to_process.run_sync`, which starts a process, if it has to, before it first waits."""
+    """Await a call of `to_process.run_sync`, which may start a process between two of its waits: each step alone."""
     with _starting:
         waits_for = call.send(None)
-    return await rest(call, waits_for)
+    return await rest(call, waits_for, _starting)

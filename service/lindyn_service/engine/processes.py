@@ -157,9 +157,8 @@ class ProcessEngine:
                 began = current_time()
                 self._observe("queue", began - asked)
                 try:
-                    return await to_process.run_sync(
-                        worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED
-                    )
+                    call = to_process.run_sync(worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED)
+                    return await pool.starting(call)
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
