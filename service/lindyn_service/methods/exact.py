@@ -118,15 +118,17 @@ class ExactRun:
         solution = self.solution()
         reached = reach(solution)
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
-        collected = self._observed(solution)
+        collected, rotation_error = self._observed(solution), 0.0
         if "weights" in self.problem.quantities:
             found = true_weights(solution, self.w1, self.w2, self.problem.times / self.time_constant)
             w1 = found.w1 if self.white.basis is None else found.w1 @ self.white.basis.T
             collected.store(slice(None), "weights", [w1, found.w2])
-            reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
-            diagnostics["rotation"] = {"error_estimate": found.deviation, "evaluations": found.evaluations}
+            if found.evaluations:
+                reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
+                rotation_error = max(found.deviation, _ROTATION)
+            diagnostics["rotation"] = {"error_estimate": rotation_error, "evaluations": found.evaluations}
         quantities = collected.quantities()
-        errors = self._errors(quantities) if self.problem.estimate else {}
+        errors = self._errors(quantities, rotation_error) if self.problem.estimate else {}
         diagnostics["errors"] = errors
         return Outcome(
             method="exact",
@@ -142,7 +144,7 @@ class ExactRun:
             ),
         )
 
-    def _errors(self, quantities: Mapping[str, Any]) -> dict[str, float]:
+    def _errors(self, quantities: Mapping[str, Any], rotation_error: float) -> dict[str, float]:
         """Bounds of the relative errors, from the same problem with other rounding errors and residuals."""
         times = some_times(len(self.problem.times))
         # weights are as exact as Q Q^T, but for the rotation of the hidden units
@@ -158,7 +160,7 @@ class ExactRun:
         if "weights" in quantities:
             sizes = [other["qqt"] for other in others]
             of_both = bounds({"qqt": sizes[0]}, others[1:], np.arange(len(times)), 0.0)
-            found["weights"] = min(1.0, _ROTATION + of_both["qqt"])
+            found["weights"] = min(1.0, rotation_error + of_both["qqt"])
         return found
 
     def _reason(self) -> str:
