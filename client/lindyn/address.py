@@ -8,6 +8,8 @@ import httpx
 from lindyn.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+PRIVATE_URL = "http://lindyn.local"
+"""What a private service is called, which is reached by its socket."""
 
 _EXAMPLES = "http://127.0.0.1:8000 or https://lab.example/lindyn"
 
@@ -43,8 +45,8 @@ def bearer(api_key: str | None) -> str | None:
     place = next((i for i, letter in enumerate(key) if not "!" <= letter <= "~"), None)
     if place is not None:
         raise ConfigurationError(
-            f"{name}: the key has a blank, an end of line, a control character or one outside ASCII after {place} "
-            "characters, and no header can carry it; copy the key again, as one word"
+            f"{name}: the key has a blank, an end of line, a control character or one outside ASCII in place "
+            f"{place + 1}, and no header can carry it; copy the key again, as one word"
         )
     return f"Bearer {key}" if key else None
 

@@ -9,9 +9,9 @@ import anyio.to_thread
 import httpx
 
 from lindyn import following, requests, transports
-from lindyn.address import address
+from lindyn.address import PRIVATE_URL, address
 from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
-from lindyn.local import LOCAL_URL, LocalService
+from lindyn.local import LocalService
 from lindyn.proxies import proxy_to
 from lindyn.requests import Array, Method, Network, Task, Times
 from lindyn.results import Analysis, Trajectory
@@ -53,7 +53,7 @@ class AsyncClient:
         """
         service = await anyio.to_thread.run_sync(LocalService, settings)
         transport = partial(transports.awaited_socket, str(service.socket))
-        client = cls(LOCAL_URL, timeout_seconds=timeout_seconds, transport=transport)
+        client = cls(PRIVATE_URL, timeout_seconds=timeout_seconds, transport=transport)
         client._service = service
         return client
 

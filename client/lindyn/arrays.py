@@ -145,6 +145,8 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
     match value:
         case None | bool() | int() | float() | str():
             return value
+        case _ if hasattr(value, "toarray"):  # of which some are mappings
+            return _from_array(value)
         case Mapping():
             return dict(zip(_names(value), _each(value.values(), value.keys()), strict=True))
         case BaseModel():
@@ -153,7 +155,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (JSON)
             return value.item()
         case Sequence() if not isinstance(value, bytes | bytearray | memoryview):
             return _joined(_each(value))
-        case _ if hasattr(value, "toarray") or (hasattr(value, "__array__") and not isinstance(value, np.generic)):
+        case _ if hasattr(value, "__array__") and not isinstance(value, np.generic):
             return _from_array(value)
         case Real() | Decimal():
             return _number(value)

@@ -96,7 +96,7 @@ def openapi(url: Url = None) -> None:
 @contextmanager
 def _client(url: str | None) -> Generator[Client]:
     known = url or os.environ.get("LINDYN_URL", "").strip()
-    with Client(known) if known else Client.local() as client:
+    with Client(url) if known else Client.local() as client:
         yield client
 
 

@@ -8,10 +8,10 @@ from typing import Any, Self
 import httpx
 
 from lindyn import requests, transports
-from lindyn.address import address
+from lindyn.address import PRIVATE_URL, address
 from lindyn.core import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn.jobs import JobHandle
-from lindyn.local import LOCAL_URL, LocalService
+from lindyn.local import LocalService
 from lindyn.proxies import proxy_to
 from lindyn.requests import Array, Method, Network, Task, Times
 from lindyn.results import Analysis, Trajectory
@@ -38,7 +38,8 @@ class Client:
             one, for a client that several processes share.
 
     Raises:
-        ConfigurationError: the address, the key or a proxy cannot be used, be they given here or by the environment.
+        ConfigurationError: the address, the key, a proxy or `answers` cannot be used, be they given here or by the
+            environment.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Client:
         """
         service = LocalService(settings)
         transport = partial(transports.socket, str(service.socket))
-        client = cls(LOCAL_URL, timeout_seconds=timeout_seconds, transport=transport)
+        client = cls(PRIVATE_URL, timeout_seconds=timeout_seconds, transport=transport)
         client._service = service
         return client
 

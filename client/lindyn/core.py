@@ -8,13 +8,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args
 
 import httpx
 from pydantic import ValidationError
 
-from lindyn.address import bearer, without_secrets
-from lindyn.errors import LindynError, UnexpectedReplyError, UnreachableError, VersionWarning, from_problem
+from lindyn.address import PRIVATE_URL, bearer, without_secrets
+from lindyn.errors import (
+    ConfigurationError,
+    LindynError,
+    UnexpectedReplyError,
+    UnreachableError,
+    VersionWarning,
+    from_problem,
+)
 from lindyn.extras import how_to_install
 from lindyn.proxies import Proxy
 from lindyn.transports import trusted
@@ -138,6 +145,8 @@ class Connection:
             )
         if self.proxy is not None:
             return f"; the way leads through the proxy {self.proxy.shown}: {self.proxy.remedy}"
+        if self.url == PRIVATE_URL and not isinstance(error, httpx.TimeoutException):
+            return "; has the private service ended? Start another one with lindyn.Client.local()"
         if self.reached:
             return ""
         return "; is the service running? Start one with `make serve`, or use lindyn.Client.local()"
@@ -200,8 +209,10 @@ def headers(api_key: str | None, answers: Format) -> dict[str, str]:
     """Who we are, and what we want.
 
     Raises:
-        ConfigurationError: no header can carry the key.
+        ConfigurationError: no header can carry the key, or answers do not travel so.
     """
+    if answers not in get_args(Format):
+        raise ConfigurationError(f"answers: got {answers!r}, expected 'npz' or 'json'")
     key = bearer(api_key)
     sent = {"Accept": npz.MEDIA_TYPE if answers == "npz" else JSON, "User-Agent": USER_AGENT}
     return sent if key is None else {**sent, "Authorization": key}

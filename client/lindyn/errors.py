@@ -21,7 +21,10 @@ class ArgumentError(LindynError, ValueError, TypeError):
 
 
 class ConfigurationError(LindynError, ValueError):
-    """The address, the key, or a variable of the environment cannot be used; the message names which."""
+    """The address, the key, another argument of a client, or a variable of the environment cannot be used.
+
+    The message names which.
+    """
 
 
 class UnreachableError(LindynError):

@@ -13,10 +13,9 @@ from contextlib import suppress
 import httpx
 
 from lindyn import transports
+from lindyn.address import PRIVATE_URL
 from lindyn.errors import LocalServiceError
 from lindyn.owning import OwnFolder
-
-LOCAL_URL = "http://lindyn.local"
 
 _START_SECONDS = 120.0  # for a start that hangs; an idle machine needs two or three
 _STOP_SECONDS = 15.0
@@ -87,7 +86,7 @@ class LocalService:
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         give_up = time.monotonic() + _START_SECONDS
-        with httpx.Client(transport=transports.socket(str(self.socket)), base_url=LOCAL_URL) as http:
+        with httpx.Client(transport=transports.socket(str(self.socket)), base_url=PRIVATE_URL) as http:
             while process.poll() is None and time.monotonic() < give_up:
                 with suppress(httpx.TransportError):
                     if self._listens() and http.get("/readyz").is_success:

@@ -3,8 +3,8 @@
 import os
 import time
 import weakref
-from collections.abc import AsyncGenerator
-from contextlib import closing, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import closing, contextmanager, suppress
 from typing import Any, Generic, Self, TypeVar
 
 import anyio
@@ -47,6 +47,15 @@ class _Shared(Generic[TransportT]):
     def _refuse_closed(self) -> None:
         if self._closed:
             raise ClosedError("this client is closed; make another one, or ask within its `with` block")
+
+    @contextmanager
+    def _open(self) -> Generator[None]:
+        """Say so where somebody else closes the client meanwhile, of which httpx makes a RuntimeError."""
+        try:
+            yield
+        except RuntimeError:
+            self._refuse_closed()
+            raise
 
 
 class Sender(_Shared[httpx.BaseTransport]):
@@ -91,13 +100,14 @@ class Sender(_Shared[httpx.BaseTransport]):
 
     def _once(self, call: Call[T]) -> T:
         http = self._http()
-        with self._connection.asking(call.path):
+        with self._open(), self._connection.asking(call.path):
             response = http.request(call.method, call.path, content=call.content, headers=call.headers)
         return self._connection.read(call, response)
 
     def _watch(self, watch: Watch) -> None:
         timeout = httpx.Timeout(watch.silence_seconds)
         with (
+            self._open(),
             suppress(*_STREAM_ENDED),
             connect_sse(self._http(), "GET", watch.path, headers=watch.headers, timeout=timeout) as source,
         ):
@@ -164,14 +174,14 @@ class AsyncSender(_Shared[httpx.AsyncBaseTransport]):
 
     async def _once(self, call: Call[T]) -> T:
         http = await self._http()
-        with self._connection.asking(call.path):
+        with self._open(), self._connection.asking(call.path):
             response = await http.request(call.method, call.path, content=call.content, headers=call.headers)
         return self._connection.read(call, response)
 
     async def _watch(self, watch: Watch) -> None:
         timeout = httpx.Timeout(watch.silence_seconds)
         http = await self._http()
-        with suppress(*_STREAM_ENDED), anyio.move_on_after(watch.longest_seconds):
+        with self._open(), suppress(*_STREAM_ENDED), anyio.move_on_after(watch.longest_seconds):
             async with aconnect_sse(http, "GET", watch.path, headers=watch.headers, timeout=timeout) as source:
                 async for event in source.aiter_sse():  # to its end: httpx leaves open what is left early
                     watch.heard(event.data)

@@ -103,7 +103,7 @@ def awaited_socket(path: str) -> httpx.AsyncBaseTransport:
 
 def trusted() -> str:
     """Which certificates count, in words."""
-    name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
+    name = _source()
     return "those of the package certifi" if name is None else f"those of {name}={os.environ[name]}"
 
 
@@ -149,9 +149,9 @@ def _certificates() -> ssl.SSLContext:
     Raises:
         ConfigurationError: they cannot be read.
     """
-    names = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "SSLKEYLOGFILE") if os.environ.get(name)]
+    names = [name for name in (_source(), "SSLKEYLOGFILE") if name is not None and os.environ.get(name)]
     try:
-        if "SSL_CERT_DIR" in names and "SSL_CERT_FILE" not in names:
+        if _source() == "SSL_CERT_DIR":
             _refuse_lost_folders(os.environ["SSL_CERT_DIR"])
         return httpx.create_ssl_context()
     except OSError as error:  # errors of ssl are OSErrors too
@@ -159,6 +159,11 @@ def _certificates() -> ssl.SSLContext:
         raise ConfigurationError(
             f"the certificates for https:// cannot be loaded ({error}); correct or unset what names them: {settings}"
         ) from error
+
+
+def _source() -> str | None:
+    """The variable that names the certificates; the file comes before the folder."""
+    return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
 
 
 def _refuse_lost_folders(folders: str) -> None:

@@ -6,13 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 
 
-def main() -> None:
+def main(*, only_settings: bool = False) -> None:
     """See `lindyn_service.start`; imported late, since each worker process runs this file and needs nothing of that."""
     _leave_working_folder()
     try:
         from lindyn_service.start import main as start  # noqa: PLC0415
 
-        start()
+        start(only_settings=only_settings)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or find_spec(missing) is not None:

@@ -9,9 +9,12 @@ MOST_WORKERS = 8  # one person keeps no more busy, and each takes a second or tw
 
 
 def main() -> None:
-    """Serve with a worker for each processor, but no more than one person needs, unless a number was chosen."""
+    """Serve with a worker for each processor, but no more than one person needs, unless a number was chosen.
+
+    Its environment is made for it, so that all variables with the prefix of settings are meant as settings.
+    """
     os.environ.setdefault("LINDYN_WORKERS", str(min(usable(), MOST_WORKERS)))
-    serve()
+    serve(only_settings=True)
 
 
 if __name__ == "__main__":

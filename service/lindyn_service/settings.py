@@ -10,11 +10,13 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lindyn.wire.messages import told
+from lindyn.wire.words import nearest
 from lindyn_service.processors import usable
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Of prometheus_client: the folder where several processes that serve one address keep their numbers."""
 
+_PREFIX = "LINDYN_"
 _MEBIBYTE = 2**20
 _OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
 
@@ -30,7 +32,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """Read once at start-up and passed on; nothing reads the environment later."""
 
-    model_config = SettingsConfigDict(env_prefix="LINDYN_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
 
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 8000
@@ -207,6 +209,23 @@ def load() -> Settings:
         )
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
     return chosen
+
+
+def refuse_others() -> None:
+    """Refuse variables with our prefix that are no settings: others set some too, but not where we are by ourselves.
+
+    Raises:
+        SettingsError: there are such, perhaps mistyped.
+    """
+    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
+    others = [name for name in ours if name.upper().removeprefix(_PREFIX).lower() not in Settings.model_fields]
+    if others:
+        raise SettingsError("\n".join(f"{name}: there is no such setting{_meant(name)}" for name in others))
+
+
+def _meant(name: str) -> str:
+    near = nearest(name.upper().removeprefix(_PREFIX), Settings.model_fields)
+    return "; lindyn-service --help lists all" if near is None else f", did you mean {_PREFIX}{near.upper()}?"
 
 
 def remarks() -> list[str]:

@@ -27,8 +27,12 @@ _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _log = logging.getLogger("lindyn_service")
 
 
-def main() -> None:
-    """Make a key (`key NAME`), or serve until a signal, or until standard input ends where it is the lifeline."""
+def main(*, only_settings: bool = False) -> None:
+    """Make a key (`key NAME`), or serve until a signal, or until standard input ends where it is the lifeline.
+
+    Args:
+        only_settings: refuse variables with the prefix of settings that are none.
+    """
     if sys.argv[1:2] == ["key"]:
         command.main(sys.argv[2:])
         return
@@ -37,6 +41,8 @@ def main() -> None:
     for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, _leave)
     try:
+        if only_settings:
+            settings.refuse_others()
         chosen = settings.load()
         log.configure(chosen.log_level, chosen.log_format)
         _settle(chosen)

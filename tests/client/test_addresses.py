@@ -124,6 +124,18 @@ def test_a_key_that_no_header_can_carry(
         assert "hushed" not in told(caught.value)
 
 
+def test_the_place_in_a_key() -> None:
+    with pytest.raises(lindyn.ConfigurationError, match="outside ASCII in place 3, and no header"):
+        lindyn.Client(FAR, api_key="ab c")
+
+
+@pytest.mark.parametrize("kind", [lindyn.Client, lindyn.AsyncClient])
+@pytest.mark.parametrize("answers", ["xml", "NPZ", None])
+def test_answers_of_another_form(kind: Callable[..., Any], answers: Any) -> None:
+    with pytest.raises(lindyn.ConfigurationError, match=rf"^answers: got {answers!r}, expected 'npz' or 'json'$"):
+        kind(FAR, answers=answers)
+
+
 def test_a_key_of_another_type() -> None:
     with pytest.raises(lindyn.ConfigurationError, match=r"^api_key: got a bytes, expected text$"):
         lindyn.Client(FAR, api_key=b"hushed")

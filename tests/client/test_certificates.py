@@ -78,6 +78,8 @@ def test_stale_certificates_are_told_where_they_are_needed(
 ) -> None:
     path = tmp_path / value
     monkeypatch.setenv(name, str(path))
+    if name == "SSL_CERT_FILE":
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # which is not read beside it
     with server() as (url, _):
         assert ask(url) == {}
     with pytest.raises(lindyn.ConfigurationError, match=f"correct or unset what names them: {name}={path}$"):

@@ -113,6 +113,12 @@ def test_mistakes_are_told_in_one_line(service, arguments, text, said):
     assert "Traceback" not in run.stderr
 
 
+def test_a_variable_that_is_no_address_is_named():
+    run = lindyn("solve", "-", text=json.dumps(REQUEST), LINDYN_URL="localhost:1")
+    assert run.returncode == 1
+    assert run.stderr.startswith("lindyn: LINDYN_URL: got 'localhost:1', which does not start with http://")
+
+
 def test_ctrl_c_cancels_the_job(service):
     base = {**REQUEST, "network": {"kind": "balanced", "dims": [60, 60, 60], "lambda": 0.5}}
     base |= {"task": {"kind": "regression", "samples": 120}, "times": {"stop": 3.0, "num": 200}}

@@ -1,5 +1,6 @@
 """A private service lives as long as its owner, however that ends."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -80,3 +81,21 @@ def test_it_does_not_start(folder: Path) -> None:
     with pytest.raises(lindyn.LocalServiceError, match=r"LINDYN_WORKERS: got '0', expected at least 1"):
         lindyn.Client.local(workers=0)
     assert list(folder.iterdir()) == []
+
+
+def test_a_setting_that_there_is_not() -> None:
+    with pytest.raises(lindyn.LocalServiceError) as caught:
+        lindyn.Client.local(worker=2, quartz=1)
+    assert "LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?" in str(caught.value)
+    assert "LINDYN_QUARTZ: there is no such setting; lindyn-service --help lists all" in str(caught.value)
+
+
+# httpx leaves sockets open whose connection is refused
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_it_was_killed() -> None:
+    with lindyn.Client.local(workers=1, embedded_cache=False) as client:
+        client._service._process.kill()
+        client._service._process.wait()
+        with pytest.raises(lindyn.UnreachableError, match=r"has the private service ended\? Start another one with"):
+            client.about()
+    gc.collect()

@@ -63,6 +63,9 @@ MATRICES: dict[str, Any] = {
     "nothing masked": np.ma.array(MATRIX, mask=np.zeros((2, 2), dtype=bool)),
     "masked with nomask": np.ma.array(MATRIX, mask=np.ma.nomask),
     "sparse": scipy.sparse.csr_matrix(MATRIX),
+    **{
+        f"sparse, {form}": scipy.sparse.csr_array(MATRIX).asformat(form) for form in ("bsr", "coo", "dia", "dok", "lil")
+    },
     "frame": pd.DataFrame(MATRIX),
     "frame of integers and floats": pd.DataFrame({"a": [1, 3], "b": [2.0, 4.0]}),
     "nullable frame": pd.DataFrame({"a": series([1, 3], "Int64"), "b": series([2.0, 4.0], "Float64")}),

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from support.processes import Service, clean_environment
@@ -176,6 +177,31 @@ async def test_a_closed_awaiting_client(service: Service) -> None:
     async with lindyn.AsyncClient(service.url) as client:
         await client.about()
     with pytest.raises(lindyn.ClosedError, match="this client is closed"):
+        await client.about()
+
+
+def test_a_client_that_is_closed_while_it_asks(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By another thread, when connections are chosen and the request is not yet sent."""
+    client = lindyn.Client(service.url)
+    connections = client._sender._http()
+    monkeypatch.setattr(client._sender, "_http", lambda: [client.close(), connections][1])
+    with pytest.raises(lindyn.ClosedError, match="this client is closed; make another one"):
+        client.about()
+
+
+@pytest.mark.anyio
+async def test_an_awaiting_client_that_is_closed_while_it_asks(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = lindyn.AsyncClient(service.url)
+    connections = await client._sender._http()
+
+    async def closed() -> httpx.AsyncClient:
+        await client.close()
+        return connections
+
+    monkeypatch.setattr(client._sender, "_http", closed)
+    with pytest.raises(lindyn.ClosedError, match="this client is closed; make another one"):
         await client.about()
 
 

@@ -5,7 +5,7 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from lindyn_service.settings import Settings, SettingsError, load, remarks
+from lindyn_service.settings import Settings, SettingsError, load, refuse_others, remarks
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +188,20 @@ def test_one_line_each(monkeypatch):
     with pytest.raises(SettingsError) as caught:
         load()
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["LINDYN_PORT", "LINDYN_WORKERS"]
+
+
+def test_what_is_no_setting_is_refused_where_nobody_else_sets_any(monkeypatch):
+    monkeypatch.setenv("LINDYN_WORKERS", "2")
+    monkeypatch.setenv("lindyn_queue", "2")
+    refuse_others()
+    monkeypatch.setenv("LINDYN_WORKER", "2")
+    monkeypatch.setenv("LINDYN_QUARTZ", "1")
+    with pytest.raises(SettingsError) as caught:
+        refuse_others()
+    assert sorted(str(caught.value).splitlines()) == [
+        "LINDYN_QUARTZ: there is no such setting; lindyn-service --help lists all",
+        "LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?",
+    ]
 
 
 def test_settings_that_do_not_exist():
