@@ -22,7 +22,8 @@ def integrated(problem, times):
     """w1 and w2 at the times, and by how much the balance of the run is in doubt."""
     weights = (problem.w1, problem.w2)
     largest = max(np.max(np.abs(w)) for w in weights)
-    [(_, layers)] = Flow(weights, problem.sigma_yx, None, rtol=RTOL, atol=1e-6 * RTOL * largest).batches(times)
+    [(_, networks)] = Flow(weights, problem.sigma_yx, None, rtol=RTOL, atol=1e-6 * RTOL * largest).batches(times)
+    layers = networks.layers
     size = sum(np.max(np.sum(w * w, axis=(1, 2))) for w in layers)
     measured = balance(*weights)
     away = measured.residual + np.sqrt(len(problem.w1)) * abs(measured.lam - problem.lam)

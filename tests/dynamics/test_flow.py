@@ -15,7 +15,7 @@ REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "flow_weights
 def integrated(flow, times):
     """All layers at all times, from all batches."""
     parts = list(flow.batches(np.asarray(times)))
-    return tuple(np.concatenate(layers) for layers in zip(*[layers for _, layers in parts], strict=True))
+    return tuple(np.concatenate(layers) for layers in zip(*[networks.layers for _, networks in parts], strict=True))
 
 
 def problem(dims=(3, 2, 4), seed=0, sigma_xx=None):

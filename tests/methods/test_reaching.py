@@ -78,12 +78,7 @@ def test_what_never_gets_there_or_not_by_the_last_time():
 
 
 def test_a_flow_says_where_it_is_not_sure():
-    """Below its rounding errors, and where a small difference of the weights decides when a saddle is left."""
-    weights, moments = (np.array([[0.2]]), np.array([[0.2]])), Moments(np.array([[1.3]]))
-    found = reaching(FLOW, problem(weights, moments, [60.0]), 1e-60)
-    assert found.time is None
-    assert [warned.code for warned in found.warnings] == ["tolerance-not-met"]
-    assert "is not sure" in found.warnings[0].detail
+    """Where a small difference of the weights decides when a saddle is left."""
     saddle = (np.diag([1.0, 1e-9]), np.diag([1.0, -1e-9 * (1 - 1e-6)]))
     late = reaching(FLOW, problem(saddle, Moments(np.eye(2)), [200.0]), 1e-3)
     assert late.time is not None
@@ -91,9 +86,22 @@ def test_a_flow_says_where_it_is_not_sure():
 
 
 def test_a_flow_that_cannot_go_on():
-    weights = (np.full((1, 1), 1e60), np.full((1, 1), 1e-60))
+    """One of two modes is learned within 1e-120 and goes on asking for steps of this length, the other one is not."""
+    weights = (np.diag([1e60, 0.0]), np.diag([1e-60, 0.0]))
     with pytest.raises(NotApplicableError, match=r"the integration came to time \S+ of 1 .*; loosen rtol"):
-        reaching(FLOW, problem(weights, Moments(np.array([[2.0]])), [1.0]), 1e-3)
+        reaching(FLOW, problem(weights, Moments(np.diag([2.0, 1.0])), [1.0]), 1e-3)
+
+
+@pytest.mark.parametrize("tolerance", [1e-3, 1e-20, 1e-60, 1e-120])
+def test_a_flow_reaches_losses_that_differences_do_not_know(tolerance):
+    """Da/dt = 2 a (s - a) in units of tau, for one mode of layers of the same strength (Saxe et al. 2014)."""
+    s, a0 = 1.3, 0.04
+    weights, moments = (np.array([[0.2]]), np.array([[0.2]])), Moments(np.array([[s]]))
+    found = reaching(FLOW, problem(weights, moments, [200.0]), tolerance)
+    left = np.sqrt(2 * tolerance)
+    expected = TAU * np.log((s / a0 - 1) * (s / left - 1)) / (2 * s)
+    assert abs(found.time - expected) <= 1e-10 * expected
+    assert found.warnings == ()
 
 
 @pytest.mark.parametrize("times", GRIDS)

@@ -2,7 +2,9 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -12,13 +14,29 @@ from scipy.optimize import brentq
 Layers = tuple[Float[np.ndarray, "... _ _"], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
-Value = Callable[[Layers], float]
-
 _BATCH_NUMBERS = 2**18
+_LOOSER = 100.0  # tolerance of the residual over that of the weights, each relative to its size
+_VANISHING = 1e-150  # of the residual, whose square is nothing
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _EVALUATIONS = 20_000, 1_000_000
 """Largest number of evaluations before any progress, and for the whole way: more means stiff."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A network at some times.
+
+    Attributes:
+        layers: (time, width l+1, width l) each, first layer first.
+        residual: (time, out, in), sigma_yx - W sigma_xx, of which small ones keep their digits.
+    """
+
+    layers: Layers
+    residual: Float[np.ndarray, "time out in"]
+
+
+Value = Callable[[Networks], float]
 
 
 class FlowError(ValueError):
@@ -42,6 +60,8 @@ class Flow:
     Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow; the method is that of Dormand and Prince of order
     8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1). Times within a step are reached by shorter
     steps from its start, since the error of the method's interpolant, of order 7, is hundreds of times that of a step.
+    The residual sigma_yx - W sigma_xx is integrated beside the layers, since at late times the difference has no digits
+    left; its rate is proportional to itself.
     """
 
     def __init__(
@@ -58,16 +78,17 @@ class Flow:
         self._sigma_xx = sigma_xx
         self._rtol = rtol
         self._atol = atol
-        self._bounds = np.cumsum([w.size for w in weights])[:-1]
+        self._shapes = [*(w.shape for w in weights), sigma_yx.shape]
+        self._bounds = np.cumsum([w.size for w in weights])
         self.evaluations = 0
 
-    def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Layers]]:
-        """Integrate to ascending, non-negative times; yields layers (time, width l+1, width l) in bounded batches.
+    def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Networks]]:
+        """Integrate to ascending, non-negative times; yields these in bounded batches.
 
         Raises:
             FlowError: steps became too small for float64, or there are too many of them.
         """
-        start = np.concatenate([w.ravel() for w in self._weights])
+        start = self._start()
         size = max(1, _BATCH_NUMBERS // len(start))
         states: list[np.ndarray] = []
         first = 0
@@ -75,14 +96,14 @@ class Flow:
             states.append(state)
             end = first + len(states)
             if len(states) == size or end == len(times):
-                yield slice(first, end), self._layers(np.stack(states))
+                yield slice(first, end), self._networks(np.stack(states))
                 first, states = end, []
 
     def until(self, value: Value, level: float, end: float) -> tuple[float | None, float]:
         """Integrate until a value that never rises has fallen to a level.
 
         Args:
-            value: of the layers at one time, each (1, width l+1, width l).
+            value: of the network at one time.
             level: positive, in the unit of the value.
             end: time to give up at.
 
@@ -93,8 +114,8 @@ class Flow:
         Raises:
             FlowError: steps became too small for float64, or there are too many of them.
         """
-        start = np.concatenate([w.ravel() for w in self._weights])
-        now = value(self._layers(start[None]))
+        start = self._start()
+        now = value(self._networks(start[None]))
         if now <= level:
             return 0.0, now
         if end > 0:
@@ -102,7 +123,7 @@ class Flow:
             while solver.status == "running":
                 before, state, time = now, solver.y, solver.t
                 self._step(solver, end)
-                now = value(self._layers(solver.y[None]))
+                now = value(self._networks(solver.y[None]))
                 if now <= level:
                     known = {0.0: before, solver.t - time: now}
                     return time + self._crossing(value, level, state, known), now
@@ -115,7 +136,7 @@ class Flow:
 
         def above(length: float) -> float:
             if length not in known:
-                known[length] = value(self._layers(self._shorter_steps(start, np.array([length]))))
+                known[length] = value(self._networks(self._shorter_steps(start, np.array([length]))))
             return math.log(max(known[length], _SMALLEST)) - math.log(level)
 
         first, last = known
@@ -139,11 +160,30 @@ class Flow:
                 yield from self._shorter_steps(before, times[first : min(first + size, reached)] - time)
             done = reached
 
+    def _start(self) -> Float[np.ndarray, " number"]:
+        function = self._weights[0]
+        with np.errstate(over="ignore", invalid="ignore"):  # weights that are too large fail at the first step
+            for w in self._weights[1:]:
+                function = w @ function
+            residual = self._sigma_yx - (function if self._sigma_xx is None else function @ self._sigma_xx)
+        return np.concatenate([*(w.ravel() for w in self._weights), residual.ravel()])
+
     def _solver(self, start: Float[np.ndarray, " number"], end: float) -> DOP853:
         with np.errstate(over="ignore", invalid="ignore"):  # never around a yield, which would leave it to the caller
-            return DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=self._atol)
+            atol: Any = self._tolerances(start)  # arrays are allowed, of which the types do not know
+            solver = DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=atol)
+        if not np.all(np.isfinite(solver.f)):
+            raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
+        return solver
+
+    def _tolerances(self, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
+        """Absolute tolerances: those of the residual are relative to its size."""
+        tolerances, first = np.full(len(state), self._atol), self._bounds[-1]
+        tolerances[first:] = _LOOSER * self._rtol * max(float(np.max(np.abs(state[first:]))), _VANISHING)
+        return tolerances
 
     def _step(self, solver: DOP853, end: float) -> None:
+        solver.atol = self._tolerances(solver.y)  # pyright: ignore[reportAttributeAccessIssue] (as above)
         with np.errstate(over="ignore", invalid="ignore"):  # a trial step that is too long is taken back
             reason = solver.step()
         self.evaluations = solver.nfev
@@ -163,23 +203,30 @@ class Flow:
         return start + lengths[:, None] * np.tensordot(DOP853.B, slopes, 1)
 
     def _velocity(self, _time: float, state: Float[np.ndarray, "*time number"]) -> Float[np.ndarray, "*time number"]:
-        """Back-propagation through the layers."""
-        layers = self._layers(state)
-        products = [layers[0]]
-        for layer in layers[1:]:
-            products.append(layer @ products[-1])
-        function = products[-1] if self._sigma_xx is None else products[-1] @ self._sigma_xx
-        error = self._sigma_yx - function
+        """Back-propagation through the layers, then the change of the function, of which the residual's is part."""
+        *layers, error = self._parts(state)
+        products: list[np.ndarray] = []
+        for layer in layers[:-1]:
+            products.append(layer @ products[-1] if products else layer)
         velocities: list[np.ndarray] = []
-        for layer, below in zip(layers[:0:-1], products[-2::-1], strict=True):
+        for layer, below in zip(layers[:0:-1], products[::-1], strict=True):
             velocities.append(error @ below.swapaxes(-1, -2))
             error = layer.swapaxes(-1, -2) @ error
-        return np.concatenate([v.reshape(*state.shape[:-1], -1) for v in (error, *velocities[::-1])], axis=-1)
+        velocities.append(error)
+        change = error
+        for layer, below, velocity in zip(layers[1:], products, velocities[-2::-1], strict=True):
+            change = layer @ change + velocity @ below
+        changes = [*velocities[::-1], -change if self._sigma_xx is None else -change @ self._sigma_xx]
+        return np.concatenate([c.reshape(*state.shape[:-1], -1) for c in changes], axis=-1)
 
-    def _layers(self, states: Float[np.ndarray, "*time number"]) -> Layers:
+    def _networks(self, states: Float[np.ndarray, "time number"]) -> Networks:
+        *layers, residual = self._parts(states)
+        return Networks(tuple(layers), residual)
+
+    def _parts(self, states: Float[np.ndarray, "*time number"]) -> list[np.ndarray]:
+        """The layers and the residual."""
         parts = np.split(states, self._bounds, axis=-1)
-        shapes = [w.shape for w in self._weights]
-        return tuple(part.reshape(*states.shape[:-1], *shape) for part, shape in zip(parts, shapes, strict=True))
+        return [part.reshape(*states.shape[:-1], *shape) for part, shape in zip(parts, self._shapes, strict=True)]
 
 
 def balance_drift(layers: Layers, initial: Layers) -> float:

@@ -23,6 +23,7 @@ class Objective:
         v: right singular vectors in the coordinates of the inputs, (in, rank).
         best: the best network function, (out, rank).
         root: sigma_xx^{1/2}, (rank, rank); a number stands for a multiple of the identity.
+        inverse: sigma_xx^+, likewise.
         irreducible: the loss of the best network function; None when the scale of the targets is unknown.
         samples: the training data; None when only their moments are known.
     """
@@ -32,6 +33,7 @@ class Objective:
     v: Float[np.ndarray, "in rank"]
     best: Float[np.ndarray, "out rank"]
     root: Float[np.ndarray, "rank rank"] | float
+    inverse: Float[np.ndarray, "rank rank"] | float
     irreducible: float | None
     samples: Samples | None
 
@@ -44,6 +46,10 @@ class Objective:
     def targets(self) -> Float[np.ndarray, "sample out"]:
         """Rows are samples; without any, Y = sigma_yx X^+, for which Y X^T = sigma_yx."""
         return self.inputs @ self.best.T if self.samples is None else self.samples.targets @ self.u
+
+    def error_of(self, residual: Float[np.ndarray, "time out in"]) -> Float[np.ndarray, "time out rank"]:
+        """U^T (W - best) v of network functions W from sigma_yx - W sigma_xx, of which small ones keep their digits."""
+        return -times_root(self.u.T @ residual @ self.v, self.inverse)
 
     @property
     def inputs_root(self) -> Float[np.ndarray, "rank rank"] | float:
@@ -64,7 +70,8 @@ def white_objective(white: WhiteTask, basis: Modes, samples: Samples | None) -> 
     best = np.zeros((len(basis.u), len(basis.v)))
     np.fill_diagonal(best, basis.s)
     v = basis.v if white.basis is None else white.basis @ basis.v
-    return Objective(basis.u, basis.s, v, best, float(np.sqrt(white.variance)), white.irreducible_loss, samples)
+    root, inverse = float(np.sqrt(white.variance)), float(1 / white.variance)
+    return Objective(basis.u, basis.s, v, best, root, inverse, white.irreducible_loss, samples)
 
 
 def objective(moments: Moments) -> Objective:
@@ -73,11 +80,11 @@ def objective(moments: Moments) -> Objective:
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
     u, s, vt = np.linalg.svd(moments.sigma_yx, full_matrices=True)
-    found, root = fitted(moments), np.eye(len(vt))
+    found, root, inverse = fitted(moments), np.eye(len(vt)), np.eye(len(vt))
     if moments.sigma_xx is not None:
         along = vt @ found.right.T
-        root = (along * np.sqrt(found.variances)) @ along.T
-    return Objective(u, s, vt.T, u.T @ found.best @ vt.T, root, found.loss, moments.samples)
+        root, inverse = (along * np.sqrt(found.variances)) @ along.T, (along / found.variances) @ along.T
+    return Objective(u, s, vt.T, u.T @ found.best @ vt.T, root, inverse, found.loss, moments.samples)
 
 
 def times_root(

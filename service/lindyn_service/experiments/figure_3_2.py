@@ -38,8 +38,8 @@ def run(values: Values, cell: Cell) -> Result:
     integrated = np.empty_like(exact)
     for i, task in enumerate(sigma_yx):
         flow = Flow((w1[i], w2[i]), task, None, rtol=_RTOL, atol=_ATOL)
-        for part, layers in flow.batches(times):
-            integrated[part, i] = _strengths(u[i], vt[i], *layers)
+        for part, networks in flow.batches(times):
+            integrated[part, i] = _strengths(u[i], vt[i], *networks.layers)
     return {
         "task": s,
         "from_descent": np.max(np.abs(exact - simulated), axis=0),

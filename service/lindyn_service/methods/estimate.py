@@ -16,6 +16,7 @@ _SAFETY_OF = {"loss_rate": 10.0}  # of products that nearly cancel, whose errors
 _ROUNDING = 64 * EPS  # of what is computed from numbers without any conditioning
 _ROUNDING_OF = {"ntk_distance": 512 * EPS, "ntk_movement": 512 * EPS}  # of integrals, where there is more
 _MOST_TIMES = 8
+_VANISHING = 1e-290  # numbers that have no relative errors any more
 
 
 def some_times(n_times: int) -> np.ndarray:
@@ -57,17 +58,31 @@ def bounds(
         times: indices of these.
         size: of the squares of the weights, which `squares` bounds.
     """
-    floors = {"balance": size}
+    floors = {"balance": size}  # of the numbers that errors are relative to
     return {
         name: min(
             1.0,
             _ROUNDING_OF.get(name, _ROUNDING)
             + _SAFETY_OF.get(name, _SAFETY)
-            * max(_distance(values, o[name], times, floors.get(name, 0.0)) for o in others),
+            * max(_distance(values, o[name], times, floors.get(name, _VANISHING)) for o in others),
         )
         for name, values in quantities.items()
         if name in others[0]
     }
+
+
+def of_differences(quantities: Mapping[str, Any]) -> dict[str, float]:
+    """Errors of small distances and movements of the kernel that are read from differences of rounded layers."""
+    found: dict[str, float] = {}
+    if "ntk_distance" in quantities:
+        found["ntk_distance"] = _of_smallest(np.sqrt(2 * quantities["ntk_distance"]))
+    if "ntk_movement" in quantities:
+        found["ntk_movement"] = _of_smallest(quantities["ntk_movement"])
+    return found
+
+
+def _of_smallest(changes: np.ndarray) -> float:
+    return min(1.0, _ROUNDING / float(np.min(changes[changes > 0], initial=1.0)))
 
 
 def _distance(values: Any, other: Any, times: np.ndarray, floor: float) -> float:  # noqa: ANN401 (a tree of arrays)

@@ -129,6 +129,8 @@ class ExactRun:
             diagnostics["rotation"] = {"error_estimate": rotation_error, "evaluations": found.evaluations}
         quantities = collected.quantities()
         errors = self._errors(quantities, rotation_error) if self.problem.estimate else {}
+        undecided = self._undecided(solution, reached)
+        errors = {name: min(1.0, max(error, undecided)) for name, error in errors.items()}
         diagnostics["errors"] = errors
         return Outcome(
             method="exact",
@@ -162,6 +164,13 @@ class ExactRun:
             of_both = bounds({"qqt": sizes[0]}, others[1:], np.arange(len(times)), 0.0)
             found["weights"] = min(1.0, rotation_error + of_both["qqt"])
         return found
+
+    def _undecided(self, solution: ClosedForm, reached: Reach) -> float:
+        """Size of what would have grown by the last time from an overlap of one rounding error with a missed mode."""
+        if reached.rounding_time is None:
+            return 0.0
+        late = float(self.problem.times[-1]) / self.time_constant - reached.rounding_time
+        return float(np.exp(min(0.0, solution.modes.kappa[reached.missed[0]] * late)))
 
     def _reason(self) -> str:
         inputs = (

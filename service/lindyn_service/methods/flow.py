@@ -2,20 +2,20 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.flow import Flow, FlowError, Layers, balance_drift, distance
-from lindyn_service.dynamics.frame import layers_frame
+from lindyn_service.dynamics.flow import Flow, FlowError, Networks, balance_drift, distance
+from lindyn_service.dynamics.frame import Frame, layers_frame
 from lindyn_service.dynamics.objective import Objective, objective
 from lindyn_service.dynamics.observables import excess_loss
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
 from lindyn_service.methods.collect import Collector
-from lindyn_service.methods.estimate import bounds, squares
+from lindyn_service.methods.estimate import bounds, of_differences, squares
 from lindyn_service.methods.report import balances, of_samples, of_task
 
 DEFAULT_RTOL = 1e-13
@@ -81,6 +81,8 @@ class FlowRun:
         if problem.estimate:
             size = squares(problem.weights, self.objective.best)
             errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size)
+            for name, rounding in of_differences(quantities).items():
+                errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",
             reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "
@@ -111,12 +113,12 @@ class FlowRun:
         start = layers_frame(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
         try:
             for both in zip(*(flow.batches(times) for flow in flows), strict=True):
-                (part, layers), (_, check) = both
-                error = max(error, _SAFETY * distance(layers, check))
-                drift = max(drift, balance_drift(layers, problem.weights))
+                (part, fine), (_, rough) = both
+                error = max(error, _SAFETY * distance(fine.layers, rough.layers))
+                drift = max(drift, balance_drift(fine.layers, problem.weights))
                 for kept, (_, found) in list(zip(collected, both, strict=True))[: 2 if problem.estimate else 1]:
-                    kept.observe(part, layers_frame(self.objective, found, problem.time_constant, start))
-                    kept.store(part, "weights", found)
+                    kept.observe(part, self._frame(found, start))
+                    kept.store(part, "weights", found.layers)
         except FlowError as failure:
             raise self._stopped(failure) from None
         return _Integrated(collected[0], collected[1], error, drift, sum(flow.evaluations for flow in flows))
@@ -142,9 +144,13 @@ class FlowRun:
         warned = Warned("tolerance-not-met", f"{detail}, by thirty times looser integration")
         return Reached(found, () if sure else (warned,))
 
-    def _excess(self, layers: Layers) -> float:
+    def _excess(self, network: Networks) -> float:
         with np.errstate(over="ignore"):
-            return float(excess_loss(layers_frame(self.objective, layers, self.problem.time_constant))[0])
+            return float(excess_loss(self._frame(network, None))[0])
+
+    def _frame(self, networks: Networks, start: Frame | None) -> Frame:
+        frame = layers_frame(self.objective, networks.layers, self.problem.time_constant, start)
+        return replace(frame, error=self.objective.error_of(networks.residual))
 
     def _stopped(self, failure: FlowError) -> NotApplicableError:
         problem = self.problem

@@ -6,11 +6,13 @@ import numpy as np
 
 from lindyn_service.dynamics.flow import FlowError
 from lindyn_service.dynamics.frame import layers_frame
-from lindyn_service.dynamics.objective import Objective, objective
-from lindyn_service.dynamics.precise_flow import NetworkStates, PreciseFlow
+from lindyn_service.dynamics.objective import objective
+from lindyn_service.dynamics.precise_flow import PreciseFlow
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Outcome, Problem
 from lindyn_service.methods.collect import Collector
+from lindyn_service.methods.estimate import of_differences
+from lindyn_service.methods.report import of_errors
 
 _DOUBTFUL = 1e-10  # relative error of a quantity, beyond which an answer is computed anew
 _MOST_STEPS, _MOST_WEIGHTS = 300, 1000  # some seconds
@@ -41,17 +43,23 @@ def refined(problem: Problem, outcome: Outcome) -> Outcome:
         quantities = collected.quantities()
     except (FlowError, NotApplicableError):
         return outcome
-    better = {name: min(1.0, _SAFETY * found) for name in errors}
-    if max(better.values()) >= max(errors.values()):
+    rough = of_differences(quantities)
+    better = {name: min(1.0, _SAFETY * found + rough.get(name, 0.0)) for name in errors}
+    improved = [name for name in errors if errors[name] > _DOUBTFUL and better[name] < errors[name]]
+    if not improved:
         return outcome
+    kept = {name: errors[name] for name in errors if name not in improved}
     return replace(
         outcome,
         method="flow",
         reason=f"{outcome.reason}; rounding errors grow in this run up to {max(errors.values()):.1g}, so the gradient "
         "flow was integrated in 32 digits",
-        quantities=quantities,
-        diagnostics={**outcome.diagnostics, "errors": better},
-        warnings=tuple(warned for warned in outcome.warnings if warned.code not in _OF_ROUNDING),
+        quantities={**outcome.quantities, **{name: quantities[name] for name in improved}},
+        diagnostics={**outcome.diagnostics, "errors": {**errors, **{name: better[name] for name in improved}}},
+        warnings=(
+            *(warned for warned in outcome.warnings if warned.code not in _OF_ROUNDING),
+            *of_errors({**kept, **{name: better[name] for name in improved}}),
+        ),
     )
 
 
@@ -64,12 +72,7 @@ def _integrated(problem: Problem) -> tuple[Collector, float]:
     collected, error = Collector(problem.quantities, len(problem.times)), 0.0
     for part, states in flow.batches(problem.times / tau):
         frame = layers_frame(best, states.layers, tau, start)
-        collected.observe(part, replace(frame, error=_error(states, best, white=trained_on.sigma_xx is None)))
+        collected.observe(part, replace(frame, error=best.error_of(states.residual)))
         collected.store(part, "weights", states.layers)
         error = max(error, float(np.max(states.layers_error)), float(np.max(states.residual_error)))
     return collected, error
-
-
-def _error(states: NetworkStates, best: Objective, *, white: bool) -> np.ndarray | None:
-    """u^T (W - W*) v, which the residual tells where inputs are white."""
-    return -best.u.T @ states.residual @ best.v if white else None
