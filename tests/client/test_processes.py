@@ -136,11 +136,14 @@ def test_a_living_fork_does_not_keep_the_private_service(tmp_path: Path) -> None
 client = lindyn.Client.local(workers=1)
 ask(1)
 ours, theirs = os.pipe()
+heard, says = os.pipe()
 def waits():
     ask(2)
+    os.write(says, b"x")
     os.close(theirs)
     os.read(ours, 1)
 child = in_a_fork(waits)
+os.read(heard, 1)
 service = client._service
 client.close()
 assert service._process.returncode == 0, service._process.returncode

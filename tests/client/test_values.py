@@ -58,7 +58,7 @@ MATRICES: dict[str, Any] = {
     "objects": MATRIX.astype(object),
     "objects of many types": np.array([[1, Fraction(2)], [Decimal(3), np.float32(4)]], dtype=object),
     "objects that are rows": np.array([None, MATRIX[0], MATRIX[1]], dtype=object)[1:],
-    "matrix": np.matrix(MATRIX),
+    "matrix": MATRIX.view(np.matrix),  # without the warning that making one has
     "masked without a mask": np.ma.array(MATRIX),
     "nothing masked": np.ma.array(MATRIX, mask=np.zeros((2, 2), dtype=bool)),
     "masked with nomask": np.ma.array(MATRIX, mask=np.ma.nomask),
