@@ -100,3 +100,18 @@ def test_zero_weights_stay():
     assert outcome.quantities["balance"]["lambda"].shape == (2, 2)
     assert outcome.lam is None
     assert outcome.diagnostics["balance_residual"] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("variances", [(1.0, 1.0), (1.5, 0.6), (1 + 1e-10, 1.0)])
+def test_late_losses_keep_their_digits(variances):
+    """Modes of equal strength in both layers: da/dt = 2 a (s - x a) with the variance x (Saxe et al. 2014)."""
+    s, x, start = np.array([1.3, 0.7]), np.array(variances), np.array([0.5, 0.4])
+    times = np.array([5.0, 20.0, 60.0, 150.0])
+    grown = np.exp(-2 * s * times[:, None]) * (s / (x * start**2) - 1)
+    excess = 0.5 * np.sum(x * (s / x * grown / (1 + grown)) ** 2, axis=1)
+    weights = (np.diag(start), np.diag(start))
+    asked = problem(weights, np.diag(s), times, ["excess_loss"], sigma_xx=np.diag(x))
+    found = answer([FlowMethod()], asked)
+    got, bound = found.quantities["excess_loss"], found.diagnostics["errors"]["excess_loss"]
+    assert np.all(np.abs(got - excess) <= 1e-9 * excess)
+    assert np.all(np.abs(got - excess) <= bound * excess)
