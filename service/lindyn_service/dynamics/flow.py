@@ -223,7 +223,7 @@ class Flow:
         *layers, residual = self._parts(states)
         return Networks(tuple(layers), residual)
 
-    def _parts(self, states: Float[np.ndarray, "*time number"]) -> list[np.ndarray]:
+    def _parts(self, states: Float[np.ndarray, "*time number"]) -> list[Float[np.ndarray, "*time _ _"]]:
         """The layers and the residual."""
         parts = np.split(states, self._bounds, axis=-1)
         return [part.reshape(*states.shape[:-1], *shape) for part, shape in zip(parts, self._shapes, strict=True)]
