@@ -49,8 +49,8 @@ figures: .venv/.dev ## the experiments of the thesis with their published protoc
 faults: .venv/.dev ## two thousand requests while workers, Redis and a service fail; some minutes
 	$(BIN)/pytest -q -s -m faults tests/live
 
-fuzz: .venv/.dev ## made-up requests and damaged bodies: FUZZ_EXAMPLES for each operation, FUZZ_INPUTS bodies
-	$(BIN)/pytest -q -s -m fuzz tests/fuzz
+fuzz: .venv/.dev ## made-up requests, damaged bodies and errors of answers: FUZZ_EXAMPLES, FUZZ_INPUTS, RANDOM_PROBLEMS
+	$(BIN)/pytest -q -s -m fuzz tests/fuzz tests/methods
 
 sbom: .venv/.dev ## out/sbom.json and out/licences.txt of what the service is made of; fails where a licence is not allowed
 	$(BIN)/python tools/sbom.py
