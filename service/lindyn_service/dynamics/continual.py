@@ -48,7 +48,8 @@ class Segment:
         w1: weights at the start, up to a rotation of the hidden units.
         w2: weights at the start, up to the same rotation.
         duration: of the segment.
-        errors: W - S_i at the start, for each task, to their own rounding errors; None at the start of the first one.
+        before: a task that was trained before and W less its best function at the start, to its own rounding errors;
+            None at the start of the first segment.
     """
 
     task: ContinualTask
@@ -56,21 +57,21 @@ class Segment:
     w1: Float[np.ndarray, "hidden in"]
     w2: Float[np.ndarray, "out hidden"]
     duration: float
-    errors: Float[np.ndarray, "task out in"] | None = None
+    before: tuple[ContinualTask, Float[np.ndarray, "out in"]] | None = None
 
     def end(self) -> tuple[Float[np.ndarray, "reached in"], Float[np.ndarray, "out reached"]]:
         """Weights at the end; hidden directions without weights are left out."""
         factors = self.solution.at(np.array([self.task.variance * self.duration]))
         return (self.solution.modes.v @ factors.into[0]).T, self.solution.modes.u @ factors.out[0]
 
-    def errors_at_end(self, tasks: Sequence[ContinualTask]) -> Float[np.ndarray, "task out in"]:
-        """W - S_i for each task at the end."""
-        if self.duration == 0 and self.errors is not None:
-            return self.errors
+    def learned(self) -> tuple[ContinualTask, Float[np.ndarray, "out in"]]:
+        """What comes before the next segment."""
+        if self.duration == 0 and self.before is not None:
+            return self.before
         times = np.array([self.task.variance * self.duration])
         factors, basis = self.solution.at(times), self.solution.modes
         error = self.solution.errors(times, factors.out @ factors.into.transpose(0, 2, 1))[0]
-        return np.stack([basis.u @ error @ basis.v.T + (self.task.sigma_yx - task.sigma_yx) for task in tasks])
+        return self.task, basis.u @ error @ basis.v.T
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,13 @@ def continual(
     Source: Braun et al. (2022), arXiv 2206.03738, continual learning; thesis section 4.4 for any lambda.
     """
     segments: list[Segment] = []
-    errors = None
+    before = None
     for index, (task, duration) in enumerate(zip(tasks, durations, strict=True)):
         solution = closed_form(w1, w2, task.sigma_yx, lam, rounded=rounded or index > 0)
         length = _until_settled(solution, task, index) if duration is None else duration
-        segment = Segment(task, solution, w1, w2, length, errors)
+        segment = Segment(task, solution, w1, w2, length, before)
         segments.append(segment)
-        (w1, w2), errors = segment.end(), segment.errors_at_end(tasks)
+        (w1, w2), before = segment.end(), segment.learned()
     grids = [_even(segment.duration, num) for segment in segments]
     measured = [measure(segment, tasks, grid) for segment, grid in zip(segments, grids, strict=True)]
     begins = np.cumsum([0.0, *(segment.duration for segment in segments[:-1])])
@@ -165,9 +166,10 @@ def measure(
         at_start = np.flatnonzero(white_times[part] == 0)
         for i, (task, other) in enumerate(zip(tasks, others, strict=True)):
             away = other - error
-            if segment.errors is not None:
-                # the task of the segment before is learned: the difference of the two would be rounding errors
-                away[at_start] = basis.u.T @ segment.errors[i] @ basis.v
+            if segment.before is not None:
+                # where that task is learned, the difference of the two would be rounding errors
+                known, distance = segment.before
+                away[at_start] = basis.u.T @ (distance + (known.sigma_yx - task.sigma_yx)) @ basis.v
             losses[part, i] = 0.5 * task.variance * np.einsum("tij,tij->t", away, away)
             rates[part, i] = task.variance * trained.variance * np.einsum("tij,tij->t", velocity, away)
     return losses, rates
