@@ -34,3 +34,20 @@ def test_weights_that_solve_the_task_stay():
     out, into = gram_changes(closed_form(w, w, w @ w, 0.0), np.array([0.0, 1.0, 100.0]))
     assert np.max(np.abs(out)) <= 1e-15
     assert np.max(np.abs(into)) <= 1e-15
+
+
+@pytest.mark.parametrize("lam", [0.0, 1e6])
+def test_the_longest_times(lam):
+    """Longer than anything moves, and than a ratio of times to rates can be: the changes are those of the end."""
+    w1, w2 = balanced_weights((3, 2, 2), lam, 0.5, np.random.default_rng(4))
+    solution = closed_form(w1, w2, TASK, lam)
+    settled = 1e3 * max(1.0, lam)
+    out, into = gram_changes(solution, np.array([settled, 1e300, 1e307]))
+    for changes in (out, into):
+        assert np.allclose(changes[1:], changes[0], rtol=1e-9, atol=0)
+
+
+def test_networks_without_weights_and_task_stay():
+    nothing = np.zeros((2, 2))
+    for changes in gram_changes(closed_form(nothing, nothing, nothing, 0.0), np.array([0.0, 1.0])):
+        assert not np.any(changes)

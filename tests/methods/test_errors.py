@@ -1,13 +1,12 @@
 """Bounds of the errors of answers against errors measured in a hundred digits."""
 
 import os
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from support.problems import far_apart
 from support.riccati import states
 
-from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.methods.base import Problem
 from lindyn_service.methods.exact import ExactMethod
@@ -18,37 +17,14 @@ PROMISED = 1e-9
 _SMALLEST = dict.fromkeys(QUANTITIES, 1e-290) | {"ntk_distance": 1e-80}  # what float64 and the oracle can tell from 0
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A random problem: widths of one to eight, scales of eighteen decades, balances of sixteen on either side of 0."""
-
-    w1: np.ndarray
-    w2: np.ndarray
-    sigma_yx: np.ndarray
-    lam: float
-    times: np.ndarray
-
-
-def drawn(rng, widest):
-    n_in, n_hidden, n_out = (int(n) for n in rng.integers(1, widest + 1, 3))
-    sign = rng.integers(-1, 2)
-    if sign:
-        n_hidden = min(n_hidden, n_out if sign > 0 else n_in)
-    lam = float(sign * 10 ** rng.uniform(-8, 8))
-    w1, w2 = balanced_weights((n_in, n_hidden, n_out), lam, 10 ** rng.uniform(-9, 9), rng)
-    sigma_yx = rng.standard_normal((n_out, n_in)) * 10 ** rng.uniform(-3, 3)
-    rate = np.hypot(np.linalg.norm(sigma_yx, 2), lam / 2)
-    return Drawn(w1, w2, sigma_yx, lam, np.sort(10 ** rng.uniform(-3, 1.7, 4)) / rate)
-
-
-def measured(problem):
+def measured(problem, times):
     """True errors and their bounds by quantity; None at a saddle, where rounding decides."""
-    asked = Problem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, problem.times, QUANTITIES, problem.lam)
+    asked = Problem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
     outcome = ExactMethod().examine(asked).run()
     if any(warned.code == "saddle" for warned in outcome.warnings):
         return None
     errors = dict.fromkeys(QUANTITIES, 0.0)
-    true = states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, problem.times)
+    true = states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, times)
     for i, state in enumerate(true):
         for name in QUANTITIES:
             got, expected = outcome.quantities[name][i], getattr(state, name)
@@ -62,7 +38,7 @@ def measured(problem):
 
 def check(seed, count, widest):
     rng = np.random.default_rng(seed)
-    found = [pair for pair in (measured(drawn(rng, widest)) for _ in range(count)) if pair is not None]
+    found = [pair for pair in (measured(*far_apart(rng, widest, [-1, 0, 1])) for _ in range(count)) if pair is not None]
     assert len(found) >= 0.8 * count
     true, bounds = np.moveaxis(np.array(found), 2, 0)
     for name, own, bound in zip(QUANTITIES, true.T, bounds.T, strict=True):

@@ -15,7 +15,6 @@ Layers = tuple[Float[np.ndarray, "... _ _"], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
 _BATCH_NUMBERS = 2**18
-_LOOSER = 100.0  # tolerance of the residual over that of the weights, each relative to its size
 _VANISHING = 1e-150  # of the residual, whose square is nothing
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
@@ -165,7 +164,7 @@ class Flow:
         with np.errstate(over="ignore", invalid="ignore"):  # weights that are too large fail at the first step
             for w in self._weights[1:]:
                 function = w @ function
-            residual = self._sigma_yx - (function if self._sigma_xx is None else function @ self._sigma_xx)
+            residual = self._sigma_yx - self._seen(function)
         return np.concatenate([*(w.ravel() for w in self._weights), residual.ravel()])
 
     def _solver(self, start: Float[np.ndarray, " number"], end: float) -> DOP853:
@@ -177,9 +176,9 @@ class Flow:
         return solver
 
     def _tolerances(self, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
-        """Absolute tolerances: those of the residual are relative to its size."""
+        """Absolute tolerances: those of the residual are relative to its largest entry."""
         tolerances, first = np.full(len(state), self._atol), self._bounds[-1]
-        tolerances[first:] = _LOOSER * self._rtol * max(float(np.max(np.abs(state[first:]))), _VANISHING)
+        tolerances[first:] = self._rtol * max(float(np.max(np.abs(state[first:]))), _VANISHING)
         return tolerances
 
     def _step(self, solver: DOP853, end: float) -> None:
@@ -203,21 +202,30 @@ class Flow:
         return start + lengths[:, None] * np.tensordot(DOP853.B, slopes, 1)
 
     def _velocity(self, _time: float, state: Float[np.ndarray, "*time number"]) -> Float[np.ndarray, "*time number"]:
-        """Back-propagation through the layers, then the change of the function, of which the residual's is part."""
-        *layers, error = self._parts(state)
-        products: list[np.ndarray] = []
-        for layer in layers[:-1]:
-            products.append(layer @ products[-1] if products else layer)
+        """Back-propagation through the layers, of the error that they have and of the residual.
+
+        The first moves the layers, which corrects the errors that they have; what the second would do to them, and so
+        to the network function, moves the residual.
+        """
+        *layers, residual = self._parts(state)
+        products = [layers[0]]
+        for layer in layers[1:]:
+            products.append(layer @ products[-1])
+        both = np.stack([self._sigma_yx - self._seen(products[-1]), residual])
         velocities: list[np.ndarray] = []
-        for layer, below in zip(layers[:0:-1], products[::-1], strict=True):
-            velocities.append(error @ below.swapaxes(-1, -2))
-            error = layer.swapaxes(-1, -2) @ error
-        velocities.append(error)
-        change = error
-        for layer, below, velocity in zip(layers[1:], products, velocities[-2::-1], strict=True):
-            change = layer @ change + velocity @ below
-        changes = [*velocities[::-1], -change if self._sigma_xx is None else -change @ self._sigma_xx]
+        for layer, below in zip(layers[:0:-1], products[-2::-1], strict=True):
+            velocities.append(both @ below.swapaxes(-1, -2))
+            both = layer.swapaxes(-1, -2) @ both
+        velocities.append(both)
+        change = both[1]
+        for layer, below, velocity in zip(layers[1:], products[:-1], velocities[-2::-1], strict=True):
+            change = layer @ change + velocity[1] @ below
+        changes = [*(velocity[0] for velocity in velocities[::-1]), -self._seen(change)]
         return np.concatenate([c.reshape(*state.shape[:-1], -1) for c in changes], axis=-1)
+
+    def _seen(self, function: Float[np.ndarray, "*time out in"]) -> Float[np.ndarray, "*time out in"]:
+        """What a network function makes of the inputs, W sigma_xx."""
+        return function if self._sigma_xx is None else function @ self._sigma_xx
 
     def _networks(self, states: Float[np.ndarray, "time number"]) -> Networks:
         *layers, residual = self._parts(states)

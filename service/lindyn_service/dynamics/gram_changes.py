@@ -38,9 +38,9 @@ def gram_changes(solution: ClosedForm, times: Float[np.ndarray, " time"]) -> _Ch
     n_out, n_in = len(solution.modes.u), len(solution.modes.v)
     found = np.zeros((len(times), n_out**2 + n_in**2))
     so_far = np.zeros(n_out**2 + n_in**2)
-    last = float(times[-1])
-    unit = 1 / (2 * float(solution.modes.kappa[0]) + solution.initial_size)
-    waiting = _intervals(unit, last) if last > 0 else []
+    last, rate = float(times[-1]), 2 * float(solution.modes.kappa[0]) + solution.initial_size
+    unit = 1 / rate if rate > 0 else 0.0
+    waiting = _intervals(unit, last) if last > 0 and unit > 0 else []
     while waiting:
         interval = waiting.pop(0)
         rates = _rates(solution, interval.times)
@@ -55,15 +55,19 @@ def gram_changes(solution: ClosedForm, times: Float[np.ndarray, " time"]) -> _Ch
         passed = times[inside] - interval.first
         found[inside] = so_far + passed[:, None] * (interval.weights(times[inside]) @ averages)
         so_far = so_far + (interval.last - interval.first) * averages[-1]
+        if not np.any(rates[-1]):
+            found[times > interval.last] = so_far  # nothing moves any more
+            break
     out, into = found[:, : n_out**2], found[:, n_out**2 :]
     return out.reshape(-1, n_out, n_out), into.reshape(-1, n_in, n_in)
 
 
 def _intervals(unit: float, last: float) -> list[Interval]:
     """Of like lengths, from time 0 on."""
-    count = int(np.ceil(np.log1p(last / unit) / _LENGTH)) or 1
-    edges = unit * np.expm1(np.log1p(last / unit) * np.arange(count + 1) / count)
-    edges[-1] = last
+    first_log, last_log = np.log(unit), np.log(last + unit)
+    count = max(1, int(np.ceil((last_log - first_log) / _LENGTH)))
+    inner = np.exp(first_log + (last_log - first_log) * np.arange(1, count) / count) - unit
+    edges = np.concatenate([[0.0], inner, [last]])
     return [Interval(float(a), float(b), unit, _DEGREE) for a, b in pairwise(edges)]
 
 
