@@ -55,7 +55,7 @@ def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
     along, across = _split(terms, start, _changes(frame), 1.0)
     far = np.abs(along - 1) * start_norm > norm
     if np.any(far):
-        # a kernel that is smaller than its change is better known than that
+        # where K is smaller than K - K_0, it is better known than that difference
         own_along, own_across = _split(terms, start, terms, 0.0)
         along, across = np.where(far, own_along, along), np.where(far, own_across, across)
     if frame.objective.best.size == 1:
