@@ -30,7 +30,9 @@ def kill(service: str) -> None:
 
 def revive() -> None:
     # `restart: unless-stopped` does not bring back what `docker kill` ended
-    subprocess.run(["docker", "compose", "up", "--wait", "--no-build", "--scale", "worker=2"], check=True, capture_output=True)
+    subprocess.run(
+        ["docker", "compose", "up", "--wait", "--no-build", "--scale", "worker=2"], check=True, capture_output=True
+    )
 
 
 def answered(call, seconds: float = 60.0):

@@ -35,8 +35,8 @@ from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.answer import normalise
-from lindyn_service.operations import TRAJECTORY
+from lindyn_service.operations import TRAJECTORY, normalise
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 CONNECTIONS = 16
@@ -182,7 +182,7 @@ def first(count: int, seeds: Iterator[int]) -> list[dict[str, object]]:
 def compute(content: bytes) -> bytes:
     """What a worker does for a request, and the reading of it."""
     normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, json.loads(content)))
-    return trajectory(normal, key, "json")
+    return encode(trajectory(normal, key), "json")
 
 
 def main() -> None:

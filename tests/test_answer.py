@@ -6,10 +6,11 @@ from support.documents import document
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.answer import Answers, Limits, normalise
+from lindyn_service.answer import Answers, Limits
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.errors import DeadlineError, RateLimitedError
-from lindyn_service.operations import TRAJECTORY
+from lindyn_service.execute import Address
+from lindyn_service.operations import TRAJECTORY, normalise
 
 pytestmark = pytest.mark.anyio
 
@@ -38,9 +39,14 @@ def answers(engine, deadline_seconds=60.0):
     return Answers(engine, MemoryCache(2**20), None, Limits(2**30, 2**30, 1e12, deadline_seconds))
 
 
+def known():
+    normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, document()))
+    return normal, Address(key, TRAJECTORY.cost(normal), repeats=True)
+
+
 async def test_who_joins_does_not_share_the_quota_of_who_began():
     engine, asked, outcomes = Engine(), anyio.Event(), []
-    normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, document()))
+    normal, address = known()
 
     async def refuse(_flops):
         await asked.wait()
@@ -51,7 +57,7 @@ async def test_who_joins_does_not_share_the_quota_of_who_began():
 
     async def ask(service, spend):
         try:
-            outcomes.append((await service.answer(TRAJECTORY, normal, key, "json", spend)).body)
+            outcomes.append((await service.answer(TRAJECTORY, normal, address, "json", spend)).body)
         except RateLimitedError as error:
             outcomes.append(error)
 
@@ -67,7 +73,7 @@ async def test_who_joins_does_not_share_the_quota_of_who_began():
 
 
 async def test_the_deadline_is_that_of_the_whole_way():
-    normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, document()))
+    normal, address = known()
     async with answers(Engine(seconds=60), deadline_seconds=0.05) as service:
         with pytest.raises(DeadlineError, match=r"after 0\.05 s"):
-            await service.answer(TRAJECTORY, normal, key, "json")
+            await service.answer(TRAJECTORY, normal, address, "json")

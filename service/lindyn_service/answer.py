@@ -1,33 +1,30 @@
 """From a valid request to the bytes of its answer: key, caches, single flight, admission, engine, store."""
 
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 import anyio
 
 from lindyn.wire.base import Request
-from lindyn.wire.digest import digest
+from lindyn_service import execute
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
-from lindyn_service.cache.spool import Filed, Spool
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import NoRoomError, TooLargeError
+from lindyn_service.execute import Address, Bounds, Sent
 from lindyn_service.flights import Flights
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import Operation, with_seeds
-from lindyn_service.sealed_file import Place
-from lindyn_service.translate.encode import SOLVER, Format, transcode
+from lindyn_service.operations import Operation
+from lindyn_service.spool.store import Filed, Spool
+from lindyn_service.translate.encode import BYTES_PER_NUMBER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]
 
-_BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
 _LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
 _POLL_SECONDS = 0.02
-
-R = TypeVar("R", bound=Request)
 
 _Obtained = tuple[bytes | Filed, Source]
 
@@ -56,7 +53,7 @@ class Limits:
     max_work_bytes: int
     max_flops: float
     deadline_seconds: float
-    spool_above_bytes: int = 0
+    file_above_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,12 +72,6 @@ class _Name:
 
     def __str__(self) -> str:
         return f"{self.operation}:{self.key}.{self.form}"
-
-
-def normalise(operation: Operation[R], request: R) -> tuple[R, str]:
-    """Draw the seeds that were omitted, and address the request by its content; the same request if it has them all."""
-    normal = with_seeds(request)
-    return normal, digest(normal, f"{SOLVER} {operation.name}")
 
 
 class Answers:
@@ -111,14 +102,19 @@ class Answers:
         await self._flights.__aexit__(*exc_info)
 
     async def answer(
-        self, operation: Operation[R], request: R, key: str, form: Format, spend: Spend = nothing_spent
+        self,
+        operation: Operation[Any],
+        source: Request | Sent,
+        address: Address,
+        form: Format,
+        spend: Spend = nothing_spent,
     ) -> Answer:
         """Answer a normalised request.
 
         Args:
             operation: its kind.
-            request: itself.
-            key: its content address.
+            source: itself, or as it was sent.
+            address: its key, and what it is estimated to cost.
             form: of the answer.
             spend: is told the estimated flops of what is about to be computed, and may refuse.
 
@@ -127,20 +123,15 @@ class Answers:
             RateLimitedError: `spend` refused.
             ServiceError: whatever the engine or the method says.
         """
-        cost = self._admit(operation, request, form)
-        name = _Name(operation.name, key, form, operation.transcodes)
-        file, spool, estimated = operation.file, self._spool, _answer_bytes(cost, form)
-        if file is not None and spool is not None and self._limits.spool_above_bytes < estimated <= spool.max_bytes:
+        self._admit(operation, address.cost, form)
+        name = _Name(operation.name, address.key, form, operation.transcodes)
+        bounds = Bounds(self._limits.max_answer_bytes, self._limits.file_above_bytes)
 
-            async def write(place: Place) -> None:
-                await spend(cost.flops)
-                await self._engine.run(file, request, key, form, place)
-
-            return await self._once(name, lambda: self._find_or_write(spool, str(name), estimated, write))
-
-        async def compute() -> bytes:
-            await spend(cost.flops)
-            return await self._engine.run(operation.compute, request, key, form)
+        async def compute() -> bytes | Filed:
+            await spend(address.cost.flops)
+            with nullcontext() if self._spool is None else self._spool.place(str(name)) as place:
+                body = await self._engine.run(execute.answer, operation.name, source, address.key, form, bounds, place)
+            return await self._filed(name) if body is None else body
 
         return await self._once(name, lambda: self._find_or_compute(name, compute))
 
@@ -148,20 +139,20 @@ class Answers:
         """An answer that is in the memory of this process."""
         return self._memory.get(f"{operation}:{key}.{form}")
 
-    async def stored(self, operation: Operation[R], key: str, form: Format) -> Answer | None:
+    async def stored(self, operation: Operation[Any], key: str, form: Format) -> Answer | None:
         """Find an answer that some cache still has, in any format."""
         started = time.perf_counter()
         name = _Name(operation.name, key, form, operation.transcodes)
         body = self._memory.get(str(name)) or await self._lookup(name)
-        if body is None and self._spool is not None:
-            body = await self._spool.find(str(name))
+        if body is None:
+            body = await self._find_file(name)
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
-    def _admit(self, operation: Operation[R], request: R, form: Format) -> Cost:
-        """Refuse what costs too much; else tell what it is estimated to cost."""
-        cost, limits = operation.cost(request), self._limits
+    def _admit(self, operation: Operation[Any], cost: Cost, form: Format) -> None:
+        """Refuse what is estimated to cost too much."""
+        limits = self._limits
         for what, estimated, limit in (
-            ("bytes of answer", _answer_bytes(cost, form), limits.max_answer_bytes),
+            ("bytes of answer", cost.numbers * BYTES_PER_NUMBER[form], limits.max_answer_bytes),
             ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
             ("floating-point operations", cost.flops, limits.max_flops),
         ):
@@ -170,7 +161,6 @@ class Answers:
                     f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; "
                     f"{operation.remedy}"
                 )
-        return cost
 
     async def _once(self, name: _Name, obtain: Callable[[], Awaitable[_Obtained]]) -> Answer:
         """Serve from memory, join a computation under way, or start one."""
@@ -185,8 +175,8 @@ class Answers:
                 self._memory.put(str(name), body)
         return Answer(name.key, body, source, time.perf_counter() - started)
 
-    async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes]]) -> _Obtained:
-        """Find an answer in the other format or in the shared cache, wait for another process, or compute it.
+    async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes | Filed]]) -> _Obtained:
+        """Find an answer in some cache, in this or the other format, wait for another process, or compute it.
 
         The deadline of the flight bounds the wait; the lease of a process that died ends before.
         """
@@ -194,48 +184,46 @@ class Answers:
         converted = self._memory.get(names[-1]) if name.transcodes else None
         if converted is not None:
             return await self._engine.run(transcode, converted, name.form), "hit"
+        filed = await self._find_file(name)
+        if filed is not None:
+            return filed, "hit"
         if self._shared is None:
             return await compute(), "miss"
+        return await self._find_or_take_turn(self._shared, name, names, compute)
+
+    async def _find_or_take_turn(
+        self, shared: RedisCache, name: _Name, names: Sequence[str], compute: Callable[[], Awaitable[bytes | Filed]]
+    ) -> _Obtained:
         started = time.perf_counter()
         source: Source = "hit"
         while True:
-            async with self._shared.turn(names, _LEASE_SECONDS) as turn:
-                seconds = time.perf_counter() - started
+            async with shared.turn(names, _LEASE_SECONDS) as turn:
                 if source == "hit":
-                    self._observe("lookup", seconds)
+                    self._observe("lookup", time.perf_counter() - started)
+                else:
+                    filed = await self._find_file(name)
+                    if filed is not None:
+                        return filed, source
                 if turn.found is not None:
                     where, body = turn.found
                     same = where == names[0]
                     return (body if same else await self._engine.run(transcode, body, name.form)), source
                 if turn.held:
-                    turn.value = await compute()
-                    return turn.value, "miss"
+                    computed = await compute()
+                    turn.value = computed if isinstance(computed, bytes) else None
+                    return computed, "miss"
             source = "coalesced"
             await anyio.sleep(_POLL_SECONDS)
 
-    async def _find_or_write(
-        self, spool: Spool, name: str, size: int, write: Callable[[Place], Awaitable[None]]
-    ) -> _Obtained:
-        """The same for a large answer: find its file, wait for another process that writes it, or have it written."""
-        found = await spool.find(name)
-        if found is not None:
-            return found, "hit"
-        async with AsyncExitStack() as stack:
-            while self._shared is not None:
-                if await stack.enter_async_context(self._shared.lease(name, _LEASE_SECONDS)):
-                    break
-                await stack.aclose()
-                await anyio.sleep(_POLL_SECONDS)
-            found = await spool.find(name)
-            if found is not None:
-                return found, "coalesced"
-            await spool.make_room(size)
-            with spool.place(name) as place:
-                await write(place)
-            found = await spool.find(name)
+    async def _find_file(self, name: _Name) -> Filed | None:
+        return None if self._spool is None else await self._spool.find(str(name))
+
+    async def _filed(self, name: _Name) -> Filed:
+        """The file that was just written."""
+        found = await self._find_file(name)
         if found is None:
             raise NoRoomError("the answer was written, and is gone or damaged; ask again, or for fewer times")
-        return found, "miss"
+        return found
 
     async def _lookup(self, name: _Name) -> bytes | None:
         """Look in the shared cache, then for the same answer in the other format."""
@@ -252,7 +240,3 @@ class Answers:
         if body is None and self._shared is not None:
             body = await self._shared.get(other)
         return None if body is None else await self._engine.run(transcode, body, name.form)
-
-
-def _answer_bytes(cost: Cost, form: Format) -> int:
-    return cost.numbers * _BYTES_PER_NUMBER[form]

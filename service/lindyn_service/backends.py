@@ -8,13 +8,14 @@ from functools import partial
 from lindyn_service import warmup
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.redis import RedisCache
-from lindyn_service.cache.spool import Spool, private_folder
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.jobs.background import Equipment, background_jobs
 from lindyn_service.jobs.runner import MOST_AT_ONCE
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.settings import Settings, SettingsError
+from lindyn_service.spool.private import private_folder
+from lindyn_service.spool.store import PREFIX, Spool
 
 BAD_REDIS_URL = (
     "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
@@ -57,7 +58,7 @@ def spool(settings: Settings, stack: AsyncExitStack) -> Spool | None:
     """Where large answers are kept: a folder that was chosen, which outlives the service, or one of its own."""
     if not settings.spool_bytes:
         return None
-    return Spool(settings.spool_folder or stack.enter_context(private_folder()), settings.spool_bytes)
+    return Spool(settings.spool_folder or stack.enter_context(private_folder(PREFIX)), settings.spool_bytes)
 
 
 async def jobs(

@@ -8,16 +8,17 @@ from typing import Any, Generic, TypeVar, cast
 
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.base import LARGEST_SEED, Request
+from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.digest import digest
 from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.method import DescentMethod
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.task import DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.methods.cost import Cost, estimate
-from lindyn_service.sealed_file import Place
 from lindyn_service.translate import balance, continual, limits, trajectory
-from lindyn_service.translate.encode import Format
+from lindyn_service.translate.encode import SOLVER
 
 _SEARCH = 500  # evaluations to find a time by its value, a generous number
 _DRAW_FLOPS = 100  # that take as long as drawing a Gaussian number
@@ -33,19 +34,21 @@ class Operation(Generic[R]):
 
     Attributes:
         name: part of the key, and of the names in caches.
-        compute: answers a normalised request in a worker, given its key and the format.
+        model: of the request.
+        compute: answers a normalised request in a worker, given its key.
         cost: estimates that.
         remedy: what to do where the cost is too high.
+        conflicts: finds broken rules between fields of a request.
         transcodes: whether an answer of one format can be made from that of the other.
-        file: does the same as `compute` and writes the answer to a file, where it can be large.
     """
 
     name: str
-    compute: Callable[[R, str, Format], bytes]
+    model: type[R]
+    compute: Callable[[R, str], dict[str, Any]]
     cost: Callable[[R], Cost]
     remedy: str
+    conflicts: Callable[[R], Sequence[tuple[str, str]]] | None = None
     transcodes: bool = False
-    file: Callable[[R, str, Format, Place], None] | None = None
 
 
 def _trajectory(request: TrajectoryRequest) -> Cost:
@@ -115,21 +118,44 @@ def _samples(task: Task) -> int:
 
 TRAJECTORY = Operation(
     "trajectories",
+    TrajectoryRequest,
     trajectory.trajectory,
     _trajectory,
     "ask for fewer times, quantities, steps or samples, or for smaller widths",
+    conflicts,
     transcodes=True,
-    file=trajectory.file_trajectory,
 )
-INITIALIZATION = Operation("initializations", balance.initialization, _initialization, "ask for smaller widths")
-BALANCE = Operation("balance", balance.balances, _balance, "send smaller layers")
+INITIALIZATION = Operation(
+    "initializations",
+    InitializationRequest,
+    balance.initialization,
+    _initialization,
+    "ask for smaller widths",
+    conflicts,
+)
+BALANCE = Operation("balance", BalanceRequest, balance.balances, _balance, "send smaller layers")
 STATISTICS = Operation(
-    "balance-statistics", balance.balance_statistics, _statistics, "ask for fewer samples, or for smaller widths"
+    "balance-statistics",
+    StatisticsRequest,
+    balance.balance_statistics,
+    _statistics,
+    "ask for fewer samples, or for smaller widths",
 )
-LIMITS = Operation("limits", limits.limits, _limits, "ask for smaller widths, or for fewer samples of data")
+LIMITS = Operation(
+    "limits", LimitsRequest, limits.limits, _limits, "ask for smaller widths, or for fewer samples of data", conflicts
+)
 CONTINUAL = Operation(
-    "continual", continual.continual, _continual, "ask for fewer times (num) or tasks, or for smaller widths"
+    "continual",
+    ContinualRequest,
+    continual.continual,
+    _continual,
+    "ask for fewer times (num) or tasks, or for smaller widths",
+    conflicts_of_tasks,
 )
+
+OPERATIONS: dict[str, Operation[Any]] = {
+    each.name: each for each in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL)
+}
 
 
 def draw_seed() -> int:
@@ -137,20 +163,26 @@ def draw_seed() -> int:
     return secrets.randbelow(LARGEST_SEED + 1)
 
 
-def with_seeds(part: Part) -> Part:
+def normalise(operation: Operation[R], request: R, draw: Callable[[], int] = draw_seed) -> tuple[R, str]:
+    """Draw the seeds that were omitted, and address the request by its content; the same request if it has them all."""
+    normal = with_seeds(request, draw)
+    return normal, digest(normal, f"{SOLVER} {operation.name}")
+
+
+def with_seeds(part: Part, draw: Callable[[], int] = draw_seed) -> Part:
     """Draw the seeds that a message and its parts have and were sent without; the message itself if there are none."""
     drawn: dict[str, Any] = {}
     for name in type(part).model_fields:
         value = getattr(part, name)
         if name == "seed" and value is None:
-            drawn[name] = draw_seed()
+            drawn[name] = draw()
         elif isinstance(value, Request):
-            seeded = with_seeds(value)
+            seeded = with_seeds(value, draw)
             if seeded is not value:
                 drawn[name] = seeded
         elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[Any]", value)):
             items = cast("list[Request]", value)
-            all_seeded = [with_seeds(item) for item in items]
+            all_seeded = [with_seeds(item, draw) for item in items]
             if any(new is not old for new, old in zip(all_seeded, items, strict=True)):
                 drawn[name] = all_seeded
     return part.model_copy(update=drawn) if drawn else part

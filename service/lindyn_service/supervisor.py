@@ -6,15 +6,15 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import NoReturn
 
-from lindyn_service.cache.spool import private_folder
 from lindyn_service.listening import announce, on_tcp, url_of
 from lindyn_service.settings import METRICS_VARIABLE, Settings
+from lindyn_service.spool.private import private_folder
+from lindyn_service.spool.store import PREFIX
 
 BACKLOG = 2048
 RESTART_SECONDS = 1.0
@@ -46,8 +46,8 @@ def supervise(chosen: Settings) -> NoReturn:
         signal.signal(ending, stop)
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
-    with tempfile.TemporaryDirectory(prefix="lindyn-metrics-") as metrics, private_folder() as spool:
-        shared = {METRICS_VARIABLE: metrics, "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool)}
+    with private_folder("lindyn-metrics-") as metrics, private_folder(PREFIX) as spool:
+        shared = {METRICS_VARIABLE: str(metrics), "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool)}
         _keep_alive(listening, chosen.processes, shared, stopping)
     sys.exit()
 

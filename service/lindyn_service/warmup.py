@@ -7,6 +7,7 @@ import numpy as np
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.engine.worker import limit_memory
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 _JOB_NICENESS = 15
@@ -22,8 +23,9 @@ def solve_something(memory_bytes: int) -> None:
         "quantities": list(QUANTITIES),
     }
     request = read(TrajectoryRequest, document)
-    trajectory(request, "", "json")
-    trajectory(request, "", "npz")
+    answer = trajectory(request, "")
+    encode(answer, "json")
+    encode(answer, "npz")
 
 
 def yield_to_others(memory_bytes: int) -> None:

@@ -450,7 +450,7 @@ def test_many_parts_of_json(service):
     """Parsing them would take seconds, in which nobody else is served."""
     content = b'{"times": [' + b"[]," * 10**6 + b"[]]}"
     body = problem(service.post(TRAJECTORIES, content=content, headers={"Content-Type": JSON}), 413, "body-too-large")
-    assert "1000003 arrays and objects, the limit is 200000 for JSON; send npz" in body["detail"]
+    assert "1000004 arrays, objects and fields, the limit is 200000 for JSON; send npz" in body["detail"]
 
 
 def test_an_archive_may_not_expand_beyond_the_limit_either(small):

@@ -9,6 +9,7 @@ from lindyn.wire import npz
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.http.record import method_of
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 DOCUMENT = {
@@ -21,7 +22,7 @@ DOCUMENT = {
 @pytest.mark.parametrize("method", ["exact", "flow"])
 @pytest.mark.parametrize("form", ["json", "npz"])
 def test_method_of_an_answer(method, form):
-    body = trajectory(read(TrajectoryRequest, {**DOCUMENT, "method": method}), "0" * 64, form)
+    body = encode(trajectory(read(TrajectoryRequest, {**DOCUMENT, "method": method}), "0" * 64), form)
     document = json.loads(body) if form == "json" else npz.unpack(body, largest_bytes=10**6)[0]
     assert method_of(body) == document["method"] == method
 

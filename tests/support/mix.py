@@ -14,7 +14,7 @@ from lindyn.wire.document import read
 from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service import operations
-from lindyn_service.answer import normalise
+from lindyn_service.translate.encode import encode
 from support.documents import message
 from support.processes import trajectory
 from support.service import NPZ, TRAJECTORIES, as_npz
@@ -124,5 +124,5 @@ def _asked(kind, operation, model, document, *, path=TRAJECTORIES, body="json", 
     content = as_npz(document) if body == "npz" else json.dumps(document).encode()
     media = {"json": _JSON, "npz": NPZ}
     headers = {"Content-Type": media[body], "Accept": media[accept]}
-    normal, key = normalise(operation, read(model, document, conflicts))
-    return Asked(kind, path, content, headers, operation.compute(normal, key, accept))
+    normal, key = operations.normalise(operation, read(model, document, conflicts))
+    return Asked(kind, path, content, headers, encode(operation.compute(normal, key), accept))

@@ -1,7 +1,6 @@
 """Networks and tasks as requests have them drawn: no direction is favoured that the request leaves open."""
 
 import numpy as np
-import orjson
 import pytest
 from support.chance import assert_even, assert_isotropic
 
@@ -21,7 +20,7 @@ def started(dims, lam, task=None, **changes):
     for seed in range(DRAWS):
         network = {"kind": "balanced", "dims": dims, "lambda": lam, "scale": 0.5, "seed": seed, **changes}
         request = read(InitializationRequest, {"network": network, "task": task}, conflicts)
-        layers.append(orjson.loads(initialization(request, "key", "json"))["weights"])
+        layers.append(initialization(request, "key")["weights"])
     first, second = zip(*layers, strict=True)
     return np.array(first), np.array(second)
 
@@ -111,7 +110,7 @@ def test_spectra():
         task = {"kind": "spectrum", "singular_values": values, "seed": seed}
         network = {"kind": "balanced", "dims": [3, 1, 3], "lambda": 1.0, "seed": 1}
         request = read(LimitsRequest, {"network": network, "task": task}, conflicts)
-        outputs.append(orjson.loads(limits(request, "key", "json"))["shallow"]["output"])
+        outputs.append(limits(request, "key")["shallow"]["output"])
     sigma_yx = np.array(outputs)
     assert_even(np.sign(sigma_yx))
     assert_even(np.sign(np.linalg.det(sigma_yx)))

@@ -8,6 +8,7 @@ import pytest
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 
@@ -20,8 +21,8 @@ def test_json_is_npz_to_the_bit(dims, lam):
         "quantities": list(QUANTITIES),
     }
     asked = read(TrajectoryRequest, request)
-    document = orjson.loads(trajectory(asked, "0" * 64, "json"))
-    with np.load(io.BytesIO(trajectory(asked, "0" * 64, "npz")), allow_pickle=False) as archive:
+    document = orjson.loads(encode(trajectory(asked, "0" * 64), "json"))
+    with np.load(io.BytesIO(encode(trajectory(asked, "0" * 64), "npz")), allow_pickle=False) as archive:
         named = dict(leaves("", document["quantities"]))
         assert set(named) == set(archive) - {"times", "metadata"}
         for name, values in named.items():

@@ -6,16 +6,16 @@ from support.jobs import sweep
 
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service import answer
+from lindyn_service import operations
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.jobs import plan
 from lindyn_service.jobs.plan import ExperimentPlan, SweepPlan
-from lindyn_service.operations import TRAJECTORY
+from lindyn_service.operations import TRAJECTORY, normalise
 from lindyn_service.translate import sweep as points
 
 
 def of_an_answer() -> list[str]:
-    return [answer.normalise(TRAJECTORY, TrajectoryRequest.model_validate(document()))[1]]
+    return [normalise(TRAJECTORY, TrajectoryRequest.model_validate(document()))[1]]
 
 
 def of_points() -> list[str]:
@@ -26,7 +26,7 @@ def of_cells() -> list[str]:
     return ExperimentPlan("figure-3.1", EXPERIMENTS["figure-3.1"].defaults()).keys(range(2))
 
 
-@pytest.mark.parametrize(("module", "keys"), [(answer, of_an_answer), (points, of_points), (plan, of_cells)])
+@pytest.mark.parametrize(("module", "keys"), [(operations, of_an_answer), (points, of_points), (plan, of_cells)])
 def test_the_solver_is_part_of_every_key(module, keys, monkeypatch):
     before = keys()
     assert keys() == before

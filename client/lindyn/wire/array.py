@@ -37,11 +37,12 @@ class _ArrayType:
 
     def validate(self, value: object) -> FloatArray:
         """Return a read-only float64 array, or say what is wrong with the value."""
-        array = _from_array(value) if isinstance(value, np.ndarray) else _from_lists(_listed(value), self.dimensions)
-        if array.size == 0:
-            raise _error(f"got an empty array of shape {array.shape}, expected at least one entry")
-        if array.ndim != self.dimensions:
-            raise _error(f"got {array.ndim} dimensions, expected {self.dimensions}")
+        if isinstance(value, np.ndarray):
+            self._check_shape(value)
+            array = _from_array(value)
+        else:
+            array = _from_lists(_listed(value), self.dimensions)
+            self._check_shape(array)
         # the comparison is also false for NaN
         allowed = np.abs(array) <= LARGEST
         if not np.all(allowed):
@@ -50,6 +51,12 @@ class _ArrayType:
         array = np.ascontiguousarray(array) + 0.0  # a copy of our own, and no negative zero
         array.flags.writeable = False
         return array
+
+    def _check_shape(self, array: npt.NDArray[Any]) -> None:
+        if array.size == 0:
+            raise _error(f"got an empty array of shape {array.shape}, expected at least one entry")
+        if array.ndim != self.dimensions:
+            raise _error(f"got {array.ndim} dimensions, expected {self.dimensions}")
 
 
 def _error(text: str) -> PydanticCustomError:

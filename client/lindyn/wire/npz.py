@@ -54,7 +54,8 @@ def unpack(
 
     Args:
         data: the archive.
-        largest_bytes: bound on the sum of the arrays' sizes, checked before anything is expanded.
+        largest_bytes: bound on the sum of the arrays' sizes, and on what they take as float64, checked before anything
+            is expanded.
         most_entries: bound on the number of arrays.
 
     Returns:
@@ -78,7 +79,11 @@ def unpack(
             if any(entry.comment for entry in entries):
                 # nobody writes them; a damaged length makes one of the entries that follow
                 raise NpzError("the archive has comments on entries, or its directory is damaged")
-            arrays = {name: _read(archive, entry) for name, entry in zip(names, entries, strict=True)}
+            arrays: dict[str, npt.NDArray[Any]] = {}
+            left = largest_bytes
+            for name, entry in zip(names, entries, strict=True):
+                arrays[name] = _read(archive, entry, left)
+                left -= _converted_bytes(arrays[name].dtype, arrays[name].size)
         text = str(arrays.pop(METADATA)[()]).removeprefix("\ufeff")
         metadata: Any = from_json(text)  # refuses halves of characters, unlike json
     except NpzError:
@@ -93,7 +98,16 @@ def unpack(
     return metadata, arrays
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
+def expanded_bytes(data: bytes) -> int:
+    """How many bytes the entries of an archive have, by its directory; 0 where that cannot be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return sum(entry.file_size for entry in archive.infolist())
+    except Exception:  # a damaged archive makes zipfile raise almost anything
+        return 0
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) -> npt.NDArray[Any]:
     """Read one npy entry whose header must agree with its size, so that no header can ask for memory."""
     name = entry.filename[:_LONGEST]
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -111,11 +125,20 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> npt.NDArray[Any]:
         # the entry's size was held against the limits, and zipfile expands no more than it
         if dtype.itemsize == 0 or size != entry.file_size - file.tell():
             raise NpzError(f"entry '{name}' of shape {shape} and type {dtype} does not fit its bytes")
+        converted = _converted_bytes(dtype, size // dtype.itemsize)
+        if converted > largest_bytes:
+            told = f"entry '{name}' of shape {shape} and type {dtype} takes {converted} bytes as float64"
+            raise NpzError(f"{told}, and {largest_bytes} are left of what may be read")
         array = np.empty(shape[::-1] if column_major else shape, dtype)
         _fill(array.reshape(-1).view(np.uint8).data, file)
     if dtype.kind == "V" or (dtype.kind == "U" and not _is_unicode(array)):
         raise NpzError(f"entry '{name}' of type {dtype} holds neither numbers nor text")
     return array.T if column_major else array
+
+
+def _converted_bytes(dtype: np.dtype[Any], count: int) -> int:
+    """What many entries take once they are float64, which is what is computed with; text stays as it is."""
+    return count * (max(dtype.itemsize, _WIDEST_BYTES) if dtype.kind in "biuf" else dtype.itemsize)
 
 
 def _is_unicode(array: npt.NDArray[np.str_]) -> bool:

@@ -11,7 +11,6 @@ from lindyn.wire.balance import (
     StatisticsReply,
     StatisticsRequest,
 )
-from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
 from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn_service import operations
@@ -31,7 +30,7 @@ router = APIRouter(prefix="/v1", tags=["analyses"])
 )
 async def initializations(request: Request) -> Response:
     """The weights that a trajectory of the same network and task starts from, and their balance."""
-    return await serve(request, operations.INITIALIZATION, InitializationRequest, conflicts)
+    return await serve(request, operations.INITIALIZATION)
 
 
 @router.post(
@@ -44,7 +43,7 @@ async def initializations(request: Request) -> Response:
 )
 async def balance(request: Request) -> Response:
     """The nearest lambda of each pair of adjacent layers, and how far from it they are."""
-    return await serve(request, operations.BALANCE, BalanceRequest)
+    return await serve(request, operations.BALANCE)
 
 
 @router.post(
@@ -57,7 +56,7 @@ async def balance(request: Request) -> Response:
 )
 async def statistics(request: Request) -> Response:
     """Mean and variance of W2^T W2 - W1 W1^T over draws of a scheme, predicted and sampled."""
-    return await serve(request, operations.STATISTICS, StatisticsRequest)
+    return await serve(request, operations.STATISTICS)
 
 
 @router.post(
@@ -70,7 +69,7 @@ async def statistics(request: Request) -> Response:
 )
 async def limits(request: Request) -> Response:
     """The state at t to infinity, the time to a tolerance, learning at extreme lambda, and the shallow network's."""
-    return await serve(request, operations.LIMITS, LimitsRequest, conflicts)
+    return await serve(request, operations.LIMITS)
 
 
 @router.post(
@@ -83,4 +82,4 @@ async def limits(request: Request) -> Response:
 )
 async def continual(request: Request) -> Response:
     """Losses of all tasks on one time axis, forgetting and its rate, and the best time to stop for each old task."""
-    return await serve(request, operations.CONTINUAL, ContinualRequest, conflicts_of_tasks)
+    return await serve(request, operations.CONTINUAL)

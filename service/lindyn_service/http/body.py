@@ -1,35 +1,28 @@
-"""Reading request bodies, JSON and npz, within bounds."""
+"""Receiving request bodies, within bounds of size and time."""
 
-import codecs
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel
-from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
 from lindyn.wire import npz
-from lindyn.wire.document import InvalidDocumentError, graft, read
 from lindyn_service.errors import (
     BodyTooLargeError,
-    InvalidRequestError,
-    MalformedBodyError,
     SlowBodyError,
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
 from lindyn_service.http.within import within
 from lindyn_service.settings import Settings
+from lindyn_service.translate.body import JSON, Body
 from lindyn_service.translate.encode import Format
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-JSON = "application/json"
-
 _PLAIN = ("", "identity")
-_NOT_UTF8 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
 def wanted_format(request: Request) -> Format:
@@ -37,58 +30,38 @@ def wanted_format(request: Request) -> Format:
     return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "").lower() else "json"
 
 
-async def read_body(
-    request: Request,
-    model: type[_Model],
-    conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None = None,
-    *,
-    may_be_empty: bool = False,
-) -> _Model:
-    """Read, parse and validate a body.
+async def receive_body(request: Request) -> Body:
+    """Receive a body.
 
     Raises:
         UnsupportedMediaTypeError: neither JSON nor npz, or compressed.
         SlowBodyError: it does not arrive in time.
-        BodyTooLargeError: more bytes than the settings allow; reading stops there. Or more parts of JSON.
-        MalformedBodyError: not JSON, or not an npz archive.
-        InvalidRequestError: every rule of the contract that is broken, with its path.
+        BodyTooLargeError: more bytes than the settings allow; reading stops there.
     """
     settings: Settings = request.app.state.settings
-    if (
-        may_be_empty
-        and request.headers.get("content-length", "0") == "0"
-        and "transfer-encoding" not in request.headers
-    ):
-        return model()
     _refuse_encoded(request.headers.getlist("content-encoding"))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (JSON, npz.MEDIA_TYPE):
         raise UnsupportedMediaTypeError(
             f"got content type {media_type or 'none'}; send {JSON} or {npz.MEDIA_TYPE} in Content-Type"
         )
-    body = await _body(request, settings)
-    if media_type == JSON:
-        _limit_parts(body, settings.max_json_parts)
-    return parse(body, media_type, model, conflicts, settings.max_body_bytes)
+    content = await _body(request, settings)
+    return Body(content, media_type, settings.max_body_bytes, settings.max_json_parts)
 
 
-def parse(
-    body: bytes,
-    media_type: str,
-    model: type[_Model],
-    conflicts: Callable[[_Model], Sequence[tuple[str, str]]] | None,
-    largest_bytes: int,
-) -> _Model:
-    """Turn the bytes of a body into the message that they are.
+async def read_parameters(request: Request, model: type[_Model]) -> _Model:
+    """Receive and read a body that may be left out, and that is small.
 
     Raises:
-        MalformedBodyError: not JSON, or not an npz archive that expands to so many bytes at most.
-        InvalidRequestError: every rule of the contract that is broken, with its path.
+        ServiceError: as `receive_body` and `Body.read` do.
+        BodyTooLargeError: it is not small.
     """
-    try:
-        return read(model, _tree(body, media_type, largest_bytes), conflicts)
-    except InvalidDocumentError as error:
-        raise InvalidRequestError(_summary(error), error.errors) from None
+    if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
+        return model()
+    body = await receive_body(request)
+    if not body.is_small:
+        raise BodyTooLargeError(f"the body has {len(body.content)} bytes, more than all parameters can take; send less")
+    return body.read(model)
 
 
 def _refuse_encoded(encodings: Sequence[str]) -> None:
@@ -138,31 +111,3 @@ async def _bounded(receive: Receive, limit: int) -> bytes:
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-def _limit_parts(body: bytes, limit: int) -> None:
-    """Each takes microseconds in which nobody else is served, many times what a number takes."""
-    parts = body.count(b"[") + body.count(b"{")
-    if parts > limit:
-        raise BodyTooLargeError(f"the body has {parts} arrays and objects, the limit is {limit} for JSON; send npz")
-
-
-def _tree(body: bytes, media_type: str, limit: int) -> Any:  # noqa: ANN401 (JSON)
-    if media_type == npz.MEDIA_TYPE:
-        try:
-            return graft(*npz.unpack(body, largest_bytes=limit))
-        except npz.NpzError as error:
-            raise MalformedBodyError(f"{error}; write it with np.savez(file, metadata=json_text, **arrays)") from None
-    if body.startswith(_NOT_UTF8):
-        raise MalformedBodyError("the body is not JSON in UTF-8, but text in UTF-16 or UTF-32; send UTF-8")
-    try:
-        # NaN and Infinity are read, so that the field that holds them can be named
-        return from_json(body.removeprefix(codecs.BOM_UTF8), allow_inf_nan=True)
-    except ValueError as error:
-        raise MalformedBodyError(f"the body is not JSON: {error}") from None
-
-
-def _summary(error: InvalidDocumentError) -> str:
-    path, detail = error.errors[0]
-    more = len(error.errors) - 1
-    return f"{path or 'the body'}: {detail}" + (f" (and {more} more)" if more else "")

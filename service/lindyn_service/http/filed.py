@@ -7,13 +7,14 @@ from anyio import to_thread
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lindyn_service.cache.spool import Filed
 from lindyn_service.errors import BusyError
-from lindyn_service.sealed_file import PIECE_BYTES
+from lindyn_service.spool.format import PIECE_BYTES
+from lindyn_service.spool.locks import try_lock
+from lindyn_service.spool.store import Filed
 
 
 class FiledResponse(Response):
-    """Sends the answer in a file; of that, one piece is in memory at a time.
+    """Sends the answer in a file, which is not evicted meanwhile; of that, one piece is in memory at a time.
 
     The framework's own response for files would send the trailer, too, and smaller pieces, at a quarter of the speed.
 
@@ -26,6 +27,7 @@ class FiledResponse(Response):
         self._size = filed.size
         try:
             self._file = filed.path.open("rb", buffering=0)
+            try_lock(self._file.fileno(), shared=True)
         except FileNotFoundError:
             raise BusyError("the answer had to make room for others before it was sent; ask again") from None
 

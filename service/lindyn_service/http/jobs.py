@@ -28,12 +28,13 @@ from lindyn_service.experiments.base import Experiment
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http import openapi
 from lindyn_service.http.access import CallerDep
-from lindyn_service.http.body import JSON, read_body
+from lindyn_service.http.body import read_parameters, receive_body
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.jobs.admission import CELL_FLOPS, Admitted, admit
-from lindyn_service.jobs.plan import SWEEP, ExperimentPlan, SweepPlan
+from lindyn_service.jobs.admission import CELL_FLOPS, Accepted, accept
+from lindyn_service.jobs.plan import SWEEP, ExperimentPlan
 from lindyn_service.jobs.store import JobStore
+from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
 from lindyn_service.translate.table import table_as_json
 
@@ -79,13 +80,12 @@ JobDep = Annotated[Job, Depends(_existing)]
 )
 async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Response:
     """A job; points that cannot be computed are reported in its result, and the others are computed."""
-    body = await read_body(request, SweepRequest)
+    body = await receive_body(request)
     state = request.app.state
-    admitted: Admitted = await state.engine.run(admit, body, state.sweep_limits)
-    document = orjson.dumps(admitted.request.model_dump(by_alias=True), option=orjson.OPT_SERIALIZE_NUMPY)
+    accepted: Accepted = await state.engine.run(accept, body, state.sweep_limits)
     await store.admit(caller.name)
-    await state.rates.spend(caller.name, admitted.flops)
-    job = await store.create(SWEEP, document, SweepPlan(admitted.request).total, caller.name)
+    await state.rates.spend(caller.name, accepted.flops)
+    job = await store.create(SWEEP, accepted.document, accepted.points, caller.name)
     return _accepted(request, job)
 
 
@@ -110,7 +110,7 @@ async def experiment(name: str, request: Request, store: StoreDep, caller: Calle
         raise NotFoundError(
             with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
         )
-    body = await read_body(request, ExperimentRequest, may_be_empty=True)
+    body = await read_parameters(request, ExperimentRequest)
     values = parameters(EXPERIMENTS[name], body.parameters)
     document = orjson.dumps({"parameters": values})
     total = ExperimentPlan(name, values).total

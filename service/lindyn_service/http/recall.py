@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from anyio import to_thread
 from cachetools import LRUCache
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,16 +16,18 @@ from lindyn.wire import npz
 from lindyn_service.answer import Answers
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import ServiceError
-from lindyn_service.http.body import JSON, whole_body
+from lindyn_service.http.body import whole_body
 from lindyn_service.http.headers import has_tag
 from lindyn_service.http.problems import problem_response
 from lindyn_service.http.record import Solved, note_answer
 from lindyn_service.settings import Settings
 from lindyn_service.tally import counted
 from lindyn_service.tracing import name_route
+from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
 
 MOST_BODIES = 4096
+_HASHED_AT_ONCE_BYTES = 2**20
 
 _MEDIA_TYPES = (JSON.encode(), npz.MEDIA_TYPE.encode())
 
@@ -106,7 +109,7 @@ class Recall:
             scope["state"]["body"] = error
             await self._app(scope, receive, send)
             return
-        words = scope["path"], media_type, _first(scope["headers"], b"accept"), hashlib.sha256(body).digest()
+        words = scope["path"], media_type, _first(scope["headers"], b"accept"), await _digest(body)
         if not await self._answer(scope, words, started, send):
             await self._pass_on(scope, words, receive, send)
 
@@ -145,6 +148,13 @@ class Recall:
     def _name_route(self, scope: Scope) -> None:
         scope["route"] = self._routes[scope["path"]]
         name_route(scope["method"], scope["path"])
+
+
+async def _digest(body: bytes) -> bytes:
+    """Of a large body by a thread, in which hashing holds nobody up."""
+    if len(body) <= _HASHED_AT_ONCE_BYTES:
+        return hashlib.sha256(body).digest()
+    return await to_thread.run_sync(lambda: hashlib.sha256(body).digest())
 
 
 def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:

@@ -2,17 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import TypeVar
 
 from starlette.types import Scope
 
-from lindyn.wire.base import Request
 from lindyn_service.answer import Answer, Source
+from lindyn_service.methods.cost import Cost
 from lindyn_service.metrics import Metrics
-from lindyn_service.operations import Operation
 from lindyn_service.tracing import describe
-
-_R = TypeVar("_R", bound=Request)
 
 _HEAD_BYTES = 65_536
 _METHOD = re.compile(rb'"method": ?"(\w+)"')
@@ -27,13 +23,10 @@ class Solved:
     flops: int
 
 
-def solved_by(operation: Operation[_R], answer: Answer, request: _R) -> Solved:
+def solved_by(operation: str, answer: Answer, cost: Cost) -> Solved:
     """How this answer came about."""
-    return Solved(
-        operation.name,
-        method_of(answer.body if isinstance(answer.body, bytes) else answer.body.head),
-        round(operation.cost(request).flops),
-    )
+    beginning = answer.body if isinstance(answer.body, bytes) else answer.body.head
+    return Solved(operation, method_of(beginning), round(cost.flops))
 
 
 def note_answer(scope: Scope, solved: Solved, source: Source, read_seconds: float, answer_seconds: float) -> None:

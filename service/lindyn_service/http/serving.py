@@ -1,9 +1,10 @@
 """From a request of any kind to its answer: read, address, compute or find, and send."""
 
+import secrets
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from fastapi import Request
@@ -12,52 +13,60 @@ from fastapi.responses import Response
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.access.keys import Caller
-from lindyn_service.answer import Answer, Answers, normalise
-from lindyn_service.http.body import JSON, read_body, wanted_format
+from lindyn_service.answer import Answer, Answers
+from lindyn_service.engine.base import Engine
+from lindyn_service.execute import Address, Sent, address, take
+from lindyn_service.http.body import receive_body, wanted_format
 from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import has_tag
 from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.http.recall import Known, KnownBodies
 from lindyn_service.http.record import note_answer, solved_by
 from lindyn_service.operations import Operation
+from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
 
 _T = TypeVar("_T")
-_Message = TypeVar("_Message", bound=Message)
 
 
-async def serve(
-    request: Request,
-    operation: Operation[_Message],
-    model: type[_Message],
-    conflicts: Callable[[_Message], Sequence[tuple[str, str]]] | None = None,
-) -> Response:
-    """Answer a request whose body is a message of this kind.
+async def serve(request: Request, operation: Operation[Any]) -> Response:
+    """Answer a request of this kind.
 
     Raises:
-        ServiceError: the body is not such a message, or it cannot be answered.
+        ServiceError: the body is no such request, or it cannot be answered.
     """
-    answers: Answers = request.app.state.answers
     form = wanted_format(request)
+    sent = Sent(await receive_body(request), secrets.token_bytes(16))
+    answered = await _unless_disconnected(request, _answered(request, operation, sent, form))
+    return Response(status_code=CLIENT_CLOSED_REQUEST) if answered is None else answered
+
+
+async def _answered(request: Request, operation: Operation[Any], sent: Sent, form: Format) -> Response:
+    application = request.app.state
     started = time.perf_counter()
-    asked = await read_body(request, model, conflicts)
-    normal, key = normalise(operation, asked)
-    if is_known(request, key):
-        return not_modified(key)
+    source, address = await _addressed(application.engine, operation, sent)
+    if is_known(request, address.key):
+        return not_modified(address.key)
     read_seconds = time.perf_counter() - started
-    request.app.state.stage("read", read_seconds)
+    application.stage("read", read_seconds)
     caller: Caller = request.state.caller
-    spend = partial(request.app.state.rates.spend, caller.name)
-    answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form, spend))
-    if answer is None:
-        return Response(status_code=CLIENT_CLOSED_REQUEST)
-    solved = solved_by(operation, answer, normal)
+    spend = partial(application.rates.spend, caller.name)
+    answers: Answers = application.answers
+    answer = await answers.answer(operation, source, address, form, spend)
+    solved = solved_by(operation.name, answer, address.cost)
     note_answer(request.scope, solved, answer.source, read_seconds, answer.seconds)
     words = request.scope["state"].get("words")
-    if words is not None and normal is asked:  # no seed was drawn
-        bodies: KnownBodies = request.app.state.bodies
-        bodies.remember(words, Known(key, form, solved))
+    if words is not None and address.repeats:
+        bodies: KnownBodies = application.bodies
+        bodies.remember(words, Known(address.key, form, solved))
     return respond(answer, form)
+
+
+async def _addressed(engine: Engine, operation: Operation[Any], sent: Sent) -> tuple[Message | Sent, Address]:
+    """The request, or what stands for it where reading takes long, and its address."""
+    if sent.body.is_small:
+        return take(operation, sent)
+    return sent, await engine.run(address, operation.name, sent)
 
 
 def respond(answer: Answer, form: Format) -> Response:

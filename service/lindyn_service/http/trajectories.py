@@ -5,7 +5,6 @@ import re
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from lindyn.wire.conflicts import conflicts
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
@@ -30,7 +29,7 @@ router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 )
 async def compute(request: Request) -> Response:
     """The learning trajectory, exact where the closed form applies, from a cache where it was computed before."""
-    return await serve(request, TRAJECTORY, TrajectoryRequest, conflicts)
+    return await serve(request, TRAJECTORY)
 
 
 @router.get(

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, cast
 
+import orjson
+
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.messages import UNKNOWN_FIELD
 from lindyn.wire.method import DescentMethod
@@ -12,6 +14,7 @@ from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.errors import InvalidRequestError, TooLargeError
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import TRAJECTORY, draw_seed, with_seeds
+from lindyn_service.translate.body import Body
 from lindyn_service.translate.sweep import first_points, read_point
 
 MOST_LOOKED_AT = 5_000
@@ -35,6 +38,26 @@ class Admitted:
 
     request: SweepRequest
     flops: float
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A sweep as it is stored, how many points it has, and the estimated flops of all of them."""
+
+    document: bytes
+    points: int
+    flops: float
+
+
+def accept(body: Body, limits: SweepLimits) -> Accepted:
+    """Read and admit a sweep; for worker processes.
+
+    Raises:
+        ServiceError: the body is no sweep, or `admit` refuses it.
+    """
+    admitted = admit(body.read(SweepRequest), limits)
+    document = orjson.dumps(admitted.request.model_dump(by_alias=True), option=orjson.OPT_SERIALIZE_NUMPY)
+    return Accepted(document, prod(admitted.request.shape), admitted.flops)
 
 
 def admit(request: SweepRequest, limits: SweepLimits) -> Admitted:

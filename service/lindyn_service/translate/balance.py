@@ -12,12 +12,12 @@ from lindyn_service.dynamics.random_weights import variance
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
-from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, rng, weights
 
 
-def initialization(request: InitializationRequest, key: str, form: Format) -> bytes:
-    """Draw or check initial weights, and encode them with their balance.
+def initialization(request: InitializationRequest, key: str) -> dict[str, Any]:
+    """Draw or check initial weights, and measure their balance.
 
     Raises:
         ServiceError: no such weights exist, or aligned ones are asked for without a task.
@@ -30,7 +30,7 @@ def initialization(request: InitializationRequest, key: str, form: Format) -> by
     drawn = weights(request.network, trained_on)
     found = [balance(lower, upper) for lower, upper in pairwise(drawn)]
     lam, residual = [b.lam for b in found], [b.residual for b in found]
-    document: dict[str, Any] = {
+    return {
         "key": key,
         "weights": list(drawn),
         "lambda": lam if len(lam) > 1 else lam[0],
@@ -40,15 +40,14 @@ def initialization(request: InitializationRequest, key: str, form: Format) -> by
         "task_seed": getattr(task, "seed", None),
         "version": VERSION,
     }
-    return encode(document, form)
 
 
-def balances(request: BalanceRequest, key: str, form: Format) -> bytes:
+def balances(request: BalanceRequest, key: str) -> dict[str, Any]:
     """Measure the balance of each pair of adjacent layers."""
     pairs = list(pairwise(request.weights))
     found = [balance(lower, upper) for lower, upper in pairs]
     widths = [(lower.shape[1], len(lower), len(upper)) for lower, upper in pairs]
-    document: dict[str, Any] = {
+    return {
         "key": key,
         "lambda": [b.lam for b in found],
         "residual": [b.residual for b in found],
@@ -58,10 +57,9 @@ def balances(request: BalanceRequest, key: str, form: Format) -> bytes:
         "tolerance": TOLERANCE,
         "version": VERSION,
     }
-    return encode(document, form)
 
 
-def balance_statistics(request: StatisticsRequest, key: str, form: Format) -> bytes:
+def balance_statistics(request: StatisticsRequest, key: str) -> dict[str, Any]:
     """Predict and sample the mean and variance of B = W2^T W2 - W1 W1^T."""
     n_in, n_hidden, n_out = dims = request.dims
     first, second = (request.gain * 2)[:2]
@@ -69,7 +67,7 @@ def balance_statistics(request: StatisticsRequest, key: str, form: Format) -> by
     a1, a2 = variance(request.scheme, n_in, n_hidden, first), variance(request.scheme, n_hidden, n_out, second)
     table = statistics.tabulated(request.scheme, n_in, k, r, (first, second))
     limits = statistics.limits(request.scheme, n_in, k, r, (first, second))
-    document: dict[str, Any] = {
+    return {
         "key": key,
         "predicted": vars(statistics.predicted(dims, a1, a2)),
         "sampled": vars(statistics.sampled(dims, request.scheme, (first, second), request.samples, rng(request.seed))),
@@ -93,4 +91,3 @@ def balance_statistics(request: StatisticsRequest, key: str, form: Format) -> by
         "seed": request.seed,
         "version": VERSION,
     }
-    return encode(document, form)

@@ -13,13 +13,13 @@ from lindyn_service.dynamics.stopping import best_stops
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.exact import ExactRun, conditioning
-from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.examined import examined
 from lindyn_service.translate.problem import moments, weights
 
 
-def continual(request: ContinualRequest, key: str, form: Format) -> bytes:
-    """Chain the exact solutions of the tasks, and encode losses, forgetting and best stopping times.
+def continual(request: ContinualRequest, key: str) -> dict[str, Any]:
+    """Chain the exact solutions of the tasks, with their losses, forgetting and best stopping times.
 
     Raises:
         ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
@@ -36,7 +36,7 @@ def continual(request: ContinualRequest, key: str, form: Format) -> bytes:
         raise NotApplicableError(f"{error}; give a duration", ((path, str(error)),)) from None
     irreducible = np.array([p.white.irreducible_loss or 0.0 for p in problems])
     losses = course.losses + irreducible
-    document: dict[str, Any] = {
+    return {
         "key": key,
         "lambda": first.lam,
         "dims": list(request.dims),
@@ -53,7 +53,6 @@ def continual(request: ContinualRequest, key: str, form: Format) -> bytes:
         "warnings": [asdict(warned) for warned in _warnings(course, problems)],
         "version": VERSION,
     }
-    return encode(document, form)
 
 
 def _problems(request: ContinualRequest) -> list[ExactRun]:

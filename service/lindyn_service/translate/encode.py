@@ -19,7 +19,11 @@ SOLVER = f"{VERSION}/6"
 
 Format = Literal["json", "npz"]
 
+BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
+"""Of an answer: in JSON a rounded mean, in npz exactly."""
+
 _PIECE_BYTES = 2**20
+_ENTRY_BYTES = 1024  # of an archive, beside the numbers of an array
 
 
 def encode(document: Mapping[str, Any], form: Format) -> bytes:
@@ -33,6 +37,12 @@ def write(document: Mapping[str, Any], form: Format, file: IO[bytes]) -> None:
         file.writelines(_pieces(document))
     else:
         npz.write(file, *_parts(document))
+
+
+def size_of(document: Mapping[str, Any], form: Format) -> int:
+    """How many bytes the arrays of an answer take, about, and their heads."""
+    _, arrays = _parts(document)
+    return sum(_ENTRY_BYTES + BYTES_PER_NUMBER[form] * array.size for array in arrays.values())
 
 
 def _json(value: Any) -> bytes:  # noqa: ANN401 (JSON)

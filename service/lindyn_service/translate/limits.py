@@ -17,12 +17,12 @@ from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.exact import ExactRun, conditioning
 from lindyn_service.methods.report import of_loss
-from lindyn_service.translate.encode import VERSION, Format, encode
+from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.examined import examined
 from lindyn_service.translate.problem import moments, weights
 
 
-def limits(request: LimitsRequest, key: str, form: Format) -> bytes:
+def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
     """Solve a network and describe where it ends, how fast, and what it resembles at extreme lambda.
 
     Raises:
@@ -33,7 +33,7 @@ def limits(request: LimitsRequest, key: str, form: Format) -> bytes:
     solution = problem.solution()
     reached = reach(solution)
     white_time = convergence_time(solution, request.tolerance / problem.white.variance)
-    document: dict[str, Any] = {
+    return {
         "key": key,
         "lambda": problem.lam,
         "dims": list(request.dims),
@@ -52,7 +52,6 @@ def limits(request: LimitsRequest, key: str, form: Format) -> bytes:
         "warnings": [asdict(warned) for warned in _warnings(problem, solution, reached)],
         "version": VERSION,
     }
-    return encode(document, form)
 
 
 def _warnings(problem: ExactRun, solution: ClosedForm, reached: Reach) -> Iterator[Warned]:

@@ -6,43 +6,21 @@ from typing import Any
 from lindyn.wire import method
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.errors import NoRoomError
 from lindyn_service.methods.base import Method, Outcome, Problem, answer
 from lindyn_service.methods.descent import DescentMethod
 from lindyn_service.methods.exact import ExactMethod
 from lindyn_service.methods.flow import FlowMethod
 from lindyn_service.methods.precise import refined
-from lindyn_service.sealed_file import Place, write_whole
-from lindyn_service.translate.encode import VERSION, Format, encode, write
+from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
 
-def trajectory(request: TrajectoryRequest, key: str, form: Format) -> bytes:
-    """Solve a normalised request and encode the answer.
+def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Any]:
+    """Solve a normalised request.
 
     Raises:
         ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
     """
-    return encode(_solved(request, key), form)
-
-
-def file_trajectory(request: TrajectoryRequest, key: str, form: Format, place: Place) -> None:
-    """Solve a normalised request and write the answer to a file, without another copy of its arrays.
-
-    Raises:
-        ServiceError: as above, or there is no room for the file.
-    """
-    document = _solved(request, key)
-    try:
-        write_whole(place, lambda file: write(document, form, file))
-    except OSError as error:
-        raise NoRoomError(
-            f"the answer could not be written to the spool ({error.strerror}); ask for fewer times or quantities, or "
-            "tell whoever runs the service"
-        ) from error
-
-
-def _solved(request: TrajectoryRequest, key: str) -> dict[str, Any]:
     trained_on = moments(request.task, request.dims)
     problem = Problem(
         weights=weights(request.network, trained_on),

@@ -9,9 +9,9 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
+
+from lindyn_service.spool.room import Place, reserved
 
 PIECE_BYTES = 2**20
 
@@ -21,24 +21,24 @@ _MAGIC = b"LDF1"  # the last byte is the version of this layout
 TRAILER_BYTES = _TRAILER.size
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where an answer is to be written: its name, a path for the time being, and the final one."""
+def write_whole(place: Place, expected_bytes: int, write: Callable[[IO[bytes]], None]) -> None:
+    """Write an answer, seal it, and rename it. For worker processes.
 
-    name: str
-    part: Path
-    path: Path
+    Args:
+        place: where to.
+        expected_bytes: for which room is made before anything is written; it may turn out to be another number.
+        write: writes the answer into a file that can be sought in.
 
-
-def write_whole(place: Place, write: Callable[[IO[bytes]], None]) -> None:
-    """Write an answer, seal it, and rename it. For worker processes."""
-    with place.part.open("w+b") as file:
+    Raises:
+        NoRoomError: the folder, or its disk, has no room for the answer, or cannot be written.
+        BusyError: other answers take the room now.
+    """
+    with reserved(place, expected_bytes + TRAILER_BYTES) as file:
         write(file)
-        size = file.seek(0, os.SEEK_END)
-        file.flush()
-        checksum = _checksum(file.fileno(), place.name, size)
-        file.write(_TRAILER.pack(_MAGIC, size, checksum))
-    place.part.replace(place.path)
+        size = file.cut()
+        file.write(_TRAILER.pack(_MAGIC, size, _checksum(file.fileno(), place.name, size)))
+        file.cut()
+        place.part.replace(place.path)
 
 
 def is_whole(descriptor: int, name: str, size: int) -> bool:

@@ -1,0 +1,101 @@
+"""From the bytes of a request's body, JSON or npz, to the message that they are."""
+
+import codecs
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import from_json
+
+from lindyn.wire import npz
+from lindyn.wire.document import InvalidDocumentError, graft, read
+from lindyn_service.errors import BodyTooLargeError, InvalidRequestError, MalformedBodyError
+
+JSON = "application/json"
+
+_SMALL_BYTES = 16_384
+_SMALL_PARTS = 500
+_NUMBER_BYTES = 8
+_NOT_UTF8 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Conflicts = Callable[[_Model], Sequence[tuple[str, str]]]
+
+
+@dataclass(frozen=True)
+class Body:
+    """What was sent, and the bounds that it must keep.
+
+    Attributes:
+        content: the bytes.
+        media_type: JSON's or that of npz.
+        largest_bytes: that its numbers may take as float64.
+        most_parts: arrays, objects and fields that JSON may have.
+    """
+
+    content: bytes
+    media_type: str
+    largest_bytes: int
+    most_parts: int
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it takes milliseconds at most to read it, so that an event loop may."""
+        if len(self.content) > _SMALL_BYTES:
+            return False
+        if self.media_type == JSON:
+            return _parts(self.content) <= _SMALL_PARTS
+        return npz.expanded_bytes(self.content) <= _SMALL_BYTES
+
+    def read(self, model: type[_Model], conflicts: _Conflicts[_Model] | None = None) -> _Model:
+        """Parse and validate it.
+
+        Raises:
+            BodyTooLargeError: JSON has more parts or numbers than it may.
+            MalformedBodyError: not JSON, or not an npz archive that expands to so much at most.
+            InvalidRequestError: every rule of the contract that is broken, with its path.
+        """
+        try:
+            return read(model, self._tree(), conflicts)
+        except InvalidDocumentError as error:
+            raise InvalidRequestError(_summary(error), error.errors) from None
+
+    def _tree(self) -> Any:  # noqa: ANN401 (JSON)
+        if self.media_type == npz.MEDIA_TYPE:
+            try:
+                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes))
+            except npz.NpzError as error:
+                written = "write it with np.savez(file, metadata=json_text, **arrays)"
+                raise MalformedBodyError(f"{error}; {written}") from None
+        self._limit_json()
+        try:
+            # NaN and Infinity are read, so that the field that holds them can be named
+            return from_json(self.content.removeprefix(codecs.BOM_UTF8), allow_inf_nan=True)
+        except ValueError as error:
+            raise MalformedBodyError(f"the body is not JSON: {error}") from None
+
+    def _limit_json(self) -> None:
+        if self.content.startswith(_NOT_UTF8):
+            raise MalformedBodyError("the body is not JSON in UTF-8, but text in UTF-16 or UTF-32; send UTF-8")
+        parts, numbers = _parts(self.content), self.content.count(b",")
+        if parts > self.most_parts:
+            raise BodyTooLargeError(
+                f"the body has {parts} arrays, objects and fields, the limit is {self.most_parts} for JSON; send npz"
+            )
+        if numbers * _NUMBER_BYTES > self.largest_bytes:
+            raise BodyTooLargeError(
+                f"the body has about {numbers} numbers, the limit is {self.largest_bytes // _NUMBER_BYTES}; send fewer "
+                "samples"
+            )
+
+
+def _parts(content: bytes) -> int:
+    """Each takes microseconds to read, many times what a number takes."""
+    return content.count(b"[") + content.count(b"{") + content.count(b":")
+
+
+def _summary(error: InvalidDocumentError) -> str:
+    path, detail = error.errors[0]
+    more = len(error.errors) - 1
+    return f"{path or 'the body'}: {detail}" + (f" (and {more} more)" if more else "")

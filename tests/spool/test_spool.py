@@ -1,0 +1,267 @@
+"""Files of answers: whole or not there, bounded in all, and nothing left of services that were killed."""
+
+import errno
+import io
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lindyn_service.errors import BusyError, NoRoomError
+from lindyn_service.spool.format import write_whole
+from lindyn_service.spool.locks import try_lock
+from lindyn_service.spool.private import private_folder
+from lindyn_service.spool.room import Place, reserved
+from lindyn_service.spool.store import PREFIX, Spool
+
+pytestmark = pytest.mark.anyio
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+CONTENT = bytes(range(256)) * 20_000  # of several pieces
+
+
+def file(spool: Spool, name: str, content: bytes = CONTENT, expected: int | None = None) -> Path:
+    with spool.place(name) as place:
+        write_whole(
+            place,
+            len(content) if expected is None else expected,
+            lambda opened: opened.writelines([content[:1000], content[1000:]]),
+        )
+    return spool.path(name)
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "made" / "here", 10**8)
+
+
+@pytest.mark.parametrize("content", [b"", b"x", CONTENT], ids=len)
+async def test_what_was_written_is_found(spool: Spool, content: bytes) -> None:
+    assert await spool.find("a:1.npz") is None
+    path = file(spool, "a:1.npz", content)
+    found = await spool.find("a:1.npz")
+    assert found is not None
+    assert (found.path, found.size, found.head) == (path, len(content), content[:65_536])
+    assert path.read_bytes()[: found.size] == content
+    assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+async def test_another_process_finds_it(spool: Spool) -> None:
+    path = file(spool, "a")
+    found = await Spool(path.parent, 1).find("a")
+    assert found is not None
+    assert found.size == len(CONTENT)
+
+
+def flip(content: bytes) -> bytes:
+    return content[:70_000] + bytes([content[70_000] ^ 1]) + content[70_001:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda c: b"", lambda c: c[:-1], lambda c: c[1:], flip, lambda c: c + b"x", lambda c: c[:-5] + bytes(5)],
+    ids=["empty", "cut", "begun late", "flipped", "longer", "checksum"],
+)
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_damaged_file_is_not_there(spool: Spool, damage, known: bool) -> None:
+    path = file(spool, "a")
+    if known:
+        assert await spool.find("a")
+    path.write_bytes(damage(path.read_bytes()))
+    assert await spool.find("a") is None
+    assert not path.exists()
+
+
+async def test_a_file_of_another_name_is_not_taken(spool: Spool) -> None:
+    file(spool, "a").rename(spool.path("b"))
+    assert await spool.find("b") is None
+
+
+async def test_a_failure_leaves_nothing(spool: Spool) -> None:
+    with pytest.raises(ZeroDivisionError), spool.place("a") as place:
+        write_whole(place, 10, lambda opened: opened.write(b"half") and 1 // 0)
+    assert await spool.find("a") is None
+    assert list(spool.path("a").parent.iterdir()) == []
+
+
+async def test_room_is_made_by_those_unused_for_longest(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 350)
+    for name in "abc":
+        file(spool, name, bytes(84))  # and 16 of the trailer
+    for name in "bac":
+        assert await spool.find(name)
+    file(spool, "d", bytes(84))
+    assert names(tmp_path) == {"a", "c", "d"}
+    file(spool, "e", bytes(334))
+    assert names(tmp_path) == {"e"}
+
+
+@pytest.mark.parametrize("expected", [0, 1, len(CONTENT) - 1, len(CONTENT) + 1, 2 * len(CONTENT)])
+async def test_another_size_than_was_expected(spool: Spool, expected: int) -> None:
+    path = file(spool, "a", CONTENT, expected)
+    found = await spool.find("a")
+    assert found is not None
+    assert found.size == len(CONTENT)
+    assert path.read_bytes()[:-16] == CONTENT
+
+
+async def test_an_archive_is_written_as_into_memory(spool: Spool) -> None:
+    """The writer seeks back to its heads, and more was reserved than it writes."""
+    arrays = {"a": np.arange(100_000.0), "b": np.eye(3)}
+    with spool.place("a") as place:
+        write_whole(place, 2_000_000, lambda opened: np.savez(opened, **arrays))
+    found = await spool.find("a")
+    assert found is not None
+    memory = io.BytesIO()
+    np.savez(memory, **arrays)
+    assert found.path.read_bytes()[: found.size] == memory.getvalue()
+
+
+def test_an_answer_larger_than_the_folder_may_be_deletes_nothing(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, 1000)
+    file(spool, "a", bytes(500))
+    for expected in (2000, 0):
+        with pytest.raises(NoRoomError, match="may take 1000 here"):
+            file(spool, "b", bytes(2000), expected)
+    assert names(tmp_path) == {"a"}
+
+
+def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> None:
+    """Two writers and a reader of an old answer: the third answer has to wait, and the bound holds all the time."""
+    spool = Spool(tmp_path, 1000)
+    file(spool, "old", bytes(284))
+    with (
+        spool.path("old").open("rb") as reader,
+        reserved(Place.of("x", tmp_path / "x", 1000), 300),
+        reserved(Place.of("y", tmp_path / "y", 1000), 300),
+    ):
+        assert try_lock(reader.fileno(), shared=True)
+        with pytest.raises(BusyError):
+            file(spool, "z", bytes(200))
+        file(spool, "z", bytes(80))
+        assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 1000
+        reader.close()
+        file(spool, "z2", bytes(200))
+        assert not spool.path("old").exists()
+    assert names(tmp_path) == {"z", "z2"}
+
+
+def test_parts_of_killed_writers_are_removed(tmp_path: Path) -> None:
+    (tmp_path / "dead.part").write_bytes(bytes(900))
+    with reserved(Place.of("x", tmp_path / "x", 1000), 300):
+        assert len(names(tmp_path)) == 1
+        assert "dead.part" not in names(tmp_path)
+
+
+def test_a_full_disk_makes_others_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk of 1000 bytes, which is smaller than the bound of the folder."""
+    allocate = os.posix_fallocate
+
+    def of_a_small_disk(descriptor: int, start: int, size: int) -> None:
+        others = sum(path.stat().st_size for path in tmp_path.iterdir()) - os.fstat(descriptor).st_size
+        if others + size > 1000:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        allocate(descriptor, start, size)
+
+    monkeypatch.setattr("os.posix_fallocate", of_a_small_disk)
+    spool = Spool(tmp_path, 10**6)
+    for name in "abc":
+        file(spool, name, bytes(384))
+    assert names(tmp_path) == {"b", "c"}
+    with pytest.raises(NoRoomError, match="No space left"):
+        file(spool, "d", bytes(2000))
+    assert names(tmp_path) == set()
+
+
+async def test_a_folder_that_a_cleaner_removed_comes_back(spool: Spool) -> None:
+    path = file(spool, "a")
+    shutil.rmtree(path.parent)
+    assert await spool.find("a") is None
+    assert file(spool, "a") == path
+    assert await spool.find("a")
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
+async def test_what_is_no_file_is_neither_read_nor_waited_for(spool: Spool, kind: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    path = file(spool, "a")
+    path.unlink()
+    if kind == "link":
+        path.symlink_to(victim)
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    assert await spool.find("a") is None
+    file(spool, "b")
+    assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give files to another user")
+def test_a_folder_of_another_user_is_not_written_to(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "theirs", 1000)
+    os.chown(tmp_path / "theirs", 12345, 12345)
+    with pytest.raises(NoRoomError, match="another user"):
+        file(spool, "a", bytes(10))
+
+
+def test_folders_of_killed_services_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    program = textwrap.dedent("""
+        import sys
+        from lindyn_service.spool.private import private_folder
+        with private_folder("lindyn-spool-") as folder:
+            print(folder, flush=True)
+            sys.stdin.read()
+    """)
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, **pipes) as other:
+        theirs = Path(other.stdout.readline().strip())
+        with private_folder(PREFIX) as mine:
+            assert theirs.is_dir()
+            assert {theirs, mine} == set(tmp_path.glob(f"{PREFIX}*"))
+        other.kill()
+        other.wait()
+        assert theirs.is_dir()
+        with private_folder(PREFIX) as mine:
+            assert set(tmp_path.iterdir()) == {mine}
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["link to a file", "fifo", "link to a folder", "another user's", "nothing"])
+def test_foreign_folders_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """What somebody else put into the folder of temporary files is neither emptied, nor waited for, nor removed."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    victims = tmp_path / "victims"
+    victims.mkdir()
+    (victims / "lock").write_bytes(b"precious")
+    trap = tmp_path / f"{PREFIX}z"
+    if kind == "link to a folder":
+        trap.symlink_to(victims)
+    else:
+        trap.mkdir()
+    if kind == "link to a file":
+        (trap / "lock").symlink_to(victims / "lock")
+    elif kind == "fifo":
+        os.mkfifo(trap / "lock")
+    elif kind == "another user's":
+        if os.geteuid() != 0:
+            pytest.skip("needs root to give files to another user")
+        (trap / "lock").write_bytes(b"")
+        os.chown(trap, 12345, 12345)
+    with private_folder(PREFIX):
+        pass
+    assert (victims / "lock").read_bytes() == b"precious"
+    assert trap.exists()
