@@ -13,7 +13,7 @@ from lindyn_service import execute
 from lindyn_service.cache.memory import MemoryCache
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import NoRoomError, TooLargeError
+from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.execute import Address, Bounds, Sent
 from lindyn_service.flights import Flights
 from lindyn_service.methods.cost import Cost
@@ -222,7 +222,7 @@ class Answers:
         """The file that was just written."""
         found = await self._find_file(name)
         if found is None:
-            raise NoRoomError("the answer was written, and is gone or damaged; ask again, or for fewer times")
+            raise BusyError("the answer had to make room for others before it was sent; ask again")
         return found
 
     async def _lookup(self, name: _Name) -> bytes | None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -175,3 +177,54 @@ def test_the_service_holds_little_of_it() -> None:
             answer.close()
     assert size > 2 * 10**8
     assert most - before < 40 * 10**6
+
+
+def weights_of(width: int, seed: int) -> dict[str, Any]:
+    """Initial weights of three layers of this width."""
+    return {"network": {"kind": "random", "dims": [width] * 4, "scheme": "he", "seed": seed}}
+
+
+@pytest.mark.parametrize("form", ["application/json", "application/x-npz"])
+def test_clients_who_do_not_read_are_not_waited_for_in_memory(form: str) -> None:
+    """Twenty answers of a route that is not that of trajectories, of about 12 MB each, which are read by nobody."""
+    with Service() as service, ExitStack() as stack:
+        client = stack.enter_context(service.client())
+        client.post("/v1/initializations", json=weights_of(5, 0))
+        before = service.process.memory_info().rss
+        for seed in range(20):
+            width = 700 if form == "application/x-npz" else 450
+            request = client.build_request(
+                "POST", "/v1/initializations", json=weights_of(width, seed), headers={"Accept": form}
+            )
+            answer = client.send(request, stream=True)
+            stack.callback(answer.close)
+            assert int(answer.headers["Content-Length"]) > 10**7
+        assert service.process.memory_info().rss - before < 5 * 10**7
+
+
+def test_a_burst_keeps_within_the_bound(tmp_path: Path) -> None:
+    """Sixty different answers of 0.6 MB into a folder of 2 MB, at the same time."""
+    bound, most = 2_000_000, 0
+    with Service(spool_folder=tmp_path, spool_bytes=bound, workers=2, **ABOVE) as service:
+        answers = [service.post_later(large(seed), headers=NPZ) for seed in range(60)]
+        while not all(answer.done() for answer in answers):
+            most = max(most, sum(size_of(path) for path in tmp_path.iterdir()))
+        outcomes = {answer.result().status_code for answer in answers}
+        assert outcomes <= {200, 503}
+        assert 200 in outcomes
+    assert most <= bound
+
+
+def size_of(path: Path) -> int:
+    with suppress(FileNotFoundError):
+        return path.stat().st_size
+    return 0
+
+
+def test_a_cleaner_removed_the_folder() -> None:
+    with Service(**ABOVE) as service:
+        assert service.post(large(1), headers=NPZ).status_code == 200
+        (folder,) = Path(service.folder).glob("lindyn-spool-*")
+        shutil.rmtree(folder)
+        first, second = service.post(large(1), headers=NPZ), service.post(large(1), headers=NPZ)
+        assert [answer.headers["X-Cache"] for answer in (first, second)] == ["miss", "hit"]
