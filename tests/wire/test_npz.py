@@ -280,6 +280,22 @@ def test_many_entries_that_share_their_bytes_are_added_up():
     assert "9 entries of" in refusal(zipped(entries, zipfile.ZIP_DEFLATED))
 
 
+@pytest.mark.parametrize("kind", ["i1", "u1", "f2", "?"])
+def test_small_numbers_count_as_what_they_become(kind):
+    """They take up to eight times as much once they are float64."""
+    entry = npy(np.ones((2, 200_000), kind))
+    assert len(entry) < LIMIT
+    text, peak = peak_of_refusal(zipped([META, ("a.npy", entry)], zipfile.ZIP_DEFLATED))
+    assert f"takes 3200000 bytes as float64" in text
+    assert peak < 2**18
+
+
+def test_several_arrays_count_together():
+    entries = [(f"{i}.npy", npy(np.ones(2**15, "i1"))) for i in range(5)]  # of 2**18 bytes each as float64
+    assert "as float64" in refusal(zipped([META, *entries], zipfile.ZIP_DEFLATED))
+    assert len(unpack(zipped([META, *entries[:3]], zipfile.ZIP_DEFLATED), largest_bytes=LIMIT)[1]) == 3
+
+
 def test_limits_are_inclusive():
     archive = zipped([META, ("a.npy", npy(1.0)), ("b.npy", npy(2.0))])
     size = len(META[1]) + 2 * len(npy(1.0))
