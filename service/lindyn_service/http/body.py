@@ -20,23 +20,18 @@ from lindyn_service.errors import (
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
+from lindyn_service.http.budget import letting_go
+from lindyn_service.http.negotiation import JSON
 from lindyn_service.http.within import within
 from lindyn_service.settings import Settings
-from lindyn_service.translate.encode import Format
 
 _Model = TypeVar("_Model", bound=BaseModel)
-
-JSON = "application/json"
 
 _PLAIN = ("", "identity")
 _NOT_UTF8 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 
 
-def wanted_format(request: Request) -> Format:
-    """The format of the answer: npz where the client accepts it, else JSON."""
-    return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "").lower() else "json"
-
-
+@letting_go
 async def read_body(
     request: Request,
     model: type[_Model],

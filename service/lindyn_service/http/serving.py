@@ -13,9 +13,10 @@ from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.access.keys import Caller
 from lindyn_service.answer import Answer, Answers, normalise
-from lindyn_service.http.body import JSON, read_body, wanted_format
+from lindyn_service.http.body import read_body
 from lindyn_service.http.filed import FiledResponse
-from lindyn_service.http.headers import has_tag
+from lindyn_service.http.headers import has_stored, has_tag, tag_of
+from lindyn_service.http.negotiation import JSON, listed, wanted_format
 from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.http.recall import Known, KnownBodies
 from lindyn_service.http.record import note_answer, solved_by
@@ -38,12 +39,12 @@ async def serve(
         ServiceError: the body is not such a message, or it cannot be answered.
     """
     answers: Answers = request.app.state.answers
-    form = wanted_format(request)
+    form = wanted_format(request.headers.raw)
     started = time.perf_counter()
     asked = await read_body(request, model, conflicts)
     normal, key = normalise(operation, asked)
-    if is_known(request, key):
-        return not_modified(key)
+    if is_known(request, key, form):
+        return not_modified(key, form)
     read_seconds = time.perf_counter() - started
     request.app.state.stage("read", read_seconds)
     caller: Caller = request.state.caller
@@ -63,7 +64,7 @@ async def serve(
 def respond(answer: Answer, form: Format) -> Response:
     """Send an answer with its key, its source and how long it took."""
     headers = {
-        "ETag": f'"{answer.key}"',
+        "ETag": tag_of(answer.key, form),
         "X-Cache": answer.source,
         "Server-Timing": f"answer;dur={1000 * answer.seconds:.2f}",
         "Vary": "Accept",
@@ -74,14 +75,15 @@ def respond(answer: Answer, form: Format) -> Response:
     return FiledResponse(answer.body, headers, media_type)
 
 
-def not_modified(key: str) -> Response:
-    """The client has the answer."""
-    return Response(status_code=304, headers={"ETag": f'"{key}"', "Vary": "Accept"})
+def not_modified(key: str, form: Format) -> Response:
+    """The client has the answer in this format."""
+    return Response(status_code=304, headers={"ETag": tag_of(key, form), "Vary": "Accept"})
 
 
-def is_known(request: Request, key: str) -> bool:
-    """Whether the client says that it has the answer."""
-    return has_tag(request.headers.get("if-none-match", ""), key)
+def is_known(request: Request, key: str, form: Format) -> bool:
+    """Whether the client says that it has the answer in this format; nothing is stored where requests are posted."""
+    has = has_tag if request.method == "POST" else has_stored
+    return has(listed(request.headers.raw, b"if-none-match"), tag_of(key, form))
 
 
 async def _unless_disconnected(request: Request, work: Awaitable[_T]) -> _T | None:
