@@ -52,6 +52,13 @@ def send(connection: socket.socket, parts: Iterable[bytes]) -> int:
     return sent
 
 
+def answer(connection: socket.socket, method: str = "GET") -> httpx.Response:
+    """The next answer on a connection, which goes on."""
+    response = http.client.HTTPResponse(connection, method=method)
+    response.begin()
+    return httpx.Response(response.status, headers=response.getheaders(), content=response.read())
+
+
 def answers(said: bytes, method: str = "GET") -> list[httpx.Response]:
     """All answers in what was said."""
     stream, found = io.BytesIO(said), list[httpx.Response]()

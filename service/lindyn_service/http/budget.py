@@ -37,7 +37,7 @@ class Held:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._bytes = 0
+        self.bytes = 0
 
     def add(self, more_bytes: int) -> None:
         """Count some that arrived.
@@ -47,12 +47,12 @@ class Held:
         """
         self._budget.check(more_bytes)
         self._budget.held_bytes += more_bytes
-        self._bytes += more_bytes
+        self.bytes += more_bytes
 
     def give_back(self) -> None:
         """Nobody needs them any more."""
-        self._budget.held_bytes -= self._bytes
-        self._bytes = 0
+        self._budget.held_bytes -= self.bytes
+        self.bytes = 0
 
 
 class Bodies:
@@ -82,7 +82,9 @@ class Bodies:
                 unread = False
                 self._refuse_early(scope)
             message = await receive()
-            held.add(len(message.get("body", b"")))
+            more_bytes = len(message.get("body", b""))
+            if held.bytes + more_bytes <= self._largest_bytes:  # else whoever reads it says that it is too large
+                held.add(more_bytes)
             return message
 
         try:
