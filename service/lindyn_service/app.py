@@ -42,7 +42,7 @@ from lindyn_service.http.refused import refuse
 from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.metrics import Metrics, share
-from lindyn_service.sampling import sample
+from lindyn_service.sampling import sample, watch_loop
 from lindyn_service.settings import METRICS_VARIABLE, Settings, SettingsError, listed
 from lindyn_service.tracing import Tracing, is_probe
 from lindyn_service.tracing import wanted as tracing_wanted
@@ -225,6 +225,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping)
+        tasks.start_soon(watch_loop, app.state.metrics, app.state.stopping)
         tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
         yield
 
