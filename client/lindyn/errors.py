@@ -119,7 +119,7 @@ def _lines(problem: Problem) -> list[str]:
 class RequestError(ProblemError):
     """The request breaks a rule; the message names the fields."""
 
-    codes = ("invalid-request", "malformed-body", "unsupported-media-type")
+    codes = ("invalid-request", "malformed-body", "malformed-request", "unsupported-media-type")
 
 
 class InfeasibleBalanceError(ProblemError):
@@ -149,7 +149,7 @@ class DivergedError(ProblemError):
 class TooLargeError(ProblemError):
     """The request or its answer is over a limit; the message names limit and remedy."""
 
-    codes = ("too-large", "body-too-large")
+    codes = ("too-large", "body-too-large", "head-too-large", "target-too-long")
 
 
 class SlowBodyError(ProblemError):

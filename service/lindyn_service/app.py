@@ -34,13 +34,15 @@ from lindyn_service.http import (
     trajectories,
 )
 from lindyn_service.http.access import Access
+from lindyn_service.http.budget import Bodies
 from lindyn_service.http.head import Head
 from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.http.recall import KnownBodies, Recall
+from lindyn_service.http.refused import refuse
 from lindyn_service.http.throttle import Throttle
 from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.metrics import Metrics, share
-from lindyn_service.sampling import sample
+from lindyn_service.sampling import sample, watch_loop
 from lindyn_service.settings import METRICS_VARIABLE, Settings, SettingsError, listed
 from lindyn_service.tracing import Tracing, is_probe
 from lindyn_service.tracing import wanted as tracing_wanted
@@ -66,6 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=_lifespan,
+        openapi_url=None,  # served by a route of ours
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -121,6 +124,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.state.bodies = KnownBodies()
     app.add_middleware(Head)
     app.add_middleware(Recall, _posts(trajectories.router, analyses.router), settings)
+    app.add_middleware(Bodies, settings)
     app.add_middleware(Throttle, app.state.rates)
     app.add_middleware(Access, _keyring(settings), listed(settings.allowed_hosts), origins)
     if origins:
@@ -141,6 +145,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
         )
     app.add_middleware(middleware.RequestLog, app.state.metrics)
     app.add_middleware(SecurityHeaders)
+    app.state.refuse = SecurityHeaders(middleware.RequestLog(refuse, app.state.metrics))
 
 
 def _posts(*routers: APIRouter) -> dict[str, APIRoute]:
@@ -220,6 +225,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping)
+        tasks.start_soon(watch_loop, app.state.metrics, app.state.stopping)
         tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
         yield
 

@@ -40,6 +40,30 @@ class MalformedBodyError(ServiceError):
     title = "The body cannot be read"
 
 
+class MalformedRequestError(ServiceError):
+    """What was sent is no HTTP, or not so that one can tell what was meant."""
+
+    code = "malformed-request"
+    status = 400
+    title = "The request cannot be read"
+
+
+class TargetTooLongError(ServiceError):
+    """The path with its query has more bytes than the service reads."""
+
+    code = "target-too-long"
+    status = 414
+    title = "The target is too long"
+
+
+class HeadTooLargeError(ServiceError):
+    """The head has more bytes, or more lines, than the service reads."""
+
+    code = "head-too-large"
+    status = 431
+    title = "The head is too large"
+
+
 class _AccessError(ServiceError):
     """Args: challenge: what a client that understands WWW-Authenticate is told (RFC 6750)."""
 

@@ -52,6 +52,10 @@ class Metrics:
             ("operation", "source", "solver"),
             registry=self.registry,
         )
+        self.loop_lag = histogram(
+            "lindyn_loop_lag_seconds",
+            "How much later than it was asked to the event loop goes on, ten times a second: so long others wait.",
+        )
         # finding these by their labels costs more than counting
         self._of_route = cache(requests.labels)
         self._of_stage = cache(stages.labels)

@@ -1,87 +1,161 @@
-"""Connections of clients that are too slow, which would otherwise hold memory and descriptors for ever."""
+"""Connections of clients that are too slow, or too many, which would otherwise hold memory and descriptors for ever."""
 
 import asyncio
 import logging
-from typing import Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
-from lindyn_service.offers import Unswayed
+from lindyn_service.crowd import Crowd, Kind
+from lindyn_service.errors import BusyError, ServiceError
+from lindyn_service.heads import Bounded
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+BODY_MARGIN_SECONDS = 2.0  # whoever reads the body answers first, with 408
 
 log = logging.getLogger(__name__)
 
 
-class _Impatient(Unswayed):
-    """Uvicorn's protocol with time limits, which it has only for connections that wait between two requests.
+@dataclass(frozen=True)
+class Patience:
+    """How long a connection may stand still.
 
     Attributes:
         head_seconds: from the connection, or the first byte of a request, to the end of its head.
+        body_seconds: from there to the end of its body.
         stalled_seconds: without a byte read by the client while there is more to send than the system takes.
     """
 
     head_seconds: float
+    body_seconds: float
     stalled_seconds: float
 
-    _in_head = False
-    _head: asyncio.TimerHandle | None = None
+
+class _Impatient(Bounded):
+    """Uvicorn's protocol with time limits, which it has only for connections that wait in silence between two requests.
+
+    Attributes:
+        patience: the limits.
+        crowd: all connections of the service.
+    """
+
+    patience: ClassVar[Patience]
+    crowd: ClassVar[Crowd]
+
+    _late: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        self._expect_head()
+        if self.crowd.enter(self):
+            self._expect("head", self.patience.head_seconds)
+        else:
+            busy = BusyError("as many connections as the service takes are being served; try again later")
+            self.refuse_request(busy, lingering=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
+        self.crowd.leave(self)
+        self._settle()
+        if self._stalled is not None:
+            self._stalled.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        idle = self.timeout_keep_alive_task
         super().data_received(data)
-        if self._in_head and self._head is None:  # most heads come whole, and need no timer
-            self._expect_head()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head = True
+        if self.in_head or self.in_body:
+            if self._late is None:  # most requests come whole, and need no timer
+                self._expect(*self._due())
+        elif idle is not None and self.cycle.response_complete:  # empty lines begin no request
+            self.timeout_keep_alive_task = self.loop.call_at(idle.when(), self.timeout_keep_alive_handler)
+        self._place()
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._head is not None:
-            self._head.cancel()
-            self._head = None
+        self._settle()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._settle()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect_reader_of_the_rest()
+        self._place()
+
+    def timeout_keep_alive_handler(self) -> None:
+        super().timeout_keep_alive_handler()
+        self._expect_reader_of_the_rest()
 
     def pause_writing(self) -> None:
         super().pause_writing()
         self._expect_reader(None)
+        self._place()
 
     def resume_writing(self) -> None:
+        super().resume_writing()
         if self._stalled is not None:
             self._stalled.cancel()
-        super().resume_writing()
+        self._expect_reader_of_the_rest()
+        self._place()
 
-    def _expect_head(self) -> None:
-        self._head = self.loop.call_later(self.head_seconds, self._give_up)
+    def refuse_request(self, error: ServiceError, *, lingering: bool = True) -> None:
+        self._settle()
+        super().refuse_request(error, lingering=lingering)
+
+    def end(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    def _due(self) -> tuple[str, float]:
+        if self.in_head:
+            return "head", self.patience.head_seconds
+        return "body", self.patience.body_seconds + BODY_MARGIN_SECONDS
+
+    def _expect(self, part: str, seconds: float) -> None:
+        self._late = self.loop.call_later(seconds, self._give_up, part, seconds)
+
+    def _settle(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _give_up(self, part: str, seconds: float) -> None:
+        if self.flow.read_paused:  # we do not read
+            self._expect(part, seconds)
+            return
+        log.warning("a client did not send the %s of its request in %g s", part, seconds)
+        self.transport.abort()
+
+    def _expect_reader_of_the_rest(self) -> None:
+        """Of an answer after which the connection ends, and which the system has not taken yet."""
+        if self.transport.is_closing() and self.transport.get_write_buffer_size():
+            self._expect_reader(None)
 
     def _expect_reader(self, unsent: int | None) -> None:
         """Look again and again whether anything was taken."""
-        now = self._transport().get_write_buffer_size()
+        if self._stalled is not None:
+            self._stalled.cancel()
+        now = self.transport.get_write_buffer_size()
         if now == unsent:
-            log.warning("a client took nothing of its answer for %g s", self.stalled_seconds)
-            self._transport().abort()
+            log.warning("a client took nothing of its answer for %g s", self.patience.stalled_seconds)
+            self.transport.abort()
         else:
-            self._stalled = self.loop.call_later(self.stalled_seconds, self._expect_reader, now)
+            self._stalled = self.loop.call_later(self.patience.stalled_seconds, self._expect_reader, now)
 
-    def _give_up(self) -> None:
-        log.warning("a client did not send the head of its request in %g s", self.head_seconds)
-        self._transport().abort()
+    def _place(self) -> None:
+        if self.flow.write_paused:
+            kind = Kind.READING
+        elif not self.cycle or self.cycle.response_complete:
+            kind = Kind.IDLE
+        elif self.in_body:
+            kind = Kind.SENDING
+        else:
+            kind = Kind.SERVED
+        self.crowd.place(self, kind)
 
-    def _forget(self) -> None:
-        for timer in (self._head, self._stalled):
-            if timer is not None:
-                timer.cancel()
 
-    def _transport(self) -> asyncio.Transport:
-        return cast("Any", self).transport
-
-
-def impatient(head_seconds: float, stalled_seconds: float) -> type[Unswayed]:
+def impatient(patience: Patience, crowd: Crowd, refuse: "ASGIApp") -> type[Bounded]:
     """The protocol with these limits; uvicorn makes one of it for each connection, with arguments of its own."""
-    return type("Impatient", (_Impatient,), {"head_seconds": head_seconds, "stalled_seconds": stalled_seconds})
+    return type("Impatient", (_Impatient,), {"patience": patience, "crowd": crowd, "refuse": staticmethod(refuse)})

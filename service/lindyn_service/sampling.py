@@ -2,7 +2,7 @@
 
 import logging
 
-from anyio import Event, move_on_after
+from anyio import Event, current_time, move_on_after
 
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.processes import ProcessEngine
@@ -11,6 +11,7 @@ from lindyn_service.jobs.store import JobStore
 from lindyn_service.metrics import Metrics
 
 SAMPLE_SECONDS = 1.0
+LAG_SECONDS = 0.1
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,16 @@ async def sample(
             await _sample_jobs(metrics, store)
         with move_on_after(SAMPLE_SECONDS):
             await stopping.wait()
+
+
+async def watch_loop(metrics: Metrics, stopping: Event) -> None:
+    """Note how long the event loop is held, by how late it wakes up who sleeps, until the service stops."""
+    while not stopping.is_set():
+        due = current_time() + LAG_SECONDS
+        with move_on_after(LAG_SECONDS):
+            await stopping.wait()
+            return
+        metrics.loop_lag.observe(max(0.0, current_time() - due))
 
 
 async def _sample_jobs(metrics: Metrics, store: JobStore) -> None:

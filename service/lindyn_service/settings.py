@@ -99,6 +99,14 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=3_600, description="How long a client may take nothing of its answer.")
     ] = 30.0
 
+    max_connections: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Connections at once; more end those that wait longest; none: by the limit of open files.",
+        ),
+    ] = None
+
     workers: Annotated[int, Field(ge=1, le=1024, description="Worker processes that compute.")] = Field(
         default_factory=usable
     )
@@ -167,6 +175,10 @@ class Settings(BaseSettings):
     )
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
+    max_bodies_bytes: Annotated[
+        int,
+        Field(ge=1, description="Request bodies under way together, max_body_bytes at least; more get 503."),
+    ] = 256 * _MEBIBYTE
     max_json_parts: Annotated[
         int, Field(ge=1, description="Most arrays and objects in a JSON body; more gets 413, and npz has no limit.")
     ] = 200_000

@@ -1,6 +1,7 @@
 """Keys, headers, stored answers and the two formats of one answer."""
 
 import io
+import itertools
 import re
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,7 +11,7 @@ from support.archives import message
 from support.documents import NETWORKS, TASKS, document, put
 from support.flow import flat
 from support.processes import long_trajectory
-from support.service import NPZ, TRAJECTORIES, as_npz, post, problem, read
+from support.service import NPZ, TRAJECTORIES, as_npz, post, problem, read, tag
 
 from lindyn.wire.trajectory import QUANTITIES
 
@@ -31,7 +32,7 @@ def test_headers_of_an_answer(service, accept):
     response = post(service, unasked(), accept=accept)
     key = read(response)["key"]
     assert re.fullmatch("[0-9a-f]{64}", key)
-    assert response.headers["etag"] == f'"{key}"'
+    assert response.headers["etag"] == tag(key, accept)
     assert response.headers["vary"] == "Accept"
     assert response.headers["content-type"] == MEDIA[accept]
     assert re.fullmatch(r"answer;dur=\d+\.\d\d", response.headers["server-timing"])
@@ -91,11 +92,72 @@ def test_arrays_of_an_archive_are_float64(service):
         (NPZ, "npz"),
         ("Application/X-NPZ", "npz"),
         (f"{NPZ}, application/json;q=0.5", "npz"),
+        (f"application/json;q=0.5 , {NPZ} ;q=0.50", "npz"),
+        (f"*/*;q=0.8,{NPZ};q=0.9", "npz"),
+        (f"{NPZ};q=0.001", "npz"),
+        (f"text/html, {NPZ};charset=utf-8", "npz"),
+        (f"{NPZ};q=0", "json"),
+        (f"{NPZ};q=0.000, */*", "json"),
+        (f"{NPZ};Q=0", "json"),
+        (f"{NPZ};q=0.5, application/json", "json"),
+        (f"{NPZ};q=0.5, */*", "json"),
+        (f"{NPZ};q=0.5, application/*;q=0.6", "json"),
+        (f"{NPZ}-foo", "json"),
+        (f"x{NPZ}", "json"),
+        (f"text/plain;a={NPZ}", "json"),
+        (f"{NPZ};q=2", "json"),
+        (f"{NPZ};q=nan", "json"),
+        (f"{NPZ};q=-1", "json"),
+        (f"{NPZ};q=", "json"),
+        ("application/*", "json"),
+        ("", "json"),
+        (",;,q=1;", "json"),
     ],
 )
 def test_accept(service, accept, expected):
     response = service.post(TRAJECTORIES, json=document(), headers={"Accept": accept})
     assert response.headers["content-type"] == MEDIA[expected]
+
+
+def test_accept_in_several_lines(service):
+    for lines, expected in ((["text/html", NPZ], "npz"), ([NPZ, f"{NPZ};q=0.5", "application/json;q=0.7"], "npz")):
+        headers = [("Content-Type", "application/json"), *(("Accept", line) for line in lines)]
+        request = service.build_request("POST", TRAJECTORIES, json=document(), headers=headers)
+        for _ in range(2):
+            assert service.send(request).headers["content-type"] == MEDIA[expected]
+
+
+def test_each_format_has_its_tag(service):
+    """Other bytes, another strong validator; the key, which both answers hold, finds either."""
+    whole = document(task="semantic")
+    one, two = (post(service, whole, accept=accept) for accept in ("json", "npz"))
+    key = one.json()["key"]
+    tags = {accept: tag(key, accept) for accept in FORMATS}
+    assert (one.headers["etag"], two.headers["etag"]) == (tags["json"], tags["npz"])
+    for accept, known in itertools.product(FORMATS, FORMATS):
+        condition = {"If-None-Match": tags[known]}
+        status = 304 if accept == known else 200
+        stored = {"Accept": MEDIA[accept], **condition}
+        for response in (
+            post(service, whole, accept=accept, **condition),
+            post(service, whole, body="npz", accept=accept, **condition),
+            service.get(f"{TRAJECTORIES}/{key}", headers=stored),
+            service.head(f"{TRAJECTORIES}/{key}", headers=stored),
+        ):
+            assert (response.status_code, response.headers["etag"]) == (status, tags[accept])
+
+
+def test_any_tag(service):
+    """`*` means whatever is stored where it is asked for, and nothing is where requests are posted."""
+    whole = document(task="semantic")
+    key = post(service, whole).json()["key"]
+    for accept in MEDIA.values():
+        condition = {"If-None-Match": "*", "Accept": accept}
+        assert service.get(f"{TRAJECTORIES}/{key}", headers=condition).status_code == 304
+        assert service.head(f"{TRAJECTORIES}/{key}", headers=condition).status_code == 304
+        assert service.get(f"{TRAJECTORIES}/{64 * '0'}", headers=condition).status_code == 404
+    assert post(service, whole, **{"If-None-Match": "*"}).status_code == 200
+    assert service.get(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": '"*"'}).status_code == 200
 
 
 @pytest.mark.parametrize("tags", ['"{}"', 'W/"{}"', '"other", "{}"', '"other",W/"{}"'])
@@ -105,7 +167,7 @@ def test_what_the_client_has_is_not_sent_again(service, tags):
     condition = {"If-None-Match": tags.format(key)}
     for response in (
         post(service, whole, **condition),
-        post(service, whole, body="npz", accept="npz", **condition),
+        post(service, whole, body="npz", **condition),
         service.get(f"{TRAJECTORIES}/{key}", headers=condition),
     ):
         assert response.status_code == 304

@@ -68,6 +68,30 @@ def test_head_of_what_is_not_there_or_not_served(client: httpx.Client) -> None:
     assert client.put("/v1/jobs/none").headers["allow"] == "GET, HEAD, DELETE"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *POSTS,
+        "/v1/nothing",
+        "/v1/jobs",
+        "/v1/jobs/none/result",
+        "/v1/experiments",
+        "/v1/experiments/none",
+        f"{TRAJECTORIES}/none",
+        "/openapi.json",
+        "/metrics",
+        "/explorer/none/none.js",
+        "/healthz/",
+    ],
+)
+def test_head_is_refused_as_get_is(client: httpx.Client, path: str) -> None:
+    get, head = client.get(path), client.head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    if path != "/metrics":
+        assert headers(head).keys() == headers(get).keys()
+    assert head.headers.get("allow") == get.headers.get("allow")
+
+
 def test_head_knows_what_the_client_has(client: httpx.Client) -> None:
     key = client.post(TRAJECTORIES, content=BODY, headers=JSON).json()["key"]
     known = client.head(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": f'"{key}"'})

@@ -58,6 +58,17 @@ async def test_a_name_that_may_point_here_by_a_trick_is_refused(host):
     assert "LINDYN_ALLOWED_HOSTS" in problem(response, 403, "forbidden")["detail"]
 
 
+@pytest.mark.parametrize("path", ["/v1/about", "/openapi.json", "/", "/docs", "/metrics", "/nothing", "/healthz/"])
+async def test_under_a_foreign_name_nothing_but_probes_is_answered(path):
+    """A page whose name points here learns nothing of an open service; keys are what others have for that."""
+    evil = "http://evil.example:8000"
+    for method in ("GET", "HEAD"):
+        assert (await ask(Settings(), method, f"{evil}{path}")).status_code == 403
+    problem(await ask(Settings(), "GET", f"{evil}{path}"), 403, "forbidden")
+    assert (await ask(Settings(allowed_hosts="evil.example"), "GET", f"{evil}{path}")).status_code != 403
+    assert (await ask(Settings(), "GET", f"{evil}/healthz")).status_code == 200
+
+
 @pytest.mark.parametrize("allowed", ["lab.example", "other.example, lab.example", "*"])
 async def test_names_that_are_allowed(allowed):
     response = await ask(Settings(allowed_hosts=allowed), "GET", "http://lab.example:8000/v1/experiments")

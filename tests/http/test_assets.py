@@ -77,8 +77,29 @@ async def test_compression(app):
     assert packed.text == plain.text
     assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
     assert packed.headers["etag"] == f"W/{plain.headers['etag']}"
-    again = await get(app, "/", **{"If-None-Match": packed.headers["etag"], "Accept-Encoding": "gzip"})
-    assert again.status_code == 304
+    for tags in (packed.headers["etag"], f'"x", {plain.headers["etag"]}', "*"):
+        again = await get(app, "/", **{"If-None-Match": tags, "Accept-Encoding": "gzip"})
+        assert again.status_code == 304
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("gzip", True),
+        ("GZip;q=0.1", True),
+        ("*", True),
+        ("x-gzip", True),
+        ("gzip;q=0", False),
+        ("gzip;q=0, *", False),
+        ("br, deflate", False),
+        ("gzipped", False),
+        ("", False),
+    ],
+)
+async def test_it_is_compressed_for_who_takes_that(app, accepted, expected):
+    for path in ("/", "/openapi.json"):
+        answer = await get(app, path, **{"Accept-Encoding": accepted})
+        assert (answer.headers.get("content-encoding") == "gzip") is expected
 
 
 async def test_the_page_is_light(app):

@@ -121,6 +121,7 @@ SENSIBLE = {
     "spool_folder": "/tmp/spool",
     "worker_memory_bytes": "1000000000",
     "embedded_cache_bytes": "2000000",
+    "max_connections": "100",
 }
 
 

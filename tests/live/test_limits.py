@@ -4,14 +4,14 @@ import json
 import socket
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from support.holding import held
 from support.jobs import slow_sweep, sweep
 from support.keys import KeysFile, bearer, early_in_a_window
-from support.processes import PATIENCE_SECONDS, Service, eventually, long_trajectory, trajectory
+from support.processes import Service, eventually, long_trajectory, trajectory
 from support.service import problem
+from support.sockets import connect
 
 pytestmark = pytest.mark.live
 
@@ -20,16 +20,6 @@ pytestmark = pytest.mark.live
 def service() -> Iterator[Service]:
     with Service(tcp=True, head_seconds=1, body_seconds=1.5, stalled_seconds=1, memory_cache_bytes=2**28) as service:
         yield service
-
-
-def connect(service: Service, **options: int) -> socket.socket:
-    found = urlsplit(service.url)
-    connection = socket.socket()
-    for name, value in options.items():
-        connection.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
-    connection.settimeout(PATIENCE_SECONDS)
-    connection.connect((found.hostname, found.port))
-    return connection
 
 
 def is_over(connection: socket.socket) -> bool:

@@ -98,6 +98,17 @@ def test_a_condition_is_kept(http):
         assert answer.headers["x-request-id"]
 
 
+def test_each_format_has_its_tag(http):
+    for _ in range(2):
+        tags = {accept: send(http, body(seed=2), Accept=accept).headers["etag"] for accept in (JSON, NPZ)}
+        assert tags[NPZ] == f'{tags[JSON][:-1]}-npz"'
+        for accept, tag in itertools.product(tags, tags):
+            known = send(http, body(seed=2), Accept=accept, **{"If-None-Match": tags[tag]})
+            assert known.status_code == (304 if accept == tag else 200)
+        assert send(http, body(seed=2), **{"If-None-Match": "*"}).status_code == 200
+        assert send(http, body(seed=2), Accept=f"{NPZ};q=0").headers["content-type"] == JSON
+
+
 def test_refused_bodies_are_refused_again(http):
     wrong = json.dumps(trajectory() | {"more": 1}).encode()
     for _ in range(3):

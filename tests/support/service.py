@@ -58,6 +58,11 @@ def post(client, document, *, path=TRAJECTORIES, body="json", accept="json", **h
     return client.post(path, content=content, headers=headers)
 
 
+def tag(key: str, accept: str) -> str:
+    """The ETag of the answer with this key in one format."""
+    return f'"{key}"' if accept == "json" else f'"{key}-npz"'
+
+
 def read(response: httpx.Response) -> dict[str, Any]:
     """A trajectory of either format as one tree, its times and quantities as arrays; `weights` are a list of them."""
     assert response.status_code == 200, response.text

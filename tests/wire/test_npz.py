@@ -286,7 +286,7 @@ def test_small_numbers_count_as_what_they_become(kind):
     entry = npy(np.ones((2, 200_000), kind))
     assert len(entry) < LIMIT
     text, peak = peak_of_refusal(zipped([META, ("a.npy", entry)], zipfile.ZIP_DEFLATED))
-    assert f"takes 3200000 bytes as float64" in text
+    assert "takes 3200000 bytes as float64" in text
     assert peak < 2**18
 
 

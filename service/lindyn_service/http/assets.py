@@ -1,10 +1,16 @@
-"""Static files of the pages, from memory: compressed once, addressed by what they hold."""
+"""What is always the same bytes, such as the files of the pages: from memory, compressed once."""
 
 import gzip
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from lindyn_service.http.headers import has_stored
+from lindyn_service.http.negotiation import listed, takes_gzip
 
 FOLDER = Path(__file__).parents[1] / "web"
 
@@ -67,6 +73,18 @@ def load(folder: Path = FOLDER) -> Assets:
         text = files.pop(name).content.decode().replace(_PRELOADS, preloads).replace(_ASSETS, f"explorer/{digest}")
         pages[name.removesuffix(".html")] = Asset(text.encode(), MEDIA_TYPES[".html"])
     return Assets(pages, files, digest)
+
+
+def respond(request: Request, asset: Asset, headers: dict[str, str]) -> Response:
+    """Send an asset, compressed where the client takes that, or say that the client has it."""
+    headers = {"Vary": "Accept-Encoding", **headers, "ETag": asset.etag}
+    if has_stored(listed(request.headers.raw, b"if-none-match"), asset.etag):
+        return Response(status_code=304, headers=headers)
+    if takes_gzip(request.headers.raw):
+        # the same content in other bytes: a weak validator
+        headers |= {"Content-Encoding": "gzip", "ETag": f"W/{asset.etag}"}
+        return Response(asset.compressed, headers=headers, media_type=asset.media_type)
+    return Response(asset.content, headers=headers, media_type=asset.media_type)
 
 
 def _is_module(name: str) -> bool:

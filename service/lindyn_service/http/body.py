@@ -15,19 +15,14 @@ from lindyn_service.errors import (
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
+from lindyn_service.http.budget import letting_go
 from lindyn_service.http.within import within
 from lindyn_service.settings import Settings
 from lindyn_service.translate.body import JSON, Body
-from lindyn_service.translate.encode import Format
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
 _PLAIN = ("", "identity")
-
-
-def wanted_format(request: Request) -> Format:
-    """The format of the answer: npz where the client accepts it, else JSON."""
-    return "npz" if npz.MEDIA_TYPE in request.headers.get("accept", "").lower() else "json"
 
 
 async def receive_body(request: Request) -> Body:
@@ -49,6 +44,7 @@ async def receive_body(request: Request) -> Body:
     return Body(content, media_type, settings.max_body_bytes, settings.max_json_parts)
 
 
+@letting_go
 async def read_parameters(request: Request, model: type[_Model]) -> _Model:
     """Receive and read a body that may be left out, and that is small.
 

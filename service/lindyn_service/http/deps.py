@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from lindyn_service.answer import Answers
-from lindyn_service.http.body import wanted_format
+from lindyn_service.http.negotiation import wanted_format
 from lindyn_service.settings import Settings
 from lindyn_service.translate.encode import Format
 
@@ -14,10 +14,14 @@ def _answers(request: Request) -> Answers:
     return request.app.state.answers
 
 
+def _format(request: Request) -> Format:
+    return wanted_format(request.headers.raw)
+
+
 def _settings(request: Request) -> Settings:
     return request.app.state.settings
 
 
 AnswersDep = Annotated[Answers, Depends(_answers)]
 SettingsDep = Annotated[Settings, Depends(_settings)]
-FormatDep = Annotated[Format, Depends(wanted_format)]
+FormatDep = Annotated[Format, Depends(_format)]

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from lindyn_service.http.assets import Asset, Assets
+from lindyn_service.http.assets import Assets, respond
 
 POLICY = "; ".join(
     (
@@ -20,7 +20,6 @@ POLICY = "; ".join(
 )
 """Nothing from elsewhere, nothing inline; pictures are drawn in the page (blob:), styles hold icons (data:)."""
 
-_OF_ALL = {"X-Content-Type-Options": "nosniff", "Vary": "Accept-Encoding"}
 _OF_PAGES = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
@@ -51,21 +50,9 @@ async def file(digest: str, path: str, request: Request) -> Response:
     asset = assets.files.get(path) if digest == assets.digest else None
     if asset is None:
         raise HTTPException(404)
-    return _respond(request, asset, _OF_FILES)
+    return respond(request, asset, _OF_FILES)
 
 
 def _page(request: Request, name: str) -> Response:
     assets: Assets = request.app.state.assets
-    return _respond(request, assets.pages[name], _OF_PAGES)
-
-
-def _respond(request: Request, asset: Asset, headers: dict[str, str]) -> Response:
-    headers = {**_OF_ALL, **headers, "ETag": asset.etag}
-    known = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if asset.etag in known:
-        return Response(status_code=304, headers=headers)
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        # the same content in other bytes: a weak validator
-        headers |= {"Content-Encoding": "gzip", "ETag": f"W/{asset.etag}"}
-        return Response(asset.compressed, headers=headers, media_type=asset.media_type)
-    return Response(asset.content, headers=headers, media_type=asset.media_type)
+    return respond(request, assets.pages[name], _OF_PAGES)

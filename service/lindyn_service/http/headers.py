@@ -1,6 +1,10 @@
 """Headers of every answer, whoever made it: what browsers may do with it."""
 
+import re
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lindyn_service.translate.encode import Format
 
 DEFAULTS = {
     "Cache-Control": "private, no-cache",
@@ -21,9 +25,22 @@ OF_PICTURES = {
 _RAW = tuple((name.lower().encode(), value.encode()) for name, value in DEFAULTS.items())
 
 
-def has_tag(tags: str, key: str) -> bool:
-    """Whether `If-None-Match` names this key: the client has the answer."""
-    return f'"{key}"' in {tag.strip().removeprefix("W/") for tag in tags.split(",")}
+_TAG = re.compile('(?:W/)?("[^"]*")')
+
+
+def tag_of(key: str, form: Format) -> str:
+    """The ETag of an answer: each format has its own, since it has other bytes (RFC 9110, section 8.8.1)."""
+    return f'"{key}"' if form == "json" else f'"{key}-{form}"'
+
+
+def has_tag(tags: str, tag: str) -> bool:
+    """Whether `If-None-Match` names this tag: the client has the answer."""
+    return tag in _TAG.findall(tags)
+
+
+def has_stored(tags: str, tag: str) -> bool:
+    """The same for what is stored where it is asked for, of which `*` means any (RFC 9110, section 13.1.2)."""
+    return tags.strip() == "*" or has_tag(tags, tag)
 
 
 class SecurityHeaders:

@@ -95,6 +95,7 @@ async def about(settings: SettingsDep) -> About:
         quantities=list(QUANTITIES),
         limits={
             "max_body_bytes": settings.max_body_bytes,
+            "max_bodies_bytes": max(settings.max_bodies_bytes, settings.max_body_bytes),
             "max_json_parts": settings.max_json_parts,
             "max_answer_bytes": settings.max_answer_bytes,
             "max_work_bytes": settings.max_work_bytes,

@@ -21,6 +21,7 @@ from lindyn.wire.job import (
     Jobs,
     TableReply,
 )
+from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.words import with_choices
 from lindyn_service.errors import JobsUnavailableError, NotDoneError, NotFoundError
@@ -39,9 +40,11 @@ from lindyn_service.translate.experiment import Picture, experiment_picture, par
 from lindyn_service.translate.table import table_as_json
 
 EVENT_SECONDS = 0.2
+LOST_SECONDS = 5.0  # a running job that the store has lost is written again within a fraction of that
 MOST_LISTED = 1000
 
 _ID = re.compile("[0-9a-f]{32}")
+_EVENT_ID = re.compile("[0-9]{1,15}")
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
@@ -192,7 +195,8 @@ async def events(
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
     """`progress`, whose id is the number of points done (Last-Event-ID resumes); then `done`, `failed`, `cancelled`."""
-    seen = int(last_event_id) if last_event_id is not None and last_event_id.isdecimal() else -1
+    seen = int(last_event_id) if last_event_id is not None and _EVENT_ID.fullmatch(last_event_id) else -1
+    known = anyio.current_time()
     while not request.app.state.stopping.is_set():
         if job.state in FINAL:
             yield ServerSentEvent(raw_data=job.model_dump_json(), event=job.state, id=str(job.completed))
@@ -201,15 +205,31 @@ async def events(
             seen = job.completed
             yield ServerSentEvent(raw_data=job.model_dump_json(), event="progress", id=str(seen))
         await anyio.sleep(EVENT_SECONDS)
-        job = await _again(store, job)
+        found = await _again(store, job)
+        if found is not None:
+            known, job = anyio.current_time(), found
+        elif anyio.current_time() - known > LOST_SECONDS:
+            job = _lost(job)
 
 
-async def _again(store: JobStore, job: Job) -> Job:
+async def _again(store: JobStore, job: Job) -> Job | None:
     """The state of a job now, or the last known one while the store does not answer."""
     try:
-        return await store.get(job.id) or job
+        return await store.get(job.id)
     except JobsUnavailableError:
         return job
+
+
+def _lost(job: Job) -> Job:
+    """What is told of a job that the store does not know any more."""
+    problem = Problem(
+        type="/problems/not-found",
+        code="not-found",
+        title=NotFoundError.title,
+        status=NotFoundError.status,
+        detail=f"the store has lost job {job.id}, as by a restart without persistence; post the request again",
+    )
+    return job.model_copy(update={"state": "failed", "problem": problem})
 
 
 async def _archive(job: Job, store: JobStore) -> bytes:

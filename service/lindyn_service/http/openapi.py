@@ -1,9 +1,12 @@
 """The OpenAPI document: what the framework sees of the routes, with the bodies that they read themselves."""
 
+import json
 from typing import Any
 
-from fastapi import FastAPI
+import anyio
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -23,6 +26,8 @@ from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn_service.http.access import needed_scope
+from lindyn_service.http.assets import Asset, respond
+from lindyn_service.translate.body import JSON
 
 MESSAGES: tuple[type[BaseModel], ...] = (
     TrajectoryRequest,
@@ -66,11 +71,11 @@ def answers(model: type[BaseModel], links: dict[str, Any] | None = None) -> dict
     """Describe the answers of a route that sends this message, and what can be asked with what they hold."""
     return {
         200: {
-            "description": "The answer; X-Cache says hit, miss or coalesced, ETag is the key.",
+            "description": "The answer; X-Cache says hit, miss or coalesced, ETag is key and format.",
             "content": _content(model),
             **({} if links is None else {"links": links}),
         },
-        304: {"description": "The client has the answer (If-None-Match)."},
+        304: {"description": "The client has the answer in this format (If-None-Match)."},
         "4XX": {"description": "The request cannot be answered as it is."},
         "5XX": {"description": "The service cannot answer now."},
     }
@@ -94,7 +99,7 @@ def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
 
 
 def install(app: FastAPI) -> None:
-    """Serve the completed document at /openapi.json."""
+    """Serve the completed document at /openapi.json, as bytes that are made at the first request for it."""
 
     def completed() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -102,6 +107,37 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = completed
+    app.state.openapi = _Served(app)
+    app.include_router(_router)
+
+
+class _Served:
+    """The document as an asset, made once, in a thread, since it takes long against any other answer."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self._making = anyio.Lock()
+        self._made: Asset | None = None
+
+    async def asset(self) -> Asset:
+        async with self._making:
+            if self._made is None:
+                self._made = await anyio.to_thread.run_sync(self._make)
+        return self._made
+
+    def _make(self) -> Asset:
+        text = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
+        return Asset(text.encode(), JSON)
+
+
+_router = APIRouter(include_in_schema=False)
+
+
+@_router.get("/openapi.json")
+async def served(request: Request) -> Response:
+    """The document."""
+    made: _Served = request.app.state.openapi
+    return respond(request, await made.asset(), {})
 
 
 def document(app: FastAPI) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from lindyn_service.answer import Answers
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import ServiceError
 from lindyn_service.http.body import whole_body
-from lindyn_service.http.headers import has_tag
+from lindyn_service.http.headers import has_tag, tag_of
+from lindyn_service.http.negotiation import listed, wanted_format
 from lindyn_service.http.problems import problem_response
 from lindyn_service.http.record import Solved, note_answer
 from lindyn_service.settings import Settings
@@ -31,8 +32,8 @@ _HASHED_AT_ONCE_BYTES = 2**20
 
 _MEDIA_TYPES = (JSON.encode(), npz.MEDIA_TYPE.encode())
 
-Words = tuple[str, bytes, bytes, bytes]
-"""Path, content type and accept as they came, and the digest of the body."""
+Words = tuple[str, bytes, Format, bytes]
+"""Path, content type, format of the answer, and the digest of the body."""
 
 _RawHeaders = list[tuple[bytes, bytes]]
 
@@ -109,7 +110,8 @@ class Recall:
             scope["state"]["body"] = error
             await self._app(scope, receive, send)
             return
-        words = scope["path"], media_type, _first(scope["headers"], b"accept"), await _digest(body)
+        words = scope["path"], media_type, wanted_format(scope["headers"]), await _digest(body)
+        del body  # whoever parses it lets go of it
         if not await self._answer(scope, words, started, send):
             await self._pass_on(scope, words, receive, send)
 
@@ -119,7 +121,8 @@ class Recall:
         if known is None:
             return False
         self._name_route(scope)
-        if has_tag(_first(scope["headers"], b"if-none-match").decode("latin-1"), known.key):
+        if has_tag(listed(scope["headers"], b"if-none-match"), tag_of(known.key, known.form)):
+            _let_go(scope)
             await _send(send, 304, _common(known), b"")
             return True
         answers: Answers = application.answers
@@ -130,6 +133,7 @@ class Recall:
         seconds = time.perf_counter() - read
         application.stage("read", read - started)
         note_answer(scope, known.solved, "hit", read - started, seconds)
+        _let_go(scope)
         await _send(send, 200, _of_hit(known, content, seconds), content)
         return True
 
@@ -157,6 +161,12 @@ async def _digest(body: bytes) -> bytes:
     return await to_thread.run_sync(lambda: hashlib.sha256(body).digest())
 
 
+def _let_go(scope: Scope) -> None:
+    """Nobody needs the body any more; the client may take long to read its answer."""
+    del scope["state"]["body"]
+    scope["state"]["held"].give_back()
+
+
 def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
     for other, value in headers:
         if other == name:
@@ -165,7 +175,7 @@ def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
 
 
 def _common(known: Known) -> _RawHeaders:
-    return [(b"etag", b'"%b"' % known.key.encode()), (b"vary", b"Accept")]
+    return [(b"etag", tag_of(known.key, known.form).encode()), (b"vary", b"Accept")]
 
 
 def _of_hit(known: Known, content: bytes, seconds: float) -> _RawHeaders:

@@ -16,9 +16,10 @@ from lindyn_service.access.keys import Caller
 from lindyn_service.answer import Answer, Answers
 from lindyn_service.engine.base import Engine
 from lindyn_service.execute import Address, Sent, address, take
-from lindyn_service.http.body import receive_body, wanted_format
+from lindyn_service.http.body import receive_body
 from lindyn_service.http.filed import FiledResponse
-from lindyn_service.http.headers import has_tag
+from lindyn_service.http.headers import has_stored, has_tag, tag_of
+from lindyn_service.http.negotiation import listed, wanted_format
 from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.http.recall import Known, KnownBodies
 from lindyn_service.http.record import note_answer, solved_by
@@ -35,9 +36,12 @@ async def serve(request: Request, operation: Operation[Any]) -> Response:
     Raises:
         ServiceError: the body is no such request, or it cannot be answered.
     """
-    form = wanted_format(request)
+    form = wanted_format(request.headers.raw)
     sent = Sent(await receive_body(request), secrets.token_bytes(16))
-    answered = await _unless_disconnected(request, _answered(request, operation, sent, form))
+    try:
+        answered = await _unless_disconnected(request, _answered(request, operation, sent, form))
+    finally:
+        request.scope["state"]["held"].give_back()  # the client may take long to read its answer
     return Response(status_code=CLIENT_CLOSED_REQUEST) if answered is None else answered
 
 
@@ -45,8 +49,8 @@ async def _answered(request: Request, operation: Operation[Any], sent: Sent, for
     application = request.app.state
     started = time.perf_counter()
     source, address = await _addressed(application.engine, operation, sent)
-    if is_known(request, address.key):
-        return not_modified(address.key)
+    if is_known(request, address.key, form):
+        return not_modified(address.key, form)
     read_seconds = time.perf_counter() - started
     application.stage("read", read_seconds)
     caller: Caller = request.state.caller
@@ -72,7 +76,7 @@ async def _addressed(engine: Engine, operation: Operation[Any], sent: Sent) -> t
 def respond(answer: Answer, form: Format) -> Response:
     """Send an answer with its key, its source and how long it took."""
     headers = {
-        "ETag": f'"{answer.key}"',
+        "ETag": tag_of(answer.key, form),
         "X-Cache": answer.source,
         "Server-Timing": f"answer;dur={1000 * answer.seconds:.2f}",
         "Vary": "Accept",
@@ -83,14 +87,15 @@ def respond(answer: Answer, form: Format) -> Response:
     return FiledResponse(answer.body, headers, media_type)
 
 
-def not_modified(key: str) -> Response:
-    """The client has the answer."""
-    return Response(status_code=304, headers={"ETag": f'"{key}"', "Vary": "Accept"})
+def not_modified(key: str, form: Format) -> Response:
+    """The client has the answer in this format."""
+    return Response(status_code=304, headers={"ETag": tag_of(key, form), "Vary": "Accept"})
 
 
-def is_known(request: Request, key: str) -> bool:
-    """Whether the client says that it has the answer."""
-    return has_tag(request.headers.get("if-none-match", ""), key)
+def is_known(request: Request, key: str, form: Format) -> bool:
+    """Whether the client says that it has the answer in this format; nothing is stored where requests are posted."""
+    has = has_tag if request.method == "POST" else has_stored
+    return has(listed(request.headers.raw, b"if-none-match"), tag_of(key, form))
 
 
 async def _unless_disconnected(request: Request, work: Awaitable[_T]) -> _T | None:

@@ -44,6 +44,6 @@ async def stored(key: str, request: Request, answers: AnswersDep, form: FormatDe
     answer = await answers.stored(TRAJECTORY, key, form) if _KEY.fullmatch(key) else None
     if answer is None:
         raise NotFoundError(f"no cached trajectory has the key {key[:80]!r}; post the request again")
-    if is_known(request, key):
-        return not_modified(key)
+    if is_known(request, key, form):
+        return not_modified(key, form)
     return respond(answer, form)

@@ -1,0 +1,131 @@
+"""Bodies that are under way together: within one bound, which whoever ends gives back."""
+
+import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+from support.holding import held
+from support.processes import Service, eventually, trajectory
+from support.service import problem
+from support.sockets import all_of, answer, connect
+
+from lindyn_service.errors import BusyError
+from lindyn_service.http.budget import Budget, Held
+
+pytestmark = pytest.mark.live
+
+MEBIBYTE = 2**20
+MOST = 8 * MEBIBYTE
+HALF = MOST // 2
+POST = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+CHUNKED = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+PATHS = ["/v1/trajectories", "/v1/sweeps"]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service(embedded_cache=True, max_body_bytes=MOST, max_bodies_bytes=MOST, body_seconds=600) as service:
+        yield service
+
+
+def post(service: Service, path: str, size: int) -> httpx.Response:
+    """A body of blanks, which has room or not, and is no JSON."""
+    with service.client() as client:
+        return client.post(path, content=bytes([32]) * size, headers={"Content-Type": "application/json"})
+
+
+@contextmanager
+def under_way(service: Service, path: str, size: int) -> Iterator[socket.socket]:
+    """A body of which all but the last byte has arrived."""
+    with connect(service) as connection:
+        connection.sendall(POST % (path.encode(), size + 1) + b" " * size)
+        yield connection
+
+
+def is_free(service: Service) -> bool:
+    return post(service, "/v1/limits", MOST).status_code == 400
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_all_bodies_together_have_a_bound(service: Service, path: str) -> None:
+    eventually(lambda: is_free(service))
+    with under_way(service, path, HALF), under_way(service, path, HALF - 1000):
+        refused = eventually(lambda: (got := post(service, path, 2000)).status_code == 503 and got)
+        assert str(MOST) in problem(refused, 503, "busy")["detail"]
+        with connect(service) as connection:  # one that does not say how long it is
+            connection.sendall(CHUNKED % path.encode() + b"7d0\r\n" + b" " * 2000)
+            problem(answer(connection), 503, "busy")
+        assert post(service, path, 100).status_code == 400
+    eventually(lambda: is_free(service))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_what_ends_gives_back(service: Service, path: str) -> None:
+    """By its last byte, by what is no HTTP, or by leaving."""
+    for rest in (b" ", b"x", b""):
+        with under_way(service, path, MOST - 10) as connection:
+            eventually(lambda: post(service, path, 2000).status_code == 503)
+            connection.sendall(rest)
+            if rest:
+                connection.shutdown(socket.SHUT_WR)
+                all_of(connection)
+        eventually(lambda: is_free(service))
+
+
+def test_too_large_a_body_has_its_own_answer(service: Service) -> None:
+    eventually(lambda: is_free(service))
+    with connect(service) as connection:
+        connection.sendall(POST % (b"/v1/limits", MOST + 1) + b" " * (MOST + 1))
+        problem(answer(connection), 413, "body-too-large")
+
+
+def test_a_body_that_is_being_computed_is_given_back(service: Service) -> None:
+    document = json.dumps(trajectory(seed=77)).ljust(MOST - 100)
+    with ExitStack() as stack, service.client() as client:
+        asked = held(service, json.loads(document))  # the same, so that the long one joins it
+        stack.enter_context(asked)
+        with connect(service) as connection:
+            connection.sendall(POST % (b"/v1/trajectories", len(document)) + document.encode())
+            eventually(lambda: is_free(service))
+            stack.pop_all().close()
+            assert answer(connection).status_code == 200
+        assert client.get("/healthz").status_code == 200
+
+
+def test_memory_is_bounded_where_many_send() -> None:
+    """Thirty bodies of 16 MiB at once, of which there is room for two."""
+    size = 16 * MEBIBYTE
+    with Service(max_body_bytes=size, max_bodies_bytes=2 * size) as service:
+        before = service.process.memory_info().rss
+        largest = 0
+        with ExitStack() as stack:
+            for _ in range(30):
+                connection = stack.enter_context(connect(service))
+                connection.sendall(CHUNKED % b"/v1/limits" + b"%x\r\n" % size)
+                for _ in range(15):
+                    connection.sendall(b" " * MEBIBYTE)
+                    largest = max(largest, service.process.memory_info().rss)
+        assert largest - before < 4 * size
+        assert service.post(trajectory()).status_code == 200
+
+
+def test_the_bound_is_never_below_one_body() -> None:
+    with Service(max_body_bytes=MEBIBYTE, max_bodies_bytes=1) as service:
+        assert post(service, "/v1/limits", MEBIBYTE).status_code == 400
+
+
+def test_counts() -> None:
+    budget = Budget(10)
+    one, two = Held(budget), Held(budget)
+    one.add(6)
+    with pytest.raises(BusyError, match="6 bytes"):
+        two.add(5)
+    two.add(4)
+    one.give_back()
+    one.give_back()
+    assert budget.held_bytes == 4
+    two.give_back()
+    assert budget.held_bytes == 0

@@ -1,0 +1,185 @@
+"""Connections on which no request goes on: they end, and where there are too many those who come are served."""
+
+import itertools
+import re
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from support.holding import Posted, held
+from support.keys import KeysFile
+from support.processes import PATIENCE_SECONDS, Service, eventually, trajectory
+from support.service import problem
+from support.sockets import HEAD, HEALTH, all_of, answers, connect
+
+from lindyn_service.crowd import MOST_BY_DEFAULT, Crowd, Kind, most_connections
+
+pytestmark = pytest.mark.live
+
+POST = b"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+SHORT = {"head_seconds": 1, "body_seconds": 1, "stalled_seconds": 1}
+MOST = 12
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service(tcp=True, **SHORT) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    keys = KeysFile(tmp_path_factory.mktemp("keys") / "keys")
+    keys.add("ada")
+    with Service(tcp=True, api_keys_file=keys.path, **SHORT) as service:
+        yield service
+
+
+SENT = {
+    "empty lines": (b"", b"\r\n"),
+    "empty lines after a request": (HEALTH, b"\r\n"),
+    "one byte of a body": (POST + b"Content-Length: 1000000000\r\n\r\n{", b""),
+    "a body that drips": (POST + b"Content-Length: 1000000000\r\n\r\n{", b" "),
+    "half a chunk": (POST + b"Transfer-Encoding: chunked\r\n\r\n5\r\n{", b""),
+    "half the size of a chunk": (POST + b"Transfer-Encoding: chunked\r\n\r\n5", b""),
+    "chunks that drip": (POST + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+    "an extension that drips": (POST + b"Transfer-Encoding: chunked\r\n\r\n5;", b"a"),
+    "a trailer that drips": (POST + b"Transfer-Encoding: chunked\r\n\r\n0\r\nX: ", b"a"),
+    "a body nobody asked for": (HEAD + b"Content-Length: 1000000000\r\n\r\n", b" "),
+    "a body that is promised": (POST + b"Content-Length: 10\r\nExpect: 100-continue\r\n\r\n", b""),
+    "a head that drips": (HEALTH + HEAD, b"a"),
+}
+
+
+def drips_until_it_ends(connection: socket.socket, drop: bytes) -> bytes:
+    """Send a drop now and then as long as anybody listens; returns what is heard."""
+    heard, deadline = b"", time.monotonic() + PATIENCE_SECONDS
+    connection.settimeout(0.1)
+    while time.monotonic() < deadline:
+        try:
+            connection.sendall(drop)
+            part = connection.recv(65536)
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return heard
+        if not part:
+            return heard
+        heard += part
+    raise AssertionError("the connection goes on")
+
+
+@pytest.mark.parametrize("name", SENT)
+def test_no_connection_goes_on_for_ever(service: Service, with_keys: Service, name: str) -> None:
+    first, drop = SENT[name]
+    for each in (service, with_keys):
+        with connect(each) as connection:
+            connection.sendall(first)
+            heard = drips_until_it_ends(connection, drop)
+        if first.startswith(POST) and each is service:
+            assert b'"code":"slow-body"' in heard
+        if first.startswith(POST) and each is with_keys:
+            assert b'"code":"unauthorized"' in heard
+
+
+def test_an_answer_that_is_never_taken_ends_with_the_connection() -> None:
+    """The last bytes, which are too few for the service to wait with the next."""
+    with Service(tcp=True, **SHORT) as service:
+        before = service.process.num_fds()
+        asked = b"GET /explorer/%b/vendor/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n"
+        digest = re.search(rb"explorer/(\w+)/", service.get("/").content)[1]
+        with ExitStack() as stack:
+            for end in (b"Connection: close\r\n\r\n", b"\r\n"):
+                connection = stack.enter_context(connect(service, SO_RCVBUF=4096))
+                connection.sendall(asked % digest + end)
+                eventually(lambda: service.process.num_fds() > before)
+                eventually(lambda: service.process.num_fds() <= before)
+
+
+@pytest.fixture
+def crowded() -> Iterator[Service]:
+    with Service(tcp=True, max_connections=MOST, head_seconds=600, body_seconds=600) as service:
+        yield service
+
+
+WAITING = {
+    "nothing": b"",
+    "half a head": HEAD,
+    "half a body": POST + b"Content-Length: 1000\r\n\r\n{",
+    "half a body nobody asked for": HEAD + b"Content-Length: 1000\r\n\r\n{",
+}
+
+
+@pytest.mark.parametrize("name", WAITING)
+def test_nobody_is_locked_out(crowded: Service, name: str) -> None:
+    """Those who wait longest for their clients make room, and the log says so once."""
+    before = crowded.process.num_fds()
+    with ExitStack() as stack:
+        first = stack.enter_context(connect(crowded))
+        for _ in range(5 * MOST):
+            stack.enter_context(connect(crowded)).sendall(WAITING[name])
+            assert crowded.get("/healthz").status_code == 200
+        assert crowded.process.num_fds() <= before + MOST
+        assert all_of(first) == b""
+    assert crowded.log().count("LINDYN_MAX_CONNECTIONS") == 1
+
+
+def test_those_who_are_served_stay() -> None:
+    """Where there are none but these, others are told that the service is busy."""
+    document = trajectory(seed=5)
+    with Service(max_connections=MOST) as service:
+        with held(service, document) as first, connect(service) as idle:
+            served = [Posted(service, document) for _ in range(MOST - 1)]
+            assert all_of(idle) == b""
+            eventually(lambda: all(each.is_read() for each in served))
+            with connect(service) as late:
+                (answer,) = answers(all_of(late))
+            problem(answer, 503, "busy")
+        assert {first.result().status_code, *(each.answer().status_code for each in served)} == {200}
+
+
+class Mock:
+    def __init__(self) -> None:
+        self.ended = False
+
+    def end(self) -> None:
+        self.ended = True
+
+
+def test_who_ends_first() -> None:
+    crowd, all_ = Crowd(4), [Mock() for _ in range(8)]
+    for one, kind in zip(all_[:4], (Kind.READING, Kind.SENDING, Kind.IDLE, Kind.SERVED), strict=True):
+        assert crowd.enter(one)
+        crowd.place(one, kind)
+    order = []
+    for late in all_[4:7]:
+        assert crowd.enter(late)
+        crowd.place(late, Kind.SERVED)
+        order += [i for i, one in enumerate(all_) if one.ended and i not in order]
+    assert order == [2, 1, 0]
+    assert not crowd.enter(all_[7])
+    crowd.leave(all_[4])
+    assert crowd.enter(all_[7])
+
+
+def test_who_waits_longest_ends_first_and_moving_within_a_kind_does_not_help() -> None:
+    crowd, all_ = Crowd(3), [Mock() for _ in range(6)]
+    for one in all_[:3]:
+        crowd.enter(one)
+    crowd.place(all_[0], Kind.IDLE)
+    for late, first in zip(all_[3:], all_[:3], strict=True):
+        crowd.enter(late)
+        assert first.ended
+
+
+def test_by_default_descriptors_are_left_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    for limit, workers in itertools.product((256, 1024, 4096, 20_000, resource.RLIM_INFINITY), (2, 8, 64)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
+        most = most_connections(workers)
+        assert 16 <= most <= MOST_BY_DEFAULT
+        assert limit == resource.RLIM_INFINITY or most == 16 or 2 * most + 8 * workers < limit
+    assert most == MOST_BY_DEFAULT

@@ -1,0 +1,172 @@
+"""Heads beyond all bounds, and what is no HTTP: refused in the one shape, before any key, in bounded memory."""
+
+import itertools
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from support.keys import KeysFile
+from support.processes import Service, eventually
+from support.service import problem
+from support.sockets import HEAD, HEALTH, all_of, answer, answers, connect, said, send
+
+from lindyn_service.http.headers import DEFAULTS
+
+pytestmark = pytest.mark.live
+
+MEBIBYTE = 2**20
+CHUNKED = (
+    b"POST /v1/trajectories HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """With keys, on TCP."""
+    keys = KeysFile(tmp_path_factory.mktemp("keys") / "keys")
+    keys.add("ada")
+    with Service(tcp=True, api_keys_file=keys.path) as service:
+        yield service
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> None:
+    """As any other answer of the service, and the last one of its connection."""
+    problem(answer, status, code)
+    for name, value in DEFAULTS.items():
+        assert answer.headers[name] == value
+    assert answer.headers["connection"] == "close"
+    assert {"date", "x-request-id", "x-lindyn-version"} <= set(answer.headers)
+
+
+LARGE = {
+    "one line": [HEAD, b"X: ", b"a" * 90_000, b"\r\n\r\n"],
+    "a name": [HEAD, b"a" * 90_000],
+    "many lines": [HEAD, *(b"X-%d: 1\r\n" % i for i in range(100)), b"\r\n"],
+    "lines of some size": [HEAD, *(b"X-%d: %b\r\n" % (i, b"a" * 4_000) for i in range(20)), b"\r\n"],
+    "a request id": [HEAD, b"X-Request-ID: ", b"a" * 66_000, b"\r\n\r\n"],
+    "a method after another request": [HEALTH, HEAD, b"X: ", b"a" * 90_000],
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_head_has_bounds(service: Service, name: str) -> None:
+    for parts in (LARGE[name], [b"".join(LARGE[name])]):
+        *before, last = answers(said(service, *parts))
+        refused(last, 431, "head-too-large")
+        assert [answer.status_code for answer in before] == [200] * (HEALTH in parts[0])
+
+
+def test_a_head_within_bounds_is_read(service: Service) -> None:
+    lines = [b"X-%d: %b\r\n" % (i, b"a" * 600) for i in range(98)]
+    (only,) = answers(said(service, HEAD, *lines, b"Connection: close\r\n\r\n"))
+    assert only.status_code == 200
+
+
+@pytest.mark.parametrize("target", [b"/healthz?" + b"a&" * 5_000, b"/" + b"a" * 9_000, b"/" + b"%2e" * 100_000])
+def test_a_target_has_bounds(service: Service, target: bytes) -> None:
+    (only,) = answers(said(service, b"GET ", target, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    refused(only, 414, "target-too-long")
+    assert len(service.log().splitlines()[-1]) < 1_000
+
+
+@pytest.mark.parametrize("line", [b"", b"X: 1\r\n"])
+def test_a_head_without_end_is_not_kept(service: Service, line: bytes) -> None:
+    """Of half a gigabyte, nearly nothing is read."""
+    before = service.process.memory_info().rss
+    parts = itertools.repeat(line * 50_000 or b"a" * 300_000, 1_500)
+    with connect(service) as connection:
+        sent = send(connection, itertools.chain([HEAD + b"X: "], parts))
+        heard = all_of(connection)
+    assert service.process.memory_info().rss - before < 30 * MEBIBYTE
+    assert service.get("/healthz").status_code == 200
+    assert sent > 65_536
+    assert not heard or answers(heard)[0].status_code == 431  # a client that only sends may not hear it
+
+
+ENDLESS = {
+    "an extension of a chunk": b"1;" + b"a" * 200_000,
+    "a trailer": b"0\r\nX: " + b"a" * 200_000,
+    "trailers": b"0\r\n" + b"X: 1\r\n" * 200,
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_is_around_chunks_has_bounds(name: str) -> None:
+    with Service() as service:
+        (only,) = answers(said(service, CHUNKED, ENDLESS[name]))
+        refused(only, 431, "head-too-large")
+
+
+def test_a_trailer_changes_nothing_of_a_head() -> None:
+    with Service() as service:
+        trailer = b"2\r\n{}\r\n0\r\nAccept: application/x-npz\r\nX-Request-ID: trailing\r\nHost: b\r\n\r\n"
+        (first, health) = answers(said(service, CHUNKED + trailer + HEAD + b"Connection: close\r\n\r\n"))
+        assert (first.status_code, health.status_code) == (422, 200)
+        assert "id=trailing" not in service.log()
+
+
+NO_HTTP = {
+    "nothing that is known": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    "words": b"hello, world\r\n\r\n",
+    "another method": b"BREW /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "another protocol": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "a line without a colon": HEAD + b"X\r\n\r\n",
+    "a control character": HEAD + b"X: \x00\r\n\r\n",
+    "two Host headers": HEAD + b"Host: localhost\r\n\r\n",
+    "two different Host headers": HEAD + b"X: y\r\nHOST: evil.example\r\n\r\n",
+    "no Host header": b"GET /healthz HTTP/1.1\r\nX: y\r\n\r\n",
+    "two lengths": HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a length that is none": HEAD + b"Content-Length: x\r\n\r\n",
+    "a target that is none": b"GET \xff HTTP/1.1\r\nHost: localhost\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", NO_HTTP)
+def test_what_is_no_http(service: Service, name: str) -> None:
+    (only,) = answers(said(service, NO_HTTP[name]))
+    refused(only, 400, "malformed-request")
+
+
+def test_an_old_request_needs_no_host(service: Service) -> None:
+    (only,) = answers(said(service, b"GET /healthz HTTP/1.0\r\n\r\n"))
+    assert only.status_code == 200
+
+
+def test_what_came_before_is_answered_first(service: Service) -> None:
+    found = answers(said(service, HEALTH * 3 + b"hello\r\n\r\n" + HEALTH))
+    assert [answer.status_code for answer in found] == [200, 200, 200, 400]
+
+
+def test_a_body_that_is_none_gets_one_answer() -> None:
+    with Service() as service:
+        (only,) = answers(said(service, CHUNKED + b"2\r\n{}\r\nx\r\n"))
+        refused(only, 400, "malformed-request")
+        with connect(service) as connection:
+            connection.sendall(CHUNKED.replace(b"trajectories", b"nothing"))
+            first = answer(connection)
+            connection.sendall(b"x\r\n")
+            assert (first.status_code, all_of(connection)) == (404, b"")
+        assert "Traceback" not in service.log()
+
+
+def test_so_many_requests_wait_on_a_connection(service: Service) -> None:
+    found = answers(said(service, HEALTH * 5_000))
+    assert {answer.status_code for answer in found[:-1]} == {200}
+    refused(found[-1], 400, "malformed-request")
+    assert len(found) < 1_000
+    found = answers(said(service, HEALTH * 90 + HEAD + b"Connection: close\r\n\r\n"))
+    assert [answer.status_code for answer in found] == [200] * 91
+
+
+def test_it_is_logged_and_counted_as_the_others(service: Service) -> None:
+    head = b"GET /v1/about?a=b HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: too-much\r\n"
+    said(service, head + b"X: " + b"a" * 90_000)
+    line = eventually(lambda: next((line for line in service.log().splitlines() if "id=too-much" in line), None))
+    assert " method=GET path=/v1/about route=none status=431 " in line
+
+
+@pytest.mark.parametrize("path", ["/v1/sweeps", "/v1/trajectories", "/v1/nothing", "/nothing"])
+def test_bounds_come_before_keys(service: Service, path: str) -> None:
+    head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n".encode()
+    (only,) = answers(said(service, head, b"X: " + b"a" * 90_000))
+    refused(only, 431, "head-too-large")

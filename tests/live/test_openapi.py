@@ -1,0 +1,68 @@
+"""The OpenAPI document as it is served: made once, compressed, known by its tag; and what the loop says of itself."""
+
+import gzip
+import threading
+from collections.abc import Iterator
+
+import pytest
+from support.lag import loop_hold, processor_seconds
+from support.processes import Service, eventually
+
+pytestmark = pytest.mark.live
+
+PATH = "/openapi.json"
+COUNT = 100
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Service]:
+    with Service() as service:
+        yield service
+
+
+def test_the_document_costs_as_little_as_any_answer(service: Service) -> None:
+    with service.client() as client:
+        costs = {}
+        for path in ("/healthz", PATH):
+            client.get(path)
+            before = processor_seconds(service)
+            for _ in range(COUNT):
+                assert client.get(path).status_code == 200
+            costs[path] = processor_seconds(service) - before
+    assert costs[PATH] < 5 * costs["/healthz"]
+
+
+def test_many_who_ask_for_it_hold_nobody_up(service: Service) -> None:
+    def ask() -> None:
+        with service.client() as client:
+            for _ in range(5):
+                client.get(PATH)
+
+    service.get(PATH)
+    with loop_hold(service) as hold:
+        threads = [threading.Thread(target=ask) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert hold.ratio < 20 * 10  # each of them as long as ten requests of the cheapest kind
+
+
+def test_it_is_compressed_and_known(service: Service) -> None:
+    with service.client() as client:
+        plain = client.get(PATH, headers={"Accept-Encoding": "identity"})
+        packed = client.get(PATH, headers={"Accept-Encoding": "gzip"})
+        assert packed.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert packed.json() == plain.json()
+        assert int(packed.headers["content-length"]) < len(gzip.compress(plain.content)) * 1.1
+        assert packed.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+        for tag in (plain.headers["etag"], packed.headers["etag"], "*"):
+            known = client.get(PATH, headers={"If-None-Match": f"{tag}"})
+            assert (known.status_code, known.content) == (304, b"")
+        assert client.head(PATH).headers["content-length"] == packed.headers["content-length"]
+
+
+def test_the_metric_counts(service: Service) -> None:
+    eventually(lambda: service.metric("lindyn_loop_lag_seconds_count") >= 3)
+    assert service.metric("lindyn_loop_lag_seconds_sum") > 0
