@@ -27,7 +27,8 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http.body import JSON, parse
 from lindyn_service.http.problems import problem_response
-from lindyn_service.jobs.admission import SweepLimits, admit
+from lindyn_service.jobs.admission import admit_and_write
+from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.operations import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
 from lindyn_service.translate.experiment import parameters
 
@@ -49,7 +50,9 @@ BODIES = {path: [e["body"] for e in EXAMPLES if e["path"] == path] for path in (
 SEED = int(os.environ.get("FUZZ_SEED", "0" if os.environ.get("CI") else str(Random().randrange(10**12))))
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "200000"))
 LARGEST = 2**20  # as LINDYN_MAX_BODY_BYTES
-SWEEPS = SweepLimits(points=1000, result_bytes=2**20, point_bytes=2**20, point_flops=1e8)
+SWEEPS = SweepLimits(
+    points=1000, result_bytes=2**20, request_bytes=2**20, point_bytes=2**20, point_flops=1e8, job_flops=1e12
+)
 
 MOST_SECONDS = 10  # of the processor's time for one body
 MOST_BYTES = 2**24  # of memory for a body of some kilobytes, that may say that it expands to LARGEST
@@ -78,7 +81,7 @@ def take(path: str, body: bytes, media_type: str) -> str:
             normal, _ = normalise(operation, parse(body, media_type, model, rules, LARGEST))
             operation.cost(normal)
         elif STARTING[path] is SweepRequest:
-            admit(parse(body, media_type, SweepRequest, None, LARGEST), SWEEPS)
+            admit_and_write(parse(body, media_type, SweepRequest, None, LARGEST), SWEEPS)
         else:
             parameters(EXPERIMENTS[EXPERIMENT], parse(body, media_type, ExperimentRequest, None, LARGEST).parameters)
     except ServiceError as error:

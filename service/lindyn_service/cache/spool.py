@@ -43,6 +43,11 @@ class Filed:
     size: int
     head: bytes
 
+    def read(self) -> bytes:
+        """All of the answer. Blocks; raises FileNotFoundError if the file was evicted."""
+        with self.path.open("rb") as file:
+            return file.read(self.size)
+
 
 class Spool:
     """The files of a folder, which several processes may share.
@@ -108,7 +113,7 @@ class Spool:
                 if entry.name.endswith(_PART):
                     if time.time() - found.st_mtime > _STALE_SECONDS:  # of a service that was killed
                         Path(entry.path).unlink()
-                elif entry.name != _LOCK:
+                elif entry.name != _LOCK and not entry.is_dir():
                     files.append((found.st_atime_ns, found.st_size, Path(entry.path)))
         excess = sum(each for _, each, _ in files) + size - self.max_bytes
         for _, each, path in sorted(files):
