@@ -20,6 +20,7 @@ from lindyn_service.access.rate import Rates
 from lindyn_service.answer import Answers, Limits
 from lindyn_service.backends import BAD_REDIS_URL
 from lindyn_service.cache.memory import MemoryCache
+from lindyn_service.defect import Defect
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import (
     analyses,
@@ -40,7 +41,6 @@ from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.http.recall import KnownBodies, Recall
 from lindyn_service.http.refused import refuse
 from lindyn_service.http.throttle import Throttle
-from lindyn_service.jobs.admission import SweepLimits
 from lindyn_service.metrics import Metrics, share
 from lindyn_service.sampling import sample, watch_loop
 from lindyn_service.settings import METRICS_VARIABLE, Settings, SettingsError, listed
@@ -55,7 +55,8 @@ _DESCRIPTION = "Exact learning dynamics of deep linear networks."
 def create_app(settings: Settings) -> FastAPI:
     """Build the service; it starts its workers and caches when the server starts it.
 
-    When `app.state.stopping` is set, it ends its work in the grace time and refuses more.
+    When `app.state.stopping` is set, it ends its work in the grace time and refuses more. When a part of it ends by an
+    error of ours, `app.state.defect` has it, and calls what stops the service.
 
     Raises:
         SettingsError: an address cannot be understood, the file of keys not be used, or traces not be sent.
@@ -75,6 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
         telemetry=_telemetry(tracing),
     )
     app.state.tracing = tracing
+    app.state.defect = Defect()
     app.state.settings = settings
     app.state.assets = assets.load()
     app.state.metrics = _metrics(settings)
@@ -214,26 +216,39 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         if shared is not None:
             stack.push_async_callback(shared.aclose)
         memory = MemoryCache(settings.memory_cache_bytes)
-        spool = backends.spool(settings, stack)
+        folder = backends.spool_folder(settings, stack)
+        spool = backends.spool(settings, folder)
         answers = Answers(engine, memory, shared, limits, app.state.stage, spool)
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
-        app.state.sweep_limits = SweepLimits(
-            settings.max_points, settings.max_result_bytes, settings.cache_value_bytes, settings.max_flops
-        )
-        app.state.jobs, app.state.wake_jobs = await backends.jobs(settings, url, stack)
+        app.state.sweep_limits = backends.sweep_limits(settings)
+        defect: Defect = app.state.defect
+        app.state.jobs, app.state.wake_jobs = await backends.jobs(settings, url, folder, defect.note, stack)
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
-        await tasks.start(_work, answers, engine, app.state.stopping)
-        tasks.start_soon(watch_loop, app.state.metrics, app.state.stopping)
-        tasks.start_soon(sample, app.state.metrics, engine, shared, app.state.jobs, app.state.stopping)
+        await tasks.start(_work, answers, engine, app.state.stopping, defect)
+        tasks.start_soon(defect.watch, partial(watch_loop, app.state.metrics, app.state.stopping))
+        store = None if app.state.jobs is None else app.state.jobs.store
+        tasks.start_soon(defect.watch, partial(sample, app.state.metrics, engine, shared, store, app.state.stopping))
         yield
 
 
 async def _work(
-    answers: Answers, engine: ProcessEngine, stopping: Event, *, task_status: TaskStatus[None] = TASK_STATUS_IGNORED
+    answers: Answers,
+    engine: ProcessEngine,
+    stopping: Event,
+    defect: Defect,
+    *,
+    task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
 ) -> None:
     """Keep the workers until the service stops. That is before the last answers are sent, so not in the lifespan."""
-    async with answers, engine:
-        task_status.started()
-        await stopping.wait()
+    begun = False
+    try:
+        async with answers, engine:
+            begun = True
+            task_status.started()
+            await stopping.wait()
+    except Exception as error:
+        if not begun:
+            raise
+        defect.note(error)

@@ -1,9 +1,11 @@
 """Caches, the store of jobs and what computes them, constructed from settings for the composition root."""
 
 import logging
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 from lindyn_service import warmup
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
@@ -11,7 +13,9 @@ from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.jobs.background import Equipment, background_jobs
-from lindyn_service.jobs.runner import MOST_AT_ONCE
+from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.results import Results
+from lindyn_service.jobs.run import CHUNK_SECONDS
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.settings import Settings, SettingsError
 from lindyn_service.spool.private import private_folder
@@ -21,6 +25,9 @@ BAD_REDIS_URL = (
     "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
     "got something else (not shown, it may hold a password)"
 )
+
+_RESULTS = "results"
+_REQUESTS = 8  # requests as large as may be that fit into the store
 
 log = logging.getLogger(__name__)
 
@@ -54,17 +61,40 @@ def redis_cache(settings: Settings, url: str) -> RedisCache:
         raise SettingsError(BAD_REDIS_URL) from None
 
 
-def spool(settings: Settings, stack: AsyncExitStack) -> Spool | None:
-    """Where large answers are kept: a folder that was chosen, which outlives the service, or one of its own."""
-    if not settings.spool_bytes:
-        return None
-    return Spool(settings.spool_folder or stack.enter_context(private_folder(PREFIX)), settings.spool_bytes)
+def spool_folder(settings: Settings, stack: AsyncExitStack) -> Path:
+    """Where files are kept: a folder that was chosen, which outlives the service, or one of its own."""
+    return settings.spool_folder or stack.enter_context(private_folder(PREFIX))
+
+
+def spool(settings: Settings, folder: Path) -> Spool | None:
+    """Where large answers are kept."""
+    return Spool(folder, settings.spool_bytes) if settings.spool_bytes else None
+
+
+def sweep_limits(settings: Settings) -> SweepLimits:
+    """What one sweep may ask for."""
+    return SweepLimits(
+        points=settings.max_points,
+        result_bytes=settings.max_result_bytes,
+        request_bytes=settings.store_bytes // _REQUESTS,
+        point_bytes=settings.cache_value_bytes,
+        point_flops=settings.max_flops,
+        job_flops=settings.max_job_flops,
+    )
 
 
 async def jobs(
-    settings: Settings, url: str | None, stack: AsyncExitStack
-) -> tuple[JobStore | None, Callable[[], None]]:
-    """The store of jobs, and what wakes their runner; no store without Redis."""
+    settings: Settings, url: str | None, folder: Path, failed: Callable[[BaseException], None], stack: AsyncExitStack
+) -> tuple[Results | None, Callable[[], None]]:
+    """The store of jobs with their results, and what wakes their runner; no store without Redis.
+
+    Args:
+        settings: of the service.
+        url: of Redis.
+        folder: below which there is one for large results.
+        failed: is told, in another thread, by which error the runner ended for good.
+        stack: closes them.
+    """
     if url is None:
         return None, lambda: None
     store = _job_store(settings, url)
@@ -72,9 +102,17 @@ async def jobs(
     equipment = Equipment(
         store=lambda: _job_store(settings, url),
         cache=lambda: redis_cache(settings, url),
+        results=lambda its_store: _results(settings, its_store, folder),
         engine=lambda: _job_engine(settings),
+        limits=sweep_limits(settings),
     )
-    return store, await stack.enter_async_context(background_jobs(equipment))
+    wake = await stack.enter_async_context(background_jobs(equipment, failed))
+    return _results(settings, store, folder), wake
+
+
+def _results(settings: Settings, store: JobStore, folder: Path) -> Results:
+    large = Spool(folder / _RESULTS, settings.results_bytes) if settings.results_bytes else None
+    return Results(store, large, spool(settings, folder), settings.cache_value_bytes)
 
 
 def _job_store(settings: Settings, url: str) -> JobStore:
@@ -83,6 +121,7 @@ def _job_store(settings: Settings, url: str) -> JobStore:
         namespace="lindyn",
         most_active=settings.max_jobs,
         most_of_one=settings.key_max_jobs,
+        most_bytes=settings.store_bytes,
         keep_seconds=settings.job_seconds,
         timeout_seconds=4 * settings.redis_timeout_seconds,
     )
@@ -101,8 +140,9 @@ async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callab
     width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
     async with ProcessEngine(
         workers,
-        MOST_AT_ONCE * width,
-        settings.job_deadline_seconds,
+        width,
+        math.inf,
+        run_seconds=settings.job_deadline_seconds + CHUNK_SECONDS,
         grace_seconds=0.0,
         warm_up=partial(warmup.yield_to_others, settings.worker_memory_bytes),
     ) as engine:

@@ -261,6 +261,26 @@ class JobsUnavailableError(ServiceError):
     retry_after_seconds = 5
 
 
+class JobsRefusedError(JobsUnavailableError):
+    """The store of jobs answers that it will not do this, and will not do it later either."""
+
+
+class JobsFullError(JobsRefusedError):
+    """The store of jobs has no room."""
+
+    code = "no-room"
+    status = 507
+    title = "There is no room for the job"
+
+
+class DamagedJobError(ServiceError):
+    """A stored job cannot be read: it is damaged, or of another version."""
+
+    code = "damaged-job"
+    status = 500
+    title = "The stored job cannot be read"
+
+
 class NotDoneError(ServiceError):
     """The job has no result, or not yet."""
 

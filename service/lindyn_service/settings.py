@@ -141,9 +141,21 @@ class Settings(BaseSettings):
     )
     max_jobs: Annotated[int, Field(ge=1, description="Jobs that may wait or run; more get 503.")] = 100
     max_points: Annotated[int, Field(ge=1, le=100_000, description="Largest number of points of a sweep.")] = 100_000
-    max_result_bytes: Annotated[int, Field(ge=1, description="Largest estimated result of a job; more gets 422.")] = (
+    max_result_bytes: Annotated[int, Field(ge=1, description="Largest result of a job, estimated and real.")] = (
         64 * _MEBIBYTE
     )
+    max_job_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a job; more gets 422.")] = 1e15
+    store_bytes: Annotated[
+        int,
+        Field(
+            ge=_MEBIBYTE,
+            description="Bound of all jobs in Redis with requests and small results; what ended first makes room.",
+        ),
+    ] = 128 * _MEBIBYTE
+    results_bytes: Annotated[
+        int,
+        Field(ge=0, description="Bound of the files of results above cache_value_bytes; 0 keeps these in Redis, too."),
+    ] = 1024 * _MEBIBYTE
     dask_scheduler: Annotated[
         str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
     ] = None

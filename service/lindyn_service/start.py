@@ -20,6 +20,8 @@ from lindyn_service.supervisor import supervise, wait_for_end_of_stdin
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from lindyn_service.defect import Defect
+
 SEND_SECONDS = 5  # after the grace time: for clients to read their last answers
 
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -55,6 +57,8 @@ def main(*, only_settings: bool = False) -> None:
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(server.stop,), daemon=True).start()
     server.run(sockets)
+    if server.defect.error is not None:
+        sys.exit(1)  # so that whoever keeps it running starts it again
 
 
 def _leave(*_: object) -> None:
@@ -94,6 +98,8 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._url = url
+        self.defect: Defect = app.state.defect
+        self.defect.stop = self.stop
 
     def stop(self) -> None:
         """Stop as after a signal."""

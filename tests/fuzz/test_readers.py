@@ -21,7 +21,8 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.execute import Sent, take
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http.problems import problem_response
-from lindyn_service.jobs.admission import SweepLimits, accept
+from lindyn_service.jobs.admission import admit_and_write
+from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.operations import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
 from lindyn_service.translate.body import JSON, Body
 from lindyn_service.translate.experiment import parameters
@@ -45,7 +46,9 @@ SEED = int(os.environ.get("FUZZ_SEED", "0" if os.environ.get("CI") else str(Rand
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "200000"))
 LARGEST = 2**20  # as LINDYN_MAX_BODY_BYTES
 MOST_PARTS = 200_000  # as LINDYN_MAX_JSON_PARTS
-SWEEPS = SweepLimits(points=1000, result_bytes=2**20, point_bytes=2**20, point_flops=1e8)
+SWEEPS = SweepLimits(
+    points=1000, result_bytes=2**20, request_bytes=2**20, point_bytes=2**20, point_flops=1e8, job_flops=1e12
+)
 
 MOST_SECONDS = 10  # of the processor's time for one body
 MOST_BYTES = 2**24  # of memory for a body of some kilobytes, that may say that it expands to LARGEST
@@ -73,7 +76,7 @@ def outcome_of(path: str, content: bytes, media_type: str) -> str:
         if path in ANSWERED:
             take(ANSWERED[path], Sent(body, bytes(16)))
         elif STARTING[path] is SweepRequest:
-            accept(body, SWEEPS)
+            admit_and_write(body, SWEEPS)
         else:
             parameters(EXPERIMENTS[EXPERIMENT], body.read(ExperimentRequest).parameters)
     except ServiceError as error:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import anyio
 import anyio.lowlevel
 import pytest
+from support.job_means import job_store
 from support.processes import RedisServer
 
 from lindyn_service.errors import JobsUnavailableError
@@ -32,7 +33,7 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 async def store(server: RedisServer) -> AsyncIterator[JobStore]:
     server.client.flushall()
-    store = JobStore(server.url, namespace="test", most_active=9, most_of_one=9, keep_seconds=60, timeout_seconds=60)
+    store = job_store(server.url, most_active=9, most_of_one=9)
     yield store
     await store.aclose()
 
@@ -66,7 +67,7 @@ async def test_a_jump_of_the_clock_deletes_nothing(store: JobStore, monkeypatch,
     await store.expire()
     for job in (ended, waiting, later):
         assert await store.get(job.id) is not None
-    assert set(await store.active()) == {waiting.id, later.id}
+    assert {job.id for job in await store.active()} == {waiting.id, later.id}
 
 
 async def test_what_ended_long_ago_is_deleted(store: JobStore, monkeypatch) -> None:

@@ -6,6 +6,11 @@ from typing import Any
 import httpx
 import numpy as np
 
+from lindyn_service.jobs.limits import SweepLimits
+
+LIMITS = SweepLimits(
+    points=1000, result_bytes=10**6, request_bytes=10**6, point_bytes=10**5, point_flops=1e9, job_flops=1e15
+)
 FINAL = ("done", "failed", "cancelled")
 JOB_SECONDS = 1800.0  # nothing but an end for a test that fails: the workers of jobs yield to whatever else runs
 

@@ -2,7 +2,7 @@
 
 import pytest
 from support.documents import document
-from support.jobs import sweep
+from support.jobs import LIMITS, sweep
 
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -19,11 +19,11 @@ def of_an_answer() -> list[str]:
 
 
 def of_points() -> list[str]:
-    return SweepPlan(SweepRequest.model_validate(sweep())).keys(range(2))
+    return SweepPlan(SweepRequest.model_validate(sweep()), LIMITS).keys(range(2))
 
 
 def of_cells() -> list[str]:
-    return ExperimentPlan("figure-3.1", EXPERIMENTS["figure-3.1"].defaults()).keys(range(2))
+    return ExperimentPlan("figure-3.1", EXPERIMENTS["figure-3.1"].defaults(), 2**30).keys(range(2))
 
 
 @pytest.mark.parametrize(("module", "keys"), [(operations, of_an_answer), (points, of_points), (plan, of_cells)])

@@ -2,28 +2,35 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import orjson
 import pytest
 from support.analyses import BALANCED, SIGMA_YX, learn
+from support.jobs import LIMITS
 
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import QUANTITIES
 from lindyn_service.errors import InvalidRequestError, TooLargeError
-from lindyn_service.jobs.admission import SweepLimits, admit
-from lindyn_service.translate.sweep import compute_points, indices, point_keys
+from lindyn_service.jobs.admission import admit
+from lindyn_service.translate.sweep import PointKeys, compute_points, indices
 from lindyn_service.translate.table import read_table, sweep_table, table_as_json
 
-LIMITS = SweepLimits(points=1000, result_bytes=10**6, point_bytes=10**5, point_flops=1e9)
+MOST_BYTES = 2**30
 
 
 def request(axes, collect=("final_loss",), base=None, **changes):
     base = base or {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [0.0, 1.0, 2.0]}
     named = [{"path": path, "values": values} for path, values in axes.items()]
     return read(SweepRequest, {"base": base, "axes": named, "collect": list(collect), **changes})
+
+
+def point_keys(sweep, places):
+    keys = PointKeys(sweep)
+    return [keys.of(place) for place in places]
 
 
 def points(sweep):
@@ -59,11 +66,11 @@ def test_modes_that_a_network_has_not_are_no_number_in_the_table():
     sweep = request({"network.dims.1": [1, 3], "network.lambda": [0.0]}, ["alignment"])
     found = points(sweep)
     assert found[0]["values"]["alignment.input"][0][1:] == [None, None]
-    content, _ = read_table(sweep_table("job", sweep, [orjson.dumps(point) for point in found]))
+    content, _ = read_table(sweep_table("job", sweep, [orjson.dumps(point) for point in found], MOST_BYTES))
     for side in ("input", "output"):
         values = content.values(f"alignment.{side}")
         assert np.array_equal(np.isnan(values[:, 0, 0]), [[False, True, True], [False, False, False]])
-    written = json.loads(table_as_json(sweep_table("job", sweep, [orjson.dumps(point) for point in found])))
+    written = json.loads(table_as_json(sweep_table("job", sweep, [orjson.dumps(point) for point in found], MOST_BYTES)))
     assert written["data"]["alignment.input"]["values"][0][0][0][1:] == [None, None]
 
 
@@ -87,8 +94,8 @@ def test_table_is_labelled_and_padded():
     sweep = request(
         {"network.dims": [[3, 2, 3], [3, 3, 3], [3, 4, 3]], "network.seed": [1, 2]}, ["loss", "balance", "weights"]
     )
-    records = compute_points(sweep, list(indices(sweep)))
-    archive = sweep_table("job", sweep, records)
+    records = list(compute_points(sweep, indices(sweep)))
+    archive = sweep_table("job", sweep, records, MOST_BYTES)
     content, metadata = read_table(archive)
     assert content.data["loss"][0] == ("network.dims", "network.seed", "time")
     assert content.data["weights.0"][0] == ("network.dims", "network.seed", "time", "width_1", "width_0")
@@ -161,7 +168,7 @@ def test_arrays_of_every_layout(array):
     expected = admit(request({"network.seed": [1]}, base={**base, "task": SIGMA_YX}), LIMITS).request
     assert point_keys(in_base, [(0,)]) == point_keys(expected, [(0,)])
     assert points(in_base) == points(expected)
-    assert len(sweep_table("job", in_base, compute_points(in_base, [(0,)])))
+    assert len(sweep_table("job", in_base, list(compute_points(in_base, [(0,)])), MOST_BYTES))
 
 
 def test_arrays_without_dimensions():
@@ -237,7 +244,7 @@ def test_admission_counts_the_times_that_points_have_of_their_own():
 
 def test_admission_looks_at_a_bounded_number_of_values():
     many = {"network.seed": list(range(6000)), "network.lambda": [0.0]}
-    limits = SweepLimits(points=10**5, result_bytes=10**6, point_bytes=10**5, point_flops=1e9)
+    limits = replace(LIMITS, points=10**5)
     assert admit(request(many), limits).request.shape == (6000, 1)
 
 

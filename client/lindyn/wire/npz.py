@@ -19,6 +19,7 @@ METADATA = "metadata"
 
 _LONGEST = 80  # characters that are repeated of a name
 _WIDEST_BYTES = 8  # of a number that all machines read alike
+_LONG_BYTES = 2**16  # of metadata, above which compressing is worth its time
 _PIECE_BYTES = 2**18  # stays in the processor's cache on its way
 
 
@@ -34,9 +35,21 @@ def pack(metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) ->
 
 
 def write(file: IO[bytes], metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write the same into a file that can be sought in; no array is copied as a whole, but for long doubles."""
+    """Write the same into a file that can be sought in; no array is copied as a whole, but for long doubles.
+
+    Long metadata is compressed, since numpy keeps four bytes of each character.
+    """
     portable = {name: _portable(array) for name, array in arrays.items()}
-    np.savez(file, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **portable)
+    text = np.array(json.dumps(metadata))
+    if text.nbytes <= _LONG_BYTES:
+        np.savez(file, allow_pickle=False, **{METADATA: text}, **portable)
+        return
+    np.savez(file, allow_pickle=False, **portable)
+    with (
+        zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open(f"{METADATA}.npy", "w", force_zip64=True) as entry,
+    ):
+        np.lib.format.write_array(entry, text, allow_pickle=False)
 
 
 def _portable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

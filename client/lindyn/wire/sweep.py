@@ -3,6 +3,7 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (JSON has no static types)
 
+from math import prod
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
@@ -25,6 +26,7 @@ SCALARS: tuple[Scalar, ...] = get_args(Scalar)
 Collected = Literal[Scalar, Quantity]
 
 MOST_POINTS = 100_000
+_WIDEST_BITS = 63  # of an integer that every encoder of JSON takes
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
@@ -37,8 +39,8 @@ def _with_plain_arrays(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
     match value:
         case dict():
             return {name: _with_plain_arrays(part) for name, part in value.items()}
-        case list() if any(isinstance(item, dict | list | np.ndarray) for item in value):
-            return [_with_plain_arrays(item) for item in value]
+        case list():
+            return value if all(map(_is_plain, value)) else [_with_plain_arrays(item) for item in value]
         case np.ndarray() if value.dtype.kind in "fiu":
             native = np.dtype(np.float64) if value.dtype.itemsize > 8 else value.dtype.newbyteorder("=")
             with np.errstate(over="ignore"):  # what becomes infinite is named later
@@ -46,8 +48,24 @@ def _with_plain_arrays(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
             return array if array.ndim else array.item()
         case np.ndarray():
             return value.tolist()
+        case np.generic():
+            return _with_plain_arrays(np.array(value))
+        case int() if value.bit_length() > _WIDEST_BITS:
+            return _as_float(value)
         case _:
             return value
+
+
+def _is_plain(value: Any) -> bool:  # noqa: ANN401 (unvalidated input)
+    return isinstance(value, float | str | bool) or (type(value) is int and value.bit_length() <= _WIDEST_BITS)
+
+
+def _as_float(value: int) -> float:
+    """A number beyond what JSON of 64 bits holds as what computes with it anyway."""
+    try:
+        return float(value)
+    except OverflowError:
+        raise PydanticCustomError("sweep", "an integer of more than 300 digits; numbers go up to 1e70") from None
 
 
 def _in_order(names: list[Collected]) -> list[Collected]:
@@ -98,3 +116,8 @@ class SweepRequest(Request):
     def shape(self) -> tuple[int, ...]:
         """Number of values along each axis."""
         return tuple(len(axis.values) for axis in self.axes)
+
+    @property
+    def n_points(self) -> int:
+        """Number of points of the grid."""
+        return prod(self.shape)

@@ -30,6 +30,7 @@ class ProcessEngine:
     Args:
         workers: how many processes compute at the same time.
         queue: how many callers may wait beyond those.
+        run_seconds: how long an attempt may run on a worker, the queue left out.
         queue_seconds: how long a queue may last before it is kept short.
         deadline_seconds: how long a call may take from its admission, time in the queue included.
         grace_seconds: how long admitted work may go on when the context is left.
@@ -43,6 +44,7 @@ class ProcessEngine:
         queue: int,
         deadline_seconds: float,
         *,
+        run_seconds: float = math.inf,
         queue_seconds: float = math.inf,
         grace_seconds: float = 5.0,
         warm_up: Callable[[], object] = worker.prepare,
@@ -54,6 +56,7 @@ class ProcessEngine:
         self._crew = Crew(workers, warm_up)
         self._backlog = Backlog(workers, queue, queue_seconds)
         self._deadline_seconds = deadline_seconds
+        self._run_seconds = run_seconds
         self._grace_seconds = grace_seconds
         self._calls: set[CancelScope] = set()
         self._closing = False
@@ -158,7 +161,12 @@ class ProcessEngine:
                 self._observe("queue", began - asked)
                 try:
                     call = to_process.run_sync(worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED)
-                    return await pool.starting(call)
+                    with move_on_after(self._run_seconds):
+                        return await pool.starting(call)
+                    raise DeadlineError(
+                        f"The computation was not done after {self._run_seconds:g} s by itself. Ask for fewer times, "
+                        "steps or quantities."
+                    )
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)

@@ -36,7 +36,7 @@ router = APIRouter(tags=["service"])
 class Health(Reply):
     """The process answers."""
 
-    status: str = "ok"
+    status: Annotated[str, Field(description="ok, or failed: a part of it has ended, and it stops.")] = "ok"
 
 
 class Readiness(Reply):
@@ -58,10 +58,20 @@ class About(Reply):
     limits: dict[str, Any]
 
 
-@router.get("/healthz", operation_id="health", summary="Liveness")
-async def healthz() -> Health:
-    """The process answers."""
-    return Health()
+@router.get(
+    "/healthz",
+    operation_id="health",
+    summary="Liveness",
+    response_model=Health,
+    responses={
+        503: {"model": Health, "description": "A part of the service has ended; it stops, to be started again."}
+    },
+)
+async def healthz(request: Request) -> JSONResponse:
+    """The process answers, and all of its parts are there."""
+    failed = request.app.state.defect.error is not None
+    health = Health(status="failed") if failed else Health()
+    return JSONResponse(health.model_dump(), 503 if failed else 200)
 
 
 @router.get(

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import anyio
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -24,6 +25,7 @@ from lindyn.wire.job import (
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.words import with_choices
+from lindyn_service.engine.base import Engine
 from lindyn_service.errors import JobsUnavailableError, NotDoneError, NotFoundError
 from lindyn_service.experiments.base import Experiment
 from lindyn_service.experiments.registry import EXPERIMENTS
@@ -31,13 +33,18 @@ from lindyn_service.http import openapi
 from lindyn_service.http.access import CallerDep
 from lindyn_service.http.body import read_parameters, receive_body
 from lindyn_service.http.deps import FormatDep
+from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.jobs.admission import CELL_FLOPS, Accepted, accept
+from lindyn_service.jobs.admission import CELL_FLOPS, Written, admit_and_write
+from lindyn_service.jobs.limits import SweepLimits, check_work
 from lindyn_service.jobs.plan import SWEEP, ExperimentPlan
+from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
+from lindyn_service.spool.room import Place
+from lindyn_service.spool.store import Filed
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
-from lindyn_service.translate.table import table_as_json
+from lindyn_service.translate.table import file_table_as_json, table_as_json
 
 EVENT_SECONDS = 0.2
 LOST_SECONDS = 5.0  # a running job that the store has lost is written again within a fraction of that
@@ -49,13 +56,20 @@ _EVENT_ID = re.compile("[0-9]{1,15}")
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-def _store(request: Request) -> JobStore:
-    store: JobStore | None = request.app.state.jobs
-    if store is None:
+def _results(request: Request) -> Results:
+    results: Results | None = request.app.state.jobs
+    if results is None:
         raise JobsUnavailableError(
             "this service has no Redis and no private Valkey to keep jobs in; set LINDYN_REDIS_URL"
         )
-    return store
+    return results
+
+
+ResultsDep = Annotated[Results, Depends(_results)]
+
+
+def _store(results: ResultsDep) -> JobStore:
+    return results.store
 
 
 StoreDep = Annotated[JobStore, Depends(_store)]
@@ -83,12 +97,13 @@ JobDep = Annotated[Job, Depends(_existing)]
 )
 async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Response:
     """A job; points that cannot be computed are reported in its result, and the others are computed."""
+    await store.admit(caller.name)
     body = await receive_body(request)
     state = request.app.state
-    accepted: Accepted = await state.engine.run(accept, body, state.sweep_limits)
-    await store.admit(caller.name)
-    await state.rates.spend(caller.name, accepted.flops)
-    job = await store.create(SWEEP, accepted.document, accepted.points, caller.name)
+    written: Written = await state.engine.run(admit_and_write, body, state.sweep_limits)
+    request.scope["state"]["held"].give_back()
+    await state.rates.spend(caller.name, written.flops)
+    job = await store.create(SWEEP, written.document, written.total, caller.name)
     return _accepted(request, job)
 
 
@@ -113,11 +128,13 @@ async def experiment(name: str, request: Request, store: StoreDep, caller: Calle
         raise NotFoundError(
             with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
         )
+    await store.admit(caller.name)
     body = await read_parameters(request, ExperimentRequest)
     values = parameters(EXPERIMENTS[name], body.parameters)
     document = orjson.dumps({"parameters": values})
-    total = ExperimentPlan(name, values).total
-    await store.admit(caller.name)
+    limits: SweepLimits = request.app.state.sweep_limits
+    total = ExperimentPlan(name, values, limits.result_bytes).total
+    check_work(limits, CELL_FLOPS * total)
     await request.app.state.rates.spend(caller.name, CELL_FLOPS * total)
     job = await store.create(name, document, total, caller.name)
     return _accepted(request, job)
@@ -149,13 +166,19 @@ async def cancel_job(job: JobDep, store: StoreDep) -> Job:
     response_class=Response,
     responses=openapi.result(TableReply),
 )
-async def result(job: JobDep, request: Request, store: StoreDep, form: FormatDep) -> Response:
+async def result(job: JobDep, request: Request, results: ResultsDep, form: FormatDep) -> Response:
     """Labelled arrays, as JSON or npz."""
-    archive = await _archive(job, store)
+    found = await _found(job, results)
+    engine: Engine = request.app.state.engine
     if form == "npz":
-        return Response(archive, media_type=npz.MEDIA_TYPE, headers={"Vary": "Accept"})
-    body: bytes = await request.app.state.engine.run(table_as_json, archive)
-    return Response(body, media_type=JSON, headers={"Vary": "Accept"})
+        return _respond(found, npz.MEDIA_TYPE)
+    if isinstance(found, bytes):
+        return _respond(await engine.run(table_as_json, found), JSON)
+
+    async def write(place: Place) -> None:
+        await engine.run(file_table_as_json, found.path, found.size, place)
+
+    return _respond(await results.rewritten(f"result:{job.id}.json", write), JSON)
 
 
 @router.get(
@@ -165,9 +188,9 @@ async def result(job: JobDep, request: Request, store: StoreDep, form: FormatDep
     response_class=Response,
     responses=openapi.picture("image/svg+xml"),
 )
-async def figure_svg(job: JobDep, request: Request, store: StoreDep) -> Response:
+async def figure_svg(job: JobDep, request: Request, results: ResultsDep) -> Response:
     """Drawn from the result."""
-    return Response(await _picture(job, request, store, "svg"), headers=OF_PICTURES, media_type="image/svg+xml")
+    return Response(await _picture(job, request, results, "svg"), headers=OF_PICTURES, media_type="image/svg+xml")
 
 
 @router.get(
@@ -177,9 +200,9 @@ async def figure_svg(job: JobDep, request: Request, store: StoreDep) -> Response
     response_class=Response,
     responses=openapi.picture("image/png"),
 )
-async def figure_png(job: JobDep, request: Request, store: StoreDep) -> Response:
+async def figure_png(job: JobDep, request: Request, results: ResultsDep) -> Response:
     """Drawn from the result."""
-    return Response(await _picture(job, request, store, "png"), media_type="image/png")
+    return Response(await _picture(job, request, results, "png"), media_type="image/png")
 
 
 @router.get(
@@ -232,20 +255,29 @@ def _lost(job: Job) -> Job:
     return job.model_copy(update={"state": "failed", "problem": problem})
 
 
-async def _archive(job: Job, store: JobStore) -> bytes:
+async def _found(job: Job, results: Results) -> bytes | Filed:
     if job.state != "done":
         why = f": {job.problem.detail}" if job.problem is not None else ""
         raise NotDoneError(f"job {job.id} is {job.state}{why}, {job.completed} of {job.total} points are computed")
-    archive = await store.result(job.id)
-    if archive is None:
+    found = await results.find(job.id)
+    if found is None:
         raise NotFoundError(f"the result of job {job.id} is gone; post the request again")
-    return archive
+    return found
 
 
-async def _picture(job: Job, request: Request, store: JobStore, form: Picture) -> bytes:
+def _respond(found: bytes | Filed, media_type: str) -> Response:
+    headers = {"Vary": "Accept"}
+    if isinstance(found, bytes):
+        return Response(found, media_type=media_type, headers=headers)
+    return FiledResponse(found, headers, media_type)
+
+
+async def _picture(job: Job, request: Request, results: Results, form: Picture) -> bytes:
     if job.kind == SWEEP:
         raise NotFoundError(f"job {job.id} is a sweep, which has no picture; get its result")
-    return await request.app.state.engine.run(experiment_picture, await _archive(job, store), form)
+    found = await _found(job, results)
+    archive = found if isinstance(found, bytes) else await to_thread.run_sync(found.read)
+    return await request.app.state.engine.run(experiment_picture, archive, form)
 
 
 def _accepted(request: Request, job: Job) -> Response:

@@ -1,35 +1,31 @@
 """Which sweeps are taken: their paths are known, their values valid, their size within the limits. Runs in a worker."""
 
-from dataclasses import dataclass, replace
-from math import prod
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any, cast
 
+import numpy as np
 import orjson
 
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.messages import UNKNOWN_FIELD
-from lindyn.wire.method import DescentMethod
 from lindyn.wire.sweep import Axis, SweepRequest
-from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import InvalidRequestError, TooLargeError
+from lindyn_service.jobs.limits import SweepLimits, check_point, check_work
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import TRAJECTORY, draw_seed, with_seeds
+from lindyn_service.operations import draw_seed, with_seeds
 from lindyn_service.translate.body import Body
-from lindyn_service.translate.sweep import first_points, read_point
+from lindyn_service.translate.sweep import PointReader, first_points
 
-MOST_LOOKED_AT = 5_000
+MOST_LOOKED_AT = 5_000  # points
+MOST_READ = 20_000_000  # numbers and other values in the points that are looked at, about a second's reading
 DRAWN = ("balanced", "random", "regression", "spectrum")  # kinds of networks and tasks that have a seed
 CELL_FLOPS = 2e10  # of an experiment, which nobody estimates: as much as a worker does in about a second
-
-
-@dataclass(frozen=True)
-class SweepLimits:
-    """What one sweep may ask for."""
-
-    points: int
-    result_bytes: int
-    point_bytes: int
-    point_flops: float
 
 
 @dataclass(frozen=True)
@@ -41,62 +37,150 @@ class Admitted:
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """A sweep as it is stored, how many points it has, and the estimated flops of all of them."""
+class Written:
+    """A sweep that was admitted, as it is stored."""
 
     document: bytes
-    points: int
+    total: int
     flops: float
 
 
-def accept(body: Body, limits: SweepLimits) -> Accepted:
-    """Read and admit a sweep; for worker processes.
+def admit_and_write(body: Body, limits: SweepLimits) -> Written:
+    """Read a sweep, admit it, and encode it.
 
     Raises:
-        ServiceError: the body is no sweep, or `admit` refuses it.
+        MalformedBodyError: the body is neither JSON nor npz.
+        InvalidRequestError: as `admit`; also what JSON cannot say, where no point was read that has it.
+        TooLargeError: as `admit`; also a request that is too large to be kept.
     """
     admitted = admit(body.read(SweepRequest), limits)
-    document = orjson.dumps(admitted.request.model_dump(by_alias=True), option=orjson.OPT_SERIALIZE_NUMPY)
-    return Accepted(document, prod(admitted.request.shape), admitted.flops)
+    content = admitted.request.model_dump(by_alias=True)
+    try:
+        document = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    except orjson.JSONEncodeError as error:
+        raise InvalidRequestError(f"base or axes hold what is no number, text or list of these: {error}") from error
+    if len(document) > limits.request_bytes:
+        raise TooLargeError(
+            f"the sweep takes {len(document)} bytes as JSON, the limit is {limits.request_bytes} (an eighth of "
+            "LINDYN_STORE_BYTES): give a task or network by its kind and seed, not by its numbers, or split the sweep"
+        )
+    return Written(document, admitted.request.n_points, admitted.flops)
 
 
 def admit(request: SweepRequest, limits: SweepLimits) -> Admitted:
-    """Check a sweep, each value of each axis once, and draw the seeds that it leaves out.
+    """Check a sweep and draw the seeds that it leaves out.
+
+    Looked at are the values of each axis, those of the others being their first, as many as may be; the largest value
+    of each; and the points where the largest and the dearest values of all axes meet. The limits hold for every point
+    again when it is computed.
 
     Raises:
         InvalidRequestError: a path or a value is wrong wherever the other axes stand.
         TooLargeError: more points, work or numbers than the limits allow.
     """
-    total = prod(request.shape)
+    total = request.n_points
     if total > limits.points:
         raise TooLargeError(
             f"the grid has {' x '.join(map(str, request.shape))} = {total} points, the limit is {limits.points}; "
             "give the axes fewer values, or split the sweep"
         )
-    first: TrajectoryRequest | None = None
-    numbers, flops = 0, 0.0
-    for looked_at, index in enumerate(first_points(request)):
-        if looked_at == MOST_LOOKED_AT:
-            break
-        point = _valid(request, index)
-        first = first or point
-        cost = _check_cost(request, point, limits)
-        numbers, flops = max(numbers, cost.numbers), max(flops, cost.flops)
-    if 8 * numbers * total > limits.result_bytes:
+    first, dearest = _Look(request, limits).all()
+    if 8 * dearest.numbers * total > limits.result_bytes:
         raise TooLargeError(
-            f"the result is estimated to take {8 * numbers * total:.3g} bytes, the limit is {limits.result_bytes:.3g}; "
-            "collect scalars instead of quantities, or fewer points or times"
+            f"the result is estimated to take {8 * dearest.numbers * total:.3g} bytes, the limit is "
+            f"{limits.result_bytes:.3g}; collect scalars instead of quantities, or fewer points or times"
         )
-    if first is not None:
-        axes = [_with_seeded_values(axis) for axis in request.axes]
-        request = request.model_copy(update={"base": _with_drawn_seeds(request, first), "axes": axes})
-    return Admitted(request, flops * total)
+    check_work(limits, dearest.flops * total)
+    axes = [_with_seeded_values(axis) for axis in request.axes]
+    seeded = request.model_copy(update={"base": _with_drawn_seeds(request, first), "axes": axes})
+    return Admitted(seeded, dearest.flops * total)
 
 
-def _valid(request: SweepRequest, index: tuple[int, ...]) -> TrajectoryRequest:
+class _Look:
+    """Reads some points of a sweep, and finds the largest cost of each kind."""
+
+    def __init__(self, request: SweepRequest, limits: SweepLimits) -> None:
+        self._request = request
+        self._limits = limits
+        self._reader = PointReader(request)
+        self._costs: dict[tuple[int, ...], Cost] = {}
+
+    def all(self) -> tuple[TrajectoryRequest, Cost]:
+        """The first point, and the largest flops and numbers of all that were looked at."""
+        request = self._request
+        origin = (0,) * len(request.axes)
+        first = self._at(origin)
+        largest = tuple(
+            max(range(n), key=lambda i, axis=axis: _magnitude(axis.values[i]))
+            for n, axis in zip(request.shape, request.axes, strict=True)
+        )
+        for i, place in enumerate(largest):
+            self._at((*origin[:i], place, *origin[i + 1 :]))
+        each = _size(request.base) + max(
+            _size(axis.values[place]) for axis, place in zip(request.axes, largest, strict=True)
+        )
+        most = min(MOST_LOOKED_AT, max(MOST_READ // each, 1))
+        for index in islice(first_points(request), most):
+            self._at(index)
+        for corner in {largest, self._corner("flops"), self._corner("numbers")}:
+            with suppress(InvalidRequestError):  # no other point need be wrong
+                self._at(corner)
+        found = self._costs.values()
+        return first, Cost(max(cost.flops for cost in found), max(cost.numbers for cost in found), 0)
+
+    def _corner(self, what: str) -> tuple[int, ...]:
+        """Where the values meet that cost most by themselves."""
+        best = [0] * len(self._request.axes)
+        for i in range(len(best)):
+            alone = {
+                index[i]: getattr(cost, what)
+                for index, cost in self._costs.items()
+                if not any(index[:i] + index[i + 1 :])
+            }
+            best[i] = max(alone, key=alone.__getitem__)
+        return tuple(best)
+
+    def _at(self, index: tuple[int, ...]) -> TrajectoryRequest:
+        """Read a point and hold it against the limits."""
+        point = _valid(self._request, self._reader, index)
+        self._costs[index] = check_point(self._limits, self._request, point)
+        return point
+
+
+def _magnitude(value: Any) -> float:  # noqa: ANN401 (JSON)
+    """How large a value is, in whatever way: its number, or the sum of those in it."""
+    match value:
+        case bool():
+            return 0
+        case int() | float():
+            return abs(value)
+        case dict():
+            return sum(map(_magnitude, value.values()))
+        case list():
+            return sum(map(_magnitude, value))
+        case np.ndarray():
+            return float(np.sum(np.abs(value))) if value.dtype.kind in "fiu" else 0
+        case _:
+            return 0
+
+
+def _size(value: Any) -> int:  # noqa: ANN401 (JSON)
+    """How many numbers and other values there are in it."""
+    match value:
+        case dict():
+            return 1 + sum(map(_size, value.values()))
+        case list():
+            return 1 + sum(map(_size, value))
+        case np.ndarray():
+            return 1 + value.size
+        case _:
+            return 1
+
+
+def _valid(request: SweepRequest, reader: PointReader, index: tuple[int, ...]) -> TrajectoryRequest:
     """Read a point; what is wrong with a value is said where the sweep has it."""
     try:
-        return read_point(request, index)
+        return reader.read(index)
     except InvalidDocumentError as error:
         found = tuple(_located(request, index, path, detail) for path, detail in error.errors)
         path, detail = found[0]
@@ -111,31 +195,6 @@ def _located(request: SweepRequest, index: tuple[int, ...], path: str, detail: s
         if f"{path}.".startswith(f"{axis.path}."):
             return f"axes.{i}.values.{value}{path.removeprefix(axis.path)}", detail
     return f"base.{path}", detail
-
-
-def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLimits) -> Cost:
-    """What a point costs, with the numbers that it gives."""
-    quantities = [name for name in request.collect if name in QUANTITIES]
-    cost = TRAJECTORY.cost(point.model_copy(update={"quantities": quantities or ["loss"]}))
-    numbers = len(request.collect)
-    if quantities:
-        numbers += cost.numbers if _may_have_own_times(request, point) else cost.numbers - point.n_times
-    if cost.flops > limits.point_flops:
-        raise TooLargeError(
-            f"a point is estimated to take {cost.flops:.3g} floating-point operations, the limit is "
-            f"{limits.point_flops:.3g}; ask for fewer times or steps, or smaller widths"
-        )
-    if 20 * numbers > limits.point_bytes:
-        raise TooLargeError(
-            f"a point is estimated to give {numbers} numbers, the limit is {limits.point_bytes // 20}; collect scalars "
-            "instead of quantities, or fewer times"
-        )
-    return replace(cost, numbers=numbers)
-
-
-def _may_have_own_times(request: SweepRequest, point: TrajectoryRequest) -> bool:
-    """Whether the times of its answer may be others than those of the base request."""
-    return isinstance(point.method, DescentMethod) or any(axis.path.split(".")[0] == "times" for axis in request.axes)
 
 
 def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[str, Any]:

@@ -3,20 +3,26 @@
 import logging
 import sys
 from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from anyio import TASK_STATUS_IGNORED, Event, create_task_group, move_on_after, sleep, to_thread
+from anyio import TASK_STATUS_IGNORED, Event, Lock, create_task_group, move_on_after, sleep, to_thread
 from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import JobsUnavailableError
+from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.results import Results
+from lindyn_service.jobs.run import Means
 from lindyn_service.jobs.runner import POLL_SECONDS, JobRunner
+from lindyn_service.jobs.shares import Shares
 from lindyn_service.jobs.store import JobStore
 
 RESTART_SECONDS = 5.0
+RECORD_BYTES = 4  # of points as JSON for each byte of a table, generously
 
 log = logging.getLogger(__name__)
 
@@ -28,12 +34,16 @@ class Equipment:
     Attributes:
         store: makes the store of jobs.
         cache: makes the cache of points.
-        engine: makes the engine, and says how many chunks of a job to compute at the same time.
+        results: makes what keeps results.
+        engine: makes the engine, and says how many chunks to compute at the same time.
+        limits: on sweeps.
     """
 
     store: Callable[[], JobStore]
     cache: Callable[[], RedisCache]
+    results: Callable[[JobStore], Results]
     engine: Callable[[], AbstractAsyncContextManager[tuple[Engine, Callable[[], int]]]]
+    limits: SweepLimits
 
 
 class _Control:
@@ -51,16 +61,30 @@ class _Control:
 
 
 @asynccontextmanager
-async def background_jobs(equipment: Equipment) -> AsyncGenerator[Callable[[], None]]:
-    """Run jobs for the length of the block; yields what wakes the runner when there is a new one."""
+async def background_jobs(
+    equipment: Equipment, failed: Callable[[BaseException], None]
+) -> AsyncGenerator[Callable[[], None]]:
+    """Run jobs for the length of the block; yields what wakes the runner when there is a new one.
+
+    Args:
+        equipment: of the runner.
+        failed: is told, in another thread, by which error the runner ended for good.
+    """
     options = {"use_uvloop": sys.platform != "win32"}
     with start_blocking_portal("asyncio", options, name="lindyn-jobs") as portal:
         done, control = await to_thread.run_sync(portal.start_task, _main, equipment)
+
+        def ended(future: "Future[None]") -> None:
+            error = None if future.cancelled() else future.exception()
+            if error is not None:
+                failed(error)
+
+        done.add_done_callback(ended)
         try:
             yield lambda: _tell(portal, control.wake)
         finally:
             _tell(portal, control.stop.set)
-            await to_thread.run_sync(done.result)
+            await to_thread.run_sync(wait, [done])
 
 
 def _tell(portal: BlockingPortal, function: Callable[[], None]) -> None:
@@ -86,13 +110,18 @@ async def _run(equipment: Equipment, store: JobStore, cache: RedisCache, control
         await _first_job(store, control)
         try:
             async with equipment.engine() as (engine, width):
-                control.runner = JobRunner(store, cache, engine, width)
+                control.runner = JobRunner(_means(equipment, store, cache, engine, width), equipment.limits)
                 await control.runner.run()
         except Exception:
             log.exception("the engine of jobs failed; starting it again")
             await sleep(RESTART_SECONDS)
         finally:
             control.runner = None
+
+
+def _means(equipment: Equipment, store: JobStore, cache: RedisCache, engine: Engine, width: Callable[[], int]) -> Means:
+    most = RECORD_BYTES * equipment.limits.result_bytes
+    return Means(store, cache, engine, Shares(width), equipment.results(store), most, Lock())
 
 
 async def _first_job(store: JobStore, control: _Control) -> None:

@@ -4,15 +4,21 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import numpy as np
 import orjson
 
+from lindyn.wire.job import Job
 from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.words import shown
+from lindyn_service.errors import DamagedJobError, ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
-from lindyn_service.translate.encode import SOLVER
-from lindyn_service.translate.experiment import compute_cells, experiment_table
-from lindyn_service.translate.sweep import compute_points, indices, point_keys
+from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.points import experiment_cells, sweep_points
+from lindyn_service.translate.encode import SOLVER, VERSION
+from lindyn_service.translate.experiment import experiment_table, parameters
+from lindyn_service.translate.sweep import PointKeys
 from lindyn_service.translate.table import sweep_table
 
 SWEEP = "sweep"
@@ -33,8 +39,8 @@ class Plan(Protocol):
         """Content addresses of some points."""
         ...
 
-    def compute(self, numbers: Sequence[int]) -> Call:
-        """What computes some points; gives the bytes of each."""
+    def compute(self, numbers: Sequence[int], seconds: float) -> Call:
+        """What computes some points, and begins none after so many seconds; gives the bytes of the first ones."""
         ...
 
     def assemble(self, job: str, records: list[bytes]) -> Call:
@@ -47,27 +53,32 @@ class SweepPlan:
     """Points of a grid."""
 
     request: SweepRequest
+    limits: SweepLimits
 
     @cached_property
-    def _places(self) -> list[tuple[int, ...]]:
-        return list(indices(self.request))
+    def _keys(self) -> PointKeys:
+        return PointKeys(self.request)
 
     @property
     def total(self) -> int:
         """See `Plan`."""
-        return len(self._places)
+        return self.request.n_points
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
         """See `Plan`."""
-        return point_keys(self.request, [self._places[i] for i in numbers])
+        return [self._keys.of(place) for place in self._places(numbers)]
 
-    def compute(self, numbers: Sequence[int]) -> Call:
+    def compute(self, numbers: Sequence[int], seconds: float) -> Call:
         """See `Plan`."""
-        return compute_points, (self.request, [self._places[i] for i in numbers])
+        return sweep_points, (self.request, self._places(numbers), self.limits, seconds)
 
     def assemble(self, job: str, records: list[bytes]) -> Call:
         """See `Plan`."""
-        return sweep_table, (job, self.request, records)
+        return sweep_table, (job, self.request, records, self.limits.result_bytes)
+
+    def _places(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
+        """The last axis is the fastest."""
+        return [tuple(int(i) for i in np.unravel_index(number, self.request.shape)) for number in numbers]
 
 
 @dataclass(frozen=True)
@@ -76,6 +87,7 @@ class ExperimentPlan:
 
     name: str
     parameters: dict[str, Any]
+    most_bytes: int
 
     @cached_property
     def _cells(self) -> list[Any]:
@@ -91,18 +103,47 @@ class ExperimentPlan:
         contents = [[SOLVER, self.name, self.parameters, self._cells[i]] for i in numbers]
         return [hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest() for content in contents]
 
-    def compute(self, numbers: Sequence[int]) -> Call:
+    def compute(self, numbers: Sequence[int], seconds: float) -> Call:
         """See `Plan`."""
-        return compute_cells, (self.name, self.parameters, list(numbers))
+        return experiment_cells, (self.name, self.parameters, list(numbers), seconds)
 
     def assemble(self, job: str, records: list[bytes]) -> Call:
         """See `Plan`."""
-        return experiment_table, (job, self.name, self.parameters, records)
+        return experiment_table, (job, self.name, self.parameters, records, self.most_bytes)
 
 
-def plan_of(kind: str, request: bytes) -> Plan:
-    """Read the plan of a stored job."""
+def plan_of(job: Job, request: bytes | None, limits: SweepLimits) -> Plan:
+    """Read the plan of a stored job.
+
+    Raises:
+        DamagedJobError: it cannot be read, or means something else in this version.
+    """
+    if request is None:
+        raise DamagedJobError("the store of jobs has lost the request of this job; post it again")
+    try:
+        plan = _plan(job.kind, request, limits)
+        total = plan.total
+    except ServiceError as error:
+        raise _damaged(job, f"its request is invalid ({error.detail[:200]})") from error
+    except Exception as error:  # of stored bytes, anything may be wrong
+        raise _damaged(job, f"its request is damaged ({type(error).__name__})") from error
+    if total != job.total:
+        raise _damaged(job, f"it was posted with {job.total} points, and has {total} now")
+    return plan
+
+
+def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
     document = orjson.loads(request)
     if kind == SWEEP:
-        return SweepPlan(SweepRequest.model_validate(document))
-    return ExperimentPlan(kind, document["parameters"])
+        return SweepPlan(SweepRequest.model_validate(document), limits)
+    if kind not in EXPERIMENTS:
+        raise DamagedJobError(f"no kind of jobs is called {shown(kind)}")
+    given = cast("dict[str, Any]", document["parameters"])
+    return ExperimentPlan(kind, parameters(EXPERIMENTS[kind], given), limits.result_bytes)
+
+
+def _damaged(job: Job, why: str) -> DamagedJobError:
+    return DamagedJobError(
+        f"job {job.id} of kind {shown(job.kind)} cannot be read by version {VERSION} of the service, perhaps because "
+        f"another one stored it: {why}; post its request again"
+    )

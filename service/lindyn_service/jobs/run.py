@@ -3,19 +3,23 @@
 import logging
 import math
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from anyio import CancelScope, create_task_group, sleep
+from anyio import CancelScope, Lock, create_task_group, sleep
 from anyio.abc import TaskGroup
 
-from lindyn.wire.job import Job, State
-from lindyn.wire.problem import Problem
+from lindyn.wire.job import Job
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.worker import timed
-from lindyn_service.errors import BusyError, JobsUnavailableError, WorkerLostError
+from lindyn_service.errors import BusyError, JobsUnavailableError, TooLargeError, WorkerLostError
+from lindyn_service.jobs.insisting import Insistence, end, insist
 from lindyn_service.jobs.plan import Call, Plan
+from lindyn_service.jobs.points import is_refusal
+from lindyn_service.jobs.results import Results
+from lindyn_service.jobs.shares import Share, Shares
 from lindyn_service.jobs.store import JobStore
 
 ATTEMPTS = 5
@@ -25,11 +29,32 @@ FIRST_CHUNK = 4
 REPORT_SECONDS = 0.2
 RETRY_SECONDS = 0.5
 READ_AT_ONCE = 256
-KEPT_BYTES = 2**25  # of computed points, which then need not be read back
-
-T = TypeVar("T")
+KEPT_BYTES = 2**23  # of the computed points of a job, which then need not be read back
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Means:
+    """What jobs are done with.
+
+    Attributes:
+        store: is told how far they are.
+        cache: of their points.
+        engine: computes.
+        shares: who may use it next.
+        results: where they go.
+        most_record_bytes: of all points of a job.
+        assembling: held while a result is put together, so that the points of one job at a time are in memory.
+    """
+
+    store: JobStore
+    cache: RedisCache
+    engine: Engine
+    shares: Shares
+    results: Results
+    most_record_bytes: int
+    assembling: Lock
 
 
 class JobRun:
@@ -39,33 +64,19 @@ class JobRun:
         job: as it was when it was taken.
         request: as it was stored.
         plan: what to compute.
-        store: is told how far the job is.
-        cache: of the points.
-        engine: computes.
-        width: chunks at the same time; asked again and again, since a cluster grows.
+        means: with what.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        request: bytes,
-        plan: Plan,
-        store: JobStore,
-        cache: RedisCache,
-        engine: Engine,
-        width: Callable[[], int],
-    ) -> None:
+    def __init__(self, job: Job, request: bytes, plan: Plan, means: Means) -> None:
+        self.completed = 0
         self._job = job
         self._request = request
         self._plan = plan
-        self._store = store
-        self._cache = cache
-        self._engine = engine
-        self._width = width
+        self._means = means
+        self._share: Share
         self._left = deque(range(plan.total))
-        self._completed = 0
         self._kept: dict[int, bytes] = {}
-        self._kept_bytes = 0
+        self._kept_bytes = self._record_bytes = 0
         self._busy = 0
         self._seconds_per_point: float | None = None
         self._failure: Exception | None = None
@@ -74,53 +85,51 @@ class JobRun:
         """Compute, assemble and store, or stop where the job is cancelled.
 
         Raises:
-            Exception: whatever a point or the assembly raised.
+            Exception: whatever a point, the assembly or the store raised.
         """
-        archive: bytes | None = None
-        with CancelScope() as scope:
+        kept_bytes: int | None = None
+        with self._means.shares.join(self._job.owner) as self._share, CancelScope() as scope:
             async with create_task_group() as reports:
                 reports.start_soon(self._report, scope)
                 async with create_task_group() as work:
                     work.start_soon(self._staff, work)
                 if self._failure is None:
                     try:
-                        archive = await self._assemble()
+                        kept_bytes = await self._deliver()
                     except Exception as error:
                         self._failure = error  # raised below: the task group would wrap it in a group
                 reports.cancel_scope.cancel()
         if self._failure is not None:
             raise self._failure
-        if archive is None:
-            await self.end("cancelled")
-            return
-        result = archive
-        await self._insist(lambda: self._store.put_result(self._job.id, result))
-        await self.end("done")
-
-    async def end(self, state: State, problem: Problem | None = None) -> None:
-        """Note the end of the job, however long the store takes to answer."""
-        await self._insist(lambda: self._store.restore(self._job, self._request))
-        await self._insist(lambda: self._store.progress(self._job.id, self._completed))
-        await self._insist(lambda: self._store.finish(self._job.id, state, problem))
+        state = "cancelled" if kept_bytes is None else "done"
+        told = self._means.store, self._job, self._request, state
+        await end(*told, completed=self.completed, kept_bytes=kept_bytes or 0)
 
     async def _report(self, scope: CancelScope) -> None:
-        """Say how far the job is; cancel it when that is wanted."""
+        """Say how far the job is; cancel it when that is wanted, or when the store will not have it."""
+        store, insistence = self._means.store, Insistence(self._job.id)
         while True:
             try:
-                if not await self._store.progress(self._job.id, self._completed):
+                if not await store.progress(self._job.id, self.completed):
                     log.warning("the store has lost job %s; writing it again", self._job.id)
-                    await self._store.restore(self._job, self._request)
-                    await self._store.start(self._job.id)
-                elif await self._store.is_cancelled(self._job.id):
+                    await store.restore(self._job, self._request)
+                    await store.start(self._job.id)
+                elif await store.is_cancelled(self._job.id):
                     scope.cancel()
+                insistence.succeeded()
             except JobsUnavailableError as error:
-                log.warning("%s", error)
+                try:
+                    insistence.failed(error)
+                except JobsUnavailableError:
+                    self._failure = error
+                    scope.cancel()
+                    return
             await sleep(REPORT_SECONDS)
 
     async def _staff(self, work: TaskGroup) -> None:
         """Keep as many chunks under way as the engine has width."""
         while True:
-            for _ in range(self._width() - self._busy):
+            for _ in range(self._means.shares.width() - self._busy):
                 self._busy += 1
                 work.start_soon(self._work, work.cancel_scope)
             await sleep(REPORT_SECONDS)
@@ -128,15 +137,21 @@ class JobRun:
     async def _work(self, all_work: CancelScope) -> None:
         try:
             while self._left:
-                numbers = self._next_chunk()
-                self._keep(numbers, await self._compute(numbers))
-                self._completed += len(numbers)
+                async with self._means.shares.turn(self._share):
+                    await self._work_on(self._next_chunk())
             self._busy -= 1
             if not self._busy:
                 all_work.cancel()
         except Exception as error:
             self._failure = error  # a task group would wrap it
             all_work.cancel()
+
+    async def _work_on(self, numbers: Sequence[int]) -> None:
+        records = await self._obtain(numbers)
+        for number, record in records.items():
+            self._keep(number, record)
+        self.completed += len(records)
+        self._left.extendleft(number for number in reversed(numbers) if number not in records)
 
     def _next_chunk(self) -> list[int]:
         """So many points as take about a chunk's time, and fewer towards the end, so that all workers end together."""
@@ -148,52 +163,63 @@ class JobRun:
         size = max(least, min(wanted, most))
         return [self._left.popleft() for _ in range(min(size, len(self._left)))]
 
-    async def _compute(self, numbers: Sequence[int]) -> list[bytes]:
-        """The bytes of some points, from the cache or computed now."""
-        names = [f"point:{key}" for key in self._plan.keys(numbers)]
-        records = await self._cache.get_many(names)
-        missing = [i for i, record in enumerate(records) if record is None]
+    async def _obtain(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """The bytes of some points by their numbers, from the cache or computed now; of the slow ones, the first."""
+        if not numbers:
+            return {}
+        names = {number: f"point:{key}" for number, key in zip(numbers, self._plan.keys(numbers), strict=True)}
+        cached = await self._means.cache.get_many(list(names.values()))
+        records = {number: record for number, record in zip(numbers, cached, strict=True) if record is not None}
+        missing = [number for number in numbers if number not in records]
         if missing:
-            seconds, computed = await self._attempt((timed, self._plan.compute([numbers[i] for i in missing])))
-            self._seconds_per_point = max(seconds / len(missing), 1e-6)
-            fresh = dict(zip(missing, computed, strict=True))
-            await self._cache.put_many({names[i]: record for i, record in fresh.items()})
-            records = [fresh.get(i, record) for i, record in enumerate(records)]
-        return [record for record in records if record is not None]
+            seconds, computed = await self._attempt((timed, self._plan.compute(missing, CHUNK_SECONDS)))
+            self._share.charge(seconds)
+            self._seconds_per_point = max(seconds / len(computed), 1e-6)
+            fresh = dict(zip(missing, computed, strict=False))
+            lasting = {names[number]: record for number, record in fresh.items() if not is_refusal(record)}
+            await self._means.cache.put_many(lasting)
+            records |= fresh
+        return records
 
-    def _keep(self, numbers: Sequence[int], records: Sequence[bytes]) -> None:
-        self._kept_bytes += sum(map(len, records))
-        if self._kept_bytes <= KEPT_BYTES:
-            self._kept.update(zip(numbers, records, strict=True))
+    def _keep(self, number: int, record: bytes) -> None:
+        self._record_bytes += len(record)
+        if self._record_bytes > self._means.most_record_bytes:
+            raise TooLargeError(
+                f"the points take more than {self._means.most_record_bytes} bytes together, which is the limit (a "
+                "multiple of LINDYN_MAX_RESULT_BYTES); collect scalars instead of quantities, or fewer points or times"
+            )
+        if self._kept_bytes + len(record) <= KEPT_BYTES:
+            self._kept_bytes += len(record)
+            self._kept[number] = record
+
+    async def _deliver(self) -> int:
+        """Put the result together, and keep it; tells how many bytes of it the store has."""
+        async with self._means.assembling:
+            async with self._means.shares.turn(self._share):
+                archive = await self._assemble()
+            return await insist(self._job.id, lambda: self._means.results.put(self._job.id, archive))
 
     async def _assemble(self) -> bytes:
         """Read back what was not kept; what was evicted meanwhile is computed again."""
-        left = [number for number in range(self._plan.total) if number not in self._kept]
+        left = deque(number for number in range(self._plan.total) if number not in self._kept)
         records = self._kept
-        for start in range(0, len(left), READ_AT_ONCE):
-            part = left[start : start + READ_AT_ONCE]
-            records |= zip(part, await self._compute(part), strict=True)
-        return await self._attempt(
-            self._plan.assemble(self._job.id, [records[number] for number in range(self._plan.total)])
-        )
+        while left:
+            part = [left.popleft() for _ in range(min(READ_AT_ONCE, len(left)))]
+            found = await self._obtain(part)
+            records |= found
+            left.extendleft(number for number in reversed(part) if number not in found)
+        in_order = [records[number] for number in range(self._plan.total)]
+        return await self._attempt(self._plan.assemble(self._job.id, in_order))
 
     async def _attempt(self, call: Call) -> Any:  # noqa: ANN401 (whatever the function returns)
         """Run a call; a process that dies on the way costs another attempt."""
         function, arguments = call
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._engine.run(function, *arguments)
+                return await self._means.engine.run(function, *arguments)
             except (BusyError, WorkerLostError) as error:
                 if attempt == ATTEMPTS:
                     raise
                 log.warning("job %s tries again: %s", self._job.id, error)
                 await sleep(RETRY_SECONDS * attempt)
         raise AssertionError
-
-    async def _insist(self, ask: Callable[[], Awaitable[T]]) -> T:
-        while True:
-            try:
-                return await ask()
-            except JobsUnavailableError as error:
-                log.warning("job %s waits: %s", self._job.id, error)
-                await sleep(RETRY_SECONDS)

@@ -1,24 +1,28 @@
 """Runs jobs: takes what waits, computes what the cache does not have, notes how far it is."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 
 from anyio import Event, create_task_group, move_on_after, sleep
 from anyio.abc import TaskGroup
 
-from lindyn.wire.job import FINAL
+from lindyn.wire.job import FINAL, Job
 from lindyn.wire.problem import Problem
-from lindyn_service.cache.redis import RedisCache
-from lindyn_service.engine.base import Engine, EngineLostError
+from lindyn_service.engine.base import EngineLostError
 from lindyn_service.errors import InternalError, JobsUnavailableError, ServiceError, ShuttingDownError
+from lindyn_service.jobs.insisting import end
+from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.plan import plan_of
-from lindyn_service.jobs.run import JobRun
-from lindyn_service.jobs.store import JobStore
+from lindyn_service.jobs.run import JobRun, Means
+from lindyn_service.jobs.store import Active
 
-MOST_AT_ONCE = 4
+MOST_HELD = 32
+MOST_OF_ONE = 4
 POLL_SECONDS = 0.25
 LEASE_SECONDS = 10.0
 EXPIRE_SECONDS = 60.0
+AGAIN_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -27,18 +31,14 @@ class JobRunner:
     """Several may run in several processes: each job is held by one of them, by a lease that it renews.
 
     Args:
-        store: of the jobs.
-        cache: of their points.
-        engine: computes.
-        width: how many chunks of a job to compute at the same time.
+        means: what jobs are done with.
+        limits: on sweeps.
     """
 
-    def __init__(self, store: JobStore, cache: RedisCache, engine: Engine, width: Callable[[], int]) -> None:
-        self._store = store
-        self._cache = cache
-        self._engine = engine
-        self._width = width
-        self._taken: set[str] = set()
+    def __init__(self, means: Means, limits: SweepLimits) -> None:
+        self._means = means
+        self._limits = limits
+        self._taken: dict[str, str | None] = {}  # owners of jobs
         self._wake = Event()
 
     def wake(self) -> None:
@@ -56,56 +56,77 @@ class JobRunner:
             while True:
                 self._wake = Event()
                 try:
-                    self._take_some(tasks, await self._store.active())
+                    self._take_some(tasks, await self._means.store.active())
                 except JobsUnavailableError as error:
                     log.warning("%s", error)
                 with move_on_after(POLL_SECONDS):
                     await self._wake.wait()
 
-    def _take_some(self, tasks: TaskGroup, waiting: Sequence[str]) -> None:
-        for job_id in waiting:
-            if job_id not in self._taken and len(self._taken) < MOST_AT_ONCE:
-                self._taken.add(job_id)
-                tasks.start_soon(self._take, job_id)
+    def _take_some(self, tasks: TaskGroup, active: Sequence[Active]) -> None:
+        """Take the oldest jobs, those of owners of whom fewest are held first."""
+        held = Counter(self._taken.values())
+        waiting = [job for job in active if job.id not in self._taken]
+        while waiting and len(self._taken) < MOST_HELD:
+            job = min(waiting, key=lambda each: held[each.owner])
+            if held[job.owner] >= MOST_OF_ONE:
+                break
+            waiting.remove(job)
+            held[job.owner] += 1
+            self._taken[job.id] = job.owner
+            tasks.start_soon(self._take, job.id)
 
     async def _take(self, job_id: str) -> None:
         try:
-            async with self._cache.lease(f"job:{job_id}", LEASE_SECONDS) as held:
+            async with self._means.cache.lease(f"job:{job_id}", LEASE_SECONDS) as held:
                 if held:
                     await self._hold(job_id)
+        except EngineLostError:
+            raise
         except JobsUnavailableError as error:
             log.warning("job %s waits: %s", job_id, error)
+            await sleep(AGAIN_SECONDS)
+        except Exception:
+            log.exception("job %s is left, to be taken again", job_id)
+            await sleep(AGAIN_SECONDS)
         finally:
-            self._taken.discard(job_id)
+            del self._taken[job_id]
 
     async def _hold(self, job_id: str) -> None:
-        job, request = await self._store.get(job_id), await self._store.request(job_id)
-        if job is None or request is None or job.state in FINAL:
+        store = self._means.store
+        job = await store.get(job_id)
+        if job is None:
+            await store.forget(job_id)
             return
-        await self._store.start(job_id)
-        run = JobRun(job, request, plan_of(job.kind, request), self._store, self._cache, self._engine, self._width)
+        request = await store.request(job_id)
+        if job.state in FINAL or not await store.start(job_id):
+            return
+        run: JobRun | None = None
         try:
+            plan = plan_of(job, request, self._limits)
+            run = JobRun(job, request or b"", plan, self._means)
             await run.run()
         except EngineLostError:
             raise
         except ShuttingDownError:
             log.info("job %s goes back to the queue", job_id)
-        except ServiceError as error:
-            await run.end("failed", _problem(error))
-        except Exception:
-            log.exception("job %s failed", job_id)
-            await run.end("failed", _problem(InternalError(f"the service failed; report the job's id, {job_id}")))
+        except Exception as error:
+            await self._fail(job, request, run, error)
+
+    async def _fail(self, job: Job, request: bytes | None, run: JobRun | None, error: Exception) -> None:
+        """Note why a job failed; what it has to do with no other job ends here."""
+        if not isinstance(error, ServiceError):
+            log.error("job %s failed", job.id, exc_info=error)
+            error = InternalError(f"the service failed; report the job's id, {job.id}")
+        problem = Problem(
+            type=f"/problems/{error.code}", code=error.code, title=error.title, status=error.status, detail=error.detail
+        )
+        completed = 0 if run is None else run.completed
+        await end(self._means.store, job, request, "failed", problem, completed=completed)
 
     async def _expire(self) -> None:
         while True:
             try:
-                await self._store.expire()
+                await self._means.store.expire()
             except JobsUnavailableError as error:
                 log.debug("%s", error)
             await sleep(EXPIRE_SECONDS)
-
-
-def _problem(error: ServiceError) -> Problem:
-    return Problem(
-        type=f"/problems/{error.code}", code=error.code, title=error.title, status=error.status, detail=error.detail
-    )

@@ -1,61 +1,37 @@
-"""Jobs in Redis or Valkey: their state, their requests, their results.
+"""Jobs in Redis or Valkey: their state, their requests, and results that are not large.
 
-Nothing of it expires by itself, since a full server with a volatile policy evicts what does; `expire` deletes it.
+Nothing of it expires by itself, since a full server with a volatile policy evicts what does; `expire` deletes it. All
+of it together is bounded: what ended first makes room. A request is kept until its job ends.
 """
 
 import json
+import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from typing import Any
-
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from typing import Any, NamedTuple, cast
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import JobsUnavailableError, RateLimitedError, TooManyJobsError
+from lindyn_service.errors import JobsFullError, JobsUnavailableError, RateLimitedError, TooManyJobsError
+from lindyn_service.jobs import scripts
+from lindyn_service.jobs.scripts import JOB_BYTES
+from lindyn_service.jobs.server import Server, is_id
 
 RETRY_SECONDS = 10
+MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
 _PART_SECONDS = 600  # for a result that is not whole yet
+_SHARE = 2  # of a server's memory, one part in so many may be that of jobs; the others are those of caches
 
-_FINISHED = "local s = redis.call('HGET', KEYS[1], 'state')\n" + "if not s or {} then return 0 end\n".format(
-    " or ".join(f"s == '{state}'" for state in FINAL)
-)
-START = f"""{_FINISHED}
-redis.call('HSET', KEYS[1], 'state', 'running')
-redis.call('HSETNX', KEYS[1], 'started', ARGV[1])
-return 1
-"""
-FINISH = f"""{_FINISHED}
-redis.call('HSET', KEYS[1], 'state', ARGV[2], 'finished', ARGV[1], 'problem', ARGV[3])
-redis.call('SREM', KEYS[2], ARGV[4])
-redis.call('HINCRBY', KEYS[3], ARGV[2], 1)
-return 1
-"""
-PROGRESS = """
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-redis.call('HSET', KEYS[1], 'completed', ARGV[1])
-return 1
-"""
-PUBLISH = """
-if redis.call('LLEN', KEYS[1]) ~= tonumber(ARGV[1]) then return redis.error_reply('pieces were evicted') end
-redis.call('RENAME', KEYS[1], KEYS[2])
-return redis.call('PERSIST', KEYS[2])
-"""
-CANCEL = f"""{_FINISHED}
-redis.call('HSET', KEYS[1], 'cancel', '1')
-if s == 'queued' then
-    redis.call('HSET', KEYS[1], 'state', 'cancelled', 'finished', ARGV[1])
-    redis.call('SREM', KEYS[2], ARGV[2])
-    redis.call('HINCRBY', KEYS[3], 'cancelled', 1)
-end
-return 1
-"""
+log = logging.getLogger(__name__)
+
+
+class Active(NamedTuple):
+    """A job that waits or runs."""
+
+    id: str
+    owner: str | None
+    state: str
 
 
 class JobStore:
@@ -66,10 +42,13 @@ class JobStore:
         namespace: begins every key.
         most_active: jobs that may wait or run.
         most_of_one: those of one owner; 0 for no such limit.
+        most_bytes: of all jobs together, with their requests and the results that are kept here. Half of the server's
+            memory, if that is less.
         keep_seconds: how long a job is kept after its end.
         timeout_seconds: longest wait for each step of a call.
 
-    Every method raises JobsUnavailableError when the server does not answer.
+    Every method raises JobsUnavailableError when the server does not answer, JobsRefusedError when it answers that it
+    will not do what it is asked for.
     """
 
     def __init__(
@@ -79,21 +58,17 @@ class JobStore:
         namespace: str,
         most_active: int,
         most_of_one: int,
+        most_bytes: int,
         keep_seconds: float,
         timeout_seconds: float,
     ) -> None:
-        self._jobs = f"{namespace}:jobs"
+        self._server = Server(url, namespace, timeout_seconds)
+        self._redis = self._server.redis
         self._most_active = most_active
         self._most_of_one = most_of_one
+        self._most_bytes = most_bytes
         self._keep_seconds = keep_seconds
         self._epoch = time.time() - time.monotonic()
-        self._redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
-            url,
-            protocol=2,
-            socket_timeout=timeout_seconds,
-            socket_connect_timeout=timeout_seconds,
-            retry=Retry(NoBackoff(), 0),
-        )
 
     async def create(self, kind: str, request: bytes, total: int, owner: str | None) -> Job:
         """Queue a job of somebody.
@@ -101,6 +76,7 @@ class JobStore:
         Raises:
             TooManyJobsError: too many wait or run already.
             RateLimitedError: too many of this owner do.
+            JobsFullError: there is no room, and no job has ended that could make some.
         """
         job = Job(
             id=secrets.token_hex(16),
@@ -112,18 +88,17 @@ class JobStore:
             owner=owner,
         )
         await self.admit(owner)
-        async with self._answers():
-            await self._write(job, request)
+        await self.restore(job, request)
         return job
 
     async def admit(self, owner: str | None) -> None:
-        """Raise what `create` would raise."""
-        async with self._answers():
-            active = await self._redis.scard(self._active)
+        """Raise what `create` would raise because of other jobs."""
+        async with self._server.answers(self._server.of(owner)):
+            active = await self._redis.scard(self._server.active)
             if active >= self._most_active:
                 raise TooManyJobsError(f"{active} jobs wait or run, at most {self._most_active} may; try again later")
             if owner is not None and self._most_of_one:
-                own = await self._redis.zintercard(2, [self._of(owner), self._active])
+                own = await self._redis.zintercard(2, [self._server.of(owner), self._server.active])
                 if own >= self._most_of_one:
                     raise RateLimitedError(
                         f"{own} jobs of {owner} wait or run, at most {self._most_of_one} may; wait, or cancel one",
@@ -131,158 +106,188 @@ class JobStore:
                     )
 
     async def restore(self, job: Job, request: bytes) -> None:
-        """Write a job again that the server has lost, as by a restart without persistence."""
-        async with self._answers():
-            if not await self._redis.exists(self._key(job.id)):
-                await self._write(job, request)
+        """Write a job that the server does not have, as after a restart without persistence; leave one that it has.
+
+        Raises:
+            JobsFullError: there is no room.
+        """
+        fields = {name: value for name, value in job.model_dump(exclude={"id", "problem"}).items() if value is not None}
+        flat = [part for pair in fields.items() for part in pair]
+        size, most = JOB_BYTES + len(request), await self._most()
+        about = (size, most, job.created, job.owner or "", request)
+        if not await self._server.run(scripts.CREATE, job.id, *about, *flat):
+            raise _full(size, most)
 
     async def get(self, job_id: str) -> Job | None:
         """Find a job."""
-        async with self._answers():
-            return _job(job_id, await self._redis.hgetall(self._key(job_id)))
+        async with self._server.answers(self._server.job(job_id)):
+            return _job(job_id, await self._redis.hgetall(self._server.job(job_id)))
 
     async def latest(self, owner: str | None, most: int) -> list[Job]:
         """Find the latest jobs of somebody."""
-        async with self._answers():
-            ids = [name.decode() for name in await self._redis.zrevrange(self._of(owner), 0, most - 1)]
+        key = self._server.of(owner)
+        async with self._server.answers(key):
+            ids = await self._server.ids(key, await self._redis.zrevrange(key, 0, most - 1))
             pipe = self._redis.pipeline(transaction=False)
             for job_id in ids:
-                pipe.hgetall(self._key(job_id))
-            found = [_job(job_id, fields) for job_id, fields in zip(ids, await pipe.execute(), strict=True)]
+                pipe.hgetall(self._server.job(job_id))
+            replies = await pipe.execute(raise_on_error=False)
+        found = [_job(job_id, fields) for job_id, fields in zip(ids, replies, strict=True)]
         return [job for job in found if job is not None]
 
     async def request(self, job_id: str) -> bytes | None:
-        """The request of a job as it was stored."""
-        async with self._answers():
-            return await self._redis.get(f"{self._key(job_id)}:request")
+        """The request of a job as it was stored; None once the job has ended."""
+        async with self._server.answers(self._server.job(job_id)):
+            return await self._redis.get(f"{self._server.job(job_id)}:request")
 
-    async def active(self) -> list[str]:
-        """Jobs that wait or run, the oldest first."""
-        async with self._answers():
-            ids: list[str] = [name.decode() for name in await self._redis.smembers(self._active)]
-            scores: list[float | None] = await self._redis.zmscore(self._jobs, ids) if ids else []
-        created = {job_id: score or 0.0 for job_id, score in zip(ids, scores, strict=True)}
-        return sorted(ids, key=created.__getitem__)
+    async def active(self) -> list[Active]:
+        """Jobs that wait or run, the oldest first; what is in the list and is no job is taken out."""
+        active = self._server.active
+        async with self._server.answers():
+            ids = await self._server.ids(active, await self._redis.smembers(active))
+            scores: list[float | None] = await self._redis.zmscore(self._server.jobs, ids) if ids else []
+            created = {job_id: score or 0.0 for job_id, score in zip(ids, scores, strict=True)}
+            oldest = sorted(ids, key=created.__getitem__)[:MOST_LOOKED_AT]
+            pipe = self._redis.pipeline(transaction=False)
+            for job_id in oldest:
+                pipe.hmget(self._server.job(job_id), "state", "owner")
+            replies = await pipe.execute(raise_on_error=False)
+        found: list[Active] = []
+        for job_id, reply in zip(oldest, replies, strict=True):
+            job = await self._read_active(job_id, reply)
+            if job is not None:
+                found.append(job)
+        return found
 
     async def counts(self) -> tuple[dict[State, int], dict[State, int]]:
         """How many jobs wait and run, and how many ended, ever, in which state."""
-        ids = await self.active()
-        async with self._answers():
-            pipe = self._redis.pipeline(transaction=False)
-            pipe.hgetall(self._ended)
-            for job_id in ids:
-                pipe.hget(self._key(job_id), "state")
-            ended, *states = await pipe.execute()
-        active: dict[State, int] = {"queued": states.count(b"queued"), "running": states.count(b"running")}
-        return active, {state: int(ended.get(state.encode(), 0)) for state in FINAL}
+        states = [job.state for job in await self.active()]
+        async with self._server.answers():
+            ended = await self._redis.hmget(self._server.ended, *FINAL)
+            counted: dict[State, int] = {state: _count(each) for state, each in zip(FINAL, ended, strict=True)}
+        active: dict[State, int] = {"queued": states.count("queued"), "running": states.count("running")}
+        return active, counted
 
-    async def start(self, job_id: str) -> None:
-        """Note that a job runs."""
-        await self._script(START, job_id, time.time())
+    async def start(self, job_id: str) -> bool:
+        """Note that a job runs; tells whether it may, which one that has ended may not."""
+        return await self._server.run(scripts.START, job_id, time.time()) == 1
 
     async def progress(self, job_id: str, completed: int) -> bool:
         """Note how far a job is; tells whether the server still knows it."""
-        return await self._script(PROGRESS, job_id, completed) == 1
+        return await self._server.run(scripts.PROGRESS, job_id, completed) == 1
 
     async def is_cancelled(self, job_id: str) -> bool:
         """Tell whether somebody asked for the end of a job."""
-        async with self._answers():
-            return await self._redis.hget(self._key(job_id), "cancel") == b"1"
+        async with self._server.answers(self._server.job(job_id)):
+            return await self._redis.hget(self._server.job(job_id), "cancel") == b"1"
 
-    async def finish(self, job_id: str, state: State, problem: Problem | None = None) -> None:
-        """Note the end of a job, unless it has one."""
+    async def finish(self, job_id: str, state: State, problem: Problem | None = None, kept_bytes: int = 0) -> None:
+        """Note the end of a job, unless it has one; its request is dropped.
+
+        Args:
+            job_id: of the job.
+            state: how it ended.
+            problem: why it failed.
+            kept_bytes: of its result, where that is kept here.
+        """
         text = "" if problem is None else problem.model_dump_json()
-        await self._script(FINISH, job_id, time.time(), state, text, job_id)
+        await self._server.run(scripts.FINISH, job_id, time.time(), state, text, JOB_BYTES + kept_bytes)
 
     async def cancel(self, job_id: str) -> None:
-        """Ask for the end of a job; one that waits ends at once."""
-        await self._script(CANCEL, job_id, time.time(), job_id)
+        """Ask for the end of a job; one that waits, or that nobody holds, ends at once."""
+        await self._server.run(scripts.CANCEL, job_id, time.time(), JOB_BYTES)
 
     async def put_result(self, job_id: str, archive: bytes) -> None:
-        """Keep the result of a job."""
-        key = f"{self._key(job_id)}:result"
+        """Keep the result of a job.
+
+        Raises:
+            JobsFullError: there is no room.
+        """
+        size, most = JOB_BYTES + len(archive), await self._most()
+        if not await self._server.run(scripts.RESERVE, job_id, size, most):
+            raise _full(size, most)
         # Under a name of its own until it is whole: a frozen server does late what was given up and tried again, and
         # two runners may both believe that the job is theirs.
-        part = f"{key}:{secrets.token_hex(8)}"
+        own = secrets.token_hex(8)
+        part = f"{self._server.job(job_id)}:result:{own}"
         pieces = [archive[start : start + _PIECE_BYTES] for start in range(0, len(archive), _PIECE_BYTES)]
-        async with self._answers():
+        async with self._server.answers(self._server.job(job_id)):
             for piece in pieces:
                 pipe = self._redis.pipeline(transaction=True)
                 pipe.rpush(part, piece)
                 pipe.expire(part, _PART_SECONDS)
                 await pipe.execute()
-            await self._redis.eval(PUBLISH, 2, part, key, len(pieces))
+        if not await self._server.run(scripts.PUBLISH, job_id, own, len(pieces)):
+            raise JobsUnavailableError("the store of jobs has dropped pieces of a result; it is written again")
 
     async def result(self, job_id: str) -> bytes | None:
-        """The result of a job."""
-        key = f"{self._key(job_id)}:result"
-        async with self._answers():
+        """The result of a job, if it is kept here."""
+        key = f"{self._server.job(job_id)}:result"
+        async with self._server.answers(self._server.job(job_id)):
             count = await self._redis.llen(key)
             pieces = [await self._redis.lindex(key, i) for i in range(count)]
-        return b"".join(pieces) if pieces else None
+            return b"".join(pieces) if pieces else None
+
+    async def forget(self, job_id: str) -> None:
+        """Delete a job that is damaged beyond reading, or that is not there, with all that is left of it."""
+        log.warning("deleting what is left of job %s, which cannot be read", job_id)
+        await self._server.run(scripts.FORGET, job_id)
 
     async def expire(self) -> None:
         """Delete jobs that ended long ago, by the wall clock and by one that nobody sets."""
         latest = min(time.time(), self._epoch + time.monotonic()) - self._keep_seconds
-        async with self._answers():
-            for name in await self._redis.zrangebyscore(self._jobs, "-inf", latest):
-                job = _job(name.decode(), await self._redis.hgetall(self._key(name.decode())))
-                if job is None or (job.finished is not None and job.finished < latest):
-                    key = self._key(name.decode())
-                    await self._redis.delete(key, f"{key}:request", f"{key}:result")
-                    await self._redis.zrem(self._jobs, name)
-                    await self._redis.zrem(self._of(None if job is None else job.owner), name)
-                    await self._redis.srem(self._active, name)
+        await self._server.run(scripts.RECOUNT, "")
+        async with self._server.answers():
+            jobs = self._server.jobs
+            ids = await self._server.ids(jobs, await self._redis.zrangebyscore(jobs, "-inf", latest))
+        for job_id in ids:
+            job = await self.get(job_id)
+            if job is None or (job.finished is not None and job.finished < latest):
+                await self._server.run(scripts.FORGET, job_id)
 
     async def aclose(self) -> None:
         """Disconnect."""
-        await self._redis.aclose()
+        await self._server.aclose()
 
-    @property
-    def _active(self) -> str:
-        return f"{self._jobs}:active"
-
-    @property
-    def _ended(self) -> str:
-        return f"{self._jobs}:ended"
-
-    def _of(self, owner: str | None) -> str:
-        return f"{self._jobs}:of:{owner or ''}"
-
-    def _key(self, job_id: str) -> str:
-        return f"{self._jobs}:{job_id}"
-
-    async def _write(self, job: Job, request: bytes) -> None:
-        fields = {name: value for name, value in job.model_dump(exclude={"id", "problem"}).items() if value is not None}
-        pipe = self._redis.pipeline(transaction=True)
-        pipe.set(f"{self._key(job.id)}:request", request)
-        pipe.hset(self._key(job.id), mapping=fields)
-        pipe.zadd(self._jobs, {job.id: job.created})
-        pipe.zadd(self._of(job.owner), {job.id: job.created})
-        pipe.sadd(self._active, job.id)
-        await pipe.execute()
-
-    async def _script(self, script: str, job_id: str, *arguments: object) -> int:
-        async with self._answers():
-            return await self._redis.eval(script, 3, self._key(job_id), self._active, self._ended, *map(str, arguments))
-
-    @asynccontextmanager
-    async def _answers(self) -> AsyncGenerator[None]:
-        try:
-            yield
-        except (RedisError, OSError) as error:
-            raise JobsUnavailableError(
-                f"the store of jobs does not answer ({type(error).__name__}); jobs go on when it does, try again"
-            ) from error
-
-
-def _job(job_id: str, fields: dict[bytes, bytes]) -> Job | None:
-    """Read a job from its hash; what is damaged counts as absent."""
-    if not fields:
+    async def _read_active(self, job_id: str, reply: Any) -> Active | None:  # noqa: ANN401 (whatever the server says)
+        """A job by its state and owner; what does not wait or run, and what is damaged, leaves the list."""
+        async with self._server.answers(self._server.job(job_id)):
+            if isinstance(reply, Exception):
+                raise reply
+            state, owner = (None if value is None else value.decode(errors="replace") for value in reply)
+            if state in FINAL:
+                await self._redis.srem(self._server.active, job_id)
+                return None
+        if state in ("queued", "running"):
+            return Active(job_id, owner, state)
+        await self.forget(job_id)
         return None
-    text = {name.decode(): value.decode() for name, value in fields.items()}
-    problem = text.pop("problem", "")
+
+    async def _most(self) -> int:
+        """Asked each time: whoever runs the server may change it."""
+        memory = await self._server.max_memory()
+        return min(self._most_bytes, memory // _SHARE) if memory else self._most_bytes
+
+
+def _full(size: int, most: int) -> JobsFullError:
+    return JobsFullError(
+        f"there is no room for {size} bytes more: jobs with their requests take at most {most} bytes together "
+        "(LINDYN_STORE_BYTES, or half of the memory of Redis); try again when some have ended, or ask for less"
+    )
+
+
+def _count(value: bytes | None) -> int:
+    return int(value) if value is not None and value.isdigit() else 0
+
+
+def _job(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (whatever the server says)
+    """Read a job from its hash; what is damaged counts as absent."""
+    if not isinstance(fields, dict) or not fields or not is_id(job_id):
+        return None
     try:
+        items = cast("dict[bytes, bytes]", fields).items()
+        text = {name.decode(): value.decode() for name, value in items}
+        problem = text.pop("problem", "")
         return Job.model_validate({**text, "id": job_id, "problem": json.loads(problem) if problem else None})
-    except ValueError:
+    except (ValueError, AttributeError, RecursionError):
         return None

@@ -40,6 +40,11 @@ class Filed:
     size: int
     head: bytes
 
+    def read(self) -> bytes:
+        """All of the answer. Blocks; raises FileNotFoundError if the file was evicted."""
+        with self.path.open("rb") as file:
+            return file.read(self.size)
+
 
 class Spool:
     """The files of a folder, which several processes may share.

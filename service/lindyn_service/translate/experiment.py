@@ -4,7 +4,7 @@
 # (matplotlib has incomplete annotations)
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, cast
 
 from lindyn.wire import npz
@@ -42,22 +42,28 @@ def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, A
     return {**experiment.defaults(), **own}
 
 
-def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> list[bytes]:
-    """Compute some cells of an experiment."""
+def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> Iterator[bytes]:
+    """Compute some cells of an experiment, one after the other."""
     experiment = EXPERIMENTS[name]
     cells = experiment.cells(values)
     try:
-        return [npz.pack({}, experiment.run(values, cells[i])) for i in numbers]
+        for i in numbers:
+            yield npz.pack({}, experiment.run(values, cells[i]))
     except DivergedError as error:
         raise DivergedDescentError(
             f"training diverged by step {error.step_number} with these parameters; lower the learning rate or the scale"
         ) from None
 
 
-def experiment_table(job: str, name: str, values: dict[str, Any], records: Sequence[bytes]) -> bytes:
-    """Put all cells of an experiment into one table."""
+def experiment_table(job: str, name: str, values: dict[str, Any], records: Sequence[bytes], most_bytes: int) -> bytes:
+    """Put all cells of an experiment into one table.
+
+    Raises:
+        TooLargeError: it takes more bytes.
+    """
     results = [npz.unpack(record, largest_bytes=2 * len(record) + 2**16)[1] for record in records]
-    return table(job, name, EXPERIMENTS[name].tabulate(values, results), {"parameters": values})
+    content = EXPERIMENTS[name].tabulate(values, results)
+    return table(job, name, content, {"parameters": values}, most_bytes=most_bytes)
 
 
 def experiment_picture(archive: bytes, form: Picture) -> bytes:

@@ -4,7 +4,7 @@
 # (JSON has no static types)
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import product
 from typing import Any
@@ -25,6 +25,8 @@ from lindyn_service.methods.summary import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
 from lindyn_service.translate.problem import moments, weights
 from lindyn_service.translate.trajectory import candidates
+
+Conflicts = Callable[[TrajectoryRequest], Sequence[tuple[str, str]]]
 
 _WHOLE = ("network", "task", "times", "method")  # parts that are validated once where no axis leads into them
 
@@ -55,58 +57,95 @@ def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Any]:
     return document
 
 
-def point_keys(request: SweepRequest, places: Sequence[tuple[int, ...]]) -> list[str]:
-    """Content addresses: of the base, what is collected, and the values of the axes by their paths."""
-    order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
-    base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
-    state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in order]}))
-    values = [[_canonical(value) for value in axis.values] for axis in request.axes]
-    keys: list[str] = []
-    for index in places:
-        own = state.copy()
-        for i in order:
-            own.update(len(values[i][index[i]]).to_bytes(8, "little") + values[i][index[i]])
-        keys.append(own.hexdigest())
-    return keys
+class PointKeys:
+    """Content addresses of points: of the base, what is collected, and the values of the axes by their paths."""
+
+    def __init__(self, request: SweepRequest) -> None:
+        self._order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
+        base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
+        self._state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in self._order]}))
+        self._values = [[_canonical(value) for value in axis.values] for axis in request.axes]
+
+    def of(self, index: Sequence[int]) -> str:
+        """The address of the point at a place."""
+        own = self._state.copy()
+        for i in self._order:
+            value = self._values[i][index[i]]
+            own.update(len(value).to_bytes(8, "little") + value)
+        return own.hexdigest()
 
 
-def compute_points(request: SweepRequest, places: Sequence[tuple[int, ...]]) -> list[bytes]:
-    """Compute some points; each is encoded by itself, with its problem where it cannot be computed."""
-    return [orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY) for found in _Points(request).compute(places)]
+def compute_points(
+    request: SweepRequest,
+    places: Iterable[tuple[int, ...]],
+    check: Callable[[TrajectoryRequest], None] = lambda _point: None,
+) -> Iterator[bytes]:
+    """Compute some points, one after the other; each is encoded by itself, with its problem where it has no values.
 
-
-def read_point(request: SweepRequest, index: Sequence[int]) -> TrajectoryRequest:
-    """Validate one point.
-
-    Raises:
-        InvalidRequestError: a path is wrong.
-        InvalidDocumentError: the request that the point makes is invalid.
+    Args:
+        request: the sweep.
+        places: of the points.
+        check: is shown each point before it is computed, and may refuse it by a ServiceError.
     """
-    return read(TrajectoryRequest, place(request, index))
+    for found in _Points(request, check).compute(places):
+        yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def problem_record(code: str, detail: str) -> dict[str, Any]:
+    """What is kept of a point without values."""
+    return {"problem": {"code": code, "detail": detail}}
+
+
+class PointReader:
+    """Validates points, and but once what no axis changes.
+
+    Args:
+        request: the sweep.
+        conflicts: finds what is wrong with parts that are right by themselves.
+    """
+
+    def __init__(self, request: SweepRequest, conflicts: Conflicts | None = None) -> None:
+        self._request = request
+        self._conflicts = conflicts
+        axes = {axis.path.split(".")[0] for axis in request.axes}
+        self._constant = [name for name in _WHOLE if name not in axes]
+        self._parts: dict[str, Any] = {}
+
+    def read(self, index: Sequence[int]) -> TrajectoryRequest:
+        """Validate the point at a place.
+
+        Raises:
+            InvalidRequestError: a path is wrong.
+            InvalidDocumentError: the request that the point makes is invalid.
+        """
+        point = read(TrajectoryRequest, {**place(self._request, index), **self._parts}, self._conflicts)
+        self._parts = self._parts or {name: getattr(point, name) for name in self._constant}
+        return point
 
 
 class _Points:
-    """Validates and draws but once what no axis changes."""
+    """Draws but once what no axis changes."""
 
-    def __init__(self, request: SweepRequest) -> None:
+    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None]) -> None:
         self._request = request
+        self._check = check
         self._axes = tuple(axis.path.split(".")[0] for axis in request.axes)
-        self._parts: dict[str, Any] = {}
+        self._reader = PointReader(request, conflicts)
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
-    def compute(self, places: Sequence[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
+    def compute(self, places: Iterable[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
         for index in places:
             try:
                 yield self._record(index)
             except InvalidDocumentError as error:
-                yield {"problem": {"code": InvalidRequestError.code, "detail": str(error)}}
+                yield problem_record(InvalidRequestError.code, str(error))
             except ServiceError as error:
-                yield {"problem": {"code": error.code, "detail": error.detail}}
+                yield problem_record(error.code, error.detail)
 
     def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
         """Values of a point and its warnings; its times where they are not those of the base request."""
-        request = read(TrajectoryRequest, {**place(self._request, index), **self._parts}, conflicts)
-        self._parts = self._parts or {name: getattr(request, name) for name in _WHOLE if name not in self._axes}
+        request = self._reader.read(index)
+        self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
         record: dict[str, Any] = {"values": summary.values, "warnings": [asdict(each) for each in summary.warnings]}

@@ -4,6 +4,8 @@
 # (JSON has no static types)
 
 from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,20 +14,28 @@ import orjson
 from lindyn.wire import npz
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.sweep import SweepRequest
+from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
+from lindyn_service.spool.format import write_whole
+from lindyn_service.spool.room import Place
 from lindyn_service.translate.encode import VERSION
-from lindyn_service.translate.sweep import indices, read_point
+from lindyn_service.translate.sweep import PointReader, indices
 
 MOST_DETAILS = 100
 """Of the warnings of one code: they may have numbers of each point in them."""
 
 _OTHERS = f"as above, with other numbers than these {MOST_DETAILS}: ask for the trajectory of a point to see its own"
 
+_LARGEST_BYTES = 2**34  # of an archive of our own, all expanded; a worker has less memory
 _COORDINATES, _DATA = "coordinates.", "data."
 
 
-def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes]) -> bytes:
-    """Put all points of a sweep, in their order, into one archive."""
+def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes], most_bytes: int) -> bytes:
+    """Put all points of a sweep, in their order, into one archive.
+
+    Raises:
+        TooLargeError: it would take more bytes; told before there is memory for them.
+    """
     points = [orjson.loads(record) for record in records]
     places = [list(index) for index in indices(request)]
     problems = [
@@ -33,9 +43,12 @@ def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes]) -> by
     ]
     names = list(dict.fromkeys(name for point in points for name in point.get("values", ())))
     axes = tuple(axis.path for axis in request.axes)
+    columns = {name: [point.get("values", {}).get(name) for point in points] for name in names}
+    times_of_points = [point.get("times") for point in points]
+    _refuse_more(8 * sum(_stacked_size(values) for values in (*columns.values(), times_of_points)), most_bytes)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for name in names:
-        stacked = _stacked([point.get("values", {}).get(name) for point in points])
+    for name, values in columns.items():
+        stacked = _stacked(values)
         data[name] = (axes + dimensions(name, stacked.ndim - 1), stacked.reshape(*request.shape, *stacked.shape[1:]))
     coordinates: dict[str, Any] = {axis.path: axis.values for axis in request.axes}
     if any("time" in dims for dims, _ in data.values()):
@@ -45,7 +58,8 @@ def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes]) -> by
         else:
             data["times"] = dims, times
     content = Table(coordinates, data)
-    return table(job, "sweep", content, request.model_dump(by_alias=True), problems, _grouped(places, points))
+    asked = request.model_dump(by_alias=True)
+    return table(job, "sweep", content, asked, problems, _grouped(places, points), most_bytes=most_bytes)
 
 
 def table(
@@ -55,8 +69,14 @@ def table(
     request: Mapping[str, Any],
     problems: Sequence[Mapping[str, Any]] = (),
     warnings: Sequence[Mapping[str, Any]] = (),
+    *,
+    most_bytes: int,
 ) -> bytes:
-    """Write labelled arrays as an archive; what is no vector of numbers among the coordinates stays JSON."""
+    """Write labelled arrays as an archive; what is no vector of numbers among the coordinates stays JSON.
+
+    Raises:
+        TooLargeError: it takes more bytes.
+    """
     arrays = {f"{_DATA}{name}": np.asarray(values, dtype=np.float64) for name, (_, values) in content.data.items()}
     others: dict[str, Any] = {}
     for name, values in content.coordinates.items():
@@ -75,12 +95,15 @@ def table(
         "request": request,
         "version": VERSION,
     }
-    return npz.pack(orjson.loads(orjson.dumps(metadata, option=orjson.OPT_SERIALIZE_NUMPY)), arrays)
+    _refuse_more(sum(array.nbytes for array in arrays.values()), most_bytes)
+    archive = npz.pack(orjson.loads(orjson.dumps(metadata, option=orjson.OPT_SERIALIZE_NUMPY)), arrays)
+    _refuse_more(len(archive), most_bytes)
+    return archive
 
 
 def read_table(archive: bytes) -> tuple[Table, dict[str, Any]]:
     """The labelled arrays of an archive, and what else it says."""
-    metadata, arrays = npz.unpack(archive, largest_bytes=2 * len(archive) + 2**16, most_entries=2**16)
+    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=2**16)
     dims: dict[str, list[str]] = metadata.pop("dims")
     coordinates: dict[str, Any] = metadata.pop("coordinates")
     for name, array in arrays.items():
@@ -101,12 +124,41 @@ def table_as_json(archive: bytes) -> bytes:
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
+def file_table_as_json(path: Path, size: int, place: Place) -> None:
+    """Write the same into a file.
+
+    Args:
+        path: of a file that begins with the archive.
+        size: of the archive.
+        place: where to write it.
+
+    Raises:
+        BusyError: the file had to make room for others.
+        NoRoomError: there is no room for the new one.
+    """
+    try:
+        with path.open("rb") as file:
+            archive = file.read(size)
+    except FileNotFoundError:
+        raise BusyError("the result had to make room for others while it was read; ask again") from None
+    document = table_as_json(archive)
+    write_whole(place, len(document), lambda file: file.writelines([document]))
+
+
+def _refuse_more(size: int, most_bytes: int) -> None:
+    if size > most_bytes:
+        raise TooLargeError(
+            f"the result takes {size} bytes, with all points filled up to the largest; the limit is {most_bytes} "
+            "(LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points or times"
+        )
+
+
 def _times(request: SweepRequest, points: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], np.ndarray]:
     """Times of all points, along the axes that they depend on; a point that failed agrees with every other."""
     axes = [axis.path for axis in request.axes]
     asked: Any = None
     if not any(path.split(".")[0] == "times" for path in axes):
-        asked = read_point(request, (0,) * len(axes)).resolved_times()
+        asked = PointReader(request).read((0,) * len(axes)).resolved_times()
         if not any("times" in point for point in points):
             return ("time",), asked
     rows = [point.get("times", asked) if "values" in point else None for point in points]
@@ -141,15 +193,30 @@ def _grouped(places: Sequence[list[int]], points: Sequence[Mapping[str, Any]]) -
 
 def _stacked(values: Sequence[Any]) -> np.ndarray:
     """One array of all points; NaN where a point has no value, or where its value is smaller than that of others."""
-    arrays = [None if value is None else np.asarray(value, dtype=np.float64) for value in values]
-    shapes = [array.shape for array in arrays if array is not None]
-    n_dimensions = max((len(shape) for shape in shapes), default=0)
-    largest = [max(shape[i] for shape in shapes if len(shape) > i) for i in range(n_dimensions)]
-    stacked = np.full((len(arrays), *largest), np.nan)
-    for i, array in enumerate(arrays):
-        if array is not None:
+    stacked = np.full((len(values), *_largest_shape(values)), np.nan)
+    for i, value in enumerate(values):
+        if value is not None:
+            array = np.asarray(value, dtype=np.float64)
             stacked[(i, *(slice(n) for n in array.shape))] = array
     return stacked
+
+
+def _stacked_size(values: Sequence[Any]) -> int:
+    """How many numbers `_stacked` makes of these values."""
+    return len(values) * prod(_largest_shape(values))
+
+
+def _largest_shape(values: Sequence[Any]) -> list[int]:
+    shapes = [_shape(value) for value in values if value is not None]
+    n_dimensions = max((len(shape) for shape in shapes), default=0)
+    return [max(shape[i] for shape in shapes if len(shape) > i) for i in range(n_dimensions)]
+
+
+def _shape(value: Any) -> tuple[int, ...]:  # noqa: ANN401 (JSON)
+    """The shape of a number, an array or a regular nested list."""
+    if isinstance(value, list):
+        return (len(value), *(_shape(value[0]) if value else ()))
+    return np.shape(value)
 
 
 def _vector(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:

@@ -1,0 +1,139 @@
+"""What the store of jobs does in one step: scripts in Lua, which run in Redis or Valkey.
+
+KEYS[1] begins the name of every key of jobs, KEYS[2] is the hash of leases. ARGV[1] is the id of the job, where there
+is one. Sizes are kept in a hash: of each job by its id, and of all of them as `total`.
+
+Those that note how a job ends may do so in a full server, too: else nobody could cancel what filled it.
+"""
+
+from lindyn.wire.job import FINAL
+
+JOB_BYTES = 1024  # what a job takes beside its request and its result
+
+_IN_FULL_SERVERS = "#!lua flags=allow-oom\n"
+_ELSE = "#!lua\n"
+
+_COMMON = """
+local jobs, id = KEYS[1], ARGV[1]
+local active, sizes, finished = jobs .. ':active', jobs .. ':sizes', jobs .. ':finished'
+local function key_of(id) return jobs .. ':' .. id end
+local function number(value)
+    local n = tonumber(value)
+    if not n or n ~= n or n < 0 or n > 1e15 then return 0 end
+    return n
+end
+local function size_of(id) return number(redis.call('HGET', sizes, id)) end
+local function set_size(id, size)
+    local total = size_of('total') + size - size_of(id)
+    if size == 0 then redis.call('HDEL', sizes, id) else redis.call('HSET', sizes, id, size) end
+    redis.call('HSET', sizes, 'total', math.max(total, 0))
+end
+local function forget(id)
+    local owner = redis.pcall('HGET', key_of(id), 'owner')
+    if type(owner) ~= 'string' then owner = '' end
+    set_size(id, 0)
+    redis.call('DEL', key_of(id), key_of(id) .. ':request', key_of(id) .. ':result')
+    redis.call('ZREM', jobs, id)
+    redis.call('ZREM', jobs .. ':of:' .. owner, id)
+    redis.call('ZREM', finished, id)
+    redis.call('SREM', active, id)
+end
+local function has_room(id, size, most)
+    local excess, victims = size_of('total') - size_of(id) + size - most, {}
+    if excess <= 0 then return true end
+    for _, victim in ipairs(redis.call('ZRANGE', finished, 0, 9999)) do
+        if victim ~= id then
+            excess = excess - size_of(victim)
+            victims[#victims + 1] = victim
+        end
+        if excess <= 0 then break end
+    end
+    if excess > 0 then return false end
+    for _, victim in ipairs(victims) do forget(victim) end
+    return true
+end
+local function finish(at, state, problem, size)
+    redis.call('HSET', key_of(id), 'state', state, 'finished', at, 'problem', problem)
+    redis.call('DEL', key_of(id) .. ':request')
+    if state ~= 'done' then redis.call('DEL', key_of(id) .. ':result') end
+    redis.call('SREM', active, id)
+    redis.call('ZADD', finished, at, id)
+    redis.pcall('HINCRBY', jobs .. ':ended', state, 1)
+    set_size(id, tonumber(size))
+end
+"""
+_FINISHED = "local s = redis.call('HGET', key_of(id), 'state')\n" + "if not s or {} then return 0 end\n".format(
+    " or ".join(f"s == '{state}'" for state in FINAL)
+)
+
+# ARGV: id, size, most bytes of all, time, owner, request, then fields and values
+CREATE = f"""{_ELSE}{_COMMON}
+if redis.call('EXISTS', key_of(id)) == 1 then return 1 end
+if not has_room(id, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
+redis.call('HSET', key_of(id), unpack(ARGV, 7))
+redis.call('SET', key_of(id) .. ':request', ARGV[6])
+redis.call('ZADD', jobs, ARGV[4], id)
+redis.call('ZADD', jobs .. ':of:' .. ARGV[5], ARGV[4], id)
+redis.call('SADD', active, id)
+set_size(id, tonumber(ARGV[2]))
+return 1
+"""
+# ARGV: id, size, most bytes of all
+RESERVE = f"""{_ELSE}{_COMMON}
+if not has_room(id, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
+set_size(id, tonumber(ARGV[2]))
+return 1
+"""
+# ARGV: id, name of the pieces until they are whole, how many they are
+PUBLISH = f"""{_ELSE}{_COMMON}
+local part, result = key_of(id) .. ':result:' .. ARGV[2], key_of(id) .. ':result'
+if redis.call('LLEN', part) ~= tonumber(ARGV[3]) then return 0 end
+redis.call('RENAME', part, result)
+redis.call('PERSIST', result)
+return 1
+"""
+# ARGV: id, time
+START = f"""{_IN_FULL_SERVERS}{_COMMON}{_FINISHED}
+redis.call('HSET', key_of(id), 'state', 'running')
+redis.call('HSETNX', key_of(id), 'started', ARGV[2])
+return 1
+"""
+# ARGV: id, points
+PROGRESS = f"""{_IN_FULL_SERVERS}{_COMMON}
+if redis.call('EXISTS', key_of(id)) == 0 then return 0 end
+redis.call('HSET', key_of(id), 'completed', ARGV[2])
+return 1
+"""
+# ARGV: id, time, state, problem, size of what is kept
+FINISH = f"""{_IN_FULL_SERVERS}{_COMMON}{_FINISHED}
+finish(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+return 1
+"""
+# ARGV: id, time, size of what is kept; a job that nobody holds ends at once, whatever its state
+CANCEL = f"""{_IN_FULL_SERVERS}{_COMMON}{_FINISHED}
+redis.call('HSET', key_of(id), 'cancel', '1')
+local time, lease = redis.call('TIME'), redis.pcall('HGET', KEYS[2], 'job:' .. id)
+local ends = type(lease) == 'string' and number(string.sub(lease, 33)) or 0
+if s == 'queued' or ends <= time[1] * 1000 + math.floor(time[2] / 1000) then
+    finish(ARGV[2], 'cancelled', '', ARGV[3])
+end
+return 1
+"""
+# ARGV: id
+FORGET = f"""{_IN_FULL_SERVERS}{_COMMON}
+forget(id)
+return 1
+"""
+# what is no size of a job is dropped, and the total counted anew
+RECOUNT = f"""{_IN_FULL_SERVERS}{_COMMON}
+local all, total = redis.call('HGETALL', sizes), 0
+for i = 1, #all, 2 do
+    if all[i] ~= 'total' then
+        local size = number(all[i + 1])
+        if size == 0 then redis.call('HDEL', sizes, all[i]) end
+        total = total + size
+    end
+end
+redis.call('HSET', sizes, 'total', total)
+return 1
+"""

@@ -1,0 +1,59 @@
+"""What jobs are done with, on a real server, for tests of their parts without a service around them."""
+
+import math
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from anyio import Lock
+
+from lindyn.wire.job import Job
+from lindyn_service.cache.redis import RedisCache
+from lindyn_service.jobs.plan import SWEEP
+from lindyn_service.jobs.results import Results
+from lindyn_service.jobs.run import Means
+from lindyn_service.jobs.shares import Shares
+from lindyn_service.jobs.store import JobStore
+from lindyn_service.spool.store import Spool
+
+
+class Here:
+    """An engine that computes in the event loop."""
+
+    async def run(self, function: Any, *args: Any) -> Any:
+        return function(*args)
+
+
+def job_store(url: str, **changes: Any) -> JobStore:
+    """A store with room for what a test does."""
+    options = {"most_active": 99, "most_of_one": 0, "most_bytes": 2**27, "keep_seconds": 60, "timeout_seconds": 60}
+    return JobStore(url, namespace="test", **{**options, **changes})
+
+
+@asynccontextmanager
+async def job_means(
+    url: str,
+    engine: Any = None,
+    *,
+    folder: Spool | None = None,
+    large_bytes: int = 2**22,
+    most_record_bytes: float = math.inf,
+    **changes: Any,
+) -> AsyncGenerator[Means]:
+    """Everything that a job needs; `changes` are of the store."""
+    store = job_store(url, **changes)
+    cache = RedisCache(url, namespace="test", max_value_bytes=2**22, time_to_live_seconds=600, timeout_seconds=60)
+    results = Results(store, folder, None, large_bytes)
+    try:
+        yield Means(store, cache, engine or Here(), Shares(lambda: 1), results, most_record_bytes, Lock())
+    finally:
+        await cache.aclose()
+        await store.aclose()
+
+
+async def stored_sweep(store: JobStore, body: dict[str, Any], owner: str | None = None) -> tuple[Job, bytes]:
+    """Post a sweep past the service."""
+    request = orjson.dumps(body)
+    total = math.prod(len(axis["values"]) for axis in body["axes"])
+    return await store.create(SWEEP, request, total, owner), request
