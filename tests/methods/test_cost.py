@@ -9,6 +9,7 @@ from lindyn.wire import npz
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.methods.cost import estimate
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 
@@ -33,7 +34,7 @@ def test_numbers_of_an_answer(dims, n_times, quantities):
             "quantities": quantities,
         },
     )
-    metadata, arrays = npz.unpack(trajectory(request, "", "npz"), largest_bytes=2**20)
+    metadata, arrays = npz.unpack(encode(trajectory(request, ""), "npz"), largest_bytes=2**20)
     assert estimate(dims, n_times, quantities).numbers == numbers(arrays)
     assert metadata["dims"] == [n_in, n_hidden, n_out]
 

@@ -15,6 +15,7 @@ from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.dynamics.alignment import PARTLY_DEFINED
 from lindyn_service.errors import NotApplicableError, ServiceError
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 OVERFLOWING = {"loss_rate", "ntk", "ntk_norm", "ntk_distance", "rsm_output"}  # high powers of weights, or their inverse
@@ -31,7 +32,7 @@ def answer(network, task, last_time, tau=1.0, *, leave_out=OVERFLOWING | INTEGRA
     whole = {"network": network, "task": task, "times": [0.0, last_time / 2, last_time], "time_constant": tau}
     whole |= {"quantities": [name for name in QUANTITIES if name not in leave_out], "method": method}
     request = read(TrajectoryRequest, whole, conflicts)
-    return json.loads(trajectory(request, "", "json"))
+    return json.loads(encode(trajectory(request, ""), "json"))
 
 
 def check(*problem):

@@ -11,13 +11,13 @@ from lindyn.wire.document import read
 from lindyn.wire.npz import unpack
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError, NotApplicableError, NotBalancedError
-from lindyn_service.translate.encode import transcode
+from lindyn_service.translate.encode import encode, transcode
 from lindyn_service.translate.trajectory import trajectory
 
 
 def answer(form, **changes):
     request = read(TrajectoryRequest, document(quantities=list(QUANTITIES)) | changes, conflicts)
-    return trajectory(request, 64 * "0", form)
+    return encode(trajectory(request, 64 * "0"), form)
 
 
 @pytest.mark.parametrize("task", TASKS)

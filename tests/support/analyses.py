@@ -10,6 +10,7 @@ from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
 BALANCED = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "scale": 0.5, "seed": 4}
@@ -20,8 +21,8 @@ def ask(function, model, document):
     """The answer as JSON, after checking that the archive has the same numbers."""
     check = conflicts_of_tasks if model is ContinualRequest else conflicts if "network" in document else None
     request = read(model, document, check)
-    answer = orjson.loads(function(request, "key", "json"))
-    with np.load(io.BytesIO(function(request, "key", "npz")), allow_pickle=False) as archive:
+    answer = orjson.loads(encode(function(request, "key"), "json"))
+    with np.load(io.BytesIO(encode(function(request, "key"), "npz")), allow_pickle=False) as archive:
         metadata = json.loads(str(archive["metadata"]))
         for path in archive.files:
             if path != "metadata":
@@ -36,4 +37,4 @@ def ask(function, model, document):
 def learn(**document):
     """A trajectory as a tree of lists."""
     whole = {"network": BALANCED, "task": SIGMA_YX, "times": [0.0, 1.0], **document}
-    return orjson.loads(trajectory(read(TrajectoryRequest, whole, conflicts), "key", "json"))
+    return orjson.loads(encode(trajectory(read(TrajectoryRequest, whole, conflicts), "key"), "json"))

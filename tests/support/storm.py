@@ -15,6 +15,7 @@ import psutil
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 from support.jobs import FINAL, JOB_SECONDS
 from support.mix import Asked
@@ -120,7 +121,7 @@ def expected_losses(body: dict) -> np.ndarray:
     def loss(lam: float, seed: int) -> list[float]:
         network = {**body["base"]["network"], "lambda": lam, "seed": seed}
         document = {**body["base"], "network": network, "quantities": ["loss"]}
-        return json.loads(trajectory(read(TrajectoryRequest, document), "", "json"))["quantities"]["loss"]
+        return json.loads(encode(trajectory(read(TrajectoryRequest, document), ""), "json"))["quantities"]["loss"]
 
     return np.array([[loss(lam, seed) for seed in seeds] for lam in lams])
 
