@@ -29,7 +29,7 @@ def test_the_document_costs_as_little_as_any_answer(service: Service) -> None:
             for _ in range(COUNT):
                 assert client.get(path).status_code == 200
             costs[path] = processor_seconds(service) - before
-    assert costs[PATH] < 5 * costs["/healthz"]
+    assert costs[PATH] < 2 * costs["/healthz"]
 
 
 def test_many_who_ask_for_it_hold_nobody_up(service: Service) -> None:
@@ -45,7 +45,7 @@ def test_many_who_ask_for_it_hold_nobody_up(service: Service) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-    assert hold.ratio < 20 * 10  # each of them as long as ten requests of the cheapest kind
+    assert hold.ratio < 20 * 10  # those twenty are served in between, each at ten times the least cost
 
 
 def test_it_is_compressed_and_known(service: Service) -> None:
