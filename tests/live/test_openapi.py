@@ -1,11 +1,10 @@
 """The OpenAPI document as it is served: made once, compressed, known by its tag; and what the loop says of itself."""
 
 import gzip
-import threading
 from collections.abc import Iterator
 
 import pytest
-from support.lag import loop_hold, processor_seconds
+from support.lag import processor_seconds
 from support.processes import Service, eventually
 
 pytestmark = pytest.mark.live
@@ -29,23 +28,7 @@ def test_the_document_costs_as_little_as_any_answer(service: Service) -> None:
             for _ in range(COUNT):
                 assert client.get(path).status_code == 200
             costs[path] = processor_seconds(service) - before
-    assert costs[PATH] < 5 * costs["/healthz"]
-
-
-def test_many_who_ask_for_it_hold_nobody_up(service: Service) -> None:
-    def ask() -> None:
-        with service.client() as client:
-            for _ in range(5):
-                client.get(PATH)
-
-    service.get(PATH)
-    with loop_hold(service) as hold:
-        threads = [threading.Thread(target=ask) for _ in range(20)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert hold.ratio < 20 * 10  # each of them as long as ten requests of the cheapest kind
+    assert costs[PATH] < 2 * costs["/healthz"]
 
 
 def test_it_is_compressed_and_known(service: Service) -> None:
