@@ -5,8 +5,9 @@ import io
 import numpy as np
 import pytest
 from support.holding import jobs_held
-from support.jobs import finished, result, submit, sweep, until
-from support.processes import RedisServer, Service
+from support.jobs import finished, result, slow_sweep, state, submit, sweep, until
+from support.keys import KeysFile, bearer
+from support.processes import RedisServer, Service, eventually, trajectory
 
 pytestmark = pytest.mark.live
 
@@ -77,3 +78,33 @@ def test_work_of_a_job_is_bounded_by_default():
         refused = client.post("/v1/sweeps", json=dear)
         assert (refused.status_code, refused.json()["code"]) == (422, "too-large")
         assert "LINDYN_MAX_JOB_FLOPS" in refused.json()["detail"]
+
+
+def test_four_large_sweeps_of_one_key_do_not_keep_another_waiting(tmp_path):
+    keys = KeysFile(tmp_path / "keys")
+    ada, bob = keys.add("ada"), keys.add("bob")
+    with (
+        Service(api_keys_file=keys.path, embedded_cache=True, job_workers=1) as service,
+        service.client(headers=bearer(ada)) as hers,
+        service.client(headers=bearer(bob)) as his,
+    ):
+        large = [submit(hers, slow_sweep(seeds=2000 + i)) for i in range(5)]
+        for job in large[:4]:
+            until(hers, job, lambda found: found["state"] == "running")
+        assert finished(his, submit(his, sweep(lams=(0.25,))))["state"] == "done"
+        assert [state(hers, job)["state"] for job in large] == ["running"] * 4 + ["queued"]
+        for job in large:
+            hers.delete(f"/v1/jobs/{job}")
+
+
+def test_nonsense_in_redis_is_taken_out_and_everything_goes_on():
+    with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
+        server.client.sadd("lindyn:jobs:active", b"\xff")
+        server.client.set("lindyn:jobs:ended", "x")
+        server.client.zadd("lindyn:jobs", {b"\xff": -1.0})
+        eventually(lambda: "taking out of lindyn:jobs:active" in service.log())
+        eventually(lambda: "deleting lindyn:jobs:ended" in service.log())
+        assert finished(client, submit(client, sweep()))["state"] == "done"
+        assert service.post(trajectory()).status_code == 200
+        assert (service.get("/healthz").status_code, service.get("/readyz").status_code) == (200, 200)
+        assert service.process.is_running()
