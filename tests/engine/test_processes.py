@@ -1,3 +1,4 @@
+import math
 import operator
 import os
 import signal
@@ -158,6 +159,18 @@ async def test_a_queue_that_lasts_is_cut(tmp_path: Path) -> None:
         with pytest.raises(BusyError, match="1 computations run and 3 wait; at most 1 run and 1 wait"):
             await engine.run(operator.add, 2, 3)
         tasks.cancel_scope.cancel()
+
+
+async def test_time_on_a_worker_is_bounded_without_the_queue(tmp_path: Path) -> None:
+    """The second call waits for as long as the first one has its worker."""
+    async with ProcessEngine(1, 1, math.inf, run_seconds=0.2) as engine, anyio.create_task_group() as tasks:
+
+        async def never_ends() -> None:
+            with pytest.raises(DeadlineError, match=r"after 0\.2 s by itself"):
+                await engine.run(workload.spin, str(tmp_path))
+
+        for _ in range(2):
+            tasks.start_soon(never_ends)
 
 
 async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:

@@ -35,14 +35,17 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
 
 
 def _with_plain_arrays(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    """Arrays inside as everything that reads them takes them: of this machine's types, the last index fastest."""
+    """Arrays inside as everything that reads them takes them: of this machine's types, the last index fastest.
+
+    Floating-point numbers become doubles, as everywhere else: of smaller ones, JSON would have the shortest digits.
+    """
     match value:
         case dict():
             return {name: _with_plain_arrays(part) for name, part in value.items()}
         case list():
             return value if all(map(_is_plain, value)) else [_with_plain_arrays(item) for item in value]
         case np.ndarray() if value.dtype.kind in "fiu":
-            native = np.dtype(np.float64) if value.dtype.itemsize > 8 else value.dtype.newbyteorder("=")
+            native = np.dtype(np.float64) if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
             with np.errstate(over="ignore"):  # what becomes infinite is named later
                 array = np.array(value, native, order="C")
             return array if array.ndim else array.item()

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+_IN_FULL_SERVERS = "#!lua flags=allow-oom\n"  # else a holder there could not renew, and work would be done twice
 _NOW = "local time = redis.call('TIME'); local now = time[1] * 1000 + math.floor(time[2] / 1000)\n"
 _IS_MINE = """
 local held = redis.call('HGET', KEYS[1], ARGV[1])
@@ -19,7 +20,7 @@ if not held or string.sub(held, 1, 32) ~= ARGV[2] then return 0 end
 """
 _VALUE = "ARGV[2] .. string.format('%.0f', now + ARGV[3])"  # tokens have 32 characters
 
-TAKE = f"""{_NOW}
+TAKE = f"""{_IN_FULL_SERVERS}{_NOW}
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then redis.call('DEL', KEYS[1]) end
 local leases = redis.call('HGETALL', KEYS[1])
 for i = 1, #leases, 2 do
@@ -29,8 +30,8 @@ for i = 1, #leases, 2 do
 end
 return redis.call('HSETNX', KEYS[1], ARGV[1], {_VALUE})
 """
-RENEW = f"{_IS_MINE} {_NOW} redis.call('HSET', KEYS[1], ARGV[1], {_VALUE}) return 1"
-RELEASE = f"{_IS_MINE} return redis.call('HDEL', KEYS[1], ARGV[1])"
+RENEW = f"{_IN_FULL_SERVERS}{_IS_MINE} {_NOW} redis.call('HSET', KEYS[1], ARGV[1], {_VALUE}) return 1"
+RELEASE = f"{_IN_FULL_SERVERS}{_IS_MINE} return redis.call('HDEL', KEYS[1], ARGV[1])"
 
 RunScript = Callable[[str, str, str, int], Awaitable[int | None]]
 """Runs a script with name, token and milliseconds. Does not raise: None means that Redis did not answer."""

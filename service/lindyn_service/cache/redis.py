@@ -109,10 +109,11 @@ class RedisCache:
 
     async def get_many(self, names: Sequence[str]) -> list[bytes | None]:
         """Return the values of many names, None for each that there is not or that cannot be had."""
-        values = await self._call(lambda: cast(Awaitable[list[bytes | None]], self._redis.mget(map(self._key, names))))
-        if values is None:
+        values = await self._call(lambda: cast(Awaitable[Any], self._redis.mget(map(self._key, names))))
+        if not isinstance(values, list) or len(cast("list[Any]", values)) != len(names):
             return [None] * len(names)
-        return [None if value is None else unseal(name, value) for name, value in zip(names, values, strict=True)]
+        pairs = zip(names, cast("list[Any]", values), strict=True)
+        return [unseal(name, value) if isinstance(value, bytes) else None for name, value in pairs]
 
     async def put_many(self, values: Mapping[str, bytes]) -> None:
         """Store values that are not too large, unless Redis does not take them."""

@@ -23,6 +23,7 @@ _OF_CALLERS = (
     "max_jobs",
     "max_points",
     "max_result_bytes",
+    "max_job_flops",
     "job_deadline_seconds",
     "head_seconds",
     "body_seconds",

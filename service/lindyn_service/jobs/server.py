@@ -9,13 +9,22 @@ from typing import Any, cast
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
+from redis.exceptions import (
+    ClusterDownError,
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TryAgainError,
+)
 
 from lindyn_service.errors import JobsFullError, JobsRefusedError, JobsUnavailableError, ServiceError
 
 _ID = re.compile("[0-9a-f]{32}")
-# what a server answers that will do it later: it is a replica or is loading, has no disk, or runs a long script
-_LATER = re.compile(r"READONLY|MISCONF|NOREPLICAS|MASTERDOWN|LOADING|BUSY|TRYAGAIN|CLUSTERDOWN|You can't write against")
+# what a server answers that will do it later: its disk is full, it misses replicas, or it runs a long script
+_LATER = re.compile("MISCONF|NOREPLICAS|BUSY")
+_LATER_TYPES = (ReadOnlyError, MasterDownError, TryAgainError, ClusterDownError)
 _AT_ONCE = 1000
 
 log = logging.getLogger(__name__)
@@ -58,9 +67,9 @@ class Server:
         """The key of a job."""
         return f"{self.jobs}:{job_id}"
 
-    async def run(self, script: str, job_id: str, *arguments: bytes | str | float) -> int:
-        """Run a script about a job, and return its number."""
-        async with self.answers(self.job(job_id)):
+    async def run(self, script: str, job_id: str, *arguments: bytes | str | float, owner: str | None = None) -> int:
+        """Run a script about a job of somebody, and return its number."""
+        async with self.answers(self.job(job_id), self.of(owner)):
             return int(await self.redis.eval(script, 2, self.jobs, self._leases, job_id, *arguments))
 
     async def ids(self, key: str, names: Sequence[bytes]) -> list[str]:
@@ -96,8 +105,6 @@ class Server:
             yield
         except ServiceError:
             raise
-        except OutOfMemoryError as error:
-            raise JobsFullError("the store of jobs has no memory left; try again later, or ask for less") from error
         except ResponseError as error:
             raise await self._refused(error, keys) from error
         except (RedisError, OSError) as error:
@@ -115,9 +122,9 @@ class Server:
 
     async def _refused(self, error: ResponseError, keys: Sequence[str]) -> JobsUnavailableError:
         told = str(error)
-        if "OOM command" in told:
+        if isinstance(error, OutOfMemoryError) or "OOM command" in told:
             return JobsFullError("the store of jobs has no memory left; try again later, or ask for less")
-        if _LATER.match(told):
+        if isinstance(error, _LATER_TYPES) or _LATER.match(told):
             return JobsUnavailableError("the store of jobs takes nothing at the moment; jobs go on when it does")
         if "WRONGTYPE" in told and await self._delete_damaged(keys):
             return JobsUnavailableError("a key of the store of jobs was of a wrong type and is deleted; try again")

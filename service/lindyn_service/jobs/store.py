@@ -113,9 +113,13 @@ class JobStore:
         """
         fields = {name: value for name, value in job.model_dump(exclude={"id", "problem"}).items() if value is not None}
         flat = [part for pair in fields.items() for part in pair]
+        key = self._server.job(job.id)
+        async with self._server.answers(key):
+            if await self._redis.exists(key):
+                return  # also where there is no memory to write anything
         size, most = JOB_BYTES + len(request), await self._most()
         about = (size, most, job.created, job.owner or "", request)
-        if not await self._server.run(scripts.CREATE, job.id, *about, *flat):
+        if not await self._server.run(scripts.CREATE, job.id, *about, *flat, owner=job.owner):
             raise _full(size, most)
 
     async def get(self, job_id: str) -> Job | None:

@@ -202,8 +202,8 @@ def _stacked(values: Sequence[Any]) -> np.ndarray:
 
 
 def _stacked_size(values: Sequence[Any]) -> int:
-    """How many numbers `_stacked` makes of these values."""
-    return len(values) * prod(_largest_shape(values))
+    """How many numbers `_stacked` makes of these values, if there are any."""
+    return 0 if all(value is None for value in values) else len(values) * prod(_largest_shape(values))
 
 
 def _largest_shape(values: Sequence[Any]) -> list[int]:

@@ -1,0 +1,65 @@
+"""A part of the service that ends by an error of ours: the service says so, and stops as one that failed."""
+
+import subprocess
+import sys
+from concurrent.futures import Future
+
+import anyio
+import httpx
+import pytest
+from support.processes import clean_environment
+
+from lindyn_service import app as app_module
+from lindyn_service.app import create_app
+from lindyn_service.settings import Settings
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("light_main")]
+
+
+async def broken(*_: object) -> None:
+    raise ValueError("a defect")
+
+
+async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
+    monkeypatch.setattr(app_module, "sample", broken)
+    app = create_app(Settings(workers=1, embedded_cache=False))
+    stopped = anyio.Event()
+    app.state.defect.stop = stopped.set
+    async with app.router.lifespan_context(app):
+        with anyio.fail_after(300):
+            await stopped.wait()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
+            response = await client.get("/healthz")
+    assert (response.status_code, response.json()) == (503, {"status": "failed"})
+
+
+async def test_jobs_that_cannot_go_on_are_such_a_part(monkeypatch):
+    monkeypatch.setattr("lindyn_service.jobs.background._run", broken)
+    app = create_app(Settings(workers=1, redis_url="unix:///nowhere/redis"))
+    told: Future[None] = Future()
+    app.state.defect.stop = lambda: told.set_result(None)
+    async with app.router.lifespan_context(app):
+        await anyio.to_thread.run_sync(told.result, 300)
+    assert app.state.defect.error is not None
+
+
+BROKEN = """
+from lindyn_service import app, start
+
+async def sample(*_):
+    raise ValueError("a defect")
+
+app.sample = sample
+if __name__ == "__main__":
+    start.main()
+"""
+
+
+def test_the_process_ends_with_a_code_that_is_no_success(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    settings = clean_environment(LINDYN_SOCKET=str(tmp_path / "s"), LINDYN_WORKERS="1", LINDYN_EMBEDDED_CACHE="0")
+    run = subprocess.run(
+        [sys.executable, tmp_path / "broken.py"], env=settings, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert run.returncode == 1
+    assert "a part of the service has ended by an error" in run.stderr

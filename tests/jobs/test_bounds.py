@@ -1,0 +1,270 @@
+"""Jobs take no more bytes than they may, by what they really take; and whoever wants one to end is heard."""
+
+import io
+import json
+from contextlib import AsyncExitStack
+
+import anyio
+import numpy as np
+import orjson
+import pytest
+from support.job_means import Here, job_means, job_store, stored_sweep
+from support.jobs import LIMITS, sweep
+from support.processes import RedisServer
+
+from lindyn.wire import npz
+from lindyn.wire.document import read
+from lindyn.wire.sweep import SweepRequest
+from lindyn_service.cache.spool import Spool
+from lindyn_service.errors import JobsFullError, NoRoomError, TooLargeError
+from lindyn_service.jobs import limits as limits_module
+from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.plan import plan_of
+from lindyn_service.jobs.points import is_refusal, sweep_points
+from lindyn_service.jobs.results import Results
+from lindyn_service.jobs.run import JobRun
+from lindyn_service.jobs.runner import JobRunner
+from lindyn_service.translate.sweep import indices
+from lindyn_service.translate.table import read_table, sweep_table
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live]
+
+RAGGED = {
+    "base": {
+        "network": {"kind": "random", "dims": [2, 2, 2], "seed": 1},
+        "task": {"kind": "regression", "samples": 4, "seed": 1},
+        "times": {"stop": 1.0, "num": 1},
+    },
+    "axes": [
+        {"path": "network.dims.0", "values": [2, 200]},
+        {"path": "network.dims.2", "values": [2, 200]},
+        {"path": "times.num", "values": [1, 130]},
+    ],
+    "collect": ["output"],
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def emptied(server):
+    server.client.config_set("maxmemory", 0)
+    server.client.flushall()
+
+
+@pytest.fixture
+async def stores(server):
+    """Makes stores, which are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        def make(**changes):
+            store = job_store(server.url, **changes)
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield make
+
+
+async def until(condition) -> None:
+    """Wait for what another task brings about."""
+    with anyio.fail_after(300):
+        while not await condition():  # noqa: ASYNC110 (what another process brings about)
+            await anyio.sleep(0.01)
+
+
+def records_of_shapes(*shapes: tuple[int, ...]) -> list[bytes]:
+    return [orjson.dumps({"values": {"output": np.zeros(shape).tolist()}, "warnings": []}) for shape in shapes]
+
+
+def of_seeds(n: int) -> SweepRequest:
+    base = {
+        "network": {"kind": "random", "scheme": "he", "dims": [3, 3, 3]},
+        "task": np.eye(3).tolist(),
+        "times": [1.0],
+    }
+    return read(SweepRequest, {"base": base, "axes": [{"path": "network.seed", "values": list(range(n))}]})
+
+
+def test_a_table_is_refused_by_its_padded_size_before_there_is_memory_for_it():
+    """A row and a column of 3e5 numbers are 5 MB, and the rectangle around both is 1.4 TB."""
+    records = records_of_shapes((1, 300_000, 1), (1, 1, 300_000))
+    with pytest.raises(TooLargeError, match=str(8 * 2 * 300_000**2)):
+        sweep_table("job", of_seeds(2), records, 2**26)
+    small = records_of_shapes((1, 30, 1), (1, 1, 30))
+    exact = len(sweep_table("job", of_seeds(2), small, 2**20))
+    assert len(sweep_table("job", of_seeds(2), small, exact)) == exact
+    with pytest.raises(TooLargeError, match=f"the limit is {exact - 1} "):
+        sweep_table("job", of_seeds(2), small, exact - 1)
+
+
+def test_long_metadata_takes_less_than_a_byte_a_character_and_is_read_as_before():
+    task = np.random.default_rng(1).normal(size=(200, 100))
+    request = of_seeds(1).model_copy(update={"base": {**of_seeds(1).base, "task": task.tolist()}})
+    text = orjson.dumps(request.model_dump())
+    archive = sweep_table("job", request, [b'{"values": {"final_loss": 1.0}, "warnings": []}'], 2**26)
+    assert len(archive) < len(text)
+    with np.load(io.BytesIO(archive), allow_pickle=False) as read_by_numpy:
+        metadata = json.loads(str(read_by_numpy["metadata"]))
+        assert metadata["request"]["base"]["task"] == task.tolist()
+        assert read_by_numpy["data.final_loss"] == [1.0]
+    assert read_table(archive)[1]["request"] == metadata["request"]
+    assert npz.unpack(archive, largest_bytes=2**26)[0] == metadata
+
+
+def test_a_point_that_takes_more_bytes_than_estimated_is_that_points_problem(monkeypatch):
+    monkeypatch.setattr(limits_module, "NUMBER_BYTES", 1)
+    request = read(SweepRequest, sweep(lams=(0.5,), seeds=2, collect=("loss",), num=50))
+    limits = SweepLimits(**{**vars(LIMITS), "point_bytes": 60 * 20})
+    whole, bounded = (sweep_points(request, list(indices(request)), each, 1e9) for each in (LIMITS, limits))
+    longest = max(map(len, whole))
+    fits = SweepLimits(**{**vars(LIMITS), "point_bytes": longest})
+    assert sweep_points(request, list(indices(request)), fits, 1e9) == whole
+    assert not any(map(is_refusal, whole))
+    assert [is_refusal(record) for record in bounded] == [len(record) > 1200 for record in whole]
+
+
+async def test_points_together_take_so_many_bytes_and_no_more(server):
+    async with job_means(server.url, most_record_bytes=1000) as means:
+        job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=200))
+        with pytest.raises(TooLargeError, match="more than 1000 bytes together"):
+            await JobRun(job, request, plan_of(job, request, LIMITS), means).run()
+
+
+async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
+    """With as little memory as it has already, it takes no result, and notes how jobs end."""
+    async with job_means(server.url) as means:
+        job, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
+        other, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
+        server.client.config_set("maxmemory", 1)
+        with pytest.raises(JobsFullError):
+            await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
+        await means.store.cancel(other.id)
+        assert (await means.store.get(other.id)).state == "cancelled"
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(JobRunner(means, LIMITS).run)
+
+            async def ended() -> bool:
+                return (await means.store.get(job.id)).state == "failed"
+
+            await until(ended)
+            tasks.cancel_scope.cancel()
+        assert (await means.store.get(job.id)).problem.code == "no-room"
+
+
+class Stuck(Results):
+    """Results that are never put: the store does not answer that."""
+
+    async def put(self, job_id: str, archive: bytes) -> int:
+        await anyio.sleep_forever()
+        raise AssertionError(job_id, archive)
+
+
+class StuckEngine(Here):
+    """Never ends to put a table together."""
+
+    async def run(self, function, *args):
+        if function is sweep_table:
+            await anyio.sleep_forever()
+        return function(*args)
+
+
+@pytest.mark.parametrize("phase", ["assembling", "storing"])
+async def test_cancelling_reaches_a_job_that_has_all_of_its_points(server, phase):
+    async with job_means(server.url, StuckEngine() if phase == "assembling" else None) as means:
+        if phase == "storing":
+            object.__setattr__(means, "results", Stuck(means.store, None, 0))
+        job, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(JobRunner(means, LIMITS).run)
+
+            async def computed() -> bool:
+                return (await means.store.get(job.id)).completed == 2
+
+            await until(computed)
+            await means.store.cancel(job.id)
+
+            async def ended() -> bool:
+                return (await means.store.get(job.id)).state == "cancelled"
+
+            await until(ended)
+            tasks.cancel_scope.cancel()
+
+
+async def test_a_running_job_that_nobody_holds_is_cancelled_at_once(server, stores):
+    store = stores()
+    job, _ = await stored_sweep(store, sweep())
+    await store.start(job.id)
+    await store.cancel(job.id)
+    assert (await store.get(job.id)).state == "cancelled"
+
+
+async def test_requests_go_when_jobs_end(server, stores):
+    store = stores()
+    for state in ("done", "failed", "cancelled"):
+        job, request = await stored_sweep(store, sweep())
+        assert await store.request(job.id) == request
+        await (store.cancel(job.id) if state == "cancelled" else store.finish(job.id, state))
+        assert await store.request(job.id) is None
+
+
+async def test_what_ended_first_makes_room_and_nothing_else_does(server, stores):
+    """Three results fit; a fourth one takes the place of the first, and what does not fit takes nobody's."""
+    store = stores(most_bytes=50_000)
+    jobs = []
+    for _ in range(4):
+        jobs.append(await store.create("sweep", b"{}", 1, "ada"))
+        await store.put_result(jobs[-1].id, bytes(14_000))
+        await store.finish(jobs[-1].id, "done", kept_bytes=14_000)
+    with pytest.raises(JobsFullError, match="61024 bytes"):
+        await store.create("sweep", bytes(60_000), 1, "ada")
+    assert [await store.get(job.id) is not None for job in jobs] == [False, True, True, True]
+    assert [job.id for job in await store.latest("ada", 9)] == [job.id for job in reversed(jobs[1:])]
+    waiting = [await store.create("sweep", bytes(15_000), 1, None) for _ in range(3)]
+    with pytest.raises(JobsFullError):
+        await store.create("sweep", bytes(15_000), 1, None)
+    assert {job.id for job in await store.active()} == {job.id for job in waiting}
+    with pytest.raises(JobsFullError):
+        await store.put_result(waiting[0].id, bytes(40_000))
+
+
+async def test_cancelled_jobs_leave_no_requests_behind(server, stores):
+    """Nineteen of a megabyte within a bound of four."""
+    store = stores(most_bytes=4 * 2**20)
+    for _ in range(19):
+        job = await store.create("sweep", bytes(10**6), 1, None)
+        await store.cancel(job.id)
+    assert sum(server.client.memory_usage(key) or 0 for key in server.client.keys("*")) < 2**20
+
+
+async def test_jobs_take_half_of_a_small_server_at_most(server, stores):
+    store = stores()
+    server.client.config_set("maxmemory", 16 * 2**20)
+    for _ in range(3):
+        await store.create("sweep", bytes(2**21), 1, None)
+    with pytest.raises(JobsFullError, match=f"at most {8 * 2**20} bytes"):
+        await store.create("sweep", bytes(2**21), 1, None)
+
+
+async def test_large_results_are_files_within_a_bound_of_their_own(server, stores, tmp_path):
+    store = stores()
+    results = Results(store, Spool(tmp_path, 25_000), 1_000)
+    jobs = [await store.create("sweep", b"{}", 1, None) for _ in range(3)]
+    assert await results.put(jobs[0].id, bytes(1_000)) == 1_000
+    assert await results.put(jobs[1].id, bytes(15_000)) == 0
+    assert await results.find(jobs[0].id) == bytes(1_000)
+    assert (await results.find(jobs[1].id)).read() == bytes(15_000)
+    assert not server.keys(f"{jobs[1].id}:result")
+    assert await results.put(jobs[2].id, bytes(20_000)) == 0
+    assert await results.find(jobs[1].id) is None
+    with pytest.raises(NoRoomError, match="LINDYN_RESULTS_BYTES"):
+        await results.put(jobs[0].id, bytes(26_000))
+    assert (await results.find(jobs[2].id)).read() == bytes(20_000)

@@ -1,0 +1,203 @@
+"""Whatever is in Redis under the names of jobs: what is damaged fails or goes alone, and everything else goes on."""
+
+import logging
+import math
+from contextlib import suppress
+
+import anyio
+import orjson
+import pytest
+from support.job_means import job_means, job_store, stored_sweep
+from support.jobs import LIMITS, sweep
+from support.processes import RedisServer
+
+from lindyn_service.errors import JobsUnavailableError, TooManyJobsError
+from lindyn_service.jobs.runner import JobRunner
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live]
+
+GHOST = "0123456789abcdef" * 2
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def emptied(server):
+    server.client.flushall()
+
+
+async def is_done(means, body=None) -> None:
+    """A job goes from its post to its end."""
+    with anyio.fail_after(300):
+        while True:
+            try:
+                job, _ = await stored_sweep(means.store, body or sweep(lams=(0.5,), seeds=2))
+                while (await means.store.get(job.id)).state not in ("done", "failed"):  # noqa: ASYNC110 (of a server)
+                    await anyio.sleep(0.01)
+                assert (await means.store.get(job.id)).state == "done"
+                return
+            except (JobsUnavailableError, TooManyJobsError):  # what is damaged was there until now
+                await anyio.sleep(0.01)
+
+
+DAMAGE = {
+    "bytes that are no text": lambda redis: redis.sadd("test:jobs:active", b"\xff"),
+    "members that are no ids": lambda redis: redis.sadd("test:jobs:active", "", "x", "active", "../" * 99, "9" * 10**5),
+    "many members": lambda redis: redis.sadd("test:jobs:active", *range(50_000)),
+    "an id of no job": lambda redis: redis.sadd("test:jobs:active", GHOST),
+    "active of a wrong type": lambda redis: redis.set("test:jobs:active", "x"),
+    "jobs of a wrong type": lambda redis: redis.set("test:jobs", "x"),
+    "owners' jobs of a wrong type": lambda redis: redis.set("test:jobs:of:", "x"),
+    "counts of a wrong type": lambda redis: redis.set("test:jobs:ended", "x"),
+    "counts that are none": lambda redis: redis.hset("test:jobs:ended", mapping={"done": "x", "failed": "-1"}),
+    "sizes of a wrong type": lambda redis: redis.set("test:jobs:sizes", "x"),
+    "sizes that are none": lambda redis: redis.hset("test:jobs:sizes", mapping={"total": "nan", GHOST: "x"}),
+    "ended jobs of a wrong type": lambda redis: redis.set("test:jobs:finished", "x"),
+    "leases of a wrong type": lambda redis: redis.set("test:leases", "x"),
+    "a job of a wrong type": lambda redis: (redis.sadd("test:jobs:active", GHOST), redis.set(f"test:jobs:{GHOST}", 1)),
+    "a job of nonsense": lambda redis: (
+        redis.sadd("test:jobs:active", GHOST),
+        redis.zadd("test:jobs", {GHOST: -math.inf, b"\xff": 1, "active": 2}),
+        redis.hset(f"test:jobs:{GHOST}", mapping={b"\xff": b"\xff", "state": "running", "created": "nan"}),
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_jobs_go_on(server, damage, caplog):
+    caplog.set_level(logging.WARNING)
+    async with job_means(server.url) as means, anyio.create_task_group() as tasks:
+        await stored_sweep(means.store, sweep(lams=(0.5,), seeds=1))
+        tasks.start_soon(JobRunner(means, LIMITS).run)
+        await is_done(means)
+        DAMAGE[damage](server.client)
+        await is_done(means)
+        for ask in (means.store.expire, means.store.counts, lambda: means.store.latest(None, 9), means.store.active):
+            with suppress(JobsUnavailableError):  # that finds the damage
+                await ask()
+            await ask()
+        assert not await means.store.active()
+        tasks.cancel_scope.cancel()
+    if damage.endswith("of a wrong type") and "leases" not in damage:  # which the next one who takes a lease replaces
+        assert "deleting" in caplog.text
+
+
+STORED = {
+    "an unknown kind": ("figure-9.9", {"parameters": {}}, 1, "no kind of jobs is called"),
+    "an invalid request": ("sweep", {**sweep(), "axes": []}, 12, "damaged"),
+    "a request of another version": ("sweep", {**sweep(), "depths": [1]}, 12, "damaged"),
+    "other points": ("sweep", sweep(), 13, "13 points, and has 12 now"),
+    "no parameters": ("figure-4.1", {}, 1, "damaged"),
+    "bad parameters": ("figure-4.1", {"parameters": {"nothing": 1}}, 1, "invalid"),
+    "damaged bytes": ("sweep", b"\xff{", 1, "damaged"),
+    "no object": ("sweep", b"[]", 1, "damaged"),
+    "no request": ("sweep", None, 1, "has lost the request"),
+}
+
+
+@pytest.mark.parametrize("stored", STORED)
+async def test_a_stored_job_that_cannot_be_read_fails_alone(server, stored, caplog):
+    kind, content, total, text = STORED[stored]
+    async with job_means(server.url) as means, anyio.create_task_group() as tasks:
+        request = content if isinstance(content, bytes) else orjson.dumps(content)
+        job = await means.store.create(kind, request, total, None)
+        if content is None:
+            server.client.delete(f"test:jobs:{job.id}:request")
+        tasks.start_soon(JobRunner(means, LIMITS).run)
+        await is_done(means)
+        found = await means.store.get(job.id)
+        while found.state != "failed":
+            await anyio.sleep(0.01)
+            found = await means.store.get(job.id)
+        assert (found.problem.code, found.problem.status) == ("damaged-job", 500)
+        assert text in found.problem.detail
+        assert "post" in found.problem.detail
+        tasks.cancel_scope.cancel()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+ODD = [
+    b":1\r\n",
+    b":-9223372036854775808\r\n",
+    b"$-1\r\n",
+    b"$1\r\n\xff\r\n",
+    b"*-1\r\n",
+    b"*0\r\n",
+    b"*1\r\n:1\r\n",
+    b"*2\r\n*0\r\n$-1\r\n",
+    b"+OK\r\n",
+    b"-ERR no\r\n",
+    b"-NOPERM no\r\n",
+    b"-LOADING wait\r\n",
+    b"nonsense\r\n",
+]
+
+
+async def odd_server(reply: bytes, port: list[int], *, task_status) -> None:
+    """Says the same to whatever it is asked."""
+    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    port.append(listener.extra(anyio.abc.SocketAttribute.local_port))
+
+    async def answer(stream) -> None:
+        async with stream:
+            try:
+                while True:
+                    await stream.receive()
+                    await stream.send(reply)
+            except (anyio.EndOfStream, anyio.BrokenResourceError, anyio.ClosedResourceError):
+                return
+
+    task_status.started()
+    async with listener:
+        await listener.serve(answer)
+
+
+@pytest.mark.parametrize("reply", ODD)
+async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
+    """Each method answers something, or says that the store is not available; the runner lives through all of it."""
+    port: list[int] = []
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(odd_server, reply, port)
+        url = f"redis://127.0.0.1:{port[0]}"
+        async with job_means(url, timeout_seconds=0.2) as means:
+            store = means.store
+            assert await means.cache.get_many([GHOST]) == [None]
+            asked = [
+                store.active, store.counts, store.expire, lambda: store.latest(None, 9), lambda: store.get(GHOST),
+                lambda: store.request(GHOST), lambda: store.result(GHOST), lambda: store.cancel(GHOST),
+                lambda: store.start(GHOST), lambda: store.progress(GHOST, 1), lambda: store.is_cancelled(GHOST),
+                lambda: store.admit(None), lambda: store.put_result(GHOST, b"x"), lambda: store.finish(GHOST, "done"),
+            ]  # fmt: skip
+            for ask in asked:
+                try:
+                    await ask()
+                except JobsUnavailableError:
+                    continue
+            async with anyio.create_task_group() as running:
+                runner = JobRunner(means, LIMITS)
+                running.start_soon(runner.run)
+                for _ in range(3):
+                    runner.wake()
+                    await anyio.sleep(0.01)
+                running.cancel_scope.cancel()
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_refusal_that_says_that_it_is_for_now_is_waited_for(server):
+    store = job_store(server.url)
+    for told, waits in (("READONLY x", True), ("MISCONF x", True), ("NOPERM x", False), ("ERR x", False)):
+        server.client.flushall()
+        code = f"#!lua\nreturn redis.error_reply('{told}')"
+        with pytest.raises(JobsUnavailableError) as caught:
+            await store._server.run(code, GHOST)
+        assert (type(caught.value) is JobsUnavailableError) == waits, told
+    await store.aclose()
