@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -24,18 +24,36 @@ from lindyn_service.translate.encode import SOLVER, Format, transcode
 Source = Literal["hit", "miss", "coalesced"]
 
 _BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
+_FLOPS_PER_NUMBER: dict[Format, float] = {"json": 1000.0, "npz": 60.0}  # to write it
 _LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
 _POLL_SECONDS = 0.02
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 R = TypeVar("R", bound=Request)
 
 _Obtained = tuple[bytes | Filed, Source]
 
-Spend = Callable[[float], Awaitable[None]]
+
+@dataclass(frozen=True)
+class Account:
+    """Who pays for a computation.
+
+    Attributes:
+        spend: is told the estimated flops of what is about to be computed, and may refuse.
+        charge: is told the seconds that a worker was busy with it, to whatever end, and the flops that were spent.
+    """
+
+    spend: Callable[[float], Awaitable[None]]
+    charge: Callable[[float, float], Awaitable[None]]
 
 
-async def nothing_spent(_flops: float) -> None:
-    """For callers without a quota."""
+async def _nothing(*_: float) -> None:
+    pass
+
+
+NOBODY = Account(_nothing, _nothing)
+"""For callers without a quota."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +129,7 @@ class Answers:
         await self._flights.__aexit__(*exc_info)
 
     async def answer(
-        self, operation: Operation[R], request: R, key: str, form: Format, spend: Spend = nothing_spent
+        self, operation: Operation[R], request: R, key: str, form: Format, account: Account = NOBODY
     ) -> Answer:
         """Answer a normalised request.
 
@@ -120,29 +138,42 @@ class Answers:
             request: itself.
             key: its content address.
             form: of the answer.
-            spend: is told the estimated flops of what is about to be computed, and may refuse.
+            account: pays for what is computed; whoever joins a computation that another one began pays nothing.
 
         Raises:
             TooLargeError: the estimated cost is over a limit.
-            RateLimitedError: `spend` refused.
+            RateLimitedError: the account refused.
             ServiceError: whatever the engine or the method says.
         """
         cost = self._admit(operation, request, form)
         name = _Name(operation.name, key, form, operation.transcodes)
-        file, spool, estimated = operation.file, self._spool, _answer_bytes(cost, form)
-        if file is not None and spool is not None and self._limits.spool_above_bytes < estimated <= spool.max_bytes:
+        file, spool, size = operation.file, self._spool, _answer_bytes(cost, form)
+        if file is not None and spool is not None and self._limits.spool_above_bytes < size <= spool.max_bytes:
 
             async def write(place: Place) -> None:
-                await spend(cost.flops)
-                await self._engine.run(file, request, key, form, place)
+                await self._paid(account, cost, file, request, key, form, place)
 
-            return await self._once(name, lambda: self._find_or_write(spool, str(name), estimated, write))
+            return await self._once(name, lambda: self._find_or_write(spool, str(name), size, write))
 
         async def compute() -> bytes:
-            await spend(cost.flops)
-            return await self._engine.run(operation.compute, request, key, form)
+            return await self._paid(account, cost, operation.compute, request, key, form)
 
         return await self._once(name, lambda: self._find_or_compute(name, compute))
+
+    async def _paid(self, account: Account, cost: Cost, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Compute on somebody's account, who pays for what was estimated, and for the time where that was more."""
+        await account.spend(cost.flops)
+        seconds = 0.0
+
+        def told(more: float) -> None:
+            nonlocal seconds
+            seconds += more
+
+        try:
+            return await self._engine.run(function, *args, told=told)
+        finally:
+            with anyio.CancelScope(shield=True):  # who leaves pays, too
+                await account.charge(seconds, cost.flops)
 
     def held(self, operation: str, key: str, form: Format) -> bytes | None:
         """An answer that is in the memory of this process."""
@@ -159,15 +190,15 @@ class Answers:
 
     def _admit(self, operation: Operation[R], request: R, form: Format) -> Cost:
         """Refuse what costs too much; else tell what it is estimated to cost."""
-        cost, limits = operation.cost(request), self._limits
-        for what, estimated, limit in (
+        cost, limits = estimated(operation, request, form), self._limits
+        for what, amount, limit in (
             ("bytes of answer", _answer_bytes(cost, form), limits.max_answer_bytes),
             ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
             ("floating-point operations", cost.flops, limits.max_flops),
         ):
-            if estimated > limit:
+            if amount > limit:
                 raise TooLargeError(
-                    f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; "
+                    f"the request is estimated to take {amount:.3g} {what}, the limit is {limit:.3g}; "
                     f"{operation.remedy}"
                 )
         return cost
@@ -252,6 +283,12 @@ class Answers:
         if body is None and self._shared is not None:
             body = await self._shared.get(other)
         return None if body is None else await self._engine.run(transcode, body, name.form)
+
+
+def estimated(operation: Operation[R], request: R, form: Format) -> Cost:
+    """What an answer is estimated to cost in a format."""
+    cost = operation.cost(request)
+    return cost + Cost(cost.numbers * _FLOPS_PER_NUMBER[form], 0, 0)
 
 
 def _answer_bytes(cost: Cost, form: Format) -> int:

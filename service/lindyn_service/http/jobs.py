@@ -31,9 +31,10 @@ from lindyn_service.http.access import CallerDep
 from lindyn_service.http.body import JSON, read_body
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.jobs.admission import CELL_FLOPS, Admitted, admit
+from lindyn_service.jobs.admission import Admitted, admit
 from lindyn_service.jobs.plan import SWEEP, ExperimentPlan, SweepPlan
 from lindyn_service.jobs.store import JobStore
+from lindyn_service.speed import FLOPS_PER_SECOND
 from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
 from lindyn_service.translate.table import table_as_json
 
@@ -115,7 +116,8 @@ async def experiment(name: str, request: Request, store: StoreDep, caller: Calle
     document = orjson.dumps({"parameters": values})
     total = ExperimentPlan(name, values).total
     await store.admit(caller.name)
-    await request.app.state.rates.spend(caller.name, CELL_FLOPS * total)
+    flops = FLOPS_PER_SECOND * EXPERIMENTS[name].seconds(values)
+    await request.app.state.rates.spend(caller.name, flops * total)
     job = await store.create(name, document, total, caller.name)
     return _accepted(request, job)
 

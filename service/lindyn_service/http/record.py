@@ -7,10 +7,11 @@ from typing import TypeVar
 from starlette.types import Scope
 
 from lindyn.wire.base import Request
-from lindyn_service.answer import Answer, Source
+from lindyn_service.answer import Answer, Source, estimated
 from lindyn_service.metrics import Metrics
 from lindyn_service.operations import Operation
 from lindyn_service.tracing import describe
+from lindyn_service.translate.encode import Format
 
 _R = TypeVar("_R", bound=Request)
 
@@ -27,12 +28,12 @@ class Solved:
     flops: int
 
 
-def solved_by(operation: Operation[_R], answer: Answer, request: _R) -> Solved:
+def solved_by(operation: Operation[_R], answer: Answer, request: _R, form: Format) -> Solved:
     """How this answer came about."""
     return Solved(
         operation.name,
         method_of(answer.body if isinstance(answer.body, bytes) else answer.body.head),
-        round(operation.cost(request).flops),
+        round(estimated(operation, request, form).flops),
     )
 
 

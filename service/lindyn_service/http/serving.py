@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.access.keys import Caller
-from lindyn_service.answer import Answer, Answers, normalise
+from lindyn_service.access.rate import Rates
+from lindyn_service.answer import Account, Answer, Answers, normalise
 from lindyn_service.http.body import JSON, read_body, wanted_format
 from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import has_tag
@@ -47,11 +48,12 @@ async def serve(
     read_seconds = time.perf_counter() - started
     request.app.state.stage("read", read_seconds)
     caller: Caller = request.state.caller
-    spend = partial(request.app.state.rates.spend, caller.name)
-    answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form, spend))
+    rates: Rates = request.app.state.rates
+    account = Account(partial(rates.spend, caller.name), partial(rates.charge, caller.name))
+    answer = await _unless_disconnected(request, answers.answer(operation, normal, key, form, account))
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    solved = solved_by(operation, answer, normal)
+    solved = solved_by(operation, answer, normal, form)
     note_answer(request.scope, solved, answer.source, read_seconds, answer.seconds)
     words = request.scope["state"].get("words")
     if words is not None and normal is asked:  # no seed was drawn

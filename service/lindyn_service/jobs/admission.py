@@ -9,14 +9,14 @@ from lindyn.wire.messages import UNKNOWN_FIELD
 from lindyn.wire.method import DescentMethod
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service.costs import point_cost, samples_of
 from lindyn_service.errors import InvalidRequestError, TooLargeError
-from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import TRAJECTORY, draw_seed, with_seeds
+from lindyn_service.methods.cost import Cost, numbers_of
+from lindyn_service.operations import draw_seed, with_seeds
 from lindyn_service.translate.sweep import first_points, read_point
 
 MOST_LOOKED_AT = 5_000
 DRAWN = ("balanced", "random", "regression", "spectrum")  # kinds of networks and tasks that have a seed
-CELL_FLOPS = 2e10  # of an experiment, which nobody estimates: as much as a worker does in about a second
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,11 @@ def _located(request: SweepRequest, index: tuple[int, ...], path: str, detail: s
 def _check_cost(request: SweepRequest, point: TrajectoryRequest, limits: SweepLimits) -> Cost:
     """What a point costs, with the numbers that it gives."""
     quantities = [name for name in request.collect if name in QUANTITIES]
-    cost = TRAJECTORY.cost(point.model_copy(update={"quantities": quantities or ["loss"]}))
+    cost = point_cost(point, request.collect)
     numbers = len(request.collect)
     if quantities:
-        numbers += cost.numbers if _may_have_own_times(request, point) else cost.numbers - point.n_times
+        read = point.n_times * numbers_of(point.dims, quantities, samples_of(point.task, point.dims))
+        numbers += read + point.n_times if _may_have_own_times(request, point) else read
     if cost.flops > limits.point_flops:
         raise TooLargeError(
             f"a point is estimated to take {cost.flops:.3g} floating-point operations, the limit is "
