@@ -44,6 +44,7 @@ def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
     if "deviation" in collect:
         total += _learning(request, ["loss"], request.n_times, estimate=False)
         total += exact_cost(
+            request.dims,
             _reached(request.network),
             request.n_times,
             ["loss"],
@@ -112,7 +113,7 @@ def _learning(request: TrajectoryRequest, quantities: Sequence[str], n_times: in
             return descent_cost(request.dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if _is_exact(request):
             dims = _reached(request.network)
-            return exact_cost(dims, n_times, quantities, samples, _span(request), estimate=estimate)
+            return exact_cost(request.dims, dims, n_times, quantities, samples, _span(request), estimate=estimate)
         case _:
             found = scales.of(request.network, request.task)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL

@@ -122,5 +122,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
-    seconds=lambda values: 0.003 + 1e-5 * values["points"],
+    seconds=lambda values: 0.008 + 1e-5 * values["points"],
 )

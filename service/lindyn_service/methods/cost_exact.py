@@ -53,23 +53,30 @@ def searched(dims: Sequence[int]) -> float:
 
 
 def exact_cost(
-    dims: Sequence[int], n_times: int, quantities: Sequence[str], n_samples: int, span: float, *, estimate: bool = True
+    dims: Sequence[int],
+    reached: Sequence[int],
+    n_times: int,
+    quantities: Sequence[str],
+    n_samples: int,
+    span: float,
+    *,
+    estimate: bool = True,
 ) -> Cost:
     """The closed form at some times.
 
     Args:
         dims: widths.
+        reached: the same without hidden units that have no weights.
         n_times: how many.
         quantities: what is read off.
         n_samples: of the task; the input width where there are none.
         span: the last time, in units of the fastest motion.
         estimate: whether errors are estimated.
     """
-    hidden = min(dims[0] + dims[-1], dims[1])
-    reduced = (dims[0], hidden, dims[-1])
-    each = evaluated(dims) + observed(reduced, quantities, n_samples)
+    pivots = (dims[0], min(dims[0] + dims[-1], reached[1]), dims[-1])
+    each = evaluated(pivots) + observed(pivots, quantities, n_samples)
     if not _OF_ERRORS.isdisjoint(quantities):
-        each += of_error(dims)
+        each += of_error(pivots)
     if not _OF_CHANGE.isdisjoint(quantities):
         each *= 2
     total = n_times * each
@@ -79,8 +86,8 @@ def exact_cost(
     solutions = _SOLUTIONS if estimate else 1
     extra = (solutions - 1) * min(n_times, _FEW_TIMES) * (each + 10 * MICROSECOND)
     if "weights" in quantities:
-        total += _turned(dims, span) + n_times * _in_coordinates(dims)
-    flops = solutions * (solved(dims) + (100 + 60 * len(quantities)) * MICROSECOND) + extra + total
+        total += _turned(pivots, span) + n_times * _in_coordinates(dims, pivots[1])
+    flops = solutions * (solved(reached) + (100 + 60 * len(quantities)) * MICROSECOND) + extra + total
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
 
 
@@ -95,13 +102,12 @@ def _turned(dims: Sequence[int], span: float) -> float:
     return evaluations * (30 * MICROSECOND + evaluated_alone(dims))
 
 
-def _in_coordinates(dims: Sequence[int]) -> float:
+def _in_coordinates(dims: Sequence[int], pivots: int) -> float:
     """The layers with their hidden units, at one time."""
     n_in, n_hidden, n_out = dims
-    pivots = min(n_in + n_out, n_hidden)
     turned = 3 * product(pivots, pivots, pivots) + product(pivots, pivots, n_hidden)
     layers = product(n_in, n_in, pivots) + product(n_out, n_out, pivots)
-    return evaluated(dims) + turned + layers + product(n_in + n_out, pivots, n_hidden)
+    return evaluated((n_in, pivots, n_out)) + turned + layers + product(n_in + n_out, pivots, n_hidden)
 
 
 def _work_numbers(dims: Sequence[int]) -> int:

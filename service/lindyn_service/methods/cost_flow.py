@@ -14,6 +14,7 @@ _STAGES = 12  # evaluations of a step
 _AT_START = 40  # evaluations, to find the length of steps
 _ACCURATE, _ORDER = 69.0, 8  # evaluations for a time constant of what moves, at rtol 1e-13
 _STABLE = 2.5  # evaluations for a time constant of the fastest, which is at rest
+_SLOWEST = 1 / 16  # of the fastest rate: modes without strength are unlearned as the weights let them
 _MOVING = 345.0  # time constants in which the residual vanishes
 _GIVEN_UP = 20_000.0, 1_000_000.0  # evaluations before any progress, and for the whole way
 _HUGE, _TINY = 1e100, 1e-100
@@ -47,7 +48,8 @@ def rates(scales: Scales, span: float) -> tuple[float, float]:
         return first, 0.0
     excess = np.exp(2 * logs) - np.exp(2 * float(np.min(logs)))
     fast, slow = (c * _settled(excess, best) for c, best in zip(scales.inputs, scales.best, strict=True))
-    return max(first, fast), min(slow, max(first, fast))
+    fastest = max(first, fast)
+    return fastest, min(max(slow, _SLOWEST * fastest), fastest)
 
 
 def evaluations(fast: float, slow: float, span: float, rtol: float) -> float:
