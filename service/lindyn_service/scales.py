@@ -14,6 +14,7 @@ from lindyn_service.methods.cost_flow import Scales
 _ENTRIES = 2**14  # of a matrix that are looked at
 _SMALL = 24  # width up to which matrices are decomposed
 _SPREAD = 8.0  # of the singular values of others, a typical ratio
+_BELOW_MEAN = 0.6  # of the logarithm of what a random layer of width 1 lengthens vectors by
 _PROBED = 1e-6  # relative: what a probe takes for balanced, or for isotropic
 _GOLDEN = 0.6180339887498949
 
@@ -65,9 +66,15 @@ def _strengths(network: Network) -> FloatArray:
             deviations = [math.sqrt(variance(scheme, *pair, gain)) for pair, gain in layers]
         case _:
             deviations = [_rms(w) for w in network.weights]
-    deep = len(deviations) > 2  # the squared norm of a product of random layers has each width once
-    widths = [(a * b) ** 0.25 if deep else max(a, b) ** 0.5 for a, b in pairwise(network.dims)]
-    return np.array(deviations) * widths
+    if len(deviations) == 2:
+        return np.array(
+            [size * max(pair) ** 0.5 for size, pair in zip(deviations, pairwise(network.dims), strict=True)]
+        )
+    # the squared norm of a product of random layers has each width once, and its logarithm is below that of the mean
+    drawn = isinstance(network, RandomNetwork)
+    below = [math.exp(-_BELOW_MEAN / min(a, b)) if drawn or a * b > 1 else 1.0 for a, b in pairwise(network.dims)]
+    widths = [(a * b) ** 0.25 for a, b in pairwise(network.dims)]
+    return np.array(deviations) * widths * below
 
 
 def _of_task(task: Task, n_in: int, n_out: int) -> tuple[float, tuple[float, float], tuple[float, float]]:
