@@ -110,7 +110,7 @@ def test_harder_flows_cost_more():
 
     assert cost() < cost(stop=100.0) < cost(stop=1000.0)
     assert cost() < cost(rtol=1e-12)
-    assert cost() < cost(layers=8) < cost(layers=64)
+    assert cost(stop=0.01) < cost(layers=8, stop=0.01) < cost(layers=64, stop=0.01)
     assert cost() < cost(strength=10.0) < cost(strength=100.0)
 
 
