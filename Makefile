@@ -75,10 +75,12 @@ bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memo
 	$(BIN)/python benchmarks/sweep.py
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/explorer.py
+	$(BIN)/python benchmarks/estimates.py
 
 report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
 	$(BIN)/python benchmarks/kernel.py --quick
 	$(BIN)/python benchmarks/serving.py --rounds 2 --requests 100
+	$(BIN)/python benchmarks/estimates.py --quick
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.export > openapi/openapi.json

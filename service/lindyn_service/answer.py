@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar, TypeVarTuple
 
 import anyio
 
@@ -23,16 +23,35 @@ from lindyn_service.translate.encode import BYTES_PER_NUMBER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]
 
+_FLOPS_PER_NUMBER: dict[Format, float] = {"json": 1000.0, "npz": 60.0}  # to write it
 _LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
 _POLL_SECONDS = 0.02
 
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
 _Obtained = tuple[bytes | Filed, Source]
 
-Spend = Callable[[float], Awaitable[None]]
+
+@dataclass(frozen=True)
+class Account:
+    """Who pays for a computation.
+
+    Attributes:
+        spend: is told the estimated flops of what is about to be computed, and may refuse.
+        charge: is told the seconds that a worker was busy with it, to whatever end, and the flops that were spent.
+    """
+
+    spend: Callable[[float], Awaitable[None]]
+    charge: Callable[[float, float], Awaitable[None]]
 
 
-async def nothing_spent(_flops: float) -> None:
-    """For callers without a quota."""
+async def _nothing(*_: float) -> None:
+    pass
+
+
+NOBODY = Account(_nothing, _nothing)
+"""For callers without a quota."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +126,7 @@ class Answers:
         source: Request | Sent,
         address: Address,
         form: Format,
-        spend: Spend = nothing_spent,
+        account: Account = NOBODY,
     ) -> Answer:
         """Answer a normalised request.
 
@@ -116,24 +135,40 @@ class Answers:
             source: itself, or as it was sent.
             address: its key, and what it is estimated to cost.
             form: of the answer.
-            spend: is told the estimated flops of what is about to be computed, and may refuse.
+            account: pays for what is computed; whoever joins a computation that another one began pays nothing.
 
         Raises:
             TooLargeError: the estimated cost is over a limit.
-            RateLimitedError: `spend` refused.
+            RateLimitedError: the account refused.
             ServiceError: whatever the engine or the method says.
         """
-        self._admit(operation, address.cost, form)
+        cost = estimated(address.cost, form)
+        self._admit(operation, cost, form)
         name = _Name(operation.name, address.key, form, operation.transcodes)
         bounds = Bounds(self._limits.max_answer_bytes, self._limits.file_above_bytes)
 
         async def compute() -> bytes | Filed:
-            await spend(address.cost.flops)
             with nullcontext() if self._spool is None else self._spool.place(str(name)) as place:
-                body = await self._engine.run(execute.answer, operation.name, source, address.key, form, bounds, place)
+                asked = operation.name, source, address.key, form, bounds, place
+                body = await self._paid(account, cost, execute.answer, *asked)
             return await self._filed(name) if body is None else body
 
         return await self._once(name, lambda: self._find_or_compute(name, compute))
+
+    async def _paid(self, account: Account, cost: Cost, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Compute on somebody's account, who pays for what was estimated, and for the time where that was more."""
+        await account.spend(cost.flops)
+        seconds = 0.0
+
+        def told(more: float) -> None:
+            nonlocal seconds
+            seconds += more
+
+        try:
+            return await self._engine.run(function, *args, told=told)
+        finally:
+            with anyio.CancelScope(shield=True):  # who leaves pays, too
+                await account.charge(seconds, cost.flops)
 
     def held(self, operation: str, key: str, form: Format) -> bytes | None:
         """An answer that is in the memory of this process."""
@@ -151,14 +186,14 @@ class Answers:
     def _admit(self, operation: Operation[Any], cost: Cost, form: Format) -> None:
         """Refuse what is estimated to cost too much."""
         limits = self._limits
-        for what, estimated, limit in (
+        for what, amount, limit in (
             ("bytes of answer", cost.numbers * BYTES_PER_NUMBER[form], limits.max_answer_bytes),
             ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
             ("floating-point operations", cost.flops, limits.max_flops),
         ):
-            if estimated > limit:
+            if amount > limit:
                 raise TooLargeError(
-                    f"the request is estimated to take {estimated:.3g} {what}, the limit is {limit:.3g}; "
+                    f"the request is estimated to take {amount:.3g} {what}, the limit is {limit:.3g}; "
                     f"{operation.remedy}"
                 )
 
@@ -240,3 +275,8 @@ class Answers:
         if body is None and self._shared is not None:
             body = await self._shared.get(other)
         return None if body is None else await self._engine.run(transcode, body, name.form)
+
+
+def estimated(cost: Cost, form: Format) -> Cost:
+    """What an answer is estimated to cost in a format."""
+    return cost + Cost(cost.numbers * _FLOPS_PER_NUMBER[form], 0, 0)

@@ -87,7 +87,11 @@ class Settings(BaseSettings):
     ] = 20
     key_flops_per_hour: Annotated[
         float,
-        Field(ge=0, le=1e21, description="Estimated work of one key in an hour; more get 429; 0 for no limit."),
+        Field(
+            ge=0,
+            le=1e21,
+            description="Work of one key in an hour, estimated or measured; more get 429; 0 for no limit.",
+        ),
     ] = 0.0
     head_seconds: Annotated[
         float, Field(gt=0, le=3_600, description="Longest time for the head of a request; then the connection ends.")

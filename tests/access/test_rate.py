@@ -79,6 +79,49 @@ async def test_work_of_an_hour():
     await Rates(0, 0, None, 0.5).spend("ada", 1e18)
 
 
+@pytest.mark.usefixtures("clock")
+async def test_measured_time_is_charged_beyond_the_estimate():
+    """Two seconds of a worker are 4e10 flops, of which 1e10 were counted before."""
+    rates = Rates(0, 0, None, 0.5, flops_per_hour=1e11)
+    await rates.spend("ada", 1e10)
+    await rates.charge("ada", 2.0, 1e10)
+    with pytest.raises(RateLimitedError, match=r"used 4e\+10"):
+        await rates.spend("ada", 6.1e10)
+    await rates.charge("ada", 0.1, 1e10)  # it was estimated to take longer
+    await rates.spend("ada", 6e10)
+    await rates.charge(None, 1e6)
+    await Rates(0, 0, None, 0.5).charge("ada", 1e6)
+
+
+async def test_measured_time_is_counted_beyond_the_limit(clock):
+    """Nobody pays less for what was estimated too low; who is over the limit waits until it is below again."""
+    rates = Rates(0, 0, None, 0.5, flops_per_hour=1e11)
+    assert await rates.seconds_until_room("ada") == 0
+    await rates.charge("ada", 50.0)
+    wait = await rates.seconds_until_room("ada")
+    assert 0 < wait <= 3600
+    with pytest.raises(RateLimitedError, match=r"used 1e\+12 in the last hour, of 1e\+11"):
+        await rates.spend("ada", 1e6)
+    assert await rates.seconds_until_room("bob") == 0
+    assert await rates.seconds_until_room(None) == 0
+    clock.now += 2 * 3600
+    assert await rates.seconds_until_room("ada") == 0
+    await rates.spend("ada", 1e10)
+
+
+@pytest.mark.live
+async def test_measured_time_is_counted_together(redis_server):
+    early_in_a_window(3600, room_seconds=60)
+    one, other = (Rates(0, 0, redis_server.url, 10, flops_per_hour=1e11) for _ in range(2))
+    await one.spend("payer", 1e10)
+    await one.charge("payer", 50.0, 1e10)
+    with pytest.raises(RateLimitedError, match=r"used 1e\+12 in the last hour, of 1e\+11"):
+        await other.spend("payer", 1e6)
+    assert 0 < await other.seconds_until_room("payer") <= 3600
+    for rates in (one, other):
+        await rates.aclose()
+
+
 @pytest.mark.parametrize("start", [1_000_000.0, 1_001_799.0])
 async def test_work_is_possible_again_after_the_time_that_was_told(clock, start):
     clock.now = start

@@ -46,7 +46,7 @@ def run(script: str, tmp_path: Path, *arguments: str) -> str:
     program.write_text(COMMON + script)
     ended = subprocess.run(
         [sys.executable, program, *arguments],
-        env=clean_environment(),
+        env={name: value for name, value in clean_environment().items() if not name.startswith("COVERAGE_")},
         capture_output=True,
         text=True,
         timeout=120,

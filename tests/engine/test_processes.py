@@ -195,6 +195,33 @@ async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
+async def test_the_time_of_a_worker_is_told_to_whatever_end(tmp_path: Path) -> None:
+    """Done, failed, stopped, and twice where the worker died; a caller who gets no worker is told nothing."""
+    async with ProcessEngine(1, 1, LONG) as engine:
+        told: list[float] = []
+        began = anyio.current_time()
+        await engine.run(operator.add, 2, 3, told=told.append)
+        assert 0 < told[-1] <= anyio.current_time() - began
+        with pytest.raises(workload.OddError):
+            await engine.run(workload.refuse, "no", told=told.append)
+        assert len(told) == 2
+        held: list[float] = []
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(engine.run, workload.spin, str(tmp_path), told=told.append))
+            await announced(tmp_path)
+            spun = anyio.current_time()
+            with anyio.move_on_after(0.05):
+                await engine.run(operator.add, 2, 3, told=held.append)
+            least = anyio.current_time() - spun
+            tasks.cancel_scope.cancel()
+        assert held == []
+        assert told[2] >= least
+        with pytest.raises(WorkerLostError):
+            await engine.run(workload.die, str(tmp_path), told=told.append)
+        assert len(told) == 5
+
+
+@pytest.mark.usefixtures("light_libraries")
 async def test_cancelling_the_caller_kills(tmp_path: Path) -> None:
     async with ProcessEngine(1, 1, LONG) as engine:
         async with anyio.create_task_group() as tasks:

@@ -20,7 +20,7 @@ EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
 OF_EACH_OPERATION = int(os.environ.get("FUZZ_EXAMPLES", "600"))
 
 CHEAP = {
-    "max_flops": 1e7,
+    "max_flops": 2e9,
     "max_work_bytes": 2**26,
     "max_answer_bytes": 2**20,
     "max_result_bytes": 2**20,

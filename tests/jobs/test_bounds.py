@@ -8,6 +8,7 @@ import anyio
 import numpy as np
 import orjson
 import pytest
+from lindyn_service.cache.spool import Spool
 from support.job_means import Here, job_means, job_store, stored_sweep
 from support.jobs import LIMITS, sweep
 from support.processes import RedisServer
@@ -15,7 +16,6 @@ from support.processes import RedisServer
 from lindyn.wire import npz
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
-from lindyn_service.cache.spool import Spool
 from lindyn_service.errors import JobsFullError, NoRoomError, TooLargeError
 from lindyn_service.jobs import limits as limits_module
 from lindyn_service.jobs.limits import SweepLimits

@@ -18,11 +18,13 @@ from redis.exceptions import RedisError
 
 from lindyn_service.cache.circuit import Circuit
 from lindyn_service.errors import RateLimitedError
+from lindyn_service.speed import FLOPS_PER_SECOND
 from lindyn_service.tally import counted
 
 _CIRCUIT_SECONDS = 1.0
 _AGAIN_SECONDS = 1
 _FLOPS = 1e6  # what work is counted in, so that counts stay exact in Redis' scripts
+_WITHOUT_LIMIT = 2**52  # of these: what was done is counted, however much it is
 
 
 class Rates:
@@ -31,7 +33,8 @@ class Rates:
     Args:
         per_minute: requests of one name in any minute; 0 for no limit.
         at_once: requests of one name at the same time in this process; 0 for no limit.
-        flops_per_hour: estimated floating-point operations of one name in any hour; 0 for no limit.
+        flops_per_hour: floating-point operations of one name in any hour, as estimated before and as measured by the
+            time that they took, whichever is more; 0 for no limit.
         redis_url: where several services count together. Each counts for itself while that does not answer.
         timeout_seconds: longest wait for Redis.
     """
@@ -78,6 +81,27 @@ class Rates:
             use.seconds_until_room(cost),
         )
 
+    async def charge(self, name: str | None, seconds: float, spent: float = 0.0) -> None:
+        """Count the time that work took a worker, where it is more than was counted when the work began.
+
+        Nothing is refused: what goes beyond the limit keeps the next work waiting for longer.
+
+        Args:
+            name: whose work it was; None is not counted.
+            seconds: that a worker was busy with it, to whatever end.
+            spent: flops that `spend` has counted for it.
+        """
+        flops = seconds * FLOPS_PER_SECOND - spent
+        if self._work is not None and name is not None and flops > 0:
+            await self._count(self._work, name, _units(flops), within=_WITHOUT_LIMIT)
+
+    async def seconds_until_room(self, name: str | None) -> int:
+        """In how many seconds a name may have work done again; 0 for now."""
+        if self._work is None or name is None:
+            return 0
+        use = await self._use(self._work, name)
+        return use.seconds_until_room(1) if use.used >= self._work.amount else 0
+
     async def aclose(self) -> None:
         """Disconnect."""
         if self._pool is not None:
@@ -99,18 +123,26 @@ class Rates:
         with counted(self._serving, name):
             yield
 
-    async def _count(self, item: RateLimitItem, name: str, cost: int) -> bool:
-        """Whether there is room for so much, which is then used; counted by this process where Redis cannot."""
+    async def _count(self, item: RateLimitItem, name: str, cost: int, *, within: int | None = None) -> bool:
+        """Whether there is room for so much, which is then used; counted by this process where Redis cannot.
+
+        Args:
+            item: what is counted.
+            name: of whom.
+            cost: how much.
+            within: another limit than that of the item.
+        """
+        most = item.amount if within is None else within
         if self._together is not None and self._circuit.enter():
             started = time.monotonic()
             try:
-                allowed = await _count_together(self._together, item, name, cost)
+                allowed = await _count_together(self._together, item, name, cost, most)
             except Exception as error:  # whoever may ask must report, and redis-py lets through more than its own
                 self._circuit.fail(error)
             else:
                 self._circuit.succeed(started)
                 return allowed
-        return await self._own.hit(item, name, cost=cost)
+        return await _acquire(self._own, item, name, cost, most)
 
     async def _use(self, item: RateLimitItem, name: str) -> "_Use":
         limiter = self._own if self._together is None or self._circuit.state != "ok" else self._together
@@ -145,15 +177,25 @@ class _Use:
         return max(_AGAIN_SECONDS, min(math.ceil(until), window))
 
 
-async def _count_together(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str, cost: int) -> bool:
+async def _count_together(
+    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str, cost: int, most: int
+) -> bool:
     """Count in Redis; what was counted before its clock was set back would not end before the clock is there again."""
-    if await limiter.hit(item, name, cost=cost):
+    if await _acquire(limiter, item, name, cost, most):
         return True
     *_, left_seconds = await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry())
     if left_seconds <= 2 * item.get_expiry():
         return False
     await limiter.clear(item, name)
-    return await limiter.hit(item, name, cost=cost)
+    return await _acquire(limiter, item, name, cost, most)
+
+
+async def _acquire(
+    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str, cost: int, most: int
+) -> bool:
+    """The limiter's `hit`, with a limit that may be another one than the item's, which is part of the name."""
+    key, window = item.key_for(name), item.get_expiry()
+    return await _storage(limiter).acquire_sliding_window_entry(key, most, window, cost)
 
 
 def _storage(limiter: SlidingWindowCounterRateLimiter) -> SlidingWindowCounterSupport:

@@ -7,6 +7,10 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
+Told = Callable[[float], None]
+"""Is told seconds."""
+
+
 class EngineLostError(Exception):
     """The engine has lost its machines for good; another one must be started."""
 
@@ -14,7 +18,7 @@ class EngineLostError(Exception):
 class Engine(Protocol):
     """Runs functions away from the event loop."""
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts, told: Told | None = None) -> T:
         """Compute `function(*args)` elsewhere and wait for the result.
 
         The function may be run twice if the process that ran it dies, so it must be pure. Cancelling the
@@ -23,6 +27,8 @@ class Engine(Protocol):
         Args:
             function: a function at the top of an importable module; it travels by name.
             args: what can be pickled, and small: it is pickled on the event loop.
+            told: is told for how many seconds a worker was busy with it, without the wait for that worker, each time
+                that one was: when it is done, when it failed, when it was stopped and when the worker died.
 
         Returns:
             What the function returned. Large arrays belong in a file whose name is returned: pickles

@@ -10,8 +10,8 @@ import dask.config
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
 
-from lindyn_service.engine.base import EngineLostError
-from lindyn_service.engine.worker import limit_threads
+from lindyn_service.engine.base import EngineLostError, Told
+from lindyn_service.engine.worker import limit_threads, timed
 from lindyn_service.errors import WorkerLostError
 
 T = TypeVar("T")
@@ -67,20 +67,23 @@ class DaskEngine:
         known: dict[str, Any] = self._client.scheduler_info()  # of at most two seconds ago; its `workers` are left out
         return max(1, 2 * int(known.get("total_threads", 0)))
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """See `Engine.run`; there is no queue that is full and no deadline."""
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts, told: Told | None = None) -> T:
+        """See `Engine.run`; there is no queue that is full and no deadline, and only what is done tells its seconds."""
         if self._client.status == "closed":  # it has tried to reconnect, for `CONNECT_SECONDS`
             raise EngineLostError(f"the Dask scheduler {self._address or 'on this machine'} does not answer")
         future = self._client.submit(_call, function, args, pure=False, retries=RETRIES)
         try:
-            return await future
+            seconds, result = await future
         except (KilledWorker, FutureCancelledError) as error:
             raise WorkerLostError(f"the cluster lost the computation ({type(error).__name__})") from error
         finally:
             if not future.done():
                 await future.cancel(force=True)
+        if told is not None:
+            told(seconds)
+        return result
 
 
-def _call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+def _call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
     limit_threads()
-    return function(*args)
+    return timed(function, args)

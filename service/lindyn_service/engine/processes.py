@@ -11,6 +11,7 @@ from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on
 
 from lindyn_service.engine import pool, worker
 from lindyn_service.engine.backlog import Backlog
+from lindyn_service.engine.base import Told
 from lindyn_service.engine.crew import Crew
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
 
@@ -106,13 +107,13 @@ class ProcessEngine:
             await self._wait_for_calls()
         await self._crew.__aexit__()
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts, told: Told | None = None) -> T:
         """See `Engine.run`."""
         self._admit()
         with move_on_after(self._deadline_seconds) as scope:
             self._calls.add(scope)
             try:
-                return await self._attempt(function, *args)
+                return await self._attempt(told, function, *args)
             finally:
                 self._calls.remove(scope)
                 self._crew.mend()
@@ -134,7 +135,7 @@ class ProcessEngine:
             return False
         if not self._crew.is_busy:
             with move_on_after(timeout_seconds), suppress(WorkerLostError):
-                await self._attempt(os.getpid)
+                await self._attempt(None, os.getpid)
                 return True
         return self._crew.is_busy
 
@@ -153,7 +154,7 @@ class ProcessEngine:
             f"{may_wait} wait. Try again in {BusyError.retry_after_seconds} s."
         )
 
-    async def _attempt(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    async def _attempt(self, told: Told | None, function: Callable[[*Ts], T], *args: *Ts) -> T:
         for _ in range(ATTEMPTS):
             asked = current_time()
             async with self._crew.slot():
@@ -171,7 +172,10 @@ class ProcessEngine:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
                 finally:
-                    self._observe("compute", current_time() - began)
+                    seconds = current_time() - began
+                    self._observe("compute", seconds)
+                    if told is not None:
+                        told(seconds)
         raise WorkerLostError(
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."

@@ -68,6 +68,8 @@ class Experiment:
         run: computes one cell; pure, in a worker process.
         tabulate: puts the results of all cells, in their order, into one table.
         draw: draws the table.
+        seconds: what a cell takes one worker with some parameters, as measured with the published ones
+            (`benchmarks/estimates.py`).
     """
 
     name: str
@@ -78,6 +80,7 @@ class Experiment:
     run: Callable[[Values, Cell], Result]
     tabulate: Callable[[Values, Sequence[Result]], Table]
     draw: Callable[[Table], "Figure"] = field(repr=False)
+    seconds: Callable[[Values], float]
 
     def defaults(self) -> dict[str, Any]:
         """The published parameters."""

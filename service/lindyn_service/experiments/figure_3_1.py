@@ -124,6 +124,12 @@ def _spreads(b: np.ndarray) -> tuple[float, float]:
     return float(np.var(np.diagonal(b), ddof=1)), float(np.mean(b[~np.eye(len(b), dtype=bool)] ** 2))
 
 
+def _seconds(values: Values) -> float:
+    """What a cell takes one worker."""
+    draws, hidden = values["draws"], values["hidden"]
+    return 0.01 + 2.1e-8 * draws * hidden * (values["inputs"] + values["outputs"] + hidden)
+
+
 EXPERIMENT = Experiment(
     name="figure-3.1",
     title="Balance of random initial weights",
@@ -148,4 +154,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=_seconds,
 )

@@ -153,6 +153,13 @@ def _shown(name: str, frame: Frame, values: np.ndarray) -> np.ndarray:
     return values.reshape(len(values), n_out, -1, n_out, values.shape[1] // n_out)[:, :, 0, :, 0]
 
 
+def _seconds(values: Values) -> float:
+    """What a cell takes one worker."""
+    n_lambdas = len(values["lambdas"])
+    networks = n_lambdas * min(values["trials"], max(1, _NETWORKS_PER_CELL // n_lambdas))
+    return 0.08 + values["steps"] * (1e-5 + 3.5e-7 * networks) * values["size"] / 3
+
+
 EXPERIMENT = Experiment(
     name="figure-3.3",
     title="Exact and simulated dynamics of unaligned networks",
@@ -178,4 +185,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=_seconds,
 )

@@ -45,4 +45,5 @@ EXPERIMENT = Experiment(
     run=deviation.run,
     tabulate=tabulate,
     draw=draw,
+    seconds=deviation.seconds,
 )

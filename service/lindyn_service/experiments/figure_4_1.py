@@ -91,4 +91,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=lambda _: 0.001,
 )

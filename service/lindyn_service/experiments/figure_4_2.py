@@ -108,4 +108,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=lambda values: semantic_descent.seconds(values, values["steps"]),
 )

@@ -111,6 +111,11 @@ def _draw_law(axes: Axes, table: Table, name: str, colour: str, label: str) -> N
             line.set_label(label if sign > 0 else None)
 
 
+def _seconds(values: Values) -> float:
+    """What a cell takes one worker., whose descent ends at the tolerance."""
+    return semantic_descent.seconds(values, min(values["steps"], 10 / values["learning_rate"]))
+
+
 EXPERIMENT = Experiment(
     name="figure-4.4",
     title="Steps to learn the semantic task against lambda",
@@ -136,4 +141,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=_seconds,
 )

@@ -92,4 +92,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=lambda values: 0.001 * len(values["lambdas"]),
 )

@@ -101,6 +101,12 @@ def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, tim
     return measure(segment, [task], times)[1][:, 0]
 
 
+def _seconds(values: Values) -> float:
+    """What a cell takes one worker."""
+    steps = values["steps"] * min(values["trials"], _TRIALS_PER_CELL)
+    return 0.005 + steps * (4e-6 + 1.7e-7 * values["size"] ** 2)
+
+
 EXPERIMENT = Experiment(
     name="figure-4.7",
     title="Rate of loss",
@@ -127,4 +133,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=_seconds,
 )

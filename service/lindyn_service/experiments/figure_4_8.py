@@ -135,6 +135,12 @@ def _draw_quantity(axes: Axes, table: Table, name: str, column: int) -> None:
     axes.set_xticks(learned)
 
 
+def _seconds(values: Values) -> float:
+    """What a cell takes one worker."""
+    size = (values["smallest_size"] + values["largest_size"]) / 2
+    return 0.005 + values["steps"] * values["tasks"] * (1e-5 + 1e-7 * size**2)
+
+
 EXPERIMENT = Experiment(
     name="figure-4.8",
     title="Balance of networks with activations",
@@ -162,4 +168,5 @@ EXPERIMENT = Experiment(
     run=run,
     tabulate=tabulate,
     draw=draw,
+    seconds=_seconds,
 )

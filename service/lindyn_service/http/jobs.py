@@ -35,11 +35,12 @@ from lindyn_service.http.body import read_parameters, receive_body
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.jobs.admission import CELL_FLOPS, Written, admit_and_write
+from lindyn_service.jobs.admission import Written, admit_and_write
 from lindyn_service.jobs.limits import SweepLimits, check_work
 from lindyn_service.jobs.plan import SWEEP, ExperimentPlan
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
+from lindyn_service.speed import FLOPS_PER_SECOND
 from lindyn_service.spool.room import Place
 from lindyn_service.spool.store import Filed
 from lindyn_service.translate.body import JSON
@@ -134,8 +135,9 @@ async def experiment(name: str, request: Request, store: StoreDep, caller: Calle
     document = orjson.dumps({"parameters": values})
     limits: SweepLimits = request.app.state.sweep_limits
     total = ExperimentPlan(name, values, limits.result_bytes).total
-    check_work(limits, CELL_FLOPS * total)
-    await request.app.state.rates.spend(caller.name, CELL_FLOPS * total)
+    flops = FLOPS_PER_SECOND * EXPERIMENTS[name].seconds(values) * total
+    check_work(limits, flops)
+    await request.app.state.rates.spend(caller.name, flops)
     job = await store.create(name, document, total, caller.name)
     return _accepted(request, job)
 

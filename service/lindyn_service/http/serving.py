@@ -13,7 +13,8 @@ from fastapi.responses import Response
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.access.keys import Caller
-from lindyn_service.answer import Answer, Answers
+from lindyn_service.access.rate import Rates
+from lindyn_service.answer import Account, Answer, Answers, estimated
 from lindyn_service.engine.base import Engine
 from lindyn_service.execute import Address, Sent, address, take
 from lindyn_service.http.body import receive_body
@@ -54,10 +55,11 @@ async def _answered(request: Request, operation: Operation[Any], sent: Sent, for
     read_seconds = time.perf_counter() - started
     application.stage("read", read_seconds)
     caller: Caller = request.state.caller
-    spend = partial(application.rates.spend, caller.name)
+    rates: Rates = application.rates
+    account = Account(partial(rates.spend, caller.name), partial(rates.charge, caller.name))
     answers: Answers = application.answers
-    answer = await answers.answer(operation, source, address, form, spend)
-    solved = solved_by(operation.name, answer, address.cost)
+    answer = await answers.answer(operation, source, address, form, account)
+    solved = solved_by(operation.name, answer, estimated(address.cost, form))
     note_answer(request.scope, solved, answer.source, read_seconds, answer.seconds)
     words = request.scope["state"].get("words")
     if words is not None and address.repeats:

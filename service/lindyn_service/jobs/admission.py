@@ -25,7 +25,6 @@ from lindyn_service.translate.sweep import PointReader, first_points
 MOST_LOOKED_AT = 5_000  # points
 MOST_READ = 20_000_000  # numbers and other values in the points that are looked at, about a second's reading
 DRAWN = ("balanced", "random", "regression", "spectrum")  # kinds of networks and tasks that have a seed
-CELL_FLOPS = 2e10  # of an experiment, which nobody estimates: as much as a worker does in about a second
 
 
 @dataclass(frozen=True)

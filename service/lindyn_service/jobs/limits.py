@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from lindyn.wire.method import DescentMethod
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service.costs import point_cost, samples_of
 from lindyn_service.errors import TooLargeError
-from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import TRAJECTORY
+from lindyn_service.methods.cost import Cost, numbers_of
 
 NUMBER_BYTES = 20  # of a number as JSON, which is how points are kept
 
@@ -68,11 +68,11 @@ def check_work(limits: SweepLimits, flops: float) -> None:
 
 def _cost(request: SweepRequest, point: TrajectoryRequest) -> Cost:
     quantities = [name for name in request.collect if name in QUANTITIES]
-    cost = TRAJECTORY.cost(point.model_copy(update={"quantities": quantities or ["loss"]}))
     numbers = len(request.collect)
     if quantities:
-        numbers += cost.numbers if _may_have_own_times(request, point) else cost.numbers - point.n_times
-    return replace(cost, numbers=numbers)
+        numbers += point.n_times * numbers_of(point.dims, quantities, samples_of(point.task, point.dims))
+        numbers += point.n_times if _may_have_own_times(request, point) else 0
+    return replace(point_cost(point, request.collect), numbers=numbers)
 
 
 def _may_have_own_times(request: SweepRequest, point: TrajectoryRequest) -> bool:

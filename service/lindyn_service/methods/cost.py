@@ -1,13 +1,12 @@
-"""What an answer will cost, estimated before anything is computed."""
+"""What an answer will cost, estimated before anything is computed; models fitted to `benchmarks/estimates.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-_SVD_FLOPS = 20  # times n^3, for a singular value decomposition
-_STEP_FLOPS = 2e5  # what a step of training costs beside its arithmetic, in flops that take as long
-_RUNS = 2  # of training, of which one tells the errors of the other
-_EVALUATIONS = 2000  # of the flow or of the gauge, a typical number
+from lindyn_service.speed import FLOPS_PER_SECOND
+
+MICROSECOND = 1e-6 * FLOPS_PER_SECOND
 
 
 @dataclass(frozen=True)
@@ -23,56 +22,91 @@ class Cost:
         return Cost(self.flops + other.flops, self.numbers + other.numbers, max(self.work_numbers, other.work_numbers))
 
 
-def estimate(
-    dims: Sequence[int], n_times: int, quantities: Sequence[str], n_samples: int = 0, *, steps: float = 0
-) -> Cost:
-    """Estimate a trajectory; data of `n_samples` rows are factorised first, training takes `steps`.
-
-    The leading terms of the operations that `dynamics` does, for any widths: the closed form of two layers, a typical
-    integration of more of them, or training.
-    """
-    n_in, n_hidden, n_out = dims[0], max(dims[1:-1]), dims[-1]
-    rows, n_weights = n_in + n_out, sum(a * b for a, b in pairwise(dims))
-    data = n_samples * rows
-    pivots = min(rows, n_hidden)
-    per_time = 2 * rows * pivots**2 + pivots**3 + 2 * n_in * n_out * pivots
-    evaluation = 6 * n_weights * (n_samples if steps else min(n_in, n_out))
-    moves = steps * (_RUNS * evaluation + _STEP_FLOPS)
-    if not steps and (len(dims) > 3 or "weights" in quantities):
-        moves = _EVALUATIONS * evaluation
-    once = _SVD_FLOPS * (max(n_in, n_out) ** 3 + rows * pivots * n_hidden + n_samples * min(n_samples, n_in) * n_in)
-    costs = _per_time(dims, pivots, n_samples or n_in)
-    each = [costs[name] for name in quantities]
-    flops = once + moves + n_times * (per_time + sum(flops for flops, _ in each))
-    numbers = n_times * (1 + sum(numbers for _, numbers in each))
-    recorded = _RUNS * n_times * (n_weights + n_in * n_out) if steps else 0
-    return Cost(float(flops), numbers, 3 * (data + rows * n_hidden + rows * rows + n_weights) + recorded)
+def product(rows: float, inner: float, columns: float) -> float:
+    """A product of two matrices in a stack: the call, the arithmetic, and the numbers that are read and written."""
+    numbers = rows * inner + inner * columns + rows * columns
+    return 0.06 * MICROSECOND + 2 * rows * inner * columns + 30 * numbers
 
 
-def _per_time(dims: Sequence[int], pivots: int, n_samples: int) -> dict[str, tuple[int, int]]:
-    """Operations and numbers of each quantity at one time."""
-    n_in, n_out, n_layers = dims[0], dims[-1], len(dims) - 1
-    rows, modes, n_weights = n_in + n_out, min(n_in, n_out), sum(a * b for a, b in pairwise(dims))
-    squares, svd = n_in**2 + n_out**2, _SVD_FLOPS * modes**2 * max(n_in, n_out)
-    kernel, similarity = (n_out * n_samples) ** 2, 2 * n_samples**2 * pivots
+def singular_values(rows: float, columns: float) -> float:
+    """Of a matrix in a stack, without vectors."""
+    small, large = min(rows, columns), max(rows, columns)
+    return 0.5 * MICROSECOND * (1 + small) + 11 * small**2 * large
+
+
+def full_decomposition(rows: float, columns: float) -> float:
+    """Singular values and all vectors of both sides."""
+    small, large = min(rows, columns), max(rows, columns)
+    return 50 * MICROSECOND + 22 * small**2 * large + 4 * small * large**2
+
+
+def chain(dims: Sequence[int]) -> float:
+    """The product of all layers."""
+    return sum(product(dims[-1], upper, lower) for lower, upper in pairwise(dims[:-1]))
+
+
+def numbers_of(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> int:
+    """Numbers of some quantities at one time."""
+    n_in, n_out, n_layers, n_modes = dims[0], dims[-1], len(dims) - 1, min(dims[0], dims[-1])
+    n_weights = sum(a * b for a, b in pairwise(dims))
+    counts = {
+        "output": n_in * n_out,
+        "input_representation": n_in**2,
+        "output_representation": n_out**2,
+        "qqt": (n_in + n_out) ** 2,
+        "weights": n_weights,
+        "singular_values": n_modes,
+        "mode_strengths": n_modes,
+        "alignment": 2 * n_modes,
+        "ntk": (n_out * n_samples) ** 2,
+        "rsm_input": n_samples**2,
+        "rsm_output": n_samples**2,
+        "task_specificity": 2,
+        "balance": 2 * (n_layers - 1),
+        "weight_norms": n_layers,
+    }
+    return sum(counts.get(name, 1) for name in quantities)
+
+
+def observed(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> float:
+    """Operations of reading some quantities off the layers at one time."""
+    costs = _per_time(dims, n_samples)
+    found = sum(costs[name] for name in quantities) + 40 * numbers_of(dims, quantities, n_samples)
+    shared = chain(dims) if set(quantities) - {"weights", "weight_norms"} else 0.0
+    return 0.2 * MICROSECOND + shared + found
+
+
+def _per_time(dims: Sequence[int], n_samples: int) -> dict[str, float]:
+    """Operations of each quantity, beside those for the network function."""
+    n_in, n_out, n_layers, first, last = dims[0], dims[-1], len(dims) - 1, dims[1], dims[-2]
+    squares, products = n_in**2 + n_out**2, n_layers * chain(dims)
+    pair = 0.05 * MICROSECOND + 20 * squares  # an inner product of two terms of the kernel
+    kernel = (n_out * n_samples) ** 2
+    gram_in, gram_out = product(n_in, first, n_in), product(n_out, last, n_out)
+    error = product(n_out, n_in, n_in)
+    terms = products + n_layers * (product(n_in, n_in, n_in) + product(n_out, n_out, n_out))
+    balance = sum(product(b, a, b) + product(b, c, b) for a, b, c in zip(dims, dims[1:], dims[2:], strict=False))
     return {
-        "loss": (3 * n_in * n_out, 1),
-        "excess_loss": (3 * n_in * n_out, 1),
-        "loss_rate": (4 * n_layers * n_in * n_out * pivots, 1),
-        "output": (2 * n_in * n_out * rows, n_in * n_out),
-        "input_representation": (4 * n_in**2 * pivots, n_in**2),
-        "output_representation": (4 * n_out**2 * pivots, n_out**2),
-        "qqt": (4 * rows**2 * pivots, rows**2),
-        "weights": (4 * rows * pivots**2, n_weights),
-        "singular_values": (svd, modes),
-        "mode_strengths": (0, modes),
-        "alignment": (svd, 2 * modes),
-        "ntk": (2 * n_layers * kernel, kernel),
-        "ntk_distance": (4 * n_layers * squares * (pivots + n_layers), 1),
-        "ntk_norm": (4 * n_layers * squares * (pivots + n_layers), 1),
-        "rsm_input": (similarity, n_samples**2),
-        "rsm_output": (similarity + _SVD_FLOPS * n_out * pivots * rows, n_samples**2),
-        "task_specificity": (4 * squares * pivots, 2),
-        "balance": (4 * rows * pivots**2, 2 * (n_layers - 1)),
-        "weight_norms": (2 * rows * pivots, n_layers),
+        "loss": error,
+        "excess_loss": error,
+        "loss_rate": products + sum(product(n_out, n_in, width) for width in dims),
+        "output": product(n_out, n_out, n_in) + error,
+        "input_representation": product(n_in, n_in, first) + gram_in,
+        "output_representation": product(n_out, n_out, last) + gram_out,
+        "qqt": product(n_in, n_in, first) + product(n_out, n_out, last) + product(n_in + n_out, first, n_in + n_out),
+        "weights": 0.0,
+        "singular_values": singular_values(n_out, n_in),
+        "mode_strengths": 0.05 * MICROSECOND,
+        "alignment": 2.5 * singular_values(n_out, n_in),
+        "ntk": terms + n_layers * kernel * (80 + 900 * kernel / (kernel + 4e5)),
+        "ntk_distance": 2 * terms + 8 * n_layers**2 * pair,
+        "ntk_norm": terms + n_layers**2 * pair,
+        "ntk_movement": 2 * terms + 4 * n_layers**2 * pair,
+        "rsm_input": product(n_samples, n_in, first) + product(n_samples, first, n_samples),
+        "rsm_output": 2.5 * singular_values(n_out, last)
+        + product(n_samples, n_out, n_out)
+        + product(n_samples, last, n_samples),
+        "task_specificity": gram_in + gram_out,
+        "balance": balance,
+        "weight_norms": 0.05 * MICROSECOND * n_layers + 20 * sum(a * b for a, b in pairwise(dims)),
     }

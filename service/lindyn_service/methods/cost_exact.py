@@ -1,0 +1,115 @@
+"""What the closed form costs: once, at each time, and to search for a time."""
+
+from collections.abc import Sequence
+from math import log1p
+
+from lindyn_service.methods.cost import (
+    MICROSECOND,
+    Cost,
+    full_decomposition,
+    numbers_of,
+    observed,
+    product,
+)
+from lindyn_service.methods.observe import INTERPOLATED
+
+_SOLUTIONS = 3  # of which two tell the errors of the first
+_FEW_TIMES = 8  # at which those are evaluated
+_NODES = 17  # of one interval of interpolation
+_SEARCH = 30  # evaluations to find a time by its value
+_OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
+_OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
+
+
+def solved(dims: Sequence[int]) -> float:
+    """Solving once: singular vectors of the task, and the weights along them."""
+    n_in, n_hidden, n_out = dims
+    pivots = min(n_in + n_out, n_hidden)
+    return 400 * MICROSECOND + full_decomposition(n_out, n_in) + 12 * (n_in + n_out) * pivots * n_hidden
+
+
+def evaluated(dims: Sequence[int]) -> float:
+    """The layers at one of many times."""
+    n_in, n_hidden, n_out = dims
+    pivots, rows = min(n_in + n_out, n_hidden), n_in + n_out
+    inverse = product(pivots, rows, pivots)
+    return 0.3 * MICROSECOND + inverse + product(n_in, pivots, pivots) + product(n_out, pivots, pivots)
+
+
+def of_error(dims: Sequence[int]) -> float:
+    """The distance from the task late, at one of many times."""
+    return evaluated(dims) + 400 * (dims[0] + dims[-1]) ** 2
+
+
+def evaluated_alone(dims: Sequence[int]) -> float:
+    """The layers at a time that is evaluated by itself."""
+    pivots = min(dims[0] + dims[-1], dims[1])
+    return (120 + 8 * pivots) * MICROSECOND + evaluated(dims)
+
+
+def searched(dims: Sequence[int]) -> float:
+    """Finding the time at which a loss has a value."""
+    return _SEARCH * (evaluated_alone(dims) + product(dims[2], dims[1], dims[0]))
+
+
+def exact_cost(
+    dims: Sequence[int],
+    reached: Sequence[int],
+    n_times: int,
+    quantities: Sequence[str],
+    n_samples: int,
+    span: float,
+    *,
+    estimate: bool = True,
+) -> Cost:
+    """The closed form at some times.
+
+    Args:
+        dims: widths.
+        reached: the same without hidden units that have no weights.
+        n_times: how many.
+        quantities: what is read off.
+        n_samples: of the task; the input width where there are none.
+        span: the last time, in units of the fastest motion.
+        estimate: whether errors are estimated.
+    """
+    pivots = (dims[0], min(dims[0] + dims[-1], reached[1]), dims[-1])
+    each = evaluated(pivots) + observed(pivots, quantities, n_samples)
+    if not _OF_ERRORS.isdisjoint(quantities):
+        each += of_error(pivots)
+    if not _OF_CHANGE.isdisjoint(quantities):
+        each *= 2
+    total = n_times * each
+    if INTERPOLATED.issuperset(quantities):
+        nodes = _NODES * (4 + 3 * log1p(span))
+        total = min(total, nodes * each + n_times * _interpolated(dims, quantities))
+    solutions = _SOLUTIONS if estimate else 1
+    extra = (solutions - 1) * min(n_times, _FEW_TIMES) * (each + 10 * MICROSECOND)
+    if "weights" in quantities:
+        total += _turned(pivots, span) + n_times * _in_coordinates(dims, pivots[1])
+    flops = solutions * (solved(reached) + (100 + 60 * len(quantities)) * MICROSECOND) + extra + total
+    return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
+
+
+def _interpolated(dims: Sequence[int], quantities: Sequence[str]) -> float:
+    """One time between nodes."""
+    return 0.3 * MICROSECOND + 70 * dims[0] * dims[-1] * len(quantities)
+
+
+def _turned(dims: Sequence[int], span: float) -> float:
+    """The rotation of the hidden units, which is integrated."""
+    evaluations = 40 + 90 * log1p(span)
+    return evaluations * (30 * MICROSECOND + evaluated_alone(dims))
+
+
+def _in_coordinates(dims: Sequence[int], pivots: int) -> float:
+    """The layers with their hidden units, at one time."""
+    n_in, n_hidden, n_out = dims
+    turned = 3 * product(pivots, pivots, pivots) + product(pivots, pivots, n_hidden)
+    layers = product(n_in, n_in, pivots) + product(n_out, n_out, pivots)
+    return evaluated((n_in, pivots, n_out)) + turned + layers + product(n_in + n_out, pivots, n_hidden)
+
+
+def _work_numbers(dims: Sequence[int]) -> int:
+    rows = dims[0] + dims[-1]
+    return 3 * (rows * dims[1] + rows * rows)

@@ -1,0 +1,143 @@
+"""What an integration of the gradient flow costs: how many evaluations it takes, and what one of them does."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import exp, log, log1p
+
+import numpy as np
+
+from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed, product
+
+_LOOSER = (1.0, 30.0)  # the two integrations, in units of rtol
+_STAGES = 12  # evaluations of a step
+_AT_START = 40  # evaluations, to find the length of steps
+_ACCURATE, _ORDER = 69.0, 8  # evaluations for a time constant of what moves, at rtol 1e-13
+_STABLE = 2.5  # evaluations for a time constant of the fastest, which is at rest
+_SLOWEST = 1 / 16  # of the fastest rate: modes without strength are unlearned as the weights let them
+_MOVING = 345.0  # time constants in which the residual vanishes
+_GIVEN_UP = 20_000.0, 1_000_000.0  # evaluations before any progress, and for the whole way
+_HUGE, _TINY = 1e100, 1e-100
+
+
+@dataclass(frozen=True)
+class Scales:
+    """What the speed of learning depends on.
+
+    Attributes:
+        strengths: of each layer, the factor by which it lengthens vectors.
+        correlation: largest singular value of sigma_yx.
+        best: largest and smallest singular value of the best network function.
+        inputs: largest and smallest variance of the inputs.
+    """
+
+    strengths: np.ndarray
+    correlation: float
+    best: tuple[float, float]
+    inputs: tuple[float, float]
+
+
+def rates(scales: Scales, span: float) -> tuple[float, float]:
+    """The fastest rate until a time, in units of the time constant, and the slowest late one; 0 if none is learned."""
+    logs = np.log(np.clip(scales.strengths, _TINY, _HUGE))
+    total, n_layers, inputs = float(np.sum(logs)), len(logs), scales.inputs[0]
+    first = 2 * inputs * _others(2 * logs)
+    residual = max(scales.correlation, inputs * _exp(total))
+    first = max(first, residual * (n_layers - 1) * _exp(total - float(np.sum(np.sort(logs)[:2]))))
+    if span < _escape(total, n_layers, scales):
+        return first, 0.0
+    excess = np.exp(2 * logs) - np.exp(2 * float(np.min(logs)))
+    fast, slow = (c * _settled(excess, best) for c, best in zip(scales.inputs, scales.best, strict=True))
+    fastest = max(first, fast)
+    return fastest, min(max(slow, _SLOWEST * fastest), fastest)
+
+
+def evaluations(fast: float, slow: float, span: float, rtol: float) -> float:
+    """How many evaluations one integration takes: for accuracy while something moves, for stability after that."""
+    accurate = _ACCURATE * (1e-13 / rtol) ** (1 / _ORDER)
+    phases = min(fast * span, _HUGE)
+    found = _AT_START + accurate * (min(slow * span, _MOVING) + 2.5 * log1p(phases)) + _STABLE * phases
+    first, most = _GIVEN_UP
+    return found if found <= first + most else min(first + most, first * found / (found - most))
+
+
+def flow_cost(
+    dims: Sequence[int],
+    n_times: int,
+    quantities: Sequence[str],
+    n_samples: int,
+    scales: Scales,
+    span: float,
+    rtol: float,
+    *,
+    estimate: bool = True,
+) -> Cost:
+    """Both integrations to some times, and what is read off them.
+
+    Args:
+        dims: widths.
+        n_times: how many.
+        quantities: what is read off.
+        n_samples: of the task; the input width where there are none.
+        scales: of weights and task.
+        span: the last time, in units of the time constant.
+        rtol: bound of the error of a step.
+        estimate: whether quantities are read off both, to estimate errors.
+    """
+    fast, slow = rates(scales, span)
+    total = 0.0
+    for looser in _LOOSER:
+        steps = evaluations(fast, slow, span, min(1e-2, looser * rtol))
+        total += (steps + min(steps, _STAGES * n_times)) * evaluated(dims) + n_times * _reached(dims)
+    each = observed(dims, quantities, n_samples) + 30 * sum(a * b for a, b in pairwise(dims))
+    total += (2 if estimate else 1) * n_times * each
+    once = (2000 + 200 * len(dims) + 100 * len(quantities)) * MICROSECOND
+    n_weights = sum(a * b for a, b in pairwise(dims))
+    return Cost(once + total, n_times * (1 + numbers_of(dims, quantities, n_samples)), 4 * n_weights + 2 * 2**18)
+
+
+def evaluated(dims: Sequence[int]) -> float:
+    """One evaluation of the velocity in a step: forward, twice backward, and the change of the network function."""
+    calls = (12 + 9.5 * (len(dims) - 1)) * MICROSECOND
+    arithmetic = 10 * dims[0] * sum(a * b for a, b in pairwise(dims[1:])) + 6 * dims[-1] * dims[0] ** 2
+    return calls + arithmetic + 60 * _numbers(dims)
+
+
+def _reached(dims: Sequence[int]) -> float:
+    """One of many times within a step, by a shorter step."""
+    layers = sum(7 * product(upper, dims[0], lower) for lower, upper in pairwise(dims[1:]))
+    return 0.5 * MICROSECOND + _STAGES * (layers + 0.3 * MICROSECOND) + 1400 * _numbers(dims)
+
+
+def _numbers(dims: Sequence[int]) -> int:
+    return sum(a * b for a, b in pairwise(dims)) + dims[0] * dims[-1]
+
+
+def _others(doubled: np.ndarray) -> float:
+    """Sum over the layers of the squared product of all others, from the logarithms of squares."""
+    return float(np.sum(np.exp(np.clip(np.sum(doubled) - doubled, -230.0, 230.0))))
+
+
+def _escape(total: float, n_layers: int, scales: Scales) -> float:
+    """When small weights have learned the strongest mode."""
+    best, correlation = max(scales.best[0], _TINY), max(scales.correlation, _TINY)
+    if total >= log(best):
+        return 0.0
+    if n_layers == 2:
+        return (log(best) - total) / (2 * correlation)
+    return 1 / max((n_layers - 2) * correlation * _exp(total * (1 - 2 / n_layers)), _TINY)
+
+
+def _settled(excess: np.ndarray, best: float) -> float:
+    """Rate at which a mode decays late: its layers have squares that differ as at the start, and the product `best`."""
+    target = 2 * log(max(best, _TINY))
+    low, high = target / len(excess) - 2 * log(_HUGE), target / len(excess) + 1e-9
+    for _ in range(14):
+        middle = (low + high) / 2
+        above = float(np.sum(np.log(np.exp(middle) + excess))) > target
+        low, high = (low, middle) if above else (middle, high)
+    return _others(np.log(np.exp(high) + excess))
+
+
+def _exp(exponent: float) -> float:
+    return exp(min(max(exponent, -230.0), 230.0))
