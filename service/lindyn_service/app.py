@@ -223,7 +223,9 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.stopping = Event()
         app.state.sweep_limits = backends.sweep_limits(settings)
         defect: Defect = app.state.defect
-        app.state.jobs, app.state.wake_jobs = await backends.jobs(settings, url, folder, defect.note, stack)
+        app.state.jobs, app.state.wake_jobs = await backends.jobs(
+            settings, url, folder, app.state.rates, defect.note, stack
+        )
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
         await tasks.start(_work, answers, engine, app.state.stopping, defect)

@@ -8,11 +8,13 @@ from functools import partial
 from pathlib import Path
 
 from lindyn_service import warmup
+from lindyn_service.access.rate import Rates
 from lindyn_service.cache.embedded import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.jobs.background import Equipment, background_jobs
+from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.run import CHUNK_SECONDS
@@ -84,7 +86,12 @@ def sweep_limits(settings: Settings) -> SweepLimits:
 
 
 async def jobs(
-    settings: Settings, url: str | None, folder: Path, failed: Callable[[BaseException], None], stack: AsyncExitStack
+    settings: Settings,
+    url: str | None,
+    folder: Path,
+    rates: Rates,
+    failed: Callable[[BaseException], None],
+    stack: AsyncExitStack,
 ) -> tuple[Results | None, Callable[[], None]]:
     """The store of jobs with their results, and what wakes their runner; no store without Redis.
 
@@ -92,6 +99,7 @@ async def jobs(
         settings: of the service.
         url: of Redis.
         folder: below which there is one for large results.
+        rates: count what owners have computed.
         failed: is told, in another thread, by which error the runner ended for good.
         stack: closes them.
     """
@@ -105,6 +113,7 @@ async def jobs(
         results=lambda its_store: _results(settings, its_store, folder),
         engine=lambda: _job_engine(settings),
         limits=sweep_limits(settings),
+        charges=Charges(rates),
     )
     wake = await stack.enter_async_context(background_jobs(equipment, failed))
     return _results(settings, store, folder), wake

@@ -24,7 +24,7 @@ class Engine:
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
 
-    async def run(self, function, *args):
+    async def run(self, function, *args, told=None):
         if function is sweep_table:
             raise self._failure
         return function(*args)

@@ -8,7 +8,6 @@ import anyio
 import numpy as np
 import orjson
 import pytest
-from lindyn_service.cache.spool import Spool
 from support.job_means import Here, job_means, job_store, stored_sweep
 from support.jobs import LIMITS, sweep
 from support.processes import RedisServer
@@ -24,6 +23,7 @@ from lindyn_service.jobs.points import is_refusal, sweep_points
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.run import JobRun
 from lindyn_service.jobs.runner import JobRunner
+from lindyn_service.spool.store import Spool
 from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.table import read_table, sweep_table
 
@@ -171,7 +171,7 @@ class Stuck(Results):
 class StuckEngine(Here):
     """Never ends to put a table together."""
 
-    async def run(self, function, *args):
+    async def run(self, function, *args, told=None):
         if function is sweep_table:
             await anyio.sleep_forever()
         return function(*args)
@@ -181,7 +181,7 @@ class StuckEngine(Here):
 async def test_cancelling_reaches_a_job_that_has_all_of_its_points(server, phase):
     async with job_means(server.url, StuckEngine() if phase == "assembling" else None) as means:
         if phase == "storing":
-            object.__setattr__(means, "results", Stuck(means.store, None, 0))
+            object.__setattr__(means, "results", Stuck(means.store, None, None, 0))
         job, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(JobRunner(means, LIMITS).run)
@@ -256,7 +256,7 @@ async def test_jobs_take_half_of_a_small_server_at_most(server, stores):
 
 async def test_large_results_are_files_within_a_bound_of_their_own(server, stores, tmp_path):
     store = stores()
-    results = Results(store, Spool(tmp_path, 25_000), 1_000)
+    results = Results(store, Spool(tmp_path, 25_000), None, 1_000)
     jobs = [await store.create("sweep", b"{}", 1, None) for _ in range(3)]
     assert await results.put(jobs[0].id, bytes(1_000)) == 1_000
     assert await results.put(jobs[1].id, bytes(15_000)) == 0

@@ -9,7 +9,9 @@ import orjson
 from anyio import Lock
 
 from lindyn.wire.job import Job
+from lindyn_service.access.rate import Rates
 from lindyn_service.cache.redis import RedisCache
+from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.run import Means
@@ -21,8 +23,11 @@ from lindyn_service.spool.store import Spool
 class Here:
     """An engine that computes in the event loop."""
 
-    async def run(self, function: Any, *args: Any) -> Any:
-        return function(*args)
+    async def run(self, function: Any, *args: Any, told: Any = None) -> Any:
+        result = function(*args)
+        if told is not None:
+            told(0.0)
+        return result
 
 
 def job_store(url: str, **changes: Any) -> JobStore:
@@ -39,14 +44,18 @@ async def job_means(
     folder: Spool | None = None,
     large_bytes: int = 2**22,
     most_record_bytes: float = math.inf,
+    flops_per_hour: float = 0.0,
     **changes: Any,
 ) -> AsyncGenerator[Means]:
     """Everything that a job needs; `changes` are of the store."""
+    rates = Rates(0, 0, None, 60, flops_per_hour)
     store = job_store(url, **changes)
     cache = RedisCache(url, namespace="test", max_value_bytes=2**22, time_to_live_seconds=600, timeout_seconds=60)
     results = Results(store, folder, None, large_bytes)
     try:
-        yield Means(store, cache, engine or Here(), Shares(lambda: 1), results, most_record_bytes, Lock())
+        yield Means(
+            store, cache, engine or Here(), Shares(lambda: 1), Charges(rates), results, most_record_bytes, Lock()
+        )
     finally:
         await cache.aclose()
         await store.aclose()

@@ -14,6 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import JobsUnavailableError
+from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.run import Means
@@ -37,6 +38,7 @@ class Equipment:
         results: makes what keeps results.
         engine: makes the engine, and says how many chunks to compute at the same time.
         limits: on sweeps.
+        charges: what owners pay.
     """
 
     store: Callable[[], JobStore]
@@ -44,6 +46,7 @@ class Equipment:
     results: Callable[[JobStore], Results]
     engine: Callable[[], AbstractAsyncContextManager[tuple[Engine, Callable[[], int]]]]
     limits: SweepLimits
+    charges: Charges
 
 
 class _Control:
@@ -121,7 +124,7 @@ async def _run(equipment: Equipment, store: JobStore, cache: RedisCache, control
 
 def _means(equipment: Equipment, store: JobStore, cache: RedisCache, engine: Engine, width: Callable[[], int]) -> Means:
     most = RECORD_BYTES * equipment.limits.result_bytes
-    return Means(store, cache, engine, Shares(width), equipment.results(store), most, Lock())
+    return Means(store, cache, engine, Shares(width), equipment.charges, equipment.results(store), most, Lock())
 
 
 async def _first_job(store: JobStore, control: _Control) -> None:

@@ -9,16 +9,19 @@ from typing import Any, Protocol, cast
 import numpy as np
 import orjson
 
+from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.job import Job
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.words import shown
+from lindyn_service.costs import point_cost
 from lindyn_service.errors import DamagedJobError, ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.points import experiment_cells, sweep_points
+from lindyn_service.speed import FLOPS_PER_SECOND
 from lindyn_service.translate.encode import SOLVER, VERSION
 from lindyn_service.translate.experiment import experiment_table, parameters
-from lindyn_service.translate.sweep import PointKeys
+from lindyn_service.translate.sweep import PointKeys, PointReader
 from lindyn_service.translate.table import sweep_table
 
 SWEEP = "sweep"
@@ -33,6 +36,11 @@ class Plan(Protocol):
     @property
     def total(self) -> int:
         """How many points there are."""
+        ...
+
+    @property
+    def flops_of_a_point(self) -> float:
+        """What was counted for each when the job was posted, or about that."""
         ...
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
@@ -63,6 +71,20 @@ class SweepPlan:
     def total(self) -> int:
         """See `Plan`."""
         return self.request.n_points
+
+    @property
+    def flops_of_a_point(self) -> float:
+        """See `Plan`."""
+        return self._flops_of_the_first
+
+    @cached_property
+    def _flops_of_the_first(self) -> float:
+        """Its estimate, where it is valid by itself."""
+        try:
+            first = PointReader(self.request).read((0,) * len(self.request.axes))
+        except (InvalidDocumentError, ServiceError):
+            return 0.0
+        return point_cost(first, self.request.collect).flops
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
         """See `Plan`."""
@@ -97,6 +119,11 @@ class ExperimentPlan:
     def total(self) -> int:
         """See `Plan`."""
         return len(self._cells)
+
+    @property
+    def flops_of_a_point(self) -> float:
+        """See `Plan`."""
+        return FLOPS_PER_SECOND * EXPERIMENTS[self.name].seconds(self.parameters)
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
         """See `Plan`."""

@@ -72,6 +72,8 @@ class Results:
 
 
 async def _file(folder: Spool, job_id: str, archive: bytes) -> None:
+    if len(archive) > folder.max_bytes:
+        raise NoRoomError(f"the result takes {len(archive)} bytes, at most {folder.max_bytes} are kept; {_NO_ROOM}")
     name = _name(job_id)
     with folder.place(name) as place:
         await to_thread.run_sync(lambda: write_whole(place, len(archive), lambda file: file.writelines([archive])))

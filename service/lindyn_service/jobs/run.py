@@ -12,9 +12,10 @@ from anyio.abc import TaskGroup
 
 from lindyn.wire.job import Job
 from lindyn_service.cache.redis import RedisCache
-from lindyn_service.engine.base import Engine
+from lindyn_service.engine.base import Engine, Told
 from lindyn_service.engine.worker import timed
 from lindyn_service.errors import BusyError, JobsUnavailableError, TooLargeError, WorkerLostError
+from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.insisting import Insistence, end, insist
 from lindyn_service.jobs.plan import Call, Plan
 from lindyn_service.jobs.points import is_refusal
@@ -28,6 +29,7 @@ LEAST_CHUNK_SECONDS = 0.04  # below, the way to another machine and back is the 
 FIRST_CHUNK = 4
 REPORT_SECONDS = 0.2
 RETRY_SECONDS = 0.5
+ROOM_SECONDS = 5.0  # between two looks whether an owner has room again
 READ_AT_ONCE = 256
 KEPT_BYTES = 2**23  # of the computed points of a job, which then need not be read back
 
@@ -43,6 +45,7 @@ class Means:
         cache: of their points.
         engine: computes.
         shares: who may use it next.
+        charges: what their owners pay.
         results: where they go.
         most_record_bytes: of all points of a job.
         assembling: held while a result is put together, so that the points of one job at a time are in memory.
@@ -52,6 +55,7 @@ class Means:
     cache: RedisCache
     engine: Engine
     shares: Shares
+    charges: Charges
     results: Results
     most_record_bytes: int
     assembling: Lock
@@ -137,6 +141,7 @@ class JobRun:
     async def _work(self, all_work: CancelScope) -> None:
         try:
             while self._left:
+                await self._until_there_is_room()
                 async with self._means.shares.turn(self._share):
                     await self._work_on(self._next_chunk())
             self._busy -= 1
@@ -172,7 +177,7 @@ class JobRun:
         records = {number: record for number, record in zip(numbers, cached, strict=True) if record is not None}
         missing = [number for number in numbers if number not in records]
         if missing:
-            seconds, computed = await self._attempt((timed, self._plan.compute(missing, CHUNK_SECONDS)))
+            seconds, computed = await self._paid(missing)
             self._share.charge(seconds)
             self._seconds_per_point = max(seconds / len(computed), 1e-6)
             fresh = dict(zip(missing, computed, strict=False))
@@ -180,6 +185,27 @@ class JobRun:
             await self._means.cache.put_many(lasting)
             records |= fresh
         return records
+
+    async def _paid(self, numbers: Sequence[int]) -> tuple[float, list[bytes]]:
+        """Compute the first of some points; their owner pays for the time of the worker, to whatever end."""
+        taken: list[float] = []
+        done = 1
+        try:
+            seconds, computed = await self._attempt((timed, self._plan.compute(numbers, CHUNK_SECONDS)), taken.append)
+            done = len(computed)
+        finally:
+            with CancelScope(shield=True):
+                spent = done * self._plan.flops_of_a_point
+                await self._means.charges.charge(self._job.owner, sum(taken), spent)
+        return seconds, computed
+
+    async def _until_there_is_room(self) -> None:
+        """Wait while the owner has used up his quota."""
+        while True:
+            wait_seconds = await self._means.charges.seconds_until_room(self._job.owner)
+            if not wait_seconds:
+                return
+            await sleep(min(wait_seconds, ROOM_SECONDS))
 
     def _keep(self, number: int, record: bytes) -> None:
         self._record_bytes += len(record)
@@ -211,12 +237,12 @@ class JobRun:
         in_order = [records[number] for number in range(self._plan.total)]
         return await self._attempt(self._plan.assemble(self._job.id, in_order))
 
-    async def _attempt(self, call: Call) -> Any:  # noqa: ANN401 (whatever the function returns)
+    async def _attempt(self, call: Call, told: Told | None = None) -> Any:  # noqa: ANN401 (what the function returns)
         """Run a call; a process that dies on the way costs another attempt."""
         function, arguments = call
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._means.engine.run(function, *arguments)
+                return await self._means.engine.run(function, *arguments, told=told)
             except (BusyError, WorkerLostError) as error:
                 if attempt == ATTEMPTS:
                     raise
