@@ -70,8 +70,8 @@ class Watch:
 
     Attributes:
         silence_seconds: a stream that says nothing for so long has ended.
-        longest_seconds: how long to listen at most.
-        heard: gets the data of each event and says whether waiting is over.
+        longest_seconds: how long to listen at most; whoever listens may notice only when something arrives.
+        heard: gets the data of each event and says whether to stop listening.
     """
 
     path: str
@@ -93,8 +93,21 @@ class Pause:
     seconds: float
 
 
-Flow = Generator[Call[Any] | Watch | Pause, Any, T]
-"""Several steps, each done by whoever runs it; a call's answer is sent back, a problem is thrown in."""
+@dataclass(frozen=True)
+class Within:
+    """A step that is given up after some time, whatever the service does; its outcome then is None.
+
+    Attributes:
+        step: what to do.
+        seconds: how long it may take; infinity for no bound.
+    """
+
+    step: Call[Any] | Watch
+    seconds: float
+
+
+Flow = Generator[Call[Any] | Within | Pause, Any, T]
+"""Several steps, each done by whoever runs it; a step's outcome is sent back, a problem ends the flow."""
 
 
 @dataclass
