@@ -28,6 +28,7 @@ from anyio import (
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
+from lindyn_service.begun import starting
 from lindyn_service.engine import pool, worker
 
 T = TypeVar("T")
@@ -185,7 +186,7 @@ class Crew:
         """Run a function of our own in an idle or else a new process; cancelling a start would leak it."""
         with fail_after(START_SECONDS, shield=True):
             call = to_process.run_sync(function, *args, cancellable=True, limiter=pool.UNLIMITED)
-            return await pool.starting(call)
+            return await starting(call)
 
     async def _keep_warm(self) -> None:
         while True:

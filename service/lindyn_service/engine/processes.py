@@ -9,6 +9,7 @@ from typing import Self, TypeVar, TypeVarTuple
 
 from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on_after, to_process
 
+from lindyn_service.begun import starting
 from lindyn_service.engine import pool, worker
 from lindyn_service.engine.backlog import Backlog
 from lindyn_service.engine.crew import Crew
@@ -158,7 +159,7 @@ class ProcessEngine:
                 self._observe("queue", began - asked)
                 try:
                     call = to_process.run_sync(worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED)
-                    return await pool.starting(call)
+                    return await starting(call)
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)

@@ -12,6 +12,7 @@ from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine, EngineLostError
 from lindyn_service.errors import InternalError, JobsUnavailableError, ServiceError, ShuttingDownError
 from lindyn_service.jobs.plan import plan_of
+from lindyn_service.jobs.recollection import Recollection
 from lindyn_service.jobs.run import JobRun
 from lindyn_service.jobs.store import JobStore
 
@@ -39,6 +40,7 @@ class JobRunner:
         self._engine = engine
         self._width = width
         self._taken: set[str] = set()
+        self._recollection = Recollection(store)
         self._wake = Event()
 
     def wake(self) -> None:
@@ -56,7 +58,9 @@ class JobRunner:
             while True:
                 self._wake = Event()
                 try:
-                    self._take_some(tasks, await self._store.active())
+                    active = await self._store.active()
+                    self._take_some(tasks, active)
+                    await self._recollection.compare(active, self._taken)
                 except JobsUnavailableError as error:
                     log.warning("%s", error)
                 with move_on_after(POLL_SECONDS):
