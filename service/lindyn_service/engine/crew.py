@@ -1,7 +1,7 @@
 """Warm worker processes of `anyio.to_process`, as many as wanted, whatever happens to them.
 
 anyio keeps the processes, hands out the idle one that was used last, starts one when none is idle, and kills
-the one whose caller is cancelled. What it leaves to us: that no caller waits for a start (about a second) or is
+the one whose call is cancelled. What it leaves to us: that no caller waits for a start (about a second) or is
 cancelled during one. That would leak the process (anyio 4.16 drops it while it waits for READY), and uvloop then
 hangs when the loop is closed.
 
@@ -29,7 +29,7 @@ from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from lindyn_service.begun import starting
-from lindyn_service.engine import pool, worker
+from lindyn_service.engine import leaving, pool, worker
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -109,6 +109,10 @@ class Crew:
             finally:
                 self.running -= 1
                 self._count()  # before the slot goes to the next caller, who would find no worker
+
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run a function in the worker whose slot is held; see `leaving.run`."""
+        return await leaving.run(self._tasks, function, args)
 
     def retire(self) -> None:
         """Start no more workers; those that work go on."""

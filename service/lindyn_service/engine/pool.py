@@ -28,3 +28,10 @@ def idle() -> set[int]:
     nothing: deque[tuple[Process, float]] = deque()
     waiting = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
     return {process.pid for process, _ in waiting if process.returncode is None}
+
+
+def next_idle() -> int | None:
+    """Process id of the one that anyio hands out next, if there is one."""
+    nothing: deque[tuple[Process, float]] = deque()
+    waiting = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
+    return next((process.pid for process, _ in reversed(waiting) if process.returncode is None), None)

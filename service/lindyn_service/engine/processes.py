@@ -7,10 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self, TypeVar, TypeVarTuple
 
-from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on_after, to_process
+from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on_after
 
-from lindyn_service.begun import starting
-from lindyn_service.engine import pool, worker
+from lindyn_service.engine import worker
 from lindyn_service.engine.backlog import Backlog
 from lindyn_service.engine.crew import Crew
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
@@ -158,8 +157,7 @@ class ProcessEngine:
                 began = current_time()
                 self._observe("queue", began - asked)
                 try:
-                    call = to_process.run_sync(worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED)
-                    return await starting(call)
+                    return await self._crew.run(function, *args)
                 except BrokenWorkerProcess:
                     self.crashes += 1
                     log.warning("a worker process died while it ran %r", function)
