@@ -18,6 +18,7 @@ METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _PREFIX = "LINDYN_"
 _MEBIBYTE = 2**20
+_OF_OTHERS = re.compile("url|api_key|service_host|service_port.*|port_[0-9].*")
 _OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
 
 
@@ -208,7 +209,15 @@ def load() -> Settings:
             "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
         )
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
+    _refuse_lost_keys(chosen)
     return chosen
+
+
+def _refuse_lost_keys(chosen: Settings) -> None:
+    """Refuse to be open where a file of keys seems to be named by a variable that is none of ours."""
+    for name, meant in _mistyped().items():
+        if meant == "api_keys_file" and chosen.api_keys_file is None:
+            raise SettingsError(f"{name}: there is no such setting{_meant(name)} Without it, nobody would need a key")
 
 
 def refuse_others() -> None:
@@ -217,10 +226,26 @@ def refuse_others() -> None:
     Raises:
         SettingsError: there are such, perhaps mistyped.
     """
-    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
-    others = [name for name in ours if name.upper().removeprefix(_PREFIX).lower() not in Settings.model_fields]
+    others = _others()
     if others:
         raise SettingsError("\n".join(f"{name}: there is no such setting{_meant(name)}" for name in others))
+
+
+def _others() -> list[str]:
+    """Variables with our prefix that are no settings."""
+    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
+    return [name for name in ours if _setting(name) not in Settings.model_fields]
+
+
+def _setting(name: str) -> str:
+    return name.upper().removeprefix(_PREFIX).lower()
+
+
+def _mistyped() -> dict[str, str]:
+    """Those whose names are near to that of a setting, with that; not what the client reads or Kubernetes sets."""
+    others = [name for name in _others() if not _OF_OTHERS.fullmatch(_setting(name))]
+    near = {name: nearest(_setting(name), Settings.model_fields) for name in others}
+    return {name: meant for name, meant in near.items() if meant is not None}
 
 
 def _meant(name: str) -> str:
@@ -231,7 +256,7 @@ def _meant(name: str) -> str:
 def remarks() -> list[str]:
     """What the log should say of variables that count as not set, and might be meant otherwise."""
     port, keys = os.environ.get("LINDYN_PORT", ""), os.environ.get("LINDYN_API_KEYS_FILE")
-    said: list[str] = []
+    said = [f"{name}: there is no such setting{_meant(name)}" for name in _mistyped()]
     if _OF_KUBERNETES.match(port.strip()):
         said.append(
             f"LINDYN_PORT is {port}, as Kubernetes sets it in pods beside a service called lindyn, and counts as not "

@@ -1,7 +1,6 @@
 """From the command line to a service that answers, or to several."""
 
 import logging
-import math
 import os
 import signal
 import socket
@@ -15,12 +14,10 @@ import uvicorn
 from lindyn_service import log, settings, usage
 from lindyn_service.access import command
 from lindyn_service.listening import announce, on_descriptor, on_tcp, on_unix, url_of
-from lindyn_service.supervisor import supervise, wait_for_end_of_stdin
+from lindyn_service.supervisor import stop_seconds, supervise, wait_for_end_of_stdin
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-
-SEND_SECONDS = 5  # after the grace time: for clients to read their last answers
 
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -125,7 +122,7 @@ def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
         http=impatient(chosen.head_seconds, chosen.stalled_seconds),
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
+        timeout_graceful_shutdown=stop_seconds(chosen.grace_seconds),
     )
     is_ours = chosen.descriptor is None and chosen.socket is None
     return _Server(app, config, url_of(sockets[0]) if is_ours else None)
