@@ -26,7 +26,6 @@ from lindyn.extras import how_to_install
 from lindyn.proxies import Proxy
 from lindyn.transports import trusted
 from lindyn.wire import npz
-from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.problem import Problem
 
 T = TypeVar("T")
@@ -174,10 +173,10 @@ class Connection:
         self.check(response)
         try:
             return call.read(response)
-        except (npz.NpzError, InvalidDocumentError, ValidationError, ValueError, KeyError) as error:
+        except Exception as error:  # whatever an answer that is none makes of what reads it
             raise UnexpectedReplyError(
-                f"the answer from {_shown(response.url)} cannot be read ({error}); do the versions of client and "
-                f"service fit? {_versions(response)}"
+                f"the answer from {_shown(response.url)} cannot be read ({type(error).__name__}: {error}); do the "
+                f"versions of client and service fit? {_versions(response)}"
             ) from error
 
     def check(self, response: httpx.Response) -> None:
