@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lindyn.wire.messages import told
 from lindyn.wire.words import nearest
+from lindyn_service import room
 from lindyn_service.processors import usable
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -110,10 +111,6 @@ class Settings(BaseSettings):
         float,
         Field(ge=0, le=86_400, description="How long a queue may last; then one a worker may wait until it is gone."),
     ] = 2.0
-    worker_memory_bytes: Annotated[
-        int,
-        Field(ge=128 * _MEBIBYTE, description="Memory of each worker process, on Linux; what takes more gets 422."),
-    ] = 8192 * _MEBIBYTE
     deadline_seconds: Annotated[
         float,
         Field(gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."),
@@ -126,6 +123,20 @@ class Settings(BaseSettings):
         int | None,
         Field(ge=1, le=1024, description="Worker processes for jobs, of lower priority; none: as many as workers."),
     ] = None
+    dask_scheduler: Annotated[
+        str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
+    ] = None
+    dask_local: Annotated[
+        int | None, Field(ge=1, le=256, description="Processes of a Dask cluster on this machine, to try one.")
+    ] = None
+    worker_memory_bytes: Annotated[
+        int,
+        Field(
+            ge=room.LEAST_OF_WORKER,
+            description="Memory of each worker process, on Linux; what takes more gets 422. Where a container has a "
+            "limit, half of that is shared by all workers.",
+        ),
+    ] = Field(default_factory=lambda chosen: room.worker_memory(room.workers(chosen), room.memory()))
     job_deadline_seconds: Annotated[
         float, Field(gt=0, le=86_400, description="Longest time for a point of a job; then the job fails.")
     ] = 600.0
@@ -137,12 +148,6 @@ class Settings(BaseSettings):
     max_result_bytes: Annotated[int, Field(ge=1, description="Largest estimated result of a job; more gets 422.")] = (
         64 * _MEBIBYTE
     )
-    dask_scheduler: Annotated[
-        str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
-    ] = None
-    dask_local: Annotated[
-        int | None, Field(ge=1, le=256, description="Processes of a Dask cluster on this machine, to try one.")
-    ] = None
 
     redis_url: Annotated[
         str | None, Field(description="Shared cache, redis:// or unix://; none: a private Valkey is started.")
@@ -163,9 +168,10 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="Folder for answers larger than cache_value_bytes; none: a temporary one of this service."),
     ] = None
-    spool_bytes: Annotated[int, Field(ge=0, description="Bound of that folder; 0 keeps no answers there.")] = (
-        4096 * _MEBIBYTE
-    )
+    spool_bytes: Annotated[
+        int,
+        Field(ge=0, description="Bound of that folder; 0 keeps no answers there. At most half of what is free there."),
+    ] = Field(default_factory=lambda chosen: room.spool(chosen.get("spool_folder")))
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
     max_json_parts: Annotated[
@@ -174,9 +180,10 @@ class Settings(BaseSettings):
     max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (
         256 * _MEBIBYTE
     )
-    max_work_bytes: Annotated[int, Field(ge=1, description="Largest estimated working memory; more gets 422.")] = (
-        4096 * _MEBIBYTE
-    )
+    max_work_bytes: Annotated[
+        int,
+        Field(ge=1, description="Largest estimated working memory; more gets 422. At most what a worker has."),
+    ] = Field(default_factory=lambda chosen: room.work(chosen.get("worker_memory_bytes", room.LEAST_OF_WORKER)))
     max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 
     @model_validator(mode="before")
@@ -201,6 +208,7 @@ def load() -> Settings:
         lines = [
             f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {told(details)}"
             for details in error.errors(include_url=False)
+            if details["type"] != "default_factory_not_called"  # which is only for want of those that are wrong
         ]
         raise SettingsError("\n".join(lines)) from None
     if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):

@@ -14,7 +14,7 @@ import uvicorn
 from lindyn_service import log, settings, usage
 from lindyn_service.access import command
 from lindyn_service.listening import announce, on_descriptor, on_tcp, on_unix, url_of
-from lindyn_service.supervisor import stop_seconds, supervise, wait_for_end_of_stdin
+from lindyn_service.supervisor import stop_seconds, supervise, wait_for_end_of_parent, wait_for_end_of_stdin
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -28,8 +28,9 @@ def main(*, only_settings: bool = False) -> None:
     """Make a key (`key NAME`), or serve until a signal, or until standard input ends where it is the lifeline.
 
     Args:
-        only_settings: refuse variables with the prefix of settings that are none.
+        only_settings: refuse variables with the prefix of settings that are none, and end with the parent process.
     """
+    parent = os.getppid()
     if sys.argv[1:2] == ["key"]:
         command.main(sys.argv[2:])
         return
@@ -51,6 +52,8 @@ def main(*, only_settings: bool = False) -> None:
         sys.exit(f"lindyn: {error}")
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(server.stop,), daemon=True).start()
+    if only_settings:
+        threading.Thread(target=wait_for_end_of_parent, args=(parent, server.stop), daemon=True).start()
     server.run(sockets)
 
 

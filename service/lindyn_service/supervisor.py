@@ -23,6 +23,7 @@ SPARE_SECONDS = 1.0  # for what a service does beside
 BACKLOG = 2048
 RESTART_SECONDS = 1.0
 POLL_SECONDS = 0.1
+PARENT_SECONDS = 0.5
 
 _log = logging.getLogger("lindyn_service")
 
@@ -51,10 +52,20 @@ def supervise(chosen: Settings) -> NoReturn:
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
     with tempfile.TemporaryDirectory(prefix="lindyn-metrics-") as metrics, private_folder() as spool:
-        shared = {METRICS_VARIABLE: metrics, "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool)}
+        shared = {
+            METRICS_VARIABLE: metrics,
+            "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool),
+            **_bounds(chosen),
+        }
         children = _keep_alive(listening, chosen.processes, shared, stopping)
         _end(children, stop_seconds(chosen.grace_seconds) + SPARE_SECONDS)
     sys.exit()
+
+
+def _bounds(chosen: Settings) -> dict[str, str]:
+    """What was derived from the memory and the disk of all, which one process would take for its own."""
+    names = ("worker_memory_bytes", "max_work_bytes", "spool_bytes")
+    return {f"LINDYN_{name.upper()}": str(getattr(chosen, name)) for name in names}
 
 
 def stop_seconds(grace_seconds: float) -> int:
@@ -96,6 +107,13 @@ def wait_for_end_of_stdin(then: Callable[[], None]) -> None:
     with suppress(OSError):
         while os.read(0, 4096):
             pass
+    then()
+
+
+def wait_for_end_of_parent(parent: int, then: Callable[[], None]) -> None:
+    """Call `then` when this process has another parent than that: a fork of it may hold the lifeline."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_SECONDS)
     then()
 
 
