@@ -3,6 +3,7 @@
 import math
 import os
 import shutil
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -84,4 +85,12 @@ def test_files_get_half_of_what_is_free_or_theirs(tmp_path: Path, monkeypatch: p
     assert Settings(spool_folder=tmp_path / "not" / "yet").spool_bytes == 30 * MIB
     assert Settings().spool_bytes == 30 * MIB
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**50))
+    assert Settings().spool_bytes == 4096 * MIB
+
+
+def test_where_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> str:
+        raise FileNotFoundError("no usable temporary directory")
+
+    monkeypatch.setattr(tempfile, "gettempdir", nowhere)
     assert Settings().spool_bytes == 4096 * MIB

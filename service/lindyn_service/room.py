@@ -51,7 +51,10 @@ def work(worker_memory_bytes: int) -> int:
 
 def spool(folder: Path | None) -> int:
     """Bytes of files that a folder may have: half of what is free or its own, within reason."""
-    chosen = Path(tempfile.gettempdir()) if folder is None else folder
+    try:
+        chosen = Path(tempfile.gettempdir()) if folder is None else folder
+    except OSError:
+        return _MOST_OF_SPOOL  # there is none, as the start of the service says
     there = next((each for each in (chosen, *chosen.parents) if each.is_dir()), Path("/"))
     own = 0
     if folder is not None:
