@@ -17,8 +17,9 @@ $(UV): locks/uv.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r locks/uv.txt
 	@touch $@
 
-.venv/.service: $(UV) locks/service.txt pyproject.toml
+.venv/.service: $(UV) locks/service.txt locks/build.txt pyproject.toml
 	$(UV) pip install --quiet --compile-bytecode --require-hashes -r locks/service.txt
+	$(UV) pip install --quiet --require-hashes -r locks/build.txt
 	$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q client service
 	@touch $@
@@ -90,7 +91,8 @@ docs: .venv/.docs ## build the documentation site: runs the notebooks, checks li
 
 lock: $(UV) ## resolve the locked dependencies anew
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml locks/build.in --extra service --extra dask --extra otel -o locks/service.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel -o locks/service.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/build.in -c locks/service.txt -o locks/build.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
 

@@ -58,6 +58,15 @@ def main_job(client: lindyn.Client) -> None:
     assert np.array_equal(first.output, again.output)
 
 
+def large_answers(client: lindyn.Client) -> None:
+    """Far more than memory or /tmp has room for: 200 answers of 15 MB, none of which is refused."""
+    for seed in range(200):
+        network = {**BASE["network"], "lambda": 0.5, "seed": seed}
+        times = {"stop": 5.0, "num": 4700}
+        answer = client.trajectory(network=network, task=BASE["task"], times=times, quantities=["output"])
+        assert answer.output.nbytes > 15e6
+
+
 def sweep_under_faults(client: lindyn.Client) -> None:
     job = client.sweep(base=BASE, axes=GRID, collect=["loss"])
     while job.status().completed < 100:
@@ -85,6 +94,8 @@ def main() -> None:
     with lindyn.Client(URL, timeout_seconds=60) as client:
         main_job(client)
         print("main job: right, and a hit the second time", flush=True)
+        large_answers(client)
+        print("200 large answers, none refused", flush=True)
         sweep_under_faults(client)
         main_job(client)
     print("the stack holds", flush=True)

@@ -26,7 +26,6 @@ from lindyn.extras import how_to_install
 from lindyn.proxies import Proxy
 from lindyn.transports import trusted
 from lindyn.wire import npz
-from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.problem import Problem
 
 T = TypeVar("T")
@@ -70,8 +69,8 @@ class Watch:
 
     Attributes:
         silence_seconds: a stream that says nothing for so long has ended.
-        longest_seconds: how long to listen at most.
-        heard: gets the data of each event and says whether waiting is over.
+        longest_seconds: how long to listen at most; whoever listens may notice only when something arrives.
+        heard: gets the data of each event and says whether to stop listening.
     """
 
     path: str
@@ -93,8 +92,21 @@ class Pause:
     seconds: float
 
 
-Flow = Generator[Call[Any] | Watch | Pause, Any, T]
-"""Several steps, each done by whoever runs it; a call's answer is sent back, a problem is thrown in."""
+@dataclass(frozen=True)
+class Within:
+    """A step that is given up after some time, whatever the service does; its outcome then is None.
+
+    Attributes:
+        step: what to do.
+        seconds: how long it may take; infinity for no bound.
+    """
+
+    step: Call[Any] | Watch
+    seconds: float
+
+
+Flow = Generator[Call[Any] | Within | Pause, Any, T]
+"""Several steps, each done by whoever runs it; a step's outcome is sent back, a problem ends the flow."""
 
 
 @dataclass
@@ -161,10 +173,10 @@ class Connection:
         self.check(response)
         try:
             return call.read(response)
-        except (npz.NpzError, InvalidDocumentError, ValidationError, ValueError, KeyError) as error:
+        except Exception as error:  # whatever an answer that is none makes of what reads it
             raise UnexpectedReplyError(
-                f"the answer from {_shown(response.url)} cannot be read ({error}); do the versions of client and "
-                f"service fit? {_versions(response)}"
+                f"the answer from {_shown(response.url)} cannot be read ({type(error).__name__}: {error}); do the "
+                f"versions of client and service fit? {_versions(response)}"
             ) from error
 
     def check(self, response: httpx.Response) -> None:

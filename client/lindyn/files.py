@@ -54,16 +54,31 @@ def load(path: str | Path) -> Trajectory | SweepResult:
     path = Path(path)
     match path.suffix:
         case ".npz":
-            metadata, arrays = _from_npz(path)
+            return _built(path, *_from_npz(path))
         case ".nc":
-            metadata, arrays = _from_netcdf(path)
+            return _built(path, *_from_netcdf(path))
         case other:
             raise ValueError(f"got a file name that ends with {other!r}, expected .npz or .nc")
+
+
+def _built(path: Path, metadata: dict[str, Any], arrays: dict[str, FloatArray]) -> Trajectory | SweepResult:
+    try:
+        found = _result(metadata, arrays)
+    except Exception as error:  # whatever parts of other types make of what puts them together
+        raise ValueError(
+            f"{path.name} was not saved by lindyn, or was changed since ({type(error).__name__}: {error})"
+        ) from error
+    if found is None:
+        raise ValueError(f"{path.name} holds neither a trajectory nor the result of a job")
+    return found
+
+
+def _result(metadata: dict[str, Any], arrays: dict[str, FloatArray]) -> Trajectory | SweepResult | None:
     if "dims" in metadata and "coordinates" in metadata:
         return sweep_result(metadata, arrays)
     if "key" in metadata and "times" in arrays:
         return trajectory(metadata, arrays, "file")
-    raise ValueError(f"{path.name} holds neither a trajectory nor the result of a job")
+    return None
 
 
 def _parts(result: Trajectory | SweepResult) -> tuple[dict[str, Any], dict[str, FloatArray]]:
@@ -85,10 +100,20 @@ def _from_npz(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
 def _from_netcdf(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
     library(_ENGINE, "reading netCDF")
     xarray = library("xarray", "reading netCDF")
-    with xarray.open_dataset(path, engine=_ENGINE) as file:
-        dataset = file.load()
+    try:
+        with xarray.open_dataset(path, engine=_ENGINE) as file:
+            dataset = file.load()
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # h5py and xarray raise many kinds
+        raise ValueError(f"{path.name} cannot be read as netCDF ({type(error).__name__}: {error})") from error
     if PROVENANCE not in dataset.attrs:
         raise ValueError(f"{path.name} was not written by lindyn: it has no attribute {PROVENANCE!r}")
-    metadata: dict[str, Any] = json.loads(dataset.attrs[PROVENANCE])
-    names: dict[str, str] = metadata.pop("paths")
-    return metadata, {path: dataset[name].to_numpy() for name, path in names.items()}
+    try:
+        metadata: dict[str, Any] = json.loads(dataset.attrs[PROVENANCE])
+        names: dict[str, str] = metadata.pop("paths")
+        return metadata, {path: dataset[name].to_numpy() for name, path in names.items()}
+    except Exception as error:  # as above
+        raise ValueError(
+            f"{path.name} has an attribute {PROVENANCE!r} that lindyn did not write ({type(error).__name__}: {error})"
+        ) from error

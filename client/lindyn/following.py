@@ -5,14 +5,16 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 import httpx
+from pydantic import ValidationError
 
-from lindyn.core import Call, Flow, Pause, Watch
+from lindyn.core import Call, Flow, Pause, Watch, Within
 from lindyn.errors import JobCancelledError, JobFailedError, from_problem
 from lindyn.sweeps import SweepResult, read_sweep_result
 from lindyn.wire.job import FINAL, Job
 
 SILENCE_SECONDS = 20.0  # the service says something every 15
 PAUSE_SECONDS = 0.2
+LEAST_SECONDS = 1.0  # for the first question, however short the wait
 BAR_SECONDS = 1.0
 
 
@@ -42,16 +44,18 @@ def described(name: str, job: Job) -> str:
 
 
 def waiting(job_id: str, progress: bool | None, timeout_seconds: float | None) -> Flow[Job]:
-    """Wait for the end of a job, whatever it is.
+    """Wait for the end of a job, whatever it is, and however the service answers.
 
     Raises:
         TimeoutError: it has not ended by then.
     """
     with _Follower(job_id, progress, timeout_seconds) as follower:
-        while not follower.heard((yield status(job_id))):
+        job: Job | None = yield Within(status(job_id), max(follower.left, LEAST_SECONDS))
+        while job is not None and not follower.heard(job):
             if follower.left > SILENCE_SECONDS:
-                yield follower.watch()
+                yield Within(follower.watch(), follower.left)
             yield Pause(min(PAUSE_SECONDS, follower.left))
+            job = yield Within(status(job_id), max(follower.left, PAUSE_SECONDS))  # a last one may be late by that
         return follower.ended()
 
 
@@ -80,6 +84,7 @@ class _Follower:
         self._started = time.monotonic()
         self._bar: Any = None
         self._job: Job | None = None
+        self._is_over = False
 
     @property
     def left(self) -> float:
@@ -96,11 +101,20 @@ class _Follower:
             after,
             SILENCE_SECONDS,
             self.left,
-            lambda data: self.heard(Job.model_validate_json(data)),
+            self._heard_event,
         )
+
+    def _heard_event(self, data: str) -> bool:
+        """Stop listening where waiting is over, and to what tells no state: the next question says what that means."""
+        try:
+            return self.heard(Job.model_validate_json(data))
+        except ValidationError:
+            return True
 
     def heard(self, job: Job) -> bool:
         """Show a state; tells whether waiting is over."""
+        if self._is_over:  # this stream was given up
+            return True
         self._job = job
         waited = time.monotonic() - self._started
         final = job.state in FINAL
@@ -126,6 +140,7 @@ class _Follower:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._is_over = True
         if self._bar is not None:
             self._bar.close()
 

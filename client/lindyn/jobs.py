@@ -34,7 +34,8 @@ class JobHandle:
 
         Args:
             progress: show a bar; by default only when it takes longer than a second.
-            timeout_seconds: give up waiting then; the job goes on.
+            timeout_seconds: give up waiting then, however the service answers; the job goes on. It is asked for at
+                least once, which may take a second.
 
         Raises:
             TimeoutError: it has not ended by then.
@@ -47,7 +48,7 @@ class JobHandle:
 
         Args:
             progress: show a bar; by default only when it takes longer than a second.
-            timeout_seconds: give up waiting then; the job goes on.
+            timeout_seconds: give up waiting for the end then, as `wait` does; the job goes on.
 
         Raises:
             JobFailedError: it failed; its cause is the service's problem.

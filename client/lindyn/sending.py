@@ -13,7 +13,8 @@ import stamina
 from anyio.lowlevel import current_token
 from httpx_sse import SSEError, aconnect_sse, connect_sse
 
-from lindyn.core import Call, Connection, Flow, Pause, Watch
+from lindyn.bounded import UntilThen, within
+from lindyn.core import Call, Connection, Flow, Pause, Watch, Within
 from lindyn.errors import ClosedError
 from lindyn.retrying import again, pace
 from lindyn.transports import Given, Way, awaiting, blocking
@@ -21,7 +22,7 @@ from lindyn.transports import Given, Way, awaiting, blocking
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
-_STREAM_ENDED = (httpx.TransportError, SSEError)  # the flow asks for the state and goes on
+_STREAM_ENDED = (httpx.TransportError, httpx.DecodingError, SSEError)  # the flow asks for the state and goes on
 
 
 class _Shared(Generic[TransportT]):
@@ -89,10 +90,12 @@ class Sender(_Shared[httpx.BaseTransport]):
         if http is not None:
             http.close()
 
-    def _do(self, step: Call[Any] | Watch | Pause) -> Any:  # noqa: ANN401 (each call has an answer of its own)
+    def _do(self, step: Call[Any] | Watch | Within | Pause) -> Any:  # noqa: ANN401 (each call has an answer of its own)
         match step:
             case Call():
                 return self.send(step)
+            case Within():
+                return within(step.seconds, lambda: self._do(step.step))
             case Watch():
                 return self._watch(step)
             case Pause():
@@ -111,6 +114,7 @@ class Sender(_Shared[httpx.BaseTransport]):
             suppress(*_STREAM_ENDED),
             connect_sse(self._http(), "GET", watch.path, headers=watch.headers, timeout=timeout) as source,
         ):
+            source.response.stream = UntilThen(source.response.stream, watch.longest_seconds)
             for event in source.iter_sse():
                 if watch.heard(event.data):
                     return
@@ -163,10 +167,14 @@ class AsyncSender(_Shared[httpx.AsyncBaseTransport]):
         if until_end is not None:
             await until_end.aclose()
 
-    async def _do(self, step: Call[Any] | Watch | Pause) -> Any:  # noqa: ANN401 (each call has an answer of its own)
+    async def _do(self, step: Call[Any] | Watch | Within | Pause) -> Any:  # noqa: ANN401 (as above)
         match step:
             case Call():
                 return await self.send(step)
+            case Within():
+                with anyio.move_on_after(step.seconds):
+                    return await self._do(step.step)
+                return None
             case Watch():
                 return await self._watch(step)
             case Pause():
@@ -181,10 +189,11 @@ class AsyncSender(_Shared[httpx.AsyncBaseTransport]):
     async def _watch(self, watch: Watch) -> None:
         timeout = httpx.Timeout(watch.silence_seconds)
         http = await self._http()
-        with self._open(), suppress(*_STREAM_ENDED), anyio.move_on_after(watch.longest_seconds):
+        with self._open(), suppress(*_STREAM_ENDED), anyio.CancelScope() as listening:
             async with aconnect_sse(http, "GET", watch.path, headers=watch.headers, timeout=timeout) as source:
-                async for event in source.aiter_sse():  # to its end: httpx leaves open what is left early
-                    watch.heard(event.data)
+                async for event in source.aiter_sse():
+                    if watch.heard(event.data):
+                        listening.cancel()  # httpx leaves open what is left early, and closes what is cancelled
 
     async def _http(self) -> httpx.AsyncClient:
         """The connections of the running event loop."""

@@ -1,5 +1,6 @@
 """Coroutines that are begun by hand, up to where they first wait."""
 
+import threading
 from collections.abc import Coroutine, Generator
 from contextlib import AbstractContextManager, nullcontext
 from types import coroutine
@@ -7,6 +8,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# uvloop starts one process at a time. The loop of another thread (jobs have one) that wants to start one meanwhile gets
+# a RuntimeError, and could not be closed any more, since uvloop forgets to close what it had prepared.
+_starting = threading.Lock()
 
 _NOTHING: AbstractContextManager[Any] = nullcontext()
 
@@ -36,3 +40,10 @@ def rest(
                     waits_for = work.send(sent)
     except StopIteration as end:
         return end.value
+
+
+async def starting(call: Coroutine[Any, Any, T]) -> T:
+    """Await a call that may start a process between two of its waits: each step alone in this process."""
+    with _starting:
+        waits_for = call.send(None)
+    return await rest(call, waits_for, _starting)

@@ -2,7 +2,10 @@
 
 import errno
 import logging
+import os
 import socket
+import stat
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +58,16 @@ def _bound(family: int, address: tuple[Any, ...], port: int) -> socket.socket:
 def on_unix(path: Path) -> socket.socket:
     """Bind a unix socket; the one that a service left which ended is replaced.
 
+    A file beside it is locked for as long as this process lives, since a socket does not tell a service that starts or
+    is frozen from one that has ended.
+
     Raises:
         SettingsError: something else is there, or a service listens.
     """
     bound = socket.socket(socket.AF_UNIX)
     try:
+        if not _lock(path.with_name(f"{path.name}.lock")):
+            raise SettingsError(f"LINDYN_SOCKET: a service has {path} already; stop it, or set another path")
         if path.is_socket():
             if _listens(path):
                 raise SettingsError(f"LINDYN_SOCKET: a service listens on {path} already; stop it, or set another path")
@@ -68,6 +76,29 @@ def on_unix(path: Path) -> socket.socket:
     except OSError as error:
         raise SettingsError(f"LINDYN_SOCKET: cannot listen on {path}: {error}; set another path") from error
     return bound
+
+
+def _lock(path: Path) -> bool:
+    """Lock a file until this process ends, however that is; tells whether nobody else has it.
+
+    Raises:
+        OSError: it cannot be made, or is something else, such as a link or a file of another user.
+    """
+    if sys.platform == "win32":  # pragma: no cover
+        return True
+    import fcntl  # noqa: PLC0415 (not on Windows)
+
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise FileExistsError(errno.EEXIST, "it is no file of this user", str(path))
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True
 
 
 def on_descriptor(descriptor: int) -> socket.socket:

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lindyn.wire.messages import told
 from lindyn.wire.words import nearest
+from lindyn_service import room
 from lindyn_service.processors import usable
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -18,6 +19,7 @@ METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _PREFIX = "LINDYN_"
 _MEBIBYTE = 2**20
+_OF_OTHERS = re.compile("url|api_key|service_host|service_port.*|port_[0-9].*")
 _OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
 
 
@@ -121,10 +123,6 @@ class Settings(BaseSettings):
         float,
         Field(ge=0, le=86_400, description="How long a queue may last; then one a worker may wait until it is gone."),
     ] = 2.0
-    worker_memory_bytes: Annotated[
-        int,
-        Field(ge=128 * _MEBIBYTE, description="Memory of each worker process, on Linux; what takes more gets 422."),
-    ] = 8192 * _MEBIBYTE
     deadline_seconds: Annotated[
         float,
         Field(gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."),
@@ -137,6 +135,20 @@ class Settings(BaseSettings):
         int | None,
         Field(ge=1, le=1024, description="Worker processes for jobs, of lower priority; none: as many as workers."),
     ] = None
+    dask_scheduler: Annotated[
+        str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
+    ] = None
+    dask_local: Annotated[
+        int | None, Field(ge=1, le=256, description="Processes of a Dask cluster on this machine, to try one.")
+    ] = None
+    worker_memory_bytes: Annotated[
+        int,
+        Field(
+            ge=room.LEAST_OF_WORKER,
+            description="Memory of each worker process, on Linux; what takes more gets 422. Where a container has a "
+            "limit, half of that is shared by all workers.",
+        ),
+    ] = Field(default_factory=lambda chosen: room.worker_memory(room.workers(chosen), room.memory()))
     job_deadline_seconds: Annotated[
         float, Field(gt=0, le=86_400, description="Longest time for a point of a job; then the job fails.")
     ] = 600.0
@@ -160,12 +172,6 @@ class Settings(BaseSettings):
         int,
         Field(ge=0, description="Bound of the files of results above cache_value_bytes; 0 keeps these in Redis, too."),
     ] = 1024 * _MEBIBYTE
-    dask_scheduler: Annotated[
-        str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
-    ] = None
-    dask_local: Annotated[
-        int | None, Field(ge=1, le=256, description="Processes of a Dask cluster on this machine, to try one.")
-    ] = None
 
     redis_url: Annotated[
         str | None, Field(description="Shared cache, redis:// or unix://; none: a private Valkey is started.")
@@ -186,9 +192,10 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="Folder for answers larger than cache_value_bytes; none: a temporary one of this service."),
     ] = None
-    spool_bytes: Annotated[int, Field(ge=0, description="Bound of that folder; 0 keeps no answers there.")] = (
-        4096 * _MEBIBYTE
-    )
+    spool_bytes: Annotated[
+        int,
+        Field(ge=0, description="Bound of that folder; 0 keeps no answers there. At most half of what is free there."),
+    ] = Field(default_factory=lambda chosen: room.spool(chosen.get("spool_folder")))
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
     max_bodies_bytes: Annotated[
@@ -201,9 +208,10 @@ class Settings(BaseSettings):
     max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (
         256 * _MEBIBYTE
     )
-    max_work_bytes: Annotated[int, Field(ge=1, description="Largest estimated working memory; more gets 422.")] = (
-        4096 * _MEBIBYTE
-    )
+    max_work_bytes: Annotated[
+        int,
+        Field(ge=1, description="Largest estimated working memory; more gets 422. At most what a worker has."),
+    ] = Field(default_factory=lambda chosen: room.work(chosen.get("worker_memory_bytes", room.LEAST_OF_WORKER)))
     max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 
     @model_validator(mode="before")
@@ -228,6 +236,7 @@ def load() -> Settings:
         lines = [
             f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {told(details)}"
             for details in error.errors(include_url=False)
+            if details["type"] != "default_factory_not_called"  # which is only for want of those that are wrong
         ]
         raise SettingsError("\n".join(lines)) from None
     if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):
@@ -236,7 +245,15 @@ def load() -> Settings:
             "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
         )
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
+    _refuse_lost_keys(chosen)
     return chosen
+
+
+def _refuse_lost_keys(chosen: Settings) -> None:
+    """Refuse to be open where a file of keys seems to be named by a variable that is none of ours."""
+    for name, meant in _mistyped().items():
+        if meant == "api_keys_file" and chosen.api_keys_file is None:
+            raise SettingsError(f"{name}: there is no such setting{_meant(name)} Without it, nobody would need a key")
 
 
 def refuse_others() -> None:
@@ -245,10 +262,26 @@ def refuse_others() -> None:
     Raises:
         SettingsError: there are such, perhaps mistyped.
     """
-    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
-    others = [name for name in ours if name.upper().removeprefix(_PREFIX).lower() not in Settings.model_fields]
+    others = _others()
     if others:
         raise SettingsError("\n".join(f"{name}: there is no such setting{_meant(name)}" for name in others))
+
+
+def _others() -> list[str]:
+    """Variables with our prefix that are no settings."""
+    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
+    return [name for name in ours if _setting(name) not in Settings.model_fields]
+
+
+def _setting(name: str) -> str:
+    return name.upper().removeprefix(_PREFIX).lower()
+
+
+def _mistyped() -> dict[str, str]:
+    """Those whose names are near to that of a setting, with that; not what the client reads or Kubernetes sets."""
+    others = [name for name in _others() if not _OF_OTHERS.fullmatch(_setting(name))]
+    near = {name: nearest(_setting(name), Settings.model_fields) for name in others}
+    return {name: meant for name, meant in near.items() if meant is not None}
 
 
 def _meant(name: str) -> str:
@@ -259,7 +292,7 @@ def _meant(name: str) -> str:
 def remarks() -> list[str]:
     """What the log should say of variables that count as not set, and might be meant otherwise."""
     port, keys = os.environ.get("LINDYN_PORT", ""), os.environ.get("LINDYN_API_KEYS_FILE")
-    said: list[str] = []
+    said = [f"{name}: there is no such setting{_meant(name)}" for name in _mistyped()]
     if _OF_KUBERNETES.match(port.strip()):
         said.append(
             f"LINDYN_PORT is {port}, as Kubernetes sets it in pods beside a service called lindyn, and counts as not "

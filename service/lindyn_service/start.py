@@ -1,7 +1,6 @@
 """From the command line to a service that answers, or to several."""
 
 import logging
-import math
 import os
 import signal
 import socket
@@ -15,14 +14,12 @@ import uvicorn
 from lindyn_service import log, settings, usage
 from lindyn_service.access import command
 from lindyn_service.listening import announce, on_descriptor, on_tcp, on_unix, url_of
-from lindyn_service.supervisor import supervise, wait_for_end_of_stdin
+from lindyn_service.supervisor import stop_seconds, supervise, wait_for_end_of_parent, wait_for_end_of_stdin
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
     from lindyn_service.defect import Defect
-
-SEND_SECONDS = 5  # after the grace time: for clients to read their last answers
 
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -33,8 +30,9 @@ def main(*, only_settings: bool = False) -> None:
     """Make a key (`key NAME`), or serve until a signal, or until standard input ends where it is the lifeline.
 
     Args:
-        only_settings: refuse variables with the prefix of settings that are none.
+        only_settings: refuse variables with the prefix of settings that are none, and end with the parent process.
     """
+    parent = os.getppid()
     if sys.argv[1:2] == ["key"]:
         command.main(sys.argv[2:])
         return
@@ -56,6 +54,8 @@ def main(*, only_settings: bool = False) -> None:
         sys.exit(f"lindyn: {error}")
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(server.stop,), daemon=True).start()
+    if only_settings:
+        threading.Thread(target=wait_for_end_of_parent, args=(parent, server.stop), daemon=True).start()
     server.run(sockets)
     if server.defect.error is not None:
         sys.exit(1)  # so that whoever keeps it running starts it again
@@ -135,7 +135,7 @@ def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
         http=impatient(patience, crowd, app.state.refuse),
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=math.ceil(chosen.grace_seconds) + SEND_SECONDS,
+        timeout_graceful_shutdown=stop_seconds(chosen.grace_seconds),
     )
     is_ours = chosen.descriptor is None and chosen.socket is None
     return _Server(app, config, url_of(sockets[0]) if is_ours else None)

@@ -2,6 +2,7 @@
 
 import argparse
 from importlib.metadata import version
+from typing import Any
 
 from lindyn_service.settings import Settings
 
@@ -21,8 +22,9 @@ def parse(arguments: list[str]) -> None:
 
 def _settings() -> str:
     lines: list[str] = []
+    defaults: dict[str, Any] = {}
     for name, field in Settings.model_fields.items():
-        default = field.get_default(call_default_factory=True, validated_data={})
+        defaults[name] = default = field.get_default(call_default_factory=True, validated_data=defaults)
         shown = "" if default in (None, "") else f" [{default}]"
         lines.append(f"  {f'LINDYN_{name.upper()}':31} {field.description}{shown}")
     return "\n".join(lines)

@@ -73,10 +73,11 @@ def test_a_missing_file_is_refused_at_the_start(path):
         Keyring(path)
 
 
-def test_a_file_that_anybody_may_write_is_refused(path):
+@pytest.mark.parametrize("mode", [0o666, 0o664, 0o620, 0o602])
+def test_a_file_that_anybody_else_may_write_is_refused(path, mode):
     write(path, make("ada", ("solve",))[1])
-    path.chmod(0o666)
-    with pytest.raises(KeysError, match="chmod o-w"):
+    path.chmod(mode)
+    with pytest.raises(KeysError, match="chmod go-w"):
         Keyring(path)
     os.chmod(path, 0o444)
     Keyring(path)

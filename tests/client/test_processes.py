@@ -10,7 +10,7 @@ from support.processes import Service, clean_environment
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")]
 
 COMMON = """
-import asyncio, concurrent.futures, copy, functools, gc, multiprocessing, os, pickle, signal, sys, threading
+import asyncio, concurrent.futures, copy, ctypes, functools, gc, multiprocessing, os, pickle, signal, sys, threading
 import httpx, numpy as np, lindyn
 
 URL = sys.argv[1] if len(sys.argv) > 1 else None
@@ -34,6 +34,12 @@ def in_a_fork(work):
             sys.stdout.flush()
             os._exit(status) if work.__name__ != "exits" else sys.exit(status)
     return child
+
+def in_a_fork_of_c(work):
+    child = ctypes.CDLL(None).fork()
+    if child == 0:
+        work()
+        os._exit(0)
 
 def ended(child):
     assert os.waitpid(child, 0)[1] == 0
@@ -155,8 +161,11 @@ ended(child)
     )
 
 
-def test_a_private_service_ends_with_its_owner_even_if_forks_live(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fork", ["in_a_fork", "in_a_fork_of_c"])
+def test_a_private_service_ends_with_its_owner_even_if_forks_live(tmp_path: Path, fork: str) -> None:
+    """Also those that Python does not hear of, and which keep all pipes."""
     run(
+        f"fork = {fork}"
         """
 ours, theirs = os.pipe()
 def owner():
@@ -166,7 +175,7 @@ def owner():
     def waits():
         os.close(theirs)
         os.read(ours, 1)
-    in_a_fork(waits)
+    fork(waits)
     print(client._service._process.pid)
     sys.stdout.flush()
     os.kill(os.getpid(), signal.SIGKILL)

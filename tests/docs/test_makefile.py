@@ -17,7 +17,7 @@ def test_a_python_that_is_too_old_is_told_which_is_needed(
 ) -> None:
     """Before anything is made with it."""
     (tmp_path / "locks").mkdir()
-    for name in ("Makefile", "pyproject.toml", "locks/uv.txt", "locks/service.txt", "locks/dev.txt"):
+    for name in ("Makefile", "pyproject.toml", "locks/uv.txt", "locks/service.txt", "locks/build.txt", "locks/dev.txt"):
         shutil.copy(ROOT / name, tmp_path / name)
     old = tmp_path / "python"
     pretend = f"import sys; sys.version_info = {version}; exec(sys.argv[1])"

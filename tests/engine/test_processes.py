@@ -177,7 +177,7 @@ async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
     runaway, queued = Outcome(), Outcome()
     async with ProcessEngine(1, 1, LONG) as engine:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(runaway.of, engine, workload.spin, str(tmp_path))
+            tasks.start_soon(runaway.of, engine, workload.spin_deaf, str(tmp_path))
             pid = await announced(tmp_path)
             tasks.start_soon(queued.of, engine, operator.add, 2, 3)
             await until(lambda: engine.waiting)
@@ -222,10 +222,25 @@ async def test_the_time_of_a_worker_is_told_to_whatever_end(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_cancelling_the_caller_kills(tmp_path: Path) -> None:
+@pytest.mark.parametrize("function", [workload.spin, workload.spin_stubborn])
+async def test_cancelling_the_caller_stops_the_computation_and_spares_the_worker(tmp_path: Path, function: Any) -> None:
+    async with ProcessEngine(1, 1, LONG) as engine:
+        for i in range(20):
+            (tmp_path / str(i)).mkdir()
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(engine.run, function, str(tmp_path / str(i)))
+                pid = await announced(tmp_path / str(i))
+                tasks.cancel_scope.cancel()
+            assert engine.running == engine.waiting == 0
+            assert await engine.run(os.getpid) == pid
+        assert engine.ended == 0
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_computation_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     async with ProcessEngine(1, 1, LONG) as engine:
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(engine.run, workload.spin, str(tmp_path))
+            tasks.start_soon(engine.run, workload.spin_deaf, str(tmp_path))
             pid = await announced(tmp_path)
             tasks.cancel_scope.cancel()
         assert not psutil.pid_exists(pid)
@@ -234,6 +249,17 @@ async def test_cancelling_the_caller_kills(tmp_path: Path) -> None:
             await engine.run(os.getpid)
         await until(lambda: engine.workers_alive == 1)
         assert await engine.run(os.getpid) != pid
+
+
+async def test_callers_who_leave_at_any_moment_leave_all_workers(tmp_path: Path) -> None:
+    """Before a worker has begun, while it computes, and as it answers."""
+    async with ProcessEngine(2, 4, LONG) as engine:
+        before = await pids_of(engine, 2)
+        for i in range(300):
+            with anyio.move_on_after(i * 2e-5):
+                assert await engine.run(operator.add, 2, i) == 2 + i
+        assert await pids_of(engine, 2) == before
+        assert engine.ended == 0
 
 
 @pytest.mark.usefixtures("light_libraries")
@@ -432,7 +458,7 @@ async def test_leaving_ends_what_takes_longer_than_its_grace(tmp_path: Path) -> 
     runaway, queued = Outcome(), Outcome()
     async with anyio.create_task_group() as tasks:
         async with ProcessEngine(1, 1, LONG, grace_seconds=0.1) as engine:
-            tasks.start_soon(runaway.of, engine, workload.spin, str(tmp_path))
+            tasks.start_soon(runaway.of, engine, workload.spin_deaf, str(tmp_path))
             pid = await announced(tmp_path)
             tasks.start_soon(queued.of, engine, operator.add, 2, 3)
         assert not psutil.pid_exists(pid)

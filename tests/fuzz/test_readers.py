@@ -21,7 +21,7 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.execute import Sent, take
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http.problems import problem_response
-from lindyn_service.jobs.admission import admit_and_write
+from lindyn_service.jobs.admission import read_and_admit
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.operations import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
 from lindyn_service.translate.body import JSON, Body
@@ -76,7 +76,7 @@ def outcome_of(path: str, content: bytes, media_type: str) -> str:
         if path in ANSWERED:
             take(ANSWERED[path], Sent(body, bytes(16)))
         elif STARTING[path] is SweepRequest:
-            admit_and_write(body, SWEEPS)
+            read_and_admit(body, SWEEPS)
         else:
             parameters(EXPERIMENTS[EXPERIMENT], body.read(ExperimentRequest).parameters)
     except ServiceError as error:

@@ -183,6 +183,31 @@ def test_an_empty_file_of_keys_is_told(monkeypatch):
     assert remarks() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key"]
 
 
+@pytest.mark.parametrize(
+    "name", ["LINDYN_API_KEY_FILE", "LINDYN_API_KEYS_FILES", "LINDYN_APIKEYS_FILE", "lindyn_api_keyfile"]
+)
+def test_a_mistyped_file_of_keys_is_refused(monkeypatch, name):
+    """Else the service would be open without a word."""
+    monkeypatch.setenv(name, "/keys")
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert str(caught.value) == (
+        f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE? Without it, nobody would need a key"
+    )
+    monkeypatch.setenv("LINDYN_API_KEYS_FILE", "/keys")
+    assert str(load().api_keys_file) == "/keys"
+    assert remarks() == [f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE?"]
+
+
+def test_other_mistyped_settings_are_told(monkeypatch):
+    monkeypatch.setenv("LINDYN_WORKER", "2")
+    monkeypatch.setenv("LINDYN_API_KEY", "of the client")
+    monkeypatch.setenv("LINDYN_URL", "http://elsewhere")
+    monkeypatch.setenv("LINDYN_QUARTZ", "of somebody else")
+    load()
+    assert remarks() == ["LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?"]
+
+
 def test_one_line_each(monkeypatch):
     monkeypatch.setenv("LINDYN_WORKERS", "0")
     monkeypatch.setenv("LINDYN_PORT", "x")

@@ -1,12 +1,14 @@
 """Jobs while what they need is killed: nothing is lost, nothing that was finished is computed again."""
 
+import signal
+
 import numpy as np
 import psutil
 import pytest
 from support.dask import DaskCluster
 from support.holding import held_midway, job_workers
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep, until
-from support.processes import PATIENCE_SECONDS, RedisServer, Service, eventually
+from support.processes import PATIENCE_SECONDS, RedisServer, Service, eventually, has_ended
 
 pytestmark = pytest.mark.live
 
@@ -174,3 +176,13 @@ def test_two_processes_answer_at_one_address_and_are_started_again():
             assert client.post("/v1/sweeps", json=sweep()).status_code == 202
         service.process.terminate()
         assert service.process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_a_frozen_process_does_not_keep_the_others_from_ending():
+    with RedisServer() as server, Service(tcp=True, redis_url=server.url, processes=2, grace_seconds=0) as service:
+        frozen = eventually(lambda: service.process.children() if len(service.process.children()) == 2 else [])[0]
+        frozen.suspend()
+        service.signal(signal.SIGTERM)
+        assert service.process.wait(PATIENCE_SECONDS) == 0
+        assert has_ended(frozen)
+        assert "did not end in 6 s; killing it" in service.log()

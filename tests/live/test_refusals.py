@@ -1,12 +1,16 @@
 """A service that cannot be what it is asked to be says so in one sentence, and ends."""
 
+import os
 import socket
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
-from support.processes import PATIENCE_SECONDS, clean_environment
+from support.processes import PATIENCE_SECONDS, Service, clean_environment
+
+from lindyn_service.listening import on_unix
 
 pytestmark = pytest.mark.live
 
@@ -111,6 +115,52 @@ def test_a_socket_in_use(tmp_path: Path) -> None:
         said = refusal(socket=str(path))
     assert "LINDYN_SOCKET: a service listens on" in said
     assert path.is_socket()
+
+
+def test_a_socket_that_a_service_is_about_to_listen_on(tmp_path: Path) -> None:
+    """A service that starts, or is frozen, between two steps: it has bound its socket and does not listen yet."""
+    path = tmp_path / "http"
+    bound = textwrap.dedent("""
+        import sys, pathlib
+        from lindyn_service.listening import on_unix
+        socket = on_unix(pathlib.Path(sys.argv[1]))
+        print("bound", flush=True)
+        sys.stdin.read()
+    """)
+    arguments = [sys.executable, "-c", bound, str(path)]
+    with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout.readline() == "bound\n"
+        before = path.stat().st_ino
+        assert f"LINDYN_SOCKET: a service has {path} already; stop it" in refusal(socket=str(path))
+        assert path.stat().st_ino == before
+        starting.kill()
+    on_unix(path).close()
+
+
+def test_a_frozen_service_keeps_its_socket() -> None:
+    with Service() as service:
+        before = Path(service.folder, "http").stat().st_ino
+        service.process.suspend()
+        assert "a service has" in refusal(socket=f"{service.folder}/http")
+        service.process.resume()
+        assert Path(service.folder, "http").stat().st_ino == before
+        assert service.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
+def test_what_is_in_the_place_of_a_lock_stays_as_it_is(tmp_path: Path, kind: str) -> None:
+    victim, lock = tmp_path / "victim", tmp_path / "http.lock"
+    if kind == "folder":
+        lock.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(lock)
+    else:
+        lock.symlink_to(victim)
+        if kind == "link":
+            victim.write_text("words")
+    assert "LINDYN_SOCKET: cannot listen" in refusal(socket=str(tmp_path / "http"))
+    assert victim.exists() == (kind == "link")
+    assert kind != "link" or victim.read_text() == "words"
 
 
 @pytest.mark.parametrize("kind", ["file", "connected"])

@@ -7,8 +7,8 @@ from contextlib import ExitStack
 import httpx
 import numpy as np
 import pytest
-from support.holding import Posted, handed, held, post_and_wait_until_read, suspended
-from support.processes import Measured, RedisServer, Service, eventually, has_ended, trajectory
+from support.holding import QUEUED, Posted, handed, held, post_and_wait_until_read, suspended
+from support.processes import Measured, RedisServer, Service, eventually, has_ended, long_trajectory, trajectory
 from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
@@ -71,6 +71,20 @@ def test_a_client_who_leaves_stops_the_computation(service: Service, measured: M
         measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
     eventually(lambda: service.readiness()["ready"])
     assert service.post(trajectory()).status_code == 200
+
+
+def test_clients_who_ask_and_leave_cost_no_worker(stack: ExitStack) -> None:
+    """A computation that is under way stops between two of its steps; only who does not stop is killed."""
+    service = stack.enter_context(Service(workers=1))
+    eventually(lambda: service.readiness()["ready"])
+    workers = service.workers()
+    begun = 0.0
+    for seed in range(10):
+        leaving = Posted(service, {**long_trajectory(5_000, seed), "quantities": ["loss"]})
+        begun = eventually(lambda before=begun: max(service.metric(QUEUED) - before, 0.0)) + begun
+        leaving.leave()
+    assert service.post(trajectory(seed=200)).status_code == 200
+    assert service.workers() == workers
 
 
 def test_a_client_who_leaves_takes_nothing_from_others(service: Service) -> None:

@@ -200,7 +200,7 @@ class Service:
         eventually(lambda: not mentioning(self.folder))
         if self.process.returncode == 0:
             left = {path.name for path in Path(self.folder).rglob("*")}
-            assert left <= {"log", "http", self._temporary}, left
+            assert left <= {"log", "http", "http.lock", self._temporary}, left
 
     def _close_pipe(self) -> None:
         assert self.process.stdin is not None

@@ -61,8 +61,8 @@ def _load(path: Path) -> tuple[_Version, tuple[Entry, ...]]:
     try:
         with path.open(encoding="utf-8-sig") as file:
             found = os.fstat(file.fileno())
-            if found.st_mode & stat.S_IWOTH:
-                raise KeysError("anybody may write to it; chmod o-w")
+            if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise KeysError("others than its owner may write to it; chmod go-w")
             entries = parse(file.read())
     except KeysError as error:
         raise KeysError(f"{path}: {error}") from None

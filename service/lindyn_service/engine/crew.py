@@ -1,7 +1,7 @@
 """Warm worker processes of `anyio.to_process`, as many as wanted, whatever happens to them.
 
 anyio keeps the processes, hands out the idle one that was used last, starts one when none is idle, and kills
-the one whose caller is cancelled. What it leaves to us: that no caller waits for a start (about a second) or is
+the one whose call is cancelled. What it leaves to us: that no caller waits for a start (about a second) or is
 cancelled during one. That would leak the process (anyio 4.16 drops it while it waits for READY), and uvloop then
 hangs when the loop is closed.
 
@@ -28,7 +28,8 @@ from anyio import (
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
-from lindyn_service.engine import pool, worker
+from lindyn_service.begun import starting
+from lindyn_service.engine import leaving, pool, worker
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -109,6 +110,10 @@ class Crew:
                 self.running -= 1
                 self._count()  # before the slot goes to the next caller, who would find no worker
 
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run a function in the worker whose slot is held; see `leaving.run`."""
+        return await leaving.run(self._tasks, function, args)
+
     def retire(self) -> None:
         """Start no more workers; those that work go on."""
         self._retiring = True
@@ -185,7 +190,7 @@ class Crew:
         """Run a function of our own in an idle or else a new process; cancelling a start would leak it."""
         with fail_after(START_SECONDS, shield=True):
             call = to_process.run_sync(function, *args, cancellable=True, limiter=pool.UNLIMITED)
-            return await pool.starting(call)
+            return await starting(call)
 
     async def _keep_warm(self) -> None:
         while True:

@@ -1,25 +1,15 @@
 """The worker processes of anyio's pool, of which it has no public view; in one place, for when it changes."""
 
-import threading
 from collections import deque
-from collections.abc import Coroutine
 from contextlib import nullcontext
-from typing import Any, TypeVar, cast
+from typing import cast
 
 from anyio import CapacityLimiter, to_process
 from anyio.abc import Process
 
-from lindyn_service.begun import rest
-
-T = TypeVar("T")
-
 # Ours is the only limit. This one does not even yield, so what `idle` says still holds when anyio takes
 # the worker.
 UNLIMITED = cast(CapacityLimiter, nullcontext())
-
-# uvloop starts one process at a time. The loop of another thread (jobs have one) that wants to start one meanwhile gets
-# a RuntimeError, and could not be closed any more, since uvloop forgets to close what it had prepared.
-_starting = threading.Lock()
 
 
 def processes() -> set[Process]:
@@ -40,8 +30,8 @@ def idle() -> set[int]:
     return {process.pid for process, _ in waiting if process.returncode is None}
 
 
-async def starting(call: Coroutine[Any, Any, T]) -> T:
-    """Await a call of `to_process.run_sync`, which may start a process between two of its waits: each step alone."""
-    with _starting:
-        waits_for = call.send(None)
-    return await rest(call, waits_for, _starting)
+def next_idle() -> int | None:
+    """Process id of the one that anyio hands out next, if there is one."""
+    nothing: deque[tuple[Process, float]] = deque()
+    waiting = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
+    return next((process.pid for process, _ in reversed(waiting) if process.returncode is None), None)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self, TypeVar, TypeVarTuple
 
-from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on_after, to_process
+from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on_after
 
-from lindyn_service.engine import pool, worker
+from lindyn_service.engine import worker
 from lindyn_service.engine.backlog import Backlog
 from lindyn_service.engine.base import Told
 from lindyn_service.engine.crew import Crew
@@ -161,9 +161,8 @@ class ProcessEngine:
                 began = current_time()
                 self._observe("queue", began - asked)
                 try:
-                    call = to_process.run_sync(worker.call, function, args, cancellable=True, limiter=pool.UNLIMITED)
                     with move_on_after(self._run_seconds):
-                        return await pool.starting(call)
+                        return await self._crew.run(function, *args)
                     raise DeadlineError(
                         f"The computation was not done after {self._run_seconds:g} s by itself. Ask for fewer times, "
                         "steps or quantities."

@@ -20,6 +20,12 @@ Ts = TypeVarTuple("Ts")
 
 _PR_SET_PDEATHSIG = 1
 
+_interruptible = False  # while a function runs that nobody has asked to stop
+
+
+class Interrupted(BaseException):
+    """Nobody waits for the function any more; not an Exception, which functions may take for one of theirs."""
+
 
 def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
     """Run `function(*args)` in a prepared process.
@@ -32,8 +38,10 @@ def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
         Exception: what the function raised; pickling drops its traceback, so that becomes a note.
         RuntimeError: the function raised SystemExit or the like, which would end the service's event loop.
     """
+    global _interruptible  # noqa: PLW0603 (a handler of signals has nothing else)
     prepare()
     try:
+        _interruptible = True
         return function(*args)
     except MemoryError:
         raise TooLargeError(
@@ -45,6 +53,16 @@ def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
         raise
     except BaseException as error:
         raise RuntimeError(f"The function raised {error!r} in the worker process.") from error
+    finally:
+        _interruptible = False
+
+
+def _interrupt(*_: object) -> None:
+    """End the function that runs; once, and nothing else in this process."""
+    global _interruptible  # noqa: PLW0603
+    if _interruptible:
+        _interruptible = False
+        raise Interrupted
 
 
 def timed(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
@@ -79,6 +97,7 @@ def prepare() -> None:
     # Ctrl-C and systemd signal the whole group; running work has its grace time, and the engine ends workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, _interrupt)
     if sys.platform == "linux":  # pragma: no branch
         # A service killed by -9 would leave its runaways to nobody (`man 2 PR_SET_PDEATHSIG`).
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -35,7 +35,7 @@ from lindyn_service.http.body import read_parameters, receive_body
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.jobs.admission import Written, admit_and_write
+from lindyn_service.jobs.admission import Written, read_and_admit
 from lindyn_service.jobs.limits import SweepLimits, check_work
 from lindyn_service.jobs.plan import SWEEP, ExperimentPlan
 from lindyn_service.jobs.results import Results
@@ -101,7 +101,7 @@ async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Respons
     await store.admit(caller.name)
     body = await receive_body(request)
     state = request.app.state
-    written: Written = await state.engine.run(admit_and_write, body, state.sweep_limits)
+    written: Written = await state.engine.run(read_and_admit, body, state.sweep_limits)
     request.scope["state"]["held"].give_back()
     await state.rates.spend(caller.name, written.flops)
     job = await store.create(SWEEP, written.document, written.total, caller.name)

@@ -44,15 +44,23 @@ class Written:
     flops: float
 
 
-def admit_and_write(body: Body, limits: SweepLimits) -> Written:
+def read_and_admit(body: Body, limits: SweepLimits) -> Written:
     """Read a sweep, admit it, and encode it.
 
     Raises:
-        MalformedBodyError: the body is neither JSON nor npz.
+        ServiceError: the body is no sweep, or `admit_and_write` refuses it.
+    """
+    return admit_and_write(body.read(SweepRequest), limits)
+
+
+def admit_and_write(request: SweepRequest, limits: SweepLimits) -> Written:
+    """Admit a sweep and encode it.
+
+    Raises:
         InvalidRequestError: as `admit`; also what JSON cannot say, where no point was read that has it.
         TooLargeError: as `admit`; also a request that is too large to be kept.
     """
-    admitted = admit(body.read(SweepRequest), limits)
+    admitted = admit(request, limits)
     content = admitted.request.model_dump(by_alias=True)
     try:
         document = orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -14,6 +14,7 @@ from lindyn_service.errors import InternalError, JobsUnavailableError, ServiceEr
 from lindyn_service.jobs.insisting import end
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.plan import plan_of
+from lindyn_service.jobs.recollection import Recollection
 from lindyn_service.jobs.run import JobRun, Means
 from lindyn_service.jobs.store import Active
 
@@ -39,6 +40,7 @@ class JobRunner:
         self._means = means
         self._limits = limits
         self._taken: dict[str, str | None] = {}  # owners of jobs
+        self._recollection = Recollection(means.store)
         self._wake = Event()
 
     def wake(self) -> None:
@@ -56,7 +58,9 @@ class JobRunner:
             while True:
                 self._wake = Event()
                 try:
-                    self._take_some(tasks, await self._means.store.active())
+                    active = await self._means.store.active()
+                    self._take_some(tasks, active)
+                    await self._recollection.compare([job.id for job in active], self._taken)
                 except JobsUnavailableError as error:
                     log.warning("%s", error)
                 with move_on_after(POLL_SECONDS):

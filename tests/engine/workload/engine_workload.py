@@ -28,6 +28,21 @@ def spin(directory: str) -> NoReturn:
         pass
 
 
+def spin_deaf(directory: str) -> NoReturn:
+    """As what computes long between two steps of Python: signals are not heard."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])
+    spin(directory)
+
+
+def spin_stubborn(directory: str) -> NoReturn:
+    """As a function that takes every error for one of its own."""
+    while True:
+        try:
+            spin(directory)
+        except Exception:
+            continue
+
+
 def spin_at_first(directory: str) -> int:
     if not any(Path(directory).iterdir()):
         spin(directory)

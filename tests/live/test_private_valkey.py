@@ -1,0 +1,85 @@
+"""A private Valkey that dies is started again, and what waited in it goes on."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from support.holding import job_workers, suspended
+from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep
+from support.processes import Service, eventually, has_ended, trajectory
+
+from lindyn_service.cache import embedded
+
+pytestmark = pytest.mark.live
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    with Service(embedded_cache=True, job_workers=1) as service:
+        yield service
+
+
+def another(service: Service, before: psutil.Process) -> psutil.Process:
+    """The Valkey that took the place of one that ended."""
+
+    def found() -> psutil.Process | None:
+        with suppress(StopIteration):
+            valkey = service.valkey()
+            return None if valkey == before or has_ended(valkey) else valkey
+        return None
+
+    return eventually(found)
+
+
+def kill(service: Service) -> psutil.Process:
+    before = service.valkey()
+    before.kill()
+    return another(service, before)
+
+
+def test_it_is_started_again_each_time(service):
+    for _ in range(3):
+        kill(service)
+        eventually(lambda: service.readiness()["cache"] == "ok")
+    assert "the private Valkey ended with code -9, and all it held is lost; starting another" in service.log()
+    assert service.log().count("the private Valkey runs again") == 3
+    assert service.post(trajectory()).status_code == 200
+
+
+def test_jobs_that_run_or_wait_go_on(service):
+    with service.client() as client:
+        finished(client, submit(client, sweep(seeds=1)))
+        with suspended(eventually(lambda: job_workers(service))):
+            jobs = [submit(client, slow_sweep(seeds=3)), *(submit(client, sweep(seeds=2 + i)) for i in range(7))]
+            eventually(lambda: [state(client, job)["state"] for job in jobs].count("running") == 4)
+            kill(service)
+            eventually(lambda: all(client.get(f"/v1/jobs/{job}").status_code == 200 for job in jobs))
+        assert [finished(client, job)["state"] for job in jobs] == ["done"] * 8
+        table = result(client, jobs[0])["data"]["loss"]["values"]
+        assert table[1][2] == pytest.approx(alone(client, slow_sweep(seeds=3), slow_sweep()["axes"][0]["values"][1], 2))
+
+
+def test_under_load(service):
+    """It is killed again and again: no request is refused, and no job that has not ended is lost."""
+    with service.client() as client:
+        finished(client, submit(client, sweep(seeds=1)))
+        with suspended(eventually(lambda: job_workers(service))):
+            jobs = [submit(client, sweep(seeds=3 + i)) for i in range(6)]
+            for i in range(60):
+                if i % 20 == 10:
+                    kill(service)
+                assert service.post(trajectory(seed=i)).status_code == 200
+            eventually(lambda: all(client.get(f"/v1/jobs/{job}").status_code == 200 for job in jobs))
+        assert [finished(client, job)["state"] for job in jobs] == ["done"] * 6
+
+
+def test_one_that_cannot_be_started_is_tried_again(service):
+    (folder,) = Path(service.folder).glob(f"{embedded.PREFIX}*")
+    lost = folder.with_name("elsewhere")
+    folder.rename(lost)
+    service.valkey().kill()
+    eventually(lambda: "The embedded Valkey server cannot be started" in service.log())
+    lost.rename(folder)
+    eventually(lambda: service.readiness()["cache"] == "ok")
