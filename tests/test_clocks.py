@@ -7,7 +7,6 @@ import lindyn_service
 
 SERVICE = Path(lindyn_service.__file__).parent
 WALL_CLOCK = {
-    "cache/embedded.py",  # age of a file
     "jobs/store.py",  # when a job was created, started, finished; tests/jobs/test_store.py lets it jump
     "log.py",  # when something was logged
     "spool/store.py",  # last use of a file

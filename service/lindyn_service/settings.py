@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lindyn.wire.messages import told
 from lindyn.wire.words import nearest
-from lindyn_service import room
+from lindyn_service import capacity
 from lindyn_service.processors import usable
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -144,11 +144,11 @@ class Settings(BaseSettings):
     worker_memory_bytes: Annotated[
         int,
         Field(
-            ge=room.LEAST_OF_WORKER,
+            ge=capacity.LEAST_OF_WORKER,
             description="Memory of each worker process, on Linux; what takes more gets 422. Where a container has a "
             "limit, half of that is shared by all workers.",
         ),
-    ] = Field(default_factory=lambda chosen: room.worker_memory(room.workers(chosen), room.memory()))
+    ] = Field(default_factory=lambda chosen: capacity.worker_memory(capacity.workers(chosen), capacity.memory()))
     job_deadline_seconds: Annotated[
         float, Field(gt=0, le=86_400, description="Longest time for a point of a job; then the job fails.")
     ] = 600.0
@@ -195,7 +195,7 @@ class Settings(BaseSettings):
     spool_bytes: Annotated[
         int,
         Field(ge=0, description="Bound of that folder; 0 keeps no answers there. At most half of what is free there."),
-    ] = Field(default_factory=lambda chosen: room.spool(chosen.get("spool_folder")))
+    ] = Field(default_factory=lambda chosen: capacity.spool(chosen.get("spool_folder")))
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
     max_bodies_bytes: Annotated[
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     max_work_bytes: Annotated[
         int,
         Field(ge=1, description="Largest estimated working memory; more gets 422. At most what a worker has."),
-    ] = Field(default_factory=lambda chosen: room.work(chosen.get("worker_memory_bytes", room.LEAST_OF_WORKER)))
+    ] = Field(default_factory=lambda chosen: capacity.work(chosen.get("worker_memory_bytes", capacity.LEAST_OF_WORKER)))
     max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 
     @model_validator(mode="before")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lindyn_service import room
+from lindyn_service import capacity
 from lindyn_service.settings import Settings
 from lindyn_service.supervisor import SPARE_SECONDS, stop_seconds
 
@@ -32,13 +32,13 @@ def settings(environment: dict[str, object], monkeypatch: pytest.MonkeyPatch, me
     """What a service would have by this environment, where there is so much memory."""
     names = {name.removeprefix("LINDYN_").lower(): str(value) for name, value in environment.items()}
     assert set(names) <= set(Settings.model_fields)
-    monkeypatch.setattr(room, "memory", lambda: memory)
+    monkeypatch.setattr(capacity, "memory", lambda: memory)
     monkeypatch.delenv("LINDYN_WORKERS", raising=False)
     return Settings(**names)
 
 
 def fits(chosen: Settings, *, memory: int, tasks: int, stop: float, temporary: int, volume: int | None) -> None:
-    workers = room.workers({name: getattr(chosen, name) for name in Settings.model_fields})
+    workers = capacity.workers({name: getattr(chosen, name) for name in Settings.model_fields})
     each = BASE_BYTES + chosen.memory_cache_bytes + chosen.max_answer_bytes + chosen.max_body_bytes
     assert chosen.processes * each + workers * chosen.worker_memory_bytes + temporary <= memory
     assert chosen.worker_memory_bytes >= 512 * MIB

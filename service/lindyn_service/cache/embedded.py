@@ -3,20 +3,18 @@
 import asyncio
 import logging
 import os
-import shutil
-import socket
 import sys
 import tempfile
-import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import quote
 
 from lindyn_service.begun import starting
 from lindyn_service.cache import leash
+from lindyn_service.spool.private import private_folder
 
 START_SECONDS = 5.0
 STOP_SECONDS = 2.0
@@ -49,10 +47,9 @@ async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
         EmbeddedUnavailableError: there is no server to be had here.
     """
     program = _program()
-    with _explained():
-        _sweep()
-        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))  # of mode 0700
-    try:
+    with ExitStack() as stack:
+        with _explained():
+            folder = stack.enter_context(private_folder(PREFIX, _parent()))
         server = _Server(program, folder, max_memory_bytes)
         try:
             await server.start()
@@ -60,8 +57,6 @@ async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
             yield f"unix://{quote(str(folder / 'socket'))}"
         finally:
             await server.stop()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Server:
@@ -134,25 +129,6 @@ def _parent() -> str:
     """Where the directories of servers are: with other temporary files, unless that name is too long for a socket's."""
     usual = tempfile.gettempdir()
     return usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (others may not enter them)
-
-
-def _sweep() -> None:
-    """Remove the directories of servers that were killed: their socket is there and refuses."""
-    for path in Path(_parent()).glob(f"{PREFIX}*/socket"):
-        with suppress(OSError):  # another user's, or swept by another process
-            # A server refuses for an instant while it starts, too.
-            if time.time() - path.stat().st_mtime > START_SECONDS and _refuses(path):
-                shutil.rmtree(path.parent, ignore_errors=True)
-
-
-def _refuses(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.setblocking(False)  # a frozen server must not freeze this one
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            return True
-        return False
 
 
 async def _spawn(program: Path, folder: Path, max_memory_bytes: int) -> Process:

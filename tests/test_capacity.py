@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lindyn_service import room
+from lindyn_service import capacity
 from lindyn_service.settings import Settings
 
 MIB = 2**20
@@ -28,30 +28,30 @@ def write(root: Path, files: dict[str, str]) -> None:
 def test_a_limit_of_version_2(tmp_path: Path, text: str, expected: float) -> None:
     files = {"proc/self/cgroup": "0::/a/b\n", "proc/self/mountinfo": UNIFIED, "sys/fs/cgroup/a/b/memory.max": text}
     write(tmp_path, files)
-    assert room.memory(tmp_path) == expected
+    assert capacity.memory(tmp_path) == expected
 
 
 def test_the_least_of_all_groups_around_counts(tmp_path: Path) -> None:
     files = {f"sys/fs/cgroup/{group}/memory.max": f"{size}\n" for group, size in (("a", 7), ("a/b", "max"), ("c", 1))}
     write(tmp_path, {"proc/self/cgroup": "0::/a/b\n", "proc/self/mountinfo": UNIFIED, **files})
-    assert room.memory(tmp_path) == 7
+    assert capacity.memory(tmp_path) == 7
 
 
 def test_a_limit_of_version_1(tmp_path: Path) -> None:
     files = {"proc/self/cgroup": "12:memory:/a\n", "proc/self/mountinfo": OLD}
     write(tmp_path, {**files, "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "1000\n"})
-    assert room.memory(tmp_path) == 1000
+    assert capacity.memory(tmp_path) == 1000
 
 
 def test_another_system(tmp_path: Path) -> None:
-    assert room.memory(tmp_path) == math.inf
+    assert capacity.memory(tmp_path) == math.inf
 
 
 @pytest.fixture
 def limited(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("LINDYN_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setattr(room, "memory", lambda: 4096 * MIB)
+    monkeypatch.setattr(capacity, "memory", lambda: 4096 * MIB)
 
 
 @pytest.mark.usefixtures("limited")
