@@ -14,7 +14,7 @@ pytestmark = pytest.mark.live
 JSON, NPZ = "application/json", "application/x-npz"
 TRAJECTORIES, SWEEPS = "/v1/trajectories", "/v1/sweeps"
 NETWORK = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "seed": 0}
-MOST_HELD_SECONDS = 0.1  # of the loop's own thread, which waits for nobody; the largest body takes it a third of that
+MOST_HELD = 400  # times as long as for /healthz: a tenth of a second where that takes .25 ms; 60 MB take half of it
 
 
 def archive(path: str, array: np.ndarray) -> bytes:
@@ -61,7 +61,7 @@ def test_no_body_holds_up_others(service: Service, name: str) -> None:
     with service.client() as client, loop_hold(service) as hold:
         answer = client.post(path, content=content, headers={"Content-Type": media_type})
     assert 400 <= answer.status_code < 500, answer.text
-    assert hold.longest_seconds < MOST_HELD_SECONDS, hold
+    assert hold.ratio < MOST_HELD, hold
 
 
 def test_the_memory_of_large_bodies_is_given_back(service: Service) -> None:
