@@ -164,7 +164,7 @@ class Settings(BaseSettings):
     store_bytes: Annotated[
         int,
         Field(
-            ge=_MEBIBYTE,
+            ge=1,
             description="Bound of all jobs in Redis with requests and small results; what ended first makes room.",
         ),
     ] = 128 * _MEBIBYTE
