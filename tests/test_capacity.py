@@ -81,11 +81,14 @@ def test_files_get_half_of_what_is_free_or_theirs(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=60 * MIB))
     assert Settings(spool_folder=tmp_path).spool_bytes == 30 * MIB
     (tmp_path / "answer").write_bytes(bytes(4 * MIB))
-    assert Settings(spool_folder=tmp_path).spool_bytes == 32 * MIB
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "table").write_bytes(bytes(4 * MIB))
+    chosen = Settings(spool_folder=tmp_path)
+    assert (chosen.spool_bytes, chosen.results_bytes) == (34 * MIB, 17 * MIB)
     assert Settings(spool_folder=tmp_path / "not" / "yet").spool_bytes == 30 * MIB
     assert Settings().spool_bytes == 30 * MIB
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=2**50))
-    assert Settings().spool_bytes == 4096 * MIB
+    assert (Settings().spool_bytes, Settings().results_bytes) == (4096 * MIB, 1024 * MIB)
 
 
 def test_where_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ _MOST_OF_WORKER = 8192 * _MEBIBYTE
 LEAST_OF_WORKER = 128 * _MEBIBYTE
 _MOST_OF_WORK = 4096 * _MEBIBYTE
 _MOST_OF_SPOOL = 4096 * _MEBIBYTE
+_MOST_OF_RESULTS = 1024 * _MEBIBYTE
 
 
 def memory(root: Path = Path("/")) -> float:
@@ -50,17 +51,26 @@ def work(worker_memory_bytes: int) -> int:
 
 
 def spool(folder: Path | None) -> int:
-    """Bytes of files that a folder may have: half of what is free or its own, within reason."""
+    """Bytes of answers that a folder may have: half of what is free or its own, within reason."""
+    return min(_MOST_OF_SPOOL, _disk(folder) // 2)
+
+
+def results(folder: Path | None) -> int:
+    """Bytes of results of jobs that a folder may have beside its answers: a quarter of that, within reason."""
+    return min(_MOST_OF_RESULTS, _disk(folder) // 4)
+
+
+def _disk(folder: Path | None) -> int:
     try:
         chosen = Path(tempfile.gettempdir()) if folder is None else folder
     except OSError:
-        return _MOST_OF_SPOOL  # there is none, as the start of the service says
+        return 2 * _MOST_OF_SPOOL  # there is none, as the start of the service says
     there = next((each for each in (chosen, *chosen.parents) if each.is_dir()), Path("/"))
     own = 0
     if folder is not None:
         with suppress(OSError):
-            own = sum(each.stat().st_size for each in folder.iterdir() if each.is_file())
-    return min(_MOST_OF_SPOOL, (shutil.disk_usage(there).free + own) // 2)
+            own = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
+    return shutil.disk_usage(there).free + own
 
 
 def _limit(kind: str, folder: Path) -> float:

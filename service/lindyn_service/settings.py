@@ -1,26 +1,21 @@
 """All settings of the service, from environment variables with the prefix LINDYN_."""
 
-import os
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lindyn.wire.messages import told
-from lindyn.wire.words import nearest
 from lindyn_service import capacity
 from lindyn_service.processors import usable
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """Of prometheus_client: the folder where several processes that serve one address keep their numbers."""
 
-_PREFIX = "LINDYN_"
+PREFIX = "LINDYN_"
 _MEBIBYTE = 2**20
-_OF_OTHERS = re.compile("url|api_key|service_host|service_port.*|port_[0-9].*")
-_OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
+OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
 
 
 def _lower(value: object) -> object:
@@ -34,7 +29,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """Read once at start-up and passed on; nothing reads the environment later."""
 
-    model_config = SettingsConfigDict(env_prefix=_PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 8000
@@ -168,10 +163,6 @@ class Settings(BaseSettings):
             description="Bound of all jobs in Redis with requests and small results; what ended first makes room.",
         ),
     ] = 128 * _MEBIBYTE
-    results_bytes: Annotated[
-        int,
-        Field(ge=0, description="Bound of the files of results above cache_value_bytes; 0 keeps these in Redis, too."),
-    ] = 1024 * _MEBIBYTE
 
     redis_url: Annotated[
         str | None, Field(description="Shared cache, redis:// or unix://; none: a private Valkey is started.")
@@ -196,6 +187,14 @@ class Settings(BaseSettings):
         int,
         Field(ge=0, description="Bound of that folder; 0 keeps no answers there. At most half of what is free there."),
     ] = Field(default_factory=lambda chosen: capacity.spool(chosen.get("spool_folder")))
+    results_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Bound of the files of job results there, of those above cache_value_bytes; 0 keeps these in "
+            "Redis, too. At most a quarter of what is free.",
+        ),
+    ] = Field(default_factory=lambda chosen: capacity.results(chosen.get("spool_folder")))
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
     max_bodies_bytes: Annotated[
@@ -219,110 +218,11 @@ class Settings(BaseSettings):
     def _as_meant(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Blanks around a value say nothing; what is empty then is not set, nor is a port that Kubernetes means."""
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
-        if _OF_KUBERNETES.match(str(stripped.get("port"))):
+        if OF_KUBERNETES.match(str(stripped.get("port"))):
             del stripped["port"]
         return {name: value for name, value in stripped.items() if value != ""}
-
-
-def load() -> Settings:
-    """Read the environment.
-
-    Raises:
-        SettingsError: one sentence for each variable that cannot be used.
-    """
-    try:
-        chosen = Settings()
-    except ValidationError as error:
-        lines = [
-            f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {told(details)}"
-            for details in error.errors(include_url=False)
-            if details["type"] != "default_factory_not_called"  # which is only for want of those that are wrong
-        ]
-        raise SettingsError("\n".join(lines)) from None
-    if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):
-        raise SettingsError(
-            f"LINDYN_PROCESSES is {chosen.processes}: several processes share cache and jobs by LINDYN_REDIS_URL and "
-            "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
-        )
-    refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
-    _refuse_lost_keys(chosen)
-    return chosen
-
-
-def _refuse_lost_keys(chosen: Settings) -> None:
-    """Refuse to be open where a file of keys seems to be named by a variable that is none of ours."""
-    for name, meant in _mistyped().items():
-        if meant == "api_keys_file" and chosen.api_keys_file is None:
-            raise SettingsError(f"{name}: there is no such setting{_meant(name)} Without it, nobody would need a key")
-
-
-def refuse_others() -> None:
-    """Refuse variables with our prefix that are no settings: others set some too, but not where we are by ourselves.
-
-    Raises:
-        SettingsError: there are such, perhaps mistyped.
-    """
-    others = _others()
-    if others:
-        raise SettingsError("\n".join(f"{name}: there is no such setting{_meant(name)}" for name in others))
-
-
-def _others() -> list[str]:
-    """Variables with our prefix that are no settings."""
-    ours = [name for name in os.environ if name.upper().startswith(_PREFIX)]
-    return [name for name in ours if _setting(name) not in Settings.model_fields]
-
-
-def _setting(name: str) -> str:
-    return name.upper().removeprefix(_PREFIX).lower()
-
-
-def _mistyped() -> dict[str, str]:
-    """Those whose names are near to that of a setting, with that; not what the client reads or Kubernetes sets."""
-    others = [name for name in _others() if not _OF_OTHERS.fullmatch(_setting(name))]
-    near = {name: nearest(_setting(name), Settings.model_fields) for name in others}
-    return {name: meant for name, meant in near.items() if meant is not None}
-
-
-def _meant(name: str) -> str:
-    near = nearest(name.upper().removeprefix(_PREFIX), Settings.model_fields)
-    return "; lindyn-service --help lists all" if near is None else f", did you mean {_PREFIX}{near.upper()}?"
-
-
-def remarks() -> list[str]:
-    """What the log should say of variables that count as not set, and might be meant otherwise."""
-    port, keys = os.environ.get("LINDYN_PORT", ""), os.environ.get("LINDYN_API_KEYS_FILE")
-    said = [f"{name}: there is no such setting{_meant(name)}" for name in _mistyped()]
-    if _OF_KUBERNETES.match(port.strip()):
-        said.append(
-            f"LINDYN_PORT is {port}, as Kubernetes sets it in pods beside a service called lindyn, and counts as not "
-            "set; set it to a number in the pod, or enableServiceLinks: false"
-        )
-    if keys is not None and not keys.strip():
-        said.append("LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key")
-    return said
 
 
 def listed(text: str) -> frozenset[str]:
     """The parts of a setting that is a list."""
     return frozenset(part.strip() for part in text.split(",") if part.strip())
-
-
-def refuse_open_address(chosen: Settings, host: str) -> None:
-    """Refuse to let everybody in by accident.
-
-    Raises:
-        SettingsError: whoever reaches the address would need no key.
-    """
-    if chosen.api_keys_file is None and not chosen.allow_anonymous and not _is_loopback(host):
-        raise SettingsError(
-            f"LINDYN_HOST is {host}: without keys, everybody who reaches it could use the service; set "
-            "LINDYN_API_KEYS_FILE, or LINDYN_ALLOW_ANONYMOUS=1 where something else decides who reaches it"
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from lindyn_service import log, settings, usage
+from lindyn_service import environment, log, settings, usage
 from lindyn_service.access import command
 from lindyn_service.listening import announce, on_descriptor, on_tcp, on_unix, url_of
 from lindyn_service.supervisor import stop_seconds, supervise, wait_for_end_of_parent, wait_for_end_of_stdin
@@ -42,8 +42,8 @@ def main(*, only_settings: bool = False) -> None:
         signal.signal(ending, _leave)
     try:
         if only_settings:
-            settings.refuse_others()
-        chosen = settings.load()
+            environment.refuse_others()
+        chosen = environment.load()
         log.configure(chosen.log_level, chosen.log_format)
         _settle(chosen)
         if chosen.processes > 1:
@@ -76,7 +76,7 @@ def _settle(chosen: settings.Settings) -> None:
     if chosen.process is None:
         for name in (settings.METRICS_VARIABLE, settings.METRICS_VARIABLE.lower()):
             os.environ.pop(name, None)  # of another application, among whose files ours would be
-        for remark in settings.remarks():
+        for remark in environment.remarks():
             _log.warning("%s", remark)
     elif settings.METRICS_VARIABLE not in os.environ:
         raise settings.SettingsError(
@@ -146,7 +146,7 @@ def _sockets(chosen: settings.Settings) -> list[socket.socket]:
     if chosen.descriptor is not None:
         inherited = on_descriptor(chosen.descriptor)
         if inherited.family != socket.AF_UNIX:
-            settings.refuse_open_address(chosen, inherited.getsockname()[0])
+            environment.refuse_open_address(chosen, inherited.getsockname()[0])
         return [inherited]
     if chosen.socket is not None:
         bound = on_unix(chosen.socket)

@@ -64,7 +64,7 @@ def supervise(chosen: Settings) -> NoReturn:
 
 def _bounds(chosen: Settings) -> dict[str, str]:
     """What was derived from the memory and the disk of all, which one process would take for its own."""
-    names = ("worker_memory_bytes", "max_work_bytes", "spool_bytes")
+    names = ("worker_memory_bytes", "max_work_bytes", "spool_bytes", "results_bytes")
     return {f"LINDYN_{name.upper()}": str(getattr(chosen, name)) for name in names}
 
 

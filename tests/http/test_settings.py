@@ -5,7 +5,8 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from lindyn_service.settings import Settings, SettingsError, load, refuse_others, remarks
+from lindyn_service.environment import load, refuse_others, remarks
+from lindyn_service.settings import Settings, SettingsError
 
 
 @pytest.fixture(autouse=True)
