@@ -203,7 +203,7 @@ def test_too_large(service, name):
 @pytest.mark.parametrize(
     ("name", "whole"),
     [
-        ("statistics", {"dims": [50] * 3, "scheme": "he", "samples": 10**6, "seed": 1}),
+        ("statistics", {"dims": [50] * 3, "scheme": "he", "samples": 10**5, "seed": 1}),
         (
             "continual",
             {
