@@ -6,11 +6,13 @@ import numpy as np
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service import execute
 from lindyn_service.engine.worker import limit_memory
-from lindyn_service.translate.encode import encode
-from lindyn_service.translate.trajectory import trajectory
+from lindyn_service.execute import Bounds
+from lindyn_service.operations import TRAJECTORY
 
 _JOB_NICENESS = 15
+_ANY_BYTES = 2**40
 
 
 def solve_something(memory_bytes: int) -> None:
@@ -23,9 +25,8 @@ def solve_something(memory_bytes: int) -> None:
         "quantities": list(QUANTITIES),
     }
     request = read(TrajectoryRequest, document)
-    answer = trajectory(request, "")
-    encode(answer, "json")
-    encode(answer, "npz")
+    for form in ("json", "npz"):
+        execute.answer(TRAJECTORY.name, request, "", form, Bounds(_ANY_BYTES, _ANY_BYTES), None)
 
 
 def yield_to_others(memory_bytes: int) -> None:

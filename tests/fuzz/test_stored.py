@@ -89,13 +89,13 @@ def spoil_files(service: Service, folder: Path, outside: Path, count: int) -> No
     documents = [trajectory(3, 2000, seed, quantities=["output"]) for seed in range(4)]
     with service.client(headers=NPZ) as client:
         expected = [client.post("/v1/trajectories", json=document).content for document in documents]
-        assert len(list(folder.iterdir())) == len(documents)
+        assert len(list(folder.glob("trajectories-*"))) == len(documents)
         for i in range(count):
             done = spoil_file(folder, outside, chance)
             which = chance.randrange(len(documents))
             answer = client.post("/v1/trajectories", json=documents[which])
             if answer.status_code == 507:  # a folder is where the file belongs, and stays there
-                blocking = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+                blocking = [path for path in folder.glob("trajectories-*") if path.is_dir() and not path.is_symlink()]
                 assert blocking, answer.text
                 for path in blocking:
                     path.rmdir()

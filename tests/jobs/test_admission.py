@@ -18,7 +18,7 @@ from lindyn_service.translate.sweep import PointKeys, compute_points, indices
 
 RANDOM = {"network": {"kind": "random", "dims": [2, 2, 2], "scheme": "he", "seed": 1}}
 TASK = {"task": {"kind": "regression", "samples": 4, "seed": 1}, "times": [1.0]}
-WIDE = replace(LIMITS, points=10**5, result_bytes=10**9, point_bytes=10**7, point_flops=1e9, job_flops=1e18)
+WIDE = replace(LIMITS, points=10**5, result_bytes=10**9, point_bytes=10**7, point_flops=1e10, job_flops=1e18)
 
 
 def request(axes, collect=("final_loss",), base=None):
@@ -35,13 +35,13 @@ def test_one_dear_value_among_thousands_is_seen():
 def test_products_of_axes_are_seen():
     axes = {f"network.dims.{i}": [2, 200] for i in range(3)}
     for name, values in axes.items():
-        admit(request({name: values}), replace(WIDE, point_flops=5e8))
+        admit(request({name: values}), replace(WIDE, point_flops=2e10))
     with pytest.raises(TooLargeError, match="a point is estimated to take"):
-        admit(request(axes), replace(WIDE, point_flops=5e8))
+        admit(request(axes), replace(WIDE, point_flops=2e10))
     with pytest.raises(TooLargeError, match="the result is estimated to take"):
         admit(
             request({**axes, "times": [[1.0], list(range(1, 131))]}, ["output"]),
-            replace(WIDE, point_flops=1e12, point_bytes=10**9, result_bytes=2**26),
+            replace(WIDE, point_flops=1e15, point_bytes=10**9, result_bytes=2**26),
         )
 
 
@@ -62,7 +62,7 @@ def test_all_points_together_are_bounded():
         admit(many, limits)
 
 
-@pytest.mark.parametrize(("changes", "text"), [({"point_flops": 1e6}, "operations"), ({"point_bytes": 800}, "numbers")])
+@pytest.mark.parametrize(("changes", "text"), [({"point_flops": 1e9}, "operations"), ({"point_bytes": 800}, "numbers")])
 def test_each_point_is_held_against_the_limits_when_it_is_computed(changes, text):
     """Whatever was seen at the start; the others are computed."""
     sweep = request({"network.dims": [[2, 1, 2], [60, 60, 60], [2, 2, 2]]}, ["singular_values"])

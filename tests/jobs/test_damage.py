@@ -201,3 +201,13 @@ async def test_a_refusal_that_says_that_it_is_for_now_is_waited_for(server):
             await store._server.run(code, GHOST)
         assert (type(caught.value) is JobsUnavailableError) == waits, told
     await store.aclose()
+
+
+async def test_counters_that_no_number_is_large_enough_for_count_as_none(server):
+    """They go on into a metric, which is a float."""
+    store = job_store(server.url)
+    for value in ("9" * 401, "9" * 5_000, "-1", "nan", ""):
+        server.client.hset("test:jobs:ended", "done", value)
+        _, ended = await store.counts()
+        assert ended["done"] == 0
+    await store.aclose()

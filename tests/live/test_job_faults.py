@@ -180,7 +180,9 @@ def test_two_processes_answer_at_one_address_and_are_started_again():
 
 def test_a_frozen_process_does_not_keep_the_others_from_ending():
     with RedisServer() as server, Service(tcp=True, redis_url=server.url, processes=2, grace_seconds=0) as service:
-        frozen = eventually(lambda: service.process.children() if len(service.process.children()) == 2 else [])[0]
+        eventually(lambda: service.readiness()["ready"])
+        both = eventually(lambda: [each for each in service.process.children() if each.children()])
+        frozen = both[0]  # it has workers, so it would end at a signal if it were not frozen
         frozen.suspend()
         service.signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE_SECONDS) == 0

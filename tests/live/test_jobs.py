@@ -12,7 +12,7 @@ from support.holding import held_midway, job_workers, jobs_held
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep, until
 from support.processes import RedisServer, Service, eventually
 
-from lindyn_service.jobs.runner import MOST_AT_ONCE
+from lindyn_service.jobs.runner import MOST_OF_ONE
 
 pytestmark = pytest.mark.live
 
@@ -133,10 +133,10 @@ def test_events_of_a_job_that_the_store_has_lost_end():
     """One that waits: those that run are written again by whoever runs them, and their events go on."""
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         with ThreadPoolExecutor(1) as thread, jobs_held(service, client):
-            for _ in range(MOST_AT_ONCE):
+            for _ in range(MOST_OF_ONE):
                 submit(client, sweep())
             eventually(
-                lambda: [job["state"] for job in client.get("/v1/jobs").json()["jobs"]].count("running") == MOST_AT_ONCE
+                lambda: [job["state"] for job in client.get("/v1/jobs").json()["jobs"]].count("running") == MOST_OF_ONE
             )
             heard: list[dict] = []
             job = submit(client, sweep())

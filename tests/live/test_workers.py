@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.translate import trajectory as translate
+from lindyn_service.translate.encode import encode
 
 pytestmark = pytest.mark.live
 
@@ -38,7 +39,7 @@ def ready(service: Service) -> None:
 
 def assert_right(answer: httpx.Response, document: dict) -> None:
     with threadpool_limits(1):  # two threads on small matrices take twenty times as long
-        expected = translate.trajectory(read(TrajectoryRequest, document), "", "json")
+        expected = encode(translate.trajectory(read(TrajectoryRequest, document), ""), "json")
     assert answer.status_code == 200
     for name, values in httpx.Response(200, content=expected).json()["quantities"].items():
         np.testing.assert_allclose(answer.json()["quantities"][name], values, rtol=1e-9)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from lindyn_service.errors import BusyError, NoRoomError
+from lindyn_service.spool import room
 from lindyn_service.spool.format import write_whole
 from lindyn_service.spool.locks import try_lock
 from lindyn_service.spool.private import private_folder
@@ -265,3 +266,29 @@ def test_foreign_folders_are_left_alone(tmp_path: Path, monkeypatch: pytest.Monk
         pass
     assert (victims / "lock").read_bytes() == b"precious"
     assert trap.exists()
+
+
+def test_a_folder_that_became_a_file_is_told(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "folder", 1000)
+    (tmp_path / "folder").rmdir()
+    (tmp_path / "folder").write_bytes(b"")
+    with pytest.raises(NoRoomError):
+        file(spool, "a", bytes(10))
+
+
+def test_a_disk_without_room_for_another_file_makes_others_give_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that has so many files and no more."""
+    opened = room.open_own
+
+    def of_a_small_disk(path: Path, flags: int) -> int:
+        if flags & os.O_CREAT and len(names(tmp_path)) >= 2:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return opened(path, flags)
+
+    monkeypatch.setattr(room, "open_own", of_a_small_disk)
+    spool = Spool(tmp_path, 10**6)
+    for name in "abc":
+        file(spool, name, bytes(10))
+    assert names(tmp_path) == {"b", "c"}

@@ -50,6 +50,7 @@ from lindyn_service.translate.table import file_table_as_json, table_as_json
 EVENT_SECONDS = 0.2
 LOST_SECONDS = 5.0  # a running job that the store has lost is written again within a fraction of that
 MOST_LISTED = 1000
+_SMALL_BYTES = 65_536  # of an archive, whose JSON may take twenty times as many
 
 _ID = re.compile("[0-9a-f]{32}")
 _EVENT_ID = re.compile("[0-9]{1,15}")
@@ -174,11 +175,12 @@ async def result(job: JobDep, request: Request, results: ResultsDep, form: Forma
     engine: Engine = request.app.state.engine
     if form == "npz":
         return _respond(found, npz.MEDIA_TYPE)
-    if isinstance(found, bytes):
+    if isinstance(found, bytes) and (results.answers is None or len(found) <= _SMALL_BYTES):
         return _respond(await engine.run(table_as_json, found), JSON)
 
     async def write(place: Place) -> None:
-        await engine.run(file_table_as_json, found.path, found.size, place)
+        archive = found if isinstance(found, bytes) else (found.path, found.size)
+        await engine.run(file_table_as_json, archive, place)
 
     return _respond(await results.rewritten(f"result:{job.id}.json", write), JSON)
 

@@ -50,6 +50,8 @@ async def _answered(request: Request, operation: Operation[Any], sent: Sent, for
     application = request.app.state
     started = time.perf_counter()
     source, address = await _addressed(application.engine, operation, sent)
+    if source is not sent:
+        request.scope["state"]["held"].give_back()
     if is_known(request, address.key, form):
         return not_modified(address.key, form)
     read_seconds = time.perf_counter() - started

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anyio import CancelScope, Lock, create_task_group, sleep
+from anyio import CancelScope, Lock, create_task_group, current_time, sleep
 from anyio.abc import TaskGroup
 
 from lindyn.wire.job import Job
@@ -29,6 +29,7 @@ LEAST_CHUNK_SECONDS = 0.04  # below, the way to another machine and back is the 
 FIRST_CHUNK = 4
 REPORT_SECONDS = 0.2
 RETRY_SECONDS = 0.5
+READERS_SECONDS = 90.0  # who reads nothing of a result for a third of that is disconnected
 ROOM_SECONDS = 5.0  # between two looks whether an owner has room again
 READ_AT_ONCE = 256
 KEPT_BYTES = 2**23  # of the computed points of a job, which then need not be read back
@@ -223,7 +224,18 @@ class JobRun:
         async with self._means.assembling:
             async with self._means.shares.turn(self._share):
                 archive = await self._assemble()
-            return await insist(self._job.id, lambda: self._means.results.put(self._job.id, archive))
+            return await insist(self._job.id, lambda: self._put(archive))
+
+    async def _put(self, archive: bytes) -> int:
+        """Keep the result; where others that are being read take all the room, wait for them for a while."""
+        until = current_time() + READERS_SECONDS
+        while True:
+            try:
+                return await self._means.results.put(self._job.id, archive)
+            except BusyError:
+                if current_time() >= until:
+                    raise
+            await sleep(RETRY_SECONDS)
 
     async def _assemble(self) -> bytes:
         """Read back what was not kept; what was evicted meanwhile is computed again."""

@@ -67,12 +67,12 @@ class JobRunner:
                     await self._wake.wait()
 
     def _take_some(self, tasks: TaskGroup, active: Sequence[Active]) -> None:
-        """Take the oldest jobs, those of owners of whom fewest are held first."""
+        """Take the oldest jobs, those of owners of whom fewest are held first; one of each owner in any case."""
         held = Counter(self._taken.values())
         waiting = [job for job in active if job.id not in self._taken]
-        while waiting and len(self._taken) < MOST_HELD:
+        while waiting:
             job = min(waiting, key=lambda each: held[each.owner])
-            if held[job.owner] >= MOST_OF_ONE:
+            if held[job.owner] >= (MOST_OF_ONE if len(self._taken) < MOST_HELD else 1):
                 break
             waiting.remove(job)
             held[job.owner] += 1

@@ -19,6 +19,7 @@ from lindyn_service.jobs.server import Server, is_id
 
 RETRY_SECONDS = 10
 MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
+_MOST_DIGITS = 15
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
 _PART_SECONDS = 600  # for a result that is not whole yet
 _SHARE = 2  # of a server's memory, one part in so many may be that of jobs; the others are those of caches
@@ -281,7 +282,8 @@ def _full(size: int, most: int) -> JobsFullError:
 
 
 def _count(value: bytes | None) -> int:
-    return int(value) if value is not None and value.isdigit() else 0
+    """A number that a counter may have reached; nonsense counts as none."""
+    return int(value) if value is not None and value.isdigit() and len(value) <= _MOST_DIGITS else 0
 
 
 def _job(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (whatever the server says)

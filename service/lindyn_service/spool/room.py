@@ -11,15 +11,18 @@ import io
 import os
 import secrets
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.spool.locks import is_own, open_own, try_lock
 
 PART = ".part"
+
+T = TypeVar("T")
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _ROOT = 0
@@ -65,7 +68,7 @@ def reserved(place: Place, size: int) -> Generator["ReservedFile"]:
     try:
         with _alone(place.folder):
             _delete_unread(place.part)  # of a worker that died at the same answer
-            descriptor = open_own(place.part, os.O_RDWR | os.O_CREAT | os.O_EXCL)
+            descriptor = _with_room(place.folder, lambda: open_own(place.part, os.O_RDWR | os.O_CREAT | os.O_EXCL))
             try_lock(descriptor)
         with ReservedFile(descriptor, place) as file:
             file.reserve(size)
@@ -76,7 +79,8 @@ def reserved(place: Place, size: int) -> Generator["ReservedFile"]:
             "quantities, or tell whoever runs the service"
         ) from error
     finally:
-        place.part.unlink(missing_ok=True)
+        with suppress(OSError):  # the folder is gone, or something else
+            place.part.unlink(missing_ok=True)
 
 
 class ReservedFile(io.BufferedRandom):
@@ -195,18 +199,23 @@ def _delete_unread(path: Path) -> bool:
 
 
 def _allocate(descriptor: int, size: int, folder: Path) -> None:
-    """Take room on the disk; where that is full, other answers give way."""
-    while size:
+    """Take room on the disk."""
+    if not size:
+        return
+    if hasattr(os, "posix_fallocate"):
+        _with_room(folder, lambda: os.posix_fallocate(descriptor, 0, size))
+    else:  # pragma: no cover (macOS)
+        os.ftruncate(descriptor, size)
+
+
+def _with_room(folder: Path, take: Callable[[], T]) -> T:
+    """Take something of the disk; where that is full, other answers give way."""
+    while True:
         try:
-            if hasattr(os, "posix_fallocate"):
-                os.posix_fallocate(descriptor, 0, size)
-            else:  # pragma: no cover (macOS)
-                os.ftruncate(descriptor, size)
+            return take()
         except OSError as error:
             if error.errno not in _FULL:
                 raise
             _, finished = _files(folder)
             if not any(_delete_unread(path) for _, _, path in finished):
                 raise
-        else:
-            return

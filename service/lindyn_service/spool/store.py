@@ -6,7 +6,7 @@ The time of the last use is the file's access time, which is set by hand, since 
 import os
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +72,8 @@ class Spool:
         try:
             yield place
         finally:
-            place.part.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder is gone, or something else
+                place.part.unlink(missing_ok=True)
 
     async def find(self, name: str) -> Filed | None:
         """The file of this name, now the one used last; a damaged one is deleted."""

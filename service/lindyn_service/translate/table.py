@@ -124,25 +124,27 @@ def table_as_json(archive: bytes) -> bytes:
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def file_table_as_json(path: Path, size: int, place: Place) -> None:
+def file_table_as_json(archive: bytes | tuple[Path, int], place: Place) -> None:
     """Write the same into a file.
 
     Args:
-        path: of a file that begins with the archive.
-        size: of the archive.
+        archive: itself, or a file that begins with it, and its size.
         place: where to write it.
 
     Raises:
         BusyError: the file had to make room for others.
         NoRoomError: there is no room for the new one.
     """
+    document = table_as_json(archive if isinstance(archive, bytes) else _read(*archive))
+    write_whole(place, len(document), lambda file: file.writelines([document]))
+
+
+def _read(path: Path, size: int) -> bytes:
     try:
         with path.open("rb") as file:
-            archive = file.read(size)
+            return file.read(size)
     except FileNotFoundError:
         raise BusyError("the result had to make room for others while it was read; ask again") from None
-    document = table_as_json(archive)
-    write_whole(place, len(document), lambda file: file.writelines([document]))
 
 
 def _refuse_more(size: int, most_bytes: int) -> None:
