@@ -64,7 +64,8 @@ class PointKeys:
         self._order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
         base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
         self._state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in self._order]}))
-        self._values = [[_canonical(value) for value in axis.values] for axis in request.axes]
+        # copies, since an encoded value keeps a buffer of 4 kB otherwise
+        self._values = [[bytes(memoryview(_canonical(value))) for value in axis.values] for axis in request.axes]
 
     def of(self, index: Sequence[int]) -> str:
         """The address of the point at a place."""
