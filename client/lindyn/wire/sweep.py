@@ -68,7 +68,9 @@ def _as_float(value: int) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise PydanticCustomError("sweep", "got an integer of more than 300 digits, expected numbers up to 1e70") from None
+        raise PydanticCustomError(
+            "sweep", "got an integer of more than 300 digits, expected numbers up to 1e70"
+        ) from None
 
 
 def _in_order(names: list[Collected]) -> list[Collected]:
