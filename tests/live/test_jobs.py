@@ -12,8 +12,6 @@ from support.holding import held_midway, job_workers, jobs_held
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep, until
 from support.processes import RedisServer, Service, eventually
 
-from lindyn_service.jobs.runner import MOST_OF_ONE
-
 pytestmark = pytest.mark.live
 
 
@@ -127,27 +125,6 @@ def test_any_last_event_id_is_read(client, last):
     job = submit(client, sweep(seeds=1))
     finished(client, job)
     assert [e["event"] for e in events_of(client, job, [], **{"Last-Event-ID": last.encode("latin-1")})] == ["done"]
-
-
-def test_events_of_a_job_that_the_store_has_lost_end():
-    """One that waits: those that run are written again by whoever runs them, and their events go on."""
-    with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
-        with ThreadPoolExecutor(1) as thread, jobs_held(service, client):
-            for _ in range(MOST_OF_ONE):
-                submit(client, sweep())
-            eventually(
-                lambda: [job["state"] for job in client.get("/v1/jobs").json()["jobs"]].count("running") == MOST_OF_ONE
-            )
-            heard: list[dict] = []
-            job = submit(client, sweep())
-            listening = thread.submit(events_of, client, job, heard)
-            eventually(lambda: heard)
-            server.client.flushall()
-            last = listening.result()[-1]
-        assert last["event"] == last["job"]["state"] == "failed"
-        assert last["job"]["problem"]["code"] == "not-found"
-        assert job in last["job"]["problem"]["detail"]
-        assert client.get(f"/v1/jobs/{job}").status_code == 404
 
 
 def test_cancelling_does_not_wait_for_the_work(client, service):
