@@ -1,7 +1,7 @@
 """Events of jobs, with a store that does what the test says."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import orjson
@@ -10,6 +10,7 @@ import pytest
 from lindyn.wire.job import Job
 from lindyn_service.errors import JobsUnavailableError
 from lindyn_service.http import jobs
+from lindyn_service.jobs.store import JobStore
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def heard(store: Store) -> list[tuple[str, dict[str, Any]]]:
     request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(stopping=anyio.Event())))
-    found = jobs.events(JOB, request, store, None)
+    found = jobs.events(JOB, request, cast("JobStore", store), None)
     return [(event.event or "", orjson.loads(event.raw_data or "")) async for event in found]
 
 

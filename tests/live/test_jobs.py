@@ -212,7 +212,7 @@ def test_bad_sweeps_say_where(client, change, status, path, text):
         (range(400), 400, {}, "160000 points, the limit is 100000"),
         ((1.0,), 1, {"num": 20_000, "n": 8, "collect": ("output",)}, "numbers, the limit is"),
         (range(50), 2000, {"num": 2000, "collect": ("loss",)}, "bytes, the limit is"),
-        ((1.0,), 1, {"num": 100_000, "n": 2000}, "floating-point operations"),
+        ((1.0,), 1, {"num": 1_000, "n": 2000, "collect": ("loss",)}, "floating-point operations"),
     ],
 )
 def test_sweeps_that_are_too_large_name_the_limit(client, lams, seeds, changes, text):

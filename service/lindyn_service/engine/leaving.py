@@ -20,6 +20,7 @@ from lindyn_service.engine import pool, worker
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+AGAIN_SECONDS = 0.02
 HEED_SECONDS = 0.5  # a computation notices between two steps of Python; a start takes longer
 
 
@@ -76,9 +77,11 @@ async def _follow(call: _Call[T], function: Callable[[*Ts], T], args: tuple[*Ts]
 
 async def _stop(call: _Call[T]) -> None:
     if call.process is not None and not call.done.is_set():
-        with suppress(ProcessLookupError):
-            os.kill(call.process, signal.SIGUSR1)
         with move_on_after(HEED_SECONDS):
-            await call.done.wait()
+            while not call.done.is_set():  # a signal that comes before the worker begins is not heeded
+                with suppress(ProcessLookupError):
+                    os.kill(call.process, signal.SIGUSR1)
+                with move_on_after(AGAIN_SECONDS):
+                    await call.done.wait()
     call.scope.cancel()
     await call.done.wait()
