@@ -25,6 +25,7 @@ from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import (
     analyses,
     assets,
+    experiments,
     explorer,
     health,
     jobs,
@@ -87,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(trajectories.router)
     app.include_router(analyses.router)
     app.include_router(jobs.router)
+    app.include_router(experiments.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(explorer.router)

@@ -35,7 +35,21 @@ def load() -> Settings:
         )
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
     _refuse_lost_keys(chosen)
+    _refuse_useless_folder(chosen)
     return chosen
+
+
+def _refuse_useless_folder(chosen: Settings) -> None:
+    """Refuse a folder for large answers that cannot be made, or be written to."""
+    folder = chosen.spool_folder
+    if folder is None:
+        return
+    there = next(each for each in (folder, *folder.absolute().parents) if each.is_symlink() or each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise SettingsError(
+            f"LINDYN_SPOOL_FOLDER: {there} is no folder that this user can write to; name a folder that can be made "
+            "or written"
+        )
 
 
 def _refuse_lost_keys(chosen: Settings) -> None:

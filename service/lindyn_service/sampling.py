@@ -6,7 +6,7 @@ from anyio import Event, current_time, move_on_after
 
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.errors import JobsUnavailableError
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.metrics import Metrics
 

@@ -202,7 +202,11 @@ class Settings(BaseSettings):
         Field(ge=1, description="Request bodies under way together, max_body_bytes at least; more get 503."),
     ] = 256 * _MEBIBYTE
     max_json_parts: Annotated[
-        int, Field(ge=1, description="Most arrays and objects in a JSON body; more gets 413, and npz has no limit.")
+        int,
+        Field(
+            ge=1,
+            description="Most arrays, objects and fields of JSON in a body; more gets 413, in the metadata of npz 400.",
+        ),
     ] = 200_000
     max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (
         256 * _MEBIBYTE

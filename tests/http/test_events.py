@@ -8,8 +8,8 @@ import orjson
 import pytest
 
 from lindyn.wire.job import Job
-from lindyn_service.errors import JobsUnavailableError
 from lindyn_service.http import jobs
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
 pytestmark = pytest.mark.anyio

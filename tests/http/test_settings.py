@@ -234,3 +234,23 @@ def test_what_is_no_setting_is_refused_where_nobody_else_sets_any(monkeypatch):
 def test_settings_that_do_not_exist():
     with pytest.raises(ValidationError, match="extra"):
         Settings(worker=2)
+
+
+@pytest.mark.parametrize("kind", ["file", "below a file", "dangling link", "loop"])
+def test_a_folder_that_cannot_be_made_is_refused(monkeypatch, tmp_path, kind):
+    folder = tmp_path / "folder"
+    if kind == "dangling link":
+        folder.symlink_to(tmp_path / "nowhere")
+    elif kind == "loop":
+        folder.symlink_to(folder)
+    else:
+        folder.write_bytes(b"")
+    monkeypatch.setenv("LINDYN_SPOOL_FOLDER", str(folder / "below" if kind == "below a file" else folder))
+    with pytest.raises(SettingsError, match=r"LINDYN_SPOOL_FOLDER: .*folder is no folder"):
+        load()
+
+
+def test_a_folder_that_can_be_made_is_not_made_before_the_start(monkeypatch, tmp_path):
+    monkeypatch.setenv("LINDYN_SPOOL_FOLDER", str(tmp_path / "deep" / "folder"))
+    assert load().spool_folder == tmp_path / "deep" / "folder"
+    assert list(tmp_path.iterdir()) == []

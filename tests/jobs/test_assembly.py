@@ -13,11 +13,6 @@ from lindyn_service.translate.table import sweep_table
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Engine:
     """Computes here, and fails at the end."""
 

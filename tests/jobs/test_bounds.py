@@ -10,12 +10,12 @@ import orjson
 import pytest
 from support.job_means import Here, job_means, job_store, stored_sweep
 from support.jobs import LIMITS, sweep
-from support.processes import RedisServer
 
 from lindyn.wire import npz
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
-from lindyn_service.errors import JobsFullError, NoRoomError, TooLargeError
+from lindyn_service.errors import NoRoomError, TooLargeError
+from lindyn_service.job_errors import JobsFullError
 from lindyn_service.jobs import limits as limits_module
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.plan import plan_of
@@ -27,7 +27,7 @@ from lindyn_service.spool.store import Spool
 from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.table import read_table, sweep_table
 
-pytestmark = [pytest.mark.anyio, pytest.mark.live]
+pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("emptied")]
 
 RAGGED = {
     "base": {
@@ -42,23 +42,6 @@ RAGGED = {
     ],
     "collect": ["output"],
 }
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def emptied(server):
-    server.client.config_set("maxmemory", 0)
-    server.client.flushall()
 
 
 @pytest.fixture

@@ -9,30 +9,13 @@ import orjson
 import pytest
 from support.job_means import job_means, job_store, stored_sweep
 from support.jobs import LIMITS, sweep
-from support.processes import RedisServer
 
-from lindyn_service.errors import JobsUnavailableError, TooManyJobsError
+from lindyn_service.job_errors import JobsUnavailableError, TooManyJobsError
 from lindyn_service.jobs.runner import JobRunner
 
-pytestmark = [pytest.mark.anyio, pytest.mark.live]
+pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("emptied")]
 
 GHOST = "0123456789abcdef" * 2
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def server():
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture(autouse=True)
-def emptied(server):
-    server.client.flushall()
 
 
 async def is_done(means, body=None) -> None:

@@ -15,11 +15,6 @@ from lindyn_service.translate.table import read_table
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 class Slow(Here):
     """Has time for one point a call; notes how many were asked for."""
 

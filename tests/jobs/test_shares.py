@@ -11,11 +11,6 @@ from lindyn_service.jobs.shares import Shares
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def turns(shares: Shares, jobs: dict[str, tuple[str | None, float]], most: int) -> list[str]:
     """In which order jobs get turns that take so many seconds of theirs, all of them asking all the time."""
     order: list[str] = []

@@ -1,7 +1,7 @@
 """The store of jobs on a real server."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import anyio
@@ -10,24 +10,13 @@ import pytest
 from support.job_means import job_store
 from support.processes import RedisServer
 
-from lindyn_service.errors import JobsUnavailableError
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs import store as store_module
 from lindyn_service.jobs.store import JobStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
 PIECES = 5
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
 
 
 @pytest.fixture

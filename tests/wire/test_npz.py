@@ -296,6 +296,14 @@ def test_several_arrays_count_together():
     assert len(unpack(zipped([META, *entries[:3]], zipfile.ZIP_DEFLATED), largest_bytes=LIMIT)[1]) == 3
 
 
+def test_parts_of_the_metadata_are_bounded():
+    """They are read as JSON, in microseconds each, and compress well."""
+    text = '{"a": [' + "[]," * 5_000 + "[]]}"
+    archive = zipped([("metadata.npy", npy(text))], zipfile.ZIP_DEFLATED)
+    assert "has 5004 arrays, objects and fields, at most 5003 are read" in refusal(archive, most_parts=5003)
+    assert len(unpack(archive, largest_bytes=LIMIT, most_parts=5004)[0]["a"]) == 5_001
+
+
 def test_limits_are_inclusive():
     archive = zipped([META, ("a.npy", npy(1.0)), ("b.npy", npy(2.0))])
     size = len(META[1]) + 2 * len(npy(1.0))

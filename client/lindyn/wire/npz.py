@@ -61,7 +61,7 @@ def _portable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def unpack(
-    data: bytes, *, largest_bytes: int, most_entries: int = 256
+    data: bytes, *, largest_bytes: int, most_entries: int = 256, most_parts: int | None = None
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
     """Read an archive of untrusted origin.
 
@@ -70,6 +70,7 @@ def unpack(
         largest_bytes: bound on the sum of the arrays' sizes, and on what they take as float64, checked before anything
             is expanded.
         most_entries: bound on the number of arrays.
+        most_parts: bound on the arrays, objects and fields of the metadata; None: there is no such bound.
 
     Returns:
         The metadata and the arrays by name.
@@ -98,6 +99,9 @@ def unpack(
                 arrays[name] = _read(archive, entry, left)
                 left -= _converted_bytes(arrays[name].dtype, arrays[name].size)
         text = str(arrays.pop(METADATA)[()]).removeprefix("\ufeff")
+        parts = text.count("[") + text.count("{") + text.count(":")
+        if most_parts is not None and parts > most_parts:
+            raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {most_parts} are read")
         metadata: Any = from_json(text)  # refuses halves of characters, unlike json
     except NpzError:
         raise

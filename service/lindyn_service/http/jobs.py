@@ -5,7 +5,6 @@ from collections.abc import AsyncIterable
 from typing import Annotated
 
 import anyio
-import orjson
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
@@ -14,37 +13,29 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from lindyn.wire import npz
 from lindyn.wire.job import (
     FINAL,
-    ExperimentDescription,
-    ExperimentParameter,
-    ExperimentRequest,
-    Experiments,
     Job,
     Jobs,
     TableReply,
 )
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
-from lindyn.wire.words import with_choices
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import JobsUnavailableError, NotDoneError, NotFoundError
-from lindyn_service.experiments.base import Experiment
-from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.access import CallerDep
-from lindyn_service.http.body import read_parameters, receive_body
+from lindyn_service.http.body import receive_body
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import OF_PICTURES
+from lindyn_service.job_errors import JobsUnavailableError, NotDoneError
 from lindyn_service.jobs.admission import Written, read_and_admit
-from lindyn_service.jobs.limits import SweepLimits, check_work
-from lindyn_service.jobs.plan import SWEEP, ExperimentPlan
+from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.speed import FLOPS_PER_SECOND
 from lindyn_service.spool.room import Place
 from lindyn_service.spool.store import Filed
 from lindyn_service.translate.body import JSON
-from lindyn_service.translate.experiment import Picture, experiment_picture, parameters
+from lindyn_service.translate.experiment import Picture, experiment_picture
 from lindyn_service.translate.table import file_table_as_json, table_as_json
 
 EVENT_SECONDS = 0.2
@@ -106,41 +97,7 @@ async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Respons
     request.scope["state"]["held"].give_back()
     await state.rates.spend(caller.name, written.flops)
     job = await store.create(SWEEP, written.document, written.total, caller.name)
-    return _accepted(request, job)
-
-
-@router.get("/experiments", operation_id="list_experiments", summary="The experiments of the thesis")
-async def list_experiments() -> Experiments:
-    """Names, protocols and parameters."""
-    return Experiments(experiments=[_described(experiment) for experiment in EXPERIMENTS.values()])
-
-
-@router.post(
-    "/experiments/{name}",
-    operation_id="run_experiment",
-    summary="Run an experiment of the thesis",
-    status_code=202,
-    response_class=Response,
-    responses=openapi.accepted(Job),
-    openapi_extra=openapi.body(ExperimentRequest, required=False),
-)
-async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
-    """A job with the published parameters, or those that override them."""
-    if name not in EXPERIMENTS:
-        raise NotFoundError(
-            with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
-        )
-    await store.admit(caller.name)
-    body = await read_parameters(request, ExperimentRequest)
-    values = parameters(EXPERIMENTS[name], body.parameters)
-    document = orjson.dumps({"parameters": values})
-    limits: SweepLimits = request.app.state.sweep_limits
-    total = ExperimentPlan(name, values, limits.result_bytes).total
-    flops = FLOPS_PER_SECOND * EXPERIMENTS[name].seconds(values) * total
-    check_work(limits, flops)
-    await request.app.state.rates.spend(caller.name, flops)
-    job = await store.create(name, document, total, caller.name)
-    return _accepted(request, job)
+    return accepted(request, job)
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="The latest jobs")
@@ -284,18 +241,7 @@ async def _picture(job: Job, request: Request, results: Results, form: Picture) 
     return await request.app.state.engine.run(experiment_picture, archive, form)
 
 
-def _accepted(request: Request, job: Job) -> Response:
+def accepted(request: Request, job: Job) -> Response:
+    """Answer with a new job, and have it run."""
     request.app.state.wake_jobs()
     return JSONResponse(job.model_dump(mode="json"), 202, {"Location": f"/v1/jobs/{job.id}"})
-
-
-def _described(experiment: Experiment) -> ExperimentDescription:
-    return ExperimentDescription(
-        name=experiment.name,
-        title=experiment.title,
-        description=experiment.description,
-        parameters={
-            name: ExperimentParameter(default=each.default, description=each.description, low=each.low, high=each.high)
-            for name, each in experiment.parameters.items()
-        },
-    )

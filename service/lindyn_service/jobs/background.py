@@ -13,7 +13,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine
-from lindyn_service.errors import JobsUnavailableError
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.results import Results

@@ -8,7 +8,7 @@ from anyio import sleep
 
 from lindyn.wire.job import Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import JobsRefusedError, JobsUnavailableError
+from lindyn_service.job_errors import JobsRefusedError, JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
 REFUSALS = 5

@@ -14,8 +14,9 @@ from lindyn.wire.job import Job
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.words import shown
 from lindyn_service.costs import point_cost
-from lindyn_service.errors import DamagedJobError, ServiceError
+from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.job_errors import DamagedJobError
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.points import experiment_cells, sweep_points
 from lindyn_service.speed import FLOPS_PER_SECOND

@@ -14,7 +14,8 @@ from lindyn.wire.job import Job
 from lindyn_service.cache.redis import RedisCache
 from lindyn_service.engine.base import Engine, Told
 from lindyn_service.engine.worker import timed
-from lindyn_service.errors import BusyError, JobsUnavailableError, TooLargeError, WorkerLostError
+from lindyn_service.errors import BusyError, TooLargeError, WorkerLostError
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.insisting import Insistence, end, insist
 from lindyn_service.jobs.plan import Call, Plan

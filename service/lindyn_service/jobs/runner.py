@@ -10,7 +10,8 @@ from anyio.abc import TaskGroup
 from lindyn.wire.job import FINAL, Job
 from lindyn.wire.problem import Problem
 from lindyn_service.engine.base import EngineLostError
-from lindyn_service.errors import InternalError, JobsUnavailableError, ServiceError, ShuttingDownError
+from lindyn_service.errors import InternalError, ServiceError, ShuttingDownError
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs.insisting import end
 from lindyn_service.jobs.limits import SweepLimits
 from lindyn_service.jobs.plan import plan_of

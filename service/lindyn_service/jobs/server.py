@@ -19,7 +19,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from lindyn_service.errors import JobsFullError, JobsRefusedError, JobsUnavailableError, ServiceError
+from lindyn_service.errors import ServiceError
+from lindyn_service.job_errors import JobsFullError, JobsRefusedError, JobsUnavailableError
 
 _ID = re.compile("[0-9a-f]{32}")
 # what a server answers that will do it later: its disk is full, it misses replicas, or it runs a long script

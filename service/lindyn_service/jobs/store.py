@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, cast
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import JobsFullError, JobsUnavailableError, RateLimitedError, TooManyJobsError
+from lindyn_service.errors import RateLimitedError
+from lindyn_service.job_errors import JobsFullError, JobsUnavailableError, TooManyJobsError
 from lindyn_service.jobs import scripts
 from lindyn_service.jobs.scripts import JOB_BYTES
 from lindyn_service.jobs.server import Server, is_id

@@ -31,7 +31,7 @@ class Body:
         content: the bytes.
         media_type: JSON's or that of npz.
         largest_bytes: that its numbers may take as float64.
-        most_parts: arrays, objects and fields that JSON may have.
+        most_parts: arrays, objects and fields that JSON may have, and the metadata of an archive.
     """
 
     content: bytes
@@ -64,7 +64,7 @@ class Body:
     def _tree(self) -> Any:  # noqa: ANN401 (JSON)
         if self.media_type == npz.MEDIA_TYPE:
             try:
-                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes))
+                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes, most_parts=self.most_parts))
             except npz.NpzError as error:
                 written = "write it with np.savez(file, metadata=json_text, **arrays)"
                 raise MalformedBodyError(f"{error}; {written}") from None

@@ -1,0 +1,67 @@
+"""Experiments of the thesis: what they are, and running them as jobs."""
+
+import orjson
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from lindyn.wire.job import ExperimentDescription, ExperimentParameter, ExperimentRequest, Experiments, Job
+from lindyn.wire.words import with_choices
+from lindyn_service.errors import NotFoundError
+from lindyn_service.experiments.base import Experiment
+from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.http import openapi
+from lindyn_service.http.access import CallerDep
+from lindyn_service.http.body import read_parameters
+from lindyn_service.http.jobs import StoreDep, accepted
+from lindyn_service.jobs.limits import SweepLimits, check_work
+from lindyn_service.jobs.plan import ExperimentPlan
+from lindyn_service.speed import FLOPS_PER_SECOND
+from lindyn_service.translate.experiment import parameters
+
+router = APIRouter(prefix="/v1", tags=["jobs"])
+
+
+@router.get("/experiments", operation_id="list_experiments", summary="The experiments of the thesis")
+async def list_experiments() -> Experiments:
+    """Names, protocols and parameters."""
+    return Experiments(experiments=[_described(experiment) for experiment in EXPERIMENTS.values()])
+
+
+@router.post(
+    "/experiments/{name}",
+    operation_id="run_experiment",
+    summary="Run an experiment of the thesis",
+    status_code=202,
+    response_class=Response,
+    responses=openapi.accepted(Job),
+    openapi_extra=openapi.body(ExperimentRequest, required=False),
+)
+async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
+    """A job with the published parameters, or those that override them."""
+    if name not in EXPERIMENTS:
+        raise NotFoundError(
+            with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
+        )
+    await store.admit(caller.name)
+    body = await read_parameters(request, ExperimentRequest)
+    values = parameters(EXPERIMENTS[name], body.parameters)
+    document = orjson.dumps({"parameters": values})
+    limits: SweepLimits = request.app.state.sweep_limits
+    total = ExperimentPlan(name, values, limits.result_bytes).total
+    flops = FLOPS_PER_SECOND * EXPERIMENTS[name].seconds(values) * total
+    check_work(limits, flops)
+    await request.app.state.rates.spend(caller.name, flops)
+    job = await store.create(name, document, total, caller.name)
+    return accepted(request, job)
+
+
+def _described(experiment: Experiment) -> ExperimentDescription:
+    return ExperimentDescription(
+        name=experiment.name,
+        title=experiment.title,
+        description=experiment.description,
+        parameters={
+            name: ExperimentParameter(default=each.default, description=each.description, low=each.low, high=each.high)
+            for name, each in experiment.parameters.items()
+        },
+    )

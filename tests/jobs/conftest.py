@@ -1,0 +1,24 @@
+"""A real server for each module, and the event loop of the service."""
+
+from collections.abc import Iterator
+
+import pytest
+from support.processes import RedisServer
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def emptied(server: RedisServer) -> None:
+    """The server holds nothing, and may hold as much as it wants."""
+    server.client.config_set("maxmemory", 0)
+    server.client.flushall()
