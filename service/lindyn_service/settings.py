@@ -208,7 +208,7 @@ class Settings(BaseSettings):
             description="Most arrays, objects and fields of JSON in a body; more gets 413, in the metadata of npz 400.",
         ),
     ] = 200_000
-    max_answer_bytes: Annotated[int, Field(ge=1, description="Largest estimated answer; more gets 422.")] = (
+    max_answer_bytes: Annotated[int, Field(ge=1, description="Largest answer, estimated and real; more gets 422.")] = (
         256 * _MEBIBYTE
     )
     max_work_bytes: Annotated[
