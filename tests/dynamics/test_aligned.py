@@ -10,7 +10,6 @@ from support.oracle import integrate, relative_error
 from support.problems import Drawn, balances, qqt_at
 
 from lindyn_service.dynamics.aligned import aligned
-from lindyn_service.dynamics.deep_aligned import deep_aligned_strengths
 from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
 from lindyn_service.dynamics.modes import modes
@@ -234,68 +233,3 @@ def test_weights_that_are_not_aligned():
     apart = np.array([[1.0, 1.0]])
     assert solved(Drawn(np.array([[1.0], [0.0]]), apart, np.array([[1.0]]), 0.0)) is None
     assert solved(Drawn(np.array([[0.5], [0.5]]), np.array([[1.0, 0.0]]), np.array([[1.0]]), 0.0)) is None
-
-
-def precise_time(a, s, a0, depth):
-    """How long a mode takes from a0 to a, by quadrature of dt = da / (L a^{2 - 2/L} (s - a)) in log a."""
-    power = 1 - mp.mpf(2) / depth
-    a, s, a0 = mp.mpf(a), mp.mpf(s), mp.mpf(a0)
-    start, stop = mp.log(a0), mp.log(a)
-    nodes = mp.linspace(start, stop, 2 + int(2 * abs(stop - start)))
-    return mp.quad(lambda x: mp.exp(-power * x) / (depth * (s - mp.exp(x))), nodes)
-
-
-@pytest.mark.parametrize("depth", [2, 3, 4, 10, 100])
-@pytest.mark.parametrize(
-    ("s", "a0"),
-    [(2.0, 1e-12), (2.0, 1e-3), (1.0, 0.3), (1.0, 0.6), (1.0, 1 - 1e-6), (3.0, 3.1), (1.0, 9.0), (0.1, 1e4)],
-)
-def test_deep_networks_in_high_precision(s, a0, depth):
-    for part in (1e-9, 0.1, 0.5, 0.9, 1 - 1e-6):
-        a = a0 + (s - a0) * part
-        time = precise_time(a, s, a0, depth)
-        rate = depth * a ** (2 - 2 / depth) * (s - a)
-        got = deep_aligned_strengths(np.array([s]), np.array([a0]), depth, np.array([float(time)]))
-        # a time is given to a rounding error, in which the mode moves
-        moved = abs(rate * float(time)) * np.finfo(float).eps
-        assert abs(got[0, 0] - a) <= 1e-13 * a + 20 * moved
-
-
-@pytest.mark.parametrize("depth", [2, 3, 5])
-def test_deep_networks_by_their_differential_equation(depth):
-    s, a0 = np.array([3.0, 1.0, 0.1, 2.0, 0.0]), np.array([0.2, 0.4, 2.0, 2.0, 1.0])
-    times = np.array([0.0, 0.2, 1.0, 5.0, 20.0])
-    flow = solve_ivp(
-        lambda _, a: depth * a ** (2 - 2 / depth) * (s - a),
-        (0, times[-1]),
-        a0,
-        method="DOP853",
-        t_eval=times,
-        rtol=1e-13,
-        atol=1e-15,
-    )
-    assert np.allclose(deep_aligned_strengths(s, a0, depth, times), flow.y.T, rtol=1e-11, atol=1e-12)
-
-
-def test_a_deep_network_of_layers():
-    """Each of four diagonal layers with a0^{1/4} follows the gradient flow of the whole."""
-    s, a0, depth, times = np.array([2.0, 1.0]), np.array([0.3, 0.7]), 4, np.array([0.0, 0.5, 2.0])
-    layers = solve_ivp(
-        lambda _, w: w ** (depth - 1) * (s - w**depth),
-        (0, 2),
-        a0 ** (1 / depth),
-        "DOP853",
-        times,
-        rtol=1e-12,
-        atol=1e-14,
-    )
-    assert np.allclose(deep_aligned_strengths(s, a0, depth, times), layers.y.T**depth, rtol=1e-10)
-
-
-def test_deep_networks_at_the_ends_of_time():
-    s, a0 = np.array([2.0, 2.0, 2.0, 0.0, 1e-200, 1.0]), np.array([1e-100, 0.5, 7.0, 1.0, 1.0, 1.0])
-    strengths = deep_aligned_strengths(s, a0, 3, np.array([0.0, 1e150]))
-    assert np.allclose(strengths[0], a0, rtol=1e-13, atol=0)
-    # without a task, tau da/dt = -L a^{3 - 2/L}
-    decayed = (1 + 4 * 1e150) ** -0.75
-    assert np.allclose(strengths[1], [2.0, 2.0, 2.0, decayed, decayed, 1.0], rtol=1e-13, atol=0)

@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lindyn_service.dynamics.coordinates import entry_errors, row_errors
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.exact import Factors
 from lindyn_service.dynamics.modes import Modes, diagonal
 from lindyn_service.dynamics.pairs import Pairs, pairs
-
-_ROUNDINGS = 16  # of the size of a rounding error, up to which an angle or an overlap is none
+from lindyn_service.dynamics.singular_rows import ROUNDINGS, SingularRows, cosines, singular_rows
 
 _LARGE, _FAR = 1e-3, 1e-1  # of lengths relative to the largest, and of cosines: by no rounding errors
 
@@ -135,10 +133,10 @@ def aligned(
     """
     if _surely_mixed(modes.v.T @ w1.T):
         return None
-    first = _rows(modes.v, w1.T, rounded=rounded)
+    first = singular_rows(modes.v, w1.T, rounded=rounded)
     if not _apart(first, first):
         return None
-    second = _rows(modes.u, w2, rounded=rounded)
+    second = singular_rows(modes.u, w2, rounded=rounded)
     shared, wider = len(modes.s), max(len(modes.v), len(modes.u))
     if not (_apart(second, second) and _apart(first, second)):
         return None
@@ -156,7 +154,7 @@ def aligned(
     columns = np.flatnonzero((x != 0) | (y != 0))
     return AlignedSolution(
         modes=modes,
-        pairs=replace(found, grow=np.where(np.abs(found.grow) <= _ROUNDINGS * noise, 0.0, found.grow)),
+        pairs=replace(found, grow=np.where(np.abs(found.grow) <= ROUNDINGS * noise, 0.0, found.grow)),
         columns=columns,
         # weights of zero have one column of zeros, as in `exact`
         directions=directions[columns] if len(columns) else np.zeros((1, len(w1))),
@@ -165,54 +163,11 @@ def aligned(
     )
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """One layer in a singular basis: unit vectors, or zeros, with lengths and the sizes of the errors of both."""
-
-    units: Float[np.ndarray, "row hidden"]
-    lengths: Float[np.ndarray, " row"]
-    unit_errors: Float[np.ndarray, "row hidden"]
-    length_errors: Float[np.ndarray, " row"]
-
-    def lengthened(self, n_rows: int) -> "_Rows":
-        """With rows of zeros at the end."""
-        one, two = (0, n_rows - len(self.lengths)), ((0, n_rows - len(self.lengths)), (0, 0))
-        return _Rows(
-            units=np.pad(self.units, two),
-            lengths=np.pad(self.lengths, one),
-            unit_errors=np.pad(self.unit_errors, two),
-            length_errors=np.pad(self.length_errors, one),
-        )
-
-
-def _rows(basis: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"], *, rounded: bool) -> _Rows:
-    """Basis^T weights; zero where nothing is left but rounding, which is small beside what each entry is a sum of.
-
-    As far as columns of the basis are not orthogonal, they see each other's rows too.
-    """
-    units, lengths = _units(basis.T @ weights)
-    errors = row_errors(entry_errors(basis, weights), rounded=rounded).entries
-    errors = errors + (np.abs(basis.T @ basis - np.eye(len(basis))) @ lengths)[:, None]
-    length_errors = np.linalg.norm(units * errors, axis=1)
-    present = lengths > _ROUNDINGS * length_errors
-    unit_errors = errors / np.where(present, lengths, 1.0)[:, None] + EPS * np.abs(units)
-    return _Rows(units * present[:, None], lengths * present, unit_errors * present[:, None], length_errors)
-
-
-def _units(rows: Float[np.ndarray, "row hidden"]) -> tuple[Float[np.ndarray, "row hidden"], Float[np.ndarray, " row"]]:
-    """Directions and lengths, also of rows whose squares vanish; zeros stay."""
-    largest = np.max(np.abs(rows), axis=1)
-    scaled = rows / np.where(largest > 0, largest, 1.0)[:, None]
-    norms = np.linalg.norm(scaled, axis=1)
-    return scaled / np.where(norms > 0, norms, 1.0)[:, None], largest * norms
-
-
-def _apart(left: _Rows, right: _Rows) -> bool:
+def _apart(left: SingularRows, right: SingularRows) -> bool:
     """Whether rows of different modes are orthogonal."""
-    cosines = np.abs(left.units @ right.units.T)
-    np.fill_diagonal(cosines, 0.0)
-    squares = left.unit_errors**2 @ (right.units**2).T + left.units**2 @ (right.unit_errors**2).T
-    return bool(np.all(cosines <= _ROUNDINGS * np.sqrt(squares)))
+    found, bounds = cosines(left, right)
+    np.fill_diagonal(found, 0.0)
+    return bool(np.all(found <= bounds))
 
 
 def _surely_mixed(rows: Float[np.ndarray, "row hidden"]) -> bool:
@@ -224,10 +179,10 @@ def _surely_mixed(rows: Float[np.ndarray, "row hidden"]) -> bool:
     return bool(np.any(cosines > _FAR * lengths[:, None] * lengths))
 
 
-def _sign_along(directions: Float[np.ndarray, "row hidden"], rows: _Rows) -> Float[np.ndarray, " row"] | None:
+def _sign_along(directions: Float[np.ndarray, "row hidden"], rows: SingularRows) -> Float[np.ndarray, " row"] | None:
     """Signs of rows along their directions, or None if some are not parallel to them."""
     cosines = np.einsum("ih,ih->i", rows.units, directions)
     off = np.abs(rows.units - cosines[:, None] * directions)
     return (
-        np.copysign(1.0, cosines) if np.all(off <= _ROUNDINGS * (rows.unit_errors + EPS * np.abs(directions))) else None
+        np.copysign(1.0, cosines) if np.all(off <= ROUNDINGS * (rows.unit_errors + EPS * np.abs(directions))) else None
     )
