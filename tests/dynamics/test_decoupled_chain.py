@@ -64,11 +64,12 @@ def test_unequal_layers_in_high_precision(s, d, start, others):
             nodes = breaks or [end + (start - end) * ((w - end) / (start - end)) ** (mp.mpf(k) / 24) for k in range(25)]
             time = mp.quad(lambda v: 1 / (product(v) * (mp.mpf(s) - mp.mpf(d) * v * product(v))), nodes)
             rate = float(product(w) * abs(s - mp.mpf(d) * w * product(w)))
+            residual = float(s - d * w * product(w))
+            slope = float(d * product(w)) * (1 + len(others))
         strengths, residuals = Chain(s, d, np.array([start, *others])).at(np.array([float(time)]))
         moved = 20 * np.finfo(float).eps * (rate * float(time) + abs(start))
         assert abs(strengths[0, 0] - float(w)) <= 1e-13 * abs(float(w)) + moved
-        residual = float(s - d * w * product(w))
-        assert abs(residuals[0] / residual - 1) <= 1e-10
+        assert abs(residuals[0] - residual) <= 1e-12 * abs(residual) + slope * moved
 
 
 LAYERS = [

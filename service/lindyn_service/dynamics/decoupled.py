@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
+from lindyn_service.dynamics.decayed_modes import DecayedModes
 from lindyn_service.dynamics.decoupled_modes import DecoupledModes, ModeStates, decoupled_modes
 from lindyn_service.dynamics.decoupling import Decoupling, HiddenGroup
 from lindyn_service.dynamics.exact import Factors
@@ -53,8 +54,9 @@ class DecoupledSolution:
         alone: modes that learn alone.
         modes: these.
         groups: the others.
-        into: V^T w1^T at time 0; rows that belong to no mode stay.
+        into: V^T w1^T at time 0; rows that belong to no mode stay, but for weight decay.
         out: U^T w2 at time 0.
+        gamma: weight decay, in units of the task; none with groups.
     """
 
     basis: ModeBasis
@@ -63,10 +65,11 @@ class DecoupledSolution:
     groups: tuple[GroupSolution, ...]
     into: Float[np.ndarray, "in hidden"]
     out: Float[np.ndarray, "out hidden"]
+    gamma: float = 0.0
 
     @property
     def lam(self) -> Float[np.ndarray, " mode"]:
-        """Balance of each mode, that of its group where it has one."""
+        """Balance of each mode at time 0, that of its group where it has one; it decays as e^{-2 gamma t}."""
         lam = np.zeros(len(self.basis.s))
         lam[self.alone] = self.modes.lam
         for part in self.groups:
@@ -76,7 +79,9 @@ class DecoupledSolution:
     @property
     def rates(self) -> Float[np.ndarray, " mode"]:
         """Rates at which the distances of the modes that learn alone from their ends decay in the end."""
-        return 2 * self.modes.kappa
+        if not self.gamma:
+            return 2 * self.modes.kappa
+        return np.minimum(2 * np.abs(self.modes.s - self.gamma), 4 * self.gamma)
 
     @cached_property
     def best(self) -> Float[np.ndarray, "out in"]:
@@ -115,7 +120,7 @@ class DecoupledSolution:
 
     def states(self, times: Float[np.ndarray, " time"]) -> ModeStates:
         """The modes that learn alone."""
-        return self.modes.at(times)
+        return self._decayed.at(times) if self.gamma else self.modes.at(times)
 
     def errors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time out in"]:
         """Distances U^T (W - W*) V from the best function; small ones keep their digits.
@@ -139,22 +144,30 @@ class DecoupledSolution:
         return 0.5 * np.einsum("toi,i->t", self.errors(times) ** 2, self.basis.d)
 
     def loss_rate(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Rate of the loss per time constant, minus the squared norm of the gradient, to full relative accuracy."""
+        """Rate of the data's loss per time constant; without weight decay minus the squared norm of the gradient."""
         gradients, factors = self.errors(times) * self.basis.d, self.at(times)
         first = factors.out.transpose(0, 2, 1) @ gradients
         second = gradients @ factors.into
-        return -np.einsum("thi,thi->t", first, first) - np.einsum("toh,toh->t", second, second)
+        learned = np.einsum("thi,thi->t", first, first) + np.einsum("toh,toh->t", second, second)
+        return -learned - 2 * self.gamma * np.einsum("thi,tih->t", first, factors.into)
 
     def limit_strengths(self) -> Float[np.ndarray, " alone"]:
         """Strengths of the modes that learn alone at t -> infinity."""
+        if self.gamma:
+            return self._decayed.limit_strengths()
         d = self.modes.d
         learned = (d > 0) & ~self.modes.unreached & ((self.modes.alpha > 0) | (self.modes.s == 0))
         end = np.divide(self.modes.s, d, out=np.zeros_like(d), where=learned)
         return np.where(d > 0, end, self.modes.initial)
 
+    @cached_property
+    def _decayed(self) -> DecayedModes:
+        return DecayedModes(self.modes, self.gamma)
+
     def _alone(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Rows of the modes that learn alone, and of all others at time 0."""
-        into, out = (np.repeat(rows[None], len(times), axis=0) for rows in (self.into, self.out))
+        left = np.exp(-self.gamma * times)[:, None, None]
+        into, out = left * self.into, left * self.out
         states = self.states(times)
         into[:, self.alone] = self.modes.hidden_rows(states.x)
         out[:, self.alone] = self.modes.hidden_rows(states.y)
@@ -173,15 +186,21 @@ class DecoupledSolution:
         factors.into[:, group.inputs], factors.out[:, group.outputs] = into @ turn, out @ turn
 
 
-def decoupled(parts: Decoupling, *, rounded: bool = True) -> DecoupledSolution:
+def decoupled(parts: Decoupling, *, gamma: float = 0.0, rounded: bool = True) -> DecoupledSolution:
     """Solve a network that falls into parts.
 
     Args:
         parts: as measured; what its `residual` says is left out.
+        gamma: weight decay, non-negative, in units of the task.
         rounded: as in `closed_form`.
+
+    Raises:
+        ValueError: there are groups and weight decay, under which only the modes that learn alone are known.
 
     Source: docs/theory.md, section 3.
     """
+    if gamma and parts.groups:
+        raise ValueError(f"under weight decay modes must learn alone, but {len(parts.groups)} groups share hidden units")
     basis, alone = parts.basis, parts.alone
     into = parts.first.units * parts.first.lengths[:, None]
     out = parts.second.units * parts.second.lengths[:, None]
@@ -196,4 +215,5 @@ def decoupled(parts: Decoupling, *, rounded: bool = True) -> DecoupledSolution:
         ),
         into=into,
         out=out,
+        gamma=gamma,
     )

@@ -47,7 +47,7 @@ class FlowError(ValueError):
 
 
 class Flow:
-    """Integrates tau dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T, with tau = 1.
+    """Integrates tau dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T - gamma_l W_l, with tau = 1.
 
     Args:
         weights: initial layers, (width l+1, width l), first layer first.
@@ -55,12 +55,14 @@ class Flow:
         sigma_xx: (in, in); None for white inputs.
         rtol: bound of the error of a step, relative to the weights.
         atol: bound of the error of a step, in units of the weights.
+        weight_decay: gamma_l of each layer, in units of the task; a loss with gamma / 2 sum |W_l|_F^2 added has
+            gamma in all. Empty for none.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow; the method is that of Dormand and Prince of order
     8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1). Times within a step are reached by shorter
     steps from its start, since the error of the method's interpolant, of order 7, is hundreds of times that of a step.
     The residual sigma_yx - W sigma_xx is integrated beside the layers, since at late times the difference has no digits
-    left; its rate is proportional to itself.
+    left; its rate is proportional to itself, but for what weight decay adds, the sum of gamma_l times sigma_yx - residual.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Flow:
         *,
         rtol: float,
         atol: float,
+        weight_decay: tuple[float, ...] = (),
     ) -> None:
         self._weights = weights
         self._sigma_yx = sigma_yx
         self._sigma_xx = sigma_xx
         self._rtol = rtol
         self._atol = atol
+        self._weight_decay = weight_decay
         self._shapes = [*(w.shape for w in weights), sigma_yx.shape]
         self._bounds = np.cumsum([w.size for w in weights])
         self.evaluations = 0
@@ -221,6 +225,10 @@ class Flow:
         for layer, below, velocity in zip(layers[1:], products[:-1], velocities[-2::-1], strict=True):
             change = layer @ change + velocity[1] @ below
         changes = [*(velocity[0] for velocity in velocities[::-1]), -self._seen(change)]
+        if self._weight_decay:
+            shrunk = [layer * gamma for layer, gamma in zip(layers, self._weight_decay, strict=True)]
+            grown = (self._sigma_yx - residual) * sum(self._weight_decay)
+            changes = [c - w for c, w in zip(changes, [*shrunk, -grown], strict=True)]
         return np.concatenate([c.reshape(*state.shape[:-1], -1) for c in changes], axis=-1)
 
     def _seen(self, function: Float[np.ndarray, "*time out in"]) -> Float[np.ndarray, "*time out in"]:

@@ -69,11 +69,14 @@ class VelocityField:
         shapes: (width l+1, width l) of each layer, first layer first.
         sigma_yx: (out, in).
         sigma_xx: (in, in); None for white inputs.
+        weight_decay: gamma_l, by which each layer has the velocity -gamma_l W_l besides; in units of the task. Empty for
+            none.
     """
 
     shapes: tuple[tuple[int, int], ...]
     sigma_yx: Float[np.ndarray, "out in"]
     sigma_xx: Float[np.ndarray, "in in"] | None
+    weight_decay: tuple[float, ...] = ()
 
     def layers(self, states: Float[np.ndarray, "*batch number"]) -> Layers:
         """Each layer of the states, (.., width l+1, width l)."""
@@ -93,7 +96,15 @@ class VelocityField:
 
     def velocity(self, states: Float[np.ndarray, "*batch number"]) -> Float[np.ndarray, "*batch number"]:
         """Velocities of states in float64."""
-        return self.joined(back_propagation(self.layers(states), self.sigma_yx, self.sigma_xx).velocities)
+        return self.decayed(
+            self.joined(back_propagation(self.layers(states), self.sigma_yx, self.sigma_xx).velocities), states
+        )
+
+    def decayed(
+        self, velocities: Float[np.ndarray, "*batch number"], states: Float[np.ndarray, "*batch number"]
+    ) -> Float[np.ndarray, "*batch number"]:
+        """Velocities without weight decay and with it, in float64."""
+        return velocities - self._decay * states if self.weight_decay else velocities
 
     def residual(self, state: DoubleDouble) -> Float[np.ndarray, "out in"]:
         """The matrix sigma_yx - W sigma_xx of one state, from 32 digits."""
@@ -103,11 +114,14 @@ class VelocityField:
         """Velocities of states in 32 digits, and their derivative in float64."""
         passes = self._precise_passes(states)
         velocities = passes.velocities
+        velocity = DoubleDouble(self.joined([v.high for v in velocities]), self.joined([v.low for v in velocities]))
+        if self.weight_decay:
+            velocity = velocity - states * exact(self._decay)
         return Linearisation(
             self,
             self.layers(states.high),
             Passes([p.high for p in passes.products], [e.high for e in passes.errors]),
-            DoubleDouble(self.joined([v.high for v in velocities]), self.joined([v.low for v in velocities])),
+            velocity,
         )
 
     def _precise_passes(self, states: DoubleDouble) -> Passes[DoubleDouble]:
@@ -115,6 +129,10 @@ class VelocityField:
         layers = [DoubleDouble(high, low) for high, low in parts]
         sigma_xx = None if self.sigma_xx is None else exact(self.sigma_xx)
         return back_propagation(layers, exact(self.sigma_yx), sigma_xx)
+
+    @cached_property
+    def _decay(self) -> Float[np.ndarray, " number"]:
+        return np.repeat(np.array(self.weight_decay), self._sizes)
 
     @cached_property
     def _sizes(self) -> tuple[int, ...]:
@@ -158,4 +176,5 @@ class Linearisation:
             d_errors.append(change.mT @ error + layer.mT @ d_errors[-1])
         pairs = zip(d_errors[-2::-1], products[:-1], errors[1:], d_products[:-1], strict=True)
         velocities = [d_errors[-1], *(de @ p.mT + e @ dp.mT for de, p, e, dp in pairs)]
-        return self.field.joined(velocities), d_residual
+        changes = self.field.joined(velocities)
+        return self.field.decayed(changes, directions), d_residual

@@ -73,6 +73,8 @@ class PreciseFlow:
         sigma_yx: (out, in), taken as exact.
         sigma_xx: (in, in), taken as exact; None for white inputs.
         max_steps: largest number of steps that may be tried.
+        weight_decay: gamma_l, taken as exact, by which each layer has the velocity -gamma_l W_l besides; in units of the
+            task. Empty for none.
         stop: called at the end of each step with the network there, one time; the integration ends where it is True.
 
     Attributes:
@@ -94,11 +96,12 @@ class PreciseFlow:
         sigma_xx: Float[np.ndarray, "in in"] | None,
         *,
         max_steps: int,
+        weight_decay: tuple[float, ...] = (),
         stop: Callable[[NetworkStates], bool] | None = None,
     ) -> None:
-        self._field = VelocityField(tuple((len(w), w.shape[1]) for w in weights), sigma_yx, sigma_xx)
+        self._field = VelocityField(tuple((len(w), w.shape[1]) for w in weights), sigma_yx, sigma_xx, weight_decay)
         self._start = exact(self._field.joined(weights))
-        self._first_length = _first_length(weights, sigma_yx, sigma_xx)
+        self._first_length = _first_length(weights, sigma_yx, sigma_xx, weight_decay)
         self._max_steps = max_steps
         self._stop = stop
         self.steps = 0
@@ -204,14 +207,17 @@ class PreciseFlow:
 
 
 def _first_length(
-    weights: Layers, sigma_yx: Float[np.ndarray, "out in"], sigma_xx: Float[np.ndarray, "in in"] | None
+    weights: Layers,
+    sigma_yx: Float[np.ndarray, "out in"],
+    sigma_xx: Float[np.ndarray, "in in"] | None,
+    weight_decay: tuple[float, ...],
 ) -> float:
     """The inverse of a bound of the flow's derivative at the beginning."""
     with np.errstate(over="ignore"):
         norms = [float(np.linalg.norm(w)) for w in weights]
         inputs = 1.0 if sigma_xx is None else float(np.linalg.norm(sigma_xx))
         residual = float(np.linalg.norm(sigma_yx)) + inputs * prod(norms)
-    rate = 0.0
+    rate = sum(weight_decay)
     for i in range(len(norms)):
         others = norms[:i] + norms[i + 1 :]
         rate += inputs * prod(others) * prod(others)
