@@ -65,7 +65,10 @@ def test_very_late_and_with_little_decay():
         assert np.isclose(residuals[0], gamma, rtol=1e-14)
 
 
-X, Y = np.array([[0.5, 0.2], [0.1, 0.0], [0.3, 0.0], [0.0, 0.0]]), np.array([[0.3, -0.1], [0.7, 0.0], [0.3, 0.0], [0.0] * 2])
+X, Y = (
+    np.array([[0.5, 0.2], [0.1, 0.0], [0.3, 0.0], [0.0, 0.0]]),
+    np.array([[0.3, -0.1], [0.7, 0.0], [0.3, 0.0], [0.0] * 2]),
+)
 S, D = np.array([2.0, 1.0, 0.2, 1.5]), np.array([1.0, 0.5, 2.0, 1.0])
 
 
@@ -83,7 +86,9 @@ def test_modes_by_their_differential_equation(gamma):
         assert np.allclose(hidden[0], alone[0][:, :, 0], atol=1e-12)
         assert np.allclose(hidden[1], alone[1][:, 0], atol=1e-12)
         assert np.allclose(found.strengths[:, mode], np.vecdot(*hidden), atol=1e-14)
-        assert np.allclose(found.square_changes[:, mode], np.vecdot(hidden[0], hidden[0]) - X[mode] @ X[mode], atol=1e-14)
+        assert np.allclose(
+            found.square_changes[:, mode], np.vecdot(hidden[0], hidden[0]) - X[mode] @ X[mode], atol=1e-14
+        )
 
 
 def test_the_end_is_the_soft_threshold():
@@ -159,7 +164,9 @@ def test_balance_zero_by_the_flow_of_weights(dims, gamma):
     truth = weight_flow((w1, w2), task, np.eye(dims[0]), TIMES, decay=gamma)
     v, u = solution.modes.v, solution.modes.u
     assert np.allclose(u @ factors.out @ factors.into.transpose(0, 2, 1) @ v.T, truth[1] @ truth[0], atol=2e-12)
-    assert np.allclose(v @ factors.into @ factors.into.transpose(0, 2, 1) @ v.T, truth[0].transpose(0, 2, 1) @ truth[0], atol=2e-12)
+    assert np.allclose(
+        v @ factors.into @ factors.into.transpose(0, 2, 1) @ v.T, truth[0].transpose(0, 2, 1) @ truth[0], atol=2e-12
+    )
     end = solution.at(np.array([1e6]))
     assert np.allclose(end.out @ end.into.transpose(0, 2, 1), solution.limit()[None], atol=1e-14)
 
@@ -170,7 +177,9 @@ def test_balance_zero_without_decay_is_the_exact_solution():
     task, times = rng.standard_normal((4, 3)), np.array([0.0, 0.5, 5.0, 50.0, 1e6])
     for gamma, tolerance in ((0.0, 1e-14), (1e-12, 1e-10)):
         found, plain = decayed_balanced(w1, w2, task, gamma).at(times), solve(w1, w2, task, 0.0).at(times)
-        assert np.allclose(found.out @ found.into.transpose(0, 2, 1), plain.out @ plain.into.transpose(0, 2, 1), atol=tolerance)
+        assert np.allclose(
+            found.out @ found.into.transpose(0, 2, 1), plain.out @ plain.into.transpose(0, 2, 1), atol=tolerance
+        )
 
 
 def test_balance_zero_with_equal_modes_and_without_weights():

@@ -26,7 +26,12 @@ def precise(s, d, x, y, phase):
         new_y = [((a + b) * growth - (a - b) / growth) / 2 for a, b in zip(x, y, strict=True)]
         a = sum(p * q for p, q in zip(new_x, new_y, strict=True))
         change = sum(p**2 for p in new_x) - sum(p**2 for p in x)
-        return float(time), (float(a), float(s - d * a), *(np.array(row, float) for row in (new_x, new_y)), float(change))
+        return float(time), (
+            float(a),
+            float(s - d * a),
+            *(np.array(row, float) for row in (new_x, new_y)),
+            float(change),
+        )
 
 
 def solved(s, d, x, y, errors=0.0):
@@ -97,7 +102,11 @@ def test_one_unit_a_mode_as_balanced_networks_have(lam):
 def test_very_late(scale):
     """Far beyond the slowest time scale everything is at its end, and nothing overflows."""
     modes = decoupled_modes(
-        np.array([3.0, 1e-6, 0.0]), np.array([0.5, 2.0, 1.0]), np.eye(3) * 1e-6, np.eye(3) * [1e-6, 1e3, 2.0], np.zeros(3)
+        np.array([3.0, 1e-6, 0.0]),
+        np.array([0.5, 2.0, 1.0]),
+        np.eye(3) * 1e-6,
+        np.eye(3) * [1e-6, 1e3, 2.0],
+        np.zeros(3),
     )
     times = scale / modes.kappa.min() * np.array([0.5, 1.0])
     found = modes.at(times)
@@ -144,6 +153,6 @@ def test_continuous_where_conditions_are_crossed(small):
     def at(s, d, second):
         return solved(s, d, x, second).at(times).strengths[:, 0]
 
-    assert np.allclose(at(1.0, 1.0, y + [small, small]), at(1.0, 1.0, y), atol=5 * small + 1e-15)
+    assert np.allclose(at(1.0, 1.0, y + np.full(2, small)), at(1.0, 1.0, y), atol=5 * small + 1e-15)
     assert np.allclose(at(0.0, small, y), at(0.0, 0.0, y), atol=5 * small + 1e-15)
     assert np.allclose(at(small, 1.0, y), at(0.0, 1.0, y), atol=5 * small + 1e-15)

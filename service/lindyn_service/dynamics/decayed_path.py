@@ -43,9 +43,7 @@ class DecayedPath:
     plus: float
     minus: float
 
-    def at(
-        self, times: Float[np.ndarray, " time"]
-    ) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    def at(self, times: Float[np.ndarray, " time"]) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
         """Values of g, whose e^g is the growth of x + y, and residuals."""
         if self.plus == 0:
             return self._fall(times)

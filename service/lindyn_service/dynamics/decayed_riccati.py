@@ -58,7 +58,7 @@ class DecayedSolution:
 
     def limit(self) -> Float[np.ndarray, "out in"]:
         """U^T W V at t -> infinity: the soft threshold of the strongest modes that the weights reach."""
-        m, pivots = len(self.modes.s), self.echelon.pivots
+        pivots = self.echelon.pivots
         end = np.zeros((len(self.modes.u), len(self.modes.v)))
         bounds = np.flatnonzero(-np.diff(self.modes.s, append=-1.0) > _EQUAL * self.modes.s[0]) + 1
         for start, stop in zip([0, *bounds[:-1]], bounds, strict=True):

@@ -200,7 +200,9 @@ def decoupled(parts: Decoupling, *, gamma: float = 0.0, rounded: bool = True) ->
     Source: docs/theory.md, section 3.
     """
     if gamma and parts.groups:
-        raise ValueError(f"under weight decay modes must learn alone, but {len(parts.groups)} groups share hidden units")
+        raise ValueError(
+            f"under weight decay modes must learn alone, but {len(parts.groups)} groups share hidden units"
+        )
     basis, alone = parts.basis, parts.alone
     into = parts.first.units * parts.first.lengths[:, None]
     out = parts.second.units * parts.second.lengths[:, None]

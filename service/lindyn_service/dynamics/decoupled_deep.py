@@ -26,8 +26,8 @@ class DeepModes:
         directions: of the modes, from inputs to outputs.
         strengths: of the layers in each mode.
         rest: what the layers do besides, which stays.
-        overlap: Frobenius norm of what layers do between different modes, or between modes and other directions, relative
-            to that of the layer; the largest one.
+        overlap: Frobenius norm of what layers do between different modes, or between modes and other directions,
+            relative to that of the layer; the largest one.
         bound: of it by rounding.
     """
 
@@ -136,7 +136,7 @@ def _directions(weights: tuple[Float[np.ndarray, "_ _"], ...], basis: ModeBasis)
 
 
 def _orthonormal(columns: Float[np.ndarray, "to mode"], size: float) -> Float[np.ndarray, "to mode"]:
-    """Unit vectors along columns that are orthogonal up to rounding, the small ones freed of parts of the large ones."""
+    """Unit vectors along columns that are nearly orthogonal, the small ones freed of parts of the large ones."""
     lengths = np.linalg.norm(columns, axis=0)
     order = np.argsort(-lengths, kind="stable")
     n_real = int(np.count_nonzero(lengths > _ROUNDINGS * EPS * size))

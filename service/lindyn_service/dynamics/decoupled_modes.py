@@ -16,6 +16,9 @@ from lindyn_service.dynamics.phi import phi
 _ROUNDINGS = 16  # of the size of a rounding error, up to which a sum or a part of rows is none
 
 
+_QUARTER_TURN = np.array([[0.0, 1.0], [-1.0, 0.0]])
+
+
 @dataclass(frozen=True)
 class ModeStates:
     """Modes at some times.
@@ -108,7 +111,10 @@ class DecoupledModes:
         changes = np.where(alone, -(strengths - self.initial), grown * start * rise / (above * below))
         size = np.sqrt(above * below)[:, :, None]
         fallen = np.sqrt(left / above)[:, :, None]
-        x, y = (np.where(alone[:, None], rows * fallen, new / size) for rows, new in self._rows(left, grown, start))
+        x, y = (
+            np.where(alone[:, None], own * fallen, self._row(own, other, left, grown) / size)
+            for own, other in ((self.x, self.y), (self.y, self.x))
+        )
         return ModeStates(strengths, start * share / above, x, y, changes)
 
     def hidden_rows(self, rows: Float[np.ndarray, "time mode 2"]) -> Float[np.ndarray, "time mode hidden"]:
@@ -127,29 +133,31 @@ class DecoupledModes:
         far = self.kappa + self.s
         return self.alpha * np.divide(self.beta, far, out=np.zeros_like(far), where=far > 0)
 
-    def _rows(
-        self, left: Float[np.ndarray, "time mode"], grown: Float[np.ndarray, "time mode"], start: Float[np.ndarray, " mode"]
-    ) -> list[tuple[Float[np.ndarray, "mode 2"], Float[np.ndarray, "time mode 2"]]]:
-        """Rows of both layers at time 0 and at the times, there multiplied by e^{-kappa t} and the root of n m.
+    def _row(
+        self,
+        own: Float[np.ndarray, "mode 2"],
+        other: Float[np.ndarray, "mode 2"],
+        left: Float[np.ndarray, "time mode"],
+        grown: Float[np.ndarray, "time mode"],
+    ) -> Float[np.ndarray, "time mode 2"]:
+        """Rows of one layer, here x, multiplied by e^{-kappa t} and the root of n m.
 
         With y = eta x / |x| + zeta across x, the row x becomes x (e^{-2 kappa t} + T (kappa - delta)) + T s eta x / |x|
         + T (s - d a) zeta across x: sums of positive numbers along x as long as a is positive.
         """
-        rows: list[tuple[np.ndarray, np.ndarray]] = []
-        turn = np.array([[0.0, -1.0], [1.0, 0.0]])
-        for own, other in ((self.x, self.y), (self.y, self.x)):
-            length = np.linalg.norm(own, axis=1)
-            unit = np.divide(own, length[:, None], out=np.zeros_like(own), where=length[:, None] > 0)
-            across = unit @ turn.T
-            eta, zeta = np.vecdot(unit, other), np.vecdot(across, other)
-            beside = np.where(length[:, None] > 0, zeta[:, None] * across, other)
-            zeta = np.linalg.norm(beside, axis=1)
-            delta = self.d * (eta**2 - length**2 - zeta**2) / 2
-            far = np.where(delta > 0, self.kappa + delta, 1.0)
-            behind = np.where(delta > 0, (self.s**2 + (self.d * eta * zeta) ** 2) / far, self.kappa - delta)
-            along = own * (left + grown * behind)[:, :, None] + unit * (grown * self.s * eta)[:, :, None]
-            rows.append((own, along + beside * (grown * start)[:, :, None]))
-        return rows
+        length = np.linalg.norm(own, axis=1)
+        unit = np.divide(own, length[:, None], out=np.zeros_like(own), where=length[:, None] > 0)
+        across = unit @ _QUARTER_TURN
+        eta, zeta = np.sum(unit * other, axis=1), np.sum(across * other, axis=1)
+        beside = np.where(length[:, None] > 0, zeta[:, None] * across, other)
+        square = np.sum(beside**2, axis=1)
+        delta = self.d * (eta**2 - length**2 - square) / 2
+        far = np.where(delta > 0, self.kappa + delta, 1.0)
+        near = self.s**2 + self.d**2 * eta**2 * square
+        behind = np.where(delta > 0, near / far, self.kappa - delta)
+        start = self.s - self.d * self.initial
+        along = (left + grown * behind)[:, :, None] * own + (grown * self.s * eta)[:, :, None] * unit
+        return along + (grown * start)[:, :, None] * beside
 
 
 def decoupled_modes(

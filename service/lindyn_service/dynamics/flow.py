@@ -62,7 +62,8 @@ class Flow:
     8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1). Times within a step are reached by shorter
     steps from its start, since the error of the method's interpolant, of order 7, is hundreds of times that of a step.
     The residual sigma_yx - W sigma_xx is integrated beside the layers, since at late times the difference has no digits
-    left; its rate is proportional to itself, but for what weight decay adds, the sum of gamma_l times sigma_yx - residual.
+    left; its rate is proportional to itself, but for the sum of gamma_l times sigma_yx - residual that weight decay
+    adds.
     """
 
     def __init__(

@@ -69,8 +69,8 @@ class VelocityField:
         shapes: (width l+1, width l) of each layer, first layer first.
         sigma_yx: (out, in).
         sigma_xx: (in, in); None for white inputs.
-        weight_decay: gamma_l, by which each layer has the velocity -gamma_l W_l besides; in units of the task. Empty for
-            none.
+        weight_decay: gamma_l, by which each layer has the velocity -gamma_l W_l besides; in units of the task. Empty
+            for none.
     """
 
     shapes: tuple[tuple[int, int], ...]

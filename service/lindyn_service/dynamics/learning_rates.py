@@ -1,9 +1,9 @@
 """Learning rates that differ by layer, and schedules of them, by a change of variables and of the clock.
 
 tau dW_l/dt = -c_l g(t) grad_l is, for w_l = W_l / sqrt(c_l), the plain flow with the task sigma_yx / C, the same inputs
-and the time C^2 u(t) / tau, where C is the product of all sqrt(c_l) and u the integral of g: the gradient of layer l has
-the factor C / sqrt(c_l), and the residual sigma_yx - W sigma_xx is C (sigma_yx / C - w sigma_xx). Whatever solves the
-plain flow solves this one.
+and the time C^2 u(t) / tau, where C is the product of all sqrt(c_l) and u the integral of g. The gradient of layer l
+has the factor C / sqrt(c_l), and the residual sigma_yx - W sigma_xx is C (sigma_yx / C - w sigma_xx). Whatever solves
+the plain flow solves this one. Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,7 @@ from jaxtyping import Float
 from lindyn_service.dynamics.flow import Layers
 from lindyn_service.dynamics.phi import phi
 
-_ITERATIONS = 200  # of safeguarded Newton's method; bisection alone takes 60
-_EPS = float(np.finfo(np.float64).eps)
+_ITERATIONS = 100  # of Newton's method, by 2/3 of the error each where the factor ends at zero
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,17 @@ class CosineSchedule:
         return self.floor * times + (1 - self.floor) * (inside + wave) / 2
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse, by Newton's method inside a bracket."""
+        """Its inverse, by Newton's method from below, since u is concave."""
         whole = self.period * (1 + self.floor) / 2
         after = elapsed > whole
         beyond = np.full(len(elapsed), np.inf)
         if self.floor:
             beyond = self.period + (elapsed - whole) / self.floor
-        goal = np.minimum(elapsed, whole)
-        low, high = goal.copy(), np.minimum(goal / whole * 2 * self.period, self.period)
-        t = low.copy()
+        t = goal = np.minimum(elapsed, whole)
         for _ in range(_ITERATIONS):
             late = self.elapsed(t) - goal
-            low, high = np.where(late <= 0, t, low), np.where(late >= 0, t, high)
             factor = self.floor + (1 - self.floor) * np.cos(np.pi * t / self.period / 2) ** 2
-            new = t - np.divide(late, factor, out=np.zeros_like(late), where=factor > 0)
-            new = np.where((new <= low) | (new >= high), (low + high) / 2, new)
-            if np.all(np.abs(new - t) <= 2 * _EPS * t):
-                break
-            t = new
+            t = np.minimum(t - np.divide(late, factor, out=np.zeros_like(late), where=factor > 0), self.period)
         return np.where(after, beyond, np.where(elapsed == whole, self.period, t))
 
 
@@ -165,7 +157,7 @@ class LearningRates:
         return sigma_yx / self.scale
 
     def plain_decay(self, gamma: float) -> tuple[float, ...]:
-        """Weight decay of each layer in the plain flow, gamma c_l / C^2: one number for all where the rates are equal."""
+        """Weight decay of each layer in the plain flow, gamma c_l / C^2: one number for all if the rates are equal."""
         return tuple(gamma * c / self.scale**2 for c in self.layers)
 
     def plain_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:

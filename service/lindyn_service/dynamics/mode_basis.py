@@ -14,7 +14,13 @@ from lindyn_service.dynamics.least_squares import EPS, spanned
 
 _ROUNDINGS = 128  # in units of eps n, relative to the largest: spread of equal values, as in `alignment.equal_modes`
 _TRIALS = 6  # of rotations within a block; Newton steps square what is left
-_MIXTURE = (1.0, 0.61803398875, 0.41421356237, 0.73205080757, 0.2360679775)  # generic: no two modes are equal in it that differ in any part
+_MIXTURE = (
+    1.0,
+    0.61803398875,
+    0.41421356237,
+    0.73205080757,
+    0.2360679775,
+)  # generic: no two modes are equal in it that differ in any part
 
 
 @dataclass(frozen=True)

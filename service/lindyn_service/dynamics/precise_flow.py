@@ -73,8 +73,8 @@ class PreciseFlow:
         sigma_yx: (out, in), taken as exact.
         sigma_xx: (in, in), taken as exact; None for white inputs.
         max_steps: largest number of steps that may be tried.
-        weight_decay: gamma_l, taken as exact, by which each layer has the velocity -gamma_l W_l besides; in units of the
-            task. Empty for none.
+        weight_decay: gamma_l, taken as exact, by which each layer has the velocity -gamma_l W_l besides; in units of
+            the task. Empty for none.
         stop: called at the end of each step with the network there, one time; the integration ends where it is True.
 
     Attributes:
