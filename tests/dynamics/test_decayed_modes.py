@@ -65,6 +65,20 @@ def test_very_late_and_with_little_decay():
         assert np.isclose(residuals[0], gamma, rtol=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("gamma", "plus", "minus"), [(1e-6, 1e6, 1e6), (1e-3, 1e-6, 1e6), (0.3, 1e-12, 0.5), (1e-6, 1e6, 1e-6)]
+)
+def test_extreme_sizes_take_few_steps(gamma, plus, minus):
+    """The residual s - P + M with P M = k^2 e^{-4 gamma t} holds on the way, and the end is reached."""
+    path = DecayedPath(2.0, gamma, plus, minus)
+    times = np.array([1e-3, 1.0, 0.1 / gamma, 1.0 / gamma])
+    g, residuals = path.at(times)
+    p, m = plus * np.exp(2 * g), minus * np.exp(-2 * g - 4 * gamma * times)
+    assert np.allclose(2.0 - residuals, p - m, rtol=1e-12, atol=1e-13 * np.max(p + m))
+    assert np.isclose(path.at(np.array([1e6 / gamma]))[1][0], gamma, rtol=1e-13)
+    assert len(path._steps) < 200
+
+
 X, Y = (
     np.array([[0.5, 0.2], [0.1, 0.0], [0.3, 0.0], [0.0, 0.0]]),
     np.array([[0.3, -0.1], [0.7, 0.0], [0.3, 0.0], [0.0] * 2]),

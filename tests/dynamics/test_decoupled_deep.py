@@ -77,6 +77,14 @@ def test_small_modes_beside_large_ones():
     assert np.allclose(np.abs(modes.strengths), strengths, rtol=1e-12)
 
 
+def test_weights_of_zero_stay():
+    layers = (np.zeros((4, 2)), np.zeros((4, 4)), np.zeros((3, 4)))
+    modes = deep_modes(layers, np.eye(3, 2), None)
+    assert modes.residual <= modes.bound
+    assert not any(np.any(layer) for layer in modes.weights(TIMES))
+    assert np.allclose(modes.excess_loss(TIMES), 1.0)
+
+
 def test_what_fails_is_measured():
     layers, task, inputs, bases = network([3.0, 1.0, 0.4], [1.0, 0.6, 2.0], (3, 4, 5, 3))
     rng = np.random.default_rng(1)

@@ -20,10 +20,11 @@ from lindyn_service.dynamics.phi import phi
 
 _NODES = 20
 _SMOOTH = 1e-15  # of the last two Legendre coefficients of a step beside the size of the solution
+_SHORT = 0.05  # of a step beside the fastest time scale: polynomials are exact on it
 _GONE = 1e-18  # of M beside gamma: log P changes by no more than half of it from then on
-_NEWTON_STEPS = 20
+_NEWTON_STEPS = 12
 _LARGEST_CHANGE = 2.0  # of g in one of Newton's steps
-_CONVERGED = 1e-14
+_CONVERGED = 2e-14
 _LONGER, _SHORTER = 1.5, 0.5
 
 
@@ -109,17 +110,15 @@ class DecayedPath:
         rule = _rule()
         times = start.time + length * rule.nodes
         derivative = rule.derivative / length
-        moved = np.zeros(_NODES)  # from the start, since derivatives of the whole would have its rounding errors
+        change = moved = np.zeros(
+            _NODES
+        )  # from the start, since derivatives of the whole would have its rounding errors
         for _ in range(_NEWTON_STEPS):
             g = start.g + moved
             plus, minus = self.plus * np.exp(2 * g), self._minus(g, times)
             defect = self.s - self.gamma - plus + minus - derivative @ moved
             change = np.linalg.solve(derivative + np.diag(2 * (plus + minus)), defect)
             moved = moved + np.clip(change, -_LARGEST_CHANGE, _LARGEST_CHANGE)
-            if np.max(np.abs(change)) <= _CONVERGED * max(1.0, float(np.max(np.abs(g)))):
-                break
-        else:
-            return None
         g = start.g + moved
         rate = 2 * (self.plus * np.exp(2 * g) + self._minus(g, times) + self.gamma)
         pull = 2 * self.gamma * self.s - rate * start.residual
@@ -130,9 +129,13 @@ class DecayedPath:
             g=rule.coefficients @ np.append(start.g, g),
             residual=rule.coefficients @ np.append(start.residual, residual),
         )
-        sizes = max(1.0, float(np.max(np.abs(g)))), float(np.max(np.abs(residual), initial=abs(start.residual)))
-        ends = np.max(np.abs(found.g[-2:])), np.max(np.abs(found.residual[-2:]))
-        return found if all(end <= _SMOOTH * size for end, size in zip(ends, sizes, strict=True)) else None
+        # a rounding error of g is one of P relative to g, and so of the residual
+        size = 1 + float(np.max(np.abs(g)))
+        limits = _SMOOTH * size, 2 * _SMOOTH * size * float(np.max(np.abs(residual), initial=abs(start.residual)))
+        ends = float(np.max(np.abs(found.g[-2:]))), float(np.max(np.abs(found.residual[-2:])))
+        short = length * float(np.max(rate)) <= _SHORT  # what is left is rounding
+        converged = float(np.max(np.abs(change))) <= _CONVERGED * size
+        return found if converged and (short or (ends[0] <= limits[0] and ends[1] <= limits[1])) else None
 
 
 @dataclass(frozen=True)

@@ -148,9 +148,9 @@ class DecoupledModes:
         length = np.linalg.norm(own, axis=1)
         unit = np.divide(own, length[:, None], out=np.zeros_like(own), where=length[:, None] > 0)
         across = unit @ _QUARTER_TURN
-        eta, zeta = np.sum(unit * other, axis=1), np.sum(across * other, axis=1)
+        eta, zeta = (np.einsum("mc,mc->m", direction, other) for direction in (unit, across))
         beside = np.where(length[:, None] > 0, zeta[:, None] * across, other)
-        square = np.sum(beside**2, axis=1)
+        square = np.einsum("mc,mc->m", beside, beside)
         delta = self.d * (eta**2 - length**2 - square) / 2
         far = np.where(delta > 0, self.kappa + delta, 1.0)
         near = self.s**2 + self.d**2 * eta**2 * square
