@@ -154,7 +154,7 @@ class DecoupledModes:
         delta = self.d * (eta**2 - length**2 - square) / 2
         far = np.where(delta > 0, self.kappa + delta, 1.0)
         near = self.s**2 + self.d**2 * eta**2 * square
-        behind = np.where(delta > 0, near / far, self.kappa - delta)
+        behind = np.divide(near, far, out=self.kappa - delta, where=delta > 0)
         start = self.s - self.d * self.initial
         along = (left + grown * behind)[:, :, None] * own + (grown * self.s * eta)[:, :, None] * unit
         return along + (grown * start)[:, :, None] * beside
