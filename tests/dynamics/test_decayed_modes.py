@@ -11,10 +11,10 @@ from lindyn_service.dynamics.decayed_riccati import decayed_balanced
 from lindyn_service.dynamics.decoupled import decoupled
 from lindyn_service.dynamics.decoupled_modes import decoupled_modes
 from lindyn_service.dynamics.decoupling import decoupling
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.flow import Flow
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.precise_flow import PreciseFlow
+from lindyn_service.dynamics.riccati import solve
 
 TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])
 

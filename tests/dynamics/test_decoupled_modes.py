@@ -4,8 +4,8 @@ import mpmath as mp
 import numpy as np
 import pytest
 
+from lindyn_service.dynamics.aligned_modes import aligned_strengths
 from lindyn_service.dynamics.decoupled_modes import decoupled_modes
-from lindyn_service.dynamics.pairs import aligned_strengths
 
 
 def precise(s, d, x, y, phase):

@@ -6,7 +6,6 @@ from scipy.integrate import quad
 from support.full_flow import weight_flow
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.flow import Flow
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.learning_rates import (
@@ -16,6 +15,7 @@ from lindyn_service.dynamics.learning_rates import (
     LearningRates,
     PiecewiseSchedule,
 )
+from lindyn_service.dynamics.riccati import solve
 
 
 def cosine(t, period, floor):

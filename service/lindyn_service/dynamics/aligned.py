@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from lindyn_service.dynamics.aligned_modes import AlignedModes, aligned_modes
 from lindyn_service.dynamics.echelon import EPS
-from lindyn_service.dynamics.exact import Factors
 from lindyn_service.dynamics.modes import Modes, diagonal
-from lindyn_service.dynamics.pairs import Pairs, pairs
+from lindyn_service.dynamics.riccati import Factors
 from lindyn_service.dynamics.singular_rows import ROUNDINGS, SingularRows, cosines, singular_rows
 
 _LARGE, _FAR = 1e-3, 1e-1  # of lengths relative to the largest, and of cosines: by no rounding errors
@@ -35,7 +35,7 @@ class AlignedSolution:
     """
 
     modes: Modes
-    pairs: Pairs
+    pairs: AlignedModes
     columns: Int[np.ndarray, " used"]
     directions: Float[np.ndarray, "column hidden"]
     hidden: int
@@ -149,7 +149,7 @@ def aligned(
     if modes.exchanged:
         x, y = y, x
     s = np.concatenate([modes.s, np.zeros(wider - shared)])
-    found = pairs(s, abs(modes.lam), x, y, x + y)
+    found = aligned_modes(s, abs(modes.lam), x, y, x + y)
     noise = first.length_errors + second.length_errors
     columns = np.flatnonzero((x != 0) | (y != 0))
     return AlignedSolution(

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.coordinates import coordinates
 from lindyn_service.dynamics.echelon import Echelon
-from lindyn_service.dynamics.exact import Factors
+from lindyn_service.dynamics.initial_coordinates import coordinates
+from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
 from lindyn_service.dynamics.modes import Modes, modes
 from lindyn_service.dynamics.phi import phi
-from lindyn_service.dynamics.triangular import gram, safe_inverse_roots, times_upper
+from lindyn_service.dynamics.riccati import Factors
 
 _NEGLIGIBLE = -230.0  # of exponents: beside 1 nothing, and no products are subnormal
 _EQUAL = 1e-14  # of singular values by rounding, relative to the largest

@@ -11,9 +11,9 @@ from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
 from lindyn_service.dynamics.decayed_modes import DecayedModes
 from lindyn_service.dynamics.decoupled_modes import DecoupledModes, ModeStates, decoupled_modes
 from lindyn_service.dynamics.decoupling import Decoupling, HiddenGroup
-from lindyn_service.dynamics.exact import Factors
-from lindyn_service.dynamics.gauge import true_weights
+from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.mode_basis import ModeBasis
+from lindyn_service.dynamics.riccati import Factors
 
 _BATCH_ENTRIES = 2**16  # as in `exact`
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.coordinates import entry_errors, row_errors
 from lindyn_service.dynamics.echelon import EPS
+from lindyn_service.dynamics.initial_coordinates import entry_errors, row_errors
 
 ROUNDINGS = 16  # of the size of a rounding error, up to which an angle or an overlap is none
 
