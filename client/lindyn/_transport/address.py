@@ -8,7 +8,7 @@ import httpx
 from lindyn.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-PRIVATE_URL = "http://lindyn._local_service"
+PRIVATE_URL = "http://lindyn.local"
 """What a private service is called, which is reached by its socket."""
 
 _EXAMPLES = "http://127.0.0.1:8000 or https://lab.example/lindyn"
