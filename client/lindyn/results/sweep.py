@@ -9,7 +9,7 @@ import numpy as np
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
-from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
+from lindyn.results.grid import FailedPoint, Grid, WarnedPoints, count_warned_points
 from lindyn.wire.array import FloatArray
 from lindyn.wire.wording import not_part_of
 
@@ -37,7 +37,7 @@ class SweepResult:
         metadata: the rest of the reply: the request with its drawn seeds, the kind of job, the version.
     """
 
-    coordinates: Mapping[str, Coordinate]
+    coordinates: Mapping[str, Any]
     dims: Mapping[str, tuple[str, ...]]
     data: Mapping[str, FloatArray]
     problems: Sequence[FailedPoint]
@@ -123,7 +123,7 @@ class SweepResult:
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
         """Return the JSON part and the arrays by path, the inverse of `sweep_result_from_parts`."""
-        vectors = {name: values for name, values in self.coordinates.items() if isinstance(values, np.ndarray)}
+        vectors = {name: values for name, values in self._grid().coordinates.items() if isinstance(values, np.ndarray)}
         metadata = {
             **self.metadata,
             "coordinates": {name: values for name, values in self.coordinates.items() if name not in vectors},
@@ -138,7 +138,7 @@ class SweepResult:
 def sweep_result_from_parts(metadata: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> SweepResult:
     """Build a result from the JSON part of the reply and its arrays by path."""
     rest = dict(metadata)
-    coordinates: dict[str, Coordinate] = dict(rest.pop("coordinates"))
+    coordinates: dict[str, Any] = dict(rest.pop("coordinates"))
     dims: dict[str, list[str]] = rest.pop("dims")
     for path, array in arrays.items():
         if path.startswith(COORDINATES):

@@ -43,12 +43,12 @@ Seed = Annotated[
 
 # Pydantic would validate the recursive type, which costs time and changes the published schema.
 if TYPE_CHECKING:
-    AnyJSON: TypeAlias = JSON
+    JSONField: TypeAlias = JSON
     """Any JSON value, in a model."""
-    AnyTree: TypeAlias = Tree
+    TreeField: TypeAlias = Tree
     """Any JSON value with arrays anywhere, in a model."""
 else:
-    AnyJSON = AnyTree = Any
+    JSONField = TreeField = Any
 
 
 class Request(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from lindyn.wire.array import Arrays
-from lindyn.wire.base import AnyJSON, Reply, Request
+from lindyn.wire.base import JSONField, Reply, Request
 from lindyn.wire.problem import Problem
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -17,9 +17,9 @@ class ExperimentRequest(Request):
     """Request for an experiment, with overrides of its published parameters."""
 
     parameters: Annotated[
-        dict[str, AnyJSON],
+        dict[str, JSONField],
         Field(max_length=100, description="Numbers, or lists of numbers, by the name of the parameter."),
-    ] = Field(default_factory=dict[str, AnyJSON])
+    ] = Field(default_factory=dict[str, JSONField])
 
 
 class Job(Reply):
@@ -51,7 +51,7 @@ class Jobs(Reply):
 class ExperimentParameter(Reply):
     """A parameter that a request may override."""
 
-    default: AnyJSON
+    default: JSONField
     description: str
     low: float
     high: float
@@ -101,7 +101,7 @@ class TableReply(Reply):
     job: str
     kind: str
     coordinates: Annotated[
-        dict[str, AnyJSON],
+        dict[str, JSONField],
         Field(description="Values along each dimension; `time` has the computed times, which may be rounded."),
     ]
     data: Annotated[
@@ -116,5 +116,5 @@ class TableReply(Reply):
         list[PointsWarning],
         Field(description="Warnings of points, one for each code and detail; at most 100 details for each code."),
     ] = Field(default_factory=list[PointsWarning])
-    request: Annotated[dict[str, AnyJSON], Field(description="The request, with drawn seeds and defaults filled in.")]
+    request: Annotated[dict[str, JSONField], Field(description="The request, with drawn seeds and defaults filled in.")]
     version: str

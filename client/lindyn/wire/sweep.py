@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from lindyn.wire.base import AnyJSON, AnyTree, Positive, Request
+from lindyn.wire.base import JSONField, TreeField, Positive, Request
 from lindyn.wire.trajectory import QUANTITIES, Quantity
 from lindyn.wire.tree import Tree
 
@@ -97,14 +97,14 @@ class Axis(Request):
         str,
         Field(pattern=r"^[a-z_0-9]+(\.[a-z_0-9]+)*$", max_length=200, examples=["network.lambda", "network.seed"]),
     ]
-    values: Annotated[list[AnyJSON], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(_axis_values)]
+    values: Annotated[list[JSONField], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(_axis_values)]
 
 
 class SweepRequest(Request):
     """Request for a sweep: the base request at every point of the grid that the axes span."""
 
     base: Annotated[
-        dict[str, AnyTree],
+        dict[str, TreeField],
         Field(description="Request for a trajectory; fields that the axes set may be missing."),
         BeforeValidator(_with_portable_arrays),
     ]

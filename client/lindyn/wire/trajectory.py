@@ -1,12 +1,12 @@
 """Learning trajectories: the request, and the reply."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import AfterValidator, Field
 
 from lindyn.wire.array import Arrays, FloatArray
-from lindyn.wire.base import AnyJSON, Positive, Reply, Request
+from lindyn.wire.base import Positive, Reply, Request
 from lindyn.wire.method import AutoMethod, Method
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
@@ -94,11 +94,10 @@ class TrajectoryReply(Reply):
             "network has no such mode; all other numbers are finite."
         ),
     ]
-    diagnostics: dict[str, AnyJSON]
+    diagnostics: dict[str, Any]
     warnings: list[ReplyWarning]
     version: str
 
     def targets(self, name: str) -> FloatArray:
         """Return the `singular_values` or `mode_strengths` of the best network function, (mode,); else empty."""
-        targets = self.diagnostics.get("target")
-        return np.asarray(targets.get(name, ()) if isinstance(targets, dict) else (), dtype=np.float64)
+        return np.asarray(self.diagnostics.get("target", {}).get(name, ()), dtype=np.float64)

@@ -1,12 +1,13 @@
 """What sweeps collect of a run: one number for the whole of it, or quantities at all times."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from lindyn.wire.tree import flatten
 from lindyn_service.dynamics.modal_loss import objective, times_root
 from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import NotApplicableError
@@ -84,7 +85,7 @@ def _read(found: Summary, candidates: Sequence[Method], problem: LearningProblem
         if name in _AT_LAST_TIME:
             found.values[name] = float((values if part is None else values[part])[-1])
         else:
-            found.values |= _flat(name, values)
+            found.values |= flatten({name: values})
     found.times = None if only_last else outcome.times
     found.warn(outcome.warnings)
 
@@ -127,16 +128,3 @@ def _least_loss(problem: LearningProblem) -> float:
 
 def _losses(candidates: Sequence[Method], problem: LearningProblem) -> Outcome:
     return answer(candidates, replace(problem, quantities=("loss",), estimate=False))
-
-
-def _flat(
-    name: str, values: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]
-) -> dict[str, np.ndarray | float]:
-    """Parts of nested quantities under their path."""
-    match values:
-        case np.ndarray():
-            return {name: values}
-        case Mapping():
-            return {f"{name}.{part}": value for part, value in values.items()}
-        case _:
-            return {f"{name}.{i}": value for i, value in enumerate(values)}
