@@ -37,7 +37,11 @@ PROBLEM = Problem(
 def classes() -> Iterator[type[BaseException]]:
     for module in (lindyn.errors, lindyn.arrays, lindyn.wire.document, lindyn.wire.npz, lindyn.wire.tree):
         for kind in vars(module).values():
-            if inspect.isclass(kind) and issubclass(kind, BaseException) and kind.__module__ in (module.__name__, "lindyn"):
+            if (
+                inspect.isclass(kind)
+                and issubclass(kind, BaseException)
+                and kind.__module__ in (module.__name__, "lindyn")
+            ):
                 yield kind
 
 
