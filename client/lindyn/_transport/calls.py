@@ -160,7 +160,7 @@ class Connection:
     def _hint(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
-                f"; none of the trusted certificates, {trusted_certificates()}, signs that of the service: name a file "
+                f"; none of the certificates that are trusted, {trusted_certificates()}, signs that of the service: name a file "
                 "by SSL_CERT_FILE"
             )
         if self.proxy is not None:

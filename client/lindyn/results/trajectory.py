@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         loss: FloatArray
         """Loss, (time,)."""
         excess_loss: FloatArray
-        """Loss above its minimum over all network functions, (time,)."""
+        """Loss above the irreducible loss, (time,)."""
         loss_rate: FloatArray
         """Time derivative of the loss, (time,), per unit of time."""
         output: FloatArray

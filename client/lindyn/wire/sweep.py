@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from lindyn.wire.base import JSONField, TreeField, Positive, Request
+from lindyn.wire.base import JSONField, Positive, Request, TreeField
 from lindyn.wire.trajectory import QUANTITIES, Quantity
 from lindyn.wire.tree import Tree
 
