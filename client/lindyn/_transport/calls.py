@@ -160,8 +160,8 @@ class Connection:
     def _hint(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
-                f"; none of the certificates that are trusted, {trusted_certificates()}, signs that of the service: name a file "
-                "by SSL_CERT_FILE"
+                f"; none of the certificates that are trusted, {trusted_certificates()}, signs that of the "
+                "service: name a file by SSL_CERT_FILE"
             )
         if self.proxy is not None:
             return f"; the way leads through the proxy {self.proxy.shown}: {self.proxy.remedy}"

@@ -13,7 +13,7 @@ from lindyn.wire.trajectory import TrajectoryReply
 
 _WIDTH, _HEIGHT = 240, 60  # pixels
 _MOST_PROBLEMS = 5
-_PICTURED = ("loss", "excess_loss", "ntk_distance")
+_PICTURED = ("loss", "excess_loss", "ntk_distance")  # the card shows the first one that the trajectory has
 
 
 def trajectory_html(times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, cache: str) -> str:

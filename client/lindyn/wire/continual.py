@@ -12,7 +12,7 @@ from lindyn.wire.trajectory import ReplyWarning
 from lindyn.wire.tree import Tree
 from lindyn.wire.validation_messages import FORM
 
-TIME, WORD = "(time)", "(word)"
+TIME, WORD = "(time)", "(word)"  # tags of a union; parentheses keep them distinct from names of fields
 
 
 def _form(value: Tree) -> str | None:

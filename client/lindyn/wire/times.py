@@ -12,7 +12,7 @@ from lindyn.wire.tree import Tree
 from lindyn.wire.validation_messages import FORM
 
 MOST_TIMES = 1_000_000
-GRID, LIST = "(grid)", "(list)"
+GRID, LIST = "(grid)", "(list)"  # tags of a union; parentheses keep them distinct from names of fields
 
 _UNIT = 2.0**-200  # in this unit the largest times are finite, and steps between the smallest are normal numbers
 
