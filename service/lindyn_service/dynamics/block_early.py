@@ -1,0 +1,78 @@
+"""Many networks early in training, by the formula of `exact`: nothing there is ill-conditioned while little is learned.
+
+The weights are kept as they are at time 0, and only their factors in time move (`scaling.unscaled`).
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lindyn_service.dynamics.block_terms import Terms
+from lindyn_service.dynamics.phi import phi
+from lindyn_service.dynamics.triangular import inverse_roots
+
+_LARGEST_GROWTH = 300.0  # exponent, whose exponential can be squared
+_LARGEST_RATIO = 30.0  # as in `triangular`
+_NEAR = 1e-2  # as in `exact`: below, subtraction of the task loses digits
+
+_Sides = tuple[Float[np.ndarray, "network time minor pivot"], Float[np.ndarray, "network time major pivot"]]
+
+
+def early_errors(
+    terms: Terms, times: Float[np.ndarray, "any_network time"]
+) -> tuple[Float[np.ndarray, "network time major minor"], Bool[np.ndarray, "network time"]]:
+    """Evaluate distances from the task.
+
+    Args:
+        terms: of the networks.
+        times: in units of the time constants, one row for all networks or one for each.
+
+    Returns:
+        The distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged; and where they have all
+        their digits.
+
+    Source: Braun et al. (2022), arXiv 2206.03738, the exact solution in the eigenbasis of F.
+    """
+    lower, m = terms.start.lower, terms.n_modes
+    f, t = terms.f[:, None], times[:, :, None]
+    size = np.log1p(np.max(np.abs(lower), axis=(1, 2)))[:, None]
+    good = terms.f[:, :1] * times + np.log1p(times) + size < _LARGEST_GROWTH
+    growth = np.exp(np.minimum(f * t, _LARGEST_GROWTH))
+    weights = t * phi(2 * np.abs(f) * t) * np.maximum(growth, 1.0) ** 2
+    roots, ratios = _inverse_roots(lower, weights)
+    minor, major = (side @ roots for side in _sides(terms, growth))
+    errors = major @ minor.transpose(0, 1, 3, 2)
+    np.einsum("btii->bti", errors[:, :, :m, :m])[:] -= terms.modes.one.s
+    far = np.max(np.abs(errors), axis=(2, 3)) >= _NEAR * terms.modes.one.s[0]
+    return errors, good & far & (ratios <= _LARGEST_RATIO)
+
+
+def _inverse_roots(
+    lower: Float[np.ndarray, "network row pivot"], weights: Float[np.ndarray, "any_network time row"]
+) -> tuple[Float[np.ndarray, "network time pivot pivot"], Float[np.ndarray, "network time"]]:
+    """Of lower^T diag(weights) lower + 1, with the ratios of `triangular.inverse_roots`."""
+    n_networks, n_rows, k = lower.shape
+    products = (lower[:, :, :, None] * lower[:, :, None, :]).reshape(n_networks, n_rows, k * k)
+    matrices = (weights @ products).reshape(-1, k, k)
+    roots, ratios = inverse_roots(matrices, np.ones(matrices.shape[:2]))
+    return roots.reshape(n_networks, -1, k, k), ratios.reshape(n_networks, -1)
+
+
+def _sides(terms: Terms, growth: Float[np.ndarray, "any_network time row"]) -> _Sides:
+    """Both layers before their columns are normalised, as in `exact`."""
+    lower, m, basis = terms.start.lower, terms.n_modes, terms.modes
+    n_rows = lower.shape[1]
+    p, q = basis.p[:, None], basis.q[:, None]
+    grown, left = growth[:, :, :m], growth[:, :, n_rows - m :][:, :, ::-1]
+    rows, start = lower[:, None, :m], terms.start.minor[:, None]
+    shape = (len(lower), growth.shape[1])
+    minor = np.empty((*shape, basis.one.n_minor, lower.shape[2]))
+    major = np.empty((*shape, basis.one.n_major, lower.shape[2]))
+    # e^{kappa t} - e^{-kappa t} without cancellation
+    gone = -np.expm1(2 * np.log(left)) * grown
+    minor[:, :, :m] = (p * gone)[..., None] * rows + left[..., None] * start
+    ratio = p / q
+    major[:, :, :m] = (q * grown * (1 + (ratio * left) ** 2))[..., None] * rows - (ratio * left)[..., None] * start
+    if n_rows > 2 * m:
+        wider = major if basis.one.n_major > m else minor
+        wider[:, :, m:] = growth[:, :, m : n_rows - m, None] * lower[:, None, m : n_rows - m]
+    return minor, major
