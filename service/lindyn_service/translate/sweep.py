@@ -23,6 +23,7 @@ from lindyn_service.errors import InvalidRequestError, ServiceError
 from lindyn_service.methods.base import Problem
 from lindyn_service.methods.summary import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
+from lindyn_service.translate.point_blocks import PointBlocks
 from lindyn_service.translate.problem import moments, weights
 from lindyn_service.translate.trajectory import candidates
 
@@ -86,9 +87,12 @@ def compute_points(
     Args:
         request: the sweep.
         places: of the points.
-        check: is shown each point before it is computed, and may refuse it by a ServiceError.
+        check: is shown a point before it is computed, or another that costs the same, and may refuse it by a
+            ServiceError.
     """
-    for found in _Points(request, check).compute(places):
+    points = _Points(request, check)
+    blocks = PointBlocks(request, points.reader.read, points.moments, check)
+    for found in blocks.records(places, points.compute):
         yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -131,21 +135,21 @@ class _Points:
         self._request = request
         self._check = check
         self._axes = tuple(axis.path.split(".")[0] for axis in request.axes)
-        self._reader = PointReader(request, conflicts)
+        self.reader = PointReader(request, conflicts)
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
-    def compute(self, places: Iterable[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
-        for index in places:
-            try:
-                yield self._record(index)
-            except InvalidDocumentError as error:
-                yield problem_record(InvalidRequestError.code, str(error))
-            except ServiceError as error:
-                yield problem_record(error.code, error.detail)
+    def compute(self, index: tuple[int, ...]) -> dict[str, Any]:
+        """What is kept of one point."""
+        try:
+            return self._record(index)
+        except InvalidDocumentError as error:
+            return problem_record(InvalidRequestError.code, str(error))
+        except ServiceError as error:
+            return problem_record(error.code, error.detail)
 
     def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
         """Values of a point and its warnings; its times where they are not those of the base request."""
-        request = self._reader.read(index)
+        request = self.reader.read(index)
         self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
@@ -155,7 +159,7 @@ class _Points:
         return record
 
     def _summary(self, request: TrajectoryRequest, times: FloatArray) -> Summary:
-        trained_on = self._moments(request)
+        trained_on = self.moments(request)
         problem = Problem(
             weights=weights(request.network, trained_on),
             moments=trained_on,
@@ -166,7 +170,8 @@ class _Points:
         )
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
 
-    def _moments(self, request: TrajectoryRequest) -> Moments:
+    def moments(self, request: TrajectoryRequest) -> Moments:
+        """What the network of a point is trained on."""
         if self._task is None or self._task[0] is not request.task or self._task[1] != request.dims:
             self._task = (request.task, request.dims, moments(request.task, request.dims))
         return self._task[2]
