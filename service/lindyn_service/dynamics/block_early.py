@@ -3,6 +3,8 @@
 The weights are kept as they are at time 0, and only their factors in time move (`scaling.unscaled`).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float
 
@@ -17,25 +19,38 @@ _NEAR = 1e-2  # as in `exact`: below, subtraction of the task loses digits
 _Sides = tuple[Float[np.ndarray, "network time minor pivot"], Float[np.ndarray, "network time major pivot"]]
 
 
-def early_errors(
-    terms: Terms, times: Float[np.ndarray, "any_network time"]
-) -> tuple[Float[np.ndarray, "network time major minor"], Bool[np.ndarray, "network time"]]:
-    """Evaluate distances from the task.
+@dataclass(frozen=True)
+class Early:
+    """Networks at some times.
+
+    Attributes:
+        minor: the minor layer in the singular bases of the task, up to rotations of the hidden units.
+        major: the major layer.
+        errors: distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged.
+        known: where the layers have all their digits.
+        far: where the distances have them too.
+    """
+
+    minor: Float[np.ndarray, "network time minor pivot"]
+    major: Float[np.ndarray, "network time major pivot"]
+    errors: Float[np.ndarray, "network time major minor"]
+    known: Bool[np.ndarray, "network time"]
+    far: Bool[np.ndarray, "network time"]
+
+
+def early(terms: Terms, times: Float[np.ndarray, "any_network time"]) -> Early:
+    """Evaluate the weights and their distances from the task.
 
     Args:
         terms: of the networks.
         times: in units of the time constants, one row for all networks or one for each.
-
-    Returns:
-        The distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged; and where they have all
-        their digits.
 
     Source: Braun et al. (2022), arXiv 2206.03738, the exact solution in the eigenbasis of F.
     """
     lower, m = terms.start.lower, terms.n_modes
     f, t = terms.f[:, None], times[:, :, None]
     size = np.log1p(np.max(np.abs(lower), axis=(1, 2)))[:, None]
-    good = terms.f[:, :1] * times + np.log1p(times) + size < _LARGEST_GROWTH
+    small = terms.f[:, :1] * times + np.log1p(times) + size < _LARGEST_GROWTH
     growth = np.exp(np.minimum(f * t, _LARGEST_GROWTH))
     weights = t * phi(2 * np.abs(f) * t) * np.maximum(growth, 1.0) ** 2
     roots, ratios = _inverse_roots(lower, weights)
@@ -43,7 +58,7 @@ def early_errors(
     errors = major @ minor.transpose(0, 1, 3, 2)
     np.einsum("btii->bti", errors[:, :, :m, :m])[:] -= terms.modes.one.s
     far = np.max(np.abs(errors), axis=(2, 3)) >= _NEAR * terms.modes.one.s[0]
-    return errors, good & far & (ratios <= _LARGEST_RATIO)
+    return Early(minor, major, errors, small & (ratios <= _LARGEST_RATIO), far)
 
 
 def _inverse_roots(

@@ -40,8 +40,21 @@ class Learned:
     root: Stack
     ratio: Float[np.ndarray, "network time"]
 
+    def layers(self) -> tuple[Stack, Stack]:
+        """The minor layer and the major one in the singular bases of the task, up to rotations of the hidden units."""
+        terms, basis, own = self.terms, self.terms.modes, self.terms.n_own
+        found: list[Stack] = []
+        for name, beyond, weight in (("w_minor", self.minor, basis.p), ("w_major", self.major, basis.q)):
+            whole = self.stacks.empty("whole", len(beyond), terms.n_learned)
+            np.copyto(whole, beyond)
+            diagonals(whole[:own, :own])[:] += _column(weight, own)
+            if name == "w_major":
+                diagonals(whole[own : terms.n_learned, own:])[:] += 1.0
+            found.append(self.stacks.product(whole, self.root, self.stacks.empty(name, len(beyond), terms.n_learned)))
+        return found[0], found[1]
+
     def errors(self) -> Stack:
-        """Distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged.
+        """Distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged; to be taken once.
 
         With the minor layer A = p + R and the major one B = q + T in terms of the pivots' rows, and
         D = H^{-1} A^T - 2 kappa p, the distance is q D + T (D + 2 kappa p), less the modes that are missed.

@@ -7,13 +7,34 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.block_coordinates import BlockCoordinates
-from lindyn_service.dynamics.block_early import early_errors
-from lindyn_service.dynamics.block_learned import learned
+from lindyn_service.dynamics.block_early import Early, early
+from lindyn_service.dynamics.block_learned import Learned, learned
 from lindyn_service.dynamics.block_terms import Terms
 from lindyn_service.dynamics.stacks import Stack, Stacks, stacks
 
 _BATCH_ENTRIES = 2**17  # of a stack: a megabyte
-_LARGEST_RATIO = 8.0  # of a column of H to its Cholesky pivot; its square is what rounding errors grow by
+_TIME_ENTRIES = 2**16  # of the stack of one network
+LARGEST_RATIO = 8.0
+"""Of a column of H to its Cholesky pivot; its square is what rounding errors grow by."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Weights of some networks at some times, in the singular bases of the task.
+
+    Attributes:
+        into: first layers v^T w1^T, up to rotations of the hidden units.
+        out: second layers u^T w2, in the same basis of these.
+        errors: distances u^T (W - sigma_yx) v from the task.
+        known: where the layers are as good as those of `exact.Solution`.
+        good: where the distances are, too.
+    """
+
+    into: Float[np.ndarray, "network time in pivot"]
+    out: Float[np.ndarray, "network time out pivot"]
+    errors: Float[np.ndarray, "network time out in"]
+    known: Bool[np.ndarray, "network time"]
+    good: Bool[np.ndarray, "network time"]
 
 
 @dataclass(frozen=True)
@@ -41,49 +62,90 @@ class BlockSolution:
         Returns:
             The losses, and where they are as good as those of `exact.Solution`; elsewhere they are to be had from that.
         """
-        n_times = times.shape[1]
-        losses = np.empty((len(self), n_times))
+        losses = np.empty((len(self), times.shape[1]))
         good = np.empty(losses.shape, dtype=bool)
+        for part, batch, found in self.batches(times):
+            losses[part, batch] = half_squares(found.errors())
+            good[part, batch] = found.ratio <= LARGEST_RATIO
+            if not np.all(good[part, batch]):
+                _mend(found, losses[part, batch], good[part, batch])
+        return losses, good
+
+    def layers(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Layers]]:
+        """Evaluate the weights in batches of networks and of times.
+
+        Args:
+            times: one row for all networks, or one for each.
+        """
+        exchanged = self.start.modes.one.exchanged
+        for part, batch, found in self.batches(times):
+            minor, major = (_rows(layer) for layer in found.layers())
+            errors, good = _rows(found.errors()), found.ratio <= LARGEST_RATIO
+            known = good.copy()
+            if not np.all(good):
+                first, bad, anew = _early(found)
+                for whole, own in ((minor, anew.minor), (major, anew.major), (errors, anew.errors)):
+                    whole[first] = np.where(bad[:, :, None, None], own, whole[first])
+                good[first] |= anew.known & anew.far
+                known[first] |= anew.known
+            into, out = (major, minor) if exchanged else (minor, major)
+            errors = errors.transpose(0, 1, 3, 2) if exchanged else errors
+            yield part, batch, Layers(into, out, errors, known, good)
+
+    def batches(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Learned]]:
+        """Evaluate in batches of networks and of times whose stacks fit a core's cache."""
+        one, n_times = self.start.modes.one, times.shape[1]
+        entries = one.n_minor * one.n_major
+        long = min(n_times, max(1, _TIME_ENTRIES // entries))
+        wide = max(1, _BATCH_ENTRIES // (long * entries))
         earlier: Stacks | None = None
-        for part in self._batches(n_times):
+        for first in range(0, len(self), wide):
+            part = slice(first, min(first + wide, len(self)))
             terms = Terms(self.start[part])
             own = times if len(times) == 1 else times[part]
-            earlier = stacks(len(losses[part]), n_times, max(self.start.lower.shape[1:]) // 2, earlier)
-            found = learned(terms, own, earlier)
-            losses[part] = _half_squares(found.errors())
-            good[part] = found.ratio <= _LARGEST_RATIO
-            if not np.all(good[part]):
-                _mend(terms, own, losses[part], good[part])
-        return losses, good
+            for start in range(0, n_times, long):
+                batch = slice(start, min(start + long, n_times))
+                n_networks, size = part.stop - part.start, max(one.n_minor, one.n_major)
+                earlier = stacks(n_networks, batch.stop - batch.start, size, earlier)
+                yield part, batch, learned(terms, own[:, batch], earlier)
 
     def __getitem__(self, which: Int[np.ndarray, " some"]) -> "BlockSolution":
         """Some of the problems."""
         return BlockSolution(self.start[which])
 
-    def _batches(self, n_times: int) -> Iterator[slice]:
-        """Networks whose stacks fit a core's cache."""
-        one = self.start.modes.one
-        size = max(1, _BATCH_ENTRIES // (n_times * one.n_minor * one.n_major))
-        for first in range(0, len(self), size):
-            yield slice(first, first + size)
+
+def half_squares(errors: Stack) -> Float[np.ndarray, "network time"]:
+    """Half the squared Frobenius norms.
+
+    Source: the definition of the norm.
+    """
+    if errors.flags.c_contiguous:
+        flat = errors.reshape(-1, *errors.shape[2:])
+        return 0.5 * np.einsum("kbt,kbt->bt", flat, flat)
+    return 0.5 * np.einsum("ijbt,ijbt->bt", errors, errors)
 
 
 def _mend(
-    terms: Terms,
-    times: Float[np.ndarray, "any_network time"],
+    found: Learned,
     losses: Float[np.ndarray, "network time"],
     good: Bool[np.ndarray, "network time"],
 ) -> None:
     """Evaluate anew, in place, where what is learned is not well-conditioned: that is early in training."""
-    which = np.flatnonzero(~np.all(good, axis=1))
-    until = int(np.flatnonzero(~np.all(good, axis=0))[-1]) + 1
-    own = times if len(times) == 1 else times[which]
-    errors, known = early_errors(Terms(terms.start[which]), own[:, :until])
+    first, bad, anew = _early(found)
+    losses[first] = np.where(bad, 0.5 * np.einsum("btij,btij->bt", anew.errors, anew.errors), losses[first])
+    good[first] |= anew.known & anew.far
+
+
+def _early(found: Learned) -> tuple[tuple[np.ndarray, ...], Bool[np.ndarray, "some time"], Early]:
+    """Those networks and times among which some are ill-conditioned, which these are, and the weights there."""
+    bad = ~(found.ratio <= LARGEST_RATIO)
+    which = np.flatnonzero(np.any(bad, axis=1))
+    until = int(np.flatnonzero(np.any(bad, axis=0))[-1]) + 1
+    times = found.times if len(found.times) == 1 else found.times[which]
     first = np.ix_(which, np.arange(until))
-    bad = ~good[first]
-    losses[first] = np.where(bad, 0.5 * np.einsum("btij,btij->bt", errors, errors), losses[first])
-    good[first] |= known
+    return first, bad[first], early(Terms(found.terms.start[which]), times[:, :until])
 
 
-def _half_squares(errors: Stack) -> Float[np.ndarray, "network time"]:
-    return 0.5 * np.einsum("ijbt,ijbt->bt", errors, errors)
+def _rows(stack: Stack) -> Float[np.ndarray, "network time row column"]:
+    """A copy with the matrices last."""
+    return np.ascontiguousarray(stack.transpose(2, 3, 0, 1))

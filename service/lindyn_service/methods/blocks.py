@@ -9,16 +9,17 @@ from lindyn_service.dynamics.block_convergence import convergence_times
 from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes
 from lindyn_service.dynamics.block_solution import BlockSolution
 from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+from lindyn_service.dynamics.objective import white_objective
+from lindyn_service.dynamics.observables import OBSERVABLES
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.methods.base import Problem, Warned
+from lindyn_service.methods.base import Problem
+from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
 from lindyn_service.methods.exact import DOUBTFUL_OVERLAP, TOLERANCE, beyond_float64
 from lindyn_service.methods.report import of_samples
-from lindyn_service.methods.summary import Summary
+from lindyn_service.methods.summary import AT_LAST_TIME, Summary, flat
 
-COVERED = frozenset({"loss", "excess_loss", "final_loss", "convergence_time"})
+COVERED = (frozenset(OBSERVABLES) - OF_CHANGE) | frozenset(AT_LAST_TIME) | {"convergence_time"}
 """Quantities and scalars that blocks have."""
-
-_LOSSES = {"loss": "loss", "excess_loss": "excess_loss", "final_loss": "loss"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> lis
     if not len(good):
         return found
     solution = BlockSolution(start[generic])
-    read = [name for name in names if name in _LOSSES]
+    read = [name for name in names if name != "convergence_time"]
     summaries = [Summary() for _ in good]
     kept = np.ones(len(good), dtype=bool)
     if read:
@@ -102,28 +103,40 @@ def _examined(block: Block) -> np.ndarray:
 
 
 def _read(block: Block, solution: BlockSolution, names: list[str], summaries: list[Summary]) -> np.ndarray:
-    """Store losses, at the last time only where that is enough; returns of which problems they are right."""
-    only_last = names == ["final_loss"]
+    """Store what is named, at the last time only where that is enough; returns of which problems it is right."""
+    needed = {AT_LAST_TIME.get(name, (name, None))[0] for name in names}
+    only_last = all(name in AT_LAST_TIME for name in names)
     times = block.times[-1:] if only_last else block.times
-    unit = block.time_constant / block.white.variance
-    excess, good = solution.excess_losses((times / unit)[None])
-    excess *= block.white.variance
-    losses = {"excess_loss": excess, "loss": excess + (block.white.irreducible_loss or 0.0)}
-    told = _told(block, names)
+    found: Found = {}
+    good = np.ones(len(solution), dtype=bool)
+    objective = white_objective(block.white, solution.start.modes.one, block.moments.samples)
+    # changes of the kernel are small at first, and would be integrals: they are wanted at the last time only
+    for quantities, at in ((needed - OF_CHANGE, times), (needed & OF_CHANGE, times[-1:])):
+        if quantities:
+            observed, known = observe_block(
+                solution,
+                objective,
+                at / (block.time_constant / block.white.variance),
+                quantities,
+                hidden=block.w1.shape[1],
+                time_constant=block.time_constant,
+            )
+            found |= observed
+            good &= known
+    problem = Problem((), block.moments, block.time_constant, times, tuple(sorted(needed)), estimate=False)
+    told = list(of_samples(problem))
     for i, summary in enumerate(summaries):
         for name in names:
-            values = losses[_LOSSES[name]][i]
-            summary.values[name] = float(values[-1]) if name == "final_loss" else values
+            quantity, part = AT_LAST_TIME.get(name, (name, None))
+            values = found[quantity]
+            own = {each: array[i] for each, array in values.items()} if isinstance(values, dict) else values[i]
+            if name not in AT_LAST_TIME:
+                summary.values |= flat(name, own)
+            else:
+                summary.values[name] = float((own[part] if isinstance(own, dict) and part else own)[-1])
         summary.times = None if only_last else times
         summary.warn(told)
-    return np.all(good & np.isfinite(excess), axis=1)
-
-
-def _told(block: Block, names: list[str]) -> list[Warned]:
-    """What `ExactRun` warns of in any of these problems."""
-    quantities = tuple(sorted({_LOSSES[name] for name in names}))
-    problem = Problem((), block.moments, block.time_constant, block.times, quantities, estimate=False)
-    return list(of_samples(problem))
+    return good
 
 
 def _reach(block: Block, solution: BlockSolution, tolerance: float, summaries: list[Summary]) -> np.ndarray:
