@@ -9,7 +9,6 @@ from lindyn_service.dynamics.block_solution import BlockSolution
 
 _DOUBLINGS = 8  # that are looked at together
 _MOST_DOUBLINGS = 200  # as in `convergence`
-_MOST_STEPS = 200
 _ROUNDINGS = 1e-14  # relative accuracy of the times
 _SURELY = 1e-6  # relative, of a limit beside the tolerance
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -70,7 +69,8 @@ class _Search:
         first = 1 / (f + np.einsum("brp,brp->b", lower, lower))
         before, after = np.zeros(n), np.full(n, np.nan)
         which, times = np.arange(n), np.concatenate([np.zeros((n, 1)), first[:, None]], axis=1)
-        for _ in range(_MOST_DOUBLINGS // _DOUBLINGS):
+        doublings = 0
+        while len(which) and doublings <= _MOST_DOUBLINGS:
             logs = self.above(which, times[which])
             self.good[which[np.any(np.isnan(logs), axis=1)]] = False
             passed = logs <= 0
@@ -79,8 +79,7 @@ class _Search:
             after[which[there]] = times[which[there], at]
             before[which[there]] = times[which[there], np.maximum(at - 1, 0)]
             which = which[~np.any(passed, axis=1) & self.good[which]]
-            if not len(which):
-                break
+            doublings += _DOUBLINGS
             times = times[:, -1:] * 2.0 ** np.arange(_DOUBLINGS)
         return before, after
 
@@ -88,24 +87,22 @@ class _Search:
         """Where the losses cross the tolerance, by inverse quadratic interpolation where that is safe, or bisection."""
         both = self.above(which, np.stack([before, after], axis=1))
         a, b, fa, fb = before, after, both[:, 0], both[:, 1]
-        t = np.full(len(which), 0.5)
-        for _ in range(_MOST_STEPS):
-            c = a + t * (b - a)
-            fc = self.above(which, c[:, None])[:, 0]
-            same = np.sign(fc) == np.sign(fa)
-            third, f_third = np.where(same, a, b), np.where(same, fa, fb)
+        c, fc, t = a, fa, np.full(len(which), 0.5)
+        best, smallest, open_ = a, np.zeros(len(which)), np.ones(len(which), dtype=bool)
+        while np.any(open_):
+            x = a + t * (b - a)
+            fx = self.above(which, x[:, None])[:, 0]
+            same = np.sign(fx) == np.sign(fa)
+            c, fc = np.where(same, a, b), np.where(same, fa, fb)
             b, fb = np.where(same, b, a), np.where(same, fb, fa)
-            a, fa = c, fc
+            a, fa = x, fx
             best = np.where(np.abs(fa) < np.abs(fb), a, b)
-            width = np.abs(b - a)
             smallest = _ROUNDINGS * np.abs(best) + _SMALLEST
-            if np.all((2 * smallest > width) | (fa == 0) | np.isnan(fa)):
-                break
-            t = _step((a, fa), (b, fb), (third, f_third))
-            edge = np.minimum(0.5, smallest / np.maximum(width, _SMALLEST))
-            t = np.clip(t, edge, 1 - edge)
+            open_ = (np.abs(b - a) > 2 * smallest) & (fa != 0) & np.isfinite(fa)
+            edge = np.minimum(0.5, smallest / np.maximum(np.abs(b - a), _SMALLEST))
+            t = np.clip(_step((a, fa), (b, fb), (c, fc)), edge, 1 - edge)
         self.good[which[np.isnan(fa)]] = False
-        return np.where(fa == 0, a, best)
+        return best
 
 
 _Point = tuple[np.ndarray, np.ndarray]

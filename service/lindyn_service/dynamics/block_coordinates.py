@@ -41,8 +41,7 @@ class BlockModes:
 
     def __getitem__(self, which: Int[np.ndarray, " some"] | slice) -> "BlockModes":
         """Of some networks."""
-        parts = (self.lam, self.kappa, self.p, self.q, self.gap)
-        return BlockModes(self.one, *(part[which] for part in parts))
+        return BlockModes(self.one, self.lam[which], self.kappa[which], self.p[which], self.q[which], self.gap[which])
 
     @property
     def eigenvalues(self) -> Float[np.ndarray, "network row"]:
@@ -123,7 +122,7 @@ def block_coordinates(
     small, large = (out, into) if basis.one.exchanged else (into, out)
     g, errors = _rows(basis, small, large), _row_errors(basis, w1, w2)
     n_rows, m = g.shape[1], len(basis.one.s)
-    lower = np.linalg.qr(g.transpose(0, 2, 1), mode="r").transpose(0, 2, 1)
+    lower = np.asarray(np.linalg.qr(g.transpose(0, 2, 1), mode="r")).transpose(0, 2, 1)
     overlaps, generic = _overlaps(lower, errors, basis.eigenvalues)
     minor = lower[:, n_rows - m :][:, ::-1]
     decay = (minor - basis.p[:, :, None] * lower[:, :m]) / basis.q[:, :, None]
@@ -132,7 +131,9 @@ def block_coordinates(
 
 
 def _rows(
-    basis: BlockModes, small: Float[np.ndarray, "network minor hidden"], large: Float[np.ndarray, "network major hidden"]
+    basis: BlockModes,
+    small: Float[np.ndarray, "network minor hidden"],
+    large: Float[np.ndarray, "network major hidden"],
 ) -> Float[np.ndarray, "network row hidden"]:
     """As in `coordinates.rows`."""
     m = len(basis.one.s)
@@ -161,7 +162,7 @@ def _overlaps(
     n = lower.shape[2]
     leading, errors = lower[:, :n], errors[:, :n]
     pivots = np.abs(np.einsum("bii->bi", leading))
-    generic = np.all(pivots > _ROUNDINGS * errors, axis=1)
+    generic = np.all(pivots > _ROUNDINGS * errors, axis=1) & (f[:, n - 1] >= 0)
     generic &= np.all((pivots > _SMALLEST_PIVOT) & (pivots < _LARGEST_PIVOT), axis=1)
     with np.errstate(all="ignore"):  # of networks that are not generic
         inverse = np.abs(invert_upper(leading.transpose(0, 2, 1))).transpose(0, 2, 1)
@@ -189,5 +190,5 @@ def _surely_mixed(
 def _large_units(rows: Float[np.ndarray, "network row hidden"]) -> Float[np.ndarray, "network row hidden"]:
     """Directions of rows; zeros for those that are small beside others."""
     lengths = np.sqrt(np.vecdot(rows, rows))
-    lengths[lengths < _LARGE * np.max(lengths, axis=1, keepdims=True)] = np.inf
+    lengths[(lengths < _LARGE * np.max(lengths, axis=1, keepdims=True)) | (lengths == 0)] = np.inf
     return rows / lengths[:, :, None]

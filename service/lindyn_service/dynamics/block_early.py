@@ -38,7 +38,7 @@ class Early:
     far: Bool[np.ndarray, "network time"]
 
 
-def early(terms: Terms, times: Float[np.ndarray, "any_network time"]) -> Early:
+def early(terms: Terms, times: Float[np.ndarray, "any_times time"]) -> Early:
     """Evaluate the weights and their distances from the task.
 
     Args:
@@ -54,7 +54,7 @@ def early(terms: Terms, times: Float[np.ndarray, "any_network time"]) -> Early:
     growth = np.exp(np.minimum(f * t, _LARGEST_GROWTH))
     weights = t * phi(2 * np.abs(f) * t) * np.maximum(growth, 1.0) ** 2
     roots, ratios = _inverse_roots(lower, weights)
-    minor, major = (side @ roots for side in _sides(terms, growth))
+    minor, major = (side @ roots for side in _sides(terms, t, growth))
     errors = major @ minor.transpose(0, 1, 3, 2)
     np.einsum("btii->bti", errors[:, :, :m, :m])[:] -= terms.modes.one.s
     far = np.max(np.abs(errors), axis=(2, 3)) >= _NEAR * terms.modes.one.s[0]
@@ -72,7 +72,9 @@ def _inverse_roots(
     return roots.reshape(n_networks, -1, k, k), ratios.reshape(n_networks, -1)
 
 
-def _sides(terms: Terms, growth: Float[np.ndarray, "any_network time row"]) -> _Sides:
+def _sides(
+    terms: Terms, t: Float[np.ndarray, "any_times time 1"], growth: Float[np.ndarray, "any_network time row"]
+) -> _Sides:
     """Both layers before their columns are normalised, as in `exact`."""
     lower, m, basis = terms.start.lower, terms.n_modes, terms.modes
     n_rows = lower.shape[1]
@@ -83,7 +85,7 @@ def _sides(terms: Terms, growth: Float[np.ndarray, "any_network time row"]) -> _
     minor = np.empty((*shape, basis.one.n_minor, lower.shape[2]))
     major = np.empty((*shape, basis.one.n_major, lower.shape[2]))
     # e^{kappa t} - e^{-kappa t} without cancellation
-    gone = -np.expm1(2 * np.log(left)) * grown
+    gone = -np.expm1(-2 * terms.f[:, None, :m] * t) * grown
     minor[:, :, :m] = (p * gone)[..., None] * rows + left[..., None] * start
     ratio = p / q
     major[:, :, :m] = (q * grown * (1 + (ratio * left) ** 2))[..., None] * rows - (ratio * left)[..., None] * start

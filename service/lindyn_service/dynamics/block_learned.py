@@ -32,7 +32,7 @@ class Learned:
     """
 
     terms: Terms
-    times: Float[np.ndarray, "any_network time"]
+    times: Float[np.ndarray, "any_times time"]
     stacks: Stacks
     s: Stack
     minor: Stack
@@ -79,7 +79,7 @@ class Learned:
         return errors
 
 
-def learned(terms: Terms, times: Float[np.ndarray, "any_network time"], stacks: Stacks) -> Learned:
+def learned(terms: Terms, times: Float[np.ndarray, "any_times time"], stacks: Stacks) -> Learned:
     """Evaluate what networks have learned.
 
     Args:
@@ -108,9 +108,7 @@ def learned(terms: Terms, times: Float[np.ndarray, "any_network time"], stacks: 
     return Learned(terms, times, stacks, s, minor, major, root, ratio)
 
 
-def _add_missed(
-    terms: Terms, times: Float[np.ndarray, "any_network time"], s: Stack, minor: Stack, major: Stack
-) -> None:
+def _add_missed(terms: Terms, times: Float[np.ndarray, "any_times time"], s: Stack, minor: Stack, major: Stack) -> None:
     """What grows without being a pivot adds to S and to the layers, in place."""
     basis, k, m = terms.modes, terms.n_learned, terms.n_modes
     rows = terms.missed(times)
@@ -123,6 +121,6 @@ def _add_missed(
     major[max(k, m) : max(k, m) + len(rows) - own] += rows[own:]
 
 
-def _column(values: Float[np.ndarray, "network mode"], n: int) -> Float[np.ndarray, "mode network 1"]:
+def _column(values: Float[np.ndarray, "network mode"], n: int) -> Float[np.ndarray, "first network 1"]:
     """Of the first modes, to be weighed with."""
     return values[:, :n].T[:, :, None]

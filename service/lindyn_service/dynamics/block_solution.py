@@ -10,7 +10,7 @@ from lindyn_service.dynamics.block_coordinates import BlockCoordinates
 from lindyn_service.dynamics.block_early import Early, early
 from lindyn_service.dynamics.block_learned import Learned, learned
 from lindyn_service.dynamics.block_terms import Terms
-from lindyn_service.dynamics.stacks import Stack, Stacks, stacks
+from lindyn_service.dynamics.stacks import Stack, Stacks
 
 _BATCH_ENTRIES = 2**17  # of a stack: a megabyte
 _TIME_ENTRIES = 2**16  # of the stack of one network
@@ -98,7 +98,7 @@ class BlockSolution:
         entries = one.n_minor * one.n_major
         long = min(n_times, max(1, _TIME_ENTRIES // entries))
         wide = max(1, _BATCH_ENTRIES // (long * entries))
-        earlier: Stacks | None = None
+        memory: dict[str, np.ndarray] = {}
         for first in range(0, len(self), wide):
             part = slice(first, min(first + wide, len(self)))
             terms = Terms(self.start[part])
@@ -106,8 +106,8 @@ class BlockSolution:
             for start in range(0, n_times, long):
                 batch = slice(start, min(start + long, n_times))
                 n_networks, size = part.stop - part.start, max(one.n_minor, one.n_major)
-                earlier = stacks(n_networks, batch.stop - batch.start, size, earlier)
-                yield part, batch, learned(terms, own[:, batch], earlier)
+                arithmetic = Stacks(n_networks, batch.stop - batch.start, size, memory)
+                yield part, batch, learned(terms, own[:, batch], arithmetic)
 
     def __getitem__(self, which: Int[np.ndarray, " some"]) -> "BlockSolution":
         """Some of the problems."""

@@ -1,4 +1,4 @@
-"""What a block of problems needs at all times: the weights' rows in terms of those that grow, and their factors in time.
+"""What a block of problems needs at all times: rows of the weights in terms of those that grow, and factors in time.
 
 Rows of the echelon form that are no pivots are X times the pivots' rows. Those whose eigenvalues are positive are
 *missed*, the others *fade*.
@@ -69,20 +69,18 @@ class Terms:
         return (self.inverse.transpose(0, 2, 1) @ self.inverse).transpose(1, 2, 0)
 
     def by_row(
-        self, rows: Float[np.ndarray, "any_network row"], times: Float[np.ndarray, "any_network time"]
-    ) -> Float[np.ndarray, "row any_network time"]:
+        self, rows: Float[np.ndarray, "any_network row"], times: Float[np.ndarray, "any_times time"]
+    ) -> Float[np.ndarray, "_ _ time"]:
         """Products of rates and times."""
         return rows.T[:, :, None] * times
 
-    def integrals(
-        self, rows: slice, times: Float[np.ndarray, "any_network time"]
-    ) -> Float[np.ndarray, "row any_network time"]:
+    def integrals(self, rows: slice, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "_ _ time"]:
         """Of e^{-2 |f| s} from 0 to t."""
         return times * phi(2 * self.by_row(np.abs(self.f[:, rows]), times))
 
     def fading(
-        self, times: Float[np.ndarray, "any_network time"]
-    ) -> tuple[Float[np.ndarray, "minor any_network time"], Float[np.ndarray, "major any_network time"]]:
+        self, times: Float[np.ndarray, "any_times time"]
+    ) -> tuple[Float[np.ndarray, "minor _ time"], Float[np.ndarray, "major _ time"]]:
         """Factors of what fades in both layers: of each mode, and of what one side has more."""
         m, one = self.n_modes, self.modes.one
         n_rows = self.f.shape[1]
@@ -106,7 +104,7 @@ class Terms:
             wider[first:] = extra.transpose(1, 2, 0)
         return minor, major
 
-    def missed(self, times: Float[np.ndarray, "any_network time"]) -> Float[np.ndarray, "missed pivot network time"]:
+    def missed(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "missed pivot network time"]:
         """X of the missed rows, which are behind the pivots."""
         k, excess = self.n_learned, self.modes.excess[: len(self.f)]
         behind = np.maximum(excess[:, None, :k] - excess[:, k : k + self.n_missed, None], 0.0)

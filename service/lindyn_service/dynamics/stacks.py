@@ -14,7 +14,8 @@ from lindyn_service.dynamics.triangular import inverse_roots
 
 _LARGEST_SMALL = 10  # rows and columns, up to which loops over entries are faster than BLAS
 
-Stack = Float[np.ndarray, "row column network time"]
+Stack = Float[np.ndarray, "_ _ _ _"]
+"""(row, column, network, time)."""
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,27 @@ class Stacks:
     Attributes:
         n_networks: in each stack; those that are factors may have one for all.
         n_times: likewise.
-        is_small: whether the matrices are.
+        size: most rows or columns of the matrices.
+        memory: kept from stacks before.
     """
 
     n_networks: int
     n_times: int
-    is_small: bool
-    _memory: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+    size: int
+    memory: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the matrices are."""
+        return self.size <= _LARGEST_SMALL
 
     def empty(self, name: str, n_rows: int, n_columns: int) -> Stack:
         """A stack of any numbers, in memory that is kept: new memory costs as much as the arithmetic."""
         shape = (n_rows, n_columns, self.n_networks, self.n_times)
         size = n_rows * n_columns * self.n_networks * self.n_times
-        memory = self._memory.get(name)
+        memory = self.memory.get(name)
         if memory is None or len(memory) < size:
-            memory = self._memory[name] = np.empty(size)
+            memory = self.memory[name] = np.empty(size)
         if self.is_small:
             return memory[:size].reshape(shape)
         return memory[:size].reshape(*shape[2:], *shape[:2]).transpose(2, 3, 0, 1)
@@ -102,20 +109,6 @@ class Stacks:
         return out
 
 
-def stacks(n_networks: int, n_times: int, size: int, earlier: Stacks | None = None) -> Stacks:
-    """Arithmetic on stacks of matrices with up to so many rows and columns.
-
-    Args:
-        n_networks: in each stack.
-        n_times: in each stack.
-        size: of the matrices.
-        earlier: whose memory is used again.
-
-    Source: the order of loops, Golub and Van Loan, Matrix Computations, 1.5.
-    """
-    return Stacks(n_networks, n_times, size <= _LARGEST_SMALL, {} if earlier is None else earlier._memory)  # noqa: SLF001
-
-
 def diagonals(stack: Stack) -> Float[np.ndarray, "row network time"]:
     """A view of the diagonals.
 
@@ -143,11 +136,11 @@ def _small_inverse_roots(
     return ratio
 
 
-def _flat(stack: Stack) -> Float[np.ndarray, "row column matrix"]:
+def _flat(stack: Stack) -> Float[np.ndarray, "_ _ matrix"]:
     """A view with one axis for networks and times."""
     return stack.reshape(*stack.shape[:-2], -1)
 
 
-def _last(stack: Stack) -> Float[np.ndarray, "network time row column"]:
+def _last(stack: Stack) -> Float[np.ndarray, "_ _ row column"]:
     """A view with the matrices last."""
     return stack.transpose(2, 3, 0, 1)

@@ -76,13 +76,13 @@ def _frames(
 ) -> Iterator[tuple[slice, slice, Layers, Frame]]:
     """Of batches of networks and times, with all times of one network after the other."""
     for part, batch, layers in solution.layers(times[None]):
-        start = None
+        start: Frame | None = None
         if with_start:
             which = np.arange(len(solution))[part]
             at_first = next(solution[which].layers(np.zeros((1, 1))))[2]
             n_times = layers.known.shape[1]
-            repeated = (np.repeat(w[:, 0], n_times, axis=0) for w in (at_first.into, at_first.out))
-            start = _frame(objective, *repeated, hidden, time_constant)
+            into, out = (np.repeat(w[:, 0], n_times, axis=0) for w in (at_first.into, at_first.out))
+            start = _frame(objective, into, out, hidden, time_constant)
         into, out = (w.reshape(-1, *w.shape[2:]) for w in (layers.into, layers.out))
         errors = np.ascontiguousarray(layers.errors).reshape(-1, *layers.errors.shape[2:])
         yield part, batch, layers, _frame(objective, into, out, hidden, time_constant, start, errors)
@@ -111,9 +111,7 @@ def _are_finite(values: Values, shape: tuple[int, ...]) -> np.ndarray:
     return np.all([np.all(np.isfinite(part.reshape(shape[0], -1)), axis=1) for part in parts], axis=0)
 
 
-def _store(
-    found: Found, name: str, values: Values, at: tuple[slice, slice], shape: tuple[int, int]
-) -> None:
+def _store(found: Found, name: str, values: Values, at: tuple[slice, slice], shape: tuple[int, int]) -> None:
     """Put the values of some networks and times into arrays of all."""
     parts = dict(values) if isinstance(values, Mapping) else {"": values}
     if name not in found:

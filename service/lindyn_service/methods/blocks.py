@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -128,15 +129,18 @@ def _read(block: Block, solution: BlockSolution, names: list[str], summaries: li
     for i, summary in enumerate(summaries):
         for name in names:
             quantity, part = AT_LAST_TIME.get(name, (name, None))
-            values = found[quantity]
-            own = {each: array[i] for each, array in values.items()} if isinstance(values, dict) else values[i]
-            if name not in AT_LAST_TIME:
-                summary.values |= flat(name, own)
+            values: Any = found[quantity]
+            if name in AT_LAST_TIME:
+                summary.values[name] = float((values if part is None else values[part])[i, -1])
             else:
-                summary.values[name] = float((own[part] if isinstance(own, dict) and part else own)[-1])
+                summary.values |= flat(name, _of_network(i, values))
         summary.times = None if only_last else times
         summary.warn(told)
     return good
+
+
+def _of_network(i: int, values: np.ndarray | dict[str, np.ndarray]) -> np.ndarray | dict[str, np.ndarray]:
+    return {part: array[i] for part, array in values.items()} if isinstance(values, dict) else values[i]
 
 
 def _reach(block: Block, solution: BlockSolution, tolerance: float, summaries: list[Summary]) -> np.ndarray:
