@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.block_coordinates import BlockCoordinates
-from lindyn_service.dynamics.block_early import Early, early
+from lindyn_service.dynamics.block_early import early
 from lindyn_service.dynamics.block_learned import Learned, learned
 from lindyn_service.dynamics.block_terms import Terms
 from lindyn_service.dynamics.stacks import Stack, Stacks
@@ -79,15 +79,16 @@ class BlockSolution:
         """
         exchanged = self.start.modes.one.exchanged
         for part, batch, found in self.batches(times):
-            minor, major = (_rows(layer) for layer in found.layers())
-            errors, good = _rows(found.errors()), found.ratio <= LARGEST_RATIO
-            known = good.copy()
-            if not np.all(good):
-                first, bad, anew = _early(found)
-                for whole, own in ((minor, anew.minor), (major, anew.major), (errors, anew.errors)):
-                    whole[first] = np.where(bad[:, :, None, None], own, whole[first])
-                good[first] |= anew.known & anew.far
-                known[first] |= anew.known
+            # of weights that are small beside what they become, only the formula of early times keeps the digits
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where they are not known
+                anew = early(found.terms, found.times)
+            minor, major = (
+                np.where(anew.known[:, :, None, None], own, _last(layer))
+                for own, layer in zip((anew.minor, anew.major), found.layers(), strict=True)
+            )
+            is_learned = found.ratio <= LARGEST_RATIO
+            errors = np.where(is_learned[:, :, None, None], _last(found.errors()), anew.errors)
+            known, good = anew.known | is_learned, (anew.known & anew.far) | is_learned
             into, out = (major, minor) if exchanged else (minor, major)
             errors = errors.transpose(0, 1, 3, 2) if exchanged else errors
             yield part, batch, Layers(into, out, errors, known, good)
@@ -131,21 +132,16 @@ def _mend(
     good: Bool[np.ndarray, "network time"],
 ) -> None:
     """Evaluate anew, in place, where what is learned is not well-conditioned: that is early in training."""
-    first, bad, anew = _early(found)
-    losses[first] = np.where(bad, 0.5 * np.einsum("btij,btij->bt", anew.errors, anew.errors), losses[first])
-    good[first] |= anew.known & anew.far
-
-
-def _early(found: Learned) -> tuple[tuple[np.ndarray, ...], Bool[np.ndarray, "some time"], Early]:
-    """Those networks and times among which some are ill-conditioned, which these are, and the weights there."""
-    bad = ~(found.ratio <= LARGEST_RATIO)
+    bad = ~good
     which = np.flatnonzero(np.any(bad, axis=1))
     until = int(np.flatnonzero(np.any(bad, axis=0))[-1]) + 1
     times = found.times if len(found.times) == 1 else found.times[which]
     first = np.ix_(which, np.arange(until))
-    return first, bad[first], early(Terms(found.terms.start[which]), times[:, :until])
+    anew = early(Terms(found.terms.start[which]), times[:, :until])
+    losses[first] = np.where(bad[first], 0.5 * np.einsum("btij,btij->bt", anew.errors, anew.errors), losses[first])
+    good[first] |= anew.known & anew.far
 
 
-def _rows(stack: Stack) -> Float[np.ndarray, "network time row column"]:
-    """A copy with the matrices last."""
-    return np.ascontiguousarray(stack.transpose(2, 3, 0, 1))
+def _last(stack: Stack) -> Float[np.ndarray, "network time _ _"]:
+    """A view with the matrices last."""
+    return stack.transpose(2, 3, 0, 1)

@@ -69,10 +69,11 @@ def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> lis
     start, generic = block_coordinates(
         block_modes(block.white.sigma_yx, block.lam[covered]), block.w1[covered], block.w2[covered]
     )
+    generic = np.flatnonzero(generic)
     good = covered[generic]
     if "convergence_time" in names:  # it tells of doubtful overlaps
         doubtful = start.overlaps[generic] < DOUBTFUL_OVERLAP
-        good, generic = good[~doubtful], np.flatnonzero(generic)[~doubtful]
+        good, generic = good[~doubtful], generic[~doubtful]
     if not len(good):
         return found
     solution = BlockSolution(start[generic])
