@@ -70,6 +70,7 @@ demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a 
 bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memory, cold start, sweeps, client, explorer
 	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/ensemble.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/cold.py
