@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.block_solution import BlockSolution
 
@@ -14,6 +14,7 @@ _SURELY = 1e-6  # relative, of a limit beside the tolerance
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _PerNetwork = Float[np.ndarray, " network"]
+_Some = Float[np.ndarray, " some"]
 
 
 def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNetwork, Bool[np.ndarray, " network"]]:
@@ -56,7 +57,9 @@ class _Search:
     tolerance: float
     good: Bool[np.ndarray, " network"]
 
-    def above(self, which: np.ndarray, times: Float[np.ndarray, "some time"]) -> Float[np.ndarray, "some time"]:
+    def above(
+        self, which: Int[np.ndarray, " some"], times: Float[np.ndarray, "some time"]
+    ) -> Float[np.ndarray, "some time"]:
         """Logarithms of the losses of some networks over the tolerance; NaN where they are not good."""
         losses, good = self.solution[which].excess_losses(times)
         logs = np.log(np.maximum(losses, _SMALLEST)) - np.log(max(self.tolerance, _SMALLEST))
@@ -83,7 +86,7 @@ class _Search:
             times = times[:, -1:] * 2.0 ** np.arange(_DOUBLINGS)
         return before, after
 
-    def roots(self, which: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    def roots(self, which: Int[np.ndarray, " some"], before: _Some, after: _Some) -> _Some:
         """Where the losses cross the tolerance, by inverse quadratic interpolation where that is safe, or bisection."""
         both = self.above(which, np.stack([before, after], axis=1))
         a, b, fa, fb = before, after, both[:, 0], both[:, 1]
@@ -105,10 +108,11 @@ class _Search:
         return best
 
 
-_Point = tuple[np.ndarray, np.ndarray]
+_Point = tuple[_Some, _Some]
+"""Times, and values there."""
 
 
-def _step(a: _Point, b: _Point, c: _Point) -> np.ndarray:
+def _step(a: _Point, b: _Point, c: _Point) -> _Some:
     """Part of the way from a to b at which to look next."""
     with np.errstate(divide="ignore", invalid="ignore"):
         xi = (a[0] - b[0]) / (c[0] - b[0])

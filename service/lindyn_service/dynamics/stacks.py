@@ -5,7 +5,7 @@ each step of a loop over their entries works through long rows of numbers; for l
 BLAS wants them.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -32,7 +32,7 @@ class Stacks:
     n_networks: int
     n_times: int
     size: int
-    memory: dict[str, np.ndarray] = field(default_factory=dict[str, np.ndarray])
+    memory: dict[str, Float[np.ndarray, " number"]]
 
     @property
     def is_small(self) -> bool:
