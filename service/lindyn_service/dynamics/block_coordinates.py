@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lindyn_service.dynamics.coordinates import entry_errors
 from lindyn_service.dynamics.echelon import EPS
+from lindyn_service.dynamics.initial_coordinates import entry_errors
+from lindyn_service.dynamics.inverse_roots import invert_upper
 from lindyn_service.dynamics.modes import Modes, modes
-from lindyn_service.dynamics.triangular import invert_upper
 
 _ROUNDINGS = 8  # as in `echelon`
 _LARGE, _FAR = 1e-3, 1e-6  # lengths beside the largest, and cosines: by no rounding errors

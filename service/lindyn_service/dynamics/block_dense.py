@@ -5,8 +5,8 @@ from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.block_solution import LARGEST_RATIO, BlockSolution
 from lindyn_service.dynamics.chebyshev import Interval
-from lindyn_service.dynamics.dense import errors_keep_the_loss, straighten
-from lindyn_service.dynamics.parts import Part, evaluated, parts
+from lindyn_service.dynamics.interpolation import errors_keep_the_loss, straighten
+from lindyn_service.dynamics.time_intervals import TimeInterval, evaluated, time_intervals
 
 _LEAST_ENTRIES = 49  # of a network function, below which evaluation is cheap
 _WORTHWHILE = 0.8  # of the times, as nodes
@@ -41,16 +41,16 @@ def dense_losses(
     return losses, good
 
 
-def _parts(solution: BlockSolution, times: Float[np.ndarray, " time"]) -> list[Part]:
+def _parts(solution: BlockSolution, times: Float[np.ndarray, " time"]) -> list[TimeInterval]:
     """In intervals for the fastest of the networks; one part where evaluation is cheap."""
     one, fastest = solution.start.modes.one, float(np.max(solution.start.modes.kappa))
     if one.n_minor * one.n_major < _LEAST_ENTRIES:
         return evaluated(0, len(times), len(times))
-    return parts(times, 1 / fastest, len(times))
+    return time_intervals(times, 1 / fastest, len(times))
 
 
 def _interpolate(
-    solution: BlockSolution, times: Float[np.ndarray, " time"], part: Part, interval: Interval, losses: _Losses
+    solution: BlockSolution, times: Float[np.ndarray, " time"], part: TimeInterval, interval: Interval, losses: _Losses
 ) -> Int[np.ndarray, " left"]:
     """Fill in the losses at the times of a part; returns for which networks that is no good."""
     one = solution.start.modes.one

@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lindyn_service.dynamics.block_terms import Terms
+from lindyn_service.dynamics.inverse_roots import inverse_roots
 from lindyn_service.dynamics.phi import phi
-from lindyn_service.dynamics.triangular import inverse_roots
 
 _LARGEST_GROWTH = 300.0  # exponent, whose exponential can be squared
 _LARGEST_RATIO = 30.0  # as in `triangular`

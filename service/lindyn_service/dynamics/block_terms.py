@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.block_coordinates import BlockCoordinates, BlockModes
+from lindyn_service.dynamics.inverse_roots import invert_upper
 from lindyn_service.dynamics.phi import phi
-from lindyn_service.dynamics.triangular import invert_upper
 
 
 @dataclass(frozen=True)

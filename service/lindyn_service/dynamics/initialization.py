@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.balance import broken_inequality
-from lindyn_service.dynamics.haar import completed
+from lindyn_service.dynamics.random_rotations import completed
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.triangular import inverse_roots
+from lindyn_service.dynamics.inverse_roots import inverse_roots
 
 _LARGEST_SMALL = 10  # rows and columns, up to which loops over entries are faster than BLAS
 

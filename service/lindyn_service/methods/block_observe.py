@@ -7,8 +7,8 @@ import numpy as np
 from lindyn_service.dynamics.alignment import PARTLY_DEFINED
 from lindyn_service.dynamics.block_dense import dense_losses
 from lindyn_service.dynamics.block_solution import BlockSolution, Layers
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import Objective
+from lindyn_service.dynamics.modal_loss import Objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import OBSERVABLES, Values
 
 LOSSES = frozenset({"loss", "excess_loss"})
@@ -73,10 +73,10 @@ def _frames(
     time_constant: float,
     *,
     with_start: bool,
-) -> Iterator[tuple[slice, slice, Layers, Frame]]:
+) -> Iterator[tuple[slice, slice, Layers, ModalWeights]]:
     """Of batches of networks and times, with all times of one network after the other."""
     for part, batch, layers in solution.layers(times[None]):
-        start: Frame | None = None
+        start: ModalWeights | None = None
         if with_start:
             which = np.arange(len(solution))[part]
             at_first = next(solution[which].layers(np.zeros((1, 1))))[2]
@@ -94,10 +94,10 @@ def _frame(
     out: np.ndarray,
     hidden: int,
     time_constant: float,
-    start: Frame | None = None,
+    start: ModalWeights | None = None,
     errors: np.ndarray | None = None,
-) -> Frame:
-    return Frame(objective, (into.transpose(0, 2, 1), out), (hidden,), time_constant, start, errors)
+) -> ModalWeights:
+    return ModalWeights(objective, (into.transpose(0, 2, 1), out), (hidden,), time_constant, start, errors)
 
 
 def _is_large(name: str, values: Values, shape: tuple[int, ...]) -> np.ndarray:

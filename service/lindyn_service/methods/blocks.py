@@ -9,15 +9,15 @@ import numpy as np
 from lindyn_service.dynamics.block_convergence import convergence_times
 from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes
 from lindyn_service.dynamics.block_solution import BlockSolution
-from lindyn_service.dynamics.isotropy import WhiteTask, white_task
-from lindyn_service.dynamics.objective import white_objective
+from lindyn_service.dynamics.modal_loss import white_objective
 from lindyn_service.dynamics.observables import OBSERVABLES
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.methods.base import Problem
+from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
+from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
+from lindyn_service.methods.diagnostics import of_samples
 from lindyn_service.methods.exact import DOUBTFUL_OVERLAP, TOLERANCE, beyond_float64
-from lindyn_service.methods.report import of_samples
-from lindyn_service.methods.summary import AT_LAST_TIME, Summary, flat
+from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary, flat
 
 COVERED = (frozenset(OBSERVABLES) - OF_CHANGE) | frozenset(AT_LAST_TIME) | {"convergence_time"}
 """Quantities and scalars that blocks have."""
@@ -125,7 +125,7 @@ def _read(block: Block, solution: BlockSolution, names: list[str], summaries: li
             )
             found |= observed
             good &= known
-    problem = Problem((), block.moments, block.time_constant, times, tuple(sorted(needed)), estimate=False)
+    problem = LearningProblem((), block.moments, block.time_constant, times, tuple(sorted(needed)), estimate=False)
     told = list(of_samples(problem))
     for i, summary in enumerate(summaries):
         for name in names:

@@ -19,11 +19,11 @@ from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.dynamics.balance import broken_inequality
 from lindyn_service.dynamics.initialization import many_balanced_weights
-from lindyn_service.dynamics.isotropy import WhiteTask
 from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.white_inputs import WhiteTask
 from lindyn_service.errors import ServiceError
 from lindyn_service.methods.blocks import COVERED, Block, summarise_block, white_equivalent
-from lindyn_service.methods.summary import Summary
+from lindyn_service.methods.sweep_scalars import Summary
 from lindyn_service.translate.problem import rng
 
 Record = dict[str, Any]
