@@ -64,15 +64,15 @@ def output(frame: Frame) -> Float[np.ndarray, "time out in"]:
     return function(frame.strengths, frame.objective)
 
 
-def function(strengths: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
+def function(strengths: Float[np.ndarray, "time seen rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
     """The same from u^T W v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
     """
-    n_times, n_out, rank = strengths.shape
+    n_times, seen, rank = strengths.shape
     # one product for all times is faster than one for each
     along = strengths.reshape(-1, rank) @ objective.v.T
-    return objective.u @ along.reshape(n_times, n_out, -1)
+    return objective.u @ along.reshape(n_times, seen, -1)
 
 
 def input_representation(frame: Frame) -> Float[np.ndarray, "time in in"]:
