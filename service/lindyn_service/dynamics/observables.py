@@ -5,11 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import entr
 
 from lindyn_service.dynamics import kernel, similarity
 from lindyn_service.dynamics.alignment import alignment, mode_strengths
 from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.objective import Objective, times_root
+from lindyn_service.dynamics.sharpness import sharpness
 
 Values = np.ndarray | Mapping[str, np.ndarray]
 """Arrays with time first, one or several by name."""
@@ -107,6 +109,19 @@ def singular_values(frame: Frame) -> Float[np.ndarray, "time mode"]:
     return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
 
 
+def effective_rank(frame: Frame) -> Float[np.ndarray, " time"]:
+    """How many modes the network function has: exp of the entropy of its singular values over their sum.
+
+    From 1 for one mode to min(in, out) for as many of equal strength; 0 for a function that is zero.
+
+    Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 2.
+    """
+    strengths = np.linalg.svd(frame.strengths, compute_uv=False)
+    total = np.sum(strengths, axis=1, keepdims=True)
+    shares = np.divide(strengths, total, out=np.zeros_like(strengths), where=total > 0)
+    return np.where(total[:, 0] > 0, np.exp(np.sum(entr(shares), axis=1)), 0.0)
+
+
 def weight_norms(frame: Frame) -> Float[np.ndarray, "time layer"]:
     """Frobenius norm of each layer.
 
@@ -150,6 +165,8 @@ OBSERVABLES: Mapping[str, Callable[[Frame], Values]] = {
     "task_specificity": similarity.task_specificity,
     "balance": balance,
     "weight_norms": weight_norms,
+    "effective_rank": effective_rank,
+    "sharpness": sharpness,
 }
 
 
