@@ -69,6 +69,18 @@ def balanced_weights(
     return (rotation[:, : len(s1)] * s1) @ vt[: len(s1)], (u[:, : len(s2)] * s2) @ rotation[:, : len(s2)].T
 
 
+def symmetric_weights(
+    w: Float[np.ndarray, "out hidden"],
+) -> tuple[Float[np.ndarray, "hidden out"], Float[np.ndarray, "out hidden"]]:
+    """Layers of the factorisation w w^T, w1 = w^T and w2 = w: balanced with lambda = 0.
+
+    On a symmetric task with white inputs they stay each other's transposes: tau dw/dt = (sigma_yx - w w^T) w.
+
+    Source: Karkada et al. (2025), arXiv 2502.09863, word embeddings as symmetric factorisation.
+    """
+    return w.T.copy(), w.copy()
+
+
 def _layer_strengths(
     s: Float[np.ndarray, " mode"], lam: float
 ) -> tuple[Float[np.ndarray, " mode"], Float[np.ndarray, " mode"]]:

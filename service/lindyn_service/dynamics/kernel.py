@@ -153,6 +153,9 @@ def _grams(frame: Frame) -> _Terms:
             product = frame.below(layer)
             below = product.transpose(0, 2, 1) @ product
         terms.append((above, below))
+    if last == 0:  # the kernel of one layer stays, and is asked for at all times
+        above, below = (np.repeat(each, len(frame.strengths), axis=0) for each in terms[0])
+        terms = [(above, below)]
     return terms
 
 
