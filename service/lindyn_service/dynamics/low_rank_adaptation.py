@@ -18,7 +18,7 @@ def adaptation_task(moments: Moments, base: Float[np.ndarray, "out in"]) -> Mome
         moments: of the data.
         base: W0.
 
-    Source: Hu et al. (2021), arXiv 2106.09685; docs/theory.md, "Other names".
+    Source: Hu et al. (2021), arXiv 2106.09685; docs/theory.md, section 3.
     """
     seen = base if moments.sigma_xx is None else base @ moments.sigma_xx
     trace, samples, fit = moments.sigma_yy_trace, moments.samples, moments.fit

@@ -82,7 +82,7 @@ def one_layer(weights: Float[np.ndarray, "out in"], moments: Moments) -> OneLaye
         moments: of the training data.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, shallow network; Advani, Saxe and Sompolinsky (2020),
-    10.1016/j.neunet.2020.08.022, equation 6.
+    10.1016/j.neunet.2020.08.022.
     """
     found, fit = objective(moments), fitted(moments)
     start, directions = found.u.T @ weights, fit.right @ found.v

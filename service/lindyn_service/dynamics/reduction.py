@@ -100,8 +100,7 @@ def reduction(weights: Layers, moments: Moments, *, linear: bool = True) -> Redu
         The smaller problem, exact up to rounding errors of its initial weights: coordinates that were zero by
         cancellation are rounding errors afterwards.
 
-    Source: docs/theory.md, section "Fewer dimensions"; for balanced weights Arora et al. (2018), arXiv 1802.06509, the
-    invariance of the flow under rotations of the hidden units.
+    Source: docs/theory.md, section 3, "Fewer dimensions".
     """
     widths = (weights[0].shape[1], *(len(w) for w in weights))
     inputs = _inputs(moments, linear=linear)

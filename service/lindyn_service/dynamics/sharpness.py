@@ -94,7 +94,7 @@ def sharpness_of_learned(lam: float, strongest: float, variance: float = 1.0) ->
         strongest: largest singular value of the white-input task.
         variance: of the inputs.
 
-    Source: docs/theory.md, section "Sharpness"; Mulayoff and Michaeli (2020), arXiv 2002.04710, for lam = 0.
+    Source: docs/theory.md, section 5; Mulayoff and Michaeli (2020), arXiv 2002.04710, for lam = 0.
     """
     return variance * math.hypot(lam, 2 * strongest)
 

@@ -76,7 +76,7 @@ class WideLimit:
 def isotropy(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Isotropy:
     """Measure given layers.
 
-    Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for equal variances; docs/theory.md, "Wide networks".
+    Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for equal variances; docs/theory.md, section 7.
     """
     _, exponent = np.frexp(max(np.max(np.abs(w1)), np.max(np.abs(w2))))
     w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # squares of tiny weights would vanish
@@ -93,7 +93,7 @@ def predicted_lambda_eff(dims: tuple[int, int, int], scheme: Scheme, gains: Sequ
         scheme: how the variances depend on the widths.
         gains: of both layers.
 
-    Source: the mean of a sum of squares; docs/theory.md, "Wide networks".
+    Source: the mean of a sum of squares; docs/theory.md, section 7.
     """
     return sum(strengths(dims, scheme, gains))
 
@@ -127,7 +127,7 @@ def wide_limit(
         b: the same of w2.
         hidden: width of the hidden layer.
 
-    Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for a = b; docs/theory.md, "Wide networks".
+    Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for a = b; docs/theory.md, section 7.
     """
     w1, w2, lam = _balanced(start, a + b)
     return WideLimit(closed_form(w1, w2, sigma_yx, lam), a, b, hidden)
@@ -143,7 +143,7 @@ def representing(functions: Float[np.ndarray, "*time out in"], a: float, b: floa
         a: n_hidden v1.
         b: n_hidden v2.
 
-    Source: docs/theory.md, "Wide networks".
+    Source: docs/theory.md, section 7.
     """
     if a < b:
         first, second = representing(functions.mT, b, a)
