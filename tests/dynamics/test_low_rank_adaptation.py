@@ -8,7 +8,7 @@ from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.initialization import symmetric_weights
 from lindyn_service.dynamics.low_rank_adaptation import adaptation_task, adapters
-from lindyn_service.dynamics.objective import objective
+from lindyn_service.dynamics.modal_loss import objective
 from lindyn_service.dynamics.tasks import Moments, from_data, linear_attention
 
 RNG = np.random.default_rng(5)

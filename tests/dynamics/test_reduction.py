@@ -10,17 +10,17 @@ from support.integrated import integrated
 from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.descent import descend, network_gradient
 from lindyn_service.dynamics.flow import Flow
-from lindyn_service.dynamics.frame import Frame, layers_frame
 from lindyn_service.dynamics.gram_changes import gram_changes
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.isotropy import white_task
 from lindyn_service.dynamics.kernel import ntk_distance, ntk_movement
 from lindyn_service.dynamics.linear_descent import LinearDescent
+from lindyn_service.dynamics.modal_loss import objective, white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.objective import objective, white_objective
 from lindyn_service.dynamics.observables import OBSERVABLES
 from lindyn_service.dynamics.reduction import reduction
 from lindyn_service.dynamics.tasks import Moments, from_data
+from lindyn_service.dynamics.white_inputs import white_task
 
 
 def problem(dims, inputs, seed=0):
@@ -96,11 +96,11 @@ def test_all_that_is_read_off(dims, inputs, kept):
     flow = Flow(small.weights, small.moments.sigma_yx, small.moments.sigma_xx, rtol=1e-13, atol=1e-13)
     [(_, found)] = flow.batches(times)
     own = objective(small.moments)
-    start = layers_frame(own, tuple(w[None] for w in small.weights), 0.7)
-    frame = small.lifted(layers_frame(own, found.layers, 0.7, start))
+    start = modal_weights(own, tuple(w[None] for w in small.weights), 0.7)
+    frame = small.lifted(modal_weights(own, found.layers, 0.7, start))
     whole = objective(moments)
-    whole_start = layers_frame(whole, tuple(w[None] for w in weights), 0.7)
-    expected = layers_frame(whole, small.expanded(found.layers), 0.7, whole_start)
+    whole_start = modal_weights(whole, tuple(w[None] for w in weights), 0.7)
+    expected = modal_weights(whole, small.expanded(found.layers), 0.7, whole_start)
     for name, read in OBSERVABLES.items():
         if len(dims) == 3 or name != "qqt":
             assert_same(read(frame), read(expected), name)
@@ -153,7 +153,7 @@ def test_closed_form_of_many_outputs(lam):
         solution = closed_form(w1, w2, task.sigma_yx, lam)
         found = white_objective(task, modes(task.sigma_yx, lam), None)
         factors = solution.at(at)
-        return Frame(
+        return ModalWeights(
             found,
             (factors.into.transpose(0, 2, 1), factors.out),
             (4,),

@@ -12,15 +12,15 @@ from lindyn_service.dynamics import sharpness as module
 from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.convergence import converged
 from lindyn_service.dynamics.flow import Flow
-from lindyn_service.dynamics.frame import Frame, layers_frame
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.isotropy import white_task
 from lindyn_service.dynamics.linear_descent import LinearDescent
+from lindyn_service.dynamics.modal_loss import objective, white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.objective import objective, white_objective
 from lindyn_service.dynamics.reduction import reduction
 from lindyn_service.dynamics.sharpness import hessian_bounds, largest_learning_rate, sharpness, sharpness_of_learned
 from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.white_inputs import white_task
 
 CASES = {
     "two layers": coloured((3, 4, 2), seed=1),
@@ -109,7 +109,7 @@ def test_reduced_networks_have_the_same(inputs):
     wide = (0.1 * rng.standard_normal((14, 3)), 0.1 * rng.standard_normal((15, 14)))
     for layers, task in ((weights, moments), (wide, Moments(rng.standard_normal((15, 3)), moments.sigma_xx))):
         small = reduction(layers, task)
-        frame = small.lifted(layers_frame(objective(small.moments), tuple(w[None] for w in small.weights), 1.0))
+        frame = small.lifted(modal_weights(objective(small.moments), tuple(w[None] for w in small.weights), 1.0))
         hessian = dense_hessian(layers, task.sigma_yx, sigma_xx)
         assert np.isclose(sharpness(frame)[0], np.linalg.eigvalsh(hessian)[-1], rtol=1e-12)
 
@@ -126,7 +126,7 @@ def test_where_balanced_networks_end(lam, variance):
     solution = closed_form(w1, w2, white_problem.sigma_yx, lam)
     end = converged(solution)
     found = white_objective(white_problem, modes(white_problem.sigma_yx, lam), None)
-    frame = Frame(found, (end.into.transpose(0, 2, 1), end.out), (3,), 1.0)
+    frame = ModalWeights(found, (end.into.transpose(0, 2, 1), end.out), (3,), 1.0)
     assert np.isclose(sharpness(frame)[0], sharpness_of_learned(lam, 2.0, variance), rtol=1e-13)
     assert np.isclose(sharpness_of_learned(lam, 2.0, variance), variance * np.sqrt(lam**2 + 16), rtol=1e-15)
 
@@ -136,7 +136,7 @@ def test_descent_converges_below_the_largest_learning_rate_only():
     weights = random_layers((3, 4, 3), rng)
     moments = Moments(np.diag([2.0, 1.0, 0.7]))
     [(_, end)] = Flow(weights, moments.sigma_yx, None, rtol=1e-12, atol=1e-12).batches(np.array([60.0]))
-    frame = layers_frame(objective(moments), end.layers, 1.0)
+    frame = modal_weights(objective(moments), end.layers, 1.0)
     bound = largest_learning_rate(frame)[0]
     near = tuple(layer[0] + 1e-7 * rng.standard_normal(layer.shape[1:]) for layer in end.layers)
     losses = []

@@ -9,14 +9,14 @@ from support.integrated import integrated
 
 from lindyn_service.dynamics.convergence import excess_loss_at
 from lindyn_service.dynamics.flow import Flow
-from lindyn_service.dynamics.frame import layers_frame
-from lindyn_service.dynamics.isotropy import white_task
+from lindyn_service.dynamics.modal_loss import objective, white_objective
+from lindyn_service.dynamics.modal_weights import modal_weights
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.objective import objective, white_objective
 from lindyn_service.dynamics.observables import OBSERVABLES
 from lindyn_service.dynamics.random_weights import random_weights
 from lindyn_service.dynamics.reduction import reduction
 from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.white_inputs import white_task
 from lindyn_service.dynamics.wide_limit import (
     isotropy,
     predicted_lambda_eff,
@@ -84,7 +84,7 @@ def test_flow_of_the_network_that_stands_for_it(shape, a, b):
     frame = frames(wide_limit(w, sigma_yx, a, b, sum(shape)), sigma_yx)
     found = objective(Moments(sigma_yx))
     stacked = tuple(np.stack(layers) for layers in zip(*path, strict=True))
-    expected = layers_frame(found, stacked, 1.0, layers_frame(found, tuple(x[None] for x in weights), 1.0))
+    expected = modal_weights(found, stacked, 1.0, modal_weights(found, tuple(x[None] for x in weights), 1.0))
     for name in set(OBSERVABLES) - {"rsm_output"}:  # which inverts what may be singular
         value, other = OBSERVABLES[name](frame), OBSERVABLES[name](expected)
         parts = value.items() if isinstance(value, dict) else [("", value)]

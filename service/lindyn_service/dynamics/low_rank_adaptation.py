@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.haar import haar_columns
+from lindyn_service.dynamics.random_rotations import haar_columns
 from lindyn_service.dynamics.tasks import Moments, Samples
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.modal_loss import Objective, objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.tasks import Moments, fitted
 
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -36,7 +36,7 @@ class OneLayer:
         """The distance u^T (W - W*) v on the span of the inputs, of which small ones have all their digits."""
         return (np.exp(-times[:, None] * self.variances)[:, None, :] * self.away) @ self.directions
 
-    def frame(self, times: Float[np.ndarray, " time"], time_constant: float) -> Frame:
+    def frame(self, times: Float[np.ndarray, " time"], time_constant: float) -> ModalWeights:
         """The frame that observables are read from.
 
         Args:
@@ -44,7 +44,7 @@ class OneLayer:
             time_constant: tau, for rates.
         """
         errors = self.errors(times)
-        return Frame(
+        return ModalWeights(
             self.objective, (self.objective.best + self.resting + errors,), (), time_constant, self._start, errors
         )
 
@@ -70,8 +70,8 @@ class OneLayer:
         return self.variances * np.sum(self.away**2, axis=0)
 
     @property
-    def _start(self) -> Frame:
-        return Frame(self.objective, (self.objective.best + self.resting + self.errors(np.zeros(1)),), (), 1.0)
+    def _start(self) -> ModalWeights:
+        return ModalWeights(self.objective, (self.objective.best + self.resting + self.errors(np.zeros(1)),), (), 1.0)
 
 
 def one_layer(weights: Float[np.ndarray, "out in"], moments: Moments) -> OneLayer:

@@ -12,9 +12,9 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.least_squares import EPS, Fit
-from lindyn_service.dynamics.objective import Objective
+from lindyn_service.dynamics.modal_loss import Objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.tasks import Moments, Samples, fitted
 
 Layers = tuple[Float[np.ndarray, "..."], ...]
@@ -65,7 +65,7 @@ class Reduction:
             found.append(part if above is None else above @ part)
         return tuple(found)
 
-    def lifted(self, frame: Frame) -> Frame:
+    def lifted(self, frame: ModalWeights) -> ModalWeights:
         """The frame of the whole network, without its matrices, from that in the coordinates of the spans."""
         initial = None if frame.initial is None else self.lifted(frame.initial)
         return replace(frame, objective=self._objective(frame.objective), hidden=self.widths[1:-1], initial=initial)

@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from lindyn_service.dynamics.flow_velocity import VelocityField, back_propagation
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import times_root
+from lindyn_service.dynamics.modal_loss import times_root
+from lindyn_service.dynamics.modal_weights import ModalWeights
 
 _TOLERANCE = 1e-13  # relative error of an eigenvalue
 _MOST_VECTORS = 400
@@ -31,7 +31,7 @@ class Sharpness:
     errors: Float[np.ndarray, " time"]
 
 
-def sharpness(frame: Frame) -> Float[np.ndarray, " time"]:
+def sharpness(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """Largest eigenvalue of the Hessian of the loss by all weights.
 
     Source: Cohen et al. (2021), arXiv 2103.00065, sharpness; the eigenvalue as for `hessian_bounds`.
@@ -39,7 +39,7 @@ def sharpness(frame: Frame) -> Float[np.ndarray, " time"]:
     return hessian_bounds(frame).values
 
 
-def hessian_bounds(frame: Frame) -> Sharpness:
+def hessian_bounds(frame: ModalWeights) -> Sharpness:
     """Find the largest eigenvalue by the Lanczos method on products of the Hessian with vectors.
 
     Hidden units without weights, which a frame may leave out, have no larger eigenvalues than those that it keeps: they
@@ -73,7 +73,7 @@ def hessian_bounds(frame: Frame) -> Sharpness:
     return Sharpness(values, errors)
 
 
-def largest_learning_rate(frame: Frame) -> Float[np.ndarray, " time"]:
+def largest_learning_rate(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """Learning rate of gradient descent above which it leaves the neighbourhood of the weights, 2 tau / sharpness.
 
     At a minimum, smaller ones converge; infinity where the Hessian is zero.

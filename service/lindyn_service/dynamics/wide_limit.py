@@ -13,11 +13,11 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
-from lindyn_service.dynamics.exact import Factors
-from lindyn_service.dynamics.frame import Frame
+from lindyn_service.dynamics.modal_loss import Objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.modes import diagonal
-from lindyn_service.dynamics.objective import Objective
 from lindyn_service.dynamics.random_weights import Scheme, variance
+from lindyn_service.dynamics.riccati import Factors
 
 Pair = tuple[Float[np.ndarray, "*time hidden in"], Float[np.ndarray, "*time out hidden"]]
 """First and second layer."""
@@ -60,7 +60,9 @@ class WideLimit:
         """Balance of the equivalent network, in squared units of the weights."""
         return self.solution.modes.lam
 
-    def frame(self, objective: Objective, factors: Factors, time_constant: float, start: Frame | None = None) -> Frame:
+    def frame(
+        self, objective: Objective, factors: Factors, time_constant: float, start: ModalWeights | None = None
+    ) -> ModalWeights:
         """The frame of the wide network; its weights are known up to a rotation of the hidden units.
 
         Args:
@@ -70,7 +72,7 @@ class WideLimit:
             start: the frame at time 0; None for this itself.
         """
         layers = representing(factors.out @ factors.into.transpose(0, 2, 1), self.a, self.b)
-        return Frame(objective, layers, (self.hidden,), time_constant, start)
+        return ModalWeights(objective, layers, (self.hidden,), time_constant, start)
 
 
 def isotropy(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Isotropy:
