@@ -5,8 +5,6 @@ import pytest
 from support.browser import until
 from support.own import archive, choose, drop, matrices
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 RNG = np.random.default_rng(4)
 FIRST, SECOND, THIRD = (RNG.integers(-64, 64, shape) / 16 for shape in ((5, 4), (2, 5), (3, 2)))  # exact as halves
 SQUARE, OTHER = RNG.standard_normal((2, 3, 3))

@@ -10,8 +10,6 @@ from support.browser import SETTLED, until
 from support.own import archive, as_csv, choose, drop, matrices
 from support.service import ask
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 
 def layers(rng, *widths):
     return [rng.standard_normal((out, into)) for into, out in pairwise(widths)]

@@ -13,8 +13,6 @@ import scipy.io
 from support.browser import until
 from support.own import archive, as_csv, choose, drop, matrices
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 X = np.random.default_rng(3).standard_normal((6, 3))
 WHOLE = np.array([[8, 1, 4], [2, 0, 6], [0, 2, 4], [4, 1, 7], [6, 8, 2], [5, 5, 0]])
 FRAME = pd.DataFrame(X)

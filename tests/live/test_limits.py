@@ -13,8 +13,6 @@ from support.processes import Service, eventually, long_trajectory, trajectory
 from support.service import problem
 from support.sockets import connect
 
-pytestmark = pytest.mark.live
-
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Service]:

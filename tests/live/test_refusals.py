@@ -12,8 +12,6 @@ from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 from lindyn_service.listening import on_unix
 
-pytestmark = pytest.mark.live
-
 
 def refusal(**settings: str) -> str:
     """What the service says when it does not start."""
@@ -175,7 +173,7 @@ def test_a_descriptor_of_something_else(tmp_path: Path, kind: str) -> None:
             pass_fds=[descriptor],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
     assert ended.returncode == 1

@@ -15,8 +15,6 @@ from support.processes import Service, clean_environment, eventually, trajectory
 from lindyn_service.app import create_app
 from lindyn_service.settings import Settings, SettingsError
 
-pytestmark = pytest.mark.live
-
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 

@@ -16,8 +16,6 @@ from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.translate import trajectory as translate
 from lindyn_service.translate.encode import encode
 
-pytestmark = pytest.mark.live
-
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
