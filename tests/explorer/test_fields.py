@@ -10,6 +10,11 @@ REFUSED = "!document.getElementById('problem').hidden"
 
 
 @pytest.fixture
+def explorer(reloaded):
+    return reloaded
+
+
+@pytest.fixture
 def troubled(service, browser):
     """A page whose browser may complain of answers that are errors."""
     page = Explorer(browser, service.url)
