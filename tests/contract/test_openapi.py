@@ -11,8 +11,8 @@ from support.jobs import FINAL, finished
 from support.openapi import DOCUMENT, EXAMPLES, OPERATIONS, check_answer, operation_of, schema, schema_of_json
 from support.service import asking, post, problem
 
-from lindyn_service.app import create_app
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
+from lindyn_service.server.app import create_app
 
 JOBS = ("/v1/sweeps", "/v1/experiments/")
 TRAJECTORIES = [name for name, example in EXAMPLES.items() if example["path"] == "/v1/trajectories"]

@@ -11,8 +11,8 @@ from support.problems import Drawn, far_apart
 from support.riccati import State, states
 
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.methods.base import Problem
-from lindyn_service.methods.exact import ExactMethod
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.exact import ExactSolver
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "closed_form_states.json"
 QUANTITIES = ("output", "excess_loss", "loss_rate", "ntk_distance", "ntk_movement")
@@ -44,8 +44,8 @@ def computed(seed, count, widest):
 
 def measured(problem, times, true):
     """True errors and their bounds by quantity; None at a saddle, where rounding decides."""
-    asked = Problem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
-    outcome = ExactMethod().examine(asked).run()
+    asked = LearningProblem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
+    outcome = ExactSolver().examine(asked).run()
     if any(warned.code == "saddle" for warned in outcome.warnings):
         return None
     errors = dict.fromkeys(QUANTITIES, 0.0)
