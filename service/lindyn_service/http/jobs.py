@@ -19,11 +19,11 @@ from lindyn.wire.job import (
 )
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
-from lindyn_service.engine.base import Engine
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.access import CallerDep
 from lindyn_service.http.body import receive_body
+from lindyn_service.http.charged import charged, charged_later, reading_flops
 from lindyn_service.http.deps import FormatDep
 from lindyn_service.http.filed import FiledResponse
 from lindyn_service.http.headers import OF_PICTURES
@@ -93,7 +93,7 @@ async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Respons
     await store.admit(caller.name)
     body = await receive_body(request)
     state = request.app.state
-    written: Written = await state.engine.run(read_and_admit, body, state.sweep_limits)
+    written: Written = await charged(request, reading_flops(body), read_and_admit, body, state.sweep_limits)
     request.scope["state"]["held"].give_back()
     await state.rates.spend(caller.name, written.flops)
     job = await store.create(SWEEP, written.document, written.total, caller.name)
@@ -129,15 +129,14 @@ async def cancel_job(job: JobDep, store: StoreDep) -> Job:
 async def result(job: JobDep, request: Request, results: ResultsDep, form: FormatDep) -> Response:
     """Labelled arrays, as JSON or npz."""
     found = await _found(job, results)
-    engine: Engine = request.app.state.engine
     if form == "npz":
         return _respond(found, npz.MEDIA_TYPE)
     if isinstance(found, bytes) and (results.answers is None or len(found) <= _SMALL_BYTES):
-        return _respond(await engine.run(table_as_json, found), JSON)
+        return _respond(await charged_later(request, table_as_json, found), JSON)
 
     async def write(place: Place) -> None:
         archive = found if isinstance(found, bytes) else (found.path, found.size)
-        await engine.run(file_table_as_json, archive, place)
+        await charged_later(request, file_table_as_json, archive, place)
 
     return _respond(await results.rewritten(f"result:{job.id}.json", write), JSON)
 
@@ -238,7 +237,7 @@ async def _picture(job: Job, request: Request, results: Results, form: Picture) 
         raise NotFoundError(f"job {job.id} is a sweep, which has no picture; get its result")
     found = await _found(job, results)
     archive = found if isinstance(found, bytes) else await to_thread.run_sync(found.read)
-    return await request.app.state.engine.run(experiment_picture, archive, form)
+    return await charged_later(request, experiment_picture, archive, form)
 
 
 def accepted(request: Request, job: Job) -> Response:
