@@ -20,6 +20,7 @@ from lindyn_service.access.rate import Rates
 from lindyn_service.answer import Answers, Limits
 from lindyn_service.backends import BAD_REDIS_URL
 from lindyn_service.cache.memory import MemoryCache
+from lindyn_service.crowd import Crowd, most_connections
 from lindyn_service.defect import Defect
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import (
@@ -41,7 +42,9 @@ from lindyn_service.http.head import Head
 from lindyn_service.http.headers import SecurityHeaders
 from lindyn_service.http.recall import KnownBodies, Recall
 from lindyn_service.http.refused import refuse
+from lindyn_service.http.streams import Streams
 from lindyn_service.http.throttle import Throttle
+from lindyn_service.jobs.watching import JobWatch
 from lindyn_service.metrics import Metrics, share
 from lindyn_service.sampling import sample, watch_loop
 from lindyn_service.settings import METRICS_VARIABLE, Settings, SettingsError, listed
@@ -81,6 +84,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.assets = assets.load()
     app.state.metrics = _metrics(settings)
+    workers = settings.workers + (settings.job_workers or settings.workers)
+    connections = settings.max_connections or most_connections(workers)
+    app.state.crowd = Crowd(connections)
+    app.state.streams = Streams(connections, settings.key_requests_at_once)
     app.state.stage = _stage(app.state.metrics, tracing)
     _add_middleware(app, settings)
     problems.install(app)
@@ -233,6 +240,9 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await tasks.start(_work, answers, engine, app.state.stopping, defect)
         tasks.start_soon(defect.watch, partial(watch_loop, app.state.metrics, app.state.stopping))
         store = None if app.state.jobs is None else app.state.jobs.store
+        if store is not None:
+            app.state.watch = JobWatch(store)
+            tasks.start_soon(defect.watch, partial(app.state.watch.run, app.state.stopping))
         tasks.start_soon(defect.watch, partial(sample, app.state.metrics, engine, shared, store, app.state.stopping))
         yield
 

@@ -2,13 +2,12 @@
 
 import io
 import json
-from contextlib import AsyncExitStack
 
 import anyio
 import numpy as np
 import orjson
 import pytest
-from support.job_means import Here, job_means, job_store, stored_sweep
+from support.job_means import Here, job_means, stored_sweep
 from support.jobs import LIMITS, sweep
 
 from lindyn.wire import npz
@@ -42,19 +41,6 @@ RAGGED = {
     ],
     "collect": ["output"],
 }
-
-
-@pytest.fixture
-async def stores(server):
-    """Makes stores, which are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        def make(**changes):
-            store = job_store(server.url, **changes)
-            stack.push_async_callback(store.aclose)
-            return store
-
-        yield make
 
 
 async def until(condition) -> None:
