@@ -12,14 +12,12 @@ from typing import Any, NamedTuple
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import RateLimitedError
-from lindyn_service.job_errors import JobsUnavailableError, TooManyJobsError
+from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs import scripts
-from lindyn_service.jobs.records import batched, count_of, full, job_of
+from lindyn_service.jobs.records import batched, count_of, full, job_of, raise_refusal
 from lindyn_service.jobs.scripts import JOB_BYTES
 from lindyn_service.jobs.server import Server
 
-RETRY_SECONDS = 10
 MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
 _PART_SECONDS = 600  # for a result that is not whole yet
@@ -95,7 +93,8 @@ class JobStore:
     async def admit(self, owner: str | None) -> None:
         """Raise what `create` would raise because of other jobs."""
         limits = JOB_BYTES, await self._most(), self._most_active, self._most_of_one
-        self._raise(await self._server.run(scripts.ADMIT, "", owner or "", *limits, owner=owner), owner)
+        admitted = await self._server.run(scripts.ADMIT, "", owner or "", *limits, owner=owner)
+        raise_refusal(admitted, owner, self._most_active, self._most_of_one)
 
     async def restore(self, job: Job, request: bytes) -> None:
         """Write a job that the server does not have, as after a restart without persistence; leave one that it has.
@@ -115,30 +114,9 @@ class JobStore:
         size, most = JOB_BYTES + len(request), await self._most()
         about = (size, most, job.created, job.owner or "", request, most_active, most_of_one)
         written = await self._server.run(scripts.CREATE, job.id, *about, *flat, owner=job.owner)
-        self._raise(written, job.owner)
+        raise_refusal(written, job.owner, most_active, most_of_one)
         if not written:
             raise full(size, most)
-
-    def _raise(self, refused: int, owner: str | None) -> None:
-        """Raise what a script has refused."""
-        match refused:
-            case scripts.TOO_MANY:
-                raise TooManyJobsError(f"{self._most_active} jobs may wait or run, and do; try again later")
-            case scripts.TOO_MANY_OF_OWNER:
-                why = f"at most {self._most_of_one} jobs of {owner} may wait or run (LINDYN_KEY_MAX_JOBS)"
-            case scripts.NO_PLACE_FOR_OWNER:
-                why = (
-                    f"as many jobs of {owner} wait or run as there are places left for others (of {self._most_active}, "
-                    "LINDYN_MAX_JOBS)"
-                )
-            case scripts.NO_BYTES_FOR_OWNER:
-                why = (
-                    f"the requests of jobs of {owner} that wait or run would take more than what is left for others "
-                    "(LINDYN_STORE_BYTES)"
-                )
-            case _:
-                return
-        raise RateLimitedError(f"{why}; wait, or cancel one", RETRY_SECONDS)
 
     async def get(self, job_id: str) -> Job | None:
         """Find a job."""
