@@ -11,8 +11,8 @@ from lindyn.wire.job import Job
 from lindyn_service.errors import BusyError, RateLimitedError
 from lindyn_service.http import jobs
 from lindyn_service.http.streams import Streams
-from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs import watching
+from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.watching import JobWatch
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import pytest
 
 from lindyn.wire.problem import Problem
 from lindyn_service.errors import RateLimitedError
-from lindyn_service.job_errors import JobsFullError, TooManyJobsError
-from lindyn_service.jobs.scripts import JOB_BYTES
+from lindyn_service.jobs.errors import JobsFullError, TooManyJobsError
+from lindyn_service.jobs.lua_scripts import JOB_BYTES
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("emptied")]
 

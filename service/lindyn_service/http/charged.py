@@ -7,7 +7,7 @@ from typing import TypeVar, TypeVarTuple
 from fastapi import Request
 
 from lindyn_service.access.keys import Caller
-from lindyn_service.access.rate import Rates
+from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.accounting import Account, paid
 from lindyn_service.http.leaving import unless_disconnected
 from lindyn_service.translate.body import Body
@@ -20,7 +20,7 @@ _FLOPS_PER_BYTE = 200.0  # to parse and validate a body, measured for JSON and n
 
 def account_of(request: Request) -> Account:
     """The account of whoever sent a request."""
-    rates: Rates = request.app.state.rates
+    rates: RateLimits = request.app.state.rates
     caller: Caller = request.state.caller
     return Account(partial(rates.reserve, caller.name), partial(rates.settle, caller.name))
 
@@ -50,7 +50,7 @@ async def charged(request: Request, flops: float, function: Callable[[*Ts], T], 
 
 async def charged_later(request: Request, function: Callable[[*Ts], T], *args: *Ts) -> T:
     """Do as `charged` for what was computed on the quota before: it is charged, and never refused."""
-    rates: Rates = request.app.state.rates
+    rates: RateLimits = request.app.state.rates
     caller: Caller = request.state.caller
 
     async def allow(_flops: float) -> None:

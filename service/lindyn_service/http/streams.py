@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from lindyn_service.access.in_flight import counting
 from lindyn_service.errors import BusyError, RateLimitedError
-from lindyn_service.http.access import CallerDep
-from lindyn_service.tally import counted
+from lindyn_service.http.authentication import CallerDep
 
 _AGAIN_SECONDS = 5
 
@@ -46,7 +46,7 @@ class Streams:
                 f"{self.most} streams of events are open, which is the limit; ask for the state of the job instead "
                 "(GET /v1/jobs/{id}), or try again later"
             )
-        with counted(self._open, name):
+        with counting(self._open, name):
             yield
 
 

@@ -6,9 +6,9 @@ from typing import Any, TypeVar, cast
 
 from lindyn.wire.job import Job
 from lindyn_service.errors import RateLimitedError
-from lindyn_service.job_errors import JobsFullError, TooManyJobsError
-from lindyn_service.jobs import scripts
-from lindyn_service.jobs.server import is_id
+from lindyn_service.jobs import lua_scripts
+from lindyn_service.jobs.connection import is_id
+from lindyn_service.jobs.errors import JobsFullError, TooManyJobsError
 
 AT_ONCE = 50  # jobs, which take some milliseconds to read
 RETRY_SECONDS = 10
@@ -51,16 +51,16 @@ def job_of(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (whatever th
 def raise_refusal(code: int, owner: str | None, most_active: int, most_of_one: int) -> None:
     """Raise what a script that may refuse a job has returned, if that is a refusal."""
     match code:
-        case scripts.TOO_MANY:
+        case lua_scripts.TOO_MANY:
             raise TooManyJobsError(f"{most_active} jobs may wait or run, and do; try again later")
-        case scripts.TOO_MANY_OF_OWNER:
+        case lua_scripts.TOO_MANY_OF_OWNER:
             why = f"at most {most_of_one} jobs of {owner} may wait or run (LINDYN_KEY_MAX_JOBS)"
-        case scripts.NO_PLACE_FOR_OWNER:
+        case lua_scripts.NO_PLACE_FOR_OWNER:
             why = (
                 f"as many jobs of {owner} wait or run as there are places left for others (of {most_active}, "
                 "LINDYN_MAX_JOBS)"
             )
-        case scripts.NO_BYTES_FOR_OWNER:
+        case lua_scripts.NO_BYTES_FOR_OWNER:
             why = (
                 f"the requests of jobs of {owner} that wait or run would take more than what is left for others "
                 "(LINDYN_STORE_BYTES)"

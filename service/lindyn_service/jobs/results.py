@@ -8,8 +8,8 @@ from anyio import to_thread
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.format import write_whole
-from lindyn_service.spool.room import Place
-from lindyn_service.spool.store import Filed, Spool
+from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.store import Spool, StoredFile
 
 _NO_ROOM = "ask for fewer points or times, or tell whoever runs the service (LINDYN_RESULTS_BYTES)"
 
@@ -43,12 +43,12 @@ class Results:
         await _file(self.folder, job_id, archive)
         return 0
 
-    async def find(self, job_id: str) -> bytes | Filed | None:
+    async def find(self, job_id: str) -> bytes | StoredFile | None:
         """A result, as an archive."""
         filed = None if self.folder is None else await self.folder.find(_name(job_id))
         return filed or await self.store.result(job_id)
 
-    async def rewritten(self, name: str, write: Callable[[Place], Awaitable[None]]) -> Filed:
+    async def rewritten(self, name: str, write: Callable[[SpoolFolder], Awaitable[None]]) -> StoredFile:
         """A large result in another format, among the answers, which is written when it is first asked for.
 
         Args:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.job_errors import JobsUnavailableError
-from lindyn_service.jobs import scripts
+from lindyn_service.jobs import lua_scripts
+from lindyn_service.jobs.connection import JobConnection
+from lindyn_service.jobs.errors import JobsUnavailableError
+from lindyn_service.jobs.lua_scripts import JOB_BYTES
 from lindyn_service.jobs.records import batched, count_of, full, job_of, raise_refusal
-from lindyn_service.jobs.scripts import JOB_BYTES
-from lindyn_service.jobs.server import Server
 
 MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
@@ -62,7 +62,7 @@ class JobStore:
         keep_seconds: float,
         timeout_seconds: float,
     ) -> None:
-        self._server = Server(url, namespace, timeout_seconds)
+        self._server = JobConnection(url, namespace, timeout_seconds)
         self._redis = self._server.redis
         self._most_active = most_active
         self._most_of_one = most_of_one
@@ -93,7 +93,7 @@ class JobStore:
     async def admit(self, owner: str | None) -> None:
         """Raise what `create` would raise because of other jobs."""
         limits = JOB_BYTES, await self._most(), self._most_active, self._most_of_one
-        admitted = await self._server.run(scripts.ADMIT, "", owner or "", *limits, owner=owner)
+        admitted = await self._server.run(lua_scripts.ADMIT, "", owner or "", *limits, owner=owner)
         raise_refusal(admitted, owner, self._most_active, self._most_of_one)
 
     async def restore(self, job: Job, request: bytes) -> None:
@@ -113,7 +113,7 @@ class JobStore:
         flat = [part for pair in fields.items() for part in pair]
         size, most = JOB_BYTES + len(request), await self._most()
         about = (size, most, job.created, job.owner or "", request, most_active, most_of_one)
-        written = await self._server.run(scripts.CREATE, job.id, *about, *flat, owner=job.owner)
+        written = await self._server.run(lua_scripts.CREATE, job.id, *about, *flat, owner=job.owner)
         raise_refusal(written, job.owner, most_active, most_of_one)
         if not written:
             raise full(size, most)
@@ -189,11 +189,11 @@ class JobStore:
 
     async def start(self, job_id: str) -> bool:
         """Note that a job runs; tells whether it may, which one that has ended may not."""
-        return await self._server.run(scripts.START, job_id, time.time()) == 1
+        return await self._server.run(lua_scripts.START, job_id, time.time()) == 1
 
     async def progress(self, job_id: str, completed: int) -> bool:
         """Note how far a job is; tells whether the server still knows it."""
-        return await self._server.run(scripts.PROGRESS, job_id, completed) == 1
+        return await self._server.run(lua_scripts.PROGRESS, job_id, completed) == 1
 
     async def is_cancelled(self, job_id: str) -> bool:
         """Tell whether somebody asked for the end of a job."""
@@ -210,11 +210,11 @@ class JobStore:
             kept_bytes: of its result, where that is kept here.
         """
         text = "" if problem is None else problem.model_dump_json()
-        await self._server.run(scripts.FINISH, job_id, time.time(), state, text, JOB_BYTES + kept_bytes)
+        await self._server.run(lua_scripts.FINISH, job_id, time.time(), state, text, JOB_BYTES + kept_bytes)
 
     async def cancel(self, job_id: str) -> None:
         """Ask for the end of a job; one that waits, or that nobody holds, ends at once."""
-        await self._server.run(scripts.CANCEL, job_id, time.time(), JOB_BYTES)
+        await self._server.run(lua_scripts.CANCEL, job_id, time.time(), JOB_BYTES)
 
     async def put_result(self, job_id: str, archive: bytes) -> None:
         """Keep the result of a job.
@@ -223,7 +223,7 @@ class JobStore:
             JobsFullError: there is no room.
         """
         size, most = JOB_BYTES + len(archive), await self._most()
-        if not await self._server.run(scripts.RESERVE, job_id, size, most):
+        if not await self._server.run(lua_scripts.RESERVE, job_id, size, most):
             raise full(size, most)
         # Under a name of its own until it is whole: a frozen server does late what was given up and tried again, and
         # two runners may both believe that the job is theirs.
@@ -236,7 +236,7 @@ class JobStore:
                 pipe.rpush(part, piece)
                 pipe.expire(part, _PART_SECONDS)
                 await pipe.execute()
-        if not await self._server.run(scripts.PUBLISH, job_id, own, len(pieces)):
+        if not await self._server.run(lua_scripts.PUBLISH, job_id, own, len(pieces)):
             raise JobsUnavailableError("the store of jobs has dropped pieces of a result; it is written again")
 
     async def result(self, job_id: str) -> bytes | None:
@@ -250,19 +250,19 @@ class JobStore:
     async def forget(self, job_id: str) -> None:
         """Delete a job that is damaged beyond reading, or that is not there, with all that is left of it."""
         log.warning("deleting what is left of job %s, which cannot be read", job_id)
-        await self._server.run(scripts.FORGET, job_id)
+        await self._server.run(lua_scripts.FORGET, job_id)
 
     async def expire(self) -> None:
         """Delete jobs that ended long ago, by the wall clock and by one that nobody sets."""
         latest = min(time.time(), self._epoch + time.monotonic()) - self._keep_seconds
-        await self._server.run(scripts.RECOUNT, "")
+        await self._server.run(lua_scripts.RECOUNT, "")
         async with self._server.answers():
             jobs = self._server.jobs
             ids = await self._server.ids(jobs, await self._redis.zrangebyscore(jobs, "-inf", latest))
         for job_id in ids:
             job = await self.get(job_id)
             if job is None or (job.finished is not None and job.finished < latest):
-                await self._server.run(scripts.FORGET, job_id)
+                await self._server.run(lua_scripts.FORGET, job_id)
 
     async def aclose(self) -> None:
         """Disconnect."""

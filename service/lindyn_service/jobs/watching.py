@@ -10,7 +10,7 @@ from anyio import Event, current_time, move_on_after
 from lindyn.wire.job import Job, State
 from lindyn.wire.problem import Problem
 from lindyn_service.errors import NotFoundError
-from lindyn_service.job_errors import JobsUnavailableError
+from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
 WATCH_SECONDS = 0.2

@@ -17,7 +17,7 @@ from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
 from lindyn_service.spool.format import write_whole
-from lindyn_service.spool.room import Place
+from lindyn_service.spool.space import SpoolFolder
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.sweep import PointReader, indices
 
@@ -124,7 +124,7 @@ def table_as_json(archive: bytes) -> bytes:
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def file_table_as_json(archive: bytes | tuple[Path, int], place: Place) -> None:
+def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolFolder) -> None:
     """Write the same into a file.
 
     Args:
