@@ -11,12 +11,12 @@ from lindyn.wire.job import FINAL, Job
 from lindyn.wire.problem import Problem
 from lindyn_service.engine.base import EngineLostError
 from lindyn_service.errors import InternalError, ServiceError, ShuttingDownError
-from lindyn_service.job_errors import JobsUnavailableError
+from lindyn_service.job_errors import DamagedJobError, JobsUnavailableError
 from lindyn_service.jobs.insisting import end
 from lindyn_service.jobs.limits import SweepLimits
-from lindyn_service.jobs.plan import plan_of
+from lindyn_service.jobs.means import Means
 from lindyn_service.jobs.recollection import Recollection
-from lindyn_service.jobs.run import JobRun, Means
+from lindyn_service.jobs.run import JobRun
 from lindyn_service.jobs.store import Active
 
 MOST_HELD = 32
@@ -107,8 +107,9 @@ class JobRunner:
             return
         run: JobRun | None = None
         try:
-            plan = plan_of(job, request, self._limits)
-            run = JobRun(job, request or b"", plan, self._means)
+            if request is None:
+                raise DamagedJobError("the store of jobs has lost the request of this job; post it again")
+            run = JobRun(job, request, self._limits, self._means)
             await run.run()
         except EngineLostError:
             raise
