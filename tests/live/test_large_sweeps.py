@@ -35,7 +35,7 @@ def reading_seconds(content: bytes) -> float:
 
 
 def test_no_request_waits_while_a_large_sweep_is_read() -> None:
-    """Where a thread of the service read it, some request would wait for as long as that takes a processor."""
+    """Where a thread of the service reads it, a request waits for a fifth of that time; else for less than a fiftieth."""
     content = one_large_value(30_000)
     assert len(content) > 1.2e7
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
@@ -44,7 +44,7 @@ def test_no_request_waits_while_a_large_sweep_is_read() -> None:
             posted = client.post("/v1/sweeps", content=content, headers={"Content-Type": "application/json"})
             ended = finished(client, posted.json()["id"])
         assert (ended["state"], ended["completed"]) == ("done", 2)
-    assert hold.longest_seconds < reading_seconds(content) / 2
+    assert hold.longest_seconds < reading_seconds(content) / 10
 
 
 def test_the_memory_of_a_service_is_flat_while_results_are_made() -> None:
