@@ -35,7 +35,7 @@ def reading_seconds(content: bytes) -> float:
 
 
 def test_no_request_waits_while_a_large_sweep_is_read() -> None:
-    """Where a thread of the service reads it, a request waits for a fifth of that time; else for less than a fiftieth."""
+    """Where a thread of the service reads it, a request waits for a fifth of that; else for less than a fiftieth."""
     content = one_large_value(30_000)
     assert len(content) > 1.2e7
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
