@@ -84,7 +84,7 @@ report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
 	$(BIN)/python benchmarks/estimates.py --quick
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
-	$(BIN)/python -m lindyn_service.export > openapi/openapi.json
+	$(BIN)/python -m lindyn_service.server.export_openapi > openapi/openapi.json
 
 docs: .venv/.docs ## build the documentation site: runs the notebooks, checks links, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

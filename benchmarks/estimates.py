@@ -22,31 +22,32 @@ import numpy as np
 from draws import GROUPS, Drawn, drawn
 from threadpoolctl import threadpool_limits
 
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import read
-from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service import operations, warmup
-from lindyn_service.costs import point_cost
 from lindyn_service.engine.worker import timed
 from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
-from lindyn_service.speed import FLOPS_PER_SECOND
+from lindyn_service.operations import registry
+from lindyn_service.operations.costs import point_cost
+from lindyn_service.server import warmup
 from lindyn_service.translate.encode import encode
 from lindyn_service.translate.experiment import compute_cells
 from lindyn_service.translate.sweep import PointReader, compute_points
+from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 FACTOR = 5
 LEAST_SECONDS = 0.05
-MODELS: dict[str, tuple[Any, operations.Operation[Any]]] = {
-    "trajectories": (TrajectoryRequest, operations.TRAJECTORY),
-    "initializations": (InitializationRequest, operations.INITIALIZATION),
-    "balance": (BalanceRequest, operations.BALANCE),
-    "balance-statistics": (StatisticsRequest, operations.STATISTICS),
-    "limits": (LimitsRequest, operations.LIMITS),
-    "continual": (ContinualRequest, operations.CONTINUAL),
+MODELS: dict[str, tuple[Any, registry.Operation[Any]]] = {
+    "trajectories": (TrajectoryRequest, registry.TRAJECTORY),
+    "initializations": (InitializationRequest, registry.INITIALIZATION),
+    "balance": (BalanceRequest, registry.BALANCE),
+    "balance-statistics": (StatisticsRequest, registry.STATISTICS),
+    "limits": (LimitsRequest, registry.LIMITS),
+    "continual": (ContinualRequest, registry.CONTINUAL),
 }
 
 
@@ -166,7 +167,7 @@ def main() -> None:
     part = 0.1 if chosen.quick else 1.0
     rows: list[dict[str, Any]] = []
     with threadpool_limits(1):
-        warmup.solve_something(2**34)
+        warmup.solve_small_problem(2**34)
         for seed in range(chosen.seed, chosen.seed + max(1, int(part * chosen.requests))):
             asked = drawn(np.random.default_rng(seed), chosen.only)
             rows.append({"seed": seed, **measured(asked, part * chosen.seconds)})

@@ -13,7 +13,7 @@ import uvloop
 from load import Clients, Loaded
 from servers import lindyn_service
 
-from lindyn_service.processors import usable
+from lindyn_service.configuration.processors import usable_processors
 
 OVERLOAD = 5
 SETTLE_SECONDS = 2.0
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=15, help="of each phase")
-    parser.add_argument("--workers", type=int, default=usable())
+    parser.add_argument("--workers", type=int, default=usable_processors())
     parser.add_argument("--width", type=int, default=60, help="of the networks")
     parser.add_argument("--times", type=int, default=300, help="at which they are looked at")
     chosen = parser.parse_args()

@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.operations import TRAJECTORY, normalise
+from lindyn_service.operations.registry import TRAJECTORY, normalise
 from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 

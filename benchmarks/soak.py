@@ -12,7 +12,7 @@ import uvloop
 from load import Clients, Loaded
 from servers import lindyn_service
 
-from lindyn_service.processors import usable
+from lindyn_service.configuration.processors import usable_processors
 
 LOAD = 0.7
 SAMPLE_SECONDS = 30.0
@@ -42,7 +42,7 @@ def main() -> None:
     """Print a line every half minute, and the first and the last one over each other."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--workers", type=int, default=usable())
+    parser.add_argument("--workers", type=int, default=usable_processors())
     parser.add_argument("--width", type=int, default=20, help="of the networks")
     parser.add_argument("--times", type=int, default=100, help="at which they are looked at")
     chosen = parser.parse_args()

@@ -14,9 +14,9 @@ from scipy.linalg import blas
 
 from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.isotropy import WhiteTask
-from lindyn_service.dynamics.objective import white_objective
-from lindyn_service.methods.observe import observe
+from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.white_inputs import WhiteTask
+from lindyn_service.methods.exact_observables import observe
 
 Answer = tuple[np.ndarray, np.ndarray]
 """Loss, (time,), and output, (time, out, in)."""

@@ -26,8 +26,8 @@ from threadpoolctl import threadpool_limits
 import lindyn
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.dynamics.convergence import excess_loss_at
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.riccati import solve
 from lindyn_service.translate.sweep import compute_points, indices
 
 LAMBDAS = np.linspace(-6, 6, 25).tolist()

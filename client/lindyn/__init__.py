@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lindyn.aio import AsyncClient, AsyncJobHandle
+    from lindyn._async_client import AsyncClient, AsyncJobHandle
+    from lindyn._client import Client
+    from lindyn._jobs import JobHandle
     from lindyn.builders import balanced, data, one_hot, random, regression, semantic, spectrum, weights
-    from lindyn.client import Client
     from lindyn.errors import (
         AccessError,
         ArgumentError,
@@ -43,10 +44,9 @@ if TYPE_CHECKING:
         UnreachableError,
         VersionWarning,
     )
-    from lindyn.files import load
-    from lindyn.jobs import JobHandle
-    from lindyn.results import Analysis, Trajectory
-    from lindyn.sweeps import SweepResult
+    from lindyn.results.io import load
+    from lindyn.results.sweep import SweepResult
+    from lindyn.results.trajectory import Analysis, Trajectory
     from lindyn.wire.array import FloatArray
 
     __version__: str

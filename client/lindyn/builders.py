@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lindyn._class_labels import look_like_labels, ordered
 from lindyn.arrays import as_array
-from lindyn.classes import look_like_labels, ordered
 from lindyn.errors import ArgumentError
 from lindyn.wire.array import FloatArray
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from lindyn.client import Client
+from lindyn._client import Client
+from lindyn._jobs import JobHandle
 from lindyn.errors import LindynError
-from lindyn.jobs import JobHandle
-from lindyn.results import Trajectory
-from lindyn.sweeps import SweepResult
+from lindyn.results.sweep import SweepResult
+from lindyn.results.trajectory import Trajectory
 
 app = typer.Typer(
     help="Exact learning dynamics of deep linear networks.", no_args_is_help=True, pretty_exceptions_enable=False

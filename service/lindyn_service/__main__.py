@@ -7,17 +7,17 @@ from pathlib import Path
 
 
 def main(*, only_settings: bool = False) -> None:
-    """See `lindyn_service.start`; imported late, since each worker process runs this file and needs nothing of that."""
+    """See `lindyn_service.server.serve`; imported late, since each worker process runs this file and needs nothing of that."""
     _leave_working_folder()
     try:
-        from lindyn_service.start import main as start  # noqa: PLC0415
+        from lindyn_service.server.serve import main as start  # noqa: PLC0415
 
         start(only_settings=only_settings)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or find_spec(missing) is not None:
             raise
-        from lindyn.extras import how_to_install  # noqa: PLC0415
+        from lindyn._install_hint import how_to_install  # noqa: PLC0415
 
         sys.exit(
             f"lindyn: the service needs {missing}, which is not installed for {sys.executable}; "

@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).parent / "servers"))
 
 from valkey_process import ValkeyProcess, eventually
 
-from lindyn_service.cache.redis import RedisCache
+from lindyn_service.cache.redis_cache import RedisCache
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import anyio
 import pytest
 from valkey_process import ValkeyProcess, eventually, python
 
-from lindyn_service.cache.redis import RedisCache
+from lindyn_service.cache.redis_cache import RedisCache
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 

@@ -9,8 +9,8 @@ import anyio
 import pytest
 from valkey_process import ValkeyProcess
 
-from lindyn_service.cache import circuit
-from lindyn_service.cache.redis import MAX_CONNECTIONS, RedisCache
+from lindyn_service.cache import circuit_breaker
+from lindyn_service.cache.redis_cache import MAX_CONNECTIONS, RedisCache
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
@@ -80,7 +80,7 @@ async def test_frozen_costs_one_caller_a_timeout_per_retry(
     connect: Connect, server: ValkeyProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(circuit, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(circuit_breaker, "time", SimpleNamespace(monotonic=lambda: clock.now))
     cache = connect(server.url, timeout_seconds=1, retry_seconds=0.2)
     server.freeze()
     assert await cache.get("a") is None

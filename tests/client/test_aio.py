@@ -16,9 +16,9 @@ from support.holding import jobs_held
 from support.processes import Service
 
 import lindyn
-from lindyn.aio import AsyncClient, AsyncJobHandle
-from lindyn.client import Client
-from lindyn.jobs import JobHandle
+from lindyn._async_client import AsyncClient, AsyncJobHandle
+from lindyn._client import Client
+from lindyn._jobs import JobHandle
 
 pytestmark = pytest.mark.anyio
 

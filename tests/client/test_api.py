@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lindyn
-from lindyn.plots import SweepPlots, TrajectoryPlots
+from lindyn.results.plots import SweepPlots, TrajectoryPlots
 
 SNAPSHOT = Path(__file__).parent / "public_api.txt"
 

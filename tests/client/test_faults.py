@@ -16,9 +16,9 @@ from support.holding import jobs_held
 from support.processes import RedisServer, Service, eventually
 
 import lindyn
-from lindyn import requests
-from lindyn.core import Connection, retry_after
-from lindyn.retrying import again
+from lindyn import _endpoints
+from lindyn._transport.calls import Connection, retry_after
+from lindyn._transport.retry import again
 from lindyn.wire.problem import Problem
 
 pytestmark = pytest.mark.live
@@ -133,7 +133,7 @@ def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, nap
     assert len(gateway.seen) == 4
     assert_grow(naps)
     error = lindyn.BusyError(Problem.model_validate_json(problem(503, "busy").body), 0.0)
-    assert again(Connection("http://x", 10.0), requests.document("/v1/about"), error) is True
+    assert again(Connection("http://x", 10.0), _endpoints.document("/v1/about"), error) is True
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_progress_comes_from_one_stream(service, gateway, client):
 def test_rules_of_repetition():
     """What no test can bring about at will, by the rules themselves."""
     connection = Connection("http://x", 10.0)
-    call = requests.document("/v1/about")
+    call = _endpoints.document("/v1/about")
     error = lindyn.UnreachableError()
     error.__cause__ = httpx.ConnectTimeout("")
     assert again(connection, call, error) is False

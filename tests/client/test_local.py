@@ -69,8 +69,8 @@ def test_it_outlives_an_interrupt_and_ends_with_its_owner(folder: Path) -> None:
 
 
 def test_it_starts_and_stops_too_slowly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lindyn.local._START_SECONDS", 0)
-    monkeypatch.setattr("lindyn.local._STOP_SECONDS", 0)
+    monkeypatch.setattr("lindyn._local_service._START_SECONDS", 0)
+    monkeypatch.setattr("lindyn._local_service._STOP_SECONDS", 0)
     with pytest.raises(lindyn.LocalServiceError, match="did not start"):
         lindyn.Client.local(workers=1)
     assert not mentioning(str(folder))

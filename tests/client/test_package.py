@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.processes import Service, clean_environment
 
-from lindyn.extras import how_to_install
+from lindyn._install_hint import how_to_install
 
 ROOT = Path(__file__).parents[2]
 CLIENT_BYTES = 100_000
@@ -73,7 +73,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {"lindyn/py.typed", "lindyn_service/py.typed", "lindyn/client.py", "lindyn_service/__main__.py"} <= set(
+    assert {"lindyn/py.typed", "lindyn_service/py.typed", "lindyn/_client.py", "lindyn_service/__main__.py"} <= set(
         names
     )
     folders = {name.split("/")[0] for name in names}

@@ -7,7 +7,7 @@ import pytest
 from support.asking import BOTH, DEAD, FAR, server, told
 
 import lindyn
-from lindyn.proxies import proxy_to
+from lindyn._transport.proxies import proxy_to
 
 pytestmark = pytest.mark.usefixtures("plain_environment")
 

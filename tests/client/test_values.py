@@ -13,8 +13,8 @@ import scipy.sparse
 from pydantic import TypeAdapter
 
 import lindyn
-from lindyn import requests
-from lindyn.splitting import split
+from lindyn import _endpoints
+from lindyn._transport.parts import split
 from lindyn.wire import npz
 from lindyn.wire.array import Matrix
 from lindyn.wire.document import graft
@@ -138,24 +138,26 @@ def test_masked_entries(name: str) -> None:
     """Nothing tells what stands behind a mask."""
     value = MASKS[name]
     places: dict[str, Callable[[], Any]] = {
-        "task": lambda: requests.trajectory(network=NETWORK, task=value, times=[0.0]),
-        "times": lambda: requests.trajectory(network=NETWORK, task=MATRIX, times=value),
-        r"task\.sigma_xx": lambda: requests.limits(
+        "task": lambda: _endpoints.trajectory(network=NETWORK, task=value, times=[0.0]),
+        "times": lambda: _endpoints.trajectory(network=NETWORK, task=MATRIX, times=value),
+        r"task\.sigma_xx": lambda: _endpoints.limits(
             NETWORK, {"kind": "correlation", "sigma_yx": MATRIX, "sigma_xx": value}, 1, 1
         ),
-        r"tasks\.1\.task": lambda: requests.continual(NETWORK, [{"task": MATRIX}, {"task": value}], 5, 1.0),
-        r"network\.weights\.1": lambda: requests.initialization({"kind": "weights", "weights": [MATRIX, value]}, None),
-        r"weights\.0": lambda: requests.balance([value, MATRIX]),
+        r"tasks\.1\.task": lambda: _endpoints.continual(NETWORK, [{"task": MATRIX}, {"task": value}], 5, 1.0),
+        r"network\.weights\.1": lambda: _endpoints.initialization(
+            {"kind": "weights", "weights": [MATRIX, value]}, None
+        ),
+        r"weights\.0": lambda: _endpoints.balance([value, MATRIX]),
         r"layers\[1\]": lambda: lindyn.weights(MATRIX, value),
         "inputs": lambda: lindyn.data(value, MATRIX),
         "targets": lambda: lindyn.data(MATRIX, value),
         "singular_values": lambda: lindyn.spectrum(value),
         "labels": lambda: lindyn.one_hot(value),
-        r"axes\['task'\]\.0": lambda: requests.sweep({}, {"task": [value, MATRIX]}, ["loss"], 1),
-        r"axes\['network.lambda'\]": lambda: requests.sweep({}, {"network.lambda": value}, ["loss"], 1),
-        r"base\.task": lambda: requests.sweep({"task": value}, {"network.seed": [1]}, ["loss"], 1),
-        r"network\.gain": lambda: requests.trajectory(network=lindyn.random([2, 2, 2], gain=value)),
-        r"parameters\.scale": lambda: requests.experiment("figure-3.4", {"scale": value}),
+        r"axes\['task'\]\.0": lambda: _endpoints.sweep({}, {"task": [value, MATRIX]}, ["loss"], 1),
+        r"axes\['network.lambda'\]": lambda: _endpoints.sweep({}, {"network.lambda": value}, ["loss"], 1),
+        r"base\.task": lambda: _endpoints.sweep({"task": value}, {"network.seed": [1]}, ["loss"], 1),
+        r"network\.gain": lambda: _endpoints.trajectory(network=lindyn.random([2, 2, 2], gain=value)),
+        r"parameters\.scale": lambda: _endpoints.experiment("figure-3.4", {"scale": value}),
     }
     for path, send in places.items():
         with pytest.raises(lindyn.ArgumentError, match=rf"^{path}[^:]*: .*(masked|no label)"):
@@ -164,9 +166,9 @@ def test_masked_entries(name: str) -> None:
 
 def test_a_masked_scalar_and_models() -> None:
     with pytest.raises(lindyn.ArgumentError, match=r"^network\.lambda: it is masked"):
-        requests.trajectory(network=lindyn.balanced([2, 2, 2], lam=np.ma.masked), task=MATRIX, times=[0.0])
+        _endpoints.trajectory(network=lindyn.balanced([2, 2, 2], lam=np.ma.masked), task=MATRIX, times=[0.0])
     with pytest.raises(lindyn.ArgumentError, match=r"^network\.dims\.1: it is masked"):
-        requests.limits(lindyn.balanced(np.ma.array([2, 3, 2], mask=[0, 1, 0]), lam=1.0), MATRIX, 1, 1)
+        _endpoints.limits(lindyn.balanced(np.ma.array([2, 3, 2], mask=[0, 1, 0]), lam=1.0), MATRIX, 1, 1)
     with pytest.raises(ValueError, match=r"got a masked entry at \[2, 2\]"):
         TypeAdapter(Matrix).validate_python(MASKED)
     with pytest.raises(ValueError, match="valid number"):
@@ -178,7 +180,7 @@ def test_what_is_said_of_a_mask() -> None:
         lindyn.ArgumentError,
         match=r"^task: 1 entry is masked, the first at \[2, 2\], .* fill it \(array.filled\(...\)\)",
     ) as caught:
-        requests.trajectory(network=NETWORK, task=MASKED, times=[0.0])
+        _endpoints.trajectory(network=NETWORK, task=MASKED, times=[0.0])
     assert isinstance(caught.value, lindyn.LindynError | ValueError)
     with pytest.raises(lindyn.ArgumentError, match="4 entries are masked"):
         lindyn.weights(np.ma.masked_all((2, 2)), MATRIX)
@@ -243,7 +245,7 @@ def test_frames_and_objects_without_numbers(name: str) -> None:
 )
 def test_what_cannot_be_sent_is_named(times: Any, says: str) -> None:
     with pytest.raises(lindyn.ArgumentError, match=rf"^times[^:]*: .*{says}"):
-        requests.trajectory(network=NETWORK, task=MATRIX, times=times)
+        _endpoints.trajectory(network=NETWORK, task=MATRIX, times=times)
 
 
 def test_columns_of_targets() -> None:
@@ -258,7 +260,7 @@ def test_columns_of_targets() -> None:
 
 def test_axes_of_many_kinds() -> None:
     def values(given: Any) -> list[Any]:
-        return sent(axes=[{"values": requests._listed("a", given)}])["axes"][0]["values"]
+        return sent(axes=[{"values": _endpoints._listed("a", given)}])["axes"][0]["values"]
 
     for given in (range(3), (0, 1, 2), np.arange(3), np.arange(3.0, dtype=">f4"), series([0, 1, 2], "Int64")):
         assert values(given) == [0, 1, 2]
@@ -292,4 +294,4 @@ def test_axes_of_many_kinds() -> None:
 )
 def test_what_is_no_axis(given: Any, says: str) -> None:
     with pytest.raises(lindyn.ArgumentError, match=rf"^axes\['network.lambda'\]: .*{says}"):
-        requests.sweep({}, {"network.lambda": given}, ["loss"], 1)
+        _endpoints.sweep({}, {"network.lambda": given}, ["loss"], 1)

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import lindyn
-from lindyn import following
+from lindyn._transport import job_events
 
 pytestmark = pytest.mark.live
 
@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
-    monkeypatch.setattr(following, "SILENCE_SECONDS", 0.2)  # so that streams are listened to in waits of a second
+    monkeypatch.setattr(job_events, "SILENCE_SECONDS", 0.2)  # so that streams are listened to in waits of a second
     with Service() as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

@@ -13,8 +13,8 @@ from support.documents import document
 from support.jobs import FINAL, finished
 from support.service import asking, post, problem
 
-from lindyn_service.app import create_app
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
+from lindyn_service.server.app import create_app
 
 FOLDER = Path(__file__).parents[2] / "openapi"
 WRITTEN = json.loads((FOLDER / "openapi.json").read_text())

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lindyn_service import capacity
-from lindyn_service.settings import Settings
-from lindyn_service.supervisor import SPARE_SECONDS, stop_seconds
+from lindyn_service.configuration import capacity
+from lindyn_service.configuration.settings import Settings
+from lindyn_service.server.supervisor import SPARE_SECONDS, stop_seconds
 
 ROOT = Path(__file__).parents[2]
 MIB = 2**20

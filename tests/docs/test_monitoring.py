@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.jobs import finished, submit, sweep
 from support.processes import Service, eventually, trajectory
 
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "deploy/grafana/lindyn.json").read_text())

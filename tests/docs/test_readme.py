@@ -11,7 +11,7 @@ from support.service import asking
 
 from lindyn.wire.method import METHODS
 from lindyn.wire.trajectory import QUANTITIES
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

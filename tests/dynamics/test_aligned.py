@@ -10,12 +10,12 @@ from support.oracle import integrate, relative_error
 from support.problems import Drawn, balances, qqt_at
 
 from lindyn_service.dynamics.aligned import aligned
+from lindyn_service.dynamics.aligned_modes import aligned_strengths
 from lindyn_service.dynamics.deep_aligned import deep_aligned_strengths
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
+from lindyn_service.dynamics.mode_overlap import mode_overlap
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.pairs import aligned_strengths
-from lindyn_service.dynamics.reach import reach
+from lindyn_service.dynamics.riccati import solve
 
 S = np.array([3.0, 1.0, 0.1])
 
@@ -132,7 +132,7 @@ def test_balanced_draws_are_aligned_and_solved_as_in_general(dims, lam, scale, s
     general = problem.solve()
     found = aligned(basis, *weights, rounded=True)
     assert found is not None
-    known = reach(general)
+    known = mode_overlap(general)
     assert list(found.unreached) == list(known.missed)
     doubt = 0.0 if known.smallest_overlap is None else 1 / known.smallest_overlap
     time = phase / problem.rate
@@ -157,7 +157,7 @@ def test_tiny_strengths_beside_large_ones(lam):
     x, s = np.array([1.0, 1e-120, 1e-20]), np.array([3.0, 2.0, 1.0])
     found = solved(network(lam, x, np.diag(s)) if lam else Drawn(np.diag(x), np.diag(x), np.diag(s), 0.0))
     if lam == 0:
-        assert reach(solve(np.diag(x), np.diag(x), np.diag(s), 0.0)).missed == ()
+        assert mode_overlap(solve(np.diag(x), np.diag(x), np.diag(s), 0.0)).missed == ()
     assert len(found.unreached) == 0
     times = np.array([0.0, 3.0, 138.0, 160.0])
     factors = found.at(times)

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from lindyn_service.dynamics.alignment import alignment, equal_modes, mode_strengths
-from lindyn_service.dynamics.exact import solve
-from lindyn_service.dynamics.frame import Frame, layers_frame
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+from lindyn_service.dynamics.modal_loss import objective, white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.objective import objective, white_objective
+from lindyn_service.dynamics.riccati import solve
 from lindyn_service.dynamics.tasks import Moments, from_data, semantic
+from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
 
 EPS = np.finfo(float).eps
 SIDES = ("input", "output")
@@ -32,7 +32,7 @@ def frame_of(sigma_yx, *path):
     """The frame of layers at one time, or at several."""
     layers = path if isinstance(path[0], list) else [path]
     stacked = tuple(np.stack(each) for each in zip(*layers, strict=True))
-    return layers_frame(objective(Moments(sigma_yx)), stacked, 1.0)
+    return modal_weights(objective(Moments(sigma_yx)), stacked, 1.0)
 
 
 def scores(sigma_yx, w):
@@ -88,14 +88,14 @@ def test_rotations_within_equal_modes_change_nothing(seed):
     rng = np.random.default_rng(seed)
     u, v = rotation(6, rng), rotation(8, rng)
     layers = rng.standard_normal((4, 6, 8)) / 3, rng.standard_normal((4, 6, 6)) / 3
-    frame = layers_frame(objective(Moments(matrix(u, TASK, v))), layers, 1.0)
+    frame = modal_weights(objective(Moments(matrix(u, TASK, v))), layers, 1.0)
     for _ in range(3):
         first, second = np.eye(6), np.eye(8)
         for group in GROUPS:
             first[group, group] = second[group, group] = rotation(group.stop - group.start, rng)
         second[6:, 6:] = rotation(2, rng)
         same = replace(frame.objective, u=frame.objective.u @ first, v=frame.objective.v @ second)
-        other = layers_frame(same, layers, 1.0)
+        other = modal_weights(same, layers, 1.0)
         for side in SIDES:
             assert np.allclose(alignment(other)[side], alignment(frame)[side], rtol=1e-12)
         assert np.allclose(mode_strengths(other), mode_strengths(frame), rtol=1e-12)
@@ -108,8 +108,8 @@ def test_exchange_of_the_layers_swaps_input_and_output(dims):
     u, v = rotation(dims[-1], rng), rotation(dims[0], rng)
     sigma_yx = matrix(u, np.array([2.0, 2.0, 1.0]), v)
     layers = [rng.standard_normal((1, n, m)) for n, m in zip(dims[1:], dims[:-1], strict=True)]
-    one = layers_frame(objective(Moments(sigma_yx)), tuple(layers), 1.0)
-    other = layers_frame(objective(Moments(sigma_yx.T)), tuple(w.mT for w in reversed(layers)), 1.0)
+    one = modal_weights(objective(Moments(sigma_yx)), tuple(layers), 1.0)
+    other = modal_weights(objective(Moments(sigma_yx.T)), tuple(w.mT for w in reversed(layers)), 1.0)
     first, second = alignment(one), alignment(other)
     assert np.isfinite(first["input"][0, :3]).all()
     for side, opposite in (SIDES, SIDES[::-1]):
@@ -151,7 +151,7 @@ def test_the_semantic_hierarchy_over_time(lam):
     solution = solve(w1, w2, white.sigma_yx, lam)
     times = np.linspace(0, 60, 1501) / 8
     factors = solution.at(times)
-    frame = Frame(white_objective(white, solution.modes, None), (factors.into.mT, factors.out), (8,), 1.0)
+    frame = ModalWeights(white_objective(white, solution.modes, None), (factors.into.mT, factors.out), (8,), 1.0)
     found = alignment(frame)
     w = solution.modes.u @ frame.strengths @ solution.modes.v.T
     for group in (slice(0, 2), slice(2, 4), slice(4, 8)):
@@ -222,7 +222,7 @@ def test_modes_without_strength_are_left_out():
     u, v = rotation(5, rng), rotation(4, rng)
     layers = rng.standard_normal((2, 4, 4)), rng.standard_normal((2, 5, 4))
     for strengths in ([2.0, 1.0], [2.0, 1.0, 1e-17]):
-        frame = layers_frame(objective(Moments(matrix(u, np.array(strengths), v))), layers, 1.0)
+        frame = modal_weights(objective(Moments(matrix(u, np.array(strengths), v))), layers, 1.0)
         found = alignment(frame)
         for side in SIDES:
             assert np.array_equal(np.isfinite(found[side]), [[True, True, False, False]] * 2)
@@ -247,8 +247,8 @@ def test_inputs_on_a_subspace():
     found = white_objective(white, modes(white.sigma_yx, 0.0), moments.samples)
     layers = rng.standard_normal((1, 3, 2)), rng.standard_normal((1, 3, 3))
     for frame in (
-        Frame(found, layers, (3,), 1.0),
-        layers_frame(objective(moments), (layers[0] @ found.v.T, found.u @ layers[1]), 1.0),
+        ModalWeights(found, layers, (3,), 1.0),
+        modal_weights(objective(moments), (layers[0] @ found.v.T, found.u @ layers[1]), 1.0),
     ):
         assert equal_modes(frame.objective) == [slice(0, 2)]
         for values in alignment(frame).values():
@@ -306,7 +306,7 @@ def test_strengths_of_equal_modes_are_their_mean():
     rng = np.random.default_rng(6)
     u, v = rotation(6, rng), rotation(6, rng)
     layers = rng.standard_normal((3, 4, 6)), rng.standard_normal((3, 6, 4))
-    found = mode_strengths(layers_frame(objective(Moments(matrix(u, TASK, v))), layers, 1.0))
+    found = mode_strengths(modal_weights(objective(Moments(matrix(u, TASK, v))), layers, 1.0))
     w = layers[1] @ layers[0]
     for group in GROUPS:
         traces = np.einsum("oa,toi,ia->t", u[:, group], w, v[:, group])

@@ -13,8 +13,8 @@ from lindyn_service.dynamics.continual import (
     forgetting,
     measure,
 )
+from lindyn_service.dynamics.early_stopping import best_stops
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
-from lindyn_service.dynamics.stopping import best_stops
 
 
 def random_tasks(count, n_in, n_out, rng, variances=None):

@@ -15,9 +15,9 @@ from lindyn_service.dynamics.convergence import (
     fastest_rate,
     settling_time,
 )
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
-from lindyn_service.dynamics.reach import reach
+from lindyn_service.dynamics.mode_overlap import mode_overlap
+from lindyn_service.dynamics.riccati import solve
 
 EPS = np.finfo(float).eps
 SHAPES = [(3, 3, 3), (5, 2, 4), (4, 2, 5), (4, 3, 3), (3, 3, 5), (5, 5, 3), (3, 7, 4), (6, 6, 6), (1, 1, 1), (2, 5, 1)]
@@ -121,7 +121,7 @@ def test_saddle_keeps_its_missed_mode(n):
     if np.linalg.det(w2 @ w1) > 0:
         w1[:, 0] *= -1
     solution = solve(w1, w2, sigma_yx, 0.0)
-    assert reach(solution).missed == (n - 1,)
+    assert mode_overlap(solution).missed == (n - 1,)
     end1, end2 = limit_layers(solution)
     assert np.allclose(end2 @ end1, np.diag([*s[:-1], 0.0]), atol=1e-14)
     assert convergence_time(solution, 0.4999) is None

@@ -8,8 +8,8 @@ from support.problems import Drawn, drawn, qqt_at
 
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.flow import Flow, balance_drift
-from lindyn_service.dynamics.gauge import true_weights
-from lindyn_service.dynamics.reach import reach
+from lindyn_service.dynamics.hidden_rotation import true_weights
+from lindyn_service.dynamics.mode_overlap import mode_overlap
 
 EPS = np.finfo(float).eps
 RTOL = 1e-12
@@ -34,7 +34,7 @@ def integrated(problem, times):
 
 def doubt(problem, phase):
     """Relative error that rounding of the overlaps explains, as `reach` reports it."""
-    known = reach(problem.solve())
+    known = mode_overlap(problem.solve())
     overlap = 0.0 if known.smallest_overlap is None else 1 / known.smallest_overlap
     # what has no overlap still has that of a rounding error, which grows while all else decays
     return 100 * (overlap + (EPS * np.exp(2 * phase) if known.missed else 0.0))

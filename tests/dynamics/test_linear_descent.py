@@ -19,7 +19,7 @@ from support.oracle import integrate
 
 from lindyn_service.dynamics.descent import DivergedError, walk
 from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
-from lindyn_service.dynamics.objective import objective, times_root
+from lindyn_service.dynamics.modal_loss import objective, times_root
 from lindyn_service.dynamics.tasks import Moments
 
 DIMS = [(4, 3), (4, 3, 5), (3, 5, 4, 2), (2, 3, 4, 3, 2)]

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from support.frames import coloured, drawn_layers, of_layers, white
 
-from lindyn_service.dynamics.exact import solve
-from lindyn_service.dynamics.frame import Frame
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.isotropy import WhiteTask
+from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.objective import white_objective
 from lindyn_service.dynamics.observables import OBSERVABLES
+from lindyn_service.dynamics.riccati import solve
 from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.white_inputs import WhiteTask
 
 CASES = {
     "white": white((4, 3, 5), samples=False),
@@ -211,7 +211,7 @@ def test_loss_rate_integrates_to_the_loss(lam, variance, tau):
 
     def frame(times):
         factors = solution.at(times * variance / tau)
-        return Frame(found, (factors.into.transpose(0, 2, 1), factors.out), (3,), tau)
+        return ModalWeights(found, (factors.into.transpose(0, 2, 1), factors.out), (3,), tau)
 
     bounds = np.linspace(0, 3 * tau / variance, 13)
     nodes, weights = np.polynomial.legendre.leggauss(12)
@@ -236,7 +236,7 @@ def test_balance_counts_hidden_units_without_weights():
     """Weights of rank 1 with two hidden units: B = diag(b, 0) up to a rotation."""
     one = np.ones((1, 1))
     found = white_objective(WhiteTask(one, 1.0, None, None, 0.0), modes(one, 0.0), None)
-    got = OBSERVABLES["balance"](Frame(found, (one[None], 2 * one[None]), (2,), 1.0))
+    got = OBSERVABLES["balance"](ModalWeights(found, (one[None], 2 * one[None]), (2,), 1.0))
     assert np.isclose(got["lambda"][0], 1.5)
     assert np.isclose(got["residual"][0], np.linalg.norm(np.diag([1.5, -1.5])))
 
@@ -248,7 +248,7 @@ def test_modes_outside_the_span_of_the_inputs():
     task = WhiteTask(sigma_yx, 1.0, span.T, None, 0.0)
     found = white_objective(task, modes(sigma_yx, 0.0), None)
     w2 = found.u.T @ np.array([[2.0], [0.0]])
-    frame = Frame(found, ((span @ found.v)[None], w2[None]), (1,), 1.0)
+    frame = ModalWeights(found, ((span @ found.v)[None], w2[None]), (1,), 1.0)
     for name in ("singular_values", "mode_strengths"):
         assert np.allclose(OBSERVABLES[name](frame), [[2.0, 0.0]])
     assert np.allclose(OBSERVABLES["alignment"](frame)["input"], [[1.0, np.nan]], equal_nan=True)

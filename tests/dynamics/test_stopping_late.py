@@ -5,7 +5,7 @@ import pytest
 from support.stopping import aligned_segment, least_of_sigmoids, random_modes
 
 from lindyn_service.dynamics.continual import ContinualTask, measure
-from lindyn_service.dynamics.stopping import best_stops
+from lindyn_service.dynamics.early_stopping import best_stops
 
 
 def test_the_least_of_a_plateau_is_where_its_slope_changes_sign():

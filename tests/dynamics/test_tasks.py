@@ -7,8 +7,8 @@ from support.chance import assert_even, assert_isotropic
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
-from lindyn_service.dynamics.reach import reach
+from lindyn_service.dynamics.mode_overlap import mode_overlap
+from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 
 TOLERANCE = 1e-9
 
@@ -102,7 +102,7 @@ def test_half_of_all_spectra_leave_a_rich_network_at_a_saddle():
     missed = []
     for i in range(400):
         sigma_yx = tasks.spectrum(3, 3, np.array([3.0, 2.0, 1.0]), np.random.default_rng([6, i])).sigma_yx
-        missed.append(len(reach(closed_form(w1, w2, sigma_yx, 0.0)).missed))
+        missed.append(len(mode_overlap(closed_form(w1, w2, sigma_yx, 0.0)).missed))
     assert_even(1 - 2 * np.array(missed))
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from anyio import to_process
 
-from lindyn_service.engine import crew, pool
+from lindyn_service.engine import anyio_pool, worker_pool
 from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
@@ -280,7 +280,7 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
         pid = await engine.run(os.getpid)
         os.kill(pid, signal.SIGSTOP)
         tasks.start_soon(engine._crew._visit, os.getpid)  # has the worker, while its slot is free
-        await until(lambda: not pool.idle())
+        await until(lambda: not anyio_pool.idle())
         tasks.start_soon(outcome.of, engine, os.getpid)
         await until(lambda: not engine._crew._slots.available_tokens)
         assert (engine.running, engine.waiting) == (0, 1)
@@ -292,13 +292,13 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
 @pytest.mark.usefixtures("light_libraries")
 async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path: Path) -> None:
     """All at once would take longer than a start may where they share a processor or two."""
-    warm_up = partial(workload.announce_and_wait, str(tmp_path), crew.AT_ONCE)
-    size = 2 * crew.AT_ONCE + 1
+    warm_up = partial(workload.announce_and_wait, str(tmp_path), worker_pool.AT_ONCE)
+    size = 2 * worker_pool.AT_ONCE + 1
     async with ProcessEngine(size, 0, LONG, warm_up=warm_up) as engine:
-        assert engine.workers_alive == crew.AT_ONCE
+        assert engine.workers_alive == worker_pool.AT_ONCE
         assert await engine.run(operator.add, 2, 3) == 5
-        await until(lambda: len(pids_in(tmp_path)) == 2 * crew.AT_ONCE)
-        assert engine.workers_alive == crew.AT_ONCE
+        await until(lambda: len(pids_in(tmp_path)) == 2 * worker_pool.AT_ONCE)
+        assert engine.workers_alive == worker_pool.AT_ONCE
         (tmp_path / "0").touch()
         await until(lambda: engine.workers_alive == size)
         assert len(pids_in(tmp_path) - {0}) == size
@@ -314,7 +314,7 @@ async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() ->
         engine._crew._slots.acquire_on_behalf_of_nowait(engine)
         engine._crew.mend()
         await anyio.wait_all_tasks_blocked()
-        found = pool.idle()
+        found = anyio_pool.idle()
         os.kill(left, signal.SIGCONT)
         assert found == {left}
         engine._crew._slots.release_on_behalf_of(engine)
@@ -324,7 +324,7 @@ async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() ->
 
 @pytest.mark.usefixtures("light_libraries")
 async def test_idle_workers_are_kept_warm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crew, "KEEP_WARM_SECONDS", 0.1)
+    monkeypatch.setattr(worker_pool, "KEEP_WARM_SECONDS", 0.1)
     async with ProcessEngine(2, 0, LONG) as engine:
         both = await pids_of(engine, 2)
         entered = anyio.current_time()
@@ -345,7 +345,7 @@ async def test_an_idle_worker_that_hangs_is_replaced(
         hung = await engine.run(os.getpid)
         os.kill(hung, signal.SIGSTOP)
         with monkeypatch.context() as short:
-            short.setattr(crew, "START_SECONDS", 0.2)
+            short.setattr(worker_pool, "START_SECONDS", 0.2)
             engine._crew._touch_idle()
             await until(lambda: not engine._crew._slots.available_tokens)
             await anyio.wait_all_tasks_blocked()
@@ -358,7 +358,7 @@ async def test_an_idle_worker_that_hangs_is_replaced(
 async def test_a_failing_start_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(crew, "START_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(worker_pool, "START_AGAIN_SECONDS", 0.05)
     warm_up = partial(workload.announce_unless_broken, str(tmp_path))
     async with ProcessEngine(1, 0, LONG, warm_up=warm_up) as engine:
         broken = tmp_path / "broken"
@@ -412,7 +412,7 @@ async def test_a_worker_that_always_dies_as_it_starts_is_one(tmp_path: Path) -> 
         async with ProcessEngine(1, 0, LONG, warm_up=partial(workload.die, str(tmp_path))):
             pass
     assert caught.group_contains(anyio.BrokenWorkerProcess)
-    assert len(pids_in(tmp_path)) == crew.START_ATTEMPTS
+    assert len(pids_in(tmp_path)) == worker_pool.START_ATTEMPTS
 
 
 async def test_probe(tmp_path: Path) -> None:

@@ -3,11 +3,11 @@ import sys
 import pytest
 from fastapi import FastAPI
 
-from lindyn_service.answer import Answers, Limits
-from lindyn_service.app import create_app
-from lindyn_service.cache.memory import MemoryCache
+from lindyn_service.answers.service import AnswerService, RequestLimits
+from lindyn_service.cache.memory_cache import MemoryCache
+from lindyn_service.configuration.settings import Settings
 from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.settings import Settings
+from lindyn_service.server.app import create_app
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def app() -> FastAPI:
     app = create_app(Settings(max_body_bytes=1000, workers=1, embedded_cache=False))
     engine = ProcessEngine(workers=1, queue=0, deadline_seconds=1)
     app.state.engine = engine
-    app.state.answers = Answers(engine, MemoryCache(1000), None, Limits(1000, 1000, 1000, 1))
+    app.state.answers = AnswerService(engine, MemoryCache(1000), None, RequestLimits(1000, 1000, 1000, 1))
     return app
 
 

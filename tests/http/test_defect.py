@@ -9,9 +9,9 @@ import httpx
 import pytest
 from support.processes import clean_environment
 
-from lindyn_service import app as app_module
-from lindyn_service.app import create_app
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
+from lindyn_service.server import app as app_module
+from lindyn_service.server.app import create_app
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("light_main")]
 
@@ -34,7 +34,7 @@ async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
 
 
 async def test_jobs_that_cannot_go_on_are_such_a_part(monkeypatch):
-    monkeypatch.setattr("lindyn_service.jobs.background._run", broken)
+    monkeypatch.setattr("lindyn_service.jobs.scheduler_thread._run", broken)
     app = create_app(Settings(workers=1, redis_url="unix:///nowhere/redis"))
     told: Future[None] = Future()
     app.state.defect.stop = lambda: told.set_result(None)

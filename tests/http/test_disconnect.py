@@ -6,7 +6,7 @@ from anyio.lowlevel import checkpoint
 from fastapi import Request
 
 from lindyn_service.errors import BusyError
-from lindyn_service.http.serving import _unless_disconnected
+from lindyn_service.http.respond import _unless_disconnected
 
 pytestmark = pytest.mark.anyio
 

@@ -9,7 +9,7 @@ import pytest
 
 from lindyn.wire.job import Job
 from lindyn_service.http import jobs
-from lindyn_service.job_errors import JobsUnavailableError
+from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
 pytestmark = pytest.mark.anyio

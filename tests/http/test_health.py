@@ -4,8 +4,8 @@ import anyio
 import httpx
 import pytest
 
-from lindyn_service.app import create_app
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
+from lindyn_service.server.app import create_app
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("light_main")]
 

@@ -5,8 +5,8 @@ import os
 import pytest
 from pydantic import ValidationError
 
-from lindyn_service.environment import load, refuse_others, remarks
-from lindyn_service.settings import Settings, SettingsError
+from lindyn_service.configuration.environment import load, refuse_others, warnings_of_environment
+from lindyn_service.configuration.settings import Settings, SettingsError
 
 
 @pytest.fixture(autouse=True)
@@ -152,7 +152,7 @@ def test_blanks_around_a_value_say_nothing(monkeypatch, name):
 def test_case_says_nothing(monkeypatch, name, value, meant):
     monkeypatch.setenv(f"LINDYN_{name.upper()}", value)
     assert getattr(load(), name) == meant
-    assert remarks() == []
+    assert warnings_of_environment() == []
 
 
 OF_KUBERNETES = {
@@ -173,7 +173,7 @@ def test_what_kubernetes_says_of_a_service_called_lindyn(monkeypatch, port):
         monkeypatch.setenv(name, value)
     assert load() == Settings()
     assert load().port == 8000
-    (said,) = remarks()
+    (said,) = warnings_of_environment()
     assert port in said
     assert "LINDYN_PORT" in said
     assert "enableServiceLinks: false" in said
@@ -181,7 +181,7 @@ def test_what_kubernetes_says_of_a_service_called_lindyn(monkeypatch, port):
 
 def test_an_empty_file_of_keys_is_told(monkeypatch):
     monkeypatch.setenv("LINDYN_API_KEYS_FILE", " ")
-    assert remarks() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key"]
+    assert warnings_of_environment() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key"]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_a_mistyped_file_of_keys_is_refused(monkeypatch, name):
     )
     monkeypatch.setenv("LINDYN_API_KEYS_FILE", "/keys")
     assert str(load().api_keys_file) == "/keys"
-    assert remarks() == [f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE?"]
+    assert warnings_of_environment() == [f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE?"]
 
 
 def test_other_mistyped_settings_are_told(monkeypatch):
@@ -206,7 +206,7 @@ def test_other_mistyped_settings_are_told(monkeypatch):
     monkeypatch.setenv("LINDYN_URL", "http://elsewhere")
     monkeypatch.setenv("LINDYN_QUARTZ", "of somebody else")
     load()
-    assert remarks() == ["LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?"]
+    assert warnings_of_environment() == ["LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?"]
 
 
 def test_one_line_each(monkeypatch):

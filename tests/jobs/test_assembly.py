@@ -6,7 +6,7 @@ from support.jobs import LIMITS, sweep
 from support.processes import RedisServer
 
 from lindyn_service.errors import DeadlineError, ShuttingDownError
-from lindyn_service.jobs.run import JobRun
+from lindyn_service.jobs.execution import JobExecution
 from lindyn_service.jobs.work import assemble
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
@@ -31,7 +31,7 @@ async def test_a_failure_at_the_end_is_not_wrapped(failure):
     with RedisServer() as server:
         async with job_means(server.url, Engine(failure)) as means:
             job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
-            run = JobRun(job, request, LIMITS, means)
+            run = JobExecution(job, request, LIMITS, means)
             with pytest.raises(type(failure)) as caught:
                 await run.run()
             assert caught.value is failure

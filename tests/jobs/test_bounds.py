@@ -15,14 +15,14 @@ from lindyn.wire import npz
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import NoRoomError, TooLargeError
-from lindyn_service.job_errors import JobsFullError
-from lindyn_service.jobs import limits as limits_module
-from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs import job_limits as limits_module
+from lindyn_service.jobs.errors import JobsFullError
+from lindyn_service.jobs.execution import JobExecution
+from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.plan import SweepPlan
 from lindyn_service.jobs.points import is_refusal, sweep_points
 from lindyn_service.jobs.results import Results
-from lindyn_service.jobs.run import JobRun
-from lindyn_service.jobs.runner import JobRunner
+from lindyn_service.jobs.scheduler import JobScheduler
 from lindyn_service.jobs.work import assemble, write_records
 from lindyn_service.spool.store import Spool
 from lindyn_service.translate.sweep import indices
@@ -121,7 +121,7 @@ async def test_points_together_take_so_many_bytes_and_no_more(server):
     async with job_means(server.url, most_record_bytes=1000) as means:
         job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=200))
         with pytest.raises(TooLargeError, match="more than 1000 bytes together"):
-            await JobRun(job, request, LIMITS, means).run()
+            await JobExecution(job, request, LIMITS, means).run()
 
 
 async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
@@ -135,7 +135,7 @@ async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
         await means.store.cancel(other.id)
         assert (await means.store.get(other.id)).state == "cancelled"
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(JobRunner(means, LIMITS).run)
+            tasks.start_soon(JobScheduler(means, LIMITS).run)
 
             async def ended() -> bool:
                 return (await means.store.get(job.id)).state == "failed"
@@ -169,7 +169,7 @@ async def test_cancelling_reaches_a_job_that_has_all_of_its_points(server, phase
             object.__setattr__(means, "results", Stuck(means.store, None, None, 0))
         job, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(JobRunner(means, LIMITS).run)
+            tasks.start_soon(JobScheduler(means, LIMITS).run)
 
             async def computed() -> bool:
                 return (await means.store.get(job.id)).completed == 2

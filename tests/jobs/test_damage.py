@@ -10,8 +10,8 @@ import pytest
 from support.job_means import job_means, job_store, stored_sweep
 from support.jobs import LIMITS, sweep
 
-from lindyn_service.job_errors import JobsUnavailableError, TooManyJobsError
-from lindyn_service.jobs.runner import JobRunner
+from lindyn_service.jobs.errors import JobsUnavailableError, TooManyJobsError
+from lindyn_service.jobs.scheduler import JobScheduler
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("emptied")]
 
@@ -60,7 +60,7 @@ async def test_jobs_go_on(server, damage, caplog):
     caplog.set_level(logging.WARNING)
     async with job_means(server.url) as means, anyio.create_task_group() as tasks:
         await stored_sweep(means.store, sweep(lams=(0.5,), seeds=1))
-        tasks.start_soon(JobRunner(means, LIMITS).run)
+        tasks.start_soon(JobScheduler(means, LIMITS).run)
         await is_done(means)
         DAMAGE[damage](server.client)
         await is_done(means)
@@ -95,7 +95,7 @@ async def test_a_stored_job_that_cannot_be_read_fails_alone(server, stored, capl
         job = await means.store.create(kind, request, total, None)
         if content is None:
             server.client.delete(f"test:jobs:{job.id}:request")
-        tasks.start_soon(JobRunner(means, LIMITS).run)
+        tasks.start_soon(JobScheduler(means, LIMITS).run)
         await is_done(means)
         found = await means.store.get(job.id)
         while found.state != "failed":
@@ -166,7 +166,7 @@ async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
                 except JobsUnavailableError:
                     continue
             async with anyio.create_task_group() as running:
-                runner = JobRunner(means, LIMITS)
+                runner = JobScheduler(means, LIMITS)
                 running.start_soon(runner.run)
                 for _ in range(3):
                     runner.wake()

@@ -5,9 +5,9 @@ import pytest
 from support.job_means import Here
 from support.jobs import LIMITS, sweep
 
-from lindyn_service.job_errors import DamagedJobError
 from lindyn_service.jobs import requests
 from lindyn_service.jobs.asking import Asker
+from lindyn_service.jobs.errors import DamagedJobError
 from lindyn_service.jobs.requests import SHORT_BYTES, StoredRequest, with_plan
 from lindyn_service.jobs.work import compute, outline
 

@@ -10,8 +10,8 @@ import pytest
 from support.job_means import job_store
 from support.processes import RedisServer
 
-from lindyn_service.job_errors import JobsUnavailableError
 from lindyn_service.jobs import store as store_module
+from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]

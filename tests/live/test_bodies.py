@@ -12,7 +12,7 @@ from support.service import problem
 from support.sockets import all_of, answer, connect
 
 from lindyn_service.errors import BusyError
-from lindyn_service.http.budget import Budget, Held
+from lindyn_service.http.body_budget import BodyBudget, Held
 
 pytestmark = pytest.mark.live
 
@@ -114,7 +114,7 @@ def test_the_bound_is_never_below_one_body() -> None:
 
 
 def test_counts() -> None:
-    budget = Budget(10)
+    budget = BodyBudget(10)
     one, two = Held(budget), Held(budget)
     one.add(6)
     with pytest.raises(BusyError, match="6 bytes"):

@@ -14,7 +14,7 @@ from support.processes import PATIENCE_SECONDS, Service, eventually, trajectory
 from support.service import problem
 from support.sockets import HEAD, HEALTH, all_of, answers, connect
 
-from lindyn_service.crowd import MOST_BY_DEFAULT, Crowd, Kind, most_connections
+from lindyn_service.server.connections import MOST_BY_DEFAULT, ConnectionKind, Connections, connection_limit
 
 pytestmark = pytest.mark.live
 
@@ -149,14 +149,18 @@ class Mock:
 
 
 def test_who_ends_first() -> None:
-    crowd, all_ = Crowd(4), [Mock() for _ in range(8)]
-    for one, kind in zip(all_[:4], (Kind.READING, Kind.SENDING, Kind.IDLE, Kind.SERVED), strict=True):
+    crowd, all_ = Connections(4), [Mock() for _ in range(8)]
+    for one, kind in zip(
+        all_[:4],
+        (ConnectionKind.READING, ConnectionKind.SENDING, ConnectionKind.IDLE, ConnectionKind.SERVED),
+        strict=True,
+    ):
         assert crowd.enter(one)
         crowd.place(one, kind)
     order = []
     for late in all_[4:7]:
         assert crowd.enter(late)
-        crowd.place(late, Kind.SERVED)
+        crowd.place(late, ConnectionKind.SERVED)
         order += [i for i, one in enumerate(all_) if one.ended and i not in order]
     assert order == [2, 1, 0]
     assert not crowd.enter(all_[7])
@@ -165,10 +169,10 @@ def test_who_ends_first() -> None:
 
 
 def test_who_waits_longest_ends_first_and_moving_within_a_kind_does_not_help() -> None:
-    crowd, all_ = Crowd(3), [Mock() for _ in range(6)]
+    crowd, all_ = Connections(3), [Mock() for _ in range(6)]
     for one in all_[:3]:
         crowd.enter(one)
-    crowd.place(all_[0], Kind.IDLE)
+    crowd.place(all_[0], ConnectionKind.IDLE)
     for late, first in zip(all_[3:], all_[:3], strict=True):
         crowd.enter(late)
         assert first.ended
@@ -179,7 +183,7 @@ def test_by_default_descriptors_are_left_for_the_rest(monkeypatch: pytest.Monkey
 
     for limit, workers in itertools.product((256, 1024, 4096, 20_000, resource.RLIM_INFINITY), (2, 8, 64)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
-        most = most_connections(workers)
+        most = connection_limit(workers)
         assert 16 <= most <= MOST_BY_DEFAULT
         assert limit == resource.RLIM_INFINITY or most == 16 or 2 * most + 8 * workers < limit
     assert most == MOST_BY_DEFAULT

@@ -11,7 +11,7 @@ from support.processes import Service, eventually
 from support.service import problem
 from support.sockets import HEAD, HEALTH, all_of, answer, answers, connect, said, send
 
-from lindyn_service.http.headers import DEFAULTS
+from lindyn_service.http.security_headers import DEFAULTS
 
 pytestmark = pytest.mark.live
 

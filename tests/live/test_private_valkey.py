@@ -10,7 +10,7 @@ from support.holding import job_workers, suspended
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep
 from support.processes import Service, eventually, has_ended, trajectory
 
-from lindyn_service.cache import embedded
+from lindyn_service.cache import private_valkey
 
 pytestmark = pytest.mark.live
 
@@ -76,7 +76,7 @@ def test_under_load(service):
 
 
 def test_one_that_cannot_be_started_is_tried_again(service):
-    (folder,) = Path(service.folder).glob(f"{embedded.PREFIX}*")
+    (folder,) = Path(service.folder).glob(f"{private_valkey.PREFIX}*")
     lost = folder.with_name("elsewhere")
     folder.rename(lost)
     service.valkey().kill()

@@ -14,7 +14,7 @@ from support.keys import KeysFile, bearer, early_in_a_window
 from support.processes import Service, eventually, trajectory
 from support.service import NPZ, TRAJECTORIES, as_npz, problem
 
-from lindyn_service.engine.backlog import UNREAD_SECONDS
+from lindyn_service.engine.admission import UNREAD_SECONDS
 
 pytestmark = pytest.mark.live
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
-from lindyn_service.listening import on_unix
+from lindyn_service.server.sockets import on_unix
 
 pytestmark = pytest.mark.live
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 from support.processes import RedisServer, Service, clean_environment, eventually
 
-from lindyn_service.settings import Settings
+from lindyn_service.configuration.settings import Settings
 
 pytestmark = pytest.mark.live
 
@@ -89,7 +89,7 @@ def test_what_is_no_option_starts_nothing(argument: str) -> None:
 def test_without_its_libraries_it_says_what_to_install() -> None:
     """An interpreter without site-packages has none of them."""
     places = os.pathsep.join((str(ROOT / "client"), str(ROOT / "service")))
-    for module in ("lindyn_service", "lindyn_service.private"):
+    for module in ("lindyn_service", "lindyn_service.server.private_service"):
         command = [sys.executable, "-S", "-m", module]
         run = subprocess.run(
             command, env=clean_environment(PYTHONPATH=places), capture_output=True, text=True, check=False, timeout=60
@@ -102,7 +102,9 @@ def test_without_its_libraries_it_says_what_to_install() -> None:
         assert len(run.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("command", [[SCRIPT], MODULE, [*MODULE[:-1], "lindyn_service.private"]], ids=str)
+@pytest.mark.parametrize(
+    "command", [[SCRIPT], MODULE, [*MODULE[:-1], "lindyn_service.server.private_service"]], ids=str
+)
 def test_files_with_names_of_libraries(command: list[str], tmp_path: Path) -> None:
     """Neither the service nor its workers take them for what they are called."""
     folder = tmp_path / "here"

@@ -13,7 +13,7 @@ from support.mix import mix
 from support.processes import Measured, RedisServer, Service
 from support.storm import Footprint, Seen, footprint, storm
 
-from lindyn_service.cache.redis import MAX_CONNECTIONS
+from lindyn_service.cache.redis_cache import MAX_CONNECTIONS
 
 WORKERS = 2
 JOB_WORKERS = 1

@@ -15,18 +15,26 @@ from hypothesis import strategies as st
 from threadpoolctl import threadpool_limits
 
 from lindyn.wire import npz
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import read
-from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn_service.costs import point_cost
 from lindyn_service.engine.worker import timed
 from lindyn_service.experiments.registry import EXPERIMENTS
-from lindyn_service.operations import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY, with_seeds
-from lindyn_service.speed import FLOPS_PER_SECOND
+from lindyn_service.operations.costs import point_cost
+from lindyn_service.operations.registry import (
+    BALANCE,
+    CONTINUAL,
+    INITIALIZATION,
+    LIMITS,
+    STATISTICS,
+    TRAJECTORY,
+    with_seeds,
+)
 from lindyn_service.translate.encode import encode
 from lindyn_service.translate.experiment import compute_cells
+from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "estimates.py"
 FACTOR = 10  # on any machine, where the benchmark has 5

@@ -8,9 +8,9 @@ from support.descent import decimal_descent, decimals
 
 from lindyn_service.dynamics.tasks import Moments, from_data
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
-from lindyn_service.methods.base import Problem, answer
-from lindyn_service.methods.descent import OF_FUNCTION, DescentMethod
-from lindyn_service.methods.flow import FlowMethod
+from lindyn_service.methods.base import LearningProblem, answer
+from lindyn_service.methods.descent import OF_FUNCTION, DescentSolver
+from lindyn_service.methods.flow import FlowSolver
 
 RNG = np.random.default_rng(6)
 WEIGHTS = (0.5 * RNG.standard_normal((4, 3)), 0.5 * RNG.standard_normal((2, 4)))
@@ -19,16 +19,18 @@ DATA = from_data(INPUTS, TARGETS, whiten=False)
 
 
 def train(method, times, quantities=("loss",), moments=DATA, tau=1.0):
-    return answer([method], Problem(WEIGHTS, moments, tau, np.array(times), tuple(quantities)))
+    return answer([method], LearningProblem(WEIGHTS, moments, tau, np.array(times), tuple(quantities)))
 
 
 @pytest.mark.parametrize("tau", [1.0, 2.5])
 def test_small_steps_approach_the_flow_in_proportion(tau):
     times = [0.0, 1.0, 2.0]
-    flow = answer([FlowMethod()], Problem(WEIGHTS, DATA, tau, np.array(times), ("output",))).quantities["output"]
+    flow = answer([FlowSolver()], LearningProblem(WEIGHTS, DATA, tau, np.array(times), ("output",))).quantities[
+        "output"
+    ]
     errors = []
     for eta in (0.01, 0.005, 0.0025):
-        found = train(DescentMethod(eta), times, ("output",), tau=tau)
+        found = train(DescentSolver(eta), times, ("output",), tau=tau)
         assert np.allclose(found.times, times)
         errors.append(np.linalg.norm(found.quantities["output"] - flow))
     assert np.log2(errors[0] / errors[1]) == pytest.approx(1.0, abs=0.1)
@@ -36,11 +38,11 @@ def test_small_steps_approach_the_flow_in_proportion(tau):
 
 
 def test_times_between_steps_are_rounded_and_said():
-    found = train(DescentMethod(0.1), [0.0, 0.26, 0.5])
+    found = train(DescentSolver(0.1), [0.0, 0.26, 0.5])
     assert np.allclose(found.times, [0.0, 0.3, 0.5])
     (warned,) = found.warnings
     assert warned.code == "rounded-times"
-    assert train(DescentMethod(0.1), np.arange(50) * 0.1).warnings == ()
+    assert train(DescentSolver(0.1), np.arange(50) * 0.1).warnings == ()
 
 
 def forward(weights, activation):
@@ -53,7 +55,7 @@ def forward(weights, activation):
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_nonlinear_losses_and_their_rates(activation):
-    found = train(DescentMethod(0.05, activation), [0.0, 0.5], ("loss", "loss_rate", "weights", "output"), tau=2.0)
+    found = train(DescentSolver(0.05, activation), [0.0, 0.5], ("loss", "loss_rate", "weights", "output"), tau=2.0)
     for i in range(2):
         weights = [layer[i] for layer in found.quantities["weights"]]
         assert found.quantities["loss"][i] == pytest.approx(forward(weights, activation), rel=1e-12)
@@ -74,19 +76,19 @@ def test_nonlinear_losses_and_their_rates(activation):
 
 def test_nonlinear_networks_need_samples():
     with pytest.raises(NotApplicableError, match="needs samples, the task has only second moments; use a task of kind"):
-        train(DescentMethod(0.1, "tanh"), [1.0], moments=Moments(np.ones((2, 3))))
+        train(DescentSolver(0.1, "tanh"), [1.0], moments=Moments(np.ones((2, 3))))
 
 
 @pytest.mark.parametrize("name", OF_FUNCTION)
 def test_what_only_linear_functions_have(name):
     with pytest.raises(NotApplicableError, match=f"{name} are defined for linear networks"):
-        train(DescentMethod(0.1, "relu"), [1.0], (name,))
-    assert name in train(DescentMethod(0.1), [1.0], (name,)).quantities
+        train(DescentSolver(0.1, "relu"), [1.0], (name,))
+    assert name in train(DescentSolver(0.1), [1.0], (name,)).quantities
 
 
 def test_a_learning_rate_that_is_too_large():
     with pytest.raises(DivergedDescentError, match=r"diverged by step \d+ .* divide method\.learning_rate by 2"):
-        train(DescentMethod(20.0), [1e4])
+        train(DescentSolver(20.0), [1e4])
 
 
 @pytest.mark.parametrize("white", [True, False])
@@ -99,7 +101,7 @@ def test_small_losses_and_rates_keep_their_digits(white):
     eta, tau, steps = 0.2, 2.0, [0, 5, 800, 2200]
     times = eta * np.array(steps)
     names = ("excess_loss", "loss", "loss_rate")
-    found = answer([DescentMethod(eta)], Problem(weights, Moments(sigma_yx, sigma_xx), tau, times, names))
+    found = answer([DescentSolver(eta)], LearningProblem(weights, Moments(sigma_yx, sigma_xx), tau, times, names))
     inverse = np.eye(2) if white else np.array([[1.0, -0.5], [-0.5, 1.25]])  # but for the determinant, which is 1
     with localcontext() as context:
         context.prec = 400

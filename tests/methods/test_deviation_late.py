@@ -7,15 +7,17 @@ import pytest
 from support.descent import decimal_descent
 
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.methods.base import Problem
-from lindyn_service.methods.descent import DescentMethod
-from lindyn_service.methods.summary import summarise
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.descent import DescentSolver
+from lindyn_service.methods.sweep_scalars import summarise
 
 ETA = 0.01
 
 
 def deviation(weights, sigma_yx, times):
-    return summarise((DescentMethod(ETA),), Problem(weights, Moments(sigma_yx), 1.0, times, ()), ["deviation"], 1e-3)
+    return summarise(
+        (DescentSolver(ETA),), LearningProblem(weights, Moments(sigma_yx), 1.0, times, ()), ["deviation"], 1e-3
+    )
 
 
 def test_a_deviation_after_convergence():

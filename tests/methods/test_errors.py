@@ -8,8 +8,8 @@ from support.problems import far_apart
 from support.riccati import states
 
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.methods.base import Problem
-from lindyn_service.methods.exact import ExactMethod
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.exact import ExactSolver
 
 QUANTITIES = ("output", "excess_loss", "loss_rate", "ntk_distance", "ntk_movement")
 PROBLEMS = int(os.environ.get("RANDOM_PROBLEMS", "2000"))
@@ -19,8 +19,8 @@ _SMALLEST = dict.fromkeys(QUANTITIES, 1e-290) | {"ntk_distance": 1e-80}  # what 
 
 def measured(problem, times):
     """True errors and their bounds by quantity; None at a saddle, where rounding decides."""
-    asked = Problem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
-    outcome = ExactMethod().examine(asked).run()
+    asked = LearningProblem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
+    outcome = ExactSolver().examine(asked).run()
     if any(warned.code == "saddle" for warned in outcome.warnings):
         return None
     errors = dict.fromkeys(QUANTITIES, 0.0)

@@ -10,14 +10,14 @@ from scipy.integrate import solve_ivp
 
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import NotApplicableError
-from lindyn_service.methods.base import Problem, answer
-from lindyn_service.methods.exact import ExactMethod
-from lindyn_service.methods.flow import FlowMethod
+from lindyn_service.methods.base import LearningProblem, answer
+from lindyn_service.methods.exact import ExactSolver
+from lindyn_service.methods.flow import FlowSolver
 
 
 def problem(weights, sigma_yx, times, quantities=("weights",), **changes):
     moments = Moments(sigma_yx, changes.pop("sigma_xx", None))
-    return Problem(tuple(weights), moments, changes.pop("tau", 1.0), np.array(times), tuple(quantities))
+    return LearningProblem(tuple(weights), moments, changes.pop("tau", 1.0), np.array(times), tuple(quantities))
 
 
 def tight(weights, sigma_yx, sigma_xx, time):
@@ -56,7 +56,7 @@ def test_error_estimate_is_honest(seed, depth, coloured, rtol):
     sigma_yx = rng.standard_normal((widths[-1], widths[0]))
     root = rng.standard_normal((widths[0], widths[0] + 2))
     sigma_xx = root @ root.T / 3 if coloured else np.eye(widths[0])
-    outcome = answer([FlowMethod(rtol)], problem(weights, sigma_yx, [2.0], sigma_xx=sigma_xx))
+    outcome = answer([FlowSolver(rtol)], problem(weights, sigma_yx, [2.0], sigma_xx=sigma_xx))
     got = np.concatenate([layer[-1].ravel() for layer in outcome.quantities["weights"]])
     expected = tight(weights, sigma_yx, sigma_xx, 2.0)
     error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
@@ -66,9 +66,9 @@ def test_error_estimate_is_honest(seed, depth, coloured, rtol):
 
 def test_defaults_and_what_is_given_come_back():
     weights = [np.diag([3.0, 1.0]), np.eye(2)]
-    plain = answer([FlowMethod()], problem(weights, np.eye(2), [1.0], tau=2.0)).diagnostics
+    plain = answer([FlowSolver()], problem(weights, np.eye(2), [1.0], tau=2.0)).diagnostics
     assert (plain["rtol"], plain["atol"]) == (1e-13, pytest.approx(3e-13))
-    own = answer([FlowMethod(1e-6, 1e-7)], problem(weights, np.eye(2), [1.0])).diagnostics
+    own = answer([FlowSolver(1e-6, 1e-7)], problem(weights, np.eye(2), [1.0])).diagnostics
     assert (own["rtol"], own["atol"]) == (1e-6, 1e-7)
     assert own["evaluations"] < plain["evaluations"]
     assert own["balance_residual"] == pytest.approx(np.linalg.norm(np.diag([-4.0, 4.0])))
@@ -77,12 +77,12 @@ def test_defaults_and_what_is_given_come_back():
 def test_a_run_by_a_saddle_is_warned_of():
     """An overlap of 1e-13 with the growing mode is below the tolerance, and decides the run."""
     tiny = np.array([[1e-13, 0.0], [0.0, 1.0]])
-    outcome = answer([FlowMethod(1e-6)], problem([tiny, np.eye(2) * [1e-13, 1.0]], np.diag([3.0, 1.0]), [10.0]))
+    outcome = answer([FlowSolver(1e-6)], problem([tiny, np.eye(2) * [1e-13, 1.0]], np.diag([3.0, 1.0]), [10.0]))
     assert "tolerance-not-met" in {warned.code for warned in outcome.warnings}
 
 
 def test_auto_says_why_the_closed_form_does_not_apply():
-    outcome = answer([ExactMethod(), FlowMethod()], problem([np.eye(2), np.diag([1.0, 2.0])], np.eye(2), [1.0]))
+    outcome = answer([ExactSolver(), FlowSolver()], problem([np.eye(2), np.diag([1.0, 2.0])], np.eye(2), [1.0]))
     assert outcome.method == "flow"
     assert "away from balanced" in outcome.reason
     assert "the nearest lambda is 1.5" in outcome.reason
@@ -91,11 +91,11 @@ def test_auto_says_why_the_closed_form_does_not_apply():
 def test_an_integration_that_cannot_go_on_says_where_and_what_to_do():
     weights = [np.full((1, 1), 1e60), np.full((1, 1), 1e-60)]
     with pytest.raises(NotApplicableError, match=r"came to time 0 of 1 .*; loosen rtol and atol"):
-        answer([FlowMethod(1e-13, 1e-60)], problem(weights, np.full((1, 1), 1e60), [1.0]))
+        answer([FlowSolver(1e-13, 1e-60)], problem(weights, np.full((1, 1), 1e60), [1.0]))
 
 
 def test_zero_weights_stay():
-    outcome = answer([FlowMethod()], problem([np.zeros((2, 2))] * 3, np.eye(2), [0.0, 5.0], ("loss", "balance")))
+    outcome = answer([FlowSolver()], problem([np.zeros((2, 2))] * 3, np.eye(2), [0.0, 5.0], ("loss", "balance")))
     assert np.allclose(outcome.quantities["loss"], 1.0)
     assert outcome.quantities["balance"]["lambda"].shape == (2, 2)
     assert outcome.lam is None
@@ -111,7 +111,7 @@ def test_late_losses_keep_their_digits(variances):
     excess = 0.5 * np.sum(x * (s / x * grown / (1 + grown)) ** 2, axis=1)
     weights = (np.diag(start), np.diag(start))
     asked = problem(weights, np.diag(s), times, ["excess_loss"], sigma_xx=np.diag(x))
-    found = answer([FlowMethod()], asked)
+    found = answer([FlowSolver()], asked)
     got, bound = found.quantities["excess_loss"], found.diagnostics["errors"]["excess_loss"]
     assert np.all(np.abs(got - excess) <= 1e-9 * excess)
     assert np.all(np.abs(got - excess) <= bound * excess)

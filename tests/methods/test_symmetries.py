@@ -8,8 +8,8 @@ from support.problems import far_apart
 
 from lindyn.wire.trajectory import QUANTITIES
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.methods.base import Problem
-from lindyn_service.methods.exact import ExactMethod
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.exact import ExactSolver
 
 ROUNDING = 4e-15
 OF_ONE_SIDE = {"ntk", "rsm_input", "rsm_output", "task_specificity.input", "task_specificity.output"}
@@ -32,7 +32,7 @@ def drawn(seed, signs):
 def answered(seed, w1, w2, sigma_yx, lam, times):
     """All quantities by path, and their bounds; weights, whose rotation takes long to integrate, for few seeds."""
     names = tuple(name for name in QUANTITIES if name != "weights" or seed == 0)
-    outcome = ExactMethod().examine(Problem((w1, w2), Moments(sigma_yx), 1.0, times, names, lam)).run()
+    outcome = ExactSolver().examine(LearningProblem((w1, w2), Moments(sigma_yx), 1.0, times, names, lam)).run()
     return dict(flat(outcome.quantities)), outcome.diagnostics["errors"]
 
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 
 from lindyn_service.errors import BusyError, NoRoomError
-from lindyn_service.spool import room
+from lindyn_service.spool import space
 from lindyn_service.spool.format import write_whole
 from lindyn_service.spool.locks import try_lock
-from lindyn_service.spool.private import private_folder
-from lindyn_service.spool.room import Place, reserved
+from lindyn_service.spool.space import SpoolFolder, reserved
 from lindyn_service.spool.store import PREFIX, Spool
+from lindyn_service.spool.temporary_folder import private_folder
 
 pytestmark = pytest.mark.anyio
 
@@ -142,8 +142,8 @@ def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> Non
     file(spool, "old", bytes(284))
     with (
         spool.path("old").open("rb") as reader,
-        reserved(Place.of("x", tmp_path / "x", 1000), 300),
-        reserved(Place.of("y", tmp_path / "y", 1000), 300),
+        reserved(SpoolFolder.of("x", tmp_path / "x", 1000), 300),
+        reserved(SpoolFolder.of("y", tmp_path / "y", 1000), 300),
     ):
         assert try_lock(reader.fileno(), shared=True)
         with pytest.raises(BusyError):
@@ -158,7 +158,7 @@ def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> Non
 
 def test_parts_of_killed_writers_are_removed(tmp_path: Path) -> None:
     (tmp_path / "dead.part").write_bytes(bytes(900))
-    with reserved(Place.of("x", tmp_path / "x", 1000), 300):
+    with reserved(SpoolFolder.of("x", tmp_path / "x", 1000), 300):
         assert len(names(tmp_path)) == 1
         assert "dead.part" not in names(tmp_path)
 
@@ -280,14 +280,14 @@ def test_a_disk_without_room_for_another_file_makes_others_give_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file system that has so many files and no more."""
-    opened = room.open_own
+    opened = space.open_own
 
     def of_a_small_disk(path: Path, flags: int) -> int:
         if flags & os.O_CREAT and len(names(tmp_path)) >= 2:
             raise OSError(errno.ENOSPC, "No space left on device")
         return opened(path, flags)
 
-    monkeypatch.setattr(room, "open_own", of_a_small_disk)
+    monkeypatch.setattr(space, "open_own", of_a_small_disk)
     spool = Spool(tmp_path, 10**6)
     for name in "abc":
         file(spool, name, bytes(10))

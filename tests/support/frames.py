@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lindyn_service.dynamics.frame import Frame, layers_frame
-from lindyn_service.dynamics.isotropy import WhiteTask, white_task
+from lindyn_service.dynamics.modal_loss import objective, white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.modes import modes
-from lindyn_service.dynamics.objective import objective, white_objective
 from lindyn_service.dynamics.tasks import Moments, Samples
+from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Seen:
 
     moments: Moments
     path: list
-    frame: Frame
+    frame: ModalWeights
     tau: float
 
     @property
@@ -52,9 +52,9 @@ def coloured(dims, *, samples=True, seed=0, tau=0.7, times=3):
 def of_layers(moments, path, tau=1.0):
     """The frame of weights as they are, whatever the task."""
     found = objective(moments)
-    start = layers_frame(found, tuple(w[None] for w in path[0]), tau)
+    start = modal_weights(found, tuple(w[None] for w in path[0]), tau)
     stacked = tuple(np.stack(layers) for layers in zip(*path, strict=True))
-    return Seen(moments, path, layers_frame(found, stacked, tau, start), tau)
+    return Seen(moments, path, modal_weights(found, stacked, tau, start), tau)
 
 
 def white(dims, *, variance=1.0, rank=None, samples=True, seed=0, tau=0.7, times=3):
@@ -76,8 +76,8 @@ def white(dims, *, variance=1.0, rank=None, samples=True, seed=0, tau=0.7, times
         first = np.stack([(found.v.T @ w1t).T for w1t, _ in turned])
         return first, np.stack([found.u.T @ w2 for _, w2 in turned])
 
-    start = Frame(found, rotated(path[:1]), hidden, tau)
-    return Seen(moments, path, Frame(found, rotated(path), hidden, tau, start), tau)
+    start = ModalWeights(found, rotated(path[:1]), hidden, tau)
+    return Seen(moments, path, ModalWeights(found, rotated(path), hidden, tau, start), tau)
 
 
 def drawn_layers(dims, rng, times):

@@ -11,13 +11,13 @@ import orjson
 from anyio import Lock
 
 from lindyn.wire.job import Job
-from lindyn_service.access.rate import Rates
-from lindyn_service.cache.redis import RedisCache
+from lindyn_service.access.rate_limits import RateLimits
+from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.jobs.charges import Charges
+from lindyn_service.jobs.fair_shares import FairShares
 from lindyn_service.jobs.means import Means
 from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.results import Results
-from lindyn_service.jobs.shares import Shares
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.store import Spool
 
@@ -51,7 +51,7 @@ async def job_means(
     **changes: Any,
 ) -> AsyncGenerator[Means]:
     """Everything that a job needs; `changes` are of the store."""
-    rates = Rates(0, 0, None, 60, flops_per_hour)
+    rates = RateLimits(0, 0, None, 60, flops_per_hour)
     store = job_store(url, **changes)
     cache = RedisCache(url, namespace="test", max_value_bytes=2**22, time_to_live_seconds=600, timeout_seconds=60)
     results = Results(store, folder, None, large_bytes)
@@ -62,7 +62,7 @@ async def job_means(
                 cache,
                 engine or Here(),
                 here or engine or Here(),
-                Shares(lambda: 1),
+                FairShares(lambda: 1),
                 Charges(rates),
                 results,
                 Spool(Path(points), 2**30),

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import numpy as np
 
-from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.job_limits import SweepLimits
 
 LIMITS = SweepLimits(
     points=1000, result_bytes=10**6, request_bytes=10**6, point_bytes=10**5, point_flops=1e9, job_flops=1e15

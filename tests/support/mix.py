@@ -8,12 +8,12 @@ from typing import Any
 
 import httpx
 
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import read
-from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service import operations
+from lindyn_service.operations import registry
 from lindyn_service.translate.encode import encode
 from support.documents import message
 from support.processes import trajectory
@@ -67,24 +67,24 @@ def mix(count: int, seed: int) -> Iterator[Asked]:
 
 def popular(chance: random.Random, _number: int) -> Asked:
     form = chance.choice(("json", "npz"))
-    return _asked("cached", operations.TRAJECTORY, TrajectoryRequest, _popular(chance), accept=form)
+    return _asked("cached", registry.TRAJECTORY, TrajectoryRequest, _popular(chance), accept=form)
 
 
 def new(_chance: random.Random, number: int) -> Asked:
-    return _asked("new", operations.TRAJECTORY, TrajectoryRequest, trajectory(seed=number))
+    return _asked("new", registry.TRAJECTORY, TrajectoryRequest, trajectory(seed=number))
 
 
 def heavy(_chance: random.Random, number: int) -> Asked:
-    return _asked("heavy", operations.TRAJECTORY, TrajectoryRequest, trajectory(40, 100, seed=number))
+    return _asked("heavy", registry.TRAJECTORY, TrajectoryRequest, trajectory(40, 100, seed=number))
 
 
 def archive(_chance: random.Random, number: int) -> Asked:
     document = trajectory(5, 40, seed=number, quantities=["loss", "output"])
-    return _asked("npz", operations.TRAJECTORY, TrajectoryRequest, document, body="npz", accept="npz")
+    return _asked("npz", registry.TRAJECTORY, TrajectoryRequest, document, body="npz", accept="npz")
 
 
 def by_key(chance: random.Random, _number: int) -> Asked:
-    known = _asked("", operations.TRAJECTORY, TrajectoryRequest, _popular(chance))
+    known = _asked("", registry.TRAJECTORY, TrajectoryRequest, _popular(chance))
     assert known.body is not None
     path = f"{TRAJECTORIES}/{json.loads(known.body)['key']}"
     return Asked("by key", path, headers={"Accept": _JSON}, body=known.body, may_be_absent=True)
@@ -94,10 +94,10 @@ def analysis(chance: random.Random, number: int) -> Asked:
     if chance.random() < 0.5:
         document = message("limits")
         document["network"]["seed"] = number
-        return _asked("analysis", operations.LIMITS, LimitsRequest, document, path="/v1/limits")
+        return _asked("analysis", registry.LIMITS, LimitsRequest, document, path="/v1/limits")
     document = message("initialization")
     document["network"]["seed"] = number
-    return _asked("analysis", operations.INITIALIZATION, InitializationRequest, document, path="/v1/initializations")
+    return _asked("analysis", registry.INITIALIZATION, InitializationRequest, document, path="/v1/initializations")
 
 
 def refused(chance: random.Random, number: int) -> Asked:
@@ -124,5 +124,5 @@ def _asked(kind, operation, model, document, *, path=TRAJECTORIES, body="json", 
     content = as_npz(document) if body == "npz" else json.dumps(document).encode()
     media = {"json": _JSON, "npz": NPZ}
     headers = {"Content-Type": media[body], "Accept": media[accept]}
-    normal, key = operations.normalise(operation, read(model, document, conflicts))
+    normal, key = registry.normalise(operation, read(model, document, conflicts))
     return Asked(kind, path, content, headers, encode(operation.compute(normal, key), accept))

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from hypothesis import strategies as st
 
-from lindyn_service.dynamics.exact import Solution, solve
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.riccati import Solution, solve
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from support.oracle import integrate, qqt, relative_error
 from support.problems import qqt_at, weights_at
 from support.service import ask, asking
 
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.riccati import solve
 
 
 def drawn(dims, lam, seed, scale=0.6):

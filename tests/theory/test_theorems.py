@@ -8,8 +8,8 @@ from support import theorems
 from support.oracle import integrate, qqt, relative_error
 from support.problems import qqt_at, weights_at
 
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
+from lindyn_service.dynamics.riccati import solve
 
 TIMES = np.array([0.0, 0.3, 1.0, 3.0])
 EPS = np.finfo(float).eps

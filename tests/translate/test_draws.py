@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from support.chance import assert_even, assert_isotropic
 
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import read
-from lindyn.wire.limits import LimitsRequest
 from lindyn_service.translate.balance import initialization
 from lindyn_service.translate.limits import limits
 

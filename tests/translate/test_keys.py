@@ -6,11 +6,11 @@ from support.jobs import LIMITS, sweep
 
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service import operations
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.jobs import plan
 from lindyn_service.jobs.plan import ExperimentPlan, SweepPlan
-from lindyn_service.operations import TRAJECTORY, normalise
+from lindyn_service.operations import registry
+from lindyn_service.operations.registry import TRAJECTORY, normalise
 from lindyn_service.translate import sweep as points
 
 
@@ -26,7 +26,7 @@ def of_cells() -> list[str]:
     return ExperimentPlan("figure-3.1", EXPERIMENTS["figure-3.1"].defaults(), 2**30).keys(range(2))
 
 
-@pytest.mark.parametrize(("module", "keys"), [(operations, of_an_answer), (points, of_points), (plan, of_cells)])
+@pytest.mark.parametrize(("module", "keys"), [(registry, of_an_answer), (points, of_points), (plan, of_cells)])
 def test_the_solver_is_part_of_every_key(module, keys, monkeypatch):
     before = keys()
     assert keys() == before

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.analyses import BALANCED, SIGMA_YX, ask, learn
 
-from lindyn.wire.limits import LimitsRequest
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn_service.errors import NotApplicableError, NotBalancedError
 from lindyn_service.translate.limits import limits
 

@@ -11,11 +11,11 @@ from pydantic import BaseModel
 from support.documents import METHODS, NETWORKS, TASKS, document, message, paths, put
 
 from lindyn.wire.array import Matrix
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.digest import digest
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 
 RANDOM = {"kind": "random", "dims": [2, 3, 2], "scheme": "lecun"}

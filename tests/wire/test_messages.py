@@ -8,11 +8,11 @@ from support import rules
 from support.documents import EYE, NETWORKS, TASKS, message, paths, put
 from support.rules import GONE, NO_INTEGERS, NO_NUMBERS, WEIRD
 
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.limits import LimitsRequest
 
 MODELS = {
     "initialization": (InitializationRequest, conflicts),

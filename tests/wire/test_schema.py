@@ -4,6 +4,7 @@ import jsonschema
 import pytest
 from support.documents import METHODS, NETWORKS, TASKS, TIMES, document, message, put
 
+from lindyn.wire.asymptotics import LimitsReply, LimitsRequest
 from lindyn.wire.balance import (
     BalanceReply,
     BalanceRequest,
@@ -14,7 +15,6 @@ from lindyn.wire.balance import (
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn.wire.problem import Problem
 from lindyn.wire.trajectory import ReplyWarning, TrajectoryReply, TrajectoryRequest
 

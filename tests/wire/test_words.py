@@ -12,7 +12,7 @@ from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.job import ExperimentRequest
 from lindyn.wire.sweep import SCALARS, SweepRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn.wire.words import nearest, with_choices
+from lindyn.wire.wording import nearest, with_choices
 
 SWEEP = {"base": {}, "axes": [{"path": "network.lambda", "values": [1]}]}
 AS_IN_TORCH = "transposed? W1 is (hidden, in) as in torch"

@@ -1,9 +1,9 @@
 """Rules between fields: a task must fit the widths of the network."""
 
 from lindyn.wire.array import FloatArray
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
 from lindyn.wire.continual import ContinualRequest
-from lindyn.wire.limits import LimitsRequest
 from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest

@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from lindyn.wire.base import FromNumpy, NonNegative, Positive, Reply, Request
-from lindyn.wire.messages import FORM
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
+from lindyn.wire.validation_messages import FORM
 
 TIME, WORD = "(time)", "(word)"
 

@@ -14,9 +14,9 @@ from pydantic_core import ErrorDetails
 
 from lindyn.wire.continual import TIME, WORD
 from lindyn.wire.fields import fields_at
-from lindyn.wire.messages import told
 from lindyn.wire.times import GRID, LIST
-from lindyn.wire.words import cut
+from lindyn.wire.validation_messages import validation_message
+from lindyn.wire.wording import cut
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNION_TAGS = (GRID, LIST, TIME, WORD)
@@ -114,7 +114,7 @@ def _described(details: ErrorDetails, document: Any, model: type[BaseModel]) -> 
         details["type"] == "union_tag_invalid" and not isinstance(place, str)
     ):
         path = f"{path}.kind"
-    return path, told(details, fields_at(model, loc[:-1]) if details["type"] == "extra_forbidden" else ())
+    return path, validation_message(details, fields_at(model, loc[:-1]) if details["type"] == "extra_forbidden" else ())
 
 
 def _place(loc: tuple[int | str, ...], document: Any) -> tuple[list[str], Any]:  # noqa: ANN401 (JSON)

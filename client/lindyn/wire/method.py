@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.base import FromNumpy, Positive, Request
-from lindyn.wire.messages import FORM
+from lindyn.wire.validation_messages import FORM
 
 Activation = Literal["linear", "relu", "tanh"]
 

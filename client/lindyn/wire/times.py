@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Vector
 from lindyn.wire.base import FromNumpy, NonNegative, Request
-from lindyn.wire.messages import FORM
+from lindyn.wire.validation_messages import FORM
 
 MOST_TIMES = 1_000_000
 GRID, LIST = "(grid)", "(list)"

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from lindyn_service.dynamics.coordinates import entry_errors, row_errors
+from lindyn_service.dynamics.aligned_modes import AlignedModes, aligned_modes
 from lindyn_service.dynamics.echelon import EPS
-from lindyn_service.dynamics.exact import Factors
+from lindyn_service.dynamics.initial_coordinates import entry_errors, row_errors
 from lindyn_service.dynamics.modes import Modes, diagonal
-from lindyn_service.dynamics.pairs import Pairs, pairs
+from lindyn_service.dynamics.riccati import Factors
 
 _ROUNDINGS = 16  # of the size of a rounding error, up to which an angle or an overlap is none
 
@@ -37,7 +37,7 @@ class AlignedSolution:
     """
 
     modes: Modes
-    pairs: Pairs
+    pairs: AlignedModes
     columns: Int[np.ndarray, " used"]
     directions: Float[np.ndarray, "column hidden"]
     hidden: int
@@ -151,7 +151,7 @@ def aligned(
     if modes.exchanged:
         x, y = y, x
     s = np.concatenate([modes.s, np.zeros(wider - shared)])
-    found = pairs(s, abs(modes.lam), x, y, x + y)
+    found = aligned_modes(s, abs(modes.lam), x, y, x + y)
     noise = first.length_errors + second.length_errors
     columns = np.flatnonzero((x != 0) | (y != 0))
     return AlignedSolution(

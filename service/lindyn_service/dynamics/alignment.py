@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Bool, Float
 
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import Objective
+from lindyn_service.dynamics.modal_loss import Objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.tasks import EPS
 
 PARTLY_DEFINED = frozenset({"alignment"})
@@ -35,7 +35,7 @@ def equal_modes(objective: Objective) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds) if s[stop - 1] > rounding]
 
 
-def alignment(frame: Frame) -> dict[str, Float[np.ndarray, "time mode"]]:
+def alignment(frame: ModalWeights) -> dict[str, Float[np.ndarray, "time mode"]]:
     """Root mean square of the cosines of the angles between the subspaces of equal modes and those of the network.
 
     The network's subspace is spanned by as many of its singular vectors, at the same ranks. For a mode that equals no
@@ -60,7 +60,7 @@ def alignment(frame: Frame) -> dict[str, Float[np.ndarray, "time mode"]]:
     return {"input": into, "output": out}
 
 
-def mode_strengths(frame: Frame) -> Float[np.ndarray, "time mode"]:
+def mode_strengths(frame: ModalWeights) -> Float[np.ndarray, "time mode"]:
     """How much of each mode of the task is learned: u_a^T W v_a, for equal modes the mean over their group.
 
     Where the task leaves its singular vectors open, this is the mean over all that they can be: the diagonal over a
@@ -99,7 +99,7 @@ def _is_separate(
     return separate
 
 
-def _rounding(frame: Frame) -> Float[np.ndarray, " time"]:
+def _rounding(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """Bound of the errors of the network's singular values by rounding: 128 eps times the size of |W_L| .. |W_1|.
 
     The product of the absolute values is large where W is a difference of large numbers; its size is the larger of

@@ -4,9 +4,9 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.aligned import AlignedSolution, aligned
-from lindyn_service.dynamics.coordinates import coordinates
-from lindyn_service.dynamics.exact import Solution
+from lindyn_service.dynamics.initial_coordinates import coordinates
 from lindyn_service.dynamics.modes import modes
+from lindyn_service.dynamics.riccati import Solution
 
 ClosedForm = Solution | AlignedSolution
 

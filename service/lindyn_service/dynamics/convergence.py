@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 from lindyn_service.dynamics.aligned import AlignedSolution
 from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.echelon import EPS
-from lindyn_service.dynamics.exact import Factors, Solution
 from lindyn_service.dynamics.modes import diagonal
+from lindyn_service.dynamics.riccati import Factors, Solution
 
 _EQUAL = 8 * EPS  # of the largest one: spread of equal singular values by rounding, and of their squares
 _MOST_DOUBLINGS = 200  # 1e60 time constants of the fastest motion

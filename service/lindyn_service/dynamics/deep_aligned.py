@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import roots_jacobi
 
-from lindyn_service.dynamics.pairs import aligned_strengths
+from lindyn_service.dynamics.aligned_modes import aligned_strengths
 
 _NODES = 12  # the nearest singularity is the length of the interval away: the error falls as 34^-nodes
 _ITERATIONS = 9  # of Newton's method, from its convex side and with slopes within a factor of 2 of each other

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.balance import broken_inequality
-from lindyn_service.dynamics.haar import haar_columns, haar_completion
+from lindyn_service.dynamics.random_rotations import haar_columns, haar_completion
 
 
 @dataclass(frozen=True)

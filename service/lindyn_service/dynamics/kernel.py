@@ -7,8 +7,8 @@ arXiv 1806.07572). Inner products of such sums need neither the kernel nor the s
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import times_root
+from lindyn_service.dynamics.modal_loss import times_root
+from lindyn_service.dynamics.modal_weights import ModalWeights
 
 _Terms = list[tuple[Float[np.ndarray, "_ out out"], Float[np.ndarray, "_ rank rank"]]]
 """A and C of each A (x) C, for each time or, where no layer is left, for all times."""
@@ -17,7 +17,7 @@ _Growth = tuple[Float[np.ndarray, " any_time"], Float[np.ndarray, " any_time"]]
 """A factor in two parts, since their sum has rounding errors that matter to what is left."""
 
 
-def ntk(frame: Frame) -> Float[np.ndarray, "time out_sample out_sample"]:
+def ntk(frame: ModalWeights) -> Float[np.ndarray, "time out_sample out_sample"]:
     """The kernel itself, (time, out P, out P); row o P + p belongs to output o of sample p.
 
     Without samples X = sigma_xx^{1/2}, the identity for white inputs.
@@ -33,7 +33,7 @@ def ntk(frame: Frame) -> Float[np.ndarray, "time out_sample out_sample"]:
     return total
 
 
-def ntk_norm(frame: Frame) -> Float[np.ndarray, " time"]:
+def ntk_norm(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """Frobenius norm of the kernel.
 
     Source: inner products of Kronecker products, <A (x) C, B (x) D> = <A, B><C, D>.
@@ -42,7 +42,7 @@ def ntk_norm(frame: Frame) -> Float[np.ndarray, " time"]:
     return np.sqrt(_inner(terms, terms))
 
 
-def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
+def ntk_distance(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """1 - cos(K(0), K(t)), between 0 and 1; 0 between two kernels that are zero, or of a single entry.
 
     It is sin^2 / (1 + cos), where the sine comes from the part of K(t) that is orthogonal to K(0), so that small
@@ -65,7 +65,7 @@ def ntk_distance(frame: Frame) -> Float[np.ndarray, " time"]:
     return np.where((norm > 0) & (start_norm > 0), distance, np.where(norm + start_norm > 0, 1.0, 0.0))
 
 
-def ntk_movement(frame: Frame) -> Float[np.ndarray, " time"]:
+def ntk_movement(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """||K(t) - K(0)||_F / ||K(0)||_F, free of cancellation; 0 where the kernel at time 0 is zero.
 
     Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel.
@@ -119,7 +119,7 @@ def _less(terms: _Terms, start: _Terms, moved: _Terms, growth: _Growth, kept: fl
     return [*found, (a_0, moved[-1][1] - once * c_0 - again * c_0)]
 
 
-def _changes(frame: Frame) -> _Terms:
+def _changes(frame: ModalWeights) -> _Terms:
     """A - A_0 and C - C_0 of each term, from what is known better than the difference where there is such."""
     if frame.gram_changes is not None:
         out, into = frame.gram_changes
@@ -134,7 +134,7 @@ def _ratio(numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "
     return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
 
 
-def _grams(frame: Frame) -> _Terms:
+def _grams(frame: ModalWeights) -> _Terms:
     """A_l and B_l^T B_l in the singular bases of the task; the identity where no layer is left."""
     n_out, rank = frame.objective.best.shape
     last = len(frame.layers) - 1
@@ -151,12 +151,12 @@ def _grams(frame: Frame) -> _Terms:
     return terms
 
 
-def _weighted(frame: Frame) -> _Terms:
+def _weighted(frame: ModalWeights) -> _Terms:
     """The terms with (X X^T)^{1/2} B_l^T B_l (X X^T)^{1/2}, whose inner products are those over the samples."""
     return _with_inputs(_grams(frame), frame)
 
 
-def _with_inputs(terms: _Terms, frame: Frame) -> _Terms:
+def _with_inputs(terms: _Terms, frame: ModalWeights) -> _Terms:
     root = frame.objective.inputs_root
     return [(a, times_root(times_root(c, root).transpose(0, 2, 1), root)) for a, c in terms]
 

@@ -8,14 +8,14 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics import kernel, similarity
 from lindyn_service.dynamics.alignment import alignment, mode_strengths
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.objective import Objective, times_root
+from lindyn_service.dynamics.modal_loss import Objective, times_root
+from lindyn_service.dynamics.modal_weights import ModalWeights
 
 Values = np.ndarray | Mapping[str, np.ndarray]
 """Arrays with time first, one or several by name."""
 
 
-def excess_loss(frame: Frame) -> Float[np.ndarray, " time"]:
+def excess_loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """Loss above the irreducible one, 1/2 ||(W - W*) sigma_xx^{1/2}||_F^2, in squared units of the targets.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
@@ -31,7 +31,7 @@ def excess_of(error: Float[np.ndarray, "time out rank"], objective: Objective) -
     return 0.5 * _squared_norm(times_root(error, objective.root))
 
 
-def loss(frame: Frame) -> Float[np.ndarray, " time"]:
+def loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """Mean squared error over samples, 1/(2P) ||W X - Y||_F^2; the excess loss where the targets' scale is unknown.
 
     Source: Saxe et al. (2014), arXiv 1312.6120; thesis (2.3).
@@ -39,7 +39,7 @@ def loss(frame: Frame) -> Float[np.ndarray, " time"]:
     return excess_loss(frame) + (frame.objective.irreducible or 0.0)
 
 
-def loss_rate(frame: Frame) -> Float[np.ndarray, " time"]:
+def loss_rate(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     """dL/dt of the gradient flow, minus the squared norm of the gradient over tau; per unit of time, never positive.
 
     Source: thesis (4.36), corrected; the sum over layers of ||(W_L .. W_l+1)^T E (W_l-1 .. W_1)^T||_F^2 with
@@ -56,7 +56,7 @@ def loss_rate(frame: Frame) -> Float[np.ndarray, " time"]:
     return -total / frame.time_constant
 
 
-def output(frame: Frame) -> Float[np.ndarray, "time out in"]:
+def output(frame: ModalWeights) -> Float[np.ndarray, "time out in"]:
     """Network function W = W_L .. W_1.
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
@@ -75,7 +75,7 @@ def function(strengths: Float[np.ndarray, "time out rank"], objective: Objective
     return objective.u @ along.reshape(n_times, n_out, -1)
 
 
-def input_representation(frame: Frame) -> Float[np.ndarray, "time in in"]:
+def input_representation(frame: ModalWeights) -> Float[np.ndarray, "time in in"]:
     """W_1^T W_1.
 
     Source: Braun et al. (2022), arXiv 2206.03738.
@@ -83,7 +83,7 @@ def input_representation(frame: Frame) -> Float[np.ndarray, "time in in"]:
     return _gram(frame.w1_transposed)
 
 
-def output_representation(frame: Frame) -> Float[np.ndarray, "time out out"]:
+def output_representation(frame: ModalWeights) -> Float[np.ndarray, "time out out"]:
     """W_L W_L^T.
 
     Source: Braun et al. (2022), arXiv 2206.03738.
@@ -91,7 +91,7 @@ def output_representation(frame: Frame) -> Float[np.ndarray, "time out out"]:
     return _gram(frame.w_last)
 
 
-def qqt(frame: Frame) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
+def qqt(frame: ModalWeights) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
     """Q Q^T with Q = [W_1^T; W_2], of two layers.
 
     Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738.
@@ -99,7 +99,7 @@ def qqt(frame: Frame) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
     return _gram(np.concatenate([frame.w1_transposed, frame.w_last], axis=1))
 
 
-def singular_values(frame: Frame) -> Float[np.ndarray, "time mode"]:
+def singular_values(frame: ModalWeights) -> Float[np.ndarray, "time mode"]:
     """Singular values of the network function, descending.
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
@@ -107,7 +107,7 @@ def singular_values(frame: Frame) -> Float[np.ndarray, "time mode"]:
     return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
 
 
-def weight_norms(frame: Frame) -> Float[np.ndarray, "time layer"]:
+def weight_norms(frame: ModalWeights) -> Float[np.ndarray, "time layer"]:
     """Frobenius norm of each layer.
 
     Source: thesis section 4.5.
@@ -115,7 +115,7 @@ def weight_norms(frame: Frame) -> Float[np.ndarray, "time layer"]:
     return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in frame.layers], axis=1)
 
 
-def balance(frame: Frame) -> dict[str, Float[np.ndarray, "time *pair"]]:
+def balance(frame: ModalWeights) -> dict[str, Float[np.ndarray, "time *pair"]]:
     """Nearest lambda of W_l+1^T W_l+1 - W_l W_l^T, and the Frobenius distance from it, for each pair of layers.
 
     Returns:
@@ -130,7 +130,7 @@ def balance(frame: Frame) -> dict[str, Float[np.ndarray, "time *pair"]]:
     return {"lambda": lam, "residual": residual}
 
 
-OBSERVABLES: Mapping[str, Callable[[Frame], Values]] = {
+OBSERVABLES: Mapping[str, Callable[[ModalWeights], Values]] = {
     "loss": loss,
     "excess_loss": excess_loss,
     "loss_rate": loss_rate,
@@ -164,7 +164,7 @@ def _balance(
     return lam, np.sqrt(np.einsum("tij,tij->t", b, b) + (width - b.shape[1]) * lam**2)
 
 
-def _all_modes(frame: Frame, values: Float[np.ndarray, "time reached"]) -> Float[np.ndarray, "time mode"]:
+def _all_modes(frame: ModalWeights, values: Float[np.ndarray, "time reached"]) -> Float[np.ndarray, "time mode"]:
     """Zeros for the modes outside the span of the inputs: min(in, out) modes in all."""
     n_modes = min(len(frame.objective.v), len(frame.objective.u))
     return np.pad(values, ((0, 0), (0, n_modes - values.shape[1])))

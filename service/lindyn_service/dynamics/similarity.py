@@ -3,11 +3,11 @@
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.frame import Frame
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.tasks import EPS
 
 
-def rsm_input(frame: Frame) -> Float[np.ndarray, "time sample sample"]:
+def rsm_input(frame: ModalWeights) -> Float[np.ndarray, "time sample sample"]:
     """Similarity of the samples in the first hidden layer, X^T W_1^T W_1 X; without samples X = sigma_xx^{1/2}.
 
     Source: Kriegeskorte et al. (2008), 10.3389/neuro.06.004.2008; Braun et al. (2022), arXiv 2206.03738.
@@ -16,7 +16,7 @@ def rsm_input(frame: Frame) -> Float[np.ndarray, "time sample sample"]:
     return hidden @ hidden.transpose(0, 2, 1)
 
 
-def rsm_output(frame: Frame) -> Float[np.ndarray, "time sample sample"]:
+def rsm_output(frame: ModalWeights) -> Float[np.ndarray, "time sample sample"]:
     """Similarity of the samples that the targets ask of the last hidden layer, Y^T (W_L W_L^T)^+ Y.
 
     Singular values of W_L below its larger side times the rounding error of its largest one count as zero; without
@@ -32,7 +32,7 @@ def rsm_output(frame: Frame) -> Float[np.ndarray, "time sample sample"]:
     return hidden @ hidden.transpose(0, 2, 1)
 
 
-def task_specificity(frame: Frame) -> dict[str, Float[np.ndarray, " time"]]:
+def task_specificity(frame: ModalWeights) -> dict[str, Float[np.ndarray, " time"]]:
     """How much the representations are those of the task: the largest cosine with its modes, or with their squares.
 
     Returns:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.haar import haar_columns
 from lindyn_service.dynamics.least_squares import Fit, of_moments, of_samples, principal_parts, unexplained
+from lindyn_service.dynamics.random_rotations import haar_columns
 
 EPS = float(np.finfo(np.float64).eps)
 

@@ -10,9 +10,9 @@ from typing import Self, TypeVar, TypeVarTuple
 from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on_after
 
 from lindyn_service.engine import worker
-from lindyn_service.engine.backlog import Backlog
+from lindyn_service.engine.admission import AdmissionQueue
 from lindyn_service.engine.base import Told
-from lindyn_service.engine.crew import Crew
+from lindyn_service.engine.worker_pool import WorkerPool
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
 
 T = TypeVar("T")
@@ -54,8 +54,8 @@ class ProcessEngine:
         self.crashes = 0  # workers that died at a computation
         self._observe = observe
         self._workers = workers
-        self._crew = Crew(workers, warm_up)
-        self._backlog = Backlog(workers, queue, queue_seconds)
+        self._crew = WorkerPool(workers, warm_up)
+        self._backlog = AdmissionQueue(workers, queue, queue_seconds)
         self._deadline_seconds = deadline_seconds
         self._run_seconds = run_seconds
         self._grace_seconds = grace_seconds

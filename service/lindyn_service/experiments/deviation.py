@@ -8,8 +8,8 @@ import numpy as np
 
 from lindyn_service.dynamics.convergence import excess_loss_at
 from lindyn_service.dynamics.descent import walk
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.linear_descent import LinearDescent
+from lindyn_service.dynamics.riccati import solve
 from lindyn_service.experiments.base import Cell, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import new_figure
 from lindyn_service.experiments.trials import balanced_trials, regression_trials

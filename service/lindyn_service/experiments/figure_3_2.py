@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lindyn_service.dynamics.aligned_modes import aligned_strengths
 from lindyn_service.dynamics.flow import Flow
-from lindyn_service.dynamics.haar import haar_columns
 from lindyn_service.dynamics.linear_descent import LinearDescent
-from lindyn_service.dynamics.pairs import aligned_strengths
+from lindyn_service.dynamics.random_rotations import haar_columns
 from lindyn_service.dynamics.tasks import regression
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, new_figure

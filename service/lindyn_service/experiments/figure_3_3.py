@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lindyn_service.dynamics.exact import solve
-from lindyn_service.dynamics.frame import Frame, layers_frame
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.kernel import ntk
 from lindyn_service.dynamics.linear_descent import LinearDescent
-from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.modal_loss import Objective, objective
+from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.observables import input_representation, loss, output, output_representation
+from lindyn_service.dynamics.riccati import solve
 from lindyn_service.dynamics.tasks import Moments, regression
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, Axes, new_figure
@@ -132,7 +132,7 @@ def _exact(initial: Layers, task: Moments, lam: float, times: np.ndarray) -> Lay
 
 def _compared(found: Objective, exact: Layers, simulated: Layers) -> Result:
     """Largest absolute deviations over steps and entries, the movement of the exact kernel, and curves."""
-    frames = {"exact": layers_frame(found, exact, 1.0), "simulated": layers_frame(found, simulated, 1.0)}
+    frames = {"exact": modal_weights(found, exact, 1.0), "simulated": modal_weights(found, simulated, 1.0)}
     result: dict[str, np.ndarray] = {}
     deviations: list[float] = []
     for name, observe in _QUANTITIES.items():
@@ -145,7 +145,7 @@ def _compared(found: Objective, exact: Layers, simulated: Layers) -> Result:
     return {"deviation": np.array(deviations), **result}
 
 
-def _shown(name: str, frame: Frame, values: np.ndarray) -> np.ndarray:
+def _shown(name: str, frame: ModalWeights, values: np.ndarray) -> np.ndarray:
     """Of the kernel, its block for the first sample."""
     if name != "ntk":
         return values

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.convergence import converged
-from lindyn_service.dynamics.exact import Solution, solve
-from lindyn_service.dynamics.frame import layers_frame
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.objective import objective
-from lindyn_service.dynamics.reach import reach
+from lindyn_service.dynamics.modal_loss import objective
+from lindyn_service.dynamics.modal_weights import modal_weights
+from lindyn_service.dynamics.mode_overlap import mode_overlap
+from lindyn_service.dynamics.riccati import Solution, solve
 from lindyn_service.dynamics.similarity import task_specificity
 from lindyn_service.dynamics.tasks import semantic
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
@@ -38,7 +38,7 @@ def run(values: Values, cell: Cell) -> Result:
         solution = _solution(values, len(found.u) * moments.sigma_yx, lam)
         factors = converged(solution)
         layers = (solution.modes.v @ factors.into).mT, solution.modes.u @ factors.out
-        for name, score in task_specificity(layers_frame(found, layers, 1.0)).items():
+        for name, score in task_specificity(modal_weights(found, layers, 1.0)).items():
             scores[name].append(float(score[0]))
     return {name: np.array(values) for name, values in scores.items()}
 
@@ -68,7 +68,7 @@ def _solution(values: Values, features: np.ndarray, lam: float) -> Solution:
     rng, size = np.random.default_rng(values["seed"]), len(features)
     while True:
         solution = solve(*balanced_weights((size, size, size), lam, values["scale"], rng), features, lam)
-        if not reach(solution).missed:
+        if not mode_overlap(solution).missed:
             return solution
 
 

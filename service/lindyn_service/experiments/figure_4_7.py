@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.continual import ContinualTask, Segment, measure
-from lindyn_service.dynamics.exact import solve
 from lindyn_service.dynamics.linear_descent import LinearDescent
+from lindyn_service.dynamics.riccati import solve
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values
 from lindyn_service.experiments.style import THEORY, Axes, new_figure
 from lindyn_service.experiments.trials import balanced_trials, excess, regression_trials

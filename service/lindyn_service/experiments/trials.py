@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.objective import objective
+from lindyn_service.dynamics.modal_loss import objective
 from lindyn_service.dynamics.tasks import regression
 
 _SCALE = 1.0  # standard deviation of the Gaussian matrices behind the weights, as published

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from lindyn.wire.asymptotics import LimitsReply, LimitsRequest
 from lindyn.wire.balance import (
     BalanceReply,
     BalanceRequest,
@@ -12,10 +13,9 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
-from lindyn.wire.limits import LimitsReply, LimitsRequest
-from lindyn_service import operations
 from lindyn_service.http import openapi
-from lindyn_service.http.serving import serve
+from lindyn_service.http.respond import serve
+from lindyn_service.operations import registry
 
 router = APIRouter(prefix="/v1", tags=["analyses"])
 
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/v1", tags=["analyses"])
 )
 async def initializations(request: Request) -> Response:
     """The weights that a trajectory of the same network and task starts from, and their balance."""
-    return await serve(request, operations.INITIALIZATION)
+    return await serve(request, registry.INITIALIZATION)
 
 
 @router.post(
@@ -43,7 +43,7 @@ async def initializations(request: Request) -> Response:
 )
 async def balance(request: Request) -> Response:
     """The nearest lambda of each pair of adjacent layers, and how far from it they are."""
-    return await serve(request, operations.BALANCE)
+    return await serve(request, registry.BALANCE)
 
 
 @router.post(
@@ -56,7 +56,7 @@ async def balance(request: Request) -> Response:
 )
 async def statistics(request: Request) -> Response:
     """Mean and variance of W2^T W2 - W1 W1^T over draws of a scheme, predicted and sampled."""
-    return await serve(request, operations.STATISTICS)
+    return await serve(request, registry.STATISTICS)
 
 
 @router.post(
@@ -69,7 +69,7 @@ async def statistics(request: Request) -> Response:
 )
 async def limits(request: Request) -> Response:
     """The state at t to infinity, the time to a tolerance, learning at extreme lambda, and the shallow network's."""
-    return await serve(request, operations.LIMITS)
+    return await serve(request, registry.LIMITS)
 
 
 @router.post(
@@ -82,4 +82,4 @@ async def limits(request: Request) -> Response:
 )
 async def continual(request: Request) -> Response:
     """Losses of all tasks on one time axis, forgetting and its rate, and the best time to stop for each old task."""
-    return await serve(request, operations.CONTINUAL)
+    return await serve(request, registry.CONTINUAL)

@@ -9,8 +9,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lindyn_service.http.headers import has_stored
-from lindyn_service.http.negotiation import listed, takes_gzip
+from lindyn_service.http.content_negotiation import listed, takes_gzip
+from lindyn_service.http.security_headers import has_stored
 
 FOLDER = Path(__file__).parents[1] / "web"
 

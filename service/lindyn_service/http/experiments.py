@@ -5,18 +5,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from lindyn.wire.job import ExperimentDescription, ExperimentParameter, ExperimentRequest, Experiments, Job
-from lindyn.wire.words import with_choices
+from lindyn.wire.wording import with_choices
 from lindyn_service.errors import NotFoundError
 from lindyn_service.experiments.base import Experiment
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http import openapi
-from lindyn_service.http.access import CallerDep
-from lindyn_service.http.body import read_parameters
+from lindyn_service.http.authentication import CallerDep
 from lindyn_service.http.jobs import StoreDep, accepted
-from lindyn_service.jobs.limits import SweepLimits, check_work
+from lindyn_service.http.request_body import read_parameters
+from lindyn_service.jobs.job_limits import SweepLimits, check_work
 from lindyn_service.jobs.plan import ExperimentPlan
-from lindyn_service.speed import FLOPS_PER_SECOND
 from lindyn_service.translate.experiment import parameters
+from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 router = APIRouter(prefix="/v1", tags=["jobs"])
 

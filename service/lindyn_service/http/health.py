@@ -10,7 +10,7 @@ from lindyn.wire.base import LARGEST, Reply
 from lindyn.wire.method import METHODS
 from lindyn.wire.times import MOST_TIMES
 from lindyn.wire.trajectory import QUANTITIES
-from lindyn_service.http.deps import SettingsDep
+from lindyn_service.http.dependencies import SettingsDep
 from lindyn_service.translate.encode import SOLVER, VERSION
 
 PROBE_SECONDS = 2.0

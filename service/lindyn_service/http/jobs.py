@@ -22,18 +22,18 @@ from lindyn.wire.sweep import SweepRequest
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
-from lindyn_service.http.access import CallerDep
-from lindyn_service.http.body import receive_body
-from lindyn_service.http.deps import FormatDep
-from lindyn_service.http.filed import FiledResponse
-from lindyn_service.http.headers import OF_PICTURES
-from lindyn_service.job_errors import JobsUnavailableError, NotDoneError
+from lindyn_service.http.authentication import CallerDep
+from lindyn_service.http.dependencies import FormatDep
+from lindyn_service.http.file_response import SpoolFileResponse
+from lindyn_service.http.request_body import receive_body
+from lindyn_service.http.security_headers import OF_PICTURES
 from lindyn_service.jobs.admission import Written, read_and_admit
+from lindyn_service.jobs.errors import JobsUnavailableError, NotDoneError
 from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.room import Place
-from lindyn_service.spool.store import Filed
+from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.store import StoredFile
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture
 from lindyn_service.translate.table import file_table_as_json, table_as_json
@@ -135,7 +135,7 @@ async def result(job: JobDep, request: Request, results: ResultsDep, form: Forma
     if isinstance(found, bytes) and (results.answers is None or len(found) <= _SMALL_BYTES):
         return _respond(await engine.run(table_as_json, found), JSON)
 
-    async def write(place: Place) -> None:
+    async def write(place: SpoolFolder) -> None:
         archive = found if isinstance(found, bytes) else (found.path, found.size)
         await engine.run(file_table_as_json, archive, place)
 
@@ -216,7 +216,7 @@ def _lost(job: Job) -> Job:
     return job.model_copy(update={"state": "failed", "problem": problem})
 
 
-async def _found(job: Job, results: Results) -> bytes | Filed:
+async def _found(job: Job, results: Results) -> bytes | StoredFile:
     if job.state != "done":
         why = f": {job.problem.detail}" if job.problem is not None else ""
         raise NotDoneError(f"job {job.id} is {job.state}{why}, {job.completed} of {job.total} points are computed")
@@ -226,11 +226,11 @@ async def _found(job: Job, results: Results) -> bytes | Filed:
     return found
 
 
-def _respond(found: bytes | Filed, media_type: str) -> Response:
+def _respond(found: bytes | StoredFile, media_type: str) -> Response:
     headers = {"Vary": "Accept"}
     if isinstance(found, bytes):
         return Response(found, media_type=media_type, headers=headers)
-    return FiledResponse(found, headers, media_type)
+    return SpoolFileResponse(found, headers, media_type)
 
 
 async def _picture(job: Job, request: Request, results: Results, form: Picture) -> bytes:

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from lindyn_service.metrics import Metrics
+from lindyn_service.telemetry.metrics import Metrics
 
 router = APIRouter(include_in_schema=False)
 

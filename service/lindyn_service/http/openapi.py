@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lindyn.wire import npz
+from lindyn.wire.asymptotics import LimitsReply, LimitsRequest
 from lindyn.wire.balance import (
     BalanceReply,
     BalanceRequest,
@@ -21,12 +22,11 @@ from lindyn.wire.balance import (
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.job import ExperimentRequest, Job, TableReply
-from lindyn.wire.limits import LimitsReply, LimitsRequest
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
-from lindyn_service.http.access import needed_scope
 from lindyn_service.http.assets import Asset, respond
+from lindyn_service.http.authentication import needed_scope
 from lindyn_service.translate.body import JSON
 
 MESSAGES: tuple[type[BaseModel], ...] = (

@@ -8,9 +8,9 @@ from fastapi.responses import Response
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
-from lindyn_service.http.deps import AnswersDep, FormatDep
-from lindyn_service.http.serving import is_known, not_modified, respond, serve
-from lindyn_service.operations import TRAJECTORY
+from lindyn_service.http.dependencies import AnswersDep, FormatDep
+from lindyn_service.http.respond import is_known, not_modified, respond, serve
+from lindyn_service.operations.registry import TRAJECTORY
 
 _KEY = re.compile("[0-9a-f]{64}")
 

@@ -12,13 +12,13 @@ import numpy as np
 import orjson
 
 from lindyn.wire.document import InvalidDocumentError
-from lindyn.wire.messages import UNKNOWN_FIELD
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.validation_messages import UNKNOWN_FIELD
 from lindyn_service.errors import InvalidRequestError, TooLargeError
-from lindyn_service.jobs.limits import SweepLimits, check_point, check_work
+from lindyn_service.jobs.job_limits import SweepLimits, check_point, check_work
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import draw_seed, with_seeds
+from lindyn_service.operations.registry import draw_seed, with_seeds
 from lindyn_service.translate.body import Body
 from lindyn_service.translate.sweep import PointReader, first_points
 

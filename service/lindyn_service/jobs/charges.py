@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from lindyn_service.access.rate import Rates
+from lindyn_service.access.rate_limits import RateLimits
 
 T = TypeVar("T")
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 class Charges:
     """The rates of the service, for the event loop of jobs, which is another one; make it in that of the rates."""
 
-    def __init__(self, rates: Rates) -> None:
+    def __init__(self, rates: RateLimits) -> None:
         self._rates = rates
         self._loop = asyncio.get_running_loop()
 

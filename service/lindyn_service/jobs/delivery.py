@@ -10,11 +10,11 @@ from anyio import current_time, sleep, to_thread
 
 from lindyn_service.errors import BusyError
 from lindyn_service.jobs.asking import RETRY_SECONDS, Asker
-from lindyn_service.jobs.insisting import insist
 from lindyn_service.jobs.means import Means
 from lindyn_service.jobs.source import PointSource
+from lindyn_service.jobs.store_retries import insist
 from lindyn_service.jobs.work import assemble, write_records
-from lindyn_service.spool.room import Place, ReservedFile, reserved
+from lindyn_service.spool.space import ReservedFile, SpoolFolder, reserved
 
 READ_AT_ONCE = 256
 READERS_SECONDS = 90.0  # who reads nothing of a result for a third of that is disconnected
@@ -73,7 +73,7 @@ class Delivery:
             await to_thread.run_sync(write_records, file, [found[number] for number in ready])
             left.extendleft(reversed(part[len(ready) :]))
 
-    async def _archive(self, records: Path, place: Place | None) -> bytes | None:
+    async def _archive(self, records: Path, place: SpoolFolder | None) -> bytes | None:
         """Have a worker make it; where others that are being read take all the room, wait for them for a while."""
         until = current_time() + READERS_SECONDS
         asked = assemble, self._job_id, records, self._means.results.large_bytes, place

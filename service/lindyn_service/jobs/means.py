@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from anyio import Lock
 
-from lindyn_service.cache.redis import RedisCache
+from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.jobs.charges import Charges
+from lindyn_service.jobs.fair_shares import FairShares
 from lindyn_service.jobs.results import Results
-from lindyn_service.jobs.shares import Shares
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.store import Spool
 
@@ -34,7 +34,7 @@ class Means:
     cache: RedisCache
     engine: Engine
     here: Engine
-    shares: Shares
+    shares: FairShares
     charges: Charges
     results: Results
     points: Spool

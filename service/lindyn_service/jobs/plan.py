@@ -15,19 +15,19 @@ import orjson
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.sweep import SweepRequest
-from lindyn.wire.words import shown
-from lindyn_service.costs import point_cost
+from lindyn.wire.wording import shown
 from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
-from lindyn_service.job_errors import DamagedJobError
-from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.errors import DamagedJobError
+from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.points import experiment_cells, sweep_points
-from lindyn_service.speed import FLOPS_PER_SECOND
+from lindyn_service.operations.costs import point_cost
 from lindyn_service.translate.encode import SOLVER, VERSION
 from lindyn_service.translate.experiment import experiment_table, parameters
 from lindyn_service.translate.sweep import PointKeys, PointReader
 from lindyn_service.translate.sweep_table import sweep_table
 from lindyn_service.translate.table import Archive
+from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 SWEEP = "sweep"
 

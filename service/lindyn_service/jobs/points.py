@@ -10,7 +10,7 @@ import orjson
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
-from lindyn_service.jobs.limits import SweepLimits, check_point
+from lindyn_service.jobs.job_limits import SweepLimits, check_point
 from lindyn_service.translate.experiment import compute_cells
 from lindyn_service.translate.sweep import PointReader, compute_points, problem_record
 

@@ -12,7 +12,7 @@ from typing import TypeVar, TypeVarTuple
 
 from cachetools import LRUCache
 
-from lindyn_service.jobs.limits import SweepLimits
+from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.plan import Plan, plan_of
 
 SHORT_BYTES = 2**16  # to send so much again costs less than to ask whether it is known

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.room import Place
-from lindyn_service.spool.store import Filed, Spool
+from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.store import Spool, StoredFile
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Results:
     answers: Spool | None
     large_bytes: int
 
-    def place(self, job_id: str) -> AbstractContextManager[Place | None]:
+    def place(self, job_id: str) -> AbstractContextManager[SpoolFolder | None]:
         """Where a worker writes a large result for the length of the block; None: it hands that over like others."""
         return nullcontext() if self.folder is None else self.folder.place(_name(job_id))
 
@@ -51,12 +51,12 @@ class Results:
             )
         return 0
 
-    async def find(self, job_id: str) -> bytes | Filed | None:
+    async def find(self, job_id: str) -> bytes | StoredFile | None:
         """A result, as an archive."""
         filed = None if self.folder is None else await self.folder.find(_name(job_id))
         return filed or await self.store.result(job_id)
 
-    async def rewritten(self, name: str, write: Callable[[Place], Awaitable[None]]) -> Filed:
+    async def rewritten(self, name: str, write: Callable[[SpoolFolder], Awaitable[None]]) -> StoredFile:
         """A large result in another format, among the answers, which is written when it is first asked for.
 
         Args:

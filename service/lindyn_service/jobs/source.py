@@ -6,9 +6,9 @@ from anyio import CancelScope
 
 from lindyn_service.errors import TooLargeError
 from lindyn_service.jobs.asking import Asker
+from lindyn_service.jobs.fair_shares import Share
 from lindyn_service.jobs.means import Means
 from lindyn_service.jobs.points import MOST_BYTES, is_refusal
-from lindyn_service.jobs.shares import Share
 from lindyn_service.jobs.work import Outline, compute
 
 CHUNK_SECONDS = 0.3  # long against the 1 ms that a chunk costs, short against the second in which a job is cancelled

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple, cast
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
 from lindyn_service.errors import RateLimitedError
-from lindyn_service.job_errors import JobsFullError, JobsUnavailableError, TooManyJobsError
-from lindyn_service.jobs import scripts
-from lindyn_service.jobs.scripts import JOB_BYTES
-from lindyn_service.jobs.server import Server, is_id
+from lindyn_service.jobs import lua_scripts
+from lindyn_service.jobs.connection import JobConnection, is_id
+from lindyn_service.jobs.errors import JobsFullError, JobsUnavailableError, TooManyJobsError
+from lindyn_service.jobs.lua_scripts import JOB_BYTES
 
 RETRY_SECONDS = 10
 MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
@@ -64,7 +64,7 @@ class JobStore:
         keep_seconds: float,
         timeout_seconds: float,
     ) -> None:
-        self._server = Server(url, namespace, timeout_seconds)
+        self._server = JobConnection(url, namespace, timeout_seconds)
         self._redis = self._server.redis
         self._most_active = most_active
         self._most_of_one = most_of_one
@@ -121,7 +121,7 @@ class JobStore:
                 return  # also where there is no memory to write anything
         size, most = JOB_BYTES + len(request), await self._most()
         about = (size, most, job.created, job.owner or "", request)
-        if not await self._server.run(scripts.CREATE, job.id, *about, *flat, owner=job.owner):
+        if not await self._server.run(lua_scripts.CREATE, job.id, *about, *flat, owner=job.owner):
             raise _full(size, most)
 
     async def get(self, job_id: str) -> Job | None:
@@ -176,11 +176,11 @@ class JobStore:
 
     async def start(self, job_id: str) -> bool:
         """Note that a job runs; tells whether it may, which one that has ended may not."""
-        return await self._server.run(scripts.START, job_id, time.time()) == 1
+        return await self._server.run(lua_scripts.START, job_id, time.time()) == 1
 
     async def progress(self, job_id: str, completed: int) -> bool:
         """Note how far a job is; tells whether the server still knows it."""
-        return await self._server.run(scripts.PROGRESS, job_id, completed) == 1
+        return await self._server.run(lua_scripts.PROGRESS, job_id, completed) == 1
 
     async def is_cancelled(self, job_id: str) -> bool:
         """Tell whether somebody asked for the end of a job."""
@@ -197,11 +197,11 @@ class JobStore:
             kept_bytes: of its result, where that is kept here.
         """
         text = "" if problem is None else problem.model_dump_json()
-        await self._server.run(scripts.FINISH, job_id, time.time(), state, text, JOB_BYTES + kept_bytes)
+        await self._server.run(lua_scripts.FINISH, job_id, time.time(), state, text, JOB_BYTES + kept_bytes)
 
     async def cancel(self, job_id: str) -> None:
         """Ask for the end of a job; one that waits, or that nobody holds, ends at once."""
-        await self._server.run(scripts.CANCEL, job_id, time.time(), JOB_BYTES)
+        await self._server.run(lua_scripts.CANCEL, job_id, time.time(), JOB_BYTES)
 
     async def put_result(self, job_id: str, archive: bytes) -> None:
         """Keep the result of a job.
@@ -210,7 +210,7 @@ class JobStore:
             JobsFullError: there is no room.
         """
         size, most = JOB_BYTES + len(archive), await self._most()
-        if not await self._server.run(scripts.RESERVE, job_id, size, most):
+        if not await self._server.run(lua_scripts.RESERVE, job_id, size, most):
             raise _full(size, most)
         # Under a name of its own until it is whole: a frozen server does late what was given up and tried again, and
         # two runners may both believe that the job is theirs.
@@ -223,7 +223,7 @@ class JobStore:
                 pipe.rpush(part, piece)
                 pipe.expire(part, _PART_SECONDS)
                 await pipe.execute()
-        if not await self._server.run(scripts.PUBLISH, job_id, own, len(pieces)):
+        if not await self._server.run(lua_scripts.PUBLISH, job_id, own, len(pieces)):
             raise JobsUnavailableError("the store of jobs has dropped pieces of a result; it is written again")
 
     async def result(self, job_id: str) -> bytes | None:
@@ -237,19 +237,19 @@ class JobStore:
     async def forget(self, job_id: str) -> None:
         """Delete a job that is damaged beyond reading, or that is not there, with all that is left of it."""
         log.warning("deleting what is left of job %s, which cannot be read", job_id)
-        await self._server.run(scripts.FORGET, job_id)
+        await self._server.run(lua_scripts.FORGET, job_id)
 
     async def expire(self) -> None:
         """Delete jobs that ended long ago, by the wall clock and by one that nobody sets."""
         latest = min(time.time(), self._epoch + time.monotonic()) - self._keep_seconds
-        await self._server.run(scripts.RECOUNT, "")
+        await self._server.run(lua_scripts.RECOUNT, "")
         async with self._server.answers():
             jobs = self._server.jobs
             ids = await self._server.ids(jobs, await self._redis.zrangebyscore(jobs, "-inf", latest))
         for job_id in ids:
             job = await self.get(job_id)
             if job is None or (job.finished is not None and job.finished < latest):
-                await self._server.run(scripts.FORGET, job_id)
+                await self._server.run(lua_scripts.FORGET, job_id)
 
     async def aclose(self) -> None:
         """Disconnect."""

@@ -14,7 +14,7 @@ Quantities = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Problem:
+class LearningProblem:
     """A learning problem in arrays.
 
     Attributes:
@@ -98,12 +98,12 @@ class Applicable(Protocol):
 class Method(Protocol):
     """One way to answer problems."""
 
-    def examine(self, problem: Problem) -> Applicable | Refusal:
+    def examine(self, problem: LearningProblem) -> Applicable | Refusal:
         """Measure whether the method covers the problem."""
         ...
 
 
-def answer(candidates: Sequence[Method], problem: Problem) -> Outcome:
+def answer(candidates: Sequence[Method], problem: LearningProblem) -> Outcome:
     """Answer with the first method that covers the problem, and say why not with those before it.
 
     Raises:
@@ -114,7 +114,7 @@ def answer(candidates: Sequence[Method], problem: Problem) -> Outcome:
     return replace(outcome, reason="; ".join([*findings, outcome.reason]))
 
 
-def choose(candidates: Sequence[Method], problem: Problem) -> tuple[Applicable, list[str]]:
+def choose(candidates: Sequence[Method], problem: LearningProblem) -> tuple[Applicable, list[str]]:
     """The first method that covers the problem, and what kept those before it from doing so.
 
     Raises:

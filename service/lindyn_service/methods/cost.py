@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lindyn_service.speed import FLOPS_PER_SECOND
+from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 MICROSECOND = 1e-6 * FLOPS_PER_SECOND
 

@@ -11,7 +11,7 @@ from lindyn_service.methods.cost import (
     observed,
     product,
 )
-from lindyn_service.methods.observe import INTERPOLATED
+from lindyn_service.methods.exact_observables import INTERPOLATED
 
 _SOLUTIONS = 3  # of which two tell the errors of the first
 _FEW_TIMES = 8  # at which those are evaluated

@@ -8,15 +8,15 @@ import numpy as np
 
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.descent import DivergedError, Layers, descend, network_gradient, network_loss
-from lindyn_service.dynamics.frame import layers_frame
 from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
-from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.modal_loss import Objective, objective
+from lindyn_service.dynamics.modal_weights import modal_weights
 from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
-from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
-from lindyn_service.methods.collect import Collector
-from lindyn_service.methods.estimate import bounds, disturbed, some_times, squares
-from lindyn_service.methods.report import balances, of_samples, of_task
+from lindyn_service.methods.accumulate import Accumulator
+from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
+from lindyn_service.methods.diagnostics import balances, of_samples, of_task
+from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
 """Quantities that only make sense for the network function of a linear network."""
@@ -26,13 +26,13 @@ _ROUNDED = 1e-6  # of a step: what is not worth a warning
 
 
 @dataclass(frozen=True)
-class DescentMethod:
+class DescentSolver:
     """Adapter of `dynamics.descent`; time is the learning rate times the number of steps."""
 
     learning_rate: float
     activation: Literal["linear", "relu", "tanh"] = "linear"
 
-    def examine(self, problem: Problem) -> "DescentRun | Refusal":
+    def examine(self, problem: LearningProblem) -> "DescentRun | Refusal":
         """Nonlinear networks need samples, and quantities that do not ask for a linear function."""
         samples = problem.moments.samples
         if self.activation == "linear":
@@ -82,8 +82,8 @@ class _Trained:
 class DescentRun:
     """A problem to be trained; `samples` are those that a nonlinear network sees."""
 
-    problem: Problem
-    method: DescentMethod
+    problem: LearningProblem
+    method: DescentSolver
     samples: Samples | None
 
     def run(self) -> Outcome:
@@ -169,12 +169,12 @@ class DescentRun:
 
     def _quantities(self, found: Objective, trained: _Trained) -> dict[str, Any]:
         tau, layers, n_times = self.problem.time_constant, trained.layers, len(trained.layers[0])
-        start = layers_frame(found, tuple(w[None] for w in trained.initial), tau)
-        collected = Collector(self.problem.quantities, n_times)
+        start = modal_weights(found, tuple(w[None] for w in trained.initial), tau)
+        collected = Accumulator(self.problem.quantities, n_times)
         for first in range(0, n_times, _BATCH):
             part = slice(first, min(first + _BATCH, n_times))
             batch = tuple(w[part] for w in layers)
-            frame = layers_frame(found, batch, tau, start)
+            frame = modal_weights(found, batch, tau, start)
             if trained.errors is not None:
                 frame = replace(frame, error=found.u.T @ trained.errors[part] @ found.v)
             own = {} if self.samples is None else self._nonlinear(self.samples, batch)

@@ -8,18 +8,18 @@ import numpy as np
 
 from lindyn_service.dynamics.balance import Balance, balance
 from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
-from lindyn_service.dynamics.exact import Factors
-from lindyn_service.dynamics.frame import Frame
-from lindyn_service.dynamics.gauge import true_weights
-from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
-from lindyn_service.dynamics.objective import Objective, white_objective
-from lindyn_service.dynamics.reach import Reach, reach
+from lindyn_service.dynamics.hidden_rotation import true_weights
+from lindyn_service.dynamics.modal_loss import Objective, white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
+from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
+from lindyn_service.dynamics.riccati import Factors
+from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.errors import NotApplicableError, NotBalancedError
-from lindyn_service.methods.base import Outcome, Problem, Refusal, Warned
-from lindyn_service.methods.collect import Collector
-from lindyn_service.methods.estimate import RUNS, bounds, disturbed, some_times, squares
-from lindyn_service.methods.observe import factors_frame, observe
-from lindyn_service.methods.report import of_errors, of_samples
+from lindyn_service.methods.accumulate import Accumulator
+from lindyn_service.methods.base import LearningProblem, Outcome, Refusal, Warned
+from lindyn_service.methods.diagnostics import of_errors, of_samples
+from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
+from lindyn_service.methods.exact_observables import factors_frame, observe
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
@@ -31,10 +31,10 @@ _ROTATION = 5e-11  # relative error of the integrated rotation of the hidden uni
 _DOUBTFUL_OVERLAP = 1e6  # in rounding errors: below, fewer than six digits of it are sure
 
 
-class ExactMethod:
+class ExactSolver:
     """Adapter of `dynamics.exact`."""
 
-    def examine(self, problem: Problem) -> "ExactRun | Refusal":
+    def examine(self, problem: LearningProblem) -> "ExactRun | Refusal":
         """Measure layers, isotropy, span and balance."""
         if len(problem.weights) != 2:
             return Refusal(
@@ -67,7 +67,7 @@ class ExactMethod:
         return _examined(problem, w1, w2, white)
 
 
-def _examined(problem: Problem, w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> "ExactRun | Refusal":
+def _examined(problem: LearningProblem, w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> "ExactRun | Refusal":
     """Measure size and balance of weights in the span of the inputs."""
     beyond = _beyond_float64(w1, w2, white)
     if beyond is not None:
@@ -88,7 +88,7 @@ def _examined(problem: Problem, w1: np.ndarray, w2: np.ndarray, white: WhiteTask
 class ExactRun:
     """A problem that the closed form covers, with its white-input equivalent and its measured balance."""
 
-    problem: Problem
+    problem: LearningProblem
     w1: np.ndarray
     w2: np.ndarray
     white: WhiteTask
@@ -116,7 +116,7 @@ class ExactRun:
     def run(self) -> Outcome:
         """Solve once, evaluate at all times, read off what is asked."""
         solution = self.solution()
-        reached = reach(solution)
+        reached = mode_overlap(solution)
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected, rotation_error = self._observed(solution), 0.0
         if "weights" in self.problem.quantities:
@@ -165,7 +165,7 @@ class ExactRun:
             found["weights"] = min(1.0, rotation_error + of_both["qqt"])
         return found
 
-    def _undecided(self, solution: ClosedForm, reached: Reach) -> float:
+    def _undecided(self, solution: ClosedForm, reached: ModeOverlap) -> float:
         """Size of what would have grown by the last time from an overlap of one rounding error with a missed mode."""
         if reached.rounding_time is None:
             return 0.0
@@ -180,7 +180,7 @@ class ExactRun:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         return f"two layers, {inputs}, balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
 
-    def _observed(self, solution: ClosedForm) -> Collector:
+    def _observed(self, solution: ClosedForm) -> Accumulator:
         times = self.problem.times / self.time_constant
         objective = white_objective(self.white, solution.modes, self.problem.moments.samples)
         return observe(
@@ -192,11 +192,11 @@ class ExactRun:
             time_constant=self.problem.time_constant,
         )
 
-    def frame(self, objective: Objective, factors: Factors, start: Frame | None) -> Frame:
+    def frame(self, objective: Objective, factors: Factors, start: ModalWeights | None) -> ModalWeights:
         """Put weights of the white-input problem into the frame that observables are read from."""
         return factors_frame(objective, factors, len(self.w1), self.problem.time_constant, start)
 
-    def _diagnostics(self, solution: ClosedForm, reached: Reach) -> dict[str, Any]:
+    def _diagnostics(self, solution: ClosedForm, reached: ModeOverlap) -> dict[str, Any]:
         rounding_time = reached.rounding_time
         return {
             "balance_residual": self.measured.residual,
@@ -214,7 +214,7 @@ class ExactRun:
         }
 
 
-def saddles(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[Warned]:
+def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
     """Which modes the initial weights never learn; `variance` is that of the inputs."""
     for i in reached.missed:
         yield Warned(
@@ -224,7 +224,7 @@ def saddles(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[W
         )
 
 
-def conditioning(solution: ClosedForm, reached: Reach, variance: float) -> Iterator[Warned]:
+def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
     """What the overlap of the initial weights with the modes says about answers whose errors are not estimated."""
     yield from saddles(solution, reached, variance)
     if reached.smallest_overlap is not None and reached.smallest_overlap < _DOUBTFUL_OVERLAP:

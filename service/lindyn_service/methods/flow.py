@@ -8,15 +8,15 @@ import numpy as np
 
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.flow import Flow, FlowError, Networks, balance_drift, distance
-from lindyn_service.dynamics.frame import Frame, layers_frame
-from lindyn_service.dynamics.objective import Objective, objective
+from lindyn_service.dynamics.modal_loss import Objective, objective
+from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.observables import excess_loss
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
-from lindyn_service.methods.base import Outcome, Problem, Reached, Refusal, Warned
-from lindyn_service.methods.collect import Collector
-from lindyn_service.methods.estimate import bounds, of_differences, squares
-from lindyn_service.methods.report import balances, of_samples, of_task
+from lindyn_service.methods.accumulate import Accumulator
+from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
+from lindyn_service.methods.diagnostics import balances, of_samples, of_task
+from lindyn_service.methods.error_estimates import bounds, of_differences, squares
 
 DEFAULT_RTOL = 1e-13
 
@@ -28,7 +28,7 @@ _SAFETY = 3.0  # of the error estimate over the distance to it: the two may err 
 
 
 @dataclass(frozen=True)
-class FlowMethod:
+class FlowSolver:
     """Adapter of `dynamics.flow`.
 
     Attributes:
@@ -39,7 +39,7 @@ class FlowMethod:
     rtol: float = DEFAULT_RTOL
     atol: float | None = None
 
-    def examine(self, problem: Problem) -> "FlowRun | Refusal":
+    def examine(self, problem: LearningProblem) -> "FlowRun | Refusal":
         """It covers everything whose numbers stay finite."""
         found = objective(problem.moments)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -67,7 +67,7 @@ class FlowMethod:
 class FlowRun:
     """A problem to be integrated, twice: the distance to a looser integration tells the error."""
 
-    problem: Problem
+    problem: LearningProblem
     objective: Objective
     rtol: float
     atol: float
@@ -109,8 +109,8 @@ class FlowRun:
         problem, n_times = self.problem, len(self.problem.times)
         times = problem.times / problem.time_constant
         flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
-        collected = [Collector(problem.quantities, n_times) for _ in flows]
-        start = layers_frame(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
+        collected = [Accumulator(problem.quantities, n_times) for _ in flows]
+        start = modal_weights(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
         try:
             for both in zip(*(flow.batches(times) for flow in flows), strict=True):
                 (part, fine), (_, rough) = both
@@ -148,8 +148,8 @@ class FlowRun:
         with np.errstate(over="ignore"):
             return float(excess_loss(self._frame(network, None))[0])
 
-    def _frame(self, networks: Networks, start: Frame | None) -> Frame:
-        frame = layers_frame(self.objective, networks.layers, self.problem.time_constant, start)
+    def _frame(self, networks: Networks, start: ModalWeights | None) -> ModalWeights:
+        frame = modal_weights(self.objective, networks.layers, self.problem.time_constant, start)
         return replace(frame, error=self.objective.error_of(networks.residual))
 
     def _stopped(self, failure: FlowError) -> NotApplicableError:
@@ -194,8 +194,8 @@ class FlowRun:
 class _Integrated:
     """Quantities of both integrations, and what was measured on the way."""
 
-    fine: Collector
-    rough: Collector
+    fine: Accumulator
+    rough: Accumulator
     error: float
     drift: float
     evaluations: int

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable
 from typing import IO
 
-from lindyn_service.spool.room import Place, reserved
+from lindyn_service.spool.space import SpoolFolder, reserved
 
 PIECE_BYTES = 2**20
 
@@ -21,7 +21,7 @@ _MAGIC = b"LDF1"  # the last byte is the version of this layout
 TRAILER_BYTES = _TRAILER.size
 
 
-def write_whole(place: Place, expected_bytes: int, write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(place: SpoolFolder, expected_bytes: int, write: Callable[[IO[bytes]], None]) -> None:
     """Write an answer, seal it, and rename it. For worker processes.
 
     Args:
@@ -44,7 +44,7 @@ def write_whole(place: Place, expected_bytes: int, write: Callable[[IO[bytes]], 
 def bytes_or_file(
     expected_bytes: int,
     above_bytes: int,
-    place: Place | None,
+    place: SpoolFolder | None,
     encode: Callable[[], bytes],
     write: Callable[[IO[bytes]], None],
 ) -> bytes | None:

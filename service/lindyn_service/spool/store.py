@@ -15,7 +15,7 @@ from cachetools import LRUCache
 
 from lindyn_service.spool.format import TRAILER_BYTES, is_whole
 from lindyn_service.spool.locks import open_own
-from lindyn_service.spool.room import Place
+from lindyn_service.spool.space import SpoolFolder
 
 PREFIX = "lindyn-spool-"
 """Of the temporary folders of services that have no other."""
@@ -27,7 +27,7 @@ _Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Filed:
+class StoredFile:
     """An answer in a file.
 
     Attributes:
@@ -66,20 +66,20 @@ class Spool:
         return self._folder / name.replace(":", "-")
 
     @contextmanager
-    def place(self, name: str) -> Generator[Place]:
+    def place(self, name: str) -> Generator[SpoolFolder]:
         """Where a worker may write an answer; what a killed one leaves is removed."""
-        place = Place.of(name, self.path(name), self.max_bytes)
+        place = SpoolFolder.of(name, self.path(name), self.max_bytes)
         try:
             yield place
         finally:
             with suppress(OSError):  # the folder is gone, or something else
                 place.part.unlink(missing_ok=True)
 
-    async def find(self, name: str) -> Filed | None:
+    async def find(self, name: str) -> StoredFile | None:
         """The file of this name, now the one used last; a damaged one is deleted."""
         return await to_thread.run_sync(self._find, name) if self.path(name).exists() else None
 
-    def _find(self, name: str) -> Filed | None:
+    def _find(self, name: str) -> StoredFile | None:
         path = self.path(name)
         try:
             descriptor = open_own(path, os.O_RDONLY)
@@ -94,7 +94,7 @@ class Spool:
                 return None
             self._whole[path] = version
             os.utime(descriptor, ns=(time.time_ns(), found.st_mtime_ns))
-            return Filed(path, size, os.pread(descriptor, min(_HEAD_BYTES, size), 0))
+            return StoredFile(path, size, os.pread(descriptor, min(_HEAD_BYTES, size), 0))
         except OSError:
             return None
         finally:

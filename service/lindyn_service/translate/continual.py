@@ -8,13 +8,13 @@ import numpy as np
 
 from lindyn.wire.continual import ContinualRequest
 from lindyn_service.dynamics import continual as dynamics
-from lindyn_service.dynamics.reach import reach
-from lindyn_service.dynamics.stopping import best_stops
+from lindyn_service.dynamics.early_stopping import best_stops
+from lindyn_service.dynamics.mode_overlap import mode_overlap
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Warned
+from lindyn_service.methods.closed_form_only import require_closed_form
 from lindyn_service.methods.exact import ExactRun, conditioning
 from lindyn_service.translate.encode import VERSION
-from lindyn_service.translate.examined import examined
 from lindyn_service.translate.problem import moments, weights
 
 
@@ -60,7 +60,7 @@ def _problems(request: ContinualRequest) -> list[ExactRun]:
     found = [moments(each.task, request.dims, f"tasks.{i}.task") for i, each in enumerate(request.tasks)]
     drawn = weights(request.network, found[0])
     problems = [
-        examined(request.network, drawn, trained_on, request.time_constant, f"tasks.{i}.task")
+        require_closed_form(request.network, drawn, trained_on, request.time_constant, f"tasks.{i}.task")
         for i, trained_on in enumerate(found)
     ]
     for i, problem in enumerate(problems):
@@ -108,7 +108,7 @@ def _best_stopping(
 
 def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[Warned]:
     for i, (segment, problem) in enumerate(zip(course.segments, problems, strict=True)):
-        for warned in conditioning(segment.solution, reach(segment.solution), problem.white.variance):
+        for warned in conditioning(segment.solution, mode_overlap(segment.solution), problem.white.variance):
             yield Warned(warned.code, f"task {i}: {warned.detail}")
         if problem.white.irreducible_loss is None:
             yield Warned(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, cast
 
 from lindyn.wire import npz
-from lindyn.wire.words import cut, shown, with_choices
+from lindyn.wire.wording import cut, shown, with_choices
 from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from lindyn.wire.limits import LimitsRequest
+from lindyn.wire.asymptotics import LimitsRequest
+from lindyn_service.dynamics.asymptotics import extreme
 from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.convergence import converged, convergence_time
-from lindyn_service.dynamics.limits import extreme
-from lindyn_service.dynamics.objective import white_objective
+from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
-from lindyn_service.dynamics.reach import Reach, reach
 from lindyn_service.methods.base import Warned
+from lindyn_service.methods.closed_form_only import require_closed_form
+from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.exact import ExactRun, conditioning
-from lindyn_service.methods.report import of_loss
 from lindyn_service.translate.encode import VERSION
-from lindyn_service.translate.examined import examined
 from lindyn_service.translate.problem import moments, weights
 
 
@@ -29,9 +29,11 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
         ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
     """
     trained_on = moments(request.task, request.dims)
-    problem = examined(request.network, weights(request.network, trained_on), trained_on, request.time_constant)
+    problem = require_closed_form(
+        request.network, weights(request.network, trained_on), trained_on, request.time_constant
+    )
     solution = problem.solution()
-    reached = reach(solution)
+    reached = mode_overlap(solution)
     white_time = convergence_time(solution, request.tolerance / problem.white.variance)
     return {
         "key": key,
@@ -54,12 +56,12 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
     }
 
 
-def _warnings(problem: ExactRun, solution: ClosedForm, reached: Reach) -> Iterator[Warned]:
+def _warnings(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> Iterator[Warned]:
     yield from conditioning(solution, reached, problem.white.variance)
     yield from of_loss(problem.problem)
 
 
-def _converged(problem: ExactRun, solution: ClosedForm, reached: Reach) -> dict[str, Any]:
+def _converged(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> dict[str, Any]:
     objective = white_objective(problem.white, solution.modes, problem.problem.moments.samples)
     frame = problem.frame(objective, converged(solution), None)
     excess = float(excess_loss(frame)[0])

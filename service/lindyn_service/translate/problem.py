@@ -9,12 +9,12 @@ from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, Weights
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.balance import broken_inequality
-from lindyn_service.dynamics.haar import haar_completion
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
-from lindyn_service.dynamics.isotropy import Coloured, WhiteTask, white_task
 from lindyn_service.dynamics.least_squares import EPS, Fit, of_moments, remainder
 from lindyn_service.dynamics.modes import modes
+from lindyn_service.dynamics.random_rotations import haar_completion
 from lindyn_service.dynamics.random_weights import random_weights
+from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
 

@@ -20,8 +20,8 @@ from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
-from lindyn_service.methods.base import Problem
-from lindyn_service.methods.summary import Summary, summarise
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.sweep_scalars import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
 from lindyn_service.translate.problem import moments, weights
 from lindyn_service.translate.trajectory import candidates
@@ -156,7 +156,7 @@ class _Points:
 
     def _summary(self, request: TrajectoryRequest, times: FloatArray) -> Summary:
         trained_on = self._moments(request)
-        problem = Problem(
+        problem = LearningProblem(
             weights=weights(request.network, trained_on),
             moments=trained_on,
             time_constant=request.time_constant,

@@ -16,7 +16,7 @@ from lindyn.wire import npz
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
 from lindyn_service.spool.format import write_whole
-from lindyn_service.spool.room import Place
+from lindyn_service.spool.space import SpoolFolder
 from lindyn_service.translate.encode import VERSION
 
 _LARGEST_BYTES = 2**34  # of an archive of our own, all expanded; a worker has less memory
@@ -133,7 +133,7 @@ def table_as_json(archive: bytes) -> bytes:
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def file_table_as_json(archive: bytes | tuple[Path, int], place: Place) -> None:
+def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolFolder) -> None:
     """Write the same into a file.
 
     Args:

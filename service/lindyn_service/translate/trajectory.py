@@ -6,11 +6,11 @@ from typing import Any
 from lindyn.wire import method
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.methods.base import Method, Outcome, Problem, answer
-from lindyn_service.methods.descent import DescentMethod
-from lindyn_service.methods.exact import ExactMethod
-from lindyn_service.methods.flow import FlowMethod
-from lindyn_service.methods.precise import refined
+from lindyn_service.methods.base import LearningProblem, Method, Outcome, answer
+from lindyn_service.methods.descent import DescentSolver
+from lindyn_service.methods.exact import ExactSolver
+from lindyn_service.methods.flow import FlowSolver
+from lindyn_service.methods.high_precision import refined
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
@@ -22,7 +22,7 @@ def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Any]:
         ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
     """
     trained_on = moments(request.task, request.dims)
-    problem = Problem(
+    problem = LearningProblem(
         weights=weights(request.network, trained_on),
         moments=trained_on,
         time_constant=request.time_constant,
@@ -40,13 +40,13 @@ def candidates(asked: method.Method) -> tuple[Method, ...]:
     """Methods that may answer, the preferred one first."""
     match asked:
         case method.AutoMethod():
-            return ExactMethod(), FlowMethod()
+            return ExactSolver(), FlowSolver()
         case method.ExactMethod():
-            return (ExactMethod(),)
+            return (ExactSolver(),)
         case method.FlowMethod(rtol=rtol, atol=atol):
-            return (FlowMethod(rtol, atol),)
+            return (FlowSolver(rtol, atol),)
         case method.DescentMethod(learning_rate=learning_rate, activation=activation):
-            return (DescentMethod(learning_rate, activation),)
+            return (DescentSolver(learning_rate, activation),)
 
 
 def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 /** The form beside the pictures: each field is one part of the state. */
 
 import { byId } from "./dom.js";
-import { clamp } from "./feasible.js";
+import { clamp } from "./lambda-range.js";
 import { minus, typed } from "./format.js";
 import { dimsOf } from "./request.js";
 

@@ -5,12 +5,12 @@ import { token } from "./colours.js";
 import { byId } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
 import { number } from "./format.js";
-import { Latest } from "./latest.js";
+import { Latest } from "./latest-request.js";
 import { Lines } from "./lines.js";
 import { series } from "./models.js";
 import { continual } from "./request.js";
 import { linesAsSvg } from "./svg.js";
-import { tellProblem } from "./trouble.js";
+import { tellProblem } from "./error-banner.js";
 
 export class Forgetting {
   /** @param {import("./state.js").Store} store */

@@ -6,11 +6,11 @@ import { awaited, Controls } from "./controls.js";
 import { byId, make, save, toast } from "./dom.js";
 import { Forgetting } from "./forgetting.js";
 import { number } from "./format.js";
-import { Knob } from "./knob.js";
-import { Latest } from "./latest.js";
+import { Knob } from "./lambda-slider.js";
+import { Latest } from "./latest-request.js";
 import { nearest, redrawAll } from "./lines.js";
 import { deviation, timesOf } from "./models.js";
-import { Own } from "./own.js";
+import { Own } from "./uploads.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import * as requests from "./request.js";
@@ -18,7 +18,7 @@ import { DEFAULTS, fromHash, PROBLEM, sameProblem, Store, toHash } from "./state
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Tour } from "./tour.js";
-import { tellProblem } from "./trouble.js";
+import { tellProblem } from "./error-banner.js";
 import { accuracy, methodName, notes, provenance, regime } from "./words.js";
 
 const ADDRESS_MS = 250; // browsers allow few changes of the address

@@ -4,7 +4,7 @@
  */
 
 import { columnsOf, toLists } from "./matrix.js";
-import { secondTask } from "./second.js";
+import { secondTask } from "./second-task.js";
 
 const MOST_MAP_NUMBERS = 1_000_000; // of QQᵀ at all times in one answer
 

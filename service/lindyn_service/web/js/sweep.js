@@ -4,13 +4,13 @@ import { ask, Problem } from "./api.js";
 import { ofModes, token } from "./colours.js";
 import { byId } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
-import { feasible } from "./feasible.js";
+import { feasible } from "./lambda-range.js";
 import { minus, number, typed } from "./format.js";
 import { hasKey } from "./key.js";
 import { Lines } from "./lines.js";
 import { sweep as request } from "./request.js";
 import { linesAsSvg } from "./svg.js";
-import { tellProblem } from "./trouble.js";
+import { tellProblem } from "./error-banner.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 const POLL_MS = 1_000;

@@ -1,0 +1,1 @@
+"""Requests to the service and their answers, blocking or awaited."""

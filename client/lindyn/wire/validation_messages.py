@@ -1,0 +1,97 @@
+"""What is wrong with a value, in our words: what was got, what is allowed, what to do."""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# (unvalidated input)
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from lindyn.wire.wording import entries, shown, with_choices
+
+UNKNOWN_FIELD = "this field is unknown"
+
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "an object",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_parsing": "an integer",
+    "int_type": "an integer",
+    "list_type": "a list",
+    "model_attributes_type": "an object",
+    "model_type": "an object",
+    "string_type": "text",
+    "string_unicode": "text",
+    "tuple_type": "a list",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+_LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
+OWN = ("array", "sweep", "times", "widths")
+"""Types of errors whose messages are ours and whole."""
+FORM = "form"
+"""Type of an error whose message is ours and says what is expected."""
+
+
+def validation_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str:
+    """Say what pydantic found.
+
+    Args:
+        details: what it says.
+        fields: those that there are, where a field is unknown.
+    """
+    kind, got, context = details["type"], details["input"], dict[str, Any](details.get("ctx", {}))
+    if kind in OWN:
+        return details["msg"]
+    if kind in _EXPECTED:
+        return f"got {shown(got)}, expected {_EXPECTED[kind]}"
+    if kind in _BOUNDS:
+        bound, words = _BOUNDS[kind]
+        limit = context[bound]
+        return f"got {shown(got)}, expected {words} {f'{limit:g}' if isinstance(limit, float) else limit}"
+    if kind in _LENGTHS:
+        bound, words = _LENGTHS[kind]
+        return f"got {entries(context['actual_length'])}, expected {words} {context[bound]}"
+    return _of_names(details, context, fields)
+
+
+def _of_names(details: ErrorDetails, context: dict[str, Any], fields: Sequence[str]) -> str:
+    got = details["input"]
+    match details["type"]:
+        case "literal_error":
+            return with_choices(f"got {shown(got)}", got, _quoted(context["expected"]))
+        case "union_tag_invalid":
+            tag = got["kind"] if isinstance(got, dict) else context["tag"]
+            return with_choices(f"got {shown(tag)}", tag, _quoted(context["expected_tags"]))
+        case "union_tag_not_found":
+            return "this field is required, it says what the others are"
+        case "missing" if isinstance(details["loc"][-1], int):
+            return f"got {entries(len(got))}, this one is required"
+        case "missing":
+            return "this field is required"
+        case "extra_forbidden":
+            return with_choices(UNKNOWN_FIELD, details["loc"][-1], fields)
+        case "string_pattern_mismatch":
+            return f"got {shown(got)}, expected text like {context['pattern']}"
+        case "string_too_long":
+            return f"got {len(got)} characters, expected at most {context['max_length']}"
+        case _:
+            return f"got {shown(got)}, {_as_expected(details['msg'])}"
+
+
+def _quoted(names: str) -> list[str]:
+    """Names from a list of them as pydantic writes it."""
+    return re.findall("'([^']*)'", names)
+
+
+def _as_expected(message: str) -> str:
+    return message.replace("Input should be ", "expected ").removeprefix("Value error, ")

@@ -1,0 +1,1 @@
+"""From a valid request to the bytes of its answer."""

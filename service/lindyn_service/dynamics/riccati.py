@@ -1,0 +1,199 @@
+"""The exact solution of gradient flow for balanced two-layer networks: any widths, rank, sign of lambda and time.
+
+tau dP/dt = F P + P F - P^2 for P = Q Q^T, Q = [w1^T; w2], has the solution
+P(t) = e^{Ft} Q0 [I + Q0^T (int_0^t e^{2Fs} ds) Q0]^{-1} Q0^T e^{Ft} (Fukumizu 1998; Braun et al. 2022, arXiv
+2206.03738; Domine et al. 2025, arXiv 2409.14623). Here it is evaluated in the eigenbasis of F, scaled so that no time
+overflows; no matrix but a positive definite one is inverted, and no width, rank or sign of lambda is special.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from lindyn_service.dynamics.echelon import Echelon
+from lindyn_service.dynamics.growth_scaling import Scaled, are_still, in_units_of_growth, unscaled
+from lindyn_service.dynamics.initial_coordinates import Coordinates, coordinates
+from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
+from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
+from lindyn_service.dynamics.modes import Modes, diagonal, modes
+
+_BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
+_NEAR = 1e-2  # of the largest singular value of the task: a distance that subtraction leaves nearly all digits
+_NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
+_LARGEST_PRODUCTS = 2**17  # entries, a megabyte: beyond, a matrix product for each time is faster
+
+
+@dataclass(frozen=True)
+class Factors:
+    """Weights at some times, in the singular bases of the task and up to one rotation of the hidden units.
+
+    w1^T = V into @ R and w2 = U out @ R with one orthogonal R for each time: products of the two are exact, and so is
+    everything else that a rotation of the hidden units leaves alone.
+    """
+
+    into: Float[np.ndarray, "time in hidden"]
+    out: Float[np.ndarray, "time out hidden"]
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A problem solved once, to be evaluated at many times; times are in units of the time constant."""
+
+    modes: Modes
+    start: Coordinates
+
+    @property
+    def echelon(self) -> Echelon:
+        """Of the initial weights along the eigenvectors of F."""
+        return self.start.echelon
+
+    @property
+    def initial_size(self) -> float:
+        """Squared Frobenius norm of both layers at time 0, in squared units of the weights."""
+        return float(np.sum(self.echelon.lower**2))
+
+    def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
+        """Evaluate at non-negative times, in batches that fit a core's cache."""
+        size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
+        for start in range(0, len(times), size):
+            part = slice(start, start + size)
+            yield part, self.at(times[part])
+
+    def at(self, times: Float[np.ndarray, " time"]) -> Factors:
+        """Evaluate at a few times at once; the values at one do not depend on the others."""
+        if not len(self.echelon.pivots):
+            # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
+            return Factors(np.zeros((len(times), len(self.modes.v), 1)), np.zeros((len(times), len(self.modes.u), 1)))
+        still = are_still(self.modes, self.start, times)
+        if np.all(still):
+            return self._factors(unscaled(self.modes, self.start, times))
+        late = self._factors(in_units_of_growth(self.modes, self.start, times[~still]))
+        if not np.any(still):
+            return late
+        return _merged(still, self._factors(unscaled(self.modes, self.start, times[still])), late)
+
+    def errors(
+        self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out rank"]
+    ) -> Float[np.ndarray, "time out rank"]:
+        """Distances u^T (W - sigma_yx) v from the task; small ones keep their digits.
+
+        Args:
+            times: as for `at`.
+            functions: u^T W v at these.
+        """
+        distances = functions - diagonal(self.modes.s, functions.shape[1:])
+        near = np.max(np.abs(distances), axis=(1, 2)) < _NEAR * self.modes.s[0]
+        if len(self.echelon.pivots) and np.any(near):
+            distances[near] = self._late.errors(times[near])
+        return distances
+
+    @cached_property
+    def _late(self) -> LateDeviation:
+        return late_deviation(self.modes, self.echelon)
+
+    def _factors(self, scaled: Scaled) -> Factors:
+        inverse_root = self._inverse_roots(scaled)
+        if not scaled.still:
+            inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
+        minor, major = (times_upper(rows, inverse_root) for rows in self._sides(scaled))
+        return Factors(major, minor) if self.modes.exchanged else Factors(minor, major)
+
+    def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
+        """Inverses of the upper Cholesky factors of K^T K + diag(diagonal)^2."""
+        n_pivots = len(self.echelon.pivots)
+        if scaled.still and self.echelon.lower.size * n_pivots <= _LARGEST_PRODUCTS:
+            matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
+        else:
+            matrices = gram(scaled.gram_root)
+        return safe_inverse_roots(matrices, scaled.diagonal, lambda times: scaled.gram_root[times])
+
+    @cached_property
+    def _products(self) -> Float[np.ndarray, "row pivot_squared"]:
+        """Of all entries of each row of the echelon form: the Gram matrices are sums of these, weighted by time."""
+        lower = self.echelon.lower
+        return (lower[:, :, None] * lower[:, None, :]).reshape(len(lower), -1)
+
+    @cached_property
+    def _pairs(self) -> Float[np.ndarray, "mode 2 pivot"]:
+        """Of each mode the row that grows, and that of the minor layer."""
+        return np.stack([self.echelon.lower[: len(self.modes.s)], self.start.minor], axis=1)
+
+    def _sides(
+        self, scaled: Scaled
+    ) -> tuple[Float[np.ndarray, "time minor pivot"], Float[np.ndarray, "time major pivot"]]:
+        """Both layers in singular vectors of the task, before the columns are normalised.
+
+        A mode with the rows g, which grows, and x of the minor layer has in the minor layer
+        p (e^{kappa t} - e^{-kappa t}) g + e^{-kappa t} x; the same with y = (g - p x) / q is its major layer.
+        """
+        basis, m = self.modes, len(self.modes.s)
+        minor = np.empty((len(scaled.left), basis.n_minor, scaled.y.shape[2]))
+        major = np.empty((len(scaled.left), basis.n_major, scaled.y.shape[2]))
+        ratio = basis.p / basis.q
+        combine = self._combine_still if scaled.still else _combine
+        combine(basis.p * scaled.growth * scaled.gone, scaled.left, scaled, minor[:, :m])
+        growing = basis.q * scaled.growth * (1 + (ratio * scaled.left) ** 2)
+        combine(growing, -ratio * scaled.left, scaled, major[:, :m])
+        if scaled.extra.shape[1]:
+            wider = major if basis.n_major > m else minor
+            np.multiply(scaled.y[:, m : scaled.y.shape[1] - m], scaled.extra[:, :, None], out=wider[:, m:])
+        return minor, major
+
+    def _combine_still(
+        self,
+        growing: Float[np.ndarray, "time mode"],
+        staying: Float[np.ndarray, "time mode"],
+        _: Scaled,
+        out: Float[np.ndarray, "time mode pivot"],
+    ) -> None:
+        """As `_combine`, by a matrix product for each mode."""
+        weights = np.empty((growing.shape[1], len(growing), 2))
+        weights[:, :, 0], weights[:, :, 1] = growing.T, staying.T
+        np.matmul(weights, self._pairs, out=out.transpose(1, 0, 2))
+
+
+def solve(
+    w1: Float[np.ndarray, "hidden in"],
+    w2: Float[np.ndarray, "out hidden"],
+    sigma_yx: Float[np.ndarray, "out in"],
+    lam: float,
+    *,
+    rounded: bool = True,
+) -> Solution:
+    """Solve gradient flow from balanced weights on white inputs.
+
+    Args:
+        w1: first layer, (hidden, in).
+        w2: second layer, (out, hidden), with w2^T w2 - w1 w1^T = lam I up to rounding.
+        sigma_yx: input-output correlation, (out, in).
+        lam: balance of the weights.
+        rounded: as in `closed_form`.
+
+    Returns:
+        The solution; evaluating it costs about 10 n^3 floating-point operations a time at equal widths n.
+
+    Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738; Domine et al. (2025), arXiv 2409.14623.
+    """
+    basis = modes(sigma_yx, lam)
+    return Solution(basis, coordinates(basis, w1, w2, rounded=rounded))
+
+
+def _combine(
+    growing: Float[np.ndarray, "time mode"],
+    staying: Float[np.ndarray, "time mode"],
+    scaled: Scaled,
+    out: Float[np.ndarray, "time mode pivot"],
+) -> None:
+    """Weigh and add the two rows of each mode, the one that grows and the one of the minor layer."""
+    np.multiply(growing[:, :, None], scaled.y[:, : out.shape[1]], out=out)
+    out += staying[:, :, None] * scaled.minor
+
+
+def _merged(first: Bool[np.ndarray, " time"], some: Factors, others: Factors) -> Factors:
+    """Factors at all times from those at some and those at the others."""
+    order = np.argsort(np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)]))
+    into, out = np.concatenate([some.into, others.into]), np.concatenate([some.out, others.out])
+    return Factors(into[order], out[order])

@@ -1,0 +1,85 @@
+"""Around every request: an id, our version, a line in the log, and a problem where something of ours failed."""
+
+import logging
+import re
+import secrets
+import time
+from urllib.parse import quote
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lindyn_service.access.keys import ANYBODY, Caller
+from lindyn_service.http.problems import internal_error
+from lindyn_service.http.request_record import route_of
+from lindyn_service.telemetry.logs import line
+from lindyn_service.telemetry.metrics import Metrics
+from lindyn_service.telemetry.tracing import describe
+from lindyn_service.translate.encode import VERSION
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+_VERSION = b"x-lindyn-version", VERSION.encode()
+
+_PROBES = ("/healthz", "/readyz", "/metrics")  # asked every few seconds
+
+log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """Pure ASGI middleware; the base class for middleware of the framework halves the throughput."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        record: dict[str, object] = {}
+        scope.setdefault("state", {}).update(request_id=request_id, record=record)
+        describe({"request_id": request_id})
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), _VERSION]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception:
+            log.exception("request %s failed", request_id)
+            if status:
+                raise
+            await internal_error(request_id)(scope, receive, send_with_id)
+        finally:
+            seconds = time.perf_counter() - started
+            self._metrics.request(route_of(scope), scope["method"], status, seconds)
+            level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
+            caller: Caller = scope["state"].get("caller", ANYBODY)
+            fields = {
+                "id": request_id,
+                "method": scope["method"],
+                "path": quote(scope["path"]),  # a decoded path may hold line breaks
+                "route": route_of(scope),
+                "status": status,
+                "ms": round(1000 * seconds, 1),
+                "caller": caller.name or "-",
+                **record,
+            }
+            if log.isEnabledFor(level):
+                log.handle(line(log.name, level, "request", fields))
+
+
+def _request_id(scope: Scope) -> str:
+    """The caller's id where it is harmless, else one of our own."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
+            return value.decode("latin-1")
+    return secrets.token_hex(8)

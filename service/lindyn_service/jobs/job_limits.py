@@ -1,0 +1,80 @@
+"""What one sweep may ask for, and each of its points."""
+
+from dataclasses import dataclass, replace
+
+from lindyn.wire.method import DescentMethod
+from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn_service.errors import TooLargeError
+from lindyn_service.methods.cost import Cost, numbers_of
+from lindyn_service.operations.costs import point_cost, samples_of
+
+NUMBER_BYTES = 20  # of a number as JSON, which is how points are kept
+
+
+@dataclass(frozen=True)
+class SweepLimits:
+    """Largest values of a sweep.
+
+    Attributes:
+        points: of the grid.
+        result_bytes: of the table.
+        request_bytes: of the request as JSON, which is kept as long as the job runs.
+        point_bytes: of a point as JSON.
+        point_flops: estimated work of a point.
+        job_flops: estimated work of all points.
+    """
+
+    points: int
+    result_bytes: int
+    request_bytes: int
+    point_bytes: int
+    point_flops: float
+    job_flops: float
+
+
+def check_point(limits: SweepLimits, request: SweepRequest, point: TrajectoryRequest) -> Cost:
+    """Estimate what a point costs, with the numbers that it gives to the table.
+
+    Raises:
+        TooLargeError: more than the limits allow.
+    """
+    cost = _cost(request, point)
+    if cost.flops > limits.point_flops:
+        raise TooLargeError(
+            f"a point is estimated to take {cost.flops:.3g} floating-point operations, the limit is "
+            f"{limits.point_flops:.3g}; ask for fewer times or steps, or smaller widths"
+        )
+    if NUMBER_BYTES * cost.numbers > limits.point_bytes:
+        raise TooLargeError(
+            f"a point is estimated to give {cost.numbers} numbers, the limit is {limits.point_bytes // NUMBER_BYTES}; "
+            "collect scalars instead of quantities, or fewer times"
+        )
+    return cost
+
+
+def check_work(limits: SweepLimits, flops: float) -> None:
+    """Hold the estimated work of all points against the limit.
+
+    Raises:
+        TooLargeError: it is more.
+    """
+    if flops > limits.job_flops:
+        raise TooLargeError(
+            f"the job is estimated to take {flops:.3g} floating-point operations, the limit is {limits.job_flops:.3g} "
+            "(LINDYN_MAX_JOB_FLOPS); ask for fewer points, times or steps, or for smaller widths"
+        )
+
+
+def _cost(request: SweepRequest, point: TrajectoryRequest) -> Cost:
+    quantities = [name for name in request.collect if name in QUANTITIES]
+    numbers = len(request.collect)
+    if quantities:
+        numbers += point.n_times * numbers_of(point.dims, quantities, samples_of(point.task, point.dims))
+        numbers += point.n_times if _may_have_own_times(request, point) else 0
+    return replace(point_cost(point, request.collect), numbers=numbers)
+
+
+def _may_have_own_times(request: SweepRequest, point: TrajectoryRequest) -> bool:
+    """Whether the times of its answer may be others than those of the base request."""
+    return isinstance(point.method, DescentMethod) or any(axis.path.split(".")[0] == "times" for axis in request.axes)

@@ -1,0 +1,66 @@
+"""What several methods say about a problem beside its quantities."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from lindyn_service.dynamics.alignment import mean_strengths
+from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.modal_loss import Objective
+from lindyn_service.methods.base import LearningProblem, Warned
+
+_REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, where they are not 1e-11
+_OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+
+
+def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
+    """Distance of the initial weights from balance; lists over pairs for more than two layers."""
+    found = [balance(lower, upper) for lower, upper in pairwise(weights)]
+    residuals, relative = [b.residual for b in found], [b.relative_residual for b in found]
+    if len(found) == 1:
+        return {"balance_residual": residuals[0], "relative_balance_residual": relative[0]}
+    return {"balance_residual": residuals, "relative_balance_residual": relative}
+
+
+def of_task(found: Objective) -> dict[str, Any]:
+    """What the task is to a network; `target` is what quantities of the best network function are."""
+    target = {
+        "singular_values": np.linalg.svd(found.best, compute_uv=False).tolist(),
+        "mode_strengths": mean_strengths(found, np.diagonal(found.best)).tolist(),
+    }
+    return {"task_singular_values": found.s.tolist(), "target": target, "irreducible_loss": found.irreducible}
+
+
+def of_loss(problem: LearningProblem) -> Iterator[Warned]:
+    """What the loss is where the scale of the targets is missing."""
+    if problem.moments.sigma_yy_trace is None:
+        yield Warned(
+            "irreducible-loss-unknown",
+            "the targets' scale is not given, so the loss is the excess loss; give task.sigma_yy_trace or data",
+        )
+
+
+def of_errors(errors: Mapping[str, float]) -> Iterator[Warned]:
+    """Which quantities are known to fewer digits than computations usually leave, by the bounds of their errors."""
+    worst = {name: error for name, error in errors.items() if error > _REMARKABLE.get(name, 1e-11)}
+    if worst:
+        told = ", ".join(f"{name} {error:.1g}" for name, error in worst.items())
+        yield Warned(
+            "ill-conditioned",
+            f"rounding errors of the weights and the task grow in this run: relative errors are at most about {told}",
+        )
+
+
+def of_samples(problem: LearningProblem) -> Iterator[Warned]:
+    """What was assumed where samples or the scale of the targets are missing."""
+    if "loss" in problem.quantities:
+        yield from of_loss(problem)
+    assumed = [name for name in _OF_SAMPLES if name in problem.quantities]
+    if problem.moments.samples is None and assumed:
+        yield Warned(
+            "no-samples",
+            f"no samples are given, so {', '.join(assumed)} take X = sigma_xx^(1/2) (the identity for white inputs) "
+            "and Y = sigma_yx X^+; give data for those of your samples",
+        )

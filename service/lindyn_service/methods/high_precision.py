@@ -1,0 +1,78 @@
+"""Integration in 32 digits, where rounding errors in float64 decide more than the last digits of an answer."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from lindyn_service.dynamics.flow import FlowError
+from lindyn_service.dynamics.modal_loss import objective
+from lindyn_service.dynamics.modal_weights import modal_weights
+from lindyn_service.dynamics.precise_flow import PreciseFlow
+from lindyn_service.errors import NotApplicableError
+from lindyn_service.methods.accumulate import Accumulator
+from lindyn_service.methods.base import LearningProblem, Outcome
+from lindyn_service.methods.diagnostics import of_errors
+from lindyn_service.methods.error_estimates import of_differences
+
+_DOUBTFUL = 1e-10  # relative error of a quantity, beyond which an answer is computed anew
+_MOST_STEPS, _MOST_WEIGHTS = 300, 1000  # some seconds
+_OF_ROUNDING = ("ill-conditioned", "tolerance-not-met")  # warnings that no longer hold
+_SAFETY = 30.0  # of a quantity's error over that of the weights and of the residual
+
+
+def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
+    """Compute an answer anew in 32 digits if its errors are large and the numbers that were given decide.
+
+    Weights that were drawn stand for balanced ones, whose rounding errors mean nothing.
+
+    Args:
+        problem: what is asked.
+        outcome: its answer in float64.
+
+    Returns:
+        The better answer, or the given one where there is none, or where it would take too long.
+    """
+    errors: dict[str, float] = outcome.diagnostics.get("errors", {})
+    size = sum(w.size for w in problem.weights)
+    if any(warned.code == "saddle" for warned in outcome.warnings):
+        return outcome
+    if problem.lam is not None or size > _MOST_WEIGHTS or max(errors.values(), default=0.0) <= _DOUBTFUL:
+        return outcome
+    try:
+        collected, found = _integrated(problem)
+        quantities = collected.quantities()
+    except (FlowError, NotApplicableError):
+        return outcome
+    rough = of_differences(quantities)
+    better = {name: min(1.0, _SAFETY * found + rough.get(name, 0.0)) for name in errors}
+    improved = [name for name in errors if errors[name] > _DOUBTFUL and better[name] < errors[name]]
+    if not improved:
+        return outcome
+    kept = {name: errors[name] for name in errors if name not in improved}
+    return replace(
+        outcome,
+        method="flow",
+        reason=f"{outcome.reason}; rounding errors grow in this run up to {max(errors.values()):.1g}, so the gradient "
+        "flow was integrated in 32 digits",
+        quantities={**outcome.quantities, **{name: quantities[name] for name in improved}},
+        diagnostics={**outcome.diagnostics, "errors": {**errors, **{name: better[name] for name in improved}}},
+        warnings=(
+            *(warned for warned in outcome.warnings if warned.code not in _OF_ROUNDING),
+            *of_errors({**kept, **{name: better[name] for name in improved}}),
+        ),
+    )
+
+
+def _integrated(problem: LearningProblem) -> tuple[Accumulator, float]:
+    """Quantities, and the largest relative error of the weights and of the residual."""
+    trained_on, tau = problem.moments, problem.time_constant
+    flow = PreciseFlow(problem.weights, trained_on.sigma_yx, trained_on.sigma_xx, max_steps=_MOST_STEPS)
+    best = objective(trained_on)
+    start = modal_weights(best, tuple(w[None] for w in problem.weights), tau)
+    collected, error = Accumulator(problem.quantities, len(problem.times)), 0.0
+    for part, states in flow.batches(problem.times / tau):
+        frame = modal_weights(best, states.layers, tau, start)
+        collected.observe(part, replace(frame, error=best.error_of(states.residual)))
+        collected.store(part, "weights", states.layers)
+        error = max(error, float(np.max(states.layers_error)), float(np.max(states.residual_error)))
+    return collected, error

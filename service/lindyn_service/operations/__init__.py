@@ -1,0 +1,1 @@
+"""The kinds of requests: who computes them, and what they cost."""

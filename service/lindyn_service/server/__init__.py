@@ -1,0 +1,1 @@
+"""What assembles the service and runs it."""

@@ -1,0 +1,165 @@
+"""Caches, the store of jobs and what computes them, constructed from settings for the composition root."""
+
+import logging
+import math
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from lindyn_service.access.rate_limits import RateLimits
+from lindyn_service.cache.private_valkey import EmbeddedUnavailableError, embedded_valkey
+from lindyn_service.cache.redis_cache import RedisCache
+from lindyn_service.configuration.settings import Settings, SettingsError
+from lindyn_service.engine.processes import ProcessEngine
+from lindyn_service.jobs.charges import Charges
+from lindyn_service.jobs.job_limits import SweepLimits
+from lindyn_service.jobs.results import Results
+from lindyn_service.jobs.scheduler_thread import RECORD_BYTES, Engines, SchedulerResources, scheduler_thread
+from lindyn_service.jobs.source import CHUNK_SECONDS
+from lindyn_service.jobs.store import JobStore
+from lindyn_service.server import warmup
+from lindyn_service.spool.store import PREFIX, Spool
+from lindyn_service.spool.temporary_folder import private_folder
+
+BAD_REDIS_URL = (
+    "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
+    "got something else (not shown, it may hold a password)"
+)
+
+_RESULTS = "results"
+_POINTS = "points"
+_REQUESTS = 8  # requests as large as may be that fit into the store
+
+log = logging.getLogger(__name__)
+
+
+async def redis_url(settings: Settings, stack: AsyncExitStack) -> str | None:
+    """The Redis that was asked for, else a private Valkey, else none: slower, never an error."""
+    if settings.redis_url is None and settings.embedded_cache:
+        try:
+            return await stack.enter_async_context(embedded_valkey(settings.embedded_cache_bytes))
+        except EmbeddedUnavailableError as error:
+            log.warning("no shared cache: %s", error)
+    return settings.redis_url
+
+
+def redis_cache(settings: Settings, url: str) -> RedisCache:
+    """The cache of a Redis; making it does no I/O.
+
+    Raises:
+        SettingsError: the address cannot be understood.
+    """
+    try:
+        return RedisCache(
+            url,
+            namespace="lindyn",
+            max_value_bytes=settings.cache_value_bytes,
+            time_to_live_seconds=settings.cache_seconds,
+            timeout_seconds=settings.redis_timeout_seconds,
+            retry_seconds=1.0,
+        )
+    except ValueError:
+        raise SettingsError(BAD_REDIS_URL) from None
+
+
+def spool_folder(settings: Settings, stack: AsyncExitStack) -> Path:
+    """Where files are kept: a folder that was chosen, which outlives the service, or one of its own."""
+    return settings.spool_folder or stack.enter_context(private_folder(PREFIX))
+
+
+def spool(settings: Settings, folder: Path) -> Spool | None:
+    """Where large answers are kept."""
+    return Spool(folder, settings.spool_bytes) if settings.spool_bytes else None
+
+
+def sweep_limits(settings: Settings) -> SweepLimits:
+    """What one sweep may ask for."""
+    return SweepLimits(
+        points=settings.max_points,
+        result_bytes=settings.max_result_bytes,
+        request_bytes=settings.store_bytes // _REQUESTS,
+        point_bytes=settings.cache_value_bytes,
+        point_flops=settings.max_flops,
+        job_flops=settings.max_job_flops,
+    )
+
+
+async def jobs(
+    settings: Settings,
+    url: str | None,
+    folder: Path,
+    rates: RateLimits,
+    failed: Callable[[BaseException], None],
+    stack: AsyncExitStack,
+) -> tuple[Results | None, Callable[[], None]]:
+    """The store of jobs with their results, and what wakes their runner; no store without Redis.
+
+    Args:
+        settings: of the service.
+        url: of Redis.
+        folder: below which there is one for large results.
+        rates: count what owners have computed.
+        failed: is told, in another thread, by which error the runner ended for good.
+        stack: closes them.
+    """
+    if url is None:
+        return None, lambda: None
+    store = _job_store(settings, url)
+    stack.push_async_callback(store.aclose)
+    equipment = SchedulerResources(
+        store=lambda: _job_store(settings, url),
+        cache=lambda: redis_cache(settings, url),
+        results=lambda its_store: _results(settings, its_store, folder),
+        engines=lambda: _job_engines(settings),
+        points=Spool(folder / _POINTS, settings.processes * RECORD_BYTES * settings.max_result_bytes),
+        limits=sweep_limits(settings),
+        charges=Charges(rates),
+    )
+    wake = await stack.enter_async_context(scheduler_thread(equipment, failed))
+    return _results(settings, store, folder), wake
+
+
+def _results(settings: Settings, store: JobStore, folder: Path) -> Results:
+    large = Spool(folder / _RESULTS, settings.results_bytes) if settings.results_bytes else None
+    return Results(store, large, spool(settings, folder), settings.cache_value_bytes)
+
+
+def _job_store(settings: Settings, url: str) -> JobStore:
+    return JobStore(
+        url,
+        namespace="lindyn",
+        most_active=settings.max_jobs,
+        most_of_one=settings.key_max_jobs,
+        most_bytes=settings.store_bytes,
+        keep_seconds=settings.job_seconds,
+        timeout_seconds=4 * settings.redis_timeout_seconds,
+    )
+
+
+@asynccontextmanager
+async def _job_engines(settings: Settings) -> AsyncGenerator[Engines]:
+    """Worker processes of lower priority than those that answer requests; one of them beside a Dask cluster."""
+    async with AsyncExitStack() as stack:
+        if settings.dask_scheduler is not None or settings.dask_local is not None:
+            from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
+
+            cluster = await stack.enter_async_context(DaskEngine(settings.dask_scheduler, settings.dask_local or 0))
+            here = await stack.enter_async_context(_job_workers(settings, 1, settings.max_jobs))
+            yield Engines(cluster, here, cluster.width)
+        else:
+            workers = settings.job_workers or settings.workers
+            width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
+            engine = await stack.enter_async_context(_job_workers(settings, workers, width))
+            yield Engines(engine, engine, lambda: width)
+
+
+def _job_workers(settings: Settings, workers: int, queue: int) -> ProcessEngine:
+    return ProcessEngine(
+        workers,
+        queue,
+        math.inf,
+        run_seconds=settings.job_deadline_seconds + CHUNK_SECONDS,
+        grace_seconds=0.0,
+        warm_up=partial(warmup.lower_priority, settings.worker_memory_bytes),
+    )

@@ -1,0 +1,119 @@
+/** The knob for λ: a slider, fine near 0, and a field for any value; neither leaves what is feasible. */
+
+import { byId } from "./dom.js";
+import { minus, typed } from "./format.js";
+import { clamp, feasible, fromSlider, inWords, toSlider } from "./lambda-range.js";
+
+const OF_WEIGHTS = "λ is what the weights have; choose λ-balanced weights to move it.";
+
+export class Knob {
+  /** @param {import("./state.js").Store} store */
+  constructor(store) {
+    this.store = store;
+    this.slider = byId("lambda");
+    this.field = byId("lambda-number");
+    this.note = byId("feasible");
+    this.shade = byId("infeasible");
+    this.slider.addEventListener("input", () => this.#slid());
+    this.field.addEventListener("input", () => this.#typed());
+    this.field.addEventListener("change", () => this.#settle());
+    this.mistyped = ""; // why what is typed is refused
+    this.refused = ""; // why the service refuses what was asked
+    this.slider.addEventListener("dblclick", () => store.set({ lambda: 0 }));
+  }
+
+  /** @param {import("./state.js").State} state */
+  show(state) {
+    const balanced = state.network === "balanced";
+    byId("lambda-knob").classList.toggle("off", !balanced);
+    this.slider.disabled = this.field.disabled = !balanced;
+    const place = toSlider(state.lambda);
+    if (this.store.state.lambda !== fromSlider(Number(this.slider.value))) this.slider.value = String(place);
+    this.slider.style.setProperty("--place", `${50 * (1 + place)}%`);
+    this.slider.setAttribute("aria-valuetext", `λ = ${state.lambda}`);
+    if (document.activeElement !== this.field) this.#restore(state);
+    this.#explain(state);
+  }
+
+  /** What the service refuses of λ. @param {string} detail */
+  refuse(detail) {
+    this.refused = detail;
+    this.#explain(this.store.state);
+  }
+
+  /** The service refuses no more. */
+  accept() {
+    this.refused = "";
+    this.#explain(this.store.state);
+  }
+
+  /** @param {import("./state.js").State} state */
+  #restore({ network, lambda }) {
+    this.mistyped = "";
+    this.field.value = network === "balanced" ? minus(String(lambda)) : "";
+  }
+
+  /** A field that is left, or answered with Enter, shows the λ that is computed, or stays marked. */
+  #settle() {
+    if (this.mistyped === "") this.#restore(this.store.state);
+  }
+
+  /** @param {import("./state.js").State} state */
+  #explain({ network, dims, lambda }) {
+    const balanced = network === "balanced";
+    const { low, high } = feasible(dims);
+    this.shade.hidden = !balanced || (low < 0 && high > 0);
+    this.shade.dataset.side = low === 0 && high === 0 ? "both" : high === 0 ? "above" : "below";
+    const wrong = !balanced
+      ? ""
+      : this.mistyped !== ""
+        ? this.mistyped
+        : clamp(lambda, dims) !== lambda
+          ? infeasible(lambda, dims)
+          : this.refused;
+    if (wrong === "") this.field.removeAttribute("aria-invalid");
+    else this.field.setAttribute("aria-invalid", "true");
+    this.#say(wrong !== "" ? wrong : balanced ? inWords(dims) : OF_WEIGHTS, wrong !== "");
+  }
+
+  #slid() {
+    const { dims } = this.store.state;
+    const wanted = fromSlider(Number(this.slider.value));
+    const lambda = clamp(wanted, dims);
+    if (lambda !== wanted) this.slider.value = String(toSlider(lambda));
+    this.#set(lambda);
+    this.#restore(this.store.state);
+    this.show(this.store.state);
+    if (lambda !== wanted) this.#say(infeasible(wanted, dims), true);
+  }
+
+  #typed() {
+    const { dims } = this.store.state;
+    const lambda = typed(this.field.value);
+    const isNumber = Number.isFinite(lambda);
+    const fits = isNumber && clamp(lambda, dims) === lambda;
+    this.mistyped = fits ? "" : isNumber ? infeasible(lambda, dims) : "λ is a number, such as 2.5 or −10.";
+    if (fits) this.#set(lambda);
+    this.#explain(this.store.state);
+  }
+
+  /** @param {number} lambda */
+  #set(lambda) {
+    this.refused = "";
+    this.store.set({ lambda });
+  }
+
+  /**
+   * @param {string} text
+   * @param {boolean} wrong
+   */
+  #say(text, wrong) {
+    this.note.classList.toggle("wrong", wrong);
+    if (this.note.textContent !== text) this.note.textContent = text;
+  }
+}
+
+/** @param {number} lambda @param {number[]} dims */
+function infeasible(lambda, dims) {
+  return `λ = ${minus(String(lambda))} is not feasible. ${inWords(dims)}`;
+}

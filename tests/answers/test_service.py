@@ -1,0 +1,155 @@
+"""Answers of one process, with an engine that does what the test says."""
+
+from contextlib import suppress
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+from support.documents import document
+
+from lindyn.wire.document import read
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.answers.service import Account, AnswerService, RequestLimits
+from lindyn_service.cache.memory_cache import MemoryCache
+from lindyn_service.errors import DeadlineError, NotApplicableError, RateLimitedError
+from lindyn_service.operations.execute import Address
+from lindyn_service.operations.registry import TRAJECTORY, normalise
+
+pytestmark = pytest.mark.anyio
+
+BODY = b'{"method":"exact"}'
+
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+
+
+class Engine:
+    """Answers at once, or never, or fails; always tells that it was busy for so many seconds."""
+
+    def __init__(self, seconds=0.0, error=None, busy_seconds=0.0):
+        self.seconds = seconds
+        self.error = error
+        self.busy_seconds = busy_seconds
+        self.calls = 0
+
+    async def run(self, function, *args, told):
+        self.calls += 1
+        try:
+            await anyio.sleep(self.seconds)
+            if self.error is not None:
+                raise self.error
+        finally:
+            told(self.busy_seconds)
+        return BODY
+
+
+class Paying:
+    """An account that notes what it pays; it is slow about it, as a shared one may be."""
+
+    def __init__(self):
+        self.spent, self.charged = [], []
+
+    async def spend(self, flops):
+        self.spent.append(flops)
+
+    async def charge(self, seconds, spent):
+        await checkpoint()
+        self.charged.append((seconds, spent))
+
+    @property
+    def account(self):
+        return Account(self.spend, self.charge)
+
+
+def answers(engine, deadline_seconds=60.0):
+    return AnswerService(engine, MemoryCache(2**20), None, RequestLimits(2**30, 2**30, 1e12, deadline_seconds))
+
+
+def known(asked=None):
+    normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, asked or document()))
+    return normal, Address(key, TRAJECTORY.cost(normal), repeats=True)
+
+
+async def test_who_joins_does_not_share_the_quota_of_who_began():
+    engine, asked, outcomes = Engine(), anyio.Event(), []
+    normal, address = known()
+
+    async def charge(seconds, spent):
+        assert (seconds, spent > 0) == (0.0, True)
+
+    async def refuse(_flops):
+        await asked.wait()
+        raise RateLimitedError("ada has used it up", 60)
+
+    async def allow(flops):
+        assert flops > 0
+
+    async def ask(service, spend):
+        try:
+            outcomes.append((await service.answer(TRAJECTORY, normal, address, "json", Account(spend, charge))).body)
+        except RateLimitedError as error:
+            outcomes.append(error)
+
+    async with answers(engine) as service, anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, service, refuse)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(ask, service, allow)
+        tasks.start_soon(ask, service, allow)
+        await anyio.wait_all_tasks_blocked()
+        asked.set()
+    assert sorted(map(type, outcomes), key=str) == sorted((RateLimitedError, bytes, bytes), key=str)
+    assert engine.calls == 1
+
+
+async def test_the_deadline_is_that_of_the_whole_way():
+    normal, address = known()
+    async with answers(Engine(seconds=60), deadline_seconds=0.05) as service:
+        with pytest.raises(DeadlineError, match=r"after 0\.05 s"):
+            await service.answer(TRAJECTORY, normal, address, "json")
+
+
+async def test_who_began_pays_for_the_time_of_a_worker():
+    engine, began, joined = Engine(seconds=0.01, busy_seconds=7.0), Paying(), Paying()
+    normal, address = known()
+    async with answers(engine) as service, anyio.create_task_group() as tasks:
+        tasks.start_soon(service.answer, TRAJECTORY, normal, address, "json", began.account)
+        await anyio.wait_all_tasks_blocked()
+        tasks.start_soon(service.answer, TRAJECTORY, normal, address, "json", joined.account)
+    (flops,) = began.spent
+    assert began.charged == [(7.0, flops)]
+    assert (joined.spent, joined.charged) == ([], [])
+    assert engine.calls == 1
+
+
+async def test_computations_that_fail_are_paid_for():
+    paying, engine = Paying(), Engine(error=NotApplicableError("no"), busy_seconds=3.0)
+    normal, address = known()
+    async with answers(engine) as service:
+        with pytest.raises(NotApplicableError):
+            await service.answer(TRAJECTORY, normal, address, "json", paying.account)
+    assert paying.charged == [(3.0, paying.spent[0])]
+
+
+@pytest.mark.parametrize("deadline_seconds", [0.05, 60.0], ids=["deadline", "left"])
+async def test_computations_that_are_stopped_are_paid_for(deadline_seconds):
+    paying, engine = Paying(), Engine(seconds=60, busy_seconds=3.0)
+    normal, address = known()
+    async with answers(engine, deadline_seconds) as service:
+        with anyio.move_on_after(0.1), suppress(DeadlineError):
+            await service.answer(TRAJECTORY, normal, address, "json", paying.account)
+    assert paying.charged == [(3.0, paying.spent[0])]
+
+
+async def test_json_costs_more_than_npz():
+    """Text takes tens of nanoseconds for a number."""
+    asked = document(quantities=["output"]) | {"times": {"start": 0.0, "stop": 1.0, "num": 10_000}}
+    spent = []
+    for form in ("npz", "json"):
+        paying = Paying()
+        normal, address = known(asked)
+        async with answers(Engine()) as service:
+            await service.answer(TRAJECTORY, normal, address, form, paying.account)
+        spent += paying.spent
+    assert spent[1] - spent[0] > 10_000 * 4 * 500

@@ -1,0 +1,148 @@
+"""Interpolated network functions against evaluation and integration, and where interpolation has to be refused."""
+
+import numpy as np
+import pytest
+from support.oracle import exact_qqt
+from support.problems import Drawn
+
+from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.interpolation import network_functions
+from lindyn_service.dynamics.riccati import Solution
+
+
+def problem(dims: tuple[int, int, int], lam: float, scale: float, *, s: tuple[float, ...] = ()) -> Drawn:
+    rng = np.random.default_rng(sum(dims))
+    w1, w2 = balanced_weights(dims, lam, scale, rng)
+    sigma_yx = rng.standard_normal((dims[2], dims[0])) / np.sqrt(dims[0])
+    if s:
+        u, _, vt = np.linalg.svd(sigma_yx, full_matrices=False)
+        sigma_yx = (u * s) @ vt
+    return Drawn(w1, w2, sigma_yx, lam)
+
+
+def evaluated(solution: Solution, times: np.ndarray) -> np.ndarray:
+    return np.concatenate([f.out @ f.into.transpose(0, 2, 1) for _, f in solution.batches(times)])
+
+
+def interpolated(solution: Solution, times: np.ndarray) -> np.ndarray:
+    return both_interpolated(solution, times)[0]
+
+
+def both_interpolated(solution: Solution, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Functions and losses."""
+    found = np.full((2, len(times), len(solution.modes.u), len(solution.modes.v)), np.nan)
+    for part, values in network_functions(solution, times):
+        own = times[part.times]
+        weights = None if part.interval is None else part.interval.weights(own)
+        for kept, nodes in zip(found, (values.functions, values.errors), strict=True):
+            kept[part.times] = nodes if weights is None else np.tensordot(weights, nodes, 1)
+        found[1, part.times] *= np.exp(-values.decay * (own - own[0]))[:, None, None]
+    return found[0], 0.5 * np.sum(found[1] ** 2, axis=(1, 2))
+
+
+def n_evaluations(solution: Solution, times: np.ndarray) -> int:
+    return sum(part.n_nodes for part, _ in network_functions(solution, times))
+
+
+def evaluated_losses(solution: Solution, times: np.ndarray, functions: np.ndarray) -> np.ndarray:
+    return 0.5 * np.sum(solution.errors(times, functions) ** 2, axis=(1, 2))
+
+
+CASES = [
+    (dims, lam, horizon)
+    for dims in ((5, 5, 5), (6, 3, 4), (4, 7, 9), (12, 12, 12))
+    for lam in (0.0, 1.0, -1.0, 20.0)
+    for horizon in (10.0, 1000.0)
+    if not (lam > 0 and dims[1] > dims[2]) and not (lam < 0 and dims[1] > dims[0])
+]
+
+
+@pytest.mark.parametrize(("dims", "lam", "horizon"), CASES, ids=str)
+def test_as_good_as_evaluation(dims, lam, horizon):
+    solution = problem(dims, lam, 0.3).solve()
+    times = np.linspace(0, horizon, 1701)
+    got, loss = both_interpolated(solution, times)
+    expected = evaluated(solution, times)
+    size = np.linalg.norm(expected, axis=(1, 2)).max()
+    assert np.max(np.abs(got - expected)) <= 3e-14 * size
+    known = evaluated_losses(solution, times, expected)
+    assert np.all(np.abs(loss - known) <= 3e-13 * known + np.finfo(float).tiny)
+
+
+def test_most_generic_problems_are_interpolated():
+    times = np.linspace(0, 10, 1701)
+    needed = [n_evaluations(problem(dims, lam, 0.3).solve(), times) for dims, lam, horizon in CASES if horizon == 10]
+    assert max(needed) < 300
+
+
+def test_between_the_nodes_in_high_precision():
+    drawn = problem((3, 3, 3), 1.0, 0.4)
+    solution, times = drawn.solve(), np.linspace(0, 8, 1001)
+    got = interpolated(solution, times)
+    for i in (1, 137, 500, 863):
+        p = exact_qqt(drawn.w1, drawn.w2, drawn.sigma_yx, drawn.lam, times[i])
+        expected = solution.modes.u.T @ p[3:, :3] @ solution.modes.v
+        assert np.max(np.abs(got[i] - expected)) <= 2e-14
+
+
+@pytest.mark.parametrize("scale", [1e-1, 1e-3, 1e-6, 1e-12, 30.0, 1e4])
+def test_small_values_keep_their_digits_beside_large_ones(scale):
+    """Early values of tiny weights, and late ones of huge weights, are never interpolated from the others' rounding."""
+    solution = problem((4, 4, 4), 0.0, scale, s=(2.0, 1.5, 1.0, 0.5)).solve()
+    times = np.linspace(0, 60, 3001)
+    got = interpolated(solution, times)
+    expected = evaluated(solution, times)
+    sizes = np.linalg.norm(expected, axis=(1, 2))
+    assert np.all(np.linalg.norm(got - expected, axis=(1, 2)) <= 1e-13 * sizes)
+
+
+def test_a_loss_of_small_modes_keeps_its_digits():
+    """Once mode 1 is learned the loss is that of mode 2, of which its rounding errors must not be seen."""
+    solution = problem((3, 3, 3), 0.0, 0.5, s=(1.0, 1e-7, 1e-8)).solve()
+    times = np.linspace(0, 2000, 4001)
+    _, loss = both_interpolated(solution, times)
+    assert np.allclose(loss, evaluated_losses(solution, times, evaluated(solution, times)), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("times", "sigma"),
+    [(np.full(1000, 3.0), 1.0), (np.linspace(0, 10, 1000), 0.0)],
+    ids=["one time", "no rate"],
+)
+def test_nothing_to_interpolate(times, sigma):
+    drawn = problem((3, 3, 3), 0.0, 0.5)
+    solution = Drawn(drawn.w1, drawn.w2, sigma * drawn.sigma_yx, 0.0).solve()
+    assert n_evaluations(solution, times) == 1000
+    assert np.array_equal(interpolated(solution, times), evaluated(solution, times))
+
+
+def test_sudden_learning_is_interpolated_in_short_intervals():
+    """Tiny weights wait long and then learn at once."""
+    drawn, times = problem((4, 4, 4), 0.0, 1e-12), np.linspace(0, 60, 20_000)
+    solution = drawn.solve()
+    steps = [
+        part.times.stop - part.times.start
+        for part, _ in network_functions(solution, times)
+        if part.interval is not None
+    ]
+    assert min(steps) < max(steps) / 4
+    got, expected = interpolated(solution, times), evaluated(solution, times)
+    assert np.all(np.linalg.norm(got - expected, axis=(1, 2)) <= 3e-14 * np.linalg.norm(expected, axis=(1, 2)))
+    for i in (1000, 3475, 7777):
+        p = exact_qqt(drawn.w1, drawn.w2, drawn.sigma_yx, drawn.lam, times[i])
+        known = solution.modes.u.T @ p[4:, :4] @ solution.modes.v
+        assert np.linalg.norm(got[i] - known) <= 3e-14 * np.linalg.norm(known)
+
+
+def test_few_times_are_evaluated():
+    solution = problem((60, 60, 60), 0.0, 0.1).solve()
+    assert n_evaluations(solution, np.linspace(0, 10, 40)) == 40
+    assert n_evaluations(solution, np.linspace(0, 10, 1000)) < 200
+
+
+@pytest.mark.parametrize("n", [4, 300])
+def test_parts_cover_all_times_and_fit_the_memory(n):
+    solution, times = problem((n, 4, n), 1.0, 0.3).solve(), np.geomspace(1e-9, 1e3, 701)
+    found = list(network_functions(solution, times))
+    assert sorted(i for part, _ in found for i in range(701)[part.times]) == list(range(701))
+    assert max(values.functions.size for _, values in found) <= 3e6

@@ -1,0 +1,84 @@
+"""How the points of a job are computed: of slow ones, a call does so many as it has time for."""
+
+import anyio
+import pytest
+from support.job_means import Here, job_means, stored_sweep
+from support.jobs import LIMITS, sweep
+from support.processes import RedisServer
+
+from lindyn_service.errors import DeadlineError
+from lindyn_service.jobs.execution import JobExecution
+from lindyn_service.jobs.work import compute
+from lindyn_service.translate.table import read_table
+
+pytestmark = [pytest.mark.anyio, pytest.mark.live]
+
+
+class Slow(Here):
+    """Has time for one point a call; notes how many were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    async def run(self, function, *args, told=None):
+        request, asked, *others = args
+        if asked is compute:
+            self.asked.append(len(others[0]))
+            others[1] = 0.0
+        return await super().run(function, request, asked, *others)
+
+
+class Late(Here):
+    async def run(self, function, *args, told=None):
+        raise DeadlineError("late")
+
+
+async def computed(engine):
+    with RedisServer() as server:
+        async with job_means(server.url, engine) as means:
+            job, request = await stored_sweep(means.store, sweep(lams=(0.5, 1.0), seeds=5))
+            run = JobExecution(job, request, LIMITS, means)
+            await run.run()
+            done = await means.store.get(job.id)
+            assert (done.state, done.completed) == ("done", 10)
+            return read_table(await means.results.find(job.id))[0].values("final_loss")
+
+
+async def test_what_a_call_had_no_time_for_is_computed_by_the_next_ones():
+    slow = Slow()
+    assert ((await computed(slow)) == (await computed(Here()))).all()
+    assert len(slow.asked) == 10
+    assert max(slow.asked) > 1
+
+
+async def test_a_point_that_takes_too_long_ends_its_job():
+    with pytest.raises(DeadlineError):
+        await computed(Late())
+
+
+class Costly(Here):
+    """Takes a worker for an hour, each time."""
+
+    async def run(self, function, *args, told=None):
+        result = await super().run(function, *args)
+        if told is not None:
+            told(3600.0)
+        return result
+
+
+async def test_an_owner_pays_for_the_time_of_workers_and_then_waits():
+    """The second of two jobs does not fail, and is not computed either."""
+    with RedisServer() as server:
+        async with job_means(server.url, Costly(), flops_per_hour=1e13) as means:
+            assert await means.charges.seconds_until_room("ada") == 0
+            job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=1), "ada")
+            await JobExecution(job, request, LIMITS, means).run()
+            assert (await means.store.get(job.id)).state == "done"
+            assert await means.charges.seconds_until_room("ada") > 0
+            assert await means.charges.seconds_until_room("bob") == 0
+            later, request = await stored_sweep(means.store, sweep(lams=(0.7,), seeds=1), "ada")
+            run = JobExecution(later, request, LIMITS, means)
+            with anyio.move_on_after(1.0):
+                await run.run()
+            assert (await means.store.get(later.id)).state not in ("done", "failed")
+            assert run.completed == 0
