@@ -15,8 +15,8 @@ from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.fair_shares import FairShares
-from lindyn_service.jobs.means import Means
 from lindyn_service.jobs.plan import SWEEP
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.store import Spool
@@ -49,7 +49,7 @@ async def job_means(
     most_record_bytes: float = math.inf,
     flops_per_hour: float = 0.0,
     **changes: Any,
-) -> AsyncGenerator[Means]:
+) -> AsyncGenerator[JobResources]:
     """Everything that a job needs; `changes` are of the store."""
     rates = RateLimits(0, 0, None, 60, flops_per_hour)
     store = job_store(url, **changes)
@@ -57,7 +57,7 @@ async def job_means(
     results = Results(store, folder, None, large_bytes)
     try:
         with TemporaryDirectory(prefix="lindyn-points-") as points:
-            yield Means(
+            yield JobResources(
                 store,
                 cache,
                 engine or Here(),

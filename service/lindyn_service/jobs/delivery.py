@@ -10,7 +10,7 @@ from anyio import current_time, sleep, to_thread
 
 from lindyn_service.errors import BusyError
 from lindyn_service.jobs.asking import RETRY_SECONDS, Asker
-from lindyn_service.jobs.means import Means
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.source import PointSource
 from lindyn_service.jobs.store_retries import insist
 from lindyn_service.jobs.work import assemble, write_records
@@ -33,7 +33,7 @@ class Delivery:
         turn: waits for the turn of the job.
     """
 
-    def __init__(self, job_id: str, source: PointSource, asker: Asker, means: Means, turn: Turn) -> None:
+    def __init__(self, job_id: str, source: PointSource, asker: Asker, means: JobResources, turn: Turn) -> None:
         self._job_id = job_id
         self._source = source
         self._asker = asker

@@ -17,6 +17,7 @@ from lindyn_service.jobs.fair_shares import Share
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.plan import damaged
 from lindyn_service.jobs.requests import StoredRequest
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.source import CHUNK_SECONDS, PointSource
 from lindyn_service.jobs.store_retries import StoreRetries, end
 from lindyn_service.jobs.work import outline

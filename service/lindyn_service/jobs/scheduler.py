@@ -14,7 +14,7 @@ from lindyn_service.errors import InternalError, ServiceError, ShuttingDownError
 from lindyn_service.jobs.errors import DamagedJobError, JobsUnavailableError
 from lindyn_service.jobs.execution import JobExecution
 from lindyn_service.jobs.job_limits import SweepLimits
-from lindyn_service.jobs.means import Means
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.store import Active
 from lindyn_service.jobs.store_retries import end
 from lindyn_service.jobs.waiting_jobs import WaitingJobs
@@ -37,7 +37,7 @@ class JobScheduler:
         limits: on sweeps.
     """
 
-    def __init__(self, means: Means, limits: SweepLimits) -> None:
+    def __init__(self, means: JobResources, limits: SweepLimits) -> None:
         self._means = means
         self._limits = limits
         self._taken: dict[str, str | None] = {}  # owners of jobs

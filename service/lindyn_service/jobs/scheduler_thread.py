@@ -17,7 +17,7 @@ from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.fair_shares import FairShares
 from lindyn_service.jobs.job_limits import SweepLimits
-from lindyn_service.jobs.means import Means
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler import POLL_SECONDS, JobScheduler
 from lindyn_service.jobs.store import JobStore
@@ -140,8 +140,8 @@ async def _run(equipment: SchedulerResources, store: JobStore, cache: RedisCache
             control.runner = None
 
 
-def _means(equipment: SchedulerResources, store: JobStore, cache: RedisCache, engines: Engines) -> Means:
-    return Means(
+def _means(equipment: SchedulerResources, store: JobStore, cache: RedisCache, engines: Engines) -> JobResources:
+    return JobResources(
         store,
         cache,
         engines.of_points,

@@ -7,8 +7,8 @@ from anyio import CancelScope
 from lindyn_service.errors import TooLargeError
 from lindyn_service.jobs.asking import Asker
 from lindyn_service.jobs.fair_shares import Share
-from lindyn_service.jobs.means import Means
 from lindyn_service.jobs.points import MOST_BYTES, is_refusal
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.work import Outline, compute
 
 CHUNK_SECONDS = 0.3  # long against the 1 ms that a chunk costs, short against the second in which a job is cancelled
@@ -26,7 +26,7 @@ class PointSource:
         share: of the job in the engine.
     """
 
-    def __init__(self, owner: str | None, outline: Outline, asker: Asker, means: Means, share: Share) -> None:
+    def __init__(self, owner: str | None, outline: Outline, asker: Asker, means: JobResources, share: Share) -> None:
         self.seconds_per_point: float | None = None
         self.total = outline.total
         self._owner = owner

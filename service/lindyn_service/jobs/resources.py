@@ -14,7 +14,7 @@ from lindyn_service.spool.store import Spool
 
 
 @dataclass(frozen=True)
-class Means:
+class JobResources:
     """What jobs are done with.
 
     Attributes:
