@@ -9,9 +9,9 @@ from support.documents import document
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.accounting import Account
 from lindyn_service.answers.service import AnswerService, RequestLimits
 from lindyn_service.cache.memory_cache import MemoryCache
+from lindyn_service.engine.accounting import Account
 from lindyn_service.errors import DeadlineError, NotApplicableError, RateLimitedError
 from lindyn_service.operations.execute import Address
 from lindyn_service.operations.registry import TRAJECTORY, normalise

@@ -7,7 +7,7 @@ from fastapi import Request
 from starlette.requests import ClientDisconnect
 
 from lindyn_service.errors import BusyError
-from lindyn_service.http.leaving import unless_disconnected
+from lindyn_service.http.client_disconnect import unless_disconnected
 
 pytestmark = pytest.mark.anyio
 

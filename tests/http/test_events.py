@@ -10,10 +10,10 @@ import pytest
 from lindyn.wire.job import Job
 from lindyn_service.errors import BusyError, RateLimitedError
 from lindyn_service.http import jobs
-from lindyn_service.http.streams import Streams
+from lindyn_service.http.event_streams import EventStreams
 from lindyn_service.jobs import watching
 from lindyn_service.jobs.errors import JobsUnavailableError
-from lindyn_service.jobs.watching import JobWatch
+from lindyn_service.jobs.job_watch import JobWatch
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +100,7 @@ async def test_streams_end_when_the_service_stops() -> None:
 
 
 def test_streams_leave_half_of_the_connections_and_a_key_leaves_half_of_its_requests() -> None:
-    streams = Streams(8, 4)
+    streams = EventStreams(8, 4)
     assert (streams.most, streams.most_of_one) == (4, 2)
     with streams.open("ada"), streams.open("ada"):
         with pytest.raises(RateLimitedError, match="at most 2"), streams.open("ada"):
@@ -111,5 +111,5 @@ def test_streams_leave_half_of_the_connections_and_a_key_leaves_half_of_its_requ
                     pass
     with streams.open(None), streams.open(None), streams.open(None), streams.open(None):
         pass
-    assert (Streams(1, 0).most, Streams(1, 0).most_of_one) == (1, 1)
-    assert Streams(4096, 0).most_of_one == 512
+    assert (EventStreams(1, 0).most, EventStreams(1, 0).most_of_one) == (1, 1)
+    assert EventStreams(4096, 0).most_of_one == 512

@@ -7,7 +7,7 @@ from support.processes import RedisServer
 
 from lindyn_service.errors import DeadlineError, ShuttingDownError
 from lindyn_service.jobs.execution import JobExecution
-from lindyn_service.jobs.work import assemble
+from lindyn_service.jobs.worker_functions import assemble
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 

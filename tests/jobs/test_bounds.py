@@ -22,7 +22,7 @@ from lindyn_service.jobs.plan import SweepPlan
 from lindyn_service.jobs.points import is_refusal, sweep_points
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler import JobScheduler
-from lindyn_service.jobs.work import assemble, write_records
+from lindyn_service.jobs.worker_functions import assemble, write_records
 from lindyn_service.spool.store import Spool
 from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.sweep_table import sweep_table

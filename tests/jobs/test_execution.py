@@ -8,7 +8,7 @@ from support.processes import RedisServer
 
 from lindyn_service.errors import DeadlineError
 from lindyn_service.jobs.execution import JobExecution
-from lindyn_service.jobs.work import compute
+from lindyn_service.jobs.worker_functions import compute
 from lindyn_service.translate.table import read_table
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]

@@ -1,4 +1,4 @@
-"""Streams of events, and lists of jobs, beside a service that has other things to do."""
+"""EventStreams of events, and lists of jobs, beside a service that has other things to do."""
 
 import asyncio
 import socket

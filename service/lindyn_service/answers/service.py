@@ -9,10 +9,10 @@ from typing import Any, Literal, Self
 import anyio
 
 from lindyn.wire.base import Request
-from lindyn_service.accounting import NOBODY, Account, paid
 from lindyn_service.answers.single_flight import SingleFlight
 from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.cache.redis_cache import RedisCache
+from lindyn_service.engine.accounting import NOBODY, Account, paid
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.methods.cost import Cost

@@ -22,19 +22,19 @@ from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.authentication import CallerDep
-from lindyn_service.http.charged import charged, charged_later, reading_flops
+from lindyn_service.http.charged_work import charged, charged_later, reading_flops
 from lindyn_service.http.dependencies import FormatDep
+from lindyn_service.http.event_streams import StreamDep
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.security_headers import OF_PICTURES
-from lindyn_service.http.streams import StreamDep
 from lindyn_service.jobs.admission import Written, read_and_admit
 from lindyn_service.jobs.errors import JobsUnavailableError, NotDoneError
+from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.records import batched
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.jobs.watching import JobWatch
 from lindyn_service.spool.space import SpoolFolder
 from lindyn_service.spool.store import StoredFile
 from lindyn_service.translate.body import JSON

@@ -9,14 +9,14 @@ from fastapi.responses import Response
 
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
-from lindyn_service.accounting import Account, paid
 from lindyn_service.answers.service import Answer, AnswerService, estimated
+from lindyn_service.engine.accounting import Account, paid
 from lindyn_service.engine.base import Engine
 from lindyn_service.http.body_cache import Known, KnownBodies
-from lindyn_service.http.charged import account_of, reading_flops
+from lindyn_service.http.charged_work import account_of, reading_flops
+from lindyn_service.http.client_disconnect import unless_disconnected
 from lindyn_service.http.content_negotiation import listed, wanted_format
 from lindyn_service.http.file_response import SpoolFileResponse
-from lindyn_service.http.leaving import unless_disconnected
 from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.request_record import note_answer, solved_by
 from lindyn_service.http.security_headers import has_stored, has_tag, tag_of

@@ -9,11 +9,11 @@ from pathlib import Path
 from anyio import current_time, sleep, to_thread
 
 from lindyn_service.errors import BusyError
-from lindyn_service.jobs.asking import RETRY_SECONDS, Asker
+from lindyn_service.jobs.point_source import PointSource
 from lindyn_service.jobs.resources import JobResources
-from lindyn_service.jobs.source import PointSource
 from lindyn_service.jobs.store_retries import insist
-from lindyn_service.jobs.work import assemble, write_records
+from lindyn_service.jobs.worker_calls import RETRY_SECONDS, Asker
+from lindyn_service.jobs.worker_functions import assemble, write_records
 from lindyn_service.spool.space import ReservedFile, SpoolFolder, reserved
 
 READ_AT_ONCE = 256

@@ -10,17 +10,17 @@ from anyio import CancelScope, create_task_group, sleep
 from anyio.abc import TaskGroup
 
 from lindyn.wire.job import Job
-from lindyn_service.jobs.asking import Asker
 from lindyn_service.jobs.delivery import Delivery
 from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.fair_shares import Share
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.plan import damaged
-from lindyn_service.jobs.requests import StoredRequest
+from lindyn_service.jobs.point_source import CHUNK_SECONDS, PointSource
 from lindyn_service.jobs.resources import JobResources
-from lindyn_service.jobs.source import CHUNK_SECONDS, PointSource
 from lindyn_service.jobs.store_retries import StoreRetries, end
-from lindyn_service.jobs.work import outline
+from lindyn_service.jobs.stored_requests import StoredRequest
+from lindyn_service.jobs.worker_calls import Asker
+from lindyn_service.jobs.worker_functions import outline
 
 LEAST_CHUNK_SECONDS = 0.04  # below, the way to another machine and back is the longer part
 FIRST_CHUNK = 4

@@ -37,11 +37,11 @@ from lindyn_service.http.authentication import Authentication
 from lindyn_service.http.body_budget import Bodies
 from lindyn_service.http.body_cache import KnownBodies, Recall
 from lindyn_service.http.early_refusals import refuse
+from lindyn_service.http.event_streams import EventStreams
 from lindyn_service.http.head_requests import HeadRequests
 from lindyn_service.http.rate_limit import RateLimit
 from lindyn_service.http.security_headers import SecurityHeaders
-from lindyn_service.http.streams import Streams
-from lindyn_service.jobs.watching import JobWatch
+from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.server import backends, warmup
 from lindyn_service.server.backends import BAD_REDIS_URL
 from lindyn_service.server.connections import Connections, connection_limit
@@ -87,7 +87,7 @@ def create_app(settings: Settings) -> FastAPI:
     workers = settings.workers + (settings.job_workers or settings.workers)
     connections = settings.max_connections or connection_limit(workers)
     app.state.crowd = Connections(connections)
-    app.state.streams = Streams(connections, settings.key_requests_at_once)
+    app.state.streams = EventStreams(connections, settings.key_requests_at_once)
     app.state.stage = _stage(app.state.metrics, tracing)
     _add_middleware(app, settings)
     problems.install(app)

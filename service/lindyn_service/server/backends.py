@@ -14,9 +14,9 @@ from lindyn_service.configuration.settings import Settings, SettingsError
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.job_limits import SweepLimits
+from lindyn_service.jobs.point_source import CHUNK_SECONDS
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler_thread import RECORD_BYTES, Engines, SchedulerResources, scheduler_thread
-from lindyn_service.jobs.source import CHUNK_SECONDS
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.server import warmup
 from lindyn_service.spool.store import PREFIX, Spool

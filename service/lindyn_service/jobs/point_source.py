@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from anyio import CancelScope
 
 from lindyn_service.errors import TooLargeError
-from lindyn_service.jobs.asking import Asker
 from lindyn_service.jobs.fair_shares import Share
 from lindyn_service.jobs.points import MOST_BYTES, is_refusal
 from lindyn_service.jobs.resources import JobResources
-from lindyn_service.jobs.work import Outline, compute
+from lindyn_service.jobs.worker_calls import Asker
+from lindyn_service.jobs.worker_functions import Outline, compute
 
 CHUNK_SECONDS = 0.3  # long against the 1 ms that a chunk costs, short against the second in which a job is cancelled
 KEPT_BYTES = 2**21  # of the points of a job, which then need not be read back

@@ -6,10 +6,10 @@ from support.job_means import Here
 from support.jobs import LIMITS, sweep
 
 from lindyn_service.jobs import requests
-from lindyn_service.jobs.asking import Asker
 from lindyn_service.jobs.errors import DamagedJobError
-from lindyn_service.jobs.requests import SHORT_BYTES, StoredRequest, with_plan
-from lindyn_service.jobs.work import compute, outline
+from lindyn_service.jobs.stored_requests import SHORT_BYTES, StoredRequest, with_plan
+from lindyn_service.jobs.worker_calls import Asker
+from lindyn_service.jobs.worker_functions import compute, outline
 
 pytestmark = pytest.mark.anyio
 

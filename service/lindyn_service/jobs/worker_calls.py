@@ -9,7 +9,7 @@ from anyio import sleep
 from lindyn_service.engine.base import Engine, Told
 from lindyn_service.errors import BusyError, WorkerLostError
 from lindyn_service.jobs.plan import Plan
-from lindyn_service.jobs.requests import StoredRequest, with_plan
+from lindyn_service.jobs.stored_requests import StoredRequest, with_plan
 
 ATTEMPTS = 5
 RETRY_SECONDS = 0.5

@@ -8,8 +8,8 @@ from fastapi import Request
 
 from lindyn_service.access.keys import Caller
 from lindyn_service.access.rate_limits import RateLimits
-from lindyn_service.accounting import Account, paid
-from lindyn_service.http.leaving import unless_disconnected
+from lindyn_service.engine.accounting import Account, paid
+from lindyn_service.http.client_disconnect import unless_disconnected
 from lindyn_service.translate.body import Body
 
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from lindyn_service.http.authentication import CallerDep
 _AGAIN_SECONDS = 5
 
 
-class Streams:
+class EventStreams:
     """The streams of one process.
 
     Args:
@@ -51,7 +51,7 @@ class Streams:
 
 
 async def _stream(request: Request, caller: CallerDep) -> AsyncGenerator[None]:
-    streams: Streams = request.app.state.streams
+    streams: EventStreams = request.app.state.streams
     with streams.open(caller.name):
         yield
 
