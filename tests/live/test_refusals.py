@@ -120,7 +120,7 @@ def test_a_socket_that_a_service_is_about_to_listen_on(tmp_path: Path) -> None:
     path = tmp_path / "http"
     bound = textwrap.dedent("""
         import sys, pathlib
-        from lindyn_service.listening import on_unix
+        from lindyn_service.server.sockets import on_unix
         socket = on_unix(pathlib.Path(sys.argv[1]))
         print("bound", flush=True)
         sys.stdin.read()

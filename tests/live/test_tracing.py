@@ -128,7 +128,8 @@ def test_without_the_extra_it_does_not_start(monkeypatch: pytest.MonkeyPatch, va
 def test_nothing_is_loaded_unless_it_is_wanted() -> None:
     """The SDK may be: redis-py does by itself."""
     source = (
-        "import sys; from lindyn_service.server.app import create_app; from lindyn_service.configuration.settings import Settings;"
+        "import sys; from lindyn_service.server.app import create_app; "
+        "from lindyn_service.configuration.settings import Settings; "
         "create_app(Settings()); print([name for name in sys.modules if name.startswith('opentelemetry.exporter')])"
     )
     environment = {name: value for name, value in clean_environment().items() if not name.startswith("OTEL_")}
