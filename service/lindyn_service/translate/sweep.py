@@ -64,15 +64,13 @@ class PointKeys:
         self._order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
         base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
         self._state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in self._order]}))
-        # copies, since an encoded value keeps a buffer of 4 kB otherwise
-        self._values = [[bytes(memoryview(_canonical(value))) for value in axis.values] for axis in request.axes]
+        self._values = [[hashlib.sha256(_canonical(value)).digest() for value in axis.values] for axis in request.axes]
 
     def of(self, index: Sequence[int]) -> str:
         """The address of the point at a place."""
         own = self._state.copy()
         for i in self._order:
-            value = self._values[i][index[i]]
-            own.update(len(value).to_bytes(8, "little") + value)
+            own.update(self._values[i][index[i]])
         return own.hexdigest()
 
 
@@ -80,6 +78,7 @@ def compute_points(
     request: SweepRequest,
     places: Iterable[tuple[int, ...]],
     check: Callable[[TrajectoryRequest], None] = lambda _point: None,
+    reader: "PointReader | None" = None,
 ) -> Iterator[bytes]:
     """Compute some points, one after the other; each is encoded by itself, with its problem where it has no values.
 
@@ -87,8 +86,9 @@ def compute_points(
         request: the sweep.
         places: of the points.
         check: is shown each point before it is computed, and may refuse it by a ServiceError.
+        reader: that has read other points of the sweep and knows its conflicts; None: a new one.
     """
-    for found in _Points(request, check).compute(places):
+    for found in _Points(request, check, reader or PointReader(request, conflicts)).compute(places):
         yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -127,11 +127,11 @@ class PointReader:
 class _Points:
     """Draws but once what no axis changes."""
 
-    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None]) -> None:
+    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None], reader: PointReader) -> None:
         self._request = request
         self._check = check
         self._axes = tuple(axis.path.split(".")[0] for axis in request.axes)
-        self._reader = PointReader(request, conflicts)
+        self._reader = reader
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
     def compute(self, places: Iterable[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
