@@ -11,7 +11,7 @@ from lindyn.wire.job import Job
 from lindyn_service.errors import BusyError, RateLimitedError
 from lindyn_service.http import jobs
 from lindyn_service.http.event_streams import EventStreams
-from lindyn_service.jobs import watching
+from lindyn_service.jobs import job_watch
 from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.job_watch import JobWatch
 
@@ -43,8 +43,8 @@ class Store:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watching, "WATCH_SECONDS", 0.001)
-    monkeypatch.setattr(watching, "LOST_SECONDS", 0.02)
+    monkeypatch.setattr(job_watch, "WATCH_SECONDS", 0.001)
+    monkeypatch.setattr(job_watch, "LOST_SECONDS", 0.02)
 
 
 async def heard(

@@ -5,7 +5,7 @@ import pytest
 from support.job_means import Here
 from support.jobs import LIMITS, sweep
 
-from lindyn_service.jobs import requests
+from lindyn_service.jobs import stored_requests
 from lindyn_service.jobs.errors import DamagedJobError
 from lindyn_service.jobs.stored_requests import SHORT_BYTES, StoredRequest, with_plan
 from lindyn_service.jobs.worker_calls import Asker
@@ -27,9 +27,9 @@ class Worker(Here):
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
-    requests._plans.cache_clear()
+    stored_requests._plans.cache_clear()
     yield
-    requests._plans.cache_clear()
+    stored_requests._plans.cache_clear()
 
 
 def request_of(seeds: int) -> StoredRequest:
@@ -38,8 +38,8 @@ def request_of(seeds: int) -> StoredRequest:
 
 async def test_a_long_request_is_sent_and_read_once(monkeypatch):
     read = []
-    original = requests.plan_of
-    monkeypatch.setattr(requests, "plan_of", lambda *asked: (read.append(asked), original(*asked))[1])
+    original = stored_requests.plan_of
+    monkeypatch.setattr(stored_requests, "plan_of", lambda *asked: (read.append(asked), original(*asked))[1])
     long, worker = request_of(20_000), Worker()
     asker = Asker("job", long)
     size = len(long.document)
@@ -49,7 +49,7 @@ async def test_a_long_request_is_sent_and_read_once(monkeypatch):
     assert len(records) == 2
     assert worker.sent == [0, size, 0]
     assert len(read) == 1
-    requests._plans.cache_clear()  # as another worker, or one that was started again
+    stored_requests._plans.cache_clear()  # as another worker, or one that was started again
     assert (await asker.ask(worker, compute, [0, 19_999], 1e9))[1] == records
     assert worker.sent == [0, size, 0, 0, size]
 
@@ -67,8 +67,8 @@ def test_what_is_remembered_is_bounded_and_told_apart(monkeypatch):
     assert with_plan(first, outline)[0].total == 3
     assert with_plan(second, outline)[0].total == 4
     assert with_plan(first.name, outline)[0].total == 3
-    requests._plans.cache_clear()
-    monkeypatch.setattr(requests, "_REMEMBERED_BYTES", 1)  # of one alone, whatever its size
+    stored_requests._plans.cache_clear()
+    monkeypatch.setattr(stored_requests, "_REMEMBERED_BYTES", 1)  # of one alone, whatever its size
     with_plan(first, outline)
     assert with_plan(first.name, outline)[0].total == 3
     with_plan(second, outline)
