@@ -65,15 +65,13 @@ class PointKeys:
         self._order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
         base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
         self._state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in self._order]}))
-        # copies, since an encoded value keeps a buffer of 4 kB otherwise
-        self._values = [[bytes(memoryview(_canonical(value))) for value in axis.values] for axis in request.axes]
+        self._values = [[hashlib.sha256(_canonical(value)).digest() for value in axis.values] for axis in request.axes]
 
     def of(self, index: Sequence[int]) -> str:
         """The address of the point at a place."""
         own = self._state.copy()
         for i in self._order:
-            value = self._values[i][index[i]]
-            own.update(len(value).to_bytes(8, "little") + value)
+            own.update(self._values[i][index[i]])
         return own.hexdigest()
 
 
@@ -81,16 +79,18 @@ def compute_points(
     request: SweepRequest,
     places: Iterable[tuple[int, ...]],
     check: Callable[[TrajectoryRequest], None] = lambda _point: None,
+    reader: "PointReader | None" = None,
 ) -> Iterator[bytes]:
     """Compute some points, one after the other; each is encoded by itself, with its problem where it has no values.
 
     Args:
         request: the sweep.
         places: of the points.
-        check: is shown a point before it is computed, or another that costs the same, and may refuse it by a
-            ServiceError.
+        check: is called with a point before it is computed, or with another that costs the same; raises a ServiceError
+            to refuse it.
+        reader: that has read other points of the sweep and knows its conflicts; None: a new one.
     """
-    points = _Points(request, check)
+    points = _Points(request, check, reader or PointReader(request, conflicts))
     blocks = PointBlocks(request, points.reader.read, points.moments, check)
     for found in blocks.records(places, points.compute):
         yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -131,11 +131,11 @@ class PointReader:
 class _Points:
     """Draws but once what no axis changes."""
 
-    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None]) -> None:
+    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None], reader: PointReader) -> None:
         self._request = request
         self._check = check
         self._axes = tuple(axis.path.split(".")[0] for axis in request.axes)
-        self.reader = PointReader(request, conflicts)
+        self.reader = reader
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
     def compute(self, index: tuple[int, ...]) -> dict[str, Any]:
