@@ -18,13 +18,14 @@ from lindyn_service.methods.exact import ExactSolver
 _LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 has fewer digits
 _ROUNDINGS = 64  # of the best network function, that its distance may consist of
 
-_AT_LAST_TIME = {
+AT_LAST_TIME = {
     "final_loss": ("loss", None),
     "ntk_movement": ("ntk_movement", None),
     "kernel_distance": ("ntk_distance", None),
     "task_specificity_input": ("task_specificity", "input"),
     "task_specificity_output": ("task_specificity", "output"),
 }
+"""The quantity and its part that a scalar is at the last time."""
 
 
 @dataclass
@@ -75,14 +76,14 @@ def summarise(
 
 def _read(found: Summary, candidates: Sequence[Method], problem: LearningProblem, names: Sequence[str]) -> None:
     """Quantities, and what scalars read off them at the last time; only that time is computed where it is enough."""
-    needed = {_AT_LAST_TIME.get(name, (name, None))[0] for name in names}
-    only_last = all(name in _AT_LAST_TIME for name in names)
+    needed = {AT_LAST_TIME.get(name, (name, None))[0] for name in names}
+    only_last = all(name in AT_LAST_TIME for name in names)
     times = problem.times[-1:] if only_last else problem.times
     outcome = answer(candidates, replace(problem, times=times, quantities=tuple(sorted(needed)), estimate=False))
     for name in names:
-        quantity, part = _AT_LAST_TIME.get(name, (name, None))
+        quantity, part = AT_LAST_TIME.get(name, (name, None))
         values: Any = outcome.quantities[quantity]
-        if name in _AT_LAST_TIME:
+        if name in AT_LAST_TIME:
             found.values[name] = float((values if part is None else values[part])[-1])
         else:
             found.values |= flatten({name: values})
