@@ -99,14 +99,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "AsyncClient": "aio",
-    "AsyncJobHandle": "aio",
-    "Client": "client",
-    "JobHandle": "jobs",
-    "Analysis": "results",
-    "Trajectory": "results",
-    "SweepResult": "sweeps",
-    "load": "files",
+    "AsyncClient": "_async_client",
+    "AsyncJobHandle": "_async_client",
+    "Client": "_client",
+    "JobHandle": "_jobs",
+    "Analysis": "results.trajectory",
+    "Trajectory": "results.trajectory",
+    "SweepResult": "results.sweep",
+    "load": "results.io",
     "FloatArray": "wire.array",
     **dict.fromkeys(
         ("balanced", "data", "one_hot", "random", "regression", "semantic", "spectrum", "weights"), "builders"
