@@ -1,4 +1,4 @@
-# Words to try: install serve test figures faults fuzz sbom lint types demo bench report openapi docs lock vendor scripts clean
+# Words to try: install serve test figures faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -6,7 +6,7 @@ WEB := service/lindyn_service/web
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures faults fuzz sbom lint types demo bench report openapi docs lock vendor scripts clean
+.PHONY: help install serve test figures faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -85,6 +85,12 @@ report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
 
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.server.export_openapi > openapi/openapi.json
+
+settings: .venv/.dev ## write the table of docs/settings.md from the code
+	$(BIN)/python tools/settings_table.py
+
+drawing: .venv/.dev ## draw the service's rooms and their imports as docs/rooms.svg
+	$(BIN)/python tools/drawing.py
 
 docs: .venv/.docs ## build the documentation site: runs the notebooks, checks links, warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
