@@ -44,30 +44,30 @@ test: .venv/.dev ## run the tests on all cores, with their coverage gates
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
-figures: .venv/.dev ## the experiments of the thesis with their published protocols, against its values
+figures: .venv/.dev ## run the experiments of the thesis with their published protocols, and compare with its values
 	$(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
 
-faults: .venv/.dev ## two thousand requests while workers, Redis and a service fail; some minutes
+faults: .venv/.dev ## send two thousand requests while workers, Redis and a service fail; some minutes
 	$(BIN)/pytest -q -s -m faults tests/live
 
-fuzz: .venv/.dev ## made-up requests, damaged bodies and errors of answers: FUZZ_EXAMPLES, FUZZ_INPUTS, RANDOM_PROBLEMS
+fuzz: .venv/.dev ## send generated requests and damaged bodies, and compare answers with 100 digits: FUZZ_EXAMPLES, FUZZ_INPUTS, RANDOM_PROBLEMS
 	$(BIN)/pytest -q -s -m fuzz tests/fuzz tests/methods
 
-sbom: .venv/.dev ## out/sbom.json and out/licences.txt of what the service is made of; fails where a licence is not allowed
+sbom: .venv/.dev ## write out/sbom.json and out/licences.txt for the service's dependencies; fails if a licence is not allowed
 	$(BIN)/python tools/sbom.py
 
-lint: .venv/.dev ## format check, lint, import directions
+lint: .venv/.dev ## check format, style and import directions
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/lint-imports
 
-types: .venv/.dev ## strict type check
+types: .venv/.dev ## check types strictly
 	$(BIN)/pyright
 
-demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
+demo: .venv/.dev ## compute trajectories of the handwritten digits: a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memory, cold start, sweeps, client, explorer
+bench: .venv/.dev ## compare the closed form with ODE solvers and HTTP with bare FastAPI; memory, cold start, sweeps, client, explorer
 	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/serving.py
@@ -78,7 +78,7 @@ bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memo
 	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/estimates.py
 
-report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
+report: .venv/.dev ## print a few figures of speed, each within a minute
 	$(BIN)/python benchmarks/kernel.py --quick
 	$(BIN)/python benchmarks/serving.py --rounds 2 --requests 100
 	$(BIN)/python benchmarks/estimates.py --quick
@@ -92,22 +92,22 @@ settings: .venv/.dev ## write the table of docs/settings.md from the code
 drawing: .venv/.dev ## draw the service's rooms and their imports as docs/rooms.svg
 	$(BIN)/python tools/drawing.py
 
-docs: .venv/.docs ## build the documentation site: runs the notebooks, checks links, warnings are errors
+docs: .venv/.docs ## build the documentation site: run the notebooks, check links; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-lock: $(UV) ## resolve the locked dependencies anew
+lock: $(UV) ## resolve the locked dependencies again
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel -o locks/service.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/build.in -c locks/service.txt -o locks/build.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
 
-vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm)
+vendor: ## fetch the explorer's libraries that vendor.json names (needs npm)
 	$(PYTHON) tools/vendor.py
 
 scripts: ## check format and types of the explorer's modules and styles (needs npm)
 	npx --yes prettier@3 --print-width 120 --check '$(WEB)/js/*.js' '$(WEB)/docs.js' '$(WEB)/style/*.css'
 	npx --yes --package typescript@7 tsc --project $(WEB)/jsconfig.json
 
-clean: ## remove everything that the targets made
+clean: ## remove everything that the targets created
 	rm -rf site .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out
