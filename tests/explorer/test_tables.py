@@ -63,7 +63,10 @@ def refusal(page, name, text):
         (FRAME.to_csv(index=False), "Row 1 (0, 1, 2) is read as column names."),
         (FRAME.to_csv(header=False), COUNTED),
         (FRAME.to_csv(header=False, index=False), ""),
-        (FRAME.set_axis([2019, 2020, 2022], axis=1).to_csv(index=False), "Row 1 (2019, 2020, 2022) is read as column names"),
+        (
+            FRAME.set_axis([2019, 2020, 2022], axis=1).to_csv(index=False),
+            "Row 1 (2019, 2020, 2022) is read as column names",
+        ),
         (FRAME.set_axis([0, 1, "target"], axis=1).to_csv(index=False), "Row 1 (0, 1, target) is read as column names"),
         (FRAME.set_axis([7, 2, 5, 0, 3, 4]).to_csv(), "Column 1 names the rows and is left out."),
         (NAMED.to_csv(index_label="id"), "Column 1 (“id”) numbers the rows and is left out."),
