@@ -1,15 +1,18 @@
-# Words to try: install serve test figures faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
+# Words to try: install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 WEB := service/lindyn_service/web
+ON_ALL_CORES := --numprocesses=logical --dist=loadfile
+# markers of tests that have targets of their own
+ELSEWHERE := (figures or faults or fuzz or timed)
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test figures faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
+.PHONY: help install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
 
 help: ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(UV): locks/uv.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lindyn needs Python 3.11 or newer, and $(PYTHON) is Python %d.%d; name a newer one, such as: make PYTHON=python3.12 install" % sys.version_info[:2])'
@@ -37,15 +40,21 @@ install: .venv/.dev ## set up .venv with everything that development needs
 serve: .venv/.service ## start the service on 127.0.0.1:8000 (LINDYN_PORT)
 	@exec $(BIN)/python -m lindyn_service
 
-test: .venv/.dev ## run the tests on all cores, with their coverage gates
+test: .venv/.dev ## run the tests without real processes on all cores, and ask a real service once on each route; some minutes
+	$(BIN)/pytest -q $(ON_ALL_CORES) -m "not live and not $(ELSEWHERE)"
+
+test-all: .venv/.dev ## run all tests but those of the targets below on all cores, with the coverage gates; half an hour
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest --numprocesses=logical --dist=loadfile -m "not figures and not faults and not fuzz"
+	$(BIN)/coverage run -m pytest $(ON_ALL_CORES) -m "not $(ELSEWHERE)"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
 figures: .venv/.dev ## run the experiments of the thesis with their published protocols, and compare with its values
 	$(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
+
+timed: .venv/.dev ## compare estimated with measured costs, and watch the event loop, by ratios of processor times; one test at a time
+	$(BIN)/pytest -q -m timed tests/methods tests/live
 
 faults: .venv/.dev ## send two thousand requests while workers, Redis and a service fail; some minutes
 	$(BIN)/pytest -q -s -m faults tests/live
@@ -70,6 +79,7 @@ demo: .venv/.dev ## compute trajectories of the handwritten digits: a table and 
 bench: .venv/.dev ## compare the closed form with ODE solvers and HTTP with bare FastAPI; memory, cold start, sweeps, client, explorer
 	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/ensemble.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/cold.py

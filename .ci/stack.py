@@ -90,6 +90,26 @@ def sweep_under_faults(client: lindyn.Client) -> None:
         assert np.allclose(table["loss"][i, j], direct.loss, rtol=1e-13, atol=0), (i, j)
 
 
+def large_result(client: lindyn.Client) -> None:
+    """A result of 60 MB, which is a file: a worker is killed before, and the api after it is there."""
+    base = {**BASE, "times": {"stop": 5.0, "num": 470}}
+    job = client.sweep(base=base, axes={"network.seed": list(range(40))}, collect=["output"])
+    while job.status().completed < 5:
+        time.sleep(0.1)
+    kill("worker")
+    table = answered(lambda: job.result(timeout_seconds=600))
+    assert not table.problems, table.problems[:3]
+    assert table["output"].nbytes > 6e7
+    for seed in (0, 19, 39):
+        direct = client.trajectory(**{**base, "network": {**base["network"], "seed": seed}}, quantities=["output"])
+        assert np.allclose(table["output"][seed], direct.output, rtol=1e-13, atol=1e-15), seed
+    kill("api")
+    revive()
+    again = answered(lambda: client.job(job.id).result())
+    assert np.array_equal(table["output"], again["output"])
+    print("a result of 60 MB, whole before and after the api was killed", flush=True)
+
+
 def main() -> None:
     with lindyn.Client(URL, timeout_seconds=60) as client:
         main_job(client)
@@ -97,6 +117,7 @@ def main() -> None:
         large_answers(client)
         print("200 large answers, none refused", flush=True)
         sweep_under_faults(client)
+        large_result(client)
         main_job(client)
     print("the stack holds", flush=True)
 

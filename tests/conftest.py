@@ -1,7 +1,16 @@
-"""Shapes in annotations are checked while tests run, and one BLAS thread computes, as in a worker process."""
+"""Settings of all tests, and the tiers that they belong to.
+
+Shapes in annotations are checked while tests run, and one BLAS thread computes, as in a worker process.
+
+`make test` runs the tests that have none of the markers of pyproject.toml; `make test-all` adds those that are `live`,
+which start real servers, worker processes or browsers. All tests in the directories of `MARKS` have their markers by
+where they are; elsewhere a module, or a test, marks itself. `tests/routes` is the exception: it starts one service
+and is not `live`, so that `make test` goes through each route once.
+"""
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -29,3 +38,15 @@ def pytest_xdist_auto_num_workers() -> int | None:
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ or not hasattr(os, "sched_getaffinity"):
         return None  # as xdist has it
     return len(os.sched_getaffinity(0))
+
+
+MARKS = {"live": ("live",), "explorer": ("live", "browser")}
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of a directory its markers."""
+    here = Path(__file__).parent
+    for item in items:
+        for name in MARKS.get(item.path.relative_to(here).parts[0], ()):
+            item.add_marker(name)

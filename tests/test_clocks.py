@@ -8,9 +8,9 @@ import lindyn_service
 SERVICE = Path(lindyn_service.__file__).parent
 WALL_CLOCK = {
     "jobs/store.py",  # when a job was created, started, finished; tests/jobs/test_store.py lets it jump
-    "log.py",  # when something was logged
+    "telemetry/logs.py",  # when something was logged
     "spool/store.py",  # last use of a file
-    "tracing.py",  # when a span began
+    "telemetry/tracing.py",  # when a span began
 }
 _NAMES = {"time", "time_ns", "now", "utcnow", "today"}
 

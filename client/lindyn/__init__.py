@@ -4,11 +4,11 @@ with lindyn.Client.local() as c:
     t = c.trajectory(network=lindyn.balanced([5, 5, 5], lam=2.0), task=sigma_yx, times=times)
     t.loss, t.output, t.plot.loss()
 
-Names are loaded when they are first used, so that importing this package, or only `lindyn.wire`, costs nothing.
+A name is loaded at its first use, so that `import lindyn` imports no other library.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lindyn._async_client import AsyncClient, AsyncJobHandle
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         UnreachableError,
         VersionWarning,
     )
-    from lindyn.results.io import load
+    from lindyn.results.load import load
     from lindyn.results.sweep import SweepResult
     from lindyn.results.trajectory import Analysis, Trajectory
     from lindyn.wire.array import FloatArray
@@ -98,7 +98,7 @@ __all__ = [
     "weights",
 ]
 
-_HOMES = {
+_MODULES = {
     "AsyncClient": "_async_client",
     "AsyncJobHandle": "_async_client",
     "Client": "_client",
@@ -106,7 +106,7 @@ _HOMES = {
     "Analysis": "results.trajectory",
     "Trajectory": "results.trajectory",
     "SweepResult": "results.sweep",
-    "load": "results.io",
+    "load": "results.load",
     "FloatArray": "wire.array",
     **dict.fromkeys(
         ("balanced", "data", "one_hot", "random", "regression", "semantic", "spectrum", "weights"), "builders"
@@ -114,16 +114,16 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 (whatever is exported)
+def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 (takes a tenth of the time that is allowed)
+        from importlib.metadata import version  # noqa: PLC0415 (slow to import)
 
         return version("lindyn")
     if name not in __all__:
         raise AttributeError(f"module 'lindyn' has no attribute {name!r}")
-    found = getattr(import_module(f"lindyn.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = found
-    return found
+    member = getattr(import_module(f"lindyn.{_MODULES.get(name, 'errors')}"), name)
+    globals()[name] = member
+    return member
 
 
 def __dir__() -> list[str]:

@@ -1,6 +1,6 @@
-"""The client for `async` and `await`, with asyncio or trio: what `Client` does, each method awaited."""
+"""The asynchronous client, for asyncio and trio: the methods of `Client` as coroutines."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -9,23 +9,26 @@ import anyio.to_thread
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Array, Method, Network, Task, Times
+from lindyn._endpoints import Axes, Fields, Method, Network, Task, Times
 from lindyn._local_service import LocalService
+from lindyn._public import public
 from lindyn._transport import connections, job_events
 from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import AsyncSender
+from lindyn.results.decode import read_sweep_result
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
 
 
+@public
 class AsyncClient:
     """A connection to a service; use it as an asynchronous context manager, or close it. Arguments as for `Client`.
 
-    One client may be used in several event loops, one after the other or each in its thread: each has connections of
-    its own, which are closed when it ends.
+    Several event loops may use one client, one after the other or in several threads. Each loop has connections of its
+    own, which are closed when the loop ends.
     """
 
     def __init__(
@@ -40,20 +43,20 @@ class AsyncClient:
     ) -> None:
         self.url = address(url)
         proxy = proxy_to(self.url) if transport is None else None
-        made_by = connections.given(transport or partial(connections.awaited_tcp, self.url, proxy))
-        way = connections.Way(self.url, headers(api_key, answers), timeout_seconds, made_by)
-        self._sender = AsyncSender(Connection(self.url, patience_seconds, proxy), way)
+        factory = connections.transport_factory(transport or partial(connections.async_tcp_transport, self.url, proxy))
+        settings = connections.ConnectionSettings(self.url, headers(api_key, answers), timeout_seconds, factory)
+        self._sender = AsyncSender(Connection(self.url, patience_seconds, proxy), settings)
         self._service: LocalService | None = None
 
     @classmethod
     async def local(cls, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, **settings: str | float) -> Self:
-        """Start a private service on this machine, for as long as this client is open.
+        """Start a private service on this machine, which ends when this client is closed.
 
         Raises:
-            LocalServiceError: the service did not start; needs the package's extra `service`.
+            LocalServiceError: the service did not start, for instance because the extra `service` is not installed.
         """
         service = await anyio.to_thread.run_sync(LocalService, settings)
-        transport = partial(connections.awaited_socket, str(service.socket))
+        transport = partial(connections.async_unix_transport, str(service.socket))
         client = cls(PRIVATE_URL, timeout_seconds=timeout_seconds, transport=transport)
         client._service = service
         return client
@@ -68,7 +71,7 @@ class AsyncClient:
         method: Method = "auto",
         time_constant: float = 1.0,
     ) -> Trajectory:
-        """Compute how a network learns a task."""
+        """Compute the trajectory of a network that learns a task."""
         return await self._sender.send(
             _endpoints.trajectory(
                 network=network,
@@ -81,15 +84,15 @@ class AsyncClient:
         )
 
     async def stored(self, key: str) -> Trajectory:
-        """Get an answer that the service still has."""
+        """Return a trajectory that the service has stored."""
         return await self._sender.send(_endpoints.stored(key))
 
     async def initialization(self, network: Network, task: Task | None = None) -> Analysis:
-        """Draw the weights that a trajectory of this network and task starts from."""
+        """Return the initial weights of a trajectory of this network and task."""
         return await self._sender.send(_endpoints.initialization(network, task))
 
-    async def balance(self, weights: Sequence[Any] | Network) -> Analysis:
-        """Measure how balanced weights are, first layer first."""
+    async def balance(self, weights: Sequence[object] | Network) -> Analysis:
+        """Measure the balance of weights, first layer first."""
         return await self._sender.send(_endpoints.balance(weights))
 
     async def balance_statistics(
@@ -101,17 +104,17 @@ class AsyncClient:
         samples: int = 1000,
         seed: int | None = None,
     ) -> Analysis:
-        """Predict and sample the balance of random weights of three widths."""
+        """Predict and sample the balance of random weights of two layers."""
         return await self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
     async def limits(
         self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0
     ) -> Analysis:
-        """Find where a balanced network of two layers ends, and when its excess loss is within a tolerance."""
+        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence."""
         return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
 
     async def continual(
-        self, *, network: Network, tasks: Sequence[Mapping[str, Any]], num: int = 200, time_constant: float = 1.0
+        self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
     ) -> Analysis:
         """Train a balanced network of two layers on one task after the other."""
         return await self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
@@ -119,40 +122,40 @@ class AsyncClient:
     async def sweep(
         self,
         *,
-        base: Mapping[str, Any],
-        axes: Mapping[str, Sequence[Any] | Array],
+        base: Fields,
+        axes: Axes,
         collect: str | Sequence[str] = ("final_loss",),
         tolerance: float = 1e-3,
     ) -> "AsyncJobHandle":
-        """Answer one request at every point of a grid."""
+        """Compute trajectories at every point of a grid."""
         return await self._job(_endpoints.sweep(base, axes, collect, tolerance))
 
-    async def experiment(self, name: str, **parameters: Any) -> "AsyncJobHandle":  # noqa: ANN401 (numbers, or lists)
+    async def experiment(self, name: str, **parameters: object) -> "AsyncJobHandle":
         """Run an experiment of the thesis with its published parameters or others."""
         return await self._job(_endpoints.experiment(name, parameters))
 
     async def experiments(self) -> dict[str, ExperimentDescription]:
-        """Names, protocols and parameters of all experiments."""
+        """Return the descriptions of all experiments by name, with their protocols and parameters."""
         return await self._sender.send(_endpoints.experiments())
 
     async def job(self, job_id: str) -> "AsyncJobHandle":
-        """Find a job again."""
+        """Return the handle of an existing job."""
         return await self._job(_endpoints.job(job_id))
 
     async def jobs(self) -> "list[AsyncJobHandle]":
-        """The latest jobs of the service, the latest first."""
+        """Return handles of the latest jobs of the service, the latest first."""
         return [AsyncJobHandle(self._sender, job) for job in await self._sender.send(_endpoints.jobs())]
 
     async def about(self) -> dict[str, Any]:
-        """Versions, methods, quantities and limits of the service."""
+        """Return the versions, methods, quantities and limits of the service."""
         return await self._sender.send(_endpoints.document("/v1/about"))
 
     async def openapi(self) -> dict[str, Any]:
-        """The service's description of all its routes."""
+        """Return the OpenAPI document of the service."""
         return await self._sender.send(_endpoints.document("/openapi.json"))
 
     async def close(self) -> None:
-        """Close the connection, and end the private service if there is one."""
+        """Close the connections, and end the private service if this client started one."""
         await self._sender.close()
         if self._service is not None:
             await anyio.to_thread.run_sync(self._service.stop)
@@ -163,19 +166,20 @@ class AsyncClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        with anyio.CancelScope(shield=True):  # what was started is also ended when its task is cancelled
+        with anyio.CancelScope(shield=True):  # a cancelled task must also end its private service
             await self.close()
 
-    def __getstate__(self) -> dict[str, Any]:
-        """For copies, which have connections of their own, and do not own the private service."""
-        return {**self.__dict__, "_sender": self._sender.another(), "_service": None}
+    def __getstate__(self) -> dict[str, object]:
+        """Return the state of a copy, which has connections of its own and does not own the private service."""
+        return {**self.__dict__, "_sender": self._sender.with_own_connections(), "_service": None}
 
     async def _job(self, call: Call[Job]) -> "AsyncJobHandle":
         return AsyncJobHandle(self._sender, await self._sender.send(call))
 
 
+@public
 class AsyncJobHandle:
-    """A job on a service; to await it is to await its result."""
+    """A job on a service; awaiting the handle awaits the result of the job."""
 
     def __init__(self, sender: AsyncSender, job: Job) -> None:
         self._sender = sender
@@ -183,33 +187,34 @@ class AsyncJobHandle:
 
     @property
     def id(self) -> str:
-        """Name of the job, for `AsyncClient.job`."""
+        """The id of the job, for `AsyncClient.job`."""
         return self._job.id
 
     async def status(self) -> Job:
-        """Ask how far it is."""
+        """Request the state of the job and its number of computed points."""
         self._job = await self._sender.send(job_events.status(self.id))
         return self._job
 
     async def cancel(self) -> None:
-        """Stop it; a job that has ended stays as it is."""
+        """Cancel the job; a job that has ended keeps its state."""
         self._job = await self._sender.send(job_events.cancel(self.id))
 
     async def wait(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> Job:
-        """Wait for the end, whatever it is. Arguments as for `JobHandle.wait`."""
-        self._job = await self._sender.run(job_events.waiting(self.id, progress, timeout_seconds))
+        """Wait until the job has ended in any state. Arguments as for `JobHandle.wait`."""
+        self._job = await self._sender.run(job_events.wait_for_end(self.id, progress, timeout_seconds))
         return self._job
 
     async def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> SweepResult:
-        """Wait for the end and return the result. Arguments as for `JobHandle.result`."""
-        return await self._sender.run(job_events.finishing(self.id, progress, timeout_seconds))
+        """Wait until the job has ended, and return its result. Arguments as for `JobHandle.result`."""
+        steps = job_events.wait_for_result(self.id, progress, timeout_seconds, read_sweep_result)
+        return await self._sender.run(steps)
 
     async def figure(self, form: Literal["svg", "png"] = "svg") -> bytes:
-        """The picture of an experiment that is done."""
+        """Return the picture of an experiment that is done."""
         return await self._sender.send(job_events.figure(self.id, form))
 
     def __await__(self) -> Generator[Any, Any, SweepResult]:
         return self.result().__await__()
 
     def __repr__(self) -> str:
-        return job_events.described("AsyncJobHandle", self._job)
+        return job_events.handle_repr("AsyncJobHandle", self._job)

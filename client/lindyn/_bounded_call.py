@@ -1,4 +1,4 @@
-"""Blocking work with an end that holds whatever the other side does."""
+"""Blocking calls with a deadline that holds even if the other side keeps sending bytes."""
 
 import threading
 import time
@@ -12,26 +12,26 @@ import httpx
 T = TypeVar("T")
 
 
-def call_with_deadline(seconds: float, work: Callable[[], T]) -> T | None:
-    """Do some work, and give it up after some time.
+def call_with_deadline(seconds: float, call: Callable[[], T]) -> T | None:
+    """Call a function, and abandon it after some time.
 
-    Time-outs of sockets are about each wait for bytes: who sends some now and then is never late. So the work is done
-    in a thread, which is left alone when time is up and ends by its own time-outs.
+    Timeouts of sockets limit each wait for bytes, so that a peer which sends a few now and then never exceeds them.
+    Therefore the function is called in a thread; an abandoned thread ends by its own timeouts.
 
     Args:
-        seconds: how long it may take; infinity does without a thread.
-        work: what to do.
+        seconds: the deadline; infinity needs no thread.
+        call: the function.
 
     Returns:
-        What the work returns, or None if it was given up.
+        The return value of the function, or None if it was abandoned.
 
     Raises:
-        Exception: what the work raised in time.
+        Exception: the function raised it before the deadline.
     """
     if seconds > threading.TIMEOUT_MAX:
-        return work()
+        return call()
     outcome: Future[T] = Future()
-    thread = threading.Thread(target=copy_context().run, args=(_settle, outcome, work), name="lindyn-wait", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(_settle, outcome, call), name="lindyn-wait", daemon=True)
     thread.start()
     wait([outcome], seconds)
     if not outcome.done():
@@ -40,17 +40,17 @@ def call_with_deadline(seconds: float, work: Callable[[], T]) -> T | None:
     return outcome.result()
 
 
-class UntilThen(httpx.SyncByteStream):
-    """The stream of an answer that ends, as by a time-out, with the first bytes that come too late."""
+class DeadlineStream(httpx.SyncByteStream):
+    """A response stream that raises a timeout with the first bytes after a deadline."""
 
     def __init__(self, stream: httpx.SyncByteStream | httpx.AsyncByteStream, seconds: float) -> None:
         self._stream = cast(httpx.SyncByteStream, stream)
-        self._end = time.monotonic() + seconds
+        self._deadline = time.monotonic() + seconds
 
     def __iter__(self) -> Iterator[bytes]:
         for piece in self._stream:
-            if time.monotonic() > self._end:
-                raise httpx.ReadTimeout("the time to listen is over")
+            if time.monotonic() > self._deadline:
+                raise httpx.ReadTimeout("the stream did not end before its deadline")
             yield piece
 
     def close(self) -> None:
@@ -58,8 +58,8 @@ class UntilThen(httpx.SyncByteStream):
         self._stream.close()
 
 
-def _settle(outcome: Future[T], work: Callable[[], T]) -> None:
+def _settle(outcome: Future[T], call: Callable[[], T]) -> None:
     try:
-        outcome.set_result(work())
+        outcome.set_result(call())
     except BaseException as error:
         outcome.set_exception(error)

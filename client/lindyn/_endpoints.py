@@ -1,57 +1,58 @@
-"""What a client can ask, as calls that either client sends."""
+"""The routes of the service as calls, which either client sends."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import httpx
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel
 
-from lindyn._transport.calls import JSON, Call
+from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
-from lindyn._transport.parts import split
-from lindyn.arrays import plain
+from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
 from lindyn.results.decode import analysis_reader, read_trajectory
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire import npz
 from lindyn.wire.asymptotics import LimitsReply
 from lindyn.wire.balance import BalanceReply, InitializationReply, StatisticsReply
-from lindyn.wire.base import Reply
+from lindyn.wire.base import JSON_MEDIA_TYPE, Reply
 from lindyn.wire.continual import ContinualReply
 from lindyn.wire.job import ExperimentDescription, Experiments, Job, Jobs
+from lindyn.wire.tree import Array, Tree, split
 
-Array = npt.NDArray[Any]
-Network = Mapping[str, Any] | BaseModel
-"""What `lindyn.balanced`, `random` and `weights` give, or the same by hand."""
-Task = Mapping[str, Any] | BaseModel | Array | Sequence[Sequence[float]]
-"""What `lindyn.data`, `semantic` and others give, or a correlation of targets and inputs (out, in)."""
-Times = Mapping[str, Any] | BaseModel | Array | Sequence[float]
-"""Ascending and non-negative, or `{"start": 0, "stop": 10, "num": 200}`."""
-Method = str | Mapping[str, Any] | BaseModel
+Fields: TypeAlias = Mapping[str, object]
+"""Fields of a request or of a part of it; their values may be arrays of any library."""
+Network: TypeAlias = Fields | BaseModel
+"""The return value of `lindyn.balanced`, `random` or `weights`, or the same fields written by hand."""
+Task: TypeAlias = Fields | BaseModel | Array | Sequence[Sequence[float]]
+"""The return value of `lindyn.data`, `semantic` and others, or a correlation of targets and inputs (out, in)."""
+Times: TypeAlias = Fields | BaseModel | Array | Sequence[float]
+"""Ascending non-negative times, or `{"start": 0, "stop": 10, "num": 200}`."""
+Method: TypeAlias = str | Fields | BaseModel
+Axes: TypeAlias = Mapping[str, Sequence[object] | Array]
 
 T = TypeVar("T")
 
 
-def trajectory(**request: Any) -> Call[Trajectory]:  # noqa: ANN401 (fields of any type)
-    """How a network learns."""
-    return _post("/v1/trajectories", _with_lists(request), read_trajectory)
+def trajectory(**fields: object) -> Call[Trajectory]:
+    """Request a trajectory."""
+    return _post("/v1/trajectories", _with_listed_quantities(fields), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
-    """An answer that the service still has."""
+    """Request a trajectory that the service has stored."""
     return Call("GET", f"/v1/trajectories/{key}", read_trajectory)
 
 
 def initialization(network: Network, task: Task | None) -> Call[Analysis]:
-    """The weights that a trajectory starts from."""
+    """Request the initial weights of a trajectory."""
     return _analysis("/v1/initializations", InitializationReply, network=network, task=task)
 
 
-def balance(weights: Sequence[Any] | Network) -> Call[Analysis]:
-    """How balanced weights are."""
+def balance(weights: Sequence[object] | Network) -> Call[Analysis]:
+    """Request the balance of given weights."""
     matrices = weights["weights"] if isinstance(weights, Mapping) else weights
     return _analysis("/v1/balance", BalanceReply, weights=matrices)
 
@@ -59,95 +60,94 @@ def balance(weights: Sequence[Any] | Network) -> Call[Analysis]:
 def balance_statistics(
     dims: Sequence[int], scheme: str, gain: float | Sequence[float], samples: int, seed: int | None
 ) -> Call[Analysis]:
-    """How balanced random weights are."""
+    """Request the statistics of the balance of random weights."""
     fields = {"dims": dims, "scheme": scheme, "gain": gain, "samples": samples, "seed": seed}
     return _analysis("/v1/balance/statistics", StatisticsReply, **fields)
 
 
 def limits(network: Network, task: Task, tolerance: float, time_constant: float) -> Call[Analysis]:
-    """Where a network ends."""
+    """Request the limits of learning."""
     fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
     return _analysis("/v1/limits", LimitsReply, **fields)
 
 
-def continual(network: Network, tasks: Sequence[Mapping[str, Any]], num: int, time_constant: float) -> Call[Analysis]:
-    """One task after the other."""
+def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
+    """Request the losses of tasks that are learned one after the other."""
     fields = {"network": network, "tasks": tasks, "num": num, "time_constant": time_constant}
     return _analysis("/v1/continual", ContinualReply, **fields)
 
 
-def sweep(
-    base: Mapping[str, Any], axes: Mapping[str, Sequence[Any] | Array], collect: str | Sequence[str], tolerance: float
-) -> Call[Job]:
-    """A job over a grid."""
-    named = [{"path": path, "values": _listed(f"axes[{path!r}]", values)} for path, values in axes.items()]
-    request = {"base": _with_lists(base), "axes": named, "collect": _names(collect), "tolerance": tolerance}
-    return _post("/v1/sweeps", request, read_job, repeatable=False)
+def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
+    """Create the job of a sweep."""
+    named = [{"path": path, "values": _axis_values(f"axes[{path!r}]", values)} for path, values in axes.items()]
+    names = _listed(collect)
+    fields = {"base": _with_listed_quantities(base), "axes": named, "collect": names, "tolerance": tolerance}
+    return _post("/v1/sweeps", fields, read_job, repeatable=False)
 
 
-def experiment(name: str, parameters: Mapping[str, Any]) -> Call[Job]:
-    """A job of the thesis."""
+def experiment(name: str, parameters: Fields) -> Call[Job]:
+    """Create the job of an experiment."""
     return _post(f"/v1/experiments/{name}", {"parameters": parameters}, read_job, repeatable=False)
 
 
 def experiments() -> Call[dict[str, ExperimentDescription]]:
-    """All experiments by their names."""
+    """Request the descriptions of all experiments, by name."""
     return Call("GET", "/v1/experiments", _read_experiments)
 
 
 def job(job_id: str) -> Call[Job]:
-    """A job that somebody created."""
+    """Request the state of an existing job."""
     return status(job_id)
 
 
 def jobs() -> Call[list[Job]]:
-    """The latest jobs."""
+    """Request the latest jobs."""
     return Call("GET", "/v1/jobs", lambda response: Jobs.model_validate_json(response.content).jobs)
 
 
 def document(path: str) -> Call[dict[str, Any]]:
-    """Plain JSON."""
+    """Request a JSON document."""
     return Call("GET", path, httpx.Response.json)
 
 
-def _analysis(path: str, model: type[Reply], **request: Any) -> Call[Analysis]:  # noqa: ANN401 (of any type)
-    return _post(path, request, analysis_reader(model))
+def _analysis(path: str, model: type[Reply], **fields: object) -> Call[Analysis]:
+    return _post(path, fields, analysis_reader(model))
 
 
 def _read_experiments(response: httpx.Response) -> dict[str, ExperimentDescription]:
     return {each.name: each for each in Experiments.model_validate_json(response.content).experiments}
 
 
-def _post(
-    path: str, request: Mapping[str, Any], read: Callable[[httpx.Response], T], *, repeatable: bool = True
-) -> Call[T]:
-    metadata, arrays = split(request)
+def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, repeatable: bool = True) -> Call[T]:
+    metadata, arrays = split({name: as_tree(name, value) for name, value in fields.items()})
     if arrays:
         return Call("POST", path, read, npz.pack(metadata, arrays), npz.MEDIA_TYPE, repeatable)
-    # with NaN and infinity, which the service refuses by their place
-    return Call("POST", path, read, json.dumps(metadata).encode(), JSON, repeatable)
+    # json.dumps writes NaN and infinity, so that the service can refuse them with their path
+    return Call("POST", path, read, json.dumps(metadata).encode(), JSON_MEDIA_TYPE, repeatable)
 
 
-def _with_lists(request: Mapping[str, Any]) -> Mapping[str, Any]:
-    """One name of a quantity is short for a list of it."""
-    return {name: _names(value) if name == "quantities" else value for name, value in request.items()}
+def _with_listed_quantities(fields: Fields) -> Fields:
+    """Expand a single name of a quantity to a list."""
+    return {name: _listed(value) if name == "quantities" else value for name, value in fields.items()}
 
 
-def _names(names: str | Sequence[str]) -> Sequence[str]:
+def _listed(names: object) -> object:
     return [names] if isinstance(names, str) else names
 
 
-def _listed(name: str, values: Sequence[Any] | Array) -> list[Any]:
-    """The values of an axis; text and mappings are one value each, not several."""
-    several = plain(name, list(values) if _are_several(values) else values)
-    if isinstance(several, np.ndarray):
-        several = several.tolist()
-    if not isinstance(several, list):
-        raise ArgumentError(f"{name}: got a {type(values).__name__}, expected a list of values; for one, a list of it")
-    return cast("list[Any]", several)
+def _axis_values(argument: str, values: Sequence[object] | Array) -> list[Tree]:
+    """Return the values of an axis as a list; text and mappings are one value, not several."""
+    tree = as_tree(argument, list(values) if _is_plain_iterable(values) else values)
+    if isinstance(tree, np.ndarray):
+        return tree.tolist()
+    if not isinstance(tree, list):
+        raise ArgumentError(
+            f"{argument}: got a {type(values).__name__}, expected a list of values; for one, a list of it"
+        )
+    return tree
 
 
-def _are_several(values: object) -> bool:
-    """Whether values are to be taken one by one: sets and generators, but neither arrays nor what a value can be."""
-    array = hasattr(values, "__array__") or hasattr(values, "toarray")
-    return isinstance(values, Iterable) and not array and not isinstance(values, Mapping | Sequence | BaseModel)
+def _is_plain_iterable(values: object) -> bool:
+    """Return whether values are a set, a generator or the like, which is no array and no value by itself."""
+    is_array = hasattr(values, "__array__") or hasattr(values, "toarray")
+    return isinstance(values, Iterable) and not is_array and not isinstance(values, Mapping | Sequence | BaseModel)

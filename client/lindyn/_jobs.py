@@ -1,13 +1,16 @@
-"""A job of a service, for the blocking client."""
+"""Handles of jobs for the blocking client."""
 
 from typing import Literal
 
-from lindyn._transport.job_events import cancel, described, figure, finishing, status, waiting
+from lindyn._public import public
+from lindyn._transport import job_events
 from lindyn._transport.send import Sender
+from lindyn.results.decode import read_sweep_result
 from lindyn.results.sweep import SweepResult
 from lindyn.wire.job import Job
 
 
+@public
 class JobHandle:
     """A job on a service."""
 
@@ -17,49 +20,49 @@ class JobHandle:
 
     @property
     def id(self) -> str:
-        """Name of the job, for `Client.job`."""
+        """The id of the job, for `Client.job`."""
         return self._job.id
 
     def status(self) -> Job:
-        """Ask how far it is."""
-        self._job = self._sender.send(status(self.id))
+        """Request the state of the job and its number of computed points."""
+        self._job = self._sender.send(job_events.status(self.id))
         return self._job
 
     def cancel(self) -> None:
-        """Stop it; a job that has ended stays as it is."""
-        self._job = self._sender.send(cancel(self.id))
+        """Cancel the job; a job that has ended keeps its state."""
+        self._job = self._sender.send(job_events.cancel(self.id))
 
     def wait(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> Job:
-        """Wait for the end, whatever it is.
+        """Wait until the job has ended in any state.
 
         Args:
-            progress: show a bar; by default only when it takes longer than a second.
-            timeout_seconds: give up waiting then, however the service answers; the job goes on. It is asked for at
+            progress: show a progress bar; by default only if waiting takes longer than a second.
+            timeout_seconds: time after which waiting is given up while the job goes on. The state is requested at
                 least once, which may take a second.
 
         Raises:
-            TimeoutError: it has not ended by then.
+            TimeoutError: the job has not ended after the timeout.
         """
-        self._job = self._sender.run(waiting(self.id, progress, timeout_seconds))
+        self._job = self._sender.run(job_events.wait_for_end(self.id, progress, timeout_seconds))
         return self._job
 
     def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> SweepResult:
-        """Wait for the end and return the result.
+        """Wait until the job has ended, and return its result.
 
         Args:
-            progress: show a bar; by default only when it takes longer than a second.
-            timeout_seconds: give up waiting for the end then, as `wait` does; the job goes on.
+            progress: show a progress bar; by default only if waiting takes longer than a second.
+            timeout_seconds: time after which waiting is given up, as by `wait`.
 
         Raises:
-            JobFailedError: it failed; its cause is the service's problem.
-            JobCancelledError: somebody cancelled it.
-            TimeoutError: it has not ended by then.
+            JobFailedError: the job failed; the cause of the error is the service's problem.
+            JobCancelledError: the job was cancelled.
+            TimeoutError: the job has not ended after the timeout.
         """
-        return self._sender.run(finishing(self.id, progress, timeout_seconds))
+        return self._sender.run(job_events.wait_for_result(self.id, progress, timeout_seconds, read_sweep_result))
 
     def figure(self, form: Literal["svg", "png"] = "svg") -> bytes:
-        """The picture of an experiment that is done."""
-        return self._sender.send(figure(self.id, form))
+        """Return the picture of an experiment that is done."""
+        return self._sender.send(job_events.figure(self.id, form))
 
     def __repr__(self) -> str:
-        return described("JobHandle", self._job)
+        return job_events.handle_repr("JobHandle", self._job)

@@ -1,4 +1,4 @@
-"""What a process made and must remove: a fork of it has a copy, and must not."""
+"""Folders that only the process which made them removes, and none of its forks."""
 
 import os
 import shutil
@@ -8,9 +8,9 @@ from pathlib import Path
 
 
 class OwnedFolder:
-    """A folder for temporary files, removed by the process that made it, at its end if not before.
+    """A folder for temporary files. The process that made it removes it, at the latest when it exits.
 
-    `tempfile.TemporaryDirectory` would also be removed by the first fork that ends.
+    A fork that exits would also remove a `tempfile.TemporaryDirectory`.
     """
 
     def __init__(self, prefix: str, parent: str) -> None:
@@ -18,7 +18,7 @@ class OwnedFolder:
         self._remove = weakref.finalize(self, _remove, self.path, os.getpid())
 
     def cleanup(self) -> None:
-        """Remove it now; does nothing the second time."""
+        """Remove the folder; a second call does nothing."""
         self._remove()
 
 

@@ -1,4 +1,4 @@
-"""The command line: `lindyn serve | solve | sweep | experiment | openapi`."""
+"""The command line interface: `lindyn serve | solve | sweep | experiment | openapi`."""
 
 import json
 import os
@@ -23,12 +23,12 @@ app = typer.Typer(
 Url = Annotated[
     str | None, typer.Option(help="Address of a running service; by default LINDYN_URL, else a private service.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write the answer there: .npz, .nc or .json.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="File for the result: .npz, .nc or .json.")]
 RequestFile = Annotated[typer.FileBinaryRead, typer.Argument(help="The request as JSON; - reads standard input.")]
 
 
 def main() -> None:
-    """Run a command; what the service refuses is told in its words."""
+    """Run a command; an error of the service ends it with the message of the error."""
     try:
         app()
     except LindynError as error:
@@ -40,11 +40,11 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port to listen on.")] = None,
 ) -> None:
-    """Start the service; everything else is set by LINDYN_* variables."""
-    chosen = {"LINDYN_HOST": host, "LINDYN_PORT": None if port is None else str(port)}
-    environment = {**os.environ, **{name: value for name, value in chosen.items() if value is not None}}
-    # -P: else files of the working folder, such as queue.py, would take the place of libraries
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "lindyn_service"], environment)  # noqa: S606 (ours)
+    """Start the service; LINDYN_* variables hold all other settings."""
+    options = {"LINDYN_HOST": host, "LINDYN_PORT": None if port is None else str(port)}
+    environment = {**os.environ, **{name: value for name, value in options.items() if value is not None}}
+    # -P: a file in the working folder, such as queue.py, must not shadow a module of the standard library
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "lindyn_service"], environment)  # noqa: S606 (no shell is needed)
 
 
 @app.command()
@@ -60,7 +60,7 @@ def solve(request: RequestFile, output: Output = None, url: Url = None) -> None:
 
 @app.command()
 def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
-    """Answer a request at every point of a grid, with a progress bar."""
+    """Compute trajectories at every point of a grid, with a progress bar."""
     document = _document(request)
     document["axes"] = {axis["path"]: axis["values"] for axis in document["axes"]}
     with _client(url) as client:
@@ -69,12 +69,14 @@ def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
 
 @app.command()
 def experiment(
-    name: Annotated[str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without, all are listed.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without a name, all are listed.")
+    ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Override a parameter: name=JSON, several times.")
     ] = None,
     output: Output = None,
-    figure: Annotated[Path | None, typer.Option("--figure", "-f", help="Draw it there: .svg or .png.")] = None,
+    figure: Annotated[Path | None, typer.Option("--figure", "-f", help="File for the picture: .svg or .png.")] = None,
     url: Url = None,
 ) -> None:
     """Run an experiment of the thesis, with a progress bar."""
@@ -95,14 +97,14 @@ def openapi(url: Url = None) -> None:
 
 @contextmanager
 def _client(url: str | None) -> Generator[Client]:
-    known = url or os.environ.get("LINDYN_URL", "").strip()
-    with Client(url) if known else Client.local() as client:
+    has_address = url or os.environ.get("LINDYN_URL", "").strip()
+    with Client(url) if has_address else Client.local() as client:
         yield client
 
 
 def _document(request: typer.FileBinaryRead) -> dict[str, Any]:
     try:
-        document = json.loads(request.read())  # bytes: it sees by itself whether they are UTF-8 or, of Windows, UTF-16
+        document = json.loads(request.read())  # json detects UTF-16, which Windows writes, from the bytes
     except ValueError as error:
         sys.exit(f"lindyn: {request.name} is not JSON: {error}")
     if not isinstance(document, dict):
@@ -110,19 +112,19 @@ def _document(request: typer.FileBinaryRead) -> dict[str, Any]:
     return document  # pyright: ignore[reportUnknownVariableType] (JSON)
 
 
-def _overrides(given: list[str]) -> dict[str, Any]:
+def _overrides(options: list[str]) -> dict[str, Any]:
     overrides: dict[str, Any] = {}
-    for each in given:
-        name, _, value = each.partition("=")
+    for option in options:
+        name, _, value = option.partition("=")
         try:
             overrides[name] = json.loads(value)
         except ValueError:
-            sys.exit(f"lindyn: got -p {each!r}, expected name=JSON, such as -p trials=10")
+            sys.exit(f"lindyn: got -p {option!r}, expected name=JSON, such as -p trials=10")
     return overrides
 
 
 def _finish(job: JobHandle, output: Path | None, figure: Path | None) -> None:
-    """Wait with a bar, then write what is wanted; Ctrl-C cancels the job."""
+    """Wait for a job with a progress bar, and write its result and its picture; Ctrl-C cancels the job."""
     try:
         result = job.result(progress=True)
     except KeyboardInterrupt:
@@ -137,7 +139,7 @@ def _finish(job: JobHandle, output: Path | None, figure: Path | None) -> None:
 
 
 def _write(output: Path, result: Trajectory | SweepResult) -> None:
-    """As `save` does, which `lindyn.load` and `numpy.load` read, or all of it as JSON."""
+    """Write a result as JSON, or in the formats of its method `save`."""
     if output.suffix != ".json":
         result.save(output)
         return

@@ -1,41 +1,47 @@
-"""What can go wrong, as one small tree of exceptions."""
+"""The exceptions of the client."""
 
 from typing import Any, ClassVar, cast
 
+from lindyn._public import public
 from lindyn.wire.problem import Problem
 
 
+@public
 class LindynError(Exception):
-    """Base of everything that this package raises about a service, and about what is to be sent to one."""
+    """Base of all exceptions of this package."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel whole between processes; the cause goes along where it is one of these errors."""
+        """Pickle the cause, too, if it is one of these exceptions."""
         kind, arguments, *state = cast("tuple[Any, ...]", super().__reduce__())
         cause = {"__cause__": self.__cause__} if isinstance(self.__cause__, LindynError) else {}
         kept: dict[str, Any] = state[0] if state else {}
         return kind, arguments, {**kept, **cause}
 
 
+@public
 class ArgumentError(LindynError, ValueError, TypeError):
-    """An argument cannot be sent as it is; the message names it, and says what to pass instead."""
+    """An argument cannot be sent; the message names it and what to pass instead."""
 
 
+@public
 class ConfigurationError(LindynError, ValueError):
-    """The address, the key, another argument of a client, or a variable of the environment cannot be used.
+    """The address, the key, another argument of a client, or a variable of the environment is invalid.
 
-    The message names which.
+    The message names it.
     """
 
 
+@public
 class UnreachableError(LindynError):
-    """No service answers at the address, or it stopped answering."""
+    """No service answers at the address, or the connection was lost."""
 
 
+@public
 class UnexpectedReplyError(LindynError):
-    """The answer is not of the contract: a proxy's page, or a service of another version.
+    """The reply does not fit the contract: it is the page of a proxy, or comes from another version.
 
     Attributes:
-        status: of the answer, if that is what was unexpected.
+        status: status of an error reply that is no problem of lindyn, else None.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -43,34 +49,40 @@ class UnexpectedReplyError(LindynError):
         self.status = status
 
 
+@public
 class ClosedError(LindynError):
-    """The client was closed before."""
+    """The client is closed."""
 
 
+@public
 class UnknownNameError(LindynError, KeyError):
-    """A result has nothing of this name; the message says what it has."""
+    """A result has no such name; the message lists the names that it has."""
 
     def __str__(self) -> str:
-        return str(self.args[0])  # a KeyError would quote it
+        return str(self.args[0])  # the text of a KeyError is in quotation marks
 
 
+@public
 class MissingLibraryError(LindynError, ImportError):
-    """A method needs a library that the base package does not bring; the message says how to install it."""
+    """A method needs an optional library; the message says how to install it."""
 
 
+@public
 class VersionWarning(UserWarning):
-    """Client and service are of versions that need not understand each other."""
+    """The versions of client and service may be incompatible."""
 
 
+@public
 class LocalServiceError(LindynError):
     """A private service did not start."""
 
 
+@public
 class JobFailedError(LindynError):
-    """A job failed; its cause is the service's problem.
+    """A job failed; the cause of the error is the service's problem.
 
     Attributes:
-        problem: the same, also where the cause is lost, as on the way out of a pool of processes; else None.
+        problem: the problem, which is kept where the cause is lost, as in a pool of processes; None if there is none.
     """
 
     def __init__(self, message: str, problem: Problem | None = None) -> None:
@@ -78,16 +90,18 @@ class JobFailedError(LindynError):
         self.problem = problem
 
 
+@public
 class JobCancelledError(LindynError):
     """A job was cancelled."""
 
 
+@public
 class ProblemError(LindynError):
-    """The service answered with a problem.
+    """The service refused a request or failed, and described the problem.
 
     Attributes:
-        problem: all that it says.
-        retry_after_seconds: when it may be asked again, if it says so.
+        problem: the description (RFC 9457).
+        retry_after_seconds: delay after which the service permits a retry, or None.
     """
 
     codes: ClassVar[tuple[str, ...]] = ()
@@ -100,102 +114,116 @@ class ProblemError(LindynError):
         self.retry_after_seconds = retry_after_seconds
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Made of the problem again, not of the message."""
+        """Pickle the problem instead of the message."""
         kind, _, kept = super().__reduce__()
         return kind, (self.problem, self.retry_after_seconds), kept
 
 
 def _lines(problem: Problem) -> list[str]:
-    """What a problem says, once: fields one by one where several are wrong, else a sentence with its place."""
+    """Return the lines of a message: one for each field if several are invalid, else one sentence with the path."""
     fields = [f"{field.path or 'the body'}: {field.detail}" for field in problem.errors]
     if problem.code == "invalid-request" and fields:
         if len(fields) == 1:
             return [f"{fields[0]} ({problem.code})"]
         return [f"{problem.detail} ({problem.code})", *(f"  {field}" for field in fields)]
-    places = ", ".join(field.path for field in problem.errors)
-    return [f"{places}: {problem.detail} ({problem.code})" if places else f"{problem.detail} ({problem.code})"]
+    paths = ", ".join(field.path for field in problem.errors)
+    return [f"{paths}: {problem.detail} ({problem.code})" if paths else f"{problem.detail} ({problem.code})"]
 
 
+@public
 class RequestError(ProblemError):
-    """The request breaks a rule; the message names the fields."""
+    """The request is invalid; the message names the fields."""
 
     codes = ("invalid-request", "malformed-body", "malformed-request", "unsupported-media-type")
 
 
+@public
 class InfeasibleBalanceError(ProblemError):
     """No weights of these widths have this lambda."""
 
     codes = ("infeasible-balance",)
 
 
+@public
 class NotBalancedError(ProblemError):
     """The closed form needs balanced weights; the message gives the residual and the nearest lambda."""
 
     codes = ("not-balanced",)
 
 
+@public
 class NotApplicableError(ProblemError):
     """No method covers the request."""
 
     codes = ("not-applicable",)
 
 
+@public
 class DivergedError(ProblemError):
     """The learning rate is too large; the message says when training diverged."""
 
     codes = ("diverged",)
 
 
+@public
 class TooLargeError(ProblemError):
-    """The request or its answer is over a limit; the message names limit and remedy."""
+    """The request or its reply exceeds a limit; the message names the limit and the remedy."""
 
     codes = ("too-large", "body-too-large", "head-too-large", "target-too-long")
 
 
+@public
 class SlowBodyError(ProblemError):
-    """The request did not arrive in the service's time; send less, or by a faster way."""
+    """The request did not arrive within the service's time limit; send a smaller one, or use a faster network."""
 
     codes = ("slow-body",)
 
 
+@public
 class AccessError(ProblemError):
-    """The service wants a key, or one with more rights: set LINDYN_API_KEY, or pass `api_key`."""
+    """The service requires a key, or one with more rights: set LINDYN_API_KEY, or pass `api_key`."""
 
     statuses = (401, 403)
 
 
+@public
 class NotFoundError(ProblemError):
-    """Nothing is stored or served there."""
+    """The service has no such trajectory, job, experiment or route."""
 
     codes = ("not-found",)
 
 
+@public
 class BusyError(ProblemError):
     """The service cannot take the request now; try again."""
 
     codes = ("busy", "shutting-down", "jobs-unavailable")
 
 
+@public
 class RateLimitedError(ProblemError):
-    """Too many requests in too short a time, and more patience would not have helped."""
+    """The key's limit of requests is exceeded for longer than `patience_seconds`."""
 
     statuses = (429,)
 
 
+@public
 class NotDoneError(ProblemError):
-    """The job has no result, or not yet."""
+    """The job has no result, or none yet."""
 
     codes = ("not-done",)
 
 
+@public
 class DeadlineError(ProblemError):
-    """The computation took longer than the service allows."""
+    """The computation exceeded the time limit of the service."""
 
     codes = ("deadline",)
 
 
+@public
 class ServiceFailedError(ProblemError):
-    """The service failed; report the request's id."""
+    """The service failed; report the id of the request."""
 
     codes = ("internal", "worker-lost")
 
@@ -205,6 +233,6 @@ _BY_STATUS = {status: kind for kind in ProblemError.__subclasses__() for status 
 
 
 def from_problem(problem: Problem, retry_after_seconds: float | None = None) -> ProblemError:
-    """Choose the class by the problem's code, else by its status; unknown ones get the base class."""
+    """Return the error for a problem: its class depends on the code, else on the status."""
     kind = _BY_CODE.get(problem.code) or _BY_STATUS.get(problem.status, ProblemError)
     return kind(problem, retry_after_seconds)

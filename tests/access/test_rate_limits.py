@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
+import anyio
 import pytest
 from limits.aio.storage import memory
 from support.keys import early_in_a_window
@@ -91,6 +92,28 @@ async def test_measured_time_is_charged_beyond_the_estimate():
     await rates.spend("ada", 6e10)
     await rates.charge(None, 1e6)
     await RateLimits(0, 0, None, 0.5).charge("ada", 1e6)
+
+
+@pytest.mark.usefixtures("clock")
+async def test_what_is_refused_costs_its_time_and_not_its_estimate():
+    rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e11)
+    for _ in range(15):
+        await rates.reserve("ada", 9e10)
+        with pytest.raises(RateLimitedError, match=r"used 9(\.\d+)?e\+10"):  # it is kept while the work goes on
+            await rates.reserve("ada", 2e10)
+        await rates.settle("ada", 0.01, 9e10, done=False)
+    with pytest.raises(RateLimitedError, match=r"used 3e\+09"):
+        await rates.reserve("ada", 9.8e10)
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize(("seconds", "used"), [(0.1, r"5e\+10"), (4.0, r"8e\+10")])
+async def test_what_is_done_costs_its_estimate_or_its_time(seconds, used):
+    rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e11)
+    await rates.reserve("ada", 5e10)
+    await rates.settle("ada", seconds, 5e10, done=True)
+    with pytest.raises(RateLimitedError, match=f"used {used}"):
+        await rates.reserve("ada", 9e10)
 
 
 async def test_measured_time_is_counted_beyond_the_limit(clock):
@@ -204,3 +227,19 @@ async def test_without_redis_each_counts_for_itself_and_waits_once(monkeypatch):
 def scripts_run(server: RedisServer) -> int:
     statistics = server.client.info("commandstats")
     return sum(found["calls"] for name, found in statistics.items() if name.startswith("cmdstat_eval"))
+
+
+@pytest.mark.live
+async def test_who_leaves_while_one_tries_redis_again_keeps_nobody_from_it(monkeypatch):
+    monkeypatch.setattr(rate_limits, "_CIRCUIT_SECONDS", 0)
+    with RedisServer() as server:
+        rates = RateLimits(0, 0, server.url, 1, flops_per_hour=1e12)
+        server.freeze()
+        await rates.reserve("ada", 1e10)
+        with anyio.move_on_after(0.01):
+            await rates.reserve("ada", 1e10)
+        server.thaw()
+        before = scripts_run(server)
+        await rates.settle("ada", 0.0, 1e10, done=True)
+        assert scripts_run(server) > before
+        await rates.aclose()

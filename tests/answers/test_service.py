@@ -9,8 +9,9 @@ from support.documents import document
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.answers.service import Account, AnswerService, RequestLimits
+from lindyn_service.answers.service import AnswerService, RequestLimits
 from lindyn_service.cache.memory_cache import MemoryCache
+from lindyn_service.engine.accounting import Account
 from lindyn_service.errors import DeadlineError, NotApplicableError, RateLimitedError
 from lindyn_service.operations.execute import Address
 from lindyn_service.operations.registry import TRAJECTORY, normalise
@@ -54,9 +55,9 @@ class Paying:
     async def spend(self, flops):
         self.spent.append(flops)
 
-    async def charge(self, seconds, spent):
+    async def charge(self, seconds, spent, *, done):
         await checkpoint()
-        self.charged.append((seconds, spent))
+        self.charged.append((seconds, spent, done))
 
     @property
     def account(self):
@@ -76,8 +77,8 @@ async def test_who_joins_does_not_share_the_quota_of_who_began():
     engine, asked, outcomes = Engine(), anyio.Event(), []
     normal, address = known()
 
-    async def charge(seconds, spent):
-        assert (seconds, spent > 0) == (0.0, True)
+    async def charge(seconds, spent, *, done):
+        assert (seconds, spent > 0, done) == (0.0, True, True)
 
     async def refuse(_flops):
         await asked.wait()
@@ -118,7 +119,7 @@ async def test_who_began_pays_for_the_time_of_a_worker():
         await anyio.wait_all_tasks_blocked()
         tasks.start_soon(service.answer, TRAJECTORY, normal, address, "json", joined.account)
     (flops,) = began.spent
-    assert began.charged == [(7.0, flops)]
+    assert began.charged == [(7.0, flops, True)]
     assert (joined.spent, joined.charged) == ([], [])
     assert engine.calls == 1
 
@@ -129,7 +130,7 @@ async def test_computations_that_fail_are_paid_for():
     async with answers(engine) as service:
         with pytest.raises(NotApplicableError):
             await service.answer(TRAJECTORY, normal, address, "json", paying.account)
-    assert paying.charged == [(3.0, paying.spent[0])]
+    assert paying.charged == [(3.0, paying.spent[0], False)]
 
 
 @pytest.mark.parametrize("deadline_seconds", [0.05, 60.0], ids=["deadline", "left"])
@@ -139,7 +140,7 @@ async def test_computations_that_are_stopped_are_paid_for(deadline_seconds):
     async with answers(engine, deadline_seconds) as service:
         with anyio.move_on_after(0.1), suppress(DeadlineError):
             await service.answer(TRAJECTORY, normal, address, "json", paying.account)
-    assert paying.charged == [(3.0, paying.spent[0])]
+    assert paying.charged == [(3.0, paying.spent[0], False)]
 
 
 async def test_json_costs_more_than_npz():

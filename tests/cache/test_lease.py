@@ -15,7 +15,7 @@ LEASES = "test:leases"
 
 HOLDER = textwrap.dedent("""
     import asyncio, sys
-    from lindyn_service.cache.redis import RedisCache
+    from lindyn_service.cache.redis_cache import RedisCache
 
     async def main():
         cache = RedisCache(

@@ -23,7 +23,7 @@ MEMORY = 32 << 20
 
 PARENT = textwrap.dedent("""
     import asyncio
-    from lindyn_service.cache.embedded import embedded_valkey
+    from lindyn_service.cache.private_valkey import embedded_valkey
 
     async def main():
         async with embedded_valkey(1 << 25) as url:

@@ -149,4 +149,4 @@ def test_a_good_key_is_not_told_either(ask: Callable[..., Any], caplog: pytest.L
         ask(DEAD, api_key=key)
     assert "hushed" not in told(caught.value) + caplog.text
     client = lindyn.Client(FAR, api_key=key)
-    assert "hushed" not in repr(vars(client)) + repr(client._sender._way)
+    assert "hushed" not in repr(vars(client)) + repr(client._sender._settings)

@@ -1,6 +1,9 @@
 """The public names and their signatures, as they were promised: `python tests/client/test_api.py` writes them anew."""
 
 import inspect
+import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -52,6 +55,16 @@ def test_every_name_is_there_and_nothing_else() -> None:
     assert set(dir(lindyn)) == {*lindyn.__all__, "__version__"}
     assert not hasattr(lindyn, "nothing")
     assert all(getattr(lindyn, name).__doc__ for name in lindyn.__all__ if name != "FloatArray")
+
+
+def test_public_names_belong_to_the_package() -> None:
+    """As in tracebacks and pickles, whichever module defines them."""
+    members = {name: getattr(lindyn, name) for name in lindyn.__all__ if name != "FloatArray"}
+    assert {name: member.__module__ for name, member in members.items() if member.__module__ != "lindyn"} == {}
+    command = "from lindyn.errors import RequestError; print(RequestError)"  # before the package was asked for the name
+    said = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=120, check=True)
+    assert said.stdout == "<class 'lindyn.RequestError'>\n"
+    assert pickle.dumps(lindyn.balanced).count(b"builders") == 0
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.asking import BOTH, FAR, asks, server
-from support.processes import Service, clean_environment
+from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 import lindyn
 
@@ -119,7 +119,7 @@ def test_a_private_service_needs_neither_certificates_nor_proxies() -> None:
         env=clean_environment(**wrong),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert (ended.stdout, ended.stderr) == ("lindyn\nlindyn\n", "")

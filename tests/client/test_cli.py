@@ -64,7 +64,9 @@ def test_files_as_windows_writes_them(service, tmp_path, encoding):
     for arguments, piped in ((["solve", request], b""), (["solve", "-"], request.read_bytes())):
         command = [sys.executable, "-c", "from lindyn.cli import main; main()", *map(str, arguments)]
         environment = clean_environment(LINDYN_URL=f" {service.url} ")
-        run = subprocess.run(command, input=piped, env=environment, capture_output=True, timeout=120, check=False)
+        run = subprocess.run(
+            command, input=piped, env=environment, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+        )
         assert run.returncode == 0, run.stderr
         assert run.stdout.startswith(b"<Trajectory 3-3-3")
 

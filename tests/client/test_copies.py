@@ -15,6 +15,7 @@ import lindyn.arrays
 import lindyn.errors
 import lindyn.wire.document
 import lindyn.wire.npz
+import lindyn.wire.tree
 from lindyn.wire.problem import FieldProblem, Problem
 
 COPIES: list[Callable[[Any], Any]] = [
@@ -34,9 +35,13 @@ PROBLEM = Problem(
 
 
 def classes() -> Iterator[type[BaseException]]:
-    for module in (lindyn.errors, lindyn.arrays, lindyn.wire.document, lindyn.wire.npz):
+    for module in (lindyn.errors, lindyn.arrays, lindyn.wire.document, lindyn.wire.npz, lindyn.wire.tree):
         for kind in vars(module).values():
-            if inspect.isclass(kind) and issubclass(kind, BaseException) and kind.__module__ == module.__name__:
+            if (
+                inspect.isclass(kind)
+                and issubclass(kind, BaseException)
+                and kind.__module__ in (module.__name__, "lindyn")
+            ):
                 yield kind
 
 
@@ -49,6 +54,8 @@ def made(kind: type[BaseException]) -> BaseException:
         arguments = (*arguments, 302)
     elif issubclass(kind, lindyn.JobFailedError):
         arguments = (*arguments, PROBLEM)
+    elif issubclass(kind, lindyn.wire.tree.PathError):
+        arguments = ("network.dims", "has no parts")
     elif issubclass(kind, lindyn.wire.document.InvalidDocumentError):
         arguments = ([("network", "is wrong"), ("task", "too")],)
     error = kind(*arguments)

@@ -18,7 +18,7 @@ from support.processes import RedisServer, Service, eventually
 import lindyn
 from lindyn import _endpoints
 from lindyn._transport.calls import Connection, retry_after
-from lindyn._transport.retry import again
+from lindyn._transport.retry import should_retry
 from lindyn.wire.problem import Problem
 
 pytestmark = pytest.mark.live
@@ -133,7 +133,7 @@ def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, nap
     assert len(gateway.seen) == 4
     assert_grow(naps)
     error = lindyn.BusyError(Problem.model_validate_json(problem(503, "busy").body), 0.0)
-    assert again(Connection("http://x", 10.0), _endpoints.document("/v1/about"), error) is True
+    assert should_retry(Connection("http://x", 10.0), _endpoints.document("/v1/about"), error) is True
 
 
 @pytest.mark.parametrize(
@@ -305,9 +305,9 @@ def test_rules_of_repetition():
     call = _endpoints.document("/v1/about")
     error = lindyn.UnreachableError()
     error.__cause__ = httpx.ConnectTimeout("")
-    assert again(connection, call, error) is False
+    assert should_retry(connection, call, error) is False
     connection.reached = True
-    assert again(connection, call, error) is True
+    assert should_retry(connection, call, error) is True
     error.__cause__ = httpx.ReadTimeout("")
-    assert again(connection, call, error) is False
-    assert again(connection, call, ValueError()) is False
+    assert should_retry(connection, call, error) is False
+    assert should_retry(connection, call, ValueError()) is False

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from packaging.metadata import Metadata
-from support.processes import Service, clean_environment
+from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 from lindyn._install_hint import how_to_install
 
@@ -138,7 +138,7 @@ def test_the_base_package_without_the_service(wheel: Path, service: Service, tmp
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 1
@@ -160,7 +160,7 @@ def test_what_hints_say_to_install_is_what_pip_takes(wheel: Path, extras: tuple[
             env=clean_environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert ended.returncode == 0, ended.stderr

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.processes import Service, clean_environment
+from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(sys.platform == "win32", reason="Windows does not fork")]
 
@@ -55,7 +55,7 @@ def run(script: str, tmp_path: Path, *arguments: str) -> str:
         env={name: value for name, value in clean_environment().items() if not name.startswith("COVERAGE_")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

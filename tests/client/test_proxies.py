@@ -60,7 +60,7 @@ def test_a_proxy_that_cannot_be_used(
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
 def test_socks_without_its_package(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:9")
-    monkeypatch.setattr("lindyn.proxies.find_spec", lambda _: None)
+    monkeypatch.setattr("lindyn._transport.proxies.find_spec", lambda _: None)
     with pytest.raises(lindyn.ConfigurationError, match=rf"ALL_PROXY={scheme}://.* pip install 'httpx\[socks\]'"):
         lindyn.Client(FAR)
 

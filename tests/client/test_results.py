@@ -320,7 +320,7 @@ def test_what_is_missing_is_told_with_its_remedy(trajectory, sweep, tmp_path, mo
             raise ModuleNotFoundError(f"No module named {name!r}")
         return real(name, *arguments, **keywords)
 
-    monkeypatch.setattr("lindyn.optional.import_module", without)
+    monkeypatch.setattr("lindyn.results.optional.import_module", without)
     actions = {
         "xarray": [trajectory.to_xarray, sweep.to_xarray],
         "pandas": [trajectory.to_dataframe, sweep.to_dataframe],

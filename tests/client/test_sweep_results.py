@@ -7,7 +7,7 @@ import pytest
 from support.processes import Service
 
 import lindyn
-from lindyn.results.decode import unpack
+from lindyn.results.io import unpack
 from lindyn.wire import npz
 
 pytestmark = pytest.mark.live

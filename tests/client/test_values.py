@@ -14,12 +14,13 @@ from pydantic import TypeAdapter
 
 import lindyn
 from lindyn import _endpoints
-from lindyn._transport.parts import split
+from lindyn.arrays import as_tree
 from lindyn.wire import npz
 from lindyn.wire.array import Matrix
 from lindyn.wire.document import graft
 from lindyn.wire.method import FlowMethod
 from lindyn.wire.network import Network
+from lindyn.wire.tree import split
 
 MATRIX = np.array([[1.0, 2.0], [3.0, 4.0]])
 MASKED = np.ma.masked_greater(np.diag([3.0, 2.0, 99.0]), 50)
@@ -28,7 +29,7 @@ NETWORK = lindyn.balanced([2, 2, 2], lam=0.5)
 
 def sent(**request: Any) -> dict[str, Any]:
     """A request as the service reads it."""
-    metadata, arrays = split(request)
+    metadata, arrays = split({name: as_tree(name, value) for name, value in request.items()})
     return graft(*npz.unpack(npz.pack(metadata, arrays), largest_bytes=10**6))
 
 
@@ -260,7 +261,7 @@ def test_columns_of_targets() -> None:
 
 def test_axes_of_many_kinds() -> None:
     def values(given: Any) -> list[Any]:
-        return sent(axes=[{"values": _endpoints._listed("a", given)}])["axes"][0]["values"]
+        return sent(axes=[{"values": _endpoints._axis_values("a", given)}])["axes"][0]["values"]
 
     for given in (range(3), (0, 1, 2), np.arange(3), np.arange(3.0, dtype=">f4"), series([0, 1, 2], "Int64")):
         assert values(given) == [0, 1, 2]

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from support.processes import Service, clean_environment
+from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 import lindyn
 
@@ -114,7 +114,7 @@ def test_the_command_line_says_it_once(service: Service) -> None:
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 1

@@ -58,7 +58,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("chosen", "each"),
     [
-        ({"workers": 1, "dask_scheduler": "tcp://d:1", "processes": 2}, 1024 * MIB),
+        ({"workers": 3, "dask_scheduler": "tcp://d:1", "processes": 2}, 256 * MIB),
         ({"workers": 1, "processes": 2}, 512 * MIB),
         ({"workers": 2, "job_workers": 6}, 256 * MIB),
         ({"workers": 100}, 128 * MIB),

@@ -12,7 +12,11 @@ import pytest
 from lindyn_service.configuration.processors import usable_processors
 
 V1 = Path("/sys/fs/cgroup/cpu")
-COUNT = [sys.executable, "-c", "from lindyn_service.configuration.processors import usable; print(usable())"]
+COUNT = [
+    sys.executable,
+    "-c",
+    "from lindyn_service.configuration.processors import usable_processors; print(usable_processors())",
+]
 
 UNIFIED = "25 20 0:22 {above} /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 OLD = (

@@ -1,9 +1,6 @@
 """The OpenAPI document and its examples: written to files, valid, and what the service really does."""
 
-import json
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import jsonschema
@@ -11,50 +8,16 @@ import pytest
 from openapi_spec_validator import validate
 from support.documents import document
 from support.jobs import FINAL, finished
+from support.openapi import DOCUMENT, EXAMPLES, OPERATIONS, check_answer, operation_of, schema, schema_of_json
 from support.service import asking, post, problem
 
 from lindyn_service.configuration.settings import Settings
 from lindyn_service.server.app import create_app
 
-FOLDER = Path(__file__).parents[2] / "openapi"
-WRITTEN = json.loads((FOLDER / "openapi.json").read_text())
-EXAMPLES = {path.stem: json.loads(path.read_text()) for path in sorted((FOLDER / "examples").glob("*.json"))}
-OPERATIONS = [
-    (path, method, operation) for path, methods in WRITTEN["paths"].items() for method, operation in methods.items()
-]
-
-
 JOBS = ("/v1/sweeps", "/v1/experiments/")
 TRAJECTORIES = [name for name, example in EXAMPLES.items() if example["path"] == "/v1/trajectories"]
 STARTING = [name for name, example in EXAMPLES.items() if example["path"].startswith(JOBS)]
 ANSWERED = [name for name in EXAMPLES if name not in STARTING]
-
-
-def schema(name):
-    return {"$ref": f"#/components/schemas/{name}", "components": WRITTEN["components"]}
-
-
-def operation_of(path, method="post"):
-    """The operation that serves a path; a parameter of the document's path stands for one part of it."""
-    (found,) = (
-        operation
-        for template, of, operation in OPERATIONS
-        if of == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path)
-    )
-    return found
-
-
-def schema_of_json(message):
-    """What the document says of a request body, or of an answer, as JSON."""
-    return {**message["content"]["application/json"]["schema"], "components": WRITTEN["components"]}
-
-
-def check_answer(response, operation):
-    """The status is documented, the answer has the schema of that status, and nothing that the schema does not know."""
-    described = schema_of_json(operation["responses"][str(response.status_code)])
-    jsonschema.validate(response.json(), described)
-    known = WRITTEN["components"]["schemas"][described["$ref"].removeprefix("#/components/schemas/")]["properties"]
-    assert set(response.json()) <= set(known)
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +28,16 @@ def jobs() -> Iterator[httpx.Client]:
 
 
 def test_the_file_is_what_the_code_says():
-    assert create_app(Settings()).openapi() == WRITTEN, "run `make openapi`"
+    assert create_app(Settings()).openapi() == DOCUMENT, "run `make openapi`"
 
 
 @pytest.mark.live
 def test_the_service_serves_it(service):
-    assert service.get("/openapi.json").json() == WRITTEN
+    assert service.get("/openapi.json").json() == DOCUMENT
 
 
 def test_it_is_valid_openapi():
-    validate(WRITTEN)
+    validate(DOCUMENT)
 
 
 @pytest.mark.parametrize(("path", "method", "operation"), OPERATIONS, ids=lambda value: str(value)[:40])
@@ -104,7 +67,7 @@ def test_operations_have_names_of_their_own():
 
 
 def test_nothing_of_the_framework_is_left():
-    assert not {"HTTPValidationError", "ValidationError"} & set(WRITTEN["components"]["schemas"])
+    assert not {"HTTPValidationError", "ValidationError"} & set(DOCUMENT["components"]["schemas"])
 
 
 def test_examples_cover_all_kinds():
@@ -180,7 +143,7 @@ def test_examples_start_jobs_as_the_document_says(jobs, name):
     assert cancelled.json()["state"] in FINAL
 
 
-QUANTITIES = WRITTEN["components"]["schemas"]["TrajectoryRequest"]["properties"]["quantities"]["items"]["enum"]
+QUANTITIES = DOCUMENT["components"]["schemas"]["TrajectoryRequest"]["properties"]["quantities"]["items"]["enum"]
 
 
 @pytest.mark.live
@@ -189,9 +152,9 @@ def test_what_the_service_says_of_itself(service, path, name):
     response = service.get(path)
     assert response.status_code == 200
     jsonschema.validate(response.json(), schema(name))
-    documented = WRITTEN["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
+    documented = DOCUMENT["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     assert documented == {"$ref": f"#/components/schemas/{name}"}
-    assert set(response.json()) == set(WRITTEN["components"]["schemas"][name]["properties"])
+    assert set(response.json()) == set(DOCUMENT["components"]["schemas"][name]["properties"])
 
 
 @pytest.mark.live

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.processes import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +25,12 @@ def test_a_python_that_is_too_old_is_told_which_is_needed(
     old.write_text(f'#!/bin/sh\nshift\nexec {sys.executable} -c "{pretend}" "$@"\n')
     old.chmod(0o700)
     run = subprocess.run(
-        ["make", f"PYTHON={old}", target], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+        ["make", f"PYTHON={old}", target],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert run.returncode != 0
     said = run.stderr.splitlines()[0]

@@ -3,10 +3,8 @@
 import ast
 import inspect
 from importlib import import_module
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
-
-import pytest
 
 import lindyn_service.dynamics
 
@@ -19,9 +17,9 @@ def is_public(node):
 
 
 def public(*kinds):
-    """Public definitions at module level."""
+    """Public definitions at module level, each with its name and that of its module."""
     nodes = [(stem, node) for stem, tree in TREES.items() for node in tree.body if isinstance(node, kinds)]
-    return [pytest.param(stem, node, id=f"{stem}.{node.name}") for stem, node in nodes if is_public(node)]
+    return [(f"{stem}.{node.name}", node) for stem, node in nodes if is_public(node)]
 
 
 def functions_of(tree):
@@ -64,84 +62,98 @@ def annotations_of(function):
     return {name: value for name, value in {**found, "return": function.returns}.items() if value is not None}
 
 
-@pytest.mark.parametrize("stem", [stem for stem in TREES if stem != "__init__"])
-def test_modules_say_what_they_are(stem):
-    assert ast.get_docstring(TREES[stem])
+def test_modules_say_what_they_are():
+    assert not [stem for stem, tree in TREES.items() if stem != "__init__" and not ast.get_docstring(tree)]
 
 
-@pytest.mark.parametrize(("stem", "node"), public(ast.FunctionDef, ast.ClassDef))
-def test_begins_with_one_sentence(stem, node):
-    for each in (node, *methods_of(node)):
-        docstring = ast.get_docstring(each)
-        assert docstring, f"{stem}.{each.name} has no docstring"
-        assert docstring.split("\n\n")[0].endswith("."), f"{stem}.{each.name}"
+def test_begins_with_one_sentence():
+    offenders = [
+        f"{name}.{each.name}"
+        for name, node in public(ast.FunctionDef, ast.ClassDef)
+        for each in (node, *methods_of(node))
+        if not (ast.get_docstring(each) or "").split("\n\n")[0].endswith(".")
+    ]
+    assert not offenders
 
 
-@pytest.mark.parametrize(("stem", "node"), public(ast.FunctionDef))
-def test_functions_end_with_their_source(stem, node):
-    last = ast.get_docstring(node).split("\n\n")[-1]
-    assert last.startswith("Source: "), f"{stem}.{node.name}"
-    assert last.rstrip().endswith("."), f"{stem}.{node.name}"
+def test_functions_end_with_their_source():
+    lasts = {name: ast.get_docstring(node).split("\n\n")[-1] for name, node in public(ast.FunctionDef)}
+    assert not [
+        name for name, last in lasts.items() if not (last.startswith("Source: ") and last.rstrip().endswith("."))
+    ]
 
 
-@pytest.mark.parametrize(("stem", "node"), public(ast.FunctionDef, ast.ClassDef))
-def test_what_raises_says_so(stem, node):
-    helpers = private_functions(TREES[stem])
-    for each in methods_of(node) if isinstance(node, ast.ClassDef) else [node]:
-        documented = ast.get_docstring(each)
-        for error in raised(each, helpers):
-            assert "Raises:" in documented, f"{stem}.{each.name}"
-            assert error in documented.split("Raises:")[1], f"{stem}.{each.name} raises {error}"
+def test_what_raises_says_so():
+    offenders = []
+    for name, node in public(ast.FunctionDef, ast.ClassDef):
+        helpers = private_functions(TREES[name.split(".")[0]])
+        for each in methods_of(node) if isinstance(node, ast.ClassDef) else [node]:
+            documented = ast.get_docstring(each).partition("Raises:")[2]
+            offenders += [f"{name}: {each.name} raises {e}" for e in raised(each, helpers) if e not in documented]
+    assert not offenders
 
 
-@pytest.mark.parametrize(("stem", "node"), public(ast.FunctionDef))
-def test_documented_arguments_are_those_of_the_signature(stem, node):
+def test_documented_arguments_are_those_of_the_signature():
     """Where arguments are listed, none is left out and none is made up; their order is that of the signature."""
-    lines = ast.get_docstring(node).split("\n")
+    offenders = {}
+    for name, node in public(ast.FunctionDef):
+        listed = listed_arguments(ast.get_docstring(node).split("\n"))
+        signature = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+        if listed not in (None, signature):
+            offenders[name] = listed
+    assert not offenders
+
+
+def listed_arguments(lines):
+    """Names in the section "Args:" of a docstring, None where there is no such section."""
     if "Args:" not in lines:
-        return
-    section = []
-    for line in lines[lines.index("Args:") + 1 :]:
-        if not line.startswith(" "):
-            break
-        section.append(line)
-    listed = [line.strip().split(":")[0] for line in section if not line.startswith("     ")]
-    signature = [each.arg for each in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
-    assert listed == signature, f"{stem}.{node.name}"
+        return None
+    section = takewhile(lambda line: line.startswith(" "), lines[lines.index("Args:") + 1 :])
+    return [line.strip().split(":")[0] for line in section if not line.startswith("     ")]
 
 
-@pytest.mark.parametrize("stem", TREES)
-def test_arrays_in_signatures_have_shapes(stem):
+def test_arrays_in_signatures_have_shapes():
     bare = [
-        f"{function.name}({name})"
-        for function in functions_of(TREES[stem])
+        f"{stem}.{function.name}({name})"
+        for stem, tree in TREES.items()
+        for function in functions_of(tree)
         for name, annotation in annotations_of(function).items()
         if has_bare_array(annotation)
     ]
     assert not bare
 
 
-@pytest.mark.parametrize("stem", TREES)
-def test_arrays_in_fields_have_shapes(stem):
-    classes = [node for node in ast.walk(TREES[stem]) if isinstance(node, ast.ClassDef)]
-    fields = [field for node in classes for field in node.body if isinstance(field, ast.AnnAssign)]
-    assert not [ast.unparse(field) for field in fields if has_bare_array(field.annotation)]
+def test_arrays_in_fields_have_shapes():
+    bare = [
+        f"{stem}: {ast.unparse(field)}"
+        for stem, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and has_bare_array(field.annotation)
+    ]
+    assert not bare
 
 
-@pytest.mark.parametrize("stem", TREES)
-def test_containers_of_arrays_are_documented(stem):
+def test_containers_of_arrays_are_documented():
     """An alias such as Layers is followed by a string that says what it holds, or it spells out the shapes."""
-    for node, following in pairwise([*TREES[stem].body, None]):
-        if isinstance(node, ast.Assign) and has_bare_array(node.value):
-            assert isinstance(following, ast.Expr), ast.unparse(node)
-            assert isinstance(following.value, ast.Constant), ast.unparse(node)
+    undocumented = [
+        f"{stem}: {ast.unparse(node)}"
+        for stem, tree in TREES.items()
+        for node, following in pairwise([*tree.body, None])
+        if isinstance(node, ast.Assign) and has_bare_array(node.value)
+        if not (isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant))
+    ]
+    assert not undocumented
 
 
-@pytest.mark.parametrize(("stem", "node"), public(ast.FunctionDef))
-def test_shapes_are_checked_while_tests_run(stem, node):
-    """The import hook has wrapped the function: an argument of the wrong kind is refused by its annotation."""
-    function = getattr(import_module(f"lindyn_service.dynamics.{stem}"), node.name)
-    assert inspect.unwrap(function) is not function
+def test_shapes_are_checked_while_tests_run():
+    """The import hook has wrapped each function: an argument of the wrong kind is refused by its annotation."""
+    functions = {
+        name: getattr(import_module(f"lindyn_service.dynamics.{name.split('.')[0]}"), node.name)
+        for name, node in public(ast.FunctionDef)
+    }
+    assert not [name for name, function in functions.items() if inspect.unwrap(function) is function]
 
 
 def test_the_checks_find_what_they_look_for():

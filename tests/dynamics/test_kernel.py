@@ -116,3 +116,9 @@ def test_small_movements_keep_their_digits(step):
     frame = scaled_path(1.0, 1 + step).frame
     # the weights themselves are rounded
     assert np.isclose(ntk_movement(frame)[1], np.expm1(4 * np.log1p(step)), rtol=1e-13 + 1e-15 / step)
+
+
+def test_kernels_of_a_single_entry_are_parallel():
+    """One input without samples and one output: there is one direction that the kernel can have."""
+    seen = of_layers(Moments(np.ones((1, 1))), [(np.full((1, 1), x), np.ones((1, 1))) for x in (1.0, 3.0)])
+    assert np.array_equal(ntk_distance(seen.frame), [0.0, 0.0])

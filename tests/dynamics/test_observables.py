@@ -112,6 +112,8 @@ def definitions(seen, layers):
     kernel, start = ntk(seen, layers), ntk(seen, seen.path[0])
     x, y = seen.x, seen.y
     q = np.vstack([layers[0].T, layers[-1]]) if len(layers) == 2 else None
+    strengths = np.linalg.svd(w, compute_uv=False)
+    shares = (strengths / np.sum(strengths))[strengths > 1e-14 * strengths[0]]
     return {
         "loss": loss(seen, layers),
         "excess_loss": excess_loss(seen, layers),
@@ -132,7 +134,20 @@ def definitions(seen, layers):
         "task_specificity": task_specificity(seen, layers),
         "balance": balance(layers),
         "weight_norms": [np.linalg.norm(each) for each in layers],
+        "effective_rank": np.exp(-np.sum(shares * np.log(shares))),
+        "sharpness": np.linalg.eigvalsh(hessian(seen, layers))[-1],
     }
+
+
+def hessian(seen, layers):
+    """Column by column, by complex steps of the gradient."""
+    columns = []
+    for i, w in enumerate(layers):
+        for place in np.ndindex(w.shape):
+            moved = [each.astype(complex) for each in layers]
+            moved[i][place] += 1e-30j
+            columns.append(np.concatenate([-g.imag.ravel() / 1e-30 for g in gradients(seen, moved)]))
+    return np.array(columns)
 
 
 def close(got, expected):
@@ -253,3 +268,13 @@ def test_modes_outside_the_span_of_the_inputs():
         assert np.allclose(OBSERVABLES[name](frame), [[2.0, 0.0]])
     assert np.allclose(OBSERVABLES["alignment"](frame)["input"], [[1.0, np.nan]], equal_nan=True)
     assert np.allclose(OBSERVABLES["output"](frame), 2 * np.array([[[0.6, 0.8], [0.0, 0.0]]]))
+
+
+def test_effective_rank_counts_modes():
+    """Equal modes count one each, a network without weights has none."""
+    path = [(np.eye(3), scale * np.diag(strengths)) for scale, strengths in RANKS]
+    got = OBSERVABLES["effective_rank"](of_layers(Moments(np.eye(3)), path).frame)
+    assert np.allclose(got, [3, 2, 1, 0], rtol=1e-15)
+
+
+RANKS = [(1.0, [1.0, 1.0, 1.0]), (1e-200, [2.0, 2.0, 0.0]), (3.0, [0.0, 0.0, 5.0]), (0.0, [1.0, 1.0, 1.0])]

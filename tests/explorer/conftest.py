@@ -19,12 +19,32 @@ def browser():
 
 @pytest.fixture
 def explorer(service, browser):
-    """A page that must not complain, nor ask anybody else."""
+    """A page in a browser context of its own, that must not complain, nor ask anybody else."""
     page = Explorer(browser, service.url)
     yield page
     page.close()
+    assert_clean(page)
+
+
+@pytest.fixture(scope="module")
+def tab(service, browser):
+    page = Explorer(browser, service.url)
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def reloaded(tab):
+    """One page for a module of many cases, loaded anew for each of them: half the work of a new browser context."""
+    tab.forget()
+    yield tab
+    tab.leave()
+    assert_clean(tab)
+
+
+def assert_clean(page):
     assert page.errors == []
-    assert [url for url in page.requests if not url.startswith((service.url, "blob:", "data:"))] == []
+    assert [url for url in page.requests if not url.startswith((page.url, "blob:", "data:"))] == []
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ from axe_playwright_python.sync_playwright import Axe
 from support.browser import Explorer, until
 from support.own import archive, choose
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 GRAVE = ("serious", "critical")
 
 

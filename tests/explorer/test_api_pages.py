@@ -1,9 +1,6 @@
 """The description of the API in a browser: all of it from this service, under the same policy."""
 
-import pytest
 from support.browser import SCREENSHOTS, Explorer
-
-pytestmark = [pytest.mark.live, pytest.mark.browser]
 
 
 def test_the_routes_can_be_read_and_tried(browser, service):

@@ -5,8 +5,6 @@ import pytest
 from support.browser import until
 from support.own import archive, choose, drop, matrices
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 RNG = np.random.default_rng(4)
 FIRST, SECOND, THIRD = (RNG.integers(-64, 64, shape) / 16 for shape in ((5, 4), (2, 5), (3, 2)))  # exact as halves
 SQUARE, OTHER = RNG.standard_normal((2, 3, 3))
@@ -27,6 +25,11 @@ EXTRA = {
 }
 
 
+@pytest.fixture
+def explorer(reloaded):
+    return reloaded
+
+
 def layers(page):
     found = matrices(page)
     return [found[f"W{i + 1}"] for i in range(len(found) - ("data" in found))]
@@ -39,16 +42,19 @@ def page(explorer):
     return opened
 
 
-@pytest.mark.parametrize("dtype", ["f2", ">f2", "g", "f4", ">f8", "i1", ">i8", "u4", "?"])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_numbers_of_all_widths(explorer, page, dtype, save):
-    weights = [
-        np.abs(np.trunc(layer)).astype(dtype) if dtype in "u4?" else layer.astype(dtype) for layer in (FIRST, SECOND)
-    ]
-    explorer.drawn(lambda: choose(page, "#weights-file", "w.npz", archive(save, W1=weights[0], W2=weights[1])))
-    assert page.inner_text("#weights-note") == "w.npz: 5 × 4, 2 × 5"
-    for found, layer in zip(layers(page), weights, strict=True):
-        assert np.array_equal(found, layer.astype(float))
+def test_numbers_of_all_widths(explorer, page, subtests, save):
+    for i, dtype in enumerate(["f2", ">f2", "g", "f4", ">f8", "i1", ">i8", "u4", "?"]):
+        with subtests.test(dtype):
+            first, second = (
+                np.abs(np.trunc(layer)).astype(dtype) if dtype in "u4?" else layer.astype(dtype)
+                for layer in (FIRST, SECOND)
+            )
+            file = f"w{i}.npz", archive(save, W1=first, W2=second)
+            explorer.drawn(lambda: choose(page, "#weights-file", *file))  # noqa: B023
+            assert page.inner_text("#weights-note") == f"w{i}.npz: 5 × 4, 2 × 5"
+            for found, layer in zip(layers(page), (first, second), strict=True):
+                assert np.array_equal(found, layer.astype(float))
 
 
 def test_halves_and_long_doubles_of_all_sizes(explorer, page):
@@ -109,30 +115,30 @@ def test_weights_and_data_in_one(explorer):
     assert np.array_equal(found["W1"], FIRST)
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        ("W1", "W2", "W3"),
-        ("w_10", "w_9", "w_11"),
-        ("layers.0.weight", "layers.2.weight", "layers.4.weight"),
-        ("fc1", "fc2", "fc10"),
-        ("network.weights.0", "network.weights.1", "network.weights.2"),
-        ("arr_0", "arr_1", "arr_2"),
-        ("first", "second", "third"),
-        ("input", "hidden", "output"),
-        ("W1_float64", "W2_float64", "W3_float64"),
-        ("encoder.0.weight", "encoder.1.weight", "decoder.0.weight"),
-    ],
-)
-def test_names_that_say_the_order(explorer, page, names):
+ORDERED_NAMES = [
+    ("W1", "W2", "W3"),
+    ("w_9", "w_10", "w_11"),
+    ("layers.0.weight", "layers.2.weight", "layers.4.weight"),
+    ("fc1", "fc2", "fc10"),
+    ("network.weights.0", "network.weights.1", "network.weights.2"),
+    ("arr_0", "arr_1", "arr_2"),
+    ("first", "second", "third"),
+    ("input", "hidden", "output"),
+    ("W1_float64", "W2_float64", "W3_float64"),
+    ("encoder.0.weight", "encoder.1.weight", "decoder.0.weight"),
+]
+
+
+def test_names_that_say_the_order(explorer, page, subtests):
     """Kept in any order; the largest number is last, not the last letter."""
-    ordered = ["w_9", "w_10", "w_11"] if "w_9" in names else list(names)
-    arrays = dict(zip(ordered, (FIRST, SECOND, THIRD), strict=True))
-    kept = {name: arrays[name] for name in (ordered[2], ordered[0], ordered[1])}
-    explorer.drawn(lambda: drop(page, ("w.npz", archive(**kept))))
-    assert page.inner_text("#weights-note").startswith("w.npz: 5 × 4, 2 × 5, 3 × 2")
-    for found, layer in zip(layers(page), arrays.values(), strict=True):
-        assert np.array_equal(found, layer)
+    for i, names in enumerate(ORDERED_NAMES):
+        with subtests.test(names=names):
+            arrays = dict(zip(names, (FIRST, SECOND, THIRD), strict=True))
+            kept = {name: arrays[name] for name in (names[2], names[0], names[1])}
+            explorer.drawn(lambda: drop(page, (f"w{i}.npz", archive(**kept))))  # noqa: B023
+            assert page.inner_text("#weights-note").startswith(f"w{i}.npz: 5 × 4, 2 × 5, 3 × 2")
+            for found, layer in zip(layers(page), arrays.values(), strict=True):
+                assert np.array_equal(found, layer)
 
 
 @pytest.mark.parametrize("names", [("encoder", "decoder"), ("w_in", "w_out"), ("bottom.weight", "top.weight")])
@@ -197,32 +203,33 @@ def test_pasted_weights_that_are_transposed_are_asked(explorer, page):
     assert np.array_equal(layers(page)[1], SECOND)
 
 
-@pytest.mark.parametrize(
-    ("arrays", "said"),
-    [
-        ({"W1": FIRST * 1j, "W2": SECOND, "W3": THIRD}, "W1 holds complex numbers: expected real numbers"),
-        ({"W1": FIRST.astype("M8[s]"), "W2": SECOND}, "W1 holds dates: expected real numbers"),
-        ({"W1": FIRST[None], "W2": SECOND, "W3": THIRD}, "W1 has 3 dimensions (1 × 5 × 4): expected a matrix"),
-        ({"weights": np.array([FIRST, SECOND], dtype=object)}, "weights, which holds Python objects"),
-        ({"X": np.array([["a"]]), "y": np.zeros(1)}, "X holds text: expected real numbers"),
-        ({"x_train": np.zeros((4, 2, 2)), "y_train": np.zeros(4)}, "x_train has 3 dimensions (4 × 2 × 2)"),
-        ({"W1": FIRST, "W2": np.where(SECOND > 0, SECOND, np.inf)}, "W2 is not finite at row"),
-        ({"a": FIRST, "b": FIRST, "c": FIRST, "d": FIRST, "e": FIRST}, "a, b, c, … give no order: expected W1, W2"),
-        ({"metadata": "{}", "times": np.zeros(2), "loss": np.zeros(2)}, "it is a result of lindyn"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_what_cannot_be_taken_says_why(page, arrays, said):
-    drop(page, ("w.npz", archive(**arrays)))
-    until(page, REFUSED)
-    assert said in page.inner_text("#weights-note")
-    assert page.inner_text("body").count(said) == 1
+REFUSALS = [
+    ({"W1": FIRST * 1j, "W2": SECOND, "W3": THIRD}, "W1 holds complex numbers: expected real numbers"),
+    ({"W1": FIRST.astype("M8[s]"), "W2": SECOND}, "W1 holds dates: expected real numbers"),
+    ({"W1": FIRST[None], "W2": SECOND, "W3": THIRD}, "W1 has 3 dimensions (1 × 5 × 4): expected a matrix"),
+    ({"weights": np.array([FIRST, SECOND], dtype=object)}, "weights, which holds Python objects"),
+    ({"X": np.array([["a"]]), "y": np.zeros(1)}, "X holds text: expected real numbers"),
+    ({"x_train": np.zeros((4, 2, 2)), "y_train": np.zeros(4)}, "x_train has 3 dimensions (4 × 2 × 2)"),
+    ({"W1": FIRST, "W2": np.where(SECOND > 0, SECOND, np.inf)}, "W2 is not finite at row"),
+    ({"a": FIRST, "b": FIRST, "c": FIRST, "d": FIRST, "e": FIRST}, "a, b, c, … give no order: expected W1, W2"),
+    ({"metadata": "{}", "times": np.zeros(2), "loss": np.zeros(2)}, "it is a result of lindyn"),
+]
 
 
-@pytest.mark.parametrize("entry", ["null", "true", '"1"', "[]", "{}"])
-def test_pasted_entries_that_are_no_numbers(page, entry):
+def test_what_cannot_be_taken_says_why(page, subtests):
+    for i, (arrays, said) in enumerate(REFUSALS):
+        with subtests.test(said):
+            drop(page, (f"w{i}.npz", archive(**arrays)))
+            until(page, f"document.getElementById('weights-note').textContent.startsWith('w{i}.npz: ') && {REFUSED}")
+            assert said in page.inner_text("#weights-note")
+            assert page.inner_text("body").count(said) == 1
+
+
+def test_pasted_entries_that_are_no_numbers(page, subtests):
     """JSON writes NaN as null, which is no 0."""
-    page.fill("#weights-text", f"[[[1, {entry}]], [[1]]]")
-    until(page, REFUSED)
-    assert "W1 has no finite number at row 1, column 2" in page.inner_text("#weights-note")
-    assert page.get_attribute("#weights-text", "aria-invalid") == "true"
+    for row, entry in enumerate(["null", "true", '"1"', "[]", "{}"], 1):
+        with subtests.test(entry):
+            page.fill("#weights-text", f"[[{'[1, 1], ' * (row - 1)}[1, {entry}]], [[1]]]")
+            until(page, f"document.getElementById('weights-note').textContent.includes('at row {row}, column 2')")
+            assert f"W1 has no finite number at row {row}, column 2" in page.inner_text("#weights-note")
+            assert page.get_attribute("#weights-text", "aria-invalid") == "true"

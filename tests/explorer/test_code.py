@@ -9,8 +9,6 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 FIVE = "#dims=5_4_6&task=spectrum&scale=0.1&seed=7&stop=6&lambda=1.5"
 
 

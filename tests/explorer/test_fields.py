@@ -3,12 +3,15 @@
 import pytest
 from support.browser import Explorer, until
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 NARROW = "#dims=10_5_3&task=spectrum&spectrum=3_2_1&stop=6"
 REGRESSION = "#dims=5_5_5&task=regression&samples=20&spacing=log&start=0.1&descent=true&stop=3&forgetting=true"
 RANDOM = "#network=random&dims=4_5_2&task=spectrum&spectrum=1&stop=2"
 REFUSED = "!document.getElementById('problem').hidden"
+
+
+@pytest.fixture
+def explorer(reloaded):
+    return reloaded
 
 
 @pytest.fixture

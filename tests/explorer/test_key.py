@@ -12,8 +12,6 @@ from support.jobs import JOB_SECONDS
 from support.keys import KeysFile
 from support.processes import Service
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 ASKED = "document.getElementById('key').open"
 DRAWN = "Number(document.body.dataset.drawn ?? 0)"
 

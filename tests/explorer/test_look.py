@@ -3,8 +3,6 @@
 import pytest
 from support.browser import SETTLED, Explorer, until
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6&time=3"
 
 

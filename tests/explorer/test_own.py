@@ -10,7 +10,10 @@ from support.browser import SETTLED, until
 from support.own import archive, as_csv, choose, drop, matrices
 from support.service import ask
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
+
+@pytest.fixture
+def explorer(reloaded):
+    return reloaded
 
 
 def layers(rng, *widths):
@@ -121,41 +124,46 @@ def test_large_data_are_not_in_the_link(explorer, rng):
     assert len(page.evaluate("navigator.clipboard.readText()")) < 300
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("notes.csv", b"one,two\nthree,four\n", "notes.csv: row 2, column 1 is not a number"),
-        ("ragged.csv", b"1,2,3\n4,5\n", "ragged.csv: row 2 has 2 entries, the first has 3"),
-        ("empty.csv", b"\n\n", "empty.csv: it is empty"),
-        ("one.csv", b"1\n2\n", "one.csv: it has one column"),
-        ("fake.npz", b"PK but no archive", "fake.npz: this is no npz file: it is not a zip archive"),
-        ("cut.npz", archive(W1=np.eye(3), W2=np.eye(3))[:-40], "cut.npz: this is no npz file"),
-        ("pickled.npz", archive(W1=np.array([print], dtype=object)), "only numbers are"),
-        ("complex.npz", archive(W1=np.eye(2) * 1j, W2=np.eye(2)), "expected real numbers"),
-        ("single.npz", archive(W1=np.eye(2)), "expected weights (W1, W2, …: two or more matrices)"),
-        ("unchained.npz", archive(W1=np.ones((2, 3)), W2=np.ones((4, 5))), "W2 takes 5 inputs, but W1 has 2 outputs"),
-        ("nan.npz", archive(W1=np.full((2, 2), np.nan), W2=np.eye(2)), "not finite"),
-        ("twice.npz", zipped([("W1.npy", npy(np.eye(2)))] * 2), "the archive has entries of the same name"),
-        ("rows.npz", archive(inputs=np.ones((3, 2)), targets=np.ones((4, 1))), "inputs have 3 rows, targets 4"),
-    ],
-    ids=lambda value: value if isinstance(value, str) and "." in value[:14] else "",
-)
-def test_files_that_cannot_be_taken(explorer, name, content, said):
-    page = explorer.open()
-    page.select_option("#network", "weights")
-    drop(page, (name, content))
-    until(page, "document.getElementById('weights-note').classList.contains('wrong')")
-    assert said in page.inner_text("#weights-note")
-    assert page.inner_text("body").count(said) == 1
-    assert page.locator("#picture-loss .u-over").is_visible()
+REFUSED_FILES = [
+    ("notes.csv", b"one,two\nthree,four\n", "notes.csv: row 2, column 1 is not a number"),
+    ("ragged.csv", b"1,2,3\n4,5\n", "ragged.csv: row 2 has 2 entries, the first has 3"),
+    ("empty.csv", b"\n\n", "empty.csv: it is empty"),
+    ("one.csv", b"1\n2\n", "one.csv: it has one column"),
+    ("fake.npz", b"PK but no archive", "fake.npz: this is no npz file: it is not a zip archive"),
+    ("cut.npz", archive(W1=np.eye(3), W2=np.eye(3))[:-40], "cut.npz: this is no npz file"),
+    ("pickled.npz", archive(W1=np.array([print], dtype=object)), "only numbers are"),
+    ("complex.npz", archive(W1=np.eye(2) * 1j, W2=np.eye(2)), "expected real numbers"),
+    ("single.npz", archive(W1=np.eye(2)), "expected weights (W1, W2, …: two or more matrices)"),
+    ("unchained.npz", archive(W1=np.ones((2, 3)), W2=np.ones((4, 5))), "W2 takes 5 inputs, but W1 has 2 outputs"),
+    ("nan.npz", archive(W1=np.full((2, 2), np.nan), W2=np.eye(2)), "not finite"),
+    ("twice.npz", zipped([("W1.npy", npy(np.eye(2)))] * 2), "the archive has entries of the same name"),
+    ("rows.npz", archive(inputs=np.ones((3, 2)), targets=np.ones((4, 1))), "inputs have 3 rows, targets 4"),
+]
 
 
-@pytest.mark.parametrize("text", ["[[1, 2]", "[[[1, 2], [3]], [[1]]]", "3", '[[["a"]], [[1]]]', "[[[1]]]"])
-def test_text_that_is_no_weights(explorer, text):
+def test_files_that_cannot_be_taken(explorer, subtests):
     page = explorer.open()
     page.select_option("#network", "weights")
-    page.fill("#weights-text", text)
-    until(page, "document.getElementById('weights-note').classList.contains('wrong')")
+    for name, content, said in REFUSED_FILES:
+        with subtests.test(name):
+            drop(page, (name, content))
+            until(page, f"document.getElementById('weights-note').textContent.startsWith('{name}: ')")
+            assert "wrong" in page.get_attribute("#weights-note", "class")
+            assert said in page.inner_text("#weights-note")
+            assert page.inner_text("body").count(said) == 1
+            assert page.locator("#picture-loss .u-over").is_visible()
+
+
+def test_text_that_is_no_weights(explorer, subtests):
+    page = explorer.open()
+    page.select_option("#network", "weights")
+    wrong = "document.getElementById('weights-note').classList.contains('wrong')"
+    for text in ("[[1, 2]", "[[[1, 2], [3]], [[1]]]", "3", '[[["a"]], [[1]]]', "[[[1]]]"):
+        with subtests.test(text):
+            page.fill("#weights-text", "")
+            until(page, f"!{wrong}")
+            page.fill("#weights-text", text)
+            until(page, wrong)
 
 
 def test_a_refusal_without_a_place_on_the_page_is_told_in_passing(explorer):

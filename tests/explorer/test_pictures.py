@@ -5,8 +5,6 @@ import pytest
 from support.browser import SETTLED, until
 from support.service import ask
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6&time=3"
 IDENTITY = "2x2.AAAAAAAA8D8AAAAAAAAAAAAAAAAAAAAAAAAAAAAA8D8"
 PICTURES = ["loss", "singular-values", "representation", "kernel", "alignment", "specificity"]

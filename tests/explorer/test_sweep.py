@@ -8,8 +8,6 @@ from support.browser import until
 from support.jobs import JOB_SECONDS
 from support.service import ask
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6&sweep=true"
 PROGRESS = "document.querySelector('#sweep-progress span').textContent"
 DONE = f"{PROGRESS}.includes('done')"

@@ -13,8 +13,6 @@ import scipy.io
 from support.browser import until
 from support.own import archive, as_csv, choose, drop, matrices
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 X = np.random.default_rng(3).standard_normal((6, 3))
 WHOLE = np.array([[8, 1, 4], [2, 0, 6], [0, 2, 4], [4, 1, 7], [6, 8, 2], [5, 5, 0]])
 FRAME = pd.DataFrame(X)
@@ -24,6 +22,11 @@ CARS = NAMED.set_axis(["Mazda RX4", "Datsun 710", "Fiat 128", "Honda Civic", "Vo
 COUNTED = "Column 1 numbers the rows and is left out."
 COMMAS = "Commas are read as decimal marks."
 REFUSED = "document.getElementById('data-note').classList.contains('wrong')"
+
+
+@pytest.fixture
+def explorer(reloaded):
+    return reloaded
 
 
 def saved(array, **options):
@@ -50,70 +53,76 @@ def opened(explorer):
 def refusal(page, name, text):
     """Choose a file that cannot be taken; returns what the page says of it."""
     choose(page, "#data-file", name, text.encode())
-    until(page, REFUSED)
+    until(page, refused(name))
     return page.inner_text("#data-note")
 
 
-@pytest.mark.parametrize(
-    ("text", "announced"),
-    [
-        (NAMED.to_csv(index=False), ""),
-        (NAMED.to_csv(), COUNTED),
-        (FRAME.to_csv(), f"Row 1 (0, 1, 2) is read as column names. {COUNTED}"),
-        (FRAME.to_csv(index=False), "Row 1 (0, 1, 2) is read as column names."),
-        (FRAME.to_csv(header=False), COUNTED),
-        (FRAME.to_csv(header=False, index=False), ""),
-        (
-            FRAME.set_axis([2019, 2020, 2022], axis=1).to_csv(index=False),
-            "Row 1 (2019, 2020, 2022) is read as column names",
-        ),
-        (FRAME.set_axis([0, 1, "target"], axis=1).to_csv(index=False), "Row 1 (0, 1, target) is read as column names"),
-        (FRAME.set_axis([7, 2, 5, 0, 3, 4]).to_csv(), "Column 1 names the rows and is left out."),
-        (NAMED.to_csv(index_label="id"), "Column 1 (“id”) numbers the rows and is left out."),
-        (pd.read_csv(io.StringIO(NAMED.to_csv())).to_csv(), "Columns 1 to 2 name the rows and are left out."),
-        (CARS.to_csv(), "Column 1 names the rows and is left out."),
-        (NAMED.set_axis(pd.date_range("2020-01-01", periods=6)).to_csv(index_label="date"), "Column 1 (“date”) names"),
-        (NAMED.to_csv(quoting=csv.QUOTE_ALL), COUNTED),
-        (FRAME.to_csv(quoting=csv.QUOTE_ALL, index=False), "Row 1 (0, 1, 2) is read as column names."),
-        (NAMED.to_csv(sep=";", decimal=",", index=False), COMMAS),
-        (NAMED.to_csv(sep="\t", decimal=","), f"{COUNTED} {COMMAS}"),
-        (NAMED.to_csv(decimal=",", index=False), COMMAS),
-        (as_r(NAMED), COUNTED),
-        (as_r(CARS), "Column 1 names the rows and is left out."),
-        (as_r(NAMED, ";", ","), f"{COUNTED} {COMMAS}"),
-        (as_r(NAMED, " ", corner=""), COUNTED),
-        (as_r(NAMED, "\t", rows=False), ""),
-        (as_r(NAMED, names=False), COUNTED),
-        (saved(X, fmt="%.17g"), ""),
-        (saved(X, fmt="%.17g", header="first second third"), ""),
-        (saved(X, fmt="%.17g", header="first second third", delimiter=","), ""),
-        (saved(X, fmt="%.17g", header="made on Monday\na b c", footer="the end", comments="# "), ""),
-        (saved(X, fmt="%.17g", header="a b c", comments=""), ""),
-        (saved(X, fmt="%.17g", header="a b c", comments="", delimiter=","), "Row 1 (“a b c”) is left out."),
-        (saved(X, fmt="%.17g", header="a b c", comments="% ", delimiter="\t"), ""),
-        (saved(X, fmt="%27.18e"), ""),
-        (as_csv(X).replace("\n", ",\n") + ",\n", ""),
-        ("a,b,c\n" + as_csv(X).replace("\n", ",\n") + ",\n", ""),
-        ("a;b;c;;\n" + as_csv(X, ";").replace("\n", ";;\n") + ";;\n;;;;\n;;;;\n", ""),
-        (as_csv(X, "\t").replace("\n", "\t\n"), ""),
-        ("\ufeff" + NAMED.to_csv(index=False), ""),
-        (NAMED.to_csv(index=False, lineterminator="\r\n"), ""),
-        (NAMED.to_csv(index=False, lineterminator="\r"), ""),
-        ("sep=;\n" + NAMED.to_csv(index=False, sep=";"), ""),
-        ('"height\n(cm)","a ""b""",c\n' + as_csv(X), ""),
-        (as_csv(X).replace(",", "  ,  ").replace("\n", "  \n\n  "), ""),
-        (as_csv(X).replace("-", "−"), ""),
-    ],
-    ids=lambda value: repr(value)[:40],
-)
-def test_what_is_read(explorer, text, announced):
+def refused(name):
+    """An expression that holds when the page says that it cannot take this file."""
+    return f"{REFUSED} && document.getElementById('data-note').textContent.startsWith('{name}: ')"
+
+
+TABLES = [
+    (NAMED.to_csv(index=False), ""),
+    (NAMED.to_csv(), COUNTED),
+    (FRAME.to_csv(), f"Row 1 (0, 1, 2) is read as column names. {COUNTED}"),
+    (FRAME.to_csv(index=False), "Row 1 (0, 1, 2) is read as column names."),
+    (FRAME.to_csv(header=False), COUNTED),
+    (FRAME.to_csv(header=False, index=False), ""),
+    (
+        FRAME.set_axis([2019, 2020, 2022], axis=1).to_csv(index=False),
+        "Row 1 (2019, 2020, 2022) is read as column names",
+    ),
+    (FRAME.set_axis([0, 1, "target"], axis=1).to_csv(index=False), "Row 1 (0, 1, target) is read as column names"),
+    (FRAME.set_axis([7, 2, 5, 0, 3, 4]).to_csv(), "Column 1 names the rows and is left out."),
+    (NAMED.to_csv(index_label="id"), "Column 1 (“id”) numbers the rows and is left out."),
+    (pd.read_csv(io.StringIO(NAMED.to_csv())).to_csv(), "Columns 1 to 2 name the rows and are left out."),
+    (CARS.to_csv(), "Column 1 names the rows and is left out."),
+    (NAMED.set_axis(pd.date_range("2020-01-01", periods=6)).to_csv(index_label="date"), "Column 1 (“date”) names"),
+    (NAMED.to_csv(quoting=csv.QUOTE_ALL), COUNTED),
+    (FRAME.to_csv(quoting=csv.QUOTE_ALL, index=False), "Row 1 (0, 1, 2) is read as column names."),
+    (NAMED.to_csv(sep=";", decimal=",", index=False), COMMAS),
+    (NAMED.to_csv(sep="\t", decimal=","), f"{COUNTED} {COMMAS}"),
+    (NAMED.to_csv(decimal=",", index=False), COMMAS),
+    (as_r(NAMED), COUNTED),
+    (as_r(CARS), "Column 1 names the rows and is left out."),
+    (as_r(NAMED, ";", ","), f"{COUNTED} {COMMAS}"),
+    (as_r(NAMED, " ", corner=""), COUNTED),
+    (as_r(NAMED, "\t", rows=False), ""),
+    (as_r(NAMED, names=False), COUNTED),
+    (saved(X, fmt="%.17g"), ""),
+    (saved(X, fmt="%.17g", header="first second third"), ""),
+    (saved(X, fmt="%.17g", header="first second third", delimiter=","), ""),
+    (saved(X, fmt="%.17g", header="made on Monday\na b c", footer="the end", comments="# "), ""),
+    (saved(X, fmt="%.17g", header="a b c", comments=""), ""),
+    (saved(X, fmt="%.17g", header="a b c", comments="", delimiter=","), "Row 1 (“a b c”) is left out."),
+    (saved(X, fmt="%.17g", header="a b c", comments="% ", delimiter="\t"), ""),
+    (saved(X, fmt="%27.18e"), ""),
+    (as_csv(X).replace("\n", ",\n") + ",\n", ""),
+    ("a,b,c\n" + as_csv(X).replace("\n", ",\n") + ",\n", ""),
+    ("a;b;c;;\n" + as_csv(X, ";").replace("\n", ";;\n") + ";;\n;;;;\n;;;;\n", ""),
+    (as_csv(X, "\t").replace("\n", "\t\n"), ""),
+    ("\ufeff" + NAMED.to_csv(index=False), ""),
+    (NAMED.to_csv(index=False, lineterminator="\r\n"), ""),
+    (NAMED.to_csv(index=False, lineterminator="\r"), ""),
+    ("sep=;\n" + NAMED.to_csv(index=False, sep=";"), ""),
+    ('"height\n(cm)","a ""b""",c\n' + as_csv(X), ""),
+    (as_csv(X).replace(",", "  ,  ").replace("\n", "  \n\n  "), ""),
+    (as_csv(X).replace("-", "−"), ""),
+]
+
+
+def test_what_is_read(explorer, subtests):
     page = opened(explorer)
-    explorer.drawn(lambda: choose(page, "#data-file", "table.csv", text.encode()))
-    note = page.inner_text("#data-note")
-    assert note.startswith("table.csv: 6 samples, 2 inputs, 1 target")
-    assert announced in note
-    assert announced != "" or note.endswith("1 target")
-    assert np.array_equal(matrices(page)["data"], X)
+    for i, (text, announced) in enumerate(TABLES):
+        with subtests.test(text[:40]):
+            name = f"table-{i}.csv"
+            explorer.drawn(lambda: choose(page, "#data-file", name, text.encode()))  # noqa: B023
+            note = page.inner_text("#data-note")
+            assert note.startswith(f"{name}: 6 samples, 2 inputs, 1 target")
+            assert announced in note
+            assert announced != "" or note.endswith("1 target")
+            assert np.array_equal(matrices(page)["data"], X)
 
 
 def test_bytes_that_spreadsheets_write(explorer):
@@ -175,53 +184,55 @@ def test_a_first_column_that_counts_may_be_an_input(explorer):
     assert np.array_equal(matrices(page)["data"], X)
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (pd.DataFrame([[np.nan] * 3, [1, 2, 3]]).to_csv(index=False, header=False, na_rep="nan"), "“nan”"),
-        (pd.DataFrame([[np.nan] * 2, [1, 2]]).to_csv(index=False, header=False, na_rep="NA"), "“NA”"),
-        (pd.DataFrame([[np.nan] * 2, [1, 2]]).to_csv(index=False, header=False), "it is empty"),
-        (saved([[np.nan, np.inf], [1, 2]]), "“nan”"),
-        ("nan,1,2\n3,4,5\n", "“nan”"),
-        ("#N/A,#N/A\n1,2\n", "“#N/A”"),
-        ('"NA","NA"\n"1","2"\n', "“NA”"),
-        ("null;NULL\n1;2\n", "“null”"),
-        ("-inf inf\n1 2\n", "“-inf”"),
-        ("True,False\n1,2\n", "“True”"),
-        (",1.5,2\n1,2,3\n", "it is empty"),
-        ("1O,5,7\n1,2,3\n", "“1O”"),
-    ],
-    ids=lambda value: repr(value)[:30],
-)
-def test_a_first_row_without_numbers_is_no_header(explorer, text, said):
+FIRST_ROWS = [
+    (pd.DataFrame([[np.nan] * 3, [1, 2, 3]]).to_csv(index=False, header=False, na_rep="nan"), "“nan”"),
+    (pd.DataFrame([[np.nan] * 2, [1, 2]]).to_csv(index=False, header=False, na_rep="NA"), "“NA”"),
+    (pd.DataFrame([[np.nan] * 2, [1, 2]]).to_csv(index=False, header=False), "it is empty"),
+    (saved([[np.nan, np.inf], [1, 2]]), "“nan”"),
+    ("nan,1,2\n3,4,5\n", "“nan”"),
+    ("#N/A,#N/A\n1,2\n", "“#N/A”"),
+    ('"NA","NA"\n"1","2"\n', "“NA”"),
+    ("null;NULL\n1;2\n", "“null”"),
+    ("-inf inf\n1 2\n", "“-inf”"),
+    ("True,False\n1,2\n", "“True”"),
+    (",1.5,2\n1,2,3\n", "it is empty"),
+    ("1O,5,7\n1,2,3\n", "“1O”"),
+]
+
+
+def test_a_first_row_without_numbers_is_no_header(explorer, subtests):
     page = opened(explorer)
-    assert refusal(page, "first.csv", text).startswith(f"first.csv: row 1, column 1 is not a number: {said}.")
-    explorer.drawn(lambda: page.select_option("#first-row", "names"))
-    assert page.inner_text("#data-note").startswith("first.csv: 1 samples")
+    for i, (text, said) in enumerate(FIRST_ROWS):
+        with subtests.test(text[:30]):
+            name = f"first-{i}.csv"
+            assert refusal(page, name, text).startswith(f"{name}: row 1, column 1 is not a number: {said}.")
+            explorer.drawn(lambda: page.select_option("#first-row", "names"))
+            assert page.inner_text("#data-note").startswith(f"{name}: 1 samples")
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("a,b\n1,2\nNA,3\n", "row 3, column 1 is not a number: “NA”"),
-        ("a,b\n\n# so far\n1,2\n,3\n", "row 5, column 1 is not a number: it is empty"),
-        ("1,2,3\n4,5,\n", "row 2, column 3 is not a number: it is empty"),
-        ("1,2,\n4,5,6\n", "row 1, column 3 is not a number: it is empty"),
-        ("1,2\n0x1F,3\n", "row 2, column 1 is not a number: “0x1F”"),
-        ("1,2\n1e999,3\n", "row 2, column 1 is not a number: “1e999”"),
-        ("1,2\n,\n3,4\n", "row 2, column 1 is not a number: it is empty"),
-        ("a,b,c\n1,2\n3,4\n", "row 2 has 2 entries, the first has 3"),
-        ("a,b\n0.5,1,2\n0.25,3,4\n", "row 2 has 3 entries, the first has 2"),
-        ("1,2\n3,4,5\n", "row 2 has 3 entries, the first has 2"),
-        ('"1,234","2,345"\n"3,456","4,567"\n', "row 1, column 1 is “1,234”: expected no comma within a number"),
-        ("1,5;2.5\n1;2\n", "row 1, column 1 is “1,5”, but row 1, column 2 is “2.5”: expected one decimal mark"),
-        ("a,b\n", "it has only a row of names"),
-        ("# a b\n", "it is empty"),
-    ],
-    ids=lambda value: repr(value)[:30],
-)
-def test_tables_that_cannot_be_read(explorer, text, said):
-    assert refusal(opened(explorer), "bad.csv", text).startswith(f"bad.csv: {said}")
+UNREADABLE = [
+    ("a,b\n1,2\nNA,3\n", "row 3, column 1 is not a number: “NA”"),
+    ("a,b\n\n# so far\n1,2\n,3\n", "row 5, column 1 is not a number: it is empty"),
+    ("1,2,3\n4,5,\n", "row 2, column 3 is not a number: it is empty"),
+    ("1,2,\n4,5,6\n", "row 1, column 3 is not a number: it is empty"),
+    ("1,2\n0x1F,3\n", "row 2, column 1 is not a number: “0x1F”"),
+    ("1,2\n1e999,3\n", "row 2, column 1 is not a number: “1e999”"),
+    ("1,2\n,\n3,4\n", "row 2, column 1 is not a number: it is empty"),
+    ("a,b,c\n1,2\n3,4\n", "row 2 has 2 entries, the first has 3"),
+    ("a,b\n0.5,1,2\n0.25,3,4\n", "row 2 has 3 entries, the first has 2"),
+    ("1,2\n3,4,5\n", "row 2 has 3 entries, the first has 2"),
+    ('"1,234","2,345"\n"3,456","4,567"\n', "row 1, column 1 is “1,234”: expected no comma within a number"),
+    ("1,5;2.5\n1;2\n", "row 1, column 1 is “1,5”, but row 1, column 2 is “2.5”: expected one decimal mark"),
+    ("a,b\n", "it has only a row of names"),
+    ("# a b\n", "it is empty"),
+]
+
+
+def test_tables_that_cannot_be_read(explorer, subtests):
+    page = opened(explorer)
+    for i, (text, said) in enumerate(UNREADABLE):
+        with subtests.test(text[:30]):
+            assert refusal(page, f"bad-{i}.csv", text).startswith(f"bad-{i}.csv: {said}")
 
 
 def excel():
@@ -247,35 +258,35 @@ def matlab(**options):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("book.xlsx", excel(), "it is an Excel workbook: save the table as CSV"),
-        ("book.csv", excel(), "it is an Excel workbook: save the table as CSV"),
-        ("book.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "it is an Excel workbook"),
-        ("model.pt", torch(), "it is a PyTorch file: save matrices with numpy.savez"),
-        ("model.npz", torch(), "it is a PyTorch file"),
-        ("old.pth", pickle.dumps(0x1950A86A20F9469CFC6C, 2), "it is a PyTorch file"),
-        ("model.pkl", pickle.dumps({"W1": np.eye(2)}), "it is a Python pickle, which is not read"),
-        ("data.mat", matlab(), "it is a MATLAB file"),
-        ("data4.mat", matlab(format="4"), "it is a MATLAB file"),
-        ("data73.mat", b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(600), "it is a MATLAB file"),
-        ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), "it is an HDF5 file"),
-        ("run.nc", b"CDF\x01" + bytes(99), "it is a netCDF file"),
-        ("data.parquet", b"PAR1\x15\x04" + bytes(99), "it is an Arrow or Parquet file"),
-        ("data.csv.gz", gzip.compress(b"1,2\n3,4\n"), "it is compressed with gzip: expand it first"),
-        ("login.csv", b"<!DOCTYPE html><html></html>", "it is a web page"),
-        ("noise.csv", bytes(range(256)), "it is not text: expected CSV, npz or npy"),
-        ("data.zip", archive(save=lambda file, **_: zipfile.ZipFile(file, "w").close()), "it is a zip archive without"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_files_of_others_are_named(explorer, name, content, said):
+FILES_OF_OTHERS = [
+    ("book.xlsx", excel(), "it is an Excel workbook: save the table as CSV"),
+    ("book.csv", excel(), "it is an Excel workbook: save the table as CSV"),
+    ("book.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "it is an Excel workbook"),
+    ("model.pt", torch(), "it is a PyTorch file: save matrices with numpy.savez"),
+    ("model.npz", torch(), "it is a PyTorch file"),
+    ("old.pth", pickle.dumps(0x1950A86A20F9469CFC6C, 2), "it is a PyTorch file"),
+    ("model.pkl", pickle.dumps({"W1": np.eye(2)}), "it is a Python pickle, which is not read"),
+    ("data.mat", matlab(), "it is a MATLAB file"),
+    ("data4.mat", matlab(format="4"), "it is a MATLAB file"),
+    ("data73.mat", b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(600), "it is a MATLAB file"),
+    ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), "it is an HDF5 file"),
+    ("run.nc", b"CDF\x01" + bytes(99), "it is a netCDF file"),
+    ("data.parquet", b"PAR1\x15\x04" + bytes(99), "it is an Arrow or Parquet file"),
+    ("data.csv.gz", gzip.compress(b"1,2\n3,4\n"), "it is compressed with gzip: expand it first"),
+    ("login.csv", b"<!DOCTYPE html><html></html>", "it is a web page"),
+    ("noise.csv", bytes(range(256)), "it is not text: expected CSV, npz or npy"),
+    ("data.zip", archive(save=lambda file, **_: zipfile.ZipFile(file, "w").close()), "it is a zip archive without"),
+]
+
+
+def test_files_of_others_are_named(explorer, subtests):
     page = opened(explorer)
-    drop(page, (name, content))
-    until(page, REFUSED)
-    assert page.inner_text("#data-note").startswith(f"{name}: {said}")
-    assert page.inner_text("body").count(said) == 1
+    for name, content, said in FILES_OF_OTHERS:
+        with subtests.test(name):
+            drop(page, (name, content))
+            until(page, refused(name))
+            assert page.inner_text("#data-note").startswith(f"{name}: {said}")
+            assert page.inner_text("body").count(said) == 1
 
 
 def test_one_array_of_numpy(explorer):

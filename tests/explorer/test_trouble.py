@@ -6,8 +6,6 @@ from support.holding import held
 from support.jobs import JOB_SECONDS
 from support.processes import Service, eventually, trajectory
 
-pytestmark = [pytest.mark.live, pytest.mark.browser]
-
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
 OTHER = "#dims=6_6_6&task=spectrum&scale=0.1&seed=7&stop=6"
 HIDDEN = "document.getElementById('problem').hidden"

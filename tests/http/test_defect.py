@@ -21,7 +21,7 @@ async def broken(*_: object) -> None:
 
 
 async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
-    monkeypatch.setattr(app_module, "sample", broken)
+    monkeypatch.setattr(app_module, "sample_gauges", broken)
     app = create_app(Settings(workers=1, embedded_cache=False))
     stopped = anyio.Event()
     app.state.defect.stop = stopped.set
@@ -44,14 +44,14 @@ async def test_jobs_that_cannot_go_on_are_such_a_part(monkeypatch):
 
 
 BROKEN = """
-from lindyn_service import app, start
+from lindyn_service.server import app, serve
 
-async def sample(*_):
+async def broken(*_):
     raise ValueError("a defect")
 
-app.sample = sample
+app.sample_gauges = broken
 if __name__ == "__main__":
-    start.main()
+    serve.main()
 """
 
 

@@ -4,9 +4,10 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from fastapi import Request
+from starlette.requests import ClientDisconnect
 
 from lindyn_service.errors import BusyError
-from lindyn_service.http.respond import _unless_disconnected
+from lindyn_service.http.client_disconnect import unless_disconnected
 
 pytestmark = pytest.mark.anyio
 
@@ -37,7 +38,7 @@ async def test_a_result():
         return 7
 
     with anyio.fail_after(60):
-        assert await _unless_disconnected(Connection().request, work()) == 7
+        assert await unless_disconnected(Connection().request, work()) == 7
 
 
 async def test_work_that_never_waits():
@@ -45,7 +46,7 @@ async def test_work_that_never_waits():
         return 7
 
     with anyio.fail_after(60):
-        assert await _unless_disconnected(Connection().request, work()) == 7
+        assert await unless_disconnected(Connection().request, work()) == 7
 
 
 async def test_an_error_is_raised_as_it_is():
@@ -56,7 +57,7 @@ async def test_an_error_is_raised_as_it_is():
         raise error
 
     with anyio.fail_after(60), pytest.raises(BusyError) as caught:
-        await _unless_disconnected(Connection().request, work())
+        await unless_disconnected(Connection().request, work())
     assert caught.value is error
 
 
@@ -76,8 +77,8 @@ async def test_work_is_cancelled_when_the_client_leaves():
             connection.left.set()
 
         group.start_soon(leave)
-        with anyio.fail_after(60):
-            assert await _unless_disconnected(connection.request, work()) is None
+        with anyio.fail_after(60), pytest.raises(ClientDisconnect):
+            await unless_disconnected(connection.request, work())
     assert ended.is_set()
 
 
@@ -90,7 +91,7 @@ async def test_other_messages_do_not_count():
         return 7
 
     with anyio.fail_after(60):
-        assert await _unless_disconnected(Connection("http.request", "http.request").request, work()) == 7
+        assert await unless_disconnected(Connection("http.request", "http.request").request, work()) == 7
 
 
 async def test_cancelling_from_outside_cancels_the_work():
@@ -105,7 +106,7 @@ async def test_cancelling_from_outside_cancels_the_work():
 
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
-            group.start_soon(_unless_disconnected, Connection().request, work())
+            group.start_soon(unless_disconnected, Connection().request, work())
             await began.wait()
             scope.cancel()
     assert scope.cancelled_caught

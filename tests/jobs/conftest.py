@@ -1,8 +1,10 @@
 """A real server for each module, and the event loop of the service."""
 
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
+from support.job_means import job_store
 from support.processes import RedisServer
 
 
@@ -22,3 +24,16 @@ def emptied(server: RedisServer) -> None:
     """The server holds nothing, and may hold as much as it wants."""
     server.client.config_set("maxmemory", 0)
     server.client.flushall()
+
+
+@pytest.fixture
+async def stores(server):
+    """Makes stores, which are closed at the end."""
+    async with AsyncExitStack() as stack:
+
+        def make(**changes):
+            store = job_store(server.url, **changes)
+            stack.push_async_callback(store.aclose)
+            return store
+
+        yield make

@@ -7,8 +7,7 @@ from support.processes import RedisServer
 
 from lindyn_service.errors import DeadlineError, ShuttingDownError
 from lindyn_service.jobs.execution import JobExecution
-from lindyn_service.jobs.plan import plan_of
-from lindyn_service.translate.table import sweep_table
+from lindyn_service.jobs.worker_functions import assemble
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
@@ -20,7 +19,7 @@ class Engine:
         self._failure = failure
 
     async def run(self, function, *args, told=None):
-        if function is sweep_table:
+        if args[1:2] == (assemble,):
             raise self._failure
         return function(*args)
 
@@ -32,7 +31,7 @@ async def test_a_failure_at_the_end_is_not_wrapped(failure):
     with RedisServer() as server:
         async with job_means(server.url, Engine(failure)) as means:
             job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
-            run = JobExecution(job, request, plan_of(job, request, LIMITS), means)
+            run = JobExecution(job, request, LIMITS, means)
             with pytest.raises(type(failure)) as caught:
                 await run.run()
             assert caught.value is failure

@@ -2,13 +2,12 @@
 
 import io
 import json
-from contextlib import AsyncExitStack
 
 import anyio
 import numpy as np
 import orjson
 import pytest
-from support.job_means import Here, job_means, job_store, stored_sweep
+from support.job_means import Here, job_means, stored_sweep
 from support.jobs import LIMITS, sweep
 
 from lindyn.wire import npz
@@ -19,13 +18,15 @@ from lindyn_service.jobs import job_limits as limits_module
 from lindyn_service.jobs.errors import JobsFullError
 from lindyn_service.jobs.execution import JobExecution
 from lindyn_service.jobs.job_limits import SweepLimits
-from lindyn_service.jobs.plan import plan_of
+from lindyn_service.jobs.plan import SweepPlan
 from lindyn_service.jobs.points import is_refusal, sweep_points
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler import JobScheduler
+from lindyn_service.jobs.worker_functions import assemble, write_records
 from lindyn_service.spool.store import Spool
 from lindyn_service.translate.sweep import indices
-from lindyn_service.translate.table import read_table, sweep_table
+from lindyn_service.translate.sweep_table import sweep_table
+from lindyn_service.translate.table import read_table
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("emptied")]
 
@@ -42,19 +43,6 @@ RAGGED = {
     ],
     "collect": ["output"],
 }
-
-
-@pytest.fixture
-async def stores(server):
-    """Makes stores, which are closed at the end."""
-    async with AsyncExitStack() as stack:
-
-        def make(**changes):
-            store = job_store(server.url, **changes)
-            stack.push_async_callback(store.aclose)
-            return store
-
-        yield make
 
 
 async def until(condition) -> None:
@@ -83,17 +71,17 @@ def test_a_table_is_refused_by_its_padded_size_before_there_is_memory_for_it():
     with pytest.raises(TooLargeError, match=str(8 * 2 * 300_000**2)):
         sweep_table("job", of_seeds(2), records, 2**26)
     small = records_of_shapes((1, 30, 1), (1, 1, 30))
-    exact = len(sweep_table("job", of_seeds(2), small, 2**20))
-    assert len(sweep_table("job", of_seeds(2), small, exact)) == exact
+    exact = len(sweep_table("job", of_seeds(2), small, 2**20).pack())
+    assert len(sweep_table("job", of_seeds(2), small, exact).pack()) == exact
     with pytest.raises(TooLargeError, match=f"the limit is {exact - 1} "):
-        sweep_table("job", of_seeds(2), small, exact - 1)
+        sweep_table("job", of_seeds(2), small, exact - 1).pack()
 
 
 def test_long_metadata_takes_less_than_a_byte_a_character_and_is_read_as_before():
     task = np.random.default_rng(1).normal(size=(200, 100))
     request = of_seeds(1).model_copy(update={"base": {**of_seeds(1).base, "task": task.tolist()}})
     text = orjson.dumps(request.model_dump())
-    archive = sweep_table("job", request, [b'{"values": {"final_loss": 1.0}, "warnings": []}'], 2**26)
+    archive = sweep_table("job", request, [b'{"values": {"final_loss": 1.0}, "warnings": []}'], 2**26).pack()
     assert len(archive) < len(text)
     with np.load(io.BytesIO(archive), allow_pickle=False) as read_by_numpy:
         metadata = json.loads(str(read_by_numpy["metadata"]))
@@ -119,7 +107,7 @@ async def test_points_together_take_so_many_bytes_and_no_more(server):
     async with job_means(server.url, most_record_bytes=1000) as means:
         job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=200))
         with pytest.raises(TooLargeError, match="more than 1000 bytes together"):
-            await JobExecution(job, request, plan_of(job, request, LIMITS), means).run()
+            await JobExecution(job, request, LIMITS, means).run()
 
 
 async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
@@ -146,7 +134,7 @@ async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
 class Stuck(Results):
     """Results that are never put: the store does not answer that."""
 
-    async def put(self, job_id: str, archive: bytes) -> int:
+    async def put(self, job_id: str, archive: bytes | None) -> int:
         await anyio.sleep_forever()
         raise AssertionError(job_id, archive)
 
@@ -155,7 +143,7 @@ class StuckEngine(Here):
     """Never ends to put a table together."""
 
     async def run(self, function, *args, told=None):
-        if function is sweep_table:
+        if args[1:2] == (assemble,):
             await anyio.sleep_forever()
         return function(*args)
 
@@ -237,17 +225,39 @@ async def test_jobs_take_half_of_a_small_server_at_most(server, stores):
         await store.create("sweep", bytes(2**21), 1, None)
 
 
+def constant(value: float, times: int) -> list[bytes]:
+    """A point of this loss at so many times."""
+    return [orjson.dumps({"values": {"loss": [value] * times}, "warnings": []})]
+
+
 async def test_large_results_are_files_within_a_bound_of_their_own(server, stores, tmp_path):
+    """Each of the large ones has its losses and its times, so that two of them do not fit together."""
     store = stores()
-    results = Results(store, Spool(tmp_path, 25_000), None, 1_000)
+    results = Results(store, Spool(tmp_path / "results", 25_000), None, 9_000)
     jobs = [await store.create("sweep", b"{}", 1, None) for _ in range(3)]
-    assert await results.put(jobs[0].id, bytes(1_000)) == 1_000
-    assert await results.put(jobs[1].id, bytes(15_000)) == 0
-    assert await results.find(jobs[0].id) == bytes(1_000)
-    assert (await results.find(jobs[1].id)).read() == bytes(15_000)
+    written = tmp_path / "records"
+
+    async def put(job: str, times: int) -> int:
+        base = {"network": {"kind": "random", "scheme": "he", "dims": [3, 3, 3]}, "task": np.eye(3).tolist()}
+        body = {"base": {**base, "times": {"stop": 1.0, "num": times}}, "collect": ["loss"]}
+        sweep = read(SweepRequest, {**body, "axes": [{"path": "network.seed", "values": [1]}]})
+        with written.open("wb") as file:
+            write_records(file, constant(0.5, times))
+        with results.place(job) as place:
+            archive = assemble(SweepPlan(sweep, LIMITS), job, written, results.large_bytes, place)
+        return await results.put(job, archive)
+
+    async def losses(job: str) -> np.ndarray:
+        found = await results.find(job)
+        return read_table(found if isinstance(found, bytes) else found.read())[0].values("loss")
+
+    assert await put(jobs[0].id, 200) == len(await results.find(jobs[0].id)) < 9_000
+    assert await put(jobs[1].id, 1_000) == 0
+    assert np.array_equal(await losses(jobs[0].id), np.full((1, 200), 0.5))
+    assert np.array_equal(await losses(jobs[1].id), np.full((1, 1_000), 0.5))
     assert not server.keys(f"{jobs[1].id}:result")
-    assert await results.put(jobs[2].id, bytes(20_000)) == 0
+    assert await put(jobs[2].id, 1_100) == 0
     assert await results.find(jobs[1].id) is None
     with pytest.raises(NoRoomError, match="LINDYN_RESULTS_BYTES"):
-        await results.put(jobs[0].id, bytes(26_000))
-    assert (await results.find(jobs[2].id)).read() == bytes(20_000)
+        await put(jobs[0].id, 1_600)
+    assert np.array_equal(await losses(jobs[2].id), np.full((1, 1_100), 0.5))

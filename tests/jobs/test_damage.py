@@ -153,7 +153,7 @@ async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
         url = f"redis://127.0.0.1:{port[0]}"
         async with job_means(url, timeout_seconds=0.2) as means:
             store = means.store
-            assert await means.cache.get_many([GHOST]) == [None]
+            assert await means.cache.get_many([GHOST], 1) == [None]
             asked = [
                 store.active, store.counts, store.expire, lambda: store.latest(None, 9), lambda: store.get(GHOST),
                 lambda: store.request(GHOST), lambda: store.result(GHOST), lambda: store.cancel(GHOST),

@@ -8,8 +8,7 @@ from support.processes import RedisServer
 
 from lindyn_service.errors import DeadlineError
 from lindyn_service.jobs.execution import JobExecution
-from lindyn_service.jobs.plan import plan_of
-from lindyn_service.jobs.points import sweep_points
+from lindyn_service.jobs.worker_functions import compute
 from lindyn_service.translate.table import read_table
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
@@ -22,11 +21,11 @@ class Slow(Here):
         self.asked: list[int] = []
 
     async def run(self, function, *args, told=None):
-        if args and args[0] is sweep_points:
-            request, places, limits, _ = args[1]
-            self.asked.append(len(places))
-            return await super().run(function, sweep_points, (request, places, limits, 0.0))
-        return await super().run(function, *args)
+        request, asked, *others = args
+        if asked is compute:
+            self.asked.append(len(others[0]))
+            others[1] = 0.0
+        return await super().run(function, request, asked, *others)
 
 
 class Late(Here):
@@ -38,7 +37,7 @@ async def computed(engine):
     with RedisServer() as server:
         async with job_means(server.url, engine) as means:
             job, request = await stored_sweep(means.store, sweep(lams=(0.5, 1.0), seeds=5))
-            run = JobExecution(job, request, plan_of(job, request, LIMITS), means)
+            run = JobExecution(job, request, LIMITS, means)
             await run.run()
             done = await means.store.get(job.id)
             assert (done.state, done.completed) == ("done", 10)
@@ -73,12 +72,12 @@ async def test_an_owner_pays_for_the_time_of_workers_and_then_waits():
         async with job_means(server.url, Costly(), flops_per_hour=1e13) as means:
             assert await means.charges.seconds_until_room("ada") == 0
             job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=1), "ada")
-            await JobExecution(job, request, plan_of(job, request, LIMITS), means).run()
+            await JobExecution(job, request, LIMITS, means).run()
             assert (await means.store.get(job.id)).state == "done"
             assert await means.charges.seconds_until_room("ada") > 0
             assert await means.charges.seconds_until_room("bob") == 0
             later, request = await stored_sweep(means.store, sweep(lams=(0.7,), seeds=1), "ada")
-            run = JobExecution(later, request, plan_of(later, request, LIMITS), means)
+            run = JobExecution(later, request, LIMITS, means)
             with anyio.move_on_after(1.0):
                 await run.run()
             assert (await means.store.get(later.id)).state not in ("done", "failed")

@@ -9,7 +9,7 @@ from lindyn_service.jobs.scheduler import MOST_HELD, MOST_OF_ONE, JobScheduler
 from lindyn_service.jobs.store import Active
 
 
-class Means:
+class JobResources:
     store: Any = None
 
 
@@ -24,7 +24,7 @@ class Tasks:
 
 
 def test_who_comes_when_all_places_are_taken_is_not_kept_waiting():
-    runner, tasks = JobScheduler(Means(), LIMITS), Tasks()
+    runner, tasks = JobScheduler(JobResources(), LIMITS), Tasks()
     full = MOST_HELD // MOST_OF_ONE
     jobs = [Active(f"{owner} {i}", f"owner {owner}", "queued") for owner in range(full) for i in range(2 * MOST_OF_ONE)]
     runner._take_some(tasks, jobs)

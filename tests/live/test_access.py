@@ -9,8 +9,6 @@ from support.keys import KeysFile, bearer
 from support.processes import Service, eventually, trajectory
 from support.service import problem
 
-pytestmark = pytest.mark.live
-
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory) -> KeysFile:

@@ -14,8 +14,6 @@ from support.sockets import all_of, answer, connect
 from lindyn_service.errors import BusyError
 from lindyn_service.http.body_budget import BodyBudget, Held
 
-pytestmark = pytest.mark.live
-
 MEBIBYTE = 2**20
 MOST = 8 * MEBIBYTE
 HALF = MOST // 2

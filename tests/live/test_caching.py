@@ -8,8 +8,6 @@ import pytest
 from support.holding import held, post_and_wait_until_read
 from support.processes import Measured, RedisServer, Service, trajectory
 
-pytestmark = pytest.mark.live
-
 
 @pytest.fixture(scope="module")
 def both(redis_server: RedisServer) -> Iterator[tuple[Service, Service]]:

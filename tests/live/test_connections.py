@@ -16,8 +16,6 @@ from support.sockets import HEAD, HEALTH, all_of, answers, connect
 
 from lindyn_service.server.connections import MOST_BY_DEFAULT, ConnectionKind, Connections, connection_limit
 
-pytestmark = pytest.mark.live
-
 POST = b"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SHORT = {"head_seconds": 1, "body_seconds": 1, "stalled_seconds": 1}
 MOST = 12

@@ -9,8 +9,6 @@ from support.jobs import finished, result, submit
 from support.processes import Service
 from support.service import ask, post
 
-pytestmark = pytest.mark.live
-
 CASES = json.loads((Path(__file__).parents[1] / "reference" / "hard_cases.json").read_text())["cases"]
 
 

@@ -13,8 +13,6 @@ from support.sockets import HEAD, HEALTH, all_of, answer, answers, connect, said
 
 from lindyn_service.http.security_headers import DEFAULTS
 
-pytestmark = pytest.mark.live
-
 MEBIBYTE = 2**20
 CHUNKED = (
     b"POST /v1/trajectories HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -70,6 +68,7 @@ def test_a_target_has_bounds(service: Service, target: bytes) -> None:
     assert len(service.log().splitlines()[-1]) < 1_000
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("line", [b"", b"X: 1\r\n"])
 def test_a_head_without_end_is_not_kept(service: Service, line: bytes) -> None:
     """Of half a gigabyte, nearly nothing is kept, and nobody else waits for it."""

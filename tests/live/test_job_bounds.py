@@ -3,13 +3,10 @@
 import io
 
 import numpy as np
-import pytest
 from support.holding import jobs_held
 from support.jobs import finished, result, slow_sweep, state, submit, sweep, until
 from support.keys import KeysFile, bearer
 from support.processes import RedisServer, Service, eventually, trajectory
-
-pytestmark = pytest.mark.live
 
 RAGGED = {
     "base": {

@@ -4,13 +4,10 @@ import signal
 
 import numpy as np
 import psutil
-import pytest
 from support.dask import DaskCluster
 from support.holding import held_midway, job_workers
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep, until
 from support.processes import PATIENCE_SECONDS, RedisServer, Service, eventually, has_ended
-
-pytestmark = pytest.mark.live
 
 
 def assert_right(client, body, job):

@@ -12,8 +12,6 @@ from support.holding import held_midway, job_workers, jobs_held
 from support.jobs import alone, finished, result, slow_sweep, state, submit, sweep, until
 from support.processes import RedisServer, Service, eventually
 
-pytestmark = pytest.mark.live
-
 
 @pytest.fixture(scope="module")
 def service(redis_server: RedisServer) -> Iterator[Service]:

@@ -15,8 +15,6 @@ from support.processes import RedisServer, Service, eventually, trajectory
 
 from lindyn_service.translate.encode import encode
 
-pytestmark = pytest.mark.live
-
 NPZ = {"Accept": "application/x-npz"}
 ABOVE = {"cache_value_bytes": 100_000}
 

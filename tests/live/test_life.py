@@ -6,11 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-import pytest
 from support.holding import held
 from support.processes import PATIENCE_SECONDS, Measured, Service, eventually, has_ended, trajectory
-
-pytestmark = pytest.mark.live
 
 JSON = {"Content-Type": "application/json"}
 

@@ -9,8 +9,6 @@ import pytest
 from support.lag import loop_hold
 from support.processes import Service
 
-pytestmark = pytest.mark.live
-
 JSON, NPZ = "application/json", "application/x-npz"
 TRAJECTORIES, SWEEPS = "/v1/trajectories", "/v1/sweeps"
 NETWORK = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "seed": 0}
@@ -55,6 +53,7 @@ def service() -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", BODIES)
 def test_no_body_holds_up_others(service: Service, name: str) -> None:
     path, media_type, content = BODIES[name]

@@ -12,8 +12,6 @@ from support.keys import KeysFile, bearer
 from support.processes import RedisServer, Service, eventually, trajectory
 from support.service import problem
 
-pytestmark = pytest.mark.live
-
 
 def scrape(client, **headers) -> dict[tuple, float]:
     """Samples by name and labels."""

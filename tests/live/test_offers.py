@@ -9,9 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from support.processes import Service, trajectory
-
-pytestmark = pytest.mark.live
+from support.processes import PATIENCE_SECONDS, Service, trajectory
 
 BODY = json.dumps(trajectory(), indent=1).encode()
 CHUNKED = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:7], BODY[7:])) + b"0\r\n\r\n"
@@ -159,7 +157,7 @@ def test_curl(service: Service, answer: bytes, tmp_path: Path, options: list[str
     way = [] if urlsplit(service.url).port else ["--unix-socket", f"{service.folder}/http"]
     command = ["curl", "-sS", "--http2", *way, *options, "-H", "Content-Type: application/json"]
     command += ["--noproxy", "*", "--data-binary", f"@{tmp_path}/body", f"{service.url}/v1/trajectories"]
-    assert subprocess.run(command, capture_output=True, check=True, timeout=60).stdout == answer
+    assert subprocess.run(command, capture_output=True, check=True, timeout=PATIENCE_SECONDS).stdout == answer
 
 
 @pytest.mark.skipif(shutil.which("javac") is None, reason="needs a JDK")
@@ -169,5 +167,5 @@ def test_java(service: Service, answer: bytes, tmp_path: Path) -> None:
     (tmp_path / "body").write_bytes(BODY)
     (tmp_path / "Ask.java").write_text(JAVA)
     command = ["java", tmp_path / "Ask.java", f"{service.url}/v1/trajectories", tmp_path / "body"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    asked = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
     assert asked.stdout == f"200 {answer.decode()}\n" * 3

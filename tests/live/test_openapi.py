@@ -7,8 +7,6 @@ import pytest
 from support.lag import processor_seconds
 from support.processes import Service, eventually
 
-pytestmark = pytest.mark.live
-
 PATH = "/openapi.json"
 COUNT = 100
 
@@ -19,6 +17,7 @@ def service() -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.timed
 def test_the_document_costs_as_little_as_any_answer(service: Service) -> None:
     with service.client() as client:
         costs = {}

@@ -12,8 +12,6 @@ from support.processes import Service, eventually, has_ended, trajectory
 
 from lindyn_service.cache import private_valkey
 
-pytestmark = pytest.mark.live
-
 
 @pytest.fixture
 def service() -> Iterator[Service]:

@@ -16,8 +16,6 @@ from support.service import NPZ, TRAJECTORIES, as_npz, problem
 
 from lindyn_service.engine.admission import UNREAD_SECONDS
 
-pytestmark = pytest.mark.live
-
 JSON = "application/json"
 
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 import pytest
 from support.processes import Measured, RedisServer, Service, eventually, trajectory
 
-pytestmark = pytest.mark.live
-
 CLIENTS = 8
 OUTAGE_ANSWERS = 50  # while Redis is away
 

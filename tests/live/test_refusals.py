@@ -12,8 +12,6 @@ from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 from lindyn_service.server.sockets import on_unix
 
-pytestmark = pytest.mark.live
-
 
 def refusal(**settings: str) -> str:
     """What the service says when it does not start."""
@@ -122,7 +120,7 @@ def test_a_socket_that_a_service_is_about_to_listen_on(tmp_path: Path) -> None:
     path = tmp_path / "http"
     bound = textwrap.dedent("""
         import sys, pathlib
-        from lindyn_service.listening import on_unix
+        from lindyn_service.server.sockets import on_unix
         socket = on_unix(pathlib.Path(sys.argv[1]))
         print("bound", flush=True)
         sys.stdin.read()
@@ -175,7 +173,7 @@ def test_a_descriptor_of_something_else(tmp_path: Path, kind: str) -> None:
             pass_fds=[descriptor],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
     assert ended.returncode == 1

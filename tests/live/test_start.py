@@ -14,11 +14,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from support.processes import RedisServer, Service, clean_environment, eventually
+from support.processes import PATIENCE_SECONDS, RedisServer, Service, clean_environment, eventually
 
 from lindyn_service.configuration.settings import Settings
-
-pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = str(Path(sys.executable).with_name("lindyn-service"))
@@ -60,13 +58,15 @@ def url_in(process: psutil.Popen, log: Path) -> str:
 
 def answers(url: str) -> bool:
     balance = {"weights": [[[1.0]], [[2.0]]]}
-    return httpx.post(f"{url}/v1/balance", json=balance, trust_env=False, timeout=60).json()["feasible"] == [True]
+    return httpx.post(f"{url}/v1/balance", json=balance, trust_env=False, timeout=PATIENCE_SECONDS).json()[
+        "feasible"
+    ] == [True]
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["-h"]])
 @pytest.mark.parametrize("command", [[SCRIPT], MODULE], ids=["script", "module"])
 def test_help_is_printed(command: list[str], arguments: list[str]) -> None:
-    run = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
     assert run.stdout.startswith("usage: lindyn-service")
     assert "key NAME" in run.stdout
     for name, field in Settings.model_fields.items():
@@ -75,13 +75,13 @@ def test_help_is_printed(command: list[str], arguments: list[str]) -> None:
 
 
 def test_the_version_is_printed() -> None:
-    run = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run([SCRIPT, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
     assert re.fullmatch(r"lindyn \d+\.\d+\.\d+\S*\n", run.stdout)
 
 
 @pytest.mark.parametrize("argument", ["serve", "--port=8001", "keys"])
 def test_what_is_no_option_starts_nothing(argument: str) -> None:
-    run = subprocess.run([SCRIPT, argument], capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run([SCRIPT, argument], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert run.returncode == 2
     assert argument in run.stderr
 
@@ -92,7 +92,12 @@ def test_without_its_libraries_it_says_what_to_install() -> None:
     for module in ("lindyn_service", "lindyn_service.server.private_service"):
         command = [sys.executable, "-S", "-m", module]
         run = subprocess.run(
-            command, env=clean_environment(PYTHONPATH=places), capture_output=True, text=True, check=False, timeout=60
+            command,
+            env=clean_environment(PYTHONPATH=places),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PATIENCE_SECONDS,
         )
         assert run.returncode == 1
         assert re.match(
@@ -140,7 +145,7 @@ def test_no_folder_for_temporary_files(tmp_path: Path) -> None:
         "tempfile._get_default_tempdir = nowhere\n"
     )
     environment = clean_environment(PYTHONPATH=str(tmp_path), LINDYN_PORT="0")
-    run = subprocess.run(MODULE, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    run = subprocess.run(MODULE, env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert run.returncode == 1
     assert run.stderr.startswith("lindyn: TMPDIR: ")
     assert "No usable temporary directory" in run.stderr
@@ -171,7 +176,7 @@ def test_variables_of_others_and_empty_ones(tmp_path: Path) -> None:
     with started(MODULE, folder, **CROWDED, **places) as (process, log):
         url = url_in(process, log)
         assert answers(url)
-        assert "lindyn_request_seconds" in httpx.get(f"{url}/metrics", trust_env=False, timeout=60).text
+        assert "lindyn_request_seconds" in httpx.get(f"{url}/metrics", trust_env=False, timeout=PATIENCE_SECONDS).text
         assert "LINDYN_API_KEYS_FILE is empty" in log.read_text()
     assert list(metrics.iterdir()) == list(folder.iterdir()) == []
 
@@ -214,10 +219,10 @@ def test_it_says_what_to_open(tmp_path: Path, host: str, shown: str) -> None:
     with started(MODULE, tmp_path, LINDYN_HOST=host, LINDYN_ALLOW_ANONYMOUS="1") as (process, log):
         url = url_in(process, log)
         assert url.startswith(f"http://{shown}:")
-        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=60).json() == {"status": "ok"}
+        assert httpx.get(f"{url}/healthz", trust_env=False, timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
         if host == "localhost" and ("::1", 0) in [each[4][:2] for each in socket.getaddrinfo("localhost", 0)]:
             other = url.replace("127.0.0.1", "[::1]")
-            assert httpx.get(f"{other}/healthz", trust_env=False, timeout=60).json() == {"status": "ok"}
+            assert httpx.get(f"{other}/healthz", trust_env=False, timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
 
 
 def test_several_processes_say_it_too(tmp_path: Path) -> None:

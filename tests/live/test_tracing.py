@@ -15,8 +15,6 @@ from support.processes import Service, clean_environment, eventually, trajectory
 from lindyn_service.configuration.settings import Settings, SettingsError
 from lindyn_service.server.app import create_app
 
-pytestmark = pytest.mark.live
-
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
 
@@ -130,7 +128,8 @@ def test_without_the_extra_it_does_not_start(monkeypatch: pytest.MonkeyPatch, va
 def test_nothing_is_loaded_unless_it_is_wanted() -> None:
     """The SDK may be: redis-py does by itself."""
     source = (
-        "import sys; from lindyn_service.server.app import create_app; from lindyn_service.configuration.settings import Settings;"
+        "import sys; from lindyn_service.server.app import create_app; "
+        "from lindyn_service.configuration.settings import Settings; "
         "create_app(Settings()); print([name for name in sys.modules if name.startswith('opentelemetry.exporter')])"
     )
     environment = {name: value for name, value in clean_environment().items() if not name.startswith("OTEL_")}

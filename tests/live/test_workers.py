@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 import pytest
 from support.holding import QUEUED, Posted, handed, held, post_and_wait_until_read, suspended
+from support.jobs import sweep
 from support.processes import Measured, RedisServer, Service, eventually, has_ended, long_trajectory, trajectory
 from threadpoolctl import threadpool_limits
 
@@ -15,8 +16,6 @@ from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.translate import trajectory as translate
 from lindyn_service.translate.encode import encode
-
-pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +71,16 @@ def test_a_client_who_leaves_stops_the_computation(service: Service, measured: M
         measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
     eventually(lambda: service.readiness()["ready"])
     assert service.post(trajectory()).status_code == 200
+
+
+def test_a_client_who_leaves_stops_the_reading_of_a_sweep(stack: ExitStack) -> None:
+    service = stack.enter_context(Service(workers=1, embedded_cache=True))
+    (worker,) = service.workers()
+    with handed(service, lambda: Posted(service, sweep(), path="/v1/sweeps")) as leaving:
+        leaving.leave()
+        eventually(lambda: has_ended(worker))
+    eventually(lambda: service.readiness()["ready"])
+    assert service.get("/v1/jobs").json()["jobs"] == []
 
 
 def test_clients_who_ask_and_leave_cost_no_worker(stack: ExitStack) -> None:

@@ -218,6 +218,7 @@ TIMED = {
 }
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", TIMED)
 def test_estimates_are_as_long_as_it_takes(name, calibration):
     """Within a factor of 10, on any machine: measured times are those of its processor, by its matrix products."""
@@ -237,6 +238,7 @@ def test_estimates_are_as_long_as_it_takes(name, calibration):
     assert seconds / FACTOR < estimated < max(seconds, 0.02) * FACTOR, (seconds, calibration)
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_cells_of_experiments_are_estimated(name, calibration):
     """The mean of all cells, by one in the middle."""
@@ -248,6 +250,12 @@ def test_cells_of_experiments_are_estimated(name, calibration):
         seconds = time.process_time() - began
     estimated = experiment.seconds(values) * calibration
     assert seconds / FACTOR < estimated < max(seconds, 0.02) * FACTOR, (seconds, calibration)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_less_of_an_experiment_never_costs_more(name):
+    experiment = EXPERIMENTS[name]
+    values = experiment.defaults()
     for parameter in {"steps", "trials", "size", "sizes", "draws", "points"} & set(values):
         fewer = [1] if isinstance(values[parameter], list | tuple) else 1
         assert experiment.seconds({**values, parameter: fewer}) <= experiment.seconds(values)
@@ -264,6 +272,7 @@ def test_points_of_sweeps_cost_what_they_collect():
     assert point_cost(training, ["deviation"]).flops > point_cost(training, ["final_loss"]).flops
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("dims", [(1, 1, 1), (2,) * 65, (300, 300, 300)], ids=["narrow", "deep", "wide"])
 @pytest.mark.parametrize("kind", ["correlation", "data"])
 def test_estimates_take_no_time(dims, kind, calibration):

@@ -1,30 +1,54 @@
 """Bounds of the errors of answers against errors measured in a hundred digits."""
 
+import json
 import os
+from pathlib import Path
 
+import mpmath as mp
 import numpy as np
 import pytest
-from support.problems import far_apart
-from support.riccati import states
+from support.problems import Drawn, far_apart
+from support.riccati import State, states
 
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.exact import ExactSolver
 
+REFERENCE = Path(__file__).parents[1] / "reference" / "closed_form_states.json"
 QUANTITIES = ("output", "excess_loss", "loss_rate", "ntk_distance", "ntk_movement")
 PROBLEMS = int(os.environ.get("RANDOM_PROBLEMS", "2000"))
 PROMISED = 1e-9
 _SMALLEST = dict.fromkeys(QUANTITIES, 1e-290) | {"ntk_distance": 1e-80}  # what float64 and the oracle can tell from 0
 
 
-def measured(problem, times):
+def reference():
+    """Problems, times, and the states that tests/reference/closed_form_states.py found there."""
+    for case in json.loads(REFERENCE.read_text())["cases"]:
+        matrices = (np.array(case[name]) for name in ("w1", "w2", "sigma_yx"))
+        yield Drawn(*matrices, case["lam"]), np.array(case["times"]), [read(state) for state in case["states"]]
+
+
+def read(written):
+    """One state of the file."""
+    numbers = {name: mp.mpf(value) for name, value in written.items() if name != "output"}
+    return State(np.array(written["output"]), **numbers)
+
+
+def computed(seed, count, widest):
+    """Random problems, times, and their states."""
+    rng = np.random.default_rng(seed)
+    for _ in range(count):
+        problem, times = far_apart(rng, widest, [-1, 0, 1])
+        yield problem, times, states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, times)
+
+
+def measured(problem, times, true):
     """True errors and their bounds by quantity; None at a saddle, where rounding decides."""
     asked = LearningProblem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
     outcome = ExactSolver().examine(asked).run()
     if any(warned.code == "saddle" for warned in outcome.warnings):
         return None
     errors = dict.fromkeys(QUANTITIES, 0.0)
-    true = states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, times)
     for i, state in enumerate(true):
         for name in QUANTITIES:
             got, expected = outcome.quantities[name][i], getattr(state, name)
@@ -36,10 +60,9 @@ def measured(problem, times):
     return [(errors[name], outcome.diagnostics["errors"][name]) for name in QUANTITIES]
 
 
-def check(seed, count, widest):
-    rng = np.random.default_rng(seed)
-    found = [pair for pair in (measured(*far_apart(rng, widest, [-1, 0, 1])) for _ in range(count)) if pair is not None]
-    assert len(found) >= 0.8 * count
+def check(cases, count):
+    found = [pair for pair in (measured(*case) for case in cases) if pair is not None]
+    assert 0.8 * count <= len(found) <= count
     true, bounds = np.moveaxis(np.array(found), 2, 0)
     for name, own, bound in zip(QUANTITIES, true.T, bounds.T, strict=True):
         ratios = bound / np.maximum(own, np.finfo(float).eps / 2)
@@ -54,9 +77,19 @@ def check(seed, count, widest):
 
 
 def test_bounds_of_the_closed_form():
-    check(seed=1, count=100, widest=4)
+    check(reference(), count=100)
+
+
+def test_the_reference_is_what_the_definition_says():
+    """A few of its states, computed anew from the solution's definition."""
+    for problem, times, written in list(reference())[::25]:
+        anew = states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, times)
+        for state, expected in zip(anew, written, strict=True):
+            np.testing.assert_array_equal(state.output, expected.output)
+            for name in ("excess_loss", "loss_rate", "ntk_distance", "ntk_movement"):
+                assert mp.almosteq(getattr(state, name), getattr(expected, name), 1e-15, 0), name
 
 
 @pytest.mark.fuzz
 def test_bounds_of_many_problems():
-    check(seed=2, count=PROBLEMS, widest=8)
+    check(computed(seed=2, count=PROBLEMS, widest=8), PROBLEMS)

@@ -221,7 +221,7 @@ def test_folders_of_killed_services_are_removed(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     program = textwrap.dedent("""
         import sys
-        from lindyn_service.spool.private import private_folder
+        from lindyn_service.spool.temporary_folder import private_folder
         with private_folder("lindyn-spool-") as folder:
             print(folder, flush=True)
             sys.stdin.read()

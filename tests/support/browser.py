@@ -96,6 +96,18 @@ class Explorer:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
 
+    def leave(self) -> None:
+        """Leave the page, which forgets all that it keeps, and what its storage and cookies keep."""
+        if self.page.url.startswith(self.url):
+            self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+        self._context.clear_cookies()
+        self.page.goto("about:blank")
+
+    def forget(self) -> None:
+        """Forget what the page complained of and asked for until now."""
+        self.errors.clear()
+        self.requests.clear()
+
     def close(self) -> None:
         self._context.close()
 

@@ -70,11 +70,17 @@ def _wait_until_handed(service: Service, workers: Sequence[psutil.Process], befo
 class Posted:
     """A request to a service on a unix socket whose client knows when it was read, and may leave."""
 
-    def __init__(self, service: Service, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        document: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        path: str = "/v1/trajectories",
+    ) -> None:
         request = httpx.Request(
-            "POST", "http://service/v1/trajectories", json=document, headers={"Accept": "*/*", **(headers or {})}
+            "POST", f"http://service{path}", json=document, headers={"Accept": "*/*", **(headers or {})}
         )  # the same bytes as `Service.post` sends
-        lines = [b"POST /v1/trajectories HTTP/1.1", *(b": ".join(pair) for pair in request.headers.raw), b"", b""]
+        lines = [f"POST {path} HTTP/1.1".encode(), *(b": ".join(pair) for pair in request.headers.raw), b"", b""]
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.connect(f"{service.folder}/http")
         self._socket.sendall(b"\r\n".join(lines) + request.content)

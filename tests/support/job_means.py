@@ -3,6 +3,8 @@
 import math
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import orjson
@@ -12,9 +14,9 @@ from lindyn.wire.job import Job
 from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.jobs.charges import Charges
-from lindyn_service.jobs.execution import JobResources
 from lindyn_service.jobs.fair_shares import FairShares
 from lindyn_service.jobs.plan import SWEEP
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.store import Spool
@@ -41,6 +43,7 @@ async def job_means(
     url: str,
     engine: Any = None,
     *,
+    here: Any = None,
     folder: Spool | None = None,
     large_bytes: int = 2**22,
     most_record_bytes: float = math.inf,
@@ -53,9 +56,19 @@ async def job_means(
     cache = RedisCache(url, namespace="test", max_value_bytes=2**22, time_to_live_seconds=600, timeout_seconds=60)
     results = Results(store, folder, None, large_bytes)
     try:
-        yield JobResources(
-            store, cache, engine or Here(), FairShares(lambda: 1), Charges(rates), results, most_record_bytes, Lock()
-        )
+        with TemporaryDirectory(prefix="lindyn-points-") as points:
+            yield JobResources(
+                store,
+                cache,
+                engine or Here(),
+                here or engine or Here(),
+                FairShares(lambda: 1),
+                Charges(rates),
+                results,
+                Spool(Path(points), 2**30),
+                most_record_bytes,
+                Lock(),
+            )
     finally:
         await cache.aclose()
         await store.aclose()

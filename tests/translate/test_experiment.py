@@ -3,11 +3,10 @@
 import pytest
 from support.jobs import LIMITS
 
-from lindyn.wire.job import Job
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.jobs.plan import ExperimentPlan, plan_of
-from lindyn_service.translate.experiment import compute_cells, experiment_picture, experiment_table, parameters
+from lindyn_service.translate.experiment import compute_cells, experiment_picture, parameters
 from lindyn_service.translate.table import read_table
 
 
@@ -53,15 +52,13 @@ def test_an_experiment_from_cells_to_picture():
     name = "figure-4.1"
     values = parameters(EXPERIMENTS[name], {})
     plan = ExperimentPlan(name, values, 2**30)
-    function, arguments = plan.compute(range(plan.total), 1e9)
-    records = function(*arguments)
-    archive = experiment_table("job", name, values, records, 2**30)
+    records = plan.compute(range(plan.total), 1e9)
+    archive = plan.table("job", iter(records)).pack()
     _, metadata = read_table(archive)
     assert (metadata["job"], metadata["kind"]) == ("job", name)
     assert experiment_picture(archive, "png").startswith(b"\x89PNG")
     assert experiment_picture(archive, "svg") == experiment_picture(archive, "svg")
-    job = Job(id="0" * 32, kind=name, state="queued", completed=0, total=plan.total, created=0.0)
-    same = plan_of(job, b'{"parameters": {}}', LIMITS)
+    same = plan_of(name, b'{"parameters": {}}', LIMITS)
     assert same.keys(range(plan.total)) == plan.keys(range(plan.total))
     assert len(set(plan.keys(range(plan.total)))) == plan.total
 

@@ -11,7 +11,8 @@ from lindyn.wire.document import read
 from lindyn.wire.job import TableReply
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.translate.sweep import compute_points, indices
-from lindyn_service.translate.table import MOST_DETAILS, read_table, sweep_table, table_as_json
+from lindyn_service.translate.sweep_table import MOST_DETAILS, sweep_table
+from lindyn_service.translate.table import read_table, table_as_json
 
 BASE = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [0.0, 0.26, 0.5]}
 DESCENT = {"kind": "descent", "learning_rate": 0.1}
@@ -21,7 +22,7 @@ SADDLE = {"kind": "weights", "weights": [[[0.1, 0.0], [0.0, 0.0]], [[0.1, 0.0], 
 def table_of(axes, collect=("loss",), **changes):
     named = [{"path": path, "values": values} for path, values in axes.items()]
     sweep = read(SweepRequest, {"base": {**BASE, **changes}, "axes": named, "collect": list(collect)})
-    archive = sweep_table("job", sweep, list(compute_points(sweep, indices(sweep))), 2**30)
+    archive = sweep_table("job", sweep, list(compute_points(sweep, indices(sweep))), 2**30).pack()
     return archive, *read_table(archive)
 
 
@@ -123,7 +124,7 @@ def test_many_details_are_bounded_and_no_place_is_lost():
     again = {"code": "ill-conditioned", "detail": "overlap -1"}
     shared = {"code": "no-samples", "detail": "none"}
     records = [orjson.dumps({"values": {"final_loss": 1.0}, "warnings": [each, shared, again]}) for each in own]
-    warnings = read_table(sweep_table("job", sweep, records, 2**30))[1]["warnings"]
+    warnings = read_table(sweep_table("job", sweep, records, 2**30).pack())[1]["warnings"]
     assert len([warned for warned in warnings if warned["code"] == "ill-conditioned"]) == MOST_DETAILS + 1
     places = {tuple(place) for warned in warnings if warned["code"] == "ill-conditioned" for place in warned["indices"]}
     assert places == {(i,) for i in range(n_points)}

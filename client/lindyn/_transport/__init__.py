@@ -1,1 +1,1 @@
-"""Requests to the service and their answers, blocking or awaited."""
+"""Transport of requests and replies, blocking or asynchronous."""

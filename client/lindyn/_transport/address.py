@@ -1,4 +1,4 @@
-"""Where the service is, and who asks: as given, else as the environment says. Nothing here does I/O."""
+"""The address of the service and the key, from arguments or from the environment. Nothing here does I/O."""
 
 import os
 import re
@@ -8,55 +8,57 @@ import httpx
 from lindyn.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-PRIVATE_URL = "http://lindyn._local_service"
-"""What a private service is called, which is reached by its socket."""
+PRIVATE_URL = "http://lindyn.local"
+"""The nominal address of a private service, which is reached through its socket."""
 
 _EXAMPLES = "http://127.0.0.1:8000 or https://lab.example/lindyn"
 
 
 def address(url: str | None) -> str:
-    """Where the service is: as given, else LINDYN_URL, else where `make serve` has it.
+    """Return the address of the service: the argument, else LINDYN_URL, else the default of `make serve`.
 
     Raises:
-        ConfigurationError: that is no address of HTTP.
+        ConfigurationError: it is no HTTP address.
     """
-    given = "" if url is None else str(url).strip()
-    name, text = ("url", given) if given else ("LINDYN_URL", os.environ.get("LINDYN_URL", "").strip())
+    argument = "" if url is None else str(url).strip()
+    source, text = ("url", argument) if argument else ("LINDYN_URL", os.environ.get("LINDYN_URL", "").strip())
     if not text:
         return DEFAULT_URL
-    wrong = _wrong(text)
-    if wrong:
+    defect = _defect(text)
+    if defect:
         raise ConfigurationError(
-            f"{name}: got {without_secrets(text)!r}, {wrong}; expected an address such as {_meant(text)}"
+            f"{source}: got {without_secrets(text)!r}, {defect}; expected an address such as {_suggestion(text)}"
         )
     return text
 
 
 def bearer(api_key: str | None) -> str | None:
-    """The key as a header has it: as given, else LINDYN_API_KEY; blanks and ends of lines around it do not count.
+    """Return the Authorization header for a key: the argument, else LINDYN_API_KEY, without surrounding white space.
 
     Raises:
-        ConfigurationError: no header can carry it; the message does not tell the key.
+        ConfigurationError: no header can carry the key; the message does not contain it.
     """
     if not isinstance(api_key, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"api_key: got a {type(api_key).__name__}, expected text")
-    given = (api_key or "").strip()
-    name, key = ("api_key", given) if given else ("LINDYN_API_KEY", os.environ.get("LINDYN_API_KEY", "").strip())
-    place = next((i for i, letter in enumerate(key) if not "!" <= letter <= "~"), None)
-    if place is not None:
+    argument = (api_key or "").strip()
+    source, key = (
+        ("api_key", argument) if argument else ("LINDYN_API_KEY", os.environ.get("LINDYN_API_KEY", "").strip())
+    )
+    index = next((i for i, letter in enumerate(key) if not "!" <= letter <= "~"), None)
+    if index is not None:
         raise ConfigurationError(
-            f"{name}: the key has a blank, an end of line, a control character or one outside ASCII in place "
-            f"{place + 1}, and no header can carry it; copy the key again, as one word"
+            f"{source}: the key has a blank, an end of line, a control character or one outside ASCII in place "
+            f"{index + 1}, and no header can carry it; copy the key again, as one word"
         )
     return f"Bearer {key}" if key else None
 
 
 def without_secrets(url: str) -> str:
-    """An address without the name and the password that it may hold, to be shown."""
+    """Replace the name and the password in an address, for messages."""
     return re.sub(r"^((?:[\w+.-]+:)?//)?.*@", r"\1***@", url)
 
 
-def _wrong(url: str) -> str | None:
+def _defect(url: str) -> str | None:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
@@ -70,8 +72,8 @@ def _wrong(url: str) -> str | None:
     return None if parsed.port is None or 0 < parsed.port < 2**16 else f"whose port {parsed.port} does not exist"
 
 
-def _meant(url: str) -> str:
-    """The same address by HTTP where only its beginning is wrong, else examples."""
+def _suggestion(url: str) -> str:
+    """Return the address with http:// if that makes it valid, else examples."""
     with_http = f"http://{re.sub(r'^[^/]*//', '', url)}"
     has_scheme = re.match("https?:", url, re.IGNORECASE)
-    return _EXAMPLES if has_scheme or _wrong(with_http) else without_secrets(with_http)
+    return _EXAMPLES if has_scheme or _defect(with_http) else without_secrets(with_http)

@@ -1,4 +1,4 @@
-"""Connections to a service: made by each process for itself, and with certificates only where TLS is spoken."""
+"""Connections to a service: each process makes its own, and certificates are loaded only for TLS."""
 
 import os
 import ssl
@@ -16,14 +16,14 @@ T = TypeVar("T", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
 
 @dataclass(frozen=True)
-class Way(Generic[T]):
-    """All that a connection is made of, so that every process, or event loop, can make its own.
+class ConnectionSettings(Generic[T]):
+    """Settings from which every process, or every event loop, makes its own connections.
 
     Attributes:
-        url: the address of the service.
-        headers: sent with every request; the key is among them.
-        timeout_seconds: longest wait for an answer.
-        transport: makes what the connection uses.
+        url: address of the service.
+        headers: headers of all requests; the key is among them.
+        timeout_seconds: longest wait for a reply.
+        transport: makes a transport.
     """
 
     url: str = field(repr=False)
@@ -32,141 +32,155 @@ class Way(Generic[T]):
     transport: Callable[[], T]
 
 
-def blocking(way: Way[httpx.BaseTransport]) -> httpx.Client:
-    """New connections."""
-    return httpx.Client(transport=way.transport(), **_options(way))
+def make_client(settings: ConnectionSettings[httpx.BaseTransport]) -> httpx.Client:
+    """Make a blocking client of httpx."""
+    return httpx.Client(transport=settings.transport(), **_options(settings))
 
 
-def awaiting(way: Way[httpx.AsyncBaseTransport]) -> httpx.AsyncClient:
-    """New connections for one event loop."""
-    return httpx.AsyncClient(transport=way.transport(), **_options(way))
+def make_async_client(settings: ConnectionSettings[httpx.AsyncBaseTransport]) -> httpx.AsyncClient:
+    """Make an asynchronous client of httpx for one event loop."""
+    return httpx.AsyncClient(transport=settings.transport(), **_options(settings))
 
 
-class Given:
-    """A transport that somebody made, for the process that it was made in and for its first event loop."""
+class SingleTransport:
+    """A transport that the user made; it serves the process that it was made in, and its first event loop."""
 
     def __init__(self, transport: httpx.BaseTransport | httpx.AsyncBaseTransport) -> None:
         self._transport = transport
         self._process = os.getpid()
-        self._loop: weakref.ref[Any] | None = None
+        self._loop: weakref.ref[object] | None = None
 
     def __call__(self) -> Any:  # noqa: ANN401 (of either kind)
-        """The transport."""
+        """Return the transport.
+
+        Raises:
+            ConfigurationError: another process made it.
+        """
         if os.getpid() != self._process:
             self._refuse("process")
         return self._transport
 
     def check(self, loop: object) -> None:
-        """Refuse an event loop other than the first; what is no network, such as an application, works in any."""
+        """Refuse network connections of another event loop; an application as transport works in any loop.
+
+        Raises:
+            ConfigurationError: the transport has connections, and served another event loop before.
+        """
         self._loop = self._loop or weakref.ref(loop)
         if self._loop() is not loop and isinstance(self._transport, httpx.AsyncHTTPTransport):
             self._refuse("event loop")
 
     def __reduce__(self) -> NoReturn:
-        """It has sockets and locks, which do not travel."""
+        """Refuse to be pickled, because sockets and locks cannot be."""
         self._refuse("process")
 
-    def _refuse(self, what: str) -> NoReturn:
+    def _refuse(self, owner: str) -> NoReturn:
         raise ConfigurationError(
-            f"transport: got one that is of another {what}, and its connections cannot be shared; pass a function that "
-            "makes one, such as transport=functools.partial(httpx.HTTPTransport, uds=path), or make a client in each "
-            f"{what}"
+            f"transport: got one that is of another {owner}, and its connections cannot be shared; pass a function "
+            "that makes one, such as transport=functools.partial(httpx.HTTPTransport, uds=path), or make a client in "
+            f"each {owner}"
         )
 
 
-def given(transport: T | Callable[[], T]) -> Callable[[], T]:
-    """What makes the transport that was asked for."""
+def transport_factory(transport: T | Callable[[], T]) -> Callable[[], T]:
+    """Return a function that makes, or returns, the transport of an argument."""
     if isinstance(transport, httpx.BaseTransport | httpx.AsyncBaseTransport):
-        return Given(transport)
+        return SingleTransport(transport)
     return transport
 
 
-def tcp(url: str, proxy: Proxy | None) -> httpx.BaseTransport:
-    """Connections to a host, or to the proxy that leads there."""
-    return httpx.HTTPTransport(**_ends(url, proxy))
+def tcp_transport(url: str, proxy: Proxy | None) -> httpx.BaseTransport:
+    """Make a blocking transport to a host, directly or through a proxy."""
+    return httpx.HTTPTransport(**_tcp_options(url, proxy))
 
 
-def awaited_tcp(url: str, proxy: Proxy | None) -> httpx.AsyncBaseTransport:
-    """The same, awaited."""
-    return httpx.AsyncHTTPTransport(**_ends(url, proxy))
+def async_tcp_transport(url: str, proxy: Proxy | None) -> httpx.AsyncBaseTransport:
+    """Make an asynchronous transport to a host, directly or through a proxy."""
+    return httpx.AsyncHTTPTransport(**_tcp_options(url, proxy))
 
 
-def socket(path: str) -> httpx.BaseTransport:
-    """Connections to a unix socket."""
-    return httpx.HTTPTransport(uds=path, verify=_trusting_nobody())
+def unix_transport(path: str) -> httpx.BaseTransport:
+    """Make a blocking transport to a unix socket."""
+    return httpx.HTTPTransport(uds=path, verify=_empty_context())
 
 
-def awaited_socket(path: str) -> httpx.AsyncBaseTransport:
-    """The same, awaited."""
-    return httpx.AsyncHTTPTransport(uds=path, verify=_trusting_nobody())
+def async_unix_transport(path: str) -> httpx.AsyncBaseTransport:
+    """Make an asynchronous transport to a unix socket."""
+    return httpx.AsyncHTTPTransport(uds=path, verify=_empty_context())
 
 
-def trusted() -> str:
-    """Which certificates count, in words."""
-    name = _source()
-    return "those of the package certifi" if name is None else f"those of {name}={os.environ[name]}"
+def trusted_certificates() -> str:
+    """Return the source of the trusted certificates in words."""
+    variable = _certificate_variable()
+    return "those of the package certifi" if variable is None else f"those of {variable}={os.environ[variable]}"
 
 
-class _Options(TypedDict):
+class _ClientOptions(TypedDict):
     base_url: httpx.URL
     auth: tuple[str, str] | None
     headers: Mapping[str, str]
     timeout: float
 
 
-class _Ends(TypedDict):
+class _TcpOptions(TypedDict):
     verify: ssl.SSLContext
     proxy: httpx.Proxy | None
 
 
-def _options(way: Way[T]) -> _Options:
-    url = httpx.URL(way.url)
+def _options(settings: ConnectionSettings[T]) -> _ClientOptions:
+    url = httpx.URL(settings.url)
     return {
-        "base_url": url.copy_with(username=None, password=None),  # httpx shows addresses in logs and errors
+        "base_url": url.copy_with(username=None, password=None),  # httpx writes addresses into logs and errors
         "auth": (url.username, url.password) if url.userinfo else None,
-        "headers": way.headers,
-        "timeout": way.timeout_seconds,
+        "headers": settings.headers,
+        "timeout": settings.timeout_seconds,
     }
 
 
-def _ends(url: str, proxy: Proxy | None) -> _Ends:
-    to_service, to_proxy = (each.lower().startswith("https:") for each in (url, "" if proxy is None else proxy.url))
-    certificates = _certificates() if to_service or to_proxy else None
+def _tcp_options(url: str, proxy: Proxy | None) -> _TcpOptions:
+    is_service_https, is_proxy_https = (_is_https(url), proxy is not None and _is_https(proxy.url))
+    certificates = _load_certificates() if is_service_https or is_proxy_https else None
     return {
-        "verify": certificates if to_service and certificates else _trusting_nobody(),
-        "proxy": None if proxy is None else httpx.Proxy(proxy.url, ssl_context=certificates if to_proxy else None),
+        "verify": certificates if is_service_https and certificates else _empty_context(),
+        "proxy": None
+        if proxy is None
+        else httpx.Proxy(proxy.url, ssl_context=certificates if is_proxy_https else None),
     }
 
 
-def _trusting_nobody() -> ssl.SSLContext:
-    """What transports need where no TLS is spoken; it reads no file, and were it used, nothing would be trusted."""
+def _is_https(url: str) -> bool:
+    return url.lower().startswith("https:")
+
+
+def _empty_context() -> ssl.SSLContext:
+    """Return a context for transports without TLS: it reads no file, and would trust no certificate."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _certificates() -> ssl.SSLContext:
-    """Those that the environment names, else those that httpx brings.
+def _load_certificates() -> ssl.SSLContext:
+    """Load the certificates that the environment names, or those of certifi.
 
     Raises:
         ConfigurationError: they cannot be read.
     """
-    names = [name for name in (_source(), "SSLKEYLOGFILE") if name is not None and os.environ.get(name)]
+    variables = [name for name in (_certificate_variable(), "SSLKEYLOGFILE") if name and os.environ.get(name)]
     try:
-        if _source() == "SSL_CERT_DIR":
-            _refuse_lost_folders(os.environ["SSL_CERT_DIR"])
+        if _certificate_variable() == "SSL_CERT_DIR":
+            _require_a_folder(os.environ["SSL_CERT_DIR"])
         return httpx.create_ssl_context()
-    except OSError as error:  # errors of ssl are OSErrors too
-        settings = ", ".join(f"{name}={os.environ[name]}" for name in names) or "the package certifi"
+    except OSError as error:  # errors of ssl are OSErrors, too
+        settings = ", ".join(f"{name}={os.environ[name]}" for name in variables) or "the package certifi"
         raise ConfigurationError(
             f"the certificates for https:// cannot be loaded ({error}); correct or unset what names them: {settings}"
         ) from error
 
 
-def _source() -> str | None:
-    """The variable that names the certificates; the file comes before the folder."""
+def _certificate_variable() -> str | None:
+    """Return the variable that names the certificates; the file has priority over the folder, as in httpx."""
     return next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), None)
 
 
-def _refuse_lost_folders(folders: str) -> None:
-    """OpenSSL would trust nobody without a word."""
+def _require_a_folder(folders: str) -> None:
+    """Refuse folders that do not exist, because OpenSSL ignores them and then trusts no certificate."""
     if not any(os.path.isdir(folder) for folder in folders.split(os.pathsep)):
         raise FileNotFoundError(f"there is no folder {folders}")

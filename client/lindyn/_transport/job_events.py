@@ -1,131 +1,142 @@
-"""What waiting for a job means: follow its events, and ask where they break off. Nothing here does I/O."""
+"""Requests about a job, and the steps of waiting for its end. Nothing here does I/O."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar
 
 import httpx
 from pydantic import ValidationError
 
-from lindyn._transport.calls import Call, Pause, Steps, Watch, Within
+from lindyn._transport.calls import Call, Listen, Pause, Steps, WithTimeout
 from lindyn.errors import JobCancelledError, JobFailedError, from_problem
-from lindyn.results.sweep import SweepResult, read_sweep_result
 from lindyn.wire.job import FINAL, Job
 
-SILENCE_SECONDS = 20.0  # the service says something every 15
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+T = TypeVar("T")
+
+SILENCE_SECONDS = 20.0  # the service sends an event or a comment every 15 seconds
 PAUSE_SECONDS = 0.2
-LEAST_SECONDS = 1.0  # for the first question, however short the wait
+LEAST_SECONDS = 1.0  # for the first request, however short the timeout of the caller
 BAR_SECONDS = 1.0
 
 
 def read_job(response: httpx.Response) -> Job:
-    """Read the state of a job."""
+    """Decode the state of a job."""
     return Job.model_validate_json(response.content)
 
 
 def status(job_id: str) -> Call[Job]:
-    """Ask how far a job is."""
+    """Request the state of a job."""
     return Call("GET", f"/v1/jobs/{job_id}", read_job)
 
 
 def cancel(job_id: str) -> Call[Job]:
-    """Stop a job."""
+    """Request the end of a job."""
     return Call("DELETE", f"/v1/jobs/{job_id}", read_job)
 
 
 def figure(job_id: str, form: Literal["svg", "png"]) -> Call[bytes]:
-    """Get the picture of an experiment."""
+    """Request the picture of an experiment."""
     return Call("GET", f"/v1/jobs/{job_id}/figure.{form}", lambda response: response.content)
 
 
-def described(name: str, job: Job) -> str:
-    """What a handle shows of itself."""
-    return f"<{name} {job.id} of {job.kind}: {job.state}, {job.completed} of {job.total} points>"
+def handle_repr(class_name: str, job: Job) -> str:
+    """Return the representation of a job handle."""
+    return f"<{class_name} {job.id} of {job.kind}: {job.state}, {job.completed} of {job.total} points>"
 
 
-def waiting(job_id: str, progress: bool | None, timeout_seconds: float | None) -> Steps[Job]:
-    """Wait for the end of a job, whatever it is, and however the service answers.
+def wait_for_end(job_id: str, progress: bool | None, timeout_seconds: float | None) -> Steps[Job]:
+    """Wait until a job has ended in any state.
 
-    Raises:
-        TimeoutError: it has not ended by then.
-    """
-    with _Follower(job_id, progress, timeout_seconds) as follower:
-        job: Job | None = yield Within(status(job_id), max(follower.left, LEAST_SECONDS))
-        while job is not None and not follower.heard(job):
-            if follower.left > SILENCE_SECONDS:
-                yield Within(follower.watch(), follower.left)
-            yield Pause(min(PAUSE_SECONDS, follower.left))
-            job = yield Within(status(job_id), max(follower.left, PAUSE_SECONDS))  # a last one may be late by that
-        return follower.ended()
-
-
-def finishing(job_id: str, progress: bool | None, timeout_seconds: float | None) -> Steps[SweepResult]:
-    """Wait for the end of a job, and get its result.
+    The job's events are followed while they arrive. Where they break off, the state is requested again and again.
 
     Raises:
-        JobFailedError, JobCancelledError: there is none.
+        TimeoutError: the job has not ended after the timeout.
     """
-    job = yield from waiting(job_id, progress, timeout_seconds)
+    with _Progress(job_id, progress, timeout_seconds) as waited:
+        job: Job | None = yield WithTimeout(status(job_id), max(waited.remaining_seconds, LEAST_SECONDS))
+        while job is not None and not waited.update(job):
+            if waited.remaining_seconds > SILENCE_SECONDS:
+                yield WithTimeout(waited.listen(), waited.remaining_seconds)
+            yield Pause(min(PAUSE_SECONDS, waited.remaining_seconds))
+            # the last request may end after the timeout of the caller by as much as a pause
+            job = yield WithTimeout(status(job_id), max(waited.remaining_seconds, PAUSE_SECONDS))
+        return waited.ended_job()
+
+
+def wait_for_result(
+    job_id: str, progress: bool | None, timeout_seconds: float | None, read: Callable[[httpx.Response], T]
+) -> Steps[T]:
+    """Wait until a job has ended, and request its result.
+
+    Raises:
+        JobFailedError, JobCancelledError: the job has no result.
+        TimeoutError: the job has not ended after the timeout.
+    """
+    job = yield from wait_for_end(job_id, progress, timeout_seconds)
     if job.state == "cancelled":
         raise JobCancelledError(f"job {job.id} was cancelled after {job.completed} of {job.total} points")
     if job.state == "failed":
         cause = None if job.problem is None else from_problem(job.problem)
         raise JobFailedError(f"job {job.id} failed: {cause}", job.problem) from cause
-    return (yield Call("GET", f"/v1/jobs/{job_id}/result", read_sweep_result))
+    return (yield Call("GET", f"/v1/jobs/{job_id}/result", read))
 
 
-class _Follower:
-    """The latest state of a job, and a bar that shows it once waiting takes longer than a second."""
+class _Progress:
+    """The latest state of a job, and a progress bar that appears once waiting takes longer than a second."""
 
     def __init__(self, job_id: str, progress: bool | None, timeout_seconds: float | None) -> None:
         self._job_id = job_id
         self._progress = progress
         self._timeout_seconds = timeout_seconds
         self._started = time.monotonic()
-        self._bar: Any = None
+        self._bar: tqdm[NoReturn] | None = None
         self._job: Job | None = None
-        self._is_over = False
+        self._has_exited = False
 
     @property
-    def left(self) -> float:
-        """Seconds that there are still to wait."""
+    def remaining_seconds(self) -> float:
+        """Seconds until the timeout; infinity without one."""
         if self._timeout_seconds is None:
             return float("inf")
         return max(0.0, self._started + self._timeout_seconds - time.monotonic())
 
-    def watch(self) -> Watch:
-        """Listen from here on."""
+    def listen(self) -> Listen:
+        """Return the instruction to follow the events after the latest state."""
         after = "" if self._job is None else str(self._job.completed)
-        return Watch(
-            f"/v1/jobs/{self._job_id}/events",
-            after,
-            SILENCE_SECONDS,
-            self.left,
-            self._heard_event,
-        )
+        path = f"/v1/jobs/{self._job_id}/events"
+        return Listen(path, after, SILENCE_SECONDS, self.remaining_seconds, self._update_from_event)
 
-    def _heard_event(self, data: str) -> bool:
-        """Stop listening where waiting is over, and to what tells no state: the next question says what that means."""
+    def _update_from_event(self, data: str) -> bool:
+        """Show the state in an event; an event that is no state ends the stream, and the state is requested instead."""
         try:
-            return self.heard(Job.model_validate_json(data))
+            return self.update(Job.model_validate_json(data))
         except ValidationError:
             return True
 
-    def heard(self, job: Job) -> bool:
-        """Show a state; tells whether waiting is over."""
-        if self._is_over:  # this stream was given up
+    def update(self, job: Job) -> bool:
+        """Show a state, and return whether waiting is over."""
+        if self._has_exited:  # an abandoned thread may still receive events
             return True
         self._job = job
         waited = time.monotonic() - self._started
-        final = job.state in FINAL
-        if self._bar is None and (self._progress or (self._progress is None and waited > BAR_SECONDS and not final)):
-            self._bar = _bar(job)
+        has_ended = job.state in FINAL
+        is_slow = self._progress is None and waited > BAR_SECONDS and not has_ended
+        if self._bar is None and (self._progress or is_slow):
+            self._bar = _progress_bar(job)
         if self._bar is not None:
             self._bar.update(job.completed - self._bar.n)
-        return final or self.left == 0
+        return has_ended or self.remaining_seconds == 0
 
-    def ended(self) -> Job:
-        """The last state."""
+    def ended_job(self) -> Job:
+        """Return the final state.
+
+        Raises:
+            TimeoutError: the latest state is not final.
+        """
         job = self._job
         if job is None or job.state not in FINAL:
             raise TimeoutError(
@@ -140,12 +151,12 @@ class _Follower:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._is_over = True
+        self._has_exited = True
         if self._bar is not None:
             self._bar.close()
 
 
-def _bar(job: Job) -> Any:  # noqa: ANN401 (tqdm has no annotations)
-    from tqdm.auto import tqdm  # noqa: PLC0415 (it looks for notebooks, which takes time)
+def _progress_bar(job: Job) -> "tqdm[NoReturn]":
+    from tqdm.auto import tqdm  # noqa: PLC0415 (it imports the libraries of notebooks, which takes time)
 
     return tqdm(total=job.total, desc=job.kind, unit="point")

@@ -1,4 +1,4 @@
-"""Which proxy leads to an address, by the variables of the environment. Nothing here does I/O."""
+"""The proxy to an address, from the variables of the environment. Nothing here does I/O."""
 
 import os
 from contextlib import suppress
@@ -18,12 +18,12 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class Proxy:
-    """A proxy, and the variable that names it.
+    """A proxy and the variable that names it.
 
     Attributes:
-        variable: its name, as it is spelled in the environment.
-        url: where the proxy is; may hold a password.
-        host: the host of the service, which NO_PROXY can leave out.
+        variable: name of the variable, as it is spelled in the environment.
+        url: address of the proxy, which may contain a password.
+        host: host of the service, for the remedy.
     """
 
     variable: str
@@ -32,37 +32,37 @@ class Proxy:
 
     @property
     def shown(self) -> str:
-        """The setting, to be shown."""
+        """The setting without secrets, for messages."""
         return f"{self.variable}={without_secrets(self.url)}"
 
     @property
     def remedy(self) -> str:
-        """What to do where it is in the way."""
+        """The remedy for a proxy that does not lead to the service."""
         return f"correct or unset {self.variable}, or leave the service out by NO_PROXY={self.host}"
 
 
 def proxy_to(url: str) -> Proxy | None:
-    """The proxy through which a service is reached: none to this machine, or where NO_PROXY leaves it out.
+    """Return the proxy to a service; there is none to this machine, nor to hosts that NO_PROXY excludes.
 
     Raises:
-        ConfigurationError: the proxy cannot be used; names the variable.
+        ConfigurationError: the proxy cannot be used; the message names the variable.
     """
     target = httpx.URL(url)
-    settings = getproxies()  # those of the system too, where it has some
-    if _is_this_machine(target.host) or _is_left_out(target, settings.get("no", "")):
+    settings = getproxies()  # includes the settings of Windows and macOS
+    if _is_this_machine(target.host) or _is_excluded(target, settings.get("no", "")):
         return None
     scheme = next((scheme for scheme in (target.scheme, "all") if settings.get(scheme, "").strip()), None)
     if scheme is None:
         return None
-    given = settings[scheme].strip()
-    proxy = Proxy(_variable(scheme), given if "://" in given else f"http://{given}", target.host)
-    wrong = _wrong(proxy.url)
-    if wrong:
-        raise ConfigurationError(f"{proxy.shown} {wrong}; {proxy.remedy}")
+    setting = settings[scheme].strip()
+    proxy = Proxy(_variable(scheme), setting if "://" in setting else f"http://{setting}", target.host)
+    defect = _defect(proxy.url)
+    if defect:
+        raise ConfigurationError(f"{proxy.shown} {defect}; {proxy.remedy}")
     return proxy
 
 
-def _wrong(url: str) -> str | None:
+def _defect(url: str) -> str | None:
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
@@ -78,8 +78,8 @@ def _wrong(url: str) -> str | None:
 
 def _variable(scheme: str) -> str:
     name = f"{scheme}_proxy"
-    spelled = [each for each, value in os.environ.items() if each.lower() == name and value]
-    return name if name in spelled else next(iter(spelled), f"the system's {name}")
+    spellings = [each for each, value in os.environ.items() if each.lower() == name and value]
+    return name if name in spellings else next(iter(spellings), f"the system's {name}")
 
 
 def _is_this_machine(host: str) -> bool:
@@ -97,12 +97,12 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
     return None
 
 
-def _is_left_out(target: httpx.URL, no_proxy: str) -> bool:
+def _is_excluded(target: httpx.URL, no_proxy: str) -> bool:
     return any(_matches(target, entry.strip().lower()) for entry in no_proxy.replace(" ", ",").split(",") if entry)
 
 
 def _matches(target: httpx.URL, entry: str) -> bool:
-    """Whether an entry of NO_PROXY means a host: `*`, a name with all below it, an address, a network, with a port."""
+    """Return whether an entry of NO_PROXY applies: `*`, a domain, an address or a network, perhaps with a port."""
     scheme, _, rest = entry.rpartition("://")
     name, port = _with_port(rest)
     if scheme not in ("", "all", target.scheme) or port not in (None, target.port or _PORTS[target.scheme]):
@@ -117,7 +117,7 @@ def _matches(target: httpx.URL, entry: str) -> bool:
 
 
 def _with_port(entry: str) -> tuple[str, int | None]:
-    """The name, and the port if there is one; addresses of IPv6 have colons of their own."""
+    """Split an entry into a name and a port, if it has one; IPv6 addresses contain colons, too."""
     name, _, port = entry.rpartition(":")
     if name and ":" not in name.partition("]")[2] and (":" not in name or name.endswith("]")) and port.isdecimal():
         return name.strip("[]"), int(port)

@@ -1,4 +1,4 @@
-"""When asking again is safe and may help."""
+"""Rules of retries: when a request may be sent again, and when that may help."""
 
 from typing import Any, TypedDict
 
@@ -9,12 +9,12 @@ from lindyn.errors import BusyError, ProblemError, RateLimitedError, UnexpectedR
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
-_REFUSED_FIRST = ("busy", "shutting-down")  # before anything was done
-_PROXY = (502, 503)  # pages of a proxy whose service is being restarted
+_REFUSED_BEFORE_WORK = ("busy", "shutting-down")
+_PROXY_STATUSES = (502, 503)  # of pages that a proxy sends while the service restarts
 
 
-class Pace(TypedDict):
-    """Settings of stamina: exponential back-off with jitter until patience ends."""
+class RetrySettings(TypedDict):
+    """Settings of stamina: exponential back-off with jitter for a limited time."""
 
     attempts: int | None
     timeout: float | None
@@ -23,26 +23,26 @@ class Pace(TypedDict):
     wait_jitter: float
 
 
-def pace(patience_seconds: float) -> Pace:
-    """How often to ask again; without patience, never."""
-    impatient = patience_seconds <= 0
+def retry_settings(patience_seconds: float) -> RetrySettings:
+    """Return settings that retry for as long as patience lasts; without patience, never."""
+    is_impatient = patience_seconds <= 0
     return {
-        "attempts": 1 if impatient else None,
-        "timeout": None if impatient else patience_seconds,
+        "attempts": 1 if is_impatient else None,
+        "timeout": None if is_impatient else patience_seconds,
         "wait_initial": 0.1,
         "wait_max": 5.0,
         "wait_jitter": 0.5,
     }
 
 
-def again(connection: Connection, call: Call[Any], error: Exception) -> bool | float:
-    """Whether to ask again after this error, and in how many seconds if the service says so.
+def should_retry(connection: Connection, call: Call[Any], error: Exception) -> bool | float:
+    """Return whether to retry after an error, or the delay in seconds that the service demands.
 
-    - What never reached the service is sent again, if the service has answered before: then it is being restarted.
-      Where nobody ever answered, the address is wrong, and waiting does not help.
-    - A connection that was cut in the middle is tried again where the call is repeatable.
-    - 429 and 503 are obeyed: after Retry-After seconds, if that is within our patience.
-    - Time-outs, deadlines and failures are not repeated: they would take as long again.
+    - A request that never reached the service is sent again if the service has answered before: it is restarting.
+      A service that never answered has another address, so that waiting would not help.
+    - After a connection was cut, a repeatable call is sent again.
+    - 429 and 503 are retried after the seconds of Retry-After, unless these are longer than patience.
+    - Timeouts, deadlines and failures are not retried: the next attempt would take as long.
     """
     match error:
         case UnreachableError():
@@ -51,17 +51,17 @@ def again(connection: Connection, call: Call[Any], error: Exception) -> bool | f
                 isinstance(cause, _NOT_SENT) or (call.repeatable and isinstance(cause, _CUT))
             )
         case UnexpectedReplyError():
-            return call.repeatable and error.status in _PROXY
+            return call.repeatable and error.status in _PROXY_STATUSES
         case RateLimitedError():
             return _delay(connection, error)
         case BusyError():
-            return (call.repeatable or error.problem.code in _REFUSED_FIRST) and _delay(connection, error)
+            return (call.repeatable or error.problem.code in _REFUSED_BEFORE_WORK) and _delay(connection, error)
         case _:
             return False
 
 
 def _delay(connection: Connection, error: ProblemError) -> bool | float:
-    wanted = error.retry_after_seconds
-    if not wanted:  # nothing said, or a moment that is past: as after any refusal
+    delay = error.retry_after_seconds
+    if not delay:  # missing or in the past: the usual back-off applies
         return True
-    return wanted if wanted <= connection.patience_seconds else False
+    return delay if delay <= connection.patience_seconds else False

@@ -1,4 +1,4 @@
-"""The two ways to do what the core says: blocking, and awaited. Neither decides anything."""
+"""Senders, blocking and asynchronous, which carry out calls and steps. All decisions are made elsewhere."""
 
 import os
 import time
@@ -13,36 +13,36 @@ import stamina
 from anyio.lowlevel import current_token
 from httpx_sse import SSEError, aconnect_sse, connect_sse
 
-from lindyn._bounded_call import UntilThen, call_with_deadline
-from lindyn._transport.calls import Call, Connection, Pause, Steps, Watch, Within
-from lindyn._transport.connections import Given, Way, awaiting, blocking
-from lindyn._transport.retry import again, pace
+from lindyn._bounded_call import DeadlineStream, call_with_deadline
+from lindyn._transport.calls import Call, Connection, Listen, Pause, Steps, WithTimeout
+from lindyn._transport.connections import ConnectionSettings, SingleTransport, make_async_client, make_client
+from lindyn._transport.retry import retry_settings, should_retry
 from lindyn.errors import ClosedError
 
 T = TypeVar("T")
 TransportT = TypeVar("TransportT", bound=httpx.BaseTransport | httpx.AsyncBaseTransport)
 
-_STREAM_ENDED = (httpx.TransportError, httpx.DecodingError, SSEError)  # the flow asks for the state and goes on
+_STREAM_ENDED = (httpx.TransportError, httpx.DecodingError, SSEError)  # the steps then request the state instead
 
 
-class _Shared(Generic[TransportT]):
-    """What is told to a service, and how: travels between processes, each of which makes its own connections."""
+class _BaseSender(Generic[TransportT]):
+    """Common part of both senders. A pickle has no connections, because every process makes its own."""
 
-    def __init__(self, connection: Connection, way: Way[TransportT]) -> None:
+    def __init__(self, connection: Connection, settings: ConnectionSettings[TransportT]) -> None:
         self._connection = connection
-        self._way = way
+        self._settings = settings
         self._closed = False
 
-    def another(self) -> Self:
-        """One for the same service that is closed by itself."""
-        return type(self)(self._connection, self._way)
+    def with_own_connections(self) -> Self:
+        """Return a sender to the same service that is closed separately."""
+        return type(self)(self._connection, self._settings)
 
-    def __reduce__(self) -> tuple[type[Self], tuple[Connection, Way[TransportT]]]:
-        """Without connections, which do not travel."""
-        return type(self), (self._connection, self._way)
+    def __reduce__(self) -> tuple[type[Self], tuple[Connection, ConnectionSettings[TransportT]]]:
+        """Pickle without connections."""
+        return type(self), (self._connection, self._settings)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        """Whoever copies an answer goes on with the same connections."""
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Return the sender itself, so that a copied result continues with the same connections."""
         return self
 
     def _refuse_closed(self) -> None:
@@ -50,8 +50,8 @@ class _Shared(Generic[TransportT]):
             raise ClosedError("this client is closed; make another one, or ask within its `with` block")
 
     @contextmanager
-    def _open(self) -> Generator[None]:
-        """Say so where somebody else closes the client meanwhile, of which httpx makes a RuntimeError."""
+    def _translating_close(self) -> Generator[None]:
+        """Raise ClosedError where httpx raises RuntimeError because another thread or task closed the client."""
         try:
             yield
         except RuntimeError:
@@ -59,178 +59,179 @@ class _Shared(Generic[TransportT]):
             raise
 
 
-class Sender(_Shared[httpx.BaseTransport]):
-    """Sends the requests of a client, and waits."""
+class Sender(_BaseSender[httpx.BaseTransport]):
+    """Sends requests and blocks until their replies."""
 
-    def __init__(self, connection: Connection, way: Way[httpx.BaseTransport]) -> None:
-        super().__init__(connection, way)
-        self._retrying = stamina.RetryingCaller(**pace(connection.patience_seconds))
-        self._made: dict[int, httpx.Client] = {}  # by process: answers on a shared connection would be mixed up
-        if isinstance(way.transport, Given):
-            self._http()  # so that it is closed with the client, even if nothing was asked
+    def __init__(self, connection: Connection, settings: ConnectionSettings[httpx.BaseTransport]) -> None:
+        super().__init__(connection, settings)
+        self._retrying = stamina.RetryingCaller(**retry_settings(connection.patience_seconds))
+        self._clients: dict[int, httpx.Client] = {}  # by process, because forks on one connection mix up the replies
+        if isinstance(settings.transport, SingleTransport):
+            self._http()  # so that closing this sender closes the transport even if it was never used
 
     def send(self, call: Call[T]) -> T:
-        """Ask until there is an answer, or no hope of one."""
-        return self._retrying(lambda error: again(self._connection, call, error), self._once, call)
+        """Send a request, with retries, and return its decoded reply."""
+        return self._retrying(lambda error: should_retry(self._connection, call, error), self._send_once, call)
 
-    def run(self, flow: Steps[T]) -> T:
-        """Do several steps."""
-        outcome: Any = None
-        with closing(flow):
+    def run(self, steps: Steps[T]) -> T:
+        """Carry out steps and return their result."""
+        outcome: object = None
+        with closing(steps):
             try:
                 while True:
-                    outcome = self._do(flow.send(outcome))
+                    outcome = self._carry_out(steps.send(outcome))
             except StopIteration as end:
                 return end.value
 
     def close(self) -> None:
         """Close the connections of this process."""
         self._closed = True
-        http = self._made.pop(os.getpid(), None)
+        http = self._clients.pop(os.getpid(), None)
         if http is not None:
             http.close()
 
-    def _do(self, step: Call[Any] | Watch | Within | Pause) -> Any:  # noqa: ANN401 (each call has an answer of its own)
+    def _carry_out(self, step: Call[Any] | Listen | WithTimeout | Pause) -> object:
         match step:
             case Call():
                 return self.send(step)
-            case Within():
-                return call_with_deadline(step.seconds, lambda: self._do(step.step))
-            case Watch():
-                return self._watch(step)
+            case WithTimeout():
+                return call_with_deadline(step.seconds, lambda: self._carry_out(step.step))
+            case Listen():
+                return self._listen(step)
             case Pause():
                 return time.sleep(step.seconds)
 
-    def _once(self, call: Call[T]) -> T:
+    def _send_once(self, call: Call[T]) -> T:
         http = self._http()
-        with self._open(), self._connection.asking(call.path):
+        with self._translating_close(), self._connection.translating_errors(call.path):
             response = http.request(call.method, call.path, content=call.content, headers=call.headers)
         return self._connection.read(call, response)
 
-    def _watch(self, watch: Watch) -> None:
-        timeout = httpx.Timeout(watch.silence_seconds)
+    def _listen(self, listen: Listen) -> None:
+        timeout = httpx.Timeout(listen.silence_seconds)
         with (
-            self._open(),
+            self._translating_close(),
             suppress(*_STREAM_ENDED),
-            connect_sse(self._http(), "GET", watch.path, headers=watch.headers, timeout=timeout) as source,
+            connect_sse(self._http(), "GET", listen.path, headers=listen.headers, timeout=timeout) as source,
         ):
-            source.response.stream = UntilThen(source.response.stream, watch.longest_seconds)
+            source.response.stream = DeadlineStream(source.response.stream, listen.longest_seconds)
             for event in source.iter_sse():
-                if watch.heard(event.data):
+                if listen.on_event(event.data):
                     return
 
     def _http(self) -> httpx.Client:
-        """The connections of this process; no lock, which a fork could leave locked."""
+        """Return the connections of this process. There is no lock, because a fork could inherit it locked."""
         process = os.getpid()
-        found = self._made.get(process)
-        if found is not None:
-            return found
+        existing = self._clients.get(process)
+        if existing is not None:
+            return existing
         self._refuse_closed()
-        made = blocking(self._way)
-        found = self._made.setdefault(process, made)
-        if found is made:
+        made = make_client(self._settings)
+        client = self._clients.setdefault(process, made)
+        if client is made:
             weakref.finalize(self, _close, made, process)
         else:  # another thread was faster
             made.close()
-        return found
+        return client
 
 
-class AsyncSender(_Shared[httpx.AsyncBaseTransport]):
-    """The same, awaited; works with asyncio and trio."""
+class AsyncSender(_BaseSender[httpx.AsyncBaseTransport]):
+    """Sends requests and awaits their replies, with asyncio and trio."""
 
-    def __init__(self, connection: Connection, way: Way[httpx.AsyncBaseTransport]) -> None:
-        super().__init__(connection, way)
-        self._retrying = stamina.AsyncRetryingCaller(**pace(connection.patience_seconds))
-        self._given = (way.transport, awaiting(way)) if isinstance(way.transport, Given) else None
-        self._made: dict[object, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}  # by event loop
+    def __init__(self, connection: Connection, settings: ConnectionSettings[httpx.AsyncBaseTransport]) -> None:
+        super().__init__(connection, settings)
+        self._retrying = stamina.AsyncRetryingCaller(**retry_settings(connection.patience_seconds))
+        transport = settings.transport
+        self._single = (transport, make_async_client(settings)) if isinstance(transport, SingleTransport) else None
+        self._clients: dict[object, tuple[httpx.AsyncClient, AsyncGenerator[None]]] = {}  # by event loop
 
     async def send(self, call: Call[T]) -> T:
-        """Ask until there is an answer, or no hope of one."""
-        return await self._retrying(lambda error: again(self._connection, call, error), self._once, call)
+        """Send a request, with retries, and return its decoded reply."""
+        return await self._retrying(lambda error: should_retry(self._connection, call, error), self._send_once, call)
 
-    async def run(self, flow: Steps[T]) -> T:
-        """Do several steps."""
-        outcome: Any = None
-        with closing(flow):
+    async def run(self, steps: Steps[T]) -> T:
+        """Carry out steps and return their result."""
+        outcome: object = None
+        with closing(steps):
             try:
                 while True:
-                    outcome = await self._do(flow.send(outcome))
+                    outcome = await self._carry_out(steps.send(outcome))
             except StopIteration as end:
                 return end.value
 
     async def close(self) -> None:
-        """Close the connections of this event loop; those of others were closed when they ended."""
+        """Close the connections of this event loop; those of other loops close when their loops end."""
         self._closed = True
-        if self._given is not None:
-            await self._given[1].aclose()
-        _, until_end = self._made.get(current_token().native_token, (None, None))
-        if until_end is not None:
-            await until_end.aclose()
+        if self._single is not None:
+            await self._single[1].aclose()
+        _, closer = self._clients.get(current_token().native_token, (None, None))
+        if closer is not None:
+            await closer.aclose()
 
-    async def _do(self, step: Call[Any] | Watch | Within | Pause) -> Any:  # noqa: ANN401 (as above)
+    async def _carry_out(self, step: Call[Any] | Listen | WithTimeout | Pause) -> object:
         match step:
             case Call():
                 return await self.send(step)
-            case Within():
+            case WithTimeout():
                 with anyio.move_on_after(step.seconds):
-                    return await self._do(step.step)
+                    return await self._carry_out(step.step)
                 return None
-            case Watch():
-                return await self._watch(step)
+            case Listen():
+                return await self._listen(step)
             case Pause():
                 return await anyio.sleep(step.seconds)
 
-    async def _once(self, call: Call[T]) -> T:
+    async def _send_once(self, call: Call[T]) -> T:
         http = await self._http()
-        with self._open(), self._connection.asking(call.path):
+        with self._translating_close(), self._connection.translating_errors(call.path):
             response = await http.request(call.method, call.path, content=call.content, headers=call.headers)
         return self._connection.read(call, response)
 
-    async def _watch(self, watch: Watch) -> None:
-        timeout = httpx.Timeout(watch.silence_seconds)
+    async def _listen(self, listen: Listen) -> None:
+        timeout = httpx.Timeout(listen.silence_seconds)
         http = await self._http()
-        with self._open(), suppress(*_STREAM_ENDED), anyio.CancelScope() as listening:
-            async with aconnect_sse(http, "GET", watch.path, headers=watch.headers, timeout=timeout) as source:
+        with self._translating_close(), suppress(*_STREAM_ENDED), anyio.CancelScope() as scope:
+            async with aconnect_sse(http, "GET", listen.path, headers=listen.headers, timeout=timeout) as source:
                 async for event in source.aiter_sse():
-                    if watch.heard(event.data):
-                        listening.cancel()  # httpx leaves open what is left early, and closes what is cancelled
+                    if listen.on_event(event.data):
+                        scope.cancel()  # httpx closes a cancelled stream, but not one that is left early
 
     async def _http(self) -> httpx.AsyncClient:
-        """The connections of the running event loop."""
+        """Return the connections of the running event loop."""
         self._refuse_closed()
         loop = current_token().native_token
-        if self._given is not None:
-            transport, http = self._given
+        if self._single is not None:
+            transport, http = self._single
             transport.check(loop)
             return http
-        found, _ = self._made.get(loop, (None, None))
-        return await self._make(loop) if found is None or found.is_closed else found
+        client, _ = self._clients.get(loop, (None, None))
+        return await self._add_client(loop) if client is None or client.is_closed else client
 
-    async def _make(self, loop: object) -> httpx.AsyncClient:
-        for ended in [each for each, (http, _) in list(self._made.items()) if http.is_closed]:
-            self._made.pop(ended, None)
-        made = awaiting(self._way)
-        until_end = _until_end(made)
-        self._made[loop] = made, until_end
-        # else generator and connections could be collected at once, these unclosed
-        weakref.finalize(self, _forget, until_end).atexit = False
-        await anext(until_end)
-        return made
+    async def _add_client(self, loop: object) -> httpx.AsyncClient:
+        for ended_loop in [each for each, (http, _) in list(self._clients.items()) if http.is_closed]:
+            self._clients.pop(ended_loop, None)
+        client = make_async_client(self._settings)
+        closer = _close_at_end_of_loop(client)
+        self._clients[loop] = client, closer
+        # the finalizer holds a reference, else the generator could be collected with its connections open
+        weakref.finalize(self, _release, closer).atexit = False
+        await anext(closer)
+        return client
 
 
-async def _until_end(http: httpx.AsyncClient) -> AsyncGenerator[None]:
-    """Hold connections, and close them when the event loop closes the generators that it began: at its end at last."""
+async def _close_at_end_of_loop(http: httpx.AsyncClient) -> AsyncGenerator[None]:
+    """Wait to be closed, and close connections then: an event loop closes its generators when it ends."""
     try:
         yield
     finally:
         await http.aclose()
 
 
-def _forget(_: AsyncGenerator[None]) -> None:
-    """Leave a generator to its event loop."""
+def _release(_: AsyncGenerator[None]) -> None:
+    """Release the last reference to a generator, so that its event loop closes it."""
 
 
 def _close(http: httpx.Client, process: int) -> None:
-    """Close what nobody uses any more, but never what a fork has from its parent."""
+    """Close unused connections, but not in a fork, which shares them with its parent."""
     if os.getpid() == process:
         http.close()

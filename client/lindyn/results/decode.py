@@ -1,91 +1,86 @@
-"""Answers as they travel, npz or JSON, to answers as they are used."""
-
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (JSON has no static types)
+"""Decoding of replies, npz or JSON, to results."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import cast
 
 import httpx
 import numpy as np
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
-from lindyn._transport.calls import JSON
-from lindyn.results.trajectory import Analysis, Trajectory, trajectory
-from lindyn.wire import npz
-from lindyn.wire.array import FloatArray
-from lindyn.wire.base import Reply
-from lindyn.wire.document import graft
-
-_LARGEST_BYTES = 2**40  # answers come from a service that we chose: no bound but memory
-_MOST_ENTRIES = 2**16
-
-
-def unpack(archive: bytes) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    """Read an archive of an answer, or a file that holds one."""
-    return npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=_MOST_ENTRIES)
-
-
-def is_json(response: httpx.Response) -> bool:
-    """Whether an answer came as JSON, be it that it was asked for as such."""
-    return response.headers.get("Content-Type", "").partition(";")[0].strip() == JSON
+from lindyn.results.grid import Coordinate, FailedPoint, WarnedPoints
+from lindyn.results.io import unpack
+from lindyn.results.sweep import SweepResult, sweep_result_from_parts
+from lindyn.results.trajectory import Analysis, Trajectory, trajectory_from_parts
+from lindyn.wire.array import ARRAYS
+from lindyn.wire.base import JSON_MEDIA_TYPE, Reply
+from lindyn.wire.job import TableReply
+from lindyn.wire.tree import JSON, Tree, array_from_lists, arrays_from_lists, flatten, unflatten
 
 
 def read_trajectory(response: httpx.Response) -> Trajectory:
-    """Read the answer to the main question."""
+    """Decode a trajectory response."""
     cache = response.headers.get("X-Cache", "unknown")
-    if is_json(response):
-        document = from_json(response.content)
-        arrays: dict[str, FloatArray] = {"times": _array(document.pop("times"))}
-        for name, value in document.pop("quantities").items():
-            arrays |= _flat(name, _arrays(name, value))
-        return trajectory(document, arrays, cache)
-    return trajectory(*unpack(response.content), cache)
+    if not _is_json(response):
+        return trajectory_from_parts(*unpack(response.content), cache)
+    document = from_json(response.content)
+    quantities: dict[str, JSON] = document.pop("quantities")
+    arrays = flatten({name: arrays_from_lists(name, value) for name, value in quantities.items()})
+    times = array_from_lists(document.pop("times"))
+    return trajectory_from_parts(document, {"times": times, **arrays}, cache)
+
+
+def read_sweep_result(response: httpx.Response) -> SweepResult:
+    """Decode the result of a job."""
+    if _is_json(response):
+        return _sweep_result(TableReply.model_validate_json(response.content))
+    return sweep_result_from_parts(*unpack(response.content))
 
 
 def analysis_reader(model: type[Reply]) -> Callable[[httpx.Response], Analysis]:
-    """How an answer of this model is read: fields without a type of their own are arrays."""
+    """Return the decoder of replies that this model describes."""
 
-    def read(response: httpx.Response) -> Analysis:
-        if is_json(response):
-            return Analysis(_typed(model, from_json(response.content)))
-        return Analysis(graft(*unpack(response.content)))
+    def read_analysis(response: httpx.Response) -> Analysis:
+        if _is_json(response):
+            return Analysis(_with_arrays(model, from_json(response.content)))
+        metadata, arrays = unpack(response.content)
+        return Analysis(unflatten(arrays, metadata))
 
-    return read
-
-
-def _typed(model: type[BaseModel], document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with arrays where the model leaves the type open."""
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
-    return {name: _field(name, fields.get(name), value) for name, value in document.items()}
+    return read_analysis
 
 
-def _field(name: str, kind: Any, value: Any) -> Any:  # noqa: ANN401 (JSON)
-    if kind is Any:
-        return None if value is None else _arrays(name, value)
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return _typed(kind, value)
+def _is_json(response: httpx.Response) -> bool:
+    return response.headers.get("Content-Type", "").partition(";")[0].strip() == JSON_MEDIA_TYPE
+
+
+def _with_arrays(model: type[BaseModel], document: Mapping[str, JSON]) -> dict[str, Tree]:
+    """Return the document with arrays in the fields that the model declares as arrays."""
+    fields = {field.alias or name: field for name, field in model.model_fields.items()}
+    return {name: _decoded(name, fields.get(name), value) for name, value in document.items()}
+
+
+def _decoded(name: str, field: FieldInfo | None, value: JSON) -> Tree:
+    if field is None or value is None:
+        return value
+    if ARRAYS in field.metadata:
+        return arrays_from_lists(name, value)
+    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel) and isinstance(value, Mapping):
+        return _with_arrays(field.annotation, value)
     return value
 
 
-def _arrays(name: str, value: Any) -> Any:  # noqa: ANN401 (JSON)
-    if isinstance(value, dict):
-        return {inner: _arrays(inner, part) for inner, part in value.items()}
-    return [_array(layer) for layer in value] if name == "weights" else _array(value)
+def _sweep_result(reply: TableReply) -> SweepResult:
+    return SweepResult(
+        coordinates={name: _coordinate(cast("list[JSON]", values)) for name, values in reply.coordinates.items()},
+        dims={name: tuple(variable.dims) for name, variable in reply.data.items()},
+        data={name: array_from_lists(cast("JSON", variable.values)) for name, variable in reply.data.items()},
+        problems=[cast("FailedPoint", problem.model_dump()) for problem in reply.problems],
+        warnings=[cast("WarnedPoints", warning.model_dump()) for warning in reply.warnings],
+        metadata=reply.model_dump(exclude={"coordinates", "data", "problems", "warnings"}),
+    )
 
 
-def _array(value: Any) -> FloatArray:  # noqa: ANN401 (JSON)
-    return np.array(value, dtype=np.float64)  # null becomes NaN
-
-
-def _flat(path: str, value: Any) -> dict[str, FloatArray]:  # noqa: ANN401 (a tree of arrays)
-    match value:
-        case dict():
-            return {
-                inner: array for name, part in value.items() for inner, array in _flat(f"{path}.{name}", part).items()
-            }
-        case list():
-            return {f"{path}.{i}": array for i, array in enumerate(value)}
-        case _:
-            return {path: value}
+def _coordinate(values: list[JSON]) -> Coordinate:
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return np.array(values, dtype=np.float64) if are_numbers else values

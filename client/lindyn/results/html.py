@@ -1,29 +1,27 @@
-"""What notebooks show of a result: what was computed, how, how exactly, and a small picture."""
+"""Cards that notebooks show for a result: its provenance, its arrays and a small picture."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 
+from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
 from lindyn.results.labels import label
-from lindyn.results.sweep import SweepResult, warned_points
-from lindyn.results.trajectory import Trajectory
 from lindyn.wire.array import FloatArray
+from lindyn.wire.trajectory import TrajectoryReply
 
-_WIDTH, _HEIGHT = 240, 60
+_WIDTH, _HEIGHT = 240, 60  # pixels
 _MOST_PROBLEMS = 5
-_PICTURED = ("loss", "excess_loss", "ntk_distance")
+_PICTURED = ("loss", "excess_loss", "ntk_distance")  # the card shows the first one that the trajectory has
 
 
-def trajectory_html(trajectory: Trajectory) -> str:
-    """A card of a trajectory."""
-    reply = trajectory.reply
+def trajectory_html(times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, cache: str) -> str:
+    """Return the card of a trajectory."""
     balance = "" if reply.lam is None else f", λ = {reply.lam:g}"
     seeds = ", ".join(
         f"{name} {seed}" for name, seed in (("network", reply.seed), ("task", reply.task_seed)) if seed is not None
     )
-    times = trajectory.times
     rows = [
         ("network", f"{'-'.join(map(str, reply.dims))}{balance}"),
         ("method", f"{reply.method}: {reply.reason}"),
@@ -31,55 +29,52 @@ def trajectory_html(trajectory: Trajectory) -> str:
         *((name, f"{value:.3g}") for name, value in reply.diagnostics.items() if isinstance(value, int | float)),
         *((f"⚠ {warning.code}", warning.detail) for warning in reply.warnings),
         ("seeds", seeds),
-        ("computed by", f"lindyn {reply.version} ({trajectory.cache}), key {reply.key[:12]}…"),
+        ("computed by", f"lindyn {reply.version} ({cache}), key {reply.key[:12]}…"),
     ]
-    arrays = _shapes((path, array.shape) for path, array in trajectory.arrays().items())
-    pictured = next((name for name in _PICTURED if name in trajectory.quantities), None)
-    picture = "" if pictured is None else _curve(times, trajectory[pictured], label(pictured).words)
-    return _card("Trajectory", [(name, text) for name, text in rows if text], arrays, picture)
+    shapes = _shapes((path, array.shape) for path, array in arrays.items())
+    pictured = next((name for name in _PICTURED if name in arrays), None)
+    picture = "" if pictured is None else _curve(times, arrays[pictured], label(pictured).words)
+    return _card("Trajectory", [(name, text) for name, text in rows if text], shapes, picture)
 
 
-def sweep_html(result: SweepResult) -> str:
-    """A card of the result of a job."""
-    problems = result.problems
+def sweep_html(
+    grid: Grid, problems: Sequence[FailedPoint], warnings: Sequence[WarnedPoints], metadata: Mapping[str, Any]
+) -> str:
+    """Return the card of the result of a job."""
+    details = {warning["code"]: warning["detail"] for warning in reversed(warnings)}  # the first one of each code
     rows = [
-        ("kind", str(result.metadata["kind"])),
-        *((name, _extent(values)) for name, values in result.coordinates.items()),
-        *((f"⚠ {p['code']} at {p['index']}", str(p["detail"])) for p in problems[:_MOST_PROBLEMS]),
+        ("kind", str(metadata["kind"])),
+        *((name, _extent(values)) for name, values in grid.coordinates.items()),
+        *((f"⚠ {problem['code']} at {problem['index']}", problem["detail"]) for problem in problems[:_MOST_PROBLEMS]),
         ("failed points", f"{len(problems)}" if problems else ""),
-        *((f"⚠ {code} at {count} points", _detail(result, code)) for code, count in warned_points(result).items()),
-        ("computed by", f"lindyn {result.metadata['version']}, job {result.metadata['job']}"),
+        *((f"⚠ {code} at {n} points", details[code]) for code, n in count_warned_points(warnings).items()),
+        ("computed by", f"lindyn {metadata['version']}, job {metadata['job']}"),
     ]
-    arrays = _shapes((f"{name} ({' x '.join(result.dims[name])})", a.shape) for name, a in result.data.items())
-    return _card("SweepResult", [(name, text) for name, text in rows if text], arrays, "")
+    shapes = _shapes((f"{name} ({' x '.join(grid.dims[name])})", array.shape) for name, array in grid.data.items())
+    return _card("SweepResult", [(name, text) for name, text in rows if text], shapes, "")
 
 
-def _detail(result: SweepResult, code: str) -> str:
-    """Of the first warning of a code."""
-    return next(str(warned["detail"]) for warned in result.warnings if warned["code"] == code)
-
-
-def _card(title: str, rows: Iterable[tuple[str, str]], arrays: str, picture: str) -> str:
+def _card(title: str, rows: Iterable[tuple[str, str]], shapes: str, picture: str) -> str:
     cells = "".join(
         f"<tr><th style='text-align:left;vertical-align:top'>{escape(name)}</th>"
         f"<td style='text-align:left'>{escape(text)}</td></tr>"
         for name, text in rows
     )
-    return f"<div><b>lindyn.{title}</b> {picture}<table>{cells}</table><small>{arrays}</small></div>"
+    return f"<div><b>lindyn.{title}</b> {picture}<table>{cells}</table><small>{shapes}</small></div>"
 
 
-def _shapes(arrays: Iterable[tuple[str, Sequence[int]]]) -> str:
-    return " · ".join(f"{escape(name)} <i>{'x'.join(map(str, shape))}</i>" for name, shape in arrays)
+def _shapes(shapes: Iterable[tuple[str, Sequence[int]]]) -> str:
+    return " · ".join(f"{escape(name)} <i>{'x'.join(map(str, shape))}</i>" for name, shape in shapes)
 
 
-def _extent(values: Any) -> str:  # noqa: ANN401 (values of any type)
+def _extent(values: Coordinate) -> str:
     if len(values) == 1:
         return f"{values[0]}"
     return f"{len(values)} values from {values[0]} to {values[-1]}"
 
 
 def _curve(times: FloatArray, values: FloatArray, words: str) -> str:
-    """A line as SVG, without axes; matplotlib draws real pictures."""
+    """Draw a line as SVG without axes, which needs no matplotlib."""
     x, y = _scaled(times), 1 - _scaled(values)
     points = " ".join(f"{_WIDTH * a:.1f},{2 + (_HEIGHT - 4) * b:.1f}" for a, b in zip(x, y, strict=True))
     caption = f"{words}: {values[0]:.3g} → {values[-1]:.3g}"
@@ -91,6 +86,6 @@ def _curve(times: FloatArray, values: FloatArray, words: str) -> str:
 
 
 def _scaled(values: FloatArray) -> FloatArray:
-    """Between 0 and 1; in the middle if they are all equal."""
+    """Scale values to the interval from 0 to 1; equal values lie in its middle."""
     low, high = float(np.min(values)), float(np.max(values))
     return (values - low) / (high - low) if high > low else np.full(len(values), 0.5)

@@ -1,119 +1,105 @@
-"""Results in files: npz as they travel, or netCDF for xarray and everything else that reads it."""
-
-# pyright: reportUnknownMemberType=false
-# (xarray's types are incomplete)
+"""Files of results: npz archives as the service sends them, and netCDF for xarray and other tools."""
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from lindyn.results.decode import unpack
 from lindyn.results.labelled import PROVENANCE
 from lindyn.results.optional import library
-from lindyn.results.sweep import SweepResult, parts, sweep_result
-from lindyn.results.trajectory import Trajectory, trajectory
 from lindyn.wire import npz
 from lindyn.wire.array import FloatArray
+from lindyn.wire.tree import JSON
 
-_ENGINE = "h5netcdf"
+if TYPE_CHECKING:
+    import xarray as xr
+
+_NETCDF_ENGINE = "h5netcdf"
+_LARGEST_BYTES = 2**40  # the user chose the service or the file, so that only memory limits its size
+_MOST_ENTRIES = 2**16
+
+Parts = tuple[dict[str, JSON], dict[str, FloatArray]]
+"""The JSON part of a result, and its arrays by path."""
 
 
-def save(result: Trajectory | SweepResult, path: str | Path) -> Path:
-    """Write a result.
+def save(
+    path: Path, metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray], dataset: "Callable[[], xr.Dataset]"
+) -> Path:
+    """Write a result to a file, in the format that its name ends with.
 
     Args:
-        result: what to write.
         path: ends with `.npz` or `.nc`.
-
-    Returns:
-        The path.
+        metadata: the JSON part of the result, for npz.
+        arrays: the arrays by path, for npz.
+        dataset: makes the labelled result, for netCDF.
 
     Raises:
-        ValueError: it ends with something else.
+        ValueError: the name ends with neither.
         MissingLibraryError: netCDF needs xarray and h5netcdf.
     """
-    path = Path(path)
     match path.suffix:
         case ".npz":
-            path.write_bytes(npz.pack(*_parts(result)))
+            path.write_bytes(npz.pack(metadata, arrays))
         case ".nc":
-            library(_ENGINE, "writing netCDF")
-            result.to_xarray().to_netcdf(path, engine=_ENGINE)
-        case other:
-            raise ValueError(f"got a file name that ends with {other!r}, expected .npz or .nc")
+            library(_NETCDF_ENGINE, "writing netCDF")
+            dataset().to_netcdf(path, engine=_NETCDF_ENGINE)  # pyright: ignore[reportUnknownMemberType]
+        case _:
+            raise _unknown_format(path)
     return path
 
 
-def load(path: str | Path) -> Trajectory | SweepResult:
-    """Read what `save` wrote, or the body of an answer in npz.
+def read(path: Path) -> Parts:
+    """Read a file that `save` wrote, or the npz body of a reply.
 
     Raises:
-        ValueError: the name ends with neither `.npz` nor `.nc`, or the file holds something else.
+        ValueError: the name ends with neither `.npz` nor `.nc`, or the file is damaged or of another origin.
         MissingLibraryError: netCDF needs xarray and h5netcdf.
     """
-    path = Path(path)
     match path.suffix:
         case ".npz":
-            return _built(path, *_from_npz(path))
+            return _read_npz(path)
         case ".nc":
-            return _built(path, *_from_netcdf(path))
-        case other:
-            raise ValueError(f"got a file name that ends with {other!r}, expected .npz or .nc")
+            return _read_netcdf(path)
+        case _:
+            raise _unknown_format(path)
 
 
-def _built(path: Path, metadata: dict[str, Any], arrays: dict[str, FloatArray]) -> Trajectory | SweepResult:
-    try:
-        found = _result(metadata, arrays)
-    except Exception as error:  # whatever parts of other types make of what puts them together
-        raise ValueError(
-            f"{path.name} was not saved by lindyn, or was changed since ({type(error).__name__}: {error})"
-        ) from error
-    if found is None:
-        raise ValueError(f"{path.name} holds neither a trajectory nor the result of a job")
-    return found
+def unpack(archive: bytes) -> Parts:
+    """Read the npz archive of a reply or of a file."""
+    return npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=_MOST_ENTRIES)
 
 
-def _result(metadata: dict[str, Any], arrays: dict[str, FloatArray]) -> Trajectory | SweepResult | None:
-    if "dims" in metadata and "coordinates" in metadata:
-        return sweep_result(metadata, arrays)
-    if "key" in metadata and "times" in arrays:
-        return trajectory(metadata, arrays, "file")
-    return None
+def _unknown_format(path: Path) -> ValueError:
+    return ValueError(f"got a file name that ends with {path.suffix!r}, expected .npz or .nc")
 
 
-def _parts(result: Trajectory | SweepResult) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    if isinstance(result, SweepResult):
-        return parts(result)
-    return result.metadata, {"times": result.times, **result.arrays()}
-
-
-def _from_npz(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+def _read_npz(path: Path) -> Parts:
     try:
         return unpack(path.read_bytes())
     except npz.NpzError as error:
         raise ValueError(
-            f"{path.name} was not saved by lindyn: {error}; arrays of one's own are read with numpy.load, "
-            "and given to lindyn.weights or lindyn.data"
+            f"{path.name} was not saved by lindyn: {error}; read arrays of your own with numpy.load, and pass them to "
+            "lindyn.weights or lindyn.data"
         ) from error
 
 
-def _from_netcdf(path: Path) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-    library(_ENGINE, "reading netCDF")
+def _read_netcdf(path: Path) -> Parts:
+    library(_NETCDF_ENGINE, "reading netCDF")
     xarray = library("xarray", "reading netCDF")
     try:
-        with xarray.open_dataset(path, engine=_ENGINE) as file:
-            dataset = file.load()
+        with xarray.open_dataset(path, engine=_NETCDF_ENGINE) as file:
+            dataset: xr.Dataset = file.load()
     except FileNotFoundError:
         raise
-    except Exception as error:  # h5py and xarray raise many kinds
+    except Exception as error:  # h5py and xarray raise many types for a damaged file
         raise ValueError(f"{path.name} cannot be read as netCDF ({type(error).__name__}: {error})") from error
     if PROVENANCE not in dataset.attrs:
         raise ValueError(f"{path.name} was not written by lindyn: it has no attribute {PROVENANCE!r}")
     try:
-        metadata: dict[str, Any] = json.loads(dataset.attrs[PROVENANCE])
-        names: dict[str, str] = metadata.pop("paths")
-        return metadata, {path: dataset[name].to_numpy() for name, path in names.items()}
-    except Exception as error:  # as above
+        metadata = cast("dict[str, JSON]", json.loads(dataset.attrs[PROVENANCE]))
+        paths = cast("dict[str, str]", metadata.pop("paths"))
+        return metadata, {path: dataset[name].to_numpy() for name, path in paths.items()}
+    except Exception as error:  # a changed attribute can hold anything
         raise ValueError(
             f"{path.name} has an attribute {PROVENANCE!r} that lindyn did not write ({type(error).__name__}: {error})"
         ) from error

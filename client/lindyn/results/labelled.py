@@ -1,128 +1,125 @@
-"""Results with labels: xarray datasets and pandas frames."""
-
-# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
-# (pandas and axes of any type)
+"""Labelled views of results: xarray datasets and pandas data frames."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lindyn.results.grid import Coordinate, Grid
 from lindyn.results.labels import TIME, Label, label
 from lindyn.results.optional import library
-from lindyn.results.sweep import COORDINATES, DATA, TIMES, SweepResult, parts, warned_points
-from lindyn.results.trajectory import Trajectory
 from lindyn.wire.array import FloatArray
 from lindyn.wire.dimensions import dimensions
+from lindyn.wire.trajectory import TrajectoryReply
+from lindyn.wire.tree import Array
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 PROVENANCE = "lindyn"
-"""The attribute that holds an answer without its arrays, as JSON; `paths` says which variables are these."""
+"""The attribute with the JSON part of a result; its field `paths` maps variables to the paths of the arrays."""
 
-POINT_TIMES = "point_times"
-"""The name of the times of points beside an axis that is called `times`."""
+_TIMES = "times"
+"""The array of times, where points do not share them."""
+
+_POINT_TIMES = "point_times"
+"""The name of that array in a table that has an axis named `times`."""
 
 
-def trajectory_dataset(trajectory: Trajectory) -> "xr.Dataset":
-    """Label a trajectory; the modes of the task get a coordinate with their target values."""
+def trajectory_dataset(
+    times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, metadata: Mapping[str, Any]
+) -> "xr.Dataset":
+    """Label a trajectory; modes get a coordinate with the singular values of the best network function."""
     xarray = library("xarray", "to_xarray")
-    arrays = trajectory.arrays()
     variables = {
         path: (dimensions(path, array.ndim), array, _attributes(label(path))) for path, array in arrays.items()
     }
-    coordinates: dict[str, Any] = {"time": ("time", trajectory.times, _attributes(TIME))}
-    targets = trajectory.targets("singular_values")
+    coordinates = {"time": ("time", times, _attributes(TIME))}
+    targets = reply.targets("singular_values")
     if any("mode" in dims and array.shape[1] == len(targets) for dims, array, _ in variables.values()):
         coordinates["target"] = ("mode", targets, _attributes(Label("singular value of the best network function")))
     paths = {"time": "times", **{path: path for path in arrays}}
-    reply = trajectory.reply
     attributes = {
         "title": f"learning of a {'-'.join(map(str, reply.dims))} linear network",
         "source": f"lindyn {reply.version}",
-        **{
-            name: _attribute(value)
-            for name, value in trajectory.metadata.items()
-            if isinstance(value, str | int | float)
-        },
-        PROVENANCE: json.dumps({**trajectory.metadata, "paths": paths}),
-    }
-    return xarray.Dataset(variables, coordinates, attributes)
-
-
-def trajectory_frame(trajectory: Trajectory) -> "pd.DataFrame":
-    """Columns over time."""
-    pandas = library("pandas", "to_dataframe")
-    columns = {path: array for path, array in trajectory.arrays().items() if array.ndim == 1}
-    return pandas.DataFrame(columns, index=pandas.Index(trajectory.times, name="time"))
-
-
-def sweep_dataset(result: SweepResult) -> "xr.Dataset":
-    """Label the result of a job."""
-    xarray = library("xarray", "to_xarray")
-    variables = {
-        _named(result, name): (dims, result.data[name], _attributes(label(name))) for name, dims in result.dims.items()
-    }
-    used = {dim for dims in result.dims.values() for dim in dims}
-    coordinates = {
-        name: (name, _labels(values), _attributes(label(name)))
-        for name, values in result.coordinates.items()
-        if name in used
-    }
-    metadata, arrays = parts(result)
-    places = {name: f"{COORDINATES}{name}" for name in coordinates}
-    places |= {_named(result, name): f"{DATA}{name}" for name in result.dims}
-    paths = {name: path for name, path in places.items() if path in arrays}
-    unused = {name: values for name, values in result.coordinates.items() if name not in paths}
-    metadata["coordinates"] |= {
-        name: values.tolist() if isinstance(values, np.ndarray) else values for name, values in unused.items()
-    }
-    attributes = {
-        "title": f"result of {result.metadata['kind']}",
-        "source": f"lindyn {result.metadata['version']}",
-        "failed_points": len(result.problems),
-        "warnings": ", ".join(f"{code} at {count} points" for code, count in warned_points(result).items()),
+        **{name: _attribute(value) for name, value in metadata.items() if isinstance(value, str | int | float)},
         PROVENANCE: json.dumps({**metadata, "paths": paths}),
     }
     return xarray.Dataset(variables, coordinates, attributes)
 
 
-def sweep_frame(result: SweepResult) -> "pd.DataFrame":
-    """One row for each point of the grid, or for each time of each point where there is nothing else."""
+def trajectory_frame(times: FloatArray, arrays: Mapping[str, FloatArray]) -> "pd.DataFrame":
+    """Return the arrays with one number at each time as columns over time."""
     pandas = library("pandas", "to_dataframe")
-    axes = next(iter(sorted((dims for name, dims in result.dims.items() if name != TIMES), key=len)), ())
-    lengths = [len(_values(result, axis)) for axis in axes]
-    index = pandas.MultiIndex.from_product([_labels(_values(result, axis)) for axis in axes], names=axes)
-    columns = {name: result.data[name].ravel() for name, dims in result.dims.items() if dims == axes and name != TIMES}
-    if TIMES in result.dims and "time" in axes:
-        along = [n if axis in result.dims[TIMES] else 1 for axis, n in zip(axes, lengths, strict=True)]
-        columns[_named(result, TIMES)] = np.broadcast_to(result.data[TIMES].reshape(along), lengths).ravel()
+    columns = {path: array for path, array in arrays.items() if array.ndim == 1}
+    return pandas.DataFrame(columns, index=pandas.Index(times, name="time"))
+
+
+def sweep_dataset(grid: Grid, metadata: Mapping[str, Any], warned_points: Mapping[str, int]) -> "xr.Dataset":
+    """Label the result of a job.
+
+    Args:
+        grid: the arrays with their dimensions and coordinates.
+        metadata: the JSON part of the result, as in its archive.
+        warned_points: number of points that have a warning, by its code.
+    """
+    xarray = library("xarray", "to_xarray")
+    variables = {
+        _variable(grid, name): (dims, grid.data[name], _attributes(label(name))) for name, dims in grid.dims.items()
+    }
+    used_dims = {dim for dims in grid.dims.values() for dim in dims}
+    coordinates = {
+        name: (name, _labels(values), _attributes(label(name)))
+        for name, values in grid.coordinates.items()
+        if name in used_dims
+    }
+    paths = {name: f"coordinates.{name}" for name in coordinates if isinstance(grid.coordinates[name], np.ndarray)}
+    paths |= {_variable(grid, name): f"data.{name}" for name in grid.dims}
+    others = {name: _listed(values) for name, values in grid.coordinates.items() if name not in paths}
+    attributes = {
+        "title": f"result of {metadata['kind']}",
+        "source": f"lindyn {metadata['version']}",
+        "failed_points": len(metadata["problems"]),
+        "warnings": ", ".join(f"{code} at {count} points" for code, count in warned_points.items()),
+        PROVENANCE: json.dumps({**metadata, "coordinates": others, "paths": paths}),
+    }
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
+def sweep_frame(grid: Grid) -> "pd.DataFrame":
+    """Return one row for each point of the grid, or for each time of each point if all arrays depend on time."""
+    pandas = library("pandas", "to_dataframe")
+    axes = min((dims for name, dims in grid.dims.items() if name != _TIMES), key=len, default=())
+    coordinates = [grid.values(axis) for axis in axes]
+    index = pandas.MultiIndex.from_product([_labels(values) for values in coordinates], names=axes)
+    columns = {name: grid.data[name].ravel() for name, dims in grid.dims.items() if dims == axes and name != _TIMES}
+    if _TIMES in grid.dims and "time" in axes:
+        lengths = [len(values) for values in coordinates]
+        shape = [n if axis in grid.dims[_TIMES] else 1 for axis, n in zip(axes, lengths, strict=True)]
+        columns[_variable(grid, _TIMES)] = np.broadcast_to(grid.data[_TIMES].reshape(shape), lengths).ravel()
     return pandas.DataFrame(columns, index=index).reset_index()
 
 
-def _named(result: SweepResult, name: str) -> str:
-    """What an array is called beside the axes."""
-    return POINT_TIMES if name == TIMES and TIMES in result.coordinates else name
+def _variable(grid: Grid, name: str) -> str:
+    """Return the name of an array in a table, which must differ from the names of the axes."""
+    return _POINT_TIMES if name == _TIMES and _TIMES in grid.coordinates else name
 
 
-def _values(result: SweepResult, axis: str) -> Any:  # noqa: ANN401 (values of any type)
-    if axis in result.coordinates:
-        return result.coordinates[axis]
-    name, dims = next((name, dims) for name, dims in result.dims.items() if axis in dims)
-    return np.arange(result.data[name].shape[dims.index(axis)])
-
-
-def _labels(values: Any) -> FloatArray | list[str]:  # noqa: ANN401 (values of any type)
-    """Values that can label a dimension: numbers, or anything else as text."""
+def _labels(values: Coordinate) -> Array | list[str]:
+    """Return values that can label a dimension: numbers or text."""
     if isinstance(values, np.ndarray):
         return values
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
+def _listed(values: Coordinate) -> list[Any]:
+    return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+
 def _attribute(value: str | float) -> str | float:
-    """Whole numbers as text: seeds have up to 53 bits, and netCDF 3 has integers of 32."""
+    """Write integers as text, because seeds have up to 53 bits and integers of netCDF 3 have 32."""
     return str(value) if isinstance(value, int) else value
 
 

@@ -1,10 +1,10 @@
-"""What quantities are called, in words and in symbols."""
+"""Descriptions, symbols and units of quantities."""
 
 from typing import NamedTuple
 
 
 class Label(NamedTuple):
-    """A description and a symbol; all quantities are without units but for those of time."""
+    """A description, a symbol and a unit; only times and rates have one."""
 
     words: str
     symbol: str = ""
@@ -49,5 +49,5 @@ _LABELS = {
 
 
 def label(path: str) -> Label:
-    """Describe a quantity, or a part of one such as `balance.lambda`; what is unknown is called by its name."""
+    """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default its name."""
     return _LABELS.get(path) or _LABELS.get(path.partition(".")[0]) or Label(path)

@@ -1,21 +1,21 @@
-"""Libraries that only some methods need, loaded by those."""
+"""Optional libraries, which are imported by the methods that need them."""
 
 from importlib import import_module
-from typing import Any
+from types import ModuleType
 
 from lindyn._install_hint import how_to_install
 from lindyn.errors import MissingLibraryError
 
 
-def library(name: str, purpose: str) -> Any:  # noqa: ANN401 (a module)
+def library(name: str, purpose: str) -> ModuleType:
     """Import a library of the extra `notebook`.
 
     Args:
-        name: what is imported.
-        purpose: what it is needed for, as the subject of a sentence.
+        name: the module.
+        purpose: the use of the library, as the subject of a sentence.
 
     Raises:
-        MissingLibraryError: it is not installed; says what to install.
+        MissingLibraryError: the library is not installed; the message says how to install it.
     """
     try:
         return import_module(name)

@@ -1,15 +1,15 @@
-"""Answers as numpy arrays with their provenance."""
+"""Trajectories and other replies as numpy arrays with their provenance."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
-
+from lindyn._public import public
 from lindyn.errors import UnknownNameError
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import TrajectoryReply
+from lindyn.wire.tree import JSON, Tree, flatten, unflatten
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
@@ -18,18 +18,56 @@ if TYPE_CHECKING:
 
     from lindyn.results.plots import TrajectoryPlots
 
+    class _Quantities:
+        """The quantities that are one array, for type checkers: `Trajectory` looks them up by name."""
+
+        loss: FloatArray
+        """Loss, (time,)."""
+        excess_loss: FloatArray
+        """Loss above the irreducible loss, (time,)."""
+        loss_rate: FloatArray
+        """Time derivative of the loss, (time,), per unit of time."""
+        output: FloatArray
+        """Network function, (time, out, in)."""
+        input_representation: FloatArray
+        """W1^T W1, (time, in, in)."""
+        output_representation: FloatArray
+        """WL WL^T, (time, out, out)."""
+        qqt: FloatArray
+        """Outer product of the stacked weights of two layers, (time, in + out, in + out)."""
+        singular_values: FloatArray
+        """Singular values of the network function, (time, mode)."""
+        mode_strengths: FloatArray
+        """Strengths of the network function along the modes of the task, (time, mode)."""
+        ntk: FloatArray
+        """Neural tangent kernel, (time, out x sample, out x sample)."""
+        ntk_distance: FloatArray
+        """One minus the cosine similarity of the kernel with the initial one, (time,)."""
+        ntk_norm: FloatArray
+        """Frobenius norm of the kernel, (time,)."""
+        rsm_input: FloatArray
+        """Similarity of the samples in the first hidden layer, (time, sample, sample)."""
+        rsm_output: FloatArray
+        """Similarity of the samples in the last hidden layer, (time, sample, sample)."""
+        weight_norms: FloatArray
+        """Frobenius norms of the layers' weights, (time, layer)."""
+else:
+    _Quantities = object
+
 Quantity = FloatArray | Mapping[str, FloatArray] | list[FloatArray]
 
 
+@public
 @dataclass(frozen=True, repr=False, eq=False)
-class Trajectory:
-    """A learning trajectory; quantities are attributes and items, `t.loss` and `t["loss"]`, with time first.
+class Trajectory(_Quantities):
+    """A learning trajectory; its quantities are attributes and items, `t.loss` and `t["loss"]`, with time first.
 
     Attributes:
         times: (time,), in the unit of `reply.time_constant`.
-        quantities: arrays by name; nested ones such as `balance` are mappings, `weights` a list of one for each layer.
-        reply: everything else of the answer: key, method and reason, lambda, seeds, diagnostics, warnings, version.
-        cache: `hit`, `miss` or `coalesced`: whether the service computed it now; `file` where it was loaded.
+        quantities: arrays by name; `weights` is a list with one array for each layer, and `balance`, `alignment` and
+            `task_specificity` are mappings.
+        reply: the rest of the reply: key, method and reason, lambda, seeds, diagnostics, warnings, version.
+        cache: `hit`, `miss` or `coalesced`, as the service says; `file` for a trajectory that was loaded from a file.
     """
 
     times: FloatArray
@@ -44,7 +82,7 @@ class Trajectory:
 
     @property
     def alignment(self) -> Mapping[str, FloatArray]:
-        """`input` and `output`, (time, mode): how far the singular vectors are those of the task, 0 to 1.
+        """`input` and `output`, (time, mode): similarity of the network's singular vectors to the task's, 0 to 1.
 
         Modes of equal strength share the score of their subspace; NaN where the task or the network has no such mode.
         """
@@ -52,12 +90,12 @@ class Trajectory:
 
     @property
     def task_specificity(self) -> Mapping[str, FloatArray]:
-        """`input` and `output`, (time,)."""
+        """`input` and `output`, (time,): task specificity of both representations."""
         return cast("Mapping[str, FloatArray]", self._quantity("task_specificity"))
 
     @property
     def balance(self) -> Mapping[str, FloatArray]:
-        """`lambda` and `residual`, (time,), or (time, pair) for more than two layers."""
+        """`lambda` and `residual`, (time,), or (time, pair of layers) for more than two layers."""
         return cast("Mapping[str, FloatArray]", self._quantity("balance"))
 
     @property
@@ -67,63 +105,71 @@ class Trajectory:
         Raises:
             MissingLibraryError: matplotlib is not installed.
         """
-        from lindyn.results.plots import TrajectoryPlots  # noqa: PLC0415 (loads matplotlib)
+        from lindyn.results.plots import TrajectoryPlots  # noqa: PLC0415 (imports matplotlib)
 
-        return TrajectoryPlots(self)
+        return TrajectoryPlots(self.times, self.quantities, self.reply)
 
     def arrays(self) -> dict[str, FloatArray]:
-        """All quantities by their path, such as `loss`, `balance.lambda` and `weights.0`."""
-        return dict(_flat(self.quantities))
+        """Return all arrays by path, such as `loss`, `balance.lambda` and `weights.0`."""
+        return flatten(self.quantities)
 
     def targets(self, name: str) -> FloatArray:
-        """What `singular_values` or `mode_strengths` of the best network function are, (mode,); else empty."""
-        return np.asarray(self.reply.diagnostics.get("target", {}).get(name, ()), dtype=float)
+        """Return the `singular_values` or `mode_strengths` of the best network function, (mode,); else empty."""
+        return self.reply.targets(name)
 
     def to_xarray(self) -> "xr.Dataset":
-        """Label all dimensions; attributes hold descriptions, units and where it comes from.
+        """Return a dataset with named dimensions; its attributes hold descriptions, units and the provenance.
 
         Raises:
             MissingLibraryError: xarray is not installed.
         """
-        from lindyn.results.labelled import trajectory_dataset  # noqa: PLC0415 (loads xarray)
+        from lindyn.results.labelled import trajectory_dataset  # noqa: PLC0415 (imports xarray)
 
-        return trajectory_dataset(self)
+        return trajectory_dataset(self.times, self.arrays(), self.reply, self.metadata)
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """Quantities that are one number at each time, as columns over time.
+        """Return the quantities that are one number at each time, as columns over time.
 
         Raises:
             MissingLibraryError: pandas is not installed.
         """
-        from lindyn.results.labelled import trajectory_frame  # noqa: PLC0415 (loads pandas)
+        from lindyn.results.labelled import trajectory_frame  # noqa: PLC0415 (imports pandas)
 
-        return trajectory_frame(self)
+        return trajectory_frame(self.times, self.arrays())
 
     def save(self, path: str | Path) -> Path:
-        """Write everything to a file that `lindyn.load` reads, `.npz` or `.nc` (netCDF)."""
-        from lindyn.results.io import save  # noqa: PLC0415 (it imports this module)
+        """Write the trajectory to a file that `lindyn.load` reads, `.npz` or `.nc` (netCDF), and return the path.
 
-        return save(self, path)
+        Raises:
+            ValueError: the name ends with neither.
+            MissingLibraryError: netCDF needs xarray and h5netcdf.
+        """
+        from lindyn.results.io import save  # noqa: PLC0415 (imports xarray)
+
+        arrays = {"times": self.times, **self.arrays()}
+        return save(Path(path), self.metadata, arrays, self.to_xarray)
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The answer without its arrays, as JSON holds it."""
+        """The reply without its arrays, as a JSON document."""
         return self.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
 
     def __getitem__(self, name: str) -> FloatArray:
-        """Return an array by its name; parts of nested quantities as `balance.lambda` and `weights.0`.
+        """Return an array by its name; parts of nested quantities are `balance.lambda` and `weights.0`.
 
         Raises:
-            UnknownNameError: there is none of this name; also a KeyError.
+            UnknownNameError: the trajectory has no such array; this is also a KeyError.
         """
-        found: dict[str, Any] = {**self.quantities, **self.arrays()}
-        if name not in found:
-            raise UnknownNameError(not_part_of("trajectory", name, found))
-        return found[name]
+        items: dict[str, Any] = {**self.quantities, **self.arrays()}
+        if name not in items:
+            raise UnknownNameError(not_part_of("trajectory", name, items))
+        return items[name]
 
-    def __getattr__(self, name: str) -> FloatArray:
-        """Return a quantity that was asked for."""
-        return self._quantity(name)
+    if not TYPE_CHECKING:  # so that a mistyped quantity is an error of the type checker
+
+        def __getattr__(self, name: str) -> Quantity:
+            """Return a quantity by its name."""
+            return self._quantity(name)
 
     def __dir__(self) -> Iterable[str]:
         return [*super().__dir__(), *self.quantities]
@@ -133,48 +179,48 @@ class Trajectory:
         widths = "-".join(map(str, reply.dims))
         balance = "" if reply.lam is None else f" lambda = {reply.lam:g},"
         names = ", ".join(self.quantities)
-        warned = "".join(f"\n  warning {w.code}: {w.detail}" for w in reply.warnings)
+        warnings = "".join(f"\n  warning {warning.code}: {warning.detail}" for warning in reply.warnings)
         return (
             f"<Trajectory {widths},{balance} {len(self.times)} times, {reply.method} ({self.cache})\n"
-            f"  quantities: {names}\n  {reply.reason}{warned}>"
+            f"  quantities: {names}\n  {reply.reason}{warnings}>"
         )
 
     def _repr_html_(self) -> str:
-        from lindyn.results.html import trajectory_html  # noqa: PLC0415 (notebooks only)
+        from lindyn.results.html import trajectory_html  # noqa: PLC0415 (needed in notebooks only)
 
-        return trajectory_html(self)
+        return trajectory_html(self.times, self.arrays(), self.reply, self.cache)
 
-    def _quantity(self, name: str) -> Any:  # noqa: ANN401 (an array, or several)
-        try:
-            return self.__dict__["quantities"][name]
-        except KeyError:
-            known = self.__dict__.get("quantities", ())
-            raise AttributeError(not_part_of("trajectory", name, known)) from None
+    def _quantity(self, name: str) -> Quantity:
+        quantities = self.__dict__.get("quantities", {})  # a copy is asked for attributes before it has any
+        if name not in quantities:
+            raise AttributeError(not_part_of("trajectory", name, quantities))
+        return quantities[name]
 
 
+@public
 @dataclass(frozen=True, eq=False)
 class Analysis:
-    """An answer other than a trajectory: its fields are attributes and items, arrays are numpy arrays."""
+    """A reply other than a trajectory: its fields are attributes and items, and arrays are numpy arrays."""
 
     fields: Mapping[str, Any]
 
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 (fields of any type)
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
         """Return a field by its name.
 
         Raises:
-            UnknownNameError: there is none of this name; also a KeyError.
+            UnknownNameError: the reply has no such field; this is also a KeyError.
         """
         if name not in self.fields:
             raise UnknownNameError(not_part_of("answer", name, self.fields))
         value = self.fields[name]
         return Analysis(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
 
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields of any type)
-        """Return a field; `lam` is the one that the contract calls lambda."""
-        if "fields" not in self.__dict__:  # copies are asked for attributes before they have any
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
+        """Return a field; the field `lambda` is the attribute `lam`."""
+        if "fields" not in self.__dict__:  # a copy is asked for attributes before it has any
             raise AttributeError(name)
         try:
-            return self[_contract_name(name)]
+            return self["lambda" if name == "lam" else name]
         except UnknownNameError as error:
             raise AttributeError(str(error)) from None
 
@@ -182,30 +228,8 @@ class Analysis:
         return [*super().__dir__(), *self.fields]
 
 
-def trajectory(metadata: Mapping[str, Any], arrays: Mapping[str, FloatArray], cache: str) -> Trajectory:
-    """Build a trajectory from its JSON part and its arrays by path, `times` among them."""
-    quantities: dict[str, Any] = {}
-    for path, array in arrays.items():
-        name, _, inner = path.partition(".")
-        if inner.isdecimal():
-            quantities.setdefault(name, []).append(array)
-        elif inner:
-            quantities.setdefault(name, {})[inner] = array
-        elif name != "times":
-            quantities[name] = array
+def trajectory_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray], cache: str) -> Trajectory:
+    """Build a trajectory from the JSON part of the reply and its arrays by path, `times` among them."""
+    quantities: Mapping[str, Tree] = unflatten({path: array for path, array in arrays.items() if path != "times"})
     reply = TrajectoryReply.model_validate({**metadata, "times": None, "quantities": {}})
-    return Trajectory(arrays["times"], quantities, reply, cache)
-
-
-def _contract_name(name: str) -> str:
-    return "lambda" if name == "lam" else name
-
-
-def _flat(quantities: Mapping[str, Quantity]) -> Iterable[tuple[str, FloatArray]]:
-    for name, value in quantities.items():
-        if isinstance(value, Mapping):
-            yield from ((f"{name}.{part}", array) for part, array in value.items())
-        elif isinstance(value, list):
-            yield from ((f"{name}.{i}", array) for i, array in enumerate(value))
-        else:
-            yield name, value
+    return Trajectory(arrays["times"], cast("Mapping[str, Quantity]", quantities), reply, cache)

@@ -1,9 +1,10 @@
-"""Where a network ends, how fast it gets there, and what it resembles at extreme balances."""
+"""Limits of learning: convergence in time, and large absolute values of lambda."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
+from lindyn.wire.array import Arrays
 from lindyn.wire.base import Positive, Reply, Request
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
@@ -11,7 +12,7 @@ from lindyn.wire.trajectory import ReplyWarning
 
 
 class LimitsRequest(Request):
-    """Where does this network end? Two layers, isotropic inputs, balanced weights."""
+    """Request for the limits of a balanced network of two layers on isotropic inputs."""
 
     network: Network
     task: Task
@@ -25,11 +26,11 @@ class LimitsRequest(Request):
 
 
 class Converged(Reply):
-    """The state at t to infinity."""
+    """The state for t to infinity."""
 
-    output: Annotated[Any, Field(description="Best rank-min(hidden, modes) map over the modes reached, (out, in).")]
-    input_representation: Any
-    output_representation: Any
+    output: Annotated[Arrays, Field(description="Best rank-min(hidden, modes) map over the modes reached, (out, in).")]
+    input_representation: Arrays
+    output_representation: Arrays
     loss: float
     excess_loss: float
     reached_rank: int
@@ -37,32 +38,36 @@ class Converged(Reply):
 
 
 class Extreme(Reply):
-    """Learning at large |lambda| of one sign."""
+    """The limit of large |lambda|, of one sign."""
 
     exists: Annotated[bool, Field(description="Whether weights of these widths can have a balance of this sign.")]
-    one_time_scale: Annotated[bool, Field(description="Whether all is learned at the fast rate.")]
-    fast_limit: Annotated[Any, Field(description="Network function after the fast phase, (out, in); null: no such.")]
+    one_time_scale: Annotated[bool, Field(description="Whether all modes are learned at the fast rate.")]
+    fast_limit: Annotated[
+        Arrays, Field(description="Network function after the fast phase, (out, in); null if there is no such phase.")
+    ]
     fast_rate: Annotated[float, Field(description="|lambda| per time constant, per unit of time.")]
-    slow_rates: Annotated[Any, Field(description="s^2 / |lambda| of each mode, per unit of time; empty: none.")]
+    slow_rates: Annotated[
+        Arrays, Field(description="s^2 / |lambda| of each mode, per unit of time; empty if there is none.")
+    ]
 
 
 class Extremes(Reply):
-    """Both signs of lambda, at the absolute value that the network has."""
+    """The limits of both signs, with rates at the absolute value of the network's lambda."""
 
     positive: Extreme
     negative: Extreme
 
 
 class Shallow(Reply):
-    """The network of one layer from the same network function."""
+    """A network of one layer that starts from the same network function."""
 
-    output: Annotated[Any, Field(description="At t to infinity, (out, in).")]
+    output: Annotated[Arrays, Field(description="At t to infinity, (out, in).")]
     rate: Annotated[float, Field(description="Of every mode, per unit of time.")]
     convergence_time: float | None
 
 
 class LimitsReply(Reply):
-    """Limits of the network's learning in time and in lambda."""
+    """The limits of learning in time and in lambda."""
 
     key: str
     lam: Annotated[float, Field(alias="lambda")]
@@ -73,7 +78,7 @@ class LimitsReply(Reply):
     tolerance: float
     converged: Converged
     convergence_time: Annotated[
-        float | None, Field(description="First time with an excess loss within the tolerance; null: never.")
+        float | None, Field(description="First time with an excess loss within the tolerance; null if there is none.")
     ]
     effective_learning_rate: Annotated[float, Field(description="|lambda| per time constant, per unit of time.")]
     lambda_to_infinity: Extremes

@@ -1,21 +1,24 @@
-"""Initial weights: drawing them, and how far from balanced they are."""
+"""Initial weights and their balance."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from lindyn.wire.array import Arrays
 from lindyn.wire.base import FromNumpy, Positive, Reply, Request, Seed, Width
 from lindyn.wire.network import ChainedWeights, Network, Scheme, listed
 from lindyn.wire.task import Task
 
 
 class InitializationRequest(Request):
-    """Which weights does this network start from?"""
+    """Request for the initial weights of a network."""
 
     network: Network
     task: Annotated[
         Task | None,
-        Field(description="Aligned weights need it; it also restricts balanced weights to the span of its inputs."),
+        Field(
+            description="Required for aligned weights; it also restricts balanced weights to the span of its inputs."
+        ),
     ] = None
 
     @property
@@ -25,10 +28,10 @@ class InitializationRequest(Request):
 
 
 class InitializationReply(Reply):
-    """Initial weights, as a trajectory of the same network and task has them at time 0."""
+    """The initial weights, equal to those of a trajectory of the same network and task at time 0."""
 
     key: str
-    weights: Annotated[Any, Field(description="One matrix for each layer, (width l+1, width l).")]
+    weights: Annotated[Arrays, Field(description="One matrix for each layer, (width l+1, width l).")]
     lam: Annotated[
         float | list[float],
         Field(alias="lambda", description="Nearest balance; a list over adjacent pairs for more than two layers."),
@@ -41,19 +44,19 @@ class InitializationReply(Reply):
 
 
 class BalanceRequest(Request):
-    """How balanced are these weights?"""
+    """Request for the balance of given weights."""
 
     weights: ChainedWeights
 
 
 class BalanceReply(Reply):
-    """One entry for each pair of adjacent layers."""
+    """The balance of each pair of adjacent layers."""
 
     key: str
     lam: Annotated[list[float], Field(alias="lambda", description="tr(B) / hidden, B = W_l+1^T W_l+1 - W_l W_l^T.")]
     residual: Annotated[list[float], Field(description="||B - lambda I||_F")]
     relative_residual: Annotated[list[float], Field(description="The residual over ||W_l||_F^2 + ||W_l+1||_F^2.")]
-    balanced: Annotated[list[bool], Field(description="Whether that is at most the tolerance.")]
+    balanced: Annotated[list[bool], Field(description="Whether the relative residual is at most the tolerance.")]
     feasible: Annotated[list[bool], Field(description="Whether weights of these widths can have this lambda.")]
     tolerance: float
     version: str
@@ -63,7 +66,7 @@ _Gains = Annotated[list[Positive], Field(min_length=1, max_length=2)]
 
 
 class StatisticsRequest(Request):
-    """How balanced are random weights of this scheme?"""
+    """Request for the statistics of the balance of random weights."""
 
     dims: Annotated[tuple[Width, Width, Width], Field(description="Widths: in, hidden, out.")]
     scheme: Scheme
@@ -79,14 +82,14 @@ class StatisticsRequest(Request):
 
 
 class Statistics(Reply):
-    """Entry by entry, (hidden, hidden)."""
+    """Mean and variance of each entry, (hidden, hidden)."""
 
-    mean: Any
-    variance: Any
+    mean: Arrays
+    variance: Arrays
 
 
 class BalanceTable(Reply):
-    """Mean and variance of B as functions of k = hidden / in and r = out / in; null where a limit is unbounded."""
+    """Mean and variance of B as functions of k = hidden / in and r = out / in; null for an unbounded limit."""
 
     k: float
     r: float
@@ -97,7 +100,7 @@ class BalanceTable(Reply):
 
 
 class StatisticsReply(Reply):
-    """Mean and variance of B = W2^T W2 - W1 W1^T, predicted and sampled."""
+    """The mean and the variance of B = W2^T W2 - W1 W1^T, predicted and sampled."""
 
     key: str
     predicted: Statistics

@@ -1,30 +1,34 @@
-"""What all messages share: strict requests, tolerant replies, bounded numbers."""
+"""Base classes and numbers of all messages: strict requests, tolerant replies, bounded numbers."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (unvalidated input)
-
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from lindyn.wire.tree import JSON, Tree
+
+JSON_MEDIA_TYPE = "application/json"
+
 LARGEST = 1e70
-"""Largest magnitude of any number in a request: its fourth power, which the loss takes, is still finite."""
+"""Largest magnitude of any number in a request: its fourth power, which the loss contains, is still finite."""
 
 LARGEST_SEED = 2**53 - 1
 """Largest seed, exact in every JSON reader."""
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    """A number of numpy as one of Python: strict types would take "1" in an array of no dimensions for 1.0."""
-    if isinstance(value, np.ndarray) and value.ndim == 0 and not np.ma.is_masked(value):
-        value = value[()]
-    if isinstance(value, np.floating):  # item() gives a longdouble back
-        return float(value)
-    return value.item() if isinstance(value, np.generic) else value
+def _from_numpy(value: "Tree | np.generic") -> "Tree | np.generic":
+    """Convert a number of numpy to one of Python.
+
+    Strict types refuse numbers of numpy, but would take "1" in an array of no dimensions for 1.0.
+    """
+    number = value[()] if isinstance(value, np.ndarray) and value.ndim == 0 and not np.ma.is_masked(value) else value
+    if not isinstance(number, np.generic):
+        return number
+    item = number.item()
+    return float(item) if number.dtype.kind == "f" else item  # the item of a longdouble is a longdouble again
 
 
-FromNumpy = BeforeValidator(_plain)
+FromNumpy = BeforeValidator(_from_numpy)
 
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-LARGEST, le=LARGEST), FromNumpy]
 Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1 / LARGEST, le=LARGEST), FromNumpy]
@@ -37,6 +41,15 @@ Seed = Annotated[
     FromNumpy,
 ]
 
+# Pydantic would validate the recursive type, which costs time and changes the published schema.
+if TYPE_CHECKING:
+    JSONField: TypeAlias = JSON
+    """Any JSON value, in a model."""
+    TreeField: TypeAlias = Tree
+    """Any JSON value with arrays anywhere, in a model."""
+else:
+    JSONField = TreeField = Any
+
 
 class Request(BaseModel):
     """A part of a request: unknown fields are errors."""
@@ -45,6 +58,6 @@ class Request(BaseModel):
 
 
 class Reply(BaseModel):
-    """A part of a reply: unknown fields are ignored, so that an old client survives a new service."""
+    """A part of a reply: unknown fields are ignored, so that an old client understands a newer service."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, serialize_by_alias=True, validate_by_name=True)

@@ -1,4 +1,4 @@
-"""Rules between fields: a task must fit the widths of the network."""
+"""Rules between fields of a request, such as that a task must fit the widths of the network."""
 
 from lindyn.wire.array import FloatArray
 from lindyn.wire.asymptotics import LimitsRequest
@@ -9,37 +9,38 @@ from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTa
 from lindyn.wire.trajectory import TrajectoryRequest
 
 Conflict = tuple[str, str]
-"""A path into the request, and what is wrong there."""
+"""A path into the request, and a message about the value there."""
 
 
 def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest) -> list[Conflict]:
-    """Find what no rule of a single field finds."""
-    found: list[Conflict] = []
+    """Return the broken rules between fields."""
+    broken: list[Conflict] = []
     if isinstance(request, TrajectoryRequest) and "qqt" in request.quantities and len(request.dims) > 3:
         detail = (
             f"got qqt, which is of two layers, and a network of {len(request.dims) - 1}; ask for input_representation "
             "and output_representation"
         )
-        found.append(("quantities", detail))
-    return found if request.task is None else found + _of_task("task", request.task, request.network)
+        broken.append(("quantities", detail))
+    return broken if request.task is None else broken + _of_task("task", request.task, request.network)
 
 
 def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:
-    """Find which of the tasks do not fit the network."""
-    found: list[Conflict] = []
+    """Return the misfits between the tasks and the network."""
+    broken: list[Conflict] = []
     for i, each in enumerate(request.tasks):
-        found += _of_task(f"tasks.{i}.task", each.task, request.network)
-    return found
+        broken += _of_task(f"tasks.{i}.task", each.task, request.network)
+    return broken
 
 
 def _of_task(path: str, task: Task, network: Network) -> list[Conflict]:
-    """What does not fit; where transposed weights would, that is asked once, with the first of it."""
-    found = _of_widths(task, network.dims[0], network.dims[-1])
-    if found and isinstance(network, WeightsNetwork):
+    """Return the misfits of a task; the first one asks whether the weights are transposed if that would fit."""
+    misfits = _of_widths(task, network.dims[0], network.dims[-1])
+    if misfits and isinstance(network, WeightsNetwork):
         first, last = network.weights[0], network.weights[-1]
         if not _of_widths(task, first.shape[0], last.shape[1]):
-            found[0] = (found[0][0], f"{found[0][1]}; are the weights {TRANSPOSED}")
-    return [(f"{path}.{field}", detail) for field, detail in found]
+            field, detail = misfits[0]
+            misfits[0] = (field, f"{detail}; are the weights {TRANSPOSED}")
+    return [(f"{path}.{field}", detail) for field, detail in misfits]
 
 
 def _of_widths(task: Task, n_in: int, n_out: int) -> list[Conflict]:
@@ -58,33 +59,36 @@ def _of_widths(task: Task, n_in: int, n_out: int) -> list[Conflict]:
 
 def _of_correlation(task: CorrelationTask, n_in: int, n_out: int) -> list[Conflict]:
     expected = {"sigma_yx": (n_out, n_in), "sigma_xx": (n_in, n_in)}
-    given = {name: getattr(task, name) for name in expected}
+    matrices = {"sigma_yx": task.sigma_yx, "sigma_xx": task.sigma_xx}
     return [
-        (name, f"got shape {matrix.shape}, the network's widths ask for {expected[name]}{_turned(matrix, n_in, n_out)}")
-        for name, matrix in given.items()
+        (
+            name,
+            f"got shape {matrix.shape}, the network's widths ask for {expected[name]}{_hint(matrix, n_in, n_out)}",
+        )
+        for name, matrix in matrices.items()
         if matrix is not None and matrix.shape != expected[name]
     ]
 
 
-def _turned(matrix: FloatArray, n_in: int, n_out: int) -> str:
-    """A question where a matrix fits the other way round, which sigma_xx never does."""
+def _hint(matrix: FloatArray, n_in: int, n_out: int) -> str:
+    """Ask whether sigma_yx is transposed if that would fit; sigma_xx is square, so that it never would."""
     return "; transposed? sigma_yx is (out, in)" if matrix.shape == (n_in, n_out) else ""
 
 
 def _of_data(task: DataTask, n_in: int, n_out: int) -> list[Conflict]:
-    found = _columns("inputs", task.inputs, n_in, "input")
-    found += _columns("targets", task.targets, n_out, "output")
+    misfits = _of_columns("inputs", task.inputs, n_in, "input")
+    misfits += _of_columns("targets", task.targets, n_out, "output")
     if len(task.inputs) != len(task.targets):
         detail = f"got {len(task.targets)} rows, the inputs have {len(task.inputs)}; rows are samples"
-        found.append(("targets", detail))
-    return found
+        misfits.append(("targets", detail))
+    return misfits
 
 
-def _columns(path: str, matrix: FloatArray, width: int, end: str) -> list[Conflict]:
+def _of_columns(path: str, matrix: FloatArray, width: int, end: str) -> list[Conflict]:
     if matrix.shape[1] == width:
         return []
-    turned = "; transposed? rows are samples" if len(matrix) == width else ""
-    return [(path, f"got {matrix.shape[1]} columns, the network's {end} width is {width}{turned}")]
+    hint = "; transposed? rows are samples" if len(matrix) == width else ""
+    return [(path, f"got {matrix.shape[1]} columns, the network's {end} width is {width}{hint}")]
 
 
 def _of_semantic(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:
@@ -98,9 +102,9 @@ def _of_semantic(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:
 
 def _of_spectrum(task: SpectrumTask, n_in: int, n_out: int) -> list[Conflict]:
     values, path, most = task.singular_values, "singular_values", min(n_in, n_out)
-    found: list[Conflict] = []
+    misfits: list[Conflict] = []
     if len(values) > most:
-        found.append((path, f"got {len(values)} values, at most min(in, out) = {most} fit the network"))
+        misfits.append((path, f"got {len(values)} values, at most min(in, out) = {most} fit the network"))
     if values.min() < 0:
-        found.append((path, f"got {values.min():g}, singular values are >= 0"))
-    return found
+        misfits.append((path, f"got {values.min():g}, singular values are >= 0"))
+    return misfits

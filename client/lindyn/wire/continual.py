@@ -1,19 +1,21 @@
-"""Tasks learned one after the other."""
+"""Continual learning: one task after the other."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Discriminator, Field, Tag
 
+from lindyn.wire.array import Arrays
 from lindyn.wire.base import FromNumpy, NonNegative, Positive, Reply, Request
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
+from lindyn.wire.tree import Tree
 from lindyn.wire.validation_messages import FORM
 
-TIME, WORD = "(time)", "(word)"
+TIME, WORD = "(time)", "(word)"  # tags of a union; parentheses keep them distinct from names of fields
 
 
-def _form(value: Any) -> str | None:  # noqa: ANN401 (unvalidated input)
+def _form(value: Tree) -> str | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return TIME
     return WORD if isinstance(value, str) and value == "converged" else None
@@ -27,14 +29,14 @@ Duration = Annotated[
 
 
 class ContinualTask(Request):
-    """One task, and for how long it is trained."""
+    """A task, and the duration of training on it."""
 
     task: Task
-    duration: Annotated[Duration, Field(description="A time, or until it settles.")] = "converged"
+    duration: Annotated[Duration, Field(description="A time, or `converged` to train until convergence.")] = "converged"
 
 
 class ContinualRequest(Request):
-    """What does a network forget? Two layers, isotropic inputs, balanced weights."""
+    """Request for the continual learning of a balanced network of two layers on isotropic inputs."""
 
     network: Network
     tasks: Annotated[list[ContinualTask], Field(min_length=1, max_length=64)]
@@ -50,7 +52,7 @@ class ContinualRequest(Request):
 
 
 class SegmentReply(Reply):
-    """When a task was trained; `first` and `last` are its places on the time axis."""
+    """The interval of training on a task; `first` and `last` are its indices on the time axis."""
 
     task: int
     start: float
@@ -60,18 +62,20 @@ class SegmentReply(Reply):
 
 
 class BestStop(Reply):
-    """When training on a later task serves an old task best."""
+    """The time of training on a later task at which the loss of an old task is smallest."""
 
     task: Annotated[int, Field(description="The old task.")]
-    segment: Annotated[int, Field(description="The segment, whose task is trained.")]
+    segment: Annotated[int, Field(description="The segment of training on the later task.")]
     time: Annotated[float, Field(description="On the time axis.")]
     loss: float
     rate: float
-    interior: Annotated[bool, Field(description="Whether the loss is stationary there; else it is an end.")]
+    interior: Annotated[
+        bool, Field(description="Whether the loss is stationary there; else the time is an end of the segment.")
+    ]
 
 
 class ContinualReply(Reply):
-    """Losses of all tasks on one time axis; bounds of segments are on it twice, with the rates of both sides."""
+    """The losses of all tasks on one time axis, which has each bound of two segments twice, with both rates."""
 
     key: str
     lam: Annotated[float, Field(alias="lambda")]
@@ -79,13 +83,14 @@ class ContinualReply(Reply):
     seed: int | None
     task_seeds: list[int | None]
     time_constant: float
-    times: Any
-    loss: Annotated[Any, Field(description="(task, time)")]
-    rate: Annotated[Any, Field(description="dL/dt, (task, time): of old tasks, the rate of forgetting.")]
+    times: Arrays
+    loss: Annotated[Arrays, Field(description="(task, time)")]
+    rate: Annotated[Arrays, Field(description="dL/dt, (task, time); for old tasks this is the rate of forgetting.")]
     forgetting: Annotated[
-        Any, Field(description="Loss minus that at the end of the task's own segment, (task, time); null before.")
+        Arrays,
+        Field(description="Loss minus the loss at the end of the task's own segment, (task, time); null before."),
     ]
-    final_loss: Annotated[Any, Field(description="At the end of each segment, (segment, task).")]
+    final_loss: Annotated[Arrays, Field(description="At the end of each segment, (segment, task).")]
     segments: list[SegmentReply]
     best_stopping: list[BestStop]
     warnings: list[ReplyWarning]

@@ -1,20 +1,18 @@
-"""The content address of a request."""
-
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
+"""Content addresses of requests."""
 
 import hashlib
 import struct
-from typing import Any
 
 import numpy as np
 from pydantic import BaseModel
 
+from lindyn.wire.tree import Tree
+
 
 def digest(request: BaseModel, solver: str) -> str:
-    """SHA-256 of a normalised request and the solver that answers it, as 64 hexadecimal digits.
+    """Return the SHA-256 of a normalised request and the solver that answers it, as 64 hexadecimal digits.
 
-    Numbers count by their value as float64, so 1 and 1.0 are the same request; the order of fields does not count.
+    Numbers count by their value as float64, so that 1 and 1.0 are the same request; the order of fields does not count.
     """
     state = hashlib.sha256()
     for chunk in (solver.encode(), *_chunks(request.model_dump(by_alias=True))):
@@ -23,8 +21,8 @@ def digest(request: BaseModel, solver: str) -> str:
     return state.hexdigest()
 
 
-def _chunks(value: Any) -> list[bytes]:  # noqa: ANN401 (JSON)
-    """An unambiguous sequence of byte strings: a type letter, then the content, lengths before collections."""
+def _chunks(value: Tree) -> list[bytes]:
+    """Serialise a value unambiguously: a type letter, then the content, lengths before collections."""
     match value:
         case None:
             return [b"n"]

@@ -1,4 +1,4 @@
-"""Names of the dimensions of every quantity, time first."""
+"""Names of the dimensions of all quantities, time first."""
 
 _OF_QUANTITY: dict[str, tuple[str, ...]] = {
     "output": ("out", "in"),
@@ -16,7 +16,12 @@ _OF_QUANTITY: dict[str, tuple[str, ...]] = {
 
 
 def dimensions(path: str, n_dimensions: int) -> tuple[str, ...]:
-    """Name the dimensions of a quantity by its path, such as `output`, `alignment.input` or `weights.0`."""
+    """Return the names of the dimensions of an array.
+
+    Args:
+        path: path of the quantity, such as `output`, `alignment.input` or `weights.0`.
+        n_dimensions: number of dimensions of the array; `balance` has one or two.
+    """
     name, _, part = path.partition(".")
     if name == "weights":
         names = ("time", f"width_{int(part) + 1}", f"width_{part}")

@@ -1,10 +1,11 @@
-"""Jobs: work that goes on after the answer to the request for it."""
+"""Jobs: computations that continue after the reply to the request for them."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lindyn.wire.base import Reply, Request
+from lindyn.wire.array import Arrays
+from lindyn.wire.base import JSONField, Reply, Request
 from lindyn.wire.problem import Problem
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -13,33 +14,36 @@ FINAL: tuple[State, ...] = ("done", "failed", "cancelled")
 
 
 class ExperimentRequest(Request):
-    """Overrides of the published parameters of an experiment."""
+    """Request for an experiment, with overrides of its published parameters."""
 
     parameters: Annotated[
-        dict[str, Any],
+        dict[str, JSONField],
         Field(max_length=100, description="Numbers, or lists of numbers, by the name of the parameter."),
-    ] = Field(default_factory=dict[str, Any])
+    ] = Field(default_factory=dict[str, JSONField])
 
 
 class Job(Reply):
-    """A job and how far it is."""
+    """A job and its progress."""
 
     id: str
     kind: Annotated[str, Field(description="`sweep`, or the name of an experiment.")]
     state: State
-    completed: Annotated[int, Field(description="Points that are computed.")]
+    completed: Annotated[int, Field(description="Number of computed points.")]
     total: int
     created: Annotated[float, Field(description="Seconds since 1970, like the other times.")]
     started: float | None = None
     finished: float | None = None
-    problem: Annotated[Problem | None, Field(description="Why it failed.")] = None
+    problem: Annotated[Problem | None, Field(description="Reason of the failure.")] = None
     owner: Annotated[
-        str | None, Field(description="Whose key it was posted with; nobody else sees it. null where none is needed.")
+        str | None,
+        Field(
+            description="Owner of the key of the request, who alone can see the job; null on a service without keys."
+        ),
     ] = None
 
 
 class Jobs(Reply):
-    """Jobs, the latest first."""
+    """The jobs, the latest first."""
 
     jobs: list[Job]
 
@@ -47,7 +51,7 @@ class Jobs(Reply):
 class ExperimentParameter(Reply):
     """A parameter that a request may override."""
 
-    default: Any
+    default: JSONField
     description: str
     low: float
     high: float
@@ -63,54 +67,54 @@ class ExperimentDescription(Reply):
 
 
 class Experiments(Reply):
-    """All experiments."""
+    """The list of all experiments."""
 
     experiments: list[ExperimentDescription]
 
 
 class Variable(Reply):
-    """Values of one quantity over named dimensions."""
+    """The values of a quantity over named dimensions."""
 
     dims: list[str]
-    values: Any
+    values: Arrays
 
 
 class PointProblem(Reply):
-    """A point that could not be computed, and why."""
+    """A point that could not be computed, and the reason."""
 
-    index: Annotated[list[int], Field(description="Place along each axis.")]
+    index: Annotated[list[int], Field(description="Index along each axis.")]
     code: str
     detail: str
 
 
 class PointsWarning(Reply):
-    """Something about some points that the reader of their values should know."""
+    """A warning about some points."""
 
     code: str
     detail: str
-    indices: Annotated[list[list[int]], Field(description="Places along each axis of all points that have it.")]
+    indices: Annotated[list[list[int]], Field(description="Index along each axis of every point with this warning.")]
 
 
 class TableReply(Reply):
-    """Labelled arrays: the result of a job. In npz `coordinates.NAME` and `data.NAME`, the dimensions in `metadata`."""
+    """The result of a job. In npz, `coordinates.NAME` and `data.NAME` are arrays; `metadata` has their dimensions."""
 
     job: str
     kind: str
     coordinates: Annotated[
-        dict[str, Any],
-        Field(description="Values along each dimension; `time` are the times of the answers, which may be rounded."),
+        dict[str, JSONField],
+        Field(description="Values along each dimension; `time` has the computed times, which may be rounded."),
     ]
     data: Annotated[
         dict[str, Variable],
         Field(
-            description="null where a point could not be computed; `times` where points have times of their own, along "
-            "the axes that these depend on, instead of a coordinate `time`."
+            description="null where a point could not be computed. If points do not share their times, `times` is an "
+            "array over the axes that the times depend on, and there is no coordinate `time`."
         ),
     ]
     problems: list[PointProblem]
     warnings: Annotated[
         list[PointsWarning],
-        Field(description="Of the points, those of one code and detail together; 100 details of a code at most."),
+        Field(description="Warnings of points, one for each code and detail; at most 100 details for each code."),
     ] = Field(default_factory=list[PointsWarning])
-    request: Annotated[dict[str, Any], Field(description="What was asked, with drawn seeds and defaults filled in.")]
+    request: Annotated[dict[str, JSONField], Field(description="The request, with drawn seeds and defaults filled in.")]
     version: str

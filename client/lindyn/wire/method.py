@@ -1,14 +1,12 @@
-"""How the learning is computed."""
+"""Methods that compute a trajectory."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (unvalidated input)
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.base import FromNumpy, Positive, Request
+from lindyn.wire.tree import Tree
 from lindyn.wire.validation_messages import FORM
 
 Activation = Literal["linear", "relu", "tanh"]
@@ -17,13 +15,13 @@ _Tolerance = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=1e-13, 
 
 
 class AutoMethod(Request):
-    """The closed form where it applies, else the flow; the answer says why."""
+    """The closed form where it applies, else the flow; the reply gives the reason."""
 
     kind: Literal["auto"]
 
 
 class ExactMethod(Request):
-    """The closed form: two layers, isotropic inputs, balanced weights."""
+    """The closed form for two layers, isotropic inputs and balanced weights."""
 
     kind: Literal["exact"]
 
@@ -32,20 +30,24 @@ class FlowMethod(Request):
     """Adaptive integration of the gradient flow of any linear network, by default with errors below 1e-9."""
 
     kind: Literal["flow"]
-    rtol: Annotated[_Tolerance, Field(description="Bound of the error of a step, relative.")] = 1e-13
+    rtol: Annotated[_Tolerance, Field(description="Bound of the relative error of a step.")] = 1e-13
     atol: Annotated[
         Positive | None,
-        Field(description="The same in units of the weights; null: rtol times the largest initial weight."),
+        Field(
+            description="Bound of the absolute error of a step, in units of the weights; null: rtol times the largest "
+            "initial weight."
+        ),
     ] = None
 
 
 class DescentMethod(Request):
-    """Discrete full-batch training: times are learning_rate x step, layers move by learning_rate / tau x gradient."""
+    """Full-batch gradient descent: times are learning_rate x step, and a step is learning_rate / tau x gradient."""
 
     kind: Literal["descent"]
     learning_rate: Positive
     activation: Annotated[
-        Activation, Field(description="Of the hidden layers; others than linear need a task with samples.")
+        Activation,
+        Field(description="Activation of the hidden layers; any other than linear needs a task with samples."),
     ] = "linear"
 
 
@@ -54,8 +56,8 @@ _KindOfMethod = Annotated[AutoMethod | ExactMethod | FlowMethod | DescentMethod,
 METHODS: tuple[str, ...] = ("auto", "exact", "flow", "descent")
 
 
-def _by_name(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    """A name is short for the method of that kind with its defaults."""
+def _expand_name(value: "Tree | Request") -> "Tree | Request":
+    """Expand a name to the method of that kind with its default values."""
     if isinstance(value, str):
         return {"kind": value}
     if isinstance(value, dict | Request):
@@ -65,5 +67,5 @@ def _by_name(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
 
 Method = Annotated[
     _KindOfMethod,
-    BeforeValidator(_by_name, json_schema_input_type=_KindOfMethod | Literal["auto", "exact", "flow"]),
+    BeforeValidator(_expand_name, json_schema_input_type=_KindOfMethod | Literal["auto", "exact", "flow"]),
 ]

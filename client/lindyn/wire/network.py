@@ -1,10 +1,7 @@
-"""Which network is trained, and from which weights."""
-
-# pyright: reportUnknownVariableType=false
-# (unvalidated input)
+"""Networks and their initial weights."""
 
 from itertools import pairwise
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -12,19 +9,20 @@ from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Matrix
 from lindyn.wire.base import Flag, NonNegative, Number, Positive, Request, Seed, Width
+from lindyn.wire.tree import Tree
 
 TRANSPOSED = "transposed? W1 is (hidden, in) as in torch"
 
 Scheme = Literal["lecun", "glorot", "he", "scaled", "normal"]
 
 
-def listed(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    """One number is short for a list of it."""
-    plain = value.tolist() if isinstance(value, np.ndarray) else value
+def listed(value: Tree) -> Tree:
+    """Expand a number to a list of it."""
+    plain: Tree = value.tolist() if isinstance(value, np.ndarray) else value
     return plain if isinstance(plain, list | tuple) else [plain]
 
 
-def _chained(weights: list[FloatArray]) -> list[FloatArray]:
+def _require_chained(weights: list[FloatArray]) -> list[FloatArray]:
     for i, (first, second) in enumerate(pairwise(weights)):
         if second.shape[1] != first.shape[0]:
             raise PydanticCustomError(
@@ -45,9 +43,8 @@ def _chain_transposed(weights: list[FloatArray]) -> bool:
     return all(first.shape[1] == second.shape[0] for first, second in pairwise(weights))
 
 
-def _three(dims: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    given = dims.tolist() if isinstance(dims, np.ndarray) else dims
-    number = len(cast("list[Any]", given)) if isinstance(given, list | tuple) else 3
+def _require_three(dims: Tree) -> Tree:
+    number = len(dims) if isinstance(dims, list | tuple) or (isinstance(dims, np.ndarray) and dims.ndim) else 3
     if number != 3:
         raise PydanticCustomError(
             "widths",
@@ -60,11 +57,11 @@ def _three(dims: Any) -> Any:  # noqa: ANN401 (unvalidated input)
 ChainedWeights = Annotated[
     list[Matrix],
     Field(min_length=2, max_length=64, examples=[[[[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.0], [0.0, 0.5]]]]),
-    AfterValidator(_chained),
+    AfterValidator(_require_chained),
 ]
 
 
-def _one_for_each_layer(gain: list[float], info: ValidationInfo) -> list[float]:
+def _require_one_for_each_layer(gain: list[float], info: ValidationInfo) -> list[float]:
     layers = len(info.data.get("dims", ())) - 1
     if len(gain) > 1 and layers > 0 and len(gain) != layers:
         raise PydanticCustomError(
@@ -76,7 +73,7 @@ def _one_for_each_layer(gain: list[float], info: ValidationInfo) -> list[float]:
 
 
 class WeightsNetwork(Request):
-    """Given weights [W1, W2, ...], first layer first; W1 is (hidden, in)."""
+    """The given weights [W1, W2, ...], first layer first; W1 is (hidden, in)."""
 
     kind: Literal["weights"]
     weights: ChainedWeights
@@ -94,12 +91,15 @@ class BalancedNetwork(Request):
     dims: Annotated[
         tuple[Width, Width, Width],
         Field(description="Widths: in, hidden, out. lambda > 0 needs hidden <= out, lambda < 0 hidden <= in."),
-        BeforeValidator(_three),
+        BeforeValidator(_require_three),
     ]
     lam: Annotated[Number, Field(alias="lambda", description="Balance, in squared units of the weights; 0 is rich.")]
     scale: Annotated[Positive, Field(description="Standard deviation of the Gaussian draw.")] = 1.0
     aligned: Annotated[
-        Flag, Field(description="Take the singular vectors from the task; those that it leaves open are random.")
+        Flag,
+        Field(
+            description="Take the singular vectors from the task; those that the task does not determine are random."
+        ),
     ] = False
     seed: Seed = None
 
@@ -108,7 +108,7 @@ _Gains = Annotated[list[NonNegative], Field(min_length=1, max_length=64)]
 
 
 class RandomNetwork(Request):
-    """Independent Gaussian weights of variance gain^2 / fan-in, or what else the scheme says; any depth."""
+    """Independent Gaussian weights of any depth, whose variance the scheme determines."""
 
     kind: Literal["random"]
     dims: Annotated[list[Width], Field(min_length=3, max_length=65, description="Widths, input first.")]
@@ -123,7 +123,7 @@ class RandomNetwork(Request):
         _Gains,
         Field(description="Factor of the standard deviation: one, or one for each layer."),
         BeforeValidator(listed, json_schema_input_type=NonNegative | _Gains),
-        AfterValidator(_one_for_each_layer),
+        AfterValidator(_require_one_for_each_layer),
     ] = Field(default_factory=lambda: [1.0])
     seed: Seed = None
 

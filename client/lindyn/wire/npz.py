@@ -1,47 +1,45 @@
-"""Messages as npz archives: a JSON string named `metadata` beside arrays named by their path, never a pickle."""
-
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
+"""Messages as npz archives: a JSON string named `metadata`, and arrays named by their paths; never a pickle."""
 
 import io
 import json
 import sys
 import zipfile
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from pydantic_core import from_json
+
+from lindyn.wire.tree import JSON, Array
 
 MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
 
-_LONGEST = 80  # characters that are repeated of a name
-_WIDEST_BYTES = 8  # of a number that all machines read alike
-_LONG_BYTES = 2**16  # of metadata, above which compressing is worth its time
-_PIECE_BYTES = 2**18  # stays in the processor's cache on its way
+_LONGEST_NAME = 80  # characters of a name in a message
+_WIDEST_BYTES = 8  # of a number whose format does not depend on the machine
+_LONG_METADATA_BYTES = 2**16  # above, compression is worth its time
+_PIECE_BYTES = 2**18  # small enough for the processor's cache
 
 
 class NpzError(ValueError):
     """The bytes are not an archive of this kind, or break a limit."""
 
 
-def pack(metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+def pack(metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> bytes:
     """Write an uncompressed archive that `np.load(..., allow_pickle=False)` reads."""
     buffer = io.BytesIO()
     write(buffer, metadata, arrays)
     return buffer.getvalue()
 
 
-def write(file: IO[bytes], metadata: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-    """Write the same into a file that can be sought in; no array is copied as a whole, but for long doubles.
+def write(file: IO[bytes], metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> None:
+    """Write the same archive into a seekable file, without a copy of any array except long doubles.
 
-    Long metadata is compressed, since numpy keeps four bytes of each character.
+    Long metadata is compressed, because numpy stores four bytes for each character.
     """
     portable = {name: _portable(array) for name, array in arrays.items()}
     text = np.array(json.dumps(metadata))
-    if text.nbytes <= _LONG_BYTES:
+    if text.nbytes <= _LONG_METADATA_BYTES:
         np.savez(file, allow_pickle=False, **{METADATA: text}, **portable)
         return
     np.savez(file, allow_pickle=False, **portable)
@@ -52,25 +50,24 @@ def write(file: IO[bytes], metadata: Mapping[str, Any], arrays: Mapping[str, npt
         np.lib.format.write_array(entry, text, allow_pickle=False)
 
 
-def _portable(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Long doubles as float64, which is what is computed with: machines write other bytes for them, by one name."""
+def _portable(array: Array) -> Array:
+    """Convert long doubles to float64, because their format depends on the machine while its name does not."""
     if array.dtype.kind != "f" or array.dtype.itemsize <= _WIDEST_BYTES:
         return array
-    with np.errstate(over="ignore"):  # whoever reads it refuses what is not finite, by its place
+    with np.errstate(over="ignore"):  # the reader refuses infinity with its index
         return array.astype(np.float64)
 
 
 def unpack(
     data: bytes, *, largest_bytes: int, most_entries: int = 256, most_parts: int | None = None
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]]:
+) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read an archive of untrusted origin.
 
     Args:
         data: the archive.
-        largest_bytes: bound on the sum of the arrays' sizes, and on what they take as float64, checked before anything
-            is expanded.
+        largest_bytes: bound on the sum of the arrays' sizes, also once they are float64, checked before decompression.
         most_entries: bound on the number of arrays.
-        most_parts: bound on the arrays, objects and fields of the metadata; None: there is no such bound.
+        most_parts: bound on the number of arrays, objects and fields in the metadata; None for no bound.
 
     Returns:
         The metadata and the arrays by name.
@@ -91,9 +88,9 @@ def unpack(
             if len(set(names)) < len(names):
                 raise NpzError("the archive has entries of the same name")
             if any(entry.comment for entry in entries):
-                # nobody writes them; a damaged length makes one of the entries that follow
+                # no writer makes comments, but a damaged length turns the following entries into one
                 raise NpzError("the archive has comments on entries, or its directory is damaged")
-            arrays: dict[str, npt.NDArray[Any]] = {}
+            arrays: dict[str, Array] = {}
             left = largest_bytes
             for name, entry in zip(names, entries, strict=True):
                 arrays[name] = _read(archive, entry, left)
@@ -102,7 +99,7 @@ def unpack(
         parts = text.count("[") + text.count("{") + text.count(":")
         if most_parts is not None and parts > most_parts:
             raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {most_parts} are read")
-        metadata: Any = from_json(text)  # refuses halves of characters, unlike json
+        metadata = from_json(text)  # refuses lone surrogates, unlike json
     except NpzError:
         raise
     except KeyError:
@@ -112,11 +109,11 @@ def unpack(
         raise NpzError(f"the bytes are not a readable npz archive ({type(error).__name__})") from error
     if not isinstance(metadata, dict):
         raise NpzError(f"'{METADATA}' must hold a JSON object, got {type(metadata).__name__}")
-    return metadata, arrays
+    return cast("dict[str, Any]", metadata), arrays
 
 
 def expanded_bytes(data: bytes) -> int:
-    """How many bytes the entries of an archive have, by its directory; 0 where that cannot be read."""
+    """Return the total size of an archive's entries after decompression, or 0 if its directory cannot be read."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return sum(entry.file_size for entry in archive.infolist())
@@ -124,9 +121,9 @@ def expanded_bytes(data: bytes) -> int:
         return 0
 
 
-def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) -> npt.NDArray[Any]:
-    """Read one npy entry whose header must agree with its size, so that no header can ask for memory."""
-    name = entry.filename[:_LONGEST]
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) -> Array:
+    """Read an npy entry. Its header must agree with its size, so that a false header allocates no memory."""
+    name = entry.filename[:_LONGEST_NAME]
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise NpzError(f"entry '{name}' is neither stored nor deflated")
     with archive.open(entry) as file:
@@ -136,16 +133,16 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) 
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, column_major, dtype = read_header(file)
         if dtype.hasobject:
-            told = f"entry '{name}' of shape {shape} and type {dtype} holds Python objects"
-            raise NpzError(f"{told}, which are never read: expected numbers")
+            message = f"entry '{name}' of shape {shape} and type {dtype} holds Python objects"
+            raise NpzError(f"{message}, which are never read: expected numbers")
         size = dtype.itemsize * int(np.prod([float(n) for n in shape]))
-        # the entry's size was held against the limits, and zipfile expands no more than it
+        # the limits apply to the size that the entry declares, and zipfile decompresses no more than that
         if dtype.itemsize == 0 or size != entry.file_size - file.tell():
             raise NpzError(f"entry '{name}' of shape {shape} and type {dtype} does not fit its bytes")
         converted = _converted_bytes(dtype, size // dtype.itemsize)
         if converted > largest_bytes:
-            told = f"entry '{name}' of shape {shape} and type {dtype} takes {converted} bytes as float64"
-            raise NpzError(f"{told}, and {largest_bytes} are left of what may be read")
+            message = f"entry '{name}' of shape {shape} and type {dtype} takes {converted} bytes as float64"
+            raise NpzError(f"{message}, and {largest_bytes} are left of what may be read")
         array = np.empty(shape[::-1] if column_major else shape, dtype)
         _fill(array.reshape(-1).view(np.uint8).data, file)
     if dtype.kind == "V" or (dtype.kind == "U" and not _is_unicode(array)):
@@ -153,24 +150,24 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) 
     return array.T if column_major else array
 
 
-def _converted_bytes(dtype: np.dtype[Any], count: int) -> int:
-    """What many entries take once they are float64, which is what is computed with; text stays as it is."""
+def _converted_bytes(dtype: np.dtype, count: int) -> int:
+    """Return the size of an array after its conversion to float64; text is not converted."""
     return count * (max(dtype.itemsize, _WIDEST_BYTES) if dtype.kind in "biuf" else dtype.itemsize)
 
 
-def _is_unicode(array: npt.NDArray[np.str_]) -> bool:
-    """No code point is beyond those that there are; numpy makes text of any number, which breaks whoever reads it."""
+def _is_unicode(array: Array) -> bool:
+    """Return whether all characters exist; numpy also reads numbers beyond the last code point as text."""
     codes = array.reshape(-1).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
     return bool(np.all(codes <= sys.maxunicode))
 
 
 def _fill(target: memoryview, file: IO[bytes]) -> None:
-    """Read straight into an array: nothing of the size of the message is held twice."""
-    at = 0
-    while at < len(target):
-        piece = file.read(min(_PIECE_BYTES, len(target) - at))
+    """Read an entry into an array in small pieces, so that memory holds it only once."""
+    position = 0
+    while position < len(target):
+        piece = file.read(min(_PIECE_BYTES, len(target) - position))
         if not piece:
-            raise NpzError(f"the archive ends after {at} of {len(target)} bytes of an array")
-        target[at : at + len(piece)] = piece
-        at += len(piece)
-    file.read(1)  # at its end, zipfile compares the checksum
+            raise NpzError(f"the archive ends after {position} of {len(target)} bytes of an array")
+        target[position : position + len(piece)] = piece
+        position += len(piece)
+    file.read(1)  # zipfile compares the checksum when it reads beyond the end

@@ -1,4 +1,4 @@
-"""The one shape of every error (RFC 9457)."""
+"""Body of error replies (RFC 9457)."""
 
 from typing import Annotated
 
@@ -8,14 +8,14 @@ from lindyn.wire.base import Reply
 
 
 class FieldProblem(Reply):
-    """What is wrong at one place of the request."""
+    """An error in a field of the request."""
 
-    path: Annotated[str, Field(examples=["network.dims"], description="Empty for the body as a whole.")]
+    path: Annotated[str, Field(examples=["network.dims"], description="Path of the field; empty for the whole body.")]
     detail: Annotated[str, Field(examples=["got 0, expected at least 1"])]
 
 
 class Problem(Reply):
-    """Body of every error answer, as application/problem+json."""
+    """The body of every error reply, as application/problem+json."""
 
     type: Annotated[str, Field(examples=["/problems/invalid-request"])]
     code: Annotated[str, Field(examples=["invalid-request"])]
@@ -23,10 +23,12 @@ class Problem(Reply):
     status: int
     detail: Annotated[
         str,
-        Field(description="What was got, what is allowed, what to do; for invalid-request, which fields are wrong."),
+        Field(
+            description="The received value, the allowed ones and the remedy; for invalid-request, the invalid fields."
+        ),
     ]
     errors: Annotated[
         list[FieldProblem],
-        Field(description="For invalid-request all that is wrong, field by field; else what `detail` is about."),
+        Field(description="For invalid-request, all invalid fields; else the fields that `detail` is about."),
     ] = Field(default_factory=list[FieldProblem])
     request_id: str | None = None

@@ -1,17 +1,15 @@
-"""Sweeps: one request at every point of a grid."""
-
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
+"""Sweeps: a request at every point of a grid."""
 
 from math import prod
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import numpy as np
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from lindyn.wire.base import Positive, Request
+from lindyn.wire.base import JSONField, Positive, Request, TreeField
 from lindyn.wire.trajectory import QUANTITIES, Quantity
+from lindyn.wire.tree import Tree
 
 Scalar = Literal[
     "final_loss",
@@ -26,45 +24,46 @@ SCALARS: tuple[Scalar, ...] = get_args(Scalar)
 Collected = Literal[Scalar, Quantity]
 
 MOST_POINTS = 100_000
-_WIDEST_BITS = 63  # of an integer that every encoder of JSON takes
+_WIDEST_BITS = 63  # of an integer that all JSON encoders accept
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    plain = _with_plain_arrays(value)
-    return plain.tolist() if isinstance(plain, np.ndarray) else plain
+def _axis_values(value: Tree) -> Tree:
+    """Return the values of an axis as a list."""
+    portable = _with_portable_arrays(value)
+    return portable.tolist() if isinstance(portable, np.ndarray) else portable
 
 
-def _with_plain_arrays(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    """Arrays inside as everything that reads them takes them: of this machine's types, the last index fastest.
+def _with_portable_arrays(value: "Tree | np.generic") -> Tree:
+    """Convert the arrays in a tree to native types and row-major order, which encoders of JSON need.
 
-    Floating-point numbers become doubles, as everywhere else: of smaller ones, JSON would have the shortest digits.
+    Floating-point numbers become doubles, because JSON of a narrower type has fewer digits.
     """
     match value:
         case dict():
-            return {name: _with_plain_arrays(part) for name, part in value.items()}
+            return {name: _with_portable_arrays(part) for name, part in value.items()}
         case list():
-            return value if all(map(_is_plain, value)) else [_with_plain_arrays(item) for item in value]
+            return value if all(map(_is_portable, value)) else [_with_portable_arrays(item) for item in value]
         case np.ndarray() if value.dtype.kind in "fiu":
             native = np.dtype(np.float64) if value.dtype.kind == "f" else value.dtype.newbyteorder("=")
-            with np.errstate(over="ignore"):  # what becomes infinite is named later
+            with np.errstate(over="ignore"):  # validation of the point refuses infinity with its index
                 array = np.array(value, native, order="C")
             return array if array.ndim else array.item()
         case np.ndarray():
             return value.tolist()
         case np.generic():
-            return _with_plain_arrays(np.array(value))
+            return _with_portable_arrays(np.array(value))
         case int() if value.bit_length() > _WIDEST_BITS:
             return _as_float(value)
         case _:
             return value
 
 
-def _is_plain(value: Any) -> bool:  # noqa: ANN401 (unvalidated input)
+def _is_portable(value: Tree) -> bool:
     return isinstance(value, float | str | bool) or (type(value) is int and value.bit_length() <= _WIDEST_BITS)
 
 
 def _as_float(value: int) -> float:
-    """A number beyond what JSON of 64 bits holds as what computes with it anyway."""
+    """Convert an integer that 64-bit JSON encoders refuse; computations use float64 anyway."""
     try:
         return float(value)
     except OverflowError:
@@ -74,11 +73,11 @@ def _as_float(value: int) -> float:
 
 
 def _in_order(names: list[Collected]) -> list[Collected]:
-    """Each once, in the order of the contract."""
+    """Sort the names in the order of the contract, each once."""
     return [name for name in (*SCALARS, *QUANTITIES) if name in names]
 
 
-def _apart(axes: "list[Axis]") -> "list[Axis]":
+def _require_no_overlap(axes: "list[Axis]") -> "list[Axis]":
     for i, axis in enumerate(axes):
         for earlier in axes[:i]:
             first, second = f"{earlier.path}.", f"{axis.path}."
@@ -92,30 +91,30 @@ def _apart(axes: "list[Axis]") -> "list[Axis]":
 
 
 class Axis(Request):
-    """A place in the base request, and the values that it takes."""
+    """A path into the base request, and the values that the field there takes."""
 
     path: Annotated[
         str,
         Field(pattern=r"^[a-z_0-9]+(\.[a-z_0-9]+)*$", max_length=200, examples=["network.lambda", "network.seed"]),
     ]
-    values: Annotated[list[Any], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(_plain)]
+    values: Annotated[list[JSONField], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(_axis_values)]
 
 
 class SweepRequest(Request):
-    """The base request with the values of the axes put in, at every point of their grid."""
+    """Request for a sweep: the base request at every point of the grid that the axes span."""
 
     base: Annotated[
-        dict[str, Any],
-        Field(description="A request for a trajectory; the axes may complete it."),
-        BeforeValidator(_with_plain_arrays),
+        dict[str, TreeField],
+        Field(description="Request for a trajectory; fields that the axes set may be missing."),
+        BeforeValidator(_with_portable_arrays),
     ]
-    axes: Annotated[list[Axis], Field(min_length=1, max_length=8), AfterValidator(_apart)]
+    axes: Annotated[list[Axis], Field(min_length=1, max_length=8), AfterValidator(_require_no_overlap)]
     collect: Annotated[
         list[Collected],
         Field(min_length=1, max_length=40, description="Scalars at the last time, or quantities at all times."),
         AfterValidator(_in_order),
     ] = Field(default_factory=lambda: ["final_loss"])
-    tolerance: Annotated[Positive, Field(description="Excess loss that convergence_time waits for.")] = 1e-3
+    tolerance: Annotated[Positive, Field(description="Excess loss that defines convergence_time.")] = 1e-3
 
     @property
     def shape(self) -> tuple[int, ...]:

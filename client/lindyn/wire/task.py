@@ -1,19 +1,17 @@
-"""What the network is trained on."""
+"""Tasks that a network is trained on."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
-
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field
 
 from lindyn.wire.array import Matrix, Vector
 from lindyn.wire.base import Flag, FromNumpy, NonNegative, Request, Seed
+from lindyn.wire.tree import Tree
 
 
 class CorrelationTask(Request):
-    """Second moments of the data; white inputs unless sigma_xx is given."""
+    """Second moments of the data; the inputs are white unless sigma_xx is given."""
 
     kind: Literal["correlation"]
     sigma_yx: Annotated[Matrix, Field(description="Y X^T / P, (out, in).", examples=[[[3.0, 0.0], [0.0, 1.0]]])]
@@ -33,7 +31,7 @@ class DataTask(Request):
 
 
 class RegressionTask(Request):
-    """Gaussian targets on exactly white Gaussian inputs; widths from the network."""
+    """Gaussian targets on exactly white Gaussian inputs; the widths are those of the network."""
 
     kind: Literal["regression"]
     samples: Annotated[int, Field(strict=True, ge=1, le=10_000_000), FromNumpy]
@@ -41,22 +39,22 @@ class RegressionTask(Request):
 
 
 class SemanticTask(Request):
-    """The hierarchy of 2^levels items with one unit input each."""
+    """The semantic hierarchy of 2^levels items with one-hot inputs."""
 
     kind: Literal["semantic"]
     levels: Annotated[int, Field(strict=True, ge=1, le=12), FromNumpy] = 3
 
 
 class SpectrumTask(Request):
-    """White inputs, random singular vectors and these singular values; zeros for the rest."""
+    """White inputs, random singular vectors and these singular values; the remaining ones are zero."""
 
     kind: Literal["spectrum"]
     singular_values: Annotated[Vector, Field(description="Non-negative.", examples=[[3.0, 2.0, 1.0]])]
     seed: Seed = None
 
 
-def _bare_matrix(value: Any) -> Any:  # noqa: ANN401 (unvalidated input)
-    """A bare matrix is short for a correlation task."""
+def _expand_matrix(value: Tree) -> Tree:
+    """Expand a bare matrix to the correlation task that it abbreviates."""
     if isinstance(value, list | tuple | np.ndarray):
         return {"kind": "correlation", "sigma_yx": value}
     return value
@@ -66,4 +64,4 @@ _KindOfTask = Annotated[
     CorrelationTask | DataTask | RegressionTask | SemanticTask | SpectrumTask, Field(discriminator="kind")
 ]
 
-Task = Annotated[_KindOfTask, BeforeValidator(_bare_matrix, json_schema_input_type=_KindOfTask | Matrix)]
+Task = Annotated[_KindOfTask, BeforeValidator(_expand_matrix, json_schema_input_type=_KindOfTask | Matrix)]

@@ -1,6 +1,6 @@
-"""At which times the answer is wanted."""
+"""Times of a trajectory."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import AfterValidator, Discriminator, Field, Tag, model_validator
@@ -8,12 +8,13 @@ from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Vector
 from lindyn.wire.base import FromNumpy, NonNegative, Request
+from lindyn.wire.tree import Tree
 from lindyn.wire.validation_messages import FORM
 
 MOST_TIMES = 1_000_000
-GRID, LIST = "(grid)", "(list)"
+GRID, LIST = "(grid)", "(list)"  # tags of a union; parentheses keep them distinct from names of fields
 
-_UNIT = 2.0**-200  # the largest times stay finite in it, and a step between the smallest is a normal number
+_UNIT = 2.0**-200  # in this unit the largest times are finite, and steps between the smallest are normal numbers
 
 
 def _ascending(times: FloatArray) -> FloatArray:
@@ -54,15 +55,15 @@ class TimeGrid(Request):
         return self
 
     def resolve(self) -> FloatArray:
-        """Return the times as an array, which ascends whatever rounding does."""
+        """Return the times as an array that ascends in spite of rounding."""
         if self.spacing == "log":
-            # rounding of a logarithm is more than that of the number
+            # the rounding error of a logarithm can move a time beyond the bounds
             return np.clip(np.geomspace(self.start, self.stop, self.num), self.start, self.stop)
-        # in a smaller unit, where no step is so small that it loses digits
+        # the smaller unit keeps subnormal steps from losing digits
         return np.linspace(self.start / _UNIT, self.stop / _UNIT, self.num) * _UNIT
 
 
-def _form(value: Any) -> str | None:  # noqa: ANN401 (unvalidated input)
+def _form(value: "Tree | TimeGrid") -> str | None:
     if isinstance(value, dict | TimeGrid):
         return GRID
     return LIST if isinstance(value, list | tuple | np.ndarray) else None

@@ -1,10 +1,11 @@
-"""The main job: a request for a learning trajectory, and the answer without its arrays."""
+"""Learning trajectories: the request, and the reply."""
 
 from typing import Annotated, Any, Literal, get_args
 
+import numpy as np
 from pydantic import AfterValidator, Field
 
-from lindyn.wire.array import FloatArray
+from lindyn.wire.array import Arrays, FloatArray
 from lindyn.wire.base import Positive, Reply, Request
 from lindyn.wire.method import AutoMethod, Method
 from lindyn.wire.network import Network
@@ -36,12 +37,12 @@ QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 
 
 def _in_order(quantities: list[Quantity]) -> list[Quantity]:
-    """Each once, in the order of the contract, so that equal requests have equal keys."""
+    """Sort the names in the order of the contract, each once, so that equal requests have equal keys."""
     return [name for name in QUANTITIES if name in quantities]
 
 
 class TrajectoryRequest(Request):
-    """How does this network learn this task?"""
+    """Request for the trajectory of a network that learns a task."""
 
     network: Network
     task: Task
@@ -59,35 +60,35 @@ class TrajectoryRequest(Request):
 
     @property
     def n_times(self) -> int:
-        """How many times are asked for."""
+        """Number of times."""
         return self.times.num if isinstance(self.times, TimeGrid) else len(self.times)
 
     def resolved_times(self) -> FloatArray:
-        """All times as an array."""
+        """Return all times as an array."""
         return self.times.resolve() if isinstance(self.times, TimeGrid) else self.times
 
 
 class ReplyWarning(Reply):
-    """Something about the answer that its reader should know."""
+    """A warning about a result."""
 
     code: str
     detail: str
 
 
 class TrajectoryReply(Reply):
-    """The answer; the arrays travel as nested lists in JSON and as members of the archive in npz."""
+    """The trajectory; its arrays are nested lists in JSON, and entries of the archive in npz."""
 
     key: Annotated[str, Field(description="SHA-256 of the normalised request and the solver's version.")]
     method: str
-    reason: Annotated[str, Field(description="Why this method applies, with what was measured.")]
+    reason: Annotated[str, Field(description="Why this method applies, with the measured residuals.")]
     lam: Annotated[float | None, Field(alias="lambda", description="Balance of the initial weights.")]
     dims: list[int]
     seed: Annotated[int | None, Field(description="The network's seed, drawn if it was omitted.")]
     task_seed: Annotated[int | None, Field(description="The task's seed, drawn if it was omitted.")] = None
     time_constant: float
-    times: Any
+    times: Arrays
     quantities: Annotated[
-        dict[str, Any],
+        dict[str, Arrays],
         Field(
             description="Arrays by name, time first. In `alignment`, null (NaN in npz) stands where the task or the "
             "network has no such mode; all other numbers are finite."
@@ -96,3 +97,7 @@ class TrajectoryReply(Reply):
     diagnostics: dict[str, Any]
     warnings: list[ReplyWarning]
     version: str
+
+    def targets(self, name: str) -> FloatArray:
+        """Return the `singular_values` or `mode_strengths` of the best network function, (mode,); else empty."""
+        return np.asarray(self.diagnostics.get("target", {}).get(name, ()), dtype=np.float64)

@@ -1,11 +1,8 @@
-"""What is wrong with a value, in our words: what was got, what is allowed, what to do."""
-
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
-# (unvalidated input)
+"""Messages for invalid values: the value that was received, and the allowed ones."""
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import ErrorDetails
 
@@ -37,19 +34,19 @@ _BOUNDS = {
 }
 _LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
 OWN = ("array", "sweep", "times", "widths")
-"""Types of errors whose messages are ours and whole."""
+"""Types of errors whose messages are complete."""
 FORM = "form"
-"""Type of an error whose message is ours and says what is expected."""
+"""Type of an error whose message says only what is expected."""
 
 
 def validation_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str:
-    """Say what pydantic found.
+    """Return the message for an error of pydantic.
 
     Args:
-        details: what it says.
-        fields: those that there are, where a field is unknown.
+        details: the error.
+        fields: the known fields, if a field is unknown.
     """
-    kind, got, context = details["type"], details["input"], dict[str, Any](details.get("ctx", {}))
+    kind, got, context = details["type"], details["input"], details.get("ctx", {})
     if kind in OWN:
         return details["msg"]
     if kind in _EXPECTED:
@@ -61,16 +58,16 @@ def validation_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str
     if kind in _LENGTHS:
         bound, words = _LENGTHS[kind]
         return f"got {entries(context['actual_length'])}, expected {words} {context[bound]}"
-    return _of_names(details, context, fields)
+    return _message_about_names(details, context, fields)
 
 
-def _of_names(details: ErrorDetails, context: dict[str, Any], fields: Sequence[str]) -> str:
+def _message_about_names(details: ErrorDetails, context: dict[str, Any], fields: Sequence[str]) -> str:
     got = details["input"]
     match details["type"]:
         case "literal_error":
             return with_choices(f"got {shown(got)}", got, _quoted(context["expected"]))
         case "union_tag_invalid":
-            tag = got["kind"] if isinstance(got, dict) else context["tag"]
+            tag: object = cast("dict[str, object]", got)["kind"] if isinstance(got, dict) else context["tag"]
             return with_choices(f"got {shown(tag)}", tag, _quoted(context["expected_tags"]))
         case "union_tag_not_found":
             return "this field is required, it says what the others are"
@@ -89,7 +86,7 @@ def _of_names(details: ErrorDetails, context: dict[str, Any], fields: Sequence[s
 
 
 def _quoted(names: str) -> list[str]:
-    """Names from a list of them as pydantic writes it."""
+    """Return the names in a list that pydantic wrote."""
     return re.findall("'([^']*)'", names)
 
 

@@ -1,13 +1,13 @@
-"""Words of error messages: values in short, and unknown names with the nearest of those that are known."""
+"""Parts of error messages: abbreviated values, and suggestions for unknown names."""
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-_LONGEST = 80  # characters that are repeated of what a message holds
+_LONGEST = 80  # characters of a value or a name in a message
 
 
 def shown(value: object) -> str:
-    """A short picture of a value, whatever it is."""
+    """Return a short representation of a value of any type."""
     if isinstance(value, int) and abs(value) >= 10**_LONGEST:
         return f"an integer of more than {_LONGEST} digits"
     if isinstance(value, str | int | float | None):
@@ -16,25 +16,25 @@ def shown(value: object) -> str:
 
 
 def cut(text: str) -> str:
-    """What is repeated of a message, which may be long."""
+    """Abbreviate a text."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
 def entries(number: int) -> str:
-    """A number of entries."""
+    """Return a number of entries in words."""
     return "1 entry" if number == 1 else f"{number} entries"
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """The known name that is most like another one, whatever the case of its letters; None where none is like it.
+    """Return the known name that is most similar to a name, whatever their case, or None.
 
-    Names that differ in their digits mean different things: `figure-3.7` is no mistyped `figure-3.6`.
+    Names with different digits are never similar: `figure-3.7` is no mistyped `figure-3.6`.
     """
     if not isinstance(name, str) or len(name) > _LONGEST:
         return None
     by_lower = {each.lower(): each for each in known if _digits(each) == _digits(name)}
-    found = get_close_matches(name.lower(), by_lower, n=1)
-    return by_lower[found[0]] if found else None
+    matches = get_close_matches(name.lower(), by_lower, n=1)
+    return by_lower[matches[0]] if matches else None
 
 
 def _digits(name: str) -> str:
@@ -42,15 +42,15 @@ def _digits(name: str) -> str:
 
 
 def not_part_of(whole: str, name: object, known: Iterable[str]) -> str:
-    """A sentence about a part that a result does not have."""
+    """Return a sentence about a name that a result does not have."""
     names = list(known)
     near = nearest(name, names)
-    has = "which has:" if near is None else f"did you mean {near!r}? It has:"
-    return f"{name!r} is not part of this {whole}, {has} {', '.join(names)}"
+    hint = "which has:" if near is None else f"did you mean {near!r}? It has:"
+    return f"{name!r} is not part of this {whole}, {hint} {', '.join(names)}"
 
 
 def with_choices(text: str, name: object, known: Sequence[str], verb: str = "allowed are") -> str:
-    """A sentence about an unknown name, with the nearest known one and, once, all of them."""
+    """Return a sentence about an unknown name, with the most similar known name and a list of all."""
     near = nearest(name, known)
     names = ", ".join(f"'{each}'" for each in known)
     if near is None:

@@ -3,18 +3,18 @@
 import math
 import time
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
+from anyio import CancelScope
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage, SlidingWindowCounterSupport
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from lindyn_service.access.in_flight import counting
 from lindyn_service.cache.circuit_breaker import CircuitBreaker
@@ -26,6 +26,8 @@ _AGAIN_SECONDS = 1
 _FLOPS = 1e6  # what work is counted in, so that counts stay exact in Redis' scripts
 _WITHOUT_LIMIT = 2**52  # of these: what was done is counted, however much it is
 
+T = TypeVar("T")
+
 
 class RateLimits:
     """Counts by the names of keys; making it does no I/O.
@@ -34,7 +36,7 @@ class RateLimits:
         per_minute: requests of one name in any minute; 0 for no limit.
         at_once: requests of one name at the same time in this process; 0 for no limit.
         flops_per_hour: floating-point operations of one name in any hour, as estimated before and as measured by the
-            time that they took, whichever is more; 0 for no limit.
+            processor time that they took; 0 for no limit.
         redis_url: where several services count together. Each counts for itself while that does not answer.
         timeout_seconds: longest wait for Redis.
     """
@@ -46,6 +48,7 @@ class RateLimits:
         self._work = RateLimitItemPerHour(_units(flops_per_hour), namespace="WORK") if flops_per_hour else None
         self._at_once = at_once
         self._serving: Counter[str] = Counter()
+        self._reserved: Counter[str] = Counter()  # of work under way in this process
         self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._pool = None if redis_url is None else _pool(redis_url, timeout_seconds)
         self._together = None if self._pool is None else _together(self._pool)
@@ -65,30 +68,63 @@ class RateLimits:
             )
 
     async def spend(self, name: str | None, flops: float) -> None:
-        """Count work that is about to be done; whoever has no name may do all of it.
+        """Count work that is done later, as that of jobs is; whoever has no name may have all of it done.
 
         Raises:
             RateLimitedError: it would be too much for an hour.
         """
-        cost = _units(flops)
-        if self._work is None or name is None or await self._count(self._work, name, cost):
+        if self._work is None or name is None:
             return
-        use = await self._use(self._work, name)
-        raise RateLimitedError(
-            f"this is estimated to take {flops:.3g} floating-point operations, and the key of {name} has used "
-            f"{use.used * _FLOPS:.3g} in the last hour, of {self._work.amount * _FLOPS:.3g}, the limit; wait, or ask "
-            "for fewer times, quantities or points",
-            use.seconds_until_room(cost),
-        )
+        cost, reserved = _units(flops), self._reserved[name]
+        if not await self._count(self._work, name, cost, within=self._work.amount - reserved):
+            use = await self._use(self._work, name)
+            raise self._too_much(use, name, flops, reserved)
 
-    async def charge(self, name: str | None, seconds: float, spent: float = 0.0) -> None:
-        """Count the time that work took a worker, where it is more than was counted when the work began.
+    async def reserve(self, name: str | None, flops: float) -> None:
+        """Keep room for work that is about to begin, until `settle`; whoever has no name may have all of it done.
 
-        Nothing is refused: what goes beyond the limit keeps the next work waiting for longer.
+        Services that count together know of each other's work when it is settled.
+
+        Raises:
+            RateLimitedError: with what was used and is reserved it would be too much for an hour.
+        """
+        if self._work is None or name is None:
+            return
+        cost, use = _units(flops), await self._use(self._work, name)
+        reserved = self._reserved[name]
+        if use.used + reserved + cost > self._work.amount:
+            raise self._too_much(use, name, flops, reserved)
+        self._reserved[name] = reserved + cost
+
+    async def settle(self, name: str | None, seconds: float, reserved: float, *, done: bool) -> None:
+        """Count work that has ended, in the place of what was reserved for it.
+
+        Work that was done counts by what was reserved or by its time, whichever is more; what was refused, stopped or
+        failed by its time. Nothing is refused: what goes beyond the limit keeps the next work waiting for longer.
 
         Args:
             name: whose work it was; None is not counted.
-            seconds: that a worker was busy with it, to whatever end.
+            seconds: of processor time that it took workers.
+            reserved: flops that `reserve` was told.
+            done: whether the work gave what it was asked for.
+        """
+        if self._work is None or name is None:
+            return
+        flops = max(seconds * FLOPS_PER_SECOND, reserved if done else 0.0)
+        try:
+            if flops > 0:
+                await self._count(self._work, name, _units(flops), within=_WITHOUT_LIMIT)
+        finally:
+            self._reserved[name] -= _units(reserved)
+            if self._reserved[name] <= 0:
+                del self._reserved[name]
+
+    async def charge(self, name: str | None, seconds: float, spent: float = 0.0) -> None:
+        """Count the processor time that work took workers, where it is more than was counted when the work was posted.
+
+        Args:
+            name: whose work it was; None is not counted.
+            seconds: of processor time, to whatever end the work came.
             spent: flops that `spend` has counted for it.
         """
         flops = seconds * FLOPS_PER_SECOND - spent
@@ -123,8 +159,17 @@ class RateLimits:
         with counting(self._serving, name):
             yield
 
+    def _too_much(self, use: "_Use", name: str, flops: float, reserved: int) -> RateLimitedError:
+        cost, most = _units(flops), use.item.amount
+        return RateLimitedError(
+            f"this is estimated to take {flops:.3g} floating-point operations, and the key of {name} has used "
+            f"{(use.used + reserved) * _FLOPS:.3g} in the last hour, of {most * _FLOPS:.3g}, the limit; wait, or ask "
+            "for fewer times, quantities or points",
+            _AGAIN_SECONDS if use.used + cost <= most else use.seconds_until_room(cost),
+        )
+
     async def _count(self, item: RateLimitItem, name: str, cost: int, *, within: int | None = None) -> bool:
-        """Whether there is room for so much, which is then used; counted by this process where Redis cannot.
+        """Whether there is room for so much, which is then used.
 
         Args:
             item: what is counted.
@@ -133,23 +178,36 @@ class RateLimits:
             within: another limit than that of the item.
         """
         most = item.amount if within is None else within
-        if self._together is not None and self._circuit.enter():
-            started = time.monotonic()
-            try:
-                allowed = await _count_together(self._together, item, name, cost, most)
-            except Exception as error:  # whoever may ask must report, and redis-py lets through more than its own
-                self._circuit.fail(error)
-            else:
-                self._circuit.succeed(started)
-                return allowed
-        return await _acquire(self._own, item, name, cost, most)
+
+        async def count(limiter: SlidingWindowCounterRateLimiter) -> bool:
+            if await _acquire(limiter, item, name, cost, most):
+                return True
+            use = await _use_of(limiter, item, name)
+            return use == _Use(item, 0, 0.0, 0, 0.0) and await _acquire(limiter, item, name, cost, most)
+
+        return await self._ask(count)
 
     async def _use(self, item: RateLimitItem, name: str) -> "_Use":
-        limiter = self._own if self._together is None or self._circuit.state != "ok" else self._together
-        try:
-            return _Use(item, *await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry()))
-        except (RedisError, OSError):
-            return _Use(item, 0, 0.0, 0, 0.0)
+        """What was used."""
+
+        async def look(limiter: SlidingWindowCounterRateLimiter) -> _Use:
+            return await _use_of(limiter, item, name)
+
+        return await self._ask(look)
+
+    async def _ask(self, ask: Callable[[SlidingWindowCounterRateLimiter], Awaitable[T]]) -> T:
+        """Ask Redis, and the counts of this process where Redis cannot be asked."""
+        if self._together is not None and self._circuit.enter():
+            started = time.monotonic()
+            with CancelScope(shield=True):  # others wait for the report of whoever may ask
+                try:
+                    answer = await ask(self._together)
+                except Exception as error:  # redis-py lets through more than its own
+                    self._circuit.fail(error)
+                else:
+                    self._circuit.succeed(started)
+                    return answer
+        return await ask(self._own)
 
 
 @dataclass(frozen=True)
@@ -177,17 +235,13 @@ class _Use:
         return max(_AGAIN_SECONDS, min(math.ceil(until), window))
 
 
-async def _count_together(
-    limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str, cost: int, most: int
-) -> bool:
-    """Count in Redis; what was counted before its clock was set back would not end before the clock is there again."""
-    if await _acquire(limiter, item, name, cost, most):
-        return True
-    *_, left_seconds = await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry())
-    if left_seconds <= 2 * item.get_expiry():
-        return False
+async def _use_of(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str) -> _Use:
+    """What was used; what was counted before a clock was set back would not end before it is there again, and goes."""
+    use = _Use(item, *await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry()))
+    if use.now_ends_seconds <= 2 * item.get_expiry():
+        return use
     await limiter.clear(item, name)
-    return await _acquire(limiter, item, name, cost, most)
+    return _Use(item, 0, 0.0, 0, 0.0)
 
 
 async def _acquire(

@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self, TypeVar, TypeVarTuple
+from typing import Any, Literal, Self
 
 import anyio
 
@@ -12,6 +12,7 @@ from lindyn.wire.base import Request
 from lindyn_service.answers.single_flight import SingleFlight
 from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.cache.redis_cache import RedisCache
+from lindyn_service.engine.accounting import NOBODY, Account, paid
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.methods.cost import Cost
@@ -27,31 +28,7 @@ _FLOPS_PER_NUMBER: dict[Format, float] = {"json": 1000.0, "npz": 60.0}  # to wri
 _LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
 _POLL_SECONDS = 0.02
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-
 _Obtained = tuple[bytes | StoredFile, Source]
-
-
-@dataclass(frozen=True)
-class Account:
-    """Who pays for a computation.
-
-    Attributes:
-        spend: is told the estimated flops of what is about to be computed, and may refuse.
-        charge: is told the seconds that a worker was busy with it, to whatever end, and the flops that were spent.
-    """
-
-    spend: Callable[[float], Awaitable[None]]
-    charge: Callable[[float, float], Awaitable[None]]
-
-
-async def _nothing(*_: float) -> None:
-    pass
-
-
-NOBODY = Account(_nothing, _nothing)
-"""For callers without a quota."""
 
 
 @dataclass(frozen=True)
@@ -150,25 +127,10 @@ class AnswerService:
         async def compute() -> bytes | StoredFile:
             with nullcontext() if self._spool is None else self._spool.place(str(name)) as place:
                 asked = operation.name, source, address.key, form, bounds, place
-                body = await self._paid(account, cost, execute.answer, *asked)
+                body = await paid(self._engine, account, cost.flops, execute.answer, *asked)
             return await self._filed(name) if body is None else body
 
         return await self._once(name, lambda: self._find_or_compute(name, compute))
-
-    async def _paid(self, account: Account, cost: Cost, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Compute on somebody's account, who pays for what was estimated, and for the time where that was more."""
-        await account.spend(cost.flops)
-        seconds = 0.0
-
-        def told(more: float) -> None:
-            nonlocal seconds
-            seconds += more
-
-        try:
-            return await self._engine.run(function, *args, told=told)
-        finally:
-            with anyio.CancelScope(shield=True):  # who leaves pays, too
-                await account.charge(seconds, cost.flops)
 
     def held(self, operation: str, key: str, form: Format) -> bytes | None:
         """An answer that is in the memory of this process."""

@@ -107,13 +107,32 @@ class RedisCache:
             key, sealed = self._key(name), seal(name, value)
             await self._call(lambda: self._redis.set(key, sealed, px=self._time_to_live))
 
-    async def get_many(self, names: Sequence[str]) -> list[bytes | None]:
-        """Return the values of many names, None for each that there is not or that cannot be had."""
+    async def get_many(self, names: Sequence[str], most_bytes: int) -> list[bytes | None]:
+        """Return the values of the first of many names, None for each that there is not or that cannot be had.
+
+        Args:
+            names: what to look for.
+            most_bytes: of the values together, after which no other one is asked for; the first one is in any case.
+        """
+        names = names[: await self._count_within(names, most_bytes)]
         values = await self._call(lambda: cast(Awaitable[Any], self._redis.mget(map(self._key, names))))
         if not isinstance(values, list) or len(cast("list[Any]", values)) != len(names):
             return [None] * len(names)
         pairs = zip(names, cast("list[Any]", values), strict=True)
         return [unseal(name, value) if isinstance(value, bytes) else None for name, value in pairs]
+
+    async def _count_within(self, names: Sequence[str], most_bytes: int) -> int:
+        """How many values come first that have so many bytes together, one at least."""
+        pipe = self._redis.pipeline(transaction=False)
+        for name in names:
+            pipe.strlen(self._key(name))
+        sizes = await self._call(lambda: pipe.execute(raise_on_error=False))
+        total = 0
+        for i, size in enumerate(sizes or ()):
+            total += size if isinstance(size, int) else 0
+            if total > most_bytes:
+                return max(i, 1)
+        return len(names)
 
     async def put_many(self, values: Mapping[str, bytes]) -> None:
         """Store values that are not too large, unless Redis does not take them."""

@@ -31,7 +31,7 @@ def workers(chosen: Mapping[str, Any]) -> int:
     """How many workers of requests and of jobs all processes have together, by the settings that are chosen."""
     of_requests = chosen.get("workers", 1)
     on_cluster = chosen.get("dask_scheduler") is not None or chosen.get("dask_local") is not None
-    of_jobs = 0 if on_cluster else chosen.get("job_workers") or of_requests
+    of_jobs = 1 if on_cluster else chosen.get("job_workers") or of_requests  # one puts results together
     return chosen.get("processes", 1) * (of_requests + of_jobs)
 
 

@@ -1,4 +1,4 @@
-"""How balanced independent Gaussian weights are: B = w2^T w2 - w1 w1^T in theory and in samples."""
+"""How balanced independent random weights are: B = w2^T w2 - w1 w1^T in theory and in samples."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.random_weights import Scheme, variance
+from lindyn_service.dynamics.random_weights import Scheme, kurtosis, standard_entries, variance
 
 _NUMBERS_PER_BATCH = 2**18  # 2 MiB of weights and balances, or one sample if that is larger
-_PER_FAN_IN = {"lecun": 1.0, "he": 2.0, "scaled": 1.0}  # variance times fan_in of the schemes without fan_out
+_PER_FAN_IN = {
+    "lecun": 1.0,
+    "he": 2.0,
+    "scaled": 1.0,
+    "torch": 1 / 3,
+}  # variance times fan_in of the schemes without fan_out
 
 
 @dataclass(frozen=True)
@@ -46,20 +51,22 @@ class Limits:
     wide_hidden: float
 
 
-def predicted(dims: tuple[int, int, int], a1: float, a2: float) -> Statistics:
-    """Mean and variance of B for independent entries w1 ~ N(0, a1) and w2 ~ N(0, a2).
+def predicted(dims: tuple[int, int, int], a1: float, a2: float, of_entries: float = 3.0) -> Statistics:
+    """Mean and variance of B for independent entries of w1 and w2 with mean 0 and the variances a1 and a2.
 
-    E B = (out a2 - in a1) I; Var B_ab = (out a2^2 + in a1^2) (1 + delta_ab).
+    E B = (out a2 - in a1) I; Var B_ab = (out a2^2 + in a1^2) (1 + (k - 2) delta_ab) with the kurtosis k, 3 of Gaussian
+    entries.
 
     Args:
         dims: widths (in, hidden, out).
         a1: variance of the entries of w1.
         a2: variance of the entries of w2.
+        of_entries: their kurtosis.
 
     Source: thesis Theorem 3.1.1 with 2 on the diagonal of the variance, where it prints 4: Var w^2 = 2 a^2.
     """
     n_in, n_hidden, n_out = dims
-    entries = _entries(n_in, n_out, a1, a2)
+    entries = _entries(n_in, n_out, a1, a2, of_entries)
     spread = np.full((n_hidden, n_hidden), entries.off_diagonal)
     np.fill_diagonal(spread, entries.diagonal)
     return Statistics(np.diag(np.full(n_hidden, entries.lam)), spread)
@@ -73,7 +80,7 @@ def tabulated(scheme: Scheme, n_in: int | float, k: float, r: float, gains: tupl
     """
     a1 = variance(scheme, n_in, k * n_in, gains[0])
     a2 = variance(scheme, k * n_in, r * n_in, gains[1])
-    return _entries(n_in, r * n_in, a1, a2)
+    return _entries(n_in, r * n_in, a1, a2, kurtosis(scheme))
 
 
 def limits(scheme: Scheme, n_in: int | float, k: float, r: float, gains: tuple[float, float]) -> Limits:
@@ -127,7 +134,7 @@ def sampled(
     mean, squares = np.zeros((n_hidden, n_hidden)), np.zeros((n_hidden, n_hidden))
     for seen in range(0, samples, most):
         new = min(most, samples - seen)
-        b = _draw(dims, deviations, new, rng)
+        b = _draw(dims, scheme, deviations, new, rng)
         batch_mean = b.mean(axis=0)
         b -= batch_mean
         shift = batch_mean - mean
@@ -137,15 +144,15 @@ def sampled(
     return Statistics(mean, squares / (samples - 1))
 
 
-def _entries(n_in: int | float, n_out: int | float, a1: float, a2: float) -> Entries:
+def _entries(n_in: int | float, n_out: int | float, a1: float, a2: float, of_entries: float) -> Entries:
     spread = n_out * a2 * a2 + n_in * a1 * a1
-    return Entries(n_out * a2 - n_in * a1, 2 * spread, spread)
+    return Entries(n_out * a2 - n_in * a1, (of_entries - 1) * spread, spread)
 
 
 def _draw(
-    dims: tuple[int, int, int], deviations: tuple[float, ...], samples: int, rng: np.random.Generator
+    dims: tuple[int, int, int], scheme: Scheme, deviations: tuple[float, ...], samples: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "sample hidden hidden"]:
     n_in, n_hidden, n_out = dims
-    w1 = deviations[0] * rng.standard_normal((samples, n_hidden, n_in))
-    w2 = deviations[1] * rng.standard_normal((samples, n_out, n_hidden))
+    w1 = deviations[0] * standard_entries(scheme, (samples, n_hidden, n_in), rng)
+    w2 = deviations[1] * standard_entries(scheme, (samples, n_out, n_hidden), rng)
     return w2.mT @ w2 - w1 @ w1.mT

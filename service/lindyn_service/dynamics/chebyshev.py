@@ -86,7 +86,7 @@ def coefficients(degree: int, orders: Float[np.ndarray, " order"]) -> Float[np.n
 def means(interval: Interval, values: Float[np.ndarray, "node entry"]) -> Float[np.ndarray, "node entry"]:
     """Mean values from the first time of an interval to each node, of functions that are known at the nodes.
 
-    Means have their digits also close to the first time, where integrals vanish.
+    JobResources have their digits also close to the first time, where integrals vanish.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 19.
     """

@@ -110,6 +110,24 @@ class VelocityField:
             DoubleDouble(self.joined([v.high for v in velocities]), self.joined([v.low for v in velocities])),
         )
 
+    def derivatives(
+        self, layers: Layers, passes: Passes[Float[np.ndarray, "..."]], directions: Float[np.ndarray, "*batch number"]
+    ) -> tuple[Float[np.ndarray, "*batch number"], Float[np.ndarray, "*batch out in"]]:
+        """Derivatives of the velocity, minus the Hessian, and of sigma_yx - W sigma_xx along directions."""
+        moved = self.layers(directions)
+        products, errors = passes.products, passes.errors
+        above = list(zip(layers, moved, strict=True))[1:]
+        d_products = [moved[0]]
+        for (layer, change), below in zip(above, products[:-1], strict=True):
+            d_products.append(change @ below + layer @ d_products[-1])
+        d_residual = -(d_products[-1] if self.sigma_xx is None else d_products[-1] @ self.sigma_xx)
+        d_errors = [d_residual]
+        for (layer, change), error in zip(above[::-1], errors[:0:-1], strict=True):
+            d_errors.append(change.mT @ error + layer.mT @ d_errors[-1])
+        pairs = zip(d_errors[-2::-1], products[:-1], errors[1:], d_products[:-1], strict=True)
+        velocities = [d_errors[-1], *(de @ p.mT + e @ dp.mT for de, p, e, dp in pairs)]
+        return self.joined(velocities), d_residual
+
     def _precise_passes(self, states: DoubleDouble) -> Passes[DoubleDouble]:
         parts = zip(self.layers(states.high), self.layers(states.low), strict=True)
         layers = [DoubleDouble(high, low) for high, low in parts]
@@ -145,17 +163,4 @@ class Linearisation:
         self, directions: Float[np.ndarray, "*batch number"]
     ) -> tuple[Float[np.ndarray, "*batch number"], Float[np.ndarray, "*batch out in"]]:
         """Derivatives of the velocity and of sigma_yx - W sigma_xx along directions, in float64."""
-        moved = self.field.layers(directions)
-        products, errors = self.passes.products, self.passes.errors
-        above = list(zip(self.layers, moved, strict=True))[1:]
-        d_products = [moved[0]]
-        for (layer, change), below in zip(above, products[:-1], strict=True):
-            d_products.append(change @ below + layer @ d_products[-1])
-        sigma_xx = self.field.sigma_xx
-        d_residual = -(d_products[-1] if sigma_xx is None else d_products[-1] @ sigma_xx)
-        d_errors = [d_residual]
-        for (layer, change), error in zip(above[::-1], errors[:0:-1], strict=True):
-            d_errors.append(change.mT @ error + layer.mT @ d_errors[-1])
-        pairs = zip(d_errors[-2::-1], products[:-1], errors[1:], d_products[:-1], strict=True)
-        velocities = [d_errors[-1], *(de @ p.mT + e @ dp.mT for de, p, e, dp in pairs)]
-        return self.field.joined(velocities), d_residual
+        return self.field.derivatives(self.layers, self.passes, directions)

@@ -68,8 +68,8 @@ def rows(
 
 
 def entry_errors(
-    vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"]
-) -> Float[np.ndarray, "row hidden"]:
+    vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "*any row hidden"]
+) -> Float[np.ndarray, "*any row hidden"]:
     """Sizes of the errors of vectors^T weights where each number has one unit in its last place.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1; lengths are left out.

@@ -1,12 +1,13 @@
 """Lambda-balanced initial weights of any feasible widths (thesis Algorithms 1 and 2, completed)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.balance import broken_inequality
-from lindyn_service.dynamics.random_rotations import haar_columns, haar_completion
+from lindyn_service.dynamics.random_rotations import completed
 
 
 @dataclass(frozen=True)
@@ -50,36 +51,120 @@ def balanced_weights(
     broken = broken_inequality(lam, *dims)
     if broken is not None:
         raise ValueError(broken)
+    normals = rng.standard_normal((1, _n_normals(dims, lam, free=aligned_to is None)))
+    w1, w2 = _drawn(dims, np.array([lam]), np.array([scale]), normals, aligned_to)
+    return w1[0], w2[0]
+
+
+def many_balanced_weights(
+    dims: tuple[int, int, int],
+    lam: Float[np.ndarray, " network"],
+    scale: Float[np.ndarray, " network"],
+    rngs: Sequence[np.random.Generator],
+) -> tuple[Float[np.ndarray, "network hidden in"], Float[np.ndarray, "network out hidden"]]:
+    """Draw the weights of many networks: of each the same as `balanced_weights` draws.
+
+    Args:
+        dims: widths (in, hidden, out), for which weights of these balances exist.
+        lam: balances of one sign.
+        scale: standard deviations of the Gaussian entries.
+        rngs: sources of randomness.
+
+    Source: as for `balanced_weights`.
+    """
+    normals = np.empty((len(rngs), _n_normals(dims, float(lam[0]), free=True)))
+    for row, rng in zip(normals, rngs, strict=True):
+        rng.standard_normal(out=row)
+    return _drawn(dims, lam, scale, normals, None)
+
+
+def _n_beyond(dims: tuple[int, int, int], lam: float) -> tuple[int, int]:
+    """How many hidden directions beyond the rank are drawn: of the outputs, and of the inputs."""
     n_in, n_hidden, n_out = dims
-    w1 = scale * rng.standard_normal((n_hidden, n_in))
-    w2 = scale * rng.standard_normal((n_out, n_hidden))
-    u, s, vt = np.linalg.svd(w2 @ w1, full_matrices=True)
     rank = min(dims)
-    s1, s2 = _layer_strengths(s[:rank], lam)
-    s1 = _padded(s1, np.sqrt(max(-lam, 0.0)), min(n_hidden, n_in))
-    s2 = _padded(s2, np.sqrt(max(lam, 0.0)), min(n_hidden, n_out))
-    rotation = haar_columns(n_hidden, max(len(s1), len(s2)), rng)
+    beyond = n_hidden - rank
+    return beyond if lam > 0 and n_hidden < n_out else 0, beyond if lam < 0 and n_hidden < n_in else 0
+
+
+def _n_normals(dims: tuple[int, int, int], lam: float, *, free: bool) -> int:
+    """How many Gaussian numbers the weights are made of; `free` ones draw directions beyond the rank."""
+    n_in, n_hidden, n_out = dims
+    of_layers = n_hidden * (n_in + n_out) + n_hidden * min(n_hidden, max(n_in, n_out))
+    of_outputs, of_inputs = _n_beyond(dims, lam) if free else (0, 0)
+    return of_layers + n_out * of_outputs + n_in * of_inputs
+
+
+def _drawn(
+    dims: tuple[int, int, int],
+    lam: Float[np.ndarray, " network"],
+    scale: Float[np.ndarray, " network"],
+    normals: Float[np.ndarray, "network number"],
+    aligned_to: Directions | None,
+) -> tuple[Float[np.ndarray, "network hidden in"], Float[np.ndarray, "network out hidden"]]:
+    """Make weights of Gaussian numbers, with balances of one sign."""
+    n_in, n_hidden, n_out = dims
+    rank, n_used = min(dims), min(n_hidden, max(n_in, n_out))
+    numbers = _Numbers(normals)
+    first = scale[:, None, None] * numbers.take(n_hidden, n_in)
+    second = scale[:, None, None] * numbers.take(n_out, n_hidden)
+    u, s, vt = np.linalg.svd(second @ first, full_matrices=True)
+    s1, s2 = _layer_strengths(s[:, :rank], lam[:, None])
+    s1 = _padded(s1, np.sqrt(np.maximum(-lam, 0.0)), min(n_hidden, n_in))
+    s2 = _padded(s2, np.sqrt(np.maximum(lam, 0.0)), min(n_hidden, n_out))
+    rotation = completed(np.empty((len(lam), n_hidden, 0)), numbers.take(n_hidden, n_used))
     if aligned_to is not None:
-        u, vt = aligned_to.u, aligned_to.v.T
-    # all directions beyond the rank together are the same in any basis: the hidden units are rotated uniformly
-    elif lam > 0 and rank < n_hidden < n_out:
-        u[:, rank:n_hidden] = haar_completion(u[:, :rank], n_hidden - rank, rng)
-    elif lam < 0 and rank < n_hidden < n_in:
-        vt[rank:n_hidden] = haar_completion(vt[:rank].T, n_hidden - rank, rng).T
-    return (rotation[:, : len(s1)] * s1) @ vt[: len(s1)], (u[:, : len(s2)] * s2) @ rotation[:, : len(s2)].T
+        u, vt = aligned_to.u[None], aligned_to.v.T[None]
+    else:
+        # all directions beyond the rank together are the same in any basis: the hidden units are rotated uniformly
+        of_outputs, of_inputs = _n_beyond(dims, float(lam[0]))
+        if of_outputs:
+            u[:, :, rank:n_hidden] = completed(u[:, :, :rank], numbers.take(n_out, of_outputs))
+        if of_inputs:
+            right = completed(vt[:, :rank].transpose(0, 2, 1), numbers.take(n_in, of_inputs))
+            vt[:, rank:n_hidden] = right.transpose(0, 2, 1)
+    n1, n2 = s1.shape[1], s2.shape[1]
+    w1 = (rotation[:, :, :n1] * s1[:, None]) @ vt[:, :n1]
+    return w1, (u[:, :, :n2] * s2[:, None]) @ rotation[:, :, :n2].transpose(0, 2, 1)
+
+
+class _Numbers:
+    """Gaussian numbers of many networks, which are used one after the other."""
+
+    def __init__(self, numbers: Float[np.ndarray, "network number"]) -> None:
+        self._numbers = numbers
+        self._used = 0
+
+    def take(self, n_rows: int, n_columns: int) -> Float[np.ndarray, "network row column"]:
+        """The next ones as matrices."""
+        first, self._used = self._used, self._used + n_rows * n_columns
+        return self._numbers[:, first : self._used].reshape(-1, n_rows, n_columns)
+
+
+def symmetric_weights(
+    w: Float[np.ndarray, "out hidden"],
+) -> tuple[Float[np.ndarray, "hidden out"], Float[np.ndarray, "out hidden"]]:
+    """Layers of the factorisation w w^T, w1 = w^T and w2 = w: balanced with lambda = 0.
+
+    On a symmetric task with white inputs they stay each other's transposes: tau dw/dt = (sigma_yx - w w^T) w.
+
+    Source: Karkada et al. (2025), arXiv 2502.09863, word embeddings as symmetric factorisation.
+    """
+    return w.T.copy(), w.copy()
 
 
 def _layer_strengths(
-    s: Float[np.ndarray, " mode"], lam: float
-) -> tuple[Float[np.ndarray, " mode"], Float[np.ndarray, " mode"]]:
+    s: Float[np.ndarray, "network mode"], lam: Float[np.ndarray, "network 1"]
+) -> tuple[Float[np.ndarray, "network mode"], Float[np.ndarray, "network mode"]]:
     """Split strengths s = s1 s2 with s2^2 - s1^2 = lam; the smaller one by division, so that nothing cancels."""
-    if lam == 0:  # the balance is exact
+    if not np.any(lam):  # the balance is exact
         return np.sqrt(s), np.sqrt(s)
-    larger = np.sqrt(np.hypot(s, lam / 2) + abs(lam) / 2)
+    larger = np.sqrt(np.hypot(s, lam / 2) + np.abs(lam) / 2)
     smaller = np.divide(s, larger, out=np.zeros_like(s), where=larger > 0)
-    return (smaller, larger) if lam >= 0 else (larger, smaller)
+    return (smaller, larger) if lam[0, 0] >= 0 else (larger, smaller)
 
 
-def _padded(strengths: Float[np.ndarray, " mode"], value: float, length: int) -> Float[np.ndarray, " length"]:
+def _padded(
+    strengths: Float[np.ndarray, "network mode"], values: Float[np.ndarray, " network"], length: int
+) -> Float[np.ndarray, "network length"]:
     """Give the hidden directions beyond the rank the strength that the balance asks of them."""
-    return np.concatenate([strengths, np.full(length - len(strengths), value)])
+    return np.concatenate([strengths, np.repeat(values[:, None], length - strengths.shape[1], axis=1)], axis=1)

@@ -108,7 +108,7 @@ def _evaluate(
     if n_interpolated:
         arrays = (asked, functions, errors, out_norms, in_norms)
         node_times, *nodes = (array[n_straight:].reshape(n_interpolated, DEGREE + 1, -1) for array in arrays)
-        decays[-n_interpolated:] = _straighten(node_times[..., 0], nodes[1])
+        decays[-n_interpolated:] = straighten(node_times[..., 0], nodes[1])
         good[-n_interpolated:] = _Nodes(*nodes).as_good_as_evaluation()
     first = 0
     for part, is_good, decay in zip(group, good, decays, strict=True):
@@ -117,10 +117,17 @@ def _evaluate(
         first += part.n_nodes
 
 
-def _straighten(
+def straighten(
     times: Float[np.ndarray, "interval node"], errors: Float[np.ndarray, "interval node out_rank"]
 ) -> Float[np.ndarray, " interval"]:
-    """Multiply errors, in place, by the exponential that makes the last as large as the first; returns its rates."""
+    """Multiply errors, in place, by the exponential that makes the last as large as the first; returns its rates.
+
+    Args:
+        times: of the nodes.
+        errors: at the nodes.
+
+    Source: small errors decay with one rate, Saxe et al. (2014), arXiv 1312.6120.
+    """
     sizes = np.sqrt(_squares(errors[:, [0, -1]]))
     known = (sizes.min(axis=1) > _SMALLEST) & (times[:, 0] < times[:, -1])
     ratios = np.divide(sizes[:, 0], sizes[:, -1], out=np.ones(len(sizes)), where=known)
@@ -147,13 +154,20 @@ class _Nodes:
         doubt += tail
         rounding = _ROUNDING * np.sqrt(_squares(self.out) * _squares(self.into))
         function = np.sqrt(_squares(doubt))[:, None] <= _WORSE * rounding
-        return decayed & np.all(function, axis=1) & self._losses()
+        return decayed & np.all(function, axis=1) & errors_keep_the_loss(self.errors)
 
-    def _losses(self) -> Bool[np.ndarray, " interval"]:
-        """Whether the loss keeps its digits, which may be small beside those of the function."""
-        size = np.abs(self.errors)
-        doubt = np.abs(_LAST_ONES @ self.errors).max(axis=1) + _ROUNDING * size.max(axis=1)
-        return np.all(2 * (size @ doubt[:, :, None])[..., 0] <= _RELATIVE * _squares(self.errors), axis=1)
+
+def errors_keep_the_loss(errors: Float[np.ndarray, "interval node out_rank"]) -> Bool[np.ndarray, " interval"]:
+    """Whether the loss keeps its digits between the nodes, which may be small beside those of the function.
+
+    Args:
+        errors: straightened.
+
+    Source: as for `dense`.
+    """
+    size = np.abs(errors)
+    doubt = np.abs(_LAST_ONES @ errors).max(axis=1) + _ROUNDING * size.max(axis=1)
+    return np.all(2 * (size @ doubt[:, :, None])[..., 0] <= _RELATIVE * _squares(errors), axis=1)
 
 
 def _norms(rows: Float[np.ndarray, "time row column"]) -> Float[np.ndarray, "time row"]:

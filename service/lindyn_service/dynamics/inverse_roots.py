@@ -41,6 +41,17 @@ def times_upper(
     return rows
 
 
+def invert_upper(upper: Float[np.ndarray, "matrix size size"]) -> Float[np.ndarray, "matrix size size"]:
+    """Inverses of upper triangles.
+
+    Source: the inverse of a triangle of blocks, Higham (2002), Accuracy and Stability of Numerical Algorithms, 14.2.
+    """
+    inverse = np.zeros(upper.shape)
+    np.divide(1.0, _diagonals(upper), out=_diagonals(inverse))
+    _invert(upper, inverse)
+    return inverse
+
+
 def inverse_roots(
     matrices: Float[np.ndarray, "time pivot pivot"], diagonal: Float[np.ndarray, "time pivot"], *, careful: bool = False
 ) -> tuple[Float[np.ndarray, "time pivot pivot"], Float[np.ndarray, " time"]]:

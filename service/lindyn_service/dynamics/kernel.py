@@ -10,7 +10,7 @@ from jaxtyping import Float
 from lindyn_service.dynamics.modal_loss import times_root
 from lindyn_service.dynamics.modal_weights import ModalWeights
 
-_Terms = list[tuple[Float[np.ndarray, "_ out out"], Float[np.ndarray, "_ rank rank"]]]
+_Terms = list[tuple[Float[np.ndarray, "_ _ _"], Float[np.ndarray, "_ _ _"]]]
 """A and C of each A (x) C, for each time or, where no layer is left, for all times."""
 
 _Growth = tuple[Float[np.ndarray, " any_time"], Float[np.ndarray, " any_time"]]
@@ -28,8 +28,12 @@ def ntk(frame: ModalWeights) -> Float[np.ndarray, "time out_sample out_sample"]:
     size = len(u) * len(x)
     total = np.zeros((len(frame.strengths), size, size))
     blocks = total.reshape(len(total), len(u), len(x), len(u), len(x))
-    for outer, inner in _grams(frame):
-        blocks += np.einsum("tab,tij->taibj", u @ outer @ u.T, x @ inner @ x.T)
+    terms = [(u @ outer @ u.T, x @ inner @ x.T) for outer, inner in _grams(frame)]
+    # where no layer is left, dimensions that the network does not see count, too
+    terms[-1] = np.eye(len(u))[None], terms[-1][1]
+    terms[0] = terms[0][0], frame.objective.inputs_gram[None]
+    for outer, inner in terms:
+        blocks += np.einsum("tab,tij->taibj", outer, inner)
     return total
 
 
@@ -58,7 +62,8 @@ def ntk_distance(frame: ModalWeights) -> Float[np.ndarray, " time"]:
         # where K is smaller than K - K_0, it is better known than that difference
         own_along, own_across = _split(terms, start, terms, 0.0)
         along, across = np.where(far, own_along, along), np.where(far, own_across, across)
-    if frame.objective.best.size == 1:
+    found = frame.objective
+    if found.best.size == len(found.u) == 1 and not found.rest_variance:
         across = np.zeros_like(across)
     cosine = np.minimum(_ratio(along * start_norm, norm), 1.0)
     distance = np.clip(_ratio(across, norm**2) / (1 + np.maximum(cosine, 0.0)), 0.0, 1.0)
@@ -124,7 +129,7 @@ def _changes(frame: ModalWeights) -> _Terms:
     if frame.gram_changes is not None:
         out, into = frame.gram_changes
         nothing = np.zeros((1, *into.shape[1:])), np.zeros((1, *out.shape[1:]))
-        return _with_inputs([(out, nothing[0]), (nothing[1], into)], frame)
+        return _with_unseen(_with_inputs([(out, nothing[0]), (nothing[1], into)], frame), 0.0, 0.0)
     return [(a - a_0, c - c_0) for (a, c), (a_0, c_0) in zip(_weighted(frame), _weighted(frame.start), strict=True)]
 
 
@@ -148,12 +153,30 @@ def _grams(frame: ModalWeights) -> _Terms:
             product = frame.below(layer)
             below = product.transpose(0, 2, 1) @ product
         terms.append((above, below))
+    if last == 0:  # the kernel of one layer stays, and is asked for at all times
+        above, below = (np.repeat(each, len(frame.strengths), axis=0) for each in terms[0])
+        terms = [(above, below)]
     return terms
 
 
 def _weighted(frame: ModalWeights) -> _Terms:
     """The terms with (X X^T)^{1/2} B_l^T B_l (X X^T)^{1/2}, whose inner products are those over the samples."""
-    return _with_inputs(_grams(frame), frame)
+    found, samples = frame.objective, frame.objective.samples
+    weight = found.rest_variance * (1 if samples is None else len(samples.inputs))
+    out, into = (each.shape[0] - each.shape[1] for each in (found.u, found.v))
+    return _with_unseen(_with_inputs(_grams(frame), frame), np.sqrt(out), weight * np.sqrt(into))
+
+
+def _with_unseen(terms: _Terms, of_outputs: float, of_inputs: float) -> _Terms:
+    """Give the terms one more row and column for all dimensions that the network does not see.
+
+    Only the identities have parts there, whose norms are these.
+    """
+    padding, last = ((0, 0), (0, 1), (0, 1)), len(terms) - 1
+    found = [(np.pad(a, padding), np.pad(c, padding)) for a, c in terms]
+    found[last][0][:, -1, -1] = of_outputs
+    found[0][1][:, -1, -1] = of_inputs
+    return found
 
 
 def _with_inputs(terms: _Terms, frame: ModalWeights) -> _Terms:

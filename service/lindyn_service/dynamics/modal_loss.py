@@ -18,32 +18,43 @@ class Objective:
     A network function W has the coordinates u^T W v. Its loss is 1/2 ||(u^T W v - best) root||_F^2 + irreducible.
 
     Attributes:
-        u: left singular vectors, (out, out).
+        u: left singular vectors; those that are left out are orthogonal to the network's outputs and to the targets
+            that it can learn.
         s: singular values of sigma_yx, of the white-input task where inputs are isotropic.
         v: right singular vectors in the coordinates of the inputs, (in, rank).
-        best: the best network function, (out, rank).
+        best: the best network function, (seen, rank).
         root: sigma_xx^{1/2}, (rank, rank); a number stands for a multiple of the identity.
         inverse: sigma_xx^+, likewise.
         irreducible: the loss of the best network function; None when the scale of the targets is unknown.
         samples: the training data; None when only their moments are known.
+        rest_variance: of the inputs in the directions orthogonal to v, which the network does not see.
     """
 
-    u: Float[np.ndarray, "out out"]
+    u: Float[np.ndarray, "out seen"]
     s: Float[np.ndarray, " mode"]
     v: Float[np.ndarray, "in rank"]
-    best: Float[np.ndarray, "out rank"]
+    best: Float[np.ndarray, "seen rank"]
     root: Float[np.ndarray, "rank rank"] | float
     inverse: Float[np.ndarray, "rank rank"] | float
     irreducible: float | None
     samples: Samples | None
+    rest_variance: float = 0.0
 
     @cached_property
     def inputs(self) -> Float[np.ndarray, "sample rank"]:
         """Rows are samples; without any, X = sigma_xx^{1/2}, for which X X^T = sigma_xx."""
         return times_root(self.v, self.root) if self.samples is None else self.samples.inputs @ self.v
 
+    @property
+    def inputs_gram(self) -> Float[np.ndarray, "sample sample"]:
+        """The matrix X^T X, with what the network does not see of the inputs."""
+        if self.samples is not None:
+            return self.samples.inputs @ self.samples.inputs.T
+        rest = np.eye(len(self.v)) - self.v @ self.v.T if self.rest_variance else 0.0
+        return self.inputs @ self.inputs.T + self.rest_variance * rest
+
     @cached_property
-    def targets(self) -> Float[np.ndarray, "sample out"]:
+    def targets(self) -> Float[np.ndarray, "sample seen"]:
         """Rows are samples; without any, Y = sigma_yx X^+, for which Y X^T = sigma_yx."""
         return self.inputs @ self.best.T if self.samples is None else self.samples.targets @ self.u
 

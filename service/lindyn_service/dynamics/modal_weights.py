@@ -69,12 +69,12 @@ class ModalWeights:
 
     @cached_property
     def w1_transposed(self) -> Float[np.ndarray, "time in hidden"]:
-        """The first layer, transposed, in the coordinates of the inputs."""
+        """The first layer, transposed, in the coordinates of the inputs, up to a rotation of what it leads to."""
         return self.objective.v @ self.layers[0].transpose(0, 2, 1)
 
     @cached_property
     def w_last(self) -> Float[np.ndarray, "time out hidden"]:
-        """The last layer in the coordinates of the outputs."""
+        """The last layer in the coordinates of the outputs, up to a rotation of what it comes from."""
         return self.objective.u @ self.layers[-1]
 
 
@@ -85,6 +85,8 @@ def modal_weights(
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
     """
+    if len(weights) == 1:
+        return ModalWeights(found, (found.u.T @ weights[0] @ found.v,), (), time_constant, initial)
     first, last = weights[0] @ found.v, found.u.T @ weights[-1]
     hidden = tuple(layer.shape[1] for layer in weights[:-1])
     return ModalWeights(found, (first, *weights[1:-1], last), hidden, time_constant, initial)

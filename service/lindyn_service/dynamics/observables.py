@@ -5,11 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
+from scipy.special import entr
 
 from lindyn_service.dynamics import kernel, similarity
 from lindyn_service.dynamics.alignment import alignment, mode_strengths
 from lindyn_service.dynamics.modal_loss import Objective, times_root
 from lindyn_service.dynamics.modal_weights import ModalWeights
+from lindyn_service.dynamics.sharpness import sharpness
 
 Values = np.ndarray | Mapping[str, np.ndarray]
 """Arrays with time first, one or several by name."""
@@ -64,15 +66,15 @@ def output(frame: ModalWeights) -> Float[np.ndarray, "time out in"]:
     return function(frame.strengths, frame.objective)
 
 
-def function(strengths: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
+def function(strengths: Float[np.ndarray, "time seen rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
     """The same from u^T W v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
     """
-    n_times, n_out, rank = strengths.shape
+    n_times, seen, rank = strengths.shape
     # one product for all times is faster than one for each
     along = strengths.reshape(-1, rank) @ objective.v.T
-    return objective.u @ along.reshape(n_times, n_out, -1)
+    return objective.u @ along.reshape(n_times, seen, -1)
 
 
 def input_representation(frame: ModalWeights) -> Float[np.ndarray, "time in in"]:
@@ -105,6 +107,19 @@ def singular_values(frame: ModalWeights) -> Float[np.ndarray, "time mode"]:
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
     return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
+
+
+def effective_rank(frame: ModalWeights) -> Float[np.ndarray, " time"]:
+    """How many modes the network function has: exp of the entropy of its singular values over their sum.
+
+    From 1 for one mode to min(in, out) for as many of equal strength; 0 for a function that is zero.
+
+    Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 2.
+    """
+    strengths = np.linalg.svd(frame.strengths, compute_uv=False)
+    total = np.sum(strengths, axis=1, keepdims=True)
+    shares = np.divide(strengths, total, out=np.zeros_like(strengths), where=total > 0)
+    return np.where(total[:, 0] > 0, np.exp(np.sum(entr(shares), axis=1)), 0.0)
 
 
 def weight_norms(frame: ModalWeights) -> Float[np.ndarray, "time layer"]:
@@ -150,6 +165,8 @@ OBSERVABLES: Mapping[str, Callable[[ModalWeights], Values]] = {
     "task_specificity": similarity.task_specificity,
     "balance": balance,
     "weight_norms": weight_norms,
+    "effective_rank": effective_rank,
+    "sharpness": sharpness,
 }
 
 

@@ -32,6 +32,21 @@ def haar_completion(
     Source: Mezzadri (2007), arXiv math-ph/0609050, within the complement of the basis: a QR factorisation takes the
     columns in turn, and is unique, and so equivariant, where the diagonal of R is positive.
     """
-    n, rank = basis.shape
-    q, r = np.linalg.qr(np.concatenate([basis, rng.standard_normal((n, columns))], axis=1))
-    return q[:, rank:] * np.where(np.diagonal(r)[rank:] < 0, -1.0, 1.0)
+    return completed(basis, rng.standard_normal((len(basis), columns)))
+
+
+def completed(
+    basis: Float[np.ndarray, "*any n rank"], normals: Float[np.ndarray, "*any n columns"]
+) -> Float[np.ndarray, "*any n columns"]:
+    """Make Gaussian columns orthonormal, and orthogonal to given ones: uniform among those.
+
+    Args:
+        basis: orthonormal columns.
+        normals: independent standard normal numbers.
+
+    Source: as for `haar_completion`.
+    """
+    rank = basis.shape[-1]
+    q, r = np.linalg.qr(np.concatenate([basis, normals], axis=-1))
+    diagonal = np.diagonal(r, axis1=-2, axis2=-1)[..., None, rank:]
+    return q[..., rank:] * np.where(diagonal < 0, -1.0, 1.0)

@@ -27,8 +27,9 @@ class Engine(Protocol):
         Args:
             function: a function at the top of an importable module; it travels by name.
             args: what can be pickled, and small: it is pickled on the event loop.
-            told: is told for how many seconds a worker was busy with it, without the wait for that worker, each time
-                that one was: when it is done, when it failed, when it was stopped and when the worker died.
+            told: is told how many seconds of a processor a worker took for it, each time that one did: when it is done,
+                when it failed, when it was stopped and when the worker died. Where that is not known, for how many
+                seconds the worker was busy, without the wait for that worker.
 
         Returns:
             What the function returned. Large arrays belong in a file whose name is returned: pickles

@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 
 from lindyn_service.eager import start_process
 from lindyn_service.engine import anyio_pool, worker
+from lindyn_service.engine.processor_time import Meter
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -28,6 +29,7 @@ HEED_SECONDS = 0.5  # a computation notices between two steps of Python; a start
 class _Call(Generic[T]):
     """What a worker does, in a task that its caller does not cancel."""
 
+    meter: Meter
     scope: CancelScope = field(default_factory=CancelScope)
     done: Event = field(default_factory=Event)
     process: int | None = None
@@ -35,7 +37,7 @@ class _Call(Generic[T]):
     error: Exception | None = field(default_factory=lambda: BrokenWorkerProcess("the call was not ended"))
 
 
-async def run(tasks: TaskGroup, function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
+async def run(tasks: TaskGroup, function: Callable[[*Ts], T], args: tuple[*Ts], meter: Meter) -> T:
     """Run a function in the idle worker that anyio hands out next.
 
     A caller who is cancelled waits until the worker has stopped, for `HEED_SECONDS`, and until it is killed then.
@@ -44,12 +46,13 @@ async def run(tasks: TaskGroup, function: Callable[[*Ts], T], args: tuple[*Ts]) 
         tasks: outlive the caller.
         function: what to run.
         args: its arguments.
+        meter: notes the processor time of the worker.
 
     Raises:
         BrokenWorkerProcess: the worker died.
         Exception: what the function raised.
     """
-    call = _Call[T]()
+    call = _Call[T](meter)
     tasks.start_soon(_follow, call, function, args)
     try:
         await call.done.wait()
@@ -66,12 +69,14 @@ async def _follow(call: _Call[T], function: Callable[[*Ts], T], args: tuple[*Ts]
     try:
         with call.scope:
             call.process = anyio_pool.next_idle()
+            call.meter.begin(call.process)
             work = to_process.run_sync(worker.call, function, args, cancellable=True, limiter=anyio_pool.UNLIMITED)
             call.result = await start_process(work)
             call.error = None
     except Exception as error:
         call.error = error
     finally:
+        call.meter.note()
         call.done.set()
 
 
@@ -83,5 +88,6 @@ async def _stop(call: _Call[T]) -> None:
                     os.kill(call.process, signal.SIGUSR1)
                 with move_on_after(AGAIN_SECONDS):
                     await call.done.wait()
+    call.meter.note()
     call.scope.cancel()
     await call.done.wait()

@@ -12,6 +12,7 @@ from anyio import BrokenWorkerProcess, CancelScope, Event, current_time, move_on
 from lindyn_service.engine import worker
 from lindyn_service.engine.admission import AdmissionQueue
 from lindyn_service.engine.base import Told
+from lindyn_service.engine.processor_time import Meter
 from lindyn_service.engine.worker_pool import WorkerPool
 from lindyn_service.errors import BusyError, DeadlineError, ShuttingDownError, WorkerLostError
 
@@ -158,11 +159,11 @@ class ProcessEngine:
         for _ in range(ATTEMPTS):
             asked = current_time()
             async with self._crew.slot():
-                began = current_time()
+                began, meter = current_time(), Meter()
                 self._observe("queue", began - asked)
                 try:
                     with move_on_after(self._run_seconds):
-                        return await self._crew.run(function, *args)
+                        return await self._crew.run(meter, function, *args)
                     raise DeadlineError(
                         f"The computation was not done after {self._run_seconds:g} s by itself. Ask for fewer times, "
                         "steps or quantities."
@@ -174,7 +175,8 @@ class ProcessEngine:
                     seconds = current_time() - began
                     self._observe("compute", seconds)
                     if told is not None:
-                        told(seconds)
+                        taken = meter.seconds()
+                        told(seconds if taken is None else taken)
         raise WorkerLostError(
             f"The worker process died {ATTEMPTS} times at this computation, perhaps for lack of memory. "
             "Ask for fewer times or quantities, or a smaller network."

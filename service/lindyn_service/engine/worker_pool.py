@@ -30,6 +30,7 @@ from anyio.lowlevel import checkpoint
 
 from lindyn_service.eager import start_process
 from lindyn_service.engine import anyio_pool, cancellation, worker
+from lindyn_service.engine.processor_time import Meter
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -110,9 +111,9 @@ class WorkerPool:
                 self.running -= 1
                 self._count()  # before the slot goes to the next caller, who would find no worker
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    async def run(self, meter: Meter, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run a function in the worker whose slot is held; see `leaving.run`."""
-        return await cancellation.run(self._tasks, function, args)
+        return await cancellation.run(self._tasks, function, args, meter)
 
     def retire(self) -> None:
         """Start no more workers; those that work go on."""

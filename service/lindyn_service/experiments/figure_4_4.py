@@ -84,7 +84,7 @@ def fit(abscissa: Abscissa, magnitudes: np.ndarray, steps: np.ndarray) -> np.nda
 
 
 def draw(table: Table) -> "Figure":
-    """Means with their spread, and the laws with the mean of their coefficients."""
+    """JobResources with their spread, and the laws with the mean of their coefficients."""
     figure, (axes,) = new_figure(1)
     lambdas = np.asarray(table.coordinates["lambda"])
     mean, spread = table.values("mean"), table.values("standard_deviation")

@@ -113,7 +113,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """Means and spreads of both quantities against the number of tasks learned, a column for each lambda."""
+    """JobResources and spreads of both quantities against the number of tasks learned, a column for each lambda."""
     lambdas = table.coordinates["lambda"]
     figure, panels = new_figure(2 * len(lambdas), columns=len(lambdas))
     for column, lam in enumerate(lambdas):

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import anyio
 from anyio import to_thread
+from anyio.lowlevel import checkpoint
 from fastapi import APIRouter, Depends, Header, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -17,19 +18,21 @@ from lindyn.wire.job import (
     Jobs,
     TableReply,
 )
-from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
-from lindyn_service.engine.base import Engine
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.authentication import CallerDep
+from lindyn_service.http.charged_work import charged, charged_later, reading_flops
 from lindyn_service.http.dependencies import FormatDep
+from lindyn_service.http.event_streams import StreamDep
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.security_headers import OF_PICTURES
 from lindyn_service.jobs.admission import Written, read_and_admit
 from lindyn_service.jobs.errors import JobsUnavailableError, NotDoneError
+from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.jobs.plan import SWEEP
+from lindyn_service.jobs.records import batched
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.space import SpoolFolder
@@ -38,9 +41,8 @@ from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture
 from lindyn_service.translate.table import file_table_as_json, table_as_json
 
-EVENT_SECONDS = 0.2
-LOST_SECONDS = 5.0  # a running job that the store has lost is written again within a fraction of that
 MOST_LISTED = 1000
+_LINE = 200  # letters of a problem in a list
 _SMALL_BYTES = 65_536  # of an archive, whose JSON may take twenty times as many
 
 _ID = re.compile("[0-9a-f]{32}")
@@ -93,17 +95,21 @@ async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Respons
     await store.admit(caller.name)
     body = await receive_body(request)
     state = request.app.state
-    written: Written = await state.engine.run(read_and_admit, body, state.sweep_limits)
+    written: Written = await charged(request, reading_flops(body), read_and_admit, body, state.sweep_limits)
     request.scope["state"]["held"].give_back()
     await state.rates.spend(caller.name, written.flops)
     job = await store.create(SWEEP, written.document, written.total, caller.name)
     return accepted(request, job)
 
 
-@router.get("/jobs", operation_id="list_jobs", summary="The latest jobs")
-async def list_jobs(store: StoreDep, caller: CallerDep) -> Jobs:
-    """Those of the caller, at most a thousand, the latest first."""
-    return Jobs(jobs=await store.latest(caller.name, MOST_LISTED))
+@router.get("/jobs", operation_id="list_jobs", summary="The latest jobs", response_model=Jobs)
+async def list_jobs(store: StoreDep, caller: CallerDep) -> Response:
+    """Those of the caller, at most a thousand, the latest first; what is wrong with one is shortened to a line."""
+    rows: list[bytes] = []
+    for some in batched(await store.latest(caller.name, MOST_LISTED)):
+        rows += map(_row, some)
+        await checkpoint()  # others have their turn
+    return Response(b'{"jobs":[' + b",".join(rows) + b"]}", media_type=JSON)
 
 
 @router.get("/jobs/{job_id}", operation_id="get_job", summary="The state of a job")
@@ -129,15 +135,14 @@ async def cancel_job(job: JobDep, store: StoreDep) -> Job:
 async def result(job: JobDep, request: Request, results: ResultsDep, form: FormatDep) -> Response:
     """Labelled arrays, as JSON or npz."""
     found = await _found(job, results)
-    engine: Engine = request.app.state.engine
     if form == "npz":
         return _respond(found, npz.MEDIA_TYPE)
     if isinstance(found, bytes) and (results.answers is None or len(found) <= _SMALL_BYTES):
-        return _respond(await engine.run(table_as_json, found), JSON)
+        return _respond(await charged_later(request, table_as_json, found), JSON)
 
     async def write(place: SpoolFolder) -> None:
         archive = found if isinstance(found, bytes) else (found.path, found.size)
-        await engine.run(file_table_as_json, archive, place)
+        await charged_later(request, file_table_as_json, archive, place)
 
     return _respond(await results.rewritten(f"result:{job.id}.json", write), JSON)
 
@@ -175,45 +180,31 @@ async def figure_png(job: JobDep, request: Request, results: ResultsDep) -> Resp
 async def events(
     job: JobDep,
     request: Request,
-    store: StoreDep,
+    _room: StreamDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
     """`progress`, whose id is the number of points done (Last-Event-ID resumes); then `done`, `failed`, `cancelled`."""
     seen = int(last_event_id) if last_event_id is not None and _EVENT_ID.fullmatch(last_event_id) else -1
-    known = anyio.current_time()
-    while not request.app.state.stopping.is_set():
-        if job.state in FINAL:
-            yield ServerSentEvent(raw_data=job.model_dump_json(), event=job.state, id=str(job.completed))
-            return
-        if job.completed > seen:
-            seen = job.completed
-            yield ServerSentEvent(raw_data=job.model_dump_json(), event="progress", id=str(seen))
-        await anyio.sleep(EVENT_SECONDS)
-        found = await _again(store, job)
-        if found is not None:
-            known, job = anyio.current_time(), found
-        elif anyio.current_time() - known > LOST_SECONDS:
-            job = _lost(job)
+    watch: JobWatch = request.app.state.watch
+    stopping: anyio.Event = request.app.state.stopping
+    with watch.follow(job) as followed:
+        while not stopping.is_set():
+            job, changed = followed.job, followed.changed
+            if job.state in FINAL:
+                yield ServerSentEvent(raw_data=job.model_dump_json(), event=job.state, id=str(job.completed))
+                return
+            if job.completed > seen:
+                seen = job.completed
+                yield ServerSentEvent(raw_data=job.model_dump_json(), event="progress", id=str(seen))
+            await changed.wait()
 
 
-async def _again(store: JobStore, job: Job) -> Job | None:
-    """The state of a job now, or the last known one while the store does not answer."""
-    try:
-        return await store.get(job.id)
-    except JobsUnavailableError:
-        return job
-
-
-def _lost(job: Job) -> Job:
-    """What is told of a job that the store does not know any more."""
-    problem = Problem(
-        type="/problems/not-found",
-        code="not-found",
-        title=NotFoundError.title,
-        status=NotFoundError.status,
-        detail=f"the store has lost job {job.id}, as by a restart without persistence; post the request again",
-    )
-    return job.model_copy(update={"state": "failed", "problem": problem})
+def _row(job: Job) -> bytes:
+    """A job as JSON, in a list of many."""
+    if job.problem is not None and len(job.problem.detail) > _LINE:
+        problem = job.problem.model_copy(update={"detail": f"{job.problem.detail[:_LINE]}..."})
+        job = job.model_copy(update={"problem": problem})
+    return job.model_dump_json().encode()
 
 
 async def _found(job: Job, results: Results) -> bytes | StoredFile:
@@ -238,7 +229,7 @@ async def _picture(job: Job, request: Request, results: Results, form: Picture) 
         raise NotFoundError(f"job {job.id} is a sweep, which has no picture; get its result")
     found = await _found(job, results)
     archive = found if isinstance(found, bytes) else await to_thread.run_sync(found.read)
-    return await request.app.state.engine.run(experiment_picture, archive, form)
+    return await charged_later(request, experiment_picture, archive, form)
 
 
 def accepted(request: Request, job: Job) -> Response:

@@ -2,24 +2,21 @@
 
 import secrets
 import time
-from collections.abc import Awaitable
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-import anyio
 from fastapi import Request
 from fastapi.responses import Response
 
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
-from lindyn_service.access.keys import Caller
-from lindyn_service.access.rate_limits import RateLimits
-from lindyn_service.answers.service import Account, Answer, AnswerService, estimated
+from lindyn_service.answers.service import Answer, AnswerService, estimated
+from lindyn_service.engine.accounting import Account, paid
 from lindyn_service.engine.base import Engine
 from lindyn_service.http.body_cache import Known, KnownBodies
+from lindyn_service.http.charged_work import account_of, reading_flops
+from lindyn_service.http.client_disconnect import unless_disconnected
 from lindyn_service.http.content_negotiation import listed, wanted_format
 from lindyn_service.http.file_response import SpoolFileResponse
-from lindyn_service.http.problems import CLIENT_CLOSED_REQUEST
 from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.request_record import note_answer, solved_by
 from lindyn_service.http.security_headers import has_stored, has_tag, tag_of
@@ -27,8 +24,6 @@ from lindyn_service.operations.execute import Address, ReceivedRequest, address,
 from lindyn_service.operations.registry import Operation
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
-
-_T = TypeVar("_T")
 
 
 async def serve(request: Request, operation: Operation[Any]) -> Response:
@@ -40,25 +35,22 @@ async def serve(request: Request, operation: Operation[Any]) -> Response:
     form = wanted_format(request.headers.raw)
     sent = ReceivedRequest(await receive_body(request), secrets.token_bytes(16))
     try:
-        answered = await _unless_disconnected(request, _answered(request, operation, sent, form))
+        return await unless_disconnected(request, _answered(request, operation, sent, form))
     finally:
         request.scope["state"]["held"].give_back()  # the client may take long to read its answer
-    return Response(status_code=CLIENT_CLOSED_REQUEST) if answered is None else answered
 
 
 async def _answered(request: Request, operation: Operation[Any], sent: ReceivedRequest, form: Format) -> Response:
     application = request.app.state
     started = time.perf_counter()
-    source, address = await _addressed(application.engine, operation, sent)
+    account = account_of(request)
+    source, address = await _addressed(application.engine, account, operation, sent)
     if source is not sent:
         request.scope["state"]["held"].give_back()
     if is_known(request, address.key, form):
         return not_modified(address.key, form)
     read_seconds = time.perf_counter() - started
     application.stage("read", read_seconds)
-    caller: Caller = request.state.caller
-    rates: RateLimits = application.rates
-    account = Account(partial(rates.spend, caller.name), partial(rates.charge, caller.name))
     answers: AnswerService = application.answers
     answer = await answers.answer(operation, source, address, form, account)
     solved = solved_by(operation.name, answer, estimated(address.cost, form))
@@ -71,12 +63,12 @@ async def _answered(request: Request, operation: Operation[Any], sent: ReceivedR
 
 
 async def _addressed(
-    engine: Engine, operation: Operation[Any], sent: ReceivedRequest
+    engine: Engine, account: Account, operation: Operation[Any], sent: ReceivedRequest
 ) -> tuple[Message | ReceivedRequest, Address]:
     """The request, or what stands for it where reading takes long, and its address."""
     if sent.body.is_small:
         return take(operation, sent)
-    return sent, await engine.run(address, operation.name, sent)
+    return sent, await paid(engine, account, reading_flops(sent.body), address, operation.name, sent)
 
 
 def respond(answer: Answer, form: Format) -> Response:
@@ -102,25 +94,3 @@ def is_known(request: Request, key: str, form: Format) -> bool:
     """Whether the client says that it has the answer in this format; nothing is stored where requests are posted."""
     has = has_tag if request.method == "POST" else has_stored
     return has(listed(request.headers.raw, b"if-none-match"), tag_of(key, form))
-
-
-async def _unless_disconnected(request: Request, work: Awaitable[_T]) -> _T | None:
-    """Await some work, or cancel it as soon as the client is gone."""
-    result: _T | None = None
-    failure: Exception | None = None
-
-    async def watch(scope: anyio.CancelScope) -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch, group.cancel_scope)
-        try:
-            result = await work
-        except Exception as error:
-            failure = error  # raised below: the task group would wrap it in a group
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    return result

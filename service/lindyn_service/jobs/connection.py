@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
@@ -27,6 +27,7 @@ _ID = re.compile("[0-9a-f]{32}")
 _LATER = re.compile("MISCONF|NOREPLICAS|BUSY")
 _LATER_TYPES = (ReadOnlyError, MasterDownError, TryAgainError, ClusterDownError)
 _AT_ONCE = 1000
+MAX_CONNECTIONS = 16
 
 log = logging.getLogger(__name__)
 
@@ -52,13 +53,16 @@ class JobConnection:
         self._sizes = f"{self.jobs}:sizes"
         self._finished = f"{self.jobs}:finished"
         self._leases = f"{namespace}:leases"
-        self.redis: Any = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
+        pool: Any = BlockingConnectionPool.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
+            max_connections=MAX_CONNECTIONS,
+            timeout=timeout_seconds,
             protocol=2,
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
         )
+        self.redis: Any = Redis.from_pool(pool)  # pyright: ignore[reportUnknownMemberType]
 
     def of(self, owner: str | None) -> str:
         """The key of the jobs of somebody."""

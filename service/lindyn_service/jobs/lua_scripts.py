@@ -3,6 +3,10 @@
 KEYS[1] begins the name of every key of jobs, KEYS[2] is the hash of leases. ARGV[1] is the id of the job, where there
 is one. Sizes are kept in a hash: of each job by its id, and of all of them as `total`.
 
+Room is made by the jobs that ended, of the owner whose jobs take most, the oldest first. Places and bytes of jobs that
+wait or run are shared by dynamic thresholds (Choudhury & Hahne 1998, 10.1109/90.664262): an owner may hold as much of
+them as is free. So each of n owners who want all get 1 of n + 1 parts, and there is always one for who comes next.
+
 Those that note how a job ends may do so in a full server, too: else nobody could cancel what filled it.
 """
 
@@ -10,10 +14,18 @@ from lindyn.wire.job import FINAL
 
 JOB_BYTES = 1024  # what a job takes beside its request and its result
 
+# refusals, as scripts return them
+TOO_MANY, TOO_MANY_OF_OWNER, NO_PLACE_FOR_OWNER, NO_BYTES_FOR_OWNER = -1, -2, -3, -4
+
 _IN_FULL_SERVERS = "#!lua flags=allow-oom\n"
 _ELSE = "#!lua\n"
 
-_COMMON = """
+_COMMON = (
+    f"""
+local TOO_MANY, TOO_MANY_OF_OWNER = {TOO_MANY}, {TOO_MANY_OF_OWNER}
+local NO_PLACE_FOR_OWNER, NO_BYTES_FOR_OWNER = {NO_PLACE_FOR_OWNER}, {NO_BYTES_FOR_OWNER}
+"""
+    + """
 local jobs, id = KEYS[1], ARGV[1]
 local active, sizes, finished = jobs .. ':active', jobs .. ':sizes', jobs .. ':finished'
 local function key_of(id) return jobs .. ':' .. id end
@@ -28,9 +40,12 @@ local function set_size(id, size)
     if size == 0 then redis.call('HDEL', sizes, id) else redis.call('HSET', sizes, id, size) end
     redis.call('HSET', sizes, 'total', math.max(total, 0))
 end
-local function forget(id)
+local function owner_of(id)
     local owner = redis.pcall('HGET', key_of(id), 'owner')
-    if type(owner) ~= 'string' then owner = '' end
+    return type(owner) == 'string' and owner or ''
+end
+local function forget(id)
+    local owner = owner_of(id)
     set_size(id, 0)
     redis.call('DEL', key_of(id), key_of(id) .. ':request', key_of(id) .. ':result')
     redis.call('ZREM', jobs, id)
@@ -38,19 +53,46 @@ local function forget(id)
     redis.call('ZREM', finished, id)
     redis.call('SREM', active, id)
 end
-local function has_room(id, size, most)
-    local excess, victims = size_of('total') - size_of(id) + size - most, {}
+local function has_room(id, owner, size, most)
+    local excess = size_of('total') - size_of(id) + size - most
     if excess <= 0 then return true end
-    for _, victim in ipairs(redis.call('ZRANGE', finished, 0, 9999)) do
-        if victim ~= id then
-            excess = excess - size_of(victim)
-            victims[#victims + 1] = victim
+    local bytes, ended, victims = {[owner] = size}, {}, {}
+    for _, other in ipairs(redis.call('ZRANGE', finished, 0, 9999)) do
+        if other ~= id then
+            local its = owner_of(other)
+            bytes[its] = (bytes[its] or 0) + size_of(other)
+            ended[its] = ended[its] or {oldest = 1}
+            table.insert(ended[its], other)
         end
-        if excess <= 0 then break end
     end
-    if excess > 0 then return false end
+    while excess > 0 do
+        local largest
+        for its, jobs_of in pairs(ended) do
+            if jobs_of[jobs_of.oldest] and (not largest or bytes[its] > bytes[largest]) then largest = its end
+        end
+        if not largest then return false end
+        local victim = ended[largest][ended[largest].oldest]
+        ended[largest].oldest = ended[largest].oldest + 1
+        bytes[largest] = bytes[largest] - size_of(victim)
+        excess = excess - size_of(victim)
+        victims[#victims + 1] = victim
+    end
     for _, victim in ipairs(victims) do forget(victim) end
     return true
+end
+local function refusal(owner, size, most_bytes, most_jobs, most_of_one)
+    local all, all_bytes, own, own_bytes = 0, 0, 0, 0
+    for _, other in ipairs(redis.call('SMEMBERS', active)) do
+        local its_bytes = size_of(other)
+        all, all_bytes = all + 1, all_bytes + its_bytes
+        if owner_of(other) == owner then own, own_bytes = own + 1, own_bytes + its_bytes end
+    end
+    if all >= most_jobs then return TOO_MANY end
+    if owner == '' then return 0 end
+    if most_of_one > 0 and own >= most_of_one then return TOO_MANY_OF_OWNER end
+    if own >= most_jobs - all then return NO_PLACE_FOR_OWNER end
+    if own_bytes + size > most_bytes - all_bytes and own > 0 then return NO_BYTES_FOR_OWNER end
+    return 0
 end
 local function finish(at, state, problem, size)
     redis.call('HSET', key_of(id), 'state', state, 'finished', at, 'problem', problem)
@@ -62,15 +104,25 @@ local function finish(at, state, problem, size)
     set_size(id, tonumber(size))
 end
 """
+)
 _FINISHED = "local s = redis.call('HGET', key_of(id), 'state')\n" + "if not s or {} then return 0 end\n".format(
     " or ".join(f"s == '{state}'" for state in FINAL)
 )
 
-# ARGV: id, size, most bytes of all, time, owner, request, then fields and values
+# ARGV: nothing, owner, size, most bytes of all, most jobs that wait or run, most of an owner or 0
+ADMIT = f"""{_ELSE}{_COMMON}
+local refused = refusal(ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
+return refused == 0 and 1 or refused
+"""
+# ARGV: id, size, most bytes of all, time, owner, request, most jobs that wait or run or 0, most of an owner or 0, then
+# fields and values
 CREATE = f"""{_ELSE}{_COMMON}
 if redis.call('EXISTS', key_of(id)) == 1 then return 1 end
-if not has_room(id, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
-redis.call('HSET', key_of(id), unpack(ARGV, 7))
+local size, most = tonumber(ARGV[2]), tonumber(ARGV[3])
+local refused = ARGV[7] == '0' and 0 or refusal(ARGV[5], size, most, tonumber(ARGV[7]), tonumber(ARGV[8]))
+if refused ~= 0 then return refused end
+if not has_room(id, ARGV[5], size, most) then return 0 end
+redis.call('HSET', key_of(id), unpack(ARGV, 9))
 redis.call('SET', key_of(id) .. ':request', ARGV[6])
 redis.call('ZADD', jobs, ARGV[4], id)
 redis.call('ZADD', jobs .. ':of:' .. ARGV[5], ARGV[4], id)
@@ -80,7 +132,7 @@ return 1
 """
 # ARGV: id, size, most bytes of all
 RESERVE = f"""{_ELSE}{_COMMON}
-if not has_room(id, tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
+if not has_room(id, owner_of(id), tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
 set_size(id, tonumber(ARGV[2]))
 return 1
 """

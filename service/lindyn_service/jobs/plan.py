@@ -1,7 +1,10 @@
-"""What a job consists of: numbered points with content addresses, who computes them, and who puts them together."""
+"""What a job consists of: numbered points with content addresses, what computes them, and what puts them together.
+
+A plan is read, and asked, in worker processes; the service itself knows only the `Outline` of it.
+"""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol, cast
@@ -9,8 +12,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 import orjson
 
+from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError
-from lindyn.wire.job import Job
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.wording import shown
 from lindyn_service.errors import ServiceError
@@ -22,13 +25,11 @@ from lindyn_service.operations.costs import point_cost
 from lindyn_service.translate.encode import SOLVER, VERSION
 from lindyn_service.translate.experiment import experiment_table, parameters
 from lindyn_service.translate.sweep import PointKeys, PointReader
-from lindyn_service.translate.table import sweep_table
+from lindyn_service.translate.sweep_table import sweep_table
+from lindyn_service.translate.table import Archive
 from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 SWEEP = "sweep"
-
-Call = tuple[Callable[..., Any], tuple[Any, ...]]
-"""A function at the top of a module, and its arguments: what an engine runs."""
 
 
 class Plan(Protocol):
@@ -45,15 +46,15 @@ class Plan(Protocol):
         ...
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
-        """Content addresses of some points."""
+        """Content addresses of some points, SHA-256 in hexadecimal digits."""
         ...
 
-    def compute(self, numbers: Sequence[int], seconds: float) -> Call:
-        """What computes some points, and begins none after so many seconds; gives the bytes of the first ones."""
+    def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
+        """Compute the first of some points, and begin none after so many seconds; gives the bytes of each."""
         ...
 
-    def assemble(self, job: str, records: list[bytes]) -> Call:
-        """What makes the result of the bytes of all points in their order; gives an archive."""
+    def table(self, job: str, records: Iterable[bytes]) -> Archive:
+        """Make the result of the bytes of all points in their order, which are read once."""
         ...
 
 
@@ -68,6 +69,10 @@ class SweepPlan:
     def _keys(self) -> PointKeys:
         return PointKeys(self.request)
 
+    @cached_property
+    def _reader(self) -> PointReader:
+        return PointReader(self.request, conflicts)
+
     @property
     def total(self) -> int:
         """See `Plan`."""
@@ -75,14 +80,9 @@ class SweepPlan:
 
     @property
     def flops_of_a_point(self) -> float:
-        """See `Plan`."""
-        return self._flops_of_the_first
-
-    @cached_property
-    def _flops_of_the_first(self) -> float:
-        """Its estimate, where it is valid by itself."""
+        """The estimate of the first one, where that is valid by itself."""
         try:
-            first = PointReader(self.request).read((0,) * len(self.request.axes))
+            first = self._reader.read((0,) * len(self.request.axes))
         except (InvalidDocumentError, ServiceError):
             return 0.0
         return point_cost(first, self.request.collect).flops
@@ -91,17 +91,18 @@ class SweepPlan:
         """See `Plan`."""
         return [self._keys.of(place) for place in self._places(numbers)]
 
-    def compute(self, numbers: Sequence[int], seconds: float) -> Call:
+    def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
         """See `Plan`."""
-        return sweep_points, (self.request, self._places(numbers), self.limits, seconds)
+        return sweep_points(self.request, self._places(numbers), self.limits, seconds, self._reader)
 
-    def assemble(self, job: str, records: list[bytes]) -> Call:
+    def table(self, job: str, records: Iterable[bytes]) -> Archive:
         """See `Plan`."""
-        return sweep_table, (job, self.request, records, self.limits.result_bytes)
+        return sweep_table(job, self.request, records, self.limits.result_bytes)
 
     def _places(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
         """The last axis is the fastest."""
-        return [tuple(int(i) for i in np.unravel_index(number, self.request.shape)) for number in numbers]
+        shape = self.request.shape
+        return [tuple(int(i) for i in np.unravel_index(number, shape)) for number in numbers]
 
 
 @dataclass(frozen=True)
@@ -131,33 +132,37 @@ class ExperimentPlan:
         contents = [[SOLVER, self.name, self.parameters, self._cells[i]] for i in numbers]
         return [hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest() for content in contents]
 
-    def compute(self, numbers: Sequence[int], seconds: float) -> Call:
+    def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
         """See `Plan`."""
-        return experiment_cells, (self.name, self.parameters, list(numbers), seconds)
+        return experiment_cells(self.name, self.parameters, list(numbers), seconds)
 
-    def assemble(self, job: str, records: list[bytes]) -> Call:
+    def table(self, job: str, records: Iterable[bytes]) -> Archive:
         """See `Plan`."""
-        return experiment_table, (job, self.name, self.parameters, records, self.most_bytes)
+        return experiment_table(job, self.name, self.parameters, records, self.most_bytes)
 
 
-def plan_of(job: Job, request: bytes | None, limits: SweepLimits) -> Plan:
-    """Read the plan of a stored job.
+def plan_of(kind: str, request: bytes, limits: SweepLimits) -> Plan:
+    """Read the plan of a stored request.
 
     Raises:
         DamagedJobError: it cannot be read, or means something else in this version.
     """
-    if request is None:
-        raise DamagedJobError("the store of jobs has lost the request of this job; post it again")
     try:
-        plan = _plan(job.kind, request, limits)
-        total = plan.total
+        plan = _plan(kind, request, limits)
+        _ = plan.total
     except ServiceError as error:
-        raise _damaged(job, f"its request is invalid ({error.detail[:200]})") from error
+        raise damaged(kind, f"its request is invalid ({error.detail[:200]})") from error
     except Exception as error:  # of stored bytes, anything may be wrong
-        raise _damaged(job, f"its request is damaged ({type(error).__name__})") from error
-    if total != job.total:
-        raise _damaged(job, f"it was posted with {job.total} points, and has {total} now")
+        raise damaged(kind, f"its request is damaged ({type(error).__name__})") from error
     return plan
+
+
+def damaged(kind: str, why: str) -> DamagedJobError:
+    """The error of a job of this kind that is not what it was posted as."""
+    return DamagedJobError(
+        f"a job of kind {shown(kind)} cannot be read by version {VERSION} of the service, perhaps because another one "
+        f"stored it: {why}; post its request again"
+    )
 
 
 def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
@@ -168,10 +173,3 @@ def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
         raise DamagedJobError(f"no kind of jobs is called {shown(kind)}")
     given = cast("dict[str, Any]", document["parameters"])
     return ExperimentPlan(kind, parameters(EXPERIMENTS[kind], given), limits.result_bytes)
-
-
-def _damaged(job: Job, why: str) -> DamagedJobError:
-    return DamagedJobError(
-        f"job {job.id} of kind {shown(job.kind)} cannot be read by version {VERSION} of the service, perhaps because "
-        f"another one stored it: {why}; post its request again"
-    )

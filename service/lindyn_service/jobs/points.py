@@ -1,4 +1,4 @@
-"""Points as workers compute them: so many as fit into the time of a chunk, and none over the limits."""
+"""Points as workers compute them: so many as fit into the time and the bytes of a call, and none over the limits."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,21 @@ from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
 from lindyn_service.jobs.job_limits import SweepLimits, check_point
 from lindyn_service.translate.experiment import compute_cells
-from lindyn_service.translate.sweep import compute_points, problem_record
+from lindyn_service.translate.sweep import PointReader, compute_points, problem_record
 
 _REFUSED = b'{"problem":{"code":"%s"' % TooLargeError.code.encode()
 
 
+MOST_BYTES = 2**22
+"""Of the points of a call, after which no other one is begun."""
+
+
 def sweep_points(
-    request: SweepRequest, places: Sequence[tuple[int, ...]], limits: SweepLimits, seconds: float
+    request: SweepRequest,
+    places: Sequence[tuple[int, ...]],
+    limits: SweepLimits,
+    seconds: float,
+    reader: PointReader | None = None,
 ) -> list[bytes]:
     """The first points of these, each with its problem where it cannot be computed or is over a limit.
 
@@ -26,19 +34,20 @@ def sweep_points(
         request: the sweep.
         places: of the points.
         limits: on each of them.
-        seconds: after which no other point is begun; one is computed in any case.
+        seconds: after which no other point is begun, as after `MOST_BYTES`; one is computed in any case.
+        reader: see `compute_points`.
     """
 
     def check(point: TrajectoryRequest) -> None:
         check_point(limits, request, point)
 
     bounded = partial(_bounded, most_bytes=limits.point_bytes)
-    return _while_there_is_time(map(bounded, compute_points(request, places, check)), seconds)
+    return _while_there_is_room(map(bounded, compute_points(request, places, check, reader)), seconds)
 
 
 def experiment_cells(name: str, values: dict[str, Any], numbers: Sequence[int], seconds: float) -> list[bytes]:
     """The first cells of these; see `sweep_points`."""
-    return _while_there_is_time(compute_cells(name, values, numbers), seconds)
+    return _while_there_is_room(compute_cells(name, values, numbers), seconds)
 
 
 def is_refusal(record: bytes) -> bool:
@@ -53,11 +62,13 @@ def _bounded(record: bytes, most_bytes: int) -> bytes:
     return orjson.dumps(problem_record(TooLargeError.code, detail))
 
 
-def _while_there_is_time(records: Iterator[bytes], seconds: float) -> list[bytes]:
+def _while_there_is_room(records: Iterator[bytes], seconds: float) -> list[bytes]:
     begun = time.perf_counter()
     found: list[bytes] = []
+    size = 0
     for record in records:
         found.append(record)
-        if time.perf_counter() - begun >= seconds:
+        size += len(record)
+        if time.perf_counter() - begun >= seconds or size >= MOST_BYTES:
             break
     return found

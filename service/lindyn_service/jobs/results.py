@@ -1,17 +1,13 @@
 """Results of jobs: small ones in the store, large ones as files of a folder that has a bound of its own."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-
-from anyio import to_thread
 
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.format import write_whole
 from lindyn_service.spool.space import SpoolFolder
 from lindyn_service.spool.store import Spool, StoredFile
-
-_NO_ROOM = "ask for fewer points or times, or tell whoever runs the service (LINDYN_RESULTS_BYTES)"
 
 
 @dataclass(frozen=True)
@@ -30,17 +26,29 @@ class Results:
     answers: Spool | None
     large_bytes: int
 
-    async def put(self, job_id: str, archive: bytes) -> int:
+    def place(self, job_id: str) -> AbstractContextManager[SpoolFolder | None]:
+        """Where a worker writes a large result for the length of the block; None: it hands that over like others."""
+        return nullcontext() if self.folder is None else self.folder.place(_name(job_id))
+
+    async def put(self, job_id: str, archive: bytes | None) -> int:
         """Keep a result; tells how many bytes of it the store has.
 
+        Args:
+            job_id: of its job.
+            archive: itself; None: a worker has written it.
+
         Raises:
-            NoRoomError: it does not fit into the folder, or the disk is full.
+            NoRoomError: what was written is not there.
             JobsFullError: it does not fit into the store.
         """
-        if self.folder is None or len(archive) <= self.large_bytes:
+        if archive is not None:
             await self.store.put_result(job_id, archive)
             return len(archive)
-        await _file(self.folder, job_id, archive)
+        if self.folder is None or await self.folder.find(_name(job_id)) is None:
+            raise NoRoomError(
+                "the result was written, and is gone or damaged; ask for fewer points or times, or tell whoever runs "
+                "the service (LINDYN_RESULTS_BYTES)"
+            )
         return 0
 
     async def find(self, job_id: str) -> bytes | StoredFile | None:
@@ -69,16 +77,6 @@ class Results:
         if found is None:
             raise BusyError("the result had to make room for others before it was sent; ask again")
         return found
-
-
-async def _file(folder: Spool, job_id: str, archive: bytes) -> None:
-    if len(archive) > folder.max_bytes:
-        raise NoRoomError(f"the result takes {len(archive)} bytes, at most {folder.max_bytes} are kept; {_NO_ROOM}")
-    name = _name(job_id)
-    with folder.place(name) as place:
-        await to_thread.run_sync(lambda: write_whole(place, len(archive), lambda file: file.writelines([archive])))
-    if await folder.find(name) is None:
-        raise NoRoomError(f"the result was written, and is gone or damaged; {_NO_ROOM}")
 
 
 def _name(job_id: str) -> str:

@@ -11,10 +11,10 @@ from lindyn.wire.job import FINAL, Job
 from lindyn.wire.problem import Problem
 from lindyn_service.engine.base import EngineLostError
 from lindyn_service.errors import InternalError, ServiceError, ShuttingDownError
-from lindyn_service.jobs.errors import JobsUnavailableError
-from lindyn_service.jobs.execution import JobExecution, JobResources
+from lindyn_service.jobs.errors import DamagedJobError, JobsUnavailableError
+from lindyn_service.jobs.execution import JobExecution
 from lindyn_service.jobs.job_limits import SweepLimits
-from lindyn_service.jobs.plan import plan_of
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.store import Active
 from lindyn_service.jobs.store_retries import end
 from lindyn_service.jobs.waiting_jobs import WaitingJobs
@@ -107,8 +107,9 @@ class JobScheduler:
             return
         run: JobExecution | None = None
         try:
-            plan = plan_of(job, request, self._limits)
-            run = JobExecution(job, request or b"", plan, self._means)
+            if request is None:
+                raise DamagedJobError("the store of jobs has lost the request of this job; post it again")
+            run = JobExecution(job, request, self._limits, self._means)
             await run.run()
         except EngineLostError:
             raise

@@ -15,17 +15,33 @@ from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.engine.base import Engine
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.errors import JobsUnavailableError
-from lindyn_service.jobs.execution import JobResources
 from lindyn_service.jobs.fair_shares import FairShares
 from lindyn_service.jobs.job_limits import SweepLimits
+from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler import POLL_SECONDS, JobScheduler
 from lindyn_service.jobs.store import JobStore
+from lindyn_service.spool.store import Spool
 
 RESTART_SECONDS = 5.0
 RECORD_BYTES = 4  # of points as JSON for each byte of a table, generously
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Engines:
+    """What computes.
+
+    Attributes:
+        of_points: computes points, perhaps on other machines.
+        here: on this machine, where it may use files of the service.
+        width: how many calls of points there are at the same time.
+    """
+
+    of_points: Engine
+    here: Engine
+    width: Callable[[], int]
 
 
 @dataclass(frozen=True)
@@ -36,7 +52,8 @@ class SchedulerResources:
         store: makes the store of jobs.
         cache: makes the cache of points.
         results: makes what keeps results.
-        engine: makes the engine, and says how many chunks to compute at the same time.
+        engines: starts what computes.
+        points: where the points of a job are for as long as its result is put together.
         limits: on sweeps.
         charges: what owners pay.
     """
@@ -44,7 +61,8 @@ class SchedulerResources:
     store: Callable[[], JobStore]
     cache: Callable[[], RedisCache]
     results: Callable[[JobStore], Results]
-    engine: Callable[[], AbstractAsyncContextManager[tuple[Engine, Callable[[], int]]]]
+    engines: Callable[[], AbstractAsyncContextManager[Engines]]
+    points: Spool
     limits: SweepLimits
     charges: Charges
 
@@ -112,8 +130,8 @@ async def _run(equipment: SchedulerResources, store: JobStore, cache: RedisCache
     while True:
         await _first_job(store, control)
         try:
-            async with equipment.engine() as (engine, width):
-                control.runner = JobScheduler(_means(equipment, store, cache, engine, width), equipment.limits)
+            async with equipment.engines() as engines:
+                control.runner = JobScheduler(_means(equipment, store, cache, engines), equipment.limits)
                 await control.runner.run()
         except Exception:
             log.exception("the engine of jobs failed; starting it again")
@@ -122,12 +140,18 @@ async def _run(equipment: SchedulerResources, store: JobStore, cache: RedisCache
             control.runner = None
 
 
-def _means(
-    equipment: SchedulerResources, store: JobStore, cache: RedisCache, engine: Engine, width: Callable[[], int]
-) -> JobResources:
-    most = RECORD_BYTES * equipment.limits.result_bytes
+def _means(equipment: SchedulerResources, store: JobStore, cache: RedisCache, engines: Engines) -> JobResources:
     return JobResources(
-        store, cache, engine, FairShares(width), equipment.charges, equipment.results(store), most, Lock()
+        store,
+        cache,
+        engines.of_points,
+        engines.here,
+        FairShares(engines.width),
+        equipment.charges,
+        equipment.results(store),
+        equipment.points,
+        RECORD_BYTES * equipment.limits.result_bytes,
+        Lock(),
     )
 
 

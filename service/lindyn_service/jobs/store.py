@@ -4,23 +4,21 @@ Nothing of it expires by itself, since a full server with a volatile policy evic
 of it together is bounded: what ended first makes room. A request is kept until its job ends.
 """
 
-import json
 import logging
 import secrets
 import time
-from typing import Any, NamedTuple, cast
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
-from lindyn_service.errors import RateLimitedError
 from lindyn_service.jobs import lua_scripts
-from lindyn_service.jobs.connection import JobConnection, is_id
-from lindyn_service.jobs.errors import JobsFullError, JobsUnavailableError, TooManyJobsError
+from lindyn_service.jobs.connection import JobConnection
+from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.lua_scripts import JOB_BYTES
+from lindyn_service.jobs.records import batched, count_of, full, job_of, raise_refusal
 
-RETRY_SECONDS = 10
 MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
-_MOST_DIGITS = 15
 _PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
 _PART_SECONDS = 600  # for a result that is not whole yet
 _SHARE = 2  # of a server's memory, one part in so many may be that of jobs; the others are those of caches
@@ -89,23 +87,14 @@ class JobStore:
             created=time.time(),
             owner=owner,
         )
-        await self.admit(owner)
-        await self.restore(job, request)
+        await self._write(job, request, self._most_active, self._most_of_one)
         return job
 
     async def admit(self, owner: str | None) -> None:
         """Raise what `create` would raise because of other jobs."""
-        async with self._server.answers(self._server.of(owner)):
-            active = await self._redis.scard(self._server.active)
-            if active >= self._most_active:
-                raise TooManyJobsError(f"{active} jobs wait or run, at most {self._most_active} may; try again later")
-            if owner is not None and self._most_of_one:
-                own = await self._redis.zintercard(2, [self._server.of(owner), self._server.active])
-                if own >= self._most_of_one:
-                    raise RateLimitedError(
-                        f"{own} jobs of {owner} wait or run, at most {self._most_of_one} may; wait, or cancel one",
-                        RETRY_SECONDS,
-                    )
+        limits = JOB_BYTES, await self._most(), self._most_active, self._most_of_one
+        admitted = await self._server.run(lua_scripts.ADMIT, "", owner or "", *limits, owner=owner)
+        raise_refusal(admitted, owner, self._most_active, self._most_of_one)
 
     async def restore(self, job: Job, request: bytes) -> None:
         """Write a job that the server does not have, as after a restart without persistence; leave one that it has.
@@ -113,33 +102,57 @@ class JobStore:
         Raises:
             JobsFullError: there is no room.
         """
-        fields = {name: value for name, value in job.model_dump(exclude={"id", "problem"}).items() if value is not None}
-        flat = [part for pair in fields.items() for part in pair]
         key = self._server.job(job.id)
         async with self._server.answers(key):
             if await self._redis.exists(key):
                 return  # also where there is no memory to write anything
+        await self._write(job, request)
+
+    async def _write(self, job: Job, request: bytes, most_active: int = 0, most_of_one: int = 0) -> None:
+        fields = {name: value for name, value in job.model_dump(exclude={"id", "problem"}).items() if value is not None}
+        flat = [part for pair in fields.items() for part in pair]
         size, most = JOB_BYTES + len(request), await self._most()
-        about = (size, most, job.created, job.owner or "", request)
-        if not await self._server.run(lua_scripts.CREATE, job.id, *about, *flat, owner=job.owner):
-            raise _full(size, most)
+        about = (size, most, job.created, job.owner or "", request, most_active, most_of_one)
+        written = await self._server.run(lua_scripts.CREATE, job.id, *about, *flat, owner=job.owner)
+        raise_refusal(written, job.owner, most_active, most_of_one)
+        if not written:
+            raise full(size, most)
 
     async def get(self, job_id: str) -> Job | None:
         """Find a job."""
         async with self._server.answers(self._server.job(job_id)):
-            return _job(job_id, await self._redis.hgetall(self._server.job(job_id)))
+            return job_of(job_id, await self._redis.hgetall(self._server.job(job_id)))
 
     async def latest(self, owner: str | None, most: int) -> list[Job]:
-        """Find the latest jobs of somebody."""
+        """Find the latest jobs of somebody, some at a time: reading all at once would hold up everybody."""
         key = self._server.of(owner)
         async with self._server.answers(key):
             ids = await self._server.ids(key, await self._redis.zrevrange(key, 0, most - 1))
-            pipe = self._redis.pipeline(transaction=False)
-            for job_id in ids:
-                pipe.hgetall(self._server.job(job_id))
-            replies = await pipe.execute(raise_on_error=False)
-        found = [_job(job_id, fields) for job_id, fields in zip(ids, replies, strict=True)]
-        return [job for job in found if job is not None]
+        found: list[Job] = []
+        for some in batched(ids):
+            async with self._server.answers():
+                pipe = self._redis.pipeline(transaction=False)
+                for job_id in some:
+                    pipe.hgetall(self._server.job(job_id))
+                replies = await pipe.execute(raise_on_error=False)
+            jobs = [job_of(job_id, fields) for job_id, fields in zip(some, replies, strict=True)]
+            found += [job for job in jobs if job is not None]
+        return found
+
+    async def changed(self, known: Mapping[str, tuple[State, int]]) -> dict[str, Job | None]:
+        """Find the jobs whose state, or number of points, is another than is known; None where they are gone."""
+        found: dict[str, Job | None] = {}
+        for some in batched(list(known)):
+            async with self._server.answers():
+                pipe = self._redis.pipeline(transaction=False)
+                for job_id in some:
+                    pipe.hmget(self._server.job(job_id), "state", "completed")
+                replies = await pipe.execute(raise_on_error=False)
+            for job_id, reply in zip(some, replies, strict=True):
+                state, completed = known[job_id]
+                if reply != [state.encode(), b"%d" % completed]:
+                    found[job_id] = await self.get(job_id)
+        return found
 
     async def request(self, job_id: str) -> bytes | None:
         """The request of a job as it was stored; None once the job has ended."""
@@ -170,7 +183,7 @@ class JobStore:
         states = [job.state for job in await self.active()]
         async with self._server.answers():
             ended = await self._redis.hmget(self._server.ended, *FINAL)
-            counted: dict[State, int] = {state: _count(each) for state, each in zip(FINAL, ended, strict=True)}
+            counted: dict[State, int] = {state: count_of(each) for state, each in zip(FINAL, ended, strict=True)}
         active: dict[State, int] = {"queued": states.count("queued"), "running": states.count("running")}
         return active, counted
 
@@ -211,7 +224,7 @@ class JobStore:
         """
         size, most = JOB_BYTES + len(archive), await self._most()
         if not await self._server.run(lua_scripts.RESERVE, job_id, size, most):
-            raise _full(size, most)
+            raise full(size, most)
         # Under a name of its own until it is whole: a frozen server does late what was given up and tried again, and
         # two runners may both believe that the job is theirs.
         own = secrets.token_hex(8)
@@ -273,28 +286,3 @@ class JobStore:
         """Asked each time: whoever runs the server may change it."""
         memory = await self._server.max_memory()
         return min(self._most_bytes, memory // _SHARE) if memory else self._most_bytes
-
-
-def _full(size: int, most: int) -> JobsFullError:
-    return JobsFullError(
-        f"there is no room for {size} bytes more: jobs with their requests take at most {most} bytes together "
-        "(LINDYN_STORE_BYTES, or half of the memory of Redis); try again when some have ended, or ask for less"
-    )
-
-
-def _count(value: bytes | None) -> int:
-    """A number that a counter may have reached; nonsense counts as none."""
-    return int(value) if value is not None and value.isdigit() and len(value) <= _MOST_DIGITS else 0
-
-
-def _job(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (whatever the server says)
-    """Read a job from its hash; what is damaged counts as absent."""
-    if not isinstance(fields, dict) or not fields or not is_id(job_id):
-        return None
-    try:
-        items = cast("dict[bytes, bytes]", fields).items()
-        text = {name.decode(): value.decode() for name, value in items}
-        problem = text.pop("problem", "")
-        return Job.model_validate({**text, "id": job_id, "problem": json.loads(problem) if problem else None})
-    except (ValueError, AttributeError, RecursionError):
-        return None

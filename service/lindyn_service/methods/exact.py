@@ -28,7 +28,8 @@ _SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exa
 
 _ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, whose steps err by 1e-12
 
-_DOUBTFUL_OVERLAP = 1e6  # in rounding errors: below, fewer than six digits of it are sure
+DOUBTFUL_OVERLAP = 1e6
+"""In rounding errors: below, fewer than six digits of an overlap are sure."""
 
 
 class ExactSolver:
@@ -69,7 +70,7 @@ class ExactSolver:
 
 def _examined(problem: LearningProblem, w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> "ExactRun | Refusal":
     """Measure size and balance of weights in the span of the inputs."""
-    beyond = _beyond_float64(w1, w2, white)
+    beyond = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
     if beyond is not None:
         return beyond
     measured = balance(w1, w2)
@@ -227,7 +228,7 @@ def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iter
 def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
     """What the overlap of the initial weights with the modes says about answers whose errors are not estimated."""
     yield from saddles(solution, reached, variance)
-    if reached.smallest_overlap is not None and reached.smallest_overlap < _DOUBTFUL_OVERLAP:
+    if reached.smallest_overlap is not None and reached.smallest_overlap < DOUBTFUL_OVERLAP:
         yield Warned(
             "ill-conditioned",
             f"the smallest overlap of the initial weights with a mode is {reached.smallest_overlap:.3g} rounding "
@@ -235,9 +236,13 @@ def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) ->
         )
 
 
-def _beyond_float64(w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> Refusal | None:
-    """Say which numbers of the white-input problem are too small or too large to be squared, if any are."""
-    weight = max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2))))
+def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
+    """Say which numbers of the white-input problem are too small or too large to be squared, if any are.
+
+    Args:
+        weight: size of the largest weight.
+        white: the problem.
+    """
     if 0 < weight < _SMALLEST:
         return Refusal(
             f"the largest weight is {weight:.3g}, whose square vanishes in float64 (limit {_SMALLEST:g})",

@@ -1,12 +1,13 @@
 """What sweeps collect of a run: one number for the whole of it, or quantities at all times."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from lindyn.wire.tree import flatten
 from lindyn_service.dynamics.modal_loss import objective, times_root
 from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import NotApplicableError
@@ -17,13 +18,14 @@ from lindyn_service.methods.exact import ExactSolver
 _LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 has fewer digits
 _ROUNDINGS = 64  # of the best network function, that its distance may consist of
 
-_AT_LAST_TIME = {
+AT_LAST_TIME = {
     "final_loss": ("loss", None),
     "ntk_movement": ("ntk_movement", None),
     "kernel_distance": ("ntk_distance", None),
     "task_specificity_input": ("task_specificity", "input"),
     "task_specificity_output": ("task_specificity", "output"),
 }
+"""The quantity and its part that a scalar is at the last time."""
 
 
 @dataclass
@@ -74,17 +76,17 @@ def summarise(
 
 def _read(found: Summary, candidates: Sequence[Method], problem: LearningProblem, names: Sequence[str]) -> None:
     """Quantities, and what scalars read off them at the last time; only that time is computed where it is enough."""
-    needed = {_AT_LAST_TIME.get(name, (name, None))[0] for name in names}
-    only_last = all(name in _AT_LAST_TIME for name in names)
+    needed = {AT_LAST_TIME.get(name, (name, None))[0] for name in names}
+    only_last = all(name in AT_LAST_TIME for name in names)
     times = problem.times[-1:] if only_last else problem.times
     outcome = answer(candidates, replace(problem, times=times, quantities=tuple(sorted(needed)), estimate=False))
     for name in names:
-        quantity, part = _AT_LAST_TIME.get(name, (name, None))
+        quantity, part = AT_LAST_TIME.get(name, (name, None))
         values: Any = outcome.quantities[quantity]
-        if name in _AT_LAST_TIME:
+        if name in AT_LAST_TIME:
             found.values[name] = float((values if part is None else values[part])[-1])
         else:
-            found.values |= _flat(name, values)
+            found.values |= flatten({name: values})
     found.times = None if only_last else outcome.times
     found.warn(outcome.warnings)
 
@@ -127,16 +129,3 @@ def _least_loss(problem: LearningProblem) -> float:
 
 def _losses(candidates: Sequence[Method], problem: LearningProblem) -> Outcome:
     return answer(candidates, replace(problem, quantities=("loss",), estimate=False))
-
-
-def _flat(
-    name: str, values: np.ndarray | Mapping[str, np.ndarray] | Sequence[np.ndarray]
-) -> dict[str, np.ndarray | float]:
-    """Parts of nested quantities under their path."""
-    match values:
-        case np.ndarray():
-            return {name: values}
-        case Mapping():
-            return {f"{name}.{part}": value for part, value in values.items()}
-        case _:
-            return {f"{name}.{i}": value for i, value in enumerate(values)}

@@ -12,7 +12,7 @@ from lindyn.wire.base import LARGEST_SEED, Request
 from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations.registry import OPERATIONS, Operation, normalise
-from lindyn_service.spool.format import write_whole
+from lindyn_service.spool.format import bytes_or_file
 from lindyn_service.spool.space import SpoolFolder
 from lindyn_service.translate.body import Body
 from lindyn_service.translate.encode import Format, encode, size_of, write
@@ -105,14 +105,13 @@ def answer(
         raise TooLargeError(
             f"the answer takes about {size} bytes, the limit is {bounds.largest_bytes}; {operation.remedy}"
         )
-    if place is not None and size > bounds.file_above_bytes:
-        write_whole(place, size, lambda file: write(document, form, file))
-        return None
-    body = encode(document, form)
-    if place is not None and len(body) > bounds.file_above_bytes:
-        write_whole(place, len(body), lambda file: file.writelines([body]))
-        return None
-    return body
+    return bytes_or_file(
+        size,
+        bounds.file_above_bytes,
+        place,
+        lambda: encode(document, form),
+        lambda file: write(document, form, file),
+    )
 
 
 def _seed(token: bytes, number: int) -> int:

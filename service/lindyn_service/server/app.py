@@ -37,11 +37,14 @@ from lindyn_service.http.authentication import Authentication
 from lindyn_service.http.body_budget import Bodies
 from lindyn_service.http.body_cache import KnownBodies, Recall
 from lindyn_service.http.early_refusals import refuse
+from lindyn_service.http.event_streams import EventStreams
 from lindyn_service.http.head_requests import HeadRequests
 from lindyn_service.http.rate_limit import RateLimit
 from lindyn_service.http.security_headers import SecurityHeaders
+from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.server import backends, warmup
 from lindyn_service.server.backends import BAD_REDIS_URL
+from lindyn_service.server.connections import Connections, connection_limit
 from lindyn_service.server.fatal_error import FatalError
 from lindyn_service.server.gauges import sample_gauges, watch_loop
 from lindyn_service.telemetry.metrics import Metrics, share
@@ -81,6 +84,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.state.assets = assets.load()
     app.state.metrics = _metrics(settings)
+    workers = settings.workers + (settings.job_workers or settings.workers)
+    connections = settings.max_connections or connection_limit(workers)
+    app.state.crowd = Connections(connections)
+    app.state.streams = EventStreams(connections, settings.key_requests_at_once)
     app.state.stage = _stage(app.state.metrics, tracing)
     _add_middleware(app, settings)
     problems.install(app)
@@ -233,6 +240,9 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         await tasks.start(_work, answers, engine, app.state.stopping, defect)
         tasks.start_soon(defect.watch, partial(watch_loop, app.state.metrics, app.state.stopping))
         store = None if app.state.jobs is None else app.state.jobs.store
+        if store is not None:
+            app.state.watch = JobWatch(store)
+            tasks.start_soon(defect.watch, partial(app.state.watch.run, app.state.stopping))
         tasks.start_soon(
             defect.watch, partial(sample_gauges, app.state.metrics, engine, shared, store, app.state.stopping)
         )

@@ -11,13 +11,12 @@ from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.cache.private_valkey import EmbeddedUnavailableError, embedded_valkey
 from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.configuration.settings import Settings, SettingsError
-from lindyn_service.engine.base import Engine
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.jobs.charges import Charges
-from lindyn_service.jobs.execution import CHUNK_SECONDS
 from lindyn_service.jobs.job_limits import SweepLimits
+from lindyn_service.jobs.point_source import CHUNK_SECONDS
 from lindyn_service.jobs.results import Results
-from lindyn_service.jobs.scheduler_thread import SchedulerResources, scheduler_thread
+from lindyn_service.jobs.scheduler_thread import RECORD_BYTES, Engines, SchedulerResources, scheduler_thread
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.server import warmup
 from lindyn_service.spool.store import PREFIX, Spool
@@ -29,6 +28,7 @@ BAD_REDIS_URL = (
 )
 
 _RESULTS = "results"
+_POINTS = "points"
 _REQUESTS = 8  # requests as large as may be that fit into the store
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,8 @@ async def jobs(
         store=lambda: _job_store(settings, url),
         cache=lambda: redis_cache(settings, url),
         results=lambda its_store: _results(settings, its_store, folder),
-        engine=lambda: _job_engine(settings),
+        engines=lambda: _job_engines(settings),
+        points=Spool(folder / _POINTS, settings.processes * RECORD_BYTES * settings.max_result_bytes),
         limits=sweep_limits(settings),
         charges=Charges(rates),
     )
@@ -137,22 +138,28 @@ def _job_store(settings: Settings, url: str) -> JobStore:
 
 
 @asynccontextmanager
-async def _job_engine(settings: Settings) -> AsyncGenerator[tuple[Engine, Callable[[], int]]]:
-    """A Dask cluster where one is set, else worker processes of lower priority than those that answer requests."""
-    if settings.dask_scheduler is not None or settings.dask_local is not None:
-        from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
+async def _job_engines(settings: Settings) -> AsyncGenerator[Engines]:
+    """Worker processes of lower priority than those that answer requests; one of them beside a Dask cluster."""
+    async with AsyncExitStack() as stack:
+        if settings.dask_scheduler is not None or settings.dask_local is not None:
+            from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
 
-        async with DaskEngine(settings.dask_scheduler, settings.dask_local or 0) as cluster:
-            yield cluster, cluster.width
-        return
-    workers = settings.job_workers or settings.workers
-    width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
-    async with ProcessEngine(
+            cluster = await stack.enter_async_context(DaskEngine(settings.dask_scheduler, settings.dask_local or 0))
+            here = await stack.enter_async_context(_job_workers(settings, 1, settings.max_jobs))
+            yield Engines(cluster, here, cluster.width)
+        else:
+            workers = settings.job_workers or settings.workers
+            width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
+            engine = await stack.enter_async_context(_job_workers(settings, workers, width))
+            yield Engines(engine, engine, lambda: width)
+
+
+def _job_workers(settings: Settings, workers: int, queue: int) -> ProcessEngine:
+    return ProcessEngine(
         workers,
-        width,
+        queue,
         math.inf,
         run_seconds=settings.job_deadline_seconds + CHUNK_SECONDS,
         grace_seconds=0.0,
         warm_up=partial(warmup.lower_priority, settings.worker_memory_bytes),
-    ) as engine:
-        yield engine, lambda: width
+    )

@@ -1,20 +1,23 @@
-"""Start the private service of a client, as `lindyn.Client.local()` does: `python -P -m lindyn_service.server.private_service`."""
+"""Start the private service of a client, as `lindyn.Client.local()` does.
+
+The command is `python -P -m lindyn_service.server.private_service`.
+"""
 
 import os
 
-from lindyn_service.__main__ import main as serve
 from lindyn_service.configuration.processors import usable_processors
+from lindyn_service.server.entry import run
 
-MOST_WORKERS = 8  # one person keeps no more busy, and each takes a second or two to start and 0.1 GB
+MOST_WORKERS = 8  # one user keeps no more busy; each takes a second or two to start and 0.1 GB
 
 
 def main() -> None:
-    """Serve with a worker for each processor, but no more than one person needs, unless a number was chosen.
+    """Serve with one worker for each processor, at most `MOST_WORKERS`, unless LINDYN_WORKERS is set.
 
-    Its environment is made for it, so that all variables with the prefix of settings are meant as settings.
+    The client sets the environment of this process, so every variable with the prefix LINDYN_ must be a setting.
     """
     os.environ.setdefault("LINDYN_WORKERS", str(min(usable_processors(), MOST_WORKERS)))
-    serve(only_settings=True)
+    run(only_settings=True)
 
 
 if __name__ == "__main__":

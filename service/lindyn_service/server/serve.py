@@ -121,19 +121,16 @@ class _Server(uvicorn.Server):
 def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
     # the application pulls in numpy and FastAPI, which making a key or refusing a setting does not need
     from lindyn_service.server.app import create_app  # noqa: PLC0415
-    from lindyn_service.server.connections import Connections, connection_limit  # noqa: PLC0415
     from lindyn_service.server.slow_clients import ClientTimeouts, protocol_with_timeouts  # noqa: PLC0415
 
     app = create_app(chosen)
     patience = ClientTimeouts(chosen.head_seconds, chosen.body_seconds, chosen.stalled_seconds)
-    workers = chosen.workers + (chosen.job_workers or chosen.workers)
-    crowd = Connections(chosen.max_connections or connection_limit(workers))
     config = uvicorn.Config(
         app,
         workers=1,  # else WEB_CONCURRENCY, which is not for us
         log_config=None,
         access_log=False,
-        http=protocol_with_timeouts(patience, crowd, app.state.refuse),
+        http=protocol_with_timeouts(patience, app.state.crowd, app.state.refuse),
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=stop_seconds(chosen.grace_seconds),

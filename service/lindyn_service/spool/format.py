@@ -41,6 +41,38 @@ def write_whole(place: SpoolFolder, expected_bytes: int, write: Callable[[IO[byt
         place.part.replace(place.path)
 
 
+def bytes_or_file(
+    expected_bytes: int,
+    above_bytes: int,
+    place: SpoolFolder | None,
+    encode: Callable[[], bytes],
+    write: Callable[[IO[bytes]], None],
+) -> bytes | None:
+    """Hand an answer over, in its file if it is large. For worker processes.
+
+    Args:
+        expected_bytes: of the answer.
+        above_bytes: what is larger is large.
+        place: of the file; None: there is none, however large the answer is.
+        encode: makes the answer.
+        write: writes it into a file, without holding all of it.
+
+    Returns:
+        The answer, or None if it is in its file.
+
+    Raises:
+        NoRoomError, BusyError: as `write_whole`.
+    """
+    if place is not None and expected_bytes > above_bytes:
+        write_whole(place, expected_bytes, write)
+        return None
+    body = encode()
+    if place is not None and len(body) > above_bytes:
+        write_whole(place, len(body), lambda file: file.writelines([body]))
+        return None
+    return body
+
+
 def is_whole(descriptor: int, name: str, size: int) -> bool:
     """Whether an open file is an answer of this name and size with its trailer."""
     if size < 0:

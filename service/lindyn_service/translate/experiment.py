@@ -4,7 +4,7 @@
 # (matplotlib has incomplete annotations)
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, cast
 
 from lindyn.wire import npz
@@ -13,7 +13,7 @@ from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter
 from lindyn_service.experiments.registry import EXPERIMENTS
-from lindyn_service.translate.table import read_table, table
+from lindyn_service.translate.table import Archive, read_table, table
 
 Picture = Literal["svg", "png"]
 
@@ -55,7 +55,7 @@ def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> 
         ) from None
 
 
-def experiment_table(job: str, name: str, values: dict[str, Any], records: Sequence[bytes], most_bytes: int) -> bytes:
+def experiment_table(job: str, name: str, values: dict[str, Any], records: Iterable[bytes], most_bytes: int) -> Archive:
     """Put all cells of an experiment into one table.
 
     Raises:

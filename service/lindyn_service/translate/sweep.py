@@ -18,11 +18,13 @@ from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.network import BalancedNetwork
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.tree import PathError, replaced
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
 from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.sweep_scalars import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
+from lindyn_service.translate.point_blocks import PointBlocks
 from lindyn_service.translate.problem import moments, weights
 from lindyn_service.translate.trajectory import candidates
 
@@ -51,9 +53,12 @@ def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Any]:
     Raises:
         InvalidRequestError: a path leads through something that has no parts.
     """
-    document = dict(request.base)
+    document: dict[str, Any] = request.base
     for i, (axis, position) in enumerate(zip(request.axes, index, strict=True)):
-        _put(document, axis, i, axis.values[position])
+        try:
+            document = replaced(document, axis.path, axis.values[position])
+        except PathError as error:
+            raise _unknown(axis, i, error.detail) from error
     return document
 
 
@@ -64,15 +69,13 @@ class PointKeys:
         self._order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
         base = {"base": request.base, "collect": request.collect, "tolerance": request.tolerance, "solver": SOLVER}
         self._state = hashlib.sha256(_canonical({**base, "paths": [request.axes[i].path for i in self._order]}))
-        # copies, since an encoded value keeps a buffer of 4 kB otherwise
-        self._values = [[bytes(memoryview(_canonical(value))) for value in axis.values] for axis in request.axes]
+        self._values = [[hashlib.sha256(_canonical(value)).digest() for value in axis.values] for axis in request.axes]
 
     def of(self, index: Sequence[int]) -> str:
         """The address of the point at a place."""
         own = self._state.copy()
         for i in self._order:
-            value = self._values[i][index[i]]
-            own.update(len(value).to_bytes(8, "little") + value)
+            own.update(self._values[i][index[i]])
         return own.hexdigest()
 
 
@@ -80,15 +83,20 @@ def compute_points(
     request: SweepRequest,
     places: Iterable[tuple[int, ...]],
     check: Callable[[TrajectoryRequest], None] = lambda _point: None,
+    reader: "PointReader | None" = None,
 ) -> Iterator[bytes]:
     """Compute some points, one after the other; each is encoded by itself, with its problem where it has no values.
 
     Args:
         request: the sweep.
         places: of the points.
-        check: is shown each point before it is computed, and may refuse it by a ServiceError.
+        check: is called with a point before it is computed, or with another that costs the same; raises a ServiceError
+            to refuse it.
+        reader: that has read other points of the sweep and knows its conflicts; None: a new one.
     """
-    for found in _Points(request, check).compute(places):
+    points = _Points(request, check, reader or PointReader(request, conflicts))
+    blocks = PointBlocks(request, points.reader.read, points.moments, check)
+    for found in blocks.records(places, points.compute):
         yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
@@ -127,25 +135,25 @@ class PointReader:
 class _Points:
     """Draws but once what no axis changes."""
 
-    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None]) -> None:
+    def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None], reader: PointReader) -> None:
         self._request = request
         self._check = check
         self._axes = tuple(axis.path.split(".")[0] for axis in request.axes)
-        self._reader = PointReader(request, conflicts)
+        self.reader = reader
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
-    def compute(self, places: Iterable[tuple[int, ...]]) -> Iterator[dict[str, Any]]:
-        for index in places:
-            try:
-                yield self._record(index)
-            except InvalidDocumentError as error:
-                yield problem_record(InvalidRequestError.code, str(error))
-            except ServiceError as error:
-                yield problem_record(error.code, error.detail)
+    def compute(self, index: tuple[int, ...]) -> dict[str, Any]:
+        """What is kept of one point."""
+        try:
+            return self._record(index)
+        except InvalidDocumentError as error:
+            return problem_record(InvalidRequestError.code, str(error))
+        except ServiceError as error:
+            return problem_record(error.code, error.detail)
 
     def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
         """Values of a point and its warnings; its times where they are not those of the base request."""
-        request = self._reader.read(index)
+        request = self.reader.read(index)
         self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
@@ -155,7 +163,7 @@ class _Points:
         return record
 
     def _summary(self, request: TrajectoryRequest, times: FloatArray) -> Summary:
-        trained_on = self._moments(request)
+        trained_on = self.moments(request)
         problem = LearningProblem(
             weights=weights(request.network, trained_on),
             moments=trained_on,
@@ -166,45 +174,11 @@ class _Points:
         )
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
 
-    def _moments(self, request: TrajectoryRequest) -> Moments:
+    def moments(self, request: TrajectoryRequest) -> Moments:
+        """What the network of a point is trained on."""
         if self._task is None or self._task[0] is not request.task or self._task[1] != request.dims:
             self._task = (request.task, request.dims, moments(request.task, request.dims))
         return self._task[2]
-
-
-def _put(document: dict[str, Any], axis: Axis, number: int, value: Any) -> None:  # noqa: ANN401 (JSON)
-    """Copy what lies on the path, and put the value at its end."""
-    *parents, last = axis.path.split(".")
-    node: Any = document
-    for name in parents:
-        child = _part(node, name, axis, number)
-        copied = dict(child) if isinstance(child, dict) else list(child) if isinstance(child, list) else None
-        if copied is None:
-            raise _unknown(axis, number, f"leads through {name!r}, which has no parts")
-        _set(node, name, copied, axis, number)
-        node = copied
-    _set(node, last, value, axis, number)
-
-
-def _part(node: Any, name: str, axis: Axis, number: int) -> Any:  # noqa: ANN401 (JSON)
-    if isinstance(node, dict):
-        if name not in node:
-            raise _unknown(axis, number, f"leads through {name!r}, which the base request does not have")
-        return node[name]
-    return node[_index(node, name, axis, number)]
-
-
-def _set(node: Any, name: str, value: Any, axis: Axis, number: int) -> None:  # noqa: ANN401 (JSON)
-    if isinstance(node, dict):
-        node[name] = value
-    else:
-        node[_index(node, name, axis, number)] = value
-
-
-def _index(node: list[Any], name: str, axis: Axis, number: int) -> int:
-    if not name.isdecimal() or int(name) >= len(node):
-        raise _unknown(axis, number, f"asks for part {name!r} of a list of {len(node)}")
-    return int(name)
 
 
 def _unknown(axis: Axis, number: int, detail: str) -> InvalidRequestError:

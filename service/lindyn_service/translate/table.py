@@ -3,63 +3,59 @@
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (JSON has no static types)
 
+import io
 from collections.abc import Mapping, Sequence
-from math import prod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import orjson
 
 from lindyn.wire import npz
-from lindyn.wire.dimensions import dimensions
-from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
 from lindyn_service.spool.format import write_whole
 from lindyn_service.spool.space import SpoolFolder
 from lindyn_service.translate.encode import VERSION
-from lindyn_service.translate.sweep import PointReader, indices
-
-MOST_DETAILS = 100
-"""Of the warnings of one code: they may have numbers of each point in them."""
-
-_OTHERS = f"as above, with other numbers than these {MOST_DETAILS}: ask for the trajectory of a point to see its own"
 
 _LARGEST_BYTES = 2**34  # of an archive of our own, all expanded; a worker has less memory
 _COORDINATES, _DATA = "coordinates.", "data."
 
 
-def sweep_table(job: str, request: SweepRequest, records: Sequence[bytes], most_bytes: int) -> bytes:
-    """Put all points of a sweep, in their order, into one archive.
+@dataclass(frozen=True)
+class Archive:
+    """A result before it is written as npz.
 
-    Raises:
-        TooLargeError: it would take more bytes; told before there is memory for them.
+    Attributes:
+        metadata: what it says beside its arrays, as JSON.
+        arrays: by their names in the archive.
+        most_bytes: that it may take.
     """
-    points = [orjson.loads(record) for record in records]
-    places = [list(index) for index in indices(request)]
-    problems = [
-        {"index": place, **point["problem"]} for place, point in zip(places, points, strict=True) if "problem" in point
-    ]
-    names = list(dict.fromkeys(name for point in points for name in point.get("values", ())))
-    axes = tuple(axis.path for axis in request.axes)
-    columns = {name: [point.get("values", {}).get(name) for point in points] for name in names}
-    times_of_points = [point.get("times") for point in points]
-    _refuse_more(8 * sum(_stacked_size(values) for values in (*columns.values(), times_of_points)), most_bytes)
-    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
-    for name, values in columns.items():
-        stacked = _stacked(values)
-        data[name] = (axes + dimensions(name, stacked.ndim - 1), stacked.reshape(*request.shape, *stacked.shape[1:]))
-    coordinates: dict[str, Any] = {axis.path: axis.values for axis in request.axes}
-    if any("time" in dims for dims, _ in data.values()):
-        dims, times = _times(request, points)
-        if dims == ("time",):
-            coordinates["time"] = times
-        else:
-            data["times"] = dims, times
-    content = Table(coordinates, data)
-    asked = request.model_dump(by_alias=True)
-    return table(job, "sweep", content, asked, problems, _grouped(places, points), most_bytes=most_bytes)
+
+    metadata: dict[str, Any]
+    arrays: Mapping[str, np.ndarray]
+    most_bytes: int
+
+    @property
+    def size(self) -> int:
+        """About how many bytes it takes."""
+        return sum(array.nbytes for array in self.arrays.values())
+
+    def write(self, file: IO[bytes]) -> None:
+        """Write it into an empty file, without holding all of it.
+
+        Raises:
+            TooLargeError: it takes more bytes than it may.
+        """
+        npz.write(file, self.metadata, self.arrays)
+        refuse_more(file.tell(), self.most_bytes)
+
+    def pack(self) -> bytes:
+        """All of its bytes; raises as `write`."""
+        buffer = io.BytesIO()
+        self.write(buffer)
+        return buffer.getvalue()
 
 
 def table(
@@ -71,8 +67,8 @@ def table(
     warnings: Sequence[Mapping[str, Any]] = (),
     *,
     most_bytes: int,
-) -> bytes:
-    """Write labelled arrays as an archive; what is no vector of numbers among the coordinates stays JSON.
+) -> Archive:
+    """Make an archive of labelled arrays; what is no vector of numbers among the coordinates stays JSON.
 
     Raises:
         TooLargeError: it takes more bytes.
@@ -95,10 +91,23 @@ def table(
         "request": request,
         "version": VERSION,
     }
-    _refuse_more(sum(array.nbytes for array in arrays.values()), most_bytes)
-    archive = npz.pack(orjson.loads(orjson.dumps(metadata, option=orjson.OPT_SERIALIZE_NUMPY)), arrays)
-    _refuse_more(len(archive), most_bytes)
+    plain = orjson.loads(orjson.dumps(metadata, option=orjson.OPT_SERIALIZE_NUMPY))
+    archive = Archive(plain, arrays, most_bytes)
+    refuse_more(archive.size, most_bytes)
     return archive
+
+
+def refuse_more(size: int, most_bytes: int) -> None:
+    """Hold the size of a result against its limit.
+
+    Raises:
+        TooLargeError: it is more.
+    """
+    if size > most_bytes:
+        raise TooLargeError(
+            f"the result takes {size} bytes, with all points filled up to the largest; the limit is {most_bytes} "
+            "(LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points or times"
+        )
 
 
 def read_table(archive: bytes) -> tuple[Table, dict[str, Any]]:
@@ -145,80 +154,6 @@ def _read(path: Path, size: int) -> bytes:
             return file.read(size)
     except FileNotFoundError:
         raise BusyError("the result had to make room for others while it was read; ask again") from None
-
-
-def _refuse_more(size: int, most_bytes: int) -> None:
-    if size > most_bytes:
-        raise TooLargeError(
-            f"the result takes {size} bytes, with all points filled up to the largest; the limit is {most_bytes} "
-            "(LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points or times"
-        )
-
-
-def _times(request: SweepRequest, points: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], np.ndarray]:
-    """Times of all points, along the axes that they depend on; a point that failed agrees with every other."""
-    axes = [axis.path for axis in request.axes]
-    asked: Any = None
-    if not any(path.split(".")[0] == "times" for path in axes):
-        asked = PointReader(request).read((0,) * len(axes)).resolved_times()
-        if not any("times" in point for point in points):
-            return ("time",), asked
-    rows = [point.get("times", asked) if "values" in point else None for point in points]
-    times = _stacked(rows).reshape(*request.shape, -1)
-    kept = list(axes)
-    for i in reversed(range(len(axes))):
-        # of numbers and NaN, these two leave NaN out
-        least, largest = np.fmin.reduce(times, axis=i), np.fmax.reduce(times, axis=i)
-        if np.array_equal(least, largest, equal_nan=True):
-            times = least
-            del kept[i]
-    return (*kept, "time"), times
-
-
-def _grouped(places: Sequence[list[int]], points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Warnings of one code and detail together; where a code has very many details, the rest of its points."""
-    groups: dict[str, dict[str, list[list[int]]]] = {}
-    for place, point in zip(places, points, strict=True):
-        for warned in point.get("warnings", ()):
-            details, detail = groups.setdefault(warned["code"], {}), warned["detail"]
-            if detail not in details and len(details) >= MOST_DETAILS:
-                detail = _OTHERS
-            found = details.setdefault(detail, [])
-            if place not in found[-1:]:
-                found.append(place)
-    return [
-        {"code": code, "detail": detail, "indices": found}
-        for code, details in groups.items()
-        for detail, found in details.items()
-    ]
-
-
-def _stacked(values: Sequence[Any]) -> np.ndarray:
-    """One array of all points; NaN where a point has no value, or where its value is smaller than that of others."""
-    stacked = np.full((len(values), *_largest_shape(values)), np.nan)
-    for i, value in enumerate(values):
-        if value is not None:
-            array = np.asarray(value, dtype=np.float64)
-            stacked[(i, *(slice(n) for n in array.shape))] = array
-    return stacked
-
-
-def _stacked_size(values: Sequence[Any]) -> int:
-    """How many numbers `_stacked` makes of these values, if there are any."""
-    return 0 if all(value is None for value in values) else len(values) * prod(_largest_shape(values))
-
-
-def _largest_shape(values: Sequence[Any]) -> list[int]:
-    shapes = [_shape(value) for value in values if value is not None]
-    n_dimensions = max((len(shape) for shape in shapes), default=0)
-    return [max(shape[i] for shape in shapes if len(shape) > i) for i in range(n_dimensions)]
-
-
-def _shape(value: Any) -> tuple[int, ...]:  # noqa: ANN401 (JSON)
-    """The shape of a number, an array or a regular nested list."""
-    if isinstance(value, list):
-        return (len(value), *(_shape(value[0]) if value else ()))
-    return np.shape(value)
 
 
 def _vector(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:

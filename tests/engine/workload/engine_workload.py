@@ -28,6 +28,13 @@ def spin(directory: str) -> NoReturn:
         pass
 
 
+def spin_for(seconds: float) -> None:
+    """Take so much processor time."""
+    ends = time.process_time() + seconds
+    while time.process_time() < ends:
+        pass
+
+
 def spin_deaf(directory: str) -> NoReturn:
     """As what computes long between two steps of Python: signals are not heard."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])

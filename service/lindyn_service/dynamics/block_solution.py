@@ -1,0 +1,147 @@
+"""The exact solution for many networks of equal widths on one task, evaluated at the same times together."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from lindyn_service.dynamics.block_coordinates import BlockCoordinates
+from lindyn_service.dynamics.block_early import early
+from lindyn_service.dynamics.block_learned import Learned, learned
+from lindyn_service.dynamics.block_terms import Terms
+from lindyn_service.dynamics.stacks import Stack, Stacks
+
+_BATCH_ENTRIES = 2**17  # of a stack: a megabyte
+_TIME_ENTRIES = 2**16  # of the stack of one network
+LARGEST_RATIO = 8.0
+"""Of a column of H to its Cholesky pivot; its square is what rounding errors grow by."""
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Weights of some networks at some times, in the singular bases of the task.
+
+    Attributes:
+        into: first layers v^T w1^T, up to rotations of the hidden units.
+        out: second layers u^T w2, in the same basis of these.
+        errors: distances u^T (W - sigma_yx) v from the task.
+        known: where the layers are as good as those of `exact.Solution`.
+        good: where the distances are, too.
+    """
+
+    into: Float[np.ndarray, "network time in pivot"]
+    out: Float[np.ndarray, "network time out pivot"]
+    errors: Float[np.ndarray, "network time out in"]
+    known: Bool[np.ndarray, "network time"]
+    good: Bool[np.ndarray, "network time"]
+
+
+@dataclass(frozen=True)
+class BlockSolution:
+    """Many problems solved once, to be evaluated at the same times; these are in units of the time constants.
+
+    Attributes:
+        start: coordinates of the initial weights; all pivots grow.
+    """
+
+    start: BlockCoordinates
+
+    def __len__(self) -> int:
+        """Number of networks."""
+        return len(self.start.lower)
+
+    def excess_losses(
+        self, times: Float[np.ndarray, "any_network time"]
+    ) -> tuple[Float[np.ndarray, "network time"], Bool[np.ndarray, "network time"]]:
+        """Excess losses on white inputs, 1/2 ||sigma_yx - w2 w1||_F^2.
+
+        Args:
+            times: one row for all networks, or one for each.
+
+        Returns:
+            The losses, and where they are as good as those of `exact.Solution`; elsewhere they are to be had from that.
+        """
+        losses = np.empty((len(self), times.shape[1]))
+        good = np.empty(losses.shape, dtype=bool)
+        for part, batch, found in self.batches(times):
+            losses[part, batch] = half_squares(found.errors())
+            good[part, batch] = found.ratio <= LARGEST_RATIO
+            if not np.all(good[part, batch]):
+                _mend(found, losses[part, batch], good[part, batch])
+        return losses, good
+
+    def layers(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Layers]]:
+        """Evaluate the weights in batches of networks and of times.
+
+        Args:
+            times: one row for all networks, or one for each.
+        """
+        exchanged = self.start.modes.one.exchanged
+        for part, batch, found in self.batches(times):
+            # of weights that are small beside what they become, only the formula of early times keeps the digits
+            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where they are not known
+                anew = early(found.terms, found.times)
+            minor, major = (
+                np.where(anew.known[:, :, None, None], own, _last(layer))
+                for own, layer in zip((anew.minor, anew.major), found.layers(), strict=True)
+            )
+            is_learned = found.ratio <= LARGEST_RATIO
+            errors = np.where(is_learned[:, :, None, None], _last(found.errors()), anew.errors)
+            known, good = anew.known | is_learned, (anew.known & anew.far) | is_learned
+            into, out = (major, minor) if exchanged else (minor, major)
+            errors = errors.transpose(0, 1, 3, 2) if exchanged else errors
+            yield part, batch, Layers(into, out, errors, known, good)
+
+    def batches(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Learned]]:
+        """Evaluate in batches of networks and of times whose stacks fit a core's cache."""
+        one, n_times = self.start.modes.one, times.shape[1]
+        entries = one.n_minor * one.n_major
+        long = min(n_times, max(1, _TIME_ENTRIES // entries))
+        wide = max(1, _BATCH_ENTRIES // (long * entries))
+        memory: dict[str, np.ndarray] = {}
+        for first in range(0, len(self), wide):
+            part = slice(first, min(first + wide, len(self)))
+            terms = Terms(self.start[part])
+            own = times if len(times) == 1 else times[part]
+            for start in range(0, n_times, long):
+                batch = slice(start, min(start + long, n_times))
+                n_networks, size = part.stop - part.start, max(one.n_minor, one.n_major)
+                arithmetic = Stacks(n_networks, batch.stop - batch.start, size, memory)
+                yield part, batch, learned(terms, own[:, batch], arithmetic)
+
+    def __getitem__(self, which: Int[np.ndarray, " some"]) -> "BlockSolution":
+        """Some of the problems."""
+        return BlockSolution(self.start[which])
+
+
+def half_squares(errors: Stack) -> Float[np.ndarray, "network time"]:
+    """Half the squared Frobenius norms.
+
+    Source: the definition of the norm.
+    """
+    if errors.flags.c_contiguous:
+        flat = errors.reshape(-1, *errors.shape[2:])
+        return 0.5 * np.einsum("kbt,kbt->bt", flat, flat)
+    return 0.5 * np.einsum("ijbt,ijbt->bt", errors, errors)
+
+
+def _mend(
+    found: Learned,
+    losses: Float[np.ndarray, "network time"],
+    good: Bool[np.ndarray, "network time"],
+) -> None:
+    """Evaluate anew, in place, where what is learned is not well-conditioned: that is early in training."""
+    bad = ~good
+    which = np.flatnonzero(np.any(bad, axis=1))
+    until = int(np.flatnonzero(np.any(bad, axis=0))[-1]) + 1
+    times = found.times if len(found.times) == 1 else found.times[which]
+    first = np.ix_(which, np.arange(until))
+    anew = early(Terms(found.terms.start[which]), times[:, :until])
+    losses[first] = np.where(bad[first], 0.5 * np.einsum("btij,btij->bt", anew.errors, anew.errors), losses[first])
+    good[first] |= anew.known & anew.far
+
+
+def _last(stack: Stack) -> Float[np.ndarray, "network time _ _"]:
+    """A view with the matrices last."""
+    return stack.transpose(2, 3, 0, 1)

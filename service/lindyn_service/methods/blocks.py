@@ -1,0 +1,154 @@
+"""What sweeps collect of many networks of equal widths on one task, by the closed form for all of them together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lindyn.wire.tree import flatten
+from lindyn_service.dynamics.block_convergence import convergence_times
+from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes
+from lindyn_service.dynamics.block_solution import BlockSolution
+from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.observables import OBSERVABLES
+from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
+from lindyn_service.methods.diagnostics import of_samples
+from lindyn_service.methods.exact import DOUBTFUL_OVERLAP, TOLERANCE, beyond_float64
+from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary
+
+COVERED = (frozenset(OBSERVABLES) - OF_CHANGE) | frozenset(AT_LAST_TIME) | {"convergence_time"}
+"""Quantities and scalars that blocks have."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Problems that differ in their weights only.
+
+    Attributes:
+        w1: first layers, (network, hidden, rank), in coordinates of the inputs' span.
+        w2: second layers, (network, out, hidden).
+        lam: balances that the weights were drawn with, of one sign.
+        white: the white-input equivalent of the task.
+        moments: what the networks are trained on.
+        time_constant: tau, in the unit of times.
+        times: ascending, non-negative.
+    """
+
+    w1: np.ndarray
+    w2: np.ndarray
+    lam: np.ndarray
+    white: WhiteTask
+    moments: Moments
+    time_constant: float
+    times: np.ndarray
+
+
+def white_equivalent(moments: Moments) -> WhiteTask | None:
+    """The white-input equivalent of a task, as the closed form takes it; None for coloured inputs."""
+    found = white_task(moments, TOLERANCE)
+    return found if isinstance(found, WhiteTask) else None
+
+
+def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> list[Summary | None]:
+    """Answer many problems and keep what is named, as `summary.summarise` does for each.
+
+    Args:
+        block: the problems.
+        names: scalars and quantities, of those that blocks have.
+        tolerance: excess loss that `convergence_time` waits for.
+
+    Returns:
+        One summary for each problem; None for those that the closed form does not cover in a block: weights that are
+        aligned, not balanced or not generic, and where digits would be lost.
+    """
+    found: list[Summary | None] = [None] * len(block.w1)
+    covered = _examined(block)
+    start, generic = block_coordinates(
+        block_modes(block.white.sigma_yx, block.lam[covered]), block.w1[covered], block.w2[covered]
+    )
+    generic = np.flatnonzero(generic)
+    good = covered[generic]
+    if "convergence_time" in names:  # it tells of doubtful overlaps
+        doubtful = start.overlaps[generic] < DOUBTFUL_OVERLAP
+        good, generic = good[~doubtful], generic[~doubtful]
+    if not len(good):
+        return found
+    solution = BlockSolution(start[generic])
+    read = [name for name in names if name != "convergence_time"]
+    summaries = [Summary() for _ in good]
+    kept = np.ones(len(good), dtype=bool)
+    if read:
+        kept &= _read(block, solution, read, summaries)
+    if "convergence_time" in names:
+        kept &= _reach(block, solution, tolerance, summaries)
+    for i in np.flatnonzero(kept):
+        found[good[i]] = summaries[i]
+    return found
+
+
+def _examined(block: Block) -> np.ndarray:
+    """Indices of the problems whose numbers are within range, and whose weights are balanced: see `ExactMethod`."""
+    largest = np.maximum(np.max(np.abs(block.w1), axis=(1, 2)), np.max(np.abs(block.w2), axis=(1, 2)))
+    if beyond_float64(float(np.max(largest)), block.white) or beyond_float64(float(np.min(largest)), block.white):
+        return np.empty(0, dtype=np.intp)
+    # squares of tiny weights would vanish
+    _, exponent = np.frexp(largest)
+    w1, w2 = (np.ldexp(w, -exponent[:, None, None]) for w in (block.w1, block.w2))
+    b = w2.transpose(0, 2, 1) @ w2 - w1 @ w1.transpose(0, 2, 1)
+    diagonal = np.einsum("bii->bi", b)
+    diagonal -= np.mean(diagonal, axis=1, keepdims=True)
+    size = np.einsum("bij,bij->b", w1, w1) + np.einsum("bij,bij->b", w2, w2)
+    return np.flatnonzero(np.sqrt(np.einsum("bij,bij->b", b, b)) <= TOLERANCE * size)
+
+
+def _read(block: Block, solution: BlockSolution, names: list[str], summaries: list[Summary]) -> np.ndarray:
+    """Store what is named, at the last time only where that is enough; returns of which problems it is right."""
+    needed = {AT_LAST_TIME.get(name, (name, None))[0] for name in names}
+    only_last = all(name in AT_LAST_TIME for name in names)
+    times = block.times[-1:] if only_last else block.times
+    found: Found = {}
+    good = np.ones(len(solution), dtype=bool)
+    objective = white_objective(block.white, solution.start.modes.one, block.moments.samples)
+    # changes of the kernel are small at first, and would be integrals: they are wanted at the last time only
+    for quantities, at in ((needed - OF_CHANGE, times), (needed & OF_CHANGE, times[-1:])):
+        if quantities:
+            observed, known = observe_block(
+                solution,
+                objective,
+                at / (block.time_constant / block.white.variance),
+                quantities,
+                hidden=block.w1.shape[1],
+                time_constant=block.time_constant,
+            )
+            found |= observed
+            good &= known
+    problem = LearningProblem((), block.moments, block.time_constant, times, tuple(sorted(needed)), estimate=False)
+    told = list(of_samples(problem))
+    for i, summary in enumerate(summaries):
+        for name in names:
+            quantity, part = AT_LAST_TIME.get(name, (name, None))
+            values: Any = found[quantity]
+            if name in AT_LAST_TIME:
+                summary.values[name] = float((values if part is None else values[part])[i, -1])
+            else:
+                summary.values |= flatten({name: _of_network(i, values)})
+        summary.times = None if only_last else times
+        summary.warn(told)
+    return good
+
+
+def _of_network(i: int, values: np.ndarray | dict[str, np.ndarray]) -> np.ndarray | dict[str, np.ndarray]:
+    return {part: array[i] for part, array in values.items()} if isinstance(values, dict) else values[i]
+
+
+def _reach(block: Block, solution: BlockSolution, tolerance: float, summaries: list[Summary]) -> np.ndarray:
+    """Store convergence times; returns of which problems they are right."""
+    times, good = convergence_times(solution, tolerance / block.white.variance)
+    unit = block.time_constant / block.white.variance
+    for time, summary in zip(times, summaries, strict=True):
+        summary.values["convergence_time"] = float(time * unit)
+    return good

@@ -1,0 +1,41 @@
+"""The entry of the service's process, light to import: each worker process imports the module that was started."""
+
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def run(*, only_settings: bool = False) -> None:
+    """Serve, or exit with one sentence where a library of the extra `service` is missing.
+
+    Args:
+        only_settings: see `lindyn_service.server.serve`.
+    """
+    _leave_working_folder()
+    try:
+        from lindyn_service.server.serve import main  # noqa: PLC0415 (needs the extra `service`)
+
+        main(only_settings=only_settings)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if not missing or find_spec(missing) is not None:
+            raise
+        from lindyn._install_hint import how_to_install  # noqa: PLC0415
+
+        sys.exit(
+            f"lindyn: the service needs {missing}, which is not installed for {sys.executable}; "
+            f"{how_to_install('service')}"
+        )
+
+
+def _leave_working_folder() -> None:
+    """Remove the working folder from the import path of this process and of those that it starts.
+
+    A file there, such as queue.py, would be imported instead of the library of that name.
+    """
+    if sys.path[0] == str(Path(__file__).parents[2]):
+        return  # the service is not installed and runs from its source folder
+    if not sys.flags.safe_path:
+        del sys.path[0]
+    os.environ["PYTHONSAFEPATH"] = "1"

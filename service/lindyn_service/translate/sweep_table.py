@@ -1,0 +1,161 @@
+"""The table of a sweep: points are read one after the other, and each quantity is put into one array.
+
+Of the points, only their numbers are kept: the bytes of all of them as JSON take some times as much.
+"""
+
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
+# (JSON has no static types)
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+import orjson
+
+from lindyn.wire.dimensions import dimensions
+from lindyn.wire.sweep import SweepRequest
+from lindyn_service.experiments.base import Table
+from lindyn_service.translate.sweep import PointReader, indices
+from lindyn_service.translate.table import Archive, refuse_more, table
+
+MOST_DETAILS = 100
+"""Of the warnings of one code: they may have numbers of each point in them."""
+
+_OTHERS = f"as above, with other numbers than these {MOST_DETAILS}: ask for the trajectory of a point to see its own"
+
+_Rows = dict[int, np.ndarray]
+"""Values of one quantity by the numbers of the points that have it."""
+
+
+def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_bytes: int) -> Archive:
+    """Put all points of a sweep, in their order, into one archive.
+
+    Raises:
+        TooLargeError: it would take more bytes; told before there is memory for them.
+    """
+    points = _Points(request, most_bytes)
+    for place, record in zip(indices(request), records, strict=True):
+        points.add(place, orjson.loads(record))
+    refuse_more(8 * points.stacked_size(), most_bytes)
+    axes = tuple(axis.path for axis in request.axes)
+    data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
+    for name in list(points.columns):
+        stacked = _stacked(points.columns.pop(name), request.n_points)
+        data[name] = (axes + dimensions(name, stacked.ndim - 1), stacked.reshape(*request.shape, *stacked.shape[1:]))
+    coordinates: dict[str, Any] = {axis.path: axis.values for axis in request.axes}
+    if any("time" in dims for dims, _ in data.values()):
+        dims, times = _times(request, points)
+        if dims == ("time",):
+            coordinates["time"] = times
+        else:
+            data["times"] = dims, times
+    asked = request.model_dump(by_alias=True)
+    content = Table(coordinates, data)
+    return table(job, "sweep", content, asked, points.problems, points.warnings.lines(), most_bytes=most_bytes)
+
+
+class _Points:
+    """What the points of a sweep have, by quantities.
+
+    Attributes:
+        columns: values of each quantity.
+        times: of the points whose times are not those of the base request.
+        problems: of points without values.
+        warnings: of the others.
+    """
+
+    def __init__(self, request: SweepRequest, most_bytes: int) -> None:
+        self.columns: dict[str, _Rows] = {}
+        self.times: _Rows = {}
+        self.computed: list[int] = []
+        self.problems: list[dict[str, Any]] = []
+        self.warnings = _Warnings()
+        self._n_points = request.n_points
+        self._most_bytes = most_bytes
+        self._bytes = self._count = 0
+
+    def add(self, place: tuple[int, ...], point: Mapping[str, Any]) -> None:
+        """Take the next point."""
+        number = self._count
+        self._count += 1
+        if "problem" in point:
+            self.problems.append({"index": list(place), **point["problem"]})
+        if "values" in point:
+            self.computed.append(number)
+        for name, value in point.get("values", {}).items():
+            if value is not None:
+                self._keep(self.columns.setdefault(name, {}), number, value)
+            else:
+                self.columns.setdefault(name, {})
+        if "times" in point:
+            self._keep(self.times, number, point["times"])
+        self.warnings.add(list(place), point.get("warnings", ()))
+
+    def stacked_size(self) -> int:
+        """How many numbers `_stacked` makes of all of it."""
+        return sum(self._n_points * prod(_largest_shape(rows)) for rows in (*self.columns.values(), self.times) if rows)
+
+    def _keep(self, rows: _Rows, number: int, value: Any) -> None:  # noqa: ANN401 (JSON)
+        rows[number] = np.asarray(value, dtype=np.float64)[()]  # a number by itself takes less than an array of none
+        self._bytes += rows[number].nbytes
+        refuse_more(self._bytes, self._most_bytes)
+
+
+class _Warnings:
+    """Warnings of one code and detail together; where a code has very many details, the rest of its points."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, dict[str, list[list[int]]]] = {}
+
+    def add(self, place: list[int], warnings: Sequence[Mapping[str, Any]]) -> None:
+        """Take those of a point."""
+        for warned in warnings:
+            details, detail = self._groups.setdefault(warned["code"], {}), warned["detail"]
+            if detail not in details and len(details) >= MOST_DETAILS:
+                detail = _OTHERS
+            found = details.setdefault(detail, [])
+            if place not in found[-1:]:
+                found.append(place)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All of them, with the places of their points."""
+        return [
+            {"code": code, "detail": detail, "indices": found}
+            for code, details in self._groups.items()
+            for detail, found in details.items()
+        ]
+
+
+def _times(request: SweepRequest, points: _Points) -> tuple[tuple[str, ...], np.ndarray]:
+    """Times of all points, along the axes that they depend on; a point that failed agrees with every other."""
+    axes = [axis.path for axis in request.axes]
+    rows = points.times
+    if not any(path.split(".")[0] == "times" for path in axes):
+        asked = PointReader(request).read((0,) * len(axes)).resolved_times()
+        if not rows:
+            return ("time",), asked
+        rows = {number: rows.get(number, asked) for number in points.computed}
+    times = _stacked(rows, request.n_points).reshape(*request.shape, -1)
+    kept = list(axes)
+    for i in reversed(range(len(axes))):
+        # of numbers and NaN, these two leave NaN out
+        least, largest = np.fmin.reduce(times, axis=i), np.fmax.reduce(times, axis=i)
+        if np.array_equal(least, largest, equal_nan=True):
+            times = least
+            del kept[i]
+    return (*kept, "time"), times
+
+
+def _stacked(rows: _Rows, n_points: int) -> np.ndarray:
+    """One array of all points; NaN where a point has no value, or where its value is smaller than that of others."""
+    stacked = np.full((n_points, *_largest_shape(rows)), np.nan)
+    for number, array in rows.items():
+        stacked[(number, *(slice(n) for n in array.shape))] = array
+    return stacked
+
+
+def _largest_shape(rows: _Rows) -> list[int]:
+    shapes = [array.shape for array in rows.values()]
+    n_dimensions = max((len(shape) for shape in shapes), default=0)
+    return [max(shape[i] for shape in shapes if len(shape) > i) for i in range(n_dimensions)]
