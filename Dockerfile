@@ -12,7 +12,7 @@ WORKDIR /build
 COPY locks/service.txt locks/build.txt locks/
 RUN pip --python /opt/venv/bin/python install --require-hashes --only-binary :all: -r locks/service.txt \
     && pip install --require-hashes --only-binary :all: -r locks/build.txt
-COPY pyproject.toml README.md ./
+COPY pyproject.toml README.md LICENSE NOTICE ./
 COPY client client
 COPY service service
 # built by what stays here

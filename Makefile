@@ -1,4 +1,4 @@
-# Words to try: install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi docs lock vendor scripts clean
+# Words to try: install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
@@ -9,7 +9,7 @@ ELSEWHERE := (figures or faults or fuzz or timed)
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi docs lock vendor scripts clean
+.PHONY: help install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,33 +50,33 @@ test-all: .venv/.dev ## run all tests but those of the targets below on all core
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
-figures: .venv/.dev ## the experiments of the thesis with their published protocols, against its values
+figures: .venv/.dev ## run the experiments of the thesis with their published protocols, and compare with its values
 	$(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
 
-timed: .venv/.dev ## estimates of cost, and how long requests hold the event loop, as ratios of processor times; one test at a time
+timed: .venv/.dev ## compare estimated with measured costs, and watch the event loop, by ratios of processor times; one test at a time
 	$(BIN)/pytest -q -m timed tests/methods tests/live
 
-faults: .venv/.dev ## two thousand requests while workers, Redis and a service fail; some minutes
+faults: .venv/.dev ## send two thousand requests while workers, Redis and a service fail; some minutes
 	$(BIN)/pytest -q -s -m faults tests/live
 
-fuzz: .venv/.dev ## made-up requests, damaged bodies and errors of answers: FUZZ_EXAMPLES, FUZZ_INPUTS, RANDOM_PROBLEMS
+fuzz: .venv/.dev ## send generated requests and damaged bodies, and compare answers with 100 digits: FUZZ_EXAMPLES, FUZZ_INPUTS, RANDOM_PROBLEMS
 	$(BIN)/pytest -q -s -m fuzz tests/fuzz tests/methods
 
-sbom: .venv/.dev ## out/sbom.json and out/licences.txt of what the service is made of; fails where a licence is not allowed
+sbom: .venv/.dev ## write out/sbom.json and out/licences.txt for the service's dependencies; fails if a licence is not allowed
 	$(BIN)/python tools/sbom.py
 
-lint: .venv/.dev ## format check, lint, import directions
+lint: .venv/.dev ## check format, style and import directions
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/lint-imports
 
-types: .venv/.dev ## strict type check
+types: .venv/.dev ## check types strictly
 	$(BIN)/pyright
 
-demo: .venv/.dev ## exact trajectories of the handwritten digits, a table and a picture
+demo: .venv/.dev ## compute trajectories of the handwritten digits: a table and a picture
 	$(BIN)/python examples/digits.py
 
-bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memory, cold start, sweeps, client, explorer
+bench: .venv/.dev ## compare the closed form with ODE solvers and HTTP with bare FastAPI; memory, cold start, sweeps, client, explorer
 	$(BIN)/python benchmarks/kernel.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/ensemble.py
@@ -88,7 +88,7 @@ bench: .venv/.dev ## kernel against ODE solvers, HTTP against bare FastAPI, memo
 	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/estimates.py
 
-report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
+report: .venv/.dev ## print a few figures of speed, each within a minute
 	$(BIN)/python benchmarks/kernel.py --quick
 	$(BIN)/python benchmarks/serving.py --rounds 2 --requests 100
 	$(BIN)/python benchmarks/estimates.py --quick
@@ -96,22 +96,28 @@ report: .venv/.dev ## a few figures of speed, from a quarter of a minute each
 openapi: .venv/.dev ## write openapi/openapi.json from the code
 	$(BIN)/python -m lindyn_service.server.export_openapi > openapi/openapi.json
 
-docs: .venv/.docs ## build the documentation site: runs the notebooks, checks links, warnings are errors
+settings: .venv/.dev ## write the table of docs/settings.md from the code
+	$(BIN)/python tools/settings_table.py
+
+drawing: .venv/.dev ## draw the service's rooms and their imports as docs/rooms.svg
+	$(BIN)/python tools/drawing.py
+
+docs: .venv/.docs ## build the documentation site: run the notebooks, check links; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-lock: $(UV) ## resolve the locked dependencies anew
+lock: $(UV) ## resolve the locked dependencies again
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel -o locks/service.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/build.in -c locks/service.txt -o locks/build.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev -c locks/service.txt -o locks/dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' pyproject.toml --extra service --extra dask --extra otel --extra notebook --group dev --group docs -c locks/dev.txt -o locks/docs.txt
 
-vendor: ## fetch the libraries of the pages as vendor.json names them (needs npm)
+vendor: ## fetch the explorer's libraries that vendor.json names (needs npm)
 	$(PYTHON) tools/vendor.py
 
 scripts: ## check format and types of the explorer's modules and styles (needs npm)
 	npx --yes prettier@3 --print-width 120 --check '$(WEB)/js/*.js' '$(WEB)/docs.js' '$(WEB)/style/*.css'
 	npx --yes --package typescript@7 tsc --project $(WEB)/jsconfig.json
 
-clean: ## remove everything that the targets made
+clean: ## remove everything that the targets created
 	rm -rf site .venv .coverage* .pytest_cache .ruff_cache .hypothesis build dist out

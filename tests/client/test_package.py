@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
 from support.processes import PATIENCE_SECONDS, Service, clean_environment
 
 from lindyn._install_hint import how_to_install
@@ -79,6 +80,22 @@ def test_the_wheel_has_both_packages_and_their_types(wheel: Path) -> None:
     folders = {name.split("/")[0] for name in names}
     assert {name for name in folders if not name.endswith(".dist-info")} == {"lindyn", "lindyn_service"}
     assert not [name for name in names if {"tests", "__pycache__"} & set(name.split("/"))]
+
+
+def test_the_metadata_of_the_wheel_is_valid(wheel: Path) -> None:
+    """By the rules of the core metadata, with licence, authors and the files of all licences."""
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = Metadata.from_email(archive.read(name), validate=True)
+        licences = {entry.partition("/licenses/")[2] for entry in archive.namelist() if "/licenses/" in entry}
+    assert metadata.license_expression == "Apache-2.0"
+    assert metadata.author == "The lindyn authors"
+    assert metadata.description_content_type == "text/markdown"
+    assert metadata.description == (ROOT / "README.md").read_text()
+    assert licences == set(metadata.license_files or [])
+    vendored = {path.relative_to(ROOT).as_posix() for path in (ROOT / "service").glob("**/vendor/*/LICENSE")}
+    assert len(vendored) == 2
+    assert licences >= {"LICENSE", "NOTICE"} | vendored
 
 
 def test_the_client_is_small(wheel: Path) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from configparser import ConfigParser
 from pathlib import Path
 
@@ -164,3 +165,12 @@ def test_the_runtime_brings_no_builder():
     for name in ("hatchling", "editables", "trove-classifiers"):
         assert not re.search(rf"^{name}==", runtime, re.M)
         assert re.search(rf"^{name}==", build, re.M)
+
+
+def test_the_image_is_built_from_all_files_that_the_package_names():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    copied = re.search(r"^COPY pyproject.toml (.+) \./$", (ROOT / "Dockerfile").read_text(), re.M)[1].split()
+    let_in = (ROOT / ".dockerignore").read_text().splitlines()
+    for name in (project["readme"], *(path for path in project["license-files"] if "/" not in path)):
+        assert name in copied
+        assert f"!{name}" in let_in

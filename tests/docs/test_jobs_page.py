@@ -1,22 +1,23 @@
 """What the page on jobs tells a user to do, done."""
 
-import re
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
+from support.pages import blocks, page, run_python
 
 from lindyn.wire.sweep import SCALARS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "jobs.md").read_text()
+PAGE = page("docs/jobs.md")
 
 
 @pytest.mark.live
-def test_the_sweep():
-    source = re.search(r"```python\n(.*?)```", PAGE, re.S)[1]
-    run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=900, check=True)
-    assert "(11, 40, 200)" in run.stdout
+def test_the_sweep(tmp_path):
+    assert "(11, 40, 200)" in run_python(blocks(PAGE, "python")[0], tmp_path)
+
+
+@pytest.mark.live
+def test_the_experiment(tmp_path):
+    said = run_python(blocks(PAGE, "python")[1] + "print(picture[:5])", tmp_path)
+    assert "figure-3.2" in said
+    assert "b'<?xml'" in said
 
 
 def test_every_scalar_is_explained():

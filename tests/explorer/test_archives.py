@@ -73,7 +73,7 @@ def test_long_doubles_of_other_machines_are_refused(page):
     drop(page, ("w.npz", archive(W1=quadruple, W2=np.eye(2))))
     until(page, REFUSED)
     assert page.inner_text("#weights-note") == (
-        "w.npz: W1 holds long doubles that only some machines read: expected real numbers"
+        "w.npz: W1 holds long doubles of another kind of processor: expected real numbers"
     )
 
 
@@ -163,7 +163,7 @@ def test_the_order_of_squares_without_names_is_asked(explorer, page):
     assert page.inner_text("#weights-note") == (
         "w.npz: the names alice, bob do not say which comes first. Choose the order below."
     )
-    assert page.inner_text("#words") == "Drop or paste your weights: the pictures follow."
+    assert page.inner_text("#words") == "Drop or paste your weights to see the pictures."
     assert layers(page) == []
     explorer.drawn(lambda: page.select_option("#weights-order", label="bob, then alice: 3 → 3 → 3"))
     assert np.array_equal(layers(page), [OTHER, SQUARE])
@@ -211,8 +211,8 @@ REFUSALS = [
     ({"X": np.array([["a"]]), "y": np.zeros(1)}, "X holds text: expected real numbers"),
     ({"x_train": np.zeros((4, 2, 2)), "y_train": np.zeros(4)}, "x_train has 3 dimensions (4 × 2 × 2)"),
     ({"W1": FIRST, "W2": np.where(SECOND > 0, SECOND, np.inf)}, "W2 is not finite at row"),
-    ({"a": FIRST, "b": FIRST, "c": FIRST, "d": FIRST, "e": FIRST}, "a, b, c, … say no order: expected W1, W2"),
-    ({"metadata": "{}", "times": np.zeros(2), "loss": np.zeros(2)}, "it is an answer of lindyn"),
+    ({"a": FIRST, "b": FIRST, "c": FIRST, "d": FIRST, "e": FIRST}, "a, b, c, … give no order: expected W1, W2"),
+    ({"metadata": "{}", "times": np.zeros(2), "loss": np.zeros(2)}, "it is a result of lindyn"),
 ]
 
 

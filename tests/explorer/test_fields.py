@@ -84,7 +84,7 @@ def test_no_lambda_is_shown_where_none_is_asked_for(explorer):
         (NARROW, "seed", "-1", "a whole number from 0"),
         (NARROW, "seed", "1.5", "a whole number from 0"),
         (NARROW, "spectrum", "4, 3, 2, 1", "at most 3 values for widths 10-5-3"),
-        (NARROW, "spectrum", "3, x", "numbers from 0 on"),
+        (NARROW, "spectrum", "3, x", "numbers of at least 0"),
         (NARROW, "spectrum-seed", "", "a whole number from 0"),
         (NARROW, "stop", "-6", "a number above 0"),
         (NARROW, "num", "1", "a whole number from 2 to 2000"),

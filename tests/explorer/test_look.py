@@ -10,7 +10,7 @@ def test_saddles_are_explained(explorer):
     page = explorer.open("#seed=5&stop=100")
     note = page.inner_text("#picture-singular-values .notes")
     assert "Mode 8 (s = 0.177) has no overlap with the initial weights and is never learned." in note
-    assert "This is a saddle" in note
+    assert "The loss has a saddle here" in note
 
 
 def test_the_tour(explorer):
@@ -24,11 +24,11 @@ def test_the_tour(explorer):
             page.locator("#picture-forgetting .u-over").wait_for()
         explorer.screenshot(f"tour-{len(titles)}-{titles[-1].lower()}")
         if titles[-1] == "Saddle":
-            assert "This is a saddle" in page.inner_text("#picture-singular-values .notes")
+            assert "The loss has a saddle here" in page.inner_text("#picture-singular-values .notes")
         page.click("#tour-next")
     assert titles == ["Rich", "Lazy", "Saddle", "Forgetting"]
     assert page.locator("#tour").is_hidden()
-    assert "The first task is left" in page.inner_text("#forgetting-words")
+    assert "Training on the first task ends" in page.inner_text("#forgetting-words")
 
 
 def test_colours(explorer):

@@ -74,7 +74,7 @@ def test_a_file_pasted(explorer, rng):
 def test_weights_pasted(explorer):
     page = explorer.open("#task=spectrum&spectrum=2_1&stop=4")
     page.select_option("#network", "weights")
-    assert page.inner_text("#words") == "Drop or paste your weights: the pictures follow."
+    assert page.inner_text("#words") == "Drop or paste your weights to see the pictures."
     explorer.drawn(lambda: page.fill("#weights-text", "[[[0.3, 0], [0, 0.3]], [[0.3, 0], [0, 0.3]]]"))
     assert page.inner_text("#words").startswith("Exact")
     assert page.inner_text("#regime") == "nearest: 0"
@@ -125,9 +125,9 @@ def test_large_data_are_not_in_the_link(explorer, rng):
 
 
 REFUSED_FILES = [
-    ("notes.csv", b"one,two\nthree,four\n", "notes.csv: row 2, column 1 is no number"),
+    ("notes.csv", b"one,two\nthree,four\n", "notes.csv: row 2, column 1 is not a number"),
     ("ragged.csv", b"1,2,3\n4,5\n", "ragged.csv: row 2 has 2 entries, the first has 3"),
-    ("empty.csv", b"\n\n", "empty.csv: there is nothing in it"),
+    ("empty.csv", b"\n\n", "empty.csv: it is empty"),
     ("one.csv", b"1\n2\n", "one.csv: it has one column"),
     ("fake.npz", b"PK but no archive", "fake.npz: this is no npz file: it is not a zip archive"),
     ("cut.npz", archive(W1=np.eye(3), W2=np.eye(3))[:-40], "cut.npz: this is no npz file"),
@@ -170,7 +170,7 @@ def test_a_refusal_without_a_place_on_the_page_is_told_in_passing(explorer):
     page = explorer.open()
     drop(page, ("notes.csv", b"one,two\nthree,four\n"))
     until(page, "document.getElementById('toast').textContent !== ''")
-    assert page.inner_text("#toast").startswith("notes.csv: row 2, column 1 is no number: “three”")
+    assert page.inner_text("#toast").startswith("notes.csv: row 2, column 1 is not a number: “three”")
     drop(page, ("a.npz", archive(W1=np.eye(2))), ("b.npz", archive(W2=np.eye(2))))
     until(page, "document.getElementById('toast').textContent.startsWith('a.npz, b.npz: expected one file')")
 
@@ -183,7 +183,7 @@ def test_what_is_refused_does_not_hide_what_is_in_use(explorer, rng):
     page.fill("#data-text", "1,2\n3,x")
     for scale in ("0.02", "0.03"):
         note = page.inner_text("#data-note")
-        assert note.startswith("row 2, column 2 is no number: “x”.")
+        assert note.startswith("row 2, column 2 is not a number: “x”.")
         assert note.endswith("Still in use: good.csv: 9 samples, 2 inputs, 1 target.")
         assert page.get_attribute("#data-text", "aria-invalid") == "true"
         explorer.drawn(lambda scale=scale: page.fill("#scale", scale))
@@ -214,4 +214,4 @@ def test_weights_in_a_file_of_json(explorer, rng):
     assert page.inner_text("#weights-note") == "w.json: 5 × 4, 2 × 5"
     assert np.array_equal(matrices(page)["W1"], first)
     drop(page, ("request.json", b'{"network": {}}'))
-    until(page, "document.getElementById('weights-note').textContent.includes('it is an object of JSON')")
+    until(page, "document.getElementById('weights-note').textContent.includes('it is a JSON object')")

@@ -93,7 +93,7 @@ def test_the_numbers_are_those_of_the_api(explorer, service):
         columns = np.array([turned[f"{i}, {side}"] for i in range(1, 6)]).T
         assert np.array_equal(columns, found["alignment"][side])
     kernel = explorer.table("kernel")
-    assert np.array_equal(kernel["turned, 1 − cosine"], found["ntk_distance"])
+    assert np.array_equal(kernel["distance, 1 − cosine"], found["ntk_distance"])
     scores = explorer.table("specificity")
     assert np.array_equal(scores["output"], found["task_specificity"]["output"])
     saved = explorer.download("#picture-representation .downloads button:has-text('CSV')").decode()
@@ -111,7 +111,7 @@ def test_equally_strong_modes_share_a_line(explorer):
         for first, others in ((0, [1]), (2, [3]), (4, [5, 6, 7])):
             assert all(np.array_equal(lines[first], lines[other]) for other in others)
         assert np.allclose(np.array(lines)[:, 20:], 1, atol=1e-6)
-    assert "Modes of equal strength share one line" in page.inner_text("#picture-alignment")
+    assert "Modes with equal singular values share one line" in page.inner_text("#picture-alignment")
 
 
 def test_no_line_where_there_is_no_mode(explorer):
@@ -119,7 +119,7 @@ def test_no_line_where_there_is_no_mode(explorer):
     found = explorer.table("alignment")
     assert [np.isnan(found[f"{i}, output"]).all() for i in range(1, 9)] == [False] * 4 + [True] * 4
     assert not any(np.isnan(found[f"{i}, output"]).any() for i in range(1, 5))
-    assert "There is no line where the task or the network has no such mode" in page.inner_text("#picture-alignment")
+    assert "Lines have gaps where the task or the network has no such mode" in page.inner_text("#picture-alignment")
     saved = explorer.download("#picture-alignment .downloads button:has-text('SVG')").decode()
     assert saved.count('<path d="M') > 8
     assert saved.count('<path d=""') == 8
@@ -320,9 +320,9 @@ def test_tasks_and_spacings(explorer, task, spacing):
 def test_random_and_deep_networks(explorer):
     page = explorer.open("#dims=4_3_5&task=spectrum&spectrum=2_1&stop=4")
     explorer.drawn(lambda: page.select_option("#network", "random"))
-    assert page.inner_text("#words").startswith("Integrated — errors about")
+    assert page.inner_text("#words").startswith("Integrated — relative errors about")
     explorer.drawn(lambda: page.fill("#dims", "4-6-3-5"))
-    assert "QQᵀ is of two layers; this network has more." in page.inner_text("#picture-representation")
+    assert "QQᵀ is defined for two layers; this network has more." in page.inner_text("#picture-representation")
 
 
 def test_the_matrix_of_wide_networks_is_of_the_time_of_the_cursor(explorer, service):

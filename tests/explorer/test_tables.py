@@ -65,19 +65,22 @@ def refused(name):
 TABLES = [
     (NAMED.to_csv(index=False), ""),
     (NAMED.to_csv(), COUNTED),
-    (FRAME.to_csv(), f"Row 1 (0, 1, 2) is taken for names of columns. {COUNTED}"),
-    (FRAME.to_csv(index=False), "Row 1 (0, 1, 2) is taken for names of columns."),
+    (FRAME.to_csv(), f"Row 1 (0, 1, 2) is read as column names. {COUNTED}"),
+    (FRAME.to_csv(index=False), "Row 1 (0, 1, 2) is read as column names."),
     (FRAME.to_csv(header=False), COUNTED),
     (FRAME.to_csv(header=False, index=False), ""),
-    (FRAME.set_axis([2019, 2020, 2022], axis=1).to_csv(index=False), "Row 1 (2019, 2020, 2022) is taken for names"),
-    (FRAME.set_axis([0, 1, "target"], axis=1).to_csv(index=False), "Row 1 (0, 1, target) is taken for names"),
+    (
+        FRAME.set_axis([2019, 2020, 2022], axis=1).to_csv(index=False),
+        "Row 1 (2019, 2020, 2022) is read as column names",
+    ),
+    (FRAME.set_axis([0, 1, "target"], axis=1).to_csv(index=False), "Row 1 (0, 1, target) is read as column names"),
     (FRAME.set_axis([7, 2, 5, 0, 3, 4]).to_csv(), "Column 1 names the rows and is left out."),
     (NAMED.to_csv(index_label="id"), "Column 1 (“id”) numbers the rows and is left out."),
     (pd.read_csv(io.StringIO(NAMED.to_csv())).to_csv(), "Columns 1 to 2 name the rows and are left out."),
     (CARS.to_csv(), "Column 1 names the rows and is left out."),
     (NAMED.set_axis(pd.date_range("2020-01-01", periods=6)).to_csv(index_label="date"), "Column 1 (“date”) names"),
     (NAMED.to_csv(quoting=csv.QUOTE_ALL), COUNTED),
-    (FRAME.to_csv(quoting=csv.QUOTE_ALL, index=False), "Row 1 (0, 1, 2) is taken for names of columns."),
+    (FRAME.to_csv(quoting=csv.QUOTE_ALL, index=False), "Row 1 (0, 1, 2) is read as column names."),
     (NAMED.to_csv(sep=";", decimal=",", index=False), COMMAS),
     (NAMED.to_csv(sep="\t", decimal=","), f"{COUNTED} {COMMAS}"),
     (NAMED.to_csv(decimal=",", index=False), COMMAS),
@@ -144,7 +147,7 @@ def test_the_first_row_and_column_can_be_chosen(explorer):
     assert np.array_equal(matrices(page)["data"], np.hstack([np.arange(6)[:, None], WHOLE]))
     assert page.input_value("#dims") == "3-8-1"
     page.select_option("#first-row", "sample")
-    assert "row 1, column 1 is no number: it is empty" in page.inner_text("#data-note")
+    assert "row 1, column 1 is not a number: it is empty" in page.inner_text("#data-note")
     assert "Still in use: whole.csv: 6 samples, 3 inputs, 1 target." in page.inner_text("#data-note")
     page.select_option("#first-column", "names")
     assert np.array_equal(matrices(page)["data"], np.vstack([np.arange(3), WHOLE]))
@@ -164,9 +167,7 @@ def test_whole_numbers_in_the_first_row_are_announced(explorer, text, first, row
     page = opened(explorer)
     explorer.drawn(lambda: choose(page, "#data-file", "x.csv", text.encode()))
     assert page.input_value("#first-row") == first
-    assert "is taken for " + {"names": "names of columns.", "sample": "a sample."}[first] in page.inner_text(
-        "#data-note"
-    )
+    assert "is read as " + {"names": "column names.", "sample": "a sample."}[first] in page.inner_text("#data-note")
     assert np.array_equal(matrices(page)["data"], rows)
     other = {"names": "sample", "sample": "names"}[first]
     explorer.drawn(lambda: page.select_option("#first-row", other))
@@ -177,7 +178,7 @@ def test_a_first_column_that_counts_may_be_an_input(explorer):
     page = opened(explorer)
     frame = NAMED.rename_axis("time").reset_index()
     explorer.drawn(lambda: choose(page, "#data-file", "x.csv", frame.to_csv(index=False).encode()))
-    assert "Column 1 (“time”) counts the rows and is taken for an input." in page.inner_text("#data-note")
+    assert "Column 1 (“time”) numbers the rows and is read as an input." in page.inner_text("#data-note")
     assert np.array_equal(matrices(page)["data"], frame.to_numpy())
     explorer.drawn(lambda: page.select_option("#first-column", "names"))
     assert np.array_equal(matrices(page)["data"], X)
@@ -204,26 +205,26 @@ def test_a_first_row_without_numbers_is_no_header(explorer, subtests):
     for i, (text, said) in enumerate(FIRST_ROWS):
         with subtests.test(text[:30]):
             name = f"first-{i}.csv"
-            assert refusal(page, name, text).startswith(f"{name}: row 1, column 1 is no number: {said}.")
+            assert refusal(page, name, text).startswith(f"{name}: row 1, column 1 is not a number: {said}.")
             explorer.drawn(lambda: page.select_option("#first-row", "names"))
             assert page.inner_text("#data-note").startswith(f"{name}: 1 samples")
 
 
 UNREADABLE = [
-    ("a,b\n1,2\nNA,3\n", "row 3, column 1 is no number: “NA”"),
-    ("a,b\n\n# so far\n1,2\n,3\n", "row 5, column 1 is no number: it is empty"),
-    ("1,2,3\n4,5,\n", "row 2, column 3 is no number: it is empty"),
-    ("1,2,\n4,5,6\n", "row 1, column 3 is no number: it is empty"),
-    ("1,2\n0x1F,3\n", "row 2, column 1 is no number: “0x1F”"),
-    ("1,2\n1e999,3\n", "row 2, column 1 is no number: “1e999”"),
-    ("1,2\n,\n3,4\n", "row 2, column 1 is no number: it is empty"),
+    ("a,b\n1,2\nNA,3\n", "row 3, column 1 is not a number: “NA”"),
+    ("a,b\n\n# so far\n1,2\n,3\n", "row 5, column 1 is not a number: it is empty"),
+    ("1,2,3\n4,5,\n", "row 2, column 3 is not a number: it is empty"),
+    ("1,2,\n4,5,6\n", "row 1, column 3 is not a number: it is empty"),
+    ("1,2\n0x1F,3\n", "row 2, column 1 is not a number: “0x1F”"),
+    ("1,2\n1e999,3\n", "row 2, column 1 is not a number: “1e999”"),
+    ("1,2\n,\n3,4\n", "row 2, column 1 is not a number: it is empty"),
     ("a,b,c\n1,2\n3,4\n", "row 2 has 2 entries, the first has 3"),
     ("a,b\n0.5,1,2\n0.25,3,4\n", "row 2 has 3 entries, the first has 2"),
     ("1,2\n3,4,5\n", "row 2 has 3 entries, the first has 2"),
     ('"1,234","2,345"\n"3,456","4,567"\n', "row 1, column 1 is “1,234”: expected no comma within a number"),
     ("1,5;2.5\n1;2\n", "row 1, column 1 is “1,5”, but row 1, column 2 is “2.5”: expected one decimal mark"),
-    ("a,b\n", "there is only a row of names"),
-    ("# a b\n", "there is nothing in it"),
+    ("a,b\n", "it has only a row of names"),
+    ("# a b\n", "it is empty"),
 ]
 
 
@@ -261,19 +262,19 @@ FILES_OF_OTHERS = [
     ("book.xlsx", excel(), "it is an Excel workbook: save the table as CSV"),
     ("book.csv", excel(), "it is an Excel workbook: save the table as CSV"),
     ("book.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(99), "it is an Excel workbook"),
-    ("model.pt", torch(), "it is a file of PyTorch: save matrices with numpy.savez"),
-    ("model.npz", torch(), "it is a file of PyTorch"),
-    ("old.pth", pickle.dumps(0x1950A86A20F9469CFC6C, 2), "it is a file of PyTorch"),
-    ("model.pkl", pickle.dumps({"W1": np.eye(2)}), "it is a pickle of Python, which is not read"),
+    ("model.pt", torch(), "it is a PyTorch file: save matrices with numpy.savez"),
+    ("model.npz", torch(), "it is a PyTorch file"),
+    ("old.pth", pickle.dumps(0x1950A86A20F9469CFC6C, 2), "it is a PyTorch file"),
+    ("model.pkl", pickle.dumps({"W1": np.eye(2)}), "it is a Python pickle, which is not read"),
     ("data.mat", matlab(), "it is a MATLAB file"),
     ("data4.mat", matlab(format="4"), "it is a MATLAB file"),
     ("data73.mat", b"MATLAB 7.3 MAT-file, Platform: GLNXA64" + bytes(600), "it is a MATLAB file"),
     ("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(99), "it is an HDF5 file"),
     ("run.nc", b"CDF\x01" + bytes(99), "it is a netCDF file"),
-    ("data.parquet", b"PAR1\x15\x04" + bytes(99), "it is a file of Arrow or Parquet"),
-    ("data.csv.gz", gzip.compress(b"1,2\n3,4\n"), "it is compressed by gzip: expand it first"),
-    ("login.csv", b"<!DOCTYPE html><html></html>", "it is a page of the web"),
-    ("noise.csv", bytes(range(256)), "it is no text: expected CSV, or an npz or npy of numpy"),
+    ("data.parquet", b"PAR1\x15\x04" + bytes(99), "it is an Arrow or Parquet file"),
+    ("data.csv.gz", gzip.compress(b"1,2\n3,4\n"), "it is compressed with gzip: expand it first"),
+    ("login.csv", b"<!DOCTYPE html><html></html>", "it is a web page"),
+    ("noise.csv", bytes(range(256)), "it is not text: expected CSV, npz or npy"),
     ("data.zip", archive(save=lambda file, **_: zipfile.ZipFile(file, "w").close()), "it is a zip archive without"),
 ]
 
@@ -321,7 +322,7 @@ def test_classes_are_no_numbers(explorer, service, kind):
     explorer.drawn(lambda: drop(page, (f"iris.{kind}", content)))
     assert page.inner_text("#data-note") == (
         f"iris.{kind}: 10 samples, 4 inputs, 1 target. "
-        "The last column has the 3 values 0, 1, 2, taken for numbers. If they are classes, choose so below."
+        "The last column has the 3 values 0, 1, 2, read as numbers. If they are classes, select this below."
     )
     assert page.locator("#first-row").is_visible() == (kind == "csv")
     explorer.drawn(lambda: page.select_option("#last-column", "class"))
@@ -339,7 +340,7 @@ def test_classes_with_names(explorer):
     page = opened(explorer)
     names = ["setosa", "virginica", "setosa", "versicolor", "virginica", "setosa"]
     assert refusal(page, "iris.csv", NAMED.assign(species=names).to_csv(index=False)) == (
-        "iris.csv: row 2, column 4 is no number: “setosa”. If this column holds classes, choose so below."
+        "iris.csv: row 2, column 4 is not a number: “setosa”. If this column holds classes, select this below."
     )
     explorer.drawn(lambda: page.select_option("#last-column", "class"))
     expected = pd.get_dummies(pd.Series(names)).to_numpy(float)

@@ -150,7 +150,7 @@ def test_a_proxy_that_answers_in_html(troubled):
     page.route("**/v1/trajectories", lambda route: route.fulfill(status=502, body="<h1>Bad gateway</h1>"))
     page.fill("#lambda-number", "3")
     until(page, SHOWN)
-    assert "Something between page and service answered. The answer is 502" in page.inner_text("#problem")
+    assert "Unexpected answer, perhaps from a proxy. The answer is 502" in page.inner_text("#problem")
 
 
 def test_a_sweep_whose_events_are_cut(troubled):

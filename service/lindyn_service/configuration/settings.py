@@ -35,76 +35,87 @@ class Settings(BaseSettings):
     port: Annotated[int, Field(ge=0, le=65535, description="TCP port to listen on; 0 takes a free one.")] = 8000
     socket: Annotated[Path | None, Field(description="Unix socket to listen on, instead of host and port.")] = None
     descriptor: Annotated[
-        int | None, Field(ge=3, description="Inherited socket that listens already, instead of host and port.")
+        int | None,
+        Field(ge=3, description="File descriptor of an inherited listening socket, instead of host and port."),
     ] = None
     processes: Annotated[
-        int, Field(ge=1, le=64, description="Services that share the address, each with its workers; needs redis_url.")
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Processes that share the address, each with its own workers; more than 1 needs redis_url.",
+        ),
     ] = 1
     process: Annotated[
-        int | None, Field(ge=0, description="Which of several processes this is; set by the one that starts them.")
+        int | None,
+        Field(ge=0, description="Number of this process among several; set by the process that starts them."),
     ] = None
     stop_with_stdin: Annotated[
-        bool, Field(description="Stop when standard input ends (a private service's lifeline).")
+        bool, Field(description="Stop when standard input closes, as a private service does when its client ends.")
     ] = False
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(_lower),
-        Field(description="Least severe line logged."),
+        Field(description="Lowest level that is logged."),
     ] = "info"
     log_format: Annotated[
         Literal["text", "json"],
         BeforeValidator(_lower),
-        Field(description="Form of log lines; json has one object a line."),
+        Field(description="Format of log lines; json writes one object per line."),
     ] = "text"
 
     api_keys_file: Annotated[
         Path | None,
-        Field(description="File of API keys, one a line by `lindyn-service key NAME`; none: no key is needed."),
+        Field(description="File of API keys, one per line by `lindyn-service key NAME`; none: no key is needed."),
     ] = None
-    allow_anonymous: Annotated[
-        bool, Field(description="Listen beyond this machine without keys; else that is refused.")
-    ] = False
+    allow_anonymous: Annotated[bool, Field(description="Allow listening beyond this machine without API keys.")] = False
     allowed_hosts: Annotated[
         str,
-        Field(description="Host names with a dot, with commas, that a service without keys answers to; * for all."),
+        Field(description="Host names with a dot that a service without keys accepts, separated by commas; * for all."),
     ] = ""
     cors_origins: Annotated[
-        str, Field(description="Web pages of other sites that may ask: https://host, with commas; * for all.")
+        str,
+        Field(
+            description="Origins of other web sites that may use the API, such as https://host, separated by "
+            "commas; * for all."
+        ),
     ] = ""
 
     key_requests_per_minute: Annotated[
-        int, Field(ge=0, description="Requests of one key in a minute; more get 429; 0 for no limit.")
+        int, Field(ge=0, description="Requests per minute of one key; more get 429; 0: no limit.")
     ] = 6_000
     key_requests_at_once: Annotated[
         int,
-        Field(ge=0, description="Requests of one key served at once by each process; more get 429; 0 for no limit."),
+        Field(ge=0, description="Concurrent requests of one key in each process; more get 429; 0: no limit."),
     ] = 64
     key_max_jobs: Annotated[
-        int, Field(ge=0, description="Jobs of one key that may wait or run; more get 429; 0 for no limit.")
+        int, Field(ge=0, description="Jobs of one key that are queued or running; more get 429; 0: no limit.")
     ] = 20
     key_flops_per_hour: Annotated[
         float,
         Field(
             ge=0,
             le=1e21,
-            description="Work of one key in an hour, estimated or measured; more get 429; 0 for no limit.",
+            description="Work of one key per hour in flops, estimated or measured; more gets 429; 0: no limit.",
         ),
     ] = 0.0
     head_seconds: Annotated[
-        float, Field(gt=0, le=3_600, description="Longest time for the head of a request; then the connection ends.")
+        float, Field(gt=0, le=3_600, description="Time limit for the head of a request; then the connection is closed.")
     ] = 10.0
     body_seconds: Annotated[
-        float, Field(gt=0, le=3_600, description="Longest time for the body of a request; then 408.")
+        float, Field(gt=0, le=3_600, description="Time limit for the body of a request; then 408.")
     ] = 60.0
     stalled_seconds: Annotated[
-        float, Field(gt=0, le=3_600, description="How long a client may take nothing of its answer.")
+        float,
+        Field(gt=0, le=3_600, description="Time after which the connection of a client that reads nothing is closed."),
     ] = 30.0
 
     max_connections: Annotated[
         int | None,
         Field(
             ge=1,
-            description="Connections at once; more end those that wait longest; none: by the limit of open files.",
+            description="Connections of each process; beyond them those that wait longest are closed; none: "
+            "by the limit of open files.",
         ),
     ] = None
 
@@ -116,104 +127,124 @@ class Settings(BaseSettings):
     ] = 64
     queue_seconds: Annotated[
         float,
-        Field(ge=0, le=86_400, description="How long a queue may last; then one a worker may wait until it is gone."),
+        Field(
+            ge=0,
+            le=86_400,
+            description="Seconds of continuous queueing after which the queue shrinks to one request per worker.",
+        ),
     ] = 2.0
     deadline_seconds: Annotated[
         float,
-        Field(gt=0, le=86_400, description="Longest time from admission to answer; then 504 and the worker is killed."),
+        Field(gt=0, le=86_400, description="Time limit from admission to answer; then 504, and the worker is killed."),
     ] = 60.0
     grace_seconds: Annotated[
-        float, Field(ge=0, le=3_600, description="Time for admitted work when the service stops.")
+        float, Field(ge=0, le=3_600, description="Time for admitted requests to finish when the service stops.")
     ] = 5.0
 
     job_workers: Annotated[
         int | None,
-        Field(ge=1, le=1024, description="Worker processes for jobs, of lower priority; none: as many as workers."),
+        Field(ge=1, le=1024, description="Worker processes for jobs, at lower priority; none: as many as workers."),
     ] = None
     dask_scheduler: Annotated[
-        str | None, Field(description="Scheduler of a Dask cluster for jobs, tcp://host:8786; none: local processes.")
+        str | None, Field(description="Address of a Dask scheduler for jobs, tcp://host:8786; none: local processes.")
     ] = None
     dask_local: Annotated[
-        int | None, Field(ge=1, le=256, description="Processes of a Dask cluster on this machine, to try one.")
+        int | None, Field(ge=1, le=256, description="Number of workers of a Dask cluster on this machine, to try one.")
     ] = None
     worker_memory_bytes: Annotated[
         int,
         Field(
             ge=capacity.LEAST_OF_WORKER,
-            description="Memory of each worker process, on Linux; what takes more gets 422. Where a container has a "
-            "limit, half of that is shared by all workers.",
+            description="Memory of each worker process, on Linux; a computation that needs more gets 422. In "
+            "a container with a limit, all workers share half of it by default.",
         ),
     ] = Field(default_factory=lambda chosen: capacity.worker_memory(capacity.workers(chosen), capacity.memory()))
     job_deadline_seconds: Annotated[
-        float, Field(gt=0, le=86_400, description="Longest time for a point of a job; then the job fails.")
+        float, Field(gt=0, le=86_400, description="Time limit for one point of a job; then the job fails.")
     ] = 600.0
-    job_seconds: Annotated[int, Field(ge=1, description="How long a job and its result are kept after its end.")] = (
-        7 * 86_400
-    )
-    max_jobs: Annotated[int, Field(ge=1, description="Jobs that may wait or run; more get 503.")] = 100
+    job_seconds: Annotated[
+        int, Field(ge=1, description="Time for which a job and its result are kept after its end.")
+    ] = 7 * 86_400
+    max_jobs: Annotated[int, Field(ge=1, description="Jobs that are queued or running; more get 503.")] = 100
     max_points: Annotated[int, Field(ge=1, le=100_000, description="Largest number of points of a sweep.")] = 100_000
-    max_result_bytes: Annotated[int, Field(ge=1, description="Largest result of a job, estimated and real.")] = (
+    max_result_bytes: Annotated[int, Field(ge=1, description="Largest result of a job; estimated, then checked.")] = (
         64 * _MEBIBYTE
     )
-    max_job_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a job; more gets 422.")] = 1e15
+    max_job_flops: Annotated[
+        float, Field(gt=0, description="Largest estimated work of a job, in flops; more gets 422.")
+    ] = 1e15
     store_bytes: Annotated[
         int,
         Field(
             ge=1,
-            description="Bound of all jobs in Redis with requests and small results; what ended first makes room.",
+            description="Size of all jobs in Redis with their requests and small results; the jobs that ended "
+            "first are removed.",
         ),
     ] = 128 * _MEBIBYTE
 
     redis_url: Annotated[
-        str | None, Field(description="Shared cache, redis:// or unix://; none: a private Valkey is started.")
+        str | None, Field(description="Shared cache, redis:// or unix://; none: start a private Valkey.")
     ] = None
     embedded_cache: Annotated[bool, Field(description="Start a private Valkey when no redis_url is given.")] = True
     redis_timeout_seconds: Annotated[
-        float, Field(gt=0, le=60, description="Longest wait for a reply of the shared cache.")
+        float, Field(gt=0, le=60, description="Time limit for a reply of the shared cache.")
     ] = 0.5
     cache_seconds: Annotated[int, Field(ge=1, description="Time to live of an entry in the shared cache.")] = 7 * 86_400
-    cache_value_bytes: Annotated[int, Field(ge=0, description="Largest answer kept in the shared cache.")] = (
-        4 * _MEBIBYTE
+    cache_value_bytes: Annotated[
+        int, Field(ge=0, description="Largest answer in the shared cache; larger ones are files.")
+    ] = 4 * _MEBIBYTE
+    memory_cache_bytes: Annotated[int, Field(ge=0, description="Size of the memory cache of each process.")] = (
+        256 * _MEBIBYTE
     )
-    memory_cache_bytes: Annotated[int, Field(ge=0, description="Bound of the cache in this process.")] = 256 * _MEBIBYTE
-    embedded_cache_bytes: Annotated[int, Field(ge=_MEBIBYTE, description="Bound of the private Valkey.")] = (
+    embedded_cache_bytes: Annotated[int, Field(ge=_MEBIBYTE, description="Size of the private Valkey.")] = (
         256 * _MEBIBYTE
     )
     spool_folder: Annotated[
         Path | None,
-        Field(description="Folder for answers larger than cache_value_bytes; none: a temporary one of this service."),
+        Field(
+            description="Folder for answers larger than cache_value_bytes; none: a temporary folder of this service."
+        ),
     ] = None
     spool_bytes: Annotated[
         int,
-        Field(ge=0, description="Bound of that folder; 0 keeps no answers there. At most half of what is free there."),
+        Field(
+            ge=0,
+            description="Size of the files of answers in that folder; 0 keeps none. By default at most half "
+            "of the free space.",
+        ),
     ] = Field(default_factory=lambda chosen: capacity.spool(chosen.get("spool_folder")))
     results_bytes: Annotated[
         int,
         Field(
             ge=0,
-            description="Bound of the files of job results there, of those above cache_value_bytes; 0 keeps these in "
-            "Redis, too. At most a quarter of what is free.",
+            description="Size of the files of job results in that folder; 0 keeps all results in Redis. By "
+            "default at most a quarter of the free space.",
         ),
     ] = Field(default_factory=lambda chosen: capacity.results(chosen.get("spool_folder")))
 
     max_body_bytes: Annotated[int, Field(ge=1, description="Largest request body; more gets 413.")] = 64 * _MEBIBYTE
     max_bodies_bytes: Annotated[
         int,
-        Field(ge=1, description="Request bodies under way together, max_body_bytes at least; more get 503."),
+        Field(ge=1, description="Size of all request bodies in flight, at least max_body_bytes; more get 503."),
     ] = 256 * _MEBIBYTE
     max_json_parts: Annotated[
         int,
         Field(
             ge=1,
-            description="Most arrays, objects and fields of JSON in a body; more gets 413, in the metadata of npz 400.",
+            description="Largest number of arrays, objects and fields in a JSON body; more gets 413, in the "
+            "metadata of npz 400.",
         ),
     ] = 200_000
-    max_answer_bytes: Annotated[int, Field(ge=1, description="Largest answer, estimated and real; more gets 422.")] = (
-        256 * _MEBIBYTE
-    )
+    max_answer_bytes: Annotated[
+        int, Field(ge=1, description="Largest answer; estimated, then checked; more gets 422.")
+    ] = 256 * _MEBIBYTE
     max_work_bytes: Annotated[
         int,
-        Field(ge=1, description="Largest estimated working memory; more gets 422. At most what a worker has."),
+        Field(
+            ge=1,
+            description="Largest estimated working memory of a request; more gets 422. By default at most the "
+            "memory of a worker.",
+        ),
     ] = Field(default_factory=lambda chosen: capacity.work(chosen.get("worker_memory_bytes", capacity.LEAST_OF_WORKER)))
     max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 

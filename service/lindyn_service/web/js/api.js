@@ -1,16 +1,16 @@
 /** The public API of the service that the page comes from. */
 
-import { askForKey, withKey } from "./key.js";
+import { askForKey, withKey } from "./api-key.js";
 import { readNpz } from "./npz.js";
 
 const NPZ = "application/x-npz";
 const UNAUTHORIZED = 401;
 
-/** What the service refuses, or why it cannot answer. */
+/** A problem that the service answered with. */
 export class Problem extends Error {
   /**
    * @param {{ code: string, title: string, detail: string, errors?: { path: string, detail: string }[] }} body
-   * @param {number | null} retryAfter seconds, where it pays to ask again
+   * @param {number | null} retryAfter seconds until the request may succeed
    */
   constructor(body, retryAfter) {
     super(words(body));
@@ -22,7 +22,7 @@ export class Problem extends Error {
 }
 
 /**
- * What a problem says, once: the fields of a request that breaks rules say it themselves.
+ * The message of a problem; for an invalid request, the messages of its fields.
  * @param {{ code: string, detail: string, errors?: { path: string, detail: string }[] }} body
  */
 function words({ code, detail, errors = [] }) {
@@ -34,7 +34,7 @@ function words({ code, detail, errors = [] }) {
 export class Unreachable extends Error {}
 
 /**
- * An answer in npz: numbers by their names, the rest, and how it came.
+ * An answer in npz: arrays by name, the metadata, and its source and times.
  * @typedef {{
  *   meta: any, arrays: Map<string, import("./npz.js").NpyArray>, bytes: ArrayBuffer,
  *   source: string, serverMs: number, totalMs: number,
@@ -92,7 +92,7 @@ async function send(method, path, { body, signal, accept }) {
     if (response.ok) return response;
     const problem = await problemOf(response);
     if (response.status !== UNAUTHORIZED) throw problem;
-    const another = sent.Authorization !== withKey().Authorization; // found while this one was asked
+    const another = sent.Authorization !== withKey().Authorization; // the key was entered while this request was sent
     if (!another && !(await askForKey(problem.message))) throw problem;
   }
 }
@@ -117,8 +117,8 @@ async function problemOf(response) {
   try {
     return new Problem(await response.json(), seconds);
   } catch {
-    // what answers in its place, such as a proxy, has no JSON
+    // a proxy in between may answer without JSON
     const detail = `the answer is ${response.status} ${response.statusText}`;
-    return new Problem({ code: "unexpected", title: "Something between page and service answered", detail }, seconds);
+    return new Problem({ code: "unexpected", title: "Unexpected answer, perhaps from a proxy", detail }, seconds);
   }
 }

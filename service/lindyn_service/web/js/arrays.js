@@ -1,4 +1,4 @@
-/** Arrays of numpy as matrices: of layers, inputs, targets, correlations. */
+/** NumPy arrays as matrices: layers, inputs, targets, correlations. */
 
 /** @typedef {import("./matrix.js").Matrix} Matrix */
 /** @typedef {import("./npy.js").NpyArray} NpyArray */
@@ -7,14 +7,14 @@
 const INPUTS = ["inputs", "task.inputs", "x", "X", "x_train", "X_train"];
 const TARGETS = ["targets", "task.targets", "y", "Y", "y_train", "Y_train"];
 const CORRELATIONS = ["sigma_yx", "task.sigma_yx"];
-const MOST_TOLD = 4;
+const MOST_LISTED = 4;
 
 /**
  * @typedef {{ table: Matrix, targets: number } | { correlation: Matrix }} Learned
  */
 
 /**
- * What an archive has to be learned, and the names of it.
+ * The data or correlation in an archive, and the names of its arrays.
  * @param {Arrays} arrays
  * @returns {{ learned: Learned, names: string[] } | null}
  */
@@ -61,7 +61,7 @@ export function whatIsIn({ values, shape, holds }) {
 }
 
 /**
- * What is left of an archive, in words; empty where nothing is.
+ * The unused arrays of an archive, in words; empty if there are none.
  * @param {Arrays} arrays
  * @param {string[]} used
  */
@@ -70,9 +70,9 @@ export function leftOut(arrays, used) {
     .filter(([name, { shape }]) => !used.includes(name) && shape.length > 0)
     .map(([name]) => name);
   if (names.length === 0) return "";
-  const more = names.length > MOST_TOLD ? ` and ${names.length - MOST_TOLD} more` : "";
+  const more = names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : "";
   const biases = names.some((name) => /bias|(^|[._])b\d*$/i.test(name)) ? " Networks here have no biases." : "";
-  return `Left out: ${names.slice(0, MOST_TOLD).join(", ")}${more}.${biases}`;
+  return `Left out: ${names.slice(0, MOST_LISTED).join(", ")}${more}.${biases}`;
 }
 
 /**

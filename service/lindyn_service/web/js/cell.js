@@ -1,4 +1,4 @@
-/** What a cell of a table is: a number, nothing, or a text. */
+/** Cells of a table: numbers, missing values, text. */
 
 const NUMBER = /^[+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:e[+-]?\d+)?$/i;
 const THOUSANDS = /^[+-]?\d{1,3},\d{3}$/;
@@ -36,7 +36,7 @@ export function mayBeThousands(cell) {
 }
 
 /** A cell as messages repeat it. @param {string} cell */
-export function told(cell) {
+export function shortened(cell) {
   return `“${cell.length > LONGEST ? `${cell.slice(0, LONGEST)}…` : cell}”`;
 }
 

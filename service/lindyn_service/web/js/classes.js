@@ -1,7 +1,7 @@
 /** Classes as targets: one column each, 1 where a sample is of the class, else 0. */
 
 import { joined } from "./arrays.js";
-import { told } from "./cell.js";
+import { shortened } from "./cell.js";
 import { minus } from "./format.js";
 
 /** @typedef {import("./matrix.js").Matrix} Matrix */
@@ -9,7 +9,7 @@ import { minus } from "./format.js";
 const MOST_CLASSES = 1000; // widths of a network
 const MOST_OFFERED = 100;
 const FEW = 10;
-const MOST_TOLD = 4;
+const MOST_LISTED = 4;
 
 /**
  * Inputs with a column for each class.
@@ -27,13 +27,13 @@ export function withClasses(inputs, labels) {
   const values = new Float64Array(labels.length * classes.length);
   labels.forEach((label, i) => (values[i * classes.length + /** @type {number} */ (places.get(label))] = 1));
   const table = joined(inputs, { rows: labels.length, columns: classes.length, values });
-  const names = classes.slice(0, MOST_TOLD).map(told).join(", ");
-  const more = classes.length > MOST_TOLD ? ", …" : "";
+  const names = classes.slice(0, MOST_LISTED).map(shortened).join(", ");
+  const more = classes.length > MOST_LISTED ? ", …" : "";
   return { table, targets: classes.length, remark: `One target for each class: ${names}${more}.` };
 }
 
 /**
- * Whether the last column may name classes by numbers, which are no quantities; 0 and 1 or −1 serve as both.
+ * Whether the numbers in the last column may be class labels; 0 and 1, or ±1, work as both.
  * @param {Matrix} table
  * @returns {string} what to tell; empty where it does not
  */
@@ -46,11 +46,13 @@ export function suspected({ rows, columns, values }) {
   }
   const isSign = [...found].every((value) => Math.abs(value) <= 1) && found.size < 3;
   if (isSign || found.size < 2 || found.size > Math.max(FEW, rows / 2) || found.size === rows) return "";
-  return `The last column has the ${found.size} values ${listed([...found])}, taken for numbers. If they are classes, choose so below.`;
+  return `The last column has the ${found.size} values ${listed([...found])}, read as numbers. If they are classes, select this below.`;
 }
 
 /** @param {number[]} values */
 function listed(values) {
   const sorted = values.sort((a, b) => a - b).map((value) => minus(String(value)));
-  return sorted.length > MOST_TOLD ? `${sorted[0]}, ${sorted[1]}, …, ${sorted[sorted.length - 1]}` : sorted.join(", ");
+  return sorted.length > MOST_LISTED
+    ? `${sorted[0]}, ${sorted[1]}, …, ${sorted[sorted.length - 1]}`
+    : sorted.join(", ");
 }

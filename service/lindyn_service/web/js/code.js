@@ -1,9 +1,9 @@
-/** What is on the screen as code: the same request from Python and from a shell. */
+/** The request of the page as Python and as curl. */
 
 import { byId, save, toast } from "./dom.js";
-import { hasKey } from "./key.js";
+import { hasKey } from "./api-key.js";
 
-const MOST_CHARACTERS = 6_000; // of a request within the code; longer ones are a file beside it
+const MOST_CHARACTERS = 6_000; // of a request in the code; longer ones are a file beside it
 const FILE = "lindyn-request.json";
 
 /**
@@ -23,7 +23,7 @@ export function asPython(request, url) {
     "",
     `with lindyn.Client("${url}") as c:${hasKey() ? "  # with the key in LINDYN_API_KEY" : ""}`,
     ...ask,
-    "print(t)  # the method, why, and how exact",
+    "print(t)  # the method, the reason for it, and the accuracy",
     `print(t.quantities["${first}"])`,
     "",
   ].join("\n");
@@ -63,7 +63,7 @@ function literal(value) {
 }
 
 export class Code {
-  /** @param {() => unknown} request what is on the screen, null where there is nothing yet */
+  /** @param {() => unknown} request the request of the page, null if there is none yet */
   constructor(request) {
     this.request = request;
     this.language = "python";
@@ -104,7 +104,7 @@ export class Code {
     const url = new URL(".", document.baseURI).href.replace(/\/$/, "");
     byId("code-status").textContent = "";
     byId("code-request").hidden = request === null || JSON.stringify(request).length <= MOST_CHARACTERS;
-    if (request === null) byId("code-text").textContent = "Nothing is computed yet.";
+    if (request === null) byId("code-text").textContent = "Nothing has been computed yet.";
     else byId("code-text").textContent = this.language === "python" ? asPython(request, url) : asCurl(request, url);
   }
 }
@@ -118,7 +118,7 @@ export async function copy(text, status) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    said = "The browser does not let this page copy: select the text instead.";
+    said = "The browser does not allow copying: select the text instead.";
   }
   if (status === null) toast(said);
   else byId(status).textContent = said;

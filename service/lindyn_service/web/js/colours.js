@@ -1,4 +1,4 @@
-/** Colours of pictures: those of the style sheet, and two ramps that the colour-blind can read. */
+/** Colours of pictures: those of the style sheet, and two ramps for readers with colour-vision deficiency too. */
 
 /** Viridis without its palest end (light) or darkest end (dark). */
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];

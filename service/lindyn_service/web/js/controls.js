@@ -1,4 +1,4 @@
-/** The form beside the pictures: each field is one part of the state. */
+/** The form beside the pictures: each field shows one part of the state. */
 
 import { byId } from "./dom.js";
 import { clamp } from "./lambda-range.js";
@@ -32,7 +32,7 @@ const list = (/** @type {string} */ text) =>
     .map(typed);
 
 /**
- * Field, part of the state, from text (throws), to text.
+ * Id of the field, part of the state, reader of its text (throws), writer of its text.
  * @typedef {[string, keyof State, (text: string, state: State) => unknown, ((value: any) => string)?]} Field
  */
 
@@ -57,7 +57,7 @@ const FIELDS = [
 const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing"]);
 const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
 
-/** Where what the service refuses is told. @type {Record<string, string>} */
+/** The field that shows a refusal, by the path in the request. @type {Record<string, string>} */
 const AT_FIELD = {
   "network.dims": "dims",
   "network.scale": "scale",
@@ -95,7 +95,7 @@ function widths(text, state) {
 function spectrum(text, state) {
   const values = list(text);
   if (values.length === 0 || !values.every((value) => value >= 0 && value < 1e30)) {
-    throw new Error("expected numbers from 0 on, such as 5, 4, 3");
+    throw new Error("expected numbers of at least 0, such as 5, 4, 3");
   }
   const dims = dimsOf(state);
   const most = Math.min(dims[0] ?? Infinity, dims.at(-1) ?? Infinity);
@@ -121,9 +121,9 @@ export class Controls {
   show(state) {
     for (const each of FIELDS) {
       const field = byId(each[0]);
-      if (document.activeElement === field) continue; // nobody types over what a person types
+      if (document.activeElement === field) continue; // do not overwrite what the user is typing
       field.value = textOf(each, state);
-      mark(field, "");
+      markInvalid(field, "");
     }
     for (const name of CHOICES) byId(name).value = state[name];
     for (const name of CHECKS) byId(name).checked = state[name];
@@ -138,15 +138,15 @@ export class Controls {
   }
 
   /**
-   * What the service refuses is shown at the field that it names.
+   * Show each refusal of the service at the field that it names.
    * @param {{ path: string, detail: string }[]} errors
-   * @returns {string[]} the fields, by their ids; less than there are errors where some name none that is on the page
+   * @returns {string[]} ids of the fields; fewer than errors if some name no visible field
    */
   refuse(errors) {
     return errors.flatMap(({ path, detail }) => {
       const id = AT_FIELD[path] ?? AT_FIELD[path.split(".").slice(0, 2).join(".")];
       if (id === undefined || byId(id).offsetParent === null) return [];
-      mark(byId(id), detail);
+      markInvalid(byId(id), detail);
       return [id];
     });
   }
@@ -156,14 +156,14 @@ export class Controls {
     const field = byId(id);
     try {
       const value = read(field.value, this.store.state);
-      mark(field, "");
-      this.store.set(consequences(this.store.state, { [name]: value }));
+      markInvalid(field, "");
+      this.store.set(withConsequences(this.store.state, { [name]: value }));
     } catch (error) {
-      mark(field, /** @type {Error} */ (error).message);
+      markInvalid(field, /** @type {Error} */ (error).message);
     }
   }
 
-  /** A field that is left, or answered with Enter, shows what is computed, or stays marked. @param {Field} field */
+  /** When a field loses the focus or Enter is pressed, it shows the value in use, or stays marked as invalid. @param {Field} field */
   #settle(field) {
     const element = byId(field[0]);
     if (element.getAttribute("aria-invalid") !== "true") element.value = textOf(field, this.store.state);
@@ -174,17 +174,17 @@ export class Controls {
    * @param {string} value
    */
   #choose(name, value) {
-    this.store.set(consequences(this.store.state, { [name]: value }));
+    this.store.set(withConsequences(this.store.state, { [name]: value }));
   }
 }
 
 /**
- * What must change with a change, so that the whole still fits together.
+ * Extend changes by all that must change with them to keep the state consistent.
  * @param {State} state
  * @param {Partial<State>} changes
  * @returns {Partial<State>}
  */
-export function consequences(state, changes) {
+export function withConsequences(state, changes) {
   const after = { ...state, ...changes };
   if (after.network === "balanced" && after.dims.length !== 3)
     after.dims = [after.dims[0], after.dims[1], /** @type {number} */ (after.dims.at(-1))];
@@ -198,7 +198,7 @@ export function consequences(state, changes) {
 }
 
 /**
- * Widths that the task needs; where widths were changed so that no hierarchy fits, the task gives way.
+ * Widths that the task needs; if the user chose widths that fit no hierarchy, the task changes instead.
  * @param {State} after
  * @param {Partial<State>} changes
  */
@@ -232,13 +232,13 @@ export function widthsOf({ table, targets, correlation }) {
   return { into: columns - targets, out: targets };
 }
 
-/** A horizon in which there is something to see. @param {State} state @returns {Partial<State>} */
+/** A horizon that shows the learning of a task. @param {State} state @returns {Partial<State>} */
 function horizon({ task }) {
   const stop = { semantic: 60, spectrum: 6, regression: 30, data: 30 }[task];
   return { stop, time: stop / 2, start: 0, spacing: "linear" };
 }
 
-/** What a field shows of a state. @param {Field} field @param {State} state */
+/** The text of a field for a state. @param {Field} field @param {State} state */
 function textOf([id, name, , write], state) {
   if (write !== undefined) return write(state[name]);
   return byId(id).type === "number" ? String(state[name]) : minus(String(state[name]));
@@ -248,7 +248,7 @@ function textOf([id, name, , write], state) {
  * @param {HTMLElement} field
  * @param {string} problem
  */
-export function mark(field, problem) {
+export function markInvalid(field, problem) {
   const id = `${field.id}-problem`;
   document.getElementById(id)?.remove();
   field.toggleAttribute("aria-invalid", false);
@@ -264,9 +264,9 @@ export function mark(field, problem) {
   field.after(text);
 }
 
-/** Whether weights of one's own are still awaited. @param {State} state */
-export function awaited(state) {
-  if (state.network === "weights" && state.weights === null) return "Drop or paste your weights: the pictures follow.";
-  if (state.task === "data" && state.data === null) return "Drop or paste your data: the pictures follow.";
-  return dimsOf(state).length < 3 ? "Two layers at least are needed." : "";
+/** What the user must still provide, in words; empty if nothing is missing. @param {State} state */
+export function missingInput(state) {
+  if (state.network === "weights" && state.weights === null) return "Drop or paste your weights to see the pictures.";
+  if (state.task === "data" && state.data === null) return "Drop or paste your data to see the pictures.";
+  return dimsOf(state).length < 3 ? "At least two layers are needed." : "";
 }

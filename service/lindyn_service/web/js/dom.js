@@ -26,7 +26,7 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /**
- * Save bytes or text as a file of the person's.
+ * Save bytes or text as a file.
  * @param {string} name
  * @param {BlobPart} content
  * @param {string} type
@@ -40,7 +40,7 @@ export function save(name, content, type) {
 const [SHORTEST_MS, CHARACTER_MS] = [4_000, 80]; // so that long texts can be read
 
 /**
- * Say something in passing.
+ * Show a message for some seconds.
  * @param {string} text
  */
 export function toast(text) {

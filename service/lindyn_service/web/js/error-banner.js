@@ -1,17 +1,17 @@
-/** What went wrong, in words, where it matters. */
+/** Error messages beside the part of the page that they are about. */
 
 import { Problem, Unreachable } from "./api.js";
 import { byId, make } from "./dom.js";
 import { duration, sentence } from "./format.js";
 
 /**
- * Show a problem in its box, or clear it.
+ * Show an error in its box, or clear the box.
  * @param {string} id
  * @param {Error | null} error
- * @param {number | null} [retryMs] when it is asked again
- * @param {string} [instead] of the details, where these are told elsewhere
+ * @param {number | null} [retryMs] time until the request is repeated
+ * @param {string} [instead] text instead of the details, if these are shown elsewhere
  */
-export function tellProblem(id, error, retryMs = null, instead = "") {
+export function showError(id, error, retryMs = null, instead = "") {
   const box = byId(id);
   box.hidden = error === null;
   if (error === null) {
@@ -32,7 +32,7 @@ function inWords(error) {
   if (error instanceof Unreachable) {
     return {
       title: "The service does not answer.",
-      text: "The pictures are of its last answer; it is asked again until it is back.",
+      text: "The pictures show its last answer; the page keeps trying.",
     };
   }
   if (error instanceof Problem) {

@@ -1,4 +1,4 @@
-/** A frame around a picture: its name, its legend, notes, and downloads. */
+/** The frame of a picture: title, legend, notes and downloads. */
 
 import { make, save } from "./dom.js";
 import { rasterised } from "./svg.js";

@@ -1,4 +1,4 @@
-/** What a file holds, told by its bytes; its name may say anything. */
+/** Recognises the content of a file by its bytes; its name is not trusted. */
 
 import { readNpy } from "./npy.js";
 import { readNpz } from "./npz.js";
@@ -8,37 +8,37 @@ import { namesIn } from "./zip.js";
 /** @typedef {{ text: string } | { array: NpyArray } | { arrays: Map<string, NpyArray> }} Content */
 
 const MOST_BYTES = 64 * 2 ** 20;
-const SAMPLED = 4096; // bytes at the beginning that tell whether it is text
+const SAMPLED = 4096; // bytes at the beginning that are tested for text
 
 const AS_CSV = "save the table as CSV";
 const AS_NPZ = "save matrices with numpy.savez";
-const OF_TORCH = `a file of PyTorch: ${AS_NPZ}("weights.npz", **{name: p.detach().numpy() for name, p in model.named_parameters()})`;
+const OF_TORCH = `a PyTorch file: ${AS_NPZ}("weights.npz", **{name: p.detach().numpy() for name, p in model.named_parameters()})`;
 const OF_MATLAB =
   "a MATLAB file: save the table with writematrix(…, 'data.csv'), or matrices with scipy.io.loadmat and numpy.savez";
 
-/** Beginnings of files that are not read, and what these are. @type {[RegExp, string][]} */
+/** Beginnings of files that are not read, and their formats. @type {[RegExp, string][]} */
 const BEGINNINGS = [
   [/^MATLAB \d\.\d MAT-/, OF_MATLAB],
   [/^\x89HDF\r\n/, `an HDF5 file, as Keras and netCDF write them: ${AS_NPZ}`],
   [/^CDF[\x01\x02\x05]/, `a netCDF file: ${AS_NPZ}`],
   [/^\xd0\xcf\x11\xe0/, `an Excel workbook: ${AS_CSV}`],
-  [/^(PAR1[\x00-\x1f]|ARROW1\x00|FEA1\x00)/, `a file of Arrow or Parquet: ${AS_CSV}`],
-  [/^RD[AX][23]\n/, "a file of R: save the table with write.csv"],
-  [/^SQLite format 3/, `a database of SQLite: ${AS_CSV}`],
-  [/^\x1f\x8b/, "compressed by gzip: expand it first, or save it from R with write.csv"],
+  [/^(PAR1[\x00-\x1f]|ARROW1\x00|FEA1\x00)/, `an Arrow or Parquet file: ${AS_CSV}`],
+  [/^RD[AX][23]\n/, "an R file: save the table with write.csv"],
+  [/^SQLite format 3/, `an SQLite database: ${AS_CSV}`],
+  [/^\x1f\x8b/, "compressed with gzip: expand it first, or save it from R with write.csv"],
   [/^(BZh\d|\xfd7zXZ|7z\xbc\xaf|\x28\xb5\x2f\xfd)/, "compressed: expand it first"],
   [/^%PDF-/, `a PDF document: ${AS_CSV}`],
-  [/^(\x89PNG|\xff\xd8\xff|GIF8)/, "a picture: expected numbers"],
-  [/^\s*<(!doctype|html|\?xml)/i, `a page of the web: ${AS_CSV}`],
-  [/^\s*\{/, `an object of JSON: ${AS_CSV}, or weights as [W1, W2]`],
+  [/^(\x89PNG|\xff\xd8\xff|GIF8)/, "an image: expected numbers"],
+  [/^\s*<(!doctype|html|\?xml)/i, `a web page: ${AS_CSV}`],
+  [/^\s*\{/, `a JSON object: ${AS_CSV}, or weights as [W1, W2]`],
 ];
 
-/** Entries of zip archives that are no npz, and what these are. @type {[RegExp, string][]} */
+/** Entries of zip archives that are not npz, and their formats. @type {[RegExp, string][]} */
 const ENTRIES = [
   [/^xl\//, `an Excel workbook: ${AS_CSV}`],
   [/^(content\.xml|mimetype)$/, `an OpenDocument file: ${AS_CSV}`],
   [/(^|\/)data\.pkl$/, OF_TORCH],
-  [/\.weights\.h5$/, `a model of Keras: ${AS_NPZ}`],
+  [/\.weights\.h5$/, `a Keras model: ${AS_NPZ}`],
 ];
 
 /**
@@ -62,13 +62,13 @@ async function archive(buffer) {
   const names = namesIn(buffer);
   if (!names.some((name) => name.endsWith(".npy"))) {
     const kind = ENTRIES.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
-    throw new Error(`it is ${kind ?? "a zip archive without arrays of numpy: expand it first"}`);
+    throw new Error(`it is ${kind ?? "a zip archive without NumPy arrays: expand it first"}`);
   }
   return readNpz(buffer);
 }
 
 /**
- * What a file is that is not read; empty where it is text.
+ * The format of a file that is not read; empty if it is text.
  * @param {Uint8Array} bytes
  * @param {string} beginning
  * @param {string} name
@@ -77,11 +77,11 @@ function foreignKind(bytes, beginning, name) {
   const known = BEGINNINGS.find(([start]) => start.test(beginning));
   if (known !== undefined) return known[1];
   if (/^\x80[\x02-\x05]/.test(beginning))
-    return /\.(pt|pth|ckpt)$/i.test(name) ? OF_TORCH : `a pickle of Python, which is not read: ${AS_NPZ}`;
-  if (/\.safetensors$/i.test(name)) return `a file of safetensors: ${AS_NPZ}`;
+    return /\.(pt|pth|ckpt)$/i.test(name) ? OF_TORCH : `a Python pickle, which is not read: ${AS_NPZ}`;
+  if (/\.safetensors$/i.test(name)) return `a safetensors file: ${AS_NPZ}`;
   if (isWide(bytes) || !bytes.subarray(0, SAMPLED).includes(0)) return "";
   if (/\.mat$/i.test(name)) return OF_MATLAB;
-  return "no text: expected CSV, or an npz or npy of numpy";
+  return "not text: expected CSV, npz or npy";
 }
 
 /** Whether it is text of two bytes a character, as Excel writes "Unicode text". @param {Uint8Array} bytes */

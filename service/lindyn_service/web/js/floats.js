@@ -1,4 +1,4 @@
-/** Floating-point numbers that browsers do not read by themselves. */
+/** Reads floating-point formats that browsers do not support. */
 
 const [BIAS, SPECIAL] = [16_383, 32_767]; // of exponents of 15 bits
 const RANGE = 1_022; // of exponents of float64
@@ -13,7 +13,7 @@ export function half(bits) {
 
 /**
  * Long doubles, as processors of the x86 family write them: ten bytes, and whatever fills the rest.
- * Others write other numbers under the same name. These are told by the leading bit, which x86 writes and they do not.
+ * Other processors use other formats under the same name; x86 is recognised by the leading bit, which only it writes.
  * @param {DataView} view
  * @param {number} start
  * @param {number} width in bytes, with what fills the rest

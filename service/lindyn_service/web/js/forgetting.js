@@ -1,16 +1,16 @@
-/** A second task after the first: what the network forgets. */
+/** A second task after the first, and what the network forgets. */
 
 import { compute } from "./api.js";
 import { token } from "./colours.js";
 import { byId } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
 import { number } from "./format.js";
-import { Latest } from "./latest-request.js";
+import { LatestRequest } from "./latest-request.js";
 import { Lines } from "./lines.js";
 import { series } from "./models.js";
 import { continual } from "./request.js";
 import { linesAsSvg } from "./svg.js";
-import { tellProblem } from "./error-banner.js";
+import { showError } from "./error-banner.js";
 
 export class Forgetting {
   /** @param {import("./state.js").Store} store */
@@ -26,9 +26,9 @@ export class Forgetting {
     this.figure.element.hidden = true;
     /** @type {Lines} */
     this.lines = new Lines(this.figure.body, { name: "Forgetting", zoom: (range) => this.lines.setZoom(range) });
-    this.latest = new Latest((body, signal) => compute("v1/continual", body, signal), {
+    this.latest = new LatestRequest((body, signal) => compute("v1/continual", body, signal), {
       done: (answer) => this.#draw(answer),
-      failed: (error, _, retry) => tellProblem("forgetting-problem", error, retry),
+      failed: (error, _, retry) => showError("forgetting-problem", error, retry),
     });
     byId("forgetting-panel").addEventListener("toggle", () => store.set({ forgetting: byId("forgetting-panel").open }));
   }
@@ -39,7 +39,7 @@ export class Forgetting {
   }
 
   /**
-   * Ask, where the panel is open.
+   * Send the request if the panel is open.
    * @param {import("./state.js").State} state
    * @param {number[]} strengths best singular values of the first task
    */
@@ -49,7 +49,7 @@ export class Forgetting {
 
   /** @param {import("./api.js").Answer} answer */
   #draw(answer) {
-    tellProblem("forgetting-problem", null);
+    showError("forgetting-problem", null);
     const { segments, best_stopping: best } = answer.meta;
     const times = series(answer, "times");
     const all = /** @type {Float64Array} */ (answer.arrays.get("loss")?.values);
@@ -65,10 +65,10 @@ export class Forgetting {
     const [learned, forgotten] = [row(0)[segments[0].last], row(0)[segments[1].last]];
     const stop = best.find((/** @type {any} */ each) => each.task === 0);
     const interior = stop?.interior
-      ? ` Training on the second task serves the first best until t = ${number(stop.time)}, with a loss of ${number(stop.loss)}.`
+      ? ` While the second task is trained, this loss is smallest at t = ${number(stop.time)}, with ${number(stop.loss)}.`
       : "";
     byId("forgetting-words").textContent =
-      `The first task is left at t = ${number(segments[1].start)} with a loss of ${number(learned)}; ` +
-      `after the second, it is ${number(forgotten)}.${interior} Exact, ${answer.source === "hit" ? "from the cache" : "computed"} in ${number(answer.serverMs, 2)} ms.`;
+      `Training on the first task ends at t = ${number(segments[1].start)} with a loss of ${number(learned)}; ` +
+      `after the second task, this loss is ${number(forgotten)}.${interior} Exact, ${answer.source === "hit" ? "from the cache" : "computed"} in ${number(answer.serverMs, 2)} ms.`;
   }
 }

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+/** Numbers as text, and text as numbers. */
 
 /** @type {Record<string, string>} */
 const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
@@ -50,7 +50,7 @@ export function duration(milliseconds) {
 }
 
 /**
- * A number that a person typed, with a comma or a true minus where they are used; NaN if it is none.
+ * A typed number, perhaps with a decimal comma or a true minus sign; NaN if it is not a number.
  * @param {string} text
  */
 export function typed(text) {

@@ -27,7 +27,7 @@ export class HeatMap {
    * @param {Float64Array} values one matrix, row by row
    * @param {number} into number of inputs: rows and columns before those of the outputs
    * @param {number} size
-   * @param {number} largest what the strongest colour stands for
+   * @param {number} largest value of the strongest colour
    */
   set(values, into, size, largest) {
     Object.assign(this, { values, into, size, largest });
@@ -80,7 +80,7 @@ export class HeatMap {
   }
 
   /**
-   * Where inputs and outputs are along one side.
+   * Positions of inputs and outputs along one side.
    * @param {number} pixels
    */
   #edges(pixels) {

@@ -1,4 +1,4 @@
-/** When λ-balanced weights exist: λ > 0 needs hidden ≤ out, λ < 0 needs hidden ≤ in. */
+/** The range of λ for which balanced weights exist: λ > 0 needs hidden ≤ out, λ < 0 needs hidden ≤ in. */
 
 export const LARGEST_ON_SLIDER = 50;
 

@@ -1,12 +1,12 @@
-/** The knob for λ: a slider, fine near 0, and a field for any value; neither leaves what is feasible. */
+/** The control of λ: a slider, fine near 0, and a field for any value; both stay in the feasible range. */
 
 import { byId } from "./dom.js";
 import { minus, typed } from "./format.js";
 import { clamp, feasible, fromSlider, inWords, toSlider } from "./lambda-range.js";
 
-const OF_WEIGHTS = "λ is what the weights have; choose λ-balanced weights to move it.";
+const OF_WEIGHTS = "λ follows from these weights; choose λ-balanced weights to change it.";
 
-export class Knob {
+export class LambdaSlider {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
@@ -17,8 +17,8 @@ export class Knob {
     this.slider.addEventListener("input", () => this.#slid());
     this.field.addEventListener("input", () => this.#typed());
     this.field.addEventListener("change", () => this.#settle());
-    this.mistyped = ""; // why what is typed is refused
-    this.refused = ""; // why the service refuses what was asked
+    this.mistyped = ""; // why the typed value is refused
+    this.refused = ""; // why the service refuses the value
     this.slider.addEventListener("dblclick", () => store.set({ lambda: 0 }));
   }
 
@@ -35,13 +35,13 @@ export class Knob {
     this.#explain(state);
   }
 
-  /** What the service refuses of λ. @param {string} detail */
+  /** Show why the service refuses λ. @param {string} detail */
   refuse(detail) {
     this.refused = detail;
     this.#explain(this.store.state);
   }
 
-  /** The service refuses no more. */
+  /** Clear the refusal of the service. */
   accept() {
     this.refused = "";
     this.#explain(this.store.state);
@@ -53,7 +53,7 @@ export class Knob {
     this.field.value = network === "balanced" ? minus(String(lambda)) : "";
   }
 
-  /** A field that is left, or answered with Enter, shows the λ that is computed, or stays marked. */
+  /** When the field loses the focus or Enter is pressed, it shows the λ in use, or stays marked as invalid. */
   #settle() {
     if (this.mistyped === "") this.#restore(this.store.state);
   }

@@ -1,22 +1,22 @@
-/** One request at a time, the latest input next: what is asked while one is under way replaces what waits. */
+/** Sends one request at a time; a new input replaces the one that waits, so the latest is sent next. */
 
 import { Problem, Unreachable } from "./api.js";
 
-/** What takes longer is aborted for newer input. Before, an answer is near, and an abort costs the service a worker. */
+/** Requests that take longer are aborted for newer input. Shorter ones end soon, and aborting wastes their computation. */
 const PATIENCE_MS = 1_000;
 const LONGEST_PAUSE_MS = 5_000;
 
 /**
  * @template Input, Output
  */
-export class Latest {
+export class LatestRequest {
   /**
    * @param {(input: Input, signal: AbortSignal) => Promise<Output>} run
    * @param {{
    *   done: (output: Output, input: Input) => void,
    *   failed: (error: Error, input: Input, retryMs: number | null) => void,
    *   busy?: (busy: boolean) => void,
-   * }} listener `retryMs` is when it asks again by itself
+   * }} listener `retryMs` is the time until the request is repeated
    */
   constructor(run, listener) {
     this.run = run;
@@ -41,7 +41,7 @@ export class Latest {
     }
   }
 
-  /** Forget what is under way and what waits. */
+  /** Abort the current request and drop the waiting one. */
   cancel() {
     clearTimeout(this.timer);
     this.waiting = null;
@@ -93,7 +93,7 @@ export class Latest {
   }
 
   /**
-   * How long to wait before the same is asked again; null where it would fail again.
+   * Time until the request is repeated; null if it would fail again.
    * @param {Error} error
    */
   #pause(error) {

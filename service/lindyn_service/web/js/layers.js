@@ -8,7 +8,7 @@ import { whatIsIn } from "./arrays.js";
  * @typedef {{ orders: Order[], why: string }} Layers one order, several of which one must be chosen, or none; and why
  */
 
-/** Words that say an order as numbers do. */
+/** Words that express an order, as numbers do. */
 const SCALES = [
   ["encoder", "decoder"],
   ["enc", "dec"],
@@ -19,10 +19,10 @@ const SCALES = [
   ["lower", "upper"],
 ];
 const CANONICAL = /^(network\.)?w(eights?)?[._]?#$/i;
-const MOST_TRIED = 4; // layers whose names say no order
+const MOST_TRIED = 4; // layers whose names give no order
 
 /**
- * The layers of an archive by their names; where these say no order, by widths that fit in one order only.
+ * The layers of an archive by their names; if these give no order, by widths that fit in one order only.
  * @param {Map<string, NpyArray>} arrays
  * @param {boolean} named whether only names that say an order count, since the archive holds more
  * @returns {Layers | null} null where there are none; without an order where none fits
@@ -117,7 +117,7 @@ function bySeries(series, arrays) {
 function byWidths(names, arrays) {
   if (names.length < 2) return null;
   if (names.length > MOST_TRIED)
-    return { orders: [], why: `the names ${names.slice(0, 3).join(", ")}, … say no order: expected W1, W2, …` };
+    return { orders: [], why: `the names ${names.slice(0, 3).join(", ")}, … give no order: expected W1, W2, …` };
   const orders = permuted(names).filter((order) => chains(order, arrays));
   return {
     orders,

@@ -1,5 +1,5 @@
 /**
- * A picture of lines over one axis, drawn by uPlot: hover, zoom, and a cursor that can be dragged.
+ * Curves over one axis, drawn by uPlot, with hover, zoom and a cursor that can be dragged.
  * @typedef {{
  *   label: string, values: ArrayLike<number | null>, colour: string, dash?: number[], width?: number, dots?: boolean,
  * }} Line
@@ -31,7 +31,7 @@ export class Lines {
    * @param {{
    *   name: string, pick?: (x: number) => void, zoom?: (range: [number, number] | null) => void,
    *   step?: (by: number) => void,
-   * }} options what a click, a drag over a range, and arrow keys do
+   * }} options handlers of a click, of a drag over a range, and of arrow keys
    */
   constructor(host, options) {
     this.host = host;
@@ -88,7 +88,7 @@ export class Lines {
     this.#placeLine();
   }
 
-  /** @param {[number, number] | null} range of the x axis; all of it without */
+  /** @param {[number, number] | null} range of the x axis; null for all of it */
   setZoom(range) {
     this.range = range;
     if (this.plot !== null) this.#scale();
@@ -129,7 +129,7 @@ export class Lines {
         points: { size: 6 },
         bind: {
           dblclick: () => () => this.options.zoom?.(null),
-          // also where the cursor's line is above the plot
+          // also while the pointer is on the cursor's line
           mousemove: (/** @type {any} */ _plot, /** @type {any} */ _target, /** @type {any} */ handle) => handle,
         },
       },
@@ -201,7 +201,7 @@ export class Lines {
       },
       true,
     );
-    // uPlot listens to the mouse: a drag of the cursor's line is no zoom
+    // uPlot listens to the mouse, but dragging the cursor's line must not zoom
     over.addEventListener(
       "mousedown",
       (event) => {
@@ -249,7 +249,7 @@ export class Lines {
 }
 
 /**
- * The values as uPlot draws them: it leaves gaps for null, and joins what is on both sides of a NaN.
+ * The values with null for NaN: uPlot leaves gaps at null, but would join the points around a NaN.
  * @param {ArrayLike<number | null>} values
  */
 export function withGaps(values) {

@@ -1,16 +1,16 @@
-/** The explorer, put together: state, controls, requests, pictures. */
+/** Assembles the explorer: state, controls, requests, pictures. */
 
 import { compute, Problem } from "./api.js";
 import { Code, copy } from "./code.js";
-import { awaited, Controls } from "./controls.js";
+import { missingInput, Controls } from "./controls.js";
 import { byId, make, save, toast } from "./dom.js";
 import { Forgetting } from "./forgetting.js";
 import { number } from "./format.js";
-import { Knob } from "./lambda-slider.js";
-import { Latest } from "./latest-request.js";
+import { LambdaSlider } from "./lambda-slider.js";
+import { LatestRequest } from "./latest-request.js";
 import { nearest, redrawAll } from "./lines.js";
 import { deviation, timesOf } from "./models.js";
-import { Own } from "./uploads.js";
+import { Uploads } from "./uploads.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import * as requests from "./request.js";
@@ -18,10 +18,10 @@ import { DEFAULTS, fromHash, PROBLEM, sameProblem, Store, toHash } from "./state
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Tour } from "./tour.js";
-import { tellProblem } from "./error-banner.js";
-import { accuracy, methodName, notes, provenance, regime } from "./words.js";
+import { showError } from "./error-banner.js";
+import { accuracy, methodName, notes, provenance, regime } from "./answer-text.js";
 
-const ADDRESS_MS = 250; // browsers allow few changes of the address
+const ADDRESS_MS = 250; // browsers limit how often the address may change
 const MATRIX_MS = 150;
 const WIDEST_MATRIX = 1000;
 
@@ -45,15 +45,15 @@ const pictures = new Pictures(byId("pictures"), {
   zoom: (range) => player.zoom(range),
   step: (by) => player.step(by),
 });
-const [knob, controls, own, sweep, forgetting] = [
-  new Knob(store),
+const [lambdaSlider, controls, uploads, sweep, forgetting] = [
+  new LambdaSlider(store),
   new Controls(store),
-  new Own(store),
+  new Uploads(store),
   new Sweep(store),
   new Forgetting(store),
 ];
 
-const computing = new Latest(
+const computing = new LatestRequest(
   (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
   {
     done: (answer, input) => received(answer, input),
@@ -61,18 +61,21 @@ const computing = new Latest(
     busy: (busy) => document.body.classList.toggle("computing", busy),
   },
 );
-const training = new Latest((/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal), {
-  done: (answer, { state }) => {
-    simulated = { state, answer };
-    draw();
+const training = new LatestRequest(
+  (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
+  {
+    done: (answer, { state }) => {
+      simulated = { state, answer };
+      draw();
+    },
+    failed: (error) => {
+      simulated = null;
+      byId("descent-note").textContent = error.message;
+      draw();
+    },
   },
-  failed: (error) => {
-    simulated = null;
-    byId("descent-note").textContent = error.message;
-    draw();
-  },
-});
-const matrix = new Latest((/** @type {any} */ request, signal) => compute("v1/trajectories", request, signal), {
+);
+const matrix = new LatestRequest((/** @type {any} */ request, signal) => compute("v1/trajectories", request, signal), {
   done: (answer) => {
     const qqt = answer.arrays.get("qqt");
     if (qqt?.values) pictures.showMatrix(qqt.values, qqt.shape[1]);
@@ -80,13 +83,13 @@ const matrix = new Latest((/** @type {any} */ request, signal) => compute("v1/tr
   failed: (error) => pictures.showNoMatrix(error.message),
 });
 
-/** Ask for what the state says. @param {State} state */
+/** Send the request of a state. @param {State} state */
 function ask(state) {
-  const waiting = awaited(state);
-  if (waiting !== "") {
+  const missing = missingInput(state);
+  if (missing !== "") {
     computing.cancel();
-    tellProblem("problem", null);
-    byId("words").textContent = waiting;
+    showError("problem", null);
+    byId("words").textContent = missing;
     return;
   }
   computing.ask({ state, request: requests.trajectory(state) });
@@ -106,11 +109,11 @@ function train(state) {
 /** @param {Answer} answer @param {Input} input */
 function received(answer, input) {
   shown = { ...input, answer };
-  tellProblem("problem", null);
+  showError("problem", null);
   controls.show(store.state);
-  knob.accept();
+  lambdaSlider.accept();
   draw();
-  tell(answer, input.state);
+  describe(answer, input.state);
   forgetting.follow(store.state, answer.meta.diagnostics.target?.singular_values ?? []);
   byId("download-all").disabled = false;
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
@@ -125,11 +128,11 @@ function draw() {
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
   if (run.simulated === null) return;
   byId("descent-note").textContent =
-    `Its loss is at most ${number(100 * deviation(run), 2)} % away from the computed one, over ${number(run.simulated.meta.diagnostics.steps, 6)} steps.`;
+    `Its loss deviates by at most ${number(100 * deviation(run), 2)} % from the computed one, over ${number(run.simulated.meta.diagnostics.steps, 6)} steps.`;
 }
 
-/** Method, why, how exact, from where, how fast. @param {Answer} answer @param {State} state */
-function tell(answer, state) {
+/** Describe an answer: method, reason, accuracy, source, time. @param {Answer} answer @param {State} state */
+function describe(answer, state) {
   const { method, reason, lambda, diagnostics } = answer.meta;
   byId("words").replaceChildren(
     make("b", { class: "method" }, methodName(method)),
@@ -153,17 +156,17 @@ function tell(answer, state) {
 
 /** @param {Error} error @param {Input} _input @param {number | null} retryMs */
 function failed(error, _input, retryMs) {
-  tellProblem("problem", error, retryMs, error instanceof Problem ? toldAtFields(error.errors) : "");
+  showError("problem", error, retryMs, error instanceof Problem ? showAtFields(error.errors) : "");
 }
 
 /**
- * Tell what the service refuses at the fields that it names, each once.
+ * Show each refusal at the field that it names.
  * @param {{ path: string, detail: string }[]} errors
- * @returns {string} where, if all of it is told there
+ * @returns {string} where to look, if every refusal is shown at a field
  */
-function toldAtFields(errors) {
+function showAtFields(errors) {
   const ofLambda = errors.filter(({ path }) => path === "network.lambda");
-  for (const { detail } of ofLambda) knob.refuse(detail);
+  for (const { detail } of ofLambda) lambdaSlider.refuse(detail);
   const fields = controls.refuse(errors);
   if (errors.length === 0 || fields.length + ofLambda.length < errors.length) return "";
   const names = new Set(fields.map((id) => `“${document.querySelector(`label[for="${id}"]`)?.textContent}”`));
@@ -177,14 +180,14 @@ function moved(_index, resting) {
   if (resting && nearest(timesOf(/** @type {any} */ (shown)), store.state.time) !== player.index) {
     store.set({ time: Number(pictures.time().toPrecision(6)) });
   }
-  if (!requests.hasMap(shown.state)) askForMatrix(shown);
+  if (!requests.hasMap(shown.state)) requestMatrix(shown);
 }
 
-/** Where QQᵀ of all times is too much, that of the cursor's time. @param {Input} input */
-function askForMatrix({ state, request }) {
+/** Request QQᵀ at the cursor's time, if it is too large at all times. @param {Input} input */
+function requestMatrix({ state, request }) {
   const dims = requests.dimsOf(state);
   const size = dims[0] + dims[dims.length - 1];
-  if (dims.length !== 3) pictures.showNoMatrix("QQᵀ is of two layers; this network has more.");
+  if (dims.length !== 3) pictures.showNoMatrix("QQᵀ is defined for two layers; this network has more.");
   else if (size > WIDEST_MATRIX) pictures.showNoMatrix(`QQᵀ has ${size} rows here, too many to draw.`);
   else {
     clearTimeout(matrixTimer);
@@ -195,8 +198,8 @@ function askForMatrix({ state, request }) {
   }
 }
 
-/** @param {string[]} parts of the address that are as by default instead */
-function complain(parts) {
+/** @param {string[]} parts of the address that were replaced by defaults */
+function reportUnreadable(parts) {
   if (parts.length > 0) toast(`The link has parts that cannot be read: ${parts.join(", ")}.`);
 }
 
@@ -211,8 +214,8 @@ function keepAddress() {
 /** @param {State} state */
 function showControls(state) {
   controls.show(state);
-  knob.show(state);
-  own.show(state);
+  lambdaSlider.show(state);
+  uploads.show(state);
   sweep.show(state);
   forgetting.show(state);
 }
@@ -232,15 +235,15 @@ store.subscribe((state, changed) => {
 });
 
 byId("reset").addEventListener("click", () => {
-  own.reset();
+  uploads.reset();
   store.set({ ...DEFAULTS });
-  showControls(store.state); // what was refused is no part of the state
+  showControls(store.state); // the state does not contain refused input
 });
 
-// the event's own address: that of the page may have been written anew meanwhile, from the state of before
+// the address in the event, because the page's may have been overwritten from the earlier state meanwhile
 addEventListener("hashchange", ({ newURL }) => {
   const { state, wrong } = fromHash(new URL(newURL).hash.slice(1));
-  complain(wrong);
+  reportUnreadable(wrong);
   store.set(state);
 });
 
@@ -265,5 +268,5 @@ startTheme(() => {
 });
 showControls(store.state);
 player.zoom(null);
-complain(wrong);
+reportUnreadable(wrong);
 ask(store.state);

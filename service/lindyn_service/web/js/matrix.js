@@ -21,7 +21,7 @@ export function toLists(matrix) {
  */
 export function fromLists(lists, name) {
   if (!Array.isArray(lists) || lists.length === 0 || !lists.every((row) => Array.isArray(row) && row.length > 0)) {
-    throw new Error(`${name} is no matrix: expected a list of rows, each a list of numbers`);
+    throw new Error(`${name} is not a matrix: expected a list of rows, each a list of numbers`);
   }
   const columns = lists[0].length;
   if (lists.some((row) => row.length !== columns)) throw new Error(`${name} has rows of different lengths`);

@@ -1,5 +1,5 @@
 /**
- * From answers to what the pictures of one run show.
+ * The lines of each picture, made from the answers of one run.
  * @typedef {import("./lines.js").Model} Model
  * @typedef {import("./lines.js").Line} Line
  * @typedef {{
@@ -106,7 +106,7 @@ export function singularValues(run) {
 export function kernel(run) {
   /** @type {Line[]} */
   const lines = [
-    { label: "turned, 1 − cosine", values: series(run.answer, "ntk_distance"), colour: token("first"), width: 2 },
+    { label: "distance, 1 − cosine", values: series(run.answer, "ntk_distance"), colour: token("first"), width: 2 },
     { label: "norm / its largest", values: overLargest(run.answer), colour: token("second"), width: 2 },
     ...trained(run, "ntk_distance", [0]),
   ];
@@ -148,7 +148,7 @@ export function specificity(run) {
 }
 
 /**
- * Dots of the simulated training, where there is one.
+ * Dots of the simulated training, if there is one.
  * @param {Run} run
  * @param {string} name
  * @param {number[]} which columns

@@ -1,10 +1,10 @@
-/** One array of numpy: numbers, text, or what else it holds. */
+/** Reads a NumPy array (npy). */
 
 import { half, longDoubles } from "./floats.js";
 
 /**
  * @typedef {{ shape: number[], values: Float64Array | null, text: string | null, holds: string }} NpyArray
- * `holds`: in words, where it is no numbers
+ * `holds`: its content in words, if that is not numbers
  * @typedef {[number, (view: DataView, at: number, little: boolean) => number]} Reader width in bytes, and how one is read
  */
 
@@ -33,7 +33,7 @@ const LONG = { f12: 12, f16: 16 };
 const OTHERS = {
   c: "complex numbers",
   M: "dates",
-  m: "spans of time",
+  m: "time differences",
   O: "Python objects (a pickle; only numbers are read)",
   S: "bytes",
   U: "text",
@@ -48,14 +48,14 @@ const OTHERS = {
 export function readNpy(bytes, name) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (bytes.length < 12 || String.fromCharCode(...bytes.subarray(1, 6)) !== "NUMPY") {
-    throw new Error(`${name} is no array of numpy`);
+    throw new Error(`${name} is not a NumPy array`);
   }
   const long = bytes[6] > 1;
   const start = long ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true);
   const header = new TextDecoder().decode(bytes.subarray(long ? 12 : 10, start));
   const type = /'descr':\s*'([<>|=]?)(\w)(\d*)[^']*'/.exec(header);
   const shape = sizesIn(header);
-  if (shape === null) throw new Error(`${name} is no array of numpy`);
+  if (shape === null) throw new Error(`${name} is not a NumPy array`);
   if (type === null) return { shape, values: null, text: null, holds: "records" };
   const [, order, kind, width] = type;
   if (!(kind + width in READERS || kind + width in LONG)) {
@@ -63,13 +63,13 @@ export function readNpy(bytes, name) {
     return { shape, values: null, text, holds: OTHERS[kind] ?? `the type ${kind}${width}` };
   }
   const values = readNumbers(view, start, kind + width, order !== ">", product(shape), name);
-  if (values === null) return { shape, values, text: null, holds: "long doubles that only some machines read" };
+  if (values === null) return { shape, values, text: null, holds: "long doubles of another kind of processor" };
   const columnMajor = header.includes("'fortran_order': True");
   return {
     shape,
     values: columnMajor ? byRows(values, shape) : values,
     text: null,
-    holds: kind === "b" ? "truth values" : "",
+    holds: kind === "b" ? "booleans" : "",
   };
 }
 
@@ -94,7 +94,8 @@ function sizesIn(header) {
  */
 function readNumbers(view, start, type, little, count, name) {
   const width = LONG[type] ?? READERS[type][0];
-  if (start + width * count !== view.byteLength) throw new Error(`${name} does not have as many numbers as it says`);
+  if (start + width * count !== view.byteLength)
+    throw new Error(`${name} does not have as many numbers as its header says`);
   if (type in LONG) return little ? longDoubles(view, start, width, count) : null;
   if (type === "f8" && little)
     return new Float64Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + view.byteLength));

@@ -1,4 +1,4 @@
-/** Reading npz archives: arrays of numpy in a zip. */
+/** Reads npz archives: NumPy arrays in a zip. */
 
 import { readNpy } from "./npy.js";
 import { unzip } from "./zip.js";

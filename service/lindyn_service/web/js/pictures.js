@@ -12,19 +12,19 @@ import { linesAsSvg, mapAsSvg } from "./svg.js";
 /** @typedef {import("./models.js").Run} Run */
 
 const CURVES = [
-  { id: "loss", title: "Loss", subtitle: "what is left to learn, log scale", model: models.loss },
+  { id: "loss", title: "Loss", subtitle: "logarithmic", model: models.loss },
   {
     id: "singular-values",
     title: "Singular values of W₂W₁",
-    subtitle: "learned, on their way to the task’s",
+    subtitle: "of the network, with those of the task",
     model: models.singularValues,
     modes: "task (dashed)",
   },
-  { id: "kernel", title: "NTK movement", subtitle: "flat is lazy, moving is rich", model: models.kernel },
+  { id: "kernel", title: "NTK movement", subtitle: "constant: lazy, moving: rich", model: models.kernel },
   {
     id: "alignment",
     title: "Alignment",
-    subtitle: "of the singular vectors with the task’s",
+    subtitle: "of singular vectors with those of the task",
     model: models.alignment,
     modes: "input (dotted)",
   },
@@ -76,7 +76,7 @@ export class Pictures {
     const figure = new Figure(host, {
       id,
       title,
-      subtitle: "what the layers hold, four blocks",
+      subtitle: "four blocks of products of the layers",
       svg: () => mapAsSvg(heatmap, title, `${this.#subtitle()}, t = ${number(this.time(), 4)}`),
       csv: () => this.#mapCsv(),
     });
@@ -116,7 +116,7 @@ export class Pictures {
     this.map.bar.style.backgroundImage = gradient();
   }
 
-  /** Draw all anew, in the colours of another theme. */
+  /** Redraw everything in the colours of another theme. */
   restyle() {
     if (this.run !== null) this.show(this.run);
   }
@@ -124,7 +124,7 @@ export class Pictures {
   /**
    * Put the cursor at one of the times.
    * @param {number} index
-   * @param {boolean} resting not while it plays
+   * @param {boolean} resting whether the cursor is not playing
    */
   setIndex(index, resting) {
     if (this.run === null) return;
@@ -152,7 +152,7 @@ export class Pictures {
     return [...this.curves, { id: "representation", figure: this.map.figure }].find((each) => each.id === id)?.figure;
   }
 
-  /** A matrix computed for the cursor's time alone, where all times are too many. @param {Float64Array} values @param {number} size */
+  /** Show a matrix that was computed for the cursor's time only. @param {Float64Array} values @param {number} size */
   showMatrix(values, size) {
     if (this.run === null) return;
     this.largest = largestOf(values);
@@ -239,7 +239,7 @@ function largestOf(values) {
 }
 
 /**
- * What a picture shows at a time, for those who hear it.
+ * The values of a picture at a time, for screen readers.
  * @param {import("./lines.js").Model} model
  * @param {number} time
  */

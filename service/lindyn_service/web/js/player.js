@@ -1,4 +1,4 @@
-/** The time cursor: an index into the times, that is dragged or plays. */
+/** The time cursor: an index into the times, moved by the slider or by playing. */
 
 import { byId } from "./dom.js";
 import { number } from "./format.js";
@@ -31,7 +31,7 @@ export class Player {
   }
 
   /**
-   * New times; the cursor stays as near as it can to its time.
+   * Set new times; the cursor moves to the time nearest to its own.
    * @param {Float64Array} times
    * @param {number} time
    * @param {boolean} log

@@ -1,12 +1,12 @@
 /**
- * From the state to requests of the API.
+ * Requests of the API for a state.
  * @typedef {import("./state.js").State} State
  */
 
 import { columnsOf, toLists } from "./matrix.js";
 import { secondTask } from "./second-task.js";
 
-const MOST_MAP_NUMBERS = 1_000_000; // of QQᵀ at all times in one answer
+const MOST_MAP_NUMBERS = 1_000_000; // limit for QQᵀ at all times in one answer
 
 /** @param {State} state */
 export function dimsOf(state) {
@@ -63,19 +63,19 @@ export function times(state) {
   return { start, stop, num, spacing };
 }
 
-/** Whether targets are known, so that the loss is more than the excess. @param {State} state */
+/** The loss, if the targets are known, else the excess loss. @param {State} state */
 export function lossName(state) {
   const known = state.task === "semantic" || state.task === "regression" || (state.data?.table ?? null) !== null;
   return state.task !== "spectrum" && known ? "loss" : "excess_loss";
 }
 
-/** Whether QQᵀ of all times is small enough to ask for. @param {State} state */
+/** Whether QQᵀ at all times is small enough to request. @param {State} state */
 export function hasMap(state) {
   const dims = dimsOf(state);
   return dims.length === 3 && (dims[0] + dims[2]) ** 2 * state.num <= MOST_MAP_NUMBERS;
 }
 
-/** What the curves and the map show. @param {State} state */
+/** The request for all pictures. @param {State} state */
 export function trajectory(state) {
   const curves = [lossName(state), "singular_values", "alignment", "ntk_distance", "ntk_norm", "task_specificity"];
   return {
@@ -97,7 +97,7 @@ export function descent(state) {
 }
 
 /**
- * A sweep over λ, and over seeds where there are several.
+ * A sweep over λ, and over seeds if there are several.
  * @param {State} state
  * @param {{ what: string, from: number, to: number, points: number, seeds: number }} asked
  */
@@ -113,9 +113,9 @@ export function sweep(state, asked) {
 }
 
 /**
- * The task of the screen until the horizon, then another one for as long.
+ * The task of the page until the horizon, then a second one for as long.
  * @param {State} state
- * @param {number[]} strengths singular values of what the first task teaches
+ * @param {number[]} strengths singular values of the best network function of the first task
  */
 export function continual(state, strengths) {
   return {

@@ -1,8 +1,8 @@
-/** A task as strong as that of the screen, in other directions. */
+/** A second task: the same singular values as the first, other singular vectors. */
 
 /**
  * @param {import("./state.js").State} state
- * @param {number[]} strengths singular values of what the first task teaches
+ * @param {number[]} strengths singular values of the best network function of the first task
  */
 export function secondTask({ task, levels, samples, secondSeed: seed }, strengths) {
   if (task === "semantic") return otherLeaves(levels, seed);
@@ -11,7 +11,7 @@ export function secondTask({ task, levels, samples, secondSeed: seed }, strength
 }
 
 /**
- * The same tree, with the items in other leaves: as quick to learn, since its inputs are those of the hierarchy.
+ * The same tree with the items in other leaves; its inputs are those of the hierarchy, so it is learned as fast.
  * @param {number} levels
  * @param {number} seed
  */
@@ -39,7 +39,7 @@ export function hierarchy(levels) {
 }
 
 /**
- * The numbers below a count, in an order that the seed decides (Fisher and Yates, on a linear congruence).
+ * A permutation of 0 … count − 1 for a seed (Fisher-Yates shuffle with a linear congruential generator).
  * @param {number} count
  * @param {number} seed
  */

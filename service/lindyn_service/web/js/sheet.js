@@ -1,8 +1,8 @@
-/** Rows of cells as a table of numbers: which row names the columns, which column names the rows. */
+/** Turns rows of cells into a table of numbers, with a guess at which row and column hold names. */
 
-import { isMissing, isNumber, mayBeThousands, numberIn, told } from "./cell.js";
-import { countRowNames, namesColumns, namesRows } from "./names.js";
-import { cellsOf, split } from "./text.js";
+import { isMissing, isNumber, mayBeThousands, numberIn, shortened } from "./cell.js";
+import { countRowNames, namesColumns, namesRows } from "./table-headers.js";
+import { cellsOf, split } from "./csv.js";
 
 const MOST_NUMBERS = 5_000_000;
 
@@ -14,11 +14,11 @@ const MOST_NUMBERS = 5_000_000;
  * @typedef {{ sheet: Sheet, body: Row[], width: number, from: number, choices: Choices, remarks: string[] }} Layout `from`: the first input
  */
 
-/** What cannot be read so, but may be otherwise. */
+/** Error for a table that cannot be read as it is, but perhaps with another choice. */
 export class Refusal extends Error {
   /**
    * @param {string} message
-   * @param {string} hint which choice may help; empty where none does
+   * @param {string} hint the choice that may help; empty if none does
    */
   constructor(message, hint) {
     super(message);
@@ -40,12 +40,12 @@ export function readSheet(text) {
     rows.push({ ...line, values: cells.map(numberIn), filled });
   }
   while (rows.length > 0 && rows[rows.length - 1].filled === 0) rows.pop();
-  if (rows.length === 0) throw new Error("there is nothing in it: expected rows of numbers");
+  if (rows.length === 0) throw new Error("it is empty: expected rows of numbers");
   return { rows, separator };
 }
 
 /**
- * What its rows and columns are: as wanted, or else as it suggests.
+ * The meaning of rows and columns: as chosen, else as guessed.
  * @param {Sheet} sheet
  * @param {Partial<Choices>} wanted
  * @returns {Layout}
@@ -57,14 +57,14 @@ export function layoutOf(sheet, wanted) {
   const firstRow = wanted.firstRow ?? (top.names ? "names" : "sample");
   const remarks = firstRow === (top.names ? "names" : "sample") ? [...top.remarks] : [];
   const body = firstRow === "names" ? rows.slice(1) : rows;
-  if (body.length === 0) throw new Error("there is only a row of names: expected rows of numbers");
+  if (body.length === 0) throw new Error("it has only a row of names: expected rows of numbers");
   const widest = Math.max(...new Set(body.map((row) => row.filled)));
   const header = firstRow === "names" ? first.slice(0, Math.max(rows[0].filled, Math.min(first.length, widest))) : null;
   const isTitle = header?.length === 1 && widest > 2;
   const names = isTitle ? null : header;
   const width = Math.max(widest, names?.length ?? 0);
   checkLengths(sheet, body, width, names?.length ?? null);
-  if (isTitle) remarks.push(`Row ${rows[0].line} (${told(rows[0].text.trim())}) is left out.`);
+  if (isTitle) remarks.push(`Row ${rows[0].line} (${shortened(rows[0].text.trim())}) is left out.`);
   const side = namesRows(sheet, body, names, width);
   const firstColumn = wanted.firstColumn ?? (side.names ? "names" : "input");
   if (firstColumn === (side.names ? "names" : "input")) remarks.push(...side.remarks);
@@ -97,11 +97,11 @@ export function tableOf(layout) {
 }
 
 /**
- * All rows must be of one length; names of columns may be one less, where the first column names the rows.
+ * All rows must have the same length; there may be one column name less if the first column names the rows.
  * @param {Sheet} sheet
  * @param {Row[]} body
  * @param {number} width
- * @param {number | null} names how many names of columns there are
+ * @param {number | null} names number of column names
  */
 function checkLengths({ rows }, body, width, names) {
   const fractions = body.some((row) => !Number.isInteger(row.values[0]) && !Number.isNaN(row.values[0]));
@@ -116,7 +116,7 @@ function checkLengths({ rows }, body, width, names) {
 }
 
 /**
- * Whether decimals have commas; throws where this is not sure.
+ * Whether commas are decimal marks; throws if that is uncertain.
  * @param {Sheet} sheet
  * @param {Row[]} body
  * @param {number} from
@@ -136,14 +136,14 @@ function decimals({ separator }, body, from, to) {
   }
   if (found.length === 0) return false;
   const [{ line, column, cell }] = found;
-  const place = `row ${line}, column ${column} is ${told(cell)}`;
+  const place = `row ${line}, column ${column} is ${shortened(cell)}`;
   if (thousands && separator !== ";") throw new Error(`${place}: expected no comma within a number`);
   const point = body.find(
     (row) => row.text.includes(".") && cellsOf(row.text, separator).slice(from, to).some(hasPoint),
   );
   if (point !== undefined) {
     const at = cellsOf(point.text, separator).findIndex((each, j) => j >= from && hasPoint(each));
-    const other = told(cellsOf(point.text, separator)[at]);
+    const other = shortened(cellsOf(point.text, separator)[at]);
     throw new Error(`${place}, but row ${point.line}, column ${at + 1} is ${other}: expected one decimal mark`);
   }
   return true;
@@ -157,7 +157,7 @@ function hasPoint(cell) {
 /** @param {Layout} layout @param {Row} row */
 function label({ sheet, width }, row) {
   const cell = cellsOf(row.text, sheet.separator)[width - 1];
-  if (isMissing(cell)) throw new Error(`row ${row.line}, column ${width} is no class: ${content(cell)}`);
+  if (isMissing(cell)) throw new Error(`row ${row.line}, column ${width} is not a class: ${content(cell)}`);
   return isNumber(cell) ? String(numberIn(cell)) : cell;
 }
 
@@ -166,18 +166,18 @@ function refusal({ sheet, width, choices }, row, column) {
   const cell = cellsOf(row.text, sheet.separator)[column] ?? "";
   const hint =
     row === sheet.rows[0]
-      ? "If this row names the columns, choose so below."
+      ? "If this row holds column names, select this below."
       : isMissing(cell)
         ? ""
         : column === 0 && choices.firstColumn === "input"
-          ? "If this column names the rows, choose so below."
+          ? "If this column names the rows, select this below."
           : column === width - 1
-            ? "If this column holds classes, choose so below."
+            ? "If this column holds classes, select this below."
             : "";
-  return new Refusal(`row ${row.line}, column ${column + 1} is no number: ${content(cell)}`, hint);
+  return new Refusal(`row ${row.line}, column ${column + 1} is not a number: ${content(cell)}`, hint);
 }
 
 /** @param {string} cell */
 function content(cell) {
-  return cell === "" ? "it is empty" : told(cell);
+  return cell === "" ? "it is empty" : shortened(cell);
 }

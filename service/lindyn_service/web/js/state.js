@@ -1,5 +1,5 @@
 /**
- * What is on the screen: one object, kept in the address, so that a link shares it.
+ * The state of the page: one object, kept in the address, so that a link shares it.
  * @typedef {import("./matrix.js").Matrix} Matrix
  * @typedef {"balanced" | "random" | "weights"} NetworkKind
  * @typedef {"semantic" | "regression" | "spectrum" | "data"} TaskKind
@@ -47,9 +47,9 @@ export const DEFAULTS = Object.freeze({
   secondSeed: 3,
 });
 
-const LONGEST_MATRIX = 4_000; // numbers that a link carries
+const LONGEST_MATRIX = 4_000; // numbers in a link
 
-/** What a change of which computes anew. */
+/** Parts of the state whose change needs a new computation. */
 export const PROBLEM = new Set([
   "network",
   "dims",
@@ -88,7 +88,7 @@ export class Store {
   }
 
   /**
-   * Change some of it, and tell what has changed.
+   * Change parts of the state, and notify the listeners of what changed.
    * @param {Partial<State>} changes
    */
   set(changes) {
@@ -115,7 +115,7 @@ function same(first, second) {
 }
 
 /**
- * Whether two states ask for the same run.
+ * Whether two states describe the same run.
  * @param {State} first
  * @param {State} second
  */
@@ -126,9 +126,9 @@ export function sameProblem(first, second) {
 }
 
 /**
- * The part of an address after #: what differs from the defaults.
+ * The part of an address after #: everything that differs from the defaults.
  * @param {State} state
- * @returns {{ text: string, complete: boolean }} incomplete where a matrix is too large for a link
+ * @returns {{ text: string, complete: boolean }} incomplete if a matrix is too large for a link
  */
 export function toHash(state) {
   const parameters = new URLSearchParams();
@@ -156,7 +156,7 @@ export function toHash(state) {
 }
 
 /**
- * The state that an address tells of; what it says wrongly is as by default, and named.
+ * The state in an address; invalid parts are replaced by defaults, and named.
  * @param {string} hash without #
  * @returns {{ state: State, wrong: string[] }}
  */
@@ -193,7 +193,7 @@ const CHOICES = {
 /**
  * @param {string} name
  * @param {string} text
- * @returns {unknown} undefined where it cannot be
+ * @returns {unknown} undefined if invalid
  */
 function parsed(name, text) {
   const initial = DEFAULTS[/** @type {keyof State} */ (name)];

@@ -173,7 +173,7 @@ export function mapAsSvg(map, title, subtitle) {
 }
 
 /**
- * A picture in pixels, twice as fine as its size says.
+ * A picture in pixels, at twice its nominal resolution.
  * @param {string} svg
  * @returns {Promise<Blob>}
  */

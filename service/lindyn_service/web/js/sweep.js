@@ -1,4 +1,4 @@
-/** A sweep over λ as a job: asked for, followed by its events, drawn. */
+/** A sweep over λ: starts the job, follows its events, draws the result. */
 
 import { ask, Problem } from "./api.js";
 import { ofModes, token } from "./colours.js";
@@ -6,11 +6,11 @@ import { byId } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
 import { feasible } from "./lambda-range.js";
 import { minus, number, typed } from "./format.js";
-import { hasKey } from "./key.js";
+import { hasKey } from "./api-key.js";
 import { Lines } from "./lines.js";
 import { sweep as request } from "./request.js";
 import { linesAsSvg } from "./svg.js";
-import { tellProblem } from "./error-banner.js";
+import { showError } from "./error-banner.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 const POLL_MS = 1_000;
@@ -29,7 +29,7 @@ export class Sweep {
     this.figure = new Figure(byId("sweep-picture"), {
       id: "sweep",
       title: "Sweep",
-      subtitle: "click to take a λ over",
+      subtitle: "click to use this λ",
       svg: () => linesAsSvg(this.lines, this.title, "a sweep by lindyn"),
       csv: () => asCsv(/** @type {any} */ (this.lines.model), "lambda"),
     });
@@ -57,7 +57,7 @@ export class Sweep {
   }
 
   async #run() {
-    tellProblem("sweep-problem", null);
+    showError("sweep-problem", null);
     this.#close();
     this.id = "";
     const [from, to, points, seeds] = ["from", "to", "points", "seeds"].map((id) => typed(byId(`sweep-${id}`).value));
@@ -88,10 +88,10 @@ export class Sweep {
     }
     const events = new EventSource(`v1/jobs/${id}/events`);
     this.events = events;
-    const told = (/** @type {any} */ event) => this.#told(JSON.parse(event.data), what);
-    for (const name of ["progress", ...FINAL]) events.addEventListener(name, told);
+    const update = (/** @type {any} */ event) => this.#update(JSON.parse(event.data), what);
+    for (const name of ["progress", ...FINAL]) events.addEventListener(name, update);
     events.addEventListener("error", () => {
-      // the browser connects again by itself, unless it was answered otherwise
+      // the browser reconnects by itself, unless the answer was not an event stream
       if (events.readyState === EventSource.CLOSED) setTimeout(() => this.#poll(id, what), POLL_MS);
     });
   }
@@ -104,7 +104,7 @@ export class Sweep {
     if (this.id !== id) return;
     try {
       const job = await ask("GET", `v1/jobs/${id}`);
-      this.#told(job, what);
+      this.#update(job, what);
       if (!FINAL.includes(job.state)) setTimeout(() => this.#poll(id, what), POLL_MS);
     } catch (error) {
       if (error instanceof Problem) this.#end(error);
@@ -116,7 +116,7 @@ export class Sweep {
    * @param {any} job
    * @param {string} what
    */
-  async #told(job, what) {
+  async #update(job, what) {
     if (job.id !== this.id) return;
     this.#progress(job);
     if (!FINAL.includes(job.state)) return;
@@ -208,7 +208,7 @@ export class Sweep {
     byId("sweep-run").disabled = this.store.state.network !== "balanced";
     if (error === null) return;
     byId("sweep-progress").hidden = true;
-    tellProblem("sweep-problem", error);
+    showError("sweep-problem", error);
   }
 
   #close() {
@@ -218,7 +218,7 @@ export class Sweep {
 }
 
 /**
- * A line for each kind of warning.
+ * One line for each kind of warning.
  * @param {{ code: string, detail: string, indices: number[][] }[]} warnings
  */
 function warned(warnings) {

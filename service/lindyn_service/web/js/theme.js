@@ -1,4 +1,4 @@
-/** Light or dark: as the system says, unless the person says otherwise. */
+/** Light or dark theme: that of the system, unless the user chooses one. */
 
 import { byId } from "./dom.js";
 
@@ -24,7 +24,7 @@ export function startTheme(changed) {
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // a browser that keeps nothing still shows it
+      // without storage the theme still changes
     }
     apply();
   });

@@ -1,4 +1,4 @@
-/** Values beside the pointer. */
+/** The tooltip with the values beside the pointer. */
 
 import { byId, make } from "./dom.js";
 

@@ -8,28 +8,28 @@ const SEMANTIC = { ...DEFAULTS, time: 25 };
 /** @type {{ title: string, text: string[], state: Partial<import("./state.js").State>, look: string[] }[]} */
 const STEPS = [
   {
-    title: "Rich: one thing after the other",
+    title: "Rich: one mode after another",
     text: [
-      "Small weights, λ = 0. For a while nothing seems to happen; then each mode of the task takes its own step, the strongest first. The network learns what is animal and plant before it learns a robin from a canary.",
-      "Press play, and watch the representation build the tree, level by level. The kernel moves: features are learned.",
+      "Small weights, λ = 0. For a while nothing seems to happen; then each mode of the task is learned in a step of its own, the strongest first. The network tells animals from plants before it tells a robin from a canary.",
+      "Press Play, and watch the representation build the tree, level by level. The kernel moves: features are learned.",
     ],
     state: SEMANTIC,
     look: ["singular-values", "representation"],
   },
   {
-    title: "Lazy: everything at once",
+    title: "Lazy: all modes at once",
     text: [
-      "λ = 10. One layer is much larger than the other. All modes rise together, exponentially, at the rate |λ|, and the kernel hardly moves: the network behaves like a fixed one with a linear read-out.",
-      "Drag λ back towards 0 and see the steps come apart again.",
+      "λ = 10. One layer is much larger than the other. All modes rise together, exponentially, at the rate |λ|, and the kernel hardly moves: the network behaves like a fixed one with a linear readout.",
+      "Drag λ back towards 0 and see the steps separate again.",
     ],
     state: { ...SEMANTIC, lambda: 10, stop: 8, time: 2 },
     look: ["kernel", "singular-values"],
   },
   {
-    title: "Saddle: what is never learned",
+    title: "Saddle: a mode that is never learned",
     text: [
-      "Again λ = 0, another seed. The drawn weights have no part along one mode, so nothing pulls on it: the loss stays on a plateau for ever. That happens to half of all draws with equal widths.",
-      "It is no defect of the computation: move λ a little away from 0, and the mode is learned.",
+      "Again λ = 0, with another seed. The initial weights have no component along one mode, so its gradient is zero and the loss stays on a plateau for ever. This happens for half of all draws with equal widths.",
+      "This is not an error of the computation: move λ slightly away from 0, and the mode is learned.",
     ],
     state: { ...SEMANTIC, seed: 5, stop: 100, time: 80 },
     look: ["loss", "singular-values"],
@@ -37,7 +37,7 @@ const STEPS = [
   {
     title: "Forgetting: a second task",
     text: [
-      "After the first task the same network learns a second one, with the same strengths in other directions. The loss of the first rises as the second is learned.",
+      "After the first task the same network learns a second one, with the same singular values and other singular vectors. The loss of the first rises as the second is learned.",
       "Change λ: it sets how fast, and by which path, the network forgets.",
     ],
     state: { ...SEMANTIC, lambda: 1, stop: 40, time: 20, forgetting: true },

@@ -1,4 +1,4 @@
-/** The line below what was given: what it is, or why it is refused. */
+/** The line below an upload: what it contains, or why it is refused. */
 
 import { byId, toast } from "./dom.js";
 
@@ -9,7 +9,7 @@ export class Note {
     this.field = byId(`${kind}-text`);
   }
 
-  /** Whether it is on the page now. */
+  /** Whether the line is visible. */
   isShown() {
     return this.place.offsetParent !== null;
   }
@@ -23,7 +23,7 @@ export class Note {
 
   /**
    * @param {string} text
-   * @param {boolean} [isTyped] whether it is of what stands in the field
+   * @param {boolean} [isTyped] whether the text is about the content of the field
    */
   refuse(text, isTyped = false) {
     this.tell(text);
@@ -31,7 +31,7 @@ export class Note {
     if (isTyped) this.field.setAttribute("aria-invalid", "true");
   }
 
-  /** Bring a refusal to whoever gave a file: here, or in passing where this is not on the page. */
+  /** Scroll the message into view, or show it as a toast if the line is hidden. */
   bring() {
     if (this.isShown()) this.place.scrollIntoView({ block: "nearest" });
     else toast(this.place.textContent);

@@ -1,8 +1,8 @@
-/** Data of one's own: a table and how it is read, or a correlation. */
+/** The user's own data: a table and how it is read, or a correlation. */
 
 import { matrixOf } from "./arrays.js";
 import { suspected, withClasses } from "./classes.js";
-import { consequences, mark } from "./controls.js";
+import { withConsequences, markInvalid } from "./controls.js";
 import { byId } from "./dom.js";
 import { sentence, typed } from "./format.js";
 import { columnsOf } from "./matrix.js";
@@ -13,7 +13,7 @@ import { layoutOf, readSheet, Refusal, tableOf } from "./sheet.js";
  * @typedef {import("./matrix.js").Matrix} Matrix
  * @typedef {import("./sheet.js").Choices} Choices
  * @typedef {{ table: Matrix, targets: number, remarks: string[] }} Reading
- * @typedef {{ choices: Choices, take: () => Reading }} Offer `take` throws where it is not so
+ * @typedef {{ choices: Choices, take: () => Reading }} Offer `take` throws if the table cannot be read this way
  * @typedef {{ name: string, isText: boolean, offer: (wanted: Partial<Choices>) => Offer }} Source
  */
 
@@ -25,23 +25,23 @@ const CHOICES = [
   ["last-column", "lastColumn"],
 ];
 
-export class OwnData {
+export class UploadedData {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
     this.note = new Note("data");
     /** @type {Source | null} */
     this.source = null;
-    /** @type {Partial<Choices>} what was chosen */
+    /** @type {Partial<Choices>} choices of the user */
     this.wanted = {};
-    /** @type {Choices | null} what holds */
+    /** @type {Choices | null} choices in effect */
     this.choices = null;
-    /** @type {Matrix | null} as the state has it, if it is of this source */
+    /** @type {Matrix | null} the table in the state, if it comes from this source */
     this.taken = null;
     /** @type {string[]} */
     this.remarks = [];
     this.suspicion = ""; // why the last column may be a class
-    this.wantedTargets = 0; // none yet
+    this.wantedTargets = 0; // none chosen
     /** @type {Error | null} */
     this.failure = null;
     byId("data-text").addEventListener("input", () => this.#pasted());
@@ -66,7 +66,7 @@ export class OwnData {
   reset() {
     this.#forget();
     byId("data-text").value = "";
-    mark(byId("targets"), "");
+    markInvalid(byId("targets"), "");
     this.show(this.store.state);
   }
 
@@ -85,7 +85,7 @@ export class OwnData {
     targets.disabled = isClass || table === null;
     if (document.activeElement !== targets || targets.getAttribute("aria-invalid") !== "true") {
       targets.value = table === null ? "" : String(data?.targets);
-      mark(targets, "");
+      markInvalid(targets, "");
     }
     this.#tell(data);
   }
@@ -102,8 +102,8 @@ export class OwnData {
     } else {
       const own = data !== null && data.table === this.taken;
       const remarks = own ? [...this.remarks, data.targets === 1 ? this.suspicion : ""] : [];
-      const told = remarks.filter((each) => each !== "").join(" ");
-      this.note.tell(told === "" ? inUse : `${inUse}. ${told}`);
+      const text = remarks.filter((each) => each !== "").join(" ");
+      this.note.tell(text === "" ? inUse : `${inUse}. ${text}`);
     }
   }
 
@@ -164,7 +164,7 @@ export class OwnData {
     byId("data-text").value = "";
   }
 
-  /** Throws where it cannot be read, and nobody sees why. @param {Source} source */
+  /** Throws if it cannot be read and the form that would say why is hidden. @param {Source} source */
   #take(source) {
     this.#forget();
     this.source = source;
@@ -173,7 +173,7 @@ export class OwnData {
     if (failure === null || source.name === PASTED) return;
     if (this.isShown()) this.note.bring();
     else {
-      this.#forget(); // nobody can choose what is not on the page
+      this.#forget(); // the choices are not visible
       this.show(this.store.state);
       throw failure;
     }
@@ -197,7 +197,7 @@ export class OwnData {
     this.#set({ name: source.name, table, targets, correlation: null });
   }
 
-  /** @param {Source} source @returns {Reading | null} null where it cannot be read so */
+  /** @param {Source} source @returns {Reading | null} null if it cannot be read this way */
   #attempt(source) {
     try {
       const offer = source.offer(this.wanted);
@@ -214,7 +214,7 @@ export class OwnData {
     if (data === null || data.table === null) return;
     const [targets, most] = [typed(byId("targets").value), data.table.columns - 1];
     const fits = Number.isInteger(targets) && targets >= 1 && targets <= most;
-    mark(byId("targets"), fits ? "" : `expected a whole number from 1 to ${most}`);
+    markInvalid(byId("targets"), fits ? "" : `expected a whole number from 1 to ${most}`);
     if (!fits) return;
     this.wantedTargets = targets;
     this.#set({ ...data, targets });
@@ -222,7 +222,7 @@ export class OwnData {
 
   /** @param {import("./state.js").Data} data */
   #set(data) {
-    this.store.set(consequences(this.store.state, { task: "data", data }));
+    this.store.set(withConsequences(this.store.state, { task: "data", data }));
   }
 }
 

@@ -1,7 +1,7 @@
-/** Weights of one's own: layers of an archive or of pasted lists, and their order where it must be asked. */
+/** The user's own weights: layers of an archive or of pasted lists, and their order if the user must choose it. */
 
 import { leftOut, matrixOf } from "./arrays.js";
-import { consequences } from "./controls.js";
+import { withConsequences } from "./controls.js";
 import { byId, make } from "./dom.js";
 import { sentence } from "./format.js";
 import { described, layersIn } from "./layers.js";
@@ -18,14 +18,14 @@ import { Note } from "./upload-note.js";
 
 const PASTED = "pasted";
 
-export class OwnWeights {
+export class UploadedWeights {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
     this.note = new Note("weights");
     /** @type {Given | null} */
     this.given = null;
-    /** @type {Matrix[] | null} as the state has them, if they are of what was given */
+    /** @type {Matrix[] | null} the weights in the state, if they come from this source */
     this.taken = null;
     this.remarks = "";
     this.failed = "";
@@ -100,7 +100,7 @@ export class OwnWeights {
       make("option", { value: String(i) }, described(order, given.arrays)),
     );
     byId("weights-order").replaceChildren(make("option", { value: "" }, "choose …"), ...options);
-    this.store.set(consequences(this.store.state, { network: "weights", weights: null }));
+    this.store.set(withConsequences(this.store.state, { network: "weights", weights: null }));
     this.show(this.store.state);
     this.note.bring();
   }
@@ -128,7 +128,7 @@ export class OwnWeights {
     this.taken = weights;
     this.remarks = remarks.filter((each) => each !== "").join(" ");
     const changes = { weights, weightsName: name, ...fittingTask(this.store.state, weights) };
-    this.store.set(consequences(this.store.state, { network: "weights", ...changes }));
+    this.store.set(withConsequences(this.store.state, { network: "weights", ...changes }));
   }
 
   #pasted() {
@@ -155,7 +155,7 @@ function arraysIn(text) {
   try {
     lists = JSON.parse(text);
   } catch {
-    throw new Error("it is no JSON: expected [[[…], …], [[…], …]], W1 and W2 as lists of rows");
+    throw new Error("it is not JSON: expected [[[…], …], [[…], …]], W1 and W2 as lists of rows");
   }
   if (!Array.isArray(lists)) throw new Error("expected a list of matrices");
   return new Map(
@@ -166,7 +166,7 @@ function arraysIn(text) {
   );
 }
 
-/** A task that fits weights, where the present one does not. @param {State} state @param {Matrix[]} weights @returns {Partial<State>} */
+/** A task that fits the weights, if the present one does not. @param {State} state @param {Matrix[]} weights @returns {Partial<State>} */
 function fittingTask(state, weights) {
   const [into, out] = [weights[0].columns, weights[weights.length - 1].rows];
   const semantic = state.task === "semantic" && into === out && 2 ** state.levels === into;

@@ -1,22 +1,22 @@
-/** Weights and data of one's own: files that are dropped, chosen or pasted, and what is in them. */
+/** The user's own weights and data: files that are dropped, chosen or pasted. */
 
 import { learnedIn, leftOut, whatIsIn } from "./arrays.js";
 import { byId, toast } from "./dom.js";
 import { contentOf } from "./files.js";
 import { layersIn } from "./layers.js";
-import { OwnData } from "./uploaded-data.js";
-import { OwnWeights } from "./uploaded-weights.js";
+import { UploadedData } from "./uploaded-data.js";
+import { UploadedWeights } from "./uploaded-weights.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./npy.js").NpyArray} NpyArray */
 
-export class Own {
+export class Uploads {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
-    this.data = new OwnData(store);
-    this.weights = new OwnWeights(store);
-    this.turns = 0; // files given so far
+    this.data = new UploadedData(store);
+    this.weights = new UploadedWeights(store);
+    this.turns = 0; // number of files so far
     byId("weights-file").addEventListener("change", () => this.#chosen(byId("weights-file"), true));
     byId("data-file").addEventListener("change", () => this.#chosen(byId("data-file")));
     this.#listenToDrops();
@@ -32,25 +32,25 @@ export class Own {
     this.weights.show(state);
   }
 
-  /** Forget what was given. */
+  /** Discard the user's weights and data. */
   reset() {
     this.data.reset();
     this.weights.reset();
   }
 
   /**
-   * Take a file for what is in it.
+   * Read a file and use its content, whatever its name.
    * @param {File[]} files
    * @param {boolean} [onlyWeights] whether it was chosen as weights
    */
   async take(files, onlyWeights = false) {
     const names = files.map(({ name }) => name).join(", ");
     const turn = (this.turns += 1);
-    toast(""); // of a file before
+    toast(""); // clear the message about an earlier file
     try {
-      if (files.length > 1) throw new Error("expected one file, with all that belongs together");
+      if (files.length > 1) throw new Error("expected one file with all arrays");
       const content = await contentOf(files[0]);
-      if (turn !== this.turns) return; // another was given while this was read
+      if (turn !== this.turns) return; // a newer file arrived while this one was read
       if ("arrays" in content) this.#archive(content.arrays, names);
       else if ("text" in content && /^\s*\[/.test(content.text)) this.weights.takeText(content.text, names);
       else if (onlyWeights)
@@ -78,7 +78,7 @@ export class Own {
    */
   #archive(arrays, name) {
     if (arrays.has("metadata") && arrays.has("times"))
-      throw new Error("it is an answer of lindyn: expected weights or data");
+      throw new Error("it is a result of lindyn: expected weights or data");
     const [learned, trouble] = attempted(() => learnedIn(arrays));
     const layers = layersIn(arrays, learned !== null || trouble !== null);
     if (layers === null && trouble !== null) throw trouble;
@@ -89,7 +89,7 @@ export class Own {
   }
 
   /**
-   * Where what was expected is asked for, or in passing where that is not on the screen.
+   * Show why a file is refused: beside the field that it is for, or as a toast if that field is hidden.
    * @param {string} name
    * @param {Error} error
    * @param {boolean} ofWeights
@@ -131,7 +131,7 @@ function contentsOf(arrays) {
 }
 
 /**
- * What something gives, or why it does not: both null where there is nothing.
+ * The result of a function, or its error; both null if there is nothing.
  * @template T
  * @param {() => T | null} act
  * @returns {[T | null, Error | null]}

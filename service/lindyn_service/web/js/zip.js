@@ -1,4 +1,4 @@
-/** Reading zip archives, stored or deflated, within bounds. */
+/** Reads zip archives, stored or deflated, within bounds. */
 
 const END = 0x06054b50;
 const ENTRY = 0x02014b50;
@@ -26,7 +26,7 @@ export async function unzip(buffer) {
 }
 
 /**
- * The names of all entries, of which none is expanded.
+ * The names of all entries, without expanding any.
  * @param {ArrayBuffer} buffer
  */
 export function namesIn(buffer) {
@@ -101,7 +101,7 @@ async function inflate(bytes, entry) {
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
-    if (at + value.length > entry.size) throw new Error(`entry ${entry.name} is larger than it says`);
+    if (at + value.length > entry.size) throw new Error(`entry ${entry.name} is larger than its header says`);
     whole.set(value, at);
     at += value.length;
   }

@@ -1,18 +1,18 @@
 /** Whether the first row of a table names its columns, and its first column its rows. */
 
-import { isMissing, isNumber, isWhole, told } from "./cell.js";
-import { cellsOf } from "./text.js";
+import { isMissing, isNumber, isWhole, shortened } from "./cell.js";
+import { cellsOf } from "./csv.js";
 
 const SAMPLED = 50;
-const SEVERAL = 3; // rows or columns that are counted one after the other; fewer are so by chance
+const SEVERAL = 3; // rows or columns numbered consecutively; fewer may be so by chance
 const CORNER = /^(unnamed: \d+)?$/i;
 const NAMES_OF_ROWS = /^(index|id|no\.?|nr\.?|num|number|row|rows|row[ _.]?(names?|id|no|number|index)|obs|case|key)$/i;
-const MOST_TOLD = 4;
+const MOST_LISTED = 4;
 
 /**
  * @typedef {import("./sheet.js").Sheet} Sheet
  * @typedef {import("./sheet.js").Row} Row
- * @typedef {{ names: boolean, remarks: string[] }} Guess remarks on what is not certain
+ * @typedef {{ names: boolean, remarks: string[] }} Guess remarks on uncertain guesses
  */
 
 /**
@@ -24,8 +24,8 @@ const MOST_TOLD = 4;
 export function namesColumns(sheet, cells) {
   const filled = cells.slice(0, sheet.rows[0].filled);
   const row = `Row ${sheet.rows[0].line} (${listed(filled.filter((cell) => cell !== ""))})`;
-  const asNames = { names: true, remarks: [`${row} is taken for names of columns.`] };
-  const asSample = { names: false, remarks: [`${row} is taken for a sample.`] };
+  const asNames = { names: true, remarks: [`${row} is read as column names.`] };
+  const asSample = { names: false, remarks: [`${row} is read as a sample.`] };
   const numbers = filled.filter(isNumber);
   const texts = filled.filter((cell) => !isNumber(cell) && !isMissing(cell));
   if (texts.length > 0) {
@@ -58,7 +58,7 @@ export function namesRows(sheet, body, header, width) {
   const values = firstColumn(body);
   const counted = counts(values) && values.length >= SEVERAL;
   const name = header === null || header.length < width ? "" : header[0];
-  const column = `Column 1${name === "" || CORNER.test(name) ? "" : ` (${told(name)})`}`;
+  const column = `Column 1${name === "" || CORNER.test(name) ? "" : ` (${shortened(name)})`}`;
   const what = counts(values) ? "numbers the rows" : "names the rows";
   const count = countRowNames(header);
   const remark =
@@ -75,11 +75,11 @@ export function namesRows(sheet, body, header, width) {
   if (!counted || width < 3) return { names: false, remarks: [] };
   const whole = body.slice(0, SAMPLED).every((row) => isWhole(cellsOf(row.text, sheet.separator)[0]));
   if (whole && (header === null || NAMES_OF_ROWS.test(name))) return leftOut;
-  return { names: false, remarks: [`${column} counts the rows and is taken for an input.`] };
+  return { names: false, remarks: [`${column} numbers the rows and is read as an input.`] };
 }
 
 /**
- * How many columns at the beginning name the rows, where the first does: a table that was saved again has more.
+ * Number of leading columns that name the rows, if the first does: a table that was saved repeatedly has several.
  * @param {string[] | null} header
  */
 export function countRowNames(header) {
@@ -88,7 +88,7 @@ export function countRowNames(header) {
   return 1 + (end < 0 ? more.length : end);
 }
 
-/** Whether numbers go up by one, from 0 or 1. @param {number[]} values */
+/** Whether numbers increase by one, from 0 or 1. @param {number[]} values */
 function counts(values) {
   return (values[0] === 0 || values[0] === 1) && values.every((value, i) => value === values[0] + i);
 }
@@ -105,7 +105,7 @@ function isQuoted({ rows, separator }, at) {
 }
 
 /**
- * Whether the rows below hold fractions, in most columns nothing else.
+ * Whether most columns hold only fractions in the rows below.
  * @param {Sheet} sheet
  * @param {number} columns
  */
@@ -119,5 +119,5 @@ function isUnlike({ rows, separator }, columns) {
 
 /** @param {string[]} cells */
 function listed(cells) {
-  return cells.length > MOST_TOLD ? `${cells.slice(0, MOST_TOLD).join(", ")}, …` : cells.join(", ");
+  return cells.length > MOST_LISTED ? `${cells.slice(0, MOST_LISTED).join(", ")}, …` : cells.join(", ");
 }

@@ -1,26 +1,26 @@
-/** Text as rows of cells: line ends, comments, quotes and separators. */
+/** Splits CSV text into rows of cells: line ends, comments, quotes and separators. */
 
 import { isNumber } from "./cell.js";
 
 const SEPARATORS = [";", "\t", ",", " "]; // a blank stands for any white space
-const SAMPLED = 50; // rows that tell the separator
+const SAMPLED = 50; // rows from which the separator is guessed
 const LONGEST_CELL = 20; // lines of one quoted cell
-const COMMENT = /^\s*(%|#(?!(n\/a|na|num!|div\/0!|value!|ref!|name\?|null!)))/i; // but not what Excel writes for no value
-const TOLD = /^"?sep=([;,|\t])"?$/i; // Excel's way to tell the separator
+const COMMENT = /^\s*(%|#(?!(n\/a|na|num!|div\/0!|value!|ref!|name\?|null!)))/i; // but not Excel's error values
+const DECLARED = /^"?sep=([;,|\t])"?$/i; // Excel's declaration of the separator
 
-/** @typedef {{ line: number, text: string }} Line where it starts in the text, from 1 */
+/** @typedef {{ line: number, text: string }} Line `line`: its number in the text, from 1 */
 
 /**
- * The lines that hold something, and the separator of their cells.
+ * The lines that are not empty, and the separator of their cells.
  * @param {string} text
  * @returns {{ lines: Line[], separator: string }}
  */
 export function split(text) {
   const lines = linesOf(text);
-  const told = lines.length === 0 ? null : TOLD.exec(lines[0].text.trim());
-  return told === null
+  const declared = lines.length === 0 ? null : DECLARED.exec(lines[0].text.trim());
+  return declared === null
     ? { lines, separator: separatorOf(lines.slice(0, SAMPLED)) }
-    : { lines: lines.slice(1), separator: told[1] };
+    : { lines: lines.slice(1), separator: declared[1] };
 }
 
 /**
@@ -49,7 +49,7 @@ function linesOf(text) {
   return lines;
 }
 
-/** Whether a quoted cell goes on in the next line. @param {string} text */
+/** Whether a quoted cell continues in the next line. @param {string} text */
 function isOpen(text) {
   return text.includes('"') && text.split('"').length % 2 === 0;
 }
@@ -61,7 +61,7 @@ function closing(parts, at) {
 }
 
 /**
- * What separates most lines into numbers; the first line may hold names.
+ * The separator that yields the largest share of numbers; the first line may hold names.
  * @param {Line[]} lines
  */
 function separatorOf(lines) {

@@ -1,4 +1,4 @@
-/** The key of a service that asks for one: kept for this tab alone, sent as a header, never part of a link. */
+/** The API key, if the service needs one: kept for this tab only, sent as a header, never part of a link. */
 
 import { byId } from "./dom.js";
 
@@ -23,8 +23,8 @@ export function withKey() {
 
 /**
  * Ask for a key, once for all requests that were refused.
- * @param {string} detail why the service refused
- * @returns {Promise<boolean>} whether there is another key to try
+ * @param {string} detail reason that the service gave
+ * @returns {Promise<boolean>} whether the user entered another key
  */
 export function askForKey(detail) {
   asking ??= answered(detail).finally(() => (asking = null));

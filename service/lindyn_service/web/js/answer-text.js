@@ -1,5 +1,5 @@
 /**
- * An answer in words: method, why, how exact, from where, how fast; and its warnings explained.
+ * Sentences about an answer: its method, the reason for it, its accuracy, its source and time; explanations of warnings.
  * @typedef {import("./api.js").Answer} Answer
  */
 
@@ -8,7 +8,7 @@ import { duration, number } from "./format.js";
 const SOURCES = /** @type {Record<string, string>} */ ({
   hit: "Found in the cache",
   miss: "Computed",
-  coalesced: "Computed once for several who asked",
+  coalesced: "Computed once for several equal requests",
 });
 
 /** @param {string} method */
@@ -21,27 +21,27 @@ export function methodName(method) {
 
 /** @param {Answer} answer */
 export function accuracy({ meta }) {
-  if (meta.method === "exact") return "closed form, errors of rounding only";
-  if (meta.method === "flow") return `errors about ${number(meta.diagnostics.error_estimate, 1)}, relative`;
-  return "as training does it, step by step";
+  if (meta.method === "exact") return "closed form, rounding errors only";
+  if (meta.method === "flow") return `relative errors about ${number(meta.diagnostics.error_estimate, 1)}`;
+  return "gradient descent, step by step";
 }
 
 /** @param {Answer} answer */
 export function provenance({ source, serverMs, totalMs }) {
-  return `${SOURCES[source] ?? source} in ${duration(serverMs)}, here after ${duration(totalMs)}`;
+  return `${SOURCES[source] ?? source} in ${duration(serverMs)}, received after ${duration(totalMs)}`;
 }
 
-const EQUAL = 1e-12; // of the strongest: modes that are no more apart are one
+const EQUAL = 1e-12; // relative to the strongest mode: modes that differ by less count as equal
 
-/** Which picture a warning belongs to, and what it means. */
+/** For each warning, the picture that shows it and an explanation. */
 const EXPLAINED = /** @type {Record<string, { at: string, why: string, instead?: string }>} */ ({
   saddle: {
     at: "singular-values",
-    why: "This is a saddle: the start has no part along it, so nothing pulls on it. Exact learning stays for ever; another seed, or λ ≠ 0, mostly frees it.",
+    why: "The loss has a saddle here: the initial weights have no component along this mode, so its gradient is zero and exact training stays for ever. Another seed, or λ ≠ 0, usually avoids it.",
   },
   "ill-conditioned": {
     at: "singular-values",
-    why: "Rounding errors of the weights themselves decide what happens later; only the part before is sure.",
+    why: "The later part of this run depends on rounding errors of the weights; only the part before is reliable.",
   },
   "tolerance-not-met": { at: "loss", why: "" },
   "irreducible-loss-unknown": { at: "loss", why: "" },
@@ -64,7 +64,10 @@ export function notes(answer, horizon) {
   for (const text of ofAlignment(answer)) add("alignment", text);
   const rounding = answer.meta.diagnostics.conditioning?.rounding_time;
   if (typeof rounding === "number" && rounding < horizon) {
-    add("singular-values", `From t ≈ ${number(rounding)} on, rounding errors of the initial weights decide.`);
+    add(
+      "singular-values",
+      `From t ≈ ${number(rounding)} on, the result depends on rounding errors of the initial weights.`,
+    );
   }
   return found;
 }
@@ -76,13 +79,17 @@ function ofAlignment({ meta, arrays }) {
   const equal = strengths.some((each, i) => each > 0 && strengths[i - 1] - each < EQUAL * strengths[0]);
   const gaps = arrays.get("alignment.input")?.values?.some(Number.isNaN);
   return [
-    ...(equal ? ["Modes of equal strength share one line: only the subspace that they span is the task’s own."] : []),
-    ...(gaps ? ["There is no line where the task or the network has no such mode."] : []),
+    ...(equal
+      ? [
+          "Modes with equal singular values share one line, because the task determines only the subspace that they span.",
+        ]
+      : []),
+    ...(gaps ? ["Lines have gaps where the task or the network has no such mode."] : []),
   ];
 }
 
 /**
- * Warnings, those of several modes as one.
+ * Warnings, with those of several modes merged into one.
  * @param {{ code: string, detail: string }[]} warnings
  */
 export function grouped(warnings) {
@@ -102,7 +109,7 @@ function capital(text) {
 }
 
 /**
- * The regime that λ stands for, by its size against the task's strongest mode.
+ * The learning regime, by the size of λ relative to the strongest mode of the task.
  * @param {number | null} lambda
  * @param {number} strongest
  */
