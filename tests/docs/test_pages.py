@@ -130,7 +130,7 @@ def test_the_rooms_are_described():
 
 
 def test_the_architecture_names_files_that_exist():
-    """`http/respond`, `operations/execute.take`, `_transport/send`, and paths in full."""
+    """`http/respond`, `operations/execute.read_and_address`, `_transport/send`, and paths in full."""
     text = page("docs/architecture.md")
     folders = [ROOT / "service/lindyn_service", ROOT / "client/lindyn", ROOT]
     named = set(re.findall(r"`([a-z_]+(?:/[a-z_]+)+)(?:\.py|\.[a-zA-Z_]+)?`", text))

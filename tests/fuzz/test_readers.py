@@ -22,7 +22,7 @@ from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http.problems import problem_response
 from lindyn_service.jobs.admission import read_and_admit
 from lindyn_service.jobs.job_limits import SweepLimits
-from lindyn_service.operations.execute import ReceivedRequest, take
+from lindyn_service.operations.execute import ReceivedRequest, read_and_address
 from lindyn_service.operations.registry import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
 from lindyn_service.translate.body import JSON, Body
 from lindyn_service.translate.experiment import parameters
@@ -74,7 +74,7 @@ def outcome_of(path: str, content: bytes, media_type: str) -> str:
     body = Body(content, media_type, LARGEST, MOST_PARTS)
     try:
         if path in ANSWERED:
-            take(ANSWERED[path], ReceivedRequest(body, bytes(16)))
+            read_and_address(ANSWERED[path], ReceivedRequest(body, bytes(16)))
         elif STARTING[path] is SweepRequest:
             read_and_admit(body, SWEEPS)
         else:

@@ -1,1 +1,1 @@
-"""The kinds of requests: who computes them, and what they cost."""
+"""The operations of the service: models, computation and estimated cost of each kind of request."""

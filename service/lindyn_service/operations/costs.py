@@ -1,4 +1,4 @@
-"""What each kind of request is estimated to cost, from its numbers as far as they are cheap to look at."""
+"""Cost estimates of each kind of request, from its sizes and from quick estimates of its time scales."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -19,56 +19,62 @@ from lindyn_service.methods.cost_flow import flow_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
 
-_DRAW_FLOPS = 250  # of drawing a Gaussian number
-_DATA_FLOPS = 300  # of a number of the data, which is read and written several times
-_LOOKED_AT = 700, 20  # times of a segment, and of each task in it, to find where that is served best
-_AT_LAST_TIME = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_distance": "ntk_distance"}
+_DRAW_FLOPS = 250  # per Gaussian number drawn
+_DATA_FLOPS = 300  # per number of the data, which is read and written several times
+_STOPPING_TIMES = 700  # evaluations of a segment to find the best stopping times of the earlier tasks
+_STOPPING_TIMES_PER_TASK = 20  # further evaluations for each earlier task
+_QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_distance": "ntk_distance"}
 
 
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
-    """A trajectory with its errors."""
-    prepared = _prepared(request.network, request.task)
-    return prepared + _learning(request, request.quantities, request.n_times, estimate=True)
+    """Estimate the cost of a trajectory with its error estimates."""
+    setup = _setup_cost(request.network, request.task)
+    return setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
 
 
 def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
-    """A point of a sweep: no errors are estimated, and only the last time is read where that is enough."""
-    total = _prepared(request.network, request.task) + Cost(500 * MICROSECOND, 0, 0)
+    """Estimate the cost of a point of a sweep: without error estimates, and at the last time only if that is enough."""
+    total = _setup_cost(request.network, request.task) + Cost(500 * MICROSECOND, 0, 0)
     names = [name for name in collect if name not in ("convergence_time", "deviation")]
-    quantities = sorted({_AT_LAST_TIME.get(name, "task_specificity" if "specific" in name else name) for name in names})
+    quantities = sorted(
+        {_QUANTITY_OF_SCALAR.get(name, "task_specificity" if "specific" in name else name) for name in names}
+    )
     if names:
         only_last = set(names).isdisjoint(QUANTITIES)
-        total += _learning(request, quantities, 1 if only_last else request.n_times, estimate=False)
+        total += _method_cost(request, quantities, 1 if only_last else request.n_times, estimate=False)
     if "convergence_time" in collect:
-        total += _reaching(request)
+        total += _convergence_cost(request)
     if "deviation" in collect:
-        total += _learning(request, ["loss"], request.n_times, estimate=False)
+        total += _method_cost(request, ["loss"], request.n_times, estimate=False)
         total += exact_cost(
             request.dims,
-            _reached(request.network),
+            _effective_dims(request.network),
             request.n_times,
             ["loss"],
             samples_of(request.task, request.dims),
-            _span(request),
+            _fast_times(request),
             estimate=False,
         )
     return total
 
 
 def initialization_cost(request: InitializationRequest) -> Cost:
-    """Initial weights and their balance; by themselves they are drawn in a third of the time that a run counts."""
-    task = Cost(0.0, 0, 0) if request.task is None else _made(request.task, request.dims)
-    drawn = _drawn(request.network)
-    return task + Cost(drawn.flops / 3, _weights(request.dims), drawn.work_numbers) + _measured(request.dims)
+    """Estimate the cost of initial weights and their balance.
+
+    Drawing the weights alone takes a third of the time that `_weights_cost` counts as part of a trajectory.
+    """
+    task = Cost(0.0, 0, 0) if request.task is None else _task_cost(request.task, request.dims)
+    weights = _weights_cost(request.network)
+    return task + Cost(weights.flops / 3, _n_weights(request.dims), weights.work_numbers) + _balance_cost(request.dims)
 
 
 def balance_cost(request: BalanceRequest) -> Cost:
-    """The balance of given weights."""
-    return _measured([request.weights[0].shape[1], *(len(w) for w in request.weights)])
+    """Estimate the cost of the balance of given weights."""
+    return _balance_cost([request.weights[0].shape[1], *(len(w) for w in request.weights)])
 
 
 def statistics_cost(request: StatisticsRequest) -> Cost:
-    """Draws of the weights, and sums of their balance."""
+    """Estimate the cost of balance statistics over random draws of the weights."""
     n_in, n_hidden, n_out = request.dims
     weights, entries = n_hidden * (n_in + n_out), n_hidden**2
     sample = _DRAW_FLOPS * weights + product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden)
@@ -78,72 +84,73 @@ def statistics_cost(request: StatisticsRequest) -> Cost:
 
 
 def limits_cost(request: LimitsRequest) -> Cost:
-    """The end of learning, and when it comes."""
-    n_in, n_hidden, n_out = dims = _reached(request.network)
+    """Estimate the cost of the asymptotic state and the convergence time."""
+    n_in, n_hidden, n_out = dims = _effective_dims(request.network)
     extremes = 3 * full_decomposition(max(n_in, n_out), n_hidden)
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
     work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out)
     flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims)
-    return _prepared(request.network, request.task) + Cost(flops, numbers, work)
+    return _setup_cost(request.network, request.task) + Cost(flops, numbers, work)
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
-    """A segment for each task, with the losses of all of them, and where old tasks are served best."""
+    """Estimate the cost of a segment per task, with the losses of all tasks and the best times to stop."""
     n_tasks = len(request.tasks)
-    n_in, n_hidden, n_out = dims = _reached(request.network)
-    total = _drawn(request.network) + Cost(1000 * MICROSECOND, 3 * n_tasks * n_tasks * request.num, 0)
-    one_task = 20 * n_in * n_out + 0.3 * MICROSECOND
-    for i, each in enumerate(request.tasks):
-        measured = evaluated(dims) + of_error(dims) + 5 * product(n_out, n_hidden, n_in)
-        flops = solved(dims) + searched(dims) + request.num * (measured + n_tasks * one_task)
+    n_in, n_hidden, n_out = dims = _effective_dims(request.network)
+    total = _weights_cost(request.network) + Cost(1000 * MICROSECOND, 3 * n_tasks * n_tasks * request.num, 0)
+    loss_flops = 20 * n_in * n_out + 0.3 * MICROSECOND
+    for i, segment in enumerate(request.tasks):
+        state_flops = evaluated(dims) + of_error(dims) + 5 * product(n_out, n_hidden, n_in)
+        flops = solved(dims) + searched(dims) + request.num * (state_flops + n_tasks * loss_flops)
         if i:
-            looked_at = _LOOKED_AT[0] * (measured + (i + 1) * one_task)
-            flops += looked_at + i * _LOOKED_AT[1] * 2 * evaluated_alone(dims)
+            flops += _STOPPING_TIMES * (state_flops + (i + 1) * loss_flops)
+            flops += i * _STOPPING_TIMES_PER_TASK * 2 * evaluated_alone(dims)
         rows = n_in + n_out
-        total += _made(each.task, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
+        total += _task_cost(segment.task, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
     return total
 
 
-def _learning(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
-    """What the method does that answers."""
+def _method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
+    """Estimate the cost of the method that will answer."""
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
-            steps = _last(request) * request.time_constant / learning_rate
+            steps = _last_time(request) * request.time_constant / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
             return descent_cost(request.dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if _is_exact(request):
-            dims = _reached(request.network)
-            return exact_cost(request.dims, dims, n_times, quantities, samples, _span(request), estimate=estimate)
+            dims = _effective_dims(request.network)
+            return exact_cost(request.dims, dims, n_times, quantities, samples, _fast_times(request), estimate=estimate)
         case _:
-            found = time_scales.of(request.network, request.task)
+            scales = time_scales.estimate(request.network, request.task)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL
-            span = _last(request)
-            return flow_cost(request.dims, n_times, quantities, samples, found, span, rtol, estimate=estimate)
+            span = _last_time(request)
+            return flow_cost(request.dims, n_times, quantities, samples, scales, span, rtol, estimate=estimate)
 
 
-def _reaching(request: TrajectoryRequest) -> Cost:
-    """When a loss has fallen to a tolerance."""
+def _convergence_cost(request: TrajectoryRequest) -> Cost:
+    """Estimate the cost of the time at which the loss falls below a tolerance."""
     if isinstance(request.method, DescentMethod):
-        steps = _last(request) * request.time_constant / request.method.learning_rate
+        steps = _last_time(request) * request.time_constant / request.method.learning_rate
         return Cost(steps * (linear_step(request.dims, 1) + 40 * MICROSECOND), 0, 0)
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
-        dims = _reached(request.network)
+        dims = _effective_dims(request.network)
         return Cost(solved(dims) + searched(dims), 0, 0)
-    return _learning(request, ["loss"], 1, estimate=False)
+    return _method_cost(request, ["loss"], 1, estimate=False)
 
 
 def _is_exact(request: TrajectoryRequest) -> bool:
-    """Whether the closed form answers; method exact costs little where it does not."""
+    """Return whether the closed form answers, or is asked for: a request that it must refuse costs little."""
     if isinstance(request.method, ExactMethod) and len(request.dims) == 3:
         return True
     return len(request.dims) == 3 and time_scales.is_white(request.task) and time_scales.is_balanced(request.network)
 
 
-def _reached(network: Network) -> tuple[int, int, int]:
-    """Widths that the closed form works with: a balance of 0 leaves the hidden units beyond the others without weights.
+def _effective_dims(network: Network) -> tuple[int, int, int]:
+    """Return the widths with which the closed form works.
 
-    A network of other depths, which it does not cover, costs next to nothing.
+    With lambda = 0, the weights have at most the rank of the network function, so the hidden width is at most the other
+    two. Other depths, which the closed form does not cover, count as width 1, since refusing them costs little.
     """
     dims = network.dims
     if len(dims) != 3:
@@ -153,21 +160,21 @@ def _reached(network: Network) -> tuple[int, int, int]:
     return dims[0], dims[1], dims[2]
 
 
-def _last(request: TrajectoryRequest) -> float:
-    """The last time in units of the time constant."""
+def _last_time(request: TrajectoryRequest) -> float:
+    """Return the last time in units of the time constant."""
     times = request.times
     last = float(times[-1]) if isinstance(times, np.ndarray) else times.stop
     return last / request.time_constant
 
 
-def _span(request: TrajectoryRequest) -> float:
-    """The last time in units of the fastest motion."""
-    found = time_scales.of(request.network, request.task)
-    return _last(request) * (2 * found.correlation + float(np.sum(found.strengths**2)) * max(request.dims))
+def _fast_times(request: TrajectoryRequest) -> float:
+    """Return the last time in units of the fastest time scale."""
+    scales = time_scales.estimate(request.network, request.task)
+    return _last_time(request) * (2 * scales.correlation + float(np.sum(scales.strengths**2)) * max(request.dims))
 
 
 def samples_of(task: Task, dims: Sequence[int]) -> int:
-    """How many samples a task has; the width of the inputs where it has none, which then stand for samples."""
+    """Return the number of samples of a task; a task without samples counts its input units instead."""
     match task:
         case DataTask(inputs=inputs):
             return len(inputs)
@@ -179,13 +186,14 @@ def samples_of(task: Task, dims: Sequence[int]) -> int:
             return dims[0]
 
 
-def _prepared(network: Network, task: Task) -> Cost:
-    """Initial weights and moments of the task."""
-    return _drawn(network) + _made(task, network.dims)
+def _setup_cost(network: Network, task: Task) -> Cost:
+    """Estimate the cost of the initial weights and of the moments of the task."""
+    return _weights_cost(network) + _task_cost(task, network.dims)
 
 
-def _drawn(network: Network) -> Cost:
-    dims, n_weights = network.dims, _weights(network.dims)
+def _weights_cost(network: Network) -> Cost:
+    """Estimate the cost of the initial weights."""
+    dims, n_weights = network.dims, _n_weights(network.dims)
     flops = 100 * MICROSECOND + _DRAW_FLOPS * n_weights
     if isinstance(network, BalancedNetwork):
         n_in, n_hidden, n_out = dims
@@ -197,16 +205,16 @@ def _drawn(network: Network) -> Cost:
     return Cost(flops, 0, 3 * n_weights)
 
 
-def _made(task: Task, dims: Sequence[int]) -> Cost:
-    """The moments of a task and its best network function."""
+def _task_cost(task: Task, dims: Sequence[int]) -> Cost:
+    """Estimate the cost of the moments of a task and of its best network function."""
     n_in, n_out = dims[0], dims[-1]
     objective = 300 * MICROSECOND + full_decomposition(n_out, n_in) + 4 * n_in**2 * n_out
     match task:
         case DataTask(inputs=inputs):
-            return _fitted(len(inputs), n_in, n_out) + Cost(objective, 0, 0)
+            return _regression_cost(len(inputs), n_in, n_out) + Cost(objective, 0, 0)
         case RegressionTask(samples=samples):
-            drawn = Cost(_DRAW_FLOPS * samples * (n_in + n_out), 0, 0)
-            return drawn + _fitted(samples, n_in, n_out) + Cost(objective, 0, 0)
+            draws = Cost(_DRAW_FLOPS * samples * (n_in + n_out), 0, 0)
+            return draws + _regression_cost(samples, n_in, n_out) + Cost(objective, 0, 0)
         case SemanticTask(levels=levels):
             items = 2**levels
             return Cost(objective + items * 5 * MICROSECOND + 40 * items**2 + 20 * items**3, 0, 6 * items**2)
@@ -214,15 +222,15 @@ def _made(task: Task, dims: Sequence[int]) -> Cost:
             return Cost(objective + 12 * (n_in**3 + n_out**3), 0, 3 * (n_in + n_out) ** 2)
 
 
-def _fitted(samples: int, n_in: int, n_out: int) -> Cost:
-    """Data are factorised, and their best network function is refined."""
-    few, many = min(samples, n_in), max(samples, n_in)
-    flops = 20 * few**2 * many + 20 * samples * n_in * n_out + _DATA_FLOPS * samples * (n_in + n_out)
+def _regression_cost(samples: int, n_in: int, n_out: int) -> Cost:
+    """Estimate the cost of factorising the data and of refining their least-squares solution."""
+    smaller, larger = min(samples, n_in), max(samples, n_in)
+    flops = 20 * smaller**2 * larger + 20 * samples * n_in * n_out + _DATA_FLOPS * samples * (n_in + n_out)
     return Cost(flops, 0, 3 * samples * (n_in + n_out))
 
 
-def _measured(dims: Sequence[int]) -> Cost:
-    """The balance of all pairs of adjacent layers."""
+def _balance_cost(dims: Sequence[int]) -> Cost:
+    """Estimate the cost of the balance of all pairs of adjacent layers."""
     total = Cost(200 * MICROSECOND, 0, 0)
     for n_in, n_hidden, n_out in zip(dims, dims[1:], dims[2:], strict=False):
         flops = product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden) + 50 * MICROSECOND
@@ -230,5 +238,5 @@ def _measured(dims: Sequence[int]) -> Cost:
     return total
 
 
-def _weights(dims: Sequence[int]) -> int:
+def _n_weights(dims: Sequence[int]) -> int:
     return sum(a * b for a, b in pairwise(dims))

@@ -1,6 +1,6 @@
-"""What is done with one request: its body read, its key found, the answer computed, and handed over or filed.
+"""Execution of one request: validation of its body, its key, and computation of the answer.
 
-All of it runs in a worker process; small bodies are read by the service itself.
+These functions run in worker processes; the service itself validates small bodies.
 """
 
 import hashlib
@@ -20,11 +20,11 @@ from lindyn_service.translate.encode import Format, encode, size_of, write
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request as it came.
+    """A request as it was received.
 
     Attributes:
-        body: its body.
-        token: random bytes, of which the seeds that it omits are made: the same each time that it is read.
+        body: the unparsed body.
+        token: random bytes from which omitted seeds are derived, so that each parse of the body gives the same seeds.
     """
 
     body: Body
@@ -33,42 +33,42 @@ class ReceivedRequest:
 
 @dataclass(frozen=True)
 class Address:
-    """What is known of a request once it was read.
+    """The key and the cost of a validated request.
 
     Attributes:
-        key: its content address.
-        cost: what it is estimated to cost.
-        repeats: whether its body asks for the same each time, since it has all its seeds.
+        key: content address of the normalised request.
+        cost: estimated cost.
+        repeatable: whether all seeds are explicit, so that the same body is always the same request.
     """
 
     key: str
     cost: Cost
-    repeats: bool
+    repeatable: bool
 
 
 @dataclass(frozen=True)
 class AnswerBounds:
-    """Of an answer: how large it may be, and from which size on it travels by a file."""
+    """The largest size of an answer, and the size above which it is written to a file."""
 
     largest_bytes: int
     file_above_bytes: int
 
 
-def take(operation: Operation[Any], sent: ReceivedRequest) -> tuple[Request, Address]:
-    """Read a request, draw its seeds, and address it.
+def read_and_address(operation: Operation[Any], received: ReceivedRequest) -> tuple[Request, Address]:
+    """Validate a request, derive its omitted seeds, and compute its key and cost.
 
     Raises:
-        ServiceError: it is not such a request.
+        ServiceError: the body is not a valid request of the operation.
     """
-    asked = sent.body.read(operation.model, operation.conflicts)
+    parsed = received.body.read(operation.model, operation.conflicts)
     counter = itertools.count()
-    normal, key = normalise(operation, asked, lambda: _seed(sent.token, next(counter)))
-    return normal, Address(key, operation.cost(normal), normal is asked)
+    normalised, key = normalise(operation, parsed, lambda: _derived_seed(received.token, next(counter)))
+    return normalised, Address(key, operation.cost(normalised), normalised is parsed)
 
 
-def address(name: str, sent: ReceivedRequest) -> Address:
-    """The address of a request whose operation has this name; for worker processes."""
-    return take(OPERATIONS[name], sent)[1]
+def address(name: str, received: ReceivedRequest) -> Address:
+    """Compute the address of a request of the operation with this name; for worker processes."""
+    return read_and_address(OPERATIONS[name], received)[1]
 
 
 def answer(
@@ -77,28 +77,28 @@ def answer(
     key: str,
     form: Format,
     bounds: AnswerBounds,
-    place: SpoolFolder | None,
+    folder: SpoolFolder | None,
 ) -> bytes | None:
-    """Answer a request; for worker processes.
+    """Compute and encode the answer to a request; for worker processes.
 
     Args:
-        name: of the operation.
-        source: the normalised request, or what `address` was given.
-        key: of the request.
-        form: of the answer.
-        bounds: of its size.
-        place: of the file for a large answer; None: it does not travel by a file.
+        name: name of the operation.
+        source: the normalised request, or the received request that was passed to `address`.
+        key: key of the request.
+        form: format of the answer.
+        bounds: limits of the size of the answer.
+        folder: folder for the file of a large answer; None if answers are never written to a file.
 
     Returns:
-        The encoded answer, or None if it is in its file.
+        The encoded answer, or None if it was written to its file.
 
     Raises:
         TooLargeError: the answer is larger than allowed.
-        NoRoomError: there is no room for the file.
-        ServiceError: whatever the operation says.
+        NoRoomError: the folder has no room for the file.
+        ServiceError: raised by the operation.
     """
     operation = OPERATIONS[name]
-    request = take(operation, source)[0] if isinstance(source, ReceivedRequest) else source
+    request = read_and_address(operation, source)[0] if isinstance(source, ReceivedRequest) else source
     document = operation.compute(request, key)
     size = size_of(document, form)
     if size > bounds.largest_bytes:
@@ -108,11 +108,11 @@ def answer(
     return bytes_or_file(
         size,
         bounds.file_above_bytes,
-        place,
+        folder,
         lambda: encode(document, form),
         lambda file: write(document, form, file),
     )
 
 
-def _seed(token: bytes, number: int) -> int:
+def _derived_seed(token: bytes, number: int) -> int:
     return int.from_bytes(hashlib.sha256(token + number.to_bytes(8)).digest()) % (LARGEST_SEED + 1)

@@ -1,4 +1,4 @@
-"""What can be asked: for each kind of request who answers it, and what that is estimated to cost."""
+"""Registry of all operations: the model, the computation and the cost estimate of each kind of request."""
 
 import secrets
 from collections.abc import Callable, Sequence
@@ -23,16 +23,16 @@ Part = TypeVar("Part", bound=Request)
 
 @dataclass(frozen=True)
 class Operation(Generic[R]):
-    """One kind of request.
+    """A kind of request.
 
     Attributes:
-        name: part of the key, and of the names in caches.
-        model: of the request.
-        compute: answers a normalised request in a worker, given its key.
-        cost: estimates that.
-        remedy: what to do where the cost is too high.
-        conflicts: finds broken rules between fields of a request.
-        transcodes: whether an answer of one format can be made from that of the other.
+        name: name of the operation, part of its keys and of its names in the caches.
+        model: model of the request.
+        compute: computes the answer to a normalised request with this key, in a worker process.
+        cost: estimates the cost of a normalised request.
+        remedy: advice to the caller if the cost is too high.
+        conflicts: finds violated rules between fields of a request.
+        transcodes: whether an encoded answer can be converted to the other format.
     """
 
     name: str
@@ -87,23 +87,27 @@ CONTINUAL = Operation(
 )
 
 OPERATIONS: dict[str, Operation[Any]] = {
-    each.name: each for each in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL)
+    operation.name: operation for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL)
 }
 
 
 def draw_seed() -> int:
-    """A seed that nobody can foresee, for a request without one."""
+    """Draw an unpredictable seed, for a request without one."""
     return secrets.randbelow(LARGEST_SEED + 1)
 
 
 def normalise(operation: Operation[R], request: R, draw: Callable[[], int] = draw_seed) -> tuple[R, str]:
-    """Draw the seeds that were omitted, and address the request by its content; the same request if it has them all."""
-    normal = with_seeds(request, draw)
-    return normal, digest(normal, f"{SOLVER} {operation.name}")
+    """Draw omitted seeds, and compute the key of the request from its content.
+
+    Returns:
+        The request with all seeds, which is the same object if none was omitted, and its key.
+    """
+    normalised = with_seeds(request, draw)
+    return normalised, digest(normalised, f"{SOLVER} {operation.name}")
 
 
 def with_seeds(part: Part, draw: Callable[[], int] = draw_seed) -> Part:
-    """Draw the seeds that a message and its parts have and were sent without; the message itself if there are none."""
+    """Draw the omitted seeds of a message and of its parts; returns the same object if none was omitted."""
     drawn: dict[str, Any] = {}
     for name in type(part).model_fields:
         value = getattr(part, name)

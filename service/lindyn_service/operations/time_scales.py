@@ -1,4 +1,4 @@
-"""What the speed of learning depends on, from a look at a request that takes less than a millisecond."""
+"""Estimates of the scales that set the speed of learning, from a request, in less than a millisecond."""
 
 import math
 from itertools import pairwise
@@ -11,50 +11,53 @@ from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, Semantic
 from lindyn_service.dynamics.random_weights import variance
 from lindyn_service.methods.cost_flow import Scales
 
-_ENTRIES = 2**14  # of a matrix that are looked at
-_SMALL = 24  # width up to which matrices are decomposed
-_SPREAD = 8.0  # of the singular values of others, a typical ratio
-_BELOW_MEAN = 0.6  # of the logarithm of what a random layer of width 1 lengthens vectors by
-_PROBED = 1e-6  # relative: what a probe takes for balanced, or for isotropic
-_GOLDEN = 0.6180339887498949
+_MAX_ENTRIES = 2**14  # of a matrix that are sampled
+_SMALL_WIDTH = 24  # up to which matrices are decomposed
+_TYPICAL_SPREAD = 8.0  # assumed ratio of the largest to the smallest singular value of larger matrices
+_MEAN_LOG_GAIN = 0.6  # by how much the mean logarithm of the gain of a random layer of width 1 is below 0
+_PROBE_RTOL = 1e-6  # relative deviation up to which a probe counts as balanced or isotropic
+_GOLDEN_RATIO = 0.6180339887498949  # its fractional part
+
+_Extremes = tuple[float, float]
+"""The largest and the smallest of some values."""
 
 
-def of(network: Network, task: Task) -> Scales:
-    """The scales of a network and its task."""
+def estimate(network: Network, task: Task) -> Scales:
+    """Estimate the scales of a network and its task."""
     n_in, n_out = network.dims[0], network.dims[-1]
-    correlation, best, inputs = _of_task(task, n_in, n_out)
-    return Scales(_strengths(network), correlation, best, inputs)
+    correlation, best, inputs = _task_scales(task, n_in, n_out)
+    return Scales(_layer_gains(network), correlation, best, inputs)
 
 
 def is_balanced(network: Network) -> bool:
-    """Whether weights of two layers are balanced, by one direction of the hidden units."""
+    """Return whether the weights of two layers are balanced, as far as one probe vector shows."""
     if not isinstance(network, WeightsNetwork):
         return isinstance(network, BalancedNetwork)
     w1, w2 = network.weights
     probe = _probe(len(w1))
-    found = (w2 @ probe) @ w2 - w1 @ (probe @ w1)
-    rest = found - (found @ probe) * probe
+    image = (w2 @ probe) @ w2 - w1 @ (probe @ w1)
+    residual = image - (image @ probe) * probe
     size = float(np.linalg.norm(w2 @ probe) ** 2 + np.linalg.norm(probe @ w1) ** 2)
-    return float(np.linalg.norm(rest)) <= _PROBED * size
+    return float(np.linalg.norm(residual)) <= _PROBE_RTOL * size
 
 
 def is_white(task: Task) -> bool:
-    """Whether inputs are white up to a factor, by one direction."""
+    """Return whether the inputs are white up to a factor, as far as one probe vector shows."""
     match task:
         case DataTask(inputs=inputs, whiten=False):
             probe = _probe(inputs.shape[1])
-            seen = (inputs @ probe) @ inputs
+            image = (inputs @ probe) @ inputs
         case CorrelationTask(sigma_xx=sigma_xx) if sigma_xx is not None:
             probe = _probe(len(sigma_xx))
-            seen = sigma_xx @ probe
+            image = sigma_xx @ probe
         case _:
             return True
-    rest = seen - (seen @ probe) * probe
-    return float(np.linalg.norm(rest)) <= _PROBED * float(np.linalg.norm(seen))
+    residual = image - (image @ probe) * probe
+    return float(np.linalg.norm(residual)) <= _PROBE_RTOL * float(np.linalg.norm(image))
 
 
-def _strengths(network: Network) -> FloatArray:
-    """By which factor each layer lengthens vectors."""
+def _layer_gains(network: Network) -> FloatArray:
+    """Estimate the factor by which each layer scales the norm of vectors."""
     match network:
         case BalancedNetwork(dims=(n_in, n_hidden, n_out), lam=lam, scale=scale):
             function = scale**2 * math.sqrt(n_hidden * max(n_in, n_out))
@@ -70,15 +73,23 @@ def _strengths(network: Network) -> FloatArray:
         return np.array(
             [size * max(pair) ** 0.5 for size, pair in zip(deviations, pairwise(network.dims), strict=True)]
         )
-    # the squared norm of a product of random layers has each width once, and its logarithm is below that of the mean
-    drawn = isinstance(network, RandomNetwork)
-    below = [math.exp(-_BELOW_MEAN / min(a, b)) if drawn or a * b > 1 else 1.0 for a, b in pairwise(network.dims)]
+    # Each width occurs once in the squared norm of a product of random layers, hence the fourth root of each pair. The
+    # typical norm is below the mean, since the mean of a logarithm is below the logarithm of the mean.
+    is_random = isinstance(network, RandomNetwork)
+    typical = [
+        math.exp(-_MEAN_LOG_GAIN / min(a, b)) if is_random or a * b > 1 else 1.0 for a, b in pairwise(network.dims)
+    ]
     widths = [(a * b) ** 0.25 for a, b in pairwise(network.dims)]
-    return np.array(deviations) * widths * below
+    return np.array(deviations) * widths * typical
 
 
-def _of_task(task: Task, n_in: int, n_out: int) -> tuple[float, tuple[float, float], tuple[float, float]]:
-    """Largest singular value of sigma_yx; of the best network function and of the inputs, the largest and smallest."""
+def _task_scales(task: Task, n_in: int, n_out: int) -> tuple[float, _Extremes, _Extremes]:
+    """Estimate the scales of a task.
+
+    Returns:
+        The largest singular value of sigma_yx, the extreme singular values of the best network function, and the
+        extreme eigenvalues of sigma_xx.
+    """
     white = (1.0, 1.0)
     match task:
         case SpectrumTask(singular_values=values):
@@ -92,72 +103,72 @@ def _of_task(task: Task, n_in: int, n_out: int) -> tuple[float, tuple[float, flo
             largest = (wide + narrow) / math.sqrt(samples)
             return largest, (largest, (wide - narrow) / math.sqrt(samples)), white
         case CorrelationTask(sigma_yx=sigma_yx, sigma_xx=sigma_xx) if sigma_xx is not None:
-            return _coloured(sigma_yx, sigma_xx)
+            return _moment_scales(sigma_yx, sigma_xx)
         case CorrelationTask(sigma_yx=sigma_yx):
-            largest, least = _extremes(sigma_yx)
-            return largest, (largest, least), white
+            largest, smallest = _extreme_singular_values(sigma_yx)
+            return largest, (largest, smallest), white
         case DataTask(inputs=inputs, targets=targets, whiten=whiten):
-            return _of_data(inputs, targets, whiten=whiten)
+            return _data_scales(inputs, targets, whiten=whiten)
 
 
-def _of_data(
-    inputs: FloatArray, targets: FloatArray, *, whiten: bool
-) -> tuple[float, tuple[float, float], tuple[float, float]]:
-    """From some of the samples."""
+def _data_scales(inputs: FloatArray, targets: FloatArray, *, whiten: bool) -> tuple[float, _Extremes, _Extremes]:
+    """Estimate the scales of a task from a subset of its samples; see `_task_scales`."""
     columns = inputs.shape[1] + targets.shape[1]
-    step = max(1, len(inputs) // max(4 * min(_SMALL, inputs.shape[1]), 2 * _ENTRIES // columns))
+    step = max(1, len(inputs) // max(4 * min(_SMALL_WIDTH, inputs.shape[1]), 2 * _MAX_ENTRIES // columns))
     x, y = inputs[::step], targets[::step]
-    if inputs.shape[1] <= _SMALL and len(x) >= inputs.shape[1]:
+    if inputs.shape[1] <= _SMALL_WIDTH and len(x) >= inputs.shape[1]:
         yx, xx = y.T @ x / len(x), x.T @ x / len(x)
         if not whiten:
-            return _coloured(yx, xx)
+            return _moment_scales(yx, xx)
         variances, axes = np.linalg.eigh(xx)
-        largest, least = _extremes(yx @ axes / np.sqrt(np.maximum(variances, 1e-12 * variances[-1] + 1e-300)))
-        return largest, (largest, least), (1.0, 1.0)
+        deviations = np.sqrt(np.maximum(variances, 1e-12 * variances[-1] + 1e-300))
+        largest, smallest = _extreme_singular_values(yx @ axes / deviations)
+        return largest, (largest, smallest), (1.0, 1.0)
     size, target = _norm(x) / math.sqrt(len(x)), _norm(y) / math.sqrt(len(x))
     if whiten:
-        return target, (target, target / _SPREAD), (1.0, 1.0)
+        return target, (target, target / _TYPICAL_SPREAD), (1.0, 1.0)
     correlation = _norm((y @ _probe(y.shape[1])) @ x) / len(x)
-    return correlation, (correlation / size**2, correlation / size**2 / _SPREAD), (size**2, size**2 / _SPREAD)
+    best = correlation / size**2
+    return correlation, (best, best / _TYPICAL_SPREAD), (size**2, size**2 / _TYPICAL_SPREAD)
 
 
-def _coloured(sigma_yx: FloatArray, sigma_xx: FloatArray) -> tuple[float, tuple[float, float], tuple[float, float]]:
-    """From moments."""
-    correlation, least = _extremes(sigma_yx)
-    if len(sigma_xx) > _SMALL:
-        most = _extremes(sigma_xx)[0]
-        typical = _rms(np.diagonal(sigma_xx)[None]) or most
-        return correlation, (correlation / typical, least / typical), (most, most / _SPREAD)
+def _moment_scales(sigma_yx: FloatArray, sigma_xx: FloatArray) -> tuple[float, _Extremes, _Extremes]:
+    """Estimate the scales of a task from its second moments; see `_task_scales`."""
+    correlation, smallest = _extreme_singular_values(sigma_yx)
+    if len(sigma_xx) > _SMALL_WIDTH:
+        largest = _extreme_singular_values(sigma_xx)[0]
+        typical = _rms(np.diagonal(sigma_xx)[None]) or largest
+        return correlation, (correlation / typical, smallest / typical), (largest, largest / _TYPICAL_SPREAD)
     variances, axes = np.linalg.eigh((sigma_xx + sigma_xx.T) / 2)
-    present = variances > 1e-12 * variances[-1]
-    if not np.any(present):
-        return correlation, (correlation, least), (1.0, 1.0)
-    along, variances = sigma_yx @ axes[:, present], variances[present]
-    return correlation, _extremes(along / variances), (float(variances[-1]), float(variances[0]))
+    nonzero = variances > 1e-12 * variances[-1]
+    if not np.any(nonzero):
+        return correlation, (correlation, smallest), (1.0, 1.0)
+    along_axes, variances = sigma_yx @ axes[:, nonzero], variances[nonzero]
+    return correlation, _extreme_singular_values(along_axes / variances), (float(variances[-1]), float(variances[0]))
 
 
-def _extremes(matrix: FloatArray) -> tuple[float, float]:
-    """Largest and smallest singular value; of large matrices by a guess from their entries."""
-    if min(matrix.shape) <= _SMALL and matrix.size <= _ENTRIES:
-        strengths = np.linalg.svd(matrix, compute_uv=False)
-        return float(strengths[0]), float(strengths[-1])
+def _extreme_singular_values(matrix: FloatArray) -> _Extremes:
+    """Return the largest and the smallest singular value; those of large matrices are guessed from their entries."""
+    if min(matrix.shape) <= _SMALL_WIDTH and matrix.size <= _MAX_ENTRIES:
+        singular_values = np.linalg.svd(matrix, compute_uv=False)
+        return float(singular_values[0]), float(singular_values[-1])
     largest = _rms(matrix) * (math.sqrt(matrix.shape[0]) + math.sqrt(matrix.shape[1]))
-    return largest, largest / _SPREAD
+    return largest, largest / _TYPICAL_SPREAD
 
 
 def _rms(matrix: FloatArray) -> float:
-    """Of entries, of which some are looked at."""
-    some = matrix.ravel()[:: max(1, matrix.size // _ENTRIES)]
-    return _norm(some) / math.sqrt(len(some))
+    """Return the root mean square of the entries, estimated from a sample of them."""
+    sample = matrix.ravel()[:: max(1, matrix.size // _MAX_ENTRIES)]
+    return _norm(sample) / math.sqrt(len(sample))
 
 
 def _norm(array: FloatArray) -> float:
-    """The length of a vector whose squares may overflow or vanish."""
+    """Return the norm of a vector without overflow or underflow of its squares."""
     largest = float(np.max(np.abs(array), initial=0.0))
     return largest * float(np.linalg.norm(array / largest)) if largest > 0 else 0.0
 
 
 def _probe(size: int) -> FloatArray:
-    """A direction without any symmetry, of length 1."""
-    probe = 0.5 + np.arange(1, size + 1) * _GOLDEN % 1.0
+    """Return a deterministic unit vector without symmetry, with entries of a low-discrepancy sequence."""
+    probe = 0.5 + np.arange(1, size + 1) * _GOLDEN_RATIO % 1.0
     return probe / np.linalg.norm(probe)
