@@ -70,7 +70,7 @@ def answers(engine, deadline_seconds=60.0):
 
 def known(asked=None):
     normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, asked or document()))
-    return normal, Address(key, TRAJECTORY.cost(normal), repeats=True)
+    return normal, Address(key, TRAJECTORY.cost(normal), repeatable=True)
 
 
 async def test_who_joins_does_not_share_the_quota_of_who_began():

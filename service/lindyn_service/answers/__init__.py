@@ -1,1 +1,1 @@
-"""From a valid request to the bytes of its answer."""
+"""Answers of valid requests, from the caches or from the engine."""

@@ -1,4 +1,4 @@
-"""From a valid request to the bytes of its answer: key, caches, single flight, admission, engine, store."""
+"""The answer service: cost limits, caches, single flight and computation of the encoded answer to a valid request."""
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -24,26 +24,27 @@ from lindyn_service.translate.encode import BYTES_PER_NUMBER, Format, transcode
 
 Source = Literal["hit", "miss", "coalesced"]
 
-_FLOPS_PER_NUMBER: dict[Format, float] = {"json": 1000.0, "npz": 60.0}  # to write it
-_LEASE_SECONDS = 4.0  # for which others wait where a process dies while it computes
+_FLOPS_PER_NUMBER: dict[Format, float] = {"json": 1000.0, "npz": 60.0}  # of encoding
+_LEASE_SECONDS = 4.0  # after a process dies while it computes, other processes wait at most this long
 _POLL_SECONDS = 0.02
 
-_Obtained = tuple[bytes | StoredFile, Source]
+_Body = bytes | StoredFile
+_Obtained = tuple[_Body, Source]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An encoded answer, where it came from and how long that took."""
+    """An encoded answer, with its source and the time that it took to obtain it."""
 
     key: str
-    body: bytes | StoredFile
+    body: _Body
     source: Source
     seconds: float
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What one request may cost, and from which size on its answer travels by a file."""
+    """Cost limits of one request, and the size above which workers hand over its answer in a file."""
 
     max_answer_bytes: int
     max_work_bytes: int
@@ -53,8 +54,8 @@ class RequestLimits:
 
 
 @dataclass(frozen=True)
-class _Name:
-    """Where caches keep an answer."""
+class _CacheName:
+    """The name of an answer in the caches."""
 
     operation: str
     key: str
@@ -62,8 +63,8 @@ class _Name:
     transcodes: bool
 
     @property
-    def other(self) -> "_Name":
-        """The same answer in the other format."""
+    def other_format(self) -> "_CacheName":
+        """The name of the same answer in the other format."""
         return replace(self, form="json" if self.form == "npz" else "npz")
 
     def __str__(self) -> str:
@@ -71,7 +72,7 @@ class _Name:
 
 
 class AnswerService:
-    """Answers requests, each distinct one computed once; an async context manager."""
+    """Answers requests; identical requests share one computation. An async context manager."""
 
     def __init__(
         self,
@@ -108,59 +109,59 @@ class AnswerService:
         """Answer a normalised request.
 
         Args:
-            operation: its kind.
-            source: itself, or as it was sent.
-            address: its key, and what it is estimated to cost.
-            form: of the answer.
-            account: pays for what is computed; whoever joins a computation that another one began pays nothing.
+            operation: the operation of the request.
+            source: the normalised request, or the request as it was received.
+            address: key and estimated cost of the request.
+            form: format of the answer.
+            account: charged for the computation; a request that joins a computation in flight is not charged.
 
         Raises:
             TooLargeError: the estimated cost is over a limit.
-            RateLimitedError: the account refused.
-            ServiceError: whatever the engine or the method says.
+            RateLimitedError: the quota of the account has no room for the cost.
+            ServiceError: raised by the engine or the method.
         """
-        cost = estimated(address.cost, form)
-        self._admit(operation, cost, form)
-        name = _Name(operation.name, address.key, form, operation.transcodes)
+        cost = with_encoding(address.cost, form)
+        self._check_cost(operation, cost, form)
+        name = _CacheName(operation.name, address.key, form, operation.transcodes)
         bounds = AnswerBounds(self._limits.max_answer_bytes, self._limits.file_above_bytes)
 
-        async def compute() -> bytes | StoredFile:
-            with nullcontext() if self._spool is None else self._spool.place(str(name)) as place:
-                asked = operation.name, source, address.key, form, bounds, place
-                body = await paid(self._engine, account, cost.flops, execute.answer, *asked)
-            return await self._filed(name) if body is None else body
+        async def compute() -> _Body:
+            with nullcontext() if self._spool is None else self._spool.place(str(name)) as folder:
+                arguments = operation.name, source, address.key, form, bounds, folder
+                body = await paid(self._engine, account, cost.flops, execute.answer, *arguments)
+            return await self._written_file(name) if body is None else body
 
-        return await self._once(name, lambda: self._find_or_compute(name, compute))
+        return await self._obtain_once(name, lambda: self._find_or_compute(name, compute))
 
-    def held(self, operation: str, key: str, form: Format) -> bytes | None:
-        """An answer that is in the memory of this process."""
+    def in_memory(self, operation: str, key: str, form: Format) -> bytes | None:
+        """Return an answer from the memory cache of this process, if it is there."""
         return self._memory.get(f"{operation}:{key}.{form}")
 
-    async def stored(self, operation: Operation[Any], key: str, form: Format) -> Answer | None:
-        """Find an answer that some cache still has, in any format."""
+    async def find(self, operation: Operation[Any], key: str, form: Format) -> Answer | None:
+        """Find an answer in any cache; one in the other format is converted."""
         started = time.perf_counter()
-        name = _Name(operation.name, key, form, operation.transcodes)
+        name = _CacheName(operation.name, key, form, operation.transcodes)
         body = self._memory.get(str(name)) or await self._lookup(name)
         if body is None:
             body = await self._find_file(name)
         return None if body is None else Answer(key, body, "hit", time.perf_counter() - started)
 
-    def _admit(self, operation: Operation[Any], cost: Cost, form: Format) -> None:
-        """Refuse what is estimated to cost too much."""
+    def _check_cost(self, operation: Operation[Any], cost: Cost, form: Format) -> None:
+        """Raise TooLargeError if the estimated cost is over a limit."""
         limits = self._limits
-        for what, amount, limit in (
+        for unit, amount, limit in (
             ("bytes of answer", cost.numbers * BYTES_PER_NUMBER[form], limits.max_answer_bytes),
             ("bytes of working memory", cost.work_numbers * 8, limits.max_work_bytes),
             ("floating-point operations", cost.flops, limits.max_flops),
         ):
             if amount > limit:
                 raise TooLargeError(
-                    f"the request is estimated to take {amount:.3g} {what}, the limit is {limit:.3g}; "
+                    f"the request is estimated to take {amount:.3g} {unit}, the limit is {limit:.3g}; "
                     f"{operation.remedy}"
                 )
 
-    async def _once(self, name: _Name, obtain: Callable[[], Awaitable[_Obtained]]) -> Answer:
-        """Serve from memory, join a computation under way, or start one."""
+    async def _obtain_once(self, name: _CacheName, obtain: Callable[[], Awaitable[_Obtained]]) -> Answer:
+        """Take the answer from memory, join a computation in flight, or start one."""
         started = time.perf_counter()
         body = self._memory.get(str(name))
         source: Source = "hit"
@@ -172,18 +173,18 @@ class AnswerService:
                 self._memory.put(str(name), body)
         return Answer(name.key, body, source, time.perf_counter() - started)
 
-    async def _find_or_compute(self, name: _Name, compute: Callable[[], Awaitable[bytes | StoredFile]]) -> _Obtained:
-        """Find an answer in some cache, in this or the other format, wait for another process, or compute it.
+    async def _find_or_compute(self, name: _CacheName, compute: Callable[[], Awaitable[_Body]]) -> _Obtained:
+        """Find an answer in any cache, in this or the other format; else compute it or wait for another process.
 
-        The deadline of the flight bounds the wait; the lease of a process that died ends before.
+        The wait ends at the deadline of the flight at the latest; the lease of a process that died expires earlier.
         """
-        names = [str(name), str(name.other)] if name.transcodes else [str(name)]
-        converted = self._memory.get(names[-1]) if name.transcodes else None
-        if converted is not None:
-            return await self._engine.run(transcode, converted, name.form), "hit"
-        filed = await self._find_file(name)
-        if filed is not None:
-            return filed, "hit"
+        names = [str(name), str(name.other_format)] if name.transcodes else [str(name)]
+        in_other_format = self._memory.get(names[-1]) if name.transcodes else None
+        if in_other_format is not None:
+            return await self._engine.run(transcode, in_other_format, name.form), "hit"
+        stored = await self._find_file(name)
+        if stored is not None:
+            return stored, "hit"
         if self._shared is None:
             return await compute(), "miss"
         return await self._find_or_take_turn(self._shared, name, names, compute)
@@ -191,10 +192,11 @@ class AnswerService:
     async def _find_or_take_turn(
         self,
         shared: RedisCache,
-        name: _Name,
+        name: _CacheName,
         names: Sequence[str],
-        compute: Callable[[], Awaitable[bytes | StoredFile]],
+        compute: Callable[[], Awaitable[_Body]],
     ) -> _Obtained:
+        """Poll the shared cache until it has the answer, or until this process holds the lease to compute it."""
         started = time.perf_counter()
         source: Source = "hit"
         while True:
@@ -202,13 +204,13 @@ class AnswerService:
                 if source == "hit":
                     self._observe("lookup", time.perf_counter() - started)
                 else:
-                    filed = await self._find_file(name)
-                    if filed is not None:
-                        return filed, source
+                    stored = await self._find_file(name)
+                    if stored is not None:
+                        return stored, source
                 if turn.found is not None:
-                    where, body = turn.found
-                    same = where == names[0]
-                    return (body if same else await self._engine.run(transcode, body, name.form)), source
+                    cached_name, body = turn.found
+                    is_wanted_format = cached_name == names[0]
+                    return (body if is_wanted_format else await self._engine.run(transcode, body, name.form)), source
                 if turn.held:
                     computed = await compute()
                     turn.value = computed if isinstance(computed, bytes) else None
@@ -216,33 +218,33 @@ class AnswerService:
             source = "coalesced"
             await anyio.sleep(_POLL_SECONDS)
 
-    async def _find_file(self, name: _Name) -> StoredFile | None:
+    async def _find_file(self, name: _CacheName) -> StoredFile | None:
         return None if self._spool is None else await self._spool.find(str(name))
 
-    async def _filed(self, name: _Name) -> StoredFile:
-        """The file that was just written."""
-        found = await self._find_file(name)
-        if found is None:
-            raise BusyError("the answer had to make room for others before it was sent; ask again")
-        return found
+    async def _written_file(self, name: _CacheName) -> StoredFile:
+        """Return the file that a worker has just written."""
+        stored = await self._find_file(name)
+        if stored is None:
+            raise BusyError("the answer was evicted from the disk cache before it was sent; ask again")
+        return stored
 
-    async def _lookup(self, name: _Name) -> bytes | None:
-        """Look in the shared cache, then for the same answer in the other format."""
+    async def _lookup(self, name: _CacheName) -> bytes | None:
+        """Find an answer in the shared cache, or in the other format in memory or the shared cache."""
         body = None if self._shared is None else await self._shared.get(str(name))
         if body is None and name.transcodes:
-            body = await self._other_format(name)
+            body = await self._convert_other_format(name)
         if body is not None:
             self._memory.put(str(name), body)
         return body
 
-    async def _other_format(self, name: _Name) -> bytes | None:
-        other = str(name.other)
-        body = self._memory.get(other)
+    async def _convert_other_format(self, name: _CacheName) -> bytes | None:
+        other_name = str(name.other_format)
+        body = self._memory.get(other_name)
         if body is None and self._shared is not None:
-            body = await self._shared.get(other)
+            body = await self._shared.get(other_name)
         return None if body is None else await self._engine.run(transcode, body, name.form)
 
 
-def estimated(cost: Cost, form: Format) -> Cost:
-    """What an answer is estimated to cost in a format."""
+def with_encoding(cost: Cost, form: Format) -> Cost:
+    """Add the cost of encoding the answer in a format."""
     return cost + Cost(cost.numbers * _FLOPS_PER_NUMBER[form], 0, 0)

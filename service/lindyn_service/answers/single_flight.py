@@ -1,4 +1,4 @@
-"""Single flight: what many ask for at the same time is obtained once."""
+"""Single flight: simultaneous requests for the same result share one computation."""
 
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass
 class _Flight(Generic[T]):
-    """One computation that any number of requests wait for."""
+    """A computation in flight, and its waiters."""
 
     done: anyio.Event = field(default_factory=anyio.Event)
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
@@ -25,10 +25,10 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[T]):
-    """What is under way, by name; an async context manager.
+    """The computations in flight, by name; an async context manager.
 
     Args:
-        deadline_seconds: for each.
+        deadline_seconds: time limit of each computation.
     """
 
     def __init__(self, deadline_seconds: float) -> None:
@@ -47,33 +47,33 @@ class SingleFlight(Generic[T]):
         await self._tasks.__aexit__(None, None, None)
 
     async def obtain(self, name: Hashable, work: Callable[[], Awaitable[T]]) -> tuple[T, bool]:
-        """Do some work, or join those who wait for it already; also tells whether they were joined.
+        """Start a computation or join the one in flight; returns its result and whether it was joined.
 
-        When the last one who waits is gone, the work is cancelled.
+        When its last waiter is cancelled, the computation is cancelled.
 
         Raises:
-            DeadlineError: it was not done in time.
-            ShuttingDownError: the service takes no new work, or stopped this.
-            Exception: what the work raised.
+            DeadlineError: the computation exceeded its time limit.
+            ShuttingDownError: the service takes no new work, or stopped this computation.
+            Exception: raised by the computation.
         """
         while (flight := self._flights.get(name)) is not None:
-            with suppress(RateLimitedError):  # that is about whoever started it
+            with suppress(RateLimitedError):  # this error concerns only the caller who started the computation
                 return await self._wait(flight, name), True
         if self._closed:
             raise ShuttingDownError("the service is shutting down and takes no new work; send it again later")
         flight = self._flights[name] = _Flight[T]()
-        self._tasks.start_soon(self._fly, flight, name, work)
+        self._tasks.start_soon(self._run, flight, name, work)
         return await self._wait(flight, name), False
 
-    async def _fly(self, flight: _Flight[T], name: Hashable, work: Callable[[], Awaitable[T]]) -> None:
+    async def _run(self, flight: _Flight[T], name: Hashable, work: Callable[[], Awaitable[T]]) -> None:
         flight.scope.deadline = anyio.current_time() + self._deadline_seconds
         try:
             with flight.scope:
                 flight.result = await work()
             if flight.scope.cancelled_caught and anyio.current_time() >= flight.scope.deadline:
                 flight.error = DeadlineError(
-                    f"there was no answer after {self._deadline_seconds:g} s, time to wait for a worker, or for "
-                    "another process that computes the same, included; ask for fewer times or quantities, or later"
+                    f"there was no answer after {self._deadline_seconds:g} s, which includes waiting for a worker or "
+                    "for another process that computes the same; ask for fewer times or quantities, or try again later"
                 )
         except Exception as error:
             flight.error = error
@@ -89,7 +89,7 @@ class SingleFlight(Generic[T]):
             flight.waiters -= 1
             if flight.waiters == 0 and not flight.done.is_set():
                 flight.scope.cancel()
-                self._forget(flight, name)  # nobody may join a cancelled flight
+                self._forget(flight, name)  # no request may join a cancelled computation
         if flight.error is not None:
             raise flight.error
         if flight.result is None:
