@@ -12,7 +12,7 @@ from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import InvalidRequestError, TooLargeError
 from lindyn_service.jobs import admission
-from lindyn_service.jobs.admission import admit, admit_and_write
+from lindyn_service.jobs.admission import admit, admit_and_encode
 from lindyn_service.jobs.points import is_refusal, sweep_points
 from lindyn_service.translate.sweep import PointKeys, compute_points, indices
 
@@ -94,7 +94,7 @@ def test_admission_reads_a_bounded_amount(monkeypatch):
     admit(request(axes, base={**RANDOM, **TASK, "network": BALANCED, "task": task}), WIDE)
     assert len(set(read_points)) == 500
     read_points.clear()
-    monkeypatch.setattr(admission, "MOST_READ", 300)
+    monkeypatch.setattr(admission, "MAX_READ_VALUES", 300)
     admit(request(axes, base={**RANDOM, **TASK, "network": BALANCED, "task": task}), WIDE)
     assert len(read_points) < 30
 
@@ -102,9 +102,9 @@ def test_admission_reads_a_bounded_amount(monkeypatch):
 def test_a_request_that_is_too_large_to_be_kept_says_so():
     base = {"network": BALANCED, "task": SIGMA_YX, "times": np.linspace(0, 1, 1000).tolist()}
     asked = request({"network.seed": [1]}, base=base)
-    size = len(admit_and_write(asked, WIDE).document)
+    size = len(admit_and_encode(asked, WIDE).document)
     with pytest.raises(TooLargeError, match=f"takes {size} bytes as JSON"):
-        admit_and_write(asked, replace(WIDE, request_bytes=size - 1))
+        admit_and_encode(asked, replace(WIDE, request_bytes=size - 1))
 
 
 ARRAYS = {
@@ -130,7 +130,7 @@ def test_arrays_of_every_form_mean_their_numbers(form):
     plain = np.array([[float(value) for value in row] for row in array])
     for axes, task in (({"network.seed": [1]}, array), ({"task": [array]}, SIGMA_YX)):
         asked = request(axes, base={"network": BALANCED, "task": task, "times": [1.0]})
-        stored = SweepRequest.model_validate(orjson.loads(admit_and_write(asked, WIDE).document))
+        stored = SweepRequest.model_validate(orjson.loads(admit_and_encode(asked, WIDE).document))
         kept = stored.base["task"] if task is array else stored.axes[0].values[0]
         assert np.array_equal(np.array(kept, dtype=float), plain)
         assert PointKeys(stored).of((0,) * len(axes)) == PointKeys(admit(asked, WIDE).request).of((0,) * len(axes))
@@ -155,8 +155,8 @@ def test_what_no_point_reads_and_json_cannot_say_is_refused(odd):
     """The axis puts another task into every point."""
     base = {"network": BALANCED, "task": odd, "times": [1.0]}
     with pytest.raises((InvalidRequestError, ValueError)) as caught:
-        admit_and_write(request({"task": [SIGMA_YX]}, base=base), WIDE)
-    assert "300 digits" in str(caught.value) or "no number, text or list" in str(caught.value)
+        admit_and_encode(request({"task": [SIGMA_YX]}, base=base), WIDE)
+    assert "300 digits" in str(caught.value) or "not a number, a text or a list" in str(caught.value)
 
 
 @pytest.mark.parametrize("values", [[], np.array([]), np.zeros((0, 3)), np.array(1.0), np.array(1), True, "ab", None])

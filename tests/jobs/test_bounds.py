@@ -104,7 +104,7 @@ def test_a_point_that_takes_more_bytes_than_estimated_is_that_points_problem(mon
 
 
 async def test_points_together_take_so_many_bytes_and_no_more(server):
-    async with job_means(server.url, most_record_bytes=1000) as means:
+    async with job_means(server.url, max_record_bytes=1000) as means:
         job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=200))
         with pytest.raises(TooLargeError, match="more than 1000 bytes together"):
             await JobExecution(job, request, LIMITS, means).run()
@@ -189,7 +189,7 @@ async def test_requests_go_when_jobs_end(server, stores):
 
 async def test_what_ended_first_makes_room_and_nothing_else_does(server, stores):
     """Three results fit; a fourth one takes the place of the first, and what does not fit takes nobody's."""
-    store = stores(most_bytes=50_000)
+    store = stores(max_bytes=50_000)
     jobs = []
     for _ in range(4):
         jobs.append(await store.create("sweep", b"{}", 1, "ada"))
@@ -209,7 +209,7 @@ async def test_what_ended_first_makes_room_and_nothing_else_does(server, stores)
 
 async def test_cancelled_jobs_leave_no_requests_behind(server, stores):
     """Nineteen of a megabyte within a bound of four."""
-    store = stores(most_bytes=4 * 2**20)
+    store = stores(max_bytes=4 * 2**20)
     for _ in range(19):
         job = await store.create("sweep", bytes(10**6), 1, None)
         await store.cancel(job.id)
@@ -243,7 +243,7 @@ async def test_large_results_are_files_within_a_bound_of_their_own(server, store
         sweep = read(SweepRequest, {**body, "axes": [{"path": "network.seed", "values": [1]}]})
         with written.open("wb") as file:
             write_records(file, constant(0.5, times))
-        with results.place(job) as place:
+        with results.folder_for(job) as place:
             archive = assemble(SweepPlan(sweep, LIMITS), job, written, results.large_bytes, place)
         return await results.put(job, archive)
 

@@ -75,7 +75,7 @@ async def test_jobs_go_on(server, damage, caplog):
 
 
 STORED = {
-    "an unknown kind": ("figure-9.9", {"parameters": {}}, 1, "no kind of jobs is called"),
+    "an unknown kind": ("figure-9.9", {"parameters": {}}, 1, "there is no kind of job called"),
     "an invalid request": ("sweep", {**sweep(), "axes": []}, 12, "damaged"),
     "a request of another version": ("sweep", {**sweep(), "depths": [1]}, 12, "damaged"),
     "other points": ("sweep", sweep(), 13, "13 points, and has 12 now"),

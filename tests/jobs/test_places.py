@@ -25,7 +25,7 @@ async def posted_until_refused(store, owner, size=2):
 
 async def test_owners_who_want_all_places_leave_one_part_free(stores):
     """Five of twenty jobs each have filled a hundred places."""
-    store = stores(most_active=100, most_of_one=20)
+    store = stores(max_active=100, max_active_per_owner=20)
     for owner in "abcde":
         assert 10 <= await posted_until_refused(store, owner) <= 20
     assert await posted_until_refused(store, "newcomer") >= 5
@@ -36,7 +36,7 @@ async def test_owners_who_want_all_places_leave_one_part_free(stores):
 
 
 async def test_callers_without_a_name_share_all_places(stores):
-    store = stores(most_active=5)
+    store = stores(max_active=5)
     for _ in range(5):
         await store.create("sweep", b"{}", 1, None)
     for ask in (store.admit(None), store.create("sweep", b"{}", 1, "ada")):
@@ -46,7 +46,7 @@ async def test_callers_without_a_name_share_all_places(stores):
 
 async def test_places_are_counted_where_they_are_taken(stores):
     """Those who post at the same time do not all find the last place free."""
-    store, taken = stores(most_active=100, most_of_one=3), []
+    store, taken = stores(max_active=100, max_active_per_owner=3), []
 
     async def post():
         with suppress(RateLimitedError):
@@ -59,7 +59,7 @@ async def test_places_are_counted_where_they_are_taken(stores):
 
 
 async def test_requests_of_one_owner_leave_room_for_those_of_others(stores):
-    store = stores(most_bytes=20 * (JOB_BYTES + 1000))
+    store = stores(max_bytes=20 * (JOB_BYTES + 1000))
     assert await posted_until_refused(store, "ada", 1000) == 10
     with pytest.raises(RateLimitedError, match="LINDYN_STORE_BYTES"):
         await store.create("sweep", bytes(1000), 1, "ada")
@@ -77,7 +77,7 @@ async def ended(store, owner, size):
 
 async def test_results_of_one_owner_do_not_push_out_those_of_another(stores):
     """Four megabytes of hers are older than all of his, and stay however many he has."""
-    store = stores(most_bytes=10 * 2**20)
+    store = stores(max_bytes=10 * 2**20)
     hers = [await ended(store, "ada", 2**20) for _ in range(4)]
     his = [await ended(store, "bob", 2**20) for _ in range(20)]
     assert all([await store.result(job_id) is not None for job_id in hers])
@@ -86,7 +86,7 @@ async def test_results_of_one_owner_do_not_push_out_those_of_another(stores):
 
 
 async def test_who_has_most_makes_room_for_who_comes(stores):
-    store = stores(most_bytes=10 * 2**20)
+    store = stores(max_bytes=10 * 2**20)
     his = [await ended(store, "bob", 2**20) for _ in range(9)]
     hers = [await ended(store, "ada", 2**20) for _ in range(8)]
     kept = [[job_id for job_id in ids if await store.get(job_id) is not None] for ids in (his, hers)]
@@ -95,7 +95,7 @@ async def test_who_has_most_makes_room_for_who_comes(stores):
 
 
 async def test_what_changed_is_found_and_what_is_gone(stores):
-    store = stores(most_active=200)
+    store = stores(max_active=200)
     jobs = [await store.create("sweep", b"{}", 9, None) for _ in range(120)]
     known = {job.id: ("queued", 0) for job in jobs}
     assert await store.changed(known) == {}

@@ -5,7 +5,7 @@ from typing import Any
 
 from support.jobs import LIMITS
 
-from lindyn_service.jobs.scheduler import MOST_HELD, MOST_OF_ONE, JobScheduler
+from lindyn_service.jobs.scheduler import MAX_HELD_JOBS, MAX_HELD_JOBS_PER_OWNER, JobScheduler
 from lindyn_service.jobs.store import Active
 
 
@@ -25,10 +25,16 @@ class Tasks:
 
 def test_who_comes_when_all_places_are_taken_is_not_kept_waiting():
     runner, tasks = JobScheduler(JobResources(), LIMITS), Tasks()
-    full = MOST_HELD // MOST_OF_ONE
-    jobs = [Active(f"{owner} {i}", f"owner {owner}", "queued") for owner in range(full) for i in range(2 * MOST_OF_ONE)]
-    runner._take_some(tasks, jobs)
-    assert Counter(job.split()[0] for job in tasks.taken) == {str(owner): MOST_OF_ONE for owner in range(full)}
+    full = MAX_HELD_JOBS // MAX_HELD_JOBS_PER_OWNER
+    jobs = [
+        Active(f"{owner} {i}", f"owner {owner}", "queued")
+        for owner in range(full)
+        for i in range(2 * MAX_HELD_JOBS_PER_OWNER)
+    ]
+    runner._take_jobs(tasks, jobs)
+    assert Counter(job.split()[0] for job in tasks.taken) == {
+        str(owner): MAX_HELD_JOBS_PER_OWNER for owner in range(full)
+    }
     late = [Active("late 1", "late", "queued"), Active("late 2", "late", "queued")]
-    runner._take_some(tasks, [*jobs, *late])
-    assert tasks.taken[MOST_HELD:] == ["late 1"]
+    runner._take_jobs(tasks, [*jobs, *late])
+    assert tasks.taken[MAX_HELD_JOBS:] == ["late 1"]

@@ -1,4 +1,4 @@
-"""The store of jobs on a real server."""
+"""The job store on a real server."""
 
 import time
 from collections.abc import AsyncIterator
@@ -22,7 +22,7 @@ PIECES = 5
 @pytest.fixture
 async def store(server: RedisServer) -> AsyncIterator[JobStore]:
     server.client.flushall()
-    store = job_store(server.url, most_active=9, most_of_one=9)
+    store = job_store(server.url, max_active=9, max_active_per_owner=9)
     yield store
     await store.aclose()
 

@@ -8,7 +8,7 @@ from support.jobs import LIMITS, sweep
 from lindyn_service.jobs import stored_requests
 from lindyn_service.jobs.errors import DamagedJobError
 from lindyn_service.jobs.stored_requests import SHORT_BYTES, StoredRequest, with_plan
-from lindyn_service.jobs.worker_calls import Asker
+from lindyn_service.jobs.worker_calls import PlanCaller
 from lindyn_service.jobs.worker_functions import compute, outline
 
 pytestmark = pytest.mark.anyio
@@ -41,24 +41,24 @@ async def test_a_long_request_is_sent_and_read_once(monkeypatch):
     original = stored_requests.plan_of
     monkeypatch.setattr(stored_requests, "plan_of", lambda *asked: (read.append(asked), original(*asked))[1])
     long, worker = request_of(20_000), Worker()
-    asker = Asker("job", long)
+    plan_caller = PlanCaller("job", long)
     size = len(long.document)
     assert size > SHORT_BYTES
-    assert (await asker.ask(worker, outline)).total == 20_000
-    _, records = await asker.ask(worker, compute, [0, 19_999], 1e9)
+    assert (await plan_caller.call(worker, outline)).total == 20_000
+    _, records = await plan_caller.call(worker, compute, [0, 19_999], 1e9)
     assert len(records) == 2
     assert worker.sent == [0, size, 0]
     assert len(read) == 1
     stored_requests._plans.cache_clear()  # as another worker, or one that was started again
-    assert (await asker.ask(worker, compute, [0, 19_999], 1e9))[1] == records
+    assert (await plan_caller.call(worker, compute, [0, 19_999], 1e9))[1] == records
     assert worker.sent == [0, size, 0, 0, size]
 
 
 async def test_a_short_request_goes_with_each_call():
     short, worker = request_of(2), Worker()
-    asker = Asker("job", short)
+    plan_caller = PlanCaller("job", short)
     for _ in range(2):
-        await asker.ask(worker, outline)
+        await plan_caller.call(worker, outline)
     assert worker.sent == [len(short.document)] * 2
 
 
@@ -66,13 +66,13 @@ def test_what_is_remembered_is_bounded_and_told_apart(monkeypatch):
     first, second = request_of(3), request_of(4)
     assert with_plan(first, outline)[0].total == 3
     assert with_plan(second, outline)[0].total == 4
-    assert with_plan(first.name, outline)[0].total == 3
+    assert with_plan(first.without_document, outline)[0].total == 3
     stored_requests._plans.cache_clear()
-    monkeypatch.setattr(stored_requests, "_REMEMBERED_BYTES", 1)  # of one alone, whatever its size
+    monkeypatch.setattr(stored_requests, "_CACHE_BYTES", 1)  # of one alone, whatever its size
     with_plan(first, outline)
-    assert with_plan(first.name, outline)[0].total == 3
+    assert with_plan(first.without_document, outline)[0].total == 3
     with_plan(second, outline)
-    assert with_plan(first.name, outline) is None
+    assert with_plan(first.without_document, outline) is None
 
 
 def test_a_damaged_request_is_told_and_not_remembered():
@@ -80,4 +80,4 @@ def test_a_damaged_request_is_told_and_not_remembered():
     for _ in range(2):
         with pytest.raises(DamagedJobError):
             with_plan(damaged, outline)
-    assert with_plan(damaged.name, outline) is None
+    assert with_plan(damaged.without_document, outline) is None

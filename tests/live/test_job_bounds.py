@@ -99,7 +99,7 @@ def test_nonsense_in_redis_is_taken_out_and_everything_goes_on():
         server.client.sadd("lindyn:jobs:active", b"\xff")
         server.client.set("lindyn:jobs:ended", "x")
         server.client.zadd("lindyn:jobs", {b"\xff": -1.0})
-        eventually(lambda: "taking out of lindyn:jobs:active" in service.log())
+        eventually(lambda: "removing members of lindyn:jobs:active" in service.log())
         eventually(lambda: "deleting lindyn:jobs:ended" in service.log())
         assert finished(client, submit(client, sweep()))["state"] == "done"
         assert service.post(trajectory()).status_code == 200

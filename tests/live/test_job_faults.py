@@ -78,7 +78,7 @@ def test_a_redis_that_forgets_everything_is_told_again():
         with held_midway(lambda: job_workers(service), server, client, job, points=10):
             server.kill()
         assert client.get(f"/v1/jobs/{job}").status_code == 503
-        eventually(lambda: "the store of jobs does not answer" in service.log())
+        eventually(lambda: "the job store does not answer" in service.log())
         server.start()
         eventually(lambda: client.get(f"/v1/jobs/{job}").status_code == 200)
         assert finished(client, job)["state"] == "done"

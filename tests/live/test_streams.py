@@ -85,9 +85,9 @@ async def failed_jobs(url: str, count: int, detail: str) -> None:
     store = JobStore(
         url,
         namespace="lindyn",
-        most_active=1,
-        most_of_one=0,
-        most_bytes=2**30,
+        max_active=1,
+        max_active_per_owner=0,
+        max_bytes=2**30,
         keep_seconds=3600,
         timeout_seconds=60,
     )

@@ -34,7 +34,13 @@ class Here:
 
 def job_store(url: str, **changes: Any) -> JobStore:
     """A store with room for what a test does."""
-    options = {"most_active": 99, "most_of_one": 0, "most_bytes": 2**27, "keep_seconds": 60, "timeout_seconds": 60}
+    options = {
+        "max_active": 99,
+        "max_active_per_owner": 0,
+        "max_bytes": 2**27,
+        "keep_seconds": 60,
+        "timeout_seconds": 60,
+    }
     return JobStore(url, namespace="test", **{**options, **changes})
 
 
@@ -46,7 +52,7 @@ async def job_means(
     here: Any = None,
     folder: Spool | None = None,
     large_bytes: int = 2**22,
-    most_record_bytes: float = math.inf,
+    max_record_bytes: float = math.inf,
     flops_per_hour: float = 0.0,
     **changes: Any,
 ) -> AsyncGenerator[JobResources]:
@@ -66,7 +72,7 @@ async def job_means(
                 Charges(rates),
                 results,
                 Spool(Path(points), 2**30),
-                most_record_bytes,
+                max_record_bytes,
                 Lock(),
             )
     finally:

@@ -1,1 +1,1 @@
-"""Jobs: long work in small, content-addressed points, which survives the process that does it."""
+"""Jobs: sweeps and experiments as content-addressed points, whose computation survives a restart of the service."""

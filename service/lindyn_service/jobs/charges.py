@@ -1,4 +1,4 @@
-"""What owners pay for their jobs: the measured time of workers, counted with that of their requests."""
+"""Charges of jobs: the measured time of workers is charged to the quota of the owner, as that of requests is."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,19 +10,22 @@ T = TypeVar("T")
 
 
 class Charges:
-    """The rates of the service, for the event loop of jobs, which is another one; make it in that of the rates."""
+    """Access to the rate limits of the service from the event loop of the scheduler, which runs in another thread.
+
+    Construct it in the event loop of the service.
+    """
 
     def __init__(self, rates: RateLimits) -> None:
         self._rates = rates
         self._loop = asyncio.get_running_loop()
 
     async def charge(self, owner: str | None, seconds: float, spent: float) -> None:
-        """Count the time of a worker where it is more than the flops that were counted when the job was posted."""
-        await self._there(self._rates.charge(owner, seconds, spent))
+        """Charge the time of a worker that exceeds the flops that were charged when the job was posted."""
+        await self._in_service_loop(self._rates.charge(owner, seconds, spent))
 
     async def seconds_until_room(self, owner: str | None) -> int:
-        """In how many seconds an owner may have work done again; 0 for now."""
-        return await self._there(self._rates.seconds_until_room(owner))
+        """Return the seconds until the quota of an owner has room again; 0 if it has room now."""
+        return await self._in_service_loop(self._rates.seconds_until_room(owner))
 
-    async def _there(self, call: Coroutine[Any, Any, T]) -> T:
+    async def _in_service_loop(self, call: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))

@@ -1,4 +1,4 @@
-"""From the points of a job to its result: they are written to a file in their order, which a worker reads."""
+"""Assembly of a result: the points of a job are written to a file in their order, and a worker makes its table."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
@@ -11,77 +11,79 @@ from anyio import current_time, sleep, to_thread
 from lindyn_service.errors import BusyError
 from lindyn_service.jobs.point_source import PointSource
 from lindyn_service.jobs.resources import JobResources
-from lindyn_service.jobs.store_retries import insist
-from lindyn_service.jobs.worker_calls import RETRY_SECONDS, Asker
+from lindyn_service.jobs.store_retries import retry_store_call
+from lindyn_service.jobs.worker_calls import RETRY_SECONDS, PlanCaller
 from lindyn_service.jobs.worker_functions import assemble, write_records
 from lindyn_service.spool.space import ReservedFile, SpoolFolder, reserved
 
-READ_AT_ONCE = 256
-READERS_SECONDS = 90.0  # who reads nothing of a result for a third of that is disconnected
+BATCH_POINTS = 256
+ROOM_SECONDS = 90.0  # three times as long as a client may read nothing of a result before it is disconnected
 
 Turn = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Delivery:
-    """Puts a result together on this machine; the service holds a few of the points at a time, and no large result.
+    """Assembles a result on this machine; the service holds a few points at a time, and no large result.
 
     Args:
-        job_id: of the job.
-        source: of the points.
-        asker: of the job.
-        means: of all jobs.
-        turn: waits for the turn of the job.
+        job_id: id of the job.
+        source: source of the points.
+        plan_caller: calls functions of the plan of the job in workers.
+        resources: resources of all jobs.
+        turn: waits for a turn of the job at the engine.
     """
 
-    def __init__(self, job_id: str, source: PointSource, asker: Asker, means: JobResources, turn: Turn) -> None:
+    def __init__(
+        self, job_id: str, source: PointSource, plan_caller: PlanCaller, resources: JobResources, turn: Turn
+    ) -> None:
         self._job_id = job_id
         self._source = source
-        self._asker = asker
-        self._means = means
+        self._plan_caller = plan_caller
+        self._resources = resources
         self._turn = turn
 
     async def deliver(self) -> int:
-        """Put the result together, and keep it; tells how many bytes of it the store has.
+        """Assemble the result and store it; returns the number of its bytes in the job store.
 
         Raises:
             ServiceError: there is no room, or the result is too large.
         """
-        results = self._means.results
-        async with self._means.assembling:
-            with results.place(self._job_id) as place:
+        results = self._resources.results
+        async with self._resources.assembly_lock:
+            with results.folder_for(self._job_id) as folder:
                 async with self._records() as records:
-                    archive = await self._archive(records, place)
-                return await insist(self._job_id, lambda: results.put(self._job_id, archive))
+                    archive = await self._assemble(records, folder)
+                return await retry_store_call(self._job_id, lambda: results.put(self._job_id, archive))
 
     @asynccontextmanager
     async def _records(self) -> AsyncGenerator[Path]:
-        """The file of all points, for the length of the block."""
+        """Write the file of all points, and keep it for the length of the block."""
         with ExitStack() as stack:
-            place = stack.enter_context(self._means.points.place(self._job_id))
-            file = await to_thread.run_sync(stack.enter_context, reserved(place, 0))
+            folder = stack.enter_context(self._resources.point_spool.place(self._job_id))
+            file = await to_thread.run_sync(stack.enter_context, reserved(folder, 0))
             async with self._turn():
                 await self._write(file)
-            yield place.part
+            yield folder.part
 
     async def _write(self, file: ReservedFile) -> None:
-        """Read back what is not in memory; what was evicted meanwhile is computed again."""
-        left = deque(range(self._source.total))
-        while left:
-            part = [left.popleft() for _ in range(min(READ_AT_ONCE, len(left)))]
-            found = await self._source.obtain(part)
-            ready = list(takewhile(found.__contains__, part))
-            await to_thread.run_sync(write_records, file, [found[number] for number in ready])
-            left.extendleft(reversed(part[len(ready) :]))
+        """Write all points in their order; points that the cache has evicted are computed again."""
+        remaining = deque(range(self._source.total))
+        while remaining:
+            batch = [remaining.popleft() for _ in range(min(BATCH_POINTS, len(remaining)))]
+            records = await self._source.obtain(batch)
+            ready = list(takewhile(records.__contains__, batch))
+            await to_thread.run_sync(write_records, file, [records[number] for number in ready])
+            remaining.extendleft(reversed(batch[len(ready) :]))
 
-    async def _archive(self, records: Path, place: SpoolFolder | None) -> bytes | None:
-        """Have a worker make it; where others that are being read take all the room, wait for them for a while."""
-        until = current_time() + READERS_SECONDS
-        asked = assemble, self._job_id, records, self._means.results.large_bytes, place
+    async def _assemble(self, records: Path, folder: SpoolFolder | None) -> bytes | None:
+        """Assemble the archive in a worker; while results that are being read take all the room, retry for a while."""
+        deadline = current_time() + ROOM_SECONDS
+        arguments = assemble, self._job_id, records, self._resources.results.large_bytes, folder
         while True:
             try:
                 async with self._turn():
-                    return await self._asker.ask(self._means.here, *asked)
+                    return await self._plan_caller.call(self._resources.local_engine, *arguments)
             except BusyError:
-                if current_time() >= until:
+                if current_time() >= deadline:
                     raise
             await sleep(RETRY_SECONDS)

@@ -1,10 +1,10 @@
-"""What the service answers about jobs with an error, one class per problem code."""
+"""Errors of jobs; each class has its own problem code, unless its callers distinguish it from its base class."""
 
 from lindyn_service.errors import ServiceError
 
 
 class JobsUnavailableError(ServiceError):
-    """The store of jobs does not answer, or there is none."""
+    """The job store does not answer, or the service has none."""
 
     code = "jobs-unavailable"
     status = 503
@@ -13,11 +13,11 @@ class JobsUnavailableError(ServiceError):
 
 
 class JobsRefusedError(JobsUnavailableError):
-    """The store of jobs answers that it will not do this, and will not do it later either."""
+    """The job store refuses a command, and would refuse it later, too."""
 
 
 class JobsFullError(JobsRefusedError):
-    """The store of jobs has no room."""
+    """The job store has no room."""
 
     code = "no-room"
     status = 507
@@ -25,7 +25,7 @@ class JobsFullError(JobsRefusedError):
 
 
 class DamagedJobError(ServiceError):
-    """A stored job cannot be read: it is damaged, or of another version."""
+    """A stored job cannot be read: it is damaged, or another version of the service stored it."""
 
     code = "damaged-job"
     status = 500
@@ -33,7 +33,7 @@ class DamagedJobError(ServiceError):
 
 
 class NotDoneError(ServiceError):
-    """The job has no result, or not yet."""
+    """The job has not finished, or it ended without a result."""
 
     code = "not-done"
     status = 409
@@ -41,7 +41,7 @@ class NotDoneError(ServiceError):
 
 
 class TooManyJobsError(ServiceError):
-    """As many jobs wait or run as the service takes."""
+    """The limit of jobs that wait or run is reached."""
 
     code = "busy"
     status = 503

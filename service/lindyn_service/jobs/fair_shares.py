@@ -1,8 +1,9 @@
-"""Who may compute next: the engine is shared by owners, and what an owner gets by his jobs, by the seconds they took.
+"""Fair queueing of chunks by measured work: owners share the engine, and the jobs of an owner share the owner's part.
 
-The next chunk is one of the owner whose work took least so far, and of his job whose work took least (fair queueing by
-measured work; Demers, Keshav & Shenker 1989, 10.1145/75246.75248). Who comes later starts from the least of those who
-are there: what an owner did not use before gives him nothing now.
+The next chunk belongs to the owner with the least work so far, and to that owner's job with the least work. A newcomer
+starts with the least work of those present, so that an owner gains no credit by having been idle.
+
+Source: Demers, Keshav & Shenker (1989), 10.1145/75246.75248.
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator
@@ -11,12 +12,12 @@ from dataclasses import dataclass, field
 
 from anyio import Event
 
-EXPECTED_SECONDS = 0.3  # what a chunk counts until its time is known
+EXPECTED_SECONDS = 0.3  # charged for a chunk until its time is known
 
 
 @dataclass
-class _Account:
-    """What has been done for somebody, in seconds of a worker."""
+class _OwnerShare:
+    """The work done for an owner in seconds of a worker, with the shares of its jobs."""
 
     seconds: float
     jobs: dict[int, "Share"] = field(default_factory=dict[int, "Share"])
@@ -24,72 +25,74 @@ class _Account:
 
 @dataclass
 class Share:
-    """The part of a job in the engine."""
+    """The work done for a job, in seconds of a worker."""
 
-    account: _Account
+    owner: _OwnerShare
     seconds: float
 
     def charge(self, seconds: float) -> None:
-        """Count work; what was counted too much is given back by a negative number."""
+        """Charge work to the job and to its owner; a negative number corrects an overcharge."""
         self.seconds += seconds
-        self.account.seconds += seconds
+        self.owner.seconds += seconds
 
 
 @dataclass
-class _Waiting:
+class _Waiter:
+    """A chunk that waits for its turn."""
+
     share: Share
     turn: Event = field(default_factory=Event)
 
 
 class FairShares:
-    """Turns at an engine, for chunks of many jobs.
+    """Turns at an engine for the chunks of all jobs.
 
     Args:
-        width: how many chunks may be under way; asked at every turn, since a cluster grows.
+        width: returns the number of chunks that may be in flight; called at every turn, since a cluster may grow.
     """
 
     def __init__(self, width: Callable[[], int]) -> None:
         self.width = width
         self._busy = 0
-        self._accounts: dict[str | None, _Account] = {}
-        self._waiting: list[_Waiting] = []
+        self._owners: dict[str | None, _OwnerShare] = {}
+        self._waiters: list[_Waiter] = []
 
     @contextmanager
     def join(self, owner: str | None) -> Generator[Share]:
-        """Take part with a job of somebody, for the length of the block."""
-        if owner not in self._accounts:
-            self._accounts[owner] = _Account(min((each.seconds for each in self._accounts.values()), default=0.0))
-        account = self._accounts[owner]
-        share = Share(account, min((each.seconds for each in account.jobs.values()), default=0.0))
-        account.jobs[id(share)] = share
+        """Add a job of an owner for the length of the block."""
+        if owner not in self._owners:
+            self._owners[owner] = _OwnerShare(min((other.seconds for other in self._owners.values()), default=0.0))
+        owner_share = self._owners[owner]
+        share = Share(owner_share, min((other.seconds for other in owner_share.jobs.values()), default=0.0))
+        owner_share.jobs[id(share)] = share
         try:
             yield share
         finally:
-            del account.jobs[id(share)]
-            if not account.jobs:
-                del self._accounts[owner]
+            del owner_share.jobs[id(share)]
+            if not owner_share.jobs:
+                del self._owners[owner]
 
     @asynccontextmanager
     async def turn(self, share: Share) -> AsyncGenerator[None]:
-        """Wait for a turn, and have it for the length of the block."""
-        waiting = _Waiting(share)
-        self._waiting.append(waiting)
+        """Wait for a turn, and hold it for the length of the block."""
+        waiter = _Waiter(share)
+        self._waiters.append(waiter)
         self._admit()
         try:
-            await waiting.turn.wait()
+            await waiter.turn.wait()
             yield
         finally:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
             else:
                 share.charge(-EXPECTED_SECONDS)
                 self._busy -= 1
                 self._admit()
 
     def _admit(self) -> None:
-        while self._waiting and self._busy < self.width():
-            first = min(self._waiting, key=lambda each: (each.share.account.seconds, each.share.seconds))
-            self._waiting.remove(first)
+        while self._waiters and self._busy < self.width():
+            first = min(self._waiters, key=lambda waiter: (waiter.share.owner.seconds, waiter.share.seconds))
+            self._waiters.remove(first)
             first.share.charge(EXPECTED_SECONDS)
             self._busy += 1
             first.turn.set()

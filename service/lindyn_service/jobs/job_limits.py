@@ -1,4 +1,4 @@
-"""What one sweep may ask for, and each of its points."""
+"""Limits of a sweep and of each of its points."""
 
 from dataclasses import dataclass, replace
 
@@ -9,20 +9,20 @@ from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost, numbers_of
 from lindyn_service.operations.costs import point_cost, samples_of
 
-NUMBER_BYTES = 20  # of a number as JSON, which is how points are kept
+NUMBER_BYTES = 20  # of a number in JSON, the format in which points are stored
 
 
 @dataclass(frozen=True)
 class SweepLimits:
-    """Largest values of a sweep.
+    """Limits of a sweep.
 
     Attributes:
-        points: of the grid.
-        result_bytes: of the table.
-        request_bytes: of the request as JSON, which is kept as long as the job runs.
-        point_bytes: of a point as JSON.
-        point_flops: estimated work of a point.
-        job_flops: estimated work of all points.
+        points: largest number of points of the grid.
+        result_bytes: largest size of the table.
+        request_bytes: largest size of the request in JSON, which is stored until the job ends.
+        point_bytes: largest size of a point in JSON.
+        point_flops: largest estimated work of a point.
+        job_flops: largest estimated work of all points together.
     """
 
     points: int
@@ -34,10 +34,10 @@ class SweepLimits:
 
 
 def check_point(limits: SweepLimits, request: SweepRequest, point: TrajectoryRequest) -> Cost:
-    """Estimate what a point costs, with the numbers that it gives to the table.
+    """Estimate the cost of a point, including the numbers that it adds to the table.
 
     Raises:
-        TooLargeError: more than the limits allow.
+        TooLargeError: the cost is over a limit.
     """
     cost = _cost(request, point)
     if cost.flops > limits.point_flops:
@@ -47,17 +47,17 @@ def check_point(limits: SweepLimits, request: SweepRequest, point: TrajectoryReq
         )
     if NUMBER_BYTES * cost.numbers > limits.point_bytes:
         raise TooLargeError(
-            f"a point is estimated to give {cost.numbers} numbers, the limit is {limits.point_bytes // NUMBER_BYTES}; "
+            f"a point is estimated to have {cost.numbers} numbers, the limit is {limits.point_bytes // NUMBER_BYTES}; "
             "collect scalars instead of quantities, or fewer times"
         )
     return cost
 
 
 def check_work(limits: SweepLimits, flops: float) -> None:
-    """Hold the estimated work of all points against the limit.
+    """Compare the estimated work of all points of a job with the limit.
 
     Raises:
-        TooLargeError: it is more.
+        TooLargeError: the work is over the limit.
     """
     if flops > limits.job_flops:
         raise TooLargeError(
@@ -71,10 +71,10 @@ def _cost(request: SweepRequest, point: TrajectoryRequest) -> Cost:
     numbers = len(request.collect)
     if quantities:
         numbers += point.n_times * numbers_of(point.dims, quantities, samples_of(point.task, point.dims))
-        numbers += point.n_times if _may_have_own_times(request, point) else 0
+        numbers += point.n_times if _may_have_own_times(request, point) else 0  # its times are stored beside its values
     return replace(point_cost(point, request.collect), numbers=numbers)
 
 
 def _may_have_own_times(request: SweepRequest, point: TrajectoryRequest) -> bool:
-    """Whether the times of its answer may be others than those of the base request."""
+    """Return whether the times of the answer may differ from those of the base request."""
     return isinstance(point.method, DescentMethod) or any(axis.path.split(".")[0] == "times" for axis in request.axes)

@@ -1,4 +1,4 @@
-"""The states of jobs that somebody follows: one query for all of them, however many follow."""
+"""Watch of the jobs that event streams follow: one query of the job store serves all streams."""
 
 import logging
 from collections.abc import Generator
@@ -14,20 +14,20 @@ from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
 WATCH_SECONDS = 0.2
-LOST_SECONDS = 5.0  # a running job that the store has lost is written again within a fraction of that
+LOST_SECONDS = 5.0  # longer than a scheduler takes to restore a job that the store has lost
 
 log = logging.getLogger(__name__)
 
 
 @dataclass
-class Followed:
-    """A job that somebody follows.
+class FollowedJob:
+    """A job that at least one event stream follows.
 
     Attributes:
-        job: as it was last seen.
-        known_at: when the store last knew it, or did not answer.
-        readers: how many follow it.
-        changed: is set, and replaced, when there is a new state of it, and when the service stops.
+        job: the latest known state.
+        known_at: time at which the store last had the job, or did not answer.
+        readers: number of streams that follow it.
+        changed: event that is set, and replaced by a new one, when the state changes and when the service stops.
     """
 
     job: Job
@@ -35,27 +35,27 @@ class Followed:
     readers: int = 0
     changed: Event = field(default_factory=Event)
 
-    def tell(self, job: Job) -> None:
-        """Let everybody who follows it have a new state."""
+    def publish(self, job: Job) -> None:
+        """Publish a new state to all readers."""
         changed, self.changed, self.job = self.changed, Event(), job
         changed.set()
 
 
 class JobWatch:
-    """Looks at all jobs that are followed, together, `WATCH_SECONDS` after each other.
+    """Polls the states of all followed jobs together, every `WATCH_SECONDS`.
 
     Args:
-        store: of the jobs.
+        store: the job store.
     """
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
-        self._followed: dict[str, Followed] = {}
+        self._followed: dict[str, FollowedJob] = {}
 
     @contextmanager
-    def follow(self, job: Job) -> Generator[Followed]:
+    def follow(self, job: Job) -> Generator[FollowedJob]:
         """Follow a job for the length of the block."""
-        followed = self._followed.setdefault(job.id, Followed(job, current_time()))
+        followed = self._followed.setdefault(job.id, FollowedJob(job, current_time()))
         followed.readers += 1
         try:
             yield followed
@@ -65,11 +65,11 @@ class JobWatch:
                 del self._followed[job.id]
 
     async def run(self, stopping: Event) -> None:
-        """Look, until the service stops."""
+        """Poll until the service stops."""
         while not stopping.is_set():
             if self._followed:
                 try:
-                    await self._look()
+                    await self._poll()
                 except JobsUnavailableError as error:
                     log.debug("%s", error)
                     for followed in self._followed.values():
@@ -77,11 +77,11 @@ class JobWatch:
             with move_on_after(WATCH_SECONDS):
                 await stopping.wait()
         for followed in self._followed.values():
-            followed.tell(followed.job)
+            followed.publish(followed.job)
 
-    async def _look(self) -> None:
+    async def _poll(self) -> None:
         known: dict[str, tuple[State, int]] = {
-            job_id: (each.job.state, each.job.completed) for job_id, each in self._followed.items()
+            job_id: (followed.job.state, followed.job.completed) for job_id, followed in self._followed.items()
         }
         changed = await self._store.changed(known)
         for job_id in known:
@@ -90,20 +90,20 @@ class JobWatch:
                 continue
             job = changed.get(job_id, followed.job)
             if job is None and current_time() - followed.known_at > LOST_SECONDS:
-                followed.tell(_lost(followed.job))
+                followed.publish(_lost(followed.job))
             elif job is not None:
                 followed.known_at = current_time()
                 if job is not followed.job:
-                    followed.tell(job)
+                    followed.publish(job)
 
 
 def _lost(job: Job) -> Job:
-    """What is told of a job that the store does not know any more."""
+    """Return the final state of a job that the store no longer has."""
     problem = Problem(
         type="/problems/not-found",
         code="not-found",
         title=NotFoundError.title,
         status=NotFoundError.status,
-        detail=f"the store has lost job {job.id}, as by a restart without persistence; post the request again",
+        detail=f"the job store has lost job {job.id}, as after a restart without persistence; post the request again",
     )
     return job.model_copy(update={"state": "failed", "problem": problem})

@@ -1,21 +1,24 @@
-"""What the store of jobs does in one step: scripts in Lua, which run in Redis or Valkey.
+"""Atomic operations of the job store, as Lua scripts that run in Redis or Valkey.
 
-KEYS[1] begins the name of every key of jobs, KEYS[2] is the hash of leases. ARGV[1] is the id of the job, where there
-is one. Sizes are kept in a hash: of each job by its id, and of all of them as `total`.
+KEYS[1] is the prefix of all keys of jobs, KEYS[2] is the hash of leases. ARGV[1] is the id of the job, or empty. A hash
+holds the size of each job by its id, and the sum of all sizes as `total`.
 
-Room is made by the jobs that ended, of the owner whose jobs take most, the oldest first. Places and bytes of jobs that
-wait or run are shared by dynamic thresholds (Choudhury & Hahne 1998, 10.1109/90.664262): an owner may hold as much of
-them as is free. So each of n owners who want all get 1 of n + 1 parts, and there is always one for who comes next.
+If there is no room, jobs that have ended are evicted: those of the owner with the most bytes, the oldest first. Slots
+and bytes of jobs that wait or run are shared by dynamic thresholds: an owner may hold as much of them as is free.
+Hence, n owners who want all of them get 1 of n + 1 parts each, and one part is left for a newcomer.
 
-Those that note how a job ends may do so in a full server, too: else nobody could cancel what filled it.
+Scripts that record the state of a job also run when the server has no memory left: otherwise the jobs that filled it
+could not be cancelled.
+
+Source: Choudhury & Hahne (1998), 10.1109/90.664262.
 """
 
 from lindyn.wire.job import FINAL
 
-JOB_BYTES = 1024  # what a job takes beside its request and its result
+JOB_BYTES = 1024  # of a job without its request and its result
 
-# refusals, as scripts return them
-TOO_MANY, TOO_MANY_OF_OWNER, NO_PLACE_FOR_OWNER, NO_BYTES_FOR_OWNER = -1, -2, -3, -4
+# return values of scripts that refuse a job
+TOO_MANY, TOO_MANY_OF_OWNER, NO_SLOT_FOR_OWNER, NO_BYTES_FOR_OWNER = -1, -2, -3, -4
 
 _IN_FULL_SERVERS = "#!lua flags=allow-oom\n"
 _ELSE = "#!lua\n"
@@ -23,7 +26,7 @@ _ELSE = "#!lua\n"
 _COMMON = (
     f"""
 local TOO_MANY, TOO_MANY_OF_OWNER = {TOO_MANY}, {TOO_MANY_OF_OWNER}
-local NO_PLACE_FOR_OWNER, NO_BYTES_FOR_OWNER = {NO_PLACE_FOR_OWNER}, {NO_BYTES_FOR_OWNER}
+local NO_SLOT_FOR_OWNER, NO_BYTES_FOR_OWNER = {NO_SLOT_FOR_OWNER}, {NO_BYTES_FOR_OWNER}
 """
     + """
 local jobs, id = KEYS[1], ARGV[1]
@@ -80,7 +83,7 @@ local function has_room(id, owner, size, most)
     for _, victim in ipairs(victims) do forget(victim) end
     return true
 end
-local function refusal(owner, size, most_bytes, most_jobs, most_of_one)
+local function refusal(owner, size, max_bytes, most_jobs, max_active_per_owner)
     local all, all_bytes, own, own_bytes = 0, 0, 0, 0
     for _, other in ipairs(redis.call('SMEMBERS', active)) do
         local its_bytes = size_of(other)
@@ -89,9 +92,9 @@ local function refusal(owner, size, most_bytes, most_jobs, most_of_one)
     end
     if all >= most_jobs then return TOO_MANY end
     if owner == '' then return 0 end
-    if most_of_one > 0 and own >= most_of_one then return TOO_MANY_OF_OWNER end
-    if own >= most_jobs - all then return NO_PLACE_FOR_OWNER end
-    if own_bytes + size > most_bytes - all_bytes and own > 0 then return NO_BYTES_FOR_OWNER end
+    if max_active_per_owner > 0 and own >= max_active_per_owner then return TOO_MANY_OF_OWNER end
+    if own >= most_jobs - all then return NO_SLOT_FOR_OWNER end
+    if own_bytes + size > max_bytes - all_bytes and own > 0 then return NO_BYTES_FOR_OWNER end
     return 0
 end
 local function finish(at, state, problem, size)
@@ -109,13 +112,13 @@ _FINISHED = "local s = redis.call('HGET', key_of(id), 'state')\n" + "if not s or
     " or ".join(f"s == '{state}'" for state in FINAL)
 )
 
-# ARGV: nothing, owner, size, most bytes of all, most jobs that wait or run, most of an owner or 0
+# ARGV: empty, owner, size, max bytes of all jobs, max active jobs, max active jobs per owner or 0
 ADMIT = f"""{_ELSE}{_COMMON}
 local refused = refusal(ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6]))
 return refused == 0 and 1 or refused
 """
-# ARGV: id, size, most bytes of all, time, owner, request, most jobs that wait or run or 0, most of an owner or 0, then
-# fields and values
+# ARGV: id, size, max bytes of all jobs, time, owner, request, max active jobs (0: not checked), max active jobs per
+# owner or 0, then fields and values
 CREATE = f"""{_ELSE}{_COMMON}
 if redis.call('EXISTS', key_of(id)) == 1 then return 1 end
 local size, most = tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -130,13 +133,13 @@ redis.call('SADD', active, id)
 set_size(id, tonumber(ARGV[2]))
 return 1
 """
-# ARGV: id, size, most bytes of all
+# ARGV: id, size, max bytes of all jobs
 RESERVE = f"""{_ELSE}{_COMMON}
 if not has_room(id, owner_of(id), tonumber(ARGV[2]), tonumber(ARGV[3])) then return 0 end
 set_size(id, tonumber(ARGV[2]))
 return 1
 """
-# ARGV: id, name of the pieces until they are whole, how many they are
+# ARGV: id, name of the list of pieces until it is complete, number of pieces
 PUBLISH = f"""{_ELSE}{_COMMON}
 local part, result = key_of(id) .. ':result:' .. ARGV[2], key_of(id) .. ':result'
 if redis.call('LLEN', part) ~= tonumber(ARGV[3]) then return 0 end
@@ -150,18 +153,18 @@ redis.call('HSET', key_of(id), 'state', 'running')
 redis.call('HSETNX', key_of(id), 'started', ARGV[2])
 return 1
 """
-# ARGV: id, points
+# ARGV: id, number of computed points
 PROGRESS = f"""{_IN_FULL_SERVERS}{_COMMON}
 if redis.call('EXISTS', key_of(id)) == 0 then return 0 end
 redis.call('HSET', key_of(id), 'completed', ARGV[2])
 return 1
 """
-# ARGV: id, time, state, problem, size of what is kept
+# ARGV: id, time, state, problem, size of what remains stored
 FINISH = f"""{_IN_FULL_SERVERS}{_COMMON}{_FINISHED}
 finish(ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 return 1
 """
-# ARGV: id, time, size of what is kept; a job that nobody holds ends at once, whatever its state
+# ARGV: id, time, size of what remains stored; a job without a valid lease ends at once, whatever its state
 CANCEL = f"""{_IN_FULL_SERVERS}{_COMMON}{_FINISHED}
 redis.call('HSET', key_of(id), 'cancel', '1')
 local time, lease = redis.call('TIME'), redis.pcall('HGET', KEYS[2], 'job:' .. id)
@@ -176,7 +179,7 @@ FORGET = f"""{_IN_FULL_SERVERS}{_COMMON}
 forget(id)
 return 1
 """
-# what is no size of a job is dropped, and the total counted anew
+# removes invalid sizes and recomputes the total
 RECOUNT = f"""{_IN_FULL_SERVERS}{_COMMON}
 local all, total = redis.call('HGETALL', sizes), 0
 for i = 1, #all, 2 do

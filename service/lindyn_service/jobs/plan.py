@@ -1,6 +1,6 @@
-"""What a job consists of: numbered points with content addresses, what computes them, and what puts them together.
+"""Plan of a job: its numbered, content-addressed points, their computation and the assembly of the result.
 
-A plan is read, and asked, in worker processes; the service itself knows only the `Outline` of it.
+Plans are parsed and used in worker processes; the service itself has only the `Outline` of a plan.
 """
 
 import hashlib
@@ -33,34 +33,34 @@ SWEEP = "sweep"
 
 
 class Plan(Protocol):
-    """A deterministic list of points; the same request always makes the same."""
+    """A deterministic list of points, which depends only on the request."""
 
     @property
     def total(self) -> int:
-        """How many points there are."""
+        """The number of points."""
         ...
 
     @property
-    def flops_of_a_point(self) -> float:
-        """What was counted for each when the job was posted, or about that."""
+    def flops_per_point(self) -> float:
+        """The approximate flops that were charged for each point when the job was posted."""
         ...
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
-        """Content addresses of some points, SHA-256 in hexadecimal digits."""
+        """Return the content addresses of points: SHA-256 in hexadecimal digits."""
         ...
 
     def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
-        """Compute the first of some points, and begin none after so many seconds; gives the bytes of each."""
+        """Compute points in their order, and start no further one after `seconds`; returns the computed records."""
         ...
 
     def table(self, job: str, records: Iterable[bytes]) -> Archive:
-        """Make the result of the bytes of all points in their order, which are read once."""
+        """Assemble the result from the records of all points in their order, which are iterated once."""
         ...
 
 
 @dataclass(frozen=True)
 class SweepPlan:
-    """Points of a grid."""
+    """The points of the grid of a sweep."""
 
     request: SweepRequest
     limits: SweepLimits
@@ -79,8 +79,8 @@ class SweepPlan:
         return self.request.n_points
 
     @property
-    def flops_of_a_point(self) -> float:
-        """The estimate of the first one, where that is valid by itself."""
+    def flops_per_point(self) -> float:
+        """The estimate for the first point, or 0 if that point is invalid."""
         try:
             first = self._reader.read((0,) * len(self.request.axes))
         except (InvalidDocumentError, ServiceError):
@@ -89,29 +89,29 @@ class SweepPlan:
 
     def keys(self, numbers: Sequence[int]) -> list[str]:
         """See `Plan`."""
-        return [self._keys.of(place) for place in self._places(numbers)]
+        return [self._keys.of(index) for index in self._indices(numbers)]
 
     def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
         """See `Plan`."""
-        return sweep_points(self.request, self._places(numbers), self.limits, seconds, self._reader)
+        return sweep_points(self.request, self._indices(numbers), self.limits, seconds, self._reader)
 
     def table(self, job: str, records: Iterable[bytes]) -> Archive:
         """See `Plan`."""
         return sweep_table(job, self.request, records, self.limits.result_bytes)
 
-    def _places(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
-        """The last axis is the fastest."""
+    def _indices(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
+        """Return the grid indices of points; the last axis varies fastest."""
         shape = self.request.shape
         return [tuple(int(i) for i in np.unravel_index(number, shape)) for number in numbers]
 
 
 @dataclass(frozen=True)
 class ExperimentPlan:
-    """Cells of an experiment."""
+    """The cells of an experiment."""
 
     name: str
     parameters: dict[str, Any]
-    most_bytes: int
+    max_bytes: int
 
     @cached_property
     def _cells(self) -> list[Any]:
@@ -123,7 +123,7 @@ class ExperimentPlan:
         return len(self._cells)
 
     @property
-    def flops_of_a_point(self) -> float:
+    def flops_per_point(self) -> float:
         """See `Plan`."""
         return FLOPS_PER_SECOND * EXPERIMENTS[self.name].seconds(self.parameters)
 
@@ -138,30 +138,30 @@ class ExperimentPlan:
 
     def table(self, job: str, records: Iterable[bytes]) -> Archive:
         """See `Plan`."""
-        return experiment_table(job, self.name, self.parameters, records, self.most_bytes)
+        return experiment_table(job, self.name, self.parameters, records, self.max_bytes)
 
 
 def plan_of(kind: str, request: bytes, limits: SweepLimits) -> Plan:
-    """Read the plan of a stored request.
+    """Parse the plan of a stored request.
 
     Raises:
-        DamagedJobError: it cannot be read, or means something else in this version.
+        DamagedJobError: the request is damaged, or not valid in this version of the service.
     """
     try:
         plan = _plan(kind, request, limits)
         _ = plan.total
     except ServiceError as error:
         raise damaged(kind, f"its request is invalid ({error.detail[:200]})") from error
-    except Exception as error:  # of stored bytes, anything may be wrong
+    except Exception as error:  # parsing damaged bytes may raise any error
         raise damaged(kind, f"its request is damaged ({type(error).__name__})") from error
     return plan
 
 
 def damaged(kind: str, why: str) -> DamagedJobError:
-    """The error of a job of this kind that is not what it was posted as."""
+    """Return the error for a stored job that this version of the service cannot execute as it was posted."""
     return DamagedJobError(
-        f"a job of kind {shown(kind)} cannot be read by version {VERSION} of the service, perhaps because another one "
-        f"stored it: {why}; post its request again"
+        f"a job of kind {shown(kind)} cannot be read by version {VERSION} of the service, perhaps because another "
+        f"version stored it: {why}; post its request again"
     )
 
 
@@ -170,6 +170,6 @@ def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
     if kind == SWEEP:
         return SweepPlan(SweepRequest.model_validate(document), limits)
     if kind not in EXPERIMENTS:
-        raise DamagedJobError(f"no kind of jobs is called {shown(kind)}")
-    given = cast("dict[str, Any]", document["parameters"])
-    return ExperimentPlan(kind, parameters(EXPERIMENTS[kind], given), limits.result_bytes)
+        raise DamagedJobError(f"there is no kind of job called {shown(kind)}")
+    values = cast("dict[str, Any]", document["parameters"])
+    return ExperimentPlan(kind, parameters(EXPERIMENTS[kind], values), limits.result_bytes)

@@ -1,4 +1,4 @@
-"""Points as workers compute them: so many as fit into the time and the bytes of a call, and none over the limits."""
+"""Computation of points in workers, within the time and size limits of one call and the limits of each point."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -14,61 +14,60 @@ from lindyn_service.jobs.job_limits import SweepLimits, check_point
 from lindyn_service.translate.experiment import compute_cells
 from lindyn_service.translate.sweep import PointReader, compute_points, problem_record
 
-_REFUSED = b'{"problem":{"code":"%s"' % TooLargeError.code.encode()
+_REFUSAL_PREFIX = b'{"problem":{"code":"%s"' % TooLargeError.code.encode()
 
-
-MOST_BYTES = 2**22
-"""Of the points of a call, after which no other one is begun."""
+MAX_CALL_BYTES = 2**22
+"""Total size of the records of a call after which no further point is started."""
 
 
 def sweep_points(
     request: SweepRequest,
-    places: Sequence[tuple[int, ...]],
+    indices: Sequence[tuple[int, ...]],
     limits: SweepLimits,
     seconds: float,
     reader: PointReader | None = None,
 ) -> list[bytes]:
-    """The first points of these, each with its problem where it cannot be computed or is over a limit.
+    """Compute the first of these points; the record of a point that fails or is over a limit has its problem.
 
     Args:
         request: the sweep.
-        places: of the points.
-        limits: on each of them.
-        seconds: after which no other point is begun, as after `MOST_BYTES`; one is computed in any case.
+        indices: grid indices of the points.
+        limits: limits of each point.
+        seconds: time after which no further point is started, as after `MAX_CALL_BYTES`; at least one is computed.
         reader: see `compute_points`.
     """
 
     def check(point: TrajectoryRequest) -> None:
         check_point(limits, request, point)
 
-    bounded = partial(_bounded, most_bytes=limits.point_bytes)
-    return _while_there_is_room(map(bounded, compute_points(request, places, check, reader)), seconds)
+    bounded = partial(_refuse_large, max_bytes=limits.point_bytes)
+    return _within_call_limits(map(bounded, compute_points(request, indices, check, reader)), seconds)
 
 
 def experiment_cells(name: str, values: dict[str, Any], numbers: Sequence[int], seconds: float) -> list[bytes]:
-    """The first cells of these; see `sweep_points`."""
-    return _while_there_is_room(compute_cells(name, values, numbers), seconds)
+    """Compute the first of these cells; see `sweep_points`."""
+    return _within_call_limits(compute_cells(name, values, numbers), seconds)
 
 
 def is_refusal(record: bytes) -> bool:
-    """Whether a point was over a limit, which another service, or this one tomorrow, may set higher."""
-    return record.startswith(_REFUSED)
+    """Return whether a point was over a limit; such records are not cached, since limits depend on the settings."""
+    return record.startswith(_REFUSAL_PREFIX)
 
 
-def _bounded(record: bytes, most_bytes: int) -> bytes:
-    if len(record) <= most_bytes:
+def _refuse_large(record: bytes, max_bytes: int) -> bytes:
+    if len(record) <= max_bytes:
         return record
-    detail = f"the point takes {len(record)} bytes, the limit is {most_bytes}; collect fewer quantities or times"
+    detail = f"the point takes {len(record)} bytes, the limit is {max_bytes}; collect fewer quantities or times"
     return orjson.dumps(problem_record(TooLargeError.code, detail))
 
 
-def _while_there_is_room(records: Iterator[bytes], seconds: float) -> list[bytes]:
-    begun = time.perf_counter()
-    found: list[bytes] = []
+def _within_call_limits(records: Iterator[bytes], seconds: float) -> list[bytes]:
+    started = time.perf_counter()
+    computed: list[bytes] = []
     size = 0
     for record in records:
-        found.append(record)
+        computed.append(record)
         size += len(record)
-        if time.perf_counter() - begun >= seconds or size >= MOST_BYTES:
+        if time.perf_counter() - started >= seconds or size >= MAX_CALL_BYTES:
             break
-    return found
+    return computed

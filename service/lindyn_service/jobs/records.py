@@ -1,4 +1,4 @@
-"""Jobs as the store has them: read with care, since whatever is damaged there counts as absent."""
+"""Records of the job store: decoding that treats damaged records as absent, and errors for refusals."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from lindyn_service.jobs import lua_scripts
 from lindyn_service.jobs.connection import is_id
 from lindyn_service.jobs.errors import JobsFullError, TooManyJobsError
 
-AT_ONCE = 50  # jobs, which take some milliseconds to read
+BATCH_JOBS = 50  # decoding them takes some milliseconds
 RETRY_SECONDS = 10
 _MOST_DIGITS = 15
 
@@ -18,25 +18,25 @@ T = TypeVar("T")
 
 
 def batched(items: Sequence[T]) -> list[Sequence[T]]:
-    """Split what would hold up everybody if it were read at once."""
-    return [items[start : start + AT_ONCE] for start in range(0, len(items), AT_ONCE)]
+    """Split jobs into batches, between which the event loop can serve other requests."""
+    return [items[start : start + BATCH_JOBS] for start in range(0, len(items), BATCH_JOBS)]
 
 
-def full(size: int, most: int) -> JobsFullError:
-    """Make the refusal of what finds no room."""
+def no_room_error(size: int, max_bytes: int) -> JobsFullError:
+    """Return the error for a job or result that the job store has no room for."""
     return JobsFullError(
-        f"there is no room for {size} bytes more: jobs with their requests take at most {most} bytes together "
-        "(LINDYN_STORE_BYTES, or half of the memory of Redis); try again when some have ended, or ask for less"
+        f"there is no room for {size} more bytes: jobs with their requests take at most {max_bytes} bytes together "
+        "(LINDYN_STORE_BYTES, or half of the memory of Redis); try again when some jobs have ended, or ask for less"
     )
 
 
 def count_of(value: bytes | None) -> int:
-    """A number that a counter may have reached; nonsense counts as none."""
+    """Decode a counter; an invalid value counts as 0."""
     return int(value) if value is not None and value.isdigit() and len(value) <= _MOST_DIGITS else 0
 
 
-def job_of(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (whatever the server says)
-    """Read a job from its hash; what is damaged counts as absent."""
+def job_of(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (an unchecked reply)
+    """Decode a job from the fields of its hash, or return None for a damaged one."""
     if not isinstance(fields, dict) or not fields or not is_id(job_id):
         return None
     try:
@@ -48,23 +48,23 @@ def job_of(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (whatever th
         return None
 
 
-def raise_refusal(code: int, owner: str | None, most_active: int, most_of_one: int) -> None:
-    """Raise what a script that may refuse a job has returned, if that is a refusal."""
+def raise_refusal(code: int, owner: str | None, max_active: int, max_active_per_owner: int) -> None:
+    """Raise the error that corresponds to the return value of a script, if that is a refusal."""
     match code:
         case lua_scripts.TOO_MANY:
-            raise TooManyJobsError(f"{most_active} jobs may wait or run, and do; try again later")
+            raise TooManyJobsError(f"{max_active} jobs wait or run, which is the limit; try again later")
         case lua_scripts.TOO_MANY_OF_OWNER:
-            why = f"at most {most_of_one} jobs of {owner} may wait or run (LINDYN_KEY_MAX_JOBS)"
-        case lua_scripts.NO_PLACE_FOR_OWNER:
-            why = (
-                f"as many jobs of {owner} wait or run as there are places left for others (of {most_active}, "
+            reason = f"at most {max_active_per_owner} jobs of {owner} may wait or run (LINDYN_KEY_MAX_JOBS)"
+        case lua_scripts.NO_SLOT_FOR_OWNER:
+            reason = (
+                f"as many jobs of {owner} wait or run as slots are left for other owners (of {max_active}, "
                 "LINDYN_MAX_JOBS)"
             )
         case lua_scripts.NO_BYTES_FOR_OWNER:
-            why = (
-                f"the requests of jobs of {owner} that wait or run would take more than what is left for others "
-                "(LINDYN_STORE_BYTES)"
+            reason = (
+                f"the requests of the jobs of {owner} that wait or run would take more bytes than are left for other "
+                "owners (LINDYN_STORE_BYTES)"
             )
         case _:
             return
-    raise RateLimitedError(f"{why}; wait, or cancel one", RETRY_SECONDS)
+    raise RateLimitedError(f"{reason}; wait until one has ended, or cancel one", RETRY_SECONDS)

@@ -1,4 +1,4 @@
-"""What jobs are done with."""
+"""Resources that all jobs of a scheduler share."""
 
 from dataclasses import dataclass
 
@@ -15,28 +15,28 @@ from lindyn_service.spool.store import Spool
 
 @dataclass(frozen=True)
 class JobResources:
-    """What jobs are done with.
+    """Resources that all jobs of a scheduler share.
 
     Attributes:
-        store: is told how far they are.
-        cache: of their points.
-        engine: computes points.
-        here: reads requests and puts results together, on this machine.
-        shares: who may use the engine next.
-        charges: what their owners pay.
-        results: where they go.
-        points: where those of a job are while its result is put together.
-        most_record_bytes: of all points of a job.
-        assembling: held while a result is put together, so that the points of one job at a time are in that folder.
+        store: job store, for states and small results.
+        cache: cache of points.
+        engine: engine that computes points, perhaps on other machines.
+        local_engine: engine on this machine that parses requests and assembles results.
+        shares: turns of the jobs at the engines.
+        charges: charges to the quotas of the owners.
+        results: store of the results.
+        point_spool: files of all points of a job, while its result is assembled.
+        max_record_bytes: largest total size of the points of a job.
+        assembly_lock: held while a result is assembled, so that the spool has the points of one job at a time.
     """
 
     store: JobStore
     cache: RedisCache
     engine: Engine
-    here: Engine
+    local_engine: Engine
     shares: FairShares
     charges: Charges
     results: Results
-    points: Spool
-    most_record_bytes: int
-    assembling: Lock
+    point_spool: Spool
+    max_record_bytes: int
+    assembly_lock: Lock

@@ -1,4 +1,4 @@
-"""Results of jobs: small ones in the store, large ones as files of a folder that has a bound of its own."""
+"""Results of jobs: small ones are in the job store, large ones are files of a spool with its own size limit."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -12,71 +12,71 @@ from lindyn_service.spool.store import Spool, StoredFile
 
 @dataclass(frozen=True)
 class Results:
-    """Where results are kept.
+    """The results of jobs.
 
     Attributes:
-        store: of the small ones.
-        folder: of the large ones; None: those are kept in the store, too.
-        answers: where large ones in another format are; None: they are not written in others.
-        large_bytes: what is larger than this is large.
+        store: job store, for small results.
+        large_results: spool of large results; None to keep these in the job store, too.
+        converted: spool of large results in JSON; None if large results are not converted.
+        large_bytes: size above which a result is large.
     """
 
     store: JobStore
-    folder: Spool | None
-    answers: Spool | None
+    large_results: Spool | None
+    converted: Spool | None
     large_bytes: int
 
-    def place(self, job_id: str) -> AbstractContextManager[SpoolFolder | None]:
-        """Where a worker writes a large result for the length of the block; None: it hands that over like others."""
-        return nullcontext() if self.folder is None else self.folder.place(_name(job_id))
+    def folder_for(self, job_id: str) -> AbstractContextManager[SpoolFolder | None]:
+        """Reserve a folder into which a worker may write a large result; None if workers return all results."""
+        return nullcontext() if self.large_results is None else self.large_results.place(_name(job_id))
 
     async def put(self, job_id: str, archive: bytes | None) -> int:
-        """Keep a result; tells how many bytes of it the store has.
+        """Store a result; returns the number of its bytes in the job store.
 
         Args:
-            job_id: of its job.
-            archive: itself; None: a worker has written it.
+            job_id: id of the job.
+            archive: the result; None if a worker has written it to its folder.
 
         Raises:
-            NoRoomError: what was written is not there.
-            JobsFullError: it does not fit into the store.
+            NoRoomError: the file that a worker has written is gone or damaged.
+            JobsFullError: the job store has no room.
         """
         if archive is not None:
             await self.store.put_result(job_id, archive)
             return len(archive)
-        if self.folder is None or await self.folder.find(_name(job_id)) is None:
+        if self.large_results is None or await self.large_results.find(_name(job_id)) is None:
             raise NoRoomError(
-                "the result was written, and is gone or damaged; ask for fewer points or times, or tell whoever runs "
-                "the service (LINDYN_RESULTS_BYTES)"
+                "the result was written, but its file is gone or damaged; ask for fewer points or times, or tell the "
+                "operator of the service (LINDYN_RESULTS_BYTES)"
             )
         return 0
 
     async def find(self, job_id: str) -> bytes | StoredFile | None:
-        """A result, as an archive."""
-        filed = None if self.folder is None else await self.folder.find(_name(job_id))
-        return filed or await self.store.result(job_id)
+        """Find a result, as an archive in npz."""
+        stored = None if self.large_results is None else await self.large_results.find(_name(job_id))
+        return stored or await self.store.result(job_id)
 
-    async def rewritten(self, name: str, write: Callable[[SpoolFolder], Awaitable[None]]) -> StoredFile:
-        """A large result in another format, among the answers, which is written when it is first asked for.
+    async def convert(self, name: str, write: Callable[[SpoolFolder], Awaitable[None]]) -> StoredFile:
+        """Find a large result in JSON, and write it if it was not requested before or has been evicted.
 
         Args:
-            name: of the answer.
-            write: writes it to a place.
+            name: name of the converted result.
+            write: writes it into a folder.
 
         Raises:
-            NoRoomError: there is no room.
-            BusyError: it had to make room for others at once.
+            NoRoomError: the spool has no room.
+            BusyError: the file was evicted at once.
         """
-        if self.answers is None:
-            raise NoRoomError("large results are kept as npz only where LINDYN_SPOOL_BYTES is 0; ask for npz")
-        found = await self.answers.find(name)
-        if found is None:
-            with self.answers.place(name) as place:
-                await write(place)
-            found = await self.answers.find(name)
-        if found is None:
-            raise BusyError("the result had to make room for others before it was sent; ask again")
-        return found
+        if self.converted is None:
+            raise NoRoomError("large results are available as npz only, since LINDYN_SPOOL_BYTES is 0; ask for npz")
+        stored = await self.converted.find(name)
+        if stored is None:
+            with self.converted.place(name) as folder:
+                await write(folder)
+            stored = await self.converted.find(name)
+        if stored is None:
+            raise BusyError("the result was evicted from the disk cache before it was sent; ask again")
+        return stored
 
 
 def _name(job_id: str) -> str:

@@ -1,4 +1,4 @@
-"""The runner of jobs in a thread of its own, so that requests never wait for it."""
+"""The scheduler of jobs in its own thread, so that it never delays requests."""
 
 import logging
 import sys
@@ -24,38 +24,38 @@ from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.store import Spool
 
 RESTART_SECONDS = 5.0
-RECORD_BYTES = 4  # of points as JSON for each byte of a table, generously
+RECORD_BYTES = 4  # upper bound of the bytes of points in JSON per byte of the table
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Engines:
-    """What computes.
+    """The engines of jobs.
 
     Attributes:
-        of_points: computes points, perhaps on other machines.
-        here: on this machine, where it may use files of the service.
-        width: how many calls of points there are at the same time.
+        points_engine: computes points, perhaps on other machines.
+        local_engine: runs on this machine, where it can use files of the service.
+        width: returns the number of chunks of points that may be in flight.
     """
 
-    of_points: Engine
-    here: Engine
+    points_engine: Engine
+    local_engine: Engine
     width: Callable[[], int]
 
 
 @dataclass(frozen=True)
-class SchedulerResources:
-    """What the runner needs; made in its thread, since all of it belongs to one event loop.
+class SchedulerFactories:
+    """Factories of the resources of the scheduler, called in its thread, since each belongs to one event loop.
 
     Attributes:
-        store: makes the store of jobs.
-        cache: makes the cache of points.
-        results: makes what keeps results.
-        engines: starts what computes.
-        points: where the points of a job are for as long as its result is put together.
-        limits: on sweeps.
-        charges: what owners pay.
+        store: constructs the job store.
+        cache: constructs the cache of points.
+        results: constructs the store of results.
+        engines: starts the engines.
+        points: spool for the points of a job while its result is assembled.
+        limits: limits of sweeps.
+        charges: charges to the quotas of the owners.
     """
 
     store: Callable[[], JobStore]
@@ -68,32 +68,32 @@ class SchedulerResources:
 
 
 class _Control:
-    """What the thread's event loop is told from outside."""
+    """Control of the scheduler by other threads, through its event loop."""
 
     def __init__(self) -> None:
         self.stop = Event()
         self.awake = Event()
-        self.runner: JobScheduler | None = None
+        self.scheduler: JobScheduler | None = None
 
     def wake(self) -> None:
         self.awake.set()
-        if self.runner is not None:
-            self.runner.wake()
+        if self.scheduler is not None:
+            self.scheduler.wake()
 
 
 @asynccontextmanager
 async def scheduler_thread(
-    equipment: SchedulerResources, failed: Callable[[BaseException], None]
+    factories: SchedulerFactories, failed: Callable[[BaseException], None]
 ) -> AsyncGenerator[Callable[[], None]]:
-    """Run jobs for the length of the block; yields what wakes the runner when there is a new one.
+    """Run the scheduler for the length of the block; yields a function that wakes it when a job is created.
 
     Args:
-        equipment: of the runner.
-        failed: is told, in another thread, by which error the runner ended for good.
+        factories: factories of the resources of the scheduler.
+        failed: called in another thread with the error if the scheduler ends by one.
     """
     options = {"use_uvloop": sys.platform != "win32"}
     with start_blocking_portal("asyncio", options, name="lindyn-jobs") as portal:
-        done, control = await to_thread.run_sync(portal.start_task, _main, equipment)
+        done, control = await to_thread.run_sync(portal.start_task, _main, factories)
 
         def ended(future: "Future[None]") -> None:
             error = None if future.cancelled() else future.exception()
@@ -102,60 +102,62 @@ async def scheduler_thread(
 
         done.add_done_callback(ended)
         try:
-            yield lambda: _tell(portal, control.wake)
+            yield lambda: _call_soon(portal, control.wake)
         finally:
-            _tell(portal, control.stop.set)
+            _call_soon(portal, control.stop.set)
             await to_thread.run_sync(wait, [done])
 
 
-def _tell(portal: BlockingPortal, function: Callable[[], None]) -> None:
+def _call_soon(portal: BlockingPortal, function: Callable[[], None]) -> None:
     portal.start_task_soon(function)
 
 
-async def _main(equipment: SchedulerResources, *, task_status: TaskStatus[_Control] = TASK_STATUS_IGNORED) -> None:
+async def _main(factories: SchedulerFactories, *, task_status: TaskStatus[_Control] = TASK_STATUS_IGNORED) -> None:
     control = _Control()
     async with AsyncExitStack() as stack:
-        store, cache = equipment.store(), equipment.cache()
+        store, cache = factories.store(), factories.cache()
         stack.push_async_callback(store.aclose)
         stack.push_async_callback(cache.aclose)
         async with create_task_group() as tasks:
-            tasks.start_soon(_run, equipment, store, cache, control)
+            tasks.start_soon(_run, factories, store, cache, control)
             task_status.started(control)
             await control.stop.wait()
             tasks.cancel_scope.cancel()
 
 
-async def _run(equipment: SchedulerResources, store: JobStore, cache: RedisCache, control: _Control) -> None:
-    """Start the engine with the first job, and again when it cannot be started or breaks."""
+async def _run(factories: SchedulerFactories, store: JobStore, cache: RedisCache, control: _Control) -> None:
+    """Start the engines and the scheduler when there is a job, and restart them after a failure."""
     while True:
         await _first_job(store, control)
         try:
-            async with equipment.engines() as engines:
-                control.runner = JobScheduler(_means(equipment, store, cache, engines), equipment.limits)
-                await control.runner.run()
+            async with factories.engines() as engines:
+                resources = _job_resources(factories, store, cache, engines)
+                control.scheduler = JobScheduler(resources, factories.limits)
+                await control.scheduler.run()
         except Exception:
-            log.exception("the engine of jobs failed; starting it again")
+            log.exception("the engine of jobs failed; restarting it")
             await sleep(RESTART_SECONDS)
         finally:
-            control.runner = None
+            control.scheduler = None
 
 
-def _means(equipment: SchedulerResources, store: JobStore, cache: RedisCache, engines: Engines) -> JobResources:
+def _job_resources(factories: SchedulerFactories, store: JobStore, cache: RedisCache, engines: Engines) -> JobResources:
     return JobResources(
         store,
         cache,
-        engines.of_points,
-        engines.here,
+        engines.points_engine,
+        engines.local_engine,
         FairShares(engines.width),
-        equipment.charges,
-        equipment.results(store),
-        equipment.points,
-        RECORD_BYTES * equipment.limits.result_bytes,
+        factories.charges,
+        factories.results(store),
+        factories.points,
+        RECORD_BYTES * factories.limits.result_bytes,
         Lock(),
     )
 
 
 async def _first_job(store: JobStore, control: _Control) -> None:
+    """Wait until a job waits or runs."""
     while True:
         control.awake = Event()
         try:

@@ -1,7 +1,7 @@
-"""Jobs in Redis or Valkey: their state, their requests, and results that are not large.
+"""The job store in Redis or Valkey: states of jobs, their requests until they end, and small results.
 
-Nothing of it expires by itself, since a full server with a volatile policy evicts what does; `expire` deletes it. All
-of it together is bounded: what ended first makes room. A request is kept until its job ends.
+Keys have no expiry time, since a full server with a volatile eviction policy would evict keys that have one; `expire`
+deletes old jobs. The total size is limited: jobs that have ended are evicted to make room.
 """
 
 import logging
@@ -16,12 +16,12 @@ from lindyn_service.jobs import lua_scripts
 from lindyn_service.jobs.connection import JobConnection
 from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.lua_scripts import JOB_BYTES
-from lindyn_service.jobs.records import batched, count_of, full, job_of, raise_refusal
+from lindyn_service.jobs.records import batched, count_of, job_of, no_room_error, raise_refusal
 
-MOST_LOOKED_AT = 1000  # jobs that wait or run, of which nobody needs to see more at once
-_PIECE_BYTES = 2**20  # of a result: larger values would delay everybody's
-_PART_SECONDS = 600  # for a result that is not whole yet
-_SHARE = 2  # of a server's memory, one part in so many may be that of jobs; the others are those of caches
+MAX_LISTED_ACTIVE_JOBS = 1000
+_PIECE_BYTES = 2**20  # of a result: larger values would block the server for other clients
+_INCOMPLETE_SECONDS = 600  # after which an incomplete result expires
+_MEMORY_DIVISOR = 2  # jobs may take half of the memory of the server, and caches the other half
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +35,20 @@ class Active(NamedTuple):
 
 
 class JobStore:
-    """Make and use it in one event loop; making it does no I/O.
+    """The job store; construct and use it in the same event loop. Constructing it does no I/O.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
-        namespace: begins every key.
-        most_active: jobs that may wait or run.
-        most_of_one: those of one owner; 0 for no such limit.
-        most_bytes: of all jobs together, with their requests and the results that are kept here. Half of the server's
-            memory, if that is less.
-        keep_seconds: how long a job is kept after its end.
-        timeout_seconds: longest wait for each step of a call.
+        url: address with scheme `redis://`, `rediss://` or `unix://`.
+        namespace: prefix of every key.
+        max_active: limit of jobs that wait or run.
+        max_active_per_owner: limit of those of one owner; 0 for no limit.
+        max_bytes: limit of all jobs together, with their requests and the results that are stored here; half of the
+            memory of the server, if that is less.
+        keep_seconds: time for which a job is kept after its end.
+        timeout_seconds: time limit of each step of a call.
 
-    Every method raises JobsUnavailableError when the server does not answer, JobsRefusedError when it answers that it
-    will not do what it is asked for.
+    Every method raises JobsUnavailableError if the server does not answer, and JobsRefusedError if the server refuses
+    the command permanently.
     """
 
     def __init__(
@@ -56,27 +56,27 @@ class JobStore:
         url: str,
         *,
         namespace: str,
-        most_active: int,
-        most_of_one: int,
-        most_bytes: int,
+        max_active: int,
+        max_active_per_owner: int,
+        max_bytes: int,
         keep_seconds: float,
         timeout_seconds: float,
     ) -> None:
         self._server = JobConnection(url, namespace, timeout_seconds)
         self._redis = self._server.redis
-        self._most_active = most_active
-        self._most_of_one = most_of_one
-        self._most_bytes = most_bytes
+        self._max_active = max_active
+        self._max_active_per_owner = max_active_per_owner
+        self._max_bytes = max_bytes
         self._keep_seconds = keep_seconds
         self._epoch = time.time() - time.monotonic()
 
     async def create(self, kind: str, request: bytes, total: int, owner: str | None) -> Job:
-        """Queue a job of somebody.
+        """Create a job of an owner, in state `queued`.
 
         Raises:
-            TooManyJobsError: too many wait or run already.
-            RateLimitedError: too many of this owner do.
-            JobsFullError: there is no room, and no job has ended that could make some.
+            TooManyJobsError: too many jobs wait or run.
+            RateLimitedError: too many jobs of this owner wait or run.
+            JobsFullError: there is no room, and not enough ended jobs could be evicted.
         """
         job = Job(
             id=secrets.token_hex(16),
@@ -87,178 +87,178 @@ class JobStore:
             created=time.time(),
             owner=owner,
         )
-        await self._write(job, request, self._most_active, self._most_of_one)
+        await self._write(job, request, self._max_active, self._max_active_per_owner)
         return job
 
     async def admit(self, owner: str | None) -> None:
-        """Raise what `create` would raise because of other jobs."""
-        limits = JOB_BYTES, await self._most(), self._most_active, self._most_of_one
+        """Raise the error that `create` would raise because of other jobs, before the request is parsed."""
+        limits = JOB_BYTES, await self._byte_limit(), self._max_active, self._max_active_per_owner
         admitted = await self._server.run(lua_scripts.ADMIT, "", owner or "", *limits, owner=owner)
-        raise_refusal(admitted, owner, self._most_active, self._most_of_one)
+        raise_refusal(admitted, owner, self._max_active, self._max_active_per_owner)
 
     async def restore(self, job: Job, request: bytes) -> None:
-        """Write a job that the server does not have, as after a restart without persistence; leave one that it has.
+        """Write a job again if the server has lost it, as after a restart without persistence.
 
         Raises:
             JobsFullError: there is no room.
         """
-        key = self._server.job(job.id)
-        async with self._server.answers(key):
+        key = self._server.job_key(job.id)
+        async with self._server.translated_errors(key):
             if await self._redis.exists(key):
-                return  # also where there is no memory to write anything
+                return  # before any write, which a server without free memory would refuse
         await self._write(job, request)
 
-    async def _write(self, job: Job, request: bytes, most_active: int = 0, most_of_one: int = 0) -> None:
+    async def _write(self, job: Job, request: bytes, max_active: int = 0, max_active_per_owner: int = 0) -> None:
         fields = {name: value for name, value in job.model_dump(exclude={"id", "problem"}).items() if value is not None}
         flat = [part for pair in fields.items() for part in pair]
-        size, most = JOB_BYTES + len(request), await self._most()
-        about = (size, most, job.created, job.owner or "", request, most_active, most_of_one)
-        written = await self._server.run(lua_scripts.CREATE, job.id, *about, *flat, owner=job.owner)
-        raise_refusal(written, job.owner, most_active, most_of_one)
+        size, limit = JOB_BYTES + len(request), await self._byte_limit()
+        arguments = (size, limit, job.created, job.owner or "", request, max_active, max_active_per_owner)
+        written = await self._server.run(lua_scripts.CREATE, job.id, *arguments, *flat, owner=job.owner)
+        raise_refusal(written, job.owner, max_active, max_active_per_owner)
         if not written:
-            raise full(size, most)
+            raise no_room_error(size, limit)
 
     async def get(self, job_id: str) -> Job | None:
-        """Find a job."""
-        async with self._server.answers(self._server.job(job_id)):
-            return job_of(job_id, await self._redis.hgetall(self._server.job(job_id)))
+        """Return a job, or None if the store has none with this id or its record is damaged."""
+        async with self._server.translated_errors(self._server.job_key(job_id)):
+            return job_of(job_id, await self._redis.hgetall(self._server.job_key(job_id)))
 
-    async def latest(self, owner: str | None, most: int) -> list[Job]:
-        """Find the latest jobs of somebody, some at a time: reading all at once would hold up everybody."""
-        key = self._server.of(owner)
-        async with self._server.answers(key):
-            ids = await self._server.ids(key, await self._redis.zrevrange(key, 0, most - 1))
-        found: list[Job] = []
-        for some in batched(ids):
-            async with self._server.answers():
+    async def latest(self, owner: str | None, n_jobs: int) -> list[Job]:
+        """Return the latest jobs of an owner; they are read in batches, so that the event loop is not blocked."""
+        key = self._server.owner_key(owner)
+        async with self._server.translated_errors(key):
+            ids = await self._server.valid_ids(key, await self._redis.zrevrange(key, 0, n_jobs - 1))
+        latest: list[Job] = []
+        for batch in batched(ids):
+            async with self._server.translated_errors():
                 pipe = self._redis.pipeline(transaction=False)
-                for job_id in some:
-                    pipe.hgetall(self._server.job(job_id))
+                for job_id in batch:
+                    pipe.hgetall(self._server.job_key(job_id))
                 replies = await pipe.execute(raise_on_error=False)
-            jobs = [job_of(job_id, fields) for job_id, fields in zip(some, replies, strict=True)]
-            found += [job for job in jobs if job is not None]
-        return found
+            jobs = [job_of(job_id, fields) for job_id, fields in zip(batch, replies, strict=True)]
+            latest += [job for job in jobs if job is not None]
+        return latest
 
     async def changed(self, known: Mapping[str, tuple[State, int]]) -> dict[str, Job | None]:
-        """Find the jobs whose state, or number of points, is another than is known; None where they are gone."""
-        found: dict[str, Job | None] = {}
-        for some in batched(list(known)):
-            async with self._server.answers():
+        """Return the jobs whose state or number of computed points differs from the known one; None for lost jobs."""
+        changed: dict[str, Job | None] = {}
+        for batch in batched(list(known)):
+            async with self._server.translated_errors():
                 pipe = self._redis.pipeline(transaction=False)
-                for job_id in some:
-                    pipe.hmget(self._server.job(job_id), "state", "completed")
+                for job_id in batch:
+                    pipe.hmget(self._server.job_key(job_id), "state", "completed")
                 replies = await pipe.execute(raise_on_error=False)
-            for job_id, reply in zip(some, replies, strict=True):
+            for job_id, reply in zip(batch, replies, strict=True):
                 state, completed = known[job_id]
                 if reply != [state.encode(), b"%d" % completed]:
-                    found[job_id] = await self.get(job_id)
-        return found
+                    changed[job_id] = await self.get(job_id)
+        return changed
 
     async def request(self, job_id: str) -> bytes | None:
-        """The request of a job as it was stored; None once the job has ended."""
-        async with self._server.answers(self._server.job(job_id)):
-            return await self._redis.get(f"{self._server.job(job_id)}:request")
+        """Return the request of a job as it was stored, or None after the job has ended."""
+        async with self._server.translated_errors(self._server.job_key(job_id)):
+            return await self._redis.get(f"{self._server.job_key(job_id)}:request")
 
     async def active(self) -> list[Active]:
-        """Jobs that wait or run, the oldest first; what is in the list and is no job is taken out."""
-        active = self._server.active
-        async with self._server.answers():
-            ids = await self._server.ids(active, await self._redis.smembers(active))
-            scores: list[float | None] = await self._redis.zmscore(self._server.jobs, ids) if ids else []
+        """Return the jobs that wait or run, the oldest first; invalid entries are removed from the index."""
+        active = self._server.active_key
+        async with self._server.translated_errors():
+            ids = await self._server.valid_ids(active, await self._redis.smembers(active))
+            scores: list[float | None] = await self._redis.zmscore(self._server.jobs_key, ids) if ids else []
             created = {job_id: score or 0.0 for job_id, score in zip(ids, scores, strict=True)}
-            oldest = sorted(ids, key=created.__getitem__)[:MOST_LOOKED_AT]
+            oldest = sorted(ids, key=created.__getitem__)[:MAX_LISTED_ACTIVE_JOBS]
             pipe = self._redis.pipeline(transaction=False)
             for job_id in oldest:
-                pipe.hmget(self._server.job(job_id), "state", "owner")
+                pipe.hmget(self._server.job_key(job_id), "state", "owner")
             replies = await pipe.execute(raise_on_error=False)
-        found: list[Active] = []
+        jobs: list[Active] = []
         for job_id, reply in zip(oldest, replies, strict=True):
             job = await self._read_active(job_id, reply)
             if job is not None:
-                found.append(job)
-        return found
+                jobs.append(job)
+        return jobs
 
     async def counts(self) -> tuple[dict[State, int], dict[State, int]]:
-        """How many jobs wait and run, and how many ended, ever, in which state."""
+        """Return the numbers of queued and running jobs, and of all jobs that have ever ended, by state."""
         states = [job.state for job in await self.active()]
-        async with self._server.answers():
-            ended = await self._redis.hmget(self._server.ended, *FINAL)
-            counted: dict[State, int] = {state: count_of(each) for state, each in zip(FINAL, ended, strict=True)}
+        async with self._server.translated_errors():
+            ended = await self._redis.hmget(self._server.ended_key, *FINAL)
+            counted: dict[State, int] = {state: count_of(count) for state, count in zip(FINAL, ended, strict=True)}
         active: dict[State, int] = {"queued": states.count("queued"), "running": states.count("running")}
         return active, counted
 
     async def start(self, job_id: str) -> bool:
-        """Note that a job runs; tells whether it may, which one that has ended may not."""
+        """Set the state of a job to `running`; returns False if the job has ended."""
         return await self._server.run(lua_scripts.START, job_id, time.time()) == 1
 
     async def progress(self, job_id: str, completed: int) -> bool:
-        """Note how far a job is; tells whether the server still knows it."""
+        """Record the number of computed points; returns False if the server has lost the job."""
         return await self._server.run(lua_scripts.PROGRESS, job_id, completed) == 1
 
     async def is_cancelled(self, job_id: str) -> bool:
-        """Tell whether somebody asked for the end of a job."""
-        async with self._server.answers(self._server.job(job_id)):
-            return await self._redis.hget(self._server.job(job_id), "cancel") == b"1"
+        """Return whether the cancellation of a job was requested."""
+        async with self._server.translated_errors(self._server.job_key(job_id)):
+            return await self._redis.hget(self._server.job_key(job_id), "cancel") == b"1"
 
     async def finish(self, job_id: str, state: State, problem: Problem | None = None, kept_bytes: int = 0) -> None:
-        """Note the end of a job, unless it has one; its request is dropped.
+        """Record the end of a job that has not ended before, and delete its request.
 
         Args:
-            job_id: of the job.
-            state: how it ended.
-            problem: why it failed.
-            kept_bytes: of its result, where that is kept here.
+            job_id: id of the job.
+            state: final state.
+            problem: reason of a failure.
+            kept_bytes: size of its result in this store.
         """
         text = "" if problem is None else problem.model_dump_json()
         await self._server.run(lua_scripts.FINISH, job_id, time.time(), state, text, JOB_BYTES + kept_bytes)
 
     async def cancel(self, job_id: str) -> None:
-        """Ask for the end of a job; one that waits, or that nobody holds, ends at once."""
+        """Request the cancellation of a job; a job that waits, or that no scheduler holds, ends at once."""
         await self._server.run(lua_scripts.CANCEL, job_id, time.time(), JOB_BYTES)
 
     async def put_result(self, job_id: str, archive: bytes) -> None:
-        """Keep the result of a job.
+        """Store the result of a job.
 
         Raises:
             JobsFullError: there is no room.
         """
-        size, most = JOB_BYTES + len(archive), await self._most()
-        if not await self._server.run(lua_scripts.RESERVE, job_id, size, most):
-            raise full(size, most)
-        # Under a name of its own until it is whole: a frozen server does late what was given up and tried again, and
-        # two runners may both believe that the job is theirs.
-        own = secrets.token_hex(8)
-        part = f"{self._server.job(job_id)}:result:{own}"
+        size, limit = JOB_BYTES + len(archive), await self._byte_limit()
+        if not await self._server.run(lua_scripts.RESERVE, job_id, size, limit):
+            raise no_room_error(size, limit)
+        # The pieces are written under a unique name until they are complete: a server that was unresponsive may execute
+        # commands that timed out and were retried, and two schedulers may both believe that they hold the job.
+        token = secrets.token_hex(8)
+        part = f"{self._server.job_key(job_id)}:result:{token}"
         pieces = [archive[start : start + _PIECE_BYTES] for start in range(0, len(archive), _PIECE_BYTES)]
-        async with self._server.answers(self._server.job(job_id)):
+        async with self._server.translated_errors(self._server.job_key(job_id)):
             for piece in pieces:
                 pipe = self._redis.pipeline(transaction=True)
                 pipe.rpush(part, piece)
-                pipe.expire(part, _PART_SECONDS)
+                pipe.expire(part, _INCOMPLETE_SECONDS)
                 await pipe.execute()
-        if not await self._server.run(lua_scripts.PUBLISH, job_id, own, len(pieces)):
-            raise JobsUnavailableError("the store of jobs has dropped pieces of a result; it is written again")
+        if not await self._server.run(lua_scripts.PUBLISH, job_id, token, len(pieces)):
+            raise JobsUnavailableError("the job store has lost pieces of a result; the result is written again")
 
     async def result(self, job_id: str) -> bytes | None:
-        """The result of a job, if it is kept here."""
-        key = f"{self._server.job(job_id)}:result"
-        async with self._server.answers(self._server.job(job_id)):
+        """Return the result of a job, or None if it is not in this store."""
+        key = f"{self._server.job_key(job_id)}:result"
+        async with self._server.translated_errors(self._server.job_key(job_id)):
             count = await self._redis.llen(key)
             pieces = [await self._redis.lindex(key, i) for i in range(count)]
             return b"".join(pieces) if pieces else None
 
     async def forget(self, job_id: str) -> None:
-        """Delete a job that is damaged beyond reading, or that is not there, with all that is left of it."""
-        log.warning("deleting what is left of job %s, which cannot be read", job_id)
+        """Delete all keys of a job that cannot be read."""
+        log.warning("deleting the remains of job %s, which cannot be read", job_id)
         await self._server.run(lua_scripts.FORGET, job_id)
 
     async def expire(self) -> None:
-        """Delete jobs that ended long ago, by the wall clock and by one that nobody sets."""
+        """Delete jobs that ended more than `keep_seconds` ago, even if the wall clock has been set forward since."""
         latest = min(time.time(), self._epoch + time.monotonic()) - self._keep_seconds
         await self._server.run(lua_scripts.RECOUNT, "")
-        async with self._server.answers():
-            jobs = self._server.jobs
-            ids = await self._server.ids(jobs, await self._redis.zrangebyscore(jobs, "-inf", latest))
+        async with self._server.translated_errors():
+            jobs = self._server.jobs_key
+            ids = await self._server.valid_ids(jobs, await self._redis.zrangebyscore(jobs, "-inf", latest))
         for job_id in ids:
             job = await self.get(job_id)
             if job is None or (job.finished is not None and job.finished < latest):
@@ -268,21 +268,21 @@ class JobStore:
         """Disconnect."""
         await self._server.aclose()
 
-    async def _read_active(self, job_id: str, reply: Any) -> Active | None:  # noqa: ANN401 (whatever the server says)
-        """A job by its state and owner; what does not wait or run, and what is damaged, leaves the list."""
-        async with self._server.answers(self._server.job(job_id)):
+    async def _read_active(self, job_id: str, reply: Any) -> Active | None:  # noqa: ANN401 (an unchecked reply)
+        """Decode an active job; a job that has ended is removed from the index, a damaged one is deleted."""
+        async with self._server.translated_errors(self._server.job_key(job_id)):
             if isinstance(reply, Exception):
                 raise reply
             state, owner = (None if value is None else value.decode(errors="replace") for value in reply)
             if state in FINAL:
-                await self._redis.srem(self._server.active, job_id)
+                await self._redis.srem(self._server.active_key, job_id)
                 return None
         if state in ("queued", "running"):
             return Active(job_id, owner, state)
         await self.forget(job_id)
         return None
 
-    async def _most(self) -> int:
-        """Asked each time: whoever runs the server may change it."""
+    async def _byte_limit(self) -> int:
+        """Return the limit of the total size; it is computed at each call, since the server's limit may be changed."""
         memory = await self._server.max_memory()
-        return min(self._most_bytes, memory // _SHARE) if memory else self._most_bytes
+        return min(self._max_bytes, memory // _MEMORY_DIVISOR) if memory else self._max_bytes

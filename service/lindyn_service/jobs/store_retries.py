@@ -1,4 +1,4 @@
-"""Asking the store of jobs again: for as long as it does not answer, and a few times where it refuses."""
+"""Retries of calls of the job store: without limit while it does not answer, and a few times if it refuses."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from lindyn.wire.problem import Problem
 from lindyn_service.jobs.errors import JobsRefusedError, JobsUnavailableError
 from lindyn_service.jobs.store import JobStore
 
-REFUSALS = 5
+MAX_REFUSALS = 5
 RETRY_SECONDS = 0.5
 
 T = TypeVar("T")
@@ -20,44 +20,44 @@ log = logging.getLogger(__name__)
 
 
 class StoreRetries:
-    """Counts refusals in sequence; waiting in between is left to whoever asks."""
+    """Counts consecutive refusals; the caller waits between its calls."""
 
     def __init__(self, job_id: str) -> None:
         self._job_id = job_id
         self._refused = 0
 
     def succeeded(self) -> None:
-        """Note an answer."""
+        """Reset the count after a successful call."""
         self._refused = 0
 
     def failed(self, error: JobsUnavailableError) -> None:
-        """Note that there was none.
+        """Count a failed call.
 
         Raises:
-            JobsRefusedError: that was one refusal too many.
+            JobsRefusedError: the store has refused too many calls in a row.
         """
         self._refused = self._refused + 1 if isinstance(error, JobsRefusedError) else 0
-        if self._refused >= REFUSALS:
+        if self._refused >= MAX_REFUSALS:
             raise error
         log.warning("job %s waits: %s", self._job_id, error)
 
 
-async def insist(job_id: str, ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask the store until it answers.
+async def retry_store_call(job_id: str, call: Callable[[], Awaitable[T]]) -> T:
+    """Call the store until it succeeds.
 
     Raises:
-        JobsRefusedError: it has answered several times that it will not.
+        JobsRefusedError: the store has refused the call several times.
     """
-    insistence = StoreRetries(job_id)
+    retries = StoreRetries(job_id)
     while True:
         try:
-            return await ask()
+            return await call()
         except JobsUnavailableError as error:
-            insistence.failed(error)
+            retries.failed(error)
             await sleep(RETRY_SECONDS)
 
 
-async def end(
+async def end_job(
     store: JobStore,
     job: Job,
     request: bytes | None,
@@ -67,12 +67,12 @@ async def end(
     completed: int = 0,
     kept_bytes: int = 0,
 ) -> None:
-    """Note the end of a job, however long the store takes to answer; one that it has lost it is told again.
+    """Record the end of a job, and retry until the store answers; a job that the store has lost is restored first.
 
     Raises:
-        JobsRefusedError: it will not take it.
+        JobsRefusedError: the store refuses to record it.
     """
     if request is not None:
-        await insist(job.id, lambda: store.restore(job, request))
-    await insist(job.id, lambda: store.progress(job.id, completed))
-    await insist(job.id, lambda: store.finish(job.id, state, problem, kept_bytes))
+        await retry_store_call(job.id, lambda: store.restore(job, request))
+    await retry_store_call(job.id, lambda: store.progress(job.id, completed))
+    await retry_store_call(job.id, lambda: store.finish(job.id, state, problem, kept_bytes))

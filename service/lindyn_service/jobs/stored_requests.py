@@ -1,6 +1,6 @@
-"""Requests of jobs as worker processes know them: read once by each, remembered, and called by their digest afterwards.
+"""Cache of parsed requests of jobs in worker processes: each worker parses a request once, and finds it by its digest.
 
-So the service parses none of them, and sends a long one but once to each worker.
+The service itself parses no stored request, and sends a long one only once to each worker.
 """
 
 import functools
@@ -15,9 +15,9 @@ from cachetools import LRUCache
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.plan import Plan, plan_of
 
-SHORT_BYTES = 2**16  # to send so much again costs less than to ask whether it is known
-_REMEMBERED_BYTES = 2**25  # of requests in each worker, whose plans take some times as many
-_LEAST_BYTES = 2**14  # which a plan takes beside its request
+SHORT_BYTES = 2**16  # sending a request of this size again costs less than a call that finds it missing
+_CACHE_BYTES = 2**25  # of requests in each worker; their plans take a few times as many
+_PLAN_BYTES = 2**14  # of a plan, besides its request
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -25,13 +25,13 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True)
 class StoredRequest:
-    """A request as it was stored, or only what it is called by.
+    """A request as it was stored, or only its digest.
 
     Attributes:
-        kind: of the job.
-        digest: of the bytes.
-        limits: on what it may ask for.
-        document: the bytes; None where the worker is expected to remember them.
+        kind: kind of the job.
+        digest: SHA-256 of the document.
+        limits: limits of sweeps.
+        document: the request in JSON; None if the worker is expected to have its plan.
     """
 
     kind: str
@@ -41,38 +41,38 @@ class StoredRequest:
 
     @classmethod
     def of(cls, kind: str, document: bytes, limits: SweepLimits) -> "StoredRequest":
-        """A whole request."""
+        """Return a request with its document."""
         return cls(kind, hashlib.sha256(document).digest(), limits, document)
 
     @property
-    def name(self) -> "StoredRequest":
-        """The same without its bytes."""
+    def without_document(self) -> "StoredRequest":
+        """The same request without its document, which identifies it."""
         return replace(self, document=None)
 
     @property
     def is_short(self) -> bool:
-        """Whether its bytes need not be spared."""
+        """Whether the document may be sent with every call."""
         return self.document is None or len(self.document) <= SHORT_BYTES
 
 
 class _Plans:
-    """The plans of the requests that this process was asked about last; in Dask's workers, by several threads."""
+    """The plans that this process used last; threads of a Dask worker share them."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._plans: LRUCache[StoredRequest, tuple[int, Plan]] = LRUCache(_REMEMBERED_BYTES, lambda kept: kept[0])
+        self._plans: LRUCache[StoredRequest, tuple[int, Plan]] = LRUCache(_CACHE_BYTES, lambda entry: entry[0])
 
     def find(self, request: StoredRequest) -> Plan | None:
         with self._lock:
-            kept = self._plans.get(request.name)
-        if kept is not None:
-            return kept[1]
+            entry = self._plans.get(request.without_document)
+        if entry is not None:
+            return entry[1]
         if request.document is None:
             return None
         plan = plan_of(request.kind, request.document, request.limits)
-        size = min(len(request.document) + _LEAST_BYTES, _REMEMBERED_BYTES)
+        size = min(len(request.document) + _PLAN_BYTES, _CACHE_BYTES)
         with self._lock:
-            self._plans[request.name] = size, plan
+            self._plans[request.without_document] = size, plan
         return plan
 
 
@@ -85,10 +85,10 @@ def with_plan(request: StoredRequest, function: Callable[[Plan, *Ts], T], *args:
     """Call a function with the plan of a request; for worker processes.
 
     Returns:
-        What it returned, alone in a tuple; None where the request came without its bytes and is not remembered.
+        The return value of the function in a tuple, or None if the request has no document and its plan is not cached.
 
     Raises:
-        DamagedJobError: the request cannot be read.
+        DamagedJobError: the request cannot be parsed.
     """
     plan = _plans().find(request)
     return None if plan is None else (function(plan, *args),)

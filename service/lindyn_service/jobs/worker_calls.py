@@ -1,4 +1,4 @@
-"""Asking worker processes about the request of a job."""
+"""Calls of functions of the plan of a job in worker processes."""
 
 import logging
 from collections.abc import Callable
@@ -20,41 +20,41 @@ Ts = TypeVarTuple("Ts")
 log = logging.getLogger(__name__)
 
 
-class Asker:
-    """Has functions of the plan of a job called by workers.
+class PlanCaller:
+    """Calls functions of the plan of a job in workers.
 
     Args:
-        job_id: of the job.
-        request: of the job, whole.
+        job_id: id of the job.
+        request: request of the job, with its document.
     """
 
     def __init__(self, job_id: str, request: StoredRequest) -> None:
         self._job_id = job_id
-        self._forms = (request,) if request.is_short else (request.name, request)
+        self._requests = (request,) if request.is_short else (request.without_document, request)
 
-    async def ask(self, engine: Engine, function: Callable[[Plan, *Ts], T], *args: *Ts, told: Told | None = None) -> T:
-        """Call `function(plan, *args)`; a worker that does not know a long request is sent it.
+    async def call(self, engine: Engine, function: Callable[[Plan, *Ts], T], *args: *Ts, told: Told | None = None) -> T:
+        """Call `function(plan, *args)`; a long request is sent only to a worker that does not have its plan.
 
         Args:
-            engine: of the workers.
-            function: at the top of a module.
-            args: what can be pickled, and small.
+            engine: engine of the workers.
+            function: a function at the top of a module.
+            args: small arguments that can be pickled.
             told: see `Engine.run`.
 
         Raises:
-            DamagedJobError: the request cannot be read.
-            Exception: whatever the function or the engine raised.
+            DamagedJobError: the request cannot be parsed.
+            Exception: raised by the function or the engine.
         """
-        for request in self._forms:
-            found = await self._attempt(engine, told, request, function, *args)
-            if found is not None:
-                return found[0]
+        for request in self._requests:
+            result = await self._call_with_retries(engine, told, request, function, *args)
+            if result is not None:
+                return result[0]
         raise AssertionError
 
-    async def _attempt(
+    async def _call_with_retries(
         self, engine: Engine, told: Told | None, request: StoredRequest, function: Callable[[Plan, *Ts], T], *args: *Ts
     ) -> tuple[T] | None:
-        """Make a call; a process that dies on the way costs another attempt."""
+        """Make a call, and repeat it a few times if the worker dies or the queue is full."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 return await engine.run(with_plan, request, function, *args, told=told)

@@ -1,4 +1,4 @@
-"""What worker processes do with the plan of a job: tell its outline, compute some points, put all of them together."""
+"""Functions of a plan that run in worker processes: outline, computation of points, assembly of the result."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,66 +17,66 @@ _LENGTH_BYTES = 8
 
 @dataclass(frozen=True)
 class Outline:
-    """What the service knows of the points of a job.
+    """The points of a job as the service knows them.
 
     Attributes:
-        total: how many there are.
-        flops_of_a_point: what was counted for each when the job was posted, or about that.
-        addresses: of all of them, one after the other.
+        total: number of points.
+        flops_per_point: approximate flops that were charged for each point when the job was posted.
+        keys: content addresses of all points, concatenated.
     """
 
     total: int
-    flops_of_a_point: float
-    addresses: bytes
+    flops_per_point: float
+    keys: bytes
 
     def key(self, number: int) -> str:
-        """The content address of a point."""
-        return self.addresses[number * _KEY_BYTES : (number + 1) * _KEY_BYTES].hex()
+        """Return the content address of a point in hexadecimal digits."""
+        return self.keys[number * _KEY_BYTES : (number + 1) * _KEY_BYTES].hex()
 
 
 def outline(plan: Plan) -> Outline:
-    """Count and address all points."""
+    """Return the number and the content addresses of all points."""
     total = plan.total
-    return Outline(total, plan.flops_of_a_point, bytes.fromhex("".join(plan.keys(range(total)))))
+    return Outline(total, plan.flops_per_point, bytes.fromhex("".join(plan.keys(range(total)))))
 
 
 def compute(plan: Plan, numbers: Sequence[int], seconds: float) -> tuple[float, list[bytes]]:
-    """Compute the first of some points, as `Plan.compute`; also tell how many seconds that took."""
+    """Compute the first of these points, as `Plan.compute`; returns the elapsed seconds and the records."""
     started = time.perf_counter()
     records = plan.compute(numbers, seconds)
     return time.perf_counter() - started, records
 
 
-def assemble(plan: Plan, job: str, records: Path, above_bytes: int, place: SpoolFolder | None) -> bytes | None:
-    """Put all points into one archive.
+def assemble(plan: Plan, job: str, records: Path, file_above_bytes: int, folder: SpoolFolder | None) -> bytes | None:
+    """Assemble all points to one archive.
 
     Args:
-        plan: of the job.
-        job: its id.
-        records: the file of all points, as `write_records` wrote it.
-        above_bytes: a larger archive is written to a file.
-        place: of that file; None: there is none for it.
+        plan: plan of the job.
+        job: id of the job.
+        records: file of all points, written by `write_records`.
+        file_above_bytes: size above which the archive is written to a file.
+        folder: folder of that file; None if archives are never written to a file.
 
     Returns:
-        The archive, or None if it is in its file.
+        The archive, or None if it was written to its file.
 
     Raises:
-        TooLargeError: it takes more bytes than a result may.
-        NoRoomError: there is no room for the file.
-        BusyError: there is none now.
+        TooLargeError: the archive is larger than a result may be.
+        NoRoomError: the spool is too small for the file.
+        BusyError: the spool has no room at the moment.
     """
     with records.open("rb") as file:
         archive = plan.table(job, _read_records(file))
-    if place is not None and archive.size > place.max_bytes:
+    if folder is not None and archive.size > folder.max_bytes:
         raise NoRoomError(
-            f"the result takes {archive.size} bytes, at most {place.max_bytes} are kept; ask for fewer points or "
-            "times, or tell whoever runs the service (LINDYN_RESULTS_BYTES)"
+            f"the result takes {archive.size} bytes, the limit is {folder.max_bytes} (LINDYN_RESULTS_BYTES); ask for "
+            "fewer points or times, or ask the operator of the service for a higher limit"
         )
-    return bytes_or_file(archive.size, above_bytes, place, archive.pack, archive.write)
+    return bytes_or_file(archive.size, file_above_bytes, folder, archive.pack, archive.write)
 
 
 def write_records(file: IO[bytes], records: Iterable[bytes]) -> None:
-    """Append points to a file, each after its length."""
+    """Append records to a file, each after its length."""
     for record in records:
         file.write(len(record).to_bytes(_LENGTH_BYTES, "little"))
         file.write(record)
@@ -84,6 +84,6 @@ def write_records(file: IO[bytes], records: Iterable[bytes]) -> None:
 
 
 def _read_records(file: IO[bytes]) -> Iterator[bytes]:
-    """All points of a file, one after the other; what was reserved and not written is zero."""
+    """Yield the records of a file; reserved space that was not written is zero, which ends the iteration."""
     while size := int.from_bytes(file.read(_LENGTH_BYTES), "little"):
         yield file.read(size)

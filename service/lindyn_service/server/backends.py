@@ -16,7 +16,7 @@ from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.point_source import CHUNK_SECONDS
 from lindyn_service.jobs.results import Results
-from lindyn_service.jobs.scheduler_thread import RECORD_BYTES, Engines, SchedulerResources, scheduler_thread
+from lindyn_service.jobs.scheduler_thread import RECORD_BYTES, Engines, SchedulerFactories, scheduler_thread
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.server import warmup
 from lindyn_service.spool.store import PREFIX, Spool
@@ -107,16 +107,16 @@ async def jobs(
         return None, lambda: None
     store = _job_store(settings, url)
     stack.push_async_callback(store.aclose)
-    equipment = SchedulerResources(
+    factories = SchedulerFactories(
         store=lambda: _job_store(settings, url),
         cache=lambda: redis_cache(settings, url),
-        results=lambda its_store: _results(settings, its_store, folder),
+        results=lambda job_store: _results(settings, job_store, folder),
         engines=lambda: _job_engines(settings),
         points=Spool(folder / _POINTS, settings.processes * RECORD_BYTES * settings.max_result_bytes),
         limits=sweep_limits(settings),
         charges=Charges(rates),
     )
-    wake = await stack.enter_async_context(scheduler_thread(equipment, failed))
+    wake = await stack.enter_async_context(scheduler_thread(factories, failed))
     return _results(settings, store, folder), wake
 
 
@@ -129,9 +129,9 @@ def _job_store(settings: Settings, url: str) -> JobStore:
     return JobStore(
         url,
         namespace="lindyn",
-        most_active=settings.max_jobs,
-        most_of_one=settings.key_max_jobs,
-        most_bytes=settings.store_bytes,
+        max_active=settings.max_jobs,
+        max_active_per_owner=settings.key_max_jobs,
+        max_bytes=settings.store_bytes,
         keep_seconds=settings.job_seconds,
         timeout_seconds=4 * settings.redis_timeout_seconds,
     )
@@ -145,8 +145,8 @@ async def _job_engines(settings: Settings) -> AsyncGenerator[Engines]:
             from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
 
             cluster = await stack.enter_async_context(DaskEngine(settings.dask_scheduler, settings.dask_local or 0))
-            here = await stack.enter_async_context(_job_workers(settings, 1, settings.max_jobs))
-            yield Engines(cluster, here, cluster.width)
+            local = await stack.enter_async_context(_job_workers(settings, 1, settings.max_jobs))
+            yield Engines(cluster, local, cluster.width)
         else:
             workers = settings.job_workers or settings.workers
             width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
