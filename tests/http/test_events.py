@@ -101,9 +101,9 @@ async def test_streams_end_when_the_service_stops() -> None:
 
 def test_streams_leave_half_of_the_connections_and_a_key_leaves_half_of_its_requests() -> None:
     streams = EventStreams(8, 4)
-    assert (streams.most, streams.most_of_one) == (4, 2)
+    assert (streams.max_open, streams.max_open_per_key) == (4, 2)
     with streams.open("ada"), streams.open("ada"):
-        with pytest.raises(RateLimitedError, match="at most 2"), streams.open("ada"):
+        with pytest.raises(RateLimitedError, match="the limit is 2"), streams.open("ada"):
             pass
         with streams.open("bob"), streams.open(None):
             for name in ("carl", None):
@@ -111,5 +111,5 @@ def test_streams_leave_half_of_the_connections_and_a_key_leaves_half_of_its_requ
                     pass
     with streams.open(None), streams.open(None), streams.open(None), streams.open(None):
         pass
-    assert (EventStreams(1, 0).most, EventStreams(1, 0).most_of_one) == (1, 1)
-    assert EventStreams(4096, 0).most_of_one == 512
+    assert (EventStreams(1, 0).max_open, EventStreams(1, 0).max_open_per_key) == (1, 1)
+    assert EventStreams(4096, 0).max_open_per_key == 512

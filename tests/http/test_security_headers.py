@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.http.security_headers import DEFAULTS, OF_PICTURES, SecurityHeaders
+from lindyn_service.http.security_headers import DEFAULTS, SVG_HEADERS, SecurityHeaders
 from lindyn_service.server.app import create_app
 
 pytestmark = pytest.mark.anyio
@@ -59,5 +59,5 @@ async def test_a_route_may_have_its_own_policy():
     await SecurityHeaders(inner)({"type": "http"}, None, send)
     policies = [value for name, value in sent[0]["headers"] if name == b"content-security-policy"]
     assert policies == [b"default-src a"]
-    assert "script-src" not in OF_PICTURES["Content-Security-Policy"]
-    assert OF_PICTURES["Content-Security-Policy"].startswith("default-src 'none'; ")
+    assert "script-src" not in SVG_HEADERS["Content-Security-Policy"]
+    assert SVG_HEADERS["Content-Security-Policy"].startswith("default-src 'none'; ")

@@ -12,7 +12,7 @@ from support.service import problem
 from support.sockets import all_of, answer, connect
 
 from lindyn_service.errors import BusyError
-from lindyn_service.http.body_budget import BodyBudget, Held
+from lindyn_service.http.body_budget import BodyBudget, BodyReservation
 
 MEBIBYTE = 2**20
 MOST = 8 * MEBIBYTE
@@ -113,13 +113,13 @@ def test_the_bound_is_never_below_one_body() -> None:
 
 def test_counts() -> None:
     budget = BodyBudget(10)
-    one, two = Held(budget), Held(budget)
+    one, two = BodyReservation(budget), BodyReservation(budget)
     one.add(6)
     with pytest.raises(BusyError, match="6 bytes"):
         two.add(5)
     two.add(4)
-    one.give_back()
-    one.give_back()
-    assert budget.held_bytes == 4
-    two.give_back()
-    assert budget.held_bytes == 0
+    one.release()
+    one.release()
+    assert budget.reserved_bytes == 4
+    two.release()
+    assert budget.reserved_bytes == 0

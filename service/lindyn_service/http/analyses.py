@@ -1,4 +1,4 @@
-"""What can be said of a network without its whole trajectory: its weights, their balance, its limits, its memory."""
+"""Routes of the analyses: initial weights, balance, asymptotics and continual learning."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -29,7 +29,7 @@ router = APIRouter(prefix="/v1", tags=["analyses"])
     openapi_extra=openapi.body(InitializationRequest),
 )
 async def initializations(request: Request) -> Response:
-    """The weights that a trajectory of the same network and task starts from, and their balance."""
+    """Return the weights from which a trajectory of the same network and task starts, and their balance."""
     return await serve(request, registry.INITIALIZATION)
 
 
@@ -42,7 +42,7 @@ async def initializations(request: Request) -> Response:
     openapi_extra=openapi.body(BalanceRequest),
 )
 async def balance(request: Request) -> Response:
-    """The nearest lambda of each pair of adjacent layers, and how far from it they are."""
+    """Return the best-fitting lambda of each pair of adjacent layers, and the distance from balance."""
     return await serve(request, registry.BALANCE)
 
 
@@ -55,31 +55,31 @@ async def balance(request: Request) -> Response:
     openapi_extra=openapi.body(StatisticsRequest),
 )
 async def statistics(request: Request) -> Response:
-    """Mean and variance of W2^T W2 - W1 W1^T over draws of a scheme, predicted and sampled."""
+    """Return mean and variance of W2^T W2 - W1 W1^T over random draws of a scheme, predicted and sampled."""
     return await serve(request, registry.STATISTICS)
 
 
 @router.post(
     "/limits",
     operation_id="limits",
-    summary="Where a network ends, and how fast",
+    summary="Asymptotic state and convergence time of a network",
     response_class=Response,
     responses=openapi.answers(LimitsReply),
     openapi_extra=openapi.body(LimitsRequest),
 )
 async def limits(request: Request) -> Response:
-    """The state at t to infinity, the time to a tolerance, learning at extreme lambda, and the shallow network's."""
+    """Return the state as t goes to infinity, the time to a tolerance, and the limits of large and small lambda."""
     return await serve(request, registry.LIMITS)
 
 
 @router.post(
     "/continual",
     operation_id="continual_learning",
-    summary="What a network forgets as it learns one task after the other",
+    summary="Forgetting of a network that learns several tasks in sequence",
     response_class=Response,
     responses=openapi.answers(ContinualReply),
     openapi_extra=openapi.body(ContinualRequest),
 )
 async def continual(request: Request) -> Response:
-    """Losses of all tasks on one time axis, forgetting and its rate, and the best time to stop for each old task."""
+    """Return the losses of all tasks on one time axis, forgetting and its rate, and the best stopping times."""
     return await serve(request, registry.CONTINUAL)

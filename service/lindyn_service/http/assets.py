@@ -1,4 +1,4 @@
-"""What is always the same bytes, such as the files of the pages: from memory, compressed once."""
+"""Static assets: the files of the web pages, served from memory and compressed once."""
 
 import gzip
 import hashlib
@@ -9,8 +9,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from lindyn_service.http.content_negotiation import listed, takes_gzip
-from lindyn_service.http.security_headers import has_stored
+from lindyn_service.http.conditional import matches_stored
+from lindyn_service.http.content_negotiation import takes_gzip
 
 FOLDER = Path(__file__).parents[1] / "web"
 
@@ -20,32 +20,38 @@ MEDIA_TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-"""What is served; licences and lists of hashes beside the libraries are not."""
+"""Media types of the files that are served; licences and lists of hashes beside the libraries are not."""
 
 _ASSETS, _PRELOADS = "{{assets}}", "{{preloads}}"
 
 
 @dataclass(frozen=True)
 class Asset:
-    """A file with its media type and ETag."""
+    """Content that does not change while the service runs, with its media type."""
 
     content: bytes
     media_type: str
 
     @cached_property
     def etag(self) -> str:
-        """Strong validator of the uncompressed content."""
+        """The strong entity tag of the uncompressed content."""
         return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
     @cached_property
     def compressed(self) -> bytes:
-        """The content by gzip, made at the first request for it."""
+        """The content compressed by gzip, made at the first request for it."""
         return gzip.compress(self.content, mtime=0)
 
 
 @dataclass(frozen=True)
 class Assets:
-    """All files: pages by their name, and what pages load by its path below a folder named by all contents."""
+    """All assets of the web pages.
+
+    Attributes:
+        pages: by name.
+        files: that pages load, by path.
+        digest: of all files; the folder in their addresses.
+    """
 
     pages: dict[str, Asset]
     files: dict[str, Asset]
@@ -53,10 +59,11 @@ class Assets:
 
 
 def load(folder: Path = FOLDER) -> Assets:
-    """Read all files of the pages.
+    """Read all files of the web pages.
 
-    The digest names the folder of the files in addresses, so these can be cached for ever: other contents have another
-    address. Pages are asked for anew each time; they name the folder, and all modules so that none waits for another.
+    The addresses of the files contain a digest of their contents, so browsers may cache them without expiry: changed
+    contents have another address. Browsers revalidate the pages at each visit. Each page lists all modules for
+    preloading, so that no module is discovered only when another one has been loaded.
     """
     files = {
         path.relative_to(folder).as_posix(): Asset(path.read_bytes(), MEDIA_TYPES[path.suffix])
@@ -75,13 +82,13 @@ def load(folder: Path = FOLDER) -> Assets:
     return Assets(pages, files, digest)
 
 
-def respond(request: Request, asset: Asset, headers: dict[str, str]) -> Response:
-    """Send an asset, compressed where the client takes that, or say that the client has it."""
+def asset_response(request: Request, asset: Asset, headers: dict[str, str]) -> Response:
+    """Return an asset, compressed if the client accepts gzip, or status 304 if the client has it."""
     headers = {"Vary": "Accept-Encoding", **headers, "ETag": asset.etag}
-    if has_stored(listed(request.headers.raw, b"if-none-match"), asset.etag):
+    if matches_stored(request.headers.raw, asset.etag):
         return Response(status_code=304, headers=headers)
     if takes_gzip(request.headers.raw):
-        # the same content in other bytes: a weak validator
+        # the compressed bytes differ from those that the strong tag identifies
         headers |= {"Content-Encoding": "gzip", "ETag": f"W/{asset.etag}"}
         return Response(asset.compressed, headers=headers, media_type=asset.media_type)
     return Response(asset.content, headers=headers, media_type=asset.media_type)

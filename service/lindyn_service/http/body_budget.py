@@ -1,4 +1,4 @@
-"""Bodies that are under way together within one bound, however many send them."""
+"""Common limit on the bytes of all request bodies in flight."""
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
@@ -13,59 +13,63 @@ from lindyn_service.errors import BusyError
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
-_DIGITS = 20
+_MAX_DIGITS = 20  # of Content-Length: converting longer numbers takes long, and none of them is within the limit
 
 
 class BodyBudget:
-    """Args: most_bytes: so many may be held at once."""
+    """The bytes that all bodies in flight may hold together.
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        self.held_bytes = 0
+    Args:
+        max_bytes: the limit.
+    """
 
-    def check(self, more_bytes: int) -> None:
-        """Raise BusyError where there is no room for so many more."""
-        if self.held_bytes + more_bytes > self.most_bytes:
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self.reserved_bytes = 0
+
+    def check(self, n_bytes: int) -> None:
+        """Raise BusyError if reserving these bytes would exceed the limit."""
+        if self.reserved_bytes + n_bytes > self.max_bytes:
             raise BusyError(
-                f"bodies of {self.held_bytes} bytes are being received, the limit for all together is "
-                f"{self.most_bytes}; send it again later"
+                f"the request bodies in flight hold {self.reserved_bytes} bytes, the limit for all together is "
+                f"{self.max_bytes}; send the request again later"
             )
 
 
-class Held:
-    """The bytes of one body, as far as they have arrived."""
+class BodyReservation:
+    """The bytes of a budget that one body holds, which grow as it arrives."""
 
     def __init__(self, budget: BodyBudget) -> None:
         self._budget = budget
         self.bytes = 0
 
-    def add(self, more_bytes: int) -> None:
-        """Count some that arrived.
+    def add(self, n_bytes: int) -> None:
+        """Reserve bytes that have arrived.
 
         Raises:
-            BusyError: there is no room for them.
+            BusyError: the budget has no room for them.
         """
-        self._budget.check(more_bytes)
-        self._budget.held_bytes += more_bytes
-        self.bytes += more_bytes
+        self._budget.check(n_bytes)
+        self._budget.reserved_bytes += n_bytes
+        self.bytes += n_bytes
 
-    def give_back(self) -> None:
-        """Nobody needs them any more."""
-        self._budget.held_bytes -= self.bytes
+    def release(self) -> None:
+        """Return all reserved bytes to the budget."""
+        self._budget.reserved_bytes -= self.bytes
         self.bytes = 0
 
 
-class Bodies:
-    """Pure ASGI middleware around all that reads bodies; the bytes are given back when the request ends, at the latest.
+class BodyBudgetMiddleware:
+    """Pure ASGI middleware that reserves the bytes of a body as it arrives, and releases them when the request ends.
 
     Args:
-        app: what reads them.
-        settings: their bounds.
+        app: the middleware and routes that read bodies.
+        settings: limits of one body and of all together.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._largest_bytes = settings.max_body_bytes
+        self._max_body_bytes = settings.max_body_bytes
         self._budget = BodyBudget(max(settings.max_bodies_bytes, settings.max_body_bytes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,47 +77,47 @@ class Bodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        held = scope["state"]["held"] = Held(self._budget)
+        reservation = scope["state"]["reservation"] = BodyReservation(self._budget)
         unread = True
 
-        async def counted() -> Message:
+        async def receive_within_budget() -> Message:
             nonlocal unread
             if unread:
                 unread = False
-                self._refuse_early(scope)
+                self._check_content_length(scope)
             message = await receive()
-            more_bytes = len(message.get("body", b""))
-            if held.bytes + more_bytes <= self._largest_bytes:  # else whoever reads it says that it is too large
-                held.add(more_bytes)
+            n_bytes = len(message.get("body", b""))
+            if reservation.bytes + n_bytes <= self._max_body_bytes:  # otherwise the reader raises BodyTooLargeError
+                reservation.add(n_bytes)
             return message
 
         try:
-            await self._app(scope, counted, send)
+            await self._app(scope, receive_within_budget, send)
         finally:
-            held.give_back()
+            reservation.release()
 
-    def _refuse_early(self, scope: Scope) -> None:
-        """A body that says that it will not find room; one that is too large in any case has an answer of its own."""
+    def _check_content_length(self, scope: Scope) -> None:
+        """Refuse a body for whose announced length the budget has no room; a reader refuses one over its own limit."""
         for name, value in scope["headers"]:
             if (
                 name == b"content-length"
-                and len(value) < _DIGITS
+                and len(value) < _MAX_DIGITS
                 and value.isdigit()
-                and int(value) <= self._largest_bytes
+                and int(value) <= self._max_body_bytes
             ):
                 self._budget.check(int(value))
 
 
-def letting_go(
+def releases_body(
     read: Callable[Concatenate[Request, _P], Awaitable[_T]],
 ) -> Callable[Concatenate[Request, _P], Awaitable[_T]]:
-    """Have what reads a body give its bytes back when it is done: what it returns holds its own."""
+    """Decorate a function that parses a body to release the reservation when it returns."""
 
     @wraps(read)
-    async def reading(request: Request, /, *arguments: _P.args, **more: _P.kwargs) -> _T:
+    async def read_and_release(request: Request, /, *arguments: _P.args, **options: _P.kwargs) -> _T:
         try:
-            return await read(request, *arguments, **more)
+            return await read(request, *arguments, **options)
         finally:
-            request.scope["state"]["held"].give_back()
+            request.scope["state"]["reservation"].release()
 
-    return reading
+    return read_and_release

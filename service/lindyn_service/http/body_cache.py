@@ -1,10 +1,8 @@
-"""Bodies that were answered before, or that nobody has time for: found by their bytes, without being parsed."""
+"""Cache of request bodies by their digest: a body that was answered before is answered again without being parsed."""
 
 import hashlib
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from anyio import to_thread
@@ -13,78 +11,61 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn.wire import npz
-from lindyn_service.access.in_flight import counting
 from lindyn_service.answers.service import AnswerService
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.errors import ServiceError
-from lindyn_service.http.content_negotiation import listed, wanted_format
-from lindyn_service.http.problems import problem_response
+from lindyn_service.http.conditional import etag_of, lists_etag
+from lindyn_service.http.content_negotiation import wanted_format
 from lindyn_service.http.request_body import whole_body
-from lindyn_service.http.request_record import Solved, note_answer
-from lindyn_service.http.security_headers import has_tag, tag_of
-from lindyn_service.telemetry.tracing import name_route
+from lindyn_service.http.request_record import SolverRecord, record_answer
+from lindyn_service.telemetry import tracing
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
 
-MOST_BODIES = 4096
-_HASHED_AT_ONCE_BYTES = 2**20
+MAX_BODIES = 4096
+_HASH_INLINE_BYTES = 2**20
 
 _MEDIA_TYPES = (JSON.encode(), npz.MEDIA_TYPE.encode())
 
-Words = tuple[str, bytes, Format, bytes]
-"""Path, content type, format of the answer, and the digest of the body."""
+BodyKey = tuple[str, bytes, Format, bytes]
+"""Path, content type, format of the answer, and digest of the body."""
 
 _RawHeaders = list[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a body asks for, and what was noted when it was answered."""
+class CachedRequest:
+    """The content address of a request, the format of its answer, and how it was solved."""
 
     key: str
     form: Format
-    solved: Solved
+    solver: SolverRecord
 
 
-class KnownBodies:
-    """The bodies that were answered last, by their digests; the bodies themselves are not kept."""
+class BodyCache:
+    """The requests that were answered last, by the digests of their bodies; the bodies themselves are not kept."""
 
     def __init__(self) -> None:
-        self._known: LRUCache[Words, Known] = LRUCache(MOST_BODIES)
-        self._asked: Counter[Words] = Counter()
+        self._requests: LRUCache[BodyKey, CachedRequest] = LRUCache(MAX_BODIES)
 
-    def get(self, words: Words) -> Known | None:
-        """What these words ask for."""
-        return self._known.get(words)
+    def get(self, key: BodyKey) -> CachedRequest | None:
+        """Return the request that a body stands for, if it is known."""
+        return self._requests.get(key)
 
-    def remember(self, words: Words, known: Known) -> None:
-        """Only what asks for the same each time: a body without all its seeds asks for something new."""
-        self._known[words] = known
-
-    @property
-    def asked(self) -> int:
-        """How many different ones somebody waits for."""
-        return len(self._asked)
-
-    def is_asked(self, words: Words) -> bool:
-        """Whether somebody waits for the same."""
-        return words in self._asked
-
-    def asking(self, words: Words) -> AbstractContextManager[None]:
-        """While somebody waits."""
-        return counting(self._asked, words)
+    def put(self, key: BodyKey, request: CachedRequest) -> None:
+        """Store a request whose seeds are all explicit; any other draws new ones each time."""
+        self._requests[key] = request
 
 
-class Recall:
-    """Pure ASGI middleware inside `Access` and `Throttle`: answers what is known and still in memory.
+class BodyCacheMiddleware:
+    """Pure ASGI middleware inside `Authentication` and `RateLimit`: answers known bodies whose answer is in memory.
 
-    All else goes on to the routes, with the body that was read, or with what went wrong at that, for them to raise; or
-    is turned away unread where far too many ask, unless the same is being answered.
+    All other requests go on to the routes with the body that was read, or with the error of reading it, which the route
+    raises.
 
     Args:
         app: the routes.
-        routes: by path, those that answer the same body the same way.
+        routes: those that answer the same body the same way, by path.
         settings: bounds of bodies.
     """
 
@@ -110,81 +91,74 @@ class Recall:
             scope["state"]["body"] = error
             await self._app(scope, receive, send)
             return
-        words = scope["path"], media_type, wanted_format(scope["headers"]), await _digest(body)
-        del body  # whoever parses it lets go of it
-        if not await self._answer(scope, words, started, send):
-            await self._pass_on(scope, words, receive, send)
+        key = scope["path"], media_type, wanted_format(scope["headers"]), await _digest(body)
+        del body  # so that the route, which parses it, holds the only reference and can free it
+        if not await self._answer(scope, key, started, send):
+            scope["state"]["body_key"] = key
+            await self._app(scope, receive, send)
 
-    async def _answer(self, scope: Scope, words: Words, started: float, send: Send) -> bool:
+    async def _answer(self, scope: Scope, key: BodyKey, started: float, send: Send) -> bool:
+        """Answer a known body if its answer is in memory; returns whether it did."""
         application = scope["app"].state
-        known = application.bodies.get(words)
-        if known is None:
+        bodies: BodyCache = application.body_cache
+        request = bodies.get(key)
+        if request is None:
             return False
-        self._name_route(scope)
-        if has_tag(listed(scope["headers"], b"if-none-match"), tag_of(known.key, known.form)):
-            _let_go(scope)
-            await _send(send, 304, _common(known), b"")
+        name_route(scope, self._routes)
+        if lists_etag(scope["headers"], etag_of(request.key, request.form)):
+            _release_body(scope)
+            await _send(send, 304, _common_headers(request), b"")
             return True
         answers: AnswerService = application.answers
         read = time.perf_counter()
-        content = answers.held(known.solved.operation, known.key, known.form)
+        content = answers.in_memory(request.solver.operation, request.key, request.form)
         if content is None:
             return False
         seconds = time.perf_counter() - read
         application.stage("read", read - started)
-        note_answer(scope, known.solved, "hit", read - started, seconds)
-        _let_go(scope)
-        await _send(send, 200, _of_hit(known, content, seconds), content)
+        record_answer(scope, request.solver, "hit", read - started, seconds)
+        _release_body(scope)
+        await _send(send, 200, _hit_headers(request, content, seconds), content)
         return True
 
-    async def _pass_on(self, scope: Scope, words: Words, receive: Receive, send: Send) -> None:
-        bodies: KnownBodies = scope["app"].state.bodies
-        engine: ProcessEngine = scope["app"].state.engine
-        busy = None if bodies.is_asked(words) else engine.turns_away(bodies.asked)
-        if busy is not None:
-            self._name_route(scope)
-            await problem_response(busy, scope["state"]["request_id"])(scope, receive, send)
-            return
-        scope["state"]["words"] = words
-        with bodies.asking(words):
-            await self._app(scope, receive, send)
 
-    def _name_route(self, scope: Scope) -> None:
-        scope["route"] = self._routes[scope["path"]]
-        name_route(scope["method"], scope["path"])
+def name_route(scope: Scope, routes: Mapping[str, object]) -> None:
+    """Name the route of a request that does not reach it, for the log, the metrics and the trace."""
+    scope["route"] = routes[scope["path"]]
+    tracing.name_route(scope["method"], scope["path"])
 
 
 async def _digest(body: bytes) -> bytes:
-    """Of a large body by a thread, in which hashing holds nobody up."""
-    if len(body) <= _HASHED_AT_ONCE_BYTES:
+    """Hash a body; a large one in a thread, so that it does not block the event loop."""
+    if len(body) <= _HASH_INLINE_BYTES:
         return hashlib.sha256(body).digest()
     return await to_thread.run_sync(lambda: hashlib.sha256(body).digest())
 
 
-def _let_go(scope: Scope) -> None:
-    """Nobody needs the body any more; the client may take long to read its answer."""
+def _release_body(scope: Scope) -> None:
+    """Free the body before the answer is sent, since the client may take long to read it."""
     del scope["state"]["body"]
-    scope["state"]["held"].give_back()
+    scope["state"]["reservation"].release()
 
 
 def _first(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> bytes:
-    for other, value in headers:
-        if other == name:
+    for header, value in headers:
+        if header == name:
             return value
     return b""
 
 
-def _common(known: Known) -> _RawHeaders:
-    return [(b"etag", tag_of(known.key, known.form).encode()), (b"vary", b"Accept")]
+def _common_headers(request: CachedRequest) -> _RawHeaders:
+    return [(b"etag", etag_of(request.key, request.form).encode()), (b"vary", b"Accept")]
 
 
-def _of_hit(known: Known, content: bytes, seconds: float) -> _RawHeaders:
+def _hit_headers(request: CachedRequest, content: bytes, seconds: float) -> _RawHeaders:
     return [
-        *_common(known),
+        *_common_headers(request),
         (b"x-cache", b"hit"),
         (b"server-timing", b"answer;dur=%.2f" % (1000 * seconds)),
         (b"content-length", b"%d" % len(content)),
-        (b"content-type", _MEDIA_TYPES[known.form == "npz"]),
+        (b"content-type", _MEDIA_TYPES[request.form == "npz"]),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Work of workers for one caller, who is charged for it and ends it by leaving."""
+"""Work in worker processes that is charged to the caller and cancelled when the client disconnects."""
 
 from collections.abc import Callable
 from functools import partial
@@ -15,33 +15,33 @@ from lindyn_service.translate.body import Body
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-_FLOPS_PER_BYTE = 200.0  # to parse and validate a body, measured for JSON and npz of numbers
+_FLOPS_PER_BYTE = 200.0  # of parsing and validating a body, measured for JSON and npz of numbers
 
 
 def account_of(request: Request) -> Account:
-    """The account of whoever sent a request."""
+    """Return the account of the caller of a request."""
     rates: RateLimits = request.app.state.rates
     caller: Caller = request.state.caller
     return Account(partial(rates.reserve, caller.name), partial(rates.settle, caller.name))
 
 
 def reading_flops(body: Body) -> float:
-    """What reading a body is estimated to take."""
+    """Estimate the cost of parsing and validating a body."""
     return _FLOPS_PER_BYTE * len(body.content)
 
 
 async def charged(request: Request, flops: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Run a function on the workers of requests; it stops when the client leaves.
+    """Run a function on the workers of requests; it is cancelled when the client disconnects.
 
     Args:
-        request: of the caller who pays.
-        flops: that the function is estimated to take.
-        function: as `Engine.run` asks.
+        request: of the caller who is charged.
+        flops: estimated cost of the function.
+        function: a function at the top of a module, as for `Engine.run`.
         args: of the function.
 
     Raises:
-        ClientDisconnect: the client left.
-        RateLimitedError: its quota has no room for the estimate.
+        ClientDisconnect: the client disconnected.
+        RateLimitedError: the quota of the caller has no room for the estimate.
         Exception: what the engine or the function raised.
     """
     work = paid(request.app.state.engine, account_of(request), flops, function, *args)
@@ -49,7 +49,10 @@ async def charged(request: Request, flops: float, function: Callable[[*Ts], T], 
 
 
 async def charged_later(request: Request, function: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Do as `charged` for what was computed on the quota before: it is charged, and never refused."""
+    """Run a function as `charged` does, and charge its measured time without checking the quota first.
+
+    Results of jobs are read in this way: their computation was within the quota, so reading them is never refused.
+    """
     rates: RateLimits = request.app.state.rates
     caller: Caller = request.state.caller
 

@@ -1,4 +1,4 @@
-"""Work that ends when its caller leaves."""
+"""Cancellation of work when the client disconnects."""
 
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -11,10 +11,10 @@ _T = TypeVar("_T")
 
 
 async def unless_disconnected(request: Request, work: Awaitable[_T]) -> _T:
-    """Await some work, whose request was received whole; cancel it as soon as the client is gone.
+    """Await the work for a request whose body was received; cancel it as soon as the client disconnects.
 
     Raises:
-        ClientDisconnect: the client is gone.
+        ClientDisconnect: the client disconnected.
         Exception: what the work raised.
     """
     results: list[_T] = []

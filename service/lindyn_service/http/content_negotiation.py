@@ -1,4 +1,4 @@
-"""What a client takes: formats and encodings with their weights (RFC 9110, section 12.5)."""
+"""Content negotiation: formats and encodings that a client accepts, with their weights (RFC 9110, section 12.5)."""
 
 import re
 from collections.abc import Iterable
@@ -9,30 +9,30 @@ from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
 
 _WEIGHT = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
-_MOST_KNOWN = 64
+_MAX_PARSED_HEADERS = 64
 
 _RawHeaders = Iterable[tuple[bytes, bytes]]
 
 
 def wanted_format(headers: _RawHeaders) -> Format:
-    """The format of the answer: npz where the client names it with a weight above 0, and none above that for JSON.
+    """Return the format of the answer: npz if the client names it with a positive weight of at least that of JSON.
 
-    Wildcards mean JSON, and so does whatever cannot be had: nobody is refused for what he accepts.
+    Wildcards select JSON, and so do media types that the service does not have: no request is refused for its Accept.
     """
-    return _format(listed(headers, b"accept"))
+    return _format(header_list(headers, b"accept"))
 
 
 def takes_gzip(headers: _RawHeaders) -> bool:
-    """Whether the answer may be compressed."""
-    return _gzip(listed(headers, b"accept-encoding"))
+    """Return whether the client accepts an answer that is compressed by gzip."""
+    return _gzip(header_list(headers, b"accept-encoding"))
 
 
-def listed(headers: _RawHeaders, name: bytes) -> str:
-    """A header whose lines are one list (RFC 9110, section 5.3)."""
-    return b",".join([value for other, value in headers if other == name]).decode("latin-1")
+def header_list(headers: _RawHeaders, name: bytes) -> str:
+    """Return the value of a list header, whose lines are joined by commas (RFC 9110, section 5.3)."""
+    return b",".join([value for header, value in headers if header == name]).decode("latin-1")
 
 
-@lru_cache(_MOST_KNOWN)
+@lru_cache(_MAX_PARSED_HEADERS)
 def _format(accept: str) -> Format:
     weights = _weights(accept)
     for_npz = weights.get(npz.MEDIA_TYPE, 0.0)
@@ -40,14 +40,14 @@ def _format(accept: str) -> Format:
     return "npz" if for_npz > 0 and for_npz >= for_json else "json"
 
 
-@lru_cache(_MOST_KNOWN)
+@lru_cache(_MAX_PARSED_HEADERS)
 def _gzip(accept: str) -> bool:
     weights = _weights(accept)
     return weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0))) > 0
 
 
 def _weights(accepted: str) -> dict[str, float]:
-    """What is listed, in lower case; an item whose weight is none counts as not listed."""
+    """Return the weights of the listed items, in lower case; an item with an invalid weight is ignored."""
     weights: dict[str, float] = {}
     for item in accepted.lower().split(","):
         name, *parameters = (part.strip() for part in item.split(";"))

@@ -1,4 +1,4 @@
-"""Answers to what is refused before there is a request for the routes."""
+"""Responses to connections that the server refuses before a request reaches the application."""
 
 from starlette.types import Receive, Scope, Send
 
@@ -7,6 +7,6 @@ from lindyn_service.http.problems import problem_response
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer the error, `refused`, in the state of a request."""
+    """Send the error that the server stored as `refused` in the state of the request."""
     error: ServiceError = scope["state"]["refused"]
     await problem_response(error, scope["state"]["request_id"])(scope, receive, send)

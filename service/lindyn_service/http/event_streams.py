@@ -1,4 +1,4 @@
-"""How many streams of events there may be, so that there is always room for requests that end."""
+"""Limits on open event streams, which leave connections for other requests."""
 
 from collections import Counter
 from collections.abc import AsyncGenerator, Generator
@@ -11,39 +11,40 @@ from lindyn_service.access.in_flight import counting
 from lindyn_service.errors import BusyError, RateLimitedError
 from lindyn_service.http.authentication import CallerDep
 
-_AGAIN_SECONDS = 5
+_RETRY_AFTER_SECONDS = 5
 
 
 class EventStreams:
-    """The streams of one process.
+    """The open event streams of one process.
 
     Args:
-        connections: that the process may have, of which streams take half at most.
-        requests_at_once: of one key, of which its streams take half at most; 0: no limit, and a quarter of all streams.
+        connections: limit of the process; streams may take half of them.
+        requests_at_once: limit of each key; its streams may take half of them. 0 means no limit; the streams of a key
+            may then take a quarter of all streams.
     """
 
     def __init__(self, connections: int, requests_at_once: int) -> None:
-        self.most = max(1, connections // 2)
-        self.most_of_one = max(1, requests_at_once // 2 if requests_at_once else self.most // 4)
+        self.max_open = max(1, connections // 2)
+        self.max_open_per_key = max(1, requests_at_once // 2 if requests_at_once else self.max_open // 4)
         self._open: Counter[str | None] = Counter()
 
     @contextmanager
     def open(self, name: str | None) -> Generator[None]:
-        """Count a stream for the length of the block; callers without a name share all of them.
+        """Count an open stream for the length of the block; callers without a name have only the common limit.
 
         Raises:
-            RateLimitedError: there are too many of this name.
-            BusyError: there are too many.
+            RateLimitedError: the key has too many open streams.
+            BusyError: the process has too many open streams.
         """
-        if name is not None and self._open[name] >= self.most_of_one:
+        if name is not None and self._open[name] >= self.max_open_per_key:
             raise RateLimitedError(
-                f"{self._open[name]} streams of events are open with the key of {name}, at most {self.most_of_one} may "
-                "be; close one, or ask for the state of the job (GET /v1/jobs/{id})",
-                _AGAIN_SECONDS,
+                f"{self._open[name]} streams of events are open with the key of {name}, the limit is "
+                f"{self.max_open_per_key}; close one, or ask for the state of the job instead (GET /v1/jobs/{{id}})",
+                _RETRY_AFTER_SECONDS,
             )
-        if self._open.total() >= self.most:
+        if self._open.total() >= self.max_open:
             raise BusyError(
-                f"{self.most} streams of events are open, which is the limit; ask for the state of the job instead "
+                f"{self.max_open} streams of events are open, which is the limit; ask for the state of the job instead "
                 "(GET /v1/jobs/{id}), or try again later"
             )
         with counting(self._open, name):
@@ -57,4 +58,4 @@ async def _stream(request: Request, caller: CallerDep) -> AsyncGenerator[None]:
 
 
 StreamDep = Annotated[None, Depends(_stream)]
-"""Room for a stream, until it ends."""
+"""Counts an event stream until it ends."""

@@ -1,4 +1,4 @@
-"""Experiments of the thesis: what they are, and running them as jobs."""
+"""Routes that list the experiments of the thesis and run them as jobs."""
 
 import orjson
 from fastapi import APIRouter, Request
@@ -23,8 +23,8 @@ router = APIRouter(prefix="/v1", tags=["jobs"])
 
 @router.get("/experiments", operation_id="list_experiments", summary="The experiments of the thesis")
 async def list_experiments() -> Experiments:
-    """Names, protocols and parameters."""
-    return Experiments(experiments=[_described(experiment) for experiment in EXPERIMENTS.values()])
+    """Return the names, protocols and parameters of all experiments."""
+    return Experiments(experiments=[_description(experiment) for experiment in EXPERIMENTS.values()])
 
 
 @router.post(
@@ -37,7 +37,7 @@ async def list_experiments() -> Experiments:
     openapi_extra=openapi.body(ExperimentRequest, required=False),
 )
 async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
-    """A job with the published parameters, or those that override them."""
+    """Start a job with the published parameters, some of which the request may override."""
     if name not in EXPERIMENTS:
         raise NotFoundError(
             with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
@@ -55,13 +55,15 @@ async def experiment(name: str, request: Request, store: StoreDep, caller: Calle
     return accepted(request, job)
 
 
-def _described(experiment: Experiment) -> ExperimentDescription:
+def _description(experiment: Experiment) -> ExperimentDescription:
     return ExperimentDescription(
         name=experiment.name,
         title=experiment.title,
         description=experiment.description,
         parameters={
-            name: ExperimentParameter(default=each.default, description=each.description, low=each.low, high=each.high)
-            for name, each in experiment.parameters.items()
+            name: ExperimentParameter(
+                default=parameter.default, description=parameter.description, low=parameter.low, high=parameter.high
+            )
+            for name, parameter in experiment.parameters.items()
         },
     )

@@ -1,10 +1,10 @@
-"""The pages for people: the explorer and the description of the API, which speak to the public API only."""
+"""Routes of the web pages: the explorer and the API reference, which use only the public API."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from lindyn_service.http.assets import Assets, respond
+from lindyn_service.http.assets import Assets, asset_response
 
 POLICY = "; ".join(
     (
@@ -18,41 +18,41 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Nothing from elsewhere, nothing inline; pictures are drawn in the page (blob:), styles hold icons (data:)."""
+"""Only own resources and nothing inline; figures are saved from blob: addresses, styles contain data: icons."""
 
-_OF_PAGES = {
+_PAGE_HEADERS = {
     "Content-Security-Policy": POLICY,
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-cache",
 }
-_OF_FILES = {"Cache-Control": "public, max-age=31536000, immutable"}
+_FILE_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable"}
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
 async def explorer(request: Request) -> Response:
-    """The explorer."""
+    """Return the page of the explorer."""
     return _page(request, "index")
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """The routes with their messages, to read and to try."""
+    """Return the page of the API reference."""
     return _page(request, "docs")
 
 
 @router.get("/explorer/{digest}/{path:path}")
 async def file(digest: str, path: str, request: Request) -> Response:
-    """What the pages load. A file under another digest is of another version, and not here."""
+    """Return a file that the pages load, or 404 for a digest of another version."""
     assets: Assets = request.app.state.assets
     asset = assets.files.get(path) if digest == assets.digest else None
     if asset is None:
         raise HTTPException(404)
-    return respond(request, asset, _OF_FILES)
+    return asset_response(request, asset, _FILE_HEADERS)
 
 
 def _page(request: Request, name: str) -> Response:
     assets: Assets = request.app.state.assets
-    return respond(request, assets.pages[name], _OF_PAGES)
+    return asset_response(request, assets.pages[name], _PAGE_HEADERS)

@@ -1,4 +1,4 @@
-"""Answers from files, a piece at a time."""
+"""Responses that are read from a file of the spool piece by piece."""
 
 import os
 from collections.abc import Mapping
@@ -14,28 +14,28 @@ from lindyn_service.spool.store import StoredFile
 
 
 class SpoolFileResponse(Response):
-    """Sends the answer in a file, which is not evicted meanwhile; of that, one piece is in memory at a time.
+    """Sends an answer from a file of the spool, with one piece in memory at a time; a lock prevents its eviction.
 
-    The framework's own response for files would send the trailer, too, and smaller pieces, at a quarter of the speed.
+    Starlette's `FileResponse` would also send the trailer of the file, and is four times slower with its small pieces.
 
     Raises:
-        BusyError: the file was evicted since it was found.
+        BusyError: the file was evicted after it was looked up.
     """
 
-    def __init__(self, filed: StoredFile, headers: Mapping[str, str], media_type: str) -> None:
-        super().__init__(None, 200, {**headers, "Content-Length": str(filed.size)}, media_type)
-        self._size = filed.size
+    def __init__(self, stored: StoredFile, headers: Mapping[str, str], media_type: str) -> None:
+        super().__init__(None, 200, {**headers, "Content-Length": str(stored.size)}, media_type)
+        self._size = stored.size
         try:
-            self._file = filed.path.open("rb", buffering=0)
+            self._file = stored.path.open("rb", buffering=0)
             try_lock(self._file.fileno(), shared=True)
         except FileNotFoundError:
-            raise BusyError("the answer had to make room for others before it was sent; ask again") from None
+            raise BusyError("the answer was evicted from the disk cache before it was sent; ask again") from None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         with self._file as file:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for at in range(0, self._size, PIECE_BYTES):
-                piece = await to_thread.run_sync(os.pread, file.fileno(), min(PIECE_BYTES, self._size - at), at)
-                more = at + PIECE_BYTES < self._size
+            for start in range(0, self._size, PIECE_BYTES):
+                piece = await to_thread.run_sync(os.pread, file.fileno(), min(PIECE_BYTES, self._size - start), start)
+                more = start + PIECE_BYTES < self._size
                 await send({"type": "http.response.body", "body": piece, "more_body": more})

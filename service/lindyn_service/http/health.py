@@ -1,4 +1,4 @@
-"""Is the service alive, is it ready, and what is it."""
+"""Routes for liveness, readiness, and the capabilities of the service."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from lindyn_service.translate.encode import SOLVER, VERSION
 
 PROBE_SECONDS = 2.0
 
-_OF_CALLERS = (
+_PUBLISHED_LIMITS = (
     "key_requests_per_minute",
     "key_requests_at_once",
     "key_max_jobs",
@@ -35,13 +35,13 @@ router = APIRouter(tags=["service"])
 
 
 class Health(Reply):
-    """The process answers."""
+    """The liveness of the process."""
 
     status: Annotated[str, Field(description="ok, or failed: a part of it has ended, and it stops.")] = "ok"
 
 
 class Readiness(Reply):
-    """Whether work can be done, and in which state each dependency is."""
+    """The readiness of the service, with the state of each dependency."""
 
     ready: bool
     workers: Annotated[str, Field(description="ok, or failed")]
@@ -49,7 +49,7 @@ class Readiness(Reply):
 
 
 class About(Reply):
-    """What this service is and what it allows."""
+    """The version, the methods, the quantities and the limits of this service."""
 
     name: str = "lindyn"
     version: str
@@ -69,7 +69,7 @@ class About(Reply):
     },
 )
 async def healthz(request: Request) -> JSONResponse:
-    """The process answers, and all of its parts are there."""
+    """Report whether the process answers and all of its background tasks run."""
     failed = request.app.state.defect.error is not None
     health = Health(status="failed") if failed else Health()
     return JSONResponse(health.model_dump(), 503 if failed else 200)
@@ -83,7 +83,7 @@ async def healthz(request: Request) -> JSONResponse:
     responses={503: {"model": Readiness, "description": "No worker answers."}},
 )
 async def readyz(request: Request) -> JSONResponse:
-    """A worker answers; the cache may be degraded."""
+    """Report whether a worker answers; a degraded cache does not make the service unready."""
     state = request.app.state
     workers = await state.engine.probe(PROBE_SECONDS)
     if state.shared is not None:
@@ -98,7 +98,7 @@ async def readyz(request: Request) -> JSONResponse:
 
 @router.get("/v1/about", operation_id="about", summary="Versions, methods, quantities and limits")
 async def about(settings: SettingsDep) -> About:
-    """What can be asked, and how much."""
+    """Return the version, the methods, the quantities and the limits of this service."""
     return About(
         version=VERSION,
         solver=SOLVER,
@@ -117,6 +117,6 @@ async def about(settings: SettingsDep) -> About:
             "workers": settings.workers,
             "queue": settings.queue,
             "queue_seconds": settings.queue_seconds,
-            **{name: getattr(settings, name) for name in _OF_CALLERS},
+            **{name: getattr(settings, name) for name in _PUBLISHED_LIMITS},
         },
     )

@@ -1,4 +1,4 @@
-"""Sweeps and experiments as jobs."""
+"""Routes that start sweeps, and return the states, results, figures and events of jobs."""
 
 import re
 from collections.abc import AsyncIterable
@@ -27,8 +27,8 @@ from lindyn_service.http.dependencies import FormatDep
 from lindyn_service.http.event_streams import StreamDep
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
-from lindyn_service.http.security_headers import OF_PICTURES
-from lindyn_service.jobs.admission import Written, read_and_admit
+from lindyn_service.http.security_headers import SVG_HEADERS
+from lindyn_service.jobs.admission import EncodedSweep, read_and_admit
 from lindyn_service.jobs.errors import JobsUnavailableError, NotDoneError
 from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.jobs.plan import SWEEP
@@ -41,9 +41,9 @@ from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture
 from lindyn_service.translate.table import file_table_as_json, table_as_json
 
-MOST_LISTED = 1000
-_LINE = 200  # letters of a problem in a list
-_SMALL_BYTES = 65_536  # of an archive, whose JSON may take twenty times as many
+MAX_LISTED_JOBS = 1000
+_MAX_DETAIL_LENGTH = 200  # of the problem of a job in a list
+_SMALL_BYTES = 65_536  # largest archive whose JSON, up to twenty times as large, is made in memory
 
 _ID = re.compile("[0-9a-f]{32}")
 _EVENT_ID = re.compile("[0-9]{1,15}")
@@ -71,7 +71,7 @@ StoreDep = Annotated[JobStore, Depends(_store)]
 
 
 async def _existing(job_id: str, store: StoreDep, caller: CallerDep) -> Job:
-    """A job of the caller; others' are as if there were none."""
+    """Find a job of the caller; jobs of other callers answer 404, like jobs that do not exist."""
     job = await store.get(job_id) if _ID.fullmatch(job_id) else None
     if job is None or job.owner != caller.name:
         raise NotFoundError(f"no job has the id {job_id[:80]!r}; it may have expired")
@@ -91,36 +91,36 @@ JobDep = Annotated[Job, Depends(_existing)]
     openapi_extra=openapi.body(SweepRequest),
 )
 async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Response:
-    """A job; points that cannot be computed are reported in its result, and the others are computed."""
+    """Start a job; its result reports the points that cannot be computed, and has the values of all others."""
     await store.admit(caller.name)
     body = await receive_body(request)
     state = request.app.state
-    written: Written = await charged(request, reading_flops(body), read_and_admit, body, state.sweep_limits)
-    request.scope["state"]["held"].give_back()
-    await state.rates.spend(caller.name, written.flops)
-    job = await store.create(SWEEP, written.document, written.total, caller.name)
+    encoded: EncodedSweep = await charged(request, reading_flops(body), read_and_admit, body, state.sweep_limits)
+    request.scope["state"]["reservation"].release()
+    await state.rates.spend(caller.name, encoded.flops)
+    job = await store.create(SWEEP, encoded.document, encoded.total, caller.name)
     return accepted(request, job)
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="The latest jobs", response_model=Jobs)
 async def list_jobs(store: StoreDep, caller: CallerDep) -> Response:
-    """Those of the caller, at most a thousand, the latest first; what is wrong with one is shortened to a line."""
+    """Return the jobs of the caller, at most a thousand, the latest first; long problem details are shortened."""
     rows: list[bytes] = []
-    for some in batched(await store.latest(caller.name, MOST_LISTED)):
-        rows += map(_row, some)
-        await checkpoint()  # others have their turn
+    for batch in batched(await store.latest(caller.name, MAX_LISTED_JOBS)):
+        rows += map(_row, batch)
+        await checkpoint()  # lets the event loop serve other requests
     return Response(b'{"jobs":[' + b",".join(rows) + b"]}", media_type=JSON)
 
 
 @router.get("/jobs/{job_id}", operation_id="get_job", summary="The state of a job")
 async def get_job(job: JobDep) -> Job:
-    """How far it is, and why it failed."""
+    """Return the progress of a job, and the reason if it failed."""
     return job
 
 
 @router.delete("/jobs/{job_id}", operation_id="cancel_job", summary="Cancel a job")
 async def cancel_job(job: JobDep, store: StoreDep) -> Job:
-    """Its work stops within a second; a job that has ended stays as it is."""
+    """Cancel a job: its work stops within a second. A job that has ended does not change."""
     await store.cancel(job.id)
     return await store.get(job.id) or job
 
@@ -133,41 +133,41 @@ async def cancel_job(job: JobDep, store: StoreDep) -> Job:
     responses=openapi.result(TableReply),
 )
 async def result(job: JobDep, request: Request, results: ResultsDep, form: FormatDep) -> Response:
-    """Labelled arrays, as JSON or npz."""
-    found = await _found(job, results)
+    """Return the result as labelled arrays, in JSON or npz."""
+    archive = await _archive(job, results)
     if form == "npz":
-        return _respond(found, npz.MEDIA_TYPE)
-    if isinstance(found, bytes) and (results.answers is None or len(found) <= _SMALL_BYTES):
-        return _respond(await charged_later(request, table_as_json, found), JSON)
+        return _respond(archive, npz.MEDIA_TYPE)
+    if isinstance(archive, bytes) and (results.converted is None or len(archive) <= _SMALL_BYTES):
+        return _respond(await charged_later(request, table_as_json, archive), JSON)
 
-    async def write(place: SpoolFolder) -> None:
-        archive = found if isinstance(found, bytes) else (found.path, found.size)
-        await charged_later(request, file_table_as_json, archive, place)
+    async def write(folder: SpoolFolder) -> None:
+        source = archive if isinstance(archive, bytes) else (archive.path, archive.size)
+        await charged_later(request, file_table_as_json, source, folder)
 
-    return _respond(await results.rewritten(f"result:{job.id}.json", write), JSON)
+    return _respond(await results.convert(f"result:{job.id}.json", write), JSON)
 
 
 @router.get(
     "/jobs/{job_id}/figure.svg",
     operation_id="job_figure_svg",
-    summary="The picture of an experiment, as SVG",
+    summary="The figure of an experiment, as SVG",
     response_class=Response,
     responses=openapi.picture("image/svg+xml"),
 )
 async def figure_svg(job: JobDep, request: Request, results: ResultsDep) -> Response:
-    """Drawn from the result."""
-    return Response(await _picture(job, request, results, "svg"), headers=OF_PICTURES, media_type="image/svg+xml")
+    """Return the figure, drawn from the result of the job."""
+    return Response(await _picture(job, request, results, "svg"), headers=SVG_HEADERS, media_type="image/svg+xml")
 
 
 @router.get(
     "/jobs/{job_id}/figure.png",
     operation_id="job_figure_png",
-    summary="The picture of an experiment, as PNG",
+    summary="The figure of an experiment, as PNG",
     response_class=Response,
     responses=openapi.picture("image/png"),
 )
 async def figure_png(job: JobDep, request: Request, results: ResultsDep) -> Response:
-    """Drawn from the result."""
+    """Return the figure, drawn from the result of the job."""
     return Response(await _picture(job, request, results, "png"), media_type="image/png")
 
 
@@ -183,7 +183,10 @@ async def events(
     _room: StreamDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
-    """`progress`, whose id is the number of points done (Last-Event-ID resumes); then `done`, `failed`, `cancelled`."""
+    """Send `progress` events, whose id is the number of computed points, then `done`, `failed` or `cancelled`.
+
+    A stream with Last-Event-ID resumes after that number of points.
+    """
     seen = int(last_event_id) if last_event_id is not None and _EVENT_ID.fullmatch(last_event_id) else -1
     watch: JobWatch = request.app.state.watch
     stopping: anyio.Event = request.app.state.stopping
@@ -200,39 +203,39 @@ async def events(
 
 
 def _row(job: Job) -> bytes:
-    """A job as JSON, in a list of many."""
-    if job.problem is not None and len(job.problem.detail) > _LINE:
-        problem = job.problem.model_copy(update={"detail": f"{job.problem.detail[:_LINE]}..."})
+    """Encode a job for a list, with a shortened problem."""
+    if job.problem is not None and len(job.problem.detail) > _MAX_DETAIL_LENGTH:
+        problem = job.problem.model_copy(update={"detail": f"{job.problem.detail[:_MAX_DETAIL_LENGTH]}..."})
         job = job.model_copy(update={"problem": problem})
     return job.model_dump_json().encode()
 
 
-async def _found(job: Job, results: Results) -> bytes | StoredFile:
+async def _archive(job: Job, results: Results) -> bytes | StoredFile:
     if job.state != "done":
-        why = f": {job.problem.detail}" if job.problem is not None else ""
-        raise NotDoneError(f"job {job.id} is {job.state}{why}, {job.completed} of {job.total} points are computed")
-    found = await results.find(job.id)
-    if found is None:
+        reason = f": {job.problem.detail}" if job.problem is not None else ""
+        raise NotDoneError(f"job {job.id} is {job.state}{reason}, {job.completed} of {job.total} points are computed")
+    archive = await results.find(job.id)
+    if archive is None:
         raise NotFoundError(f"the result of job {job.id} is gone; post the request again")
-    return found
+    return archive
 
 
-def _respond(found: bytes | StoredFile, media_type: str) -> Response:
+def _respond(content: bytes | StoredFile, media_type: str) -> Response:
     headers = {"Vary": "Accept"}
-    if isinstance(found, bytes):
-        return Response(found, media_type=media_type, headers=headers)
-    return SpoolFileResponse(found, headers, media_type)
+    if isinstance(content, bytes):
+        return Response(content, media_type=media_type, headers=headers)
+    return SpoolFileResponse(content, headers, media_type)
 
 
 async def _picture(job: Job, request: Request, results: Results, form: Picture) -> bytes:
     if job.kind == SWEEP:
-        raise NotFoundError(f"job {job.id} is a sweep, which has no picture; get its result")
-    found = await _found(job, results)
-    archive = found if isinstance(found, bytes) else await to_thread.run_sync(found.read)
+        raise NotFoundError(f"job {job.id} is a sweep, which has no figure; get its result")
+    stored = await _archive(job, results)
+    archive = stored if isinstance(stored, bytes) else await to_thread.run_sync(stored.read)
     return await charged_later(request, experiment_picture, archive, form)
 
 
 def accepted(request: Request, job: Job) -> Response:
-    """Answer with a new job, and have it run."""
+    """Answer 202 with a new job, and wake the scheduler."""
     request.app.state.wake_jobs()
     return JSONResponse(job.model_dump(mode="json"), 202, {"Location": f"/v1/jobs/{job.id}"})

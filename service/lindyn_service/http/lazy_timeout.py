@@ -1,4 +1,4 @@
-"""A time limit that costs nothing where nothing is waited for: a timer costs as much as reading a small body."""
+"""Timeout that arms its timer only if the coroutine suspends: a timer costs as much as reading a small body."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 async def lazy_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
-    """Do some work; the timer is set when it first waits.
+    """Run a coroutine; the timer is armed when it first suspends.
 
     Raises:
-        TimeoutError: it waited too long, and was cancelled.
+        TimeoutError: the coroutine took longer than `seconds`, and was cancelled.
     """
     try:
-        waits_for = work.send(None)
+        awaited = work.send(None)
     except StopIteration as end:
         return cast("T", end.value)
     async with asyncio.timeout(seconds):
-        return await resume(work, waits_for)
+        return await resume(work, awaited)

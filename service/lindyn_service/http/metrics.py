@@ -1,4 +1,4 @@
-"""Numbers for Prometheus."""
+"""Route of the metrics for Prometheus."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -11,6 +11,6 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/metrics")
 async def metrics(request: Request) -> Response:
-    """Of all processes that share the address."""
+    """Return the metrics of all processes that listen on the same address."""
     collected: Metrics = request.app.state.metrics
     return Response(collected.render(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the framework sees of the routes, with the bodies that they read themselves."""
+"""The OpenAPI document: FastAPI's description of the routes, completed by the bodies that routes read themselves."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ from lindyn.wire.job import ExperimentRequest, Job, TableReply
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
-from lindyn_service.http.assets import Asset, respond
+from lindyn_service.http.assets import Asset, asset_response
 from lindyn_service.http.authentication import needed_scope
 from lindyn_service.translate.body import JSON
 
@@ -51,7 +51,7 @@ MESSAGES: tuple[type[BaseModel], ...] = (
 _REFERENCE = "#/components/schemas/{model}"
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, where the service needs one."}
 _EVENTS = 'event: progress\ndata: {"id": "0123456789abcdef0123456789abcdef", "state": "running", ...}\nid: 12\n\n'
-_OF_JOB = ("get_job", "cancel_job", "job_result", "job_figure_svg", "job_figure_png", "job_events")
+_JOB_OPERATIONS = ("get_job", "cancel_job", "job_result", "job_figure_svg", "job_figure_png", "job_events")
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 
 
@@ -63,43 +63,43 @@ def _content(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """Describe a request body that a route reads itself."""
+    """Describe the body of a request that the route reads itself."""
     return {"requestBody": {"required": required, "content": _content(model)}}
 
 
 def answers(model: type[BaseModel], links: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that sends this message, and what can be asked with what they hold."""
+    """Describe the responses of a route that answers with this message, with links to the operations that use it."""
     return {
         200: {
-            "description": "The answer; X-Cache says hit, miss or coalesced, ETag is key and format.",
+            "description": "The answer. X-Cache is hit, miss or coalesced; ETag is made of key and format.",
             "content": _content(model),
             **({} if links is None else {"links": links}),
         },
-        304: {"description": "The client has the answer in this format (If-None-Match)."},
+        304: {"description": "The client already has the answer in this format (If-None-Match)."},
         "4XX": {"description": "The request cannot be answered as it is."},
         "5XX": {"description": "The service cannot answer now."},
     }
 
 
 def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that starts a job."""
+    """Describe the responses of a route that starts a job."""
     content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
-    links = {name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in _OF_JOB}
-    return {202: {"description": "The job; Location is where to ask for it.", "content": content, "links": links}}
+    links = {name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in _JOB_OPERATIONS}
+    return {202: {"description": "The job; Location is its address.", "content": content, "links": links}}
 
 
 def result(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that sends what a job has computed."""
+    """Describe the responses of a route that returns the result of a job."""
     return {200: {"description": "The result.", "content": _content(model)}}
 
 
 def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that draws."""
-    return {200: {"description": "The picture.", "content": {media_type: _BINARY}}}
+    """Describe the responses of a route that returns a figure."""
+    return {200: {"description": "The figure.", "content": {media_type: _BINARY}}}
 
 
 def install(app: FastAPI) -> None:
-    """Serve the completed document at /openapi.json, as bytes that are made at the first request for it."""
+    """Serve the completed document at /openapi.json; it is built at the first request for it."""
 
     def completed() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -107,25 +107,25 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = completed
-    app.state.openapi = _Served(app)
+    app.state.openapi = _OpenApiAsset(app)
     app.include_router(_router)
 
 
-class _Served:
-    """The document as an asset, made once, in a thread, since it takes long against any other answer."""
+class _OpenApiAsset:
+    """The document as an asset; it is built once, in a thread, since building it would block the event loop."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        self._making = anyio.Lock()
-        self._made: Asset | None = None
+        self._lock = anyio.Lock()
+        self._asset: Asset | None = None
 
-    async def asset(self) -> Asset:
-        async with self._making:
-            if self._made is None:
-                self._made = await anyio.to_thread.run_sync(self._make)
-        return self._made
+    async def get(self) -> Asset:
+        async with self._lock:
+            if self._asset is None:
+                self._asset = await anyio.to_thread.run_sync(self._build)
+        return self._asset
 
-    def _make(self) -> Asset:
+    def _build(self) -> Asset:
         text = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
         return Asset(text.encode(), JSON)
 
@@ -134,10 +134,10 @@ _router = APIRouter(include_in_schema=False)
 
 
 @_router.get("/openapi.json")
-async def served(request: Request) -> Response:
-    """The document."""
-    made: _Served = request.app.state.openapi
-    return respond(request, await made.asset(), {})
+async def openapi_json(request: Request) -> Response:
+    """Return the OpenAPI document."""
+    openapi: _OpenApiAsset = request.app.state.openapi
+    return asset_response(request, await openapi.get(), {})
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -161,11 +161,11 @@ def document(app: FastAPI) -> dict[str, Any]:
 
 
 def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
-    """Every operation answers errors as problems; validation by the framework itself does not happen."""
+    """Describe errors as problems, and remove the validation errors of the framework, which does not validate here."""
     responses.pop("422", None)
     for response in responses.values():
         if "text/event-stream" in response.get("content", {}):
-            # the framework describes events in words of OpenAPI 3.2, the document is one of 3.1, which has none
+            # FastAPI describes events with a keyword of OpenAPI 3.2, which a document of version 3.1 must not have
             response["content"]["text/event-stream"] = {"example": _EVENTS}
     for status, text in (
         ("4XX", "The request cannot be answered as it is."),

@@ -1,4 +1,4 @@
-"""Every error as application/problem+json (RFC 9457)."""
+"""Responses to errors, as application/problem+json (RFC 9457)."""
 
 from urllib.parse import quote
 
@@ -16,21 +16,21 @@ MEDIA_TYPE = "application/problem+json"
 
 CLIENT_CLOSED_REQUEST = 499
 METHOD_NOT_ALLOWED = 405
-_MOST_NAMED = 4
+_MAX_NAMED_FIELDS = 4
 NOT_FOUND = 404
 TEMPORARY_REDIRECT = 307
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # and HEAD with GET
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")  # HEAD is allowed wherever GET is
 
 
 def install(app: FastAPI) -> None:
-    """Answer the errors of all routes, and of no route, in one shape."""
+    """Answer the errors of routes and of routing in one shape."""
     app.add_exception_handler(ServiceError, _service_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _client_gone)
 
 
 def internal_error(request_id: str) -> Response:
-    """The answer to a defect of ours: nothing but the request's id."""
+    """Return the response to an internal error; its details are logged under the request id, not returned."""
     return _response(
         Problem(
             type="/problems/internal",
@@ -44,10 +44,10 @@ def internal_error(request_id: str) -> Response:
 
 
 def problem_response(error: ServiceError, request_id: str) -> Response:
-    """The answer to an error that the client is told about; no sentence of it stands there twice.
+    """Return the response to an error whose details the client may see; it repeats no sentence.
 
-    `errors` say what is wrong with a request that breaks rules, and `detail` where. Other errors are one sentence, the
-    `detail`, and `errors` say where.
+    For an invalid request, `errors` describe what is wrong with each field, and `detail` names the fields. For any
+    other error, `detail` is the whole description, and `errors` name the fields that it is about.
     """
     invalid = isinstance(error, InvalidRequestError) and error.errors
     title = f"{error.title[0].lower()}{error.title[1:]}"
@@ -56,19 +56,21 @@ def problem_response(error: ServiceError, request_id: str) -> Response:
         code=error.code,
         title=error.title,
         status=error.status,
-        detail=_places([path for path, _ in error.errors]) if invalid else error.detail,
+        detail=_invalid_fields([path for path, _ in error.errors]) if invalid else error.detail,
         errors=[FieldProblem(path=path, detail=detail if invalid else title) for path, detail in error.errors],
         request_id=request_id,
     )
     return _response(problem, error.headers)
 
 
-def _places(paths: list[str]) -> str:
-    """Which fields are wrong, the first few by name."""
+def _invalid_fields(paths: list[str]) -> str:
+    """Return a sentence that names the first few invalid fields and counts the others."""
     names = [path or "the body" for path in dict.fromkeys(paths)]
-    named = names if len(names) <= _MOST_NAMED else [*names[: _MOST_NAMED - 1], f"{len(names) - _MOST_NAMED + 1} more"]
-    listed = " and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
-    return f"{listed} {'is' if len(names) == 1 else 'are'} invalid"
+    items = names
+    if len(names) > _MAX_NAMED_FIELDS:
+        items = [*names[: _MAX_NAMED_FIELDS - 1], f"{len(names) - _MAX_NAMED_FIELDS + 1} more"]
+    enumeration = " and ".join(filter(None, (", ".join(items[:-1]), items[-1])))
+    return f"{enumeration} {'is' if len(names) == 1 else 'are'} invalid"
 
 
 def _service_error(request: Request, error: Exception) -> Response:
@@ -78,7 +80,7 @@ def _service_error(request: Request, error: Exception) -> Response:
 
 
 def _http_error(request: Request, error: Exception) -> Response:
-    """What the framework raises by itself: unknown paths and methods."""
+    """Answer an error that the framework raises by itself: an unknown path or method."""
     if not isinstance(error, HTTPException):
         raise error
     if error.status_code == NOT_FOUND and _is_served_without_slash(request):
@@ -89,7 +91,7 @@ def _http_error(request: Request, error: Exception) -> Response:
         code=code,
         title=error.detail,
         status=error.status_code,
-        detail=f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for what is served",
+        detail=f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for all routes",
         request_id=request.state.request_id,
     )
     headers = dict(error.headers or {})
@@ -99,13 +101,13 @@ def _http_error(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> list[str]:
-    """What the path can be asked by (RFC 9110, section 15.5.6); the framework names one of its routes only."""
+    """Return all methods of a path (RFC 9110, section 15.5.6); the framework names those of one route only."""
     allowed = [method for method in METHODS if _match({**request.scope, "method": method}) is Match.FULL]
     return ["GET", "HEAD", *allowed[1:]] if allowed[:1] == ["GET"] else allowed
 
 
 def _match(scope: Scope) -> Match:
-    """How well a route answers this, at best."""
+    """Return the best match of any route."""
     matches = (route.matches(scope)[0] for route in scope["app"].router.routes)
     return max(matches, key=lambda match: match.value)
 
@@ -116,15 +118,19 @@ def _is_served_without_slash(request: Request) -> bool:
 
 
 def _without_slash(request: Request) -> Response:
-    """Relative, since a proxy may have taken a prefix away, and the sender's `Host` may be anybody's."""
-    last = request.scope["path"].split("/")[-2]
+    """Redirect to the path without its trailing slash.
+
+    The location is relative, since a proxy may have removed a prefix of the path, and the `Host` of the request is not
+    trusted.
+    """
+    last_segment = request.scope["path"].split("/")[-2]
     query = request.url.query
-    location = f"../{quote(last)}" + (f"?{query}" if query else "")
+    location = f"../{quote(last_segment)}" + (f"?{query}" if query else "")
     return Response(status_code=TEMPORARY_REDIRECT, headers={"Location": location})
 
 
 def _client_gone(_request: Request, _error: Exception) -> Response:
-    """For the log: nobody reads it."""
+    """Return the status for the log; the client has disconnected and receives nothing."""
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 

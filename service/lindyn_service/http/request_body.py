@@ -1,4 +1,4 @@
-"""Receiving request bodies, within bounds of size and time."""
+"""Reception of request bodies within limits of size and time."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -16,25 +16,26 @@ from lindyn_service.errors import (
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
-from lindyn_service.http.body_budget import letting_go
+from lindyn_service.http.body_budget import releases_body
 from lindyn_service.http.lazy_timeout import lazy_timeout
 from lindyn_service.translate.body import JSON, Body
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_PLAIN = ("", "identity")
+_UNCOMPRESSED = ("", "identity")
 
 
 async def receive_body(request: Request) -> Body:
-    """Receive a body.
+    """Receive the body of a request, without parsing it.
 
     Raises:
-        UnsupportedMediaTypeError: neither JSON nor npz, or compressed.
-        SlowBodyError: it does not arrive in time.
-        BodyTooLargeError: more bytes than the settings allow; reading stops there.
+        UnsupportedEncodingError: the body is compressed.
+        UnsupportedMediaTypeError: the body is neither JSON nor npz.
+        SlowBodyError: the body does not arrive in time.
+        BodyTooLargeError: the body has more bytes than the settings allow; the rest of it is not read.
     """
     settings: Settings = request.app.state.settings
-    _refuse_encoded(request.headers.getlist("content-encoding"))
+    _refuse_compressed(request.headers.getlist("content-encoding"))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (JSON, npz.MEDIA_TYPE):
         raise UnsupportedMediaTypeError(
@@ -44,38 +45,40 @@ async def receive_body(request: Request) -> Body:
     return Body(content, media_type, settings.max_body_bytes, settings.max_json_parts)
 
 
-@letting_go
+@releases_body
 async def read_parameters(request: Request, model: type[_Model]) -> _Model:
-    """Receive and read a body that may be left out, and that is small.
+    """Receive and parse an optional small body; the event loop parses it, so a large one is refused.
 
     Raises:
-        ServiceError: as `receive_body` and `Body.read` do.
-        BodyTooLargeError: it is not small.
+        ServiceError: as `receive_body` and `Body.read`.
+        BodyTooLargeError: the body is too large to be parsed in the event loop.
     """
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         return model()
     body = await receive_body(request)
     if not body.is_small:
-        raise BodyTooLargeError(f"the body has {len(body.content)} bytes, more than all parameters can take; send less")
+        raise BodyTooLargeError(
+            f"the body has {len(body.content)} bytes, more than all parameters can take; send shorter lists"
+        )
     return body.read(model)
 
 
-def _refuse_encoded(encodings: Sequence[str]) -> None:
-    """A compressed body could expand to any size; arrays are small enough as npz."""
-    if any(part.strip().lower() not in _PLAIN for value in encodings for part in value.split(",")):
+def _refuse_compressed(encodings: Sequence[str]) -> None:
+    """Raise for a compressed body, which could expand to any size; npz is the compact format for arrays."""
+    if any(part.strip().lower() not in _UNCOMPRESSED for value in encodings for part in value.split(",")):
         raise UnsupportedEncodingError(
-            f"got Content-Encoding {', '.join(encodings)[:80]!r}; bodies are read as they are: send it uncompressed, "
+            f"got Content-Encoding {', '.join(encodings)[:80]!r}; bodies are not decompressed: send it uncompressed, "
             "without Content-Encoding, or arrays as npz"
         )
 
 
 async def whole_body(receive: Receive, settings: Settings) -> bytes:
-    """Read a body within the bounds of size and time.
+    """Receive a body within the limits of size and time.
 
     Raises:
-        SlowBodyError: it does not arrive in time.
-        BodyTooLargeError: more bytes than the settings allow; reading stops there.
-        ClientDisconnect: the client left.
+        SlowBodyError: the body does not arrive in time.
+        BodyTooLargeError: the body has more bytes than the settings allow; the rest of it is not read.
+        ClientDisconnect: the client disconnected.
     """
     try:
         return await lazy_timeout(settings.body_seconds, _bounded(receive, settings.max_body_bytes))
@@ -86,11 +89,11 @@ async def whole_body(receive: Receive, settings: Settings) -> bytes:
 
 
 async def _body(request: Request, settings: Settings) -> bytes:
-    """The body, or what went wrong where it was read already."""
-    found: bytes | Exception | None = request.scope["state"].pop("body", None)
-    if isinstance(found, Exception):
-        raise found
-    return await whole_body(request.receive, settings) if found is None else found
+    """Return the body, which `BodyCacheMiddleware` may have received already, or raise the error that it met."""
+    received: bytes | Exception | None = request.scope["state"].pop("body", None)
+    if isinstance(received, Exception):
+        raise received
+    return await whole_body(request.receive, settings) if received is None else received
 
 
 async def _bounded(receive: Receive, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Around every request: an id, our version, a line in the log, and a problem where something of ours failed."""
+"""Request log: an id, the version of the service, a log line and metrics for each request, and internal errors."""
 
 import logging
 import re
@@ -20,13 +20,13 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 _VERSION = b"x-lindyn-version", VERSION.encode()
 
-_PROBES = ("/healthz", "/readyz", "/metrics")  # asked every few seconds
+_PROBES = ("/healthz", "/readyz", "/metrics")  # logged at level DEBUG, since they come every few seconds
 
 log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Pure ASGI middleware; the base class for middleware of the framework halves the throughput."""
+    """Pure ASGI middleware; Starlette's `BaseHTTPMiddleware` would halve the throughput."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -66,7 +66,7 @@ class RequestLog:
             fields = {
                 "id": request_id,
                 "method": scope["method"],
-                "path": quote(scope["path"]),  # a decoded path may hold line breaks
+                "path": quote(scope["path"]),  # a decoded path may contain line breaks
                 "route": route_of(scope),
                 "status": status,
                 "ms": round(1000 * seconds, 1),
@@ -78,7 +78,7 @@ class RequestLog:
 
 
 def _request_id(scope: Scope) -> str:
-    """The caller's id where it is harmless, else one of our own."""
+    """Return the id that the client sent, if it has only harmless characters, or a random one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
             return value.decode("latin-1")

@@ -1,4 +1,4 @@
-"""What is noted of a request on its way, for its line in the log and for the metrics."""
+"""Record of a request for its log line, the metrics and the trace."""
 
 import re
 from dataclasses import dataclass
@@ -15,36 +15,38 @@ _METHOD = re.compile(rb'"method": ?"(\w+)"')
 
 
 @dataclass(frozen=True)
-class Solved:
-    """How a request is answered: the name of its operation, the method, and what it was estimated to cost."""
+class SolverRecord:
+    """How a request was answered: its operation, the method, and the estimated cost."""
 
     operation: str
     solver: str
     flops: int
 
 
-def solved_by(operation: str, answer: Answer, cost: Cost) -> Solved:
-    """How this answer came about."""
-    beginning = answer.body if isinstance(answer.body, bytes) else answer.body.head
-    return Solved(operation, method_of(beginning), round(cost.flops))
+def solver_record(operation: str, answer: Answer, cost: Cost) -> SolverRecord:
+    """Return how an answer was solved."""
+    head = answer.body if isinstance(answer.body, bytes) else answer.body.head
+    return SolverRecord(operation, method_of(head), round(cost.flops))
 
 
-def note_answer(scope: Scope, solved: Solved, source: Source, read_seconds: float, answer_seconds: float) -> None:
-    """Note an answer: how it was solved, where it came from, how long it took."""
+def record_answer(
+    scope: Scope, solver: SolverRecord, source: Source, read_seconds: float, answer_seconds: float
+) -> None:
+    """Record an answer in the log line, the metrics and the trace: how it was solved, its source and its times."""
     metrics: Metrics = scope["app"].state.metrics
-    metrics.answer(solved.operation, source, solved.solver)
-    found = {"operation": solved.operation, "cache": source, "solver": solved.solver, "flops": solved.flops}
-    describe(found)
+    metrics.answer(solver.operation, source, solver.solver)
+    attributes = {"operation": solver.operation, "cache": source, "solver": solver.solver, "flops": solver.flops}
+    describe(attributes)
     times = {"read_ms": round(1000 * read_seconds, 2), "answer_ms": round(1000 * answer_seconds, 2)}
-    scope["state"]["record"].update(found, **times)
+    scope["state"]["record"].update(attributes, **times)
 
 
 def method_of(body: bytes) -> str:
-    """The method that an answer names near its beginning, in JSON or in npz, whose text has four bytes a letter."""
-    found = _METHOD.search(body[:_HEAD_BYTES].replace(b"\0", b""))
-    return "none" if found is None else found[1].decode()
+    """Return the method that the head of an answer names, in JSON or in npz, whose text has four bytes a character."""
+    match = _METHOD.search(body[:_HEAD_BYTES].replace(b"\0", b""))
+    return "none" if match is None else match[1].decode()
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that served a request."""
+    """Return the path template of the route that served a request."""
     return getattr(scope.get("route"), "path", "none")

@@ -1,4 +1,4 @@
-"""Learning trajectories."""
+"""Routes of learning trajectories."""
 
 import re
 
@@ -8,13 +8,14 @@ from fastapi.responses import Response
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
+from lindyn_service.http.conditional import client_has, etag_of, not_modified
 from lindyn_service.http.dependencies import AnswersDep, FormatDep
-from lindyn_service.http.respond import is_known, not_modified, respond, serve
+from lindyn_service.http.respond import respond, serve
 from lindyn_service.operations.registry import TRAJECTORY
 
 _KEY = re.compile("[0-9a-f]{64}")
 
-_STORED = {"get_trajectory": {"operationId": "get_trajectory", "parameters": {"key": "$response.body#/key"}}}
+_LINKS = {"get_trajectory": {"operationId": "get_trajectory", "parameters": {"key": "$response.body#/key"}}}
 
 router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
 
@@ -24,11 +25,11 @@ router = APIRouter(prefix="/v1/trajectories", tags=["trajectories"])
     operation_id="compute_trajectory",
     summary="Compute how a network learns a task",
     response_class=Response,
-    responses=openapi.answers(TrajectoryReply, links=_STORED),
+    responses=openapi.answers(TrajectoryReply, links=_LINKS),
     openapi_extra=openapi.body(TrajectoryRequest),
 )
 async def compute(request: Request) -> Response:
-    """The learning trajectory, exact where the closed form applies, from a cache where it was computed before."""
+    """Return the learning trajectory: exact where the closed form applies, and cached if it was computed before."""
     return await serve(request, TRAJECTORY)
 
 
@@ -40,10 +41,11 @@ async def compute(request: Request) -> Response:
     responses=openapi.answers(TrajectoryReply),
 )
 async def stored(key: str, request: Request, answers: AnswersDep, form: FormatDep) -> Response:
-    """An answer by its key, as long as some cache has it."""
-    answer = await answers.stored(TRAJECTORY, key, form) if _KEY.fullmatch(key) else None
+    """Return a cached trajectory by its key."""
+    answer = await answers.find(TRAJECTORY, key, form) if _KEY.fullmatch(key) else None
     if answer is None:
         raise NotFoundError(f"no cached trajectory has the key {key[:80]!r}; post the request again")
-    if is_known(request, key, form):
-        return not_modified(key, form)
+    etag = etag_of(key, form)
+    if client_has(request.method, request.headers.raw, etag):
+        return not_modified(etag)
     return respond(answer, form)

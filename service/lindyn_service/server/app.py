@@ -34,11 +34,12 @@ from lindyn_service.http import (
     trajectories,
 )
 from lindyn_service.http.authentication import Authentication
-from lindyn_service.http.body_budget import Bodies
-from lindyn_service.http.body_cache import KnownBodies, Recall
+from lindyn_service.http.body_budget import BodyBudgetMiddleware
+from lindyn_service.http.body_cache import BodyCache, BodyCacheMiddleware
 from lindyn_service.http.early_refusals import refuse
 from lindyn_service.http.event_streams import EventStreams
 from lindyn_service.http.head_requests import HeadRequests
+from lindyn_service.http.load_shedding import BodiesInFlight, LoadShedding
 from lindyn_service.http.rate_limit import RateLimit
 from lindyn_service.http.security_headers import SecurityHeaders
 from lindyn_service.jobs.job_watch import JobWatch
@@ -132,10 +133,13 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """The last that is added is the outermost."""
     origins = listed(settings.cors_origins)
     app.state.rates = _rates(settings)
-    app.state.bodies = KnownBodies()
+    app.state.body_cache = BodyCache()
+    app.state.bodies_in_flight = BodiesInFlight()
+    cached_routes = _posts(trajectories.router, analyses.router)
     app.add_middleware(HeadRequests)
-    app.add_middleware(Recall, _posts(trajectories.router, analyses.router), settings)
-    app.add_middleware(Bodies, settings)
+    app.add_middleware(LoadShedding, cached_routes)
+    app.add_middleware(BodyCacheMiddleware, cached_routes, settings)
+    app.add_middleware(BodyBudgetMiddleware, settings)
     app.add_middleware(RateLimit, app.state.rates)
     app.add_middleware(Authentication, _keyring(settings), listed(settings.allowed_hosts), origins)
     if origins:
