@@ -144,7 +144,7 @@ def test_a_job_outlives_its_cluster_and_uses_workers_that_come_later():
         cluster.start_worker()
         with held_midway(lambda: cluster.workers, server, client, job, points=1):
             cluster.kill()
-        eventually(lambda: "starting it again" in service.log())
+        eventually(lambda: "restarting it" in service.log())
         assert state(client, job)["state"] == "running"
         cluster.start_scheduler()
         with cluster.watched() as worked:

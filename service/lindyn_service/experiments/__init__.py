@@ -1,1 +1,1 @@
-"""The experiments of the thesis as jobs: each a file that says what is computed, tabulated and drawn."""
+"""The experiments of the thesis as jobs: each module defines the computation, the table and the figure of one."""

@@ -1,4 +1,4 @@
-"""What an experiment is: parameters, independent cells of work, a table and a picture."""
+"""Definition of an experiment: parameters, independent cells of work, a table and a figure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Values = Mapping[str, Any]
-"""Parameters by their name: numbers, or lists of numbers."""
+"""Values of the parameters by name: numbers, or lists of numbers."""
 
 Cell = Mapping[str, Any]
-"""One piece of work, in numbers, strings and lists of them."""
+"""An independent unit of work, described by numbers, strings and lists of these."""
 
 Result = Mapping[str, np.ndarray]
-"""What a cell computes."""
+"""The arrays that a cell computes, by name."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Parameter:
     """A number, or a list of numbers, that a request may override.
 
     Attributes:
-        default: as published; a list where several values are taken.
-        description: what it is, with its unit.
-        low: least value.
-        high: largest value.
-        longest: largest length of a list.
+        default: published value; a list for a parameter that takes several values.
+        description: meaning and unit.
+        low: smallest allowed value.
+        high: largest allowed value.
+        longest: largest allowed length of a list.
     """
 
     default: float | int | Sequence[float] | Sequence[int]
@@ -43,15 +43,15 @@ class Table:
     """Labelled arrays.
 
     Attributes:
-        coordinates: values along each dimension, by its name; strings or numbers.
-        data: dimensions and values of each quantity; NaN where there is none.
+        coordinates: values along each dimension, strings or numbers, by the name of the dimension.
+        data: dimensions and values of each quantity, by its name; missing values are NaN.
     """
 
     coordinates: Mapping[str, Sequence[Any] | np.ndarray]
     data: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
 
     def values(self, name: str) -> np.ndarray:
-        """The array of a quantity."""
+        """Return the array of a quantity."""
         return self.data[name][1]
 
 
@@ -60,16 +60,16 @@ class Experiment:
     """A named experiment.
 
     Attributes:
-        name: `figure-3.4`.
-        title: one line.
+        name: name in the API, as `figure-3.4`.
+        title: title in one line.
         description: protocol and source.
-        parameters: what may be overridden; each has the published default. `seed` is one of them where chance plays.
-        cells: splits the work into independent cells of some seconds at most.
-        run: computes one cell; pure, in a worker process.
-        tabulate: puts the results of all cells, in their order, into one table.
-        draw: draws the table.
-        seconds: what a cell takes one worker with some parameters, as measured with the published ones
-            (`benchmarks/estimates.py`).
+        parameters: parameters that a request may override, with the published defaults; a random experiment has `seed`.
+        cells: splits the work into independent cells of a few seconds at most.
+        run: computes one cell; a pure function that runs in a worker process.
+        tabulate: combines the results of all cells, in their order, into one table.
+        draw: draws the figure of a table.
+        seconds: estimates the seconds of a cell on one worker from the parameters; fitted to measurements with the
+            published values (`benchmarks/estimates.py`).
     """
 
     name: str
@@ -83,5 +83,5 @@ class Experiment:
     seconds: Callable[[Values], float]
 
     def defaults(self) -> dict[str, Any]:
-        """The published parameters."""
+        """Return the published values of the parameters."""
         return {name: parameter.default for name, parameter in self.parameters.items()}

@@ -1,4 +1,4 @@
-"""How far gradient descent is from the exact solution: sizes, balances and learning rates, many trials of each."""
+"""Deviation of gradient descent from the exact solution, over sizes, balances, learning rates and random trials."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -19,22 +19,23 @@ if TYPE_CHECKING:
 
 _SAMPLES_PER_UNIT = 2
 
-READING = (
+PROTOCOL = (
     "Tasks are Gaussian targets on whitened Gaussian inputs, twice as many samples as units; weights are unaligned, "
     "their product that of two standard normal matrices; each point of a curve has its own. The deviation of a trial "
-    "is the signed mean of (L_exact - L_descent) / L_descent over the steps, the initial weights being the first, with "
-    "L = 1/(2P) ||W X - Y||^2; a curve is the mean over trials, its band the population standard deviation. "
+    "is the signed mean of (L_exact - L_descent) / L_descent over the steps, of which the initial weights are the "
+    "first, with L = 1/(2P) ||W X - Y||^2; a curve is the mean over trials, its band the population standard "
+    "deviation. "
 )
-"""What the published texts leave open and all of these experiments share."""
+"""The choices that the published texts leave open, shared by the experiments on deviations."""
 
 
 def parameters(sizes: Sequence[int], trials: int) -> dict[str, Parameter]:
-    """Those that all of these experiments have."""
+    """Return the parameters that the experiments on deviations share."""
     return {
         "sizes": Parameter(sizes, "units of each layer", 1, 30, longest=20),
-        "steps": Parameter(200, "of gradient descent, the initial weights being the first", 1, 1000),
-        "trials": Parameter(trials, "random tasks and networks of each point", 1, 200),
-        "seed": Parameter(0, "of tasks and weights", 0, 2**32 - 1),
+        "steps": Parameter(200, "steps of gradient descent, of which the initial weights are the first", 1, 1000),
+        "trials": Parameter(trials, "random tasks and networks for each point", 1, 200),
+        "seed": Parameter(0, "seed of tasks and weights", 0, 2**32 - 1),
     }
 
 
@@ -43,7 +44,7 @@ def cells(values: Values, points: Sequence[tuple[float, float]]) -> list[Cell]:
 
     Args:
         values: parameters.
-        points: lambda and learning rate of each.
+        points: lambda and learning rate of each point.
     """
     return [
         {"stream": stream, "size": size, "lambda": lam, "learning_rate": learning_rate}
@@ -52,13 +53,13 @@ def cells(values: Values, points: Sequence[tuple[float, float]]) -> list[Cell]:
 
 
 def seconds(values: Values) -> float:
-    """What a cell takes one worker, the mean over the sizes."""
-    of_step = float(np.mean([6e-6 + 5.5e-8 * size**2 for size in values["sizes"]]))
-    return 0.01 + values["trials"] * values["steps"] * of_step
+    """Estimate the seconds that a cell takes on one worker, as the mean over the sizes."""
+    step_seconds = float(np.mean([6e-6 + 5.5e-8 * size**2 for size in values["sizes"]]))
+    return 0.01 + values["trials"] * values["steps"] * step_seconds
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Deviations of all trials of one size and point."""
+    """Compute the deviations of all trials of one size and point."""
     size, lam, rate = cell["size"], cell["lambda"], cell["learning_rate"]
     steps: int = values["steps"]
     sources = [np.random.default_rng([values["seed"], cell["stream"], trial]) for trial in range(values["trials"])]
@@ -70,31 +71,31 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def _simulated(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, learning_rate: float, steps: int) -> np.ndarray:
-    """Excess losses of gradient descent, (trial, step)."""
+    """Return the excess losses of gradient descent, (trial, step)."""
     descent = LinearDescent((w1, w2), sigma_yx, None, learning_rate)
     return np.stack([descent.excess() for _ in walk(descent, range(steps))], axis=1)
 
 
 def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, times: np.ndarray) -> np.ndarray:
-    """Excess losses of the exact solution, (trial, time)."""
+    """Return the excess losses of the exact solution, (trial, time)."""
     return np.stack([excess_loss_at(solve(*problem, lam), times) for problem in zip(w1, w2, sigma_yx, strict=True)])
 
 
 def tabulate(values: Values, results: Sequence[Result], axis: str, points: Sequence[float]) -> Table:
-    """Deviations along sizes, points and trials, with their means and standard deviations over the trials."""
-    found = np.stack([result["deviation"] for result in results]).reshape(len(values["sizes"]), len(points), -1)
+    """Tabulate the deviations along sizes, points and trials, with mean and standard deviation over the trials."""
+    deviations = np.stack([result["deviation"] for result in results]).reshape(len(values["sizes"]), len(points), -1)
     return Table(
         coordinates={"size": list(values["sizes"]), axis: np.array(points), "trial": list(range(values["trials"]))},
         data={
-            "deviation": (("size", axis, "trial"), found),
-            "mean": (("size", axis), np.mean(found, axis=2)),
-            "standard_deviation": (("size", axis), np.std(found, axis=2)),
+            "deviation": (("size", axis, "trial"), deviations),
+            "mean": (("size", axis), np.mean(deviations, axis=2)),
+            "standard_deviation": (("size", axis), np.std(deviations, axis=2)),
         },
     )
 
 
 def draw(table: Table, axis: str, label: str, title: str) -> "Figure":
-    """A curve with its band for each size."""
+    """Draw a curve of means with a band of one standard deviation for each size."""
     figure, (axes,) = new_figure(1)
     points = np.asarray(table.coordinates[axis])
     order = np.argsort(points)

@@ -1,4 +1,4 @@
-"""How balanced common initialisations are: the entries of B approach lambda* I, its norm does not."""
+"""Balance of common random initialisations: the entries of B approach those of lambda* I, the norm does not."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -19,12 +19,12 @@ _SCHEMES: Mapping[str, Scheme] = {"LeCun": "lecun", "He": "he", "scaled": "scale
 
 
 def cells(values: Values) -> list[Cell]:
-    """One for each scheme."""
+    """Return one cell for each scheme."""
     return [{"scheme": name} for name in _SCHEMES]
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Draw weights of one scheme again and again; all schemes start from the same normal numbers."""
+    """Measure the balance of random weights of one scheme; all schemes use the same normal numbers."""
     dims, scheme, gains = _dims(values), _SCHEMES[cell["scheme"]], _gains(values, cell["scheme"])
     draws: int = values["draws"]
     lam, distance, on, off = np.empty((4, draws))
@@ -38,8 +38,8 @@ def run(values: Values, cell: Cell) -> Result:
         first = first if i else b
     expected = predicted(dims, *_variances(dims, scheme, gains))
     mean = float(expected.mean[0, 0])
-    # lambda* is that of the draw: E ||B - lambda* I||^2 is what is left of the variance without that of lambda*,
-    # which is the mean of the hidden units' independent diagonal entries
+    # lambda* is the mean of the n independent diagonal entries of the draw itself, so E ||B - lambda* I||^2 is the sum
+    # of the variances of all entries less n Var(lambda*), which equals the variance of one diagonal entry
     residual = math.sqrt(float(np.sum(expected.variance) - expected.variance[0, 0]))
     return {
         "lambda": lam,
@@ -55,7 +55,7 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """All schemes side by side."""
+    """Tabulate all schemes."""
     dimensions = {"balance": ("scheme", "unit", "other_unit")}
     units = list(range(values["hidden"]))
     return Table(
@@ -76,7 +76,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """B of the first draw of each scheme; lambda* and the distance from lambda* I of all draws."""
+    """Draw B of the first draw of each scheme, and lambda* and the distance from lambda* I of all draws."""
     figure, panels = new_figure(len(_SCHEMES) + 2)
     for name, b, axes in zip(_SCHEMES, table.values("balance"), panels, strict=False):
         largest = float(np.max(np.abs(b)))
@@ -91,13 +91,13 @@ def draw(table: Table) -> "Figure":
 
 
 def _draw_spread(axes: Axes, table: Table, name: str, label: str) -> None:
-    """All draws of each scheme, and the prediction."""
-    drawn, theory = table.values(name), table.values(f"{name}_theory")
-    places = np.arange(len(drawn))
-    shifts = np.linspace(-0.2, 0.2, drawn.shape[1])
-    axes.plot((places[:, None] + shifts).T, drawn.T, linestyle="none", marker=".", markersize=4)
-    axes.hlines(theory, places - 0.3, places + 0.3, color=THEORY, linewidth=1, label="theory")
-    axes.set_xticks(places, _SCHEMES)
+    """Draw the values of all draws of each scheme, and the prediction."""
+    values, theory = table.values(name), table.values(f"{name}_theory")
+    positions = np.arange(len(values))
+    offsets = np.linspace(-0.2, 0.2, values.shape[1])
+    axes.plot((positions[:, None] + offsets).T, values.T, linestyle="none", marker=".", markersize=4)
+    axes.hlines(theory, positions - 0.3, positions + 0.3, color=THEORY, linewidth=1, label="theory")
+    axes.set_xticks(positions, _SCHEMES)
     axes.set(ylabel=label)
     axes.legend(frameon=False)
 
@@ -115,17 +115,17 @@ def _variances(dims: tuple[int, int, int], scheme: Scheme, gains: tuple[float, f
 
 
 def _ratio(residual: float, lam: float, hidden: int) -> float:
-    """Residual over ||lam I||; none without a balance."""
+    """Return the residual over ||lam I||, or NaN if lam is 0."""
     return residual / (abs(lam) * math.sqrt(hidden)) if lam else math.nan
 
 
 def _spreads(b: np.ndarray) -> tuple[float, float]:
-    """Variances of the entries on the diagonal, about their mean, and off it, about 0, both without bias."""
+    """Return unbiased variances of the entries of B: on the diagonal about their mean, and off it about 0."""
     return float(np.var(np.diagonal(b), ddof=1)), float(np.mean(b[~np.eye(len(b), dtype=bool)] ** 2))
 
 
 def _seconds(values: Values) -> float:
-    """What a cell takes one worker."""
+    """Estimate the seconds that a cell takes on one worker."""
     draws, hidden = values["draws"], values["hidden"]
     return 0.01 + 2.1e-8 * draws * hidden * (values["inputs"] + values["outputs"] + hidden)
 
@@ -138,7 +138,7 @@ EXPERIMENT = Experiment(
         "(scaled): the nearest multiple lambda* I, the distance from it relative to ||lambda* I||, and the variances "
         "of the entries on and off the diagonal within a draw, with what theory predicts for the widths. The entries "
         "approach those of lambda* I as the widths grow; the relative distance does not vanish. The widths are those "
-        "of the published picture, which its title and its text give differently. Source: thesis section 3.1, with the "
+        "of the published figure; its title and the text give other ones. Source: thesis section 3.1, with the "
         "variance of Theorem 3.1.1 corrected (2, not 4, on the diagonal)."
     ),
     parameters={
@@ -148,7 +148,7 @@ EXPERIMENT = Experiment(
         "draws": Parameter(50, "random networks of each scheme", 1, 200),
         "gain_1": Parameter(1.0, "gain of the first layer, scheme scaled", 0.01, 100),
         "gain_2": Parameter(2.0, "gain of the second layer, scheme scaled", 0.01, 100),
-        "seed": Parameter(0, "of the random weights", 0, 2**53 - 1),
+        "seed": Parameter(0, "seed of the random weights", 0, 2**53 - 1),
     },
     cells=cells,
     run=run,

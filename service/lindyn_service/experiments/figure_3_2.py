@@ -1,4 +1,4 @@
-"""Aligned networks: the strength of each mode, exact, integrated and simulated."""
+"""Aligned networks: the strength of each mode by closed form, integration of the flow, and gradient descent."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,15 +21,15 @@ _RTOL, _ATOL = 1e-13, 1e-15
 
 
 def cells(values: Values) -> list[Cell]:
-    """Some trials each."""
+    """Return cells of several trials each."""
     trials = range(values["trials"])
     return [{"trials": list(trials[first : first + _TRIALS_PER_CELL])} for first in trials[::_TRIALS_PER_CELL]]
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Draw tasks and aligned weights; follow the modes by all three ways."""
-    drawn = [_draw(values, trial) for trial in cell["trials"]]
-    sigma_yx, u, s, vt, a0, w1, w2 = (np.stack(parts) for parts in zip(*drawn, strict=True))
+    """Draw tasks and aligned weights, and compute the mode strengths by all three methods."""
+    draws = [_draw(values, trial) for trial in cell["trials"]]
+    sigma_yx, u, s, vt, a0, w1, w2 = (np.stack(arrays) for arrays in zip(*draws, strict=True))
     steps = range(values["steps"] + 1)
     times = values["learning_rate"] * np.arange(len(steps))
     exact = aligned_strengths(s.ravel(), a0.ravel(), values["lambda"], times).reshape(len(times), *s.shape)
@@ -38,8 +38,8 @@ def run(values: Values, cell: Cell) -> Result:
     integrated = np.empty_like(exact)
     for i, task in enumerate(sigma_yx):
         flow = Flow((w1[i], w2[i]), task, None, rtol=_RTOL, atol=_ATOL)
-        for part, networks in flow.batches(times):
-            integrated[part, i] = _strengths(u[i], vt[i], *networks.layers)
+        for batch, networks in flow.batches(times):
+            integrated[batch, i] = _strengths(u[i], vt[i], *networks.layers)
     return {
         "task": s,
         "from_descent": np.max(np.abs(exact - simulated), axis=0),
@@ -50,8 +50,8 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """Deviations of all trials; curves of the first."""
-    of_trials = {name: np.concatenate([r[name] for r in results]) for name in ("task", "from_descent", "from_flow")}
+    """Tabulate the deviations of all trials, and the curves of the first trial."""
+    trials = {name: np.concatenate([r[name] for r in results]) for name in ("task", "from_descent", "from_flow")}
     return Table(
         coordinates={
             "trial": list(range(values["trials"])),
@@ -59,9 +59,9 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
             "step": list(range(values["steps"] + 1)),
         },
         data={
-            "task_strength": (("trial", "mode"), of_trials["task"]),
-            "deviation_from_descent": (("trial", "mode"), of_trials["from_descent"]),
-            "deviation_from_flow": (("trial", "mode"), of_trials["from_flow"]),
+            "task_strength": (("trial", "mode"), trials["task"]),
+            "deviation_from_descent": (("trial", "mode"), trials["from_descent"]),
+            "deviation_from_flow": (("trial", "mode"), trials["from_flow"]),
             "exact": (("step", "mode"), results[0]["exact"]),
             "simulated": (("step", "mode"), results[0]["simulated"]),
         },
@@ -69,7 +69,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """Modes of the first trial, and largest deviations of all."""
+    """Draw the modes of the first trial, and the largest deviations of all trials."""
     figure, (curves, deviations) = new_figure(2)
     steps, trials = table.coordinates["step"], table.coordinates["trial"]
     for i, (exact, simulated, s) in enumerate(
@@ -91,7 +91,7 @@ def draw(table: Table) -> "Figure":
 
 
 def _draw(values: Values, trial: int) -> tuple[np.ndarray, ...]:
-    """A random regression task, and aligned balanced weights whose product has Gaussian strengths of either sign."""
+    """Draw a regression task, and aligned balanced weights whose mode strengths are Gaussian, of either sign."""
     rng = np.random.default_rng([values["seed"], trial])
     size: int = values["size"]
     lam: float = values["lambda"]
@@ -106,7 +106,7 @@ def _draw(values: Values, trial: int) -> tuple[np.ndarray, ...]:
 
 
 def _strengths(u: np.ndarray, vt: np.ndarray, w1: np.ndarray, w2: np.ndarray) -> np.ndarray:
-    """Diagonal of U^T W2 W1 V."""
+    """Return the diagonal of U^T W2 W1 V."""
     return np.diagonal(u.mT @ w2 @ w1 @ vt.mT, axis1=-2, axis2=-1)
 
 
@@ -124,10 +124,10 @@ EXPERIMENT = Experiment(
         "samples": Parameter(10, "samples of a task", 10, 1000),
         "lambda": Parameter(0.5, "balance of the weights", -100, 100),
         "scale": Parameter(2.5, "standard deviation of the initial strengths", 0.01, 10),
-        "learning_rate": Parameter(0.01, "of gradient descent", 1e-5, 0.1),
-        "steps": Parameter(1000, "of gradient descent", 1, 5000),
+        "learning_rate": Parameter(0.01, "learning rate of gradient descent", 1e-5, 0.1),
+        "steps": Parameter(1000, "steps of gradient descent", 1, 5000),
         "trials": Parameter(10, "random tasks and networks", 1, 200),
-        "seed": Parameter(0, "of tasks and weights", 0, 2**53 - 1),
+        "seed": Parameter(0, "seed of tasks and weights", 0, 2**53 - 1),
     },
     cells=cells,
     run=run,

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 def cells(values: Values) -> list[Cell]:
-    """One for each size and lambda."""
+    """Return one cell for each size and lambda."""
     return deviation.cells(values, [(lam, values["learning_rate"]) for lam in values["lambdas"]])
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """Deviations along sizes and lambdas."""
+    """Tabulate the deviations along sizes and lambdas."""
     return deviation.tabulate(values, results, "lambda", values["lambdas"])
 
 
 def draw(table: Table) -> "Figure":
-    """Mean deviation against lambda."""
+    """Draw the mean deviation against lambda."""
     return deviation.draw(table, "lambda", "λ", "deviation at one learning rate")
 
 
@@ -32,12 +32,12 @@ EXPERIMENT = Experiment(
     title="Deviation from gradient descent against lambda",
     description=(
         "By how much the loss of the exact solution is above that of gradient descent, at one learning rate. "
-        + deviation.READING
+        + deviation.PROTOCOL
         + "Source: thesis section 3.3, Figure 3.5."
     ),
     parameters={
         "lambdas": Parameter(np.geomspace(1e-2, 1e2, 20).tolist(), "balance of the weights", 1e-6, 1000),
-        "learning_rate": Parameter(1e-4, "of gradient descent", 1e-8, 0.1),
+        "learning_rate": Parameter(1e-4, "learning rate of gradient descent", 1e-8, 0.1),
         **deviation.parameters((3, 5, 10, 20), trials=20),
     },
     cells=cells,

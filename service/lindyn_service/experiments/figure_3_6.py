@@ -1,4 +1,4 @@
-"""Deviation of gradient descent from the exact solution where lambda times the learning rate is kept."""
+"""Deviation of gradient descent from the exact solution at a constant product of lambda and the learning rate."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 def cells(values: Values) -> list[Cell]:
-    """One for each size and lambda."""
+    """Return one cell for each size and lambda."""
     return deviation.cells(values, [(lam, values["real_learning_rate"] / lam) for lam in values["lambdas"]])
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """Deviations along sizes and lambdas."""
+    """Tabulate the deviations along sizes and lambdas."""
     return deviation.tabulate(values, results, "lambda", values["lambdas"])
 
 
 def draw(table: Table) -> "Figure":
-    """Mean deviation against lambda."""
+    """Draw the mean deviation against lambda."""
     figure = deviation.draw(table, "lambda", "λ", "deviation at one real learning rate")
     figure.axes[0].set_ylim(bottom=0)
     return figure
@@ -33,8 +33,10 @@ EXPERIMENT = Experiment(
     name="figure-3.6",
     title="Deviation from gradient descent at a constant real learning rate",
     description=(
-        "By how much the loss of the exact solution is above that of gradient descent, with the real learning rate, "
-        "lambda times the learning rate, kept. " + deviation.READING + "Source: thesis section 3.3, Figure 3.6."
+        "By how much the loss of the exact solution is above that of gradient descent, at a constant real "
+        "learning rate, which is lambda times the learning rate. "
+        + deviation.PROTOCOL
+        + "Source: thesis section 3.3, Figure 3.6."
     ),
     parameters={
         "lambdas": Parameter(np.geomspace(50, 200, 20).tolist(), "balance of the weights", 1e-2, 1e5),

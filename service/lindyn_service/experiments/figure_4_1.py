@@ -1,4 +1,4 @@
-"""The semantic task: items in a hierarchy, their features and the modes of the two."""
+"""The semantic task: items in a hierarchy, their features, and the modes of both."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def cells(values: Values) -> list[Cell]:
-    """All at once."""
+    """Return a single cell."""
     return [{}]
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """The singular value decomposition of the features, and what each side's similarity is made of.
+    """Return the singular value decomposition of the features, and the similarities of items and of features.
 
-    The features are orthogonal and descend in norm: each is a mode by itself. Of modes of equal strength, a numerical
-    decomposition would return arbitrary mixtures.
+    The features are orthogonal and sorted by decreasing norm, so each of them is a mode. A numerical decomposition
+    would return arbitrary mixtures of modes with equal singular values.
     """
     moments = semantic(values["levels"])
-    # inputs are the unit vectors: P sigma_yx = Y X^T = Y
+    # the inputs are the unit vectors, so P sigma_yx = Y X^T = Y
     features = len(moments.sigma_yx) * moments.sigma_yx
     s = np.linalg.norm(features, axis=1)
     vt = features / s[:, None]
@@ -40,7 +40,7 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """As computed."""
+    """Tabulate the features, their modes and their similarities."""
     dimensions = {
         "features": ("feature", "item"),
         "singular_values": ("mode",),
@@ -58,13 +58,13 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """The features, their singular values, and the similarities that the representations of a rich network take."""
-    figure, (features, singular_values, items, others) = new_figure(4, columns=2)
+    """Draw the features, their singular values, and the similarities that a network learns in the rich regime."""
+    figure, (features, singular_values, item_similarity, feature_similarity) = new_figure(4, columns=2)
     _draw_matrix(features, table.values("features"), "features $Y$", "item", "feature")
     singular_values.plot(np.arange(1, len(table.values("singular_values")) + 1), table.values("singular_values"), "o")
     singular_values.set(title="singular values of $Y$", xlabel="mode", ylabel="singular value", ylim=(0, None))
-    _draw_matrix(items, table.values("item_similarity"), "items: $V S V^T$", "item", "item")
-    _draw_matrix(others, table.values("feature_similarity"), "features: $U S U^T$", "feature", "feature")
+    _draw_matrix(item_similarity, table.values("item_similarity"), "items: $V S V^T$", "item", "item")
+    _draw_matrix(feature_similarity, table.values("feature_similarity"), "features: $U S U^T$", "feature", "feature")
     return figure
 
 

@@ -1,4 +1,4 @@
-"""Representations after training on the semantic task, from several kinds of initial weights."""
+"""Representations after gradient descent on the semantic task, from several kinds of initial weights."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Train all trials of one kind; Q Q^T of the first, and how far all are from what a balance predicts."""
+    """Train all trials of one kind; return Q Q^T of the first, and the distances of all from the balanced limit."""
     levels = values["levels"]
     layers = semantic_descent.draw_weights(values, cell)
     descent = semantic_descent.descent(layers, values)
@@ -35,7 +35,7 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def limit(task: np.ndarray, lam: float) -> np.ndarray:
-    """Q Q^T of a balanced network that has learned all modes of a square task of full rank; rotation-free.
+    """Return Q Q^T of a balanced network that has learned all modes of a square task of full rank.
 
     W1^T W1 = V diag((sqrt(lam^2 + 4 s^2) - lam) / 2) V^T and W2 W2^T = U diag((sqrt(lam^2 + 4 s^2) + lam) / 2) U^T.
     """
@@ -47,7 +47,7 @@ def limit(task: np.ndarray, lam: float) -> np.ndarray:
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """All kinds together."""
+    """Tabulate all kinds of initial weights."""
     numbers = list(range(2 ** (values["levels"] + 1)))
     dimensions = {
         "qqt": ("network", "row", "column"),
@@ -69,7 +69,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """Q Q^T of one trial of each kind."""
+    """Draw Q Q^T of one trial of each kind."""
     kinds = table.coordinates["network"]
     figure, panels = new_figure(len(kinds), columns=4)
     for axes, name, qqt in zip(panels, kinds, table.values("qqt"), strict=True):
@@ -87,8 +87,8 @@ def _draw_matrix(axes: Axes, matrix: np.ndarray, title: str) -> None:
     axes.set(title=title, xlabel="items, features", ylabel="items, features")
 
 
-def _relative_distances(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(found - expected, axis=(1, 2)) / np.linalg.norm(expected, axis=(1, 2))
+def _relative_distances(matrices: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(matrices - expected, axis=(1, 2)) / np.linalg.norm(expected, axis=(1, 2))
 
 
 EXPERIMENT = Experiment(
@@ -96,11 +96,11 @@ EXPERIMENT = Experiment(
     title="Representations after learning the semantic task",
     description=(
         "Q Q^T = [W1^T W1, W^T; W, W2 W2^T] after gradient descent from Gaussian and balanced weights, and the "
-        "relative Frobenius distance of its diagonal blocks from the limit of the gradient flow from balanced weights, "
-        "with the lambda* = tr(B) / n that the weights end with: finite steps shift it a little, and Gaussian weights "
-        "have no balance but a mean. The lambda of the initial weights gives larger "
-        "distances than the published ones. "
-        + semantic_descent.READING
+        "relative Frobenius distance of its diagonal blocks from the limit of the gradient flow from balanced "
+        "weights, with lambda* = tr(B) / n of the final weights: finite steps change it slightly, and for Gaussian "
+        "weights, which are not balanced, it is only the mean of the diagonal of B. The lambda of the initial weights "
+        "would give larger distances than the published ones. "
+        + semantic_descent.PROTOCOL
         + "Source: thesis section 4.3, Figure 4.2, with the limits of Theorem 4.1.1, corrected."
     ),
     parameters=semantic_descent.parameters(),

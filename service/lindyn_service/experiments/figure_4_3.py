@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CURVE_POINTS = 400
-_EARLY = 1 / 20  # of the steps, which as many points again resolve
-_FLOOR = 1e-32  # of the picture, as published: where losses of W2 W1 are squares of rounding errors
+_EARLY = 1 / 20  # of the steps, recorded with the same number of points as the whole curve
+_FLOOR = 1e-32  # of the figure, as published: losses near it are squares of rounding errors
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Follow the losses of all trials of one kind."""
+    """Compute the losses of all trials of one kind, and the steps to the tolerances."""
     layers = semantic_descent.draw_weights(values, cell)
-    found = np.concatenate(list(semantic_descent.loss_blocks(layers, values)))
-    crossings = [semantic_descent.steps_to(found, tolerance) for tolerance in values["tolerances"]]
-    return {"loss": found[_recorded(values)].T, "steps": np.stack(crossings, axis=1)}
+    losses = np.concatenate(list(semantic_descent.loss_blocks(layers, values)))
+    crossings = [semantic_descent.steps_to(losses, tolerance) for tolerance in values["tolerances"]]
+    return {"loss": losses[_recorded_steps(values)].T, "steps": np.stack(crossings, axis=1)}
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """Losses along the steps, and how many it takes to get below the tolerances."""
+    """Tabulate the losses along the steps, and the numbers of steps to the tolerances."""
     steps = np.stack([result["steps"] for result in results])
     return Table(
         coordinates={
             "network": semantic_descent.names(values),
             "trial": list(range(values["trials"])),
-            "step": _recorded(values),
+            "step": _recorded_steps(values),
             "tolerance": list(values["tolerances"]),
         },
         data={
@@ -46,7 +46,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """All trials; once more from close by, where large |lambda| are straight lines."""
+    """Draw all trials, and the first steps enlarged, where losses of large |lambda| are straight lines."""
     figure, (whole, early) = new_figure(2)
     steps = np.asarray(table.coordinates["step"])
     for axes, last in ((whole, steps[-1]), (early, steps[-1] * _EARLY)):
@@ -60,7 +60,7 @@ def draw(table: Table) -> "Figure":
 def _draw_losses(axes: Axes, table: Table, shown: np.ndarray) -> None:
     steps = np.asarray(table.coordinates["step"])[shown]
     names: list[str] = list(table.coordinates["network"])
-    # balances of both signs share their colour
+    # lambda and -lambda have the same colour
     colours = dict(zip(dict.fromkeys(map(_unsigned, names)), cycle(COLOURS), strict=False))
     for name, losses in zip(names, table.values("loss"), strict=True):
         dashes, colour = "-" if _unsigned(name) == name else "--", colours[_unsigned(name)]
@@ -73,10 +73,10 @@ def _unsigned(name: str) -> str:
     return name.replace("λ = -", "λ = ")
 
 
-def _recorded(values: Values) -> np.ndarray:
-    """Steps that the curves are kept at."""
-    parts = np.linspace(0, 1, _CURVE_POINTS + 1)
-    return np.unique((values["steps"] * np.concatenate([_EARLY * parts, parts])).astype(int))
+def _recorded_steps(values: Values) -> np.ndarray:
+    """Return the steps at which the losses are recorded."""
+    fractions = np.linspace(0, 1, _CURVE_POINTS + 1)
+    return np.unique((values["steps"] * np.concatenate([_EARLY * fractions, fractions])).astype(int))
 
 
 EXPERIMENT = Experiment(
@@ -84,15 +84,14 @@ EXPERIMENT = Experiment(
     title="Losses while learning the semantic task",
     description=(
         "The loss 1/(2P) ||W X - Y||^2 of gradient descent from Gaussian and balanced weights, and the first steps "
-        "that take it below some tolerances. The gradient flow of half of all 0-balanced draws ends at a saddle, where "
-        "the signs of det(W2 W1) and of the determinant of the task differ; finite steps break the balance and free "
-        "descent late, so that its number of steps has two humps. "
-        + semantic_descent.READING
-        + "Source: thesis section 4.3, Figure 4.3."
+        "after which it is below each of the tolerances. The gradient flow ends at a saddle from half of all "
+        "0-balanced draws, those whose det(W2 W1) has another sign than the determinant of the task; finite steps "
+        "break the balance, and descent leaves the saddle late, so that the distribution of the numbers of steps is "
+        "bimodal. " + semantic_descent.PROTOCOL + "Source: thesis section 4.3, Figure 4.3."
     ),
     parameters={
         **semantic_descent.parameters(),
-        "tolerances": Parameter((1e-3, 1e-10, 1e-20), "losses to get below", 1e-24, 1, longest=10),
+        "tolerances": Parameter((1e-3, 1e-10, 1e-20), "losses to fall below", 1e-24, 1, longest=10),
     },
     cells=semantic_descent.cells,
     run=run,

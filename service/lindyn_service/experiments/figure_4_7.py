@@ -1,4 +1,4 @@
-"""The rate at which the loss falls: its formula, the exact solution, and the differences of gradient descent."""
+"""The rate of the loss: the formula, the exact solution, and difference quotients of gradient descent."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TRIALS_PER_CELL = 10
-_DRAWN_RANGE = 1e-8  # of the largest rate
+_PLOT_RANGE = 1e-8  # smallest rate in the figure, relative to the largest
 
 
 def cells(values: Values) -> list[Cell]:
-    """Some trials each, of one lambda."""
+    """Return cells of several trials with one lambda each."""
     firsts = range(0, values["trials"], _TRIALS_PER_CELL)
     return [
         {"lambda": lam, "trials": list(range(first, min(first + _TRIALS_PER_CELL, values["trials"])))}
@@ -30,7 +30,7 @@ def cells(values: Values) -> list[Cell]:
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Rates of all trials; the tasks are the same for each lambda."""
+    """Compute the rates of all trials; the tasks are the same for each lambda."""
     sources = [np.random.default_rng([values["seed"], trial]) for trial in cell["trials"]]
     size, rate, lam = values["size"], values["learning_rate"], cell["lambda"]
     sigma_yx, _ = regression_trials(size, values["samples_per_unit"] * size, sources)
@@ -44,7 +44,7 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """Rates along lambdas, trials and steps; largest deviations from the quotient, relative to its largest value."""
+    """Tabulate the rates along lambdas, trials and steps, and the largest relative deviations from the quotient."""
     lambdas: list[float] = list(values["lambdas"])
     shape: tuple[int, ...] = (len(lambdas), values["trials"], values["steps"])
     rates = {name: np.concatenate([r[name] for r in results]).reshape(shape) for name in results[0]}
@@ -65,18 +65,18 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """Rates of the first trial for each lambda, and the deviations of all."""
+    """Draw the rates of the first trial for each lambda, and the deviations of all trials."""
     lambdas = table.coordinates["lambda"]
     figure, panels = new_figure(len(lambdas) + 1)
     for i, (lam, axes) in enumerate(zip(lambdas, panels, strict=False)):
         _draw_rates(axes, table, i)
         axes.set(title=f"λ = {lam:g}, first trial", xlabel="step + 1", ylabel="$-dL/dt$, per unit of time")
-    axes, places = panels[-1], np.arange(len(lambdas))
+    axes, positions = panels[-1], np.arange(len(lambdas))
     for name, shift in (("formula", -0.15), ("exact", 0.15)):
-        found = table.values(f"deviation_{name}")
-        spread = shift + np.linspace(-0.1, 0.1, found.shape[1])
-        axes.plot((places[:, None] + spread).ravel(), found.ravel(), marker=".", linestyle="none", label=name)
-    axes.set_xticks(places, [f"{lam:g}" for lam in lambdas])
+        deviations = table.values(f"deviation_{name}")
+        offsets = shift + np.linspace(-0.1, 0.1, deviations.shape[1])
+        axes.plot((positions[:, None] + offsets).ravel(), deviations.ravel(), marker=".", linestyle="none", label=name)
+    axes.set_xticks(positions, [f"{lam:g}" for lam in lambdas])
     axes.set(title="largest deviation, all trials", xlabel="λ", ylabel="of the largest rate of descent")
     axes.set_ylim(0, 1.4 * float(np.max(table.values("deviation_exact"))))
     axes.legend(frameon=False, loc="upper center")
@@ -90,19 +90,19 @@ def _draw_rates(axes: Axes, table: Table, i: int) -> None:
     axes.plot(steps, formula, linewidth=1, label="formula")
     axes.plot(steps, exact, color=THEORY, linewidth=1, linestyle="--", label="exact")
     largest = max(float(np.max(exact)), 1e-300)
-    axes.set(xscale="log", yscale="log", ylim=(_DRAWN_RANGE * largest, 3 * largest))
+    axes.set(xscale="log", yscale="log", ylim=(_PLOT_RANGE * largest, 3 * largest))
     axes.legend(frameon=False, loc="lower left")
 
 
 def _exact(w1: np.ndarray, w2: np.ndarray, sigma_yx: np.ndarray, lam: float, times: np.ndarray) -> np.ndarray:
-    """dL/dt of the exact solution, (time,)."""
+    """Return dL/dt of the exact solution, (time,)."""
     task = ContinualTask(sigma_yx)
     segment = Segment(task, solve(w1, w2, sigma_yx, lam), w1, w2, float(times[-1]))
     return measure(segment, [task], times)[1][:, 0]
 
 
 def _seconds(values: Values) -> float:
-    """What a cell takes one worker."""
+    """Estimate the seconds that a cell takes on one worker."""
     steps = values["steps"] * min(values["trials"], _TRIALS_PER_CELL)
     return 0.005 + steps * (4e-6 + 1.7e-7 * values["size"] ** 2)
 
@@ -115,19 +115,19 @@ EXPERIMENT = Experiment(
         "descent: once as published, with W and its differences taken from the same descent (formula), and once from "
         "the exact solution at the time of each step (exact). The deviation of a trial is the largest absolute one "
         "over all steps, relative to the largest difference quotient; both fall in proportion to the learning rate. "
-        "Published rates are per step; these are per unit of time, learning rate times steps. The published caption "
-        "says lambda = 5, its code 1; both are here. Tasks are Gaussian targets on whitened Gaussian inputs; weights "
-        "are unaligned, their product that of two standard normal matrices. Source: thesis Theorem 4.4.1, with (4.36) "
-        "corrected to (4.42), and Figure 4.7."
+        "Published rates are per step; these are per unit of time, which is learning rate times steps. The published "
+        "caption says lambda = 5, the code 1; both are computed. Tasks are Gaussian targets on whitened Gaussian "
+        "inputs; weights are unaligned, their product that of two standard normal matrices. Source: thesis Theorem "
+        "4.4.1, with (4.36) corrected to (4.42), and Figure 4.7."
     ),
     parameters={
         "size": Parameter(5, "units of each layer", 1, 10),
-        "samples_per_unit": Parameter(2, "samples of a task over units", 1, 100),
+        "samples_per_unit": Parameter(2, "samples of a task per unit", 1, 100),
         "lambdas": Parameter((1.0, 5.0), "balance of the weights", -100, 100, longest=5),
-        "learning_rate": Parameter(0.01, "of gradient descent", 1e-6, 0.1),
-        "steps": Parameter(1000, "of gradient descent", 1, 10_000),
+        "learning_rate": Parameter(0.01, "learning rate of gradient descent", 1e-6, 0.1),
+        "steps": Parameter(1000, "steps of gradient descent", 1, 10_000),
         "trials": Parameter(20, "random tasks and networks", 1, 100),
-        "seed": Parameter(0, "of tasks and weights", 0, 2**32 - 1),
+        "seed": Parameter(0, "seed of tasks and weights", 0, 2**32 - 1),
     },
     cells=cells,
     run=run,

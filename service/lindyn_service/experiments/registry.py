@@ -1,4 +1,4 @@
-"""All experiments by their names."""
+"""Registry of all experiments by name."""
 
 from collections.abc import Mapping
 

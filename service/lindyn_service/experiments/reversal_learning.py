@@ -1,4 +1,4 @@
-"""A task and then its negative: aligned networks without a balance are stuck between the two, others are freed."""
+"""Reversal learning of a task and its negative: aligned networks with lambda = 0 stop at a saddle, others do not."""
 
 import math
 from collections.abc import Sequence
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def cells(values: Values) -> list[Cell]:
-    """One for each lambda."""
+    """Return one cell for each lambda."""
     return [{"lambda": lam} for lam in values["lambdas"]]
 
 
 def run(values: Values, cell: Cell) -> Result:
-    """Excess losses of both tasks, exact, and when each is learned."""
+    """Compute the exact excess losses of both tasks, and the time at which each task is learned."""
     s, lam = np.asarray(values["singular_values"], float), cell["lambda"]
     size = len(s)
-    # the singular vectors of the task are the coordinates; any others turn the whole network with them
+    # the task is diagonal: other singular vectors would only rotate the whole network with them
     aligned = Directions(np.eye(size), np.eye(size))
     rng = np.random.default_rng(values["seed"])
     w1, w2 = balanced_weights((size, size, size), lam, values["scale"], rng, aligned)
@@ -41,7 +41,7 @@ def run(values: Values, cell: Cell) -> Result:
 
 
 def tabulate(values: Values, results: Sequence[Result]) -> Table:
-    """All balances on one time axis; times to learn are since the start of each task, NaN for never."""
+    """Tabulate all lambdas on one time axis; learning times count from the start of each task, NaN means never."""
     return Table(
         coordinates={
             "lambda": list(values["lambdas"]),
@@ -58,7 +58,7 @@ def tabulate(values: Values, results: Sequence[Result]) -> Table:
 
 
 def draw(table: Table) -> "Figure":
-    """The loss of the second task, and the time to learn each against |lambda|."""
+    """Draw the loss of the second task, and the learning times of both against |lambda|."""
     figure, (losses, times) = new_figure(2)
     _draw_losses(losses, table)
     _draw_times(times, table)
@@ -76,7 +76,7 @@ def _draw_losses(axes: Axes, table: Table) -> None:
         axes.plot(time, loss, "--" if lam < 0 else "-", color=colour, label=f"λ = {lam:g}")
     axes.axhline(saddle, color=THEORY, linewidth=0.8, linestyle=":")
     axes.axvline(reversal, color="0.6", linewidth=0.8)
-    # below this nothing is left to see but rounding
+    # smaller losses are dominated by rounding errors
     axes.set(ylim=(1e-6 * saddle, 10 * saddle), yscale="log")
     axes.set(title="reversed task", xlabel="time (τ)", ylabel="excess loss of $-S$")
     axes.legend(frameon=False, fontsize="small", loc="lower left")
@@ -89,9 +89,9 @@ def _draw_times(axes: Axes, table: Table) -> None:
     for task, label, marker in ((0, "$S$", "o"), (1, "then $-S$", "s")):
         axes.plot(magnitudes[shown], times[shown, task], marker=marker, markersize=4, linewidth=1, label=label)
     weakest, start = float(np.min(table.values("singular_values"))), shown[:1]
-    ends = magnitudes[shown]
-    line = times[start, 1] + np.log(magnitudes[start] / ends) / weakest
-    axes.plot(ends[line > 0], line[line > 0], ":", color=THEORY, label=f"slope of log(1/|λ|)/s, s = {weakest:g}")
+    x = magnitudes[shown]
+    line = times[start, 1] + np.log(magnitudes[start] / x) / weakest
+    axes.plot(x[line > 0], line[line > 0], ":", color=THEORY, label=f"slope of log(1/|λ|)/s, s = {weakest:g}")
     axes.set(title="time to learn", xlabel="|λ|", ylabel="time (τ)", xscale="log", ylim=(0, None))
     axes.legend(frameon=False, fontsize="small")
 
@@ -102,21 +102,23 @@ EXPERIMENT = Experiment(
     description=(
         "An aligned balanced network learns S for a while, then -S: excess losses of both tasks on the exact solution. "
         "Each mode follows tau da/dt = sqrt(lambda^2 + 4 a^2) (-s - a) from a = s: with lambda = 0 it stops at a = 0, "
-        "a saddle whose loss is 1/2 ||S||^2; any other balance carries it through, after a delay that grows like "
-        "log(1 / |lambda|) / s of the weakest mode. Learned is where the excess loss is below a part of that of the "
-        "saddle; for lambda = 0 that is never. Source: Braun et al. (2022), arXiv 2206.03738, reversal learning; "
-        "Domine et al. (2025), arXiv 2409.14623."
+        "a saddle whose loss is 1/2 ||S||^2; with any other lambda it passes a = 0, after a delay that grows like "
+        "log(1 / |lambda|) / s of the weakest mode. A task is learned when the excess loss is below a fraction of that "
+        "of the saddle; for lambda = 0 that never happens. Source: Braun et al. (2022), arXiv 2206.03738, reversal "
+        "learning; Domine et al. (2025), arXiv 2409.14623."
     ),
     parameters={
         "lambdas": Parameter(
             (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0, -1.0, 10.0), "balances of the weights", -1000, 1000, longest=50
         ),
-        "singular_values": Parameter((3.0, 2.0, 1.0), "of the task", 1e-3, 100, longest=20),
+        "singular_values": Parameter((3.0, 2.0, 1.0), "singular values of the task", 1e-3, 100, longest=20),
         "scale": Parameter(0.1, "standard deviation of the Gaussian matrices behind the weights", 1e-6, 10),
-        "duration": Parameter(15.0, "of each task, in units of the time constant", 1e-3, 1e4),
-        "points": Parameter(301, "times of each task, both ends included", 2, 10_000),
-        "tolerance": Parameter(1e-3, "of what counts as learned, in units of the loss at the saddle", 1e-20, 1),
-        "seed": Parameter(0, "of the initial weights", 0, 2**32 - 1),
+        "duration": Parameter(15.0, "duration of each task, in units of the time constant", 1e-3, 1e4),
+        "points": Parameter(301, "time points of each task, including both ends", 2, 10_000),
+        "tolerance": Parameter(
+            1e-3, "excess loss below which a task is learned, in units of the loss at the saddle", 1e-20, 1
+        ),
+        "seed": Parameter(0, "seed of the initial weights", 0, 2**32 - 1),
     },
     cells=cells,
     run=run,

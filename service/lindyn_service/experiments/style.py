@@ -1,4 +1,4 @@
-"""How the pictures look. Matplotlib is imported when a picture is drawn, never when the service starts."""
+"""Style of the figures. Matplotlib is imported when a figure is drawn, never when the service starts."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,10 +6,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""The cycle of all axes, told apart by colour-blind eyes (Okabe and Ito)."""
+"""Colour cycle of all axes: the palette of Okabe and Ito, which colour-blind readers can distinguish."""
 
 THEORY = "#000000"
-"""What theory says, beside or on top of what was simulated."""
+"""Colour of theoretical predictions."""
 
 Axes = Any  # matplotlib's own annotations are incomplete
 
@@ -17,21 +17,21 @@ _PANEL = (4.2, 3.2)  # inches
 
 
 def new_figure(n_axes: int, columns: int = 3) -> tuple["Figure", list[Axes]]:
-    """Lay out panels, row by row.
+    """Create a figure whose panels are arranged row by row; the last row may be incomplete.
 
     Args:
         n_axes: number of panels.
-        columns: panels in a row, at most.
+        columns: largest number of panels in a row.
 
     Returns:
-        The figure and its panels; places of the last row that are left over stay empty.
+        The figure and its panels.
     """
     from matplotlib.figure import Figure  # noqa: PLC0415 (see above)
 
     columns = min(columns, n_axes)
     rows = -(-n_axes // columns)
     figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows), layout="constrained")
-    panels: list[Axes] = [figure.add_subplot(rows, columns, place + 1) for place in range(n_axes)]
+    panels: list[Axes] = [figure.add_subplot(rows, columns, i + 1) for i in range(n_axes)]
     for axes in panels:
         axes.set_prop_cycle(color=COLOURS)
         axes.spines[["top", "right"]].set_visible(False)

@@ -25,7 +25,7 @@ def batched(items: Sequence[T]) -> list[Sequence[T]]:
 def no_room_error(size: int, max_bytes: int) -> JobsFullError:
     """Return the error for a job or result that the job store has no room for."""
     return JobsFullError(
-        f"there is no room for {size} more bytes: jobs with their requests take at most {max_bytes} bytes together "
+        f"there is no room for another {size} bytes: jobs with their requests take at most {max_bytes} bytes together "
         "(LINDYN_STORE_BYTES, or half of the memory of Redis); try again when some jobs have ended, or ask for less"
     )
 
