@@ -128,10 +128,10 @@ def draw(table: Table) -> "Figure":
 
 def _draw_quantity(axes: Axes, table: Table, name: str, column: int) -> None:
     learned = np.asarray(table.coordinates["learned"])
-    for number, activation in enumerate(table.coordinates["activation"]):
-        mean, spread = (table.values(f"{name}_{kind}")[number, column] for kind in ("mean", "standard_deviation"))
-        shifted = learned + 0.06 * (number - 1)
-        axes.errorbar(shifted, mean, spread, marker="os^"[number], markersize=4, capsize=3, label=activation)
+    for i, activation in enumerate(table.coordinates["activation"]):
+        mean, deviation = (table.values(f"{name}_{kind}")[i, column] for kind in ("mean", "standard_deviation"))
+        shifted = learned + 0.06 * (i - 1)  # so that the error bars of the activations do not overlap
+        axes.errorbar(shifted, mean, deviation, marker="os^"[i], markersize=4, capsize=3, label=activation)
     axes.set_xticks(learned)
 
 
@@ -145,7 +145,7 @@ EXPERIMENT = Experiment(
     name="figure-4.8",
     title="Balance of networks with activations",
     description=(
-        "lambda* = tr(B) / n and ||B - lambda* I||_F of B = W2^T W2 - W1 W1^T, before training and after each of some "
+        "lambda* = tr(B) / n and ||B - lambda* I||_F of B = W2^T W2 - W1 W1^T, before training and after each of the "
         "tasks, for linear, ReLU and tanh hidden units. The gradient flow conserves B of linear networks and its "
         "diagonal with ReLU; with finite steps, both drift slightly. Sizes of the layers are drawn uniformly for each "
         "trial; tasks are Gaussian targets on Gaussian inputs, twice as many samples as units, and the product of the "

@@ -27,4 +27,5 @@ class HeadRequests:
             try:
                 await self._app(as_get, receive, send_head)
             finally:
-                scope.update(as_get, method="HEAD")  # the router noted the route in its copy of the scope
+                # the router stores the route, which the log needs, in the copy of the scope that it was given
+                scope.update(as_get, method="HEAD")

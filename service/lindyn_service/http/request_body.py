@@ -81,10 +81,11 @@ async def whole_body(receive: Receive, settings: Settings) -> bytes:
         ClientDisconnect: the client disconnected.
     """
     try:
-        return await lazy_timeout(settings.body_seconds, _bounded(receive, settings.max_body_bytes))
+        return await lazy_timeout(settings.body_seconds, _receive_all(receive, settings.max_body_bytes))
     except TimeoutError:
         raise SlowBodyError(
-            f"the body was not complete after {settings.body_seconds:g} s, the limit; send less, or npz"
+            f"the body was not complete after {settings.body_seconds:g} s, the limit; send less data, or npz, which is "
+            "smaller than JSON"
         ) from None
 
 
@@ -96,7 +97,8 @@ async def _body(request: Request, settings: Settings) -> bytes:
     return await whole_body(request.receive, settings) if received is None else received
 
 
-async def _bounded(receive: Receive, limit: int) -> bytes:
+async def _receive_all(receive: Receive, limit: int) -> bytes:
+    """Receive all chunks of a body of at most `limit` bytes."""
     chunks: list[bytes] = []
     size, more = 0, True
     while more:
@@ -106,7 +108,10 @@ async def _bounded(receive: Receive, limit: int) -> bytes:
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
         if size > limit:
-            raise BodyTooLargeError(f"the body has more than {limit} bytes, the limit; send fewer samples, or npz")
+            raise BodyTooLargeError(
+                f"the body has more than {limit} bytes, the limit; send fewer samples, or npz, which is smaller "
+                "than JSON"
+            )
         chunks.append(chunk)
         more = message.get("more_body", False)
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)

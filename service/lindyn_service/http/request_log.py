@@ -26,7 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """Pure ASGI middleware; Starlette's `BaseHTTPMiddleware` would halve the throughput."""
+    """Pure ASGI middleware that gives each request an id, logs and counts it, and answers unhandled errors with 500.
+
+    Starlette's `BaseHTTPMiddleware` would halve the throughput.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app = app
@@ -55,7 +58,7 @@ class RequestLog:
             await self._app(scope, receive, send_with_id)
         except Exception:
             log.exception("request %s failed", request_id)
-            if status:
+            if status:  # the response has started, so the server can only abort the connection
                 raise
             await internal_error(request_id)(scope, receive, send_with_id)
         finally:

@@ -26,7 +26,7 @@ _ID = re.compile("[0-9a-f]{32}")
 # temporary errors: the disk is full, replicas are missing, or a long script is running
 _TEMPORARY = re.compile("MISCONF|NOREPLICAS|BUSY")
 _TEMPORARY_TYPES = (ReadOnlyError, MasterDownError, TryAgainError, ClusterDownError)
-_BATCH = 1000
+_BATCH = 1000  # members that one command removes
 MAX_CONNECTIONS = 16
 
 log = logging.getLogger(__name__)

@@ -56,45 +56,47 @@ local function forget(id)
     redis.call('ZREM', finished, id)
     redis.call('SREM', active, id)
 end
-local function has_room(id, owner, size, most)
-    local excess = size_of('total') - size_of(id) + size - most
+local function has_room(id, owner, size, max_bytes)
+    local excess = size_of('total') - size_of(id) + size - max_bytes
     if excess <= 0 then return true end
     local bytes, ended, victims = {[owner] = size}, {}, {}
     for _, other in ipairs(redis.call('ZRANGE', finished, 0, 9999)) do
         if other ~= id then
-            local its = owner_of(other)
-            bytes[its] = (bytes[its] or 0) + size_of(other)
-            ended[its] = ended[its] or {oldest = 1}
-            table.insert(ended[its], other)
+            local other_owner = owner_of(other)
+            bytes[other_owner] = (bytes[other_owner] or 0) + size_of(other)
+            ended[other_owner] = ended[other_owner] or {oldest = 1}
+            table.insert(ended[other_owner], other)
         end
     end
     while excess > 0 do
-        local largest
-        for its, jobs_of in pairs(ended) do
-            if jobs_of[jobs_of.oldest] and (not largest or bytes[its] > bytes[largest]) then largest = its end
+        local largest_owner
+        for other_owner, queue in pairs(ended) do
+            if queue[queue.oldest] and (not largest_owner or bytes[other_owner] > bytes[largest_owner]) then
+                largest_owner = other_owner
+            end
         end
-        if not largest then return false end
-        local victim = ended[largest][ended[largest].oldest]
-        ended[largest].oldest = ended[largest].oldest + 1
-        bytes[largest] = bytes[largest] - size_of(victim)
+        if not largest_owner then return false end
+        local victim = ended[largest_owner][ended[largest_owner].oldest]
+        ended[largest_owner].oldest = ended[largest_owner].oldest + 1
+        bytes[largest_owner] = bytes[largest_owner] - size_of(victim)
         excess = excess - size_of(victim)
         victims[#victims + 1] = victim
     end
     for _, victim in ipairs(victims) do forget(victim) end
     return true
 end
-local function refusal(owner, size, max_bytes, most_jobs, max_active_per_owner)
-    local all, all_bytes, own, own_bytes = 0, 0, 0, 0
+local function refusal(owner, size, max_bytes, max_active, max_active_per_owner)
+    local all_jobs, all_bytes, own_jobs, own_bytes = 0, 0, 0, 0
     for _, other in ipairs(redis.call('SMEMBERS', active)) do
-        local its_bytes = size_of(other)
-        all, all_bytes = all + 1, all_bytes + its_bytes
-        if owner_of(other) == owner then own, own_bytes = own + 1, own_bytes + its_bytes end
+        local other_bytes = size_of(other)
+        all_jobs, all_bytes = all_jobs + 1, all_bytes + other_bytes
+        if owner_of(other) == owner then own_jobs, own_bytes = own_jobs + 1, own_bytes + other_bytes end
     end
-    if all >= most_jobs then return TOO_MANY end
+    if all_jobs >= max_active then return TOO_MANY end
     if owner == '' then return 0 end
-    if max_active_per_owner > 0 and own >= max_active_per_owner then return TOO_MANY_OF_OWNER end
-    if own >= most_jobs - all then return NO_SLOT_FOR_OWNER end
-    if own_bytes + size > max_bytes - all_bytes and own > 0 then return NO_BYTES_FOR_OWNER end
+    if max_active_per_owner > 0 and own_jobs >= max_active_per_owner then return TOO_MANY_OF_OWNER end
+    if own_jobs >= max_active - all_jobs then return NO_SLOT_FOR_OWNER end
+    if own_bytes + size > max_bytes - all_bytes and own_jobs > 0 then return NO_BYTES_FOR_OWNER end
     return 0
 end
 local function finish(at, state, problem, size)
@@ -121,10 +123,10 @@ return refused == 0 and 1 or refused
 # owner or 0, then fields and values
 CREATE = f"""{_ELSE}{_COMMON}
 if redis.call('EXISTS', key_of(id)) == 1 then return 1 end
-local size, most = tonumber(ARGV[2]), tonumber(ARGV[3])
-local refused = ARGV[7] == '0' and 0 or refusal(ARGV[5], size, most, tonumber(ARGV[7]), tonumber(ARGV[8]))
+local size, max_bytes = tonumber(ARGV[2]), tonumber(ARGV[3])
+local refused = ARGV[7] == '0' and 0 or refusal(ARGV[5], size, max_bytes, tonumber(ARGV[7]), tonumber(ARGV[8]))
 if refused ~= 0 then return refused end
-if not has_room(id, ARGV[5], size, most) then return 0 end
+if not has_room(id, ARGV[5], size, max_bytes) then return 0 end
 redis.call('HSET', key_of(id), unpack(ARGV, 9))
 redis.call('SET', key_of(id) .. ':request', ARGV[6])
 redis.call('ZADD', jobs, ARGV[4], id)

@@ -16,7 +16,7 @@ _SMALL_WIDTH = 24  # up to which matrices are decomposed
 _TYPICAL_SPREAD = 8.0  # assumed ratio of the largest to the smallest singular value of larger matrices
 _MEAN_LOG_GAIN = 0.6  # by how much the mean logarithm of the gain of a random layer of width 1 is below 0
 _PROBE_RTOL = 1e-6  # relative deviation up to which a probe counts as balanced or isotropic
-_GOLDEN_RATIO = 0.6180339887498949  # its fractional part
+_GOLDEN_FRACTION = 0.6180339887498949  # fractional part of the golden ratio, whose multiples are evenly distributed
 
 _Extremes = tuple[float, float]
 """The largest and the smallest of some values."""
@@ -30,7 +30,10 @@ def estimate(network: Network, task: Task) -> Scales:
 
 
 def is_balanced(network: Network) -> bool:
-    """Return whether the weights of two layers are balanced, as far as one probe vector shows."""
+    """Return whether the weights of two layers are balanced, judged by one probe vector.
+
+    W2^T W2 - W1 W1^T is a multiple of the identity only if it maps the probe to a multiple of the probe.
+    """
     if not isinstance(network, WeightsNetwork):
         return isinstance(network, BalancedNetwork)
     w1, w2 = network.weights
@@ -42,7 +45,7 @@ def is_balanced(network: Network) -> bool:
 
 
 def is_white(task: Task) -> bool:
-    """Return whether the inputs are white up to a factor, as far as one probe vector shows."""
+    """Return whether the inputs are white up to a factor, judged by one probe vector; see `is_balanced`."""
     match task:
         case DataTask(inputs=inputs, whiten=False):
             probe = _probe(inputs.shape[1])
@@ -60,18 +63,20 @@ def _layer_gains(network: Network) -> FloatArray:
     """Estimate the factor by which each layer scales the norm of vectors."""
     match network:
         case BalancedNetwork(dims=(n_in, n_hidden, n_out), lam=lam, scale=scale):
-            function = scale**2 * math.sqrt(n_hidden * max(n_in, n_out))
-            larger = math.sqrt(math.hypot(function, lam / 2) + abs(lam) / 2)
-            pair = (function / larger, larger) if lam >= 0 else (larger, function / larger)
-            return np.array(pair)
+            # the gains g1, g2 follow from g1 g2 = largest singular value of the network function, g2^2 - g1^2 = lambda
+            function_gain = scale**2 * math.sqrt(n_hidden * max(n_in, n_out))
+            larger = math.sqrt(math.hypot(function_gain, lam / 2) + abs(lam) / 2)
+            smaller = function_gain / larger
+            return np.array((smaller, larger) if lam >= 0 else (larger, smaller))
         case RandomNetwork(dims=dims, scheme=scheme, gains=gains):
             layers = zip(pairwise(dims), gains, strict=True)
             deviations = [math.sqrt(variance(scheme, *pair, gain)) for pair, gain in layers]
         case _:
             deviations = [_rms(w) for w in network.weights]
     if len(deviations) == 2:
+        # the largest singular value of a random layer grows like the square root of its larger width
         return np.array(
-            [size * max(pair) ** 0.5 for size, pair in zip(deviations, pairwise(network.dims), strict=True)]
+            [deviation * max(pair) ** 0.5 for deviation, pair in zip(deviations, pairwise(network.dims), strict=True)]
         )
     # Each width occurs once in the squared norm of a product of random layers, hence the fourth root of each pair. The
     # typical norm is below the mean, since the mean of a logarithm is below the logarithm of the mean.
@@ -170,5 +175,5 @@ def _norm(array: FloatArray) -> float:
 
 def _probe(size: int) -> FloatArray:
     """Return a deterministic unit vector without symmetry, with entries of a low-discrepancy sequence."""
-    probe = 0.5 + np.arange(1, size + 1) * _GOLDEN_RATIO % 1.0
+    probe = 0.5 + np.arange(1, size + 1) * _GOLDEN_FRACTION % 1.0
     return probe / np.linalg.norm(probe)
