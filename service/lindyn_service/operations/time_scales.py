@@ -14,7 +14,7 @@ from lindyn_service.methods.cost_flow import Scales
 _MAX_ENTRIES = 2**14  # of a matrix that are sampled
 _SMALL_WIDTH = 24  # up to which matrices are decomposed
 _TYPICAL_SPREAD = 8.0  # assumed ratio of the largest to the smallest singular value of larger matrices
-_MEAN_LOG_GAIN = 0.6  # by how much the mean logarithm of the gain of a random layer of width 1 is below 0
+_MEAN_LOG_GAIN = -0.6  # mean logarithm of the factor by which a random layer of width 1 scales the norm of vectors
 _PROBE_RTOL = 1e-6  # relative deviation up to which a probe counts as balanced or isotropic
 _GOLDEN_FRACTION = 0.6180339887498949  # fractional part of the golden ratio, whose multiples are evenly distributed
 
@@ -79,10 +79,10 @@ def _layer_gains(network: Network) -> FloatArray:
             [deviation * max(pair) ** 0.5 for deviation, pair in zip(deviations, pairwise(network.dims), strict=True)]
         )
     # Each width occurs once in the squared norm of a product of random layers, hence the fourth root of each pair. The
-    # typical norm is below the mean, since the mean of a logarithm is below the logarithm of the mean.
+    # typical norm is below the root mean square, since the mean of a logarithm is below the logarithm of the mean.
     is_random = isinstance(network, RandomNetwork)
     typical = [
-        math.exp(-_MEAN_LOG_GAIN / min(a, b)) if is_random or a * b > 1 else 1.0 for a, b in pairwise(network.dims)
+        math.exp(_MEAN_LOG_GAIN / min(a, b)) if is_random or a * b > 1 else 1.0 for a, b in pairwise(network.dims)
     ]
     widths = [(a * b) ** 0.25 for a, b in pairwise(network.dims)]
     return np.array(deviations) * widths * typical
