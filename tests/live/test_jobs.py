@@ -172,7 +172,7 @@ def test_experiments_are_listed_run_and_drawn(client):
 @pytest.mark.parametrize(
     ("change", "status", "path", "text"),
     [
-        ({"axes": [{"path": "network.depth", "values": [1]}]}, 422, "axes.0.path", "no field"),
+        ({"axes": [{"path": "network.depth", "values": [1]}]}, 422, "axes.0.path", "not a field"),
         ({"axes": [{"path": "network.lambda.x", "values": [1]}]}, 422, "axes.0.path", "no parts"),
         ({"axes": [{"path": "nowhere.at.all", "values": [1]}]}, 422, "axes.0.path", "does not have"),
         ({"axes": [{"path": "network.dims.7", "values": [1]}]}, 422, "axes.0.path", "list of 3"),

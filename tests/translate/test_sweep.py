@@ -193,7 +193,7 @@ def test_other_arrays_in_sweeps_are_refused_by_their_place():
 @pytest.mark.parametrize(
     ("axes", "path", "text"),
     [
-        ({"network.depth": [1]}, "axes.0.path", "no field"),
+        ({"network.depth": [1]}, "axes.0.path", "not a field"),
         ({"network.lambda.x": [1]}, "axes.0.path", "no parts"),
         ({"network.dims.3": [1]}, "axes.0.path", "list of 3"),
         ({"nothing.x": [1]}, "axes.0.path", "does not have"),
