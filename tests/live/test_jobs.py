@@ -174,7 +174,7 @@ def test_experiments_are_listed_run_and_drawn(client):
     [
         ({"axes": [{"path": "network.depth", "values": [1]}]}, 422, "axes.0.path", "not a field"),
         ({"axes": [{"path": "network.lambda.x", "values": [1]}]}, 422, "axes.0.path", "no parts"),
-        ({"axes": [{"path": "nowhere.at.all", "values": [1]}]}, 422, "axes.0.path", "does not have"),
+        ({"axes": [{"path": "nowhere.at.all", "values": [1]}]}, 422, "axes.0.path", "does not exist"),
         ({"axes": [{"path": "network.dims.7", "values": [1]}]}, 422, "axes.0.path", "list of 3"),
         ({"axes": [{"path": "time_constant.x.y", "values": [1]}]}, 422, "axes.0.path", "time_constant"),
         ({"axes": [{"path": "network.lambda", "values": [1, "x"]}]}, 422, "axes.0.values.1", "number"),
@@ -188,7 +188,7 @@ def test_experiments_are_listed_run_and_drawn(client):
         ),
         ({"collect": ["accuracy"]}, 422, "collect.0", "accuracy"),
         ({"collect": []}, 422, "collect", "at least 1"),
-        ({"base": {}}, 422, "axes.0.path", "does not have"),
+        ({"base": {}}, 422, "axes.0.path", "does not exist"),
         ({"more": 1}, 422, "more", "unknown"),
     ],
     ids=str,

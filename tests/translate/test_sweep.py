@@ -196,7 +196,7 @@ def test_other_arrays_in_sweeps_are_refused_by_their_place():
         ({"network.depth": [1]}, "axes.0.path", "not a field"),
         ({"network.lambda.x": [1]}, "axes.0.path", "no parts"),
         ({"network.dims.3": [1]}, "axes.0.path", "list of 3"),
-        ({"nothing.x": [1]}, "axes.0.path", "does not have"),
+        ({"nothing.x": [1]}, "axes.0.path", "does not exist"),
         ({"network.seed": [1], "network.lambda": [1, "x"]}, "axes.1.values.1", "number"),
         ({"network.dims": [[3, 3, 3], [3, 0, 3]]}, "axes.0.values.1.1", "at least 1"),
     ],
