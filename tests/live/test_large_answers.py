@@ -1,8 +1,11 @@
 """Answers above LINDYN_CACHE_VALUE_BYTES live in files: found again, never damaged, bounded, and not in memory."""
 
+import fcntl
 import io
 import json
+import os
 import shutil
+import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -206,17 +209,27 @@ def test_a_burst_keeps_within_the_bound(tmp_path: Path) -> None:
     with Service(spool_folder=tmp_path, spool_bytes=bound, workers=2, **ABOVE) as service:
         answers = [service.post_later(large(seed), headers=NPZ) for seed in range(60)]
         while not all(answer.done() for answer in answers):
-            most = max(most, sum(size_of(path) for path in tmp_path.iterdir()))
+            most = max(most, bytes_of(tmp_path))
+            time.sleep(0.005)  # the lock is left to the workers
         outcomes = {answer.result().status_code for answer in answers}
         assert outcomes <= {200, 503}
         assert 200 in outcomes
     assert most <= bound
 
 
-def size_of(path: Path) -> int:
-    with suppress(FileNotFoundError):
-        return path.stat().st_size
-    return 0
+def bytes_of(folder: Path) -> int:
+    """The bytes of all files at one moment: nothing is reserved or evicted while the folder is locked."""
+    sizes = {}
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for path in folder.iterdir():
+            with suppress(FileNotFoundError):  # renamed or given up meanwhile
+                status = path.stat()
+                sizes[status.st_ino] = status.st_size
+    finally:
+        os.close(descriptor)
+    return sum(sizes.values())
 
 
 def test_a_cleaner_removed_the_folder() -> None:
