@@ -49,7 +49,7 @@ def test_a_key_lets_in(service, key, monkeypatch):
     monkeypatch.setenv("LINDYN_API_KEY", key)
     with lindyn.Client(service.url) as client:
         assert client.trajectory(**REQUEST).loss.shape == (2,)
-    with lindyn.Client(service.url, api_key="given") as client, pytest.raises(lindyn.AccessError, match="not known"):
+    with lindyn.Client(service.url, api_key="given") as client, pytest.raises(lindyn.AccessError, match="unknown"):
         client.trajectory(**REQUEST)
 
 

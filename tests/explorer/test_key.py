@@ -99,7 +99,7 @@ def test_a_wrong_key_is_asked_for_again(opened, key):
     explorer = opened()
     assert explorer.page.text_content("#key-why") == ""
     give(explorer, "lindyn_wrong")
-    until(explorer.page, f"{ASKED} && document.getElementById('key-why').textContent.includes('not known')")
+    until(explorer.page, f"{ASKED} && document.getElementById('key-why').textContent.includes('unknown')")
     give(explorer, key)
     until(explorer.page, f"{DRAWN} > 0")
 

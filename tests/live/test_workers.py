@@ -75,10 +75,10 @@ def test_a_client_who_leaves_stops_the_computation(service: Service, measured: M
 
 def test_a_client_who_leaves_stops_the_reading_of_a_sweep(stack: ExitStack) -> None:
     service = stack.enter_context(Service(workers=1, embedded_cache=True))
-    (worker,) = service.workers()
-    with handed(service, lambda: Posted(service, sweep(), path="/v1/sweeps")) as leaving:
-        leaving.leave()
-        eventually(lambda: has_ended(worker))
+    eventually(lambda: service.readiness()["ready"])
+    with suspended(service.workers()):
+        Posted(service, sweep(), path="/v1/sweeps").leave()
+        eventually(lambda: "status=499" in service.log())
     eventually(lambda: service.readiness()["ready"])
     assert service.get("/v1/jobs").json()["jobs"] == []
 
