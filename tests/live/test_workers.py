@@ -8,7 +8,6 @@ import httpx
 import numpy as np
 import pytest
 from support.holding import QUEUED, Posted, handed, held, post_and_wait_until_read, suspended
-from support.jobs import sweep
 from support.processes import Measured, RedisServer, Service, eventually, has_ended, long_trajectory, trajectory
 from threadpoolctl import threadpool_limits
 
@@ -71,16 +70,6 @@ def test_a_client_who_leaves_stops_the_computation(service: Service, measured: M
         measured("seconds_to_the_end_of_the_worker", time.monotonic() - left)
     eventually(lambda: service.readiness()["ready"])
     assert service.post(trajectory()).status_code == 200
-
-
-def test_a_client_who_leaves_stops_the_reading_of_a_sweep(stack: ExitStack) -> None:
-    service = stack.enter_context(Service(workers=1, embedded_cache=True))
-    eventually(lambda: service.readiness()["ready"])
-    with suspended(service.workers()):
-        Posted(service, sweep(), path="/v1/sweeps").leave()
-        eventually(lambda: "status=499" in service.log())
-    eventually(lambda: service.readiness()["ready"])
-    assert service.get("/v1/jobs").json()["jobs"] == []
 
 
 def test_clients_who_ask_and_leave_cost_no_worker(stack: ExitStack) -> None:
