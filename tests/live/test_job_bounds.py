@@ -3,7 +3,7 @@
 import io
 
 import numpy as np
-from support.holding import jobs_held
+from support.holding import Posted, jobs_held, suspended
 from support.jobs import finished, result, slow_sweep, state, submit, sweep, until
 from support.keys import KeysFile, bearer
 from support.processes import RedisServer, Service, eventually, trajectory
@@ -105,3 +105,17 @@ def test_nonsense_in_redis_is_taken_out_and_everything_goes_on():
         assert service.post(trajectory()).status_code == 200
         assert (service.get("/healthz").status_code, service.get("/readyz").status_code) == (200, 200)
         assert service.process.is_running()
+
+
+def test_a_client_who_leaves_stops_the_reading_of_a_sweep() -> None:
+    """The service need not wait for the worker that reads it, which is suspended here."""
+    with Service(workers=1, embedded_cache=True) as service:
+        eventually(lambda: service.readiness()["ready"])
+        with suspended(service.workers()):
+            leaving = Posted(service, sweep(), path="/v1/sweeps")
+            eventually(leaving.is_read)
+            service.get("/healthz")  # the request that was read before has had its turn
+            leaving.leave()
+            eventually(lambda: "path=/v1/sweeps route=/v1/sweeps status=499" in service.log())
+        eventually(lambda: service.readiness()["ready"])
+        assert service.get("/v1/jobs").json()["jobs"] == []
