@@ -7,7 +7,8 @@ from support.oracle import qqt, relative_error
 from support.problems import Drawn, drawn, qqt_at
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.flow import Flow, balance_drift
+from lindyn_service.dynamics.flow import Flow
+from lindyn_service.dynamics.flow_checks import balance_drift
 from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.mode_overlap import mode_overlap
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from support.frames import drawn_layers
 
-from lindyn_service.dynamics.flow import Flow, FlowError, balance_drift, distance
+from lindyn_service.dynamics.flow import Flow, FlowError
+from lindyn_service.dynamics.flow_checks import balance_drift, distance
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "flow_weights.json").read_text())["cases"]
 

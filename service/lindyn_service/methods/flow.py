@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.flow import Flow, FlowError, Networks, balance_drift, distance
+from lindyn_service.dynamics.flow import Flow, FlowError, Networks
+from lindyn_service.dynamics.flow_checks import balance_drift, distance
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.observables import excess_loss
