@@ -177,8 +177,8 @@ class Settings(BaseSettings):
         int,
         Field(
             ge=1,
-            description="Size of all jobs in Redis with their requests and small results; the jobs that ended "
-            "first are removed.",
+            description="Size of all jobs in Redis with their requests and small results; beyond it, ended jobs of the "
+            "owner that holds most bytes are removed.",
         ),
     ] = 128 * _MEBIBYTE
 
