@@ -71,6 +71,17 @@ def test_all_that_is_collected(network, scalars, monkeypatch):
     assert alone <= 5
 
 
+def test_networks_of_very_different_sizes(monkeypatch):
+    """A block has one network of each scale and balance: none is read with the kernel of another."""
+    axes = {"network.scale": [4e5, 5e2, 1.0, 4e-4], "network.lambda": [0.1, 100.0], "network.seed": [0, 1, 2]}
+    collect = ["kernel_distance", "ntk_movement", "final_loss", "task_specificity_output"]
+    network, times = {"dims": [2, 5, 7]}, {"stop": 40, "num": 4}
+    task = np.random.default_rng(0).standard_normal((7, 2)).tolist()
+    found, expected, alone = both_ways(request(axes, collect, network, task=task, times=times), monkeypatch)
+    assert_equal(found, expected)
+    assert alone <= 12
+
+
 @pytest.mark.parametrize("task", [{"kind": "semantic", "levels": 2}, {"kind": "regression", "samples": 3, "seed": 0}])
 def test_tasks_of_data_and_isotropic_inputs(task, monkeypatch):
     asked = request(

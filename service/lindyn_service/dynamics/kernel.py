@@ -98,14 +98,23 @@ def _split(
 
 
 def _along_largest(moved: _Terms, start: _Terms) -> _Growth:
-    """How much the largest term at time 0 moves along itself, by its factor that trains: most of what K does."""
-    sizes = [float(_inner([term], [term])[0]) for term in start]
-    largest = int(np.argmax(sizes))
-    side = 1 if largest == len(start) - 1 else 0
-    change, factor = moved[largest][side], start[largest][side]
+    """How much the largest term at time 0 moves along itself, by its factor that trains: most of what K does.
+
+    The states at time 0 are one, or one for each state: those of a block are of different networks.
+    """
+    sizes = np.array([_inner([term], [term]) for term in start])
+    sides = [1 if layer == len(start) - 1 else 0 for layer in range(len(start))]
+    growths = np.array([_along(m[side], s[side]) for m, s, side in zip(moved, start, sides, strict=True)])
+    largest = np.broadcast_to(np.argmax(sizes, axis=0), growths.shape[-1])
+    once, again = np.take_along_axis(growths, largest[None, None], axis=0)[0]
+    return once, again
+
+
+def _along(change: Float[np.ndarray, "_ _ _"], factor: Float[np.ndarray, "_ _ _"]) -> _Growth:
+    """The multiple of a factor that is in its change, and what rounding left of it."""
     square = np.einsum("tij,tij->t", factor, factor)
-    once = _ratio(np.einsum("tij,ij->t", change, factor[0]), square)
-    again = _ratio(np.einsum("tij,ij->t", change - once[:, None, None] * factor, factor[0]), square)
+    once = _ratio(np.sum(change * factor, axis=(1, 2)), square)
+    again = _ratio(np.sum((change - once[:, None, None] * factor) * factor, axis=(1, 2)), square)
     return once, again
 
 
