@@ -1,7 +1,7 @@
 """Documents of requests: joining the parts of an archive, and validation with errors by path."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
@@ -123,11 +123,9 @@ def _kind(node: Tree) -> str | None:
 
 
 def _child(node: Tree, name: int | str) -> Tree:
+    """Return the field of an object or the entry of a list, or None where it is missing; a name fits its node."""
+    children = cast("Mapping[int | str, Tree]", node)
     try:
-        if isinstance(node, dict) and isinstance(name, str):
-            return node[name]
-        if isinstance(node, list | tuple | np.ndarray) and isinstance(name, int):
-            return node[name]
+        return children[name]
     except (KeyError, IndexError):
-        pass
-    return None
+        return None
