@@ -12,7 +12,7 @@ from lindyn.wire.base import Request
 from lindyn_service.answers.single_flight import SingleFlight
 from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.cache.redis_cache import RedisCache
-from lindyn_service.engine.accounting import NOBODY, Account, paid
+from lindyn_service.engine.accounting import UNLIMITED, Account, run_charged
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.methods.cost import Cost
@@ -103,7 +103,7 @@ class AnswerService:
         source: Request | ReceivedRequest,
         address: Address,
         form: Format,
-        account: Account = NOBODY,
+        account: Account = UNLIMITED,
     ) -> Answer:
         """Answer a normalised request.
 
@@ -125,9 +125,9 @@ class AnswerService:
         bounds = AnswerBounds(self._limits.max_answer_bytes, self._limits.file_above_bytes)
 
         async def compute() -> bytes | StoredFile:
-            with nullcontext() if self._spool is None else self._spool.place(str(name)) as place:
+            with nullcontext() if self._spool is None else self._spool.destination(str(name)) as place:
                 asked = operation.name, source, address.key, form, bounds, place
-                body = await paid(self._engine, account, cost.flops, execute.answer, *asked)
+                body = await run_charged(self._engine, account, cost.flops, execute.answer, *asked)
             return await self._filed(name) if body is None else body
 
         return await self._once(name, lambda: self._find_or_compute(name, compute))
@@ -198,20 +198,20 @@ class AnswerService:
         started = time.perf_counter()
         source: Source = "hit"
         while True:
-            async with shared.turn(names, _LEASE_SECONDS) as turn:
+            async with shared.lookup(names, _LEASE_SECONDS) as lookup:
                 if source == "hit":
                     self._observe("lookup", time.perf_counter() - started)
                 else:
                     filed = await self._find_file(name)
                     if filed is not None:
                         return filed, source
-                if turn.found is not None:
-                    where, body = turn.found
+                if lookup.cached is not None:
+                    where, body = lookup.cached
                     same = where == names[0]
                     return (body if same else await self._engine.run(transcode, body, name.form)), source
-                if turn.held:
+                if lookup.held:
                     computed = await compute()
-                    turn.value = computed if isinstance(computed, bytes) else None
+                    lookup.value = computed if isinstance(computed, bytes) else None
                     return computed, "miss"
             source = "coalesced"
             await anyio.sleep(_POLL_SECONDS)

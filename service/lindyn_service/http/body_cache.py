@@ -140,7 +140,7 @@ class Recall:
     async def _pass_on(self, scope: Scope, words: Words, receive: Receive, send: Send) -> None:
         bodies: KnownBodies = scope["app"].state.bodies
         engine: ProcessEngine = scope["app"].state.engine
-        busy = None if bodies.is_asked(words) else engine.turns_away(bodies.asked)
+        busy = None if bodies.is_asked(words) else engine.overload_error(bodies.asked)
         if busy is not None:
             self._name_route(scope)
             await problem_response(busy, scope["state"]["request_id"])(scope, receive, send)

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.answers.service import Answer, AnswerService, estimated
-from lindyn_service.engine.accounting import Account, paid
+from lindyn_service.engine.accounting import Account, run_charged
 from lindyn_service.engine.base import Engine
 from lindyn_service.http.body_cache import Known, KnownBodies
 from lindyn_service.http.charged_work import account_of, reading_flops
@@ -68,7 +68,7 @@ async def _addressed(
     """The request, or what stands for it where reading takes long, and its address."""
     if sent.body.is_small:
         return take(operation, sent)
-    return sent, await paid(engine, account, reading_flops(sent.body), address, operation.name, sent)
+    return sent, await run_charged(engine, account, reading_flops(sent.body), address, operation.name, sent)
 
 
 def respond(answer: Answer, form: Format) -> Response:

@@ -81,7 +81,7 @@ class PointSource:
         done = 1
         try:
             asked = compute, numbers, CHUNK_SECONDS
-            seconds, computed = await self._asker.ask(self._means.engine, *asked, told=taken.append)
+            seconds, computed = await self._asker.ask(self._means.engine, *asked, report_seconds=taken.append)
             done = len(computed)
         finally:
             with CancelScope(shield=True):

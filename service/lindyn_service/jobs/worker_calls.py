@@ -6,7 +6,7 @@ from typing import TypeVar, TypeVarTuple
 
 from anyio import sleep
 
-from lindyn_service.engine.base import Engine, Told
+from lindyn_service.engine.base import Engine, ReportSeconds
 from lindyn_service.errors import BusyError, WorkerLostError
 from lindyn_service.jobs.plan import Plan
 from lindyn_service.jobs.stored_requests import StoredRequest, with_plan
@@ -32,32 +32,43 @@ class Asker:
         self._job_id = job_id
         self._forms = (request,) if request.is_short else (request.name, request)
 
-    async def ask(self, engine: Engine, function: Callable[[Plan, *Ts], T], *args: *Ts, told: Told | None = None) -> T:
+    async def ask(
+        self,
+        engine: Engine,
+        function: Callable[[Plan, *Ts], T],
+        *args: *Ts,
+        report_seconds: ReportSeconds | None = None,
+    ) -> T:
         """Call `function(plan, *args)`; a worker that does not know a long request is sent it.
 
         Args:
             engine: of the workers.
             function: at the top of a module.
             args: what can be pickled, and small.
-            told: see `Engine.run`.
+            report_seconds: see `Engine.run`.
 
         Raises:
             DamagedJobError: the request cannot be read.
             Exception: whatever the function or the engine raised.
         """
         for request in self._forms:
-            found = await self._attempt(engine, told, request, function, *args)
+            found = await self._attempt(engine, report_seconds, request, function, *args)
             if found is not None:
                 return found[0]
         raise AssertionError
 
     async def _attempt(
-        self, engine: Engine, told: Told | None, request: StoredRequest, function: Callable[[Plan, *Ts], T], *args: *Ts
+        self,
+        engine: Engine,
+        report_seconds: ReportSeconds | None,
+        request: StoredRequest,
+        function: Callable[[Plan, *Ts], T],
+        *args: *Ts,
     ) -> tuple[T] | None:
         """Make a call; a process that dies on the way costs another attempt."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await engine.run(with_plan, request, function, *args, told=told)
+                return await engine.run(with_plan, request, function, *args, report_seconds=report_seconds)
             except (BusyError, WorkerLostError) as error:
                 if attempt == ATTEMPTS:
                     raise
