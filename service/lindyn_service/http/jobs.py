@@ -35,7 +35,7 @@ from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.records import batched
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.spool.store import StoredFile
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture
@@ -140,7 +140,7 @@ async def result(job: JobDep, request: Request, results: ResultsDep, form: Forma
     if isinstance(found, bytes) and (results.answers is None or len(found) <= _SMALL_BYTES):
         return _respond(await charged_later(request, table_as_json, found), JSON)
 
-    async def write(place: SpoolFolder) -> None:
+    async def write(place: SpoolDestination) -> None:
         archive = found if isinstance(found, bytes) else (found.path, found.size)
         await charged_later(request, file_table_as_json, archive, place)
 

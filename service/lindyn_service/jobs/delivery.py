@@ -14,7 +14,7 @@ from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.store_retries import insist
 from lindyn_service.jobs.worker_calls import RETRY_SECONDS, Asker
 from lindyn_service.jobs.worker_functions import assemble, write_records
-from lindyn_service.spool.space import ReservedFile, SpoolFolder, reserved
+from lindyn_service.spool.space import ReservedFile, SpoolDestination, reserved_file
 
 READ_AT_ONCE = 256
 READERS_SECONDS = 90.0  # who reads nothing of a result for a third of that is disconnected
@@ -57,11 +57,11 @@ class Delivery:
     async def _records(self) -> AsyncGenerator[Path]:
         """The file of all points, for the length of the block."""
         with ExitStack() as stack:
-            place = stack.enter_context(self._means.points.place(self._job_id))
-            file = await to_thread.run_sync(stack.enter_context, reserved(place, 0))
+            place = stack.enter_context(self._means.points.destination(self._job_id))
+            file = await to_thread.run_sync(stack.enter_context, reserved_file(place, 0))
             async with self._turn():
                 await self._write(file)
-            yield place.part
+            yield place.partial
 
     async def _write(self, file: ReservedFile) -> None:
         """Read back what is not in memory; what was evicted meanwhile is computed again."""
@@ -73,7 +73,7 @@ class Delivery:
             await to_thread.run_sync(write_records, file, [found[number] for number in ready])
             left.extendleft(reversed(part[len(ready) :]))
 
-    async def _archive(self, records: Path, place: SpoolFolder | None) -> bytes | None:
+    async def _archive(self, records: Path, place: SpoolDestination | None) -> bytes | None:
         """Have a worker make it; where others that are being read take all the room, wait for them for a while."""
         until = current_time() + READERS_SECONDS
         asked = assemble, self._job_id, records, self._means.results.large_bytes, place

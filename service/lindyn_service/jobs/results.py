@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.spool.store import Spool, StoredFile
 
 
@@ -26,9 +26,9 @@ class Results:
     answers: Spool | None
     large_bytes: int
 
-    def place(self, job_id: str) -> AbstractContextManager[SpoolFolder | None]:
+    def place(self, job_id: str) -> AbstractContextManager[SpoolDestination | None]:
         """Where a worker writes a large result for the length of the block; None: it hands that over like others."""
-        return nullcontext() if self.folder is None else self.folder.place(_name(job_id))
+        return nullcontext() if self.folder is None else self.folder.destination(_name(job_id))
 
     async def put(self, job_id: str, archive: bytes | None) -> int:
         """Keep a result; tells how many bytes of it the store has.
@@ -56,7 +56,7 @@ class Results:
         filed = None if self.folder is None else await self.folder.find(_name(job_id))
         return filed or await self.store.result(job_id)
 
-    async def rewritten(self, name: str, write: Callable[[SpoolFolder], Awaitable[None]]) -> StoredFile:
+    async def rewritten(self, name: str, write: Callable[[SpoolDestination], Awaitable[None]]) -> StoredFile:
         """A large result in another format, among the answers, which is written when it is first asked for.
 
         Args:
@@ -71,7 +71,7 @@ class Results:
             raise NoRoomError("large results are kept as npz only where LINDYN_SPOOL_BYTES is 0; ask for npz")
         found = await self.answers.find(name)
         if found is None:
-            with self.answers.place(name) as place:
+            with self.answers.destination(name) as place:
                 await write(place)
             found = await self.answers.find(name)
         if found is None:

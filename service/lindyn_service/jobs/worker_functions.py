@@ -9,7 +9,7 @@ from typing import IO
 from lindyn_service.errors import NoRoomError
 from lindyn_service.jobs.plan import Plan
 from lindyn_service.spool.format import bytes_or_file
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 
 _KEY_BYTES = 32
 _LENGTH_BYTES = 8
@@ -47,7 +47,7 @@ def compute(plan: Plan, numbers: Sequence[int], seconds: float) -> tuple[float, 
     return time.perf_counter() - started, records
 
 
-def assemble(plan: Plan, job: str, records: Path, above_bytes: int, place: SpoolFolder | None) -> bytes | None:
+def assemble(plan: Plan, job: str, records: Path, above_bytes: int, place: SpoolDestination | None) -> bytes | None:
     """Put all points into one archive.
 
     Args:

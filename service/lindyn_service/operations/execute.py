@@ -13,7 +13,7 @@ from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations.registry import OPERATIONS, Operation, normalise
 from lindyn_service.spool.format import bytes_or_file
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.body import Body
 from lindyn_service.translate.encode import Format, encode, size_of, write
 
@@ -77,7 +77,7 @@ def answer(
     key: str,
     form: Format,
     bounds: AnswerBounds,
-    place: SpoolFolder | None,
+    place: SpoolDestination | None,
 ) -> bytes | None:
     """Answer a request; for worker processes.
 
