@@ -8,7 +8,7 @@ from starlette.types import Scope
 from lindyn_service.answers.service import Answer, Source
 from lindyn_service.methods.cost import Cost
 from lindyn_service.telemetry.metrics import Metrics
-from lindyn_service.telemetry.tracing import describe
+from lindyn_service.telemetry.tracing import add_attributes
 
 _HEAD_BYTES = 65_536
 _METHOD = re.compile(rb'"method": ?"(\w+)"')
@@ -34,7 +34,7 @@ def note_answer(scope: Scope, solved: Solved, source: Source, read_seconds: floa
     metrics: Metrics = scope["app"].state.metrics
     metrics.answer(solved.operation, source, solved.solver)
     found = {"operation": solved.operation, "cache": source, "solver": solved.solver, "flops": solved.flops}
-    describe(found)
+    add_attributes(found)
     times = {"read_ms": round(1000 * read_seconds, 2), "answer_ms": round(1000 * answer_seconds, 2)}
     scope["state"]["record"].update(found, **times)
 
