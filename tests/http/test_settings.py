@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_made_is_refused(monkeypatch, tmp_path, kind):
     else:
         folder.write_bytes(b"")
     monkeypatch.setenv("LINDYN_SPOOL_FOLDER", str(folder / "below" if kind == "below a file" else folder))
-    with pytest.raises(SettingsError, match=r"LINDYN_SPOOL_FOLDER: .*folder is no folder"):
+    with pytest.raises(SettingsError, match=r"LINDYN_SPOOL_FOLDER: .*folder is not a folder"):
         load()
 
 

@@ -12,7 +12,7 @@ from lindyn.wire.base import Request
 from lindyn_service.answers.single_flight import SingleFlight
 from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.cache.redis_cache import RedisCache
-from lindyn_service.engine.accounting import UNLIMITED, Account, run_charged
+from lindyn_service.engine.accounting import UNLIMITED_ACCOUNT, Account, run_charged
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.methods.cost import Cost
@@ -103,7 +103,7 @@ class AnswerService:
         source: Request | ReceivedRequest,
         address: Address,
         form: Format,
-        account: Account = UNLIMITED,
+        account: Account = UNLIMITED_ACCOUNT,
     ) -> Answer:
         """Answer a normalised request.
 

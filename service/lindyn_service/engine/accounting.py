@@ -47,7 +47,7 @@ async def _settle_nothing(seconds: float, reserved: float, *, done: bool) -> Non
     pass
 
 
-UNLIMITED = Account(_reserve_nothing, _settle_nothing)
+UNLIMITED_ACCOUNT = Account(_reserve_nothing, _settle_nothing)
 """The account of callers without a quota."""
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 SIGNAL_INTERVAL_SECONDS = 0.02
-INTERRUPT_SECONDS = 0.5  # Python handles signals between two bytecodes; starting a new worker takes longer
+INTERRUPT_SECONDS = 0.5  # after it the worker is killed; native code delays the handling of signals
 
 
 @dataclass

@@ -69,7 +69,7 @@ def spool_folder(settings: Settings, stack: AsyncExitStack) -> Path:
 
 
 def spool(settings: Settings, folder: Path) -> Spool | None:
-    """Construct the store of large answers, or return None if it is turned off."""
+    """Construct the store of large answers, or return None if LINDYN_SPOOL_BYTES is 0."""
     return Spool(folder, settings.spool_bytes) if settings.spool_bytes else None
 
 
