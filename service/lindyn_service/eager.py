@@ -1,4 +1,4 @@
-"""Coroutines that are begun by hand, up to where they first wait."""
+"""Coroutines whose first step runs before they are awaited."""
 
 import threading
 from collections.abc import Coroutine, Generator
@@ -8,42 +8,42 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# uvloop starts one process at a time. The loop of another thread (jobs have one) that wants to start one meanwhile gets
-# a RuntimeError, and could not be closed any more, since uvloop forgets to close what it had prepared.
-_starting = threading.Lock()
+# uvloop can start only one process at a time. If the event loop of another thread (such as the scheduler of jobs) tries
+# to start a process meanwhile, uvloop raises RuntimeError and leaks handles, after which that loop cannot be closed.
+_process_start_lock = threading.Lock()
 
-_NOTHING: AbstractContextManager[Any] = nullcontext()
+_NO_CONTEXT: AbstractContextManager[Any] = nullcontext()
 
 
 @coroutine
 def resume(
     work: Coroutine[Any, Any, T],
-    waits_for: Any,  # noqa: ANN401 (an event loop's own)
-    within: AbstractContextManager[Any] = _NOTHING,
+    awaited: Any,  # noqa: ANN401 (its type depends on the event loop)
+    step_context: AbstractContextManager[Any] = _NO_CONTEXT,
 ) -> Generator[Any, Any, T]:
-    """Go on with a coroutine that was begun, as `await` does.
+    """Await a coroutine whose first step has already run.
 
     Args:
         work: the coroutine.
-        waits_for: what it waits for first.
-        within: entered for each of its steps, and left while it waits.
+        awaited: the object that the first step yielded, for which the coroutine is waiting.
+        step_context: a reusable context manager that is entered for each further step and exited while it waits.
     """
     try:
         while True:
             try:
-                sent = yield waits_for
+                sent = yield awaited
             except BaseException as error:
-                with within:
-                    waits_for = work.throw(error)
+                with step_context:
+                    awaited = work.throw(error)
             else:
-                with within:
-                    waits_for = work.send(sent)
+                with step_context:
+                    awaited = work.send(sent)
     except StopIteration as end:
         return end.value
 
 
 async def start_process(call: Coroutine[Any, Any, T]) -> T:
-    """Await a call that may start a process between two of its waits: each step alone in this process."""
-    with _starting:
-        waits_for = call.send(None)
-    return await resume(call, waits_for, _starting)
+    """Await a call that may start a process; a lock keeps its steps apart from process starts of other event loops."""
+    with _process_start_lock:
+        awaited = call.send(None)
+    return await resume(call, awaited, _process_start_lock)

@@ -1,15 +1,15 @@
-"""Everything that the service answers with an error, one class per problem code (design: RFC 9457)."""
+"""The errors that the service returns to clients, one class per problem code (RFC 9457)."""
 
 from typing import ClassVar
 
 
 class ServiceError(Exception):
-    """An error that a client is told about.
+    """An error that is returned to the client.
 
     Args:
-        detail: what was got, what is allowed, what to do.
-        errors: pairs of a path into the request (`network.dims`) and what is wrong there, which `detail` says as well:
-            each error is told by one of the two.
+        detail: what was received, what is allowed and what to do.
+        errors: pairs of a path into the request (`network.dims`) and the message for that field. `detail` holds the
+            same messages in one text; a response shows each of them once.
     """
 
     code: ClassVar[str] = "internal"
@@ -24,11 +24,11 @@ class ServiceError(Exception):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the answer."""
+        """The HTTP headers that the response needs in addition."""
         return {} if self.retry_after_seconds is None else {"Retry-After": str(self.retry_after_seconds)}
 
     def __reduce__(self) -> tuple[type["ServiceError"], tuple[str, tuple[tuple[str, str], ...]]]:
-        """Travel whole from a worker process."""
+        """Pickle all arguments, since `Exception` by itself keeps only the first on the way from a worker process."""
         return type(self), (self.detail, self.errors)
 
 
@@ -41,7 +41,7 @@ class MalformedBodyError(ServiceError):
 
 
 class MalformedRequestError(ServiceError):
-    """What was sent is no HTTP, or not so that one can tell what was meant."""
+    """The bytes received are not a valid HTTP request, or an ambiguous one."""
 
     code = "malformed-request"
     status = 400
@@ -49,7 +49,7 @@ class MalformedRequestError(ServiceError):
 
 
 class TargetTooLongError(ServiceError):
-    """The path with its query has more bytes than the service reads."""
+    """The request target (path and query) exceeds the size limit."""
 
     code = "target-too-long"
     status = 414
@@ -57,7 +57,7 @@ class TargetTooLongError(ServiceError):
 
 
 class HeadTooLargeError(ServiceError):
-    """The head has more bytes, or more lines, than the service reads."""
+    """The head of the request exceeds the limit of bytes or of lines."""
 
     code = "head-too-large"
     status = 431
@@ -65,7 +65,12 @@ class HeadTooLargeError(ServiceError):
 
 
 class _AccessError(ServiceError):
-    """Args: challenge: what a client that understands WWW-Authenticate is told (RFC 6750)."""
+    """A refusal for lack of a key or of a scope.
+
+    Args:
+        detail: as of `ServiceError`.
+        challenge: parameters of the WWW-Authenticate header (RFC 6750).
+    """
 
     def __init__(self, detail: str, challenge: str = "") -> None:
         super().__init__(detail)
@@ -73,12 +78,12 @@ class _AccessError(ServiceError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The challenge (RFC 9110, section 11.6.1)."""
+        """The authentication challenge (RFC 9110, section 11.6.1)."""
         return {"WWW-Authenticate": ", ".join(filter(None, ('Bearer realm="lindyn"', self._challenge)))}
 
 
 class UnauthorizedError(_AccessError):
-    """No key was sent, or one that is not known."""
+    """The request has no API key, or an unknown one."""
 
     code = "unauthorized"
     status = 401
@@ -86,7 +91,7 @@ class UnauthorizedError(_AccessError):
 
 
 class ForbiddenError(_AccessError):
-    """The caller is known, and may not do this."""
+    """The API key lacks the scope that the request needs."""
 
     code = "forbidden"
     status = 403
@@ -94,7 +99,7 @@ class ForbiddenError(_AccessError):
 
 
 class NotFoundError(ServiceError):
-    """Nothing is stored or served there."""
+    """The resource does not exist."""
 
     code = "not-found"
     status = 404
@@ -102,7 +107,7 @@ class NotFoundError(ServiceError):
 
 
 class BodyTooLargeError(ServiceError):
-    """The body has more bytes, or more parts of JSON, than the service reads."""
+    """The body exceeds the limit of bytes or of JSON parts."""
 
     code = "body-too-large"
     status = 413
@@ -126,12 +131,12 @@ class UnsupportedEncodingError(ServiceError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """What would do (RFC 9110, section 15.5.16)."""
+        """The encoding that is accepted (RFC 9110, section 15.5.16)."""
         return {"Accept-Encoding": "identity"}
 
 
 class InvalidRequestError(ServiceError):
-    """A field breaks a rule of the contract."""
+    """A field of the request is invalid."""
 
     code = "invalid-request"
     status = 422
@@ -139,7 +144,7 @@ class InvalidRequestError(ServiceError):
 
 
 class InfeasibleBalanceError(ServiceError):
-    """No weights of these widths are balanced at this lambda."""
+    """No balanced weights exist for these widths at this lambda."""
 
     code = "infeasible-balance"
     status = 422
@@ -147,7 +152,7 @@ class InfeasibleBalanceError(ServiceError):
 
 
 class NotBalancedError(ServiceError):
-    """The closed form needs balanced weights and these are not."""
+    """The closed form needs balanced weights, and those of the request are not balanced."""
 
     code = "not-balanced"
     status = 422
@@ -155,7 +160,7 @@ class NotBalancedError(ServiceError):
 
 
 class NotApplicableError(ServiceError):
-    """No available method covers the request, for another reason than balance."""
+    """No available method covers the request, for a reason other than balance."""
 
     code = "not-applicable"
     status = 422
@@ -163,7 +168,7 @@ class NotApplicableError(ServiceError):
 
 
 class DivergedDescentError(ServiceError):
-    """The learning rate is too large: training left the numbers."""
+    """Gradient descent diverged to infinity, since the learning rate is too large."""
 
     code = "diverged"
     status = 422
@@ -171,7 +176,7 @@ class DivergedDescentError(ServiceError):
 
 
 class TooLargeError(ServiceError):
-    """The estimated cost is over a limit."""
+    """The estimated cost of the request exceeds a limit."""
 
     code = "too-large"
     status = 422
@@ -179,11 +184,11 @@ class TooLargeError(ServiceError):
 
 
 class RateLimitedError(ServiceError):
-    """A key is used more than is allowed.
+    """A rate limit or quota of an API key is exceeded.
 
     Args:
-        detail: as always.
-        retry_after_seconds: when there is room again.
+        detail: as of `ServiceError`.
+        retry_after_seconds: seconds until a request may succeed again.
     """
 
     code = "rate-limited"
@@ -196,7 +201,7 @@ class RateLimitedError(ServiceError):
 
 
 class SlowBodyError(ServiceError):
-    """The body did not arrive in time."""
+    """The body of the request did not arrive within the time limit."""
 
     code = "slow-body"
     status = 408
@@ -204,12 +209,12 @@ class SlowBodyError(ServiceError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """Nothing more is read from this connection."""
+        """The header that closes the connection, of which nothing more is read."""
         return {"Connection": "close"}
 
 
 class BusyError(ServiceError):
-    """The queue for the workers is full."""
+    """The service is overloaded, for example since the queue for the workers is full."""
 
     code = "busy"
     status = 503
@@ -218,7 +223,7 @@ class BusyError(ServiceError):
 
 
 class ShuttingDownError(ServiceError):
-    """The service is draining and takes no new work."""
+    """The service is shutting down and accepts no new work."""
 
     code = "shutting-down"
     status = 503
@@ -227,7 +232,7 @@ class ShuttingDownError(ServiceError):
 
 
 class DeadlineError(ServiceError):
-    """The computation took longer than the service allows."""
+    """The computation exceeded its deadline."""
 
     code = "deadline"
     status = 504
@@ -236,7 +241,7 @@ class DeadlineError(ServiceError):
 
 
 class NoRoomError(ServiceError):
-    """The disk is full, or cannot be written."""
+    """The disk is full or cannot be written to."""
 
     code = "no-room"
     status = 507
@@ -244,7 +249,7 @@ class NoRoomError(ServiceError):
 
 
 class WorkerLostError(ServiceError):
-    """The worker process died, and so did the one that tried again."""
+    """The worker process died, and so did the worker of the second attempt."""
 
     code = "worker-lost"
     status = 503
@@ -253,4 +258,4 @@ class WorkerLostError(ServiceError):
 
 
 class InternalError(ServiceError):
-    """A defect of ours; nothing of it is told."""
+    """Internal error; its details are logged, not returned."""

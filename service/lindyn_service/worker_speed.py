@@ -1,4 +1,4 @@
-"""What a second of a worker counts as."""
+"""The exchange rate between processor time and estimated work."""
 
 FLOPS_PER_SECOND = 2e10
-"""Of one worker, in products of large matrices; whatever else it does counts as what it would do in that time."""
+"""Speed of one worker at products of large matrices; other work is charged as if it ran at this speed."""

@@ -12,7 +12,7 @@ from lindyn_service.access.keys import KeysError, make
 
 @pytest.fixture(autouse=True)
 def looks_always(monkeypatch):
-    monkeypatch.setattr(keyring, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(keyring, "CHECK_SECONDS", 0.0)
 
 
 def write(path, *lines):
@@ -55,7 +55,7 @@ def test_a_mistake_keeps_the_keys_of_before_and_is_logged(path, caplog):
         caplog.clear()
         spoil()
         assert known.find(key) is not None
-        assert "stay valid" in caplog.text
+        assert "remain valid" in caplog.text
         assert str(path) in caplog.text
     write(path, make("bob", ("solve",))[1])
     assert known.find(key) is None

@@ -35,14 +35,14 @@ class Engine:
         self.busy_seconds = busy_seconds
         self.calls = 0
 
-    async def run(self, function, *args, told):
+    async def run(self, function, *args, report_seconds):
         self.calls += 1
         try:
             await anyio.sleep(self.seconds)
             if self.error is not None:
                 raise self.error
         finally:
-            told(self.busy_seconds)
+            report_seconds(self.busy_seconds)
         return BODY
 
 

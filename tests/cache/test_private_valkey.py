@@ -150,7 +150,7 @@ async def test_refused_settings_are_told(folders: Path) -> None:
 
 async def test_a_silent_end_is_told(monkeypatch: pytest.MonkeyPatch, folders: Path) -> None:
     program(monkeypatch, folders, "exit 3")
-    with pytest.raises(EmbeddedUnavailableError, match=r"code 3\. It said: nothing"):
+    with pytest.raises(EmbeddedUnavailableError, match=r"code 3\. Its output: nothing"):
         async with embedded_valkey(MEMORY):
             pytest.fail("it started")
 
@@ -158,7 +158,7 @@ async def test_a_silent_end_is_told(monkeypatch: pytest.MonkeyPatch, folders: Pa
 async def test_one_that_never_answers_is_told_and_stopped(monkeypatch: pytest.MonkeyPatch, folders: Path) -> None:
     monkeypatch.setattr(private_valkey, "START_SECONDS", 0.3)
     program(monkeypatch, folders, "echo waiting for Godot; exec sleep 60")
-    with pytest.raises(EmbeddedUnavailableError, match=r"within 0\.3 s\. It said: waiting for Godot"):
+    with pytest.raises(EmbeddedUnavailableError, match=r"within 0\.3 s\. Its output: waiting for Godot"):
         async with embedded_valkey(MEMORY):
             pytest.fail("it started")
 

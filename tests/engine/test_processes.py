@@ -157,7 +157,7 @@ async def test_a_queue_that_lasts_is_cut(tmp_path: Path) -> None:
         for _ in range(1 + 3):
             tasks.start_soon(engine.run, workload.spin, str(tmp_path))
         await until(lambda: engine.waiting == 3)
-        engine._backlog._empty_at -= 2 * LONG  # as if the queue had not been empty for so long
+        engine._admission._empty_at -= 2 * LONG  # as if the queue had not been empty for so long
         with pytest.raises(BusyError, match="1 computations run and 3 wait; at most 1 run and 1 wait"):
             await engine.run(operator.add, 2, 3)
         tasks.cancel_scope.cancel()
@@ -168,7 +168,7 @@ async def test_time_on_a_worker_is_bounded_without_the_queue(tmp_path: Path) -> 
     async with ProcessEngine(1, 1, math.inf, run_seconds=0.2) as engine, anyio.create_task_group() as tasks:
 
         async def never_ends() -> None:
-            with pytest.raises(DeadlineError, match=r"after 0\.2 s by itself"):
+            with pytest.raises(DeadlineError, match=r"after 0\.2 s on a worker"):
                 await engine.run(workload.spin, str(tmp_path))
 
         for _ in range(2):
@@ -202,22 +202,22 @@ async def test_the_time_of_a_worker_is_told_to_whatever_end(tmp_path: Path) -> N
     async with ProcessEngine(1, 1, LONG) as engine:
         told: list[float] = []
         began = anyio.current_time()
-        await engine.run(operator.add, 2, 3, told=told.append)
+        await engine.run(operator.add, 2, 3, report_seconds=told.append)
         assert 0 < told[-1] <= anyio.current_time() - began
         with pytest.raises(workload.OddError):
-            await engine.run(workload.refuse, "no", told=told.append)
+            await engine.run(workload.refuse, "no", report_seconds=told.append)
         assert len(told) == 2
         held: list[float] = []
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(partial(engine.run, workload.spin, str(tmp_path), told=told.append))
+            tasks.start_soon(partial(engine.run, workload.spin, str(tmp_path), report_seconds=told.append))
             await announced(tmp_path)
             with anyio.move_on_after(0.05):
-                await engine.run(operator.add, 2, 3, told=held.append)
+                await engine.run(operator.add, 2, 3, report_seconds=held.append)
             tasks.cancel_scope.cancel()
         assert held == []
         assert told[2] > 0
         with pytest.raises(WorkerLostError):
-            await engine.run(workload.die, str(tmp_path), told=told.append)
+            await engine.run(workload.die, str(tmp_path), report_seconds=told.append)
         assert len(told) == 5
 
 
@@ -226,10 +226,10 @@ async def test_what_is_told_is_processor_time(monkeypatch: pytest.MonkeyPatch) -
     """Nobody pays for a machine that is busy with others; where the system does not tell, the wait is all there is."""
     async with ProcessEngine(1, 0, LONG) as engine:
         told: list[float] = []
-        await engine.run(time.sleep, 1.0, told=told.append)
-        await engine.run(workload.spin_for, 0.2, told=told.append)
+        await engine.run(time.sleep, 1.0, report_seconds=told.append)
+        await engine.run(workload.spin_for, 0.2, report_seconds=told.append)
         monkeypatch.setattr(sys, "platform", "darwin")
-        await engine.run(time.sleep, 0.2, told=told.append)
+        await engine.run(time.sleep, 0.2, report_seconds=told.append)
     slept, spun, unknown = told
     assert slept < 0.5
     assert spun >= 0.2
@@ -294,10 +294,10 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
     async with ProcessEngine(1, 0, LONG) as engine, anyio.create_task_group() as tasks:
         pid = await engine.run(os.getpid)
         os.kill(pid, signal.SIGSTOP)
-        tasks.start_soon(engine._crew._visit, os.getpid)  # has the worker, while its slot is free
+        tasks.start_soon(engine._pool._run_without_slot, os.getpid)  # has the worker, while its slot is free
         await until(lambda: not anyio_pool.idle())
         tasks.start_soon(outcome.of, engine, os.getpid)
-        await until(lambda: not engine._crew._slots.available_tokens)
+        await until(lambda: not engine._pool._slots.available_tokens)
         assert (engine.running, engine.waiting) == (0, 1)
         os.kill(pid, signal.SIGCONT)
         await until(lambda: outcome.value)
@@ -307,13 +307,13 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
 @pytest.mark.usefixtures("light_libraries")
 async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path: Path) -> None:
     """All at once would take longer than a start may where they share a processor or two."""
-    warm_up = partial(workload.announce_and_wait, str(tmp_path), worker_pool.AT_ONCE)
-    size = 2 * worker_pool.AT_ONCE + 1
+    warm_up = partial(workload.announce_and_wait, str(tmp_path), worker_pool.MAX_STARTING)
+    size = 2 * worker_pool.MAX_STARTING + 1
     async with ProcessEngine(size, 0, LONG, warm_up=warm_up) as engine:
-        assert engine.workers_alive == worker_pool.AT_ONCE
+        assert engine.workers_alive == worker_pool.MAX_STARTING
         assert await engine.run(operator.add, 2, 3) == 5
-        await until(lambda: len(pids_in(tmp_path)) == 2 * worker_pool.AT_ONCE)
-        assert engine.workers_alive == worker_pool.AT_ONCE
+        await until(lambda: len(pids_in(tmp_path)) == 2 * worker_pool.MAX_STARTING)
+        assert engine.workers_alive == worker_pool.MAX_STARTING
         (tmp_path / "0").touch()
         await until(lambda: engine.workers_alive == size)
         assert len(pids_in(tmp_path) - {0}) == size
@@ -325,14 +325,14 @@ async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() ->
     async with ProcessEngine(2, 0, LONG) as engine:
         _, left = await one_of_two_is_killed(engine)
         os.kill(left, signal.SIGSTOP)  # whoever takes it keeps it
-        engine._crew._count()
-        engine._crew._slots.acquire_on_behalf_of_nowait(engine)
-        engine._crew.mend()
+        engine._pool._update_slots()
+        engine._pool._slots.acquire_on_behalf_of_nowait(engine)
+        engine._pool.replenish()
         await anyio.wait_all_tasks_blocked()
         found = anyio_pool.idle()
         os.kill(left, signal.SIGCONT)
         assert found == {left}
-        engine._crew._slots.release_on_behalf_of(engine)
+        engine._pool._slots.release_on_behalf_of(engine)
         await until(lambda: engine.workers_alive == 2)
         assert left in await pids_of(engine, 2)
 
@@ -361,19 +361,19 @@ async def test_an_idle_worker_that_hangs_is_replaced(
         os.kill(hung, signal.SIGSTOP)
         with monkeypatch.context() as short:
             short.setattr(worker_pool, "START_SECONDS", 0.2)
-            engine._crew._touch_idle()
-            await until(lambda: not engine._crew._slots.available_tokens)
+            engine._pool._ping_idle_workers()
+            await until(lambda: not engine._pool._slots.available_tokens)
             await anyio.wait_all_tasks_blocked()
         await until(lambda: not psutil.pid_exists(hung))
         assert await engine.run(os.getpid) != hung
-    assert "did not answer" in caplog.text
+    assert "did not respond" in caplog.text
 
 
 @pytest.mark.usefixtures("light_libraries")
 async def test_a_failing_start_is_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker_pool, "START_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(worker_pool, "START_RETRY_SECONDS", 0.05)
     warm_up = partial(workload.announce_unless_broken, str(tmp_path))
     async with ProcessEngine(1, 0, LONG, warm_up=warm_up) as engine:
         broken = tmp_path / "broken"

@@ -24,7 +24,7 @@ async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
     monkeypatch.setattr(app_module, "sample_gauges", broken)
     app = create_app(Settings(workers=1, embedded_cache=False))
     stopped = anyio.Event()
-    app.state.defect.stop = stopped.set
+    app.state.fatal_error.stop = stopped.set
     async with app.router.lifespan_context(app):
         with anyio.fail_after(300):
             await stopped.wait()
@@ -37,10 +37,10 @@ async def test_jobs_that_cannot_go_on_are_such_a_part(monkeypatch):
     monkeypatch.setattr("lindyn_service.jobs.scheduler_thread._run", broken)
     app = create_app(Settings(workers=1, redis_url="unix:///nowhere/redis"))
     told: Future[None] = Future()
-    app.state.defect.stop = lambda: told.set_result(None)
+    app.state.fatal_error.stop = lambda: told.set_result(None)
     async with app.router.lifespan_context(app):
         await anyio.to_thread.run_sync(told.result, 300)
-    assert app.state.defect.error is not None
+    assert app.state.fatal_error.error is not None
 
 
 BROKEN = """
@@ -62,4 +62,4 @@ def test_the_process_ends_with_a_code_that_is_no_success(tmp_path):
         [sys.executable, tmp_path / "broken.py"], env=settings, capture_output=True, text=True, timeout=600, check=False
     )
     assert run.returncode == 1
-    assert "a part of the service has ended by an error" in run.stderr
+    assert "a background task of the service failed" in run.stderr

@@ -6,7 +6,7 @@ import re
 import pytest
 from pydantic import ValidationError
 
-from lindyn_service.configuration.environment import load, refuse_others, warnings_of_environment
+from lindyn_service.configuration.environment import load, refuse_unknown, warnings_of_environment
 from lindyn_service.configuration.settings import Settings, SettingsError
 
 
@@ -178,7 +178,7 @@ def test_what_kubernetes_says_of_a_service_called_lindyn(monkeypatch, port):
 
 def test_an_empty_file_of_keys_is_told(monkeypatch):
     monkeypatch.setenv("LINDYN_API_KEYS_FILE", " ")
-    assert warnings_of_environment() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key"]
+    assert warnings_of_environment() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: no key is needed"]
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_mistyped_file_of_keys_is_refused(monkeypatch, name):
     with pytest.raises(SettingsError) as caught:
         load()
     assert str(caught.value) == (
-        f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE? Without it, nobody would need a key"
+        f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE? Without it, no key would be needed"
     )
     monkeypatch.setenv("LINDYN_API_KEYS_FILE", "/keys")
     assert str(load().api_keys_file) == "/keys"
@@ -217,11 +217,11 @@ def test_one_line_each(monkeypatch):
 def test_what_is_no_setting_is_refused_where_nobody_else_sets_any(monkeypatch):
     monkeypatch.setenv("LINDYN_WORKERS", "2")
     monkeypatch.setenv("lindyn_queue", "2")
-    refuse_others()
+    refuse_unknown()
     monkeypatch.setenv("LINDYN_WORKER", "2")
     monkeypatch.setenv("LINDYN_QUARTZ", "1")
     with pytest.raises(SettingsError) as caught:
-        refuse_others()
+        refuse_unknown()
     assert sorted(str(caught.value).splitlines()) == [
         "LINDYN_QUARTZ: there is no such setting; lindyn-service --help lists all",
         "LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?",
@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_made_is_refused(monkeypatch, tmp_path, kind):
     else:
         folder.write_bytes(b"")
     monkeypatch.setenv("LINDYN_SPOOL_FOLDER", str(folder / "below" if kind == "below a file" else folder))
-    with pytest.raises(SettingsError, match=r"LINDYN_SPOOL_FOLDER: .*folder is no folder"):
+    with pytest.raises(SettingsError, match=r"LINDYN_SPOOL_FOLDER: .*folder is not a folder"):
         load()
 
 

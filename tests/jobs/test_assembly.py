@@ -18,7 +18,7 @@ class Engine:
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
 
-    async def run(self, function, *args, told=None):
+    async def run(self, function, *args, report_seconds=None):
         if args[1:2] == (assemble,):
             raise self._failure
         return function(*args)

@@ -142,7 +142,7 @@ class Stuck(Results):
 class StuckEngine(Here):
     """Never ends to put a table together."""
 
-    async def run(self, function, *args, told=None):
+    async def run(self, function, *args, report_seconds=None):
         if args[1:2] == (assemble,):
             await anyio.sleep_forever()
         return function(*args)

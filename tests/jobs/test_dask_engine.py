@@ -13,7 +13,7 @@ def test_all_threads_are_used_and_their_queues_filled():
     async def main():
         async with DaskEngine(None, 2) as engine:
             told = []
-            assert await engine.run(max, 1, 2, told=told.append) == 2
+            assert await engine.run(max, 1, 2, report_seconds=told.append) == 2
             assert [seconds >= 0 for seconds in told] == [True]
             return engine.width()
 

@@ -20,7 +20,7 @@ class Slow(Here):
     def __init__(self) -> None:
         self.asked: list[int] = []
 
-    async def run(self, function, *args, told=None):
+    async def run(self, function, *args, report_seconds=None):
         request, asked, *others = args
         if asked is compute:
             self.asked.append(len(others[0]))
@@ -29,7 +29,7 @@ class Slow(Here):
 
 
 class Late(Here):
-    async def run(self, function, *args, told=None):
+    async def run(self, function, *args, report_seconds=None):
         raise DeadlineError("late")
 
 
@@ -59,10 +59,10 @@ async def test_a_point_that_takes_too_long_ends_its_job():
 class Costly(Here):
     """Takes a worker for an hour, each time."""
 
-    async def run(self, function, *args, told=None):
+    async def run(self, function, *args, report_seconds=None):
         result = await super().run(function, *args)
-        if told is not None:
-            told(3600.0)
+        if report_seconds is not None:
+            report_seconds(3600.0)
         return result
 
 

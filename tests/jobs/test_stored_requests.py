@@ -20,9 +20,9 @@ class Worker(Here):
     def __init__(self) -> None:
         self.sent: list[int] = []
 
-    async def run(self, function, request, *args, told=None):
+    async def run(self, function, request, *args, report_seconds=None):
         self.sent.append(len(request.document or b""))
-        return await super().run(function, request, *args, told=told)
+        return await super().run(function, request, *args, report_seconds=report_seconds)
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from support.processes import PATIENCE_SECONDS, Service, eventually, trajectory
 from support.service import problem
 from support.sockets import HEAD, HEALTH, all_of, answers, connect
 
-from lindyn_service.server.connections import MOST_BY_DEFAULT, ConnectionKind, Connections, connection_limit
+from lindyn_service.server.connections import MAX_DEFAULT_LIMIT, ConnectionKind, Connections, connection_limit
 
 POST = b"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SHORT = {"head_seconds": 1, "body_seconds": 1, "stalled_seconds": 1}
@@ -147,32 +147,32 @@ class Mock:
 
 
 def test_who_ends_first() -> None:
-    crowd, all_ = Connections(4), [Mock() for _ in range(8)]
+    connections, all_ = Connections(4), [Mock() for _ in range(8)]
     for one, kind in zip(
         all_[:4],
         (ConnectionKind.READING, ConnectionKind.SENDING, ConnectionKind.IDLE, ConnectionKind.SERVED),
         strict=True,
     ):
-        assert crowd.enter(one)
-        crowd.place(one, kind)
+        assert connections.add(one)
+        connections.set_kind(one, kind)
     order = []
     for late in all_[4:7]:
-        assert crowd.enter(late)
-        crowd.place(late, ConnectionKind.SERVED)
+        assert connections.add(late)
+        connections.set_kind(late, ConnectionKind.SERVED)
         order += [i for i, one in enumerate(all_) if one.ended and i not in order]
     assert order == [2, 1, 0]
-    assert not crowd.enter(all_[7])
-    crowd.leave(all_[4])
-    assert crowd.enter(all_[7])
+    assert not connections.add(all_[7])
+    connections.remove(all_[4])
+    assert connections.add(all_[7])
 
 
 def test_who_waits_longest_ends_first_and_moving_within_a_kind_does_not_help() -> None:
-    crowd, all_ = Connections(3), [Mock() for _ in range(6)]
+    connections, all_ = Connections(3), [Mock() for _ in range(6)]
     for one in all_[:3]:
-        crowd.enter(one)
-    crowd.place(all_[0], ConnectionKind.IDLE)
+        connections.add(one)
+    connections.set_kind(all_[0], ConnectionKind.IDLE)
     for late, first in zip(all_[3:], all_[:3], strict=True):
-        crowd.enter(late)
+        connections.add(late)
         assert first.ended
 
 
@@ -182,6 +182,6 @@ def test_by_default_descriptors_are_left_for_the_rest(monkeypatch: pytest.Monkey
     for limit, workers in itertools.product((256, 1024, 4096, 20_000, resource.RLIM_INFINITY), (2, 8, 64)):
         monkeypatch.setattr(resource, "getrlimit", lambda _, limit=limit: (limit, limit))
         most = connection_limit(workers)
-        assert 16 <= most <= MOST_BY_DEFAULT
+        assert 16 <= most <= MAX_DEFAULT_LIMIT
         assert limit == resource.RLIM_INFINITY or most == 16 or 2 * most + 8 * workers < limit
-    assert most == MOST_BY_DEFAULT
+    assert most == MAX_DEFAULT_LIMIT

@@ -162,7 +162,7 @@ def test_two_processes_answer_at_one_address_and_are_started_again():
         with service.client() as client:
             assert finished(client, submit(client, sweep()))["state"] == "done"
         children[0].kill()
-        eventually(lambda: "starting another" in service.log())
+        eventually(lambda: "restarting it" in service.log())
 
         def whole_again() -> bool:
             services = [c for c in service.process.children() if c.status() != psutil.STATUS_ZOMBIE]
@@ -184,4 +184,4 @@ def test_a_frozen_process_does_not_keep_the_others_from_ending():
         service.signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE_SECONDS) == 0
         assert has_ended(frozen)
-        assert "did not end in 6 s; killing it" in service.log()
+        assert "did not end within 6 s; killing it" in service.log()

@@ -195,7 +195,7 @@ def test_a_client_who_does_not_read(service):
     for connection in connections:
         head = f"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         connection.sendall(head.encode() + b"Content-Type: application/json\r\n\r\n" + body)
-    eventually(lambda: "took nothing" in service.log())
+    eventually(lambda: "read nothing" in service.log())
     eventually(lambda: service.process.num_fds() <= before)
     for connection in connections:
         connection.close()

@@ -124,7 +124,7 @@ def test_several_processes_are_counted_as_one_and_go_on_counting_when_one_dies()
         assert asked() == 20
         victim = next(child for child in service.process.children() if "lindyn_service" in " ".join(child.cmdline()))
         victim.kill()
-        eventually(lambda: "starting another" in service.log())
+        eventually(lambda: "restarting it" in service.log())
         eventually(lambda: service.log().count("Application startup complete") == 3)
         for _ in range(20):
             ask()

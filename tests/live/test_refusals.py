@@ -45,7 +45,7 @@ def refusal(**settings: str) -> str:
         ({"api_keys_file": "/nowhere/keys"}, ["LINDYN_API_KEYS_FILE", "/nowhere/keys", "cannot be read"]),
         ({"socket": "/nowhere/http"}, ["LINDYN_SOCKET", "/nowhere/http", "No such file"]),
         ({"socket": f"/tmp/{'x' * 200}"}, ["LINDYN_SOCKET", "too long"]),
-        ({"descriptor": "77"}, ["LINDYN_DESCRIPTOR", "77 is no socket", "unset it"]),
+        ({"descriptor": "77"}, ["LINDYN_DESCRIPTOR", "77 is not a socket", "unset it"]),
         ({"process": "0"}, ["LINDYN_PROCESS is 0", "unset it", "LINDYN_PROCESSES"]),
         ({"host": "192.0.2.1", "allow_anonymous": "1"}, ["LINDYN_HOST", "192.0.2.1", "127.0.0.1"]),
         ({"host": "nowhere.invalid", "allow_anonymous": "1"}, ["LINDYN_HOST", "nowhere.invalid", "127.0.0.1"]),
@@ -111,7 +111,7 @@ def test_a_socket_in_use(tmp_path: Path) -> None:
         living.bind(str(path))
         living.listen()
         said = refusal(socket=str(path))
-    assert "LINDYN_SOCKET: a service listens on" in said
+    assert "LINDYN_SOCKET: another service listens on" in said
     assert path.is_socket()
 
 
@@ -129,7 +129,7 @@ def test_a_socket_that_a_service_is_about_to_listen_on(tmp_path: Path) -> None:
     with subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starting:
         assert starting.stdout.readline() == "bound\n"
         before = path.stat().st_ino
-        assert f"LINDYN_SOCKET: a service has {path} already; stop it" in refusal(socket=str(path))
+        assert f"LINDYN_SOCKET: another service uses {path} already; stop it" in refusal(socket=str(path))
         assert path.stat().st_ino == before
         starting.kill()
     on_unix(path).close()
@@ -139,7 +139,7 @@ def test_a_frozen_service_keeps_its_socket() -> None:
     with Service() as service:
         before = Path(service.folder, "http").stat().st_ino
         service.process.suspend()
-        assert "a service has" in refusal(socket=f"{service.folder}/http")
+        assert "another service uses" in refusal(socket=f"{service.folder}/http")
         service.process.resume()
         assert Path(service.folder, "http").stat().st_ino == before
         assert service.get("/healthz").status_code == 200

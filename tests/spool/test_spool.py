@@ -14,9 +14,9 @@ import pytest
 
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.spool import space
-from lindyn_service.spool.format import write_whole
+from lindyn_service.spool.format import write_atomically
 from lindyn_service.spool.locks import try_lock
-from lindyn_service.spool.space import SpoolFolder, reserved
+from lindyn_service.spool.space import SpoolDestination, reserved_file
 from lindyn_service.spool.store import PREFIX, Spool
 from lindyn_service.spool.temporary_folder import private_folder
 
@@ -31,8 +31,8 @@ CONTENT = bytes(range(256)) * 20_000  # of several pieces
 
 
 def file(spool: Spool, name: str, content: bytes = CONTENT, expected: int | None = None) -> Path:
-    with spool.place(name) as place:
-        write_whole(
+    with spool.destination(name) as place:
+        write_atomically(
             place,
             len(content) if expected is None else expected,
             lambda opened: opened.writelines([content[:1000], content[1000:]]),
@@ -88,8 +88,8 @@ async def test_a_file_of_another_name_is_not_taken(spool: Spool) -> None:
 
 
 async def test_a_failure_leaves_nothing(spool: Spool) -> None:
-    with pytest.raises(ZeroDivisionError), spool.place("a") as place:
-        write_whole(place, 10, lambda opened: opened.write(b"half") and 1 // 0)
+    with pytest.raises(ZeroDivisionError), spool.destination("a") as place:
+        write_atomically(place, 10, lambda opened: opened.write(b"half") and 1 // 0)
     assert await spool.find("a") is None
     assert list(spool.path("a").parent.iterdir()) == []
 
@@ -118,8 +118,8 @@ async def test_another_size_than_was_expected(spool: Spool, expected: int) -> No
 async def test_an_archive_is_written_as_into_memory(spool: Spool) -> None:
     """The writer seeks back to its heads, and more was reserved than it writes."""
     arrays = {"a": np.arange(100_000.0), "b": np.eye(3)}
-    with spool.place("a") as place:
-        write_whole(place, 2_000_000, lambda opened: np.savez(opened, **arrays))
+    with spool.destination("a") as place:
+        write_atomically(place, 2_000_000, lambda opened: np.savez(opened, **arrays))
     found = await spool.find("a")
     assert found is not None
     memory = io.BytesIO()
@@ -131,7 +131,7 @@ def test_an_answer_larger_than_the_folder_may_be_deletes_nothing(tmp_path: Path)
     spool = Spool(tmp_path, 1000)
     file(spool, "a", bytes(500))
     for expected in (2000, 0):
-        with pytest.raises(NoRoomError, match="may take 1000 here"):
+        with pytest.raises(NoRoomError, match="may take 1000"):
             file(spool, "b", bytes(2000), expected)
     assert names(tmp_path) == {"a"}
 
@@ -142,8 +142,8 @@ def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> Non
     file(spool, "old", bytes(284))
     with (
         spool.path("old").open("rb") as reader,
-        reserved(SpoolFolder.of("x", tmp_path / "x", 1000), 300),
-        reserved(SpoolFolder.of("y", tmp_path / "y", 1000), 300),
+        reserved_file(SpoolDestination.of("x", tmp_path / "x", 1000), 300),
+        reserved_file(SpoolDestination.of("y", tmp_path / "y", 1000), 300),
     ):
         assert try_lock(reader.fileno(), shared=True)
         with pytest.raises(BusyError):
@@ -158,7 +158,7 @@ def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> Non
 
 def test_parts_of_killed_writers_are_removed(tmp_path: Path) -> None:
     (tmp_path / "dead.part").write_bytes(bytes(900))
-    with reserved(SpoolFolder.of("x", tmp_path / "x", 1000), 300):
+    with reserved_file(SpoolDestination.of("x", tmp_path / "x", 1000), 300):
         assert len(names(tmp_path)) == 1
         assert "dead.part" not in names(tmp_path)
 

@@ -25,10 +25,10 @@ from lindyn_service.spool.store import Spool
 class Here:
     """An engine that computes in the event loop."""
 
-    async def run(self, function: Any, *args: Any, told: Any = None) -> Any:
+    async def run(self, function: Any, *args: Any, report_seconds: Any = None) -> Any:
         result = function(*args)
-        if told is not None:
-            told(0.0)
+        if report_seconds is not None:
+            report_seconds(0.0)
         return result
 
 

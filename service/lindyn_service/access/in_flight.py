@@ -1,4 +1,4 @@
-"""How many there are now, of each kind."""
+"""Counter of current holders per key."""
 
 from collections import Counter
 from collections.abc import Generator, Hashable
@@ -9,12 +9,12 @@ K = TypeVar("K", bound=Hashable)
 
 
 @contextmanager
-def counting(counts: Counter[K], kind: K) -> Generator[None]:
-    """Count one more for the length of the block; a kind of which there is none is forgotten."""
-    counts[kind] += 1
+def counting(counts: Counter[K], key: K) -> Generator[None]:
+    """Count one holder of `key` for the duration of the block; a key without holders is removed from the counter."""
+    counts[key] += 1
     try:
         yield
     finally:
-        counts[kind] -= 1
-        if not counts[kind]:
-            del counts[kind]
+        counts[key] -= 1
+        if not counts[key]:
+            del counts[key]

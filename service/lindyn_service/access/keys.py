@@ -1,7 +1,7 @@
-"""API keys: how they are made, and the lines of the file that knows them by their hashes.
+"""API keys: their generation, and the file that stores their hashes.
 
-A key holds 256 random bits, which nobody can search, so one round of SHA-256 keeps it as well as a slow hash would.
-Those (scrypt, argon2) slow down a search among passwords, and would let anybody keep the service busy by wrong keys.
+A key has 256 random bits, which rules out a brute-force search, so one round of SHA-256 protects it as well as a slow
+hash would. Slow hashes (scrypt, argon2) protect passwords, and would let clients load the service with invalid keys.
 """
 
 import hashlib
@@ -14,45 +14,45 @@ Scope = Literal["solve", "jobs", "metrics"]
 
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
-_PREFIX = "lindyn_"  # lets scanners for leaked secrets find them
+_PREFIX = "lindyn_"  # lets secret scanners recognise leaked keys
 _KEY = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class KeysError(ValueError):
-    """A line of the file, or what one is to be made of, is not as it must be; the text never shows it."""
+    """A line of the key file, or the name or scopes for a new one, is invalid; the message never shows key material."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who sent a request, and what it may do; whoever comes without a key to an open service has no name."""
+    """The sender of a request and its scopes; a caller without a key, at a service that needs none, has no name."""
 
     name: str | None
     scopes: frozenset[Scope]
 
 
-ANYBODY = Caller(None, frozenset(SCOPES))
+ANONYMOUS = Caller(None, frozenset(SCOPES))
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the file."""
+    """One line of the key file."""
 
     caller: Caller
     digest: bytes
 
 
 def digest_of(key: str) -> bytes | None:
-    """The hash of a key, or None for what cannot be one of ours, such as a password somebody chose."""
+    """Return the hash of a key, or None if the text does not have the format of a key of this service."""
     return hashlib.sha256(key.encode()).digest() if _KEY.fullmatch(key) else None
 
 
 def make(name: str, scopes: tuple[str, ...]) -> tuple[str, str]:
-    """Make a key, and the line that goes into the file.
+    """Generate a key and its line for the key file.
 
     Raises:
-        KeysError: the name or a scope is none.
+        KeysError: the name or a scope is invalid.
     """
     key = _PREFIX + secrets.token_urlsafe(32)
     line = f"{name} {','.join(scopes)} {hashlib.sha256(key.encode()).hexdigest()}"
@@ -61,12 +61,12 @@ def make(name: str, scopes: tuple[str, ...]) -> tuple[str, str]:
 
 
 def parse(text: str) -> tuple[Entry, ...]:
-    """Read a file of keys; empty lines and those that start with # say nothing.
+    """Parse the text of a key file; empty lines and lines that start with # are ignored.
 
-    A name may have several keys, so that a new one can be in use before the old one is taken out.
+    A name may have several keys, so that keys can be rotated without an interruption.
 
     Raises:
-        KeysError: a line is wrong.
+        KeysError: a line is invalid or repeats a key.
     """
     entries: dict[bytes, Entry] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -77,7 +77,7 @@ def parse(text: str) -> tuple[Entry, ...]:
         except KeysError as error:
             raise KeysError(f"line {number}: {error}") from None
         if entry.digest in entries:
-            raise KeysError(f"line {number}: the key of another line; give each its own")
+            raise KeysError(f"line {number}: this key is on another line already; give each line its own key")
         entries[entry.digest] = entry
     return tuple(entries.values())
 
@@ -88,8 +88,8 @@ def _entry(line: str) -> Entry:
         raise KeysError("expected NAME SCOPES SHA256, as `lindyn-service key NAME` prints it")
     name, scopes, digest = parts
     if not _NAME.fullmatch(name):
-        raise KeysError("a name has up to 64 letters, digits and ._- and starts with a letter or digit")
+        raise KeysError("a name has at most 64 letters, digits and ._- and starts with a letter or digit")
     known: frozenset[Scope] = frozenset(scope for scope in SCOPES if scope in scopes.split(","))
     if known != frozenset(scopes.split(",")):
-        raise KeysError(f"scopes are {', '.join(SCOPES)}, with commas and no spaces between them")
+        raise KeysError(f"scopes are {', '.join(SCOPES)}, separated by commas without spaces")
     return Entry(Caller(name, known), bytes.fromhex(digest))

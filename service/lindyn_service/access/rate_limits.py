@@ -1,4 +1,4 @@
-"""How much of the service a key may use: requests in a minute and at the same time, computing work in an hour."""
+"""Rate limits per API key: requests per minute, concurrent requests, and computing work per hour."""
 
 import math
 import time
@@ -22,71 +22,71 @@ from lindyn_service.errors import RateLimitedError
 from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 _CIRCUIT_SECONDS = 1.0
-_AGAIN_SECONDS = 1
-_FLOPS = 1e6  # what work is counted in, so that counts stay exact in Redis' scripts
-_WITHOUT_LIMIT = 2**52  # of these: what was done is counted, however much it is
+_LEAST_WAIT_SECONDS = 1
+_FLOPS_PER_UNIT = 1e6  # work is counted in units, which keeps the counts exact in the scripts of Redis
+_UNLIMITED = 2**52  # units; work that was done is counted even beyond the limit
 
 T = TypeVar("T")
 
 
 class RateLimits:
-    """Counts by the names of keys; making it does no I/O.
+    """Counts the use of the service by the names of keys, in sliding windows; the constructor does no I/O.
 
     Args:
-        per_minute: requests of one name in any minute; 0 for no limit.
-        at_once: requests of one name at the same time in this process; 0 for no limit.
-        flops_per_hour: floating-point operations of one name in any hour, as estimated before and as measured by the
-            processor time that they took; 0 for no limit.
-        redis_url: where several services count together. Each counts for itself while that does not answer.
-        timeout_seconds: longest wait for Redis.
+        per_minute: limit on the requests of a name in any minute; 0 for no limit.
+        concurrent: limit on the concurrent requests of a name in this process; 0 for no limit.
+        flops_per_hour: limit on the floating-point operations of a name in any hour, estimated beforehand and measured
+            by processor time afterwards; 0 for no limit.
+        redis_url: Redis in which several services share the counts. Each uses counts of its own while Redis is down.
+        timeout_seconds: timeout of a call to Redis.
     """
 
     def __init__(
-        self, per_minute: int, at_once: int, redis_url: str | None, timeout_seconds: float, flops_per_hour: float = 0
+        self, per_minute: int, concurrent: int, redis_url: str | None, timeout_seconds: float, flops_per_hour: float = 0
     ) -> None:
         self._requests = RateLimitItemPerMinute(per_minute) if per_minute else None
         self._work = RateLimitItemPerHour(_units(flops_per_hour), namespace="WORK") if flops_per_hour else None
-        self._at_once = at_once
+        self._concurrent = concurrent
         self._serving: Counter[str] = Counter()
-        self._reserved: Counter[str] = Counter()  # of work under way in this process
-        self._own = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._reserved: Counter[str] = Counter()  # units of work in progress in this process
+        self._local = SlidingWindowCounterRateLimiter(MemoryStorage())
         self._pool = None if redis_url is None else _pool(redis_url, timeout_seconds)
-        self._together = None if self._pool is None else _together(self._pool)
+        self._shared = None if self._pool is None else _shared_limiter(self._pool)
         self._circuit = CircuitBreaker(_CIRCUIT_SECONDS)
 
     async def hit(self, name: str) -> None:
         """Count a request.
 
         Raises:
-            RateLimitedError: there were too many in the last minute.
+            RateLimitedError: the limit of requests per minute is reached.
         """
         if self._requests is not None and not await self._count(self._requests, name, 1):
             raise RateLimitedError(
                 f"the key of {name} sent more than {self._requests.amount} requests in a minute, the limit; wait, "
-                "or send what belongs together as one sweep",
+                "or combine related requests into one sweep",
                 (await self._use(self._requests, name)).seconds_until_room(1),
             )
 
     async def spend(self, name: str | None, flops: float) -> None:
-        """Count work that is done later, as that of jobs is; whoever has no name may have all of it done.
+        """Count work that is done later, such as that of a job; callers without a name have no limit.
 
         Raises:
-            RateLimitedError: it would be too much for an hour.
+            RateLimitedError: the work would exceed the limit per hour.
         """
         if self._work is None or name is None:
             return
         cost, reserved = _units(flops), self._reserved[name]
-        if not await self._count(self._work, name, cost, within=self._work.amount - reserved):
+        if not await self._count(self._work, name, cost, limit=self._work.amount - reserved):
             use = await self._use(self._work, name)
             raise self._too_much(use, name, flops, reserved)
 
     async def reserve(self, name: str | None, flops: float) -> None:
-        """Keep room for work that is about to begin, until `settle`; whoever has no name may have all of it done.
+        """Reserve quota for work that is about to begin, until `settle`; callers without a name have no limit.
 
-        Services that count together know of each other's work when it is settled.
+        Reservations are local to this process: services that share counts see work when it is settled.
 
         Raises:
-            RateLimitedError: with what was used and is reserved it would be too much for an hour.
+            RateLimitedError: the work, with what is used and reserved already, would exceed the limit per hour.
         """
         if self._work is None or name is None:
             return
@@ -97,64 +97,64 @@ class RateLimits:
         self._reserved[name] = reserved + cost
 
     async def settle(self, name: str | None, seconds: float, reserved: float, *, done: bool) -> None:
-        """Count work that has ended, in the place of what was reserved for it.
+        """Replace the reservation of work that has ended by what it used.
 
-        Work that was done counts by what was reserved or by its time, whichever is more; what was refused, stopped or
-        failed by its time. Nothing is refused: what goes beyond the limit keeps the next work waiting for longer.
+        Completed work counts as the larger of its reservation and its processor time; work that was refused, cancelled
+        or failed counts by its processor time. Nothing is refused here: use beyond the limit delays later work.
 
         Args:
-            name: whose work it was; None is not counted.
-            seconds: of processor time that it took workers.
-            reserved: flops that `reserve` was told.
-            done: whether the work gave what it was asked for.
+            name: name of the caller that requested the work; None is not counted.
+            seconds: processor time of workers.
+            reserved: the flops that were passed to `reserve`.
+            done: whether the work was completed.
         """
         if self._work is None or name is None:
             return
         flops = max(seconds * FLOPS_PER_SECOND, reserved if done else 0.0)
         try:
             if flops > 0:
-                await self._count(self._work, name, _units(flops), within=_WITHOUT_LIMIT)
+                await self._count(self._work, name, _units(flops), limit=_UNLIMITED)
         finally:
             self._reserved[name] -= _units(reserved)
             if self._reserved[name] <= 0:
                 del self._reserved[name]
 
     async def charge(self, name: str | None, seconds: float, spent: float = 0.0) -> None:
-        """Count the processor time that work took workers, where it is more than was counted when the work was posted.
+        """Count the processor time of work in excess of the flops that were counted for it beforehand.
 
         Args:
-            name: whose work it was; None is not counted.
-            seconds: of processor time, to whatever end the work came.
-            spent: flops that `spend` has counted for it.
+            name: name of the caller that requested the work; None is not counted.
+            seconds: processor time of workers, whether the work succeeded or not.
+            spent: flops that `spend` has counted for this work.
         """
         flops = seconds * FLOPS_PER_SECOND - spent
         if self._work is not None and name is not None and flops > 0:
-            await self._count(self._work, name, _units(flops), within=_WITHOUT_LIMIT)
+            await self._count(self._work, name, _units(flops), limit=_UNLIMITED)
 
     async def seconds_until_room(self, name: str | None) -> int:
-        """In how many seconds a name may have work done again; 0 for now."""
+        """Return the seconds until a name has quota for work again; 0 if it has some now."""
         if self._work is None or name is None:
             return 0
         use = await self._use(self._work, name)
         return use.seconds_until_room(1) if use.used >= self._work.amount else 0
 
     async def aclose(self) -> None:
-        """Disconnect."""
+        """Disconnect from Redis."""
         if self._pool is not None:
             await self._pool.disconnect()
 
     @contextmanager
     def serve(self, name: str) -> Generator[None]:
-        """Count a request for as long as it is served.
+        """Count a request as concurrent for the duration of the block.
 
         Raises:
-            RateLimitedError: too many others of this name are.
+            RateLimitedError: the limit of concurrent requests is reached.
         """
-        if self._at_once and self._serving[name] >= self._at_once:
+        if self._concurrent and self._serving[name] >= self._concurrent:
             raise RateLimitedError(
-                f"{self._serving[name]} requests with the key of {name} are being served, at most {self._at_once} may "
-                "be; wait for an answer before you send another",
-                _AGAIN_SECONDS,
+                f"{self._serving[name]} requests with the key of {name} are being served, at most "
+                f"{self._concurrent} may be; wait for an answer before you send another",
+                _LEAST_WAIT_SECONDS,
             )
         with counting(self._serving, name):
             yield
@@ -162,22 +162,22 @@ class RateLimits:
     def _too_much(self, use: "_Use", name: str, flops: float, reserved: int) -> RateLimitedError:
         cost, most = _units(flops), use.item.amount
         return RateLimitedError(
-            f"this is estimated to take {flops:.3g} floating-point operations, and the key of {name} has used "
-            f"{(use.used + reserved) * _FLOPS:.3g} in the last hour, of {most * _FLOPS:.3g}, the limit; wait, or ask "
-            "for fewer times, quantities or points",
-            _AGAIN_SECONDS if use.used + cost <= most else use.seconds_until_room(cost),
+            f"the request is estimated to take {flops:.3g} floating-point operations, and the key of {name} has used "
+            f"{(use.used + reserved) * _FLOPS_PER_UNIT:.3g} in the last hour, of {most * _FLOPS_PER_UNIT:.3g}, the "
+            "limit; wait, or ask for fewer times, quantities or points",
+            _LEAST_WAIT_SECONDS if use.used + cost <= most else use.seconds_until_room(cost),
         )
 
-    async def _count(self, item: RateLimitItem, name: str, cost: int, *, within: int | None = None) -> bool:
-        """Whether there is room for so much, which is then used.
+    async def _count(self, item: RateLimitItem, name: str, cost: int, *, limit: int | None = None) -> bool:
+        """Count `cost` if that stays within the limit, and return whether it did.
 
         Args:
-            item: what is counted.
-            name: of whom.
-            cost: how much.
-            within: another limit than that of the item.
+            item: the kind of use, with its window and its limit.
+            name: name of the caller.
+            cost: amount to count, in units of the item.
+            limit: a limit that replaces that of the item.
         """
-        most = item.amount if within is None else within
+        most = item.amount if limit is None else limit
 
         async def count(limiter: SlidingWindowCounterRateLimiter) -> bool:
             if await _acquire(limiter, item, name, cost, most):
@@ -185,58 +185,71 @@ class RateLimits:
             use = await _use_of(limiter, item, name)
             return use == _Use(item, 0, 0.0, 0, 0.0) and await _acquire(limiter, item, name, cost, most)
 
-        return await self._ask(count)
+        return await self._query(count)
 
     async def _use(self, item: RateLimitItem, name: str) -> "_Use":
-        """What was used."""
+        """Return the use of a name in the present window and the one before."""
 
-        async def look(limiter: SlidingWindowCounterRateLimiter) -> _Use:
+        async def read(limiter: SlidingWindowCounterRateLimiter) -> _Use:
             return await _use_of(limiter, item, name)
 
-        return await self._ask(look)
+        return await self._query(read)
 
-    async def _ask(self, ask: Callable[[SlidingWindowCounterRateLimiter], Awaitable[T]]) -> T:
-        """Ask Redis, and the counts of this process where Redis cannot be asked."""
-        if self._together is not None and self._circuit.enter():
+    async def _query(self, query: Callable[[SlidingWindowCounterRateLimiter], Awaitable[T]]) -> T:
+        """Run a query on the shared counts, or on those of this process while Redis is unavailable."""
+        if self._shared is not None and self._circuit.acquire_permission():
             started = time.monotonic()
-            with CancelScope(shield=True):  # others wait for the report of whoever may ask
+            with CancelScope(shield=True):  # the circuit breaker waits for the report of this call
                 try:
-                    answer = await ask(self._together)
-                except Exception as error:  # redis-py lets through more than its own
+                    result = await query(self._shared)
+                except Exception as error:  # redis-py also raises errors that are not its own
                     self._circuit.fail(error)
                 else:
                     self._circuit.succeed(started)
-                    return answer
-        return await ask(self._own)
+                    return result
+        return await query(self._local)
 
 
 @dataclass(frozen=True)
 class _Use:
-    """A window that slides: what was used in the one before counts by the part of it that is less than a window ago."""
+    """Use in a sliding window, approximated from two fixed windows.
+
+    The use in the previous fixed window is weighted by the fraction of it that the sliding window still covers.
+
+    Attributes:
+        item: the kind of use, with its window and its limit.
+        before: use in the previous fixed window.
+        before_ends_seconds: seconds until the previous fixed window leaves the sliding one.
+        now: use in the present fixed window.
+        now_ends_seconds: seconds until the present one leaves the sliding one, one window later than the previous one.
+    """
 
     item: RateLimitItem
     before: int
     before_ends_seconds: float
     now: int
-    now_ends_seconds: float  # as the one before, so a window later than it ends as the present one
+    now_ends_seconds: float
 
     @property
     def used(self) -> int:
         return math.floor(self.before * self.before_ends_seconds / self.item.get_expiry()) + self.now
 
     def seconds_until_room(self, cost: int) -> int:
-        """In how many seconds so much is free, if nothing else is used; a window where it never is."""
-        window, wanted = self.item.get_expiry(), self.used + cost - self.item.amount
+        """Return the seconds until `cost` fits if nothing else is used; a whole window if it never does."""
+        window, excess = self.item.get_expiry(), self.used + cost - self.item.amount
         until = window
-        if self.before and wanted <= self.before * self.before_ends_seconds / window:
-            until = wanted * window / self.before
+        if self.before and excess <= self.before * self.before_ends_seconds / window:
+            until = excess * window / self.before
         elif self.now and cost <= self.item.amount:
             until = self.now_ends_seconds - window + window * max(0, self.now + cost - self.item.amount) / self.now
-        return max(_AGAIN_SECONDS, min(math.ceil(until), window))
+        return max(_LEAST_WAIT_SECONDS, min(math.ceil(until), window))
 
 
 async def _use_of(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str) -> _Use:
-    """What was used; what was counted before a clock was set back would not end before it is there again, and goes."""
+    """Return the use of a name.
+
+    Counts from before the clock was set back would stay until it reaches their time again, so they are removed.
+    """
     use = _Use(item, *await _storage(limiter).get_sliding_window(item.key_for(name), item.get_expiry()))
     if use.now_ends_seconds <= 2 * item.get_expiry():
         return use
@@ -247,7 +260,7 @@ async def _use_of(limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem,
 async def _acquire(
     limiter: SlidingWindowCounterRateLimiter, item: RateLimitItem, name: str, cost: int, most: int
 ) -> bool:
-    """The limiter's `hit`, with a limit that may be another one than the item's, which is part of the name."""
+    """Count `cost` like the `hit` of the limiter, but with its own limit, since that of the item is part of the key."""
     key, window = item.key_for(name), item.get_expiry()
     return await _storage(limiter).acquire_sliding_window_entry(key, most, window, cost)
 
@@ -257,7 +270,7 @@ def _storage(limiter: SlidingWindowCounterRateLimiter) -> SlidingWindowCounterSu
 
 
 def _units(flops: float) -> int:
-    return max(1, math.ceil(flops / _FLOPS))
+    return max(1, math.ceil(flops / _FLOPS_PER_UNIT))
 
 
 def _pool(url: str, timeout_seconds: float) -> ConnectionPool:
@@ -270,7 +283,7 @@ def _pool(url: str, timeout_seconds: float) -> ConnectionPool:
     )
 
 
-def _together(pool: ConnectionPool) -> SlidingWindowCounterRateLimiter:
+def _shared_limiter(pool: ConnectionPool) -> SlidingWindowCounterRateLimiter:
     storage = RedisStorage(
         "async+redis://", implementation="redispy", key_prefix="lindyn:rates", connection_pool=cast("Any", pool)
     )

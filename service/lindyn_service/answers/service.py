@@ -12,7 +12,7 @@ from lindyn.wire.base import Request
 from lindyn_service.answers.single_flight import SingleFlight
 from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.cache.redis_cache import RedisCache
-from lindyn_service.engine.accounting import NOBODY, Account, paid
+from lindyn_service.engine.accounting import UNLIMITED_ACCOUNT, Account, run_charged
 from lindyn_service.engine.base import Engine
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.methods.cost import Cost
@@ -104,7 +104,7 @@ class AnswerService:
         source: Request | ReceivedRequest,
         address: Address,
         form: Format,
-        account: Account = NOBODY,
+        account: Account = UNLIMITED_ACCOUNT,
     ) -> Answer:
         """Answer a normalised request.
 
@@ -126,9 +126,9 @@ class AnswerService:
         bounds = AnswerBounds(self._limits.max_answer_bytes, self._limits.file_above_bytes)
 
         async def compute() -> _Body:
-            with nullcontext() if self._spool is None else self._spool.place(str(name)) as folder:
-                arguments = operation.name, source, address.key, form, bounds, folder
-                body = await paid(self._engine, account, cost.flops, execute.answer, *arguments)
+            with nullcontext() if self._spool is None else self._spool.destination(str(name)) as destination:
+                arguments = operation.name, source, address.key, form, bounds, destination
+                body = await run_charged(self._engine, account, cost.flops, execute.answer, *arguments)
             return await self._written_file(name) if body is None else body
 
         return await self._obtain_once(name, lambda: self._find_or_compute(name, compute))
@@ -200,20 +200,20 @@ class AnswerService:
         started = time.perf_counter()
         source: Source = "hit"
         while True:
-            async with shared.turn(names, _LEASE_SECONDS) as turn:
+            async with shared.lookup(names, _LEASE_SECONDS) as lookup:
                 if source == "hit":
                     self._observe("lookup", time.perf_counter() - started)
                 else:
                     stored = await self._find_file(name)
                     if stored is not None:
                         return stored, source
-                if turn.found is not None:
-                    cached_name, body = turn.found
+                if lookup.cached is not None:
+                    cached_name, body = lookup.cached
                     is_wanted_format = cached_name == names[0]
                     return (body if is_wanted_format else await self._engine.run(transcode, body, name.form)), source
-                if turn.held:
+                if lookup.held:
                     computed = await compute()
-                    turn.value = computed if isinstance(computed, bytes) else None
+                    lookup.value = computed if isinstance(computed, bytes) else None
                     return computed, "miss"
             source = "coalesced"
             await anyio.sleep(_POLL_SECONDS)

@@ -1,4 +1,4 @@
-"""Whether Redis is worth a call, so that a dead one costs a timeout now and then and not one per request."""
+"""A circuit breaker for calls to Redis: while Redis is down, only an occasional call has to wait for a timeout."""
 
 import logging
 import math
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 class CircuitBreaker:
-    """Remembers a failure, keeps callers away for a while, then lets a single one try.
+    """Opens after a failed call, and after a pause permits a single trial call at a time.
 
     Args:
-        retry_seconds: how long nobody calls after a failure.
+        retry_seconds: pause after a failure, in which no call is permitted.
     """
 
     def __init__(self, retry_seconds: float) -> None:
@@ -25,32 +25,32 @@ class CircuitBreaker:
 
     @property
     def state(self) -> State:
-        """Whether the last call worked."""
+        """Whether the last call succeeded (`ok`) or failed (`degraded`)."""
         return self._state
 
-    def enter(self) -> bool:
-        """Ask to call. Whoever may must report by `succeed` or `fail`: others wait for it."""
+    def acquire_permission(self) -> bool:
+        """Return whether the caller may call Redis; if so, it must report the outcome by `succeed` or `fail`."""
         if self._state == "ok":
             return True
         if time.monotonic() < self._retry_at:
             return False
-        self._retry_at = math.inf  # one tries, not all who come after the wait
+        self._retry_at = math.inf  # only one trial call is under way at a time
         return True
 
     def succeed(self, started: float) -> None:
-        """Report that a call worked.
+        """Report a successful call.
 
         Args:
-            started: the monotonic time at which it began. What began before the last failure proves nothing.
+            started: the monotonic time at which the call began. A call that began before the last failure is ignored.
         """
         if self._state == "degraded" and started > self._failed_at:
             self._state = "ok"
-            log.warning("redis answers again")
+            log.warning("Redis answers again")
 
     def fail(self, error: Exception) -> None:
-        """Report that a call did not work."""
+        """Report a failed call."""
         self._failed_at = time.monotonic()
         self._retry_at = self._failed_at + self._retry_seconds
         if self._state == "ok":
             self._state = "degraded"
-            log.warning("redis does not work, going on without it (%s: %s)", type(error).__name__, error)
+            log.warning("Redis failed; continuing without it (%s: %s)", type(error).__name__, error)

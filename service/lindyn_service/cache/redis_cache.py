@@ -1,9 +1,9 @@
-"""The cache shared by processes: Redis or Valkey, which may be slow, full, frozen or gone at any time.
+"""The cache that processes share: Redis or Valkey, which may be slow, full, frozen or down at any time.
 
-Each call is a task of its own that no caller cancels: redis-py ends it by its socket timeouts, so a
-connection is back in the pool with its reply read, or closed. A cancelled caller leaves at once and its call
-ends alone. (Since issue 2665 redis-py closes a connection whose read was cancelled, but it still loses one
-from the pool when cancelled while returning it.)
+Each call runs in a task of its own that callers do not cancel. The socket timeouts of redis-py end it, so that its
+connection is either closed or returned to the pool with its reply read. A cancelled caller does not wait for its call.
+(Since issue 2665 redis-py closes a connection whose read was cancelled, but it still loses a connection that it was
+returning to the pool when it was cancelled.)
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from lindyn_service.cache.circuit_breaker import CircuitBreaker, State
 from lindyn_service.cache.envelope import seal, unseal
-from lindyn_service.cache.lease import RELEASE, TAKE, Lease, hold
+from lindyn_service.cache.lease import ACQUIRE, RELEASE, Lease, hold
 
 T = TypeVar("T")
 
@@ -31,36 +31,36 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Turn:
-    """What was found, or whose turn it is to make it.
+class Lookup:
+    """The result of a lookup, with the lease that entitles its holder to compute a missing value.
 
     Attributes:
-        held: whether to go on: False if another process holds the name.
-        found: the name and the value that was found first.
-        value: set by who computed it.
+        held: whether the caller may compute the value; False if another process holds the lease.
+        cached: the name and value of the first hit, or None.
+        value: the computed value, set by the caller, to be stored on exit.
     """
 
     held: bool = True
-    found: tuple[str, bytes] | None = None
+    cached: tuple[str, bytes] | None = None
     value: bytes | None = None
-    sealed: Sequence[bytes | None] = field(default_factory=tuple[bytes | None, ...], repr=False)
+    envelopes: Sequence[bytes | None] = field(default_factory=tuple[bytes | None, ...], repr=False)
 
 
 class RedisCache:
-    """Stores sealed values for a time, and leases. A failure of Redis is a miss, never an error.
+    """Stores values in envelopes with a time to live, and leases. A failure of Redis counts as a miss, not as an error.
 
-    Make and use it in one event loop; making it does no I/O.
+    An instance belongs to one event loop; the constructor does no I/O.
 
     Args:
-        url: `redis://`, `rediss://` or `unix://`.
-        namespace: begins every key, so that several services can share a server.
-        max_value_bytes: larger values are not stored, since one large reply delays all others.
-        time_to_live_seconds: how long a value is kept; volatile policies evict it earlier if memory is short.
-        timeout_seconds: how long to wait for a free connection, and then for each step of a call.
-        retry_seconds: how long Redis is left alone after a failure.
+        url: URL of the server, `redis://`, `rediss://` or `unix://`.
+        namespace: prefix of every key, so that several applications can share a server.
+        max_value_bytes: largest value that is stored, since a large reply delays all others.
+        time_to_live_seconds: time to live of a value; a volatile eviction policy may evict it earlier.
+        timeout_seconds: timeout for a free connection, and then for each step of a call.
+        retry_seconds: pause after a failure, in which Redis is not called.
 
     Raises:
-        ValueError: the URL cannot be understood.
+        ValueError: the URL is invalid.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class RedisCache:
         self._closed = False
         self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
             url,
-            protocol=2,  # one round trip less at connecting than 3, and nothing here needs 3
+            protocol=2,  # saves a round trip per connection compared with version 3, which is not needed
             socket_timeout=timeout_seconds,
             socket_connect_timeout=timeout_seconds,
             retry=Retry(NoBackoff(), 0),
@@ -92,37 +92,37 @@ class RedisCache:
 
     @property
     def state(self) -> State:
-        """Whether the last call to Redis worked."""
+        """Whether the last call to Redis succeeded."""
         return self._circuit.state
 
     async def get(self, name: str) -> bytes | None:
-        """Return the value of `name`, or None if there is none or it cannot be had."""
+        """Return the value of `name`, or None if there is none or Redis is unavailable."""
         key = self._key(name)
         value = await self._call(lambda: self._read(key))
-        return None if value is None else await self._opened(name, value)
+        return None if value is None else await self._unseal(name, value)
 
     async def put(self, name: str, value: bytes) -> None:
-        """Store `value`, unless it is too large or Redis does not take it."""
+        """Store `value`, unless it is too large or Redis is unavailable."""
         if len(value) <= self._max_value_bytes:
-            key, sealed = self._key(name), seal(name, value)
-            await self._call(lambda: self._redis.set(key, sealed, px=self._time_to_live))
+            key, envelope = self._key(name), seal(name, value)
+            await self._call(lambda: self._redis.set(key, envelope, px=self._time_to_live))
 
-    async def get_many(self, names: Sequence[str], most_bytes: int) -> list[bytes | None]:
-        """Return the values of the first of many names, None for each that there is not or that cannot be had.
+    async def get_many(self, names: Sequence[str], max_bytes: int) -> list[bytes | None]:
+        """Return the values of as many leading names as fit into `max_bytes`; None for each that is missing.
 
         Args:
-            names: what to look for.
-            most_bytes: of the values together, after which no other one is asked for; the first one is in any case.
+            names: names of the values.
+            max_bytes: limit on the total size; the first value is returned even beyond it.
         """
-        names = names[: await self._count_within(names, most_bytes)]
+        names = names[: await self._count_within(names, max_bytes)]
         values = await self._call(lambda: cast(Awaitable[Any], self._redis.mget(map(self._key, names))))
         if not isinstance(values, list) or len(cast("list[Any]", values)) != len(names):
             return [None] * len(names)
         pairs = zip(names, cast("list[Any]", values), strict=True)
         return [unseal(name, value) if isinstance(value, bytes) else None for name, value in pairs]
 
-    async def _count_within(self, names: Sequence[str], most_bytes: int) -> int:
-        """How many values come first that have so many bytes together, one at least."""
+    async def _count_within(self, names: Sequence[str], max_bytes: int) -> int:
+        """Return how many leading values fit into `max_bytes` together, at least one."""
         pipe = self._redis.pipeline(transaction=False)
         for name in names:
             pipe.strlen(self._key(name))
@@ -130,12 +130,12 @@ class RedisCache:
         total = 0
         for i, size in enumerate(sizes or ()):
             total += size if isinstance(size, int) else 0
-            if total > most_bytes:
+            if total > max_bytes:
                 return max(i, 1)
         return len(names)
 
     async def put_many(self, values: Mapping[str, bytes]) -> None:
-        """Store values that are not too large, unless Redis does not take them."""
+        """Store the values that are not too large, unless Redis is unavailable."""
         pipe = self._redis.pipeline(transaction=False)
         for name, value in values.items():
             if len(value) <= self._max_value_bytes:
@@ -143,58 +143,58 @@ class RedisCache:
         await self._call(pipe.execute)
 
     def lease(self, name: str, seconds: float) -> AbstractAsyncContextManager[bool]:
-        """Hold `name` against all other processes for the length of an `async with` block.
+        """Try to acquire a lease, and hold it for the duration of an `async with` block.
 
         Args:
-            name: what to hold, such as the name of a value that is about to be computed.
-            seconds: how long others wait for a holder that died. A living one renews it as long as it takes.
+            name: name of the lease, such as that of a value that is about to be computed.
+            seconds: duration of the lease after the last renewal; a living holder renews it until the block ends.
 
         Returns:
-            A context manager that yields whether to go on: False if another process holds the lease, True if
-            this one does or if Redis is not available.
+            A context manager that yields False if another process holds the lease, and True if it was acquired or if
+            Redis is unavailable.
         """
         return hold(self._run_script, name, seconds)
 
     @asynccontextmanager
-    async def turn(self, names: Sequence[str], seconds: float) -> AsyncGenerator[Turn]:
-        """Look for values, and hold the first name as `lease` does, in one round trip.
+    async def lookup(self, names: Sequence[str], seconds: float) -> AsyncGenerator[Lookup]:
+        """Look up values and try to acquire the lease of the first name, in one round trip.
 
-        Who then computes the value puts it into the turn. It is stored after the block, which does not wait for that,
-        in the round trip that gives up the lease, so that nobody finds neither.
+        A caller that computes the value assigns it to the lookup. After the block, and without waiting, it is stored in
+        the round trip that releases the lease, so that no other process finds neither value nor lease.
         """
-        turn = Turn()
+        lookup = Lookup()
 
         async def run(script: str, name: str, token: str, milliseconds: int) -> int | None:
-            if script == TAKE:
-                return await self._take_and_look(turn, names, token, milliseconds)
-            if script == RELEASE and turn.value is not None:
-                return await self._store_and_release(name, turn.value, token)
+            if script == ACQUIRE:
+                return await self._acquire_and_read(lookup, names, token, milliseconds)
+            if script == RELEASE and lookup.value is not None:
+                return await self._store_and_release(name, lookup.value, token)
             return await self._run_script(script, name, token, milliseconds)
 
         lease = Lease(run, names[0], seconds)
         try:
-            turn.held = await lease.taken()
-            turn.found = await self._first(names, turn.sealed)
-            yield turn
+            lookup.held = await lease.acquired()
+            lookup.cached = await self._first_hit(names, lookup.envelopes)
+            yield lookup
         finally:
-            releasing = lease.give_up()
+            releasing = lease.release()
             self._releases.add(releasing)
             releasing.add_done_callback(self._releases.discard)
 
-    async def _first(self, names: Sequence[str], sealed: Sequence[bytes | None]) -> tuple[str, bytes] | None:
-        for name, value in zip(names, sealed, strict=False):
-            payload = None if value is None else await self._opened(name, value)
+    async def _first_hit(self, names: Sequence[str], envelopes: Sequence[bytes | None]) -> tuple[str, bytes] | None:
+        for name, envelope in zip(names, envelopes, strict=False):
+            payload = None if envelope is None else await self._unseal(name, envelope)
             if payload is not None:
                 return name, payload
         return None
 
     async def ping(self) -> bool:
-        """Tell whether Redis answers, without asking it while it is left alone after a failure."""
+        """Return whether Redis responds; during the pause after a failure, return False without a call."""
         ping = cast(Callable[[], Awaitable[bool]], self._redis.ping)  # pyright: ignore[reportUnknownMemberType]
         return await self._call(ping) is True
 
     async def aclose(self) -> None:
-        """Wait for the calls under way and disconnect; later calls find nothing and store nothing."""
+        """Wait for pending calls and disconnect; later calls return None and store nothing."""
         if self._releases:
             await asyncio.wait(self._releases)
         self._closed = True
@@ -206,23 +206,25 @@ class RedisCache:
     def _key(self, name: str) -> str:
         return f"{self._namespace}:value:{name}"
 
-    async def _opened(self, name: str, value: bytes) -> bytes | None:
-        payload = unseal(name, value)
+    async def _unseal(self, name: str, envelope: bytes) -> bytes | None:
+        payload = unseal(name, envelope)
         if payload is None:
             key = self._key(name)
-            log.warning("deleting %s, which is damaged or not ours", key)
+            log.warning("deleting the value of %s, which is damaged or not of this service", key)
             await self._call(lambda: self._redis.delete(key))
         return payload
 
-    async def _take_and_look(self, turn: Turn, names: Sequence[str], token: str, milliseconds: int) -> int | None:
+    async def _acquire_and_read(
+        self, lookup: Lookup, names: Sequence[str], token: str, milliseconds: int
+    ) -> int | None:
         pipe = self._redis.pipeline(transaction=False)
-        pipe.eval(TAKE, 1, f"{self._namespace}:leases", names[0], token, str(milliseconds))
+        pipe.eval(ACQUIRE, 1, f"{self._namespace}:leases", names[0], token, str(milliseconds))
         pipe.mget(map(self._key, names))
         replies = await self._call(pipe.execute)
         if replies is None:
             return None
-        held, turn.sealed = replies
-        return held
+        acquired, lookup.envelopes = replies
+        return acquired
 
     async def _store_and_release(self, name: str, value: bytes, token: str) -> int | None:
         pipe = self._redis.pipeline(transaction=False)
@@ -237,7 +239,7 @@ class RedisCache:
             return cast(bytes | None, await self._redis.get(key))
         except ResponseError as error:
             if str(error).startswith("WRONGTYPE"):
-                return b""  # not ours, while Redis is well
+                return b""  # a key of another application, which is no failure of Redis
             raise
 
     async def _run_script(self, script: str, name: str, token: str, milliseconds: int) -> int | None:
@@ -245,10 +247,10 @@ class RedisCache:
         return await self._call(lambda: cast(Awaitable[int], self._redis.eval(script, 1, key, *arguments)))
 
     async def _call(self, command: Callable[[], Awaitable[T]]) -> T | None:
-        """Return what `command` returns, or None if Redis is left alone or fails."""
-        if self._closed or not await self._take_slot():
+        """Return the result of `command`, or None if it fails or the circuit breaker permits no call."""
+        if self._closed or not await self._acquire_slot():
             return None
-        if not self._circuit.enter():  # a call failed while this one waited
+        if not self._circuit.acquire_permission():  # another call failed while this one waited
             self._slots.release()
             return None
         call = asyncio.create_task(self._attempt(command))
@@ -256,22 +258,22 @@ class RedisCache:
         call.add_done_callback(self._finish)
         return await asyncio.shield(call)
 
-    async def _take_slot(self) -> bool:
+    async def _acquire_slot(self) -> bool:
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._slots.acquire()
         except TimeoutError:
-            return False  # many callers, which says nothing about Redis
+            return False  # many concurrent calls, which is no failure of Redis
 
     async def _attempt(self, command: Callable[[], Awaitable[T]]) -> T | None:
         started = time.monotonic()
         try:
-            answer = await command()
-        except Exception as error:  # redis-py lets through ValueError and others when it reads nonsense
+            result = await command()
+        except Exception as error:  # redis-py raises ValueError and others for a malformed reply
             self._circuit.fail(error)
             return None
         self._circuit.succeed(started)
-        return answer
+        return result
 
     def _finish(self, call: asyncio.Task[Any]) -> None:
         self._calls.remove(call)

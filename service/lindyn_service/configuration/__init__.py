@@ -1,1 +1,1 @@
-"""Settings from the environment, and defaults from the machine."""
+"""The settings, read from the environment, with defaults that depend on the machine."""

@@ -1,4 +1,4 @@
-"""How much memory and disk there is, for settings that are not chosen."""
+"""Defaults of settings that depend on the memory and the disk of the machine."""
 
 import math
 import shutil
@@ -11,69 +11,78 @@ from typing import Any
 from lindyn_service.configuration import cgroups
 
 _MEBIBYTE = 2**20
-_MOST_OF_WORKER = 8192 * _MEBIBYTE
-LEAST_OF_WORKER = 128 * _MEBIBYTE
-_MOST_OF_WORK = 4096 * _MEBIBYTE
-_MOST_OF_SPOOL = 4096 * _MEBIBYTE
-_MOST_OF_RESULTS = 1024 * _MEBIBYTE
+_MAX_WORKER_BYTES = 8192 * _MEBIBYTE
+MIN_WORKER_BYTES = 128 * _MEBIBYTE
+_MAX_WORK_BYTES = 4096 * _MEBIBYTE
+_MAX_SPOOL_BYTES = 4096 * _MEBIBYTE
+_MAX_RESULTS_BYTES = 1024 * _MEBIBYTE
 
 
 def memory(root: Path = Path("/")) -> float:
-    """Bytes that the cgroups of this process may use, as `docker run --memory` sets it; infinity without a limit.
+    """Return the memory limit of the cgroups of this process, such as that of `docker run --memory`; infinity if none.
 
     Args:
-        root: where `proc` and the file systems of cgroups are.
+        root: folder that contains `proc` and the file systems of cgroups.
+
+    Returns:
+        The limit in bytes.
     """
     return min(cgroups.cgroup_limits(root, "memory", _limit), default=math.inf)
 
 
 def workers(chosen: Mapping[str, Any]) -> int:
-    """How many workers of requests and of jobs all processes have together, by the settings that are chosen."""
-    of_requests = chosen.get("workers", 1)
-    on_cluster = chosen.get("dask_scheduler") is not None or chosen.get("dask_local") is not None
-    of_jobs = 1 if on_cluster else chosen.get("job_workers") or of_requests  # one puts results together
-    return chosen.get("processes", 1) * (of_requests + of_jobs)
+    """Return the number of workers for requests and jobs in all processes together, for the given settings."""
+    request_workers = chosen.get("workers", 1)
+    has_cluster = chosen.get("dask_scheduler") is not None or chosen.get("dask_local") is not None
+    # beside a cluster, one local worker assembles results
+    job_workers = 1 if has_cluster else chosen.get("job_workers") or request_workers
+    return chosen.get("processes", 1) * (request_workers + job_workers)
 
 
 def worker_memory(count: int, limit: float) -> int:
-    """Bytes of each worker: half of all memory is for them, the rest for caches, bodies and answers.
+    """Return the memory of each worker; workers share half of all memory, caches, bodies and answers the other half.
 
     Args:
-        count: workers of all processes.
-        limit: bytes that all of them may use.
+        count: number of workers in all processes.
+        limit: memory limit of the service, in bytes.
+
+    Returns:
+        The memory limit of a worker, in bytes.
     """
-    return int(max(LEAST_OF_WORKER, min(_MOST_OF_WORKER, limit / 2 / count)))
+    return int(max(MIN_WORKER_BYTES, min(_MAX_WORKER_BYTES, limit / 2 / count)))
 
 
 def work(worker_memory_bytes: int) -> int:
-    """Bytes of working memory that a request may be estimated to need: what a worker has, within reason."""
-    return min(_MOST_OF_WORK, worker_memory_bytes)
+    """Return the limit on the estimated working memory of a request: that of a worker, up to a maximum."""
+    return min(_MAX_WORK_BYTES, worker_memory_bytes)
 
 
 def spool(folder: Path | None) -> int:
-    """Bytes of answers that a folder may have: half of what is free or its own, within reason."""
-    return min(_MOST_OF_SPOOL, _disk(folder) // 2)
+    """Return the size limit of a folder for answers: half of its own and the free space, up to a maximum."""
+    return min(_MAX_SPOOL_BYTES, _available_bytes(folder) // 2)
 
 
 def results(folder: Path | None) -> int:
-    """Bytes of results of jobs that a folder may have beside its answers: a quarter of that, within reason."""
-    return min(_MOST_OF_RESULTS, _disk(folder) // 4)
+    """Return the size limit of a folder for job results: a quarter of its own and the free space, up to a maximum."""
+    return min(_MAX_RESULTS_BYTES, _available_bytes(folder) // 4)
 
 
-def _disk(folder: Path | None) -> int:
+def _available_bytes(folder: Path | None) -> int:
+    """Return the free space on the disk of a folder plus the size of the files in the folder."""
     try:
         chosen = Path(tempfile.gettempdir()) if folder is None else folder
     except OSError:
-        return 2 * _MOST_OF_SPOOL  # there is none, as the start of the service says
-    there = next((each for each in (chosen, *chosen.parents) if each.is_dir()), Path("/"))
-    own = 0
+        return 2 * _MAX_SPOOL_BYTES  # no folder is usable, which start-up reports
+    existing = next((path for path in (chosen, *chosen.parents) if path.is_dir()), Path("/"))
+    own_bytes = 0
     if folder is not None:
         with suppress(OSError):
-            own = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
-    return shutil.disk_usage(there).free + own
+            own_bytes = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return shutil.disk_usage(existing).free + own_bytes
 
 
 def _limit(kind: str, folder: Path) -> float:
+    """Read the memory limit of a cgroup, in bytes."""
     if kind == cgroups.V2:
         return float((folder / "memory.max").read_text().strip().replace("max", "inf"))
-    return float((folder / "memory.limit_in_bytes").read_text())  # a huge number where there is none
+    return float((folder / "memory.limit_in_bytes").read_text())  # a huge number if there is no limit

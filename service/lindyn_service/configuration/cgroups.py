@@ -1,37 +1,37 @@
-"""What the cgroups of this process allow it, by both versions of them.
+"""The resource limits of the cgroups of this process, for both versions of cgroups.
 
-The kernel describes both in its `admin-guide`; `man 5 proc` has the two files that are read.
+The `admin-guide` of the Linux kernel describes both versions; `man 5 proc` describes the files that are read.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-V1, V2 = "cgroup", "cgroup2"  # types of file systems
+V1, V2 = "cgroup", "cgroup2"  # file system types
 
 
 def cgroup_limits(root: Path, controller: str, read: Callable[[str, Path], float]) -> Iterator[float]:
-    """The limits of this process's cgroup, and of each of those that it is in.
+    """Yield the limits of the cgroup of this process and of all its ancestors.
 
     Args:
-        root: where `proc` and the file systems of cgroups are.
-        controller: of the first version, such as `cpu`.
-        read: reads a limit, given the version and the folder of a cgroup; raises OSError where there is none.
+        root: folder that contains `proc` and the file systems of cgroups.
+        controller: name of the controller in version 1, such as `cpu`.
+        read: reads the limit from the folder of a cgroup, given the version; raises OSError if there is no limit.
     """
-    with suppress(OSError, ValueError):  # another system, or a newer one that says it in other words
+    with suppress(OSError, ValueError):  # not Linux, or an unknown format
         groups = dict(_groups((root / "proc/self/cgroup").read_text(), controller))
-        for kind, above, mounted in _mounts((root / "proc/self/mountinfo").read_text(), controller):
+        for kind, mount_root, mount_point in _mounts((root / "proc/self/mountinfo").read_text(), controller):
             group = groups.get(kind, "/")
-            # a container may see its own part of the tree only, and still be told its place in the whole
-            inner = Path(group).relative_to(above) if Path(group).is_relative_to(above) else Path()
-            folder = root / mounted.lstrip("/")
-            for each in (inner, *inner.parents):
-                with suppress(OSError):  # the topmost has no limit, nor has one whose controller is off
-                    yield read(kind, folder / each)
+            # a container may see only its own part of the hierarchy while its cgroup has a path in the whole one
+            inner = Path(group).relative_to(mount_root) if Path(group).is_relative_to(mount_root) else Path()
+            folder = root / mount_point.lstrip("/")
+            for path in (inner, *inner.parents):
+                with suppress(OSError):  # the root cgroup has no limit, nor has one without this controller
+                    yield read(kind, folder / path)
 
 
 def _groups(text: str, controller: str) -> Iterator[tuple[str, str]]:
-    """The cgroup that counts, by version, from lines `hierarchy:controllers:path`."""
+    """Yield version and path of the cgroup of this process, from lines `hierarchy:controllers:path`."""
     for line in text.splitlines():
         hierarchy, controllers, path = line.split(":", 2)
         if hierarchy == "0":
@@ -41,10 +41,10 @@ def _groups(text: str, controller: str) -> Iterator[tuple[str, str]]:
 
 
 def _mounts(text: str, controller: str) -> Iterator[tuple[str, str, str]]:
-    """Version, what is mounted and where, of the file systems that may have limits."""
+    """Yield version, root and mount point of the cgroup file systems that may hold limits."""
     for line in text.splitlines():
         fields, _, rest = line.partition(" - ")
         kind, _, options = rest.split(" ", 2)
         if kind == V2 or (kind == V1 and controller in options.split(",")):
-            above, mounted = fields.split(" ")[3:5]
-            yield kind, above, mounted
+            mount_root, mount_point = fields.split(" ")[3:5]
+            yield kind, mount_root, mount_point

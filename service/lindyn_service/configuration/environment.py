@@ -1,4 +1,4 @@
-"""From the variables of the environment to settings: what cannot be used is refused, what seems mistyped is told."""
+"""Reading settings from the environment: invalid values are refused, names that seem misspelt are reported."""
 
 import os
 import re
@@ -8,16 +8,16 @@ from pydantic import ValidationError
 
 from lindyn.wire.validation_messages import validation_message
 from lindyn.wire.wording import nearest
-from lindyn_service.configuration.settings import OF_KUBERNETES, PREFIX, Settings, SettingsError
+from lindyn_service.configuration.settings import KUBERNETES_PORT, PREFIX, Settings, SettingsError
 
-_OF_OTHERS = re.compile("url|api_key|service_host|service_port.*|port_[0-9].*")
+_NOT_OF_SERVICE = re.compile("url|api_key|service_host|service_port.*|port_[0-9].*")
 
 
 def load() -> Settings:
-    """Read the environment.
+    """Read the settings from the environment and check them.
 
     Raises:
-        SettingsError: one sentence for each variable that cannot be used.
+        SettingsError: a variable is invalid or unsafe; the message has one line per variable.
     """
     try:
         chosen = Settings()
@@ -25,97 +25,99 @@ def load() -> Settings:
         lines = [
             f"LINDYN_{'_'.join(str(part) for part in details['loc']).upper()}: {validation_message(details)}"
             for details in error.errors(include_url=False)
-            if details["type"] != "default_factory_not_called"  # which is only for want of those that are wrong
+            if details["type"] != "default_factory_not_called"  # a consequence of another invalid variable
         ]
         raise SettingsError("\n".join(lines)) from None
     if chosen.processes > 1 and (chosen.redis_url is None or chosen.socket is not None):
         raise SettingsError(
             f"LINDYN_PROCESSES is {chosen.processes}: several processes share cache and jobs by LINDYN_REDIS_URL and "
-            "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and no LINDYN_SOCKET"
+            "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and do not set LINDYN_SOCKET"
         )
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
-    _refuse_lost_keys(chosen)
-    _refuse_useless_folder(chosen)
+    _refuse_misspelt_keys(chosen)
+    _refuse_unusable_folder(chosen)
     return chosen
 
 
-def _refuse_useless_folder(chosen: Settings) -> None:
-    """Refuse a folder for large answers that cannot be made, or be written to."""
+def _refuse_unusable_folder(chosen: Settings) -> None:
+    """Refuse a folder for large answers that cannot be created or written to."""
     folder = chosen.spool_folder
     if folder is None:
         return
-    there = next(each for each in (folder, *folder.absolute().parents) if each.is_symlink() or each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_symlink() or path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise SettingsError(
-            f"LINDYN_SPOOL_FOLDER: {there} is no folder that this user can write to; name a folder that can be made "
-            "or written"
+            f"LINDYN_SPOOL_FOLDER: {existing} is not a folder that this user can write to; set a folder that can "
+            "be created or written to"
         )
 
 
-def _refuse_lost_keys(chosen: Settings) -> None:
-    """Refuse to be open where a file of keys seems to be named by a variable that is none of ours."""
-    for name, meant in _mistyped().items():
-        if meant == "api_keys_file" and chosen.api_keys_file is None:
-            raise SettingsError(f"{name}: there is no such setting{_meant(name)} Without it, nobody would need a key")
+def _refuse_misspelt_keys(chosen: Settings) -> None:
+    """Refuse to run without API keys if the name of a variable looks like a misspelt LINDYN_API_KEYS_FILE."""
+    for name, suggestion in _misspelt().items():
+        if suggestion == "api_keys_file" and chosen.api_keys_file is None:
+            raise SettingsError(
+                f"{name}: there is no such setting{_suggestion(name)} Without it, no key would be needed"
+            )
 
 
-def refuse_others() -> None:
-    """Refuse variables with our prefix that are no settings: others set some too, but not where we are by ourselves.
+def refuse_unknown() -> None:
+    """Refuse variables with the prefix LINDYN_ that are no settings, where no other program can have set them.
 
     Raises:
-        SettingsError: there are such, perhaps mistyped.
+        SettingsError: there is such a variable, perhaps a misspelt one.
     """
-    others = _others()
-    if others:
-        raise SettingsError("\n".join(f"{name}: there is no such setting{_meant(name)}" for name in others))
+    unknown = _unknown()
+    if unknown:
+        raise SettingsError("\n".join(f"{name}: there is no such setting{_suggestion(name)}" for name in unknown))
 
 
-def _others() -> list[str]:
-    """Variables with our prefix that are no settings."""
-    ours = [name for name in os.environ if name.upper().startswith(PREFIX)]
-    return [name for name in ours if _setting(name) not in Settings.model_fields]
+def _unknown() -> list[str]:
+    """Return the names of variables with the prefix LINDYN_ that are no settings."""
+    prefixed = [name for name in os.environ if name.upper().startswith(PREFIX)]
+    return [name for name in prefixed if _setting(name) not in Settings.model_fields]
 
 
 def _setting(name: str) -> str:
     return name.upper().removeprefix(PREFIX).lower()
 
 
-def _mistyped() -> dict[str, str]:
-    """Those whose names are near to that of a setting, with that; not what the client reads or Kubernetes sets."""
-    others = [name for name in _others() if not _OF_OTHERS.fullmatch(_setting(name))]
-    near = {name: nearest(_setting(name), Settings.model_fields) for name in others}
-    return {name: meant for name, meant in near.items() if meant is not None}
+def _misspelt() -> dict[str, str]:
+    """Return unknown variables with the setting of a similar name, except those of the client and of Kubernetes."""
+    unknown = [name for name in _unknown() if not _NOT_OF_SERVICE.fullmatch(_setting(name))]
+    suggestions = {name: nearest(_setting(name), Settings.model_fields) for name in unknown}
+    return {name: setting for name, setting in suggestions.items() if setting is not None}
 
 
-def _meant(name: str) -> str:
-    near = nearest(name.upper().removeprefix(PREFIX), Settings.model_fields)
-    return "; lindyn-service --help lists all" if near is None else f", did you mean {PREFIX}{near.upper()}?"
+def _suggestion(name: str) -> str:
+    setting = nearest(name.upper().removeprefix(PREFIX), Settings.model_fields)
+    return "; lindyn-service --help lists all" if setting is None else f", did you mean {PREFIX}{setting.upper()}?"
 
 
 def warnings_of_environment() -> list[str]:
-    """What the log should say of variables that count as not set, and might be meant otherwise."""
+    """Return warnings about variables that have no effect although they may be meant to."""
     port, keys = os.environ.get("LINDYN_PORT", ""), os.environ.get("LINDYN_API_KEYS_FILE")
-    said = [f"{name}: there is no such setting{_meant(name)}" for name in _mistyped()]
-    if OF_KUBERNETES.match(port.strip()):
-        said.append(
-            f"LINDYN_PORT is {port}, as Kubernetes sets it in pods beside a service called lindyn, and counts as not "
-            "set; set it to a number in the pod, or enableServiceLinks: false"
+    warnings = [f"{name}: there is no such setting{_suggestion(name)}" for name in _misspelt()]
+    if KUBERNETES_PORT.match(port.strip()):
+        warnings.append(
+            f"LINDYN_PORT is {port}, as Kubernetes sets it in pods beside a service named lindyn, and is ignored; set "
+            "it to a number in the pod, or set enableServiceLinks: false"
         )
     if keys is not None and not keys.strip():
-        said.append("LINDYN_API_KEYS_FILE is empty, which counts as not set: nobody needs a key")
-    return said
+        warnings.append("LINDYN_API_KEYS_FILE is empty, which counts as not set: no key is needed")
+    return warnings
 
 
 def refuse_open_address(chosen: Settings, host: str) -> None:
-    """Refuse to let everybody in by accident.
+    """Refuse to listen beyond loopback without API keys, unless that is allowed explicitly.
 
     Raises:
-        SettingsError: whoever reaches the address would need no key.
+        SettingsError: the service would be open to everybody who reaches the address.
     """
     if chosen.api_keys_file is None and not chosen.allow_anonymous and not _is_loopback(host):
         raise SettingsError(
             f"LINDYN_HOST is {host}: without keys, everybody who reaches it could use the service; set "
-            "LINDYN_API_KEYS_FILE, or LINDYN_ALLOW_ANONYMOUS=1 where something else decides who reaches it"
+            "LINDYN_API_KEYS_FILE, or LINDYN_ALLOW_ANONYMOUS=1 if something else restricts access to it"
         )
 
 

@@ -1,4 +1,4 @@
-"""How many processors this process may use, which may be fewer than the machine has."""
+"""The number of processors that this process may use, which may be smaller than that of the machine."""
 
 import math
 import os
@@ -8,25 +8,25 @@ from lindyn_service.configuration import cgroups
 
 
 def usable_processors(root: Path = Path("/")) -> int:
-    """The processors that its affinity allows, or fewer where a cgroup has a quota; a part of one counts as one.
+    """Return the number of processors by CPU affinity or by cgroup quota, whichever is smaller, rounded up.
 
     Args:
-        root: where `proc` and the file systems of cgroups are.
+        root: folder that contains `proc` and the file systems of cgroups.
     """
-    return max(1, math.ceil(min([_allowed(), *cgroups.cgroup_limits(root, "cpu", _quota)])))
+    return max(1, math.ceil(min([_affinity(), *cgroups.cgroup_limits(root, "cpu", _quota)])))
 
 
-def _allowed() -> int:
-    """Those that `taskset`, a batch system or a cpuset leaves."""
+def _affinity() -> int:
+    """Return the number of processors that `taskset`, a batch system or a cpuset allows."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # pragma: no cover -- Windows and macOS
 
 
 def _quota(kind: str, folder: Path) -> float:
-    """Processors' worth of time that a cgroup may have."""
+    """Read the CPU quota of a cgroup, in processors."""
     if kind == cgroups.V2:
-        time, period = (folder / "cpu.max").read_text().split()  # "max 100000" where there is none
+        time, period = (folder / "cpu.max").read_text().split()  # "max 100000" if there is no quota
         return float(time.replace("max", "inf")) / float(period)
     time, period = (float((folder / f"cpu.cfs_{name}_us").read_text()) for name in ("quota", "period"))
     return time / period if time > 0 else math.inf

@@ -11,11 +11,11 @@ from lindyn_service.configuration import capacity
 from lindyn_service.configuration.processors import usable_processors
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-"""Of prometheus_client: the folder where several processes that serve one address keep their numbers."""
+"""Variable of prometheus_client: the folder in which processes that share an address keep their metrics."""
 
 PREFIX = "LINDYN_"
 _MEBIBYTE = 2**20
-OF_KUBERNETES = re.compile("(tcp|udp|sctp)://")
+KUBERNETES_PORT = re.compile("(tcp|udp|sctp)://")
 
 
 def _lower(value: object) -> object:
@@ -23,11 +23,11 @@ def _lower(value: object) -> object:
 
 
 class SettingsError(ValueError):
-    """The environment asks for something unsafe or senseless."""
+    """The environment holds an invalid or unsafe setting."""
 
 
 class Settings(BaseSettings):
-    """Read once at start-up and passed on; nothing reads the environment later."""
+    """The settings of the service, read from the environment once at start-up."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
@@ -66,7 +66,7 @@ class Settings(BaseSettings):
 
     api_keys_file: Annotated[
         Path | None,
-        Field(description="File of API keys, one per line by `lindyn-service key NAME`; none: no key is needed."),
+        Field(description="File of API keys, with lines made by `lindyn-service key NAME`; none: no key is needed."),
     ] = None
     allow_anonymous: Annotated[bool, Field(description="Allow listening beyond this machine without API keys.")] = False
     allowed_hosts: Annotated[
@@ -114,8 +114,8 @@ class Settings(BaseSettings):
         int | None,
         Field(
             ge=1,
-            description="Connections of each process; beyond them those that wait longest are closed; none: "
-            "by the limit of open files.",
+            description="Connections of each process; beyond the limit, those idle for longest are closed; none: "
+            "derived from the limit of open files.",
         ),
     ] = None
 
@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     worker_memory_bytes: Annotated[
         int,
         Field(
-            ge=capacity.LEAST_OF_WORKER,
+            ge=capacity.MIN_WORKER_BYTES,
             description="Memory of each worker process, on Linux; a computation that needs more gets 422. In "
             "a container with a limit, all workers share half of it by default.",
         ),
@@ -245,19 +245,21 @@ class Settings(BaseSettings):
             description="Largest estimated working memory of a request; more gets 422. By default at most the "
             "memory of a worker.",
         ),
-    ] = Field(default_factory=lambda chosen: capacity.work(chosen.get("worker_memory_bytes", capacity.LEAST_OF_WORKER)))
+    ] = Field(
+        default_factory=lambda chosen: capacity.work(chosen.get("worker_memory_bytes", capacity.MIN_WORKER_BYTES))
+    )
     max_flops: Annotated[float, Field(gt=0, description="Largest estimated work of a request; more gets 422.")] = 2e12
 
     @model_validator(mode="before")
     @classmethod
-    def _as_meant(cls, given: dict[str, Any]) -> dict[str, Any]:
-        """Blanks around a value say nothing; what is empty then is not set, nor is a port that Kubernetes means."""
-        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
-        if OF_KUBERNETES.match(str(stripped.get("port"))):
+    def _normalise(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Strip values, and drop those that are empty, and a port variable that Kubernetes has set."""
+        stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
+        if KUBERNETES_PORT.match(str(stripped.get("port"))):
             del stripped["port"]
         return {name: value for name, value in stripped.items() if value != ""}
 
 
-def listed(text: str) -> frozenset[str]:
-    """The parts of a setting that is a list."""
+def split_list(text: str) -> frozenset[str]:
+    """Return the elements of a setting that is a comma-separated list."""
     return frozenset(part.strip() for part in text.split(",") if part.strip())

@@ -1,4 +1,4 @@
-"""Work of a worker on somebody's account."""
+"""Quota accounting for the work of an engine."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,69 +13,69 @@ Ts = TypeVarTuple("Ts")
 
 
 class Settle(Protocol):
-    """Ends a reservation."""
+    """Replaces a reservation by what was used."""
 
     def __call__(self, seconds: float, reserved: float, *, done: bool) -> Awaitable[None]:
-        """Count what was used.
+        """Replace the reservation by what was used.
 
         Args:
             seconds: processor time of workers.
-            reserved: flops that were reserved for it.
-            done: whether the work gave what it was asked for.
+            reserved: flops that were reserved for the work.
+            done: whether the work was completed.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who pays for work.
+    """The quota to which work is charged.
 
     Attributes:
-        reserve: is told the estimated flops of work that is about to begin, and may refuse it.
-        settle: is told how the work ended.
+        reserve: reserves the estimated flops of work that is about to begin, or raises `RateLimitedError`.
+        settle: replaces the reservation by what was used when the work has ended.
     """
 
     reserve: Callable[[float], Awaitable[None]]
     settle: Settle
 
 
-async def _allow(_flops: float) -> None:
+async def _reserve_nothing(_flops: float) -> None:
     pass
 
 
-async def _forget(seconds: float, reserved: float, *, done: bool) -> None:
+async def _settle_nothing(seconds: float, reserved: float, *, done: bool) -> None:
     pass
 
 
-NOBODY = Account(_allow, _forget)
-"""For callers without a quota."""
+UNLIMITED_ACCOUNT = Account(_reserve_nothing, _settle_nothing)
+"""The account of callers without a quota."""
 
 
-async def paid(engine: Engine, account: Account, flops: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Run a function on an engine, and have an account pay for it.
+async def run_charged(engine: Engine, account: Account, flops: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    """Run a function on an engine and charge its work to an account.
 
     Args:
-        engine: runs it.
-        account: pays, to whatever end the function comes.
-        flops: that it is estimated to take.
-        function: as `Engine.run` asks.
-        args: of the function.
+        engine: the engine that runs the function.
+        account: charged whether the function succeeds or not.
+        flops: estimated work of the function.
+        function: as of `Engine.run`.
+        args: arguments of the function.
 
     Raises:
-        RateLimitedError: the account refused.
-        Exception: what the engine or the function raised.
+        RateLimitedError: the account has too little quota left.
+        Exception: any error of the engine or the function.
     """
     await account.reserve(flops)
     seconds, done = 0.0, False
 
-    def told(more: float) -> None:
+    def add_seconds(more: float) -> None:
         nonlocal seconds
         seconds += more
 
     try:
-        result = await engine.run(function, *args, told=told)
+        result = await engine.run(function, *args, report_seconds=add_seconds)
         done = True
         return result
     finally:
-        with CancelScope(shield=True):  # a caller who leaves pays, too
+        with CancelScope(shield=True):  # the work of a cancelled caller is charged as well
             await account.settle(seconds, flops, done=done)

@@ -1,59 +1,60 @@
-"""How many callers may wait: all that a burst brings, few once there is no end to it.
+"""Admission control with an adaptive queue limit: long for a burst, short once the queue persists.
 
-A queue that lasts helps nobody: it makes every answer late and computes no more of them. A queue that empties again was
-worth it. So a queue may be long until it has lasted for some time, and is short from then on until it is gone.
+A queue that drains again absorbs a burst. A standing queue delays every answer without a gain in throughput. So the
+queue may be long until it has persisted for some time, and from then on it is kept short until it has drained.
 
 Source: Nichols & Jacobson (2012), 10.1145/2208917.2209336; Maurer (2015), 10.1145/2838344.2839461.
 """
 
 import math
 
-# callers a worker: with two, answers at five times of what can be done took over twice as long as at half of it
+# waiting callers per worker; with two, the latency at five times the capacity was over twice that at half the capacity
 SHORT = 1
-# to refuse what was read costs time that computations lack: 170 of those in a second took a fifth of two cores
+# longest gap between refusals at which requests are refused unread: reading 170 requests per second only to refuse them
+# took a fifth of two cores, which computations then lacked
 UNREAD_SECONDS = 0.1
 
 
 class AdmissionQueue:
-    """The callers who wait for workers.
+    """Decides how many callers may wait for workers.
 
     Args:
-        workers: how many calls run at the same time.
-        longest: how many callers may wait beyond those.
-        lasting_seconds: how long some may wait without a pause before only `SHORT` a worker may.
+        workers: number of calls that run concurrently.
+        longest: number of callers that may wait in addition.
+        persistence_seconds: time of continuous queueing after which only `SHORT` callers per worker may wait.
     """
 
-    def __init__(self, workers: int, longest: int, lasting_seconds: float) -> None:
+    def __init__(self, workers: int, longest: int, persistence_seconds: float) -> None:
         self._workers = workers
         self._longest = longest
-        self._short = longest if lasting_seconds == math.inf else min(longest, SHORT * workers)
-        self._lasting_seconds = lasting_seconds
+        self._short = longest if persistence_seconds == math.inf else min(longest, SHORT * workers)
+        self._persistence_seconds = persistence_seconds
         self._empty_at = -math.inf
-        self._refuses_since = self._refused_at = -math.inf
+        self._refusing_since = self._refused_at = -math.inf
 
-    def may_wait(self, calls: int, now: float) -> int:
-        """How many may wait now.
+    def queue_limit(self, calls: int, now: float) -> int:
+        """Return how many callers may wait now.
 
         Args:
-            calls: that run or wait.
-            now: by a clock that nobody sets, in seconds.
+            calls: number of calls that run or wait.
+            now: time of a monotonic clock, in seconds.
         """
         if calls <= self._workers:
             self._empty_at = now
-        lasts = now - self._empty_at > self._lasting_seconds or self._refuses(now)
-        return self._short if lasts else self._longest
+        persists = now - self._empty_at > self._persistence_seconds or self._is_refusing(now)
+        return self._short if persists else self._longest
 
-    def refuse(self, now: float) -> None:
-        """Note that there was no place."""
-        if not self._refuses(now):
-            self._refuses_since = now
+    def note_refusal(self, now: float) -> None:
+        """Note that a caller was refused since the queue was full."""
+        if not self._is_refusing(now):
+            self._refusing_since = now
         self._refused_at = now
 
-    def turns_away(self, calls: int, now: float) -> bool:
-        """Whether somebody may be refused unread: there is no place, nor was there for long, and many ask."""
-        full = calls >= self._workers + self.may_wait(calls, now)
-        lasts = now - self._refuses_since > self._lasting_seconds
-        return full and lasts and now - self._refused_at < UNREAD_SECONDS
+    def refuses_unread(self, calls: int, now: float) -> bool:
+        """Return whether requests are to be refused unread: the queue is full, refusals persist and are frequent."""
+        full = calls >= self._workers + self.queue_limit(calls, now)
+        persists = now - self._refusing_since > self._persistence_seconds
+        return full and persists and now - self._refused_at < UNREAD_SECONDS
 
-    def _refuses(self, now: float) -> bool:
-        return now - self._refused_at < self._lasting_seconds
+    def _is_refusing(self, now: float) -> bool:
+        return now - self._refused_at < self._persistence_seconds

@@ -1,4 +1,4 @@
-"""The worker processes of anyio's pool, of which it has no public view; in one place, for when it changes."""
+"""Access to the private process pool of `anyio.to_process`, kept in one module since anyio may change it."""
 
 from collections import deque
 from contextlib import nullcontext
@@ -7,31 +7,31 @@ from typing import cast
 from anyio import CapacityLimiter, to_process
 from anyio.abc import Process
 
-# Ours is the only limit. This one does not even yield, so what `idle` says still holds when anyio takes
-# the worker.
+# The slots of `WorkerPool` are the only limit. This limiter never yields to the event loop, so the result of `idle` is
+# still valid when anyio takes the worker.
 UNLIMITED = cast(CapacityLimiter, nullcontext())
 
 
 def processes() -> set[Process]:
-    """All of this event loop."""
-    nothing: set[Process] = set()
-    return to_process._process_pool_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
+    """Return all worker processes of this event loop."""
+    default: set[Process] = set()
+    return to_process._process_pool_workers.get(default)  # pyright: ignore[reportPrivateUsage]
 
 
 def living() -> set[int]:
-    """Process ids of those that have not ended."""
+    """Return the process ids of the workers that have not ended."""
     return {process.pid for process in processes() if process.returncode is None}
 
 
 def idle() -> set[int]:
-    """Process ids of the living ones that anyio has to hand out."""
-    nothing: deque[tuple[Process, float]] = deque()
-    waiting = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
-    return {process.pid for process, _ in waiting if process.returncode is None}
+    """Return the process ids of the living workers that anyio regards as idle."""
+    default: deque[tuple[Process, float]] = deque()
+    idle_workers = to_process._process_pool_idle_workers.get(default)  # pyright: ignore[reportPrivateUsage]
+    return {process.pid for process, _ in idle_workers if process.returncode is None}
 
 
 def next_idle() -> int | None:
-    """Process id of the one that anyio hands out next, if there is one."""
-    nothing: deque[tuple[Process, float]] = deque()
-    waiting = to_process._process_pool_idle_workers.get(nothing)  # pyright: ignore[reportPrivateUsage]
-    return next((process.pid for process, _ in reversed(waiting) if process.returncode is None), None)
+    """Return the process id of the idle worker that anyio uses next, or None."""
+    default: deque[tuple[Process, float]] = deque()
+    idle_workers = to_process._process_pool_idle_workers.get(default)  # pyright: ignore[reportPrivateUsage]
+    return next((process.pid for process, _ in reversed(idle_workers) if process.returncode is None), None)

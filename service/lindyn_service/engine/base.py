@@ -1,4 +1,4 @@
-"""What an engine promises, whatever machines it computes on."""
+"""The interface of engines, which run computations outside the event loop."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar, TypeVarTuple
@@ -7,40 +7,40 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-Told = Callable[[float], None]
-"""Is told seconds."""
+ReportSeconds = Callable[[float], None]
+"""Receives the seconds that a worker spent on a call."""
 
 
 class EngineLostError(Exception):
-    """The engine has lost its machines for good; another one must be started."""
+    """The engine has lost its workers permanently and must be replaced."""
 
 
 class Engine(Protocol):
-    """Runs functions away from the event loop."""
+    """Runs functions in other processes."""
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts, told: Told | None = None) -> T:
-        """Compute `function(*args)` elsewhere and wait for the result.
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts, report_seconds: ReportSeconds | None = None) -> T:
+        """Run `function(*args)` in a worker and wait for the result.
 
-        The function may be run twice if the process that ran it dies, so it must be pure. Cancelling the
-        caller stops the computation itself.
+        The function may run twice if the worker process dies, so it must be pure. Cancelling the caller stops the
+        computation.
 
         Args:
-            function: a function at the top of an importable module; it travels by name.
-            args: what can be pickled, and small: it is pickled on the event loop.
-            told: is told how many seconds of a processor a worker took for it, each time that one did: when it is done,
-                when it failed, when it was stopped and when the worker died. Where that is not known, for how many
-                seconds the worker was busy, without the wait for that worker.
+            function: a function at the top level of an importable module, since it is pickled by name.
+            args: picklable and small arguments, since they are pickled on the event loop.
+            report_seconds: called once per attempt with the processor time of the worker, whether the attempt
+                succeeded, failed, was cancelled or lost its worker. Where processor time is not known, it receives
+                the elapsed time without the wait for a worker.
 
         Returns:
-            What the function returned. Large arrays belong in a file whose name is returned: pickles
-            travel at about 0.2 GB/s.
+            The return value of the function. Large arrays belong in a file whose name is returned, since pickles are
+            transferred at about 0.2 GB/s.
 
         Raises:
-            BusyError: too many callers wait already; raised at once.
-            DeadlineError: no result in time; the computation was stopped.
-            ShuttingDownError: the engine takes no more work, or stopped this work on its way out.
-            WorkerLostError: the process died, and so did the one that tried again.
-            EngineLostError: no call will succeed any more.
-            Exception: whatever the function raised, as it is, with the remote traceback as a note.
+            BusyError: the queue is full; raised immediately.
+            DeadlineError: there was no result in time, and the computation was stopped.
+            ShuttingDownError: the engine accepts no more work, or stopped this work when it was shut down.
+            WorkerLostError: the worker process died, and so did that of the second attempt.
+            EngineLostError: the engine is lost, and no call will succeed any more.
+            Exception: any exception of the function, with the traceback of the worker as a note.
         """
         ...

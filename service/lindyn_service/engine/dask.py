@@ -1,4 +1,4 @@
-"""The engine of many machines: a Dask cluster, or one on this machine to try it."""
+"""The engine for several machines: a Dask cluster, which may also be local for trials."""
 
 import logging
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import dask.config
 from distributed import Client, KilledWorker, LocalCluster
 from distributed.client import FutureCancelledError
 
-from lindyn_service.engine.base import EngineLostError, Told
+from lindyn_service.engine.base import EngineLostError, ReportSeconds
 from lindyn_service.engine.worker import limit_threads, timed
 from lindyn_service.errors import WorkerLostError
 
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 
 class DaskEngine:
-    """Runs functions on the workers of a cluster, as `Engine` promises.
+    """An `Engine` that runs functions on the workers of a Dask cluster.
 
-    The cluster's workers need this package in the same version. What was sent to a worker that dies is sent to another
-    one; a function that runs already is not stopped by cancelling, so calls should take seconds, not minutes.
+    The workers of the cluster need the same version of this package. Calls of a worker that dies are sent to another
+    worker. Cancelling does not stop a function that runs already, so calls should take seconds, not minutes.
 
     Args:
-        address: of the scheduler, `tcp://host:8786`; None for a cluster on this machine.
-        local_workers: how many processes that one has.
+        address: address of the scheduler, `tcp://host:8786`; None for a cluster on this machine.
+        local_workers: number of processes of a cluster on this machine.
     """
 
     def __init__(self, address: str | None, local_workers: int = 0) -> None:
@@ -63,15 +63,15 @@ class DaskEngine:
         await self._stack.aclose()
 
     def width(self) -> int:
-        """How many calls to make at the same time: all threads of the cluster, and as many again in its queues."""
-        known: dict[str, Any] = self._client.scheduler_info()  # of at most two seconds ago; its `workers` are left out
-        return max(1, 2 * int(known.get("total_threads", 0)))
+        """Return the number of calls to submit concurrently: two per thread of the cluster, so that no thread idles."""
+        info: dict[str, Any] = self._client.scheduler_info()  # at most two seconds old; lists only some of the workers
+        return max(1, 2 * int(info.get("total_threads", 0)))
 
-    async def run(self, function: Callable[[*Ts], T], *args: *Ts, told: Told | None = None) -> T:
-        """See `Engine.run`; there is no queue that is full and no deadline, and only what is done tells its seconds."""
-        if self._client.status == "closed":  # it has tried to reconnect, for `CONNECT_SECONDS`
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts, report_seconds: ReportSeconds | None = None) -> T:
+        """See `Engine.run`; there is no queue limit, there is no deadline, and only completed calls report seconds."""
+        if self._client.status == "closed":  # after trying to reconnect for `CONNECT_SECONDS`
             raise EngineLostError(f"the Dask scheduler {self._address or 'on this machine'} does not answer")
-        future = self._client.submit(_call, function, args, pure=False, retries=RETRIES)
+        future = self._client.submit(_run_timed, function, args, pure=False, retries=RETRIES)
         try:
             seconds, result = await future
         except (KilledWorker, FutureCancelledError) as error:
@@ -79,11 +79,11 @@ class DaskEngine:
         finally:
             if not future.done():
                 await future.cancel(force=True)
-        if told is not None:
-            told(seconds)
+        if report_seconds is not None:
+            report_seconds(seconds)
         return result
 
 
-def _call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
+def _run_timed(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
     limit_threads()
     return timed(function, args)

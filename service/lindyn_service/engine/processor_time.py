@@ -1,13 +1,13 @@
-"""The processor time of a worker process, read by the service: also where the worker cannot tell it any more."""
+"""The processor time of a worker process, read from outside, so that it is known even when the worker is killed."""
 
 import sys
 import time
 
-_OF_PROCESS = 2  # CPUCLOCK_SCHED, as `clock_getcpuclockid` makes it of a process id
+_OF_PROCESS = 2  # CPUCLOCK_SCHED; `clock_getcpuclockid` builds clock ids from process ids in the same way
 
 
 def processor_seconds(process: int | None) -> float | None:
-    """How much processor time a process has taken so far; None where it is not known, as beyond Linux."""
+    """Return the processor time that a process has used so far, or None where it is unknown, as on other systems."""
     if process is None or sys.platform != "linux":
         return None
     try:
@@ -17,22 +17,22 @@ def processor_seconds(process: int | None) -> float | None:
 
 
 class Meter:
-    """The processor time of one call."""
+    """Measures the processor time of one call."""
 
     def __init__(self) -> None:
         self._process: int | None = None
-        self._began: float | None = None
-        self._last: float | None = None
+        self._started_at: float | None = None
+        self._latest: float | None = None
 
-    def begin(self, process: int | None) -> None:
-        """Note that a process begins with the call."""
+    def start(self, process: int | None) -> None:
+        """Start the measurement of a process that begins to run the call."""
         self._process = process
-        self._began = processor_seconds(process)
+        self._started_at = processor_seconds(process)
 
-    def note(self) -> None:
-        """Note how far the process is; what is noted after its death changes nothing."""
-        self._last = processor_seconds(self._process) or self._last
+    def sample(self) -> None:
+        """Read the processor time of the process; after its death the last value is kept."""
+        self._latest = processor_seconds(self._process) or self._latest
 
     def seconds(self) -> float | None:
-        """The time from `begin` to the last `note`; None where it is not known."""
-        return None if self._began is None or self._last is None else self._last - self._began
+        """Return the processor time from `start` to the last `sample`, or None where it is unknown."""
+        return None if self._started_at is None or self._latest is None else self._latest - self._started_at

@@ -1,4 +1,4 @@
-"""What runs inside a worker process: anyio calls these functions there, never in the service itself."""
+"""The functions that run inside worker processes, and never in the process of the service."""
 
 import ctypes
 import functools
@@ -20,25 +20,25 @@ Ts = TypeVarTuple("Ts")
 
 _PR_SET_PDEATHSIG = 1
 
-_interruptible = False  # while a function runs that nobody has asked to stop
+_interruptible = False  # true while a function runs that has not been interrupted yet
 
 
 class Interrupted(BaseException):
-    """Nobody waits for the function any more; not an Exception, which functions may take for one of theirs."""
+    """The caller of the function was cancelled; a BaseException, which functions do not catch by `except Exception`."""
 
 
 def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
-    """Run `function(*args)` in a prepared process.
+    """Prepare this process and run `function(*args)`.
 
-    A wrapper prepares the process, so that it also reaches workers that anyio or Dask start by themselves. Variables
-    such as OPENBLAS_NUM_THREADS, which the command of the service sets, spare the start of threads that stay idle.
+    The preparation is part of the call so that it also reaches workers that anyio starts by itself. The environment
+    variables that the service sets, such as OPENBLAS_NUM_THREADS, avoid the start of threads that would stay idle.
 
     Raises:
         TooLargeError: there is not enough memory.
-        Exception: what the function raised; pickling drops its traceback, so that becomes a note.
-        RuntimeError: the function raised SystemExit or the like, which would end the service's event loop.
+        Exception: any exception of the function. Pickling drops its traceback, which is therefore added as a note.
+        RuntimeError: the function raised SystemExit or the like, which would end the event loop of the service.
     """
-    global _interruptible  # noqa: PLW0603 (a handler of signals has nothing else)
+    global _interruptible  # noqa: PLW0603 (a signal handler can share state in no other way)
     prepare()
     try:
         _interruptible = True
@@ -58,7 +58,7 @@ def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
 
 
 def _interrupt(*_: object) -> None:
-    """End the function that runs; once, and nothing else in this process."""
+    """Interrupt the running function, at most once; the process itself goes on."""
     global _interruptible  # noqa: PLW0603
     if _interruptible:
         _interruptible = False
@@ -66,14 +66,14 @@ def _interrupt(*_: object) -> None:
 
 
 def timed(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
-    """Run `function(*args)`; also tell how many seconds it took by itself, without waiting for a worker."""
+    """Run `function(*args)` and return its elapsed seconds and its result."""
     started = time.perf_counter()
     result = function(*args)
     return time.perf_counter() - started, result
 
 
 def warm(warm_up: Callable[[], object]) -> int:
-    """Run the warm-up once in this process, and tell its process id."""
+    """Run the warm-up once in this process and return the process id."""
     prepare()
     _once(warm_up)
     return os.getpid()
@@ -81,9 +81,9 @@ def warm(warm_up: Callable[[], object]) -> int:
 
 @functools.cache
 def limit_threads() -> None:
-    """Give this process one BLAS thread, once: the workers share the cores.
+    """Limit BLAS to one thread in this process, since the workers share the processors.
 
-    Both libraries are loaded first since each brings its own OpenBLAS and only loaded ones can be limited.
+    NumPy and SciPy are imported first, since each has its own OpenBLAS and only loaded libraries can be limited.
     """
     importlib.import_module("numpy")
     importlib.import_module("scipy.linalg")
@@ -94,19 +94,19 @@ def limit_threads() -> None:
 def prepare() -> None:
     """Set this process up for numerical work, once."""
     limit_threads()
-    # Ctrl-C and systemd signal the whole group; running work has its grace time, and the engine ends workers.
+    # Ctrl-C and systemd signal the whole process group; running calls have a grace time, and the engine ends workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGUSR1, _interrupt)
     if sys.platform == "linux":  # pragma: no branch
-        # A service killed by -9 would leave its runaways to nobody (`man 2 PR_SET_PDEATHSIG`).
+        # Without this, a long computation would outlive a service that is killed (`man 2 PR_SET_PDEATHSIG`).
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def limit_memory(bytes_: int) -> None:
-    """Let this process have so much memory of its own, after which it gets a MemoryError and not the machine's last.
+    """Limit the memory of this process to a number of bytes, beyond which allocations raise MemoryError (Linux only).
 
-    Data, not address space: threads and libraries reserve far more of that than they use. Only Linux counts so.
+    The limit is on data, not on address space, of which threads and libraries reserve far more than they use.
     """
     if sys.platform == "linux":  # pragma: no branch
         import resource  # noqa: PLC0415 (not on Windows)

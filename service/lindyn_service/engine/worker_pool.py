@@ -1,12 +1,12 @@
-"""Warm worker processes of `anyio.to_process`, as many as wanted, whatever happens to them.
+"""A pool of warm worker processes on top of `anyio.to_process`, which replaces workers that die.
 
-anyio keeps the processes, hands out the idle one that was used last, starts one when none is idle, and kills
-the one whose call is cancelled. What it leaves to us: that no caller waits for a start (about a second) or is
-cancelled during one. That would leak the process (anyio 4.16 drops it while it waits for READY), and uvloop then
-hangs when the loop is closed.
+anyio keeps the processes, uses the idle process that was used last, starts one when none is idle, and kills the process
+of a cancelled call. This module adds that no caller waits for a process to start (about a second) or is cancelled
+meanwhile: that would leak the process (anyio 4.16 drops it while it waits for READY), and uvloop then hangs when the
+event loop is closed.
 
-So a caller needs a slot, there are as many slots as warm workers, and a caller who finds none idle after all
-waits. Workers are started only by tasks of the crew, which nothing cancels, and then add their slot.
+So a caller needs a slot, there are as many slots as warm workers, and the holder of a slot waits for an idle worker.
+Workers are started only by tasks of the pool, which nothing cancels, and which then add a slot.
 """
 
 import logging
@@ -35,48 +35,48 @@ from lindyn_service.engine.processor_time import Meter
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
-KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; also finds dead and hung ones
-START_SECONDS = 60.0  # above anyio's own 20 s for READY, so that this never cancels a start there
+KEEP_WARM_SECONDS = 10.0  # anyio ends workers that were idle for 300 s; pings also find workers that died or hang
+START_SECONDS = 60.0  # above the 20 s that anyio waits for READY, so that a start is never cancelled
 START_ATTEMPTS = 3
-AT_ONCE = 6  # workers that start together: each takes seconds of a processor, and there may be one for all
-START_AGAIN_SECONDS = 1.0
-TAKEN_SECONDS = 0.001
+MAX_STARTING = 6  # workers that start concurrently: each needs seconds of a processor, and there may be only one
+START_RETRY_SECONDS = 1.0
+IDLE_POLL_SECONDS = 0.001
 
 log = logging.getLogger(__name__)
 
 
 class WorkerPool:
-    """Worker processes; an async context manager that starts and warms them, and in the end kills them.
+    """A pool of worker processes; an async context manager that starts and warms them, and kills them on exit.
 
-    Inside, the first `AT_ONCE` are warm; where there are to be more, the others follow.
+    When the context is entered, up to `MAX_STARTING` workers are warm; further ones start in the background.
 
-    Use it once, and one at a time in an event loop: anyio's pool belongs to the loop, and leaving the context
-    empties it.
+    A pool can be used once, and an event loop can have one pool at a time: the pool of anyio belongs to the event
+    loop, and exiting the context empties it.
 
     Args:
-        size: how many.
-        warm_up: runs once in each new one.
+        size: number of workers.
+        warm_up: runs once in each new worker.
     """
 
     def __init__(self, size: int, warm_up: Callable[[], object]) -> None:
-        self.ended = 0  # workers that are gone
-        self.running = 0  # slots that are held
+        self.ended = 0  # number of workers that have ended
+        self.running = 0  # number of slots in use
         self._size = size
         self._warm_up = warm_up
         self._warm: set[int] = set()  # process ids
         self._starting = 0
-        self._retiring = False
+        self._closing = False
         self._slots = CapacityLimiter(0)
         self._tasks: TaskGroup
 
     @property
     def alive(self) -> int:
-        """How many are warm."""
+        """The number of warm workers."""
         return len(self._warm & anyio_pool.living())
 
     @property
     def is_busy(self) -> bool:
-        """Whether some work, and no other is idle."""
+        """Whether some workers run calls and no worker is idle."""
         return self.running > 0 and self._slots.available_tokens < 1
 
     async def __aenter__(self) -> Self:
@@ -84,12 +84,12 @@ class WorkerPool:
         await self._tasks.__aenter__()
         try:
             async with create_task_group() as starts:
-                for _ in range(min(self._size, AT_ONCE)):
+                for _ in range(min(self._size, MAX_STARTING)):
                     starts.start_soon(self._add_first)
         except BaseException:
             await self._close()
             raise
-        self.mend()
+        self.replenish()
         self._tasks.start_soon(self._keep_warm)
         return self
 
@@ -98,86 +98,86 @@ class WorkerPool:
 
     @asynccontextmanager
     async def slot(self) -> AsyncGenerator[None]:
-        """Hold a slot, from a moment when a worker is idle, which is the next that anyio hands out."""
-        self.mend()
+        """Wait for a slot and an idle worker, and hold the slot for the duration of the block."""
+        self.replenish()
         async with self._slots:
-            while not anyio_pool.idle():  # it was touched, or died, just now
-                await sleep(TAKEN_SECONDS)
-                self.mend()
+            while not anyio_pool.idle():  # the free worker is being pinged, or has just died
+                await sleep(IDLE_POLL_SECONDS)
+                self.replenish()
             self.running += 1
             try:
                 yield
             finally:
                 self.running -= 1
-                self._count()  # before the slot goes to the next caller, who would find no worker
+                self._update_slots()  # before the next caller gets the slot of a worker that died
 
     async def run(self, meter: Meter, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run a function in the worker whose slot is held; see `leaving.run`."""
+        """Run a function in an idle worker, for a caller that holds a slot; see `cancellation.run`."""
         return await cancellation.run(self._tasks, function, args, meter)
 
-    def retire(self) -> None:
-        """Start no more workers; those that work go on."""
-        self._retiring = True
+    def stop_replenishing(self) -> None:
+        """Start no more workers; running calls go on."""
+        self._closing = True
 
-    def mend(self) -> None:
-        """Start a worker for each that died, or that was not started yet; so many at once as may."""
-        self._count()
-        missing = min(self._size - len(self._warm), AT_ONCE) - self._starting
-        if missing > 0 and not self._retiring:
+    def replenish(self) -> None:
+        """Start workers that are missing, at most `MAX_STARTING` at a time."""
+        self._update_slots()
+        missing = min(self._size - len(self._warm), MAX_STARTING) - self._starting
+        if missing > 0 and not self._closing:
             for _ in range(missing):
                 self._starting += 1
                 self._tasks.start_soon(self._start)
 
-    def _count(self) -> None:
-        """Take the slots of workers that died."""
+    def _update_slots(self) -> None:
+        """Remove dead workers from the slot count."""
         self.ended += len(self._warm - anyio_pool.living())
         self._warm &= anyio_pool.living()
         self._slots.total_tokens = min(len(self._warm), self._size)
 
-    def _touch_idle(self) -> None:
-        """Let all idle workers answer, at the same time, since anyio hands out the last used first."""
+    def _ping_idle_workers(self) -> None:
+        """Ping all idle workers concurrently, since anyio would use the same one for successive pings."""
         with suppress(WouldBlock):
             while True:
                 slot = object()
                 self._slots.acquire_on_behalf_of_nowait(slot)
-                self._tasks.start_soon(self._touch, slot)
+                self._tasks.start_soon(self._ping, slot)
 
-    async def _touch(self, slot: object) -> None:
+    async def _ping(self, slot: object) -> None:
         try:
             if anyio_pool.idle():
-                await self._visit(os.getpid)
+                await self._run_without_slot(os.getpid)
         except Exception:
-            log.warning("an idle worker process did not answer", exc_info=True)
-        self._count()
+            log.warning("an idle worker process did not respond", exc_info=True)
+        self._update_slots()
         self._slots.release_on_behalf_of(slot)
-        self.mend()
+        self.replenish()
 
     async def _start(self) -> None:
-        """Add a worker; try for as long as it takes, since without workers nothing is answered."""
+        """Start a worker; after a failure, retry without a limit, since the service cannot compute without workers."""
         try:
-            await self._until_no_warm_one_is_idle()
+            await self._occupy_idle_workers()
             await self._add_worker()
         except Exception:
             log.warning("a worker process did not start", exc_info=True)
-            await sleep(START_AGAIN_SECONDS)
+            await sleep(START_RETRY_SECONDS)
         finally:
             self._starting -= 1
-        self.mend()
+        self.replenish()
 
-    async def _until_no_warm_one_is_idle(self) -> None:
-        """Let every idle worker answer, since anyio starts a process only when none is idle.
+    async def _occupy_idle_workers(self) -> None:
+        """Ping idle workers until none is idle, since anyio starts a process only then.
 
-        One whose slot a caller holds already is left to that caller. A start that took it would add nothing, and be
-        made again: starts would then hand the worker to each other, and the caller wait for as long as that goes on.
+        A worker whose slot a caller holds is left to that caller. A start that used it would add no process and be
+        repeated, so that several starts could keep passing the worker among them while the caller waits.
         """
         while self._warm & anyio_pool.idle():
-            self._touch_idle()
+            self._ping_idle_workers()
             await checkpoint()
             if self._warm & anyio_pool.idle():
-                await sleep(TAKEN_SECONDS)
+                await sleep(IDLE_POLL_SECONDS)
 
     async def _add_first(self) -> None:
-        """Add a worker at the start of the crew, which fails if no worker can live, not if one is killed."""
+        """Add a worker when the pool starts; fails only if several attempts to start a process fail."""
         for _ in range(START_ATTEMPTS - 1):
             with suppress(BrokenWorkerProcess):
                 return await self._add_worker()
@@ -185,10 +185,10 @@ class WorkerPool:
         return await self._add_worker()
 
     async def _add_worker(self) -> None:
-        self._warm.add(await self._visit(worker.warm, self._warm_up))
+        self._warm.add(await self._run_without_slot(worker.warm, self._warm_up))
 
-    async def _visit(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run a function of our own in an idle or else a new process; cancelling a start would leak it."""
+    async def _run_without_slot(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """Run a function in an idle or new process; shielded, since cancelling a start would leak the process."""
         with fail_after(START_SECONDS, shield=True):
             call = to_process.run_sync(function, *args, cancellable=True, limiter=anyio_pool.UNLIMITED)
             return await start_process(call)
@@ -196,15 +196,15 @@ class WorkerPool:
     async def _keep_warm(self) -> None:
         while True:
             await sleep(KEEP_WARM_SECONDS)
-            self.mend()
-            self._touch_idle()
+            self.replenish()
+            self._ping_idle_workers()
 
     async def _close(self) -> None:
-        self.retire()
+        self.stop_replenishing()
         self._tasks.cancel_scope.cancel()
         await self._tasks.__aexit__(None, None, None)
         with CancelScope(shield=True):
-            left = list(anyio_pool.processes())  # the pool forgets those whose caller, such as a probe, notices first
+            left = list(anyio_pool.processes())  # a copy, since callers that see their worker die remove it meanwhile
             for process in left:
                 with suppress(ProcessLookupError):
                     process.kill()

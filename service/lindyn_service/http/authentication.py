@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn_service.access.keyring import Keyring
-from lindyn_service.access.keys import ANYBODY, Caller
+from lindyn_service.access.keys import ANONYMOUS, Caller
 from lindyn_service.access.keys import Scope as KeyScope
 from lindyn_service.errors import ForbiddenError, ServiceError, UnauthorizedError
 from lindyn_service.http.problems import problem_response
@@ -60,12 +60,12 @@ class Authentication:
     def _caller(self, scope: Scope) -> Caller:
         needed = needed_scope(scope["path"])
         if scope["path"] in _PROBES or (needed is None and self._keyring is not None):
-            return ANYBODY
+            return ANONYMOUS
         # reversed, so that the first of several headers of one name is kept
         headers = {name: value.decode("latin-1") for name, value in reversed(scope["headers"])}
         if self._keyring is None:
             self._refuse_foreign_pages(scope, headers)
-            return ANYBODY
+            return ANONYMOUS
         caller = _identify(self._keyring, headers)
         if needed not in caller.scopes:
             raise ForbiddenError(

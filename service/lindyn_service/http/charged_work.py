@@ -8,7 +8,7 @@ from fastapi import Request
 
 from lindyn_service.access.keys import Caller
 from lindyn_service.access.rate_limits import RateLimits
-from lindyn_service.engine.accounting import Account, paid
+from lindyn_service.engine.accounting import Account, run_charged
 from lindyn_service.http.client_disconnect import unless_disconnected
 from lindyn_service.translate.body import Body
 
@@ -44,7 +44,7 @@ async def charged(request: Request, flops: float, function: Callable[[*Ts], T], 
         RateLimitedError: the quota of the caller has no room for the estimate.
         Exception: what the engine or the function raised.
     """
-    work = paid(request.app.state.engine, account_of(request), flops, function, *args)
+    work = run_charged(request.app.state.engine, account_of(request), flops, function, *args)
     return await unless_disconnected(request, work)
 
 
@@ -62,5 +62,5 @@ async def charged_later(request: Request, function: Callable[[*Ts], T], *args: *
     async def charge(seconds: float, reserved: float, *, done: bool) -> None:
         await rates.charge(caller.name, seconds)
 
-    work = paid(request.app.state.engine, Account(allow, charge), 0.0, function, *args)
+    work = run_charged(request.app.state.engine, Account(allow, charge), 0.0, function, *args)
     return await unless_disconnected(request, work)

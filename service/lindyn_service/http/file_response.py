@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from lindyn_service.errors import BusyError
-from lindyn_service.spool.format import PIECE_BYTES
+from lindyn_service.spool.format import CHUNK_BYTES
 from lindyn_service.spool.locks import try_lock
 from lindyn_service.spool.store import StoredFile
 
@@ -35,7 +35,7 @@ class SpoolFileResponse(Response):
         """Send the response."""
         with self._file as file:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            for start in range(0, self._size, PIECE_BYTES):
-                piece = await to_thread.run_sync(os.pread, file.fileno(), min(PIECE_BYTES, self._size - start), start)
-                more = start + PIECE_BYTES < self._size
+            for start in range(0, self._size, CHUNK_BYTES):
+                piece = await to_thread.run_sync(os.pread, file.fileno(), min(CHUNK_BYTES, self._size - start), start)
+                more = start + CHUNK_BYTES < self._size
                 await send({"type": "http.response.body", "body": piece, "more_body": more})

@@ -70,7 +70,7 @@ class About(Reply):
 )
 async def healthz(request: Request) -> JSONResponse:
     """Report whether the process answers and all of its background tasks run."""
-    failed = request.app.state.defect.error is not None
+    failed = request.app.state.fatal_error.error is not None
     health = Health(status="failed") if failed else Health()
     return JSONResponse(health.model_dump(), 503 if failed else 200)
 

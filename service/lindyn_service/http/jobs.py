@@ -35,7 +35,7 @@ from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.records import batched
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.spool.store import StoredFile
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.experiment import Picture, experiment_picture
@@ -140,9 +140,9 @@ async def result(job: JobDep, request: Request, results: ResultsDep, form: Forma
     if isinstance(archive, bytes) and (results.converted is None or len(archive) <= _SMALL_BYTES):
         return _respond(await charged_later(request, table_as_json, archive), JSON)
 
-    async def write(folder: SpoolFolder) -> None:
+    async def write(destination: SpoolDestination) -> None:
         source = archive if isinstance(archive, bytes) else (archive.path, archive.size)
-        await charged_later(request, file_table_as_json, source, folder)
+        await charged_later(request, file_table_as_json, source, destination)
 
     return _respond(await results.convert(f"result:{job.id}.json", write), JSON)
 

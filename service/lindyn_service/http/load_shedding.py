@@ -53,7 +53,7 @@ class LoadShedding:
             return
         bodies: BodiesInFlight = scope["app"].state.bodies_in_flight
         engine: ProcessEngine = scope["app"].state.engine
-        overload = None if key in bodies else engine.turns_away(len(bodies))
+        overload = None if key in bodies else engine.overload_error(len(bodies))
         if overload is not None:
             name_route(scope, self._routes)
             await problem_response(overload, scope["state"]["request_id"])(scope, receive, send)

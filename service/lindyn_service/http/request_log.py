@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lindyn_service.access.keys import ANYBODY, Caller
+from lindyn_service.access.keys import ANONYMOUS, Caller
 from lindyn_service.http.problems import internal_error
 from lindyn_service.http.request_record import route_of
-from lindyn_service.telemetry.logs import line
+from lindyn_service.telemetry.logs import make_record
 from lindyn_service.telemetry.metrics import Metrics
-from lindyn_service.telemetry.tracing import describe
+from lindyn_service.telemetry.tracing import add_attributes
 from lindyn_service.translate.encode import VERSION
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -43,7 +43,7 @@ class RequestLog:
         request_id = _request_id(scope)
         record: dict[str, object] = {}
         scope.setdefault("state", {}).update(request_id=request_id, record=record)
-        describe({"request_id": request_id})
+        add_attributes({"request_id": request_id})
         started = time.perf_counter()
         status = 0
 
@@ -65,7 +65,7 @@ class RequestLog:
             seconds = time.perf_counter() - started
             self._metrics.request(route_of(scope), scope["method"], status, seconds)
             level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
-            caller: Caller = scope["state"].get("caller", ANYBODY)
+            caller: Caller = scope["state"].get("caller", ANONYMOUS)
             fields = {
                 "id": request_id,
                 "method": scope["method"],
@@ -77,7 +77,7 @@ class RequestLog:
                 **record,
             }
             if log.isEnabledFor(level):
-                log.handle(line(log.name, level, "request", fields))
+                log.handle(make_record(log.name, level, "request", fields))
 
 
 def _request_id(scope: Scope) -> str:

@@ -8,7 +8,7 @@ from starlette.types import Scope
 from lindyn_service.answers.service import Answer, Source
 from lindyn_service.methods.cost import Cost
 from lindyn_service.telemetry.metrics import Metrics
-from lindyn_service.telemetry.tracing import describe
+from lindyn_service.telemetry.tracing import add_attributes
 
 _HEAD_BYTES = 65_536
 _METHOD = re.compile(rb'"method": ?"(\w+)"')
@@ -36,7 +36,7 @@ def record_answer(
     metrics: Metrics = scope["app"].state.metrics
     metrics.answer(solver.operation, source, solver.solver)
     attributes = {"operation": solver.operation, "cache": source, "solver": solver.solver, "flops": solver.flops}
-    describe(attributes)
+    add_attributes(attributes)
     times = {"read_ms": round(1000 * read_seconds, 2), "answer_ms": round(1000 * answer_seconds, 2)}
     scope["state"]["record"].update(attributes, **times)
 

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
 from lindyn_service.answers.service import Answer, AnswerService, with_encoding
-from lindyn_service.engine.accounting import Account, paid
+from lindyn_service.engine.accounting import Account, run_charged
 from lindyn_service.engine.base import Engine
 from lindyn_service.http.body_cache import BodyCache, BodyKey, CachedRequest
 from lindyn_service.http.charged_work import account_of, reading_flops
@@ -70,7 +70,7 @@ async def _address(
     """Validate and address a request: a small one here; a large one in a worker, and it stays unparsed here."""
     if received.body.is_small:
         return read_and_address(operation, received)
-    return received, await paid(engine, account, reading_flops(received.body), address, operation.name, received)
+    return received, await run_charged(engine, account, reading_flops(received.body), address, operation.name, received)
 
 
 def respond(answer: Answer, form: Format) -> Response:

@@ -14,7 +14,7 @@ from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.store_retries import retry_store_call
 from lindyn_service.jobs.worker_calls import RETRY_SECONDS, PlanCaller
 from lindyn_service.jobs.worker_functions import assemble, write_records
-from lindyn_service.spool.space import ReservedFile, SpoolFolder, reserved
+from lindyn_service.spool.space import ReservedFile, SpoolDestination, reserved_file
 
 BATCH_POINTS = 256
 ROOM_SECONDS = 90.0  # three times as long as a client may read nothing of a result before it is disconnected
@@ -50,20 +50,20 @@ class Delivery:
         """
         results = self._resources.results
         async with self._resources.assembly_lock:
-            with results.folder_for(self._job_id) as folder:
+            with results.destination_for(self._job_id) as destination:
                 async with self._records() as records:
-                    archive = await self._assemble(records, folder)
+                    archive = await self._assemble(records, destination)
                 return await retry_store_call(self._job_id, lambda: results.put(self._job_id, archive))
 
     @asynccontextmanager
     async def _records(self) -> AsyncGenerator[Path]:
         """Write the file of all points, and keep it for the length of the block."""
         with ExitStack() as stack:
-            folder = stack.enter_context(self._resources.point_spool.place(self._job_id))
-            file = await to_thread.run_sync(stack.enter_context, reserved(folder, 0))
+            destination = stack.enter_context(self._resources.point_spool.destination(self._job_id))
+            file = await to_thread.run_sync(stack.enter_context, reserved_file(destination, 0))
             async with self._turn():
                 await self._write(file)
-            yield folder.part
+            yield destination.partial
 
     async def _write(self, file: ReservedFile) -> None:
         """Write all points in their order; points that the cache has evicted are computed again."""
@@ -75,10 +75,10 @@ class Delivery:
             await to_thread.run_sync(write_records, file, [records[number] for number in ready])
             remaining.extendleft(reversed(batch[len(ready) :]))
 
-    async def _assemble(self, records: Path, folder: SpoolFolder | None) -> bytes | None:
+    async def _assemble(self, records: Path, destination: SpoolDestination | None) -> bytes | None:
         """Assemble the archive in a worker; while results that are being read take all the room, retry for a while."""
         deadline = current_time() + ROOM_SECONDS
-        arguments = assemble, self._job_id, records, self._resources.results.large_bytes, folder
+        arguments = assemble, self._job_id, records, self._resources.results.large_bytes, destination
         while True:
             try:
                 async with self._turn():

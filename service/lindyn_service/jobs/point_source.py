@@ -84,7 +84,7 @@ class PointSource:
         try:
             arguments = compute, numbers, CHUNK_SECONDS
             seconds, computed = await self._plan_caller.call(
-                self._resources.engine, *arguments, told=worker_seconds.append
+                self._resources.engine, *arguments, report_seconds=worker_seconds.append
             )
             n_computed = len(computed)
         finally:

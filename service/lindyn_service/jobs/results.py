@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.jobs.store import JobStore
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.spool.store import Spool, StoredFile
 
 
@@ -26,16 +26,16 @@ class Results:
     converted: Spool | None
     large_bytes: int
 
-    def folder_for(self, job_id: str) -> AbstractContextManager[SpoolFolder | None]:
-        """Reserve a folder into which a worker may write a large result; None if workers return all results."""
-        return nullcontext() if self.large_results is None else self.large_results.place(_name(job_id))
+    def destination_for(self, job_id: str) -> AbstractContextManager[SpoolDestination | None]:
+        """Reserve a file into which a worker may write a large result; None if workers return all results."""
+        return nullcontext() if self.large_results is None else self.large_results.destination(_name(job_id))
 
     async def put(self, job_id: str, archive: bytes | None) -> int:
         """Store a result; returns the number of its bytes in the job store.
 
         Args:
             job_id: id of the job.
-            archive: the result; None if a worker has written it to its folder.
+            archive: the result; None if a worker has written it to its file.
 
         Raises:
             NoRoomError: the file that a worker has written is gone or damaged.
@@ -56,12 +56,12 @@ class Results:
         stored = None if self.large_results is None else await self.large_results.find(_name(job_id))
         return stored or await self.store.result(job_id)
 
-    async def convert(self, name: str, write: Callable[[SpoolFolder], Awaitable[None]]) -> StoredFile:
+    async def convert(self, name: str, write: Callable[[SpoolDestination], Awaitable[None]]) -> StoredFile:
         """Find a large result in JSON, and write it if it was not requested before or has been evicted.
 
         Args:
             name: name of the converted result.
-            write: writes it into a folder.
+            write: writes it to a file of the spool.
 
         Raises:
             NoRoomError: the spool has no room.
@@ -71,8 +71,8 @@ class Results:
             raise NoRoomError("large results are available as npz only, since LINDYN_SPOOL_BYTES is 0; ask for npz")
         stored = await self.converted.find(name)
         if stored is None:
-            with self.converted.place(name) as folder:
-                await write(folder)
+            with self.converted.destination(name) as destination:
+                await write(destination)
             stored = await self.converted.find(name)
         if stored is None:
             raise BusyError("the result was evicted from the disk cache before it was sent; ask again")

@@ -9,7 +9,7 @@ from typing import IO
 from lindyn_service.errors import NoRoomError
 from lindyn_service.jobs.plan import Plan
 from lindyn_service.spool.format import bytes_or_file
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 
 _KEY_BYTES = 32
 _LENGTH_BYTES = 8
@@ -47,7 +47,9 @@ def compute(plan: Plan, numbers: Sequence[int], seconds: float) -> tuple[float, 
     return time.perf_counter() - started, records
 
 
-def assemble(plan: Plan, job: str, records: Path, file_above_bytes: int, folder: SpoolFolder | None) -> bytes | None:
+def assemble(
+    plan: Plan, job: str, records: Path, file_above_bytes: int, destination: SpoolDestination | None
+) -> bytes | None:
     """Assemble all points to one archive.
 
     Args:
@@ -55,7 +57,7 @@ def assemble(plan: Plan, job: str, records: Path, file_above_bytes: int, folder:
         job: id of the job.
         records: file of all points, written by `write_records`.
         file_above_bytes: size above which the archive is written to a file.
-        folder: folder of that file; None if archives are never written to a file.
+        destination: where that file is written; None if archives are never written to a file.
 
     Returns:
         The archive, or None if it was written to its file.
@@ -67,12 +69,12 @@ def assemble(plan: Plan, job: str, records: Path, file_above_bytes: int, folder:
     """
     with records.open("rb") as file:
         archive = plan.table(job, _read_records(file))
-    if folder is not None and archive.size > folder.max_bytes:
+    if destination is not None and archive.size > destination.max_bytes:
         raise NoRoomError(
-            f"the result takes {archive.size} bytes, the limit is {folder.max_bytes} (LINDYN_RESULTS_BYTES); ask for "
-            "fewer points or times, or ask the operator of the service for a higher limit"
+            f"the result takes {archive.size} bytes, the limit is {destination.max_bytes} (LINDYN_RESULTS_BYTES); ask "
+            "for fewer points or times, or ask the operator of the service for a higher limit"
         )
-    return bytes_or_file(archive.size, file_above_bytes, folder, archive.pack, archive.write)
+    return bytes_or_file(archive.size, file_above_bytes, destination, archive.pack, archive.write)
 
 
 def write_records(file: IO[bytes], records: Iterable[bytes]) -> None:

@@ -13,7 +13,7 @@ from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations.registry import OPERATIONS, Operation, normalise
 from lindyn_service.spool.format import bytes_or_file
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.body import Body
 from lindyn_service.translate.encode import Format, encode, size_of, write
 
@@ -77,7 +77,7 @@ def answer(
     key: str,
     form: Format,
     bounds: AnswerBounds,
-    folder: SpoolFolder | None,
+    destination: SpoolDestination | None,
 ) -> bytes | None:
     """Compute and encode the answer to a request; for worker processes.
 
@@ -87,14 +87,14 @@ def answer(
         key: key of the request.
         form: format of the answer.
         bounds: limits of the size of the answer.
-        folder: folder for the file of a large answer; None if answers are never written to a file.
+        destination: where the file of a large answer is written; None if answers are never written to a file.
 
     Returns:
         The encoded answer, or None if it was written to its file.
 
     Raises:
         TooLargeError: the answer is larger than allowed.
-        NoRoomError: the folder has no room for the file.
+        NoRoomError: the spool has no room for the file.
         ServiceError: raised by the operation.
     """
     operation = OPERATIONS[name]
@@ -108,7 +108,7 @@ def answer(
     return bytes_or_file(
         size,
         bounds.file_above_bytes,
-        folder,
+        destination,
         lambda: encode(document, form),
         lambda file: write(document, form, file),
     )

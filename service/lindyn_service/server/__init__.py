@@ -1,1 +1,1 @@
-"""What assembles the service and runs it."""
+"""The start of the service: its command line, its sockets and connections, and the assembly of its parts."""

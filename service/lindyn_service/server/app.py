@@ -1,4 +1,4 @@
-"""The composition root: everything is constructed here, from settings."""
+"""The composition root, which constructs all parts of the service from its settings."""
 
 import os
 from collections.abc import AsyncGenerator, Callable
@@ -18,7 +18,7 @@ from lindyn_service.access.keys import KeysError
 from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.answers.service import AnswerService, RequestLimits
 from lindyn_service.cache.memory_cache import MemoryCache
-from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings, SettingsError, listed
+from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings, SettingsError, split_list
 from lindyn_service.engine.processes import ProcessEngine
 from lindyn_service.http import (
     analyses,
@@ -48,48 +48,48 @@ from lindyn_service.server.backends import BAD_REDIS_URL
 from lindyn_service.server.connections import Connections, connection_limit
 from lindyn_service.server.fatal_error import FatalError
 from lindyn_service.server.gauges import sample_gauges, watch_loop
-from lindyn_service.telemetry.metrics import Metrics, share
+from lindyn_service.telemetry.metrics import Metrics, store_in_files
 from lindyn_service.telemetry.tracing import Tracing, is_probe
-from lindyn_service.telemetry.tracing import wanted as tracing_wanted
+from lindyn_service.telemetry.tracing import is_configured as tracing_is_configured
 from lindyn_service.translate.encode import VERSION
 
-_LEAST_FILE_BYTES = 65_536  # below, a file costs more than it spares, whatever Redis keeps
+_MIN_FILE_BYTES = 65_536  # smaller answers cost more as files than in memory, even if Redis does not store them
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the service; it starts its workers and caches when the server starts it.
+    """Construct the application; its workers and caches start with its lifespan.
 
-    When `app.state.stopping` is set, it ends its work in the grace time and refuses more. When a part of it ends by an
-    error of ours, `app.state.defect` has it, and calls what stops the service.
+    Once `app.state.stopping` is set, the application finishes its work within the grace time and refuses new work. If a
+    background task fails by an internal error, `app.state.fatal_error` records the error and stops the service.
 
     Raises:
-        SettingsError: an address cannot be understood, the file of keys not be used, or traces not be sent.
+        SettingsError: an address or the file of API keys is invalid, or traces cannot be sent.
     """
     if settings.redis_url is not None:
         backends.redis_cache(settings, settings.redis_url)
-    tracing = Tracing(VERSION) if tracing_wanted() else None
+    tracing = Tracing(VERSION) if tracing_is_configured() else None
     app = FastAPI(
         title="lindyn",
         version=VERSION,
         description=_DESCRIPTION,
         lifespan=_lifespan,
-        openapi_url=None,  # served by a route of ours
+        openapi_url=None,  # a route of this application serves the document
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         telemetry=_telemetry(tracing),
     )
     app.state.tracing = tracing
-    app.state.defect = FatalError()
+    app.state.fatal_error = FatalError()
     app.state.settings = settings
     app.state.assets = assets.load()
     app.state.metrics = _metrics(settings)
     workers = settings.workers + (settings.job_workers or settings.workers)
-    connections = settings.max_connections or connection_limit(workers)
-    app.state.crowd = Connections(connections)
-    app.state.streams = EventStreams(connections, settings.key_requests_at_once)
-    app.state.stage = _stage(app.state.metrics, tracing)
+    max_connections = settings.max_connections or connection_limit(workers)
+    app.state.connections = Connections(max_connections)
+    app.state.streams = EventStreams(max_connections, settings.key_requests_at_once)
+    app.state.stage = _stage_observer(app.state.metrics, tracing)
     _add_middleware(app, settings)
     problems.install(app)
     openapi.install(app)
@@ -104,7 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
-    """Spans of requests, and nothing else; what is not turned off looks, at each request, for who may listen."""
+    """Configure FastAPI to emit only spans of requests, since other signals cost time per request even if unused."""
     config: TelemetryConfig = {"auto_configure": False, "tracing": False, "metrics": False, "logs": False}
     if tracing is None:
         return config
@@ -117,8 +117,8 @@ def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
     }
 
 
-def _stage(metrics: Metrics, tracing: Tracing | None) -> Callable[[str, float], None]:
-    """What is told the seconds of each stage of a request."""
+def _stage_observer(metrics: Metrics, tracing: Tracing | None) -> Callable[[str, float], None]:
+    """Return the function that receives the name and the seconds of each stage of a request."""
     if tracing is None:
         return metrics.stage
 
@@ -130,18 +130,18 @@ def _stage(metrics: Metrics, tracing: Tracing | None) -> Callable[[str, float], 
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """The last that is added is the outermost."""
-    origins = listed(settings.cors_origins)
-    app.state.rates = _rates(settings)
+    """Add the middleware, from the innermost to the outermost."""
+    origins = split_list(settings.cors_origins)
+    app.state.rates = _rate_limits(settings)
     app.state.body_cache = BodyCache()
     app.state.bodies_in_flight = BodiesInFlight()
-    cached_routes = _posts(trajectories.router, analyses.router)
+    cached_routes = _post_routes(trajectories.router, analyses.router)
     app.add_middleware(HeadRequests)
     app.add_middleware(LoadShedding, cached_routes)
     app.add_middleware(BodyCacheMiddleware, cached_routes, settings)
     app.add_middleware(BodyBudgetMiddleware, settings)
     app.add_middleware(RateLimit, app.state.rates)
-    app.add_middleware(Authentication, _keyring(settings), listed(settings.allowed_hosts), origins)
+    app.add_middleware(Authentication, _keyring(settings), split_list(settings.allowed_hosts), origins)
     if origins:
         app.add_middleware(
             CORSMiddleware,
@@ -163,8 +163,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.state.refuse = SecurityHeaders(request_log.RequestLog(refuse, app.state.metrics))
 
 
-def _posts(*routers: APIRouter) -> dict[str, APIRoute]:
-    """The routes of these that take posts, by path."""
+def _post_routes(*routers: APIRouter) -> dict[str, APIRoute]:
+    """Return the routes that accept POST, by path."""
     return {
         route.path: route
         for router in routers
@@ -173,8 +173,8 @@ def _posts(*routers: APIRouter) -> dict[str, APIRoute]:
     }
 
 
-def _rates(settings: Settings) -> RateLimits:
-    """Counted together by services that share a Redis; a private Valkey is that of one service, which counts itself."""
+def _rate_limits(settings: Settings) -> RateLimits:
+    """Construct the rate limits, whose counts are shared if Redis is; a private Valkey belongs to one service only."""
     try:
         return RateLimits(
             settings.key_requests_per_minute,
@@ -190,7 +190,7 @@ def _rates(settings: Settings) -> RateLimits:
 def _metrics(settings: Settings) -> Metrics:
     if settings.process is None:
         return Metrics()
-    share(settings.process)
+    store_in_files(settings.process)
     return Metrics(Path(os.environ[METRICS_VARIABLE]))
 
 
@@ -218,7 +218,7 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         settings.max_work_bytes,
         settings.max_flops,
         settings.deadline_seconds,
-        max(settings.cache_value_bytes, _LEAST_FILE_BYTES),
+        max(settings.cache_value_bytes, _MIN_FILE_BYTES),
     )
     async with AsyncExitStack() as stack:
         if app.state.tracing is not None:
@@ -235,40 +235,40 @@ async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
         app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
         app.state.stopping = Event()
         app.state.sweep_limits = backends.sweep_limits(settings)
-        defect: FatalError = app.state.defect
+        fatal_error: FatalError = app.state.fatal_error
         app.state.jobs, app.state.wake_jobs = await backends.jobs(
-            settings, url, folder, app.state.rates, defect.note, stack
+            settings, url, folder, app.state.rates, fatal_error.record, stack
         )
         tasks = await stack.enter_async_context(create_task_group())
         stack.callback(app.state.stopping.set)
-        await tasks.start(_work, answers, engine, app.state.stopping, defect)
-        tasks.start_soon(defect.watch, partial(watch_loop, app.state.metrics, app.state.stopping))
+        await tasks.start(_run_engine, answers, engine, app.state.stopping, fatal_error)
+        tasks.start_soon(fatal_error.watch, partial(watch_loop, app.state.metrics, app.state.stopping))
         store = None if app.state.jobs is None else app.state.jobs.store
         if store is not None:
             app.state.watch = JobWatch(store)
-            tasks.start_soon(defect.watch, partial(app.state.watch.run, app.state.stopping))
+            tasks.start_soon(fatal_error.watch, partial(app.state.watch.run, app.state.stopping))
         tasks.start_soon(
-            defect.watch, partial(sample_gauges, app.state.metrics, engine, shared, store, app.state.stopping)
+            fatal_error.watch, partial(sample_gauges, app.state.metrics, engine, shared, store, app.state.stopping)
         )
         yield
 
 
-async def _work(
+async def _run_engine(
     answers: AnswerService,
     engine: ProcessEngine,
     stopping: Event,
-    defect: FatalError,
+    fatal_error: FatalError,
     *,
     task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep the workers until the service stops. That is before the last answers are sent, so not in the lifespan."""
-    begun = False
+    """Run the workers until the service stops, which is before the last answers are sent and the lifespan ends."""
+    started = False
     try:
         async with answers, engine:
-            begun = True
+            started = True
             task_status.started()
             await stopping.wait()
     except Exception as error:
-        if not begun:
+        if not started:
             raise
-        defect.note(error)
+        fatal_error.record(error)

@@ -1,4 +1,4 @@
-"""Caches, the store of jobs and what computes them, constructed from settings for the composition root."""
+"""Construction of the caches, the job store and the engines of jobs from settings, for the composition root."""
 
 import logging
 import math
@@ -24,18 +24,18 @@ from lindyn_service.spool.temporary_folder import private_folder
 
 BAD_REDIS_URL = (
     "LINDYN_REDIS_URL: expected redis://host:port/0, rediss://host:port/0 or unix:///path, "
-    "got something else (not shown, it may hold a password)"
+    "got something else (not shown, since it may hold a password)"
 )
 
-_RESULTS = "results"
-_POINTS = "points"
-_REQUESTS = 8  # requests as large as may be that fit into the store
+_RESULTS_FOLDER = "results"
+_POINTS_FOLDER = "points"
+_REQUESTS_IN_STORE = 8  # number of requests of the largest size that fit into the job store
 
 log = logging.getLogger(__name__)
 
 
 async def redis_url(settings: Settings, stack: AsyncExitStack) -> str | None:
-    """The Redis that was asked for, else a private Valkey, else none: slower, never an error."""
+    """Return the URL of the configured Redis, or of a private Valkey, or None, without which the service is slower."""
     if settings.redis_url is None and settings.embedded_cache:
         try:
             return await stack.enter_async_context(embedded_valkey(settings.embedded_cache_bytes))
@@ -45,10 +45,10 @@ async def redis_url(settings: Settings, stack: AsyncExitStack) -> str | None:
 
 
 def redis_cache(settings: Settings, url: str) -> RedisCache:
-    """The cache of a Redis; making it does no I/O.
+    """Construct the shared cache, without I/O.
 
     Raises:
-        SettingsError: the address cannot be understood.
+        SettingsError: the URL is invalid.
     """
     try:
         return RedisCache(
@@ -64,21 +64,21 @@ def redis_cache(settings: Settings, url: str) -> RedisCache:
 
 
 def spool_folder(settings: Settings, stack: AsyncExitStack) -> Path:
-    """Where files are kept: a folder that was chosen, which outlives the service, or one of its own."""
+    """Return the configured folder for files, which outlives the service, or create a temporary one."""
     return settings.spool_folder or stack.enter_context(private_folder(PREFIX))
 
 
 def spool(settings: Settings, folder: Path) -> Spool | None:
-    """Where large answers are kept."""
+    """Construct the store of large answers, or return None if LINDYN_SPOOL_BYTES is 0."""
     return Spool(folder, settings.spool_bytes) if settings.spool_bytes else None
 
 
 def sweep_limits(settings: Settings) -> SweepLimits:
-    """What one sweep may ask for."""
+    """Return the limits of a single sweep."""
     return SweepLimits(
         points=settings.max_points,
         result_bytes=settings.max_result_bytes,
-        request_bytes=settings.store_bytes // _REQUESTS,
+        request_bytes=settings.store_bytes // _REQUESTS_IN_STORE,
         point_bytes=settings.cache_value_bytes,
         point_flops=settings.max_flops,
         job_flops=settings.max_job_flops,
@@ -90,18 +90,21 @@ async def jobs(
     url: str | None,
     folder: Path,
     rates: RateLimits,
-    failed: Callable[[BaseException], None],
+    on_failure: Callable[[BaseException], None],
     stack: AsyncExitStack,
 ) -> tuple[Results | None, Callable[[], None]]:
-    """The store of jobs with their results, and what wakes their runner; no store without Redis.
+    """Start the scheduler of jobs, unless there is no Redis.
 
     Args:
-        settings: of the service.
-        url: of Redis.
-        folder: below which there is one for large results.
-        rates: count what owners have computed.
-        failed: is told, in another thread, by which error the runner ended for good.
-        stack: closes them.
+        settings: settings of the service.
+        url: URL of Redis, or None.
+        folder: folder in which a subfolder for large results is created.
+        rates: the quotas to which the work of jobs is charged.
+        on_failure: called in another thread with the error that ended the scheduler.
+        stack: exit stack that closes store and scheduler.
+
+    Returns:
+        The job store with its results (None without Redis), and a function that wakes the scheduler.
     """
     if url is None:
         return None, lambda: None
@@ -112,16 +115,16 @@ async def jobs(
         cache=lambda: redis_cache(settings, url),
         results=lambda job_store: _results(settings, job_store, folder),
         engines=lambda: _job_engines(settings),
-        points=Spool(folder / _POINTS, settings.processes * RECORD_BYTES * settings.max_result_bytes),
+        points=Spool(folder / _POINTS_FOLDER, settings.processes * RECORD_BYTES * settings.max_result_bytes),
         limits=sweep_limits(settings),
         charges=Charges(rates),
     )
-    wake = await stack.enter_async_context(scheduler_thread(factories, failed))
+    wake = await stack.enter_async_context(scheduler_thread(factories, on_failure))
     return _results(settings, store, folder), wake
 
 
 def _results(settings: Settings, store: JobStore, folder: Path) -> Results:
-    large = Spool(folder / _RESULTS, settings.results_bytes) if settings.results_bytes else None
+    large = Spool(folder / _RESULTS_FOLDER, settings.results_bytes) if settings.results_bytes else None
     return Results(store, large, spool(settings, folder), settings.cache_value_bytes)
 
 
@@ -139,7 +142,7 @@ def _job_store(settings: Settings, url: str) -> JobStore:
 
 @asynccontextmanager
 async def _job_engines(settings: Settings) -> AsyncGenerator[Engines]:
-    """Worker processes of lower priority than those that answer requests; one of them beside a Dask cluster."""
+    """Start the engines of jobs: local workers of low priority, or a Dask cluster with one local worker."""
     async with AsyncExitStack() as stack:
         if settings.dask_scheduler is not None or settings.dask_local is not None:
             from lindyn_service.engine.dask import DaskEngine  # noqa: PLC0415 (an extra, and slow to import)
@@ -149,7 +152,7 @@ async def _job_engines(settings: Settings) -> AsyncGenerator[Engines]:
             yield Engines(cluster, local, cluster.width)
         else:
             workers = settings.job_workers or settings.workers
-            width = workers + 1  # one waits, so that no worker is idle from one chunk to the next
+            width = workers + 1  # one chunk waits, so that no worker idles between two chunks
             engine = await stack.enter_async_context(_job_workers(settings, workers, width))
             yield Engines(engine, engine, lambda: width)
 

@@ -1,4 +1,4 @@
-"""How many connections there are, and which end where too many come."""
+"""The limit on connections, and which of them are closed when it is reached."""
 
 import logging
 import sys
@@ -8,81 +8,81 @@ from enum import Enum
 from typing import Protocol
 
 WARN_SECONDS = 10.0
-MOST_BY_DEFAULT = 4_096
-_LEAST_BY_DEFAULT = 16
-_OWN_DESCRIPTORS = 64  # of logs, sockets that listen, Redis
+MAX_DEFAULT_LIMIT = 4_096
+_MIN_DEFAULT_LIMIT = 16
+_OWN_DESCRIPTORS = 64  # file descriptors of logs, listening sockets and Redis
 _WORKER_DESCRIPTORS = 8
 
 log = logging.getLogger(__name__)
 
 
 class ConnectionKind(Enum):
-    """What a connection waits for; in this order they end where too many come."""
+    """The party that a connection waits for; when the limit is reached, connections are closed in this order."""
 
-    IDLE = "a request, or the rest of one that was answered"
-    SENDING = "the rest of a body"
-    READING = "its client to read"
-    SERVED = "the service, for which it is not ended"
+    IDLE = "waits for a request, or for the rest of a request that has been answered"
+    SENDING = "waits for the rest of a request body"
+    READING = "waits for its client to read the answer"
+    SERVED = "waits for the service, and is never closed for that"
 
 
 class Connection(Protocol):
-    """What can be ended."""
+    """A connection that can be closed."""
 
     def end(self) -> None:
-        """End at once."""
+        """Close the connection immediately."""
         ...
 
 
 class Connections:
-    """The connections of a service, of which there is a bound.
+    """The open connections of a service, limited in number.
 
     Args:
-        most: so many may be at once.
+        limit: largest number of open connections.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._kinds: dict[Connection, ConnectionKind] = {}
         self._waiting: dict[ConnectionKind, OrderedDict[Connection, None]] = {
             kind: OrderedDict() for kind in ConnectionKind
         }
         self._warned = -WARN_SECONDS
 
-    def enter(self, one: Connection) -> bool:
-        """Let one more in, in the place of the one that waits longest where there are too many; tells whether it is in.
+    def add(self, connection: Connection) -> bool:
+        """Register a connection; at the limit, close the connection that has waited longest for its client.
 
-        Where all others are being served, it is not.
+        Returns:
+            False if the limit is reached and all connections wait for the service.
         """
-        full = len(self._kinds) >= self._most
-        if full:
+        if len(self._kinds) >= self._limit:
             self._warn()
-            longest = self._longest()
-            if longest is None:
+            victim = self._longest_waiting()
+            if victim is None:
                 return False
-            self.leave(longest)
-            longest.end()
-        self._kinds[one] = ConnectionKind.IDLE
-        self._waiting[ConnectionKind.IDLE][one] = None
+            self.remove(victim)
+            victim.end()
+        self._kinds[connection] = ConnectionKind.IDLE
+        self._waiting[ConnectionKind.IDLE][connection] = None
         return True
 
-    def place(self, one: Connection, kind: ConnectionKind) -> None:
-        """Note what a connection waits for; it waits since it was first noted so."""
-        before = self._kinds.get(one)
-        if before is not None and before is not kind:
-            del self._waiting[before][one]
-            self._kinds[one] = kind
-            self._waiting[kind][one] = None
+    def set_kind(self, connection: Connection, kind: ConnectionKind) -> None:
+        """Note what a connection waits for; its wait begins anew if that has changed."""
+        previous = self._kinds.get(connection)
+        if previous is not None and previous is not kind:
+            del self._waiting[previous][connection]
+            self._kinds[connection] = kind
+            self._waiting[kind][connection] = None
 
-    def leave(self, one: Connection) -> None:
-        """Forget a connection."""
-        kind = self._kinds.pop(one, None)
+    def remove(self, connection: Connection) -> None:
+        """Unregister a connection."""
+        kind = self._kinds.pop(connection, None)
         if kind is not None:
-            del self._waiting[kind][one]
+            del self._waiting[kind][connection]
 
-    def _longest(self) -> Connection | None:
+    def _longest_waiting(self) -> Connection | None:
         for kind in (ConnectionKind.IDLE, ConnectionKind.SENDING, ConnectionKind.READING):
-            for one in self._waiting[kind]:
-                return one
+            for connection in self._waiting[kind]:
+                return connection
         return None
 
     def _warn(self) -> None:
@@ -90,20 +90,20 @@ class Connections:
         if now - self._warned >= WARN_SECONDS:
             self._warned = now
             log.warning(
-                "%d connections, the limit (LINDYN_MAX_CONNECTIONS): each new one ends the one that waits longest for "
-                "its client, and is refused where none does",
-                self._most,
+                "%d connections are open, the limit (LINDYN_MAX_CONNECTIONS): each new one closes the connection that "
+                "has waited longest for its client, and is refused if none waits for a client",
+                self._limit,
             )
 
 
 def connection_limit(workers: int) -> int:
-    """As many as leave enough descriptors for the rest of a service; one that is answered from a file needs two."""
+    """Return the default limit on connections, by the limit of open files; a connection that sends a file needs two."""
     if sys.platform == "win32":
-        return MOST_BY_DEFAULT
+        return MAX_DEFAULT_LIMIT
     import resource  # noqa: PLC0415 (not on Windows)
 
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
-        return MOST_BY_DEFAULT
+        return MAX_DEFAULT_LIMIT
     left = (limit - _OWN_DESCRIPTORS - _WORKER_DESCRIPTORS * workers) // 2
-    return max(_LEAST_BY_DEFAULT, min(MOST_BY_DEFAULT, left))
+    return max(_MIN_DEFAULT_LIMIT, min(MAX_DEFAULT_LIMIT, left))

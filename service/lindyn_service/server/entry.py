@@ -1,4 +1,4 @@
-"""The entry of the service's process, light to import: each worker process imports the module that was started."""
+"""The entry point of the service, which imports little since each worker process imports it as well."""
 
 import os
 import sys
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def run(*, only_settings: bool = False) -> None:
-    """Serve, or exit with one sentence where a library of the extra `service` is missing.
+    """Run the service, or exit with a message if a library of the extra `service` is missing.
 
     Args:
-        only_settings: see `lindyn_service.server.serve`.
+        only_settings: see `lindyn_service.server.serve.main`.
     """
     _leave_working_folder()
     try:
@@ -30,9 +30,9 @@ def run(*, only_settings: bool = False) -> None:
 
 
 def _leave_working_folder() -> None:
-    """Remove the working folder from the import path of this process and of those that it starts.
+    """Remove the working folder from the import path of this process and of its child processes.
 
-    A file there, such as queue.py, would be imported instead of the library of that name.
+    Otherwise a file in it, such as queue.py, would be imported instead of the library of that name.
     """
     if sys.path[0] == str(Path(__file__).parents[2]):
         return  # the service is not installed and runs from its source folder

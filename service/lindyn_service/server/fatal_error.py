@@ -1,4 +1,4 @@
-"""What the service does when a part of it ends by an error of ours: it says so, and stops, to be started again."""
+"""The reaction to an internal error that ends a background task: the service logs it and stops, to be restarted."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -7,26 +7,28 @@ log = logging.getLogger(__name__)
 
 
 class FatalError:
-    """The first error of that kind, if there is one.
+    """Records the first fatal error and stops the service.
 
     Attributes:
-        error: what ended a part without which the service cannot go on.
-        stop: stops the service; set by what runs it.
+        error: the error that ended a task without which the service cannot go on, or None.
+        stop: stops the service; set by the server that runs the application.
     """
 
     def __init__(self) -> None:
         self.error: BaseException | None = None
         self.stop: Callable[[], None] = lambda: None
 
-    def note(self, error: BaseException) -> None:
-        """Stop the service for this error; may be called in any thread."""
-        log.critical("a part of the service has ended by an error; stopping, to be started again", exc_info=error)
+    def record(self, error: BaseException) -> None:
+        """Record an error and stop the service; may be called in any thread."""
+        log.critical(
+            "a background task of the service failed; stopping, so that the service is restarted", exc_info=error
+        )
         self.error = self.error or error
         self.stop()
 
     async def watch(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do some work without which the service cannot go on."""
+        """Run a task without which the service cannot go on, and record its error if it fails."""
         try:
             await work()
         except Exception as error:
-            self.note(error)
+            self.record(error)

@@ -1,4 +1,4 @@
-"""Numbers that are read now and then, not counted where they arise."""
+"""Background tasks that sample gauges at intervals and measure the lag of the event loop."""
 
 import logging
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 async def sample_gauges(
     metrics: Metrics, engine: ProcessEngine, shared: RedisCache | None, store: JobStore | None, stopping: Event
 ) -> None:
-    """Keep gauges up to date until the service stops."""
+    """Update the gauges at intervals until the service stops."""
     ended, crashes = 0, 0
     while not stopping.is_set():
         metrics.computations.labels("running").set(engine.running)
@@ -36,7 +36,7 @@ async def sample_gauges(
 
 
 async def watch_loop(metrics: Metrics, stopping: Event) -> None:
-    """Note how long the event loop is held, by how late it wakes up who sleeps, until the service stops."""
+    """Measure how late the event loop wakes a sleeping task, until the service stops."""
     while not stopping.is_set():
         due = current_time() + LAG_SECONDS
         with move_on_after(LAG_SECONDS):

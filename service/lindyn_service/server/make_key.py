@@ -1,4 +1,4 @@
-"""`lindyn-service key NAME`: makes a key."""
+"""The command `lindyn-service key NAME`, which generates an API key."""
 
 import argparse
 import sys
@@ -7,15 +7,15 @@ from lindyn_service.access.keys import SCOPES, KeysError, make
 
 
 def main(arguments: list[str]) -> None:
-    """Print the line for the file on standard output, and the key, this once, on standard error."""
+    """Print the line for the key file on standard output, and the key itself on standard error."""
     parser = argparse.ArgumentParser(
         prog="lindyn-service key",
-        description="Make an API key. The line for the file of keys goes to standard output, so append it: "
+        description="Generate an API key. The line for the key file goes to standard output, so append it: "
         "lindyn-service key NAME >> FILE. The key itself is shown once, on standard error.",
     )
-    parser.add_argument("name", help="whose key it is; jobs belong to names")
+    parser.add_argument("name", help="name of the caller, to which jobs belong")
     parser.add_argument(
-        "--scopes", default="solve,jobs", help=f"what it may do: {','.join(SCOPES)}; default solve,jobs"
+        "--scopes", default="solve,jobs", help=f"scopes of the key: {','.join(SCOPES)}; default solve,jobs"
     )
     chosen = parser.parse_args(arguments)
     try:

@@ -1,4 +1,4 @@
-"""Start the private service of a client, as `lindyn.Client.local()` does.
+"""The private service that `lindyn.Client.local()` starts.
 
 The command is `python -P -m lindyn_service.server.private_service`.
 """
@@ -8,15 +8,15 @@ import os
 from lindyn_service.configuration.processors import usable_processors
 from lindyn_service.server.entry import run
 
-MOST_WORKERS = 8  # one user keeps no more busy; each takes a second or two to start and 0.1 GB
+MAX_WORKERS = 8  # a single user keeps no more busy; each needs a second or two to start and 0.1 GB of memory
 
 
 def main() -> None:
-    """Serve with one worker for each processor, at most `MOST_WORKERS`, unless LINDYN_WORKERS is set.
+    """Run the service with one worker per processor, at most `MAX_WORKERS`, unless LINDYN_WORKERS is set.
 
     The client sets the environment of this process, so every variable with the prefix LINDYN_ must be a setting.
     """
-    os.environ.setdefault("LINDYN_WORKERS", str(min(usable_processors(), MOST_WORKERS)))
+    os.environ.setdefault("LINDYN_WORKERS", str(min(usable_processors(), MAX_WORKERS)))
     run(only_settings=True)
 
 

@@ -1,4 +1,4 @@
-"""From the command line to a service that answers, or to several."""
+"""The command `lindyn-service`: settings, sockets and the server, or a supervisor of several servers."""
 
 import logging
 import os
@@ -28,25 +28,26 @@ _log = logging.getLogger("lindyn_service")
 
 
 def main(*, only_settings: bool = False) -> None:
-    """Make a key (`key NAME`), or serve until a signal, or until standard input ends where it is the lifeline.
+    """Generate an API key (`key NAME`), or serve until a signal or, with LINDYN_STOP_WITH_STDIN, the end of stdin.
 
     Args:
-        only_settings: refuse variables with the prefix of settings that are none, and end with the parent process.
+        only_settings: whether to refuse variables with the prefix LINDYN_ that are no settings, and to stop when the
+            parent process ends.
     """
     parent = os.getppid()
     if sys.argv[1:2] == ["key"]:
         make_key.main(sys.argv[2:])
         return
     usage.parse(sys.argv[1:])
-    # uvicorn raises the signal that stopped it again when all is done, and that is a success
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, _leave)
+    # uvicorn raises the signal again after it has stopped; the exit code is then to be 0
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, _exit)
     try:
         if only_settings:
-            environment.refuse_others()
+            environment.refuse_unknown()
         chosen = environment.load()
         logs.configure(chosen.log_level, chosen.log_format)
-        _settle(chosen)
+        _prepare_environment(chosen)
         if chosen.processes > 1:
             supervise(chosen)
         sockets = _sockets(chosen)
@@ -58,89 +59,91 @@ def main(*, only_settings: bool = False) -> None:
     if only_settings:
         threading.Thread(target=wait_for_end_of_parent, args=(parent, server.stop), daemon=True).start()
     server.run(sockets)
-    if server.defect.error is not None:
-        sys.exit(1)  # so that whoever keeps it running starts it again
+    if server.fatal_error.error is not None:
+        sys.exit(1)  # so that a supervisor such as systemd restarts the service
 
 
-def _leave(*_: object) -> None:
+def _exit(*_: object) -> None:
     sys.exit()
 
 
-def _settle(chosen: settings.Settings) -> None:
-    """Make the environment, which all processes of the service inherit, one of this service and of nothing else."""
+def _prepare_environment(chosen: settings.Settings) -> None:
+    """Set and remove variables of the environment, which all processes of the service inherit."""
     try:
         tempfile.gettempdir()
     except OSError as error:
-        raise settings.SettingsError(f"TMPDIR: {error}; set it to a folder that can be written") from error
-    # workers compute in one thread each; a library that finds these when it is loaded does not start others first
+        raise settings.SettingsError(f"TMPDIR: {error}; set it to a folder that can be written to") from error
+    # each worker computes in one thread; with these variables, libraries do not start further threads when they load
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     if chosen.process is None:
         for name in (settings.METRICS_VARIABLE, settings.METRICS_VARIABLE.lower()):
-            os.environ.pop(name, None)  # of another application, among whose files ours would be
-        for remark in environment.warnings_of_environment():
-            _log.warning("%s", remark)
+            os.environ.pop(
+                name, None
+            )  # it belongs to another application, whose metrics would be mixed with those of the service
+        for warning in environment.warnings_of_environment():
+            _log.warning("%s", warning)
     elif settings.METRICS_VARIABLE not in os.environ:
         raise settings.SettingsError(
-            f"LINDYN_PROCESS is {chosen.process}, which a service sets for its processes; unset it, and set "
-            "LINDYN_PROCESSES"
+            f"LINDYN_PROCESS is {chosen.process}, which only the service itself may set; unset it, and set "
+            "LINDYN_PROCESSES instead"
         )
 
 
 class _Server(uvicorn.Server):
-    """Says when it begins to answer, and tells the application when it begins to stop, which uvicorn does at the end.
+    """Uvicorn's server, which in addition logs its URL, and notifies the application at the start of its shutdown.
 
     Args:
         app: the application.
-        config: of uvicorn.
-        url: where people find it, if they do.
+        config: configuration of uvicorn.
+        url: the URL to log, or None.
     """
 
     def __init__(self, app: "FastAPI", config: uvicorn.Config, url: str | None) -> None:
         super().__init__(config)
         self._app = app
         self._url = url
-        self.defect: FatalError = app.state.defect
-        self.defect.stop = self.stop
+        self.fatal_error: FatalError = app.state.fatal_error
+        self.fatal_error.stop = self.stop
 
     def stop(self) -> None:
-        """Stop as after a signal."""
+        """Stop the server as after a signal."""
         self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to answer."""
+        """Start to accept connections, and log the URL."""
         await super().startup(sockets)
         if self._url is not None:
             announce(self._url)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop to take connections, and serve those that are left."""
+        """Stop accepting connections, and finish the requests in progress."""
         self._app.state.stopping.set()
         await super().shutdown(sockets)
 
 
 def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
-    # the application pulls in numpy and FastAPI, which making a key or refusing a setting does not need
+    # imported late, since the application imports numpy and FastAPI, which other commands do not need
     from lindyn_service.server.app import create_app  # noqa: PLC0415
     from lindyn_service.server.slow_clients import ClientTimeouts, protocol_with_timeouts  # noqa: PLC0415
 
     app = create_app(chosen)
-    patience = ClientTimeouts(chosen.head_seconds, chosen.body_seconds, chosen.stalled_seconds)
+    timeouts = ClientTimeouts(chosen.head_seconds, chosen.body_seconds, chosen.stalled_seconds)
     config = uvicorn.Config(
         app,
-        workers=1,  # else WEB_CONCURRENCY, which is not for us
+        workers=1,  # otherwise uvicorn reads WEB_CONCURRENCY
         log_config=None,
         access_log=False,
-        http=protocol_with_timeouts(patience, app.state.crowd, app.state.refuse),
+        http=protocol_with_timeouts(timeouts, app.state.connections, app.state.refuse),
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=stop_seconds(chosen.grace_seconds),
     )
-    is_ours = chosen.descriptor is None and chosen.socket is None
-    return _Server(app, config, url_of(sockets[0]) if is_ours else None)
+    has_own_address = chosen.descriptor is None and chosen.socket is None
+    return _Server(app, config, url_of(sockets[0]) if has_own_address else None)
 
 
 def _sockets(chosen: settings.Settings) -> list[socket.socket]:
-    """Take the address first: uvicorn does after the workers have started, and its failure is a traceback."""
+    """Bind the sockets before the workers start, so that an address in use is reported early and without traceback."""
     if chosen.descriptor is not None:
         inherited = on_descriptor(chosen.descriptor)
         if inherited.family != socket.AF_UNIX:

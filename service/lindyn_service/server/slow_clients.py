@@ -1,4 +1,4 @@
-"""Connections of clients that are too slow, or too many, which would otherwise hold memory and descriptors for ever."""
+"""Timeouts for slow clients, and the limit on connections, which bound the memory and file descriptors in use."""
 
 import asyncio
 import logging
@@ -12,19 +12,19 @@ from lindyn_service.server.request_heads import BoundedHeads
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-BODY_MARGIN_SECONDS = 2.0  # whoever reads the body answers first, with 408
+BODY_MARGIN_SECONDS = 2.0  # lets the reader of the body answer first, with 408
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class ClientTimeouts:
-    """How long a connection may stand still.
+    """The timeouts of a connection.
 
     Attributes:
-        head_seconds: from the connection, or the first byte of a request, to the end of its head.
-        body_seconds: from there to the end of its body.
-        stalled_seconds: without a byte read by the client while there is more to send than the system takes.
+        head_seconds: time from the connection, or the first byte of a request, to the end of its head.
+        body_seconds: time from the end of the head to the end of the body.
+        stalled_seconds: time without a byte read by the client while data waits beyond the send buffer of the system.
     """
 
     head_seconds: float
@@ -32,119 +32,125 @@ class ClientTimeouts:
     stalled_seconds: float
 
 
-class _Impatient(BoundedHeads):
-    """Uvicorn's protocol with time limits, which it has only for connections that wait in silence between two requests.
+class _ProtocolWithTimeouts(BoundedHeads):
+    """Uvicorn's protocol with timeouts for heads, bodies and answers; uvicorn has them only for idle connections.
 
     Attributes:
-        patience: the limits.
-        crowd: all connections of the service.
+        timeouts: the timeouts.
+        open_connections: all open connections of the service.
     """
 
-    patience: ClassVar[ClientTimeouts]
-    crowd: ClassVar[Connections]
+    timeouts: ClassVar[ClientTimeouts]
+    open_connections: ClassVar[Connections]
 
-    _late: asyncio.TimerHandle | None = None
-    _stalled: asyncio.TimerHandle | None = None
+    _receive_timer: asyncio.TimerHandle | None = None
+    _send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         super().connection_made(transport)
-        if self.crowd.enter(self):
-            self._expect("head", self.patience.head_seconds)
+        if self.open_connections.add(self):
+            self._start_receive_timer("head", self.timeouts.head_seconds)
         else:
-            busy = BusyError("as many connections as the service takes are being served; try again later")
+            busy = BusyError("the limit of connections is reached, and all of them are being served; try again later")
             self.refuse_request(busy, lingering=False)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.crowd.leave(self)
-        self._settle()
-        if self._stalled is not None:
-            self._stalled.cancel()
+        self.open_connections.remove(self)
+        self._cancel_receive_timer()
+        if self._send_timer is not None:
+            self._send_timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         idle = self.timeout_keep_alive_task
         super().data_received(data)
         if self.in_head or self.in_body:
-            if self._late is None:  # most requests come whole, and need no timer
-                self._expect(*self._due())
-        elif idle is not None and self.cycle.response_complete:  # empty lines begin no request
+            if self._receive_timer is None:  # most requests arrive whole and need no timer
+                self._start_receive_timer(*self._receive_timeout())
+        elif idle is not None and self.cycle.response_complete:  # empty lines do not start a request
             self.timeout_keep_alive_task = self.loop.call_at(idle.when(), self.timeout_keep_alive_handler)
-        self._place()
+        self._update_kind()
 
     def on_headers_complete(self) -> None:
-        self._settle()
+        self._cancel_receive_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._settle()
+        self._cancel_receive_timer()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._expect_reader_of_the_rest()
-        self._place()
+        self._watch_last_answer()
+        self._update_kind()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
-        self._expect_reader_of_the_rest()
+        self._watch_last_answer()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect_reader(None)
-        self._place()
+        self._check_send_progress(None)
+        self._update_kind()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._stalled is not None:
-            self._stalled.cancel()
-        self._expect_reader_of_the_rest()
-        self._place()
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+        self._watch_last_answer()
+        self._update_kind()
 
     def refuse_request(self, error: ServiceError, *, lingering: bool = True) -> None:
-        self._settle()
+        self._cancel_receive_timer()
         super().refuse_request(error, lingering=lingering)
 
     def end(self) -> None:
-        """End the connection at once."""
+        """Close the connection immediately."""
         self.transport.abort()
 
-    def _due(self) -> tuple[str, float]:
+    def _receive_timeout(self) -> tuple[str, float]:
+        """Return the part of the request that is awaited, and its timeout in seconds."""
         if self.in_head:
-            return "head", self.patience.head_seconds
-        return "body", self.patience.body_seconds + BODY_MARGIN_SECONDS
+            return "head", self.timeouts.head_seconds
+        return "body", self.timeouts.body_seconds + BODY_MARGIN_SECONDS
 
-    def _expect(self, part: str, seconds: float) -> None:
-        self._late = self.loop.call_later(seconds, self._give_up, part, seconds)
+    def _start_receive_timer(self, part: str, seconds: float) -> None:
+        self._receive_timer = self.loop.call_later(seconds, self._on_receive_timeout, part, seconds)
 
-    def _settle(self) -> None:
-        if self._late is not None:
-            self._late.cancel()
-            self._late = None
+    def _cancel_receive_timer(self) -> None:
+        if self._receive_timer is not None:
+            self._receive_timer.cancel()
+            self._receive_timer = None
 
-    def _give_up(self, part: str, seconds: float) -> None:
-        if self.flow.read_paused:  # we do not read
-            self._expect(part, seconds)
+    def _on_receive_timeout(self, part: str, seconds: float) -> None:
+        if self.flow.read_paused:  # the service does not read at present, so the client is not to blame
+            self._start_receive_timer(part, seconds)
             return
-        log.warning("a client did not send the %s of its request in %g s", part, seconds)
+        log.warning("a client did not send the %s of its request within %g s", part, seconds)
         self.transport.abort()
 
-    def _expect_reader_of_the_rest(self) -> None:
-        """Of an answer after which the connection ends, and which the system has not taken yet."""
+    def _watch_last_answer(self) -> None:
+        """Start the send timer if the connection is closing and a part of its last answer is still to be sent."""
         if self.transport.is_closing() and self.transport.get_write_buffer_size():
-            self._expect_reader(None)
+            self._check_send_progress(None)
 
-    def _expect_reader(self, unsent: int | None) -> None:
-        """Look again and again whether anything was taken."""
-        if self._stalled is not None:
-            self._stalled.cancel()
-        now = self.transport.get_write_buffer_size()
-        if now == unsent:
-            log.warning("a client took nothing of its answer for %g s", self.patience.stalled_seconds)
+    def _check_send_progress(self, previous_unsent: int | None) -> None:
+        """Abort the connection if the client reads nothing for `stalled_seconds`.
+
+        Args:
+            previous_unsent: number of unsent bytes at the previous check, or None at the first one.
+        """
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+        unsent = self.transport.get_write_buffer_size()
+        if unsent == previous_unsent:
+            log.warning("a client read nothing of its answer for %g s", self.timeouts.stalled_seconds)
             self.transport.abort()
         else:
-            self._stalled = self.loop.call_later(self.patience.stalled_seconds, self._expect_reader, now)
+            self._send_timer = self.loop.call_later(self.timeouts.stalled_seconds, self._check_send_progress, unsent)
 
-    def _place(self) -> None:
+    def _update_kind(self) -> None:
+        """Note what the connection waits for."""
         if self.flow.write_paused:
             kind = ConnectionKind.READING
         elif not self.cycle or self.cycle.response_complete:
@@ -153,9 +159,10 @@ class _Impatient(BoundedHeads):
             kind = ConnectionKind.SENDING
         else:
             kind = ConnectionKind.SERVED
-        self.crowd.place(self, kind)
+        self.open_connections.set_kind(self, kind)
 
 
-def protocol_with_timeouts(patience: ClientTimeouts, crowd: Connections, refuse: "ASGIApp") -> type[BoundedHeads]:
-    """The protocol with these limits; uvicorn makes one of it for each connection, with arguments of its own."""
-    return type("Impatient", (_Impatient,), {"patience": patience, "crowd": crowd, "refuse": staticmethod(refuse)})
+def protocol_with_timeouts(timeouts: ClientTimeouts, connections: Connections, refuse: "ASGIApp") -> type[BoundedHeads]:
+    """Create a protocol class with these parameters, since uvicorn instantiates the class by itself per connection."""
+    attributes = {"timeouts": timeouts, "open_connections": connections, "refuse": staticmethod(refuse)}
+    return type("ProtocolWithTimeouts", (_ProtocolWithTimeouts,), attributes)

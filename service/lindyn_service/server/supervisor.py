@@ -1,4 +1,4 @@
-"""Several processes that serve one address: each started again when it dies, all ended together."""
+"""The supervisor of several server processes that share an address: it restarts those that die and stops all."""
 
 import logging
 import math
@@ -18,8 +18,8 @@ from lindyn_service.server.sockets import announce, on_tcp, url_of
 from lindyn_service.spool.store import PREFIX
 from lindyn_service.spool.temporary_folder import private_folder
 
-SEND_SECONDS = 5  # after the grace time: for clients to read their last answers
-SPARE_SECONDS = 1.0  # for what a service does beside
+SEND_SECONDS = 5  # time after the grace time in which clients can read their last answers
+SPARE_SECONDS = 1.0  # additional time for other steps of a shutdown
 BACKLOG = 2048
 RESTART_SECONDS = 1.0
 POLL_SECONDS = 0.1
@@ -29,99 +29,99 @@ _log = logging.getLogger("lindyn_service")
 
 
 def supervise(chosen: Settings) -> NoReturn:
-    """Listen, and let as many services as are wanted answer, until a signal or the end of standard input.
+    """Listen on the address and run the server processes, until a signal or the end of standard input.
 
-    Each has a pipe from this process as its standard input, so that it stops when this one is gone.
+    The standard input of each child is a pipe from this process, so that children stop when this process ends.
 
     Raises:
-        SettingsError: the address is taken.
+        SettingsError: the address is in use.
     """
-    listening, *others = on_tcp(chosen.host, chosen.port)
-    for one in others:
-        one.close()  # children get one
+    listening, *further = on_tcp(chosen.host, chosen.port)
+    for unused in further:
+        unused.close()  # children inherit a single socket
     listening.listen(BACKLOG)
-    _log.info("%d processes", chosen.processes)
+    _log.info("starting %d processes", chosen.processes)
     announce(url_of(listening))
     stopping = threading.Event()
 
     def stop(*_: object) -> None:
         stopping.set()
 
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, stop)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signal_number, stop)
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
     with private_folder("lindyn-metrics-") as metrics, private_folder(PREFIX) as spool:
         shared = {
             METRICS_VARIABLE: str(metrics),
             "LINDYN_SPOOL_FOLDER": str(chosen.spool_folder or spool),
-            **_bounds(chosen),
+            **_derived_settings(chosen),
         }
         children = _keep_alive(listening, chosen.processes, shared, stopping)
-        _end(children, stop_seconds(chosen.grace_seconds) + SPARE_SECONDS)
+        _stop(children, stop_seconds(chosen.grace_seconds) + SPARE_SECONDS)
     sys.exit()
 
 
-def _bounds(chosen: Settings) -> dict[str, str]:
-    """What was derived from the memory and the disk of all, which one process would take for its own."""
+def _derived_settings(chosen: Settings) -> dict[str, str]:
+    """Return settings whose defaults depend on the number of processes, which a child cannot derive by itself."""
     names = ("worker_memory_bytes", "max_work_bytes", "spool_bytes", "results_bytes")
     return {f"LINDYN_{name.upper()}": str(getattr(chosen, name)) for name in names}
 
 
 def stop_seconds(grace_seconds: float) -> int:
-    """How long a service may take to serve what it has begun when it stops."""
+    """Return the time limit for a service to finish the requests in progress when it stops."""
     return math.ceil(grace_seconds) + SEND_SECONDS
 
 
 def _keep_alive(
     listening: socket.socket, count: int, shared: Mapping[str, str], stopping: threading.Event
 ) -> list[subprocess.Popen[bytes]]:
-    """Start services until it is time to stop; those that live then."""
+    """Start the children, restart those that end, and return the present ones once `stopping` is set."""
     children = [_start(listening, i, shared) for i in range(count)]
     while not stopping.wait(POLL_SECONDS):
         for i, child in enumerate(children):
             if child.poll() is not None:
-                _log.warning("process %d ended with code %d; starting another", child.pid, child.returncode)
+                _log.warning("process %d ended with code %d; restarting it", child.pid, child.returncode)
                 stopping.wait(RESTART_SECONDS)
                 children[i] = _start(listening, i, shared)
     return children
 
 
-def _end(children: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
-    """Ask all to end, and kill those that have not in time, such as a frozen one, with what they have started."""
+def _stop(children: Sequence[subprocess.Popen[bytes]], seconds: float) -> None:
+    """Terminate the children, and kill those that have not ended in time; their own child processes end with them."""
     for child in children:
         child.terminate()
-    give_up = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     for child in children:
         try:
-            child.wait(max(0.0, give_up - time.monotonic()))
+            child.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _log.warning("process %d did not end in %g s; killing it", child.pid, seconds)
+            _log.warning("process %d did not end within %g s; killing it", child.pid, seconds)
             child.kill()
             child.wait()
 
 
-def wait_for_end_of_stdin(then: Callable[[], None]) -> None:
-    """Call `then` when the lifeline of this process ends."""
-    # not by sys.stdin: the interpreter cannot end while a thread reads that
+def wait_for_end_of_stdin(on_end: Callable[[], None]) -> None:
+    """Call `on_end` when standard input closes."""
+    # os.read instead of sys.stdin, since the interpreter cannot exit while a thread reads from that
     with suppress(OSError):
         while os.read(0, 4096):
             pass
-    then()
+    on_end()
 
 
-def wait_for_end_of_parent(parent: int, then: Callable[[], None]) -> None:
-    """Call `then` when this process has another parent than that: a fork of it may hold the lifeline."""
+def wait_for_end_of_parent(parent: int, on_end: Callable[[], None]) -> None:
+    """Call `on_end` when the parent process ends, even if a fork of it keeps the standard input of this one open."""
     while os.getppid() == parent:
         time.sleep(PARENT_SECONDS)
-    then()
+    on_end()
 
 
-def _start(listening: socket.socket, place: int, shared: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(listening: socket.socket, number: int, shared: Mapping[str, str]) -> subprocess.Popen[bytes]:
     descriptor = listening.fileno()
     own = {
         "LINDYN_PROCESSES": "1",
-        "LINDYN_PROCESS": str(place),
+        "LINDYN_PROCESS": str(number),
         "LINDYN_DESCRIPTOR": str(descriptor),
         "LINDYN_STOP_WITH_STDIN": "true",
     }
@@ -130,5 +130,5 @@ def _start(listening: socket.socket, place: int, shared: Mapping[str, str]) -> s
         env={**os.environ, **shared, **own},
         stdin=subprocess.PIPE,
         pass_fds=[descriptor],
-        start_new_session=True,  # Ctrl-C reaches this process, which ends them
+        start_new_session=True,  # Ctrl-C then reaches only this process, which stops the children
     )

@@ -1,4 +1,4 @@
-"""What `lindyn-service --help` says."""
+"""The help text of `lindyn-service --help`."""
 
 import argparse
 from importlib.metadata import version
@@ -8,12 +8,12 @@ from lindyn_service.configuration.settings import Settings
 
 
 def parse(arguments: list[str]) -> None:
-    """Say what is asked for and exit, also at what is no option; go on where there are none."""
+    """Print help or version and exit, or exit with an error for unknown arguments; return if there are none."""
     parser = argparse.ArgumentParser(
         prog="lindyn-service",
         usage="lindyn-service [--help | --version | key NAME]",
-        description="Serve until a signal. With `key NAME`, make an API key instead (`key --help`).",
-        epilog=f"settings, as environment variables, each with its default:\n{_settings()}",
+        description="Run the service until a signal. With `key NAME`, generate an API key instead (`key --help`).",
+        epilog=f"settings, as environment variables, with their defaults:\n{_settings()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"lindyn {version('lindyn')}")

@@ -1,4 +1,4 @@
-"""A first computation for each new worker, so that no request pays for imports and first calls."""
+"""The warm-up of a new worker, so that no request has to wait for imports and first calls."""
 
 import os
 
@@ -12,11 +12,11 @@ from lindyn_service.operations.execute import AnswerBounds
 from lindyn_service.operations.registry import TRAJECTORY
 
 _JOB_NICENESS = 15
-_ANY_BYTES = 2**40
+_NO_LIMIT_BYTES = 2**40
 
 
 def solve_small_problem(memory_bytes: int) -> None:
-    """Bound the memory of this process, solve a small problem with all quantities, and encode it both ways."""
+    """Limit the memory of this process, solve a small problem with all quantities, and encode it in both formats."""
     limit_memory(memory_bytes)
     document = {
         "network": {"kind": "balanced", "dims": [3, 2, 3], "lambda": 1.0, "seed": 0},
@@ -26,10 +26,10 @@ def solve_small_problem(memory_bytes: int) -> None:
     }
     request = read(TrajectoryRequest, document)
     for form in ("json", "npz"):
-        execute.answer(TRAJECTORY.name, request, "", form, AnswerBounds(_ANY_BYTES, _ANY_BYTES), None)
+        execute.answer(TRAJECTORY.name, request, "", form, AnswerBounds(_NO_LIMIT_BYTES, _NO_LIMIT_BYTES), None)
 
 
 def lower_priority(memory_bytes: int) -> None:
-    """The same in a worker process for jobs, which leaves the processor to whoever answers requests."""
+    """Warm up a worker process for jobs, at a lower priority than the workers for requests."""
     os.nice(_JOB_NICENESS)
     solve_small_problem(memory_bytes)

@@ -1,1 +1,1 @@
-"""Answers that are too large for memory and Redis: files in a folder of bounded size."""
+"""Storage of answers that are too large for memory and Redis, as files in a folder of limited size."""

@@ -1,8 +1,8 @@
-"""Files of answers: written whole by worker processes, and told from damaged ones by the service.
+"""The file format of stored answers: worker processes write the files, and the service detects damaged ones.
 
-A file holds the answer and after it a trailer: magic, length, and a checksum of name and answer. It is written under
-another name and renamed when it is whole. Like a seal, the trailer guards against accidents, not against whoever can
-write to the folder.
+A file consists of the answer and a trailer: magic number, length, and a checksum of name and answer. It is written
+under a temporary name and renamed when it is complete. The trailer protects against accidents, not against anyone who
+can write to the folder.
 """
 
 import os
@@ -11,9 +11,9 @@ import zlib
 from collections.abc import Callable
 from typing import IO
 
-from lindyn_service.spool.space import SpoolFolder, reserved
+from lindyn_service.spool.space import SpoolDestination, reserved_file
 
-PIECE_BYTES = 2**20
+CHUNK_BYTES = 2**20
 
 _TRAILER = struct.Struct("<4sQI")
 _MAGIC = b"LDF1"  # the last byte is the version of this layout
@@ -21,60 +21,60 @@ _MAGIC = b"LDF1"  # the last byte is the version of this layout
 TRAILER_BYTES = _TRAILER.size
 
 
-def write_whole(place: SpoolFolder, expected_bytes: int, write: Callable[[IO[bytes]], None]) -> None:
-    """Write an answer, seal it, and rename it. For worker processes.
+def write_atomically(destination: SpoolDestination, expected_bytes: int, write: Callable[[IO[bytes]], None]) -> None:
+    """Write an answer and its trailer to a temporary file, and rename it when it is complete. For worker processes.
 
     Args:
-        place: where to.
-        expected_bytes: for which room is made before anything is written; it may turn out to be another number.
-        write: writes the answer into a file that can be sought in.
+        destination: destination of the file.
+        expected_bytes: estimated size of the answer, which is reserved first; the actual size may differ.
+        write: writes the answer into a seekable file.
 
     Raises:
-        NoRoomError: the folder, or its disk, has no room for the answer, or cannot be written.
-        BusyError: other answers take the room now.
+        NoRoomError: the answer does not fit into the folder or on its disk, or the folder cannot be written to.
+        BusyError: files that are in use occupy the space for now.
     """
-    with reserved(place, expected_bytes + TRAILER_BYTES) as file:
+    with reserved_file(destination, expected_bytes + TRAILER_BYTES) as file:
         write(file)
-        size = file.cut()
-        file.write(_TRAILER.pack(_MAGIC, size, _checksum(file.fileno(), place.name, size)))
-        file.cut()
-        place.part.replace(place.path)
+        size = file.trim()
+        file.write(_TRAILER.pack(_MAGIC, size, _checksum(file.fileno(), destination.name, size)))
+        file.trim()
+        destination.partial.replace(destination.path)
 
 
 def bytes_or_file(
     expected_bytes: int,
     above_bytes: int,
-    place: SpoolFolder | None,
+    destination: SpoolDestination | None,
     encode: Callable[[], bytes],
     write: Callable[[IO[bytes]], None],
 ) -> bytes | None:
-    """Hand an answer over, in its file if it is large. For worker processes.
+    """Return an answer, or write it to a file if it is large. For worker processes.
 
     Args:
-        expected_bytes: of the answer.
-        above_bytes: what is larger is large.
-        place: of the file; None: there is none, however large the answer is.
-        encode: makes the answer.
-        write: writes it into a file, without holding all of it.
+        expected_bytes: estimated size of the answer.
+        above_bytes: size above which the answer is written to a file.
+        destination: destination of the file; None if no file can be written, whatever the size.
+        encode: returns the encoded answer.
+        write: writes the encoded answer into a file, without holding all of it in memory.
 
     Returns:
-        The answer, or None if it is in its file.
+        The encoded answer, or None if it was written to the file.
 
     Raises:
-        NoRoomError, BusyError: as `write_whole`.
+        NoRoomError, BusyError: as of `write_atomically`.
     """
-    if place is not None and expected_bytes > above_bytes:
-        write_whole(place, expected_bytes, write)
+    if destination is not None and expected_bytes > above_bytes:
+        write_atomically(destination, expected_bytes, write)
         return None
     body = encode()
-    if place is not None and len(body) > above_bytes:
-        write_whole(place, len(body), lambda file: file.writelines([body]))
+    if destination is not None and len(body) > above_bytes:
+        write_atomically(destination, len(body), lambda file: file.writelines([body]))
         return None
     return body
 
 
-def is_whole(descriptor: int, name: str, size: int) -> bool:
-    """Whether an open file is an answer of this name and size with its trailer."""
+def is_intact(descriptor: int, name: str, size: int) -> bool:
+    """Return whether an open file holds an answer of this name and size with a valid trailer."""
     if size < 0:
         return False
     magic, length, checksum = _TRAILER.unpack(os.pread(descriptor, TRAILER_BYTES, size))
@@ -83,6 +83,6 @@ def is_whole(descriptor: int, name: str, size: int) -> bool:
 
 def _checksum(descriptor: int, name: str, size: int) -> int:
     checksum = zlib.crc32(name.encode())
-    for at in range(0, size, PIECE_BYTES):
-        checksum = zlib.crc32(os.pread(descriptor, min(PIECE_BYTES, size - at), at), checksum)
+    for offset in range(0, size, CHUNK_BYTES):
+        checksum = zlib.crc32(os.pread(descriptor, min(CHUNK_BYTES, size - offset), offset), checksum)
     return checksum

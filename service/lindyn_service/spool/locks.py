@@ -1,41 +1,41 @@
-"""Advisory locks on open files and folders, which end with the process that holds them, and files opened with care."""
+"""Advisory locks on files and folders, which end with the process that holds them, and safe opening of files."""
 
 import os
 import stat
 import sys
 from pathlib import Path
 
-_SAFELY = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK if sys.platform != "win32" else 0
+_SAFE_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK if sys.platform != "win32" else 0
 
 
 def open_own(path: Path, flags: int) -> int:
-    """Open a regular file of this user, and nothing else that may have been put in its place.
+    """Open a regular file that belongs to the user of this process.
 
-    Links are not followed, and a FIFO is not waited for.
+    Symbolic links are not followed, and opening a FIFO does not block.
 
     Returns:
-        A descriptor.
+        A file descriptor.
 
     Raises:
-        OSError: there is no such file, or it is something else, or somebody else's.
+        OSError: the file does not exist, is not a regular file, or belongs to another user.
     """
-    descriptor = os.open(path, flags | _SAFELY, 0o600)
-    found = os.fstat(descriptor)
-    if stat.S_ISREG(found.st_mode) and is_own(found):
+    descriptor = os.open(path, flags | _SAFE_FLAGS, 0o600)
+    status = os.fstat(descriptor)
+    if stat.S_ISREG(status.st_mode) and is_own(status):
         return descriptor
     os.close(descriptor)
     raise PermissionError(f"{path} is not a regular file of this user")
 
 
-def is_own(found: os.stat_result) -> bool:
-    """Whether a file belongs to the user of this process."""
-    return sys.platform == "win32" or found.st_uid == os.geteuid()
+def is_own(status: os.stat_result) -> bool:
+    """Return whether a file belongs to the user of this process."""
+    return sys.platform == "win32" or status.st_uid == os.geteuid()
 
 
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
-    """Lock an open file or folder, if nobody else holds a lock that excludes this one.
+    """Try to lock an open file or folder without blocking, and return whether that succeeded.
 
-    On systems without `flock` nothing is locked.
+    On systems without `flock` the result is always False.
     """
     if sys.platform == "win32":  # pragma: no cover
         return False

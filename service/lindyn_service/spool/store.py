@@ -1,6 +1,6 @@
-"""Answers in files of a folder, found by their names.
+"""A store of answers as files in a folder, addressed by name.
 
-The time of the last use is the file's access time, which is set by hand, since systems do not.
+The time of last use is the access time of the file, which is set explicitly, since file systems may not update it.
 """
 
 import os
@@ -13,27 +13,27 @@ from pathlib import Path
 from anyio import to_thread
 from cachetools import LRUCache
 
-from lindyn_service.spool.format import TRAILER_BYTES, is_whole
+from lindyn_service.spool.format import TRAILER_BYTES, is_intact
 from lindyn_service.spool.locks import open_own
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.space import SpoolDestination
 
 PREFIX = "lindyn-spool-"
-"""Of the temporary folders of services that have no other."""
+"""Prefix of the temporary folder of a service for which no other folder is set."""
 
 _HEAD_BYTES = 65_536
-_MOST_REMEMBERED = 10_000
+_MAX_VERIFIED = 10_000
 
 _Version = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """An answer in a file.
+    """An answer that is stored in a file.
 
     Attributes:
-        path: of the file, which may be evicted at any time.
-        size: of the answer, from the file's beginning.
-        head: the first bytes of it.
+        path: path of the file, which may be evicted at any time.
+        size: size of the answer, which is at the start of the file.
+        head: first bytes of the answer.
     """
 
     path: Path
@@ -41,42 +41,42 @@ class StoredFile:
     head: bytes
 
     def read(self) -> bytes:
-        """All of the answer. Blocks; raises FileNotFoundError if the file was evicted."""
+        """Read the whole answer; blocks, and raises FileNotFoundError if the file was evicted."""
         with self.path.open("rb") as file:
             return file.read(self.size)
 
 
 class Spool:
-    """The files of a folder, which several processes may share.
+    """A folder of answers, which several processes may share.
 
     Args:
-        folder: where they are; made if it is not there.
-        max_bytes: of all files together; those that were not used for longest go first.
+        folder: path of the folder, which is created if it does not exist.
+        max_bytes: limit on the total size of its files; the least recently used ones are evicted.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self.max_bytes = max_bytes
-        # files whose checksum was found right
-        self._whole: LRUCache[Path, _Version] = LRUCache(_MOST_REMEMBERED)
+        # files whose checksum was verified, with the version that was verified
+        self._verified: LRUCache[Path, _Version] = LRUCache(_MAX_VERIFIED)
 
     def path(self, name: str) -> Path:
-        """Where an answer of this name is, or would be."""
+        """Return the path of the answer of this name, whether it exists or not."""
         return self._folder / name.replace(":", "-")
 
     @contextmanager
-    def place(self, name: str) -> Generator[SpoolFolder]:
-        """Where a worker may write an answer; what a killed one leaves is removed."""
-        place = SpoolFolder.of(name, self.path(name), self.max_bytes)
+    def destination(self, name: str) -> Generator[SpoolDestination]:
+        """Yield the destination of an answer that a worker may write; on exit, a partial file is removed."""
+        destination = SpoolDestination.of(name, self.path(name), self.max_bytes)
         try:
-            yield place
+            yield destination
         finally:
-            with suppress(OSError):  # the folder is gone, or something else
-                place.part.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder was removed or replaced
+                destination.partial.unlink(missing_ok=True)
 
     async def find(self, name: str) -> StoredFile | None:
-        """The file of this name, now the one used last; a damaged one is deleted."""
+        """Return the file of this name, or None, and mark it as the most recently used; a damaged file is deleted."""
         return await to_thread.run_sync(self._find, name) if self.path(name).exists() else None
 
     def _find(self, name: str) -> StoredFile | None:
@@ -86,14 +86,14 @@ class Spool:
         except OSError:
             return None
         try:
-            found = os.fstat(descriptor)
-            version = found.st_ino, found.st_size, found.st_mtime_ns
-            size = found.st_size - TRAILER_BYTES
-            if self._whole.get(path) != version and not is_whole(descriptor, name, size):
+            status = os.fstat(descriptor)
+            version = status.st_ino, status.st_size, status.st_mtime_ns
+            size = status.st_size - TRAILER_BYTES
+            if self._verified.get(path) != version and not is_intact(descriptor, name, size):
                 path.unlink(missing_ok=True)
                 return None
-            self._whole[path] = version
-            os.utime(descriptor, ns=(time.time_ns(), found.st_mtime_ns))
+            self._verified[path] = version
+            os.utime(descriptor, ns=(time.time_ns(), status.st_mtime_ns))
             return StoredFile(path, size, os.pread(descriptor, min(_HEAD_BYTES, size), 0))
         except OSError:
             return None

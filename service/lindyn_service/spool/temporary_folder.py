@@ -1,4 +1,4 @@
-"""Temporary folders of one process, which are removed when it ends, or after it was killed by the next one."""
+"""Temporary folders of a process; those that a killed process leaves are removed by the next process."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ _LOCK = "lock"
 
 @contextmanager
 def private_folder(prefix: str, parent: str | None = None) -> Generator[Path]:
-    """A folder for the length of the block, which no other user can enter.
+    """Create a folder for the duration of the block, which no other user can enter.
 
-    Folders with this prefix that killed processes of this user left are removed. A folder of somebody else, a link or a
-    file that is no regular one is left alone, whatever its name.
+    Folders with this prefix that killed processes of this user left are removed. Folders of other users, links and
+    special files are left alone, whatever their names.
 
     Args:
-        prefix: of its name.
-        parent: where it is; None: where temporary files are.
+        prefix: prefix of the name of the folder.
+        parent: folder in which it is created; None for the system's folder for temporary files.
     """
     with tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True) as folder:
         lock = open_own(Path(folder, _LOCK), os.O_RDWR | os.O_CREAT | os.O_EXCL)
@@ -35,9 +35,9 @@ def private_folder(prefix: str, parent: str | None = None) -> Generator[Path]:
 
 def _remove_abandoned(prefix: str, parent: Path) -> None:
     for path in parent.glob(f"{prefix}*"):
-        with suppress(OSError):  # somebody else's, or removed by another process
-            found = path.lstat()
-            if not is_own(found) or path.is_symlink():
+        with suppress(OSError):  # it belongs to another user, or another process removed it
+            status = path.lstat()
+            if not is_own(status) or path.is_symlink():
                 continue
             lock = open_own(path / _LOCK, os.O_RDWR)
             try:

@@ -1,4 +1,4 @@
-"""Log lines on standard error, as text or as JSON; `extra={"fields": {...}}` are fields of their own in both."""
+"""Structured logs on standard error, as text or JSON; `extra={"fields": {...}}` adds fields in both formats."""
 
 import logging
 import time
@@ -9,27 +9,27 @@ from pythonjsonlogger.json import JsonFormatter
 
 LogFormat = Literal["text", "json"]
 
-_UNKNOWN = dict.fromkeys(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"args": (), "lineno": 0}
+_RECORD_DEFAULTS = dict.fromkeys(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"args": (), "lineno": 0}
 
 
-def configure(level: str, form: LogFormat) -> None:
-    """Set up logging of the process once, at start-up."""
-    # what no line shows is not collected for each (Python's logging how-to, "Optimization")
+def configure(level: str, log_format: LogFormat) -> None:
+    """Configure logging of this process, once at start-up."""
+    # attributes that no format shows are not collected (logging HOWTO of Python, section "Optimization")
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if form == "json" else _Text())
+    handler.setFormatter(_Json() if log_format == "json" else _Text())
     logging.basicConfig(level=level.upper(), handlers=[handler])
 
 
-def line(name: str, level: int, message: str, fields: Mapping[str, object]) -> logging.LogRecord:
-    """A record for `Logger.handle`, without what Python finds out for each and no line shows.
+def make_record(name: str, level: int, message: str, fields: Mapping[str, object]) -> logging.LogRecord:
+    """Create a record for `Logger.handle` without source line, thread and process.
 
-    That is the line of code, the thread and the process, and costs as much as writing it.
+    No format shows these attributes, and to determine them takes as long as to write the line.
     """
     now = time.time()
     record = logging.LogRecord.__new__(logging.LogRecord)
     record.__dict__.update(
-        _UNKNOWN,
+        _RECORD_DEFAULTS,
         name=name,
         levelno=level,
         levelname=logging.getLevelName(level),
@@ -42,34 +42,34 @@ def line(name: str, level: int, message: str, fields: Mapping[str, object]) -> l
 
 
 class _Text(logging.Formatter):
-    """Time, level, logger, message, and the fields as name=value."""
+    """Formats a record as time, level, logger, message and fields as name=value."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s")  # which `formatMessage` writes, with the rest
+        super().__init__("%(asctime)s")  # makes the base class compute the time, which `formatMessage` writes
         self._second, self._time = -1, ""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        """Local time to the millisecond; that of a second is written once."""
+        """Return the local time with milliseconds; the part up to the second is formatted once per second."""
         second = int(record.created)
         if second != self._second:
             self._second, self._time = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
         return f"{self._time},{int(record.msecs):03d}"
 
     def format(self, record: logging.LogRecord) -> str:
-        """A line; the way of the base class for what has more of them."""
+        """Return the text of a record; a record with a traceback is left to the base class."""
         if record.exc_info or record.exc_text or record.stack_info:
             return super().format(record)
         record.message, record.asctime = record.getMessage(), self.formatTime(record)
         return self.formatMessage(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """One line."""
+        """Return the line of a record."""
         head = f"{record.asctime} {record.levelname:<7} {record.name} {record.message}"
         return head + "".join([f" {k}={v}" for k, v in _fields(record).items()])
 
 
 class _Json(JsonFormatter):
-    """One object a line; errors with their trace."""
+    """Formats a record as a JSON object on one line, including any traceback."""
 
     def __init__(self) -> None:
         super().__init__(  # pyright: ignore[reportUnknownMemberType]
@@ -77,7 +77,7 @@ class _Json(JsonFormatter):
         )
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        """Lift the fields to the others."""
+        """Move the additional fields to the top level of the object."""
         return {**log_data, **log_data.pop("fields", {})}
 
 

@@ -1,7 +1,7 @@
-"""Spans for OpenTelemetry, where the environment names a collector (OTEL_EXPORTER_OTLP_ENDPOINT); the extra `otel`.
+"""OpenTelemetry spans, if the environment names a collector (OTEL_EXPORTER_OTLP_ENDPOINT); needs the extra `otel`.
 
-The framework makes a span of each request, with the trace context that the caller sent (W3C traceparent). Ours are the
-stages that metrics count, as its children.
+FastAPI creates a span for each request, in the trace context that the client sent (W3C traceparent). This module adds
+child spans for the stages that the metrics measure.
 """
 
 import os
@@ -22,10 +22,10 @@ _PROBES = ("/healthz", "/readyz", "/metrics")
 
 
 class Tracing:
-    """Sends spans in a thread of its own, some at a time; they are lost, and said to be, where nobody takes them.
+    """Exports spans in batches in a separate thread; if the collector is unreachable, they are dropped with a log line.
 
     Args:
-        version: of this service.
+        version: version of this service.
 
     Raises:
         SettingsError: the extra `otel` is not installed.
@@ -36,40 +36,40 @@ class Tracing:
         self._tracer = self.provider.get_tracer("lindyn", version)
 
     def stage(self, name: str, seconds: float) -> None:
-        """Note a part of the present request that ended now."""
+        """Record a span for a stage of the current request that has just ended."""
         end = time.time_ns()
         self._tracer.start_span(name, start_time=end - int(1e9 * seconds)).end(end)
 
     def shut_down(self) -> None:
-        """Send what is left; waits for that."""
+        """Export the remaining spans; blocks until that is done."""
         self.provider.shutdown()
 
 
-def wanted() -> bool:
-    """Whether the environment, by OpenTelemetry's own variables, names a collector."""
-    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
-    return not off and any(os.environ.get(name) for name in _ENDPOINTS)
+def is_configured() -> bool:
+    """Return whether the environment variables of OpenTelemetry name a collector."""
+    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    return not is_disabled and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
 def is_probe(scope: MutableMapping[str, Any]) -> bool:
-    """Whether nobody wants a trace of this request."""
+    """Return whether a request is a health or metrics probe, which is not traced."""
     return scope.get("path") in _PROBES
 
 
 def name_route(method: str, path: str) -> None:
-    """Name the span of a request that is answered before the framework looks for its route, as that would."""
+    """Name the span of a request that is answered before routing, as FastAPI would name it."""
     span = trace.get_current_span()
     if span.is_recording():
         span.update_name(f"{method} {path}")
         span.set_attribute("http.route", path)
 
 
-def describe(attributes: Mapping[str, object]) -> None:
-    """Say more about the present request; nothing happens where it is not traced."""
+def add_attributes(attributes: Mapping[str, object]) -> None:
+    """Add attributes to the span of the current request, if it is traced."""
     span = trace.get_current_span()
     if span.is_recording():
-        known = {name: value for name, value in attributes.items() if isinstance(value, str | int | float)}
-        span.set_attributes({f"lindyn.{name}": value for name, value in known.items()})
+        scalars = {name: value for name, value in attributes.items() if isinstance(value, str | int | float)}
+        span.set_attributes({f"lindyn.{name}": value for name, value in scalars.items()})
 
 
 def _provider(version: str) -> "TracerProvider":
@@ -83,9 +83,9 @@ def _provider(version: str) -> "TracerProvider":
             f"{_ENDPOINTS[1]} names a collector for traces, and {error.name} is not installed: unset the variable, or "
             f"{how_to_install('otel')}"
         ) from None
-    ours = {"service.name": "lindyn", "service.version": version}
+    resource = {"service.name": "lindyn", "service.version": version}
     if os.environ.get("OTEL_SERVICE_NAME"):
-        del ours["service.name"]
-    provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
+        del resource["service.name"]
+    provider = TracerProvider(resource=Resource.create(resource), shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return provider

@@ -15,8 +15,8 @@ import orjson
 from lindyn.wire import npz
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
-from lindyn_service.spool.format import write_whole
-from lindyn_service.spool.space import SpoolFolder
+from lindyn_service.spool.format import write_atomically
+from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.encode import VERSION
 
 _LARGEST_BYTES = 2**34  # of an archive of our own, all expanded; a worker has less memory
@@ -133,7 +133,7 @@ def table_as_json(archive: bytes) -> bytes:
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolFolder) -> None:
+def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolDestination) -> None:
     """Write the same into a file.
 
     Args:
@@ -145,7 +145,7 @@ def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolFolder) ->
         NoRoomError: there is no room for the new one.
     """
     document = table_as_json(archive if isinstance(archive, bytes) else _read(*archive))
-    write_whole(place, len(document), lambda file: file.writelines([document]))
+    write_atomically(place, len(document), lambda file: file.writelines([document]))
 
 
 def _read(path: Path, size: int) -> bytes:
