@@ -27,10 +27,19 @@ def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
 def of_task(found: Objective) -> dict[str, Any]:
     """What the task is to a network; `target` is what quantities of the best network function are."""
     target = {
-        "singular_values": np.linalg.svd(found.best, compute_uv=False).tolist(),
+        "singular_values": _of_all_modes(found, np.linalg.svd(found.best, compute_uv=False)),
         "mode_strengths": mean_strengths(found, np.diagonal(found.best)).tolist(),
     }
-    return {"task_singular_values": found.s.tolist(), "target": target, "irreducible_loss": found.irreducible}
+    return {
+        "task_singular_values": _of_all_modes(found, found.s),
+        "target": target,
+        "irreducible_loss": found.irreducible,
+    }
+
+
+def _of_all_modes(found: Objective, values: np.ndarray) -> list[float]:
+    """Zeros for the modes that the network does not see."""
+    return np.pad(values, (0, min(len(found.u), len(found.v)) - len(values))).tolist()
 
 
 def of_loss(problem: LearningProblem) -> Iterator[Warned]:

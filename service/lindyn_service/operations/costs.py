@@ -10,14 +10,16 @@ from lindyn.wire.balance import BalanceRequest, InitializationRequest, Statistic
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.method import AutoMethod, DescentMethod, ExactMethod, FlowMethod
 from lindyn.wire.network import BalancedNetwork, Network
-from lindyn.wire.task import DataTask, RegressionTask, SemanticTask, Task
+from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.methods.cost import MICROSECOND, Cost, full_decomposition, product
 from lindyn_service.methods.cost_descent import descent_cost, linear_step
+from lindyn_service.methods.cost_dimensions import reduced_cost
 from lindyn_service.methods.cost_exact import evaluated, evaluated_alone, exact_cost, of_error, searched, solved
 from lindyn_service.methods.cost_flow import flow_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
+from lindyn_service.translate.spans import kept
 
 _DRAW_FLOPS = 250  # of drawing a Gaussian number
 _DATA_FLOPS = 300  # of a number of the data, which is read and written several times
@@ -27,13 +29,13 @@ _AT_LAST_TIME = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_d
 
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
     """A trajectory with its errors."""
-    prepared = _prepared(request.network, request.task)
+    prepared = _prepared(request.network, request.task, _kept(request))
     return prepared + _learning(request, request.quantities, request.n_times, estimate=True)
 
 
 def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
     """A point of a sweep: no errors are estimated, and only the last time is read where that is enough."""
-    total = _prepared(request.network, request.task) + Cost(500 * MICROSECOND, 0, 0)
+    total = _prepared(request.network, request.task, _kept(request)) + Cost(500 * MICROSECOND, 0, 0)
     names = [name for name in collect if name not in ("convergence_time", "deviation")]
     quantities = sorted({_AT_LAST_TIME.get(name, "task_specificity" if "specific" in name else name) for name in names})
     if names:
@@ -43,9 +45,10 @@ def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
         total += _reaching(request)
     if "deviation" in collect:
         total += _learning(request, ["loss"], request.n_times, estimate=False)
+        small = kept(request.network, request.task)
         total += exact_cost(
-            request.dims,
-            _reached(request.network),
+            small,
+            _reached(request.network, small),
             request.n_times,
             ["loss"],
             samples_of(request.task, request.dims),
@@ -57,7 +60,7 @@ def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
 
 def initialization_cost(request: InitializationRequest) -> Cost:
     """Initial weights and their balance; by themselves they are drawn in a third of the time that a run counts."""
-    task = Cost(0.0, 0, 0) if request.task is None else _made(request.task, request.dims)
+    task = Cost(0.0, 0, 0) if request.task is None else _made(request.task, request.dims, request.dims)
     drawn = _drawn(request.network)
     return task + Cost(drawn.flops / 3, _weights(request.dims), drawn.work_numbers) + _measured(request.dims)
 
@@ -79,18 +82,18 @@ def statistics_cost(request: StatisticsRequest) -> Cost:
 
 def limits_cost(request: LimitsRequest) -> Cost:
     """The end of learning, and when it comes."""
-    n_in, n_hidden, n_out = dims = _reached(request.network)
+    n_in, n_hidden, n_out = dims = _reached(request.network, request.network.dims)
     extremes = 3 * full_decomposition(max(n_in, n_out), n_hidden)
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
     work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out)
     flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims)
-    return _prepared(request.network, request.task) + Cost(flops, numbers, work)
+    return _prepared(request.network, request.task, request.dims) + Cost(flops, numbers, work)
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
     """A segment for each task, with the losses of all of them, and where old tasks are served best."""
     n_tasks = len(request.tasks)
-    n_in, n_hidden, n_out = dims = _reached(request.network)
+    n_in, n_hidden, n_out = dims = _reached(request.network, request.network.dims)
     total = _drawn(request.network) + Cost(1000 * MICROSECOND, 3 * n_tasks * n_tasks * request.num, 0)
     one_task = 20 * n_in * n_out + 0.3 * MICROSECOND
     for i, each in enumerate(request.tasks):
@@ -100,35 +103,43 @@ def continual_cost(request: ContinualRequest) -> Cost:
             looked_at = _LOOKED_AT[0] * (measured + (i + 1) * one_task)
             flops += looked_at + i * _LOOKED_AT[1] * 2 * evaluated_alone(dims)
         rows = n_in + n_out
-        total += _made(each.task, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
+        total += _made(each.task, dims, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
     return total
 
 
 def _learning(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
-    """What the method does that answers."""
+    """What the method does that answers, and the way from the dimensions of the problem to those of the network."""
+    samples, small = samples_of(request.task, request.dims), _kept(request)
+    solved_cost = _solving(request, small, quantities, n_times, estimate=estimate)
+    return reduced_cost(solved_cost, request.dims, small, n_times, quantities, samples)
+
+
+def _solving(
+    request: TrajectoryRequest, dims: Sequence[int], quantities: Sequence[str], n_times: int, *, estimate: bool
+) -> Cost:
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
             steps = _last(request) * request.time_constant / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
-            return descent_cost(request.dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
+            return descent_cost(dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if _is_exact(request):
-            dims = _reached(request.network)
-            return exact_cost(request.dims, dims, n_times, quantities, samples, _span(request), estimate=estimate)
+            reached = _reached(request.network, dims)
+            return exact_cost(dims, reached, n_times, quantities, samples, _span(request), estimate=estimate)
         case _:
             found = time_scales.of(request.network, request.task)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL
             span = _last(request)
-            return flow_cost(request.dims, n_times, quantities, samples, found, span, rtol, estimate=estimate)
+            return flow_cost(dims, n_times, quantities, samples, found, span, rtol, estimate=estimate)
 
 
 def _reaching(request: TrajectoryRequest) -> Cost:
     """When a loss has fallen to a tolerance."""
     if isinstance(request.method, DescentMethod):
         steps = _last(request) * request.time_constant / request.method.learning_rate
-        return Cost(steps * (linear_step(request.dims, 1) + 40 * MICROSECOND), 0, 0)
+        return Cost(steps * (linear_step(_kept(request), 1) + 40 * MICROSECOND), 0, 0)
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
-        dims = _reached(request.network)
+        dims = _reached(request.network, _kept(request))
         return Cost(solved(dims) + searched(dims), 0, 0)
     return _learning(request, ["loss"], 1, estimate=False)
 
@@ -140,12 +151,18 @@ def _is_exact(request: TrajectoryRequest) -> bool:
     return len(request.dims) == 3 and time_scales.is_white(request.task) and time_scales.is_balanced(request.network)
 
 
-def _reached(network: Network) -> tuple[int, int, int]:
+def _kept(request: TrajectoryRequest) -> tuple[int, ...]:
+    """Widths of the problem that is solved."""
+    method = request.method
+    linear = not isinstance(method, DescentMethod) or method.activation == "linear"
+    return kept(request.network, request.task, linear=linear)
+
+
+def _reached(network: Network, dims: Sequence[int]) -> tuple[int, int, int]:
     """Widths that the closed form works with: a balance of 0 leaves the hidden units beyond the others without weights.
 
     A network of other depths, which it does not cover, costs next to nothing.
     """
-    dims = network.dims
     if len(dims) != 3:
         return dims[0], 1, dims[-1]
     if isinstance(network, BalancedNetwork) and network.lam == 0:
@@ -179,9 +196,9 @@ def samples_of(task: Task, dims: Sequence[int]) -> int:
             return dims[0]
 
 
-def _prepared(network: Network, task: Task) -> Cost:
-    """Initial weights and moments of the task."""
-    return _drawn(network) + _made(task, network.dims)
+def _prepared(network: Network, task: Task, small: Sequence[int]) -> Cost:
+    """Initial weights, moments of the task, and the best network function in the dimensions of the problem."""
+    return _drawn(network) + _made(task, network.dims, small)
 
 
 def _drawn(network: Network) -> Cost:
@@ -197,11 +214,13 @@ def _drawn(network: Network) -> Cost:
     return Cost(flops, 0, 3 * n_weights)
 
 
-def _made(task: Task, dims: Sequence[int]) -> Cost:
+def _made(task: Task, dims: Sequence[int], small: Sequence[int]) -> Cost:
     """The moments of a task and its best network function."""
     n_in, n_out = dims[0], dims[-1]
-    objective = 300 * MICROSECOND + full_decomposition(n_out, n_in) + 4 * n_in**2 * n_out
+    objective = 300 * MICROSECOND + full_decomposition(small[-1], small[0]) + 4 * n_in**2 * n_out
     match task:
+        case CorrelationTask():
+            return Cost(objective + 20 * n_in**2 * (n_in + n_out), 0, 6 * n_in * (n_in + n_out) + 3 * small[-1] ** 2)
         case DataTask(inputs=inputs):
             return _fitted(len(inputs), n_in, n_out) + Cost(objective, 0, 0)
         case RegressionTask(samples=samples):
