@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed
+from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed, vectors_of_sharpness
 
 _OF_WHOLE = frozenset(
     {"output", "input_representation", "output_representation", "qqt", "weights", "ntk", "rsm_input", "rsm_output"}
@@ -26,7 +26,8 @@ def reduced_cost(
         n_samples: of the task; the input width where there are none.
     """
     numbers = n_times * (numbers_of(dims, quantities, n_samples) - numbers_of(kept, quantities, n_samples))
-    found = replace(small, numbers=small.numbers + numbers)
+    vectors = vectors_of_sharpness(kept, n_times) if "sharpness" in quantities else 0
+    found = replace(small, numbers=small.numbers + numbers, work_numbers=small.work_numbers + vectors)
     if tuple(kept) == tuple(dims):
         return found
     whole = [name for name in quantities if name in _OF_WHOLE]

@@ -20,7 +20,7 @@ from lindyn_service.methods.diagnostics import balances, of_samples, of_task
 from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 
-OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
 """Quantities that only make sense for the network function of a linear network."""
 
 _BATCH = 256

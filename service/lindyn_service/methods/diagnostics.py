@@ -12,7 +12,7 @@ from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.methods.base import LearningProblem, Warned
 
 _REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, where they are not 1e-11
-_OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+_OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output")
 
 
 def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:

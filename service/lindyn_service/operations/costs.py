@@ -10,9 +10,17 @@ from lindyn.wire.balance import BalanceRequest, InitializationRequest, Statistic
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.method import AutoMethod, DescentMethod, ExactMethod, FlowMethod
 from lindyn.wire.network import BalancedNetwork, Network
+from lindyn.wire.sweep import AT_ALL_TIMES
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
-from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn_service.methods.cost import MICROSECOND, Cost, full_decomposition, product
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.methods.cost import (
+    MICROSECOND,
+    Cost,
+    full_decomposition,
+    observed,
+    product,
+    vectors_of_sharpness,
+)
 from lindyn_service.methods.cost_descent import descent_cost, linear_step
 from lindyn_service.methods.cost_dimensions import reduced_cost
 from lindyn_service.methods.cost_exact import evaluated, evaluated_alone, exact_cost, of_error, searched, solved
@@ -39,7 +47,7 @@ def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
     names = [name for name in collect if name not in ("convergence_time", "deviation")]
     quantities = sorted({_AT_LAST_TIME.get(name, "task_specificity" if "specific" in name else name) for name in names})
     if names:
-        only_last = set(names).isdisjoint(QUANTITIES)
+        only_last = AT_ALL_TIMES.isdisjoint(names)
         total += _learning(request, quantities, 1 if only_last else request.n_times, estimate=False)
     if "convergence_time" in collect:
         total += _reaching(request)
@@ -85,8 +93,8 @@ def limits_cost(request: LimitsRequest) -> Cost:
     n_in, n_hidden, n_out = dims = _reached(request.network, request.network.dims)
     extremes = 3 * full_decomposition(max(n_in, n_out), n_hidden)
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
-    work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out)
-    flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims)
+    work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out) + vectors_of_sharpness(dims, 1)
+    flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims) + observed(dims, ["sharpness"], n_in)
     return _prepared(request.network, request.task, request.dims) + Cost(flops, numbers, work)
 
 
@@ -241,11 +249,13 @@ def _fitted(samples: int, n_in: int, n_out: int) -> Cost:
 
 
 def _measured(dims: Sequence[int]) -> Cost:
-    """The balance of all pairs of adjacent layers."""
+    """The balance of all pairs of adjacent layers, and how near they are to wide ones."""
     total = Cost(200 * MICROSECOND, 0, 0)
     for n_in, n_hidden, n_out in zip(dims, dims[1:], dims[2:], strict=False):
         flops = product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden) + 50 * MICROSECOND
-        total += Cost(flops + 100 * n_hidden**2, 6, 3 * n_hidden**2 + 2 * n_hidden * (n_in + n_out))
+        for width in (min(n_in, n_hidden), min(n_out, n_hidden)):
+            flops += product(width, max(n_in, n_out, n_hidden), width)
+        total += Cost(flops + 100 * n_hidden**2, 8, 4 * n_hidden**2 + 2 * n_hidden * (n_in + n_out))
     return total
 
 
