@@ -160,7 +160,8 @@ class Client:
         """Compute the limits of learning of a balanced network of two layers, and the time of its convergence.
 
         Returns:
-            `converged`, `convergence_time`, `effective_learning_rate`, `lambda_to_infinity` and `shallow`.
+            `converged`, `convergence_time`, `effective_learning_rate`,
+            `largest_learning_rate`, `lambda_to_infinity` and `shallow`.
 
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.

@@ -65,9 +65,12 @@ def test_all_quantities_by_name(client: lindyn.Client) -> None:
         "ntk": (n, 12, 12),
         "ntk_distance": (n,),
         "ntk_norm": (n,),
+        "ntk_movement": (n,),
         "rsm_input": (n, 4, 4),
         "rsm_output": (n, 4, 4),
         "weight_norms": (n, 2),
+        "effective_rank": (n,),
+        "sharpness": (n,),
     }
     for name, shape in shapes.items():
         array = getattr(found, name)

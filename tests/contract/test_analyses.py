@@ -23,11 +23,11 @@ def unasked(name):
 
 FIELDS = {
     "initialization": "weights lambda balance_residual dims seed task_seed",
-    "balance": "lambda residual relative_residual balanced feasible tolerance",
+    "balance": "lambda residual relative_residual balanced feasible lambda_eff isotropy tolerance",
     "statistics": "predicted sampled table dims scheme gain samples seed",
     "limits": (
         "lambda dims seed task_seed time_constant tolerance converged convergence_time effective_learning_rate "
-        "lambda_to_infinity shallow warnings"
+        "largest_learning_rate lambda_to_infinity shallow warnings"
     ),
     "continual": (
         "lambda dims seed task_seeds time_constant times loss rate forgetting final_loss segments best_stopping "

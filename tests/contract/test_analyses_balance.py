@@ -126,11 +126,27 @@ def test_the_balance_of_each_pair(service):
     assert np.allclose(found["residual"], [residual for _, residual in expected], rtol=1e-12)
     relative = [residual / size for (_, residual), size in zip(expected, sizes, strict=True)]
     assert np.allclose(found["relative_residual"], relative, rtol=1e-12)
+    effective = [np.sum(lower**2) / lower.shape[1] + np.sum(upper**2) / len(upper) for lower, upper in pairwise(layers)]
+    assert np.allclose(found["lambda_eff"], effective, rtol=1e-12)
+    grams = [(lower.T @ lower, upper @ upper.T) for lower, upper in pairwise(layers)]
+    assert np.allclose(found["isotropy"], [max(map(anisotropy, pair)) for pair in grams], rtol=1e-12)
     assert found["balanced"] == [False] * 3
     widths = [(lower.shape[1], len(lower), len(upper)) for lower, upper in pairwise(layers)]
     possible = [h <= (o if lam > 0 else i) for (lam, _), (i, h, o) in zip(expected, widths, strict=True)]
     assert found["feasible"] == possible
     assert set(possible) == {True, False}
+
+
+def anisotropy(gram):
+    return np.linalg.norm(gram - np.trace(gram) / len(gram) * np.eye(len(gram))) / np.linalg.norm(gram)
+
+
+def test_how_wide_networks_learn(service):
+    """Entries of variance 1/in: the hidden width over the widths of inputs and outputs tells the balance."""
+    rng = np.random.default_rng(14)
+    w1, w2 = rng.standard_normal((4000, 4)) / 2, rng.standard_normal((3, 4000)) / np.sqrt(4000)
+    [size] = answer(service, BALANCE, {"weights": [w1.tolist(), w2.tolist()]})["lambda_eff"]
+    assert size == pytest.approx(4000 / 4 + 1, rel=0.03)
 
 
 @pytest.mark.parametrize(("off", "is_balanced"), [(0.0, True), (1e-13, True), (1e-8, False)])

@@ -39,6 +39,8 @@ def test_the_state_at_convergence(service, dims, lam, variance, as_data):
     assert (found["convergence_time"] is None) == (rank < modes)
     # isotropic inputs are white ones with tau / variance
     assert found["effective_learning_rate"] == pytest.approx(abs(lam) * variance / 2.0)
+    if rank == modes:  # 2 tau over the sharpness where all is learned
+        assert found["largest_learning_rate"] == pytest.approx(4.0 / (variance * np.hypot(lam, 2 * s[0])), rel=1e-11)
     said = (found["lambda"], found["dims"], found["seed"], found["time_constant"], found["tolerance"])
     assert said == (lam, list(dims), 4, 2.0, 1e-4)
     assert found["warnings"] == []

@@ -27,11 +27,14 @@ SHAPES = {  # of dims 3, 2, 4 and 5 samples, after the time axis
     "ntk": (20, 20),
     "ntk_distance": (),
     "ntk_norm": (),
+    "ntk_movement": (),
     "rsm_input": (5, 5),
     "rsm_output": (5, 5),
     "task_specificity": {"input": (), "output": ()},
     "balance": {"lambda": (), "residual": ()},
     "weight_norms": (2,),
+    "effective_rank": (),
+    "sharpness": (),
 }
 
 REQUEST = {

@@ -18,7 +18,7 @@ from lindyn_service.dynamics.modal_loss import objective, white_objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.observables import OBSERVABLES
-from lindyn_service.dynamics.reduction import reduction
+from lindyn_service.dynamics.reduction import kept_widths, reduction
 from lindyn_service.dynamics.tasks import Moments, from_data
 from lindyn_service.dynamics.white_inputs import white_task
 
@@ -73,6 +73,18 @@ def test_flow_of_the_whole_network(dims, inputs, kept):
     for layers, expected_layers in zip(small.expanded(found.layers), zip(*expected, strict=True), strict=True):
         assert np.allclose(layers, expected_layers, rtol=0, atol=1e-11)
     assert layers[0].shape == weights[-1].shape
+
+
+@pytest.mark.parametrize(("dims", "inputs", "kept"), CASES.values(), ids=CASES)
+def test_widths_without_the_problem(dims, inputs, kept):
+    n_in, n_out = dims[0], dims[-1]
+    of_targets, of_inputs = {
+        "few samples": (3, 3),
+        "samples": (n_in, n_out + n_in),
+        "spiked": (n_in, n_out + 2),
+    }.get(inputs, (n_in, n_out))
+    expected = tuple(width if left is None else left for width, left in zip(dims, kept, strict=True))
+    assert kept_widths(dims, of_targets, of_inputs) == expected
 
 
 def assert_same(got, expected, name):

@@ -63,7 +63,7 @@ def test_formed_hessians(seen):
 def test_times_do_not_depend_on_each_other(monkeypatch):
     frame = CASES["three layers"].frame
     together = sharpness(frame)
-    monkeypatch.setattr(module, "_BATCH_NUMBERS", 1)
+    monkeypatch.setattr(module, "BATCH_NUMBERS", 1)
     assert np.array_equal(sharpness(frame), together)
     alone = replace(frame, layers=tuple(layer[1:2] for layer in frame.layers))
     assert np.array_equal(sharpness(alone), together[1:2])
@@ -72,7 +72,7 @@ def test_times_do_not_depend_on_each_other(monkeypatch):
 def test_few_vectors_bound_the_error(monkeypatch):
     """A method that is cut short says how far it is off."""
     seen = CASES["two layers"]
-    monkeypatch.setattr(module, "_MOST_VECTORS", 5)
+    monkeypatch.setattr(module, "MOST_VECTORS", 5)
     found = hessian_bounds(seen.frame)
     off = np.abs(found.values - expected(seen))
     assert np.all(off > 1e-9)

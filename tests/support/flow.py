@@ -75,12 +75,16 @@ def quantities_of(path, lam):
     w = np.array([w2 @ w1 for w1, w2 in path])
     q = [np.vstack([w1.T, w2]) for w1, w2 in path]
     b = [w2.T @ w2 - w1 @ w1.T for w1, w2 in path]
+    strengths = np.linalg.svd(w, compute_uv=False)
+    shares = strengths / np.sum(strengths, axis=1, keepdims=True)
+    logarithms = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
     return {
+        "effective_rank": np.exp(-np.sum(shares * logarithms, axis=1)),
         "output": w,
         "input_representation": np.array([w1.T @ w1 for w1, _ in path]),
         "output_representation": np.array([w2 @ w2.T for _, w2 in path]),
         "qqt": np.array([each @ each.T for each in q]),
-        "singular_values": np.linalg.svd(w, compute_uv=False),
+        "singular_values": strengths,
         "weights.0": np.array([w1 for w1, _ in path]),
         "weights.1": np.array([w2 for _, w2 in path]),
         "weight_norms": np.array([[np.linalg.norm(w1), np.linalg.norm(w2)] for w1, w2 in path]),
@@ -101,6 +105,7 @@ def of_samples(path, inputs, targets):
         "ntk": np.array(kernels),
         "ntk_norm": norms,
         "ntk_distance": 1 - products / (norms * norms[0]),
+        "ntk_movement": np.array([np.linalg.norm(kernel - kernels[0]) / norms[0] for kernel in kernels]),
         "rsm_input": np.array([inputs @ w1.T @ w1 @ inputs.T for w1, _ in path]),
         "rsm_output": np.array([targets @ np.linalg.pinv(w2 @ w2.T, rcond=1e-10) @ targets.T for _, w2 in path]),
     }
@@ -119,11 +124,26 @@ def of_task(path, sigma_yx, sigma_xx, tau):
     distinct = np.where(np.minimum(gaps[:-1], gaps[1:]) > 1e-6 * s[0], 1.0, np.nan)
     return {
         "loss_rate": np.array(rates),
+        "sharpness": np.array([np.linalg.eigvalsh(_hessian(*layers, sigma_yx, sigma_xx))[-1] for layers in path]),
         "alignment.input": distinct * exists * np.abs(np.einsum("ai,tai->ta", vt, right)),
         "alignment.output": distinct * exists * np.abs(np.einsum("oa,toa->ta", u, left)),
         "task_specificity.input": _specificity([w1.T @ w1 for w1, _ in path], vt.T, s),
         "task_specificity.output": _specificity([w2 @ w2.T for _, w2 in path], u, s),
     }
+
+
+def _hessian(w1, w2, sigma_yx, sigma_xx):
+    """Of the loss by all weights, column by column, by complex steps of the gradient."""
+    flat = np.concatenate([w1.ravel(), w2.ravel()]).astype(complex)
+    columns = []
+    for place in range(len(flat)):
+        moved = flat.copy()
+        moved[place] += 1e-30j
+        first, second = moved[: w1.size].reshape(w1.shape), moved[w1.size :].reshape(w2.shape)
+        error = second @ first @ sigma_xx - sigma_yx
+        gradient = np.concatenate([(second.T @ error).ravel(), (error @ first.T).ravel()])
+        columns.append(gradient.imag / 1e-30)
+    return np.array(columns)
 
 
 def _specificity(representations, vectors, s):

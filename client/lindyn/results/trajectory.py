@@ -45,12 +45,18 @@ if TYPE_CHECKING:
         """One minus the cosine similarity of the kernel with the initial one, (time,)."""
         ntk_norm: FloatArray
         """Frobenius norm of the kernel, (time,)."""
+        ntk_movement: FloatArray
+        """Frobenius distance of the kernel from the initial one over its norm, (time,)."""
         rsm_input: FloatArray
         """Similarity of the samples in the first hidden layer, (time, sample, sample)."""
         rsm_output: FloatArray
         """Similarity of the samples in the last hidden layer, (time, sample, sample)."""
         weight_norms: FloatArray
         """Frobenius norms of the layers' weights, (time, layer)."""
+        effective_rank: FloatArray
+        """Exponential of the entropy of the normalised singular values of the network function, (time,)."""
+        sharpness: FloatArray
+        """Largest eigenvalue of the Hessian of the loss by all weights, (time,)."""
 else:
     _Quantities = object
 

@@ -81,6 +81,13 @@ class LimitsReply(Reply):
         float | None, Field(description="First time with an excess loss within the tolerance; null if there is none.")
     ]
     effective_learning_rate: Annotated[float, Field(description="|lambda| per time constant, per unit of time.")]
+    largest_learning_rate: Annotated[
+        float | None,
+        Field(
+            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there; "
+            "null if that is zero."
+        ),
+    ]
     lambda_to_infinity: Extremes
     shallow: Shallow
     warnings: list[ReplyWarning]

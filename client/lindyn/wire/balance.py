@@ -58,6 +58,17 @@ class BalanceReply(Reply):
     relative_residual: Annotated[list[float], Field(description="The residual over ||W_l||_F^2 + ||W_l+1||_F^2.")]
     balanced: Annotated[list[bool], Field(description="Whether the relative residual is at most the tolerance.")]
     feasible: Annotated[list[bool], Field(description="Whether weights of these widths can have this lambda.")]
+    lambda_eff: Annotated[
+        list[float],
+        Field(description="||W_l||_F^2 / in + ||W_l+1||_F^2 / out: the |lambda| with which a wide network learns."),
+    ]
+    isotropy: Annotated[
+        list[float],
+        Field(
+            description="How far W_l^T W_l and W_l+1 W_l+1^T are from multiples of the identity, relative; near 0 in "
+            "wide networks."
+        ),
+    ]
     tolerance: float
     version: str
 

@@ -21,6 +21,9 @@ Scalar = Literal[
     "deviation",
 ]
 SCALARS: tuple[Scalar, ...] = get_args(Scalar)
+AT_ALL_TIMES: frozenset[Quantity] = frozenset(QUANTITIES).difference(SCALARS)
+"""Quantities that a sweep has at all times; `ntk_movement` is the one at the last time there."""
+
 Collected = Literal[Scalar, Quantity]
 
 MOST_POINTS = 100_000
@@ -74,7 +77,7 @@ def _as_float(value: int) -> float:
 
 def _in_order(names: list[Collected]) -> list[Collected]:
     """Sort the names in the order of the contract, each once."""
-    return [name for name in (*SCALARS, *QUANTITIES) if name in names]
+    return [name for name in dict.fromkeys((*SCALARS, *QUANTITIES)) if name in names]
 
 
 def _require_no_overlap(axes: "list[Axis]") -> "list[Axis]":

@@ -27,11 +27,14 @@ Quantity = Literal[
     "ntk",
     "ntk_distance",
     "ntk_norm",
+    "ntk_movement",
     "rsm_input",
     "rsm_output",
     "task_specificity",
     "balance",
     "weight_norms",
+    "effective_rank",
+    "sharpness",
 ]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 

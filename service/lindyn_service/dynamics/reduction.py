@@ -67,10 +67,13 @@ class Reduction:
 
     def lifted(self, frame: ModalWeights) -> ModalWeights:
         """The frame of the whole network, without its matrices, from that in the coordinates of the spans."""
+        if not self.is_smaller:
+            return frame
         initial = None if frame.initial is None else self.lifted(frame.initial)
-        return replace(frame, objective=self._objective(frame.objective), hidden=self.widths[1:-1], initial=initial)
+        return replace(frame, objective=self.objective(frame.objective), hidden=self.widths[1:-1], initial=initial)
 
-    def _objective(self, found: Objective) -> Objective:
+    def objective(self, found: Objective) -> Objective:
+        """The objective in the coordinates of the whole network, from that of the moments in those of the spans."""
         into, out = self.bases[0], self.bases[-1]
         return replace(
             found,
@@ -79,6 +82,12 @@ class Reduction:
             samples=self.samples,
             rest_variance=self.rest_variance,
         )
+
+
+def whole(weights: Layers, moments: Moments) -> Reduction:
+    """Leave nothing out: the network as it is."""
+    widths = (weights[0].shape[1], *(len(w) for w in weights))
+    return Reduction(weights, moments, (None,) * len(widths), widths, moments.samples, 0.0)
 
 
 def reduction(weights: Layers, moments: Moments, *, linear: bool = True) -> Reduction:
@@ -119,6 +128,26 @@ def reduction(weights: Layers, moments: Moments, *, linear: bool = True) -> Redu
         moments.samples,
         rest,
     )
+
+
+def kept_widths(widths: Sequence[int], targets: int, inputs: int, *, linear: bool = True) -> tuple[int, ...]:
+    """Widths that `reduction` leaves, from the numbers of columns that it has to keep.
+
+    Args:
+        widths: input first.
+        targets: columns that span what outputs are trained on, n_in or the rank of the data.
+        inputs: columns that span the rows of sigma_yx and the principal directions of their own variance.
+        linear: whether the hidden units are.
+    """
+    kept, last, before = list(widths), len(widths) - 1, None
+    while kept != before:
+        before = kept.copy()
+        for place in range(last + 1):
+            if linear or place in (0, last):
+                below = inputs if place == 0 else kept[place - 1]
+                above = targets if place == last else kept[place + 1]
+                kept[place] = min(kept[place], below + above)
+    return tuple(kept)
 
 
 @dataclass

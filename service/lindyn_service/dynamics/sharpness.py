@@ -11,8 +11,8 @@ from lindyn_service.dynamics.modal_loss import times_root
 from lindyn_service.dynamics.modal_weights import ModalWeights
 
 _TOLERANCE = 1e-13  # relative error of an eigenvalue
-_MOST_VECTORS = 400
-_BATCH_NUMBERS = 2**22  # of all Lanczos vectors, 32 megabytes
+MOST_VECTORS = 400
+BATCH_NUMBERS = 2**22  # of all Lanczos vectors, 32 megabytes
 _CHECKED_EACH = 4  # steps
 _BROKEN_DOWN = 1e-15  # length of a new vector, relative to the eigenvalue: what is left is rounding
 
@@ -44,9 +44,9 @@ def hessian_bounds(frame: ModalWeights) -> Sharpness:
 
     Hidden units without weights, which a frame may leave out, have no larger eigenvalues than those that it keeps: they
     feel the residual alone. The first vector is random and always the same; a value at one time does not depend on the
-    other times. The method stops where the residual r of
-    the Ritz vector bounds the error, by r or by r^2 over the gap to the next Ritz value, to 1e-13 of the eigenvalue, or
-    after 400 vectors.
+    other times. The method stops where the residual of
+    the Ritz vector, which bounds the error, is 1e-13 of the eigenvalue, or after 400 vectors. Smaller bounds ask for
+    the gap to the next eigenvalue, which one in a cluster may not have shown yet.
 
     Args:
         frame: the network at some times.
@@ -63,8 +63,8 @@ def hessian_bounds(frame: ModalWeights) -> Sharpness:
     inputs = times_root(times_root(np.eye(layers[0].shape[2]), root), root)
     field = VelocityField(tuple(layer.shape[1:] for layer in layers), frame.objective.best @ inputs, inputs)
     start = np.random.default_rng(0).standard_normal(size)
-    most = min(size, _MOST_VECTORS)
-    batch = max(1, _BATCH_NUMBERS // (size * most))
+    most = min(size, MOST_VECTORS)
+    batch = max(1, BATCH_NUMBERS // (size * most))
     values, errors = np.zeros(n_times), np.zeros(n_times)
     for first in range(0, n_times, batch):
         part = slice(first, first + batch)
@@ -152,9 +152,7 @@ class _Lanczos:
         values, vectors = np.linalg.eigh(self._projected[:, :count, :count])
         largest = values[:, -1]
         residuals = np.where(self._has_ended(values, lengths), 0.0, lengths * np.abs(vectors[:, -1, -1]))
-        gaps = largest - values[:, max(count - 2, 0)] - residuals
-        squares = np.divide(residuals**2, gaps, out=np.full_like(gaps, np.inf), where=gaps > 0)
-        return largest, np.minimum(residuals, squares)
+        return largest, residuals
 
     @staticmethod
     def _has_ended(

@@ -185,7 +185,10 @@ def _balanced(
 
 
 def _anisotropy(factor: Float[np.ndarray, "rows hidden"]) -> float:
-    gram = factor @ factor.T
-    size = float(np.linalg.norm(gram))
-    mean = float(np.trace(gram)) / len(gram)
-    return float(np.linalg.norm(gram - mean * np.eye(len(gram)))) / size if size > 0 else 0.0
+    """Relative distance of factor factor^T from a multiple of the identity; the smaller Gram matrix tells it."""
+    rows, columns = factor.shape
+    gram = factor @ factor.T if rows <= columns else factor.T @ factor
+    size, mean = float(np.linalg.norm(gram)), float(np.trace(gram)) / rows
+    unseen = np.sqrt(max(rows - columns, 0)) * mean
+    distance = np.hypot(np.linalg.norm(gram - mean * np.eye(len(gram))), unseen)
+    return float(distance) / size if size > 0 else 0.0

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from lindyn.wire.method import DescentMethod
-from lindyn.wire.sweep import SweepRequest
-from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
+from lindyn.wire.sweep import AT_ALL_TIMES, SweepRequest
+from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost, numbers_of
 from lindyn_service.operations.costs import point_cost, samples_of
@@ -67,7 +67,7 @@ def check_work(limits: SweepLimits, flops: float) -> None:
 
 
 def _cost(request: SweepRequest, point: TrajectoryRequest) -> Cost:
-    quantities = [name for name in request.collect if name in QUANTITIES]
+    quantities = [name for name in request.collect if name in AT_ALL_TIMES]
     numbers = len(request.collect)
     if quantities:
         numbers += point.n_times * numbers_of(point.dims, quantities, samples_of(point.task, point.dims))

@@ -24,6 +24,7 @@ class LearningProblem:
         times: ascending, non-negative.
         quantities: names of what is asked.
         lam: balance that the weights were drawn with; None for weights of unknown origin.
+        drawn: whether the weights are random numbers of the service, in which zeros by cancellation mean nothing.
         estimate: whether the errors of the answer are estimated, which takes some more evaluations.
     """
 
@@ -33,6 +34,7 @@ class LearningProblem:
     times: np.ndarray
     quantities: tuple[str, ...]
     lam: float | None = None
+    drawn: bool = False
     estimate: bool = True
 
 

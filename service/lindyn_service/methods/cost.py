@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from lindyn_service.dynamics.sharpness import BATCH_NUMBERS, MOST_VECTORS
 from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 MICROSECOND = 1e-6 * FLOPS_PER_SECOND
+
+_LANCZOS = 60  # steps, a typical number
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,21 @@ def observed(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> 
     return 0.2 * MICROSECOND + shared + found
 
 
+def vectors_of_sharpness(dims: Sequence[int], n_times: int) -> int:
+    """Numbers in the Lanczos vectors, which are kept of some times at once, at least of one."""
+    n_weights = sum(a * b for a, b in pairwise(dims))
+    each = n_weights * min(n_weights, MOST_VECTORS)
+    return 3 * min(max(BATCH_NUMBERS, each), n_times * each)
+
+
+def _of_sharpness(dims: Sequence[int]) -> float:
+    """Products of the Hessian with vectors, which are made orthogonal."""
+    n_weights = sum(a * b for a, b in pairwise(dims))
+    steps = min(n_weights, _LANCZOS)
+    products = (6 * len(dims)) * chain(dims) + 3 * MICROSECOND * len(dims)
+    return steps * (products + 4 * steps * n_weights + 20 * n_weights) + steps**3
+
+
 def _per_time(dims: Sequence[int], n_samples: int) -> dict[str, float]:
     """Operations of each quantity, beside those for the network function."""
     n_in, n_out, n_layers, first, last = dims[0], dims[-1], len(dims) - 1, dims[1], dims[-2]
@@ -108,5 +126,7 @@ def _per_time(dims: Sequence[int], n_samples: int) -> dict[str, float]:
         + product(n_samples, last, n_samples),
         "task_specificity": gram_in + gram_out,
         "balance": balance,
+        "effective_rank": singular_values(n_out, n_in),
+        "sharpness": _of_sharpness(dims),
         "weight_norms": 0.05 * MICROSECOND * n_layers + 20 * sum(a * b for a, b in pairwise(dims)),
     }

@@ -15,7 +15,7 @@ _AT_START = 40  # evaluations, to find the length of steps
 _ACCURATE, _ORDER = 69.0, 8  # evaluations for a time constant of what moves, at rtol 1e-13
 _STABLE = 2.5  # evaluations for a time constant of the fastest, which is at rest
 _SLOWEST = 1 / 16  # of the fastest rate: modes without strength are unlearned as the weights let them
-_MOVING = 345.0  # time constants in which the residual vanishes
+_MOVING = 40.0  # time constants in which the residual falls to a rounding error of the weights
 _GIVEN_UP = 20_000.0, 1_000_000.0  # evaluations before any progress, and for the whole way
 _HUGE, _TINY = 1e100, 1e-100
 

@@ -11,14 +11,16 @@ from lindyn_service.dynamics.descent import DivergedError, Layers, descend, netw
 from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import modal_weights
+from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
 from lindyn_service.methods.diagnostics import balances, of_samples, of_task
 from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
+from lindyn_service.methods.fewer_dimensions import reduced, remark
 
-OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
 """Quantities that only make sense for the network function of a linear network."""
 
 _BATCH = 256
@@ -36,7 +38,7 @@ class DescentSolver:
         """Nonlinear networks need samples, and quantities that do not ask for a linear function."""
         samples = problem.moments.samples
         if self.activation == "linear":
-            return DescentRun(problem, self, None)
+            return DescentRun(problem, self, reduced(problem), None)
         if samples is None:
             return Refusal(
                 f"a network with activation {self.activation} needs samples, the task has only second moments",
@@ -50,7 +52,8 @@ class DescentSolver:
                 "leave them out, or use activation linear",
                 NotApplicableError,
             )
-        return DescentRun(problem, self, samples)
+        small = reduced(problem, linear=False)
+        return DescentRun(problem, self, small, small.moments.samples)
 
 
 @dataclass(frozen=True)
@@ -80,17 +83,25 @@ class _Trained:
 
 @dataclass(frozen=True)
 class DescentRun:
-    """A problem to be trained; `samples` are those that a nonlinear network sees."""
+    """A problem to be trained.
+
+    Attributes:
+        problem: as it was asked.
+        method: how it is trained.
+        small: the problem that is trained.
+        samples: of that, which a nonlinear network sees.
+    """
 
     problem: LearningProblem
     method: DescentSolver
+    small: Reduction
     samples: Samples | None
 
     def run(self) -> Outcome:
         """Train and read off what is asked at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
         steps = self._steps()
-        found = objective(problem.moments)
+        found = objective(self.small.moments)
         try:
             trained = self._trained(steps.tolist())
         except DivergedError as error:
@@ -100,7 +111,7 @@ class DescentRun:
         return Outcome(
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
-            f"{len(problem.weights)} layers, {self.method.activation}",
+            f"{len(problem.weights)} layers{remark(self.small)}, {self.method.activation}",
             lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
             times=steps * eta,
             quantities=quantities,
@@ -110,7 +121,7 @@ class DescentRun:
                 "steps": int(steps[-1]),
                 "errors": errors,
                 **balances(problem.weights),
-                **of_task(found),
+                **of_task(self.small.objective(found)),
             },
             warnings=tuple(self._warnings(steps)),
         )
@@ -119,7 +130,7 @@ class DescentRun:
         """The time of the first step, up to the last one asked for, whose excess loss is at most the tolerance."""
         last = int(self._steps()[-1])
         try:
-            number = first_below(self._linear(self.problem.weights, self.problem.moments.sigma_yx), tolerance, last)
+            number = first_below(self._linear(self.small.weights, self.small.moments.sigma_yx), tolerance, last)
         except DivergedError as error:
             raise self._diverged(error) from None
         return Reached(None if number is None else number * self.method.learning_rate, ())
@@ -129,7 +140,7 @@ class DescentRun:
 
     def _linear(self, weights: Layers, sigma_yx: np.ndarray) -> LinearDescent:
         return LinearDescent(
-            weights, sigma_yx, self.problem.moments.sigma_xx, self.method.learning_rate / self.problem.time_constant
+            weights, sigma_yx, self.small.moments.sigma_xx, self.method.learning_rate / self.problem.time_constant
         )
 
     def _trained(self, steps: list[int]) -> _Trained:
@@ -144,7 +155,7 @@ class DescentRun:
 
     def _runs(self) -> tuple[Layers, np.ndarray]:
         """Initial weights and correlations of the runs."""
-        given = (*self.problem.weights, self.problem.moments.sigma_yx)
+        given = (*self.small.weights, self.small.moments.sigma_yx)
         runs = [given, disturbed(given, 0.0, 0)] if self.problem.estimate else [given]
         *weights, sigma_yx = (np.stack(arrays) for arrays in zip(*runs, strict=True))
         return tuple(weights), sigma_yx
@@ -153,7 +164,7 @@ class DescentRun:
         """Bounds of the relative errors, from training with other rounding errors."""
         times = some_times(len(self.problem.times))
         other = self._quantities(found, trained.of_run(1).at(times))
-        return bounds(quantities, [other], times, squares(self.problem.weights, found.best))
+        return bounds(quantities, [other], times, squares(self.small.weights, found.best))
 
     @property
     def _activation(self) -> Literal["relu", "tanh"]:
@@ -178,10 +189,11 @@ class DescentRun:
             if trained.errors is not None:
                 frame = replace(frame, error=found.u.T @ trained.errors[part] @ found.v)
             own = {} if self.samples is None else self._nonlinear(self.samples, batch)
-            collected.observe(part, frame, skip=own)
+            collected.observe(part, self.small.lifted(frame), skip=own)
             for name, values in own.items():
                 collected.store(part, name, values)
-        collected.store(slice(None), "weights", layers)
+        if "weights" in self.problem.quantities:
+            collected.store(slice(None), "weights", self.small.expanded(layers))
         return collected.quantities()
 
     def _nonlinear(self, samples: Samples, layers: Layers) -> dict[str, np.ndarray]:

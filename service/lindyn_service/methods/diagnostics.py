@@ -12,7 +12,7 @@ from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.methods.base import LearningProblem, Warned
 
 _REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, where they are not 1e-11
-_OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "rsm_input", "rsm_output")
+_OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output")
 
 
 def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
@@ -27,10 +27,19 @@ def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
 def of_task(found: Objective) -> dict[str, Any]:
     """What the task is to a network; `target` is what quantities of the best network function are."""
     target = {
-        "singular_values": np.linalg.svd(found.best, compute_uv=False).tolist(),
+        "singular_values": _of_all_modes(found, np.linalg.svd(found.best, compute_uv=False)),
         "mode_strengths": mean_strengths(found, np.diagonal(found.best)).tolist(),
     }
-    return {"task_singular_values": found.s.tolist(), "target": target, "irreducible_loss": found.irreducible}
+    return {
+        "task_singular_values": _of_all_modes(found, found.s),
+        "target": target,
+        "irreducible_loss": found.irreducible,
+    }
+
+
+def _of_all_modes(found: Objective, values: np.ndarray) -> list[float]:
+    """Zeros for the modes that the network does not see."""
+    return np.pad(values, (0, min(len(found.u), len(found.v)) - len(values))).tolist()
 
 
 def of_loss(problem: LearningProblem) -> Iterator[Warned]:

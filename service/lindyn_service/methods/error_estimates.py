@@ -14,7 +14,8 @@ _DISTURBANCE = 8 * EPS  # relative, of each number that is given
 _SAFETY = 4.0  # of a bound over the largest difference that is seen
 _SAFETY_OF = {"loss_rate": 10.0}  # of products that nearly cancel, whose errors differ more from run to run
 _ROUNDING = 64 * EPS  # of what is computed from numbers without any conditioning
-_ROUNDING_OF = {"ntk_distance": 512 * EPS, "ntk_movement": 512 * EPS}  # of integrals, where there is more
+# of integrals and iterations, where there is more
+_ROUNDING_OF = {"ntk_distance": 512 * EPS, "ntk_movement": 512 * EPS, "sharpness": 512 * EPS}
 _MOST_TIMES = 8
 _VANISHING = 1e-290  # numbers that have no relative errors any more
 

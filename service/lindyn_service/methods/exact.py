@@ -12,6 +12,7 @@ from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.modal_loss import Objective, white_objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
+from lindyn_service.dynamics.reduction import Reduction, whole
 from lindyn_service.dynamics.riccati import Factors
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.errors import NotApplicableError, NotBalancedError
@@ -20,6 +21,7 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Refusal, Warne
 from lindyn_service.methods.diagnostics import of_errors, of_samples
 from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
 from lindyn_service.methods.exact_observables import factors_frame, observe
+from lindyn_service.methods.fewer_dimensions import reduced, remark
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
@@ -43,7 +45,10 @@ class ExactSolver:
                 "use method flow",
                 NotApplicableError,
             )
-        white = white_task(problem.moments, TOLERANCE)
+        small = reduced(problem)
+        if small.bases[0] is None and small.bases[-1] is None:  # hidden units without weights cost nothing here
+            small = whole(problem.weights, problem.moments)
+        white = white_task(small.moments, TOLERANCE)
         if isinstance(white, Coloured):
             return Refusal(
                 f"the closed form needs white inputs: sigma_xx is {white.residual:.3g} away from a multiple of the "
@@ -52,10 +57,10 @@ class ExactSolver:
                 NotApplicableError,
                 "task",
             )
-        w1, w2 = problem.weights
+        w1, w2 = small.weights
         if white.basis is not None:
-            reduced = w1 @ white.basis
-            outside = _relative(w1 - reduced @ white.basis.T, w1)
+            within = w1 @ white.basis
+            outside = _relative(w1 - within @ white.basis.T, w1)
             if outside > TOLERANCE:
                 return Refusal(
                     f"the inputs span {white.basis.shape[1]} of {w1.shape[1]} dimensions and {outside:.3g} of the "
@@ -64,12 +69,15 @@ class ExactSolver:
                     NotApplicableError,
                     "task",
                 )
-            w1 = reduced
-        return _examined(problem, w1, w2, white)
+            w1 = within
+        return _examined(problem, small, (w1, w2), white)
 
 
-def _examined(problem: LearningProblem, w1: np.ndarray, w2: np.ndarray, white: WhiteTask) -> "ExactRun | Refusal":
+def _examined(
+    problem: LearningProblem, small: Reduction, layers: tuple[np.ndarray, np.ndarray], white: WhiteTask
+) -> "ExactRun | Refusal":
     """Measure size and balance of weights in the span of the inputs."""
+    w1, w2 = layers
     beyond = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
     if beyond is not None:
         return beyond
@@ -82,14 +90,15 @@ def _examined(problem: LearningProblem, w1: np.ndarray, w2: np.ndarray, white: W
             "use method flow, or a balanced network of that lambda",
             NotBalancedError,
         )
-    return ExactRun(problem, w1, w2, white, measured)
+    return ExactRun(problem, small, w1, w2, white, measured)
 
 
 @dataclass(frozen=True)
 class ExactRun:
-    """A problem that the closed form covers, with its white-input equivalent and its measured balance."""
+    """A problem that the closed form covers, in fewer dimensions, with its white-input equivalent and its balance."""
 
     problem: LearningProblem
+    small: Reduction
     w1: np.ndarray
     w2: np.ndarray
     white: WhiteTask
@@ -123,7 +132,7 @@ class ExactRun:
         if "weights" in self.problem.quantities:
             found = true_weights(solution, self.w1, self.w2, self.problem.times / self.time_constant)
             w1 = found.w1 if self.white.basis is None else found.w1 @ self.white.basis.T
-            collected.store(slice(None), "weights", [w1, found.w2])
+            collected.store(slice(None), "weights", self.small.expanded((w1, found.w2)))
             if found.evaluations:
                 reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
                 rotation_error = max(found.deviation, _ROTATION)
@@ -179,17 +188,20 @@ class ExactRun:
         )
         if self.white.basis is not None:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
-        return f"two layers, {inputs}, balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
+        return (
+            f"two layers{remark(self.small)}, {inputs}, "
+            f"balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
+        )
 
     def _observed(self, solution: ClosedForm) -> Accumulator:
         times = self.problem.times / self.time_constant
-        objective = white_objective(self.white, solution.modes, self.problem.moments.samples)
+        objective = white_objective(self.white, solution.modes, self.small.moments.samples)
         return observe(
             solution,
-            objective,
+            self.small.objective(objective),
             times,
             self.problem.quantities,
-            hidden=len(self.w1),
+            hidden=len(self.problem.weights[0]),
             time_constant=self.problem.time_constant,
         )
 

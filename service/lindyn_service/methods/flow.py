@@ -12,12 +12,14 @@ from lindyn_service.dynamics.flow_checks import balance_drift, distance
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.observables import excess_loss
+from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
 from lindyn_service.methods.diagnostics import balances, of_samples, of_task
 from lindyn_service.methods.error_estimates import bounds, of_differences, squares
+from lindyn_service.methods.fewer_dimensions import reduced, remark
 
 DEFAULT_RTOL = 1e-13
 
@@ -42,10 +44,11 @@ class FlowSolver:
 
     def examine(self, problem: LearningProblem) -> "FlowRun | Refusal":
         """It covers everything whose numbers stay finite."""
-        found = objective(problem.moments)
+        small = reduced(problem)
+        found = objective(small.moments)
         with np.errstate(over="ignore", invalid="ignore"):
-            rate = np.prod([float(np.linalg.norm(w)) for w in problem.weights]) ** 2
-            finite = np.isfinite(rate * float(np.sum(problem.moments.sigma_yx**2))) and np.all(np.isfinite(found.best))
+            rate = np.prod([float(np.linalg.norm(w)) for w in small.weights]) ** 2
+            finite = np.isfinite(rate * float(np.sum(small.moments.sigma_yx**2))) and np.all(np.isfinite(found.best))
         if not finite:
             return Refusal(
                 "the product of the layers or the best weights overflow float64 when they are squared",
@@ -61,14 +64,23 @@ class FlowSolver:
                 NotApplicableError,
             )
         atol = self.atol if self.atol is not None else self.rtol * (largest or 1.0)
-        return FlowRun(problem, found, self.rtol, atol)
+        return FlowRun(problem, small, found, self.rtol, atol)
 
 
 @dataclass(frozen=True)
 class FlowRun:
-    """A problem to be integrated, twice: the distance to a looser integration tells the error."""
+    """A problem to be integrated, twice: the distance to a looser integration tells the error.
+
+    Attributes:
+        problem: as it was asked.
+        small: the problem that is integrated.
+        objective: of that.
+        rtol: bound of the error of a step, relative.
+        atol: the same in units of the weights.
+    """
 
     problem: LearningProblem
+    small: Reduction
     objective: Objective
     rtol: float
     atol: float
@@ -80,14 +92,15 @@ class FlowRun:
         quantities = found.fine.quantities()
         errors: dict[str, float] = {}
         if problem.estimate:
-            size = squares(problem.weights, self.objective.best)
+            size = squares(self.small.weights, self.objective.best)
             errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size)
             for name, rounding in of_differences(quantities).items():
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",
-            reason=f"gradient flow of {len(problem.weights)} layers by DOP853, rtol {self.rtol:.1g}, atol "
-            f"{self.atol:.1g}; error at most about {found.error:.1g} (relative), by thirty times looser integration",
+            reason=f"gradient flow of {len(problem.weights)} layers{remark(self.small)} by DOP853, "
+            f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
+            "thirty times looser integration",
             lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
             times=problem.times,
             quantities=quantities,
@@ -100,7 +113,7 @@ class FlowRun:
                 "evaluations": found.evaluations,
                 "errors": errors,
                 **balances(problem.weights),
-                **of_task(self.objective),
+                **of_task(self.small.objective(self.objective)),
             },
             warnings=tuple(self._warnings(found.error)),
         )
@@ -111,15 +124,16 @@ class FlowRun:
         times = problem.times / problem.time_constant
         flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
         collected = [Accumulator(problem.quantities, n_times) for _ in flows]
-        start = modal_weights(self.objective, tuple(w[None] for w in problem.weights), problem.time_constant)
+        start = modal_weights(self.objective, tuple(w[None] for w in self.small.weights), problem.time_constant)
         try:
             for both in zip(*(flow.batches(times) for flow in flows), strict=True):
                 (part, fine), (_, rough) = both
                 error = max(error, _SAFETY * distance(fine.layers, rough.layers))
-                drift = max(drift, balance_drift(fine.layers, problem.weights))
+                drift = max(drift, balance_drift(fine.layers, self.small.weights))
                 for kept, (_, found) in list(zip(collected, both, strict=True))[: 2 if problem.estimate else 1]:
-                    kept.observe(part, self._frame(found, start))
-                    kept.store(part, "weights", found.layers)
+                    kept.observe(part, self.small.lifted(self._frame(found, start)))
+                    if "weights" in problem.quantities:
+                        kept.store(part, "weights", self.small.expanded(found.layers))
         except FlowError as failure:
             raise self._stopped(failure) from None
         return _Integrated(collected[0], collected[1], error, drift, sum(flow.evaluations for flow in flows))
@@ -161,9 +175,9 @@ class FlowRun:
         )
 
     def _flow(self, looser: float) -> Flow:
-        moments = self.problem.moments
+        moments = self.small.moments
         return Flow(
-            self.problem.weights,
+            self.small.weights,
             moments.sigma_yx,
             moments.sigma_xx,
             rtol=looser * self.rtol,
@@ -172,7 +186,7 @@ class FlowRun:
 
     def _remedy(self) -> str:
         """What to do where the integration cannot go on."""
-        variances = fitted(self.problem.moments).variances
+        variances = fitted(self.small.moments).variances
         if np.any(variances[:1] > _STIFF * variances[-1:]):
             return (
                 f"the inputs have variances from {variances[-1]:.3g} to {variances[0]:.3g}, and steps as short as the "

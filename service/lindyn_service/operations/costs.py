@@ -10,14 +10,24 @@ from lindyn.wire.balance import BalanceRequest, InitializationRequest, Statistic
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.method import AutoMethod, DescentMethod, ExactMethod, FlowMethod
 from lindyn.wire.network import BalancedNetwork, Network
-from lindyn.wire.task import DataTask, RegressionTask, SemanticTask, Task
-from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
-from lindyn_service.methods.cost import MICROSECOND, Cost, full_decomposition, product
+from lindyn.wire.sweep import AT_ALL_TIMES
+from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.methods.cost import (
+    MICROSECOND,
+    Cost,
+    full_decomposition,
+    observed,
+    product,
+    vectors_of_sharpness,
+)
 from lindyn_service.methods.cost_descent import descent_cost, linear_step
+from lindyn_service.methods.cost_dimensions import reduced_cost
 from lindyn_service.methods.cost_exact import evaluated, evaluated_alone, exact_cost, of_error, searched, solved
 from lindyn_service.methods.cost_flow import flow_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
+from lindyn_service.translate.spans import reduced_dims
 
 _DRAW_FLOPS = 250  # per Gaussian number drawn
 _DATA_FLOPS = 300  # per number of the data, which is read and written several times
@@ -28,27 +38,28 @@ _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "ke
 
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of a trajectory with its error estimates."""
-    setup = _setup_cost(request.network, request.task)
+    setup = _setup_cost(request.network, request.task, _reduced_dims(request))
     return setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
 
 
 def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
     """Estimate the cost of a point of a sweep: without error estimates, and at the last time only if that is enough."""
-    total = _setup_cost(request.network, request.task) + Cost(500 * MICROSECOND, 0, 0)
+    total = _setup_cost(request.network, request.task, _reduced_dims(request)) + Cost(500 * MICROSECOND, 0, 0)
     names = [name for name in collect if name not in ("convergence_time", "deviation")]
     quantities = sorted(
         {_QUANTITY_OF_SCALAR.get(name, "task_specificity" if "specific" in name else name) for name in names}
     )
     if names:
-        only_last = set(names).isdisjoint(QUANTITIES)
+        only_last = AT_ALL_TIMES.isdisjoint(names)
         total += _method_cost(request, quantities, 1 if only_last else request.n_times, estimate=False)
     if "convergence_time" in collect:
         total += _convergence_cost(request)
     if "deviation" in collect:
         total += _method_cost(request, ["loss"], request.n_times, estimate=False)
+        dims = reduced_dims(request.network, request.task)
         total += exact_cost(
-            request.dims,
-            _effective_dims(request.network),
+            dims,
+            _effective_dims(request.network, dims),
             request.n_times,
             ["loss"],
             samples_of(request.task, request.dims),
@@ -63,7 +74,7 @@ def initialization_cost(request: InitializationRequest) -> Cost:
 
     Drawing the weights alone takes a third of the time that `_weights_cost` counts as part of a trajectory.
     """
-    task = Cost(0.0, 0, 0) if request.task is None else _task_cost(request.task, request.dims)
+    task = Cost(0.0, 0, 0) if request.task is None else _task_cost(request.task, request.dims, request.dims)
     weights = _weights_cost(request.network)
     return task + Cost(weights.flops / 3, _n_weights(request.dims), weights.work_numbers) + _balance_cost(request.dims)
 
@@ -85,18 +96,18 @@ def statistics_cost(request: StatisticsRequest) -> Cost:
 
 def limits_cost(request: LimitsRequest) -> Cost:
     """Estimate the cost of the asymptotic state and the convergence time."""
-    n_in, n_hidden, n_out = dims = _effective_dims(request.network)
+    n_in, n_hidden, n_out = dims = _effective_dims(request.network, request.network.dims)
     extremes = 3 * full_decomposition(max(n_in, n_out), n_hidden)
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
-    work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out)
-    flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims)
-    return _setup_cost(request.network, request.task) + Cost(flops, numbers, work)
+    work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out) + vectors_of_sharpness(dims, 1)
+    flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims) + observed(dims, ["sharpness"], n_in)
+    return _setup_cost(request.network, request.task, request.dims) + Cost(flops, numbers, work)
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
     """Estimate the cost of a segment per task, with the losses of all tasks and the best times to stop."""
     n_tasks = len(request.tasks)
-    n_in, n_hidden, n_out = dims = _effective_dims(request.network)
+    n_in, n_hidden, n_out = dims = _effective_dims(request.network, request.network.dims)
     total = _weights_cost(request.network) + Cost(1000 * MICROSECOND, 3 * n_tasks * n_tasks * request.num, 0)
     loss_flops = 20 * n_in * n_out + 0.3 * MICROSECOND
     for i, segment in enumerate(request.tasks):
@@ -106,35 +117,44 @@ def continual_cost(request: ContinualRequest) -> Cost:
             flops += _STOPPING_TIMES * (state_flops + (i + 1) * loss_flops)
             flops += i * _STOPPING_TIMES_PER_TASK * 2 * evaluated_alone(dims)
         rows = n_in + n_out
-        total += _task_cost(segment.task, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
+        total += _task_cost(segment.task, dims, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
     return total
 
 
 def _method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
-    """Estimate the cost of the method that will answer."""
+    """Estimate the cost of the method that will answer, with the reduction to fewer dimensions and back."""
+    samples, dims = samples_of(request.task, request.dims), _reduced_dims(request)
+    solving = _solving_cost(request, dims, quantities, n_times, estimate=estimate)
+    return reduced_cost(solving, request.dims, dims, n_times, quantities, samples)
+
+
+def _solving_cost(
+    request: TrajectoryRequest, dims: Sequence[int], quantities: Sequence[str], n_times: int, *, estimate: bool
+) -> Cost:
+    """Estimate the cost of the method that will answer, in the dimensions of the reduced problem."""
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
             steps = _last_time(request) * request.time_constant / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
-            return descent_cost(request.dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
+            return descent_cost(dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if _is_exact(request):
-            dims = _effective_dims(request.network)
-            return exact_cost(request.dims, dims, n_times, quantities, samples, _fast_times(request), estimate=estimate)
+            effective = _effective_dims(request.network, dims)
+            return exact_cost(dims, effective, n_times, quantities, samples, _fast_times(request), estimate=estimate)
         case _:
             scales = time_scales.estimate(request.network, request.task)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL
             span = _last_time(request)
-            return flow_cost(request.dims, n_times, quantities, samples, scales, span, rtol, estimate=estimate)
+            return flow_cost(dims, n_times, quantities, samples, scales, span, rtol, estimate=estimate)
 
 
 def _convergence_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of the time at which the loss falls below a tolerance."""
     if isinstance(request.method, DescentMethod):
         steps = _last_time(request) * request.time_constant / request.method.learning_rate
-        return Cost(steps * (linear_step(request.dims, 1) + 40 * MICROSECOND), 0, 0)
+        return Cost(steps * (linear_step(_reduced_dims(request), 1) + 40 * MICROSECOND), 0, 0)
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
-        dims = _effective_dims(request.network)
+        dims = _effective_dims(request.network, _reduced_dims(request))
         return Cost(solved(dims) + searched(dims), 0, 0)
     return _method_cost(request, ["loss"], 1, estimate=False)
 
@@ -146,13 +166,19 @@ def _is_exact(request: TrajectoryRequest) -> bool:
     return len(request.dims) == 3 and time_scales.is_white(request.task) and time_scales.is_balanced(request.network)
 
 
-def _effective_dims(network: Network) -> tuple[int, int, int]:
+def _reduced_dims(request: TrajectoryRequest) -> tuple[int, ...]:
+    """Return the widths of the problem that is solved."""
+    method = request.method
+    linear = not isinstance(method, DescentMethod) or method.activation == "linear"
+    return reduced_dims(request.network, request.task, linear=linear)
+
+
+def _effective_dims(network: Network, dims: Sequence[int]) -> tuple[int, int, int]:
     """Return the widths with which the closed form works.
 
     With lambda = 0, the weights have at most the rank of the network function, so the hidden width is at most the other
     two. Other depths, which the closed form does not cover, count as width 1, since refusing them costs little.
     """
-    dims = network.dims
     if len(dims) != 3:
         return dims[0], 1, dims[-1]
     if isinstance(network, BalancedNetwork) and network.lam == 0:
@@ -186,9 +212,9 @@ def samples_of(task: Task, dims: Sequence[int]) -> int:
             return dims[0]
 
 
-def _setup_cost(network: Network, task: Task) -> Cost:
-    """Estimate the cost of the initial weights and of the moments of the task."""
-    return _weights_cost(network) + _task_cost(task, network.dims)
+def _setup_cost(network: Network, task: Task, dims: Sequence[int]) -> Cost:
+    """Estimate the cost of the initial weights, the moments of the task, and its best network function in `dims`."""
+    return _weights_cost(network) + _task_cost(task, network.dims, dims)
 
 
 def _weights_cost(network: Network) -> Cost:
@@ -205,11 +231,13 @@ def _weights_cost(network: Network) -> Cost:
     return Cost(flops, 0, 3 * n_weights)
 
 
-def _task_cost(task: Task, dims: Sequence[int]) -> Cost:
+def _task_cost(task: Task, dims: Sequence[int], reduced: Sequence[int]) -> Cost:
     """Estimate the cost of the moments of a task and of its best network function."""
     n_in, n_out = dims[0], dims[-1]
-    objective = 300 * MICROSECOND + full_decomposition(n_out, n_in) + 4 * n_in**2 * n_out
+    objective = 300 * MICROSECOND + full_decomposition(reduced[-1], reduced[0]) + 4 * n_in**2 * n_out
     match task:
+        case CorrelationTask():
+            return Cost(objective + 20 * n_in**2 * (n_in + n_out), 0, 6 * n_in * (n_in + n_out) + 3 * reduced[-1] ** 2)
         case DataTask(inputs=inputs):
             return _regression_cost(len(inputs), n_in, n_out) + Cost(objective, 0, 0)
         case RegressionTask(samples=samples):
@@ -230,11 +258,13 @@ def _regression_cost(samples: int, n_in: int, n_out: int) -> Cost:
 
 
 def _balance_cost(dims: Sequence[int]) -> Cost:
-    """Estimate the cost of the balance of all pairs of adjacent layers."""
+    """Estimate the cost of the balance of all pairs of adjacent layers, and of their distance from wide networks."""
     total = Cost(200 * MICROSECOND, 0, 0)
     for n_in, n_hidden, n_out in zip(dims, dims[1:], dims[2:], strict=False):
         flops = product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden) + 50 * MICROSECOND
-        total += Cost(flops + 100 * n_hidden**2, 6, 3 * n_hidden**2 + 2 * n_hidden * (n_in + n_out))
+        for width in (min(n_in, n_hidden), min(n_out, n_hidden)):
+            flops += product(width, max(n_in, n_out, n_hidden), width)
+        total += Cost(flops + 100 * n_hidden**2, 8, 4 * n_hidden**2 + 2 * n_hidden * (n_in + n_out))
     return total
 
 

@@ -10,6 +10,7 @@ from lindyn_service.dynamics import balance_statistics as statistics
 from lindyn_service.dynamics.balance import balance, broken_inequality
 from lindyn_service.dynamics.random_weights import variance
 from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.wide_limit import isotropy
 from lindyn_service.errors import InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.translate.encode import VERSION
@@ -46,6 +47,7 @@ def balances(request: BalanceRequest, key: str) -> dict[str, Any]:
     """Measure the balance of each pair of adjacent layers."""
     pairs = list(pairwise(request.weights))
     found = [balance(lower, upper) for lower, upper in pairs]
+    wide = [isotropy(lower, upper) for lower, upper in pairs]
     widths = [(lower.shape[1], len(lower), len(upper)) for lower, upper in pairs]
     return {
         "key": key,
@@ -54,6 +56,8 @@ def balances(request: BalanceRequest, key: str) -> dict[str, Any]:
         "relative_residual": [b.relative_residual for b in found],
         "balanced": [b.relative_residual <= TOLERANCE for b in found],
         "feasible": [broken_inequality(b.lam, *each) is None for b, each in zip(found, widths, strict=True)],
+        "lambda_eff": [each.lambda_eff for each in wide],
+        "isotropy": [each.residual for each in wide],
         "tolerance": TOLERANCE,
         "version": VERSION,
     }

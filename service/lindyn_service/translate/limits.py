@@ -12,8 +12,10 @@ from lindyn_service.dynamics.asymptotics import extreme
 from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.convergence import converged, convergence_time
 from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
+from lindyn_service.dynamics.sharpness import largest_learning_rate
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.closed_form_only import require_closed_form
 from lindyn_service.methods.diagnostics import of_loss
@@ -33,6 +35,8 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
         request.network, weights(request.network, trained_on), trained_on, request.time_constant
     )
     solution = problem.solution()
+    end = _end(problem, solution)
+    rate = float(largest_learning_rate(end)[0])
     reached = mode_overlap(solution)
     white_time = convergence_time(solution, request.tolerance / problem.white.variance)
     return {
@@ -43,9 +47,10 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
         "task_seed": getattr(request.task, "seed", None),
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
-        "converged": _converged(problem, solution, reached),
+        "converged": _converged(problem, end, reached),
         "convergence_time": None if white_time is None else white_time * problem.time_constant,
         "effective_learning_rate": abs(problem.lam) / problem.time_constant,
+        "largest_learning_rate": rate if math.isfinite(rate) else None,
         "lambda_to_infinity": {
             "positive": _extreme(problem, abs(problem.lam)),
             "negative": _extreme(problem, -abs(problem.lam)),
@@ -61,9 +66,12 @@ def _warnings(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> 
     yield from of_loss(problem.problem)
 
 
-def _converged(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> dict[str, Any]:
+def _end(problem: ExactRun, solution: ClosedForm) -> ModalWeights:
     objective = white_objective(problem.white, solution.modes, problem.problem.moments.samples)
-    frame = problem.frame(objective, converged(solution), None)
+    return problem.frame(objective, converged(solution), None)
+
+
+def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Any]:
     excess = float(excess_loss(frame)[0])
     return {
         "output": output(frame)[0],

@@ -25,6 +25,7 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.methods.blocks import COVERED, Block, summarise_block, white_equivalent
 from lindyn_service.methods.sweep_scalars import Summary
 from lindyn_service.translate.problem import rng
+from lindyn_service.translate.spans import reduced_dims
 
 Record = dict[str, Any]
 Index = tuple[int, ...]
@@ -32,6 +33,7 @@ Index = tuple[int, ...]
 _FEWEST = 4  # points, of which a block is no slower than one by one
 _ENTRIES = 2**21  # of the network functions of a block at all times: about 50 milliseconds
 _MOST = 1024  # points of a block
+_MUCH_SMALLER = 4  # factor of a width by which points alone are solved in fewer dimensions, which blocks are not
 _MOST_FAMILIES = 64
 
 _PLAIN = {"network.lambda": "lam", "network.scale": "scale", "network.seed": "seed", "time_constant": "tau"}
@@ -164,6 +166,11 @@ class PointBlocks:
             moments = self._moments(request)
         except (InvalidDocumentError, ServiceError):
             return None  # each of its points says why
+        if any(
+            width > _MUCH_SMALLER * left
+            for width, left in zip(network.dims, reduced_dims(network, request.task), strict=True)
+        ):
+            return None
         white = white_equivalent(moments)
         return None if white is None else _Family(request, network, moments, white, request.resolved_times())
 

@@ -15,7 +15,7 @@ import orjson
 from lindyn.wire.array import FloatArray
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.network import BalancedNetwork
+from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn.wire.tree import PathError, replaced
@@ -171,6 +171,7 @@ class _Points:
             times=times,
             quantities=(),
             lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+            drawn=not isinstance(request.network, WeightsNetwork),
         )
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
 

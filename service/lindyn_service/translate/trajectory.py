@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lindyn.wire import method
-from lindyn.wire.network import BalancedNetwork
+from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.methods.base import LearningProblem, Method, Outcome, answer
 from lindyn_service.methods.descent import DescentSolver
@@ -29,6 +29,7 @@ def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Any]:
         times=request.resolved_times(),
         quantities=tuple(request.quantities),
         lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+        drawn=not isinstance(request.network, WeightsNetwork),
     )
     outcome = answer(candidates(request.method), problem)
     if isinstance(request.method, method.AutoMethod):
