@@ -1,9 +1,12 @@
 """How far weights are from lambda-balanced, and when balanced weights exist at all."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+
+_LARGE = 512  # hidden units, of which a square matrix is small
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,26 @@ def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidde
     """
     _, exponent = np.frexp(max(np.max(np.abs(w1)), np.max(np.abs(w2))))
     w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # squares of tiny weights would vanish
-    b = w2.T @ w2 - w1 @ w1.T
-    lam = float(np.trace(b)) / len(b)
-    residual = float(np.linalg.norm(b - lam * np.eye(len(b))))
+    (n_hidden, n_in), n_out = w1.shape, len(w2)
+    if n_hidden > max(n_in + n_out, _LARGE):
+        lam, residual = _of_wide(w1, w2)
+    else:
+        b = w2.T @ w2 - w1 @ w1.T
+        lam = float(np.trace(b)) / n_hidden
+        residual = float(np.linalg.norm(b - lam * np.eye(n_hidden)))
     size = float(np.sum(w1 * w1) + np.sum(w2 * w2))
     unit = float(np.ldexp(1.0, 2 * exponent))
     return Balance(lam * unit, residual * unit, residual / size if size > 0 else 0.0)
+
+
+def _of_wide(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> tuple[float, float]:
+    """Nearest lambda and distance from it, on the span of the weights among many hidden units; B is zero beyond it."""
+    basis = np.linalg.qr(np.concatenate([w1, w2.T], axis=1))[0]
+    lower, upper = basis.T @ w1, w2 @ basis
+    # exact sums, so that lambda is exactly 0 for layers that are each other's transposes
+    lam = (math.fsum((w2 * w2).flat) - math.fsum((w1 * w1).flat)) / len(w1)
+    distance = np.linalg.norm(upper.T @ upper - lower @ lower.T - lam * np.eye(len(lower)))
+    return lam, float(np.hypot(distance, np.sqrt(len(w1) - len(lower)) * lam))
 
 
 def broken_inequality(lam: float, n_in: int, n_hidden: int, n_out: int) -> str | None:
