@@ -98,7 +98,7 @@ def test_methods_that_it_does_not_know(service, method, path):
 def test_networks_that_it_does_not_know(service):
     network = {"kind": "deep", "dims": [3, 2, 4]}
     body = problem(post(service, REQUEST | {"network": network}), 422, "invalid-request")
-    detail = "got 'deep', allowed are 'weights', 'balanced', 'random'"
+    detail = "got 'deep', allowed are 'weights', 'balanced', 'random', 'wide'"
     assert body["errors"] == [{"path": "network.kind", "detail": detail}]
 
 

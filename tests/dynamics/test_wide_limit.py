@@ -7,6 +7,7 @@ from scipy.linalg import sqrtm
 from support.descent import random_layers
 from support.integrated import integrated
 
+from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.convergence import excess_loss_at
 from lindyn_service.dynamics.flow import Flow
 from lindyn_service.dynamics.modal_loss import objective, white_objective
@@ -18,12 +19,14 @@ from lindyn_service.dynamics.reduction import reduction
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.dynamics.white_inputs import white_task
 from lindyn_service.dynamics.wide_limit import (
+    WideLayers,
+    equivalent_balanced,
     isotropy,
     predicted_lambda_eff,
     representing,
-    strengths,
-    wide_limit,
+    wide_layers,
 )
+from lindyn_service.methods.exact_observables import factors_frame
 
 SHAPES = {"more inputs": (6, 4), "more outputs": (3, 5), "as many": (4, 4), "one output": (3, 1)}
 VARIANCES = {"equal": (1.5, 1.5), "first": (3.0, 0.2), "second": (0.01, 2.0), "first only": (2.0, 0.0)}
@@ -40,11 +43,13 @@ def roots(w, nu):
     return (np.real(sqrtm(part + nu**2 * np.eye(len(part)))) for part in (w @ w.T, w.T @ w))
 
 
-def frames(limit, sigma_yx):
-    white = white_task(Moments(sigma_yx), 1e-13)
-    found = white_objective(white, modes(white.sigma_yx, limit.lam), None)
-    start = limit.frame(found, limit.solution.at(np.zeros(1)), 1.0)
-    return limit.frame(found, limit.solution.at(TIMES), 1.0, start)
+def frames(w, sigma_yx, a, b, hidden):
+    """What quantities are read off: the closed form of the equivalent network with the representations of the limit."""
+    wide, (w1, w2, lam) = WideLayers(a, b, hidden), equivalent_balanced(w, a + b)
+    solution = closed_form(w1, w2, sigma_yx, lam)
+    found = white_objective(white_task(Moments(sigma_yx), 1e-13), modes(sigma_yx, lam), None)
+    start = factors_frame(found, wide.represented(solution.at(np.zeros(1))), hidden, 1.0)
+    return factors_frame(found, wide.represented(solution.at(TIMES)), hidden, 1.0, start)
 
 
 @pytest.mark.parametrize("start", ["zero", "drawn"])
@@ -60,9 +65,8 @@ def test_its_own_equation(shape, a, b, start):
         out, into = roots(now, nu)
         return (out @ (sigma_yx - now) + (sigma_yx - now) @ into).ravel()
 
-    limit = wide_limit(w, sigma_yx, a, b, 1000)
-    assert np.isclose(abs(limit.lam), a + b)
-    frame = frames(limit, sigma_yx)
+    assert np.isclose(abs(equivalent_balanced(w, a + b)[2]), a + b)
+    frame = frames(w, sigma_yx, a, b, 1000)
     path = solve_ivp(velocity, (0, 2), w.ravel(), method="DOP853", rtol=1e-12, atol=1e-12, t_eval=TIMES).y.T
     got = {name: OBSERVABLES[name](frame) for name in ("output", "input_representation", "output_representation")}
     for i, state in enumerate(path):
@@ -81,7 +85,7 @@ def test_flow_of_the_network_that_stands_for_it(shape, a, b):
     weights = representing(w, a, b)
     assert np.allclose(weights[1] @ weights[0], w, rtol=0, atol=1e-15 * (1 + a + b))
     path = integrated(weights, sigma_yx, None, TIMES)
-    frame = frames(wide_limit(w, sigma_yx, a, b, sum(shape)), sigma_yx)
+    frame = frames(w, sigma_yx, a, b, sum(shape))
     found = objective(Moments(sigma_yx))
     stacked = tuple(np.stack(layers) for layers in zip(*path, strict=True))
     expected = modal_weights(found, stacked, 1.0, modal_weights(found, tuple(x[None] for x in weights), 1.0))
@@ -95,7 +99,7 @@ def test_flow_of_the_network_that_stands_for_it(shape, a, b):
 
 def test_networks_without_weights_stay():
     sigma_yx, w = task(3, 2)
-    frame = frames(wide_limit(0 * w, sigma_yx, 0.0, 0.0, 9), sigma_yx)
+    frame = frames(0 * w, sigma_yx, 0.0, 0.0, 9)
     assert not np.any(OBSERVABLES["qqt"](frame))
 
 
@@ -104,14 +108,15 @@ def test_draws_come_nearer_as_the_square_root_of_the_width():
     sigma_yx = np.random.default_rng(3).standard_normal((4, 6))
     widths, deviations = (256, 1024, 4096), []
     for width in widths:
-        a, b = strengths((6, width, 4), "lecun", (1.0, 1.0))
-        times, found = np.linspace(0, 4, 9) / (a + b), []
+        size = wide_layers((6, width, 4), "lecun", (1.0, 1.0)).lambda_eff
+        times, found = np.linspace(0, 4, 9) / size, []
         for seed in range(8):
             weights = random_weights((6, width, 4), "lecun", (1.0, 1.0), np.random.default_rng(seed))
             small = reduction(weights, Moments(sigma_yx))
             flow = Flow(small.weights, small.moments.sigma_yx, None, rtol=1e-9, atol=1e-9)
             [(_, network)] = flow.batches(times)
-            losses = excess_loss_at(wide_limit(weights[1] @ weights[0], sigma_yx, a, b, width).solution, times)
+            w1, w2, lam = equivalent_balanced(weights[1] @ weights[0], size)
+            losses = excess_loss_at(closed_form(w1, w2, sigma_yx, lam), times)
             found.append(np.max(np.abs(0.5 * np.sum(network.residual**2, axis=(1, 2)) - losses)) / losses[0])
         deviations.append(np.mean(found))
     slope = np.polyfit(np.log(widths), np.log(deviations), 1)[0]

@@ -161,7 +161,7 @@ def test_statistics_are_of_three_widths(value, where, text):
 
 @pytest.mark.parametrize("value", ["xavier", None, 1])
 def test_schemes_of_statistics(value):
-    text = f"got {value!r}, allowed are 'lecun', 'glorot', 'he', 'scaled', 'normal'"
+    text = f"got {value!r}, allowed are 'lecun', 'glorot', 'he', 'scaled', 'normal', 'torch'"
     assert broken("statistics", "scheme", value) == {"scheme": text}
 
 

@@ -132,7 +132,7 @@ def test_the_request_of_the_contract():
         ("method", {"kind": "flow", "atol": 0}),
         ("method", {"kind": "descent", "learning_rate": 0}),
         ("method", {"kind": "descent", "learning_rate": 0.1, "activation": "gelu"}),
-        ("network", RANDOM | {"dims": [2, 2]}),
+        ("network", RANDOM | {"dims": [2]}),
         ("network", RANDOM | {"dims": [2] * 66}),
         ("network", RANDOM | {"dims": [2, 0, 2]}),
         ("network", RANDOM | {"scheme": "xavier"}),

@@ -12,7 +12,7 @@ from lindyn.wire.trajectory import ReplyWarning
 
 
 class LimitsRequest(Request):
-    """Request for the limits of a balanced network of two layers on isotropic inputs."""
+    """Request for the limits of a balanced or wide network on isotropic inputs, or of one layer on any inputs."""
 
     network: Network
     task: Task
@@ -62,7 +62,9 @@ class Shallow(Reply):
     """A network of one layer that starts from the same network function."""
 
     output: Annotated[Arrays, Field(description="At t to infinity, (out, in).")]
-    rate: Annotated[float, Field(description="Of every mode, per unit of time.")]
+    rate: Annotated[
+        float | None, Field(description="Of every mode, per unit of time; null where inputs have several variances.")
+    ]
     convergence_time: float | None
 
 
@@ -70,7 +72,7 @@ class LimitsReply(Reply):
     """The limits of learning in time and in lambda."""
 
     key: str
-    lam: Annotated[float, Field(alias="lambda")]
+    lam: Annotated[float | None, Field(alias="lambda", description="Null for one layer; see trajectories.")]
     dims: list[int]
     seed: int | None
     task_seed: int | None = None
@@ -80,7 +82,9 @@ class LimitsReply(Reply):
     convergence_time: Annotated[
         float | None, Field(description="First time with an excess loss within the tolerance; null if there is none.")
     ]
-    effective_learning_rate: Annotated[float, Field(description="|lambda| per time constant, per unit of time.")]
+    effective_learning_rate: Annotated[
+        float | None, Field(description="|lambda| per time constant, per unit of time; null for one layer.")
+    ]
     largest_learning_rate: Annotated[
         float | None,
         Field(
@@ -88,7 +92,7 @@ class LimitsReply(Reply):
             "null if that is zero."
         ),
     ]
-    lambda_to_infinity: Extremes
+    lambda_to_infinity: Annotated[Extremes | None, Field(description="Null for one layer.")]
     shallow: Shallow
     warnings: list[ReplyWarning]
     version: str

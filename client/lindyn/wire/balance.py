@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from lindyn.wire.array import Arrays
 from lindyn.wire.base import FromNumpy, Positive, Reply, Request, Seed, Width
-from lindyn.wire.network import ChainedWeights, Network, Scheme, listed
+from lindyn.wire.network import Network, Scheme, SeveralWeights, listed
 from lindyn.wire.task import Task
 
 
@@ -34,7 +34,7 @@ class InitializationReply(Reply):
     weights: Annotated[Arrays, Field(description="One matrix for each layer, (width l+1, width l).")]
     lam: Annotated[
         float | list[float],
-        Field(alias="lambda", description="Nearest balance; a list over adjacent pairs for more than two layers."),
+        Field(alias="lambda", description="Nearest balance; a list over adjacent pairs for other than two layers."),
     ]
     balance_residual: Annotated[float | list[float], Field(description="||B - lambda I||_F, like lambda.")]
     dims: list[int]
@@ -46,7 +46,7 @@ class InitializationReply(Reply):
 class BalanceRequest(Request):
     """Request for the balance of given weights."""
 
-    weights: ChainedWeights
+    weights: SeveralWeights
 
 
 class BalanceReply(Reply):
@@ -117,6 +117,10 @@ class StatisticsReply(Reply):
     predicted: Statistics
     sampled: Statistics
     table: BalanceTable
+    lambda_eff: Annotated[
+        float,
+        Field(description="hidden (v1 + v2), v the variances of the entries: |lambda| that wide networks learn with."),
+    ]
     dims: list[int]
     scheme: str
     gain: list[float]

@@ -1,10 +1,12 @@
 """Rules between fields of a request, such as that a task must fit the widths of the network."""
 
+from collections.abc import Collection
+
 from lindyn.wire.array import FloatArray
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
 from lindyn.wire.continual import ContinualRequest
-from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork
+from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
 
@@ -15,13 +17,42 @@ Conflict = tuple[str, str]
 def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest) -> list[Conflict]:
     """Return the broken rules between fields."""
     broken: list[Conflict] = []
-    if isinstance(request, TrajectoryRequest) and "qqt" in request.quantities and len(request.dims) > 3:
-        detail = (
-            f"got qqt, which is of two layers, and a network of {len(request.dims) - 1}; ask for input_representation "
-            "and output_representation"
-        )
-        broken.append(("quantities", detail))
+    if isinstance(request, TrajectoryRequest):
+        found = misfit_of_quantities(request.quantities, request.network)
+        broken += [] if found is None else [("quantities", found)]
+    if isinstance(request, InitializationRequest) and isinstance(request.network, WideNetwork):
+        detail = "got wide, a limit that has no weights; use kind 'random' for those of one draw"
+        broken.append(("network.kind", detail))
     return broken if request.task is None else broken + _of_task("task", request.task, request.network)
+
+
+def misfit_of_quantities(names: Collection[str], network: Network) -> str | None:
+    """Return what is wrong with the first quantity that a network of this kind or depth does not have."""
+    n_layers = len(network.dims) - 1
+    if "qqt" in names and n_layers != 2:
+        return (
+            f"got qqt, which is of two layers, and a network of {n_layers}; ask for input_representation and "
+            "output_representation"
+        )
+    if "balance" in names and n_layers == 1:
+        return "got balance, which is of two adjacent layers, and a network of one layer; leave it out"
+    return _misfit_of_wide(names, network) if isinstance(network, WideNetwork) else None
+
+
+def _misfit_of_wide(names: Collection[str], network: WideNetwork) -> str | None:
+    """Return what is wrong with a quantity that the limit of wide layers does not determine."""
+    if "weights" in names:
+        return (
+            "got weights, which the limit of wide layers does not determine; ask for qqt, which holds all that does "
+            "not depend on the hidden units, or use kind 'random' for the weights of one draw"
+        )
+    n_in, n_hidden, n_out = network.dims
+    if "balance" in names and n_hidden < n_in + n_out:
+        return (
+            f"got balance, and {n_hidden} hidden units cannot have the isotropic representations of {n_in} inputs and "
+            f"{n_out} outputs; give at least in + out = {n_in + n_out}, or leave it out"
+        )
+    return None
 
 
 def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:

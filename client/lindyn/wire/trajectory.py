@@ -78,17 +78,38 @@ class ReplyWarning(Reply):
     detail: str
 
 
+class RegimeReply(Reply):
+    """How far the neural tangent kernel has moved by the last time, and what that says."""
+
+    verdict: Annotated[
+        Literal["rich", "lazy", "between"],
+        Field(description="Lazy up to a movement of 0.1; rich from a movement of 1 or a distance of 0.1."),
+    ]
+    ntk_movement: float
+    kernel_distance: float
+
+
 class TrajectoryReply(Reply):
     """The trajectory; its arrays are nested lists in JSON, and entries of the archive in npz."""
 
     key: Annotated[str, Field(description="SHA-256 of the normalised request and the solver's version.")]
     method: str
     reason: Annotated[str, Field(description="Why this method applies, with the measured residuals.")]
-    lam: Annotated[float | None, Field(alias="lambda", description="Balance of the initial weights.")]
+    lam: Annotated[
+        float | None,
+        Field(alias="lambda", description="Balance of the initial weights; of a wide network, that of the equivalent."),
+    ]
     dims: list[int]
     seed: Annotated[int | None, Field(description="The network's seed, drawn if it was omitted.")]
     task_seed: Annotated[int | None, Field(description="The task's seed, drawn if it was omitted.")] = None
     time_constant: float
+    regime: Annotated[
+        RegimeReply | None,
+        Field(
+            description="Null where it cannot be told: less than half of the excess loss is learned by the last time, "
+            "the kernel is zero at time 0, hidden units are not linear, or rounding errors decide."
+        ),
+    ] = None
     times: Arrays
     quantities: Annotated[
         dict[str, Arrays],

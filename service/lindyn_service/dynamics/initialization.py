@@ -140,18 +140,6 @@ class _Numbers:
         return self._numbers[:, first : self._used].reshape(-1, n_rows, n_columns)
 
 
-def symmetric_weights(
-    w: Float[np.ndarray, "out hidden"],
-) -> tuple[Float[np.ndarray, "hidden out"], Float[np.ndarray, "out hidden"]]:
-    """Layers of the factorisation w w^T, w1 = w^T and w2 = w: balanced with lambda = 0.
-
-    On a symmetric task with white inputs they stay each other's transposes: tau dw/dt = (sigma_yx - w w^T) w.
-
-    Source: Karkada et al. (2025), arXiv 2502.09863, word embeddings as symmetric factorisation.
-    """
-    return w.T.copy(), w.copy()
-
-
 def _layer_strengths(
     s: Float[np.ndarray, "network mode"], lam: Float[np.ndarray, "network 1"]
 ) -> tuple[Float[np.ndarray, "network mode"], Float[np.ndarray, "network mode"]]:

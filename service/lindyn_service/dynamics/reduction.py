@@ -67,10 +67,9 @@ class Reduction:
 
     def lifted(self, frame: ModalWeights) -> ModalWeights:
         """The frame of the whole network, without its matrices, from that in the coordinates of the spans."""
-        if not self.is_smaller:
-            return frame
         initial = None if frame.initial is None else self.lifted(frame.initial)
-        return replace(frame, objective=self.objective(frame.objective), hidden=self.widths[1:-1], initial=initial)
+        whole = replace(frame, hidden=self.widths[1:-1], initial=initial)
+        return replace(whole, objective=self.objective(frame.objective)) if self.is_smaller else whole
 
     def objective(self, found: Objective) -> Objective:
         """The objective in the coordinates of the whole network, from that of the moments in those of the spans."""

@@ -112,24 +112,3 @@ def spectrum(n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"]
     u, v = haar_columns(n_out, n_out, rng), haar_columns(n_in, n_in, rng)
     rank = len(singular_values)
     return Moments((u[:, :rank] * singular_values) @ v[:, :rank].T)
-
-
-def linear_attention(dim: int, context: int) -> Moments:
-    """In-context linear regression as one head of linear attention with merged key and query is trained on it.
-
-    Tokens are white, targets are y = w x with a Gaussian w for each sequence. The head sees the features
-    vec(beta x^T), where x is the query and beta the mean of y_n x_n over the context, and is a network with
-    dim^2 inputs, one hidden unit for each head, and one output.
-
-    Args:
-        dim: dimensions of a token.
-        context: number of tokens before the query.
-
-    Returns:
-        sigma_yx = vec(I)^T, sigma_xx = (1 + (1 + dim) / context) I and the variance of the targets, dim.
-
-    Source: Zhang, Singh, Latham and Saxe (2025), arXiv 2501.16265, linear attention with merged key and query; the
-    moments are those of Gaussian tokens, E Lambda^2 = (1 + (1 + dim) / context) I for their sample covariance Lambda.
-    """
-    variance = 1 + (1 + dim) / context
-    return Moments(np.eye(dim).reshape(1, -1), variance * np.eye(dim * dim), float(dim))

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
-from lindyn_service.dynamics.modal_loss import Objective
-from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.modes import diagonal
 from lindyn_service.dynamics.random_weights import Scheme, variance
 from lindyn_service.dynamics.riccati import Factors
@@ -39,40 +36,28 @@ class Isotropy:
 
 
 @dataclass(frozen=True)
-class WideLimit:
-    """The limit, solved for white inputs; times are in units of the time constant.
+class WideLayers:
+    """Two layers of random weights, of which only sizes are left in the limit.
 
     Attributes:
-        solution: of the balanced network that has the same network function at all times. Limits, convergence times
-            and changes of both Gram matrices are those of the wide network, too.
         a: n_hidden v1, the multiple of the identity that w1^T w1 starts as.
         b: n_hidden v2, the same of w2 w2^T.
         hidden: width of the wide layer.
     """
 
-    solution: ClosedForm
     a: float
     b: float
     hidden: int
 
     @property
-    def lam(self) -> float:
-        """Balance of the equivalent network, in squared units of the weights."""
-        return self.solution.modes.lam
+    def lambda_eff(self) -> float:
+        """Size of the balance of the network that learns the same function, in squared units of the weights."""
+        return self.a + self.b
 
-    def frame(
-        self, objective: Objective, factors: Factors, time_constant: float, start: ModalWeights | None = None
-    ) -> ModalWeights:
-        """The frame of the wide network; its weights are known up to a rotation of the hidden units.
-
-        Args:
-            objective: that of the white-input task.
-            factors: of `solution` at some times.
-            time_constant: tau, in the unit of times.
-            start: the frame at time 0; None for this itself.
-        """
-        layers = representing(factors.out @ factors.into.transpose(0, 2, 1), self.a, self.b)
-        return ModalWeights(objective, layers, (self.hidden,), time_constant, start)
+    def represented(self, factors: Factors) -> Factors:
+        """Layers with the representations of the limit, from those of the balanced network with its function."""
+        w1, w2 = representing(factors.out @ factors.into.transpose(0, 2, 1), self.a, self.b)
+        return Factors(w1.transpose(0, 2, 1), w2)
 
 
 def isotropy(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Isotropy:
@@ -97,11 +82,11 @@ def predicted_lambda_eff(dims: tuple[int, int, int], scheme: Scheme, gains: Sequ
 
     Source: the mean of a sum of squares; docs/theory.md, section 7.
     """
-    return sum(strengths(dims, scheme, gains))
+    return wide_layers(dims, scheme, gains).lambda_eff
 
 
-def strengths(dims: tuple[int, int, int], scheme: Scheme, gains: Sequence[float]) -> tuple[float, float]:
-    """The numbers a = n_hidden v1 and b = n_hidden v2 of a scheme.
+def wide_layers(dims: tuple[int, int, int], scheme: Scheme, gains: Sequence[float]) -> WideLayers:
+    """The sizes that the weights of a scheme have in the limit.
 
     Args:
         dims: widths (in, hidden, out).
@@ -112,27 +97,8 @@ def strengths(dims: tuple[int, int, int], scheme: Scheme, gains: Sequence[float]
     """
     n_in, n_hidden, n_out = dims
     first, second = gains
-    return n_hidden * variance(scheme, n_in, n_hidden, first), n_hidden * variance(scheme, n_hidden, n_out, second)
-
-
-def wide_limit(
-    start: Float[np.ndarray, "out in"], sigma_yx: Float[np.ndarray, "out in"], a: float, b: float, hidden: int
-) -> WideLimit:
-    """Solve the limit for white inputs.
-
-    Its loss deviates from that of a network of finite width by about n_hidden^{-1/2}.
-
-    Args:
-        start: network function at time 0: zeros for the limit itself, w2 w1 of drawn layers for these.
-        sigma_yx: white-input task.
-        a: n_hidden times the variance of the entries of w1.
-        b: the same of w2.
-        hidden: width of the hidden layer.
-
-    Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for a = b; docs/theory.md, section 7.
-    """
-    w1, w2, lam = _balanced(start, a + b)
-    return WideLimit(closed_form(w1, w2, sigma_yx, lam), a, b, hidden)
+    a, b = variance(scheme, n_in, n_hidden, first), variance(scheme, n_hidden, n_out, second)
+    return WideLayers(n_hidden * a, n_hidden * b, n_hidden)
 
 
 def representing(functions: Float[np.ndarray, "*time out in"], a: float, b: float) -> Pair:
@@ -167,13 +133,27 @@ def representing(functions: Float[np.ndarray, "*time out in"], a: float, b: floa
     return w1, w2
 
 
-def _balanced(
+def equivalent_balanced(
     start: Float[np.ndarray, "out in"], size: float
 ) -> tuple[Float[np.ndarray, "hidden in"], Float[np.ndarray, "out hidden"], float]:
-    """Balanced layers of a function with |lambda| = size, of the sign that the widths allow."""
+    """Balanced layers whose network function is that of the limit at all times, on white inputs.
+
+    The loss of a network of finite width deviates from theirs by about n_hidden^{-1/2}. Limits, convergence times and
+    changes of both Gram matrices are those of the wide network, too.
+
+    Args:
+        start: network function at time 0: zeros for the limit itself, w2 w1 of drawn layers for these.
+        size: |lambda| = a + b.
+
+    Returns:
+        Both layers, and lambda, of the sign that the widths allow: with as many hidden units as inputs, lambda < 0, for
+        at least as many inputs as outputs, otherwise with as many as outputs, lambda > 0.
+
+    Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for a = b; docs/theory.md, section 7.
+    """
     n_out, n_in = start.shape
     if n_in < n_out:
-        w1, w2, lam = _balanced(start.T, size)
+        w1, w2, lam = equivalent_balanced(start.T, size)
         return w2.T, w1.T, -lam
     u, s, vt = np.linalg.svd(start, full_matrices=True)
     larger = np.full(n_in, size)

@@ -6,7 +6,9 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from lindyn_service.dynamics.regimes import Regime
 from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.wide_limit import WideLayers
 from lindyn_service.errors import ServiceError
 
 Quantities = Mapping[str, Any]
@@ -24,6 +26,8 @@ class LearningProblem:
         times: ascending, non-negative.
         quantities: names of what is asked.
         lam: balance that the weights were drawn with; None for weights of unknown origin.
+        wide: sizes of the wide layers whose limit is asked for, which `weights` stand for; None for the weights
+            themselves.
         drawn: whether the weights are random numbers of the service, in which zeros by cancellation mean nothing.
         estimate: whether the errors of the answer are estimated, which takes some more evaluations.
     """
@@ -34,6 +38,7 @@ class LearningProblem:
     times: np.ndarray
     quantities: tuple[str, ...]
     lam: float | None = None
+    wide: WideLayers | None = None
     drawn: bool = False
     estimate: bool = True
 
@@ -48,7 +53,10 @@ class Warned:
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answered problem; `times` are those that the method really has."""
+    """An answered problem; `times` are those that the method really has.
+
+    The regime is None where it cannot be told, or the errors of the answer are not estimated.
+    """
 
     method: str
     reason: str
@@ -57,6 +65,7 @@ class Outcome:
     quantities: Quantities
     diagnostics: Mapping[str, Any]
     warnings: tuple[Warned, ...]
+    regime: Regime | None = None
 
 
 @dataclass(frozen=True)

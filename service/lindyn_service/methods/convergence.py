@@ -6,9 +6,11 @@ from dataclasses import replace
 from lindyn_service.dynamics.convergence import convergence_time
 from lindyn_service.dynamics.mode_overlap import mode_overlap
 from lindyn_service.methods.base import LearningProblem, Method, Reached, choose
+from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.descent import DescentRun
-from lindyn_service.methods.exact import ExactRun, conditioning
+from lindyn_service.methods.exact import ExactRun
 from lindyn_service.methods.flow import FlowRun
+from lindyn_service.methods.one_layer import OneLayerRun
 
 
 def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: float) -> Reached:
@@ -28,7 +30,7 @@ def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: 
     match chosen:
         case ExactRun():
             return _of_closed_form(chosen, tolerance)
-        case FlowRun() | DescentRun():
+        case FlowRun() | DescentRun() | OneLayerRun():
             return chosen.reaching(tolerance)
         case _:
             raise TypeError(f"{type(chosen).__name__} does not say when a loss is reached")

@@ -91,6 +91,18 @@ def exact_cost(
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
 
 
+def one_layer_cost(
+    dims: Sequence[int], n_times: int, quantities: Sequence[str], n_samples: int, *, estimate: bool = True
+) -> Cost:
+    """The closed form of one layer, with arguments as for `exact_cost`."""
+    n_in, n_out = dims
+    each = 0.5 * MICROSECOND + 2 * product(n_out, n_in, n_in) + observed(dims, quantities, n_samples)
+    solutions = _SOLUTIONS if estimate else 1
+    once = 500 * MICROSECOND + full_decomposition(n_out, n_in) + 10 * n_in**3
+    flops = solutions * once + (n_times + (solutions - 1) * min(n_times, _FEW_TIMES)) * each
+    return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), 4 * (n_in**2 + n_out**2))
+
+
 def _interpolated(dims: Sequence[int], quantities: Sequence[str]) -> float:
     """One time between nodes."""
     return 0.3 * MICROSECOND + 70 * dims[0] * dims[-1] * len(quantities)

@@ -39,6 +39,8 @@ class Scales:
 
 def rates(scales: Scales, span: float) -> tuple[float, float]:
     """The fastest rate until a time, in units of the time constant, and the slowest late one; 0 if none is learned."""
+    if len(scales.strengths) == 1:
+        return scales.inputs
     logs = np.log(np.clip(scales.strengths, _TINY, _HUGE))
     total, n_layers, inputs = float(np.sum(logs)), len(logs), scales.inputs[0]
     first = 2 * inputs * _others(2 * logs)

@@ -6,19 +6,19 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.descent import DivergedError, Layers, descend, network_gradient, network_loss
 from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import modal_weights
 from lindyn_service.dynamics.reduction import Reduction
+from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
-from lindyn_service.methods.diagnostics import balances, of_samples, of_task
+from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
-from lindyn_service.methods.fewer_dimensions import reduced, remark
+from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
 """Quantities that only make sense for the network function of a linear network."""
@@ -37,6 +37,13 @@ class DescentSolver:
     def examine(self, problem: LearningProblem) -> "DescentRun | Refusal":
         """Nonlinear networks need samples, and quantities that do not ask for a linear function."""
         samples = problem.moments.samples
+        if problem.wide is not None and self.activation != "linear":
+            return Refusal(
+                f"the limit of wide layers is known for linear networks, the activation is {self.activation}",
+                "use activation linear, or network kind random",
+                NotApplicableError,
+                "method",
+            )
         if self.activation == "linear":
             return DescentRun(problem, self, reduced(problem), None)
         if samples is None:
@@ -111,8 +118,8 @@ class DescentRun:
         return Outcome(
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
-            f"{len(problem.weights)} layers{remark(self.small)}, {self.method.activation}",
-            lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
+            f"{layers_of(problem)}{remark(self.small)}, {self.method.activation}",
+            lam=initial_lambda(problem),
             times=steps * eta,
             quantities=quantities,
             diagnostics={
@@ -120,10 +127,11 @@ class DescentRun:
                 "activation": self.method.activation,
                 "steps": int(steps[-1]),
                 "errors": errors,
-                **balances(problem.weights),
+                **balances(problem),
                 **of_task(self.small.objective(found)),
             },
             warnings=tuple(self._warnings(steps)),
+            regime=self._regime(found, trained.of_run(0)) if problem.estimate and self.samples is None else None,
         )
 
     def reaching(self, tolerance: float) -> Reached:
@@ -165,6 +173,15 @@ class DescentRun:
         times = some_times(len(self.problem.times))
         other = self._quantities(found, trained.of_run(1).at(times))
         return bounds(quantities, [other], times, squares(self.small.weights, found.best))
+
+    def _regime(self, found: Objective, trained: _Trained) -> Regime | None:
+        """The regime from the weights at time 0 and at the last step."""
+        tau, last = self.problem.time_constant, trained.at(np.array([-1]))
+        start = modal_weights(found, tuple(w[None] for w in trained.initial), tau)
+        frame = modal_weights(found, last.layers, tau, start)
+        if last.errors is not None:
+            frame = replace(frame, error=found.u.T @ last.errors @ found.v)
+        return regime(self.small.lifted(frame))
 
     @property
     def _activation(self) -> Literal["relu", "tanh"]:
@@ -220,4 +237,5 @@ class DescentRun:
                 "quantities other than the losses are of the weights: of the product of the layers, not of the "
                 "network function",
             )
+        yield from of_wide(self.problem)
         yield from of_samples(self.problem)

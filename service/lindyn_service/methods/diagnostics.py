@@ -15,13 +15,41 @@ _REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, whe
 _OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output")
 
 
-def balances(weights: tuple[np.ndarray, ...]) -> dict[str, Any]:
+def initial_lambda(problem: LearningProblem) -> float | None:
+    """Balance that is nearest to the initial weights of two layers; wide ones have that of the equivalent network."""
+    if len(problem.weights) != 2:
+        return None
+    if problem.wide is not None:
+        size = problem.wide.lambda_eff
+        return size if problem.weights[0].shape[1] < len(problem.weights[1]) else -size
+    return balance(*problem.weights).lam
+
+
+def balances(problem: LearningProblem) -> dict[str, Any]:
     """Distance of the initial weights from balance; lists over pairs for more than two layers."""
-    found = [balance(lower, upper) for lower, upper in pairwise(weights)]
+    if len(problem.weights) == 1 or problem.wide is not None:
+        return sizes_of_wide(problem)
+    found = [balance(lower, upper) for lower, upper in pairwise(problem.weights)]
     residuals, relative = [b.residual for b in found], [b.relative_residual for b in found]
     if len(found) == 1:
         return {"balance_residual": residuals[0], "relative_balance_residual": relative[0]}
     return {"balance_residual": residuals, "relative_balance_residual": relative}
+
+
+def sizes_of_wide(problem: LearningProblem) -> dict[str, Any]:
+    """What is left of wide layers in their limit; nothing for others."""
+    return {} if problem.wide is None else {"lambda_eff": problem.wide.lambda_eff}
+
+
+def of_wide(problem: LearningProblem) -> Iterator[Warned]:
+    """Whether a hidden layer is wide enough to have the representations of the limit at all."""
+    wide, ends = problem.wide, problem.weights[0].shape[1] + len(problem.weights[-1])
+    if wide is not None and wide.hidden < ends:
+        yield Warned(
+            "not-wide",
+            f"{wide.hidden} hidden units are fewer than inputs and outputs together ({ends}), and no weights of this "
+            "width have the representations of the limit: draws are far from it",
+        )
 
 
 def of_task(found: Objective) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """The closed form: two layers, white inputs up to a factor, balanced weights."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,16 +12,20 @@ from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.modal_loss import Objective, white_objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
-from lindyn_service.dynamics.reduction import Reduction, whole
+from lindyn_service.dynamics.reduction import Reduction
+from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.dynamics.riccati import Factors
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
+from lindyn_service.dynamics.wide_limit import WideLayers, equivalent_balanced
 from lindyn_service.errors import NotApplicableError, NotBalancedError
 from lindyn_service.methods.accumulate import Accumulator
-from lindyn_service.methods.base import LearningProblem, Outcome, Refusal, Warned
-from lindyn_service.methods.diagnostics import of_errors, of_samples
+from lindyn_service.methods.base import LearningProblem, Outcome, Refusal
+from lindyn_service.methods.conditioning import saddles
+from lindyn_service.methods.diagnostics import of_errors, of_samples, of_wide, sizes_of_wide
 from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
-from lindyn_service.methods.exact_observables import factors_frame, observe
-from lindyn_service.methods.fewer_dimensions import reduced, remark
+from lindyn_service.methods.exact_observables import Represented, as_they_are, factors_frame, observe
+from lindyn_service.methods.fewer_dimensions import reduced, remark, unreduced
+from lindyn_service.methods.one_layer import OneLayerRun
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
@@ -30,15 +34,16 @@ _SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exa
 
 _ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, whose steps err by 1e-12
 
-DOUBTFUL_OVERLAP = 1e6
-"""In rounding errors: below, fewer than six digits of an overlap are sure."""
+_DECIDED = 1e-2  # of what rounding decides, below which a run has a regime
 
 
 class ExactSolver:
     """Adapter of `dynamics.exact`."""
 
-    def examine(self, problem: LearningProblem) -> "ExactRun | Refusal":
+    def examine(self, problem: LearningProblem) -> "ExactRun | OneLayerRun | Refusal":
         """Measure layers, isotropy, span and balance."""
+        if len(problem.weights) == 1:
+            return OneLayerRun(problem, reduced(problem))
         if len(problem.weights) != 2:
             return Refusal(
                 f"the closed form needs two weight layers, got {len(problem.weights)}",
@@ -47,7 +52,7 @@ class ExactSolver:
             )
         small = reduced(problem)
         if small.bases[0] is None and small.bases[-1] is None:  # hidden units without weights cost nothing here
-            small = whole(problem.weights, problem.moments)
+            small = unreduced(problem)
         white = white_task(small.moments, TOLERANCE)
         if isinstance(white, Coloured):
             return Refusal(
@@ -58,6 +63,8 @@ class ExactSolver:
                 "task",
             )
         w1, w2 = small.weights
+        if problem.wide is not None:
+            return _wide(problem, problem.wide, small, white)
         if white.basis is not None:
             within = w1 @ white.basis
             outside = _relative(w1 - within @ white.basis.T, w1)
@@ -71,6 +78,21 @@ class ExactSolver:
                 )
             w1 = within
         return _examined(problem, small, (w1, w2), white)
+
+
+def _wide(problem: LearningProblem, wide: WideLayers, small: Reduction, white: WhiteTask) -> "ExactRun | Refusal":
+    """Replace wide layers by the balanced ones that have the same network function at all times."""
+    w1, w2 = small.weights
+    if white.basis is not None:
+        return Refusal(
+            f"the inputs span {white.basis.shape[1]} of {w1.shape[1]} dimensions, and wide random layers have weights "
+            "outside, which never learn",
+            "use method flow, or remove input columns",
+            NotApplicableError,
+            "task",
+        )
+    w1, w2, lam = equivalent_balanced(w2 @ w1, wide.lambda_eff)
+    return _examined(replace(problem, lam=lam), small, (w1, w2), white)
 
 
 def _examined(
@@ -152,9 +174,19 @@ class ExactRun:
             warnings=(
                 *saddles(solution, reached, self.white.variance),
                 *(() if reached.missed else of_errors(errors)),  # saddles say what rounding decides
+                *of_wide(self.problem),
                 *of_samples(self.problem),
             ),
+            regime=self._regime(solution) if self.problem.estimate and undecided < _DECIDED else None,
         )
+
+    def _regime(self, solution: ClosedForm) -> Regime | None:
+        """The regime from the weights at time 0 and at the last time."""
+        objective = self.small.objective(white_objective(self.white, solution.modes, self.small.moments.samples))
+        last = self.problem.times[-1:] / self.time_constant
+        start = self.frame(objective, solution.at(np.zeros(1)), None)
+        frame = self.frame(objective, solution.at(last), start)
+        return regime(replace(frame, error=solution.errors(last, frame.strengths)))
 
     def _errors(self, quantities: Mapping[str, Any], rotation_error: float) -> dict[str, float]:
         """Bounds of the relative errors, from the same problem with other rounding errors and residuals."""
@@ -188,6 +220,8 @@ class ExactRun:
         )
         if self.white.basis is not None:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
+        if self.problem.wide is not None:
+            return f"two layers{remark(self.small)}, {inputs}: learns as a balanced network of lambda {self.lam:.6g}"
         return (
             f"two layers{remark(self.small)}, {inputs}, "
             f"balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
@@ -201,13 +235,19 @@ class ExactRun:
             self.small.objective(objective),
             times,
             self.problem.quantities,
-            hidden=len(self.problem.weights[0]),
+            hidden=self.small.widths[1],
             time_constant=self.problem.time_constant,
+            represented=self._represented,
         )
+
+    @property
+    def _represented(self) -> Represented:
+        return as_they_are if self.problem.wide is None else self.problem.wide.represented
 
     def frame(self, objective: Objective, factors: Factors, start: ModalWeights | None) -> ModalWeights:
         """Put weights of the white-input problem into the frame that observables are read from."""
-        return factors_frame(objective, factors, len(self.w1), self.problem.time_constant, start)
+        layers = self._represented(factors)
+        return factors_frame(objective, layers, self.small.widths[1], self.problem.time_constant, start)
 
     def _diagnostics(self, solution: ClosedForm, reached: ModeOverlap) -> dict[str, Any]:
         rounding_time = reached.rounding_time
@@ -220,32 +260,12 @@ class ExactRun:
             "task_singular_values": (solution.modes.s * self.white.variance).tolist(),
             "target": dict.fromkeys(("singular_values", "mode_strengths"), solution.modes.s.tolist()),
             "irreducible_loss": self.white.irreducible_loss,
+            **sizes_of_wide(self.problem),
             "conditioning": {
                 "smallest_overlap_in_roundings": reached.smallest_overlap,
                 "rounding_time": None if rounding_time is None else rounding_time * self.time_constant,
             },
         }
-
-
-def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
-    """Which modes the initial weights never learn; `variance` is that of the inputs."""
-    for i in reached.missed:
-        yield Warned(
-            "saddle",
-            f"mode {i + 1} (s = {solution.modes.s[i] * variance:.3g}) has no overlap with the initial weights and is "
-            "never learned",
-        )
-
-
-def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
-    """What the overlap of the initial weights with the modes says about answers whose errors are not estimated."""
-    yield from saddles(solution, reached, variance)
-    if reached.smallest_overlap is not None and reached.smallest_overlap < DOUBTFUL_OVERLAP:
-        yield Warned(
-            "ill-conditioned",
-            f"the smallest overlap of the initial weights with a mode is {reached.smallest_overlap:.3g} rounding "
-            f"errors: it, and what grows from it, is known to a relative {1 / reached.smallest_overlap:.1g} only",
-        )
 
 
 def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:

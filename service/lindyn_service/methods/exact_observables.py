@@ -1,6 +1,6 @@
 """Quantities of a closed form: from its weights at each time, or by interpolation of its network function."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +21,14 @@ _OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
 _SMALL_CHANGE = 1e-2  # of the kernel, relative: differences of its factors have lost two digits there
 _OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
 
+Represented = Callable[[Factors], Factors]
+"""Layers whose quantities are read, from those of the closed form, which have the same network function."""
+
+
+def as_they_are(factors: Factors) -> Factors:
+    """Read quantities off the layers of the closed form themselves."""
+    return factors
+
 
 def observe(
     solution: ClosedForm,
@@ -30,6 +38,7 @@ def observe(
     *,
     hidden: int,
     time_constant: float,
+    represented: Represented = as_they_are,
 ) -> Accumulator:
     """Read quantities at ascending times, which are in units of the white-input problem's time constant."""
     collected = Accumulator(quantities, len(times))
@@ -38,18 +47,20 @@ def observe(
         return collected
     start = None
     if not _OF_CHANGE.isdisjoint(quantities):
-        start = factors_frame(objective, solution.at(np.zeros(1)), hidden, time_constant)
+        start = factors_frame(objective, represented(solution.at(np.zeros(1))), hidden, time_constant)
     for part, factors in solution.batches(times):
-        frame = factors_frame(objective, factors, hidden, time_constant, start)
+        frame = factors_frame(objective, represented(factors), hidden, time_constant, start)
         if not _OF_ERRORS.isdisjoint(quantities):
             frame = replace(frame, error=solution.errors(times[part], frame.strengths))
         collected.observe(part, frame)
     if start is not None:
-        _small_changes(solution, start, times, collected)
+        _small_changes(solution, start, times, collected, represented)
     return collected
 
 
-def _small_changes(solution: ClosedForm, start: ModalWeights, times: np.ndarray, collected: Accumulator) -> None:
+def _small_changes(
+    solution: ClosedForm, start: ModalWeights, times: np.ndarray, collected: Accumulator, represented: Represented
+) -> None:
     """Observe changes of the kernel anew up to the last time at which they are small."""
     asked = [name for name in collected.names if name in _OF_CHANGE]
     values = [collected.gathered(name) for name in asked]
@@ -61,7 +72,7 @@ def _small_changes(solution: ClosedForm, start: ModalWeights, times: np.ndarray,
     found = gram_changes(solution, until)
     for part, factors in solution.batches(until):
         own = slice(part.start, part.start + len(factors.out))
-        frame = factors_frame(start.objective, factors, start.hidden[0], start.time_constant, start)
+        frame = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
         frame = replace(frame, gram_changes=(found[0][own], found[1][own]))
         for name in asked:
             collected.store(own, name, OBSERVABLES[name](frame))

@@ -1,5 +1,7 @@
 """Which problems are solved in fewer dimensions than they have."""
 
+from dataclasses import replace
+
 from lindyn_service.dynamics.reduction import Reduction, reduction, whole
 from lindyn_service.methods.base import LearningProblem
 
@@ -13,15 +15,31 @@ def reduced(problem: LearningProblem, *, linear: bool = True) -> Reduction:
         problem: of any network.
         linear: whether the hidden units are; others need samples.
     """
-    if problem.drawn:
+    if problem.drawn and problem.wide is None:
         found = reduction(problem.weights, problem.moments, linear=linear)
         if found.is_smaller:
             return found
-    return whole(problem.weights, problem.moments)
+    return unreduced(problem)
+
+
+def unreduced(problem: LearningProblem) -> Reduction:
+    """The problem as it is; layers that stand for wide ones have the width of these."""
+    found = whole(problem.weights, problem.moments)
+    if problem.wide is None:
+        return found
+    return replace(found, widths=(found.widths[0], problem.wide.hidden, found.widths[-1]))
+
+
+def layers_of(problem: LearningProblem) -> str:
+    """How many layers a network has, in words."""
+    number = len(problem.weights)
+    return "1 layer" if number == 1 else f"{number} layers"
 
 
 def remark(small: Reduction) -> str:
     """What the reason of an answer says about it; nothing where no dimension is left out."""
+    if small.widths[1:-1] != tuple(len(w) for w in small.weights[:-1]) and not small.is_smaller:
+        return " of random weights in the limit of a wide hidden layer"
     if not small.is_smaller:
         return ""
     widths = [small.weights[0].shape[1], *(len(w) for w in small.weights)]

@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.flow import Flow, FlowError, Networks
 from lindyn_service.dynamics.flow_checks import balance_drift, distance
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.observables import excess_loss
 from lindyn_service.dynamics.reduction import Reduction
+from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
-from lindyn_service.methods.diagnostics import balances, of_samples, of_task
+from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import bounds, of_differences, squares
-from lindyn_service.methods.fewer_dimensions import reduced, remark
+from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
 
 DEFAULT_RTOL = 1e-13
 
@@ -98,10 +98,10 @@ class FlowRun:
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",
-            reason=f"gradient flow of {len(problem.weights)} layers{remark(self.small)} by DOP853, "
+            reason=f"gradient flow of {layers_of(problem)}{remark(self.small)} by DOP853, "
             f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
             "thirty times looser integration",
-            lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
+            lam=initial_lambda(problem),
             times=problem.times,
             quantities=quantities,
             diagnostics={
@@ -112,10 +112,11 @@ class FlowRun:
                 "balance_drift": found.drift,
                 "evaluations": found.evaluations,
                 "errors": errors,
-                **balances(problem.weights),
+                **balances(problem),
                 **of_task(self.small.objective(self.objective)),
             },
             warnings=tuple(self._warnings(found.error)),
+            regime=found.regime,
         )
 
     def _integrated(self) -> "_Integrated":
@@ -125,6 +126,7 @@ class FlowRun:
         flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
         collected = [Accumulator(problem.quantities, n_times) for _ in flows]
         start = modal_weights(self.objective, tuple(w[None] for w in self.small.weights), problem.time_constant)
+        told: Regime | None = None
         try:
             for both in zip(*(flow.batches(times) for flow in flows), strict=True):
                 (part, fine), (_, rough) = both
@@ -134,9 +136,13 @@ class FlowRun:
                     kept.observe(part, self.small.lifted(self._frame(found, start)))
                     if "weights" in problem.quantities:
                         kept.store(part, "weights", self.small.expanded(found.layers))
+                if problem.estimate and part.stop == n_times:
+                    last = Networks(tuple(w[-1:] for w in fine.layers), fine.residual[-1:])
+                    told = regime(self.small.lifted(self._frame(last, start)))
         except FlowError as failure:
             raise self._stopped(failure) from None
-        return _Integrated(collected[0], collected[1], error, drift, sum(flow.evaluations for flow in flows))
+        evaluations = sum(flow.evaluations for flow in flows)
+        return _Integrated(collected[0], collected[1], error, drift, evaluations, told)
 
     def reaching(self, tolerance: float) -> Reached:
         """When the excess loss has fallen to the tolerance, if it does by the last time: a root between two steps."""
@@ -202,6 +208,7 @@ class FlowRun:
                 f"the error may be {error:.3g} (relative), by thirty times looser integration; the tolerance is "
                 f"{_MARGIN * self.rtol:g}: small differences of the weights grow in this run, as near a saddle",
             )
+        yield from of_wide(self.problem)
         yield from of_samples(self.problem)
 
 
@@ -214,3 +221,4 @@ class _Integrated:
     error: float
     drift: float
     evaluations: int
+    regime: Regime | None

@@ -36,7 +36,12 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
     size = sum(w.size for w in problem.weights)
     if any(warned.code == "saddle" for warned in outcome.warnings):
         return outcome
-    if problem.lam is not None or size > _MOST_WEIGHTS or max(errors.values(), default=0.0) <= _DOUBTFUL:
+    if (
+        problem.lam is not None
+        or problem.wide is not None
+        or size > _MOST_WEIGHTS
+        or max(errors.values(), default=0.0) <= _DOUBTFUL
+    ):
         return outcome
     try:
         collected, found = _integrated(problem)

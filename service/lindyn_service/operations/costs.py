@@ -9,10 +9,11 @@ from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.method import AutoMethod, DescentMethod, ExactMethod, FlowMethod
-from lindyn.wire.network import BalancedNetwork, Network
+from lindyn.wire.network import BalancedNetwork, Network, WideNetwork
 from lindyn.wire.sweep import AT_ALL_TIMES
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.dynamics.regimes import is_small
 from lindyn_service.methods.cost import (
     MICROSECOND,
     Cost,
@@ -23,11 +24,19 @@ from lindyn_service.methods.cost import (
 )
 from lindyn_service.methods.cost_descent import descent_cost, linear_step
 from lindyn_service.methods.cost_dimensions import reduced_cost
-from lindyn_service.methods.cost_exact import evaluated, evaluated_alone, exact_cost, of_error, searched, solved
+from lindyn_service.methods.cost_exact import (
+    evaluated,
+    evaluated_alone,
+    exact_cost,
+    of_error,
+    one_layer_cost,
+    searched,
+    solved,
+)
 from lindyn_service.methods.cost_flow import flow_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
-from lindyn_service.translate.spans import reduced_dims
+from lindyn_service.translate.spans import own_dims, reduced_dims
 
 _DRAW_FLOPS = 250  # per Gaussian number drawn
 _DATA_FLOPS = 300  # per number of the data, which is read and written several times
@@ -39,7 +48,15 @@ _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "ke
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of a trajectory with its error estimates."""
     setup = _setup_cost(request.network, request.task, _reduced_dims(request))
-    return setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
+    found = setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
+    return found + _regime_cost(request)
+
+
+def _regime_cost(request: TrajectoryRequest) -> Cost:
+    """Estimate the cost of the regime: the kernels at time 0 and at the last time."""
+    dims, names = _reduced_dims(request), ("excess_loss", "ntk_distance", "ntk_movement")
+    each = evaluated(_effective_dims(request.network, dims)) + observed(dims, names, dims[0])
+    return Cost(400 * MICROSECOND + each, 0, 0) if is_small(dims[0], dims[-1]) else Cost(0.0, 0, 0)
 
 
 def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
@@ -125,7 +142,7 @@ def _method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times:
     """Estimate the cost of the method that will answer, with the reduction to fewer dimensions and back."""
     samples, dims = samples_of(request.task, request.dims), _reduced_dims(request)
     solving = _solving_cost(request, dims, quantities, n_times, estimate=estimate)
-    return reduced_cost(solving, request.dims, dims, n_times, quantities, samples)
+    return reduced_cost(solving, own_dims(request.network), dims, n_times, quantities, samples)
 
 
 def _solving_cost(
@@ -138,6 +155,8 @@ def _solving_cost(
             steps = _last_time(request) * request.time_constant / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
             return descent_cost(dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
+        case ExactMethod() | AutoMethod() if len(dims) == 2:
+            return one_layer_cost(dims, n_times, quantities, samples, estimate=estimate)
         case ExactMethod() | AutoMethod() if _is_exact(request):
             effective = _effective_dims(request.network, dims)
             return exact_cost(dims, effective, n_times, quantities, samples, _fast_times(request), estimate=estimate)
@@ -163,6 +182,8 @@ def _is_exact(request: TrajectoryRequest) -> bool:
     """Return whether the closed form answers, or is asked for: a request that it must refuse costs little."""
     if isinstance(request.method, ExactMethod) and len(request.dims) == 3:
         return True
+    if isinstance(request.network, WideNetwork) and samples_of(request.task, request.dims) < request.dims[0]:
+        return False
     return len(request.dims) == 3 and time_scales.is_white(request.task) and time_scales.is_balanced(request.network)
 
 
@@ -181,6 +202,8 @@ def _effective_dims(network: Network, dims: Sequence[int]) -> tuple[int, int, in
     """
     if len(dims) != 3:
         return dims[0], 1, dims[-1]
+    if isinstance(network, WideNetwork):
+        return dims[0], max(dims[0], dims[2]), dims[2]
     if isinstance(network, BalancedNetwork) and network.lam == 0:
         return dims[0], min(dims), dims[2]
     return dims[0], dims[1], dims[2]
@@ -220,6 +243,11 @@ def _setup_cost(network: Network, task: Task, dims: Sequence[int]) -> Cost:
 def _weights_cost(network: Network) -> Cost:
     """Estimate the cost of the initial weights."""
     dims, n_weights = network.dims, _n_weights(network.dims)
+    if isinstance(network, WideNetwork):
+        standing, drawn = own_dims(network), n_weights if network.start == "drawn" else 0
+        flops = 200 * MICROSECOND + full_decomposition(dims[2], dims[0]) + 60 * _n_weights(standing)
+        draws = _DRAW_FLOPS * drawn + product(dims[2], dims[1] if drawn else 0, dims[0])
+        return Cost(flops + draws, 0, drawn + 3 * _n_weights(standing))
     flops = 100 * MICROSECOND + _DRAW_FLOPS * n_weights
     if isinstance(network, BalancedNetwork):
         n_in, n_hidden, n_out = dims

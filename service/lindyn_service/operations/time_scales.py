@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 
 from lindyn.wire.array import FloatArray
-from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork
+from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn_service.dynamics.random_weights import variance
 from lindyn_service.methods.cost_flow import Scales
@@ -30,12 +30,12 @@ def estimate(network: Network, task: Task) -> Scales:
 
 
 def is_balanced(network: Network) -> bool:
-    """Return whether the weights of two layers are balanced, judged by one probe vector.
+    """Return whether the weights of two layers are balanced, or learn as balanced ones, judged by one probe vector.
 
     W2^T W2 - W1 W1^T is a multiple of the identity only if it maps the probe to a multiple of the probe.
     """
     if not isinstance(network, WeightsNetwork):
-        return isinstance(network, BalancedNetwork)
+        return isinstance(network, BalancedNetwork | WideNetwork)
     w1, w2 = network.weights
     probe = _probe(len(w1))
     image = (w2 @ probe) @ w2 - w1 @ (probe @ w1)
@@ -68,7 +68,7 @@ def _layer_gains(network: Network) -> FloatArray:
             larger = math.sqrt(math.hypot(function_gain, lam / 2) + abs(lam) / 2)
             smaller = function_gain / larger
             return np.array((smaller, larger) if lam >= 0 else (larger, smaller))
-        case RandomNetwork(dims=dims, scheme=scheme, gains=gains):
+        case RandomNetwork(dims=dims, scheme=scheme, gains=gains) | WideNetwork(dims=dims, scheme=scheme, gains=gains):
             layers = zip(pairwise(dims), gains, strict=True)
             deviations = [math.sqrt(variance(scheme, *pair, gain)) for pair, gain in layers]
         case _:

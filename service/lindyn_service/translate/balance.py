@@ -8,9 +8,9 @@ import numpy as np
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn_service.dynamics import balance_statistics as statistics
 from lindyn_service.dynamics.balance import balance, broken_inequality
-from lindyn_service.dynamics.random_weights import variance
+from lindyn_service.dynamics.random_weights import kurtosis, variance
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.dynamics.wide_limit import isotropy
+from lindyn_service.dynamics.wide_limit import isotropy, predicted_lambda_eff
 from lindyn_service.errors import InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.translate.encode import VERSION
@@ -34,8 +34,8 @@ def initialization(request: InitializationRequest, key: str) -> dict[str, Any]:
     return {
         "key": key,
         "weights": list(drawn),
-        "lambda": lam if len(lam) > 1 else lam[0],
-        "balance_residual": residual if len(residual) > 1 else residual[0],
+        "lambda": lam if len(lam) != 1 else lam[0],
+        "balance_residual": residual if len(residual) != 1 else residual[0],
         "dims": list(dims),
         "seed": getattr(request.network, "seed", None),
         "task_seed": getattr(task, "seed", None),
@@ -73,7 +73,7 @@ def balance_statistics(request: StatisticsRequest, key: str) -> dict[str, Any]:
     limits = statistics.limits(request.scheme, n_in, k, r, (first, second))
     return {
         "key": key,
-        "predicted": vars(statistics.predicted(dims, a1, a2)),
+        "predicted": vars(statistics.predicted(dims, a1, a2, kurtosis(request.scheme))),
         "sampled": vars(statistics.sampled(dims, request.scheme, (first, second), request.samples, rng(request.seed))),
         "table": {
             "k": k,
@@ -88,6 +88,7 @@ def balance_statistics(request: StatisticsRequest, key: str) -> dict[str, Any]:
                 "k_to_infinity": limits.wide_hidden,
             },
         },
+        "lambda_eff": predicted_lambda_eff(dims, request.scheme, (first, second)),
         "dims": list(dims),
         "scheme": request.scheme,
         "gain": list(request.gain),

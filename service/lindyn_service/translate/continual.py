@@ -13,7 +13,8 @@ from lindyn_service.dynamics.mode_overlap import mode_overlap
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.closed_form_only import require_closed_form
-from lindyn_service.methods.exact import ExactRun, conditioning
+from lindyn_service.methods.conditioning import conditioning
+from lindyn_service.methods.exact import ExactRun
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 

@@ -18,9 +18,11 @@ from lindyn_service.dynamics.observables import excess_loss, input_representatio
 from lindyn_service.dynamics.sharpness import largest_learning_rate
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.closed_form_only import require_closed_form
+from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.diagnostics import of_loss
-from lindyn_service.methods.exact import ExactRun, conditioning
+from lindyn_service.methods.exact import ExactRun
 from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.limits_of_one_layer import limits_of_one_layer
 from lindyn_service.translate.problem import moments, weights
 
 
@@ -31,6 +33,8 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
         ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
     """
     trained_on = moments(request.task, request.dims)
+    if len(request.dims) == 2:
+        return limits_of_one_layer(request, key, weights(request.network, trained_on), trained_on)
     problem = require_closed_form(
         request.network, weights(request.network, trained_on), trained_on, request.time_constant
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork
+from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.balance import broken_inequality
@@ -15,6 +15,7 @@ from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.random_rotations import haar_completion
 from lindyn_service.dynamics.random_weights import random_weights
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
+from lindyn_service.dynamics.wide_limit import representing, wide_layers
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
 from lindyn_service.methods.exact import TOLERANCE
 
@@ -89,7 +90,7 @@ def _check_span(sigma_yx: np.ndarray, found: Fit, path: str) -> None:
 
 
 def weights(network: Network, trained_on: tasks.Moments) -> tuple[np.ndarray, ...]:
-    """Initial weights of a network, first layer first.
+    """Initial weights of a network, first layer first; those of wide layers stand for them.
 
     Raises:
         InfeasibleBalanceError: no weights of these widths have this lambda.
@@ -101,6 +102,19 @@ def weights(network: Network, trained_on: tasks.Moments) -> tuple[np.ndarray, ..
             return _balanced(network, trained_on)
         case RandomNetwork(dims=dims, scheme=scheme, gains=gains, seed=seed):
             return random_weights(tuple(dims), scheme, gains, rng(seed, _NETWORK_STREAM))
+        case WideNetwork():
+            return _representing(network)
+
+
+def _representing(network: WideNetwork) -> tuple[np.ndarray, np.ndarray]:
+    """Layers with the initial network function and the representations of the limit."""
+    n_in, _, n_out = network.dims
+    function = np.zeros((n_out, n_in))
+    if network.start == "drawn":
+        w1, w2 = random_weights(network.dims, network.scheme, network.gains, rng(network.seed, _NETWORK_STREAM))
+        function = w2 @ w1
+    sizes = wide_layers(network.dims, network.scheme, network.gains)
+    return representing(function, sizes.a, sizes.b)
 
 
 def rng(seed: int | None, stream: int = _NETWORK_STREAM) -> np.random.Generator:

@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 
 from lindyn.wire.array import FloatArray
-from lindyn.wire.conflicts import conflicts
+from lindyn.wire.conflicts import conflicts, misfit_of_quantities
 from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.sweep import Axis, SweepRequest
@@ -23,6 +23,7 @@ from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
 from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.sweep_scalars import Summary, summarise
+from lindyn_service.methods.wide import wide_of
 from lindyn_service.translate.encode import SOLVER
 from lindyn_service.translate.point_blocks import PointBlocks
 from lindyn_service.translate.problem import moments, weights
@@ -154,6 +155,9 @@ class _Points:
     def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
         """Values of a point and its warnings; its times where they are not those of the base request."""
         request = self.reader.read(index)
+        misfit = misfit_of_quantities(self._request.collect, request.network)
+        if misfit is not None:
+            raise InvalidRequestError(f"collect: {misfit}", (("collect", misfit),))
         self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
@@ -171,6 +175,7 @@ class _Points:
             times=times,
             quantities=(),
             lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+            wide=wide_of(request.network),
             drawn=not isinstance(request.network, WeightsNetwork),
         )
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)

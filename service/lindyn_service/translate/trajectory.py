@@ -11,6 +11,7 @@ from lindyn_service.methods.descent import DescentSolver
 from lindyn_service.methods.exact import ExactSolver
 from lindyn_service.methods.flow import FlowSolver
 from lindyn_service.methods.high_precision import refined
+from lindyn_service.methods.wide import wide_of
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
@@ -29,6 +30,7 @@ def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Any]:
         times=request.resolved_times(),
         quantities=tuple(request.quantities),
         lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+        wide=wide_of(request.network),
         drawn=not isinstance(request.network, WeightsNetwork),
     )
     outcome = answer(candidates(request.method), problem)
@@ -60,6 +62,7 @@ def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[st
         "seed": getattr(request.network, "seed", None),
         "task_seed": getattr(request.task, "seed", None),
         "time_constant": request.time_constant,
+        "regime": None if outcome.regime is None else asdict(outcome.regime),
         "times": outcome.times,
         "quantities": outcome.quantities,
         "diagnostics": outcome.diagnostics,

@@ -1,0 +1,31 @@
+"""What the overlap of the initial weights with the modes of the task says about an answer of the closed form."""
+
+from collections.abc import Iterator
+
+from lindyn_service.dynamics.closed_form import ClosedForm
+from lindyn_service.dynamics.mode_overlap import ModeOverlap
+from lindyn_service.methods.base import Warned
+
+DOUBTFUL_OVERLAP = 1e6
+"""In rounding errors: below, fewer than six digits of an overlap are sure."""
+
+
+def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
+    """Which modes the initial weights never learn; `variance` is that of the inputs."""
+    for i in reached.missed:
+        yield Warned(
+            "saddle",
+            f"mode {i + 1} (s = {solution.modes.s[i] * variance:.3g}) has no overlap with the initial weights and is "
+            "never learned",
+        )
+
+
+def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
+    """What the overlap of the initial weights with the modes says about answers whose errors are not estimated."""
+    yield from saddles(solution, reached, variance)
+    if reached.smallest_overlap is not None and reached.smallest_overlap < DOUBTFUL_OVERLAP:
+        yield Warned(
+            "ill-conditioned",
+            f"the smallest overlap of the initial weights with a mode is {reached.smallest_overlap:.3g} rounding "
+            f"errors: it, and what grows from it, is known to a relative {1 / reached.smallest_overlap:.1g} only",
+        )

@@ -1,0 +1,82 @@
+"""Networks of one layer, whose closed form covers inputs of any covariance."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lindyn_service.dynamics.observables import function
+from lindyn_service.dynamics.one_layer import OneLayer, one_layer
+from lindyn_service.dynamics.reduction import Reduction
+from lindyn_service.dynamics.regimes import regime
+from lindyn_service.methods.accumulate import Accumulator
+from lindyn_service.methods.base import LearningProblem, Outcome, Reached
+from lindyn_service.methods.diagnostics import of_errors, of_samples, of_task
+from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
+from lindyn_service.methods.fewer_dimensions import remark
+
+_BATCH_NUMBERS = 2**18
+
+
+@dataclass(frozen=True)
+class OneLayerRun:
+    """A network of one layer.
+
+    Attributes:
+        problem: as it was asked.
+        small: the problem that is solved.
+    """
+
+    problem: LearningProblem
+    small: Reduction
+
+    def solution(self) -> OneLayer:
+        """Solve the problem; times are in units of the time constant."""
+        return one_layer(self.small.weights[0], self.small.moments)
+
+    def run(self) -> Outcome:
+        """Solve once, evaluate at all times, read off what is asked."""
+        solution, problem = self.solution(), self.problem
+        quantities = self._quantities(solution)
+        errors = self._errors(solution, quantities) if problem.estimate else {}
+        last = self.small.lifted(solution.frame(problem.times[-1:] / problem.time_constant, problem.time_constant))
+        return Outcome(
+            method="exact",
+            reason=f"one layer{remark(self.small)}: along each principal direction of the inputs, the distance from "
+            "the best network function decays at the rate of their variance",
+            lam=None,
+            times=problem.times,
+            quantities=quantities,
+            diagnostics={**of_task(self.small.objective(solution.objective)), "errors": errors},
+            warnings=(*of_errors(errors), *of_samples(problem)),
+            regime=regime(last) if problem.estimate else None,
+        )
+
+    def reaching(self, tolerance: float) -> Reached:
+        """When the excess loss has fallen to the tolerance, which it always does."""
+        return Reached(self.solution().convergence_time(tolerance) * self.problem.time_constant, ())
+
+    def _quantities(self, solution: OneLayer) -> dict[str, Any]:
+        times, tau = self.problem.times, self.problem.time_constant
+        collected = Accumulator(self.problem.quantities, len(times))
+        size = max(1, _BATCH_NUMBERS // self.small.weights[0].size)
+        for first in range(0, len(times), size):
+            part = slice(first, min(first + size, len(times)))
+            frame = solution.frame(times[part] / tau, tau)
+            collected.observe(part, self.small.lifted(frame))
+            if "weights" in self.problem.quantities:
+                layer = function(frame.strengths, frame.objective)
+                collected.store(part, "weights", self.small.expanded((layer,)))
+        return collected.quantities()
+
+    def _errors(self, solution: OneLayer, quantities: Mapping[str, Any]) -> dict[str, float]:
+        """Bounds of the relative errors, from the same problem with other rounding errors."""
+        times, others = some_times(len(self.problem.times)), list[Mapping[str, Any]]()
+        for run in range(RUNS):
+            (weights,) = disturbed(self.small.weights, 0.0, run)
+            other = replace(
+                self,
+                problem=replace(self.problem, times=self.problem.times[times]),
+                small=replace(self.small, weights=(weights,)),
+            )
+            others.append(other._quantities(other.solution()))
+        return bounds(quantities, others, times, squares(self.small.weights, solution.objective.best))

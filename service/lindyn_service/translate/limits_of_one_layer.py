@@ -1,0 +1,65 @@
+"""Limits in time of a network of one layer, which has no lambda."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from lindyn.wire.asymptotics import LimitsRequest
+from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
+from lindyn_service.dynamics.one_layer import one_layer
+from lindyn_service.dynamics.sharpness import largest_learning_rate
+from lindyn_service.dynamics.tasks import EPS, Moments
+from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.diagnostics import of_loss
+from lindyn_service.translate.encode import VERSION
+
+_EQUAL = 1e-13  # relative spread of variances that are one
+
+
+def limits_of_one_layer(
+    request: LimitsRequest, key: str, weights: tuple[np.ndarray, ...], trained_on: Moments
+) -> dict[str, Any]:
+    """Describe where a network of one layer ends, and how fast; it is its own shallow network."""
+    tau = request.time_constant
+    solution = one_layer(weights[0], trained_on)
+    end = solution.frame(np.array([np.inf]), tau)
+    found, rate, time = (
+        output(end)[0],
+        float(largest_learning_rate(end)[0]),
+        solution.convergence_time(request.tolerance),
+    )
+    excess, best = float(excess_loss(end)[0]), np.linalg.svd(solution.objective.best, compute_uv=False)
+    rank = int(np.count_nonzero(best > max(found.shape) * EPS * best[0]))
+    variances = solution.variances
+    one = len(variances) > 0 and float(variances[0] - variances[-1]) <= _EQUAL * float(variances[0])
+    return {
+        "key": key,
+        "lambda": None,
+        "dims": list(request.dims),
+        "seed": getattr(request.network, "seed", None),
+        "task_seed": getattr(request.task, "seed", None),
+        "time_constant": tau,
+        "tolerance": request.tolerance,
+        "converged": {
+            "output": found,
+            "input_representation": input_representation(end)[0],
+            "output_representation": output_representation(end)[0],
+            "loss": excess + (solution.objective.irreducible or 0.0),
+            "excess_loss": excess,
+            "reached_rank": rank,
+            "task_rank": rank,
+        },
+        "convergence_time": time * tau,
+        "effective_learning_rate": None,
+        "largest_learning_rate": rate if math.isfinite(rate) else None,
+        "lambda_to_infinity": None,
+        "shallow": {
+            "output": found,
+            "rate": float(np.mean(variances)) / tau if one else None,
+            "convergence_time": time * tau,
+        },
+        "warnings": [asdict(told) for told in of_loss(LearningProblem(weights, trained_on, tau, np.zeros(1), ()))],
+        "version": VERSION,
+    }
