@@ -14,7 +14,21 @@ if TYPE_CHECKING:
     from lindyn._async_client import AsyncClient, AsyncJobHandle
     from lindyn._client import Client
     from lindyn._jobs import JobHandle
-    from lindyn.builders import balanced, data, one_hot, random, regression, semantic, spectrum, weights
+    from lindyn.builders import (
+        balanced,
+        data,
+        linear_attention,
+        lora,
+        lora_task,
+        one_hot,
+        random,
+        regression,
+        semantic,
+        spectrum,
+        symmetric,
+        weights,
+        wide,
+    )
     from lindyn.errors import (
         AccessError,
         ArgumentError,
@@ -89,13 +103,18 @@ __all__ = [
     "VersionWarning",
     "balanced",
     "data",
+    "linear_attention",
     "load",
+    "lora",
+    "lora_task",
     "one_hot",
     "random",
     "regression",
     "semantic",
     "spectrum",
+    "symmetric",
     "weights",
+    "wide",
 ]
 
 _MODULES = {
@@ -109,7 +128,22 @@ _MODULES = {
     "load": "results.load",
     "FloatArray": "wire.array",
     **dict.fromkeys(
-        ("balanced", "data", "one_hot", "random", "regression", "semantic", "spectrum", "weights"), "builders"
+        (
+            "balanced",
+            "data",
+            "linear_attention",
+            "lora",
+            "lora_task",
+            "one_hot",
+            "random",
+            "regression",
+            "semantic",
+            "spectrum",
+            "symmetric",
+            "weights",
+            "wide",
+        ),
+        "builders",
     ),
 }
 
