@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,14 @@ from jaxtyping import Float
 from scipy.integrate import DOP853
 from scipy.optimize import brentq
 
+from lindyn_service.dynamics.settled import Settled, settled
+
 Layers = tuple[Float[np.ndarray, "... _ _"], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
 _BATCH_NUMBERS = 2**18
 _VANISHING = 1e-150  # of the residual, whose square is nothing
+_FIRST_LOOK, _BETWEEN_LOOKS = -30.0, 3.0  # logarithms of the residual at which the layers may have come to rest
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _EVALUATIONS = 20_000, 1_000_000
@@ -84,8 +87,10 @@ class Flow:
         self._rtol = rtol
         self._atol = atol
         self._weight_decay = weight_decay
-        self._shapes = [*(w.shape for w in weights), sigma_yx.shape]
+        shapes = [*(w.shape for w in weights), sigma_yx.shape]
         self._bounds = [0, *accumulate([*(w.size for w in weights), sigma_yx.size])]
+        self._places = [(slice(*ends), shape) for ends, shape in zip(pairwise(self._bounds), shapes, strict=True)]
+        self._next_look = _FIRST_LOOK
         self.evaluations = 0
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Networks]]:
@@ -151,7 +156,7 @@ class Flow:
     def _states(
         self, start: Float[np.ndarray, " number"], times: Float[np.ndarray, " time"]
     ) -> Iterator[Float[np.ndarray, " number"]]:
-        at_start = int(np.searchsorted(times, 0.0, side="right"))
+        at_start, self._next_look = int(np.searchsorted(times, 0.0, side="right")), _FIRST_LOOK
         yield from (start for _ in range(at_start))
         if at_start == len(times):
             return
@@ -165,6 +170,27 @@ class Flow:
             for first in range(done, reached, size):
                 yield from self._shorter_steps(before, times[first : min(first + size, reached)] - time)
             done = reached
+            if done < len(times) and (ending := self._ending(solver.y)) is not None:
+                yield from self._at_rest(solver.y, ending, times[done:] - solver.t)
+                return
+
+    def _ending(self, state: Float[np.ndarray, " number"]) -> Settled | None:
+        """The decay of the residual where the layers stay; looked for each time that it has fallen by a factor."""
+        if state[-1] > self._next_look or self._weight_decay:
+            return None
+        self._next_look = float(state[-1]) - _BETWEEN_LOOKS
+        layers, residual = self._parts(state)
+        return settled(layers, residual, self._sigma_xx, float(np.exp(state[-1])))
+
+    def _at_rest(
+        self, state: Float[np.ndarray, " number"], ending: Settled, times: Float[np.ndarray, " time"]
+    ) -> Iterator[Float[np.ndarray, " number"]]:
+        """States at times after one, from which they differ in their residual."""
+        for part, logarithm in zip(*ending.at(times), strict=True):
+            later = state.copy()
+            later[self._bounds[-2] : -1] = part
+            later[-1] += logarithm
+            yield later
 
     def _start(self) -> Float[np.ndarray, " number"]:
         function = self._weights[0]
@@ -221,18 +247,22 @@ class Flow:
         products = [layers[0]]
         for layer in layers[1:]:
             products.append(layer @ products[-1])
-        both = np.array([self._sigma_yx - self._seen(products[-1]), residual])
-        change = np.zeros_like(residual)
+        both = np.empty((2, *residual.shape))
+        np.subtract(self._sigma_yx, self._seen(products[-1]), out=both[0])
+        both[1] = residual
+        change: np.ndarray | None = None
         above: np.ndarray | None = None
         for layer, below, rate in zip(layers[:0:-1], products[-2::-1], layer_rates[:0:-1], strict=True):
             velocity = both @ below.mT
             rate[...] = velocity[0]
             part = velocity[1] @ below
-            change = change + (part if above is None else above @ part)
+            part = part if above is None else above @ part
+            change = part if change is None else change + part
             above = layer if above is None else above @ layer
             both = layer.mT @ both
         layer_rates[0][...] = both[0]
-        change = change + (both[1] if above is None else above @ both[1])
+        part = both[1] if above is None else above @ both[1]
+        change = part if change is None else change + part
         if self._weight_decay:
             for rate, layer, gamma in zip(layer_rates, layers, self._weight_decay, strict=True):
                 np.subtract(rate, gamma * layer, out=rate)
@@ -250,9 +280,9 @@ class Flow:
         growth: Float[np.ndarray, "*time"],
     ) -> None:
         """Split the rate of a residual, in place, into that of its logarithm and what is orthogonal to it."""
-        square = np.einsum("...ij,...ij->...", residual, residual)
-        along = np.einsum("...ij,...ij->...", residual, change)
-        growth[...] = along / np.where(square > 0, square, 1.0)
+        flat = residual.reshape(*residual.shape[:-2], -1)
+        square = np.vecdot(flat, flat)
+        growth[...] = np.vecdot(flat, change.reshape(flat.shape)) / (square + (square == 0))
         np.subtract(change, growth[..., None, None] * residual, out=rate)
 
     def _seen(self, function: Float[np.ndarray, "*time out in"]) -> Float[np.ndarray, "*time out in"]:
@@ -266,6 +296,5 @@ class Flow:
     def _parts(self, states: Float[np.ndarray, "*time number"]) -> tuple[Layers, Float[np.ndarray, "*time out in"]]:
         """The layers, and the residual without its exponential."""
         batch = states.shape[:-1]
-        places = zip(self._bounds, self._bounds[1:], self._shapes, strict=False)
-        matrices = [states[..., start:end].reshape(*batch, *shape) for start, end, shape in places]
+        matrices = [states[..., part].reshape(batch + shape) for part, shape in self._places]
         return tuple(matrices[:-1]), matrices[-1]

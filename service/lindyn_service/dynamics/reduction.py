@@ -84,7 +84,10 @@ class Reduction:
 
 
 def whole(weights: Layers, moments: Moments) -> Reduction:
-    """Leave nothing out: the network as it is."""
+    """Leave nothing out: the network as it is.
+
+    Source: docs/theory.md, section 3, "Fewer dimensions".
+    """
     widths = (weights[0].shape[1], *(len(w) for w in weights))
     return Reduction(weights, moments, (None,) * len(widths), widths, moments.samples, 0.0)
 
@@ -137,6 +140,8 @@ def kept_widths(widths: Sequence[int], targets: int, inputs: int, *, linear: boo
         targets: columns that span what outputs are trained on, n_in or the rank of the data.
         inputs: columns that span the rows of sigma_yx and the principal directions of their own variance.
         linear: whether the hidden units are.
+
+    Source: docs/theory.md, section 3, "Fewer dimensions".
     """
     kept, last, before = list(widths), len(widths) - 1, None
     while kept != before:
