@@ -37,6 +37,15 @@ def test_the_first_steps(tmp_path, number):
 
 
 @pytest.mark.live
+def test_models_by_other_names(tmp_path):
+    said = run_python("".join(blocks(page("docs/reference/builders.md"), "python")), tmp_path).split()
+    assert said[0] == "lazy"
+    assert float(said[1]) < 0.05
+    assert said.count("exact") == 3
+    assert said[-1] == "2"
+
+
+@pytest.mark.live
 def test_the_command_line(tmp_path):
     solve, sweep, experiment = blocks(page("docs/cli.md"), "sh")
     assert "<Trajectory 5-5-5, lambda = 2" in run_shell(solve, tmp_path)

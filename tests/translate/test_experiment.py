@@ -12,7 +12,7 @@ from lindyn_service.translate.table import read_table
 
 def test_all_figures_of_the_thesis_are_there():
     figures = {f"figure-3.{i}" for i in range(1, 7)} | {f"figure-4.{i}" for i in range(1, 9)}
-    assert figures | {"reversal-learning"} == set(EXPERIMENTS)
+    assert figures | {"reversal-learning", "wide-limit"} == set(EXPERIMENTS)
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

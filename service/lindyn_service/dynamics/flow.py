@@ -250,19 +250,17 @@ class Flow:
         both = np.empty((2, *residual.shape))
         np.subtract(self._sigma_yx, self._seen(products[-1]), out=both[0])
         both[1] = residual
-        change: np.ndarray | None = None
+        changes: list[np.ndarray] = []
         above: np.ndarray | None = None
         for layer, below, rate in zip(layers[:0:-1], products[-2::-1], layer_rates[:0:-1], strict=True):
             velocity = both @ below.mT
             rate[...] = velocity[0]
             part = velocity[1] @ below
-            part = part if above is None else above @ part
-            change = part if change is None else change + part
+            changes.append(part if above is None else above @ part)
             above = layer if above is None else above @ layer
             both = layer.mT @ both
         layer_rates[0][...] = both[0]
-        part = both[1] if above is None else above @ both[1]
-        change = part if change is None else change + part
+        change = sum(changes, start=both[1] if above is None else above @ both[1])
         if self._weight_decay:
             for rate, layer, gamma in zip(layer_rates, layers, self._weight_decay, strict=True):
                 np.subtract(rate, gamma * layer, out=rate)

@@ -36,7 +36,10 @@ class Regime:
 
 
 def is_small(n_in: int, n_out: int) -> bool:
-    """Whether the kernel of a network of these widths is looked at."""
+    """Whether the kernel of a network of these widths is looked at.
+
+    Source: docs/quantities.md, "Regime".
+    """
     return n_in**2 + n_out**2 <= MOST_NUMBERS
 
 

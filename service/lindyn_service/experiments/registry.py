@@ -18,6 +18,7 @@ from lindyn_service.experiments import (
     figure_4_7,
     figure_4_8,
     reversal_learning,
+    wide_limit,
 )
 from lindyn_service.experiments.base import Experiment
 
@@ -37,6 +38,7 @@ _MODULES = (
     figure_4_7,
     figure_4_8,
     reversal_learning,
+    wide_limit,
 )
 
 EXPERIMENTS: Mapping[str, Experiment] = {module.EXPERIMENT.name: module.EXPERIMENT for module in _MODULES}
