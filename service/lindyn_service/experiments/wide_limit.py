@@ -126,11 +126,11 @@ EXPERIMENT = Experiment(
     title="Wide random networks and their limit",
     description=(
         "Networks of two layers drawn by LeCun's scheme learn a Gaussian task on white inputs. Their losses are "
-        "compared with those of two balanced networks that start from the same network function: that of the limit of "
-        "wide layers, |lambda| = lambda_eff = hidden (v1 + v2) with the variances v of the entries, and one with "
-        "|lambda| = tr B / hidden of the draw. The deviation is the largest over 40 times until 4 / lambda_eff, relative to the "
-        "initial loss. It falls as hidden^(-1/2) for lambda_eff, and stays for tr B / hidden. Source: the theory page, "
-        "section 7; Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for equal variances."
+        "compared with those of two balanced networks that start from the same network function: that of the limit of"
+        " wide layers, |lambda| = lambda_eff = hidden (v1 + v2) with the variances v of the entries, and one with "
+        "|lambda| = tr B / hidden of the draw. The deviation is the largest over 40 times until 4 / lambda_eff, "
+        "relative to the initial loss. It falls as hidden^(-1/2) for lambda_eff, and stays for tr B / hidden. Source:"
+        " the theory page, section 7; Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for equal variances."
     ),
     parameters={
         "inputs": Parameter(6, "input units", 1, 30),
