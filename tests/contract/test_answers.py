@@ -110,7 +110,7 @@ def test_what_is_asked_for_by_default(service):
 def test_fields(service, method):
     answer = ask(service, REQUEST | {"time_constant": 2.5, "method": method})
     fields = ["key", "method", "reason", "lambda", "dims", "seed", "task_seed", "time_constant", "times", "quantities"]
-    assert set(answer) == {*fields, "diagnostics", "warnings", "version"}
+    assert set(answer) == {*fields, "regime", "diagnostics", "warnings", "version"}
     assert answer["method"] == "exact"
     assert (answer["lambda"], answer["dims"], answer["time_constant"]) == (0.5, [3, 2, 4], 2.5)
     assert (answer["seed"], answer["task_seed"]) == (1, 2)

@@ -80,6 +80,12 @@ UNTOLD = {
     "before anything is learned": {"network": balanced(0, 1e-3), "times": [0.1]},
     "a kernel of zero": {"network": {"kind": "weights", "weights": [np.zeros((4, 4)).tolist()] * 2}},
     "nothing to learn": {"network": {"kind": "weights", "weights": [np.eye(4).tolist(), TASK.tolist()]}},
+    "kernels beyond float64": {
+        "network": {"kind": "weights", "weights": [(1e45 * np.eye(4)).tolist()] * 2},
+        "task": {"kind": "correlation", "sigma_yx": (1e70 * TASK).tolist(), "sigma_xx": (1e70 * np.eye(4)).tolist()},
+        "times": [0.0, 1.0],
+        "quantities": ["weight_norms"],
+    },
     "rectifiers": {
         "network": random([4, 8, 4]),
         "task": SAMPLES,

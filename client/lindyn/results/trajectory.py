@@ -72,7 +72,8 @@ class Trajectory(_Quantities):
         times: (time,), in the unit of `reply.time_constant`.
         quantities: arrays by name; `weights` is a list with one array for each layer, and `balance`, `alignment` and
             `task_specificity` are mappings.
-        reply: the rest of the reply: key, method and reason, lambda, seeds, diagnostics, warnings, version.
+        reply: the rest of the reply: key, method and reason, lambda, regime, seeds, diagnostics, warnings,
+            version.
         cache: `hit`, `miss` or `coalesced`, as the service says; `file` for a trajectory that was loaded from a file.
     """
 

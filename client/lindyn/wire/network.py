@@ -76,8 +76,8 @@ def _require_one_for_each_layer(gain: list[float], info: ValidationInfo) -> list
     if len(gain) > 1 and layers > 0 and len(gain) != layers:
         raise PydanticCustomError(
             "widths",
-            "got {got} entries and a network of {layers} layers; give one for each, or one number",
-            {"got": len(gain), "layers": layers},
+            "got {got} entries and a network of {layers}; give one for each, or one number",
+            {"got": len(gain), "layers": "1 layer" if layers == 1 else f"{layers} layers"},
         )
     return gain
 

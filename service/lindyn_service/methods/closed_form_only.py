@@ -26,6 +26,9 @@ def require_closed_form(
     if isinstance(verdict, OneLayerRun):
         verdict = Refusal("got a network of one layer", "", NotApplicableError)
     if isinstance(verdict, Refusal):
-        remedy = "this needs the closed form: whiten the inputs and start from a balanced or wide network of two layers"
+        remedy = (
+            "this needs the closed form: whiten the inputs and start from a balanced network of two layers, or from kind "
+            "wide"
+        )
         raise replace(verdict, remedy=remedy).error(task_path)
     return verdict
