@@ -82,7 +82,7 @@ UNTOLD = {
     "nothing to learn": {"network": {"kind": "weights", "weights": [np.eye(4).tolist(), TASK.tolist()]}},
     "kernels beyond float64": {
         "network": {"kind": "weights", "weights": [(1e45 * np.eye(4)).tolist()] * 2},
-        "task": {"kind": "correlation", "sigma_yx": (1e70 * TASK).tolist(), "sigma_xx": (1e70 * np.eye(4)).tolist()},
+        "task": {"kind": "correlation", "sigma_yx": (1e69 * TASK).tolist(), "sigma_xx": (1e69 * np.eye(4)).tolist()},
         "times": [0.0, 1.0],
         "quantities": ["weight_norms"],
     },

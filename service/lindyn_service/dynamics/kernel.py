@@ -54,9 +54,31 @@ def ntk_distance(frame: ModalWeights) -> Float[np.ndarray, " time"]:
 
     Source: Fort et al. (2020), arXiv 2010.15110; thesis section 4.2.
     """
-    terms, start = _weighted(frame), _weighted(frame.start)
+    return _distance(frame, *_with_changes(frame))
+
+
+def ntk_movement(frame: ModalWeights) -> Float[np.ndarray, " time"]:
+    """||K(t) - K(0)||_F / ||K(0)||_F, free of cancellation; 0 where the kernel at time 0 is zero.
+
+    Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel.
+    """
+    return _movement(*_with_changes(frame))
+
+
+def movement_and_distance(
+    frame: ModalWeights,
+) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
+    """Both `ntk_movement` and `ntk_distance`, from the same terms of the kernel.
+
+    Source: as for these.
+    """
+    terms, start, changes = _with_changes(frame)
+    return _movement(terms, start, changes), _distance(frame, terms, start, changes)
+
+
+def _distance(frame: ModalWeights, terms: _Terms, start: _Terms, changes: _Terms) -> Float[np.ndarray, " time"]:
     norm, start_norm = np.sqrt(_inner(terms, terms)), np.sqrt(_inner(start, start))
-    along, across = _split(terms, start, _changes(frame), 1.0)
+    along, across = _split(terms, start, changes, 1.0)
     far = np.abs(along - 1) * start_norm > norm
     if np.any(far):
         # where K is smaller than K - K_0, it is better known than that difference
@@ -70,13 +92,8 @@ def ntk_distance(frame: ModalWeights) -> Float[np.ndarray, " time"]:
     return np.where((norm > 0) & (start_norm > 0), distance, np.where(norm + start_norm > 0, 1.0, 0.0))
 
 
-def ntk_movement(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """||K(t) - K(0)||_F / ||K(0)||_F, free of cancellation; 0 where the kernel at time 0 is zero.
-
-    Source: Chizat et al. (2019), arXiv 1812.07956, relative change of the kernel.
-    """
-    terms, start = _weighted(frame), _weighted(frame.start)
-    moved = _less(terms, start, _changes(frame), (np.zeros(1), np.zeros(1)), 1.0)
+def _movement(terms: _Terms, start: _Terms, changes: _Terms) -> Float[np.ndarray, " time"]:
+    moved = _less(terms, start, changes, (np.zeros(1), np.zeros(1)), 1.0)
     return _ratio(np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start)))
 
 
@@ -133,13 +150,19 @@ def _less(terms: _Terms, start: _Terms, moved: _Terms, growth: _Growth, kept: fl
     return [*found, (a_0, moved[-1][1] - once * c_0 - again * c_0)]
 
 
-def _changes(frame: ModalWeights) -> _Terms:
+def _with_changes(frame: ModalWeights) -> tuple[_Terms, _Terms, _Terms]:
+    """The terms at all times, those at time 0, and the differences of both."""
+    terms, start = _weighted(frame), _weighted(frame.start)
+    return terms, start, _changes(frame, terms, start)
+
+
+def _changes(frame: ModalWeights, terms: _Terms, start: _Terms) -> _Terms:
     """A - A_0 and C - C_0 of each term, from what is known better than the difference where there is such."""
     if frame.gram_changes is not None:
         out, into = frame.gram_changes
         nothing = np.zeros((1, *into.shape[1:])), np.zeros((1, *out.shape[1:]))
         return _with_unseen(_with_inputs([(out, nothing[0]), (nothing[1], into)], frame), 0.0, 0.0)
-    return [(a - a_0, c - c_0) for (a, c), (a_0, c_0) in zip(_weighted(frame), _weighted(frame.start), strict=True)]
+    return [(a - a_0, c - c_0) for (a, c), (a_0, c_0) in zip(terms, start, strict=True)]
 
 
 def _ratio(numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]) -> Float[np.ndarray, " time"]:
@@ -181,10 +204,17 @@ def _with_unseen(terms: _Terms, of_outputs: float, of_inputs: float) -> _Terms:
 
     Only the identities have parts there, whose norms are these.
     """
-    padding, last = ((0, 0), (0, 1), (0, 1)), len(terms) - 1
-    found = [(np.pad(a, padding), np.pad(c, padding)) for a, c in terms]
+    found, last = [(_padded(a), _padded(c)) for a, c in terms], len(terms) - 1
     found[last][0][:, -1, -1] = of_outputs
     found[0][1][:, -1, -1] = of_inputs
+    return found
+
+
+def _padded(matrices: Float[np.ndarray, "time size size"]) -> Float[np.ndarray, "time larger larger"]:
+    """Matrices with one more row and column of zeros; np.pad takes ten times as long for small ones."""
+    n_times, size = matrices.shape[:2]
+    found = np.zeros((n_times, size + 1, size + 1))
+    found[:, :-1, :-1] = matrices
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from lindyn_service.dynamics.kernel import ntk_distance, ntk_movement, ntk_norm
+from lindyn_service.dynamics.kernel import movement_and_distance
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import excess_loss
 
@@ -59,10 +59,11 @@ def regime(frame: ModalWeights) -> Regime | None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         before, after = (float(excess_loss(each)[0]) for each in (frame.start, frame))
-        if not after <= _LEARNED * before or before == 0 or float(ntk_norm(frame.start)[0]) == 0:
+        if not after <= _LEARNED * before or before == 0:
             return None
-        movement, distance = float(ntk_movement(frame)[0]), float(ntk_distance(frame)[0])
-    if not np.isfinite(movement) or not np.isfinite(distance):
+        movement, distance = (float(each[0]) for each in movement_and_distance(frame))
+    is_zero_at_start = movement == 0 and distance == 1
+    if is_zero_at_start or not np.isfinite(movement) or not np.isfinite(distance):
         return None
     return Regime(verdict(movement, distance), movement, distance)
 

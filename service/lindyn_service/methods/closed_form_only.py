@@ -27,8 +27,8 @@ def require_closed_form(
         verdict = Refusal("got a network of one layer", "", NotApplicableError)
     if isinstance(verdict, Refusal):
         remedy = (
-            "this needs the closed form: whiten the inputs and start from a balanced network of two layers, or from kind "
-            "wide"
+            "this needs the closed form: whiten the inputs and start from a balanced network of two layers, or from "
+            "kind wide"
         )
         raise replace(verdict, remedy=remedy).error(task_path)
     return verdict
