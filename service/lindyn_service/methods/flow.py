@@ -27,7 +27,7 @@ _SMALLEST = 1e-140
 _MARGIN = 1e4  # of the promised error over that of a step
 _CHECK = 30.0  # how much looser the second integration is
 _STIFF = 1e4  # ratio of variances, beyond which they explain that there are too many steps
-_SAFETY = 3.0  # of the error estimate over the distance to it: the two may err alike
+_SAFETY = 10.0  # of the error estimate over the distance to it: both may have nearly the same error
 
 
 @dataclass(frozen=True)
