@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import anyio
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from pydantic import BaseModel
@@ -107,8 +107,12 @@ def install(app: FastAPI) -> None:
         return app.openapi_schema
 
     app.openapi = completed
-    app.state.openapi = _OpenApiAsset(app)
-    app.include_router(_router)
+    asset = _OpenApiAsset(app)
+
+    async def openapi_json(request: Request) -> Response:
+        return asset_response(request, await asset.get(), {})
+
+    app.add_api_route("/openapi.json", openapi_json, include_in_schema=False)
 
 
 class _OpenApiAsset:
@@ -128,16 +132,6 @@ class _OpenApiAsset:
     def _build(self) -> Asset:
         text = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
         return Asset(text.encode(), JSON)
-
-
-_router = APIRouter(include_in_schema=False)
-
-
-@_router.get("/openapi.json")
-async def openapi_json(request: Request) -> Response:
-    """Return the OpenAPI document."""
-    openapi: _OpenApiAsset = request.app.state.openapi
-    return asset_response(request, await openapi.get(), {})
 
 
 def document(app: FastAPI) -> dict[str, Any]:

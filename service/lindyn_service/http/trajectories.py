@@ -9,7 +9,7 @@ from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
 from lindyn_service.http.conditional import client_has, etag_of, not_modified
-from lindyn_service.http.dependencies import AnswersDep, FormatDep
+from lindyn_service.http.dependencies import FormatDep, ResourcesDep
 from lindyn_service.http.respond import respond, serve
 from lindyn_service.operations.registry import TRAJECTORY
 
@@ -40,9 +40,9 @@ async def compute(request: Request) -> Response:
     response_class=Response,
     responses=openapi.answers(TrajectoryReply),
 )
-async def stored(key: str, request: Request, answers: AnswersDep, form: FormatDep) -> Response:
+async def stored(key: str, request: Request, resources: ResourcesDep, form: FormatDep) -> Response:
     """Return a cached trajectory by its key."""
-    answer = await answers.find(TRAJECTORY, key, form) if _KEY.fullmatch(key) else None
+    answer = await resources.answers.find(TRAJECTORY, key, form) if _KEY.fullmatch(key) else None
     if answer is None:
         raise NotFoundError(f"no cached trajectory has the key {key[:80]!r}; post the request again")
     etag = etag_of(key, form)
