@@ -120,7 +120,7 @@ class BoundedHeads(IgnoringUpgrades):
         self.cycle = self._refusal_cycle(
             cast("asyncio.Transport", _LingeringTransport(self)) if lingering else self.transport
         )
-        refuse = cast("Any", self.refusal(error))
+        refuse = cast("Any", type(self).refusal(error))
         if self.pipeline:
             if is_incomplete:
                 self.pipeline.popleft()  # the current request, which is never processed
