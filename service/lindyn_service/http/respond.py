@@ -12,14 +12,14 @@ from lindyn.wire.base import Request as Message
 from lindyn_service.answers.service import Answer, with_encoding
 from lindyn_service.engine.accounting import Account, run_charged
 from lindyn_service.engine.base import Engine
-from lindyn_service.http.body_cache import CachedRequest
+from lindyn_service.http.body_cache import CachedRequest, SolverRecord
 from lindyn_service.http.charged_work import account_of, reading_flops
 from lindyn_service.http.client_disconnect import unless_disconnected
 from lindyn_service.http.conditional import client_has, etag_of, not_modified
 from lindyn_service.http.content_negotiation import wanted_format
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
-from lindyn_service.http.request_record import record_answer, solver_record
+from lindyn_service.http.request_record import record_answer
 from lindyn_service.http.state import context_of, resources_of
 from lindyn_service.operations.execute import Address, ReceivedRequest, address, read_and_address
 from lindyn_service.operations.registry import Operation
@@ -55,7 +55,7 @@ async def _answer(request: Request, operation: Operation[Any], received: Receive
     read_seconds = time.perf_counter() - started
     resources.stage("read", read_seconds)
     answer = await resources.answers.answer(operation, source, address, form, account)
-    solver = solver_record(operation.name, answer, with_encoding(address.cost, form))
+    solver = SolverRecord(operation.name, answer.method, round(with_encoding(address.cost, form).flops))
     record_answer(request.scope, solver, answer.source, read_seconds, answer.seconds)
     if context.body_key is not None and address.repeatable:
         resources.bodies.put(context.body_key, CachedRequest(address.key, form, solver))

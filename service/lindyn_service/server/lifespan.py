@@ -9,6 +9,7 @@ from anyio import TASK_STATUS_IGNORED, Event, create_task_group, to_thread
 from anyio.abc import TaskStatus
 
 from lindyn_service.access.rate_limits import RateLimits
+from lindyn_service.answers.encoded import EncodedAnswer
 from lindyn_service.answers.service import AnswerService, RequestLimits
 from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.configuration.settings import Settings
@@ -63,7 +64,8 @@ async def lifespan(parts: Parts) -> AsyncGenerator[LifespanState]:
         shared = None if url is None else backends.redis_cache(settings, url)
         if shared is not None:
             stack.push_async_callback(shared.aclose)
-        memory, folder = MemoryCache(settings.memory_cache_bytes), backends.spool_folder(settings, stack)
+        memory = MemoryCache[EncodedAnswer](settings.memory_cache_bytes)
+        folder = backends.spool_folder(settings, stack)
         answers = AnswerService(engine, memory, shared, _limits(settings), stage, backends.spool(settings, folder))
         jobs = None
         if url is not None:
@@ -75,9 +77,7 @@ async def lifespan(parts: Parts) -> AsyncGenerator[LifespanState]:
         if jobs is not None:
             tasks.start_soon(fatal_error.watch, partial(jobs.watch.run, stopping))
         store = None if jobs is None else jobs.results.store
-        tasks.start_soon(
-            fatal_error.watch, partial(sample_gauges, parts.metrics, engine, shared, store, stopping)
-        )
+        tasks.start_soon(fatal_error.watch, partial(sample_gauges, parts.metrics, engine, shared, store, stopping))
         yield {
             "resources": Resources(
                 settings=settings,
