@@ -1,7 +1,6 @@
 """Tasks learned one after the other."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def continual(request: ContinualRequest, key: str) -> dict[str, Any]:
         "final_loss": losses[:, -1],
         "segments": _segments(course, request.num, tau),
         "best_stopping": list(_best_stopping(course, tasks, irreducible, tau)),
-        "warnings": [asdict(warned) for warned in _warnings(course, problems)],
+        "warnings": [warned.message() for warned in _warnings(course, problems)],
         "version": VERSION,
     }
 
@@ -109,7 +108,7 @@ def _best_stopping(
 def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[Warned]:
     for i, (segment, problem) in enumerate(zip(course.segments, problems, strict=True)):
         for warned in conditioning(segment.solution, mode_overlap(segment.solution), problem.white.variance):
-            yield Warned(warned.code, f"task {i}: {warned.detail}")
+            yield Warned(warned.code, f"task {i}: {warned.detail}", warned.modes)
         if problem.white.irreducible_loss is None:
             yield Warned(
                 "irreducible-loss-unknown", f"task {i}: the targets' scale is not given, its loss is the excess"

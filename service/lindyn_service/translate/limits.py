@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -56,7 +55,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
             "negative": _extreme(problem, -abs(problem.lam)),
         },
         "shallow": _shallow(problem, request.tolerance),
-        "warnings": [asdict(warned) for warned in _warnings(problem, solution, reached)],
+        "warnings": [warned.message() for warned in _warnings(problem, solution, reached)],
         "version": VERSION,
     }
 

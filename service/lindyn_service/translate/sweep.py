@@ -5,7 +5,6 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import product
 from typing import Any
 
@@ -157,7 +156,7 @@ class _Points:
         self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
-        record: dict[str, Any] = {"values": summary.values, "warnings": [asdict(each) for each in summary.warnings]}
+        record: dict[str, Any] = {"values": summary.values, "warnings": [each.message() for each in summary.warnings]}
         if summary.times is not None and ("times" in self._axes or not np.array_equal(summary.times, times)):
             record["times"] = summary.times
         return record

@@ -7,6 +7,7 @@ Of the points, only their numbers are kept: the bytes of all of them as JSON tak
 # (JSON has no static types)
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -102,28 +103,36 @@ class _Points:
         refuse_more(self._bytes, self._most_bytes)
 
 
+@dataclass
+class _Group:
+    """The modes that a warning is about, if any, and the places of the points that have it."""
+
+    modes: list[int] | None
+    places: list[list[int]] = field(default_factory=list[list[int]])
+
+
 class _Warnings:
     """Warnings of one code and detail together; where a code has very many details, the rest of its points."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, dict[str, list[list[int]]]] = {}
+        self._groups: dict[str, dict[str, _Group]] = {}
 
     def add(self, place: list[int], warnings: Sequence[Mapping[str, Any]]) -> None:
         """Take those of a point."""
         for warned in warnings:
-            details, detail = self._groups.setdefault(warned["code"], {}), warned["detail"]
+            details, detail, modes = self._groups.setdefault(warned["code"], {}), warned["detail"], warned.get("modes")
             if detail not in details and len(details) >= MOST_DETAILS:
-                detail = _OTHERS
-            found = details.setdefault(detail, [])
-            if place not in found[-1:]:
-                found.append(place)
+                detail, modes = _OTHERS, None
+            group = details.setdefault(detail, _Group(modes))
+            if place not in group.places[-1:]:
+                group.places.append(place)
 
     def lines(self) -> list[dict[str, Any]]:
         """All of them, with the places of their points."""
         return [
-            {"code": code, "detail": detail, "indices": found}
+            {"code": code, "detail": detail, "indices": group.places, **({"modes": group.modes} if group.modes else {})}
             for code, details in self._groups.items()
-            for detail, found in details.items()
+            for detail, group in details.items()
         ]
 
 

@@ -1,6 +1,5 @@
 """From a request for a trajectory to its answer."""
 
-from dataclasses import asdict
 from typing import Any
 
 from lindyn.wire import method
@@ -63,6 +62,6 @@ def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[st
         "times": outcome.times,
         "quantities": outcome.quantities,
         "diagnostics": outcome.diagnostics,
-        "warnings": [asdict(warned) for warned in outcome.warnings],
+        "warnings": [warned.message() for warned in outcome.warnings],
         "version": VERSION,
     }
