@@ -11,42 +11,19 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lindyn.wire import npz
-from lindyn.wire.asymptotics import LimitsReply, LimitsRequest
-from lindyn.wire.balance import (
-    BalanceReply,
-    BalanceRequest,
-    InitializationReply,
-    InitializationRequest,
-    StatisticsReply,
-    StatisticsRequest,
-)
-from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.base import JSON_MEDIA_TYPE
 from lindyn.wire.job import ExperimentRequest, Job, TableReply
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
-from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
+from lindyn.wire.tree import JSON
 from lindyn_service.http.assets import Asset, asset_response
 from lindyn_service.http.authentication import needed_scope
-from lindyn_service.translate.body import JSON
+from lindyn_service.operations.registry import OPERATIONS
 
-MESSAGES: tuple[type[BaseModel], ...] = (
-    TrajectoryRequest,
-    TrajectoryReply,
-    InitializationRequest,
-    InitializationReply,
-    BalanceRequest,
-    BalanceReply,
-    StatisticsRequest,
-    StatisticsReply,
-    LimitsRequest,
-    LimitsReply,
-    ContinualRequest,
-    ContinualReply,
-    SweepRequest,
-    ExperimentRequest,
-    Job,
-    TableReply,
-)
+_JOB_MESSAGES: tuple[type[BaseModel], ...] = (SweepRequest, ExperimentRequest, Job, TableReply)
+
+Links = dict[str, dict[str, JSON]]
+"""Links of a response, by name."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, where the service needs one."}
@@ -67,7 +44,7 @@ def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     return {"requestBody": {"required": required, "content": _content(model)}}
 
 
-def answers(model: type[BaseModel], links: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+def answers(model: type[BaseModel], links: Links | None = None) -> dict[int | str, dict[str, Any]]:
     """Describe the responses of a route that answers with this message, with links to the operations that use it."""
     return {
         200: {
@@ -131,14 +108,15 @@ class _OpenApiAsset:
 
     def _build(self) -> Asset:
         text = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
-        return Asset(text.encode(), JSON)
+        return Asset(text.encode(), JSON_MEDIA_TYPE)
 
 
 def document(app: FastAPI) -> dict[str, Any]:
     """Build the document with the schemas of all messages."""
     schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in (*MESSAGES, Problem)]
-    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+    of_operations = [model for each in OPERATIONS.values() for model in (each.model, each.reply)]
+    models = (*of_operations, *_JOB_MESSAGES, Problem)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components |= definitions["$defs"]
     for unused in ("HTTPValidationError", "ValidationError"):

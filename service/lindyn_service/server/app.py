@@ -1,12 +1,12 @@
 """The composition root, which constructs all parts of the service from its settings."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from anyio import Event
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
@@ -18,13 +18,13 @@ from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings, SettingsError, split_list
 from lindyn_service.errors import ServiceError
 from lindyn_service.http import (
-    analyses,
     experiments,
     explorer,
     health,
     jobs,
     metrics,
     openapi,
+    operations,
     problems,
     request_log,
     trajectories,
@@ -38,6 +38,7 @@ from lindyn_service.http.head_requests import HeadRequests
 from lindyn_service.http.load_shedding import LoadShedding
 from lindyn_service.http.rate_limit import RateLimit
 from lindyn_service.http.security_headers import SecurityHeaders
+from lindyn_service.operations.registry import OPERATIONS
 from lindyn_service.server import backends
 from lindyn_service.server.backends import BAD_REDIS_URL
 from lindyn_service.server.connections import Connections, connection_limit
@@ -109,11 +110,12 @@ def _application(parts: Parts) -> FastAPI:
         redirect_slashes=False,
         telemetry=_telemetry(parts.tracing),
     )
-    _add_middleware(app, parts)
+    answering = operations.router_of(OPERATIONS.values())
+    _add_middleware(app, parts, {route.path: route for route in answering.routes if isinstance(route, APIRoute)})
     problems.install(app)
     openapi.install(app)
+    app.include_router(answering)
     app.include_router(trajectories.router)
-    app.include_router(analyses.router)
     app.include_router(jobs.router)
     app.include_router(experiments.router)
     app.include_router(health.router)
@@ -140,11 +142,10 @@ def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
     }
 
 
-def _add_middleware(app: FastAPI, parts: Parts) -> None:
-    """Add the middleware, from the innermost to the outermost."""
+def _add_middleware(app: FastAPI, parts: Parts, cached_routes: Mapping[str, APIRoute]) -> None:
+    """Add the middleware, from the innermost to the outermost; `cached_routes` answer the same body the same way."""
     settings = parts.settings
     origins = split_list(settings.cors_origins)
-    cached_routes = _post_routes(trajectories.router, analyses.router)
     app.add_middleware(HeadRequests)
     app.add_middleware(LoadShedding, cached_routes)
     app.add_middleware(BodyCacheMiddleware, cached_routes, settings)
@@ -169,16 +170,6 @@ def _add_middleware(app: FastAPI, parts: Parts) -> None:
         )
     app.add_middleware(request_log.RequestLog, parts.metrics)
     app.add_middleware(SecurityHeaders)
-
-
-def _post_routes(*routers: APIRouter) -> dict[str, APIRoute]:
-    """Return the routes that accept POST, by path."""
-    return {
-        route.path: route
-        for router in routers
-        for route in router.routes
-        if isinstance(route, APIRoute) and "POST" in (route.methods or ())
-    }
 
 
 def _rate_limits(settings: Settings) -> RateLimits:
