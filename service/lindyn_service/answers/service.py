@@ -4,7 +4,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import anyio
 
@@ -19,7 +19,7 @@ from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import execute
 from lindyn_service.operations.execute import Address, AnswerBounds, ReceivedRequest
-from lindyn_service.operations.registry import Operation
+from lindyn_service.operations.registry import RegisteredOperation
 from lindyn_service.spool.store import Spool, StoredFile
 from lindyn_service.translate.encode import BYTES_PER_NUMBER, Format, transcode
 
@@ -107,7 +107,7 @@ class AnswerService:
 
     async def answer(
         self,
-        operation: Operation[Any],
+        operation: RegisteredOperation,
         source: Request | ReceivedRequest,
         address: Address,
         form: Format,
@@ -147,14 +147,14 @@ class AnswerService:
         answer = self._memory.get(f"{operation}:{key}.{form}")
         return None if answer is None else answer.body
 
-    async def find(self, operation: Operation[Any], key: str, form: Format) -> Answer | None:
+    async def find(self, operation: RegisteredOperation, key: str, form: Format) -> Answer | None:
         """Find an answer in any cache; one in the other format is converted."""
         started = time.perf_counter()
         name = _CacheName(operation.name, key, form, operation.transcodes)
         found = self._memory.get(str(name)) or await self._lookup(name) or await self._find_file(name)
         return None if found is None else _answer(key, found, "hit", time.perf_counter() - started)
 
-    def _check_cost(self, operation: Operation[Any], cost: Cost, form: Format) -> None:
+    def _check_cost(self, operation: RegisteredOperation, cost: Cost, form: Format) -> None:
         """Raise TooLargeError if the estimated cost is over a limit."""
         limits = self._limits
         for unit, amount, limit in (

@@ -1,12 +1,12 @@
 """Routes for liveness, readiness, and the capabilities of the service."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from lindyn.wire.base import LARGEST, Reply
+from lindyn.wire.base import LARGEST, JSONField, Reply
 from lindyn.wire.method import METHODS
 from lindyn.wire.times import MOST_TIMES
 from lindyn.wire.trajectory import QUANTITIES
@@ -56,7 +56,7 @@ class About(Reply):
     solver: Annotated[str, Field(description="Part of every key.")]
     methods: list[str]
     quantities: list[str]
-    limits: dict[str, Any]
+    limits: dict[str, JSONField]
 
 
 @router.get(

@@ -6,14 +6,14 @@ benchmarks/shortcuts.py.
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from lindyn_service.eager import resume
 
 T = TypeVar("T")
 
 
-async def lazy_timeout(seconds: float, work: Coroutine[Any, Any, T]) -> T:
+async def lazy_timeout(seconds: float, work: Coroutine[object, object, T]) -> T:
     """Run a coroutine; the timer is armed when it first suspends.
 
     Raises:

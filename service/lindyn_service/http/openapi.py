@@ -1,7 +1,7 @@
 """The OpenAPI document: FastAPI's description of the routes, completed by the bodies that routes read themselves."""
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
 from fastapi import FastAPI, Request
@@ -20,6 +20,9 @@ from lindyn_service.http.assets import Asset, asset_response
 from lindyn_service.http.authentication import needed_scope
 from lindyn_service.operations.registry import OPERATIONS
 
+Part: TypeAlias = dict[str, Any]
+"""A part of an OpenAPI document, typed as FastAPI types it."""
+
 _JOB_MESSAGES: tuple[type[BaseModel], ...] = (SweepRequest, ExperimentRequest, Job, TableReply)
 
 Links = dict[str, dict[str, JSON]]
@@ -29,22 +32,22 @@ _REFERENCE = "#/components/schemas/{model}"
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, where the service needs one."}
 _EVENTS = 'event: progress\ndata: {"id": "0123456789abcdef0123456789abcdef", "state": "running", ...}\nid: 12\n\n'
 _JOB_OPERATIONS = ("get_job", "cancel_job", "job_result", "job_figure_svg", "job_figure_png", "job_events")
-_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_BINARY: Part = {"schema": {"type": "string", "format": "binary"}}
 
 
-def _content(model: type[BaseModel]) -> dict[str, Any]:
+def _content(model: type[BaseModel]) -> Part:
     return {
         "application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}},
         npz.MEDIA_TYPE: _BINARY,
     }
 
 
-def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+def body(model: type[BaseModel], *, required: bool = True) -> Part:
     """Describe the body of a request that the route reads itself."""
     return {"requestBody": {"required": required, "content": _content(model)}}
 
 
-def answers(model: type[BaseModel], links: Links | None = None) -> dict[int | str, dict[str, Any]]:
+def answers(model: type[BaseModel], links: Links | None = None) -> dict[int | str, Part]:
     """Describe the responses of a route that answers with this message, with links to the operations that use it."""
     return {
         200: {
@@ -58,19 +61,19 @@ def answers(model: type[BaseModel], links: Links | None = None) -> dict[int | st
     }
 
 
-def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def accepted(model: type[BaseModel]) -> dict[int | str, Part]:
     """Describe the responses of a route that starts a job."""
     content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
     links = {name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in _JOB_OPERATIONS}
     return {202: {"description": "The job; Location is its address.", "content": content, "links": links}}
 
 
-def result(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def result(model: type[BaseModel]) -> dict[int | str, Part]:
     """Describe the responses of a route that returns the result of a job."""
     return {200: {"description": "The result.", "content": _content(model)}}
 
 
-def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
+def picture(media_type: str) -> dict[int | str, Part]:
     """Describe the responses of a route that returns a figure."""
     return {200: {"description": "The figure.", "content": {media_type: _BINARY}}}
 
@@ -78,7 +81,7 @@ def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI) -> None:
     """Serve the completed document at /openapi.json; it is built at the first request for it."""
 
-    def completed() -> dict[str, Any]:
+    def completed() -> Part:
         if app.openapi_schema is None:
             app.openapi_schema = document(app)
         return app.openapi_schema
@@ -111,7 +114,7 @@ class _OpenApiAsset:
         return Asset(text.encode(), JSON_MEDIA_TYPE)
 
 
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI) -> Part:
     """Build the document with the schemas of all messages."""
     schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     of_operations = [model for each in OPERATIONS.values() for model in (each.model, each.reply)]
@@ -132,7 +135,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
+def _complete(responses: Part, problem: Part) -> None:
     """Describe errors as problems, and remove the validation errors of the framework, which does not validate here."""
     responses.pop("422", None)
     for response in responses.values():

@@ -1,7 +1,6 @@
 """Routes of the operations, each of which follows from its entry in the registry."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -9,10 +8,10 @@ from fastapi.responses import Response
 from lindyn_service.http import openapi
 from lindyn_service.http.respond import serve
 from lindyn_service.http.trajectories import LINKS
-from lindyn_service.operations.registry import Operation
+from lindyn_service.operations.registry import RegisteredOperation
 
 
-def router_of(operations: Iterable[Operation[Any]]) -> APIRouter:
+def router_of(operations: Iterable[RegisteredOperation]) -> APIRouter:
     """Return the router with the routes of these operations."""
     router = APIRouter()
     for operation in operations:
@@ -31,7 +30,7 @@ def router_of(operations: Iterable[Operation[Any]]) -> APIRouter:
     return router
 
 
-def _endpoint(operation: Operation[Any]) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(operation: RegisteredOperation) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         return await serve(request, operation)
 

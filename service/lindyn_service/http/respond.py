@@ -2,7 +2,6 @@
 
 import secrets
 import time
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
@@ -22,12 +21,12 @@ from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.request_record import record_answer
 from lindyn_service.http.state import context_of, resources_of
 from lindyn_service.operations.execute import Address, ReceivedRequest, address, read_and_address
-from lindyn_service.operations.registry import Operation
+from lindyn_service.operations.registry import RegisteredOperation
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
 
 
-async def serve(request: Request, operation: Operation[Any]) -> Response:
+async def serve(request: Request, operation: RegisteredOperation) -> Response:
     """Answer a request of this operation.
 
     Raises:
@@ -42,7 +41,9 @@ async def serve(request: Request, operation: Operation[Any]) -> Response:
         context_of(request.scope).release_body()
 
 
-async def _answer(request: Request, operation: Operation[Any], received: ReceivedRequest, form: Format) -> Response:
+async def _answer(
+    request: Request, operation: RegisteredOperation, received: ReceivedRequest, form: Format
+) -> Response:
     resources, context = resources_of(request.scope), context_of(request.scope)
     started = time.perf_counter()
     account = account_of(request)
@@ -63,7 +64,7 @@ async def _answer(request: Request, operation: Operation[Any], received: Receive
 
 
 async def _address(
-    engine: Engine, account: Account, operation: Operation[Any], received: ReceivedRequest
+    engine: Engine, account: Account, operation: RegisteredOperation, received: ReceivedRequest
 ) -> tuple[Message | ReceivedRequest, Address]:
     """Validate and address a request: a small one here; a large one in a worker, and it stays unparsed here."""
     if received.body.is_small:

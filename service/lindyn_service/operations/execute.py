@@ -6,12 +6,11 @@ These functions run in worker processes; the service itself validates small bodi
 import hashlib
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 from lindyn.wire.base import LARGEST_SEED, Request
 from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations.registry import OPERATIONS, Operation, normalise
+from lindyn_service.operations.registry import OPERATIONS, RegisteredOperation, normalise
 from lindyn_service.spool.format import bytes_or_file
 from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.body import Body
@@ -70,7 +69,7 @@ class ComputedAnswer:
     body: bytes | None
 
 
-def read_and_address(operation: Operation[Any], received: ReceivedRequest) -> tuple[Request, Address]:
+def read_and_address(operation: RegisteredOperation, received: ReceivedRequest) -> tuple[Request, Address]:
     """Validate a request, derive its omitted seeds, and compute its key and cost.
 
     Raises:

@@ -1,9 +1,9 @@
 """Registry of all operations: models, route, computation and cost estimate of each kind of request."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from lindyn.wire.asymptotics import LimitsReply, LimitsRequest
 from lindyn.wire.balance import (
@@ -19,6 +19,7 @@ from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
 from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.digest import digest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.methods.cost import Cost
 from lindyn_service.operations import costs
 from lindyn_service.translate import balance, continual, limits, trajectory
@@ -56,7 +57,7 @@ class Operation(Generic[R]):
     description: str
     model: type[R]
     reply: type[Reply]
-    compute: Callable[[R, str], dict[str, Any]]
+    compute: Callable[[R, str], Mapping[str, Tree]]
     cost: Callable[[R], Cost]
     remedy: str
     conflicts: Callable[[R], Sequence[tuple[str, str]]] | None = None
@@ -148,7 +149,10 @@ CONTINUAL = Operation(
     conflicts=conflicts_of_tasks,
 )
 
-OPERATIONS: dict[str, Operation[Any]] = {
+RegisteredOperation: TypeAlias = Operation[Any]
+"""An operation with any model, as it is found by its name."""
+
+OPERATIONS: dict[str, RegisteredOperation] = {
     operation.name: operation for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL)
 }
 
@@ -170,7 +174,7 @@ def normalise(operation: Operation[R], request: R, draw: Callable[[], int] = dra
 
 def with_seeds(part: Part, draw: Callable[[], int] = draw_seed) -> Part:
     """Draw the omitted seeds of a message and of its parts; returns the same object if none was omitted."""
-    drawn: dict[str, Any] = {}
+    drawn: dict[str, object] = {}
     for name in type(part).model_fields:
         value = getattr(part, name)
         if name == "seed" and value is None:
@@ -179,7 +183,7 @@ def with_seeds(part: Part, draw: Callable[[], int] = draw_seed) -> Part:
             seeded = with_seeds(value, draw)
             if seeded is not value:
                 drawn[name] = seeded
-        elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[Any]", value)):
+        elif isinstance(value, list) and any(isinstance(item, Request) for item in cast("list[object]", value)):
             items = cast("list[Request]", value)
             all_seeded = [with_seeds(item, draw) for item in items]
             if any(new is not old for new, old in zip(all_seeded, items, strict=True)):

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -12,6 +12,7 @@ from lindyn_service.server.upgrade_offers import IgnoringUpgrades
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+    from uvicorn._types import ASGI3Application
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 100
@@ -120,7 +121,7 @@ class BoundedHeads(IgnoringUpgrades):
         self.cycle = self._refusal_cycle(
             cast("asyncio.Transport", _LingeringTransport(self)) if lingering else self.transport
         )
-        refuse = cast("Any", type(self).refusal(error))
+        refuse = cast("ASGI3Application", type(self).refusal(error))
         if self.pipeline:
             if is_incomplete:
                 self.pipeline.popleft()  # the current request, which is never processed

@@ -1,11 +1,11 @@
 """Tasks learned one after the other."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics import continual as dynamics
 from lindyn_service.dynamics.early_stopping import best_stops
 from lindyn_service.dynamics.mode_overlap import mode_overlap
@@ -17,7 +17,7 @@ from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
 
-def continual(request: ContinualRequest, key: str) -> dict[str, Any]:
+def continual(request: ContinualRequest, key: str) -> dict[str, Tree]:
     """Chain the exact solutions of the tasks, with their losses, forgetting and best stopping times.
 
     Raises:
@@ -83,7 +83,7 @@ def _forgetting(losses: np.ndarray) -> np.ndarray:
     return changes
 
 
-def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, Any]]:
+def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, Tree]]:
     return [
         {"task": i, "start": float(t[0]) * tau, "stop": float(t[-1]) * tau, "first": i * num, "last": (i + 1) * num - 1}
         for i, t in enumerate(course.times)
@@ -92,7 +92,7 @@ def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, A
 
 def _best_stopping(
     course: dynamics.Course, tasks: list[dynamics.ContinualTask], irreducible: np.ndarray, tau: float
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, Tree]]:
     for k, segment in enumerate(course.segments):
         for i, stop in enumerate(best_stops(segment, tasks[:k]) if k else ()):
             yield {
