@@ -3,13 +3,13 @@
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import anyio.to_thread
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Fields, Method, Network, Task, Times
+from lindyn._endpoints import Axes, Document, Fields, Method, Network, Task, Times
 from lindyn._local_service import LocalService
 from lindyn._public import public
 from lindyn._transport import connections, job_events
@@ -146,11 +146,11 @@ class AsyncClient:
         """Return handles of the latest jobs of the service, the latest first."""
         return [AsyncJobHandle(self._sender, job) for job in await self._sender.send(_endpoints.jobs())]
 
-    async def about(self) -> dict[str, Any]:
+    async def about(self) -> Document:
         """Return the versions, methods, quantities and limits of the service."""
         return await self._sender.send(_endpoints.document("/v1/about"))
 
-    async def openapi(self) -> dict[str, Any]:
+    async def openapi(self) -> Document:
         """Return the OpenAPI document of the service."""
         return await self._sender.send(_endpoints.document("/openapi.json"))
 
@@ -213,7 +213,7 @@ class AsyncJobHandle:
         """Return the picture of an experiment that is done."""
         return await self._sender.send(job_events.figure(self.id, form))
 
-    def __await__(self) -> Generator[Any, Any, SweepResult]:
+    def __await__(self) -> Generator[object, None, SweepResult]:
         return self.result().__await__()
 
     def __repr__(self) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Fields, Method, Network, Task, Times
+from lindyn._endpoints import Axes, Document, Fields, Method, Network, Task, Times
 from lindyn._jobs import JobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
@@ -233,11 +233,11 @@ class Client:
         """Return handles of the latest jobs of the service, the latest first."""
         return [JobHandle(self._sender, job) for job in self._sender.send(_endpoints.jobs())]
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> Document:
         """Return the versions, methods, quantities and limits of the service."""
         return self._sender.send(_endpoints.document("/v1/about"))
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> Document:
         """Return the OpenAPI document of the service."""
         return self._sender.send(_endpoints.document("/openapi.json"))
 

@@ -31,6 +31,8 @@ Task: TypeAlias = Fields | BaseModel | Array | Sequence[Sequence[float]]
 Times: TypeAlias = Fields | BaseModel | Array | Sequence[float]
 """Ascending non-negative times, or `{"start": 0, "stop": 10, "num": 200}`."""
 Method: TypeAlias = str | Fields | BaseModel
+Document: TypeAlias = dict[str, Any]
+"""A JSON document of the service, whose fields depend on its version."""
 Axes: TypeAlias = Mapping[str, Sequence[object] | Array]
 
 T = TypeVar("T")
@@ -105,7 +107,7 @@ def jobs() -> Call[list[Job]]:
     return Call("GET", "/v1/jobs", lambda response: Jobs.model_validate_json(response.content).jobs)
 
 
-def document(path: str) -> Call[dict[str, Any]]:
+def document(path: str) -> Call[Document]:
     """Request a JSON document."""
     return Call("GET", path, httpx.Response.json)
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from numbers import Real
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -78,7 +78,11 @@ def refusals_named(name: str) -> Generator[None]:
         raise ArgumentError(f"{path}: {error.detail}") from None
 
 
-def read_array(value: Any) -> Array:  # noqa: ANN401 (of any library)
+Foreign: TypeAlias = Any
+"""An array, a frame or a layer of any library."""
+
+
+def read_array(value: Foreign) -> Array:
     """Convert an array of any library to numpy, also tensors with gradients or on a device, and sparse matrices.
 
     Raises:
@@ -123,7 +127,7 @@ def _refuse_masked(value: object) -> None:
     raise RefusedError(f"{masked}, and what is masked has no value; fill it (array.filled(...)) or leave it out")
 
 
-def _refuse_missing(value: Any) -> None:  # noqa: ANN401 (a frame or a series of pandas)
+def _refuse_missing(value: Foreign) -> None:
     missing = np.asarray(value.isna())
     if not missing.any():
         return
@@ -134,7 +138,7 @@ def _refuse_missing(value: Any) -> None:  # noqa: ANN401 (a frame or a series of
     )
 
 
-def _of_column(value: Any, column: Sequence[int]) -> str:  # noqa: ANN401 (a frame)
+def _of_column(value: Foreign, column: Sequence[int]) -> str:
     return f" of column {value.columns[column[0]]!r}" if column and hasattr(value, "columns") else ""
 
 

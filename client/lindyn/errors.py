@@ -1,20 +1,22 @@
 """The exceptions of the client."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from lindyn._public import public
 from lindyn.wire.problem import Problem
+
+_Reduced: TypeAlias = tuple[Any, ...]
 
 
 @public
 class LindynError(Exception):
     """Base of all exceptions of this package."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> _Reduced:
         """Pickle the cause, too, if it is one of these exceptions."""
-        kind, arguments, *state = cast("tuple[Any, ...]", super().__reduce__())
+        kind, arguments, *state = cast("_Reduced", super().__reduce__())
         cause = {"__cause__": self.__cause__} if isinstance(self.__cause__, LindynError) else {}
-        kept: dict[str, Any] = state[0] if state else {}
+        kept: dict[str, object] = state[0] if state else {}
         return kind, arguments, {**kept, **cause}
 
 
@@ -113,7 +115,7 @@ class ProblemError(LindynError):
         self.problem = problem
         self.retry_after_seconds = retry_after_seconds
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> _Reduced:
         """Pickle the problem instead of the message."""
         kind, _, kept = super().__reduce__()
         return kind, (self.problem, self.retry_after_seconds), kept

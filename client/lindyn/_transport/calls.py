@@ -30,6 +30,7 @@ from lindyn.wire.base import JSON_MEDIA_TYPE
 from lindyn.wire.problem import Problem
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Format = Literal["npz", "json"]
 
@@ -42,7 +43,7 @@ DEFAULT_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """A request and the decoder of its reply.
 
     Attributes:
@@ -57,7 +58,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[httpx.Response], T]
+    read: Callable[[httpx.Response], T_co]
     content: bytes | None = None
     media_type: str | None = None
     repeatable: bool = True
@@ -108,11 +109,11 @@ class WithTimeout:
         seconds: the timeout; infinity for none.
     """
 
-    step: Call[Any] | Listen
+    step: Call[object] | Listen
     seconds: float
 
 
-Steps = Generator[Call[Any] | WithTimeout | Pause, Any, T]
+Steps = Generator[Call[object] | WithTimeout | Pause, Any, T]
 """A generator of instructions: a sender carries out each one and sends its outcome back; an error ends it."""
 
 

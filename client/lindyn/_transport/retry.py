@@ -1,6 +1,6 @@
 """Rules of retries: when a request may be sent again, and when that may help."""
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import httpx
 
@@ -35,7 +35,7 @@ def retry_settings(patience_seconds: float) -> RetrySettings:
     }
 
 
-def should_retry(connection: Connection, call: Call[Any], error: Exception) -> bool | float:
+def should_retry(connection: Connection, call: Call[object], error: Exception) -> bool | float:
     """Return whether to retry after an error, or the delay in seconds that the service demands.
 
     - A request that never reached the service is sent again if the service has answered before: it is restarting.

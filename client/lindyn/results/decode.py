@@ -76,7 +76,7 @@ def _sweep_result(reply: TableReply) -> SweepResult:
         dims={name: tuple(variable.dims) for name, variable in reply.data.items()},
         data={name: array_from_lists(cast("JSON", variable.values)) for name, variable in reply.data.items()},
         problems=[cast("FailedPoint", problem.model_dump()) for problem in reply.problems],
-        warnings=[cast("WarnedPoints", warning.model_dump()) for warning in reply.warnings],
+        warnings=[cast("WarnedPoints", warning.model_dump(exclude_none=True)) for warning in reply.warnings],
         metadata=reply.model_dump(exclude={"coordinates", "data", "problems", "warnings"}),
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 
@@ -10,6 +9,7 @@ from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, cou
 from lindyn.results.labels import label
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import TrajectoryReply
+from lindyn.wire.tree import JSON
 
 _WIDTH, _HEIGHT = 240, 60  # pixels
 _MOST_PROBLEMS = 5
@@ -38,7 +38,7 @@ def trajectory_html(times: FloatArray, arrays: Mapping[str, FloatArray], reply: 
 
 
 def sweep_html(
-    grid: Grid, problems: Sequence[FailedPoint], warnings: Sequence[WarnedPoints], metadata: Mapping[str, Any]
+    grid: Grid, problems: Sequence[FailedPoint], warnings: Sequence[WarnedPoints], metadata: Mapping[str, JSON]
 ) -> str:
     """Return the card of the result of a job."""
     details = {warning["code"]: warning["detail"] for warning in reversed(warnings)}  # the first one of each code

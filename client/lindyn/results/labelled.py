@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from lindyn.results.optional import library
 from lindyn.wire.array import FloatArray
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.trajectory import TrajectoryReply
-from lindyn.wire.tree import Array
+from lindyn.wire.tree import JSON, Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ _POINT_TIMES = "point_times"
 
 
 def trajectory_dataset(
-    times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, metadata: Mapping[str, Any]
+    times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, metadata: Mapping[str, JSON]
 ) -> "xr.Dataset":
     """Label a trajectory; modes get a coordinate with the singular values of the best network function."""
     xarray = library("xarray", "to_xarray")
@@ -57,7 +57,7 @@ def trajectory_frame(times: FloatArray, arrays: Mapping[str, FloatArray]) -> "pd
     return pandas.DataFrame(columns, index=pandas.Index(times, name="time"))
 
 
-def sweep_dataset(grid: Grid, metadata: Mapping[str, Any], warned_points: Mapping[str, int]) -> "xr.Dataset":
+def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mapping[str, int]) -> "xr.Dataset":
     """Label the result of a job.
 
     Args:
@@ -81,7 +81,7 @@ def sweep_dataset(grid: Grid, metadata: Mapping[str, Any], warned_points: Mappin
     attributes = {
         "title": f"result of {metadata['kind']}",
         "source": f"lindyn {metadata['version']}",
-        "failed_points": len(metadata["problems"]),
+        "failed_points": len(cast("list[JSON]", metadata["problems"])),
         "warnings": ", ".join(f"{code} at {count} points" for code, count in warned_points.items()),
         PROVENANCE: json.dumps({**metadata, "coordinates": others, "paths": paths}),
     }
@@ -114,7 +114,7 @@ def _labels(values: Coordinate) -> Array | list[str]:
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
-def _listed(values: Coordinate) -> list[Any]:
+def _listed(values: Coordinate) -> list[object]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 

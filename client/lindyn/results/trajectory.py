@@ -156,7 +156,7 @@ class Trajectory(_Quantities):
         return save(Path(path), self.metadata, arrays, self.to_xarray)
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, JSON]:
         """The reply without its arrays, as a JSON document."""
         return self.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
 
@@ -166,10 +166,10 @@ class Trajectory(_Quantities):
         Raises:
             UnknownNameError: the trajectory has no such array; this is also a KeyError.
         """
-        items: dict[str, Any] = {**self.quantities, **self.arrays()}
+        items: dict[str, Quantity] = {**self.quantities, **self.arrays()}
         if name not in items:
             raise UnknownNameError(not_part_of("trajectory", name, items))
-        return items[name]
+        return cast("FloatArray", items[name])
 
     if not TYPE_CHECKING:  # so that a mistyped quantity is an error of the type checker
 
@@ -208,7 +208,7 @@ class Trajectory(_Quantities):
 class Analysis:
     """A reply other than a trajectory: its fields are attributes and items, and arrays are numpy arrays."""
 
-    fields: Mapping[str, Any]
+    fields: Mapping[str, object]
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
         """Return a field by its name.
@@ -219,7 +219,7 @@ class Analysis:
         if name not in self.fields:
             raise UnknownNameError(not_part_of("answer", name, self.fields))
         value = self.fields[name]
-        return Analysis(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+        return Analysis(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else value
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
         """Return a field; the field `lambda` is the attribute `lam`."""

@@ -5,7 +5,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Mapping
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 from pydantic_core import from_json
@@ -60,7 +60,7 @@ def _portable(array: Array) -> Array:
 
 def unpack(
     data: bytes, *, largest_bytes: int, most_entries: int = 256, most_parts: int | None = None
-) -> tuple[dict[str, Any], dict[str, Array]]:
+) -> tuple[dict[str, JSON], dict[str, Array]]:
     """Read an archive of untrusted origin.
 
     Args:
@@ -109,7 +109,7 @@ def unpack(
         raise NpzError(f"the bytes are not a readable npz archive ({type(error).__name__})") from error
     if not isinstance(metadata, dict):
         raise NpzError(f"'{METADATA}' must hold a JSON object, got {type(metadata).__name__}")
-    return cast("dict[str, Any]", metadata), arrays
+    return cast("dict[str, JSON]", metadata), arrays
 
 
 def expanded_bytes(data: bytes) -> int:

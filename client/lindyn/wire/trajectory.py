@@ -76,6 +76,9 @@ class ReplyWarning(Reply):
 
     code: str
     detail: str
+    modes: Annotated[
+        list[int] | None, Field(description="Indices of the modes that it is about, from 0; absent for others.")
+    ] = None
 
 
 class TrajectoryReply(Reply):

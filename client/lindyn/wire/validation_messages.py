@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from pydantic_core import ErrorDetails
 
@@ -61,14 +61,14 @@ def validation_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str
     return _message_about_names(details, context, fields)
 
 
-def _message_about_names(details: ErrorDetails, context: dict[str, Any], fields: Sequence[str]) -> str:
+def _message_about_names(details: ErrorDetails, context: dict[str, object], fields: Sequence[str]) -> str:
     got = details["input"]
     match details["type"]:
         case "literal_error":
-            return with_choices(f"got {shown(got)}", got, _quoted(context["expected"]))
+            return with_choices(f"got {shown(got)}", got, _quoted(str(context["expected"])))
         case "union_tag_invalid":
             tag: object = cast("dict[str, object]", got)["kind"] if isinstance(got, dict) else context["tag"]
-            return with_choices(f"got {shown(tag)}", tag, _quoted(context["expected_tags"]))
+            return with_choices(f"got {shown(tag)}", tag, _quoted(str(context["expected_tags"])))
         case "union_tag_not_found":
             return "this field is required, it says what the others are"
         case "missing" if isinstance(details["loc"][-1], int):

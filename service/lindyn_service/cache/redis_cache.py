@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -79,7 +79,7 @@ class RedisCache:
         self._timeout_seconds = timeout_seconds
         self._circuit = CircuitBreaker(retry_seconds)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._calls: set[asyncio.Task[object]] = set()
         self._releases: set[asyncio.Task[None]] = set()
         self._closed = False
         self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
@@ -115,10 +115,10 @@ class RedisCache:
             max_bytes: limit on the total size; the first value is returned even beyond it.
         """
         names = names[: await self._count_within(names, max_bytes)]
-        values = await self._call(lambda: cast(Awaitable[Any], self._redis.mget(map(self._key, names))))
-        if not isinstance(values, list) or len(cast("list[Any]", values)) != len(names):
+        values = await self._call(lambda: cast(Awaitable[object], self._redis.mget(map(self._key, names))))
+        if not isinstance(values, list) or len(cast("list[object]", values)) != len(names):
             return [None] * len(names)
-        pairs = zip(names, cast("list[Any]", values), strict=True)
+        pairs = zip(names, cast("list[object]", values), strict=True)
         return [unseal(name, value) if isinstance(value, bytes) else None for name, value in pairs]
 
     async def _count_within(self, names: Sequence[str], max_bytes: int) -> int:
@@ -275,6 +275,6 @@ class RedisCache:
         self._circuit.succeed(started)
         return result
 
-    def _finish(self, call: asyncio.Task[Any]) -> None:
+    def _finish(self, call: asyncio.Task[object]) -> None:
         self._calls.remove(call)
         self._slots.release()

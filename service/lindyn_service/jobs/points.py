@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
 
 import orjson
 
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
+from lindyn_service.experiments.base import Values
 from lindyn_service.jobs.job_limits import SweepLimits, check_point
 from lindyn_service.translate.experiment import compute_cells
 from lindyn_service.translate.sweep import PointReader, compute_points, problem_record
@@ -44,7 +44,7 @@ def sweep_points(
     return _within_call_limits(map(bounded, compute_points(request, indices, check, reader)), seconds)
 
 
-def experiment_cells(name: str, values: dict[str, Any], numbers: Sequence[int], seconds: float) -> list[bytes]:
+def experiment_cells(name: str, values: Values, numbers: Sequence[int], seconds: float) -> list[bytes]:
     """Compute the first of these cells; see `sweep_points`."""
     return _within_call_limits(compute_cells(name, values, numbers), seconds)
 

@@ -6,6 +6,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from lindyn.wire.tree import JSON
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import ServiceError
 
@@ -40,10 +41,22 @@ class LearningProblem:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something about an answer that its reader should know."""
+    """Something about an answer that its reader should know.
+
+    Attributes:
+        code: kind of the warning.
+        detail: text for the reader.
+        modes: indices of the modes that it is about; empty for a warning that is not about single modes.
+    """
 
     code: str
     detail: str
+    modes: tuple[int, ...] = ()
+
+    def message(self) -> dict[str, JSON]:
+        """Return the warning as it is sent, without `modes` where there are none."""
+        message: dict[str, JSON] = {"code": self.code, "detail": self.detail}
+        return {**message, "modes": list(self.modes)} if self.modes else message
 
 
 @dataclass(frozen=True)

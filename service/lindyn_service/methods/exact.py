@@ -234,6 +234,7 @@ def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iter
             "saddle",
             f"mode {i + 1} (s = {solution.modes.s[i] * variance:.3g}) has no overlap with the initial weights and is "
             "never learned",
+            (i,),
         )
 
 

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from lindyn.wire.asymptotics import LimitsRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.asymptotics import extreme
 from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.convergence import converged, convergence_time
@@ -24,7 +23,7 @@ from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
 
-def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
+def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
     """Solve a network and describe where it ends, how fast, and what it resembles at extreme lambda.
 
     Raises:
@@ -56,7 +55,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
             "negative": _extreme(problem, -abs(problem.lam)),
         },
         "shallow": _shallow(problem, request.tolerance),
-        "warnings": [asdict(warned) for warned in _warnings(problem, solution, reached)],
+        "warnings": [warned.message() for warned in _warnings(problem, solution, reached)],
         "version": VERSION,
     }
 
@@ -71,7 +70,7 @@ def _end(problem: ExactRun, solution: ClosedForm) -> ModalWeights:
     return problem.frame(objective, converged(solution), None)
 
 
-def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Any]:
+def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Tree]:
     excess = float(excess_loss(frame)[0])
     return {
         "output": output(frame)[0],
@@ -84,7 +83,7 @@ def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> 
     }
 
 
-def _extreme(problem: ExactRun, lam: float) -> dict[str, Any]:
+def _extreme(problem: ExactRun, lam: float) -> dict[str, Tree]:
     found = extreme(problem.w1, problem.w2, problem.white.sigma_yx, lam)
     basis = problem.white.basis
     fast = found.fast_limit
@@ -97,7 +96,7 @@ def _extreme(problem: ExactRun, lam: float) -> dict[str, Any]:
     }
 
 
-def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Any]:
+def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Tree]:
     """Every mode decays at one rate, so the time is known: excess e^{-2 rate t} = tolerance."""
     white = problem.white
     rate = 1 / problem.time_constant

@@ -4,7 +4,7 @@
 # (JSON has no static types)
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -142,7 +142,7 @@ class PointBlocks:
         return records
 
     def _record(self, summary: Summary) -> Record:
-        record: Record = {"values": summary.values, "warnings": [asdict(each) for each in summary.warnings]}
+        record: Record = {"values": summary.values, "warnings": [each.message() for each in summary.warnings]}
         if summary.times is not None and self._own_times:
             record["times"] = summary.times
         return record

@@ -1,13 +1,8 @@
 """Points of a sweep: expanding them, computing them, and putting them into one table."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import product
-from typing import Any
 
 import numpy as np
 import orjson
@@ -18,13 +13,13 @@ from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn.wire.tree import PathError, replaced
+from lindyn.wire.tree import PathError, Tree, replaced
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
 from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.sweep_scalars import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
-from lindyn_service.translate.point_blocks import PointBlocks
+from lindyn_service.translate.point_blocks import PointBlocks, Record
 from lindyn_service.translate.problem import moments, weights
 from lindyn_service.translate.trajectory import candidates
 
@@ -47,13 +42,13 @@ def first_points(request: SweepRequest) -> Iterator[tuple[int, ...]]:
             yield (*origin[:i], value, *origin[i + 1 :])
 
 
-def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Any]:
+def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Tree]:
     """The base request with the values of one point put in.
 
     Raises:
         InvalidRequestError: a path leads through something that has no parts.
     """
-    document: dict[str, Any] = request.base
+    document = request.base
     for i, (axis, position) in enumerate(zip(request.axes, index, strict=True)):
         try:
             document = replaced(document, axis.path, axis.values[position])
@@ -100,7 +95,7 @@ def compute_points(
         yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def problem_record(code: str, detail: str) -> dict[str, Any]:
+def problem_record(code: str, detail: str) -> Record:
     """What is kept of a point without values."""
     return {"problem": {"code": code, "detail": detail}}
 
@@ -118,7 +113,7 @@ class PointReader:
         self._conflicts = conflicts
         axes = {axis.path.split(".")[0] for axis in request.axes}
         self._constant = [name for name in _WHOLE if name not in axes]
-        self._parts: dict[str, Any] = {}
+        self._parts: dict[str, Tree] = {}
 
     def read(self, index: Sequence[int]) -> TrajectoryRequest:
         """Validate the point at a place.
@@ -142,7 +137,7 @@ class _Points:
         self.reader = reader
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
-    def compute(self, index: tuple[int, ...]) -> dict[str, Any]:
+    def compute(self, index: tuple[int, ...]) -> Record:
         """What is kept of one point."""
         try:
             return self._record(index)
@@ -151,13 +146,13 @@ class _Points:
         except ServiceError as error:
             return problem_record(error.code, error.detail)
 
-    def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
+    def _record(self, index: tuple[int, ...]) -> Record:
         """Values of a point and its warnings; its times where they are not those of the base request."""
         request = self.reader.read(index)
         self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
-        record: dict[str, Any] = {"values": summary.values, "warnings": [asdict(each) for each in summary.warnings]}
+        record: Record = {"values": summary.values, "warnings": [each.message() for each in summary.warnings]}
         if summary.times is not None and ("times" in self._axes or not np.array_equal(summary.times, times)):
             record["times"] = summary.times
         return record
@@ -187,5 +182,5 @@ def _unknown(axis: Axis, number: int, detail: str) -> InvalidRequestError:
     return InvalidRequestError(f"{path}: {axis.path!r} {detail}", ((path, f"{axis.path!r} {detail}"),))
 
 
-def _canonical(value: Any) -> bytes:  # noqa: ANN401 (JSON)
+def _canonical(value: Tree) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_SORT_KEYS)

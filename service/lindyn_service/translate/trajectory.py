@@ -1,11 +1,9 @@
 """From a request for a trajectory to its answer."""
 
-from dataclasses import asdict
-from typing import Any
-
 from lindyn.wire import method
 from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.methods.base import LearningProblem, Method, Outcome, answer
 from lindyn_service.methods.descent import DescentSolver
 from lindyn_service.methods.exact import ExactSolver
@@ -15,7 +13,7 @@ from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
 
-def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Any]:
+def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Tree]:
     """Solve a normalised request.
 
     Raises:
@@ -50,7 +48,7 @@ def candidates(asked: method.Method) -> tuple[Method, ...]:
             return (DescentSolver(learning_rate, activation),)
 
 
-def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[str, Any]:
+def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[str, Tree]:
     return {
         "key": key,
         "method": outcome.method,
@@ -63,6 +61,6 @@ def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[st
         "times": outcome.times,
         "quantities": outcome.quantities,
         "diagnostics": outcome.diagnostics,
-        "warnings": [asdict(warned) for warned in outcome.warnings],
+        "warnings": [warned.message() for warned in outcome.warnings],
         "version": VERSION,
     }

@@ -90,12 +90,12 @@ function ofAlignment({ meta, arrays }) {
 
 /**
  * Warnings, with those of several modes merged into one.
- * @param {{ code: string, detail: string }[]} warnings
+ * @param {{ code: string, detail: string, modes?: number[] }[]} warnings
  */
 export function grouped(warnings) {
   const saddles = warnings.filter(({ code }) => code === "saddle");
   if (saddles.length < 2) return warnings;
-  const modes = saddles.map(({ detail }) => /^mode (\d+)/.exec(detail)?.[1] ?? "?").join(", ");
+  const modes = saddles.flatMap(({ modes = [] }) => modes.map((mode) => mode + 1)).join(", ");
   const one = {
     code: "saddle",
     detail: `modes ${modes} have no overlap with the initial weights and are never learned`,
