@@ -1,4 +1,4 @@
-"""Routes of the analyses: initial weights, balance, asymptotics and continual learning."""
+"""Routes of the analyses: initial weights, balance, asymptotics, continual learning and ensembles."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -13,6 +13,7 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.ensemble import EnsembleReply, EnsembleRequest
 from lindyn_service.http import openapi
 from lindyn_service.http.respond import serve
 from lindyn_service.operations import registry
@@ -83,3 +84,16 @@ async def limits(request: Request) -> Response:
 async def continual(request: Request) -> Response:
     """Return the losses of all tasks on one time axis, forgetting and its rate, and the best stopping times."""
     return await serve(request, registry.CONTINUAL)
+
+
+@router.post(
+    "/ensembles",
+    operation_id="ensemble",
+    summary="Statistics over networks that differ in their seeds",
+    response_class=Response,
+    responses=openapi.answers(EnsembleReply),
+    openapi_extra=openapi.body(EnsembleRequest),
+)
+async def ensembles(request: Request) -> Response:
+    """Return mean, standard deviation, quantiles and standard error of each quantity over the replicates."""
+    return await serve(request, registry.ENSEMBLE)

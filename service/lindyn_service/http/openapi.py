@@ -21,6 +21,7 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.ensemble import EnsembleReply, EnsembleRequest
 from lindyn.wire.job import ExperimentRequest, Job, TableReply
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
@@ -42,6 +43,8 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     LimitsReply,
     ContinualRequest,
     ContinualReply,
+    EnsembleRequest,
+    EnsembleReply,
     SweepRequest,
     ExperimentRequest,
     Job,

@@ -14,13 +14,16 @@ from lindyn_service.dynamics.modal_loss import white_objective
 from lindyn_service.dynamics.observables import OBSERVABLES
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
-from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.base import LearningProblem, Warned
 from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
 from lindyn_service.methods.diagnostics import of_samples
 from lindyn_service.methods.exact import DOUBTFUL_OVERLAP, TOLERANCE, beyond_float64
 from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary
 
-COVERED = (frozenset(OBSERVABLES) - OF_CHANGE) | frozenset(AT_LAST_TIME) | {"convergence_time"}
+OF_BLOCKS = frozenset(OBSERVABLES) - OF_CHANGE
+"""Quantities that blocks have at all times."""
+
+COVERED = OF_BLOCKS | frozenset(AT_LAST_TIME) | {"convergence_time"}
 """Quantities and scalars that blocks have."""
 
 
@@ -66,18 +69,12 @@ def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> lis
         aligned, not balanced or not generic, and where digits would be lost.
     """
     found: list[Summary | None] = [None] * len(block.w1)
-    covered = _examined(block)
-    start, generic = block_coordinates(
-        block_modes(block.white.sigma_yx, block.lam[covered]), block.w1[covered], block.w2[covered]
-    )
-    generic = np.flatnonzero(generic)
-    good = covered[generic]
+    good, solution = _solved(block)
     if "convergence_time" in names:  # it tells of doubtful overlaps
-        doubtful = start.overlaps[generic] < DOUBTFUL_OVERLAP
-        good, generic = good[~doubtful], generic[~doubtful]
+        sure = np.flatnonzero(solution.start.overlaps >= DOUBTFUL_OVERLAP)
+        good, solution = good[sure], solution[sure]
     if not len(good):
         return found
-    solution = BlockSolution(start[generic])
     read = [name for name in names if name != "convergence_time"]
     summaries = [Summary() for _ in good]
     kept = np.ones(len(good), dtype=bool)
@@ -88,6 +85,63 @@ def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> lis
     for i in np.flatnonzero(kept):
         found[good[i]] = summaries[i]
     return found
+
+
+@dataclass(frozen=True)
+class BlockQuantities:
+    """Quantities of the networks that the closed form covers in a block, and that are as good as those alone.
+
+    Attributes:
+        networks: their indices in the block.
+        rows: the same in the arrays of the quantities.
+        quantities: by name, (network, time, ...).
+        warnings: of each network.
+    """
+
+    networks: np.ndarray
+    rows: np.ndarray
+    quantities: Found
+    warnings: tuple[Warned, ...]
+
+
+def block_quantities(block: Block, names: Sequence[str]) -> BlockQuantities:
+    """Read quantities of many networks at all times.
+
+    Args:
+        block: the problems.
+        names: of quantities that blocks have.
+    """
+    networks, solution = _solved(block)
+    if not len(networks):
+        return BlockQuantities(networks, networks, {}, ())
+    quantities, good = _observed(block, solution, block.times, set(names))
+    rows = np.flatnonzero(good)
+    problem = LearningProblem((), block.moments, block.time_constant, block.times, tuple(names), estimate=False)
+    return BlockQuantities(networks[rows], rows, quantities, tuple(of_samples(problem)))
+
+
+def _solved(block: Block) -> tuple[np.ndarray, BlockSolution]:
+    """Indices of the networks that the closed form covers in a block, and their solutions."""
+    covered = _examined(block)
+    start, generic = block_coordinates(
+        block_modes(block.white.sigma_yx, block.lam[covered]), block.w1[covered], block.w2[covered]
+    )
+    which = np.flatnonzero(generic)
+    return covered[which], BlockSolution(start[which])
+
+
+def _observed(
+    block: Block, solution: BlockSolution, times: np.ndarray, names: set[str]
+) -> tuple[Found, np.ndarray]:
+    """Quantities at some of the times, and of which networks they are right."""
+    return observe_block(
+        solution,
+        white_objective(block.white, solution.start.modes.one, block.moments.samples),
+        times / (block.time_constant / block.white.variance),
+        names,
+        hidden=block.w1.shape[1],
+        time_constant=block.time_constant,
+    )
 
 
 def _examined(block: Block) -> np.ndarray:
@@ -112,18 +166,10 @@ def _read(block: Block, solution: BlockSolution, names: list[str], summaries: li
     times = block.times[-1:] if only_last else block.times
     found: Found = {}
     good = np.ones(len(solution), dtype=bool)
-    objective = white_objective(block.white, solution.start.modes.one, block.moments.samples)
     # changes of the kernel are small at first, and would be integrals: they are wanted at the last time only
     for quantities, at in ((needed - OF_CHANGE, times), (needed & OF_CHANGE, times[-1:])):
         if quantities:
-            observed, known = observe_block(
-                solution,
-                objective,
-                at / (block.time_constant / block.white.variance),
-                quantities,
-                hidden=block.w1.shape[1],
-                time_constant=block.time_constant,
-            )
+            observed, known = _observed(block, solution, at, quantities)
             found |= observed
             good &= known
     problem = LearningProblem((), block.moments, block.time_constant, times, tuple(sorted(needed)), estimate=False)

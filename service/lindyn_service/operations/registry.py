@@ -8,13 +8,14 @@ from typing import Any, Generic, TypeVar, cast
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.base import LARGEST_SEED, Request
-from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
+from lindyn.wire.conflicts import conflicts, conflicts_of_ensemble, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.digest import digest
+from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import costs
-from lindyn_service.translate import balance, continual, limits, trajectory
+from lindyn_service.operations import costs, ensemble_costs
+from lindyn_service.translate import balance, continual, ensemble, limits, trajectory
 from lindyn_service.translate.encode import SOLVER
 
 R = TypeVar("R", bound=Request)
@@ -85,9 +86,19 @@ CONTINUAL = Operation(
     "ask for fewer times (num) or tasks, or for smaller widths",
     conflicts_of_tasks,
 )
+ENSEMBLE = Operation(
+    "ensembles",
+    EnsembleRequest,
+    ensemble.ensemble,
+    ensemble_costs.ensemble_cost,
+    "ask for fewer replicates, times or quantities, or for a sweep over the seeds (POST /v1/sweeps), a job that may "
+    "take longer",
+    conflicts_of_ensemble,
+)
 
 OPERATIONS: dict[str, Operation[Any]] = {
-    operation.name: operation for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL)
+    operation.name: operation
+    for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL, ENSEMBLE)
 }
 
 
