@@ -23,7 +23,15 @@ from lindyn_service.http.problems import problem_response
 from lindyn_service.jobs.admission import read_and_admit
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.operations.execute import ReceivedRequest, read_and_address
-from lindyn_service.operations.registry import BALANCE, CONTINUAL, ENSEMBLE, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
+from lindyn_service.operations.registry import (
+    BALANCE,
+    CONTINUAL,
+    ENSEMBLE,
+    INITIALIZATION,
+    LIMITS,
+    STATISTICS,
+    TRAJECTORY,
+)
 from lindyn_service.translate.body import JSON, Body
 from lindyn_service.translate.experiment import parameters
 

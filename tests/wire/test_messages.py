@@ -12,8 +12,8 @@ from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.conflicts import conflicts, conflicts_of_ensemble, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
-from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.ensemble import EnsembleRequest
 
 MODELS = {
     "initialization": (InitializationRequest, conflicts),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
@@ -146,4 +146,4 @@ def ensemble_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, Float
             parts.setdefault(quantity, {})[statistic] = array
     reply = EnsembleReply.model_validate({**metadata, "times": None, "quantities": {}, "wide": None})
     quantities = {path: Statistics(**found) for path, found in parts.items()}
-    return Ensemble(cast("FloatArray", arrays["times"]), quantities, wide or None, reply, cache)
+    return Ensemble(arrays["times"], quantities, wide or None, reply, cache)

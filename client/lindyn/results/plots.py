@@ -25,6 +25,7 @@ _Quantity: TypeAlias = FloatArray | Mapping[str, FloatArray] | Sequence[FloatArr
 
 _MOST_NAMED = 4  # lines in a legend
 
+
 class TrajectoryPlots:
     """Pictures of a trajectory. Every method draws into `ax`, or into a new figure, and returns the axes."""
 
@@ -68,7 +69,7 @@ class TrajectoryPlots:
         axes = given_or_new(ax)
         for side, line in (("input", "-"), ("output", "--")):
             values = sides[side]
-            for i, colour in enumerate(_ordered_colours(values.shape[1])):
+            for i, colour in enumerate(ordered_colours(values.shape[1])):
                 named = {"label": f"{side}, mode {i + 1}"} if in_legend else {}
                 axes.plot(self._times, values[:, i], line, color=colour, **{**named, **style})
         axes.set_ylim(-0.05, 1.05)

@@ -1,13 +1,12 @@
 """Cost estimates of ensembles."""
 
 from lindyn.wire.ensemble import EnsembleRequest
-from lindyn.wire.method import AutoMethod, ExactMethod
-from lindyn.wire.network import BalancedNetwork
 from lindyn_service.methods.blocks import OF_BLOCKS
 from lindyn_service.methods.cost import Cost, numbers_of
 from lindyn_service.methods.cost_blocks import block_cost, statistics_flops
 from lindyn_service.operations import time_scales
 from lindyn_service.operations.costs import samples_of, trajectory_cost
+from lindyn_service.translate.families import may_be_in_blocks
 
 
 def ensemble_cost(request: EnsembleRequest) -> Cost:
@@ -32,6 +31,4 @@ def _in_blocks(request: EnsembleRequest) -> bool:
     base = request.base
     if "task.seed" in request.vary or not OF_BLOCKS.issuperset(base.quantities):
         return False
-    network = base.network
-    is_balanced = isinstance(network, BalancedNetwork) and not network.aligned
-    return is_balanced and isinstance(base.method, AutoMethod | ExactMethod) and time_scales.is_white(base.task)
+    return may_be_in_blocks(base) and time_scales.is_white(base.task)

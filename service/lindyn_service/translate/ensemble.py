@@ -37,9 +37,9 @@ def ensemble(request: EnsembleRequest, key: str) -> dict[str, Any]:
         seeds = request.seeds[first : first + size]
         left: Iterable[int] = range(len(seeds))
         if family is not None:
-            block = block_quantities(family.replicates(seeds), request.base.quantities)
-            found.add_block(first, block)
-            left = sorted(set(left).difference(block.networks.tolist()))
+            for block in block_quantities(family.replicates(seeds), request.base.quantities):
+                found.add_block(first, block)
+            left = [i for i in left if not found.has(first + i)]
         for i in left:
             found.add(first + i, seeds[i])
     return found.document(key)
@@ -72,6 +72,10 @@ class _Replicates:
         self._warnings: dict[str, tuple[str, set[int]]] = {}
         self._problems: list[dict[str, Any]] = []
         self._first_error: ServiceError | None = None
+
+    def has(self, place: int) -> bool:
+        """Return whether a replicate is computed."""
+        return bool(self._computed[place])
 
     def add_block(self, first: int, block: BlockQuantities) -> None:
         """Keep the replicates of a block that starts with this number."""

@@ -1,4 +1,4 @@
-"""Requests that differ in the numbers of a balanced network only: what is validated and prepared once for all of them."""
+"""Requests that differ in the numbers of a balanced network only, and what is prepared once for all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,14 +77,18 @@ def family_of(request: TrajectoryRequest, moments: Moments) -> Family | None:
         moments: of its task.
     """
     network = request.network
-    if not isinstance(network, BalancedNetwork) or network.aligned or not is_plain(request):
-        return None
-    if not isinstance(request.method, AutoMethod | ExactMethod):
-        return None
-    if any(
-        width > _MUCH_SMALLER * left
-        for width, left in zip(network.dims, reduced_dims(network, request.task), strict=True)
-    ):
+    if not isinstance(network, BalancedNetwork) or not may_be_in_blocks(request):
         return None
     white = white_equivalent(moments)
     return None if white is None else Family(request, network, moments, white, request.resolved_times())
+
+
+def may_be_in_blocks(request: TrajectoryRequest) -> bool:
+    """Return whether networks of a request are computed in blocks if its inputs are white."""
+    network = request.network
+    if not isinstance(network, BalancedNetwork) or network.aligned or not is_plain(request):
+        return False
+    if not isinstance(request.method, AutoMethod | ExactMethod):
+        return False
+    kept = reduced_dims(network, request.task)
+    return all(width <= _MUCH_SMALLER * left for width, left in zip(network.dims, kept, strict=True))
