@@ -26,6 +26,7 @@ from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import read
+from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.engine.worker import timed
@@ -48,6 +49,7 @@ MODELS: dict[str, tuple[Any, registry.Operation[Any]]] = {
     "balance-statistics": (StatisticsRequest, registry.STATISTICS),
     "limits": (LimitsRequest, registry.LIMITS),
     "continual": (ContinualRequest, registry.CONTINUAL),
+    "ensembles": (EnsembleRequest, registry.ENSEMBLE),
 }
 
 

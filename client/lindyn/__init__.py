@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         UnreachableError,
         VersionWarning,
     )
+    from lindyn.results.ensemble import Ensemble, Statistics
     from lindyn.results.load import load
     from lindyn.results.sweep import SweepResult
     from lindyn.results.trajectory import Analysis, Trajectory
@@ -63,6 +64,7 @@ __all__ = [
     "ConfigurationError",
     "DeadlineError",
     "DivergedError",
+    "Ensemble",
     "FloatArray",
     "InfeasibleBalanceError",
     "JobCancelledError",
@@ -80,6 +82,7 @@ __all__ = [
     "RequestError",
     "ServiceFailedError",
     "SlowBodyError",
+    "Statistics",
     "SweepResult",
     "TooLargeError",
     "Trajectory",
@@ -103,6 +106,8 @@ _MODULES = {
     "AsyncJobHandle": "_async_client",
     "Client": "_client",
     "JobHandle": "_jobs",
+    "Ensemble": "results.ensemble",
+    "Statistics": "results.ensemble",
     "Analysis": "results.trajectory",
     "Trajectory": "results.trajectory",
     "SweepResult": "results.sweep",

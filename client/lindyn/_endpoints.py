@@ -12,7 +12,8 @@ from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
-from lindyn.results.decode import analysis_reader, read_trajectory
+from lindyn.results.decode import analysis_reader, read_ensemble, read_trajectory
+from lindyn.results.ensemble import Ensemble
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire import npz
 from lindyn.wire.asymptotics import LimitsReply
@@ -77,6 +78,21 @@ def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant
     """Request the losses of tasks that are learned one after the other."""
     fields = {"network": network, "tasks": tasks, "num": num, "time_constant": time_constant}
     return _analysis("/v1/continual", ContinualReply, **fields)
+
+
+def ensemble(
+    base: Fields, replicates: int, first_seed: int, vary: str | Sequence[str], quantiles: Sequence[float] | Array
+) -> Call[Ensemble]:
+    """Request statistics over trajectories that differ in their seeds."""
+    levels = as_tree("quantiles", quantiles)
+    fields = {
+        "base": _with_listed_quantities(base),
+        "replicates": replicates,
+        "first_seed": first_seed,
+        "vary": _listed(vary),
+        "quantiles": levels.tolist() if isinstance(levels, np.ndarray) else levels,
+    }
+    return _post("/v1/ensembles", fields, read_ensemble)
 
 
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:

@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[lindyn.Client], Any]] = {
     "statistics": lambda c: c.balance_statistics([2, 2, 2], "he"),
     "limits": lambda c: c.limits(network=REQUEST["network"], task=np.eye(2)),
     "continual": lambda c: c.continual(network=REQUEST["network"], tasks=[{"task": np.eye(2)}]),
+    "ensemble": lambda c: c.ensemble(base=REQUEST, replicates=3),
     "sweep": lambda c: c.sweep(base=REQUEST, axes={"network.seed": [1]}),
     "experiments": lambda c: c.experiments(),
     "job": lambda c: c.job("0" * 32),

@@ -12,7 +12,7 @@ from support.oracle import exact_qqt, relative_error, riccati_matrix
 from support.problems import drawn
 
 from lindyn_service.dynamics.block_convergence import convergence_times
-from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes
+from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes, saddle_coordinates
 from lindyn_service.dynamics.block_dense import dense_losses
 from lindyn_service.dynamics.block_solution import BlockSolution
 from lindyn_service.dynamics.closed_form import closed_form
@@ -155,6 +155,57 @@ def test_weights_early_in_training_where_what_is_learned_is_ill_conditioned(dims
                 expected = exact_qqt(w1[network], w2[network], sigma_yx, lam, time)[dims[0] :, : dims[0]]
                 one = solution.start.modes.one
                 assert not known or relative_error(one.u @ function @ one.v.T, expected) <= 1e-13
+
+
+def saddles(sigma_yx, w1, w2):
+    """The networks of lambda = 0 that miss the weakest mode, by their numbers, and their solution."""
+    basis = block_modes(sigma_yx, np.zeros(len(w1)))
+    _, generic = block_coordinates(basis, np.stack(w1), np.stack(w2))
+    start, missed = saddle_coordinates(basis, np.stack(w1), np.stack(w2))
+    assert not np.any(generic & missed)
+    which = np.flatnonzero(missed)
+    return which, BlockSolution(start[which])
+
+
+@pytest.mark.parametrize(("n", "hidden"), [(2, 2), (3, 3), (5, 5), (3, 6), (12, 12)])
+@pytest.mark.parametrize("scale", [0.02, 0.4, 2.0])
+@pytest.mark.parametrize("times", [np.linspace(0, 10, 30), np.geomspace(1e-3, 60, 30)])
+def test_losses_of_networks_that_end_at_a_saddle(n, hidden, scale, times):
+    sigma_yx, _, w1, w2 = networks((n, hidden, n), 0.0, count=16, scale=scale)
+    which, solution = saddles(sigma_yx, w1, w2)
+    assert 3 <= len(which) <= 13
+    losses, good = solution.excess_losses(times[None])
+    assert np.mean(good) > 0.9
+    for i, network in enumerate(which):
+        expected = excess_loss_at(closed_form(w1[network], w2[network], sigma_yx, 0.0), times)
+        np.testing.assert_allclose(losses[i][good[i]], expected[good[i]], rtol=SINGLE)
+
+
+def test_weights_of_networks_that_end_at_a_saddle_in_high_precision():
+    sigma_yx, _, w1, w2 = networks((3, 3, 3), 0.0, count=8)
+    which, solution = saddles(sigma_yx, w1, w2)
+    assert len(which) >= 2
+    times = np.array([0.0, 0.3, 2.0, 8.0])
+    one = solution.start.modes.one
+    for part, _, layers in solution.layers(times[None]):
+        assert np.all(layers.known)
+        for i, network in enumerate(which[part]):
+            q = np.concatenate([one.v @ layers.into[i], one.u @ layers.out[i]], axis=1)
+            for time, own, error in zip(times, q, layers.errors[i], strict=True):
+                expected = exact_qqt(w1[network], w2[network], sigma_yx, 0.0, time)
+                assert relative_error(own @ own.T, expected) <= 1e-13
+                distance = one.u.T @ (expected[3:, :3] - sigma_yx) @ one.v
+                np.testing.assert_allclose(error, distance, rtol=0, atol=5e-14 * np.max(np.abs(sigma_yx)))
+
+
+def test_weights_that_do_not_surely_miss_a_mode_are_left_to_single_solutions():
+    """An overlap of some rounding errors, whose growth is for the single solution to decide."""
+    sigma_yx, _, w1, w2 = networks((3, 3, 3), 0.0, count=8)
+    which, _ = saddles(sigma_yx, w1, w2)
+    one = block_modes(sigma_yx, np.zeros(1)).one
+    for network in which:
+        changed = w2[network] + 1e-13 * np.outer(one.u[:, 2], np.linalg.svd(w1[network])[0][:, 2])
+        assert not len(saddles(sigma_yx, [w1[network]], [changed])[0])
 
 
 def test_the_same_numbers_are_drawn_as_alone():

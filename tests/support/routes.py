@@ -10,7 +10,7 @@ from support.flow import Data, whitened
 from support.service import post, read_tree
 
 INITIALIZATIONS, BALANCE, STATISTICS = "/v1/initializations", "/v1/balance", "/v1/balance/statistics"
-LIMITS, CONTINUAL = "/v1/limits", "/v1/continual"
+LIMITS, CONTINUAL, ENSEMBLES = "/v1/limits", "/v1/continual", "/v1/ensembles"
 
 ROUTES = {
     "initialization": INITIALIZATIONS,
@@ -18,6 +18,7 @@ ROUTES = {
     "statistics": STATISTICS,
     "limits": LIMITS,
     "continual": CONTINUAL,
+    "ensemble": ENSEMBLES,
 }
 """By the names of `support.documents.MESSAGES`."""
 

@@ -92,9 +92,11 @@ def read_tree(response: httpx.Response) -> dict[str, Any]:
         assert response.headers["content-type"] == "application/json"
         return response.json()
     tree, arrays = _unpacked(response.content)
+    if "replicates" in tree:  # an ensemble, whose arrays are named by quantity
+        tree["quantities"] = {}
     for path, array in arrays.items():
         *parents, last = path.split(".")
-        node = tree
+        node = tree["quantities"] if "quantities" in tree and parents and parents[0] != "wide" else tree
         for name in parents:
             node = node.setdefault(name, {})
         node[last] = np.where(np.isnan(array), None, array).tolist()

@@ -10,9 +10,10 @@ from support.rules import GONE, NO_INTEGERS, NO_NUMBERS, WEIRD
 
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
-from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
+from lindyn.wire.conflicts import conflicts, conflicts_of_ensemble, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.ensemble import EnsembleRequest
 
 MODELS = {
     "initialization": (InitializationRequest, conflicts),
@@ -20,6 +21,7 @@ MODELS = {
     "statistics": (StatisticsRequest, None),
     "limits": (LimitsRequest, conflicts),
     "continual": (ContinualRequest, conflicts_of_tasks),
+    "ensemble": (EnsembleRequest, conflicts_of_ensemble),
 }
 DEFAULTS = {
     ("initialization", "task"): None,
@@ -30,6 +32,9 @@ DEFAULTS = {
     ("limits", "tolerance"): 1e-3,
     ("continual", "num"): 200,
     ("continual", "time_constant"): 1.0,
+    ("ensemble", "first_seed"): 0,
+    ("ensemble", "vary"): ["network.seed"],
+    ("ensemble", "quantiles"): [0.1, 0.5, 0.9],
 }
 WITH_DIMS = ["initialization", "limits", "continual"]
 
@@ -284,4 +289,4 @@ def test_whatever_is_put_anywhere_is_read_or_refused_there(name):
             for where, text in error.errors:
                 assert text
                 near = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
-                assert near or path.startswith(("network.", "task.", "tasks.")), (path, where, value)
+                assert near or path.startswith(("network.", "task.", "tasks.", "base.")), (path, where, value)

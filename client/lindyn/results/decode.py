@@ -1,6 +1,6 @@
 """Decoding of replies, npz or JSON, to results."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import httpx
@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
+from lindyn.results.ensemble import Ensemble, ensemble_from_parts
 from lindyn.results.grid import Coordinate, FailedPoint, WarnedPoints
 from lindyn.results.io import unpack
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
@@ -29,6 +30,24 @@ def read_trajectory(response: httpx.Response) -> Trajectory:
     arrays = flatten({name: arrays_from_lists(name, value) for name, value in quantities.items()})
     times = array_from_lists(document.pop("times"))
     return trajectory_from_parts(document, {"times": times, **arrays}, cache)
+
+
+def read_ensemble(response: httpx.Response) -> Ensemble:
+    """Decode an ensemble response."""
+    cache = response.headers.get("X-Cache", "unknown")
+    if not _is_json(response):
+        return ensemble_from_parts(*unpack(response.content), cache)
+    document = from_json(response.content)
+    trees: dict[str, JSON] = {**document.pop("quantities"), "wide": document.pop("wide")}
+    arrays = flatten({name: _statistics(name, tree) for name, tree in trees.items() if tree is not None})
+    return ensemble_from_parts(document, {"times": array_from_lists(document.pop("times")), **arrays}, cache)
+
+
+def _statistics(name: str, tree: JSON) -> Tree:
+    """Return nested lists of statistics as arrays; those of `weights` are a list over the layers."""
+    if isinstance(tree, Sequence) and tree and isinstance(tree[0], Mapping):
+        return {str(i): arrays_from_lists(name, layer) for i, layer in enumerate(tree)}
+    return arrays_from_lists(name, tree)
 
 
 def read_sweep_result(response: httpx.Response) -> SweepResult:

@@ -11,6 +11,7 @@ from lindyn.results.labels import TIME, Label, label
 from lindyn.results.optional import library
 from lindyn.wire.array import FloatArray
 from lindyn.wire.dimensions import dimensions
+from lindyn.wire.ensemble import EnsembleReply
 from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.tree import JSON, Array
 
@@ -55,6 +56,32 @@ def trajectory_frame(times: FloatArray, arrays: Mapping[str, FloatArray]) -> "pd
     pandas = library("pandas", "to_dataframe")
     columns = {path: array for path, array in arrays.items() if array.ndim == 1}
     return pandas.DataFrame(columns, index=pandas.Index(times, name="time"))
+
+
+def ensemble_dataset(
+    times: FloatArray, arrays: Mapping[str, FloatArray], reply: EnsembleReply, metadata: Mapping[str, JSON]
+) -> "xr.Dataset":
+    """Label the statistics of an ensemble, such as `loss.mean`; those of quantiles have the dimension `quantile`."""
+    xarray = library("xarray", "to_xarray")
+    variables = {path: (*_statistic(path, array), _attributes(label(path))) for path, array in arrays.items()}
+    attributes = {
+        "title": f"learning of {reply.replicates} {'-'.join(map(str, reply.dims))} linear networks",
+        "source": f"lindyn {reply.version}",
+        "key": reply.key,
+        PROVENANCE: json.dumps({**metadata, "paths": {"time": "times", **{path: path for path in arrays}}}),
+    }
+    coordinates = {"time": ("time", times, _attributes(TIME)), "quantile": ("quantile", reply.quantiles)}
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
+def _statistic(path: str, array: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Return the dimensions of a statistic, and its values."""
+    quantity, _, statistic = path.rpartition(".")
+    if path.startswith("wide."):
+        return dimensions(path.removeprefix("wide."), array.ndim), array
+    if statistic == "quantiles":
+        return ("quantile", *dimensions(quantity, array.ndim - 1)), array
+    return dimensions(quantity, array.ndim), array
 
 
 def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mapping[str, int]) -> "xr.Dataset":

@@ -3,7 +3,9 @@
 from lindyn.wire.array import FloatArray
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
+from lindyn.wire.base import LARGEST_SEED
 from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -29,6 +31,20 @@ def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:
     broken: list[Conflict] = []
     for i, each in enumerate(request.tasks):
         broken += _of_task(f"tasks.{i}.task", each.task, request.network)
+    return broken
+
+
+def conflicts_of_ensemble(request: EnsembleRequest) -> list[Conflict]:
+    """Return the misfits of the base request, and the seeds that do not exist."""
+    broken = [(f"base.{path}", detail) for path, detail in conflicts(request.base)]
+    for name in request.vary:
+        part = name.partition(".")[0]
+        varied = request.base.network if part == "network" else request.base.task
+        if "seed" not in type(varied).model_fields:
+            broken.append(("vary", f"got {name}, and a {part} of kind {varied.kind} has no seed"))
+    if request.seeds[-1] > LARGEST_SEED:
+        detail = f"got {request.first_seed}, with {request.replicates} replicates at most"
+        broken.append(("first_seed", f"{detail} {LARGEST_SEED - request.replicates + 1}"))
     return broken
 
 

@@ -29,7 +29,7 @@ class Terms:
     @property
     def n_learned(self) -> int:
         """Number of pivots."""
-        return self.start.lower.shape[2]
+        return self.start.n_learned
 
     @property
     def n_modes(self) -> int:
@@ -55,13 +55,13 @@ class Terms:
     @cached_property
     def inverse(self) -> Float[np.ndarray, "network pivot pivot"]:
         """Of the rows of the pivots."""
-        leading = self.start.lower[:, : self.n_learned]
+        leading = self.start.lower[:, : self.n_learned, : self.n_learned]
         return invert_upper(leading.transpose(0, 2, 1)).transpose(0, 2, 1)
 
     @cached_property
     def x(self) -> Float[np.ndarray, "network other pivot"]:
         """X."""
-        return self.start.lower[:, self.n_learned :] @ self.inverse
+        return self.start.lower[:, self.n_learned :, : self.n_learned] @ self.inverse
 
     @cached_property
     def constant(self) -> Float[np.ndarray, "pivot pivot network"]:

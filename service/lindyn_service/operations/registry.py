@@ -15,14 +15,15 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.base import LARGEST_SEED, Reply, Request
-from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
+from lindyn.wire.conflicts import conflicts, conflicts_of_ensemble, conflicts_of_tasks
 from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.digest import digest
+from lindyn.wire.ensemble import EnsembleReply, EnsembleRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn.wire.tree import Tree
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import costs
-from lindyn_service.translate import balance, continual, limits, trajectory
+from lindyn_service.operations import costs, ensemble_costs
+from lindyn_service.translate import balance, continual, ensemble, limits, trajectory
 from lindyn_service.translate.encode import SOLVER
 
 R = TypeVar("R", bound=Request)
@@ -148,12 +149,29 @@ CONTINUAL = Operation(
     remedy="ask for fewer times (num) or tasks, or for smaller widths",
     conflicts=conflicts_of_tasks,
 )
+ENSEMBLE = Operation(
+    name="ensembles",
+    path="/v1/ensembles",
+    operation_id="ensemble",
+    summary="Statistics over networks that differ in their seeds",
+    description="Return mean, standard deviation, quantiles and standard error of each quantity over the replicates.",
+    model=EnsembleRequest,
+    reply=EnsembleReply,
+    compute=ensemble.ensemble,
+    cost=ensemble_costs.ensemble_cost,
+    remedy=(
+        "ask for fewer replicates, times or quantities, or for a sweep over the seeds (POST /v1/sweeps), a job that "
+        "may take longer"
+    ),
+    conflicts=conflicts_of_ensemble,
+)
 
 RegisteredOperation: TypeAlias = Operation[Any]
 """An operation with any model, as it is found by its name."""
 
 OPERATIONS: dict[str, RegisteredOperation] = {
-    operation.name: operation for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL)
+    operation.name: operation
+    for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL, ENSEMBLE)
 }
 
 

@@ -14,6 +14,15 @@ from lindyn_service.translate.problem import moments, weights
 
 
 def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Tree]:
+    """Answer a normalised request.
+
+    Raises:
+        ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
+    """
+    return _document(request, key, solve(request))
+
+
+def solve(request: TrajectoryRequest) -> Outcome:
     """Solve a normalised request.
 
     Raises:
@@ -31,8 +40,8 @@ def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Tree]:
     )
     outcome = answer(candidates(request.method), problem)
     if isinstance(request.method, method.AutoMethod):
-        outcome = refined(problem, outcome)
-    return _document(request, key, outcome)
+        return refined(problem, outcome)
+    return outcome
 
 
 def candidates(asked: method.Method) -> tuple[Method, ...]:
