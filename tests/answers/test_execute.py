@@ -32,11 +32,7 @@ def test_the_method_is_that_of_the_answer(method, form):
 
 
 def test_other_operations_name_none():
-    messages = dict(
-        zip(("initializations", "balance", "balance-statistics", "limits", "continual"), MESSAGES.values(), strict=True)
-    )
-    assert messages.keys() == OTHERS.keys()
-    for name, message in messages.items():
+    for name, message in zip(OTHERS, MESSAGES.values(), strict=True):
         request, key = normalise(OTHERS[name], read(OTHERS[name].model, message))
         assert execute.answer(name, request, key, "json", BOUNDS, None).method == "none"
 
