@@ -6,6 +6,8 @@ import anyio
 
 from lindyn.wire.document import read
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.answers.service import AnswerService, RequestLimits
+from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.cache.redis_cache import Lookup
 from lindyn_service.operations import execute
 from lindyn_service.operations.execute import Address, ComputedAnswer
@@ -21,6 +23,19 @@ def addressed(asked=None):
     """A request and its address."""
     request, key = normalise(TRAJECTORY, read(TrajectoryRequest, asked or document()))
     return request, Address(key, TRAJECTORY.cost(request), repeatable=True)
+
+
+LIMITS = RequestLimits(2**30, 2**30, 1e12, 60.0)
+
+
+def service_of(engine, shared=None, spool=None, limits=LIMITS):
+    """A service with an empty memory cache."""
+    return AnswerService(engine, MemoryCache(2**20), shared, limits, spool=spool)
+
+
+async def ask(service, form="json", asked=None):
+    """Ask a service for a trajectory."""
+    return await service.answer(TRAJECTORY, *addressed(asked), form)
 
 
 class InProcessEngine:
