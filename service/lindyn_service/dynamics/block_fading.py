@@ -1,8 +1,8 @@
 """A hidden direction that overlaps with decaying rows only, in the networks of a block: what it does while it fades.
 
 Networks with lambda = 0 and equal widths whose sign is not that of the task miss the weakest mode, and one of their
-hidden directions has no overlap with any row that grows. With its column c of the echelon form, weights w of the decaying
-rows, and d = 1 + c^T w c, elimination of the column leaves the problem of the other columns with
+hidden directions has no overlap with any row that grows. With its column c of the echelon form, weights w of the
+decaying rows, and d = 1 + c^T w c, elimination of the column leaves the problem of the other columns with
 
     S - b b^T / d,    X - c b^T / d,    b = X^T w c,
 
