@@ -121,7 +121,7 @@ class BlockSolution:
 
 
 def _end_of_early(found: Learned, is_learned: Bool[np.ndarray, "network time"]) -> int:
-    """Return the number of times up to the last at which what fades is large beside what grows, or little is learned."""
+    """Return the number of times up to the last one at which much of the weights fades, or little is learned."""
     fades = found.terms.fading_sizes(found.times) > _SMALL_PART
     needed = np.flatnonzero(np.any(fades | ~is_learned, axis=0))
     return int(needed[-1]) + 1 if len(needed) else 0
