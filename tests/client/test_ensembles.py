@@ -52,21 +52,22 @@ def test_statistics_are_those_of_the_trajectories(client, found):
         )
     for path in ("loss", "output", "alignment.input"):
         values = np.array([run[path] for run in runs])
-        np.testing.assert_allclose(found[path].mean, np.mean(values, axis=0), atol=1e-13)
-        np.testing.assert_allclose(found[path].std, np.std(values, axis=0, ddof=1), atol=1e-13)
-        np.testing.assert_allclose(found[path].quantiles, np.quantile(values, LEVELS, axis=0), atol=1e-13)
-        np.testing.assert_allclose(found[path].standard_error, np.std(values, axis=0, ddof=1) / 6**0.5, atol=1e-13)
+        of = found.quantities[path]
+        np.testing.assert_allclose(of.mean, np.mean(values, axis=0), atol=1e-13)
+        np.testing.assert_allclose(of.std, np.std(values, axis=0, ddof=1), atol=1e-13)
+        np.testing.assert_allclose(of.quantiles, np.quantile(values, LEVELS, axis=0), atol=1e-13)
+        np.testing.assert_allclose(of.standard_error, np.std(values, axis=0, ddof=1) / 6**0.5, atol=1e-13)
     np.testing.assert_array_equal(found.times, TIMES)
 
 
 def test_names(found):
-    assert found.loss is found["loss"]
-    assert found["weights.1"].mean.shape == (7, 4, 2)
+    assert found.loss.mean is found["loss.mean"]
+    assert found["weights.1.mean"].shape == (7, 4, 2)
     assert {"loss", "singular_values"} <= set(dir(found))
     assert "<Ensemble 3-2-4, 6 networks (6 exact), 7 times" in repr(found)
     assert found.wide is None
-    with pytest.raises(lindyn.UnknownNameError, match="'los' is not part of this ensemble"):
-        found["los"]
+    with pytest.raises(lindyn.UnknownNameError, match=r"'los\.mean' is not part of this ensemble"):
+        found["los.mean"]
     with pytest.raises(AttributeError, match="singular_values"):
         _ = found.singular_value
     copy = pickle.loads(pickle.dumps(found))

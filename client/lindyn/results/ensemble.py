@@ -42,7 +42,7 @@ class Statistics:
 @public
 @dataclass(frozen=True, repr=False, eq=False)
 class Ensemble:
-    """Statistics over many trajectories; quantities are attributes and items, `e.loss` and `e["alignment.input"]`.
+    """Statistics over many trajectories; quantities are attributes, `e.loss.mean`, and arrays items, `e["loss.mean"]`.
 
     Attributes:
         times: (time,), in the unit of `reply.time_constant`.
@@ -102,15 +102,16 @@ class Ensemble:
         """The reply without its arrays, as a JSON document."""
         return self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "wide"})
 
-    def __getitem__(self, path: str) -> Statistics:
-        """Return the statistics of a quantity by its path.
+    def __getitem__(self, path: str) -> FloatArray:
+        """Return an array by its path, such as `loss.mean` or `alignment.input.quantiles`.
 
         Raises:
-            UnknownNameError: the ensemble has no such quantity; this is also a KeyError.
+            UnknownNameError: the ensemble has no such array; this is also a KeyError.
         """
-        if path not in self.quantities:
-            raise UnknownNameError(not_part_of("ensemble", path, self.quantities))
-        return self.quantities[path]
+        arrays = self.arrays()
+        if path not in arrays:
+            raise UnknownNameError(not_part_of("ensemble", path, arrays))
+        return arrays[path]
 
     def __getattr__(self, name: str) -> Statistics:
         """Return the statistics of a quantity without parts by its name."""

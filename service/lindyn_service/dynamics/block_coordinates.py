@@ -196,14 +196,14 @@ def _coordinates(
     basis: BlockModes,
     lower: Float[np.ndarray, "network row pivot"],
     overlaps: Float[np.ndarray, " network"],
-    fading: int,
+    n_fading: int,
 ) -> BlockCoordinates:
     """Put rows that decay in the places of those of the minor layer."""
     n_rows, m = lower.shape[1], len(basis.one.s)
     minor = lower[:, n_rows - m :][:, ::-1]
     decay = (minor - basis.p[:, :, None] * lower[:, :m]) / basis.q[:, :, None]
     whole = np.concatenate([lower[:, : n_rows - m], decay[:, ::-1]], axis=1)
-    return BlockCoordinates(basis, whole, minor, overlaps, fading)
+    return BlockCoordinates(basis, whole, minor, overlaps, n_fading)
 
 
 def _rows(

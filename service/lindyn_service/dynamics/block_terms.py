@@ -104,6 +104,14 @@ class Terms:
             wider[first:] = extra.transpose(1, 2, 0)
         return minor, major
 
+    def fading_sizes(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "network time"]:
+        """Largest part of a row of modes in the minor layer that fades, in units of what grows there."""
+        k, m = self.n_learned, self.n_modes
+        shares = np.max(np.abs(self.sides[0][:m]), axis=1) / np.maximum(self.modes.p.T, np.finfo(np.float64).tiny)
+        rates = self.by_row(self.f[:, :m], times) + self.f[:, k - 1, None] * times
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.max(shares[:, :, None] * np.exp(-rates), axis=0)
+
     def missed(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "missed pivot network time"]:
         """X of the missed rows, which are behind the pivots."""
         k, excess = self.n_learned, self.modes.excess[: len(self.f)]

@@ -31,4 +31,5 @@ def _in_blocks(request: EnsembleRequest) -> bool:
     base = request.base
     if "task.seed" in request.vary or not OF_BLOCKS.issuperset(base.quantities):
         return False
-    return may_be_in_blocks(base) and time_scales.is_white(base.task)
+    # a network of width one has one mode, which is aligned with it
+    return max(base.dims) > 1 and may_be_in_blocks(base) and time_scales.is_white(base.task)

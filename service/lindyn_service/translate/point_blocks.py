@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 import numpy as np
@@ -82,17 +82,25 @@ class PointBlocks:
         self._own_times = any(axis.path.split(".")[0] == "times" for axis in request.axes)
         self._families: dict[Index, _Points | None] = {}
 
-    def records(self, places: Iterable[Index], alone: Callable[[Index], Record]) -> Iterator[Record]:
-        """What is kept of each point, in order; `alone` computes one by itself."""
+    def groups(self, places: Iterable[Index], alone: Callable[[Index], Record]) -> Iterator[list[Record]]:
+        """Return what is kept of each point, in order: points of a block together, others by themselves.
+
+        Args:
+            places: of the points.
+            alone: computes a point by itself.
+        """
         if not self._plain or not COVERED.issuperset(self._request.collect):
-            yield from map(alone, places)
+            yield from ([alone(index)] for index in places)
             return
         left = iter(places)
         size = 1
         while batch := list(islice(left, size)):
             found = self._in_blocks(batch)
-            for i, index in enumerate(batch):
-                yield found[i] if i in found else alone(index)
+            for in_blocks, numbers in groupby(range(len(batch)), found.__contains__):
+                if in_blocks:
+                    yield [found[i] for i in numbers]
+                else:
+                    yield from ([alone(batch[i])] for i in numbers)
             size = self._size()
 
     def _size(self) -> int:

@@ -89,10 +89,21 @@ def compute_points(
             to refuse it.
         reader: that has read other points of the sweep and knows its conflicts; None: a new one.
     """
+    for group in compute_groups(request, places, check, reader):
+        yield from group
+
+
+def compute_groups(
+    request: SweepRequest,
+    places: Iterable[tuple[int, ...]],
+    check: Callable[[TrajectoryRequest], None] = lambda _point: None,
+    reader: "PointReader | None" = None,
+) -> Iterator[list[bytes]]:
+    """Compute some points as `compute_points` does; those that are computed together come together."""
     points = _Points(request, check, reader or PointReader(request, conflicts))
     blocks = PointBlocks(request, points.reader.read, points.moments, check)
-    for found in blocks.records(places, points.compute):
-        yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+    for group in blocks.groups(places, points.compute):
+        yield [orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY) for found in group]
 
 
 def problem_record(code: str, detail: str) -> Record:
