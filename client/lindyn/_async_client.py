@@ -9,7 +9,7 @@ import anyio.to_thread
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Fields, Method, Network, Task, Times
+from lindyn._endpoints import Axes, Fields, LearningRates, Method, Network, Schedule, Task, Times
 from lindyn._local_service import LocalService
 from lindyn._public import public
 from lindyn._transport import connections, job_events
@@ -70,6 +70,9 @@ class AsyncClient:
         quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
+        weight_decay: float = 0.0,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task."""
         return await self._sender.send(
@@ -80,6 +83,9 @@ class AsyncClient:
                 quantities=quantities,
                 method=method,
                 time_constant=time_constant,
+                learning_rates=learning_rates,
+                schedule=schedule,
+                weight_decay=weight_decay,
             )
         )
 

@@ -31,14 +31,17 @@ Task: TypeAlias = Fields | BaseModel | Array | Sequence[Sequence[float]]
 Times: TypeAlias = Fields | BaseModel | Array | Sequence[float]
 """Ascending non-negative times, or `{"start": 0, "stop": 10, "num": 200}`."""
 Method: TypeAlias = str | Fields | BaseModel
+LearningRates: TypeAlias = Array | Sequence[float]
+Schedule: TypeAlias = Fields | BaseModel
 Axes: TypeAlias = Mapping[str, Sequence[object] | Array]
 
 T = TypeVar("T")
 
 
 def trajectory(**fields: object) -> Call[Trajectory]:
-    """Request a trajectory."""
-    return _post("/v1/trajectories", _with_listed_quantities(fields), read_trajectory)
+    """Request a trajectory; fields that say nothing are left out, so that older services answer, too."""
+    said = {name: value for name, value in fields.items() if value is not None and not _is_no_decay(name, value)}
+    return _post("/v1/trajectories", _with_listed_quantities(said), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -129,6 +132,10 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
 def _with_listed_quantities(fields: Fields) -> Fields:
     """Expand a single name of a quantity to a list."""
     return {name: _listed(value) if name == "quantities" else value for name, value in fields.items()}
+
+
+def _is_no_decay(name: str, value: object) -> bool:
+    return name == "weight_decay" and type(value) in (int, float) and value == 0
 
 
 def _listed(names: object) -> object:

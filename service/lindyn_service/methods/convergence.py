@@ -38,4 +38,4 @@ def _of_closed_form(run: ExactRun, tolerance: float) -> Reached:
     solution = run.solution()
     time = convergence_time(solution, tolerance / run.white.variance)
     warnings = tuple(conditioning(solution, mode_overlap(solution), run.white.variance))
-    return Reached(None if time is None else time * run.time_constant, warnings)
+    return Reached(run.time_at(time), warnings)

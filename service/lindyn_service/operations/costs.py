@@ -27,6 +27,7 @@ from lindyn_service.methods.cost_exact import evaluated, evaluated_alone, exact_
 from lindyn_service.methods.cost_flow import flow_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
+from lindyn_service.translate.problem import rates
 from lindyn_service.translate.spans import reduced_dims
 
 _DRAW_FLOPS = 250  # per Gaussian number drawn
@@ -135,23 +136,24 @@ def _solving_cost(
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
-            steps = _last_time(request) * request.time_constant / learning_rate
+            steps = _last(request) / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
             return descent_cost(dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if _is_exact(request):
             effective = _effective_dims(request.network, dims)
             return exact_cost(dims, effective, n_times, quantities, samples, _fast_times(request), estimate=estimate)
         case _:
-            scales = time_scales.estimate(request.network, request.task)
+            learning, span = rates(request), _last_time(request)
+            scales = time_scales.estimate(request.network, request.task, learning)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL
-            span = _last_time(request)
-            return flow_cost(dims, n_times, quantities, samples, scales, span, rtol, estimate=estimate)
+            decay = request.weight_decay * (1.0 if learning is None else max(learning.relative))
+            return flow_cost(dims, n_times, quantities, samples, scales, span, rtol, decay=decay, estimate=estimate)
 
 
 def _convergence_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of the time at which the loss falls below a tolerance."""
     if isinstance(request.method, DescentMethod):
-        steps = _last_time(request) * request.time_constant / request.method.learning_rate
+        steps = _last(request) / request.method.learning_rate
         return Cost(steps * (linear_step(_reduced_dims(request), 1) + 40 * MICROSECOND), 0, 0)
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
         dims = _effective_dims(request.network, _reduced_dims(request))
@@ -163,7 +165,9 @@ def _is_exact(request: TrajectoryRequest) -> bool:
     """Return whether the closed form answers, or is asked for: a request that it must refuse costs little."""
     if isinstance(request.method, ExactMethod) and len(request.dims) == 3:
         return True
-    return len(request.dims) == 3 and time_scales.is_white(request.task) and time_scales.is_balanced(request.network)
+    if len(request.dims) != 3 or request.weight_decay or not time_scales.is_white(request.task):
+        return False
+    return time_scales.is_balanced(request.network, rates(request))
 
 
 def _reduced_dims(request: TrajectoryRequest) -> tuple[int, ...]:
@@ -187,15 +191,19 @@ def _effective_dims(network: Network, dims: Sequence[int]) -> tuple[int, int, in
 
 
 def _last_time(request: TrajectoryRequest) -> float:
-    """Return the last time in units of the time constant."""
+    """Return the last time in units of the time constant, of the plain flow where there are learning rates."""
+    last, learning = _last(request), rates(request)
+    return last / request.time_constant if learning is None else float(learning.plain_times(np.array([last]))[0])
+
+
+def _last(request: TrajectoryRequest) -> float:
     times = request.times
-    last = float(times[-1]) if isinstance(times, np.ndarray) else times.stop
-    return last / request.time_constant
+    return float(times[-1]) if isinstance(times, np.ndarray) else times.stop
 
 
 def _fast_times(request: TrajectoryRequest) -> float:
     """Return the last time in units of the fastest time scale."""
-    scales = time_scales.estimate(request.network, request.task)
+    scales = time_scales.estimate(request.network, request.task, rates(request))
     return _last_time(request) * (2 * scales.correlation + float(np.sum(scales.strengths**2)) * max(request.dims))
 
 

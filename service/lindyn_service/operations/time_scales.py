@@ -8,6 +8,7 @@ import numpy as np
 from lindyn.wire.array import FloatArray
 from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.random_weights import variance
 from lindyn_service.methods.cost_flow import Scales
 
@@ -22,21 +23,22 @@ _Extremes = tuple[float, float]
 """The largest and the smallest of some values."""
 
 
-def estimate(network: Network, task: Task) -> Scales:
-    """Estimate the scales of a network and its task."""
+def estimate(network: Network, task: Task, rates: LearningRates | None = None) -> Scales:
+    """Estimate the scales of a network, in the plain flow of its learning rates, and of its task."""
     n_in, n_out = network.dims[0], network.dims[-1]
     correlation, best, inputs = _task_scales(task, n_in, n_out)
-    return Scales(_layer_gains(network), correlation, best, inputs)
+    gains = _layer_gains(network)
+    return Scales(gains if rates is None else gains / np.sqrt(rates.relative), correlation, best, inputs)
 
 
-def is_balanced(network: Network) -> bool:
-    """Return whether the weights of two layers are balanced, judged by one probe vector.
+def is_balanced(network: Network, rates: LearningRates | None = None) -> bool:
+    """Return whether the weights of two layers are balanced in their plain flow, judged by one probe vector.
 
     W2^T W2 - W1 W1^T is a multiple of the identity only if it maps the probe to a multiple of the probe.
     """
     if not isinstance(network, WeightsNetwork):
-        return isinstance(network, BalancedNetwork)
-    w1, w2 = network.weights
+        return isinstance(network, BalancedNetwork) and (rates is None or rates.are_equal)
+    w1, w2 = network.weights if rates is None else rates.plain_weights(tuple(network.weights))
     probe = _probe(len(w1))
     image = (w2 @ probe) @ w2 - w1 @ (probe @ w1)
     residual = image - (image @ probe) * probe

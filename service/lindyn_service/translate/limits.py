@@ -48,7 +48,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
         "converged": _converged(problem, end, reached),
-        "convergence_time": None if white_time is None else white_time * problem.time_constant,
+        "convergence_time": problem.time_at(white_time),
         "effective_learning_rate": abs(problem.lam) / problem.time_constant,
         "largest_learning_rate": rate if math.isfinite(rate) else None,
         "lambda_to_infinity": {

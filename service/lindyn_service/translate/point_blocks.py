@@ -163,6 +163,8 @@ class PointBlocks:
                 return None
             if not isinstance(request.method, AutoMethod | ExactMethod):
                 return None
+            if request.learning_rates is not None or request.schedule is not None or request.weight_decay:
+                return None
             moments = self._moments(request)
         except (InvalidDocumentError, ServiceError):
             return None  # each of its points says why
