@@ -27,7 +27,7 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refus
 from lindyn_service.methods.diagnostics import balances, of_samples, of_task
 from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
 from lindyn_service.methods.fewer_dimensions import reduced, remark
-from lindyn_service.methods.plain_flow import plain, remark_on_training, training
+from lindyn_service.methods.plain_flow import balance_as_asked, plain, remark_on_training, training
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
 """Quantities that only make sense for the network function of a linear network."""
@@ -113,7 +113,7 @@ class DescentRun:
         """Train and read off what is asked at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
         steps = self._steps()
-        found = objective(self.small.moments)
+        found, started = objective(self.small.moments), plain(problem).weights
         try:
             trained = self._trained(steps.tolist())
         except DivergedError as error:
@@ -124,7 +124,7 @@ class DescentRun:
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
             f"{len(problem.weights)} layers{remark(self.small)}, {self.method.activation}{remark_on_training(problem)}",
-            lam=balance(*plain(problem).weights).lam if len(problem.weights) == 2 else None,
+            lam=balance_as_asked(problem, balance(*started).lam) if len(started) == 2 else None,
             times=steps * eta,
             quantities=quantities,
             diagnostics={
@@ -132,7 +132,7 @@ class DescentRun:
                 "activation": self.method.activation,
                 "steps": int(steps[-1]),
                 "errors": errors,
-                **balances(plain(problem).weights),
+                **balances(started),
                 **of_task(self.small.objective(found)),
             },
             warnings=tuple(self._warnings(steps)),

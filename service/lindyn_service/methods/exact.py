@@ -23,7 +23,7 @@ from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some
 from lindyn_service.methods.exact_observables import factors_frame, observe
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.number_range import beyond_float64
-from lindyn_service.methods.plain_flow import as_asked, clock, plain, reached_at, remark_on_training
+from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, clock, plain, reached_at, remark_on_training
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
@@ -170,7 +170,7 @@ class ExactRun:
         return Outcome(
             method="exact",
             reason=reason,
-            lam=self.lam,
+            lam=balance_as_asked(self.problem, self.lam),
             times=self.problem.times,
             quantities=quantities,
             diagnostics=diagnostics,

@@ -22,7 +22,9 @@ from lindyn_service.methods.error_estimates import bounds, of_differences, squar
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.plain_flow import (
     as_asked,
+    balance_as_asked,
     clock,
+    floors_with_decay,
     plain,
     plain_decay,
     reached_at,
@@ -103,7 +105,8 @@ class FlowRun:
         errors: dict[str, float] = {}
         if problem.estimate:
             size = squares(self.small.weights, self.objective.best)
-            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size)
+            floors = floors_with_decay(problem, self.small.moments.sigma_yx, size)
+            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size, floors)
             for name, rounding in of_differences(quantities).items():
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
@@ -112,7 +115,7 @@ class FlowRun:
             f"{remark_on_training(problem)} by DOP853, "
             f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
             "thirty times looser integration",
-            lam=balance(*problem.weights).lam if len(problem.weights) == 2 else None,
+            lam=balance_as_asked(problem, balance(*problem.weights).lam) if len(problem.weights) == 2 else None,
             times=problem.times,
             quantities=quantities,
             diagnostics={

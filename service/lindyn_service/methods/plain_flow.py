@@ -50,6 +50,11 @@ def plain_decay(problem: LearningProblem) -> tuple[float, ...]:
     return problem.rates.plain_decay(problem.weight_decay)
 
 
+def balance_as_asked(problem: LearningProblem, lam: float) -> float:
+    """The lambda of W2^T W2 / c2 - W1 W1^T / c1 = lambda I from the balance of the plain flow's weights."""
+    return lam if problem.rates is None else lam / problem.rates.mean
+
+
 def remark_on_training(problem: LearningProblem) -> str:
     """What the reason of an answer says about rates and decay; nothing where there are none."""
     said: list[str] = []
@@ -61,6 +66,21 @@ def remark_on_training(problem: LearningProblem) -> str:
     if problem.weight_decay:
         said.append(f"weight decay {problem.weight_decay:g}")
     return "".join(f", {each}" for each in said)
+
+
+def floors_with_decay(problem: LearningProblem, sigma_yx: np.ndarray, size: float) -> dict[str, float]:
+    """Size of the terms whose difference is the rate of the loss at the end of learning with weight decay.
+
+    Args:
+        problem: given or plain.
+        sigma_yx: of the task.
+        size: of the squares of the weights.
+    """
+    if not problem.weight_decay:
+        return {}
+    rate = (1.0 if problem.rates is None else problem.rates.mean) / problem.time_constant
+    residual = min(problem.weight_decay, float(np.linalg.norm(sigma_yx)))
+    return {"loss_rate": rate * problem.weight_decay * residual * size}
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,10 @@ from lindyn_service.methods.cost_descent import descent_cost, linear_step
 from lindyn_service.methods.cost_dimensions import reduced_cost
 from lindyn_service.methods.cost_exact import evaluated, evaluated_alone, exact_cost, of_error, searched, solved
 from lindyn_service.methods.cost_flow import flow_cost
+from lindyn_service.methods.cost_modes import modes_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
+from lindyn_service.operations.mode_probe import learns_mode_wise
 from lindyn_service.translate.problem import rates
 from lindyn_service.translate.spans import reduced_dims
 
@@ -34,6 +36,7 @@ _DRAW_FLOPS = 250  # per Gaussian number drawn
 _DATA_FLOPS = 300  # per number of the data, which is read and written several times
 _STOPPING_TIMES = 700  # evaluations of a segment to find the best stopping times of the earlier tasks
 _STOPPING_TIMES_PER_TASK = 20  # further evaluations for each earlier task
+_SEARCHED_TIMES = 600  # to find a time by its value
 _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_distance": "ntk_distance"}
 
 
@@ -142,6 +145,9 @@ def _solving_cost(
         case ExactMethod() | AutoMethod() if _is_exact(request):
             effective = _effective_dims(request.network, dims)
             return exact_cost(dims, effective, n_times, quantities, samples, _fast_times(request), estimate=estimate)
+        case ExactMethod() | AutoMethod() if _is_mode_wise(request):
+            decays = request.weight_decay > 0
+            return modes_cost(dims, n_times, quantities, samples, decays=decays, estimate=estimate)
         case _:
             learning, span = rates(request), _last_time(request)
             scales = time_scales.estimate(request.network, request.task, learning)
@@ -158,16 +164,25 @@ def _convergence_cost(request: TrajectoryRequest) -> Cost:
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
         dims = _effective_dims(request.network, _reduced_dims(request))
         return Cost(solved(dims) + searched(dims), 0, 0)
+    if isinstance(request.method, ExactMethod | AutoMethod) and _is_mode_wise(request):
+        return _method_cost(request, ["loss"], _SEARCHED_TIMES, estimate=False)
     return _method_cost(request, ["loss"], 1, estimate=False)
 
 
 def _is_exact(request: TrajectoryRequest) -> bool:
-    """Return whether the closed form answers, or is asked for: a request that it must refuse costs little."""
-    if isinstance(request.method, ExactMethod) and len(request.dims) == 3:
-        return True
-    if len(request.dims) != 3 or request.weight_decay or not time_scales.is_white(request.task):
+    """Return whether the closed form of balanced weights answers; with decay, that of balance 0."""
+    if len(request.dims) != 3 or not time_scales.is_white(request.task):
+        return False
+    if request.weight_decay and getattr(request.network, "lam", 0.0) != 0:
         return False
     return time_scales.is_balanced(request.network, rates(request))
+
+
+def _is_mode_wise(request: TrajectoryRequest) -> bool:
+    """Return whether modes learn alone, or `exact` is asked for: a request that it must refuse costs no more."""
+    if request.weight_decay and len(request.dims) != 3:
+        return isinstance(request.method, ExactMethod)
+    return isinstance(request.method, ExactMethod) or learns_mode_wise(request.network, request.task, rates(request))
 
 
 def _reduced_dims(request: TrajectoryRequest) -> tuple[int, ...]:

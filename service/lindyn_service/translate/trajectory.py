@@ -5,9 +5,9 @@ from typing import Any
 
 from lindyn.wire import method
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.methods.all_exact import AllExactSolver
 from lindyn_service.methods.base import Method, Outcome, answer
 from lindyn_service.methods.descent import DescentSolver
-from lindyn_service.methods.exact import ExactSolver
 from lindyn_service.methods.flow import FlowSolver
 from lindyn_service.methods.high_precision import refined
 from lindyn_service.translate.encode import VERSION
@@ -32,9 +32,9 @@ def candidates(asked: method.Method) -> tuple[Method, ...]:
     """Methods that may answer, the preferred one first."""
     match asked:
         case method.AutoMethod():
-            return ExactSolver(), FlowSolver()
+            return AllExactSolver(), FlowSolver()
         case method.ExactMethod():
-            return (ExactSolver(),)
+            return (AllExactSolver(),)
         case method.FlowMethod(rtol=rtol, atol=atol):
             return (FlowSolver(rtol, atol),)
         case method.DescentMethod(learning_rate=learning_rate, activation=activation):
