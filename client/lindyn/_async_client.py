@@ -114,10 +114,16 @@ class AsyncClient:
         return await self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
     async def limits(
-        self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0
+        self,
+        *,
+        network: Network,
+        task: Task,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+        weight_decay: float = 0.0,
     ) -> Analysis:
-        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence."""
-        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
+        """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence."""
+        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
 
     async def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0

@@ -166,8 +166,16 @@ class Client:
         """
         return self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
-    def limits(self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0) -> Analysis:
-        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence.
+    def limits(
+        self,
+        *,
+        network: Network,
+        task: Task,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+        weight_decay: float = 0.0,
+    ) -> Analysis:
+        """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence.
 
         Returns:
             `converged`, `convergence_time`, `effective_learning_rate`,
@@ -176,7 +184,7 @@ class Client:
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
         """
-        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
+        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
 
     def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0

@@ -68,10 +68,11 @@ def balance_statistics(
     return _analysis("/v1/balance/statistics", StatisticsReply, **fields)
 
 
-def limits(network: Network, task: Task, tolerance: float, time_constant: float) -> Call[Analysis]:
+def limits(network: Network, task: Task, tolerance: float, time_constant: float, weight_decay: float) -> Call[Analysis]:
     """Request the limits of learning."""
     fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
-    return _analysis("/v1/limits", LimitsReply, **fields)
+    decay = {} if _is_no_decay("weight_decay", weight_decay) else {"weight_decay": weight_decay}
+    return _analysis("/v1/limits", LimitsReply, **fields, **decay)
 
 
 def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:

@@ -97,8 +97,8 @@ def are_ones(rates: list[float] | None) -> bool:
 def without_defaults(document: dict[str, Any]) -> dict[str, Any]:
     """Leave out the fields of this module where they say nothing, so that such requests keep their content address."""
     silent = {
-        "learning_rates": are_ones(document["learning_rates"]),
-        "schedule": document["schedule"] is None,
+        "learning_rates": are_ones(document.get("learning_rates")),
+        "schedule": document.get("schedule") is None,
         "weight_decay": document["weight_decay"] == 0,
     }
     return {name: value for name, value in document.items() if not silent.get(name)}

@@ -185,6 +185,7 @@ class Chain:
         low, high = bounds[at], bounds[at + 1]
         x = low + (high - low) * (times - passed[at]) / (passed[at + 1] - passed[at])
         left, right = np.minimum(low, high), np.maximum(low, high)
+        x = np.clip(x, left, right)  # after the last panel nothing is left to move
         for _ in range(_ITERATIONS):
             late = passed[at] + self._elapsed(low, x) - times
             ahead = (late > 0) == (high > low)

@@ -18,6 +18,7 @@ from lindyn_service.methods.diagnostics import balances, of_errors, of_samples, 
 from lindyn_service.methods.error_estimates import RUNS, bounds, of_differences, some_times, squares
 from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, clock, floors_with_decay, reached_at
 
+_FOREVER = 1e100
 _GRAMS = ("input_representation", "output_representation")
 
 
@@ -123,6 +124,12 @@ class ModalRun:
 
         time = first_below(excess, tolerance, self.solution.fastest_rate, falls=not self.problem.weight_decay)
         return Reached(reached_at(self.problem, time), self.warnings)
+
+    def end(self) -> ModalWeights:
+        """The network at t -> infinity, one time: nothing moves after 1e100 times of the fastest motion."""
+        rate = self.solution.fastest_rate
+        ((_, states),) = self.solution.batches(np.array([_FOREVER / rate if rate > 0 else 0.0]))
+        return self.small.lifted(self._frame(states, None))
 
     def _observed(self, solution: ModalSolution, times: np.ndarray, names: tuple[str, ...]) -> Accumulator:
         """Quantities but the weights themselves."""

@@ -13,6 +13,7 @@ from lindyn.wire.network import BalancedNetwork, Network
 from lindyn.wire.sweep import AT_ALL_TIMES
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.methods.cost import (
     MICROSECOND,
     Cost,
@@ -105,7 +106,11 @@ def limits_cost(request: LimitsRequest) -> Cost:
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
     work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out) + vectors_of_sharpness(dims, 1)
     flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims) + observed(dims, ["sharpness"], n_in)
-    return _setup_cost(request.network, request.task, request.dims) + Cost(flops, numbers, work)
+    total = _setup_cost(request.network, request.task, request.dims) + Cost(flops, numbers, work)
+    decays = request.weight_decay > 0
+    if decays or not _is_balanced(request.network, request.task):
+        total += modes_cost(request.dims, _SEARCHED_TIMES, ["loss"], n_in, decays=decays, estimate=False)
+    return total
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
@@ -171,11 +176,13 @@ def _convergence_cost(request: TrajectoryRequest) -> Cost:
 
 def _is_exact(request: TrajectoryRequest) -> bool:
     """Return whether the closed form of balanced weights answers; with decay, that of balance 0."""
-    if len(request.dims) != 3 or not time_scales.is_white(request.task):
-        return False
     if request.weight_decay and getattr(request.network, "lam", 0.0) != 0:
         return False
-    return time_scales.is_balanced(request.network, rates(request))
+    return _is_balanced(request.network, request.task, rates(request))
+
+
+def _is_balanced(network: Network, task: Task, learning: LearningRates | None = None) -> bool:
+    return len(network.dims) == 3 and time_scales.is_white(task) and time_scales.is_balanced(network, learning)
 
 
 def _is_mode_wise(request: TrajectoryRequest) -> bool:
