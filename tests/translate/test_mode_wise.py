@@ -267,11 +267,8 @@ def test_modes_that_are_never_learned_are_named():
     assert learn(**request(bottleneck, rng.standard_normal((3, 3))))["method"] in ("flow", "exact")
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.05])
-@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(("deep", "decay"), [(False, 0.0), (False, 0.05), (True, 0.0), (True, 0.05)])
 def test_times_of_convergence(deep, decay):
-    if deep and decay:
-        pytest.skip("integrated")
     rng = np.random.default_rng(7)
     task, inputs, u, v, _, _ = commuting(3, 3, rng)
     layers = chain(u, v, [3, 3], rng) if deep else two_layers(u, v, 6, rng)

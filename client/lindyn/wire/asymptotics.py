@@ -96,8 +96,8 @@ class LimitsReply(Reply):
     largest_learning_rate: Annotated[
         float | None,
         Field(
-            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there, with "
-            "that of weight decay; null if that is zero."
+            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there, "
+            "with weight_decay added; null if that is zero."
         ),
     ]
     lambda_to_infinity: Annotated[

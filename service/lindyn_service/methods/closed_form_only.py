@@ -13,8 +13,8 @@ from lindyn_service.methods.modal_run import ModalRun
 
 _REMEDY = "this needs the closed form: whiten the inputs and start from a balanced network of two layers"
 _REMEDY_WITH_DECAY = (
-    "this needs the closed form: start from weights whose modes learn alone, or on white inputs from a balanced network "
-    "of lambda 0"
+    "this needs the closed form: start from weights whose modes learn alone, or on white inputs from a balanced "
+    "network of lambda 0"
 )
 
 
