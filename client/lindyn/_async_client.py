@@ -9,7 +9,17 @@ import anyio.to_thread
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Document, Fields, Method, Network, Task, Times
+from lindyn._endpoints import (
+    Axes,
+    Document,
+    Fields,
+    LearningRates,
+    Method,
+    Network,
+    Schedule,
+    Task,
+    Times,
+)
 from lindyn._local_service import LocalService
 from lindyn._public import public
 from lindyn._transport import connections, job_events
@@ -72,6 +82,9 @@ class AsyncClient:
         quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
+        weight_decay: float = 0.0,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task."""
         return await self._sender.send(
@@ -82,6 +95,9 @@ class AsyncClient:
                 quantities=quantities,
                 method=method,
                 time_constant=time_constant,
+                learning_rates=learning_rates,
+                schedule=schedule,
+                weight_decay=weight_decay,
             )
         )
 
@@ -110,10 +126,16 @@ class AsyncClient:
         return await self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
     async def limits(
-        self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0
+        self,
+        *,
+        network: Network,
+        task: Task,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+        weight_decay: float = 0.0,
     ) -> Analysis:
-        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence."""
-        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
+        """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence."""
+        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
 
     async def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0

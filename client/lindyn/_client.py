@@ -8,7 +8,17 @@ from typing import Self
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Document, Fields, Method, Network, Task, Times
+from lindyn._endpoints import (
+    Axes,
+    Document,
+    Fields,
+    LearningRates,
+    Method,
+    Network,
+    Schedule,
+    Task,
+    Times,
+)
 from lindyn._jobs import JobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
@@ -90,6 +100,9 @@ class Client:
         quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
+        weight_decay: float = 0.0,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task.
 
@@ -100,6 +113,10 @@ class Client:
             quantities: name of a quantity, or several names.
             method: `auto`, `exact`, `flow`, or for instance `{"kind": "descent", "learning_rate": 0.01}`.
             time_constant: tau of the gradient flow, in the unit of times.
+            learning_rates: one for each layer, which learns with it over `time_constant`; by default 1.
+            schedule: factor of all rates, for instance `{"kind": "cosine", "period": 10, "floor": 0.1}`,
+                `{"kind": "exponential", "half_life": 3}` or `{"kind": "piecewise", "times": [5], "factors": [1, 0.1]}`.
+            weight_decay: gamma, of the loss with gamma / 2 times the squares of all weights added.
 
         Returns:
             The quantities as arrays with time first, and the method that computed them.
@@ -112,6 +129,9 @@ class Client:
                 quantities=quantities,
                 method=method,
                 time_constant=time_constant,
+                learning_rates=learning_rates,
+                schedule=schedule,
+                weight_decay=weight_decay,
             )
         )
 
@@ -158,8 +178,16 @@ class Client:
         """
         return self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
-    def limits(self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0) -> Analysis:
-        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence.
+    def limits(
+        self,
+        *,
+        network: Network,
+        task: Task,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+        weight_decay: float = 0.0,
+    ) -> Analysis:
+        """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence.
 
         Returns:
             `converged`, `convergence_time`, `effective_learning_rate`,
@@ -168,7 +196,7 @@ class Client:
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
         """
-        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
+        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
 
     def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0

@@ -34,14 +34,17 @@ Times: TypeAlias = Fields | BaseModel | Array | Sequence[float]
 Method: TypeAlias = str | Fields | BaseModel
 Document: TypeAlias = dict[str, Any]
 """A JSON document of the service, whose fields depend on its version."""
+LearningRates: TypeAlias = Array | Sequence[float]
+Schedule: TypeAlias = Fields | BaseModel
 Axes: TypeAlias = Mapping[str, Sequence[object] | Array]
 
 T = TypeVar("T")
 
 
 def trajectory(**fields: object) -> Call[Trajectory]:
-    """Request a trajectory."""
-    return _post("/v1/trajectories", _with_listed_quantities(fields), read_trajectory)
+    """Request a trajectory; fields that say nothing are left out, so that older services answer, too."""
+    said = {name: value for name, value in fields.items() if value is not None and not _is_no_decay(name, value)}
+    return _post("/v1/trajectories", _with_listed_quantities(said), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -68,10 +71,11 @@ def balance_statistics(
     return _analysis("/v1/balance/statistics", StatisticsReply, **fields)
 
 
-def limits(network: Network, task: Task, tolerance: float, time_constant: float) -> Call[Analysis]:
+def limits(network: Network, task: Task, tolerance: float, time_constant: float, weight_decay: float) -> Call[Analysis]:
     """Request the limits of learning."""
     fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
-    return _analysis("/v1/limits", LimitsReply, **fields)
+    decay = {} if _is_no_decay("weight_decay", weight_decay) else {"weight_decay": weight_decay}
+    return _analysis("/v1/limits", LimitsReply, **fields, **decay)
 
 
 def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
@@ -147,6 +151,10 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
 def _with_listed_quantities(fields: Fields) -> Fields:
     """Expand a single name of a quantity to a list."""
     return {name: _listed(value) if name == "quantities" else value for name, value in fields.items()}
+
+
+def _is_no_decay(name: str, value: object) -> bool:
+    return name == "weight_decay" and type(value) in (int, float) and value == 0
 
 
 def _listed(names: object) -> object:

@@ -1,7 +1,8 @@
 """Decoding of replies, npz or JSON, to results."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import cast
+from types import NoneType
+from typing import cast, get_args
 
 import httpx
 import numpy as np
@@ -84,8 +85,10 @@ def _decoded(name: str, field: FieldInfo | None, value: JSON) -> Tree:
         return value
     if ARRAYS in field.metadata:
         return arrays_from_lists(name, value)
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel) and isinstance(value, Mapping):
-        return _with_arrays(field.annotation, value)
+    kinds = get_args(field.annotation)
+    for kind in kinds if NoneType in kinds else (field.annotation,):
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, Mapping):
+            return _with_arrays(kind, value)
     return value
 
 

@@ -1,23 +1,29 @@
 """Limits of learning: convergence in time, and large absolute values of lambda."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lindyn.wire.array import Arrays
 from lindyn.wire.base import Positive, Reply, Request
+from lindyn.wire.learning import WeightDecay, without_defaults
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
 
 
 class LimitsRequest(Request):
-    """Request for the limits of a balanced network of two layers on isotropic inputs."""
+    """Request for the limits of a balanced network of two layers on isotropic inputs, or of modes that learn alone."""
 
     network: Network
     task: Task
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow.")] = 1.0
     tolerance: Annotated[Positive, Field(description="Excess loss at which learning counts as done.")] = 1e-3
+    weight_decay: WeightDecay = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(serialise(self))
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -70,7 +76,11 @@ class LimitsReply(Reply):
     """The limits of learning in time and in lambda."""
 
     key: str
-    lam: Annotated[float, Field(alias="lambda")]
+    lam: Annotated[float | None, Field(alias="lambda", description="Balance; null where modes have their own.")]
+    lambda_per_mode: Annotated[
+        list[Any] | None,
+        Field(description="Balance of each mode, where modes learn alone; of deep networks for each pair."),
+    ] = None
     dims: list[int]
     seed: int | None
     task_seed: int | None = None
@@ -80,15 +90,21 @@ class LimitsReply(Reply):
     convergence_time: Annotated[
         float | None, Field(description="First time with an excess loss within the tolerance; null if there is none.")
     ]
-    effective_learning_rate: Annotated[float, Field(description="|lambda| per time constant, per unit of time.")]
+    effective_learning_rate: Annotated[
+        float | None, Field(description="|lambda| per time constant, per unit of time; null where `shallow` is.")
+    ]
     largest_learning_rate: Annotated[
         float | None,
         Field(
-            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there; "
-            "null if that is zero."
+            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there, "
+            "with weight_decay added; null if that is zero."
         ),
     ]
-    lambda_to_infinity: Extremes
-    shallow: Shallow
+    lambda_to_infinity: Annotated[
+        Extremes | None, Field(description="Of balanced weights on isotropic inputs, without weight decay.")
+    ]
+    shallow: Annotated[
+        Shallow | None, Field(description="For isotropic inputs and balanced weights, without weight decay.")
+    ]
     warnings: list[ReplyWarning]
     version: str

@@ -9,6 +9,9 @@ from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.wording import entries
+
+_MOST_RATES = 1e30  # ratio of learning rates, whose roots scale the weights
 
 Conflict = tuple[str, str]
 """A path into the request, and a message about the value there."""
@@ -23,6 +26,8 @@ def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest
             "and output_representation"
         )
         broken.append(("quantities", detail))
+    if isinstance(request, TrajectoryRequest):
+        broken += _of_rates(request.learning_rates, len(request.dims) - 1)
     return broken if request.task is None else broken + _of_task("task", request.task, request.network)
 
 
@@ -46,6 +51,22 @@ def conflicts_of_ensemble(request: EnsembleRequest) -> list[Conflict]:
         detail = f"got {request.first_seed}, with {request.replicates} replicates at most"
         broken.append(("first_seed", f"{detail} {LARGEST_SEED - request.replicates + 1}"))
     return broken
+
+
+def _of_rates(rates: list[float] | None, n_layers: int) -> list[Conflict]:
+    """Return what is wrong with the number of learning rates, or with their spread."""
+    if rates is None:
+        return []
+    if len(rates) != n_layers:
+        detail = f"got {entries(len(rates))} and a network of {n_layers} layers; give one for each"
+        return [("learning_rates", detail)]
+    if max(rates) > _MOST_RATES * min(rates):
+        detail = (
+            f"got rates from {min(rates):g} to {max(rates):g}, layers may differ by a factor of {_MOST_RATES:g}; raise "
+            "the smallest or lower the largest"
+        )
+        return [("learning_rates", detail)]
+    return []
 
 
 def _of_task(path: str, task: Task, network: Network) -> list[Conflict]:

@@ -64,7 +64,10 @@ class DeepModes:
 
     def weights(self, times: Float[np.ndarray, " time"]) -> Layers:
         """All layers, (time, width l+1, width l), first layer first, in the coordinates of inputs and outputs."""
-        strengths, _ = self.at(times)
+        return self.layers(self.at(times)[0])
+
+    def layers(self, strengths: Float[np.ndarray, "time mode layer"]) -> Layers:
+        """The same from the strengths of the modes."""
         layers: list[np.ndarray] = []
         for layer, rest in enumerate(self.rest):
             left, right = self.directions[layer + 1], self.directions[layer]

@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from lindyn.wire.tree import JSON
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import ServiceError
 
@@ -27,6 +28,8 @@ class LearningProblem:
         lam: balance that the weights were drawn with; None for weights of unknown origin.
         drawn: whether the weights are random numbers of the service, in which zeros by cancellation mean nothing.
         estimate: whether the errors of the answer are estimated, which takes some more evaluations.
+        rates: learning rates of the layers and their schedule, with the same time constant; None for rates of 1.
+        weight_decay: gamma, of the loss with (gamma / 2) sum ||W_l||_F^2 added, which is descended.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -37,6 +40,8 @@ class LearningProblem:
     lam: float | None = None
     drawn: bool = False
     estimate: bool = True
+    rates: LearningRates | None = None
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,7 @@ class Refusal:
     finding: str
     remedy: str
     kind: type[ServiceError]
-    part: Literal["network", "task", "method"] = "network"
+    part: Literal["network", "task", "method", "weight_decay"] = "network"
 
     def error(self, task_path: str = "task") -> ServiceError:
         """The refusal as an answer, given where the request has its task."""

@@ -18,7 +18,8 @@ from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
 from lindyn_service.methods.base import LearningProblem, Warned
 from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
 from lindyn_service.methods.diagnostics import of_samples
-from lindyn_service.methods.exact import DOUBTFUL_OVERLAP, TOLERANCE, beyond_float64, saddle
+from lindyn_service.methods.exact import DOUBTFUL_OVERLAP, TOLERANCE, saddle
+from lindyn_service.methods.number_range import beyond_float64
 from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary
 
 OF_BLOCKS = frozenset(OBSERVABLES) - OF_CHANGE

@@ -48,6 +48,7 @@ def bounds(
     others: Sequence[Mapping[str, Any]],
     times: np.ndarray,
     size: float,
+    floors: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Bound the relative error of each quantity, largest over the times and at most 1.
 
@@ -58,8 +59,9 @@ def bounds(
         others: the same of disturbed problems, at some times.
         times: indices of these.
         size: of the squares of the weights, which `squares` bounds.
+        floors: of the numbers that errors are relative to, besides that of `balance`.
     """
-    floors = {"balance": size}  # of the numbers that errors are relative to
+    floors = {"balance": size, **(floors or {})}
     return {
         name: min(
             1.0,

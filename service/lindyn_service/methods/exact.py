@@ -22,11 +22,11 @@ from lindyn_service.methods.diagnostics import of_errors, of_samples
 from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
 from lindyn_service.methods.exact_observables import factors_frame, observe
 from lindyn_service.methods.fewer_dimensions import reduced, remark
+from lindyn_service.methods.number_range import beyond_float64
+from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, clock, plain, reached_at, remark_on_training
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
-
-_SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exact in float64
 
 _ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, whose steps err by 1e-12
 
@@ -38,7 +38,15 @@ class ExactSolver:
     """Adapter of `dynamics.exact`."""
 
     def examine(self, problem: LearningProblem) -> "ExactRun | Refusal":
-        """Measure layers, isotropy, span and balance."""
+        """Measure layers, isotropy, span and balance, the last of the plain flow's weights."""
+        if problem.weight_decay:
+            return Refusal(
+                f"the closed form of balanced weights has no weight decay, got {problem.weight_decay:g}",
+                "use method flow",
+                NotApplicableError,
+                "weight_decay",
+            )
+        problem = plain(problem)
         if len(problem.weights) != 2:
             return Refusal(
                 f"the closed form needs two weight layers, got {len(problem.weights)}",
@@ -95,7 +103,10 @@ def _examined(
 
 @dataclass(frozen=True)
 class ExactRun:
-    """A problem that the closed form covers, in fewer dimensions, with its white-input equivalent and its balance."""
+    """A problem that the closed form covers, in fewer dimensions, with its white-input equivalent and its balance.
+
+    The weights are those of the plain flow.
+    """
 
     problem: LearningProblem
     small: Reduction
@@ -116,11 +127,24 @@ class ExactRun:
 
     @property
     def time_constant(self) -> float:
-        """Of the equivalent white-input problem."""
-        return self.problem.time_constant / self.white.variance
+        """Of the equivalent white-input problem, without a schedule."""
+        rates = self.problem.rates
+        return self.problem.time_constant / (1.0 if rates is None else rates.mean) / self.white.variance
+
+    def clock(self, times: np.ndarray) -> np.ndarray:
+        """Times of the equivalent white-input problem, in units of its time constant."""
+        if self.problem.rates is None:
+            return times / self.time_constant
+        return clock(self.problem, times) * self.white.variance
+
+    def time_at(self, white_time: float | None) -> float | None:
+        """The time at which the white-input problem is at one of its own, if there is any."""
+        if self.problem.rates is None:
+            return None if white_time is None else white_time * self.time_constant
+        return reached_at(self.problem, None if white_time is None else white_time / self.white.variance)
 
     def solution(self) -> ClosedForm:
-        """Solve the white-input problem; its times are in units of `time_constant`."""
+        """Solve the white-input problem; its times are those of `clock`."""
         return closed_form(self.w1, self.w2, self.white.sigma_yx, self.lam, rounded=self.rounded)
 
     def run(self) -> Outcome:
@@ -130,9 +154,10 @@ class ExactRun:
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected, rotation_error = self._observed(solution), 0.0
         if "weights" in self.problem.quantities:
-            found = true_weights(solution, self.w1, self.w2, self.problem.times / self.time_constant)
+            found = true_weights(solution, self.w1, self.w2, self.clock(self.problem.times))
             w1 = found.w1 if self.white.basis is None else found.w1 @ self.white.basis.T
-            collected.store(slice(None), "weights", self.small.expanded((w1, found.w2)))
+            layers = as_asked(self.problem).layers((w1, found.w2))
+            collected.store(slice(None), "weights", self.small.expanded(layers))
             if found.evaluations:
                 reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
                 rotation_error = max(found.deviation, _ROTATION)
@@ -145,7 +170,7 @@ class ExactRun:
         return Outcome(
             method="exact",
             reason=reason,
-            lam=self.lam,
+            lam=balance_as_asked(self.problem, self.lam),
             times=self.problem.times,
             quantities=quantities,
             diagnostics=diagnostics,
@@ -179,7 +204,7 @@ class ExactRun:
         """Size of what would have grown by the last time from an overlap of one rounding error with a missed mode."""
         if reached.rounding_time is None:
             return 0.0
-        late = float(self.problem.times[-1]) / self.time_constant - reached.rounding_time
+        late = float(self.clock(self.problem.times[-1:])[0]) - reached.rounding_time
         return float(np.exp(min(0.0, solution.modes.kappa[reached.missed[0]] * late)))
 
     def _reason(self) -> str:
@@ -189,12 +214,12 @@ class ExactRun:
         if self.white.basis is not None:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         return (
-            f"two layers{remark(self.small)}, {inputs}, "
+            f"two layers{remark(self.small)}, {inputs}{remark_on_training(self.problem)}, "
             f"balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
         )
 
     def _observed(self, solution: ClosedForm) -> Accumulator:
-        times = self.problem.times / self.time_constant
+        times = self.clock(self.problem.times)
         objective = white_objective(self.white, solution.modes, self.small.moments.samples)
         return observe(
             solution,
@@ -203,6 +228,7 @@ class ExactRun:
             self.problem.quantities,
             hidden=len(self.problem.weights[0]),
             time_constant=self.problem.time_constant,
+            asked=as_asked(self.problem),
         )
 
     def frame(self, objective: Objective, factors: Factors, start: ModalWeights | None) -> ModalWeights:
@@ -222,7 +248,7 @@ class ExactRun:
             "irreducible_loss": self.white.irreducible_loss,
             "conditioning": {
                 "smallest_overlap_in_roundings": reached.smallest_overlap,
-                "rounding_time": None if rounding_time is None else rounding_time * self.time_constant,
+                "rounding_time": self.time_at(rounding_time),
             },
         }
 
@@ -251,31 +277,6 @@ def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) ->
             f"the smallest overlap of the initial weights with a mode is {reached.smallest_overlap:.3g} rounding "
             f"errors: it, and what grows from it, is known to a relative {1 / reached.smallest_overlap:.1g} only",
         )
-
-
-def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
-    """Say which numbers of the white-input problem are too small or too large to be squared, if any are.
-
-    Args:
-        weight: size of the largest weight.
-        white: the problem.
-    """
-    if 0 < weight < _SMALLEST:
-        return Refusal(
-            f"the largest weight is {weight:.3g}, whose square vanishes in float64 (limit {_SMALLEST:g})",
-            "scale it up",
-            NotApplicableError,
-        )
-    target = float(np.max(np.abs(white.sigma_yx)))
-    if not target <= _LARGEST:
-        return Refusal(
-            f"the best weights, sigma_yx / variance of the inputs, are up to {target:.3g}, whose square overflows in "
-            f"float64 (limit {_LARGEST:g})",
-            "scale the inputs up or the targets down",
-            NotApplicableError,
-            "task",
-        )
-    return None
 
 
 def _relative(part: np.ndarray, whole: np.ndarray) -> float:

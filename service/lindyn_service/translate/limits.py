@@ -16,10 +16,12 @@ from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
 from lindyn_service.dynamics.sharpness import largest_learning_rate
 from lindyn_service.methods.base import Warned
-from lindyn_service.methods.closed_form_only import require_closed_form
+from lindyn_service.methods.closed_form_only import require_exact
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.exact import ExactRun, conditioning
+from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.limits_of_modes import limits_of_modes
 from lindyn_service.translate.problem import moments, weights
 
 
@@ -27,12 +29,13 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
     """Solve a network and describe where it ends, how fast, and what it resembles at extreme lambda.
 
     Raises:
-        ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
+        ServiceError: the request is invalid in a way that needs its numbers, or no exact solution covers it.
     """
     trained_on = moments(request.task, request.dims)
-    problem = require_closed_form(
-        request.network, weights(request.network, trained_on), trained_on, request.time_constant
-    )
+    drawn = weights(request.network, trained_on)
+    problem = require_exact(request.network, drawn, trained_on, request.time_constant, request.weight_decay)
+    if isinstance(problem, ModalRun):
+        return limits_of_modes(request, key, problem)
     solution = problem.solution()
     end = _end(problem, solution)
     rate = float(largest_learning_rate(end)[0])
@@ -47,7 +50,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
         "converged": _converged(problem, end, reached),
-        "convergence_time": None if white_time is None else white_time * problem.time_constant,
+        "convergence_time": problem.time_at(white_time),
         "effective_learning_rate": abs(problem.lam) / problem.time_constant,
         "largest_learning_rate": rate if math.isfinite(rate) else None,
         "lambda_to_infinity": {

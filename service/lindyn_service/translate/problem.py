@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lindyn.wire import learning
 from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
-from lindyn_service.dynamics import tasks
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.dynamics import learning_rates, tasks
 from lindyn_service.dynamics.balance import broken_inequality
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
 from lindyn_service.dynamics.least_squares import EPS, Fit, of_moments, remainder
@@ -16,6 +18,7 @@ from lindyn_service.dynamics.random_rotations import haar_completion
 from lindyn_service.dynamics.random_weights import random_weights
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
+from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.exact import TOLERANCE
 
 # equal seeds of network and task must not give equal numbers
@@ -101,6 +104,47 @@ def weights(network: Network, trained_on: tasks.Moments) -> tuple[np.ndarray, ..
             return _balanced(network, trained_on)
         case RandomNetwork(dims=dims, scheme=scheme, gains=gains, seed=seed):
             return random_weights(tuple(dims), scheme, gains, rng(seed, _NETWORK_STREAM))
+
+
+def learning_problem(
+    request: TrajectoryRequest, trained_on: tasks.Moments, times: np.ndarray, quantities: Sequence[str]
+) -> LearningProblem:
+    """A request, whose task has these moments, as a method sees it.
+
+    Raises:
+        InfeasibleBalanceError: no weights of these widths have this lambda.
+    """
+    return LearningProblem(
+        weights=weights(request.network, trained_on),
+        moments=trained_on,
+        time_constant=request.time_constant,
+        times=times,
+        quantities=tuple(quantities),
+        lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+        drawn=not isinstance(request.network, WeightsNetwork),
+        rates=rates(request),
+        weight_decay=request.weight_decay,
+    )
+
+
+def rates(request: TrajectoryRequest) -> learning_rates.LearningRates | None:
+    """Rates and schedule; None where there are none."""
+    if learning.are_ones(request.learning_rates) and request.schedule is None:
+        return None
+    layers = request.learning_rates or [1.0] * (len(request.dims) - 1)
+    return learning_rates.LearningRates(tuple(layers), _schedule(request.schedule), request.time_constant)
+
+
+def _schedule(schedule: learning.Schedule | None) -> learning_rates.Schedule:
+    match schedule:
+        case None:
+            return learning_rates.ConstantSchedule()
+        case learning.CosineSchedule(period=period, floor=floor):
+            return learning_rates.CosineSchedule(period, floor)
+        case learning.ExponentialSchedule(half_life=half_life):
+            return learning_rates.ExponentialSchedule(half_life)
+        case learning.PiecewiseSchedule(times=times, factors=factors):
+            return learning_rates.PiecewiseSchedule(tuple(times), tuple(factors))
 
 
 def rng(seed: int | None, stream: int = _NETWORK_STREAM) -> np.random.Generator:

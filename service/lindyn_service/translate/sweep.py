@@ -10,17 +10,15 @@ import orjson
 from lindyn.wire.array import FloatArray
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn.wire.tree import PathError, Tree, replaced
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
-from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.sweep_scalars import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
 from lindyn_service.translate.point_blocks import PointBlocks, Record
-from lindyn_service.translate.problem import moments, weights
+from lindyn_service.translate.problem import learning_problem, moments
 from lindyn_service.translate.trajectory import candidates
 
 Conflicts = Callable[[TrajectoryRequest], Sequence[tuple[str, str]]]
@@ -170,15 +168,7 @@ class _Points:
 
     def _summary(self, request: TrajectoryRequest, times: FloatArray) -> Summary:
         trained_on = self.moments(request)
-        problem = LearningProblem(
-            weights=weights(request.network, trained_on),
-            moments=trained_on,
-            time_constant=request.time_constant,
-            times=times,
-            quantities=(),
-            lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
-            drawn=not isinstance(request.network, WeightsNetwork),
-        )
+        problem = learning_problem(request, trained_on, times, ())
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
 
     def moments(self, request: TrajectoryRequest) -> Moments:

@@ -1,0 +1,26 @@
+"""All that is solved to rounding errors: the closed form of balanced weights, and modes by themselves."""
+
+from dataclasses import dataclass, replace
+
+from lindyn_service.methods.base import Applicable, LearningProblem, Method, Refusal
+from lindyn_service.methods.exact import ExactSolver
+from lindyn_service.methods.mode_wise import ModeWiseSolver
+from lindyn_service.methods.zero_balance_decay import ZeroBalanceDecaySolver
+
+
+@dataclass(frozen=True)
+class AllExactSolver:
+    """The first of the exact solvers that covers a problem."""
+
+    def examine(self, problem: LearningProblem) -> Applicable | Refusal:
+        """Ask one after the other; a refusal has the findings of all and the remedy of the first."""
+        solvers: tuple[Method, ...] = (ExactSolver(), ModeWiseSolver())
+        if problem.weight_decay:
+            solvers = (ModeWiseSolver(), ZeroBalanceDecaySolver())
+        refusals: list[Refusal] = []
+        for solver in solvers:
+            verdict = solver.examine(problem)
+            if not isinstance(verdict, Refusal):
+                return verdict
+            refusals.append(verdict)
+        return replace(refusals[0], finding="; ".join(refusal.finding for refusal in refusals))
