@@ -108,7 +108,7 @@ def test_divergence_is_found_at_its_first_step(step, recorded):
     rng = np.random.default_rng(9)
     w, s = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
     expected = first_step_out_of_bounds(w, s, step)
-    with pytest.raises(DivergedError, match=f"after step {expected}: take smaller steps") as caught:
+    with pytest.raises(DivergedError, match=f"after step {expected}: use a smaller learning rate") as caught:
         LinearDescent((w,), s, None, step).record(recorded)
     assert caught.value.step_number == expected
     assert isinstance(caught.value, ValueError)

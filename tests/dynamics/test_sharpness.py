@@ -72,7 +72,7 @@ def test_times_do_not_depend_on_each_other(monkeypatch):
 def test_few_vectors_bound_the_error(monkeypatch):
     """A method that is cut short says how far it is off."""
     seen = CASES["two layers"]
-    monkeypatch.setattr(module, "MOST_VECTORS", 5)
+    monkeypatch.setattr(module, "MAX_VECTORS", 5)
     found = hessian_bounds(seen.frame)
     off = np.abs(found.values - expected(seen))
     assert np.all(off > 1e-9)

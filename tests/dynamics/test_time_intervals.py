@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lindyn_service.dynamics.time_intervals import FEWEST_TIMES, evaluated, time_intervals
+from lindyn_service.dynamics.time_intervals import MIN_TIMES, evaluated, time_intervals
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ def test_each_time_is_in_one_part_and_within_its_interval(times):
         if part.interval is None:
             assert len(inside) <= 64
         else:
-            assert len(inside) >= FEWEST_TIMES
+            assert len(inside) >= MIN_TIMES
             assert (part.interval.first, part.interval.last) == (inside[0], inside[-1])
             assert part.interval.length < 0.751
 

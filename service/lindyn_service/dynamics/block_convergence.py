@@ -1,4 +1,4 @@
-"""When the excess losses of many networks have fallen to a tolerance."""
+"""Convergence times of many networks: the times at which their excess losses reach a tolerance."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.block_solution import BlockSolution
 
-_DOUBLINGS = 8  # that are looked at together
-_MOST_DOUBLINGS = 200  # as in `convergence`
-_ROUNDINGS = 1e-14  # relative accuracy of the times
-_SURELY = 1e-6  # relative, of a limit beside the tolerance
+_DOUBLINGS_PER_STEP = 8  # evaluated together
+_MAX_DOUBLINGS = 200  # as in `convergence`
+_TIME_TOLERANCE = 1e-14  # relative
+_LIMIT_TOLERANCE = 1e-6  # a limit of the loss this close to the tolerance, relatively, is left to `convergence`
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _PerNetwork = Float[np.ndarray, " network"]
@@ -18,76 +18,76 @@ _Some = Float[np.ndarray, " some"]
 
 
 def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNetwork, Bool[np.ndarray, " network"]]:
-    """First times from which the excess losses on white inputs are at most the tolerance.
+    """First times at which the excess losses on white inputs are at most the tolerance.
 
     Args:
-        solution: the problems.
+        solution: exact solutions of the networks.
         tolerance: in units of the loss.
 
     Returns:
-        Times in units of the time constants, 0 where the initial weights are good enough, NaN where the loss stays
-        above; and where they are as good as those of `convergence.convergence_time`.
+        Times in units of the time constants, 0 where the initial loss is at most the tolerance, NaN where the loss
+        stays above it; and whether each is as accurate as that of `convergence.convergence_time`.
 
     Source: Domine et al. (2025), arXiv 2409.14623, exact solution; Chandrupatla (1997), 10.1016/S0965-9978(96)00051-8,
     for the roots.
     """
     terms = solution.start
     s, k = terms.modes.one.s, terms.lower.shape[2]
-    left = 0.5 * float(np.sum(s[k:] ** 2))
-    times, good = np.full(len(solution), np.nan), np.ones(len(solution), dtype=bool)
-    if left > tolerance * (1 + _SURELY):
-        first, good = solution.excess_losses(np.zeros((1, 1)))
-        return np.where(first[:, 0] <= tolerance, 0.0, times), good[:, 0]
-    if left > tolerance * (1 - _SURELY):
-        return times, ~good
-    search = _Search(solution, tolerance, good)
+    limit = 0.5 * float(np.sum(s[k:] ** 2))
+    times, accurate = np.full(len(solution), np.nan), np.ones(len(solution), dtype=bool)
+    if limit > tolerance * (1 + _LIMIT_TOLERANCE):
+        first, accurate = solution.excess_losses(np.zeros((1, 1)))
+        return np.where(first[:, 0] <= tolerance, 0.0, times), accurate[:, 0]
+    if limit > tolerance * (1 - _LIMIT_TOLERANCE):
+        return times, ~accurate
+    search = _Search(solution, tolerance, accurate)
     before, after = search.brackets()
-    found = good & np.isfinite(after)
-    times[found] = 0.0
-    open_ = np.flatnonzero(found & (after > 0))
+    is_bracketed = accurate & np.isfinite(after)
+    times[is_bracketed] = 0.0
+    open_ = np.flatnonzero(is_bracketed & (after > 0))
     times[open_] = search.roots(open_, before[open_], after[open_])
-    return times, good & found
+    return times, accurate & is_bracketed
 
 
 @dataclass(frozen=True)
 class _Search:
-    """Losses relative to a tolerance, and where they were good at all times that were looked at."""
+    """Search for the convergence times, which notes the networks whose losses were accurate at all times evaluated."""
 
     solution: BlockSolution
     tolerance: float
-    good: Bool[np.ndarray, " network"]
+    accurate: Bool[np.ndarray, " network"]
 
     def above(
         self, which: Int[np.ndarray, " some"], times: Float[np.ndarray, "some time"]
     ) -> Float[np.ndarray, "some time"]:
-        """Logarithms of the losses of some networks over the tolerance; NaN where they are not good."""
-        losses, good = self.solution[which].excess_losses(times)
+        """Logarithms of loss / tolerance of some networks; NaN where the losses are not accurate."""
+        losses, accurate = self.solution[which].excess_losses(times)
         logs = np.log(np.maximum(losses, _SMALLEST)) - np.log(max(self.tolerance, _SMALLEST))
-        return np.where(good, logs, np.nan)
+        return np.where(accurate, logs, np.nan)
 
     def brackets(self) -> tuple[_PerNetwork, _PerNetwork]:
-        """Successive times between which the losses fall to the tolerance: from 0 on, then doubled."""
+        """Pairs of successive times, from 0 on and then doubled, between which the losses reach the tolerance."""
         n = len(self.solution)
         lower, f = self.solution.start.lower, self.solution.start.modes.kappa[:, 0]
         first = 1 / (f + np.einsum("brp,brp->b", lower, lower))
         before, after = np.zeros(n), np.full(n, np.nan)
         which, times = np.arange(n), np.concatenate([np.zeros((n, 1)), first[:, None]], axis=1)
         doublings = 0
-        while len(which) and doublings <= _MOST_DOUBLINGS:
+        while len(which) and doublings <= _MAX_DOUBLINGS:
             logs = self.above(which, times[which])
-            self.good[which[np.any(np.isnan(logs), axis=1)]] = False
+            self.accurate[which[np.any(np.isnan(logs), axis=1)]] = False
             passed = logs <= 0
-            there = np.flatnonzero(np.any(passed, axis=1) & self.good[which])
-            at = np.argmax(passed[there], axis=1)
-            after[which[there]] = times[which[there], at]
-            before[which[there]] = times[which[there], np.maximum(at - 1, 0)]
-            which = which[~np.any(passed, axis=1) & self.good[which]]
-            doublings += _DOUBLINGS
-            times = times[:, -1:] * 2.0 ** np.arange(_DOUBLINGS)
+            crossed = np.flatnonzero(np.any(passed, axis=1) & self.accurate[which])
+            index = np.argmax(passed[crossed], axis=1)
+            after[which[crossed]] = times[which[crossed], index]
+            before[which[crossed]] = times[which[crossed], np.maximum(index - 1, 0)]
+            which = which[~np.any(passed, axis=1) & self.accurate[which]]
+            doublings += _DOUBLINGS_PER_STEP
+            times = times[:, -1:] * 2.0 ** np.arange(_DOUBLINGS_PER_STEP)
         return before, after
 
     def roots(self, which: Int[np.ndarray, " some"], before: _Some, after: _Some) -> _Some:
-        """Where the losses cross the tolerance, by inverse quadratic interpolation where that is safe, or bisection."""
+        """Times at which the losses equal the tolerance, by Chandrupatla's method."""
         both = self.above(which, np.stack([before, after], axis=1))
         a, b, fa, fb = before, after, both[:, 0], both[:, 1]
         c, fc, t = a, fa, np.full(len(which), 0.5)
@@ -100,20 +100,20 @@ class _Search:
             b, fb = np.where(same, b, a), np.where(same, fb, fa)
             a, fa = x, fx
             best = np.where(np.abs(fa) < np.abs(fb), a, b)
-            smallest = _ROUNDINGS * np.abs(best) + _SMALLEST
+            smallest = _TIME_TOLERANCE * np.abs(best) + _SMALLEST
             open_ = (np.abs(b - a) > 2 * smallest) & (fa != 0) & np.isfinite(fa)
             edge = np.minimum(0.5, smallest / np.maximum(np.abs(b - a), _SMALLEST))
             t = np.clip(_step((a, fa), (b, fb), (c, fc)), edge, 1 - edge)
-        self.good[which[np.isnan(fa)]] = False
+        self.accurate[which[np.isnan(fa)]] = False
         return best
 
 
 _Point = tuple[_Some, _Some]
-"""Times, and values there."""
+"""Times, and the values at these times."""
 
 
 def _step(a: _Point, b: _Point, c: _Point) -> _Some:
-    """Part of the way from a to b at which to look next."""
+    """Fraction of the way from a to b: by inverse quadratic interpolation if that is safe, otherwise bisection."""
     with np.errstate(divide="ignore", invalid="ignore"):
         xi = (a[0] - b[0]) / (c[0] - b[0])
         phi = (a[1] - b[1]) / (c[1] - b[1])

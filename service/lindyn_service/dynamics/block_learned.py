@@ -1,10 +1,11 @@
-"""Distances of many networks from their task by what they have learned, small ones to all their digits.
+"""Many networks late in training: errors of the network functions, accurate relative to each error, however small.
 
-With the growing rows of the echelon form as pivots, P = Q Q^T has in their rows the inverse of
+Let the growing rows of the echelon form be the pivots. The pivot rows of P = Q Q^T then contain the inverse of
 
     H = (1 - e^{-2 kappa t}) / (2 kappa) + S
 
-and X H^{-1} in the others, where S and X fall with e^{-kappa t} (see `late`, and docs/theory.md, section 2).
+and the other rows contain X H^{-1}, where S and X decay like e^{-kappa t}; see `late_deviation` and docs/theory.md,
+section 2.
 """
 
 from dataclasses import dataclass
@@ -18,17 +19,17 @@ from lindyn_service.dynamics.stacks import Stack, Stacks, diagonals
 
 @dataclass(frozen=True)
 class Learned:
-    """Networks at some times.
+    """Many networks at some times late in training.
 
     Attributes:
-        terms: of the networks.
-        times: in units of the time constants.
-        stacks: arithmetic.
-        s: S.
-        minor: rows of the minor layer beyond those of the pivots, in terms of the pivots' rows.
-        major: the same of the major layer.
+        terms: prepared networks.
+        times: times, in units of the time constants.
+        stacks: arithmetic on stacks of matrices.
+        s: the matrix S.
+        minor: decaying part of the minor layer, as coefficients of the pivot rows.
+        major: decaying part of the major layer, as coefficients of the pivot rows.
         root: U with U U^T = H^{-1}.
-        ratio: see `Stacks.inverse_roots`.
+        ratio: condition of H, see `Stacks.inverse_roots`.
     """
 
     terms: Terms
@@ -41,32 +42,33 @@ class Learned:
     ratio: Float[np.ndarray, "network time"]
 
     def layers(self) -> tuple[Stack, Stack]:
-        """The minor layer and the major one in the singular bases of the task, up to rotations of the hidden units."""
+        """Minor and major layers in the singular bases of the task, up to rotations of the hidden units."""
         terms, basis, own = self.terms, self.terms.modes, self.terms.n_own
-        found: list[Stack] = []
+        layers: list[Stack] = []
         for name, beyond, weight in (("w_minor", self.minor, basis.p), ("w_major", self.major, basis.q)):
-            whole = self.stacks.empty("whole", len(beyond), terms.n_learned)
-            np.copyto(whole, beyond)
-            diagonals(whole[:own, :own])[:] += _column(weight, own)
+            layer = self.stacks.empty("layer", len(beyond), terms.n_learned)
+            np.copyto(layer, beyond)
+            diagonals(layer[:own, :own])[:] += _column(weight, own)
             if name == "w_major":
-                diagonals(whole[own : terms.n_learned, own:])[:] += 1.0
-            found.append(self.stacks.product(whole, self.root, self.stacks.empty(name, len(beyond), terms.n_learned)))
-        return found[0], found[1]
+                diagonals(layer[own : terms.n_learned, own:])[:] += 1.0
+            layers.append(self.stacks.product(layer, self.root, self.stacks.empty(name, len(beyond), terms.n_learned)))
+        return layers[0], layers[1]
 
     def errors(self) -> Stack:
-        """Distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged; to be taken once.
+        """Errors u^T (W - sigma_yx) v, or their transposes if the layers are exchanged; may be called only once.
 
-        With the minor layer A = p + R and the major one B = q + T in terms of the pivots' rows, and
-        D = H^{-1} A^T - 2 kappa p, the distance is q D + T (D + 2 kappa p), less the modes that are missed.
+        In terms of the pivot rows, the minor layer is A = p + R and the major layer B = q + T. With
+        D = H^{-1} A^T - 2 kappa p, the error is q D + T (D + 2 kappa p), minus the modes that are not learned. S is
+        overwritten.
         """
         terms, basis, own = self.terms, self.terms.modes, self.terms.n_own
         k, n_minor, n_major = terms.n_learned, len(self.minor), len(self.major)
         right = self.stacks.empty("right", k, n_minor)
         np.copyto(right, self.minor.transpose(1, 0, 2, 3))
-        small = np.multiply(self.s[:, :own], _column(-2 * basis.kappa * basis.p, own), out=self.s[:, :own])
-        twice = np.exp(-2 * terms.by_row(terms.f[:, :own], self.times))
-        right[:, :own] += small
-        diagonals(right[:own, :own])[:] += _column(basis.p, own) * twice
+        correction = np.multiply(self.s[:, :own], _column(-2 * basis.kappa * basis.p, own), out=self.s[:, :own])
+        decay = np.exp(-2 * terms.by_row(terms.f[:, :own], self.times))
+        right[:, :own] += correction
+        diagonals(right[:own, :own])[:] += _column(basis.p, own) * decay
         change = self.stacks.solve(self.root, right, self.stacks.empty("change", k, n_minor))
         grown = self.stacks.empty("grown", k, n_minor)
         np.multiply(change[:own], _column(basis.q, own)[:, None], out=grown[:own])
@@ -80,24 +82,24 @@ class Learned:
 
 
 def learned(terms: Terms, times: Float[np.ndarray, "any_times time"], stacks: Stacks) -> Learned:
-    """Evaluate what networks have learned.
+    """Evaluate many networks late in training.
 
     Args:
-        terms: of the networks.
+        terms: prepared networks.
         times: in units of the time constants, one row for all networks or one for each.
-        stacks: arithmetic for these.
+        stacks: arithmetic on stacks of matrices of these networks and times.
 
     Source: docs/theory.md, section 2.
     """
     k, n_missed = terms.n_learned, terms.n_missed
-    left = np.exp(-terms.by_row(terms.f[:, :k], times))
+    decay = np.exp(-terms.by_row(terms.f[:, :k], times))
     s = stacks.gram(terms.x[:, n_missed:], terms.integrals(slice(k + n_missed, None), times), stacks.empty("s", k, k))
     s += terms.constant[..., None]
-    s *= left[:, None] * left
+    s *= decay[:, None] * decay
     layers: list[Stack] = []
     for name, constant, fading in zip(("minor", "major"), terms.sides, terms.fading(times), strict=True):
         layer = stacks.empty(name, len(constant), k)
-        layers.append(np.multiply(fading[:, None] * left, constant[..., None], out=layer))
+        layers.append(np.multiply(fading[:, None] * decay, constant[..., None], out=layer))
     minor, major = layers
     if n_missed:
         _add_missed(terms, times, s, minor, major)
@@ -109,18 +111,18 @@ def learned(terms: Terms, times: Float[np.ndarray, "any_times time"], stacks: St
 
 
 def _add_missed(terms: Terms, times: Float[np.ndarray, "any_times time"], s: Stack, minor: Stack, major: Stack) -> None:
-    """What grows without being a pivot adds to S and to the layers, in place."""
+    """Add the contribution of growing rows that are not pivots to S and to the layers, in place."""
     basis, k, m = terms.modes, terms.n_learned, terms.n_modes
     rows = terms.missed(times)
     weights = terms.integrals(slice(k, k + terms.n_missed), times)
     for row, weight in zip(rows, weights, strict=True):
         s += (weight * row)[:, None] * row
-    own = max(m - k, 0)  # rows of modes; the others are of the major layer
+    own = max(m - k, 0)  # the first rows belong to modes, the others to the major layer
     minor[k : k + own] += _column(basis.p[:, k:], own)[:, None] * rows[:own]
     major[k : k + own] += _column(basis.q[:, k:], own)[:, None] * rows[:own]
     major[max(k, m) : max(k, m) + len(rows) - own] += rows[own:]
 
 
 def _column(values: Float[np.ndarray, "network mode"], n: int) -> Float[np.ndarray, "first network 1"]:
-    """Of the first modes, to be weighed with."""
+    """Values of the first n modes, shaped to multiply stacks."""
     return values[:, :n].T[:, :, None]

@@ -1,7 +1,7 @@
-"""What a block of problems needs at all times: rows of the weights in terms of those that grow, and factors in time.
+"""Quantities of many networks that all times share: rows of the echelon form in terms of the pivot rows, and rates.
 
-Rows of the echelon form that are no pivots are X times the pivots' rows. Those whose eigenvalues are positive are
-*missed*, the others *fade*.
+Rows of the echelon form that are not pivots are X times the pivot rows. Those whose eigenvalues are positive are
+*missed* modes, which grow but are not learned; the others *fade*.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from lindyn_service.dynamics.phi import phi
 
 @dataclass(frozen=True)
 class Terms:
-    """Some networks, prepared for evaluation; all their pivots grow."""
+    """Networks prepared for evaluation; all their pivots grow."""
 
     start: BlockCoordinates
 
@@ -38,34 +38,34 @@ class Terms:
 
     @property
     def n_own(self) -> int:
-        """How many of the pivots are rows of modes."""
+        """Number of pivots that are rows of modes."""
         return min(self.n_learned, self.n_modes)
 
     @cached_property
     def n_missed(self) -> int:
-        """Number of rows that grow and are no pivots."""
+        """Number of growing rows that are not pivots."""
         return int(np.count_nonzero(self.modes.eigenvalues[0, self.n_learned :] > 0))
 
     @cached_property
     def f(self) -> Float[np.ndarray, "any_network row"]:
-        """Eigenvalues, one row for all networks where these are the same."""
+        """Eigenvalues of F, with a single row if they are the same for all networks."""
         f = self.modes.eigenvalues
         return f[:1] if np.all(f == f[0]) else f
 
     @cached_property
     def inverse(self) -> Float[np.ndarray, "network pivot pivot"]:
-        """Of the rows of the pivots."""
+        """Inverses of the pivot rows."""
         leading = self.start.lower[:, : self.n_learned]
         return invert_upper(leading.transpose(0, 2, 1)).transpose(0, 2, 1)
 
     @cached_property
     def x(self) -> Float[np.ndarray, "network other pivot"]:
-        """X."""
+        """Matrices X: the rows that are not pivots, as coefficients of the pivot rows."""
         return self.start.lower[:, self.n_learned :] @ self.inverse
 
     @cached_property
     def constant(self) -> Float[np.ndarray, "pivot pivot network"]:
-        """Gram matrices of the inverses."""
+        """Gram matrices of the inverses of the pivot rows."""
         return (self.inverse.transpose(0, 2, 1) @ self.inverse).transpose(1, 2, 0)
 
     def by_row(
@@ -75,13 +75,13 @@ class Terms:
         return rows.T[:, :, None] * times
 
     def integrals(self, rows: slice, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "_ _ time"]:
-        """Of e^{-2 |f| s} from 0 to t."""
+        """Integrals of e^{-2 |f| s} over s from 0 to t."""
         return times * phi(2 * self.by_row(np.abs(self.f[:, rows]), times))
 
     def fading(
         self, times: Float[np.ndarray, "any_times time"]
     ) -> tuple[Float[np.ndarray, "minor _ time"], Float[np.ndarray, "major _ time"]]:
-        """Factors of what fades in both layers: of each mode, and of what one side has more."""
+        """Decay factors of the fading rows of both layers: those of the modes, then those of the wider layer."""
         m, one = self.n_modes, self.modes.one
         n_rows = self.f.shape[1]
         modes = np.exp(-self.by_row(self.f[:, :m], times))
@@ -91,21 +91,21 @@ class Terms:
 
     @cached_property
     def sides(self) -> tuple[Float[np.ndarray, "minor pivot network"], Float[np.ndarray, "major pivot network"]]:
-        """X of what fades, in both layers."""
+        """Rows of X that fade, in both layers."""
         k, m, one = self.n_learned, self.n_modes, self.modes.one
         decay = self.x[:, len(self.x[0]) - m :][:, ::-1]
         minor, major = (np.zeros((n, k, len(self.x))) for n in (one.n_minor, one.n_major))
         minor[:m] = (self.modes.q[:, :, None] * decay).transpose(1, 2, 0)
         major[:m] = -(self.modes.p[:, :, None] * decay).transpose(1, 2, 0)
         wider = minor if one.n_minor > m else major
-        first = max(k, m)  # of the rows beyond the modes those that are no pivots
+        first = max(k, m)  # index of the first row beyond the modes that is not a pivot
         if self.n_missed <= first - k:
             extra = self.x[:, first - k : len(self.x[0]) - m]
             wider[first:] = extra.transpose(1, 2, 0)
         return minor, major
 
     def missed(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "missed pivot network time"]:
-        """X of the missed rows, which are behind the pivots."""
+        """Rows of X of the missed modes, which grow more slowly than the pivots."""
         k, excess = self.n_learned, self.modes.excess[: len(self.f)]
         behind = np.maximum(excess[:, None, :k] - excess[:, k : k + self.n_missed, None], 0.0)
         left = np.exp(-behind.transpose(1, 2, 0)[..., None] * times)

@@ -1,7 +1,8 @@
-"""The exact solution of gradient flow with weight decay for zero-balanced networks of two layers on white inputs.
+"""Exact solution of gradient flow with weight decay for zero-balanced networks of two layers on white inputs.
 
-Balance decays, W2^T W2 - W1 W1^T = B(0) e^{-2 gamma t}, so that weights of balance 0 keep it, and tau dP/dt =
-(F - gamma) P + P (F - gamma) - P^2: the solution of `exact` with all eigenvalues of F less gamma.
+The balance decays, W2^T W2 - W1 W1^T = B(0) e^{-2 gamma t}, so that zero-balanced weights stay zero-balanced. Then
+tau dP/dt = (F - gamma) P + P (F - gamma) - P^2, which is the equation of `riccati` with all eigenvalues of F reduced by
+gamma.
 """
 
 from dataclasses import dataclass
@@ -16,17 +17,17 @@ from lindyn_service.dynamics.modes import Modes, modes
 from lindyn_service.dynamics.phi import phi
 from lindyn_service.dynamics.riccati import Factors
 
-_NEGLIGIBLE = -230.0  # of exponents: beside 1 nothing, and no products are subnormal
-_EQUAL = 1e-14  # of singular values by rounding, relative to the largest
+_NEGLIGIBLE = -230.0  # exponentials below e^-230 count as 0, so that no product is subnormal
+_EQUAL_TOLERANCE = 1e-14  # relative to the largest; equal singular values differ by rounding
 
 
 @dataclass(frozen=True)
 class DecayedSolution:
-    """A problem solved once, to be evaluated at many times, in units of the time constant.
+    """Exact solution with weight decay; times are in units of the time constant.
 
     Attributes:
         modes: singular modes of the task.
-        echelon: of the initial weights along the eigenvectors of F.
+        echelon: echelon form of the initial weights in the eigenbasis of F.
         gamma: weight decay, in units of the task.
     """
 
@@ -40,7 +41,7 @@ class DecayedSolution:
         return self.modes.eigenvalues - self.gamma
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
-        """Evaluate at a few times at once, in the singular bases of the task and up to a rotation of hidden units."""
+        """Evaluate at a few times in one batch, in the singular bases of the task and up to hidden rotations."""
         f, t, reduced = self.rates, times[:, None], self.echelon
         if not len(reduced.pivots):
             return self._layers(np.zeros((len(times), len(f), 1)))
@@ -57,10 +58,10 @@ class DecayedSolution:
         return self._layers(times_upper(rows, inverse_root))
 
     def limit(self) -> Float[np.ndarray, "out in"]:
-        """U^T W V at t -> infinity: the soft threshold of the strongest modes that the weights reach."""
+        """Network function U^T W V at t -> infinity: the soft-thresholded modes that the weights reach."""
         pivots = self.echelon.pivots
         end = np.zeros((len(self.modes.u), len(self.modes.v)))
-        bounds = np.flatnonzero(-np.diff(self.modes.s, append=-1.0) > _EQUAL * self.modes.s[0]) + 1
+        bounds = np.flatnonzero(-np.diff(self.modes.s, append=-1.0) > _EQUAL_TOLERANCE * self.modes.s[0]) + 1
         for start, stop in zip([0, *bounds[:-1]], bounds, strict=True):
             block, columns = slice(start, stop), np.flatnonzero((pivots >= start) & (pivots < stop))
             if self.rates[start] > 0 and len(columns):
@@ -69,7 +70,7 @@ class DecayedSolution:
         return end
 
     def _layers(self, rows: Float[np.ndarray, "time row column"]) -> Factors:
-        """From eigenvectors of F to singular vectors of the task."""
+        """Layers in the singular bases of the task, from coordinates along the eigenvectors of F."""
         m, n_rows = len(self.modes.s), rows.shape[1]
         growing, decaying = rows[:, :m], rows[:, n_rows - m :][:, ::-1]
         extra = rows[:, m : n_rows - m]
@@ -91,11 +92,11 @@ def decayed_balanced(
     """Solve gradient flow with weight decay from weights of balance 0 on white inputs.
 
     Args:
-        w1: first layer, (hidden, in).
-        w2: second layer, (out, hidden), with w2^T w2 = w1 w1^T up to rounding.
+        w1: initial first layer, (hidden, in).
+        w2: initial second layer, (out, hidden), with w2^T w2 = w1 w1^T up to rounding.
         sigma_yx: input-output correlation.
         gamma: weight decay, non-negative, in units of the task.
-        rounded: as in `closed_form`.
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Source: Braun et al. (2022), arXiv 2206.03738, for F - gamma; docs/theory.md, section 3.
     """
@@ -104,5 +105,5 @@ def decayed_balanced(
 
 
 def _decay(exponent: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """e^exponent, zero where that is negligible."""
+    """Exponential, with 0 for negligible values."""
     return np.exp(np.where(exponent < _NEGLIGIBLE, -np.inf, exponent))

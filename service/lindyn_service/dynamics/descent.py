@@ -1,4 +1,4 @@
-"""Full-batch gradient descent of networks of any depth, many of them at once along leading batch axes."""
+"""Full-batch gradient descent of networks of any depth, vectorized over leading batch axes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol, runtime_checkable
@@ -7,21 +7,21 @@ import numpy as np
 from jaxtyping import Float
 
 Layers = tuple[Float[np.ndarray, "*batch _ _"], ...]
-Gradient = Callable[[Layers], Layers]  # gives new arrays, which the caller may overwrite
+Gradient = Callable[[Layers], Layers]  # returns new arrays, which the caller may overwrite
 Activation = Literal["relu", "tanh"]
 State = tuple[Float[np.ndarray, "..."], ...]
-"""Copies of arrays that a network moves by."""
+"""Copies of the arrays that change with each step."""
 
-_LARGEST_WEIGHT = 1e100
+_MAX_WEIGHT = 1e100
 _STEPS_BETWEEN_CHECKS = 100
 
 
 class DivergedError(ValueError):
-    """Descent left the numbers: `step_number` is the first step after which a weight is not finite or above 1e100."""
+    """Descent diverged: after step `step_number`, and not before, a weight is not finite or exceeds 1e100."""
 
     def __init__(self, step_number: int) -> None:
         super().__init__(
-            f"weights are not finite or exceed {_LARGEST_WEIGHT:g} after step {step_number}: take smaller steps"
+            f"weights are not finite or exceed {_MAX_WEIGHT:g} after step {step_number}: use a smaller learning rate"
         )
         self.step_number = step_number
 
@@ -33,12 +33,12 @@ def network_gradient(
 ) -> Gradient:
     """Gradient of 1/(2P) sum ||f(x) - y||^2 by backpropagation; hidden layers have the activation, the last has none.
 
-    The slope of a rectifier at 0 is taken as 0.
+    The derivative of a rectifier at 0 is 0.
 
     Args:
-        inputs: rows are samples; batch axes broadcast to those of the layers.
-        targets: likewise.
-        activation: of all layers but the last.
+        inputs: inputs, whose rows are samples; batch axes broadcast to those of the layers.
+        targets: targets, whose rows are samples; batch axes broadcast likewise.
+        activation: activation function of all layers but the last.
 
     Source: Rumelhart, Hinton & Williams (1986), 10.1038/323533a0.
     """
@@ -77,69 +77,66 @@ def network_loss(
 
 @runtime_checkable
 class Moving(Protocol):
-    """A network that takes one step after the other."""
+    """Network whose weights change in discrete steps."""
 
-    taken: int
-    """How many steps it has taken."""
+    steps_taken: int
+    """Number of steps since the initial weights."""
 
     def weights(self) -> Layers:
-        """As they are now; the next step may overwrite them."""
+        """Current weights, which the next step may overwrite."""
         ...
 
     def advance(self, steps: int) -> None:
-        """Take steps, without warnings where numbers overflow."""
+        """Take steps, without warnings about overflow."""
         ...
 
     def saved(self) -> State:
-        """A copy of all that moves, for `restore`."""
+        """Copy of the state, for `restore`."""
         ...
 
-    def restore(self, saved: State, taken: int) -> None:
-        """Go back to where it was after `taken` steps."""
+    def restore(self, saved: State, steps_taken: int) -> None:
+        """Restore the state after `steps_taken` steps."""
         ...
 
 
 def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
-    """Move a network to each of some numbers of steps, and yield the place of each number.
+    """Advance a network to each recorded number of steps, and yield the index of this number.
 
     Args:
-        moving: has taken no more steps than the first number.
+        moving: network that has taken at most the first number of steps.
         recorded: ascending numbers of steps.
 
     Raises:
-        DivergedError: the weights grew without bound; it is raised at most 100 steps after they did.
-
-    Source: the explicit Euler method on tau dW/dt = -dL/dW.
+        DivergedError: the weights diverged; this is noticed at most 100 steps later.
     """
-    checked, saved = moving.taken, moving.saved()
+    checked, saved = moving.steps_taken, moving.saved()
     for row, number in enumerate(recorded):
-        while moving.taken < number:
-            moving.advance(min(number, checked + _STEPS_BETWEEN_CHECKS) - moving.taken)
-            if moving.taken == checked + _STEPS_BETWEEN_CHECKS or moving.taken == recorded[-1]:
+        while moving.steps_taken < number:
+            moving.advance(min(number, checked + _STEPS_BETWEEN_CHECKS) - moving.steps_taken)
+            if moving.steps_taken == checked + _STEPS_BETWEEN_CHECKS or moving.steps_taken == recorded[-1]:
                 if not _are_bounded(moving.weights()):
                     moving.restore(saved, checked)
                     raise DivergedError(_first_out_of_bounds(moving))
-                checked, saved = moving.taken, moving.saved()
+                checked, saved = moving.steps_taken, moving.saved()
         yield row
 
 
 def descend(
     layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int]
 ) -> tuple[Float[np.ndarray, "recorded *batch _ _"], ...]:
-    """Repeat W <- W - step dL/dW and keep the weights after the recorded steps.
+    """Iterate W <- W - step dL/dW, and return the weights after the recorded numbers of steps.
 
-    Step number n is the flow at time n * step in units of tau, up to O(step). For linear networks see `LinearDescent`.
+    This is the explicit Euler method for gradient flow: the weights after n steps are those of the flow at the time
+    n * step in units of tau, up to O(step). For linear networks, `LinearDescent` is faster.
 
     Args:
-        layers: initial weights, (*batch, out_l, in_l) with the same batch axes.
-        gradient: of the loss.
-        step: learning rate over time constant.
-        recorded: ascending numbers of steps; 0 is the initial weights.
+        layers: initial weights, (*batch, out_l, in_l), with the same batch axes.
+        gradient: gradient of the loss.
+        step: learning rate divided by the time constant.
+        recorded: ascending numbers of steps; 0 records the initial weights.
 
     Raises:
-        DivergedError: the weights grew without bound.
-
-    Source: the explicit Euler method on tau dW/dt = -dL/dW.
+        DivergedError: the weights diverged.
     """
     moving = _Descent(layers, gradient, step)
     kept = tuple(np.empty((len(recorded), *w.shape)) for w in layers)
@@ -150,11 +147,11 @@ def descend(
 
 
 class _Descent:
-    """Steps along any gradient."""
+    """Descent along a given gradient."""
 
     def __init__(self, layers: Layers, gradient: Gradient, step: float) -> None:
         self._layers, self._gradient, self._step = tuple(w.copy() for w in layers), gradient, step
-        self.taken = 0
+        self.steps_taken = 0
 
     def weights(self) -> Layers:
         return self._layers
@@ -165,21 +162,21 @@ class _Descent:
                 for w, change in zip(self._layers, self._gradient(self._layers), strict=True):
                     np.multiply(change, self._step, out=change)
                     np.subtract(w, change, out=w)
-        self.taken += steps
+        self.steps_taken += steps
 
     def saved(self) -> Layers:
         return tuple(w.copy() for w in self._layers)
 
-    def restore(self, saved: Layers, taken: int) -> None:
+    def restore(self, saved: Layers, steps_taken: int) -> None:
         for w, before in zip(self._layers, saved, strict=True):
             np.copyto(w, before)
-        self.taken = taken
+        self.steps_taken = steps_taken
 
 
 def _signals(
     layers: Layers, inputs: Float[np.ndarray, "*data sample in"], activation: Activation
 ) -> list[Float[np.ndarray, "... sample _"]]:
-    """What each layer sends up, rows are samples; the last is the function of the network."""
+    """Output of each layer, whose rows are samples; the last is the function of the network."""
     signals: list[np.ndarray] = []
     signal = inputs
     for w in layers[:-1]:
@@ -194,11 +191,11 @@ def _signals(
 
 
 def _are_bounded(weights: Layers) -> bool:
-    return all(np.max(np.abs(w)) <= _LARGEST_WEIGHT for w in weights)  # false for NaN
+    return all(np.max(np.abs(w)) <= _MAX_WEIGHT for w in weights)  # also false for NaN
 
 
 def _first_out_of_bounds(moving: Moving) -> int:
-    """Walk again, slowly."""
+    """Number of the first step after which a weight is out of bounds, by single steps."""
     while _are_bounded(moving.weights()):
         moving.advance(1)
-    return moving.taken
+    return moving.steps_taken

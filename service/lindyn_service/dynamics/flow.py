@@ -1,4 +1,4 @@
-"""Gradient flow of any linear network, by an adaptive method of high order: any weights, inputs and depth."""
+"""Numerical integration of gradient flow of linear networks of any depth, weights and inputs."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -15,20 +15,20 @@ Layers = tuple[Float[np.ndarray, "... _ _"], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
 _BATCH_NUMBERS = 2**18
-_VANISHING = 1e-150  # of the residual, whose square is nothing
-_SMALLEST = float(np.finfo(np.float64).tiny)
+_MIN_RESIDUAL = 1e-150  # squares of smaller residuals underflow
+_TINY = float(np.finfo(np.float64).tiny)
 
-_EVALUATIONS = 20_000, 1_000_000
-"""Largest number of evaluations before any progress, and for the whole way: more means stiff."""
+_MAX_EVALUATIONS = 20_000, 1_000_000
+"""Largest numbers of evaluations without progress and for the whole integration; stiff equations exceed them."""
 
 
 @dataclass(frozen=True)
 class Networks:
-    """A network at some times.
+    """Network at some times.
 
     Attributes:
         layers: (time, width l+1, width l) each, first layer first.
-        residual: (time, out, in), sigma_yx - W sigma_xx, of which small ones keep their digits.
+        residual: (time, out, in), sigma_yx - W sigma_xx, accurate relative to each residual, however small.
     """
 
     layers: Layers
@@ -39,7 +39,7 @@ Value = Callable[[Networks], float]
 
 
 class FlowError(ValueError):
-    """The integration cannot go on; `time` is how far it came, in units of the time constant."""
+    """The integration failed at `time`, in units of the time constant."""
 
     def __init__(self, time: float, reason: str) -> None:
         super().__init__(reason)
@@ -47,25 +47,25 @@ class FlowError(ValueError):
 
 
 class Flow:
-    """Integrates tau dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T - gamma_l W_l, with tau = 1.
+    """Integrator of tau dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T - gamma_l W_l, tau = 1.
 
     Args:
         weights: initial layers, (width l+1, width l), first layer first.
         sigma_yx: (out, in).
         sigma_xx: (in, in); None for white inputs.
-        rtol: bound of the error of a step, relative to the weights.
-        atol: bound of the error of a step, in units of the weights.
-        weight_decay: gamma_l of each layer, in units of the task; a loss with gamma / 2 sum |W_l|_F^2 added has
-            gamma in all. Empty for none.
+        rtol: tolerance of the error of a step, relative to the weights.
+        atol: tolerance of the error of a step, in units of the weights.
+        weight_decay: gamma_l of each layer, in units of the task; empty for none. Equal gamma_l = gamma correspond to
+            the loss term gamma / 2 sum ||W_l||_F^2.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow; the method is that of Dormand and Prince of order
     8(5,3) (Hairer, Norsett and Wanner 1993, 10.1007/978-3-540-78862-1). Times within a step are reached by shorter
     steps from its start, since the error of the method's interpolant, of order 7, is hundreds of times that of a step.
-    The residual sigma_yx - W sigma_xx is integrated beside the layers, since at late times the difference has no digits
-    left. Its rate is proportional to itself, so that it is kept as R e^l with the rates dR/dt = dE/dt e^-l + mu R and
-    dl/dt = -mu, mu the rate at which its norm falls: R keeps its norm, and a residual that decays by hundreds of
-    factors of e, all entries alike, takes no more steps than the layers do. With weight decay, which adds the sum
-    of gamma_l times sigma_yx - E to its rate, the residual does not vanish at the end, and l stays 0.
+    The residual E = sigma_yx - W sigma_xx is integrated together with the layers, since at late times the difference
+    cancels. It is represented as E = R e^l with dR/dt = dE/dt e^-l + mu R and dl/dt = -mu, where mu is the decay rate
+    of its norm. The norm of R is then constant, and a residual that decays by hundreds of factors of e needs no more
+    steps than the layers. Weight decay adds the sum of gamma_l times sigma_yx - E to dE/dt; the residual then tends to
+    a finite limit, and l stays 0.
     """
 
     def __init__(
@@ -89,10 +89,10 @@ class Flow:
         self.evaluations = 0
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Networks]]:
-        """Integrate to ascending, non-negative times; yields these in bounded batches.
+        """Integrate to ascending, non-negative times, and yield the networks in batches of bounded size.
 
         Raises:
-            FlowError: steps became too small for float64, or there are too many of them.
+            FlowError: the steps are too small for float64, or there are too many of them.
         """
         start = self._start()
         size = max(1, _BATCH_NUMBERS // len(start))
@@ -106,19 +106,18 @@ class Flow:
                 first, states = end, []
 
     def until(self, value: Value, level: float, end: float) -> tuple[float | None, float]:
-        """Integrate until a value that never rises has fallen to a level.
+        """Integrate until a non-increasing value has fallen to a level.
 
         Args:
-            value: of the network at one time.
+            value: function of the network at one time.
             level: positive, in the unit of the value.
-            end: time to give up at.
+            end: time at which the integration stops.
 
         Returns:
-            The time, on the steps from the last one before it, or None when it is later than the end; the value at the
-            last step. The initial weights are at time 0.
+            The time at which the value equals the level, or None if it is later than `end`; the value at the last step.
 
         Raises:
-            FlowError: steps became too small for float64, or there are too many of them.
+            FlowError: the steps are too small for float64, or there are too many of them.
         """
         start = self._start()
         now = value(self._networks(start[None]))
@@ -138,15 +137,15 @@ class Flow:
     def _crossing(
         self, value: Value, level: float, start: Float[np.ndarray, " number"], known: dict[float, float]
     ) -> float:
-        """Length of the step from a state to where the value is at the level; `known` are values at two lengths."""
+        """Length of the step from a state at which the value equals the level; `known` maps two lengths to values."""
 
         def above(length: float) -> float:
             if length not in known:
                 known[length] = value(self._networks(self._shorter_steps(start, np.array([length]))))
-            return math.log(max(known[length], _SMALLEST)) - math.log(level)
+            return math.log(max(known[length], _TINY)) - math.log(level)
 
         first, last = known
-        return float(brentq(above, first, last, xtol=_SMALLEST, rtol=1e-14))
+        return float(brentq(above, first, last, xtol=_TINY, rtol=1e-14))
 
     def _states(
         self, start: Float[np.ndarray, " number"], times: Float[np.ndarray, " time"]
@@ -168,41 +167,41 @@ class Flow:
 
     def _start(self) -> Float[np.ndarray, " number"]:
         function = self._weights[0]
-        with np.errstate(over="ignore", invalid="ignore"):  # weights that are too large fail at the first step
+        with np.errstate(over="ignore", invalid="ignore"):  # weights that overflow are refused by `_solver`
             for w in self._weights[1:]:
                 function = w @ function
-            residual = self._sigma_yx - self._seen(function)
+            residual = self._sigma_yx - self._times_inputs(function)
         return np.concatenate([*(w.ravel() for w in self._weights), residual.ravel(), np.zeros(1)])
 
     def _solver(self, start: Float[np.ndarray, " number"], end: float) -> DOP853:
-        with np.errstate(over="ignore", invalid="ignore"):  # never around a yield, which would leave it to the caller
-            atol: Any = self._tolerances(start)  # arrays are allowed, of which the types do not know
+        with np.errstate(over="ignore", invalid="ignore"):  # a yield in this block would change the caller's state
+            atol: Any = self._tolerances(start)  # scipy accepts arrays, which its types do not declare
             solver = DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=atol)
         if not np.all(np.isfinite(solver.f)):
             raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
         return solver
 
     def _tolerances(self, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
-        """Absolute tolerances: those of the residual are relative to its largest entry."""
+        """Absolute tolerances of each number; those of the residual are relative to its largest entry."""
         tolerances, first = np.full(len(state), self._atol), self._bounds[-2]
-        tolerances[first:-1] = self._rtol * max(float(np.max(np.abs(state[first:-1]))), _VANISHING)
+        tolerances[first:-1] = self._rtol * max(float(np.max(np.abs(state[first:-1]))), _MIN_RESIDUAL)
         tolerances[-1] = self._rtol
         return tolerances
 
     def _step(self, solver: DOP853, end: float) -> None:
         solver.atol = self._tolerances(solver.y)  # pyright: ignore[reportAttributeAccessIssue] (as above)
-        with np.errstate(over="ignore", invalid="ignore"):  # a trial step that is too long is taken back
+        with np.errstate(over="ignore", invalid="ignore"):  # trial steps may overflow and are then rejected
             reason = solver.step()
         self.evaluations = solver.nfev
         if solver.status == "failed":
             raise FlowError(float(solver.t), str(reason))
-        if solver.nfev > _EVALUATIONS[0] + _EVALUATIONS[1] * solver.t / end:
-            raise FlowError(float(solver.t), f"its rates are so fast that this took {solver.nfev} evaluations")
+        if solver.nfev > _MAX_EVALUATIONS[0] + _MAX_EVALUATIONS[1] * solver.t / end:
+            raise FlowError(float(solver.t), f"its rates are so large that this took {solver.nfev} evaluations")
 
     def _shorter_steps(
         self, start: Float[np.ndarray, " number"], lengths: Float[np.ndarray, " time"]
     ) -> Float[np.ndarray, "time number"]:
-        """Steps from one state to several times, all at once."""
+        """Steps of several lengths from one state, in one batch."""
         slopes = np.empty((DOP853.n_stages, len(lengths), len(start)))
         for stage, row in enumerate(DOP853.A):
             ahead = np.tensordot(row[:stage], slopes[:stage], 1)
@@ -210,10 +209,10 @@ class Flow:
         return start + lengths[:, None] * np.tensordot(DOP853.B, slopes, 1)
 
     def _velocity(self, _time: float, state: Float[np.ndarray, "*time number"]) -> Float[np.ndarray, "*time number"]:
-        """Back-propagation through the layers, of the error that they have and of the residual.
+        """Velocity of the layers and of the residual, by back-propagation of two errors together.
 
-        The first moves the layers, which corrects the errors that they have; what the second would do to them, and so
-        to the network function, moves the residual.
+        The error computed from the layers gives the velocity of the layers, so that errors of integration decay. The
+        integrated residual gives the velocity of the network function, and hence of the residual.
         """
         layers, residual = self._parts(state)
         rates = np.empty_like(state)
@@ -221,7 +220,7 @@ class Flow:
         products = [layers[0]]
         for layer in layers[1:]:
             products.append(layer @ products[-1])
-        both = np.array([self._sigma_yx - self._seen(products[-1]), residual])
+        both = np.array([self._sigma_yx - self._times_inputs(products[-1]), residual])
         change = np.zeros_like(residual)
         above: np.ndarray | None = None
         for layer, below, rate in zip(layers[:0:-1], products[-2::-1], layer_rates[:0:-1], strict=True):
@@ -236,10 +235,10 @@ class Flow:
         if self._weight_decay:
             for rate, layer, gamma in zip(layer_rates, layers, self._weight_decay, strict=True):
                 np.subtract(rate, gamma * layer, out=rate)
-            residual_rate[...] = sum(self._weight_decay) * (self._sigma_yx - residual) - self._seen(change)
+            residual_rate[...] = sum(self._weight_decay) * (self._sigma_yx - residual) - self._times_inputs(change)
             rates[..., -1] = 0.0
         else:
-            self._residual_rates(residual, -self._seen(change), residual_rate, rates[..., -1])
+            self._residual_rates(residual, -self._times_inputs(change), residual_rate, rates[..., -1])
         return rates
 
     @staticmethod
@@ -249,14 +248,14 @@ class Flow:
         rate: Float[np.ndarray, "*time out in"],
         growth: Float[np.ndarray, "*time"],
     ) -> None:
-        """Split the rate of a residual, in place, into that of its logarithm and what is orthogonal to it."""
+        """Split the rate of a residual into that of its logarithm and an orthogonal part, both written in place."""
         square = np.einsum("...ij,...ij->...", residual, residual)
         along = np.einsum("...ij,...ij->...", residual, change)
         growth[...] = along / np.where(square > 0, square, 1.0)
         np.subtract(change, growth[..., None, None] * residual, out=rate)
 
-    def _seen(self, function: Float[np.ndarray, "*time out in"]) -> Float[np.ndarray, "*time out in"]:
-        """What a network function makes of the inputs, W sigma_xx."""
+    def _times_inputs(self, function: Float[np.ndarray, "*time out in"]) -> Float[np.ndarray, "*time out in"]:
+        """Product W sigma_xx of a network function and the input correlation."""
         return function if self._sigma_xx is None else function @ self._sigma_xx
 
     def _networks(self, states: Float[np.ndarray, "time number"]) -> Networks:
@@ -264,8 +263,8 @@ class Flow:
         return Networks(layers, residual * np.exp(states[:, -1])[:, None, None])
 
     def _parts(self, states: Float[np.ndarray, "*time number"]) -> tuple[Layers, Float[np.ndarray, "*time out in"]]:
-        """The layers, and the residual without its exponential."""
+        """Views of the layers, and of the residual without its exponential factor."""
         batch = states.shape[:-1]
-        places = zip(self._bounds, self._bounds[1:], self._shapes, strict=False)
-        matrices = [states[..., start:end].reshape(*batch, *shape) for start, end, shape in places]
+        slices = zip(self._bounds, self._bounds[1:], self._shapes, strict=False)
+        matrices = [states[..., start:end].reshape(*batch, *shape) for start, end, shape in slices]
         return tuple(matrices[:-1]), matrices[-1]

@@ -1,4 +1,4 @@
-"""How far integrated networks are from what the flow conserves, and from each other."""
+"""Checks of integrated networks: the drift of conserved quantities, and the distance between two integrations."""
 
 from itertools import pairwise
 
@@ -8,11 +8,11 @@ from lindyn_service.dynamics.flow import Layers
 
 
 def balance_drift(layers: Layers, initial: Layers) -> float:
-    """Largest change of W_l+1^T W_l+1 - W_l W_l^T, which the flow conserves, relative to the weights' squared norm.
+    """Largest change of the conserved W_l+1^T W_l+1 - W_l W_l^T, relative to the squared norm of the weights.
 
     Args:
-        layers: (time, width l+1, width l) each.
-        initial: (width l+1, width l) each.
+        layers: layers at some times, (time, width l+1, width l) each.
+        initial: layers at time 0, (width l+1, width l) each.
 
     Source: Du et al. (2018), arXiv 1806.00900, Theorem 2.1.
     """
@@ -26,13 +26,11 @@ def balance_drift(layers: Layers, initial: Layers) -> float:
 
 
 def distance(first: Layers, second: Layers) -> float:
-    """Largest Frobenius distance over times, all layers together, relative to the weights of the first.
+    """Largest Frobenius distance over times between two networks, relative to the norm of the first.
 
     Args:
-        first: (time, width l+1, width l) each.
-        second: the same.
-
-    Source: the norm of the product space of all layers.
+        first: layers of one network, (time, width l+1, width l) each.
+        second: layers of the other network, of the same shapes.
     """
     gaps = sum(np.einsum("tij,tij->t", a - b, a - b) for a, b in zip(first, second, strict=True))
     sizes = sum(np.einsum("tij,tij->t", a, a) for a in first)

@@ -1,12 +1,13 @@
-"""The distance from the task late in training, where the network function minus the task would lose its digits.
+"""Error of the network function late in training, without the cancellation of subtracting the task.
 
-Rows of the weights are split into those that are learned, the pivots with positive eigenvalues f, and all others. With
-T the inverse of the pivots' block of the echelon form and X the others' rows times T, the block of P = Q Q^T of the
-pivots is the inverse of
+The rows of the echelon form are split into learned ones, which are the pivots with positive eigenvalues f, and others.
+Let T be the inverse of the block of learned rows, and X the other rows times T. The block of P = Q Q^T that belongs to
+the learned rows is the inverse of
 
     H = (1 - e^{-2ft}) / (2f) + S,    S = e^{-ft} (T^T T + X^T D X) e^{-ft},    D = (e^{2ft} - 1) / (2f) of the others,
 
-so that P - 2f = H^{-1} (e^{-2ft} - 2f S) is small by itself, as are all other blocks of P (docs/theory.md, section 2).
+so that P - 2f = H^{-1} (e^{-2ft} - 2f S) is obtained without cancellation, as are the other blocks of P
+(docs/theory.md, section 2).
 """
 
 from dataclasses import dataclass
@@ -20,24 +21,24 @@ from lindyn_service.dynamics.inverse_roots import inverse_roots, safe_inverse_ro
 from lindyn_service.dynamics.modes import Modes
 from lindyn_service.dynamics.phi import phi
 
-_LARGEST_EXPONENT = 345.0  # the square of e^345 is 1e299
+_MAX_EXPONENT = 345.0  # the square of e^345 is 1e299
 
 
 @dataclass(frozen=True)
 class LateDeviation:
-    """A problem prepared for late times.
+    """Echelon form prepared for evaluation at late times.
 
     Attributes:
         modes: eigenpairs of F.
-        learned: rows of the pivots with positive eigenvalues.
-        missed: the other rows with positive eigenvalues.
-        fading: rows with eigenvalues that are not positive.
-        inverse: T with columns in units of 1 / sizes.
-        sizes: of the pivots that are learned.
-        missed_x: X of the missed rows.
-        missed_behind: rates by which missed rows grow more slowly than learned ones.
-        fading_x: X of the fading rows, with columns in units of 1 / sizes.
-        fading_columns: columns of the echelon form whose pivots fade, in the fading rows.
+        learned: indices of the pivots with positive eigenvalues.
+        missed: indices of the other rows with positive eigenvalues.
+        fading: indices of the rows with eigenvalues that are not positive.
+        inverse: T, with columns in units of 1 / sizes.
+        sizes: magnitudes of the learned pivots.
+        missed_x: rows of X that belong to missed rows.
+        missed_behind: growth rates of learned rows minus those of missed rows.
+        fading_x: rows of X that belong to fading rows, with columns in units of 1 / sizes.
+        fading_columns: fading rows of the columns whose pivots are fading rows.
     """
 
     modes: Modes
@@ -52,36 +53,36 @@ class LateDeviation:
     fading_columns: Float[np.ndarray, "fading column"]
 
     def errors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time out rank"]:
-        """Evaluate u^T (W - sigma_yx) v at a few times in units of the time constant."""
+        """Errors u^T (W - sigma_yx) v at a few times, in units of the time constant."""
         modes, m = self.modes, len(self.modes.s)
         change = self._change(times[:, None])
-        minor = _joined(change.transpose(0, 2, 1), modes.p, modes.q, wider=modes.n_minor > m)
-        errors = _joined(minor.transpose(0, 2, 1), modes.q, -modes.p, wider=modes.n_major > m)
+        minor = _from_eigenvectors(change.transpose(0, 2, 1), modes.p, modes.q, wider=modes.n_minor > m)
+        errors = _from_eigenvectors(minor.transpose(0, 2, 1), modes.q, -modes.p, wider=modes.n_major > m)
         missed = self.missed[self.missed < m]
         errors[:, missed, missed] -= modes.s[missed]
         return errors.transpose(0, 2, 1) if modes.exchanged else errors
 
     def _change(self, t: Float[np.ndarray, "time 1"]) -> Float[np.ndarray, "time row row"]:
-        """P less 2f on the diagonal of the learned rows, along the eigenvectors."""
+        """P along the eigenvectors, minus 2f on the diagonal of the learned rows."""
         f = self.modes.eigenvalues
         rate, learned, others = f[self.learned], self.learned, np.concatenate([self.missed, self.fading])
-        behind = np.exp(np.minimum(-rate * t - np.log(self.sizes), _LARGEST_EXPONENT))[:, None, :]
+        behind = np.exp(np.minimum(-rate * t - np.log(self.sizes), _MAX_EXPONENT))[:, None, :]
         missed = self.missed_x * np.exp(-self.missed_behind * t[:, :, None])
         missed_root = np.sqrt(t * phi(2 * f[self.missed] * t))[:, :, None] * missed
         fading_root, fading, own = self._fading(self.fading_x * behind, t)
         root = np.concatenate([self.inverse * behind, missed_root, fading_root], axis=1)
         s = root.transpose(0, 2, 1) @ root
-        part = -2 * s * rate
-        np.einsum("tii->ti", part)[:] += np.exp(-2 * rate * t)
+        numerator = -2 * s * rate
+        np.einsum("tii->ti", numerator)[:] += np.exp(-2 * rate * t)
         inverse_root = safe_inverse_roots(s, np.sqrt(t * phi(2 * rate * t)), lambda times: root[times])
         inverse = inverse_root @ inverse_root.transpose(0, 2, 1)
         x = np.concatenate([missed, fading], axis=1)
-        beside = x @ inverse
+        off_diagonal = x @ inverse
         change = np.empty((len(t), len(f), len(f)))
-        change[:, learned[:, None], learned] = inverse @ part
-        change[:, others[:, None], learned] = beside
-        change[:, learned[:, None], others] = beside.transpose(0, 2, 1)
-        change[:, others[:, None], others] = beside @ x.transpose(0, 2, 1)
+        change[:, learned[:, None], learned] = inverse @ numerator
+        change[:, others[:, None], learned] = off_diagonal
+        change[:, learned[:, None], others] = off_diagonal.transpose(0, 2, 1)
+        change[:, others[:, None], others] = off_diagonal @ x.transpose(0, 2, 1)
         change[:, self.fading[:, None], self.fading] += own @ own.transpose(0, 2, 1)
         return change
 
@@ -92,26 +93,27 @@ class LateDeviation:
         Float[np.ndarray, "time fading learned"],
         Float[np.ndarray, "time fading column"],
     ]:
-        """What the fading rows add to the root of S, what is left of their X, and of their own columns."""
+        """Contribution of the fading rows to the root of S, and the decayed X and columns of these rows."""
         f = self.modes.eigenvalues[self.fading]
-        left, weights = np.exp(f * t)[:, :, None], np.sqrt(t * phi(-2 * f * t))[:, :, None]
+        decay, weights = np.exp(f * t)[:, :, None], np.sqrt(t * phi(-2 * f * t))[:, :, None]
         columns = self.fading_columns
         if not columns.shape[1]:
-            return weights * x, left * x, np.zeros((len(t), len(f), 0))
-        own = weights * columns
-        turned = own.transpose(0, 2, 1)
-        between, _ = inverse_roots(own @ turned, np.ones(own.shape[:2]), careful=True)
-        among, _ = inverse_roots(turned @ own, np.ones((len(t), own.shape[2])), careful=True)
-        root = between.transpose(0, 2, 1) @ (weights * x)
-        return root, left * (x - columns @ (turned @ (between @ root))), left * (columns @ among)
+            return weights * x, decay * x, np.zeros((len(t), len(f), 0))
+        weighted_columns = weights * columns
+        transposed = weighted_columns.transpose(0, 2, 1)
+        row_root, _ = inverse_roots(weighted_columns @ transposed, np.ones(weighted_columns.shape[:2]), careful=True)
+        ones = np.ones((len(t), weighted_columns.shape[2]))
+        column_root, _ = inverse_roots(transposed @ weighted_columns, ones, careful=True)
+        root = row_root.transpose(0, 2, 1) @ (weights * x)
+        return root, decay * (x - columns @ (transposed @ (row_root @ root))), decay * (columns @ column_root)
 
 
 def late_deviation(basis: Modes, reduced: Echelon) -> LateDeviation:
-    """Prepare a problem for late times.
+    """Prepare an echelon form for evaluation at late times.
 
     Args:
         basis: eigenpairs of F.
-        reduced: echelon form of the initial weights along the eigenvectors; it has pivots.
+        reduced: echelon form of the initial weights along the eigenvectors, with at least one pivot.
 
     Source: docs/theory.md, section 2.
     """
@@ -140,14 +142,14 @@ def _inverse(lower: Float[np.ndarray, "row row"]) -> Float[np.ndarray, "row row"
     return lapack.dtrtri(lower, lower=1)[0] if len(lower) else lower
 
 
-def _joined(
+def _from_eigenvectors(
     rows: Float[np.ndarray, "time row any"],
     growing: Float[np.ndarray, " mode"],
     decaying: Float[np.ndarray, " mode"],
     *,
     wider: bool,
 ) -> Float[np.ndarray, "time side any"]:
-    """From eigenvectors of F to singular vectors of one side, which may have more of them than there are modes."""
+    """Transform rows from eigenvectors of F to singular vectors of one side, which may be wider than the modes."""
     m, n_rows = len(growing), rows.shape[1]
-    joined = growing[:, None] * rows[:, :m] + decaying[:, None] * rows[:, n_rows - m :][:, ::-1]
-    return np.concatenate([joined, rows[:, m : n_rows - m]], axis=1) if wider else joined
+    rows_of_modes = growing[:, None] * rows[:, :m] + decaying[:, None] * rows[:, n_rows - m :][:, ::-1]
+    return np.concatenate([rows_of_modes, rows[:, m : n_rows - m]], axis=1) if wider else rows_of_modes

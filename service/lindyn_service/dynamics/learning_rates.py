@@ -1,9 +1,10 @@
-"""Learning rates that differ by layer, and schedules of them, by a change of variables and of the clock.
+"""Learning rates by layer and schedules of learning rates, by a change of variables and of time.
 
-tau dW_l/dt = -c_l g(t) grad_l is, for w_l = W_l / sqrt(c_l), the plain flow with the task sigma_yx / C, the same inputs
-and the time C^2 u(t) / tau, where C is the product of all sqrt(c_l) and u the integral of g. The gradient of layer l
-has the factor C / sqrt(c_l), and the residual sigma_yx - W sigma_xx is C (sigma_yx / C - w sigma_xx). Whatever solves
-the plain flow solves this one. Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
+Let tau dW_l/dt = -c_l g(t) grad_l, let C be the product of all sqrt(c_l) and u the integral of g. The scaled layers
+w_l = W_l / sqrt(c_l) then follow the plain flow, with equal learning rates, for the task sigma_yx / C and the same
+inputs, at the time C^2 u(t) / tau: the gradient with respect to w_l has the factor C / sqrt(c_l), and the residual
+sigma_yx - W sigma_xx is C (sigma_yx / C - w sigma_xx). Every solution of the plain flow thus yields one of this flow.
+Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
 """
 
 from dataclasses import dataclass
@@ -15,29 +16,29 @@ from jaxtyping import Float
 from lindyn_service.dynamics.flow import Layers
 from lindyn_service.dynamics.phi import phi
 
-_ITERATIONS = 100  # of Newton's method, by 2/3 of the error each where the factor ends at zero
+_ITERATIONS = 100  # of Newton's method, which reduces the error by 1/3 in each if the factor tends to 0 at T
 
 
 @dataclass(frozen=True)
 class ConstantSchedule:
-    """The factor g = 1 at all times.
+    """Factor g = 1 at all times.
 
-    Of every schedule, `elapsed` is the integral u of g from 0 to non-negative times, and `times` the earliest times at
-    which u has non-negative values, infinity where it never has.
+    The methods of every schedule are `elapsed`, the integral u of g from 0 to non-negative times, and `times`, the
+    earliest times at which u has given non-negative values, or infinity if it never has.
     """
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The times themselves."""
+        """Integral of the factor, t."""
         return times
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The same back."""
+        """Inverse of `elapsed`, t."""
         return elapsed
 
 
 @dataclass(frozen=True)
 class CosineSchedule:
-    """The factor g = r + (1 - r) (1 + cos(pi t / T)) / 2 until T, then r.
+    """Factor g = r + (1 - r) (1 + cos(pi t / T)) / 2 until T, and r afterwards.
 
     Attributes:
         period: T, positive, in the unit of times.
@@ -54,7 +55,7 @@ class CosineSchedule:
         return self.floor * times + (1 - self.floor) * (inside + wave) / 2
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse, by Newton's method from below, since u is concave."""
+        """Inverse of `elapsed`, by Newton's method from below, since u is concave."""
         whole = self.period * (1 + self.floor) / 2
         after = elapsed > whole
         beyond = np.full(len(elapsed), np.inf)
@@ -70,7 +71,7 @@ class CosineSchedule:
 
 @dataclass(frozen=True)
 class ExponentialSchedule:
-    """The factor g = 2^{-t / h}.
+    """Factor g = 2^{-t / h}.
 
     Attributes:
         half_life: h, positive, in the unit of times.
@@ -83,7 +84,7 @@ class ExponentialSchedule:
         return times * phi(np.log(2) / self.half_life * times)
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse; it never exceeds h / log 2."""
+        """Inverse of `elapsed`, which never exceeds h / log 2."""
         rate = np.log(2) / self.half_life
         reached = rate * elapsed < 1
         return np.where(reached, -np.log1p(-np.where(reached, rate * elapsed, 0.0)) / rate, np.inf)
@@ -91,11 +92,11 @@ class ExponentialSchedule:
 
 @dataclass(frozen=True)
 class PiecewiseSchedule:
-    """Constant factors between times.
+    """Factor that is constant between given times.
 
     Attributes:
         bounds: ascending, positive times at which the factor changes.
-        factors: one more, non-negative; the first holds before the first bound.
+        factors: non-negative factors, one more than bounds; the first applies before the first bound.
     """
 
     bounds: tuple[float, ...]
@@ -115,7 +116,7 @@ class PiecewiseSchedule:
         return self._passed[part] + np.array(self.factors)[part] * (times - self._starts[part])
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse, the earliest where factors are zero."""
+        """Inverse of `elapsed`; the earliest time where factors are zero."""
         part = np.maximum(np.searchsorted(self._passed, elapsed, side="left") - 1, 0)
         ahead, factor = elapsed - self._passed[part], np.array(self.factors)[part]
         beyond = np.where(ahead > 0, np.inf, 0.0)
@@ -127,7 +128,7 @@ Schedule = ConstantSchedule | CosineSchedule | ExponentialSchedule | PiecewiseSc
 
 @dataclass(frozen=True)
 class LearningRates:
-    """Learning rates c_l g(t) / tau, and the plain flow that they amount to.
+    """Learning rates c_l g(t) / tau, and the conversion to and from the equivalent plain flow.
 
     Attributes:
         layers: c_l of each layer, positive, first layer first.
@@ -141,11 +142,11 @@ class LearningRates:
 
     @property
     def scale(self) -> float:
-        """C, by which the network function exceeds that of the plain flow; losses exceed its losses by the square."""
+        """Ratio C of the network function to that of the plain flow; losses have the ratio C^2."""
         return float(np.prod(np.sqrt(self.layers)))
 
     def plain_weights(self, weights: Layers) -> Layers:
-        """Layers of the plain flow, W_l / sqrt(c_l), with any leading axes; `balanced` refers to these."""
+        """Layers of the plain flow, W_l / sqrt(c_l), with any leading axes; their balance is the conserved one."""
         return tuple(w / np.sqrt(c) for w, c in zip(weights, self.layers, strict=True))
 
     def weights(self, plain: Layers) -> Layers:
@@ -153,11 +154,11 @@ class LearningRates:
         return tuple(w * np.sqrt(c) for w, c in zip(plain, self.layers, strict=True))
 
     def plain_task(self, sigma_yx: Float[np.ndarray, "out in"]) -> Float[np.ndarray, "out in"]:
-        """Task of the plain flow, sigma_yx / C; the inputs are the same."""
+        """Task of the plain flow, sigma_yx / C."""
         return sigma_yx / self.scale
 
     def plain_decay(self, gamma: float) -> tuple[float, ...]:
-        """Weight decay of each layer in the plain flow, gamma c_l / C^2: one number for all if the rates are equal."""
+        """Weight decay of each layer in the plain flow, gamma c_l / C^2."""
         return tuple(gamma * c / self.scale**2 for c in self.layers)
 
     def plain_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
@@ -165,5 +166,5 @@ class LearningRates:
         return self.schedule.elapsed(times) * (self.scale**2 / self.time_constant)
 
     def times(self, plain: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Times from those of the plain flow; infinity where a schedule ends before."""
+        """Times from those of the plain flow; infinity if the schedule never reaches them."""
         return self.schedule.times(plain * (self.time_constant / self.scale**2))

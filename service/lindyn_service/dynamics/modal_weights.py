@@ -1,4 +1,4 @@
-"""The weights of a network at a batch of times, in the singular bases of its task."""
+"""Weights of a network at a batch of times, in the singular bases of its task."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,20 +14,21 @@ Layers = tuple[Float[np.ndarray, "time _ _"], ...]
 
 @dataclass(frozen=True)
 class ModalWeights:
-    """What observables are read from; none of them depends on rotations of the hidden units.
+    """Weights from which observables are computed; these do not depend on rotations of the hidden units.
 
-    A network function alone is one layer, of which those observables can be read that need no more.
+    A network function without its factors is represented as a single layer, from which some observables can be
+    computed.
 
     Attributes:
-        objective: what the network is trained for.
-        layers: W_1 v, the layers between as they are, and u^T W_L, each up to rotations of its hidden units.
-        hidden: widths of the hidden layers; a layer may leave hidden units out that have no weights.
+        objective: loss function and data.
+        layers: W_1 v, the intermediate layers, and u^T W_L, each up to rotations of its hidden units.
+        hidden: widths of the hidden layers; layers may omit hidden units that have no weights.
         time_constant: tau, in the unit of times.
-        initial: the same network at time 0, one time; None for that itself.
-        error: u^T (W - W*) v to its own rounding errors, W* the best network function; None where nothing better than
-            the difference is known.
-        gram_changes: u^T w2 w2^T u and v^T w1^T w1 v of two layers, less those at time 0, to their own rounding errors;
-            None where nothing better than the differences is known.
+        initial: the same network at time 0, as one time; None for the initial network itself.
+        error: u^T (W - W*) v, accurate relative to its size, with the best network function W*; None if only the
+            difference is available.
+        gram_changes: changes of u^T w2 w2^T u and v^T w1^T w1 v of two layers since time 0, accurate relative to the
+            changes; None if only the differences are available.
     """
 
     objective: Objective
@@ -40,28 +41,28 @@ class ModalWeights:
 
     @property
     def start(self) -> "ModalWeights":
-        """The network at time 0."""
+        """Network at time 0."""
         return self if self.initial is None else self.initial
 
     @cached_property
     def strengths(self) -> Float[np.ndarray, "time out rank"]:
-        """The network function in the singular bases of the task, u^T W v."""
+        """Network function u^T W v in the singular bases of the task."""
         return self.layers[0] if len(self.layers) == 1 else self.above(0) @ self.layers[0]
 
     @property
     def distance(self) -> Float[np.ndarray, "time out rank"]:
-        """The network function minus the best one, in the same bases."""
+        """Network function minus the best one, in the singular bases of the task."""
         return self.strengths - self.objective.best if self.error is None else self.error
 
     def above(self, layer: int) -> Float[np.ndarray, "time out to"]:
-        """The product of the layers after one, which is not the last."""
+        """Product of the layers after a given one, which must not be the last."""
         product = self.layers[-1]
         for between in self.layers[-2:layer:-1]:
             product = product @ between
         return product
 
     def below(self, layer: int) -> Float[np.ndarray, "time to rank"]:
-        """The product of the layers before one, which is not the first."""
+        """Product of the layers before a given one, which must not be the first."""
         product = self.layers[0]
         for between in self.layers[1:layer]:
             product = between @ product
@@ -69,24 +70,24 @@ class ModalWeights:
 
     @cached_property
     def w1_transposed(self) -> Float[np.ndarray, "time in hidden"]:
-        """The first layer, transposed, in the coordinates of the inputs, up to a rotation of what it leads to."""
+        """Transposed first layer in the coordinates of the inputs, up to a rotation of its hidden units."""
         return self.objective.v @ self.layers[0].transpose(0, 2, 1)
 
     @cached_property
     def w_last(self) -> Float[np.ndarray, "time out hidden"]:
-        """The last layer in the coordinates of the outputs, up to a rotation of what it comes from."""
+        """Last layer in the coordinates of the outputs, up to a rotation of its hidden units."""
         return self.objective.u @ self.layers[-1]
 
 
 def modal_weights(
-    found: Objective, weights: Layers, time_constant: float, initial: ModalWeights | None = None
+    objective: Objective, weights: Layers, time_constant: float, initial: ModalWeights | None = None
 ) -> ModalWeights:
-    """Put weights as they are into the singular bases of the task.
+    """Transform weights from the coordinates of inputs and outputs to the singular bases of the task.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
     """
     if len(weights) == 1:
-        return ModalWeights(found, (found.u.T @ weights[0] @ found.v,), (), time_constant, initial)
-    first, last = weights[0] @ found.v, found.u.T @ weights[-1]
+        return ModalWeights(objective, (objective.u.T @ weights[0] @ objective.v,), (), time_constant, initial)
+    first, last = weights[0] @ objective.v, objective.u.T @ weights[-1]
     hidden = tuple(layer.shape[1] for layer in weights[:-1])
-    return ModalWeights(found, (first, *weights[1:-1], last), hidden, time_constant, initial)
+    return ModalWeights(objective, (first, *weights[1:-1], last), hidden, time_constant, initial)

@@ -1,4 +1,4 @@
-"""What is read off the weights at a batch of times; nothing here depends on a rotation of the hidden units."""
+"""Observables of the weights at a batch of times; none of them depends on rotations of the hidden units."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -14,131 +14,133 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.sharpness import sharpness
 
 Values = np.ndarray | Mapping[str, np.ndarray]
-"""Arrays with time first, one or several by name."""
+"""One array, or several by name, whose first axis is time."""
 
 
-def excess_loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """Loss above the irreducible one, 1/2 ||(W - W*) sigma_xx^{1/2}||_F^2, in squared units of the targets.
+def excess_loss(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Excess loss 1/2 ||(W - W*) sigma_xx^{1/2}||_F^2 above the irreducible one, in squared units of the targets.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
-    return excess_of(frame.distance, frame.objective)
+    return excess_of(modal_weights.distance, modal_weights.objective)
 
 
 def excess_of(error: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, " time"]:
-    """The same from u^T (W - W*) v.
+    """Excess loss from the error u^T (W - W*) v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
     return 0.5 * _squared_norm(times_root(error, objective.root))
 
 
-def loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """Mean squared error over samples, 1/(2P) ||W X - Y||_F^2; the excess loss where the targets' scale is unknown.
+def loss(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Loss 1/(2P) ||W X - Y||_F^2 over the samples; the excess loss if the scale of the targets is unknown.
 
     Source: Saxe et al. (2014), arXiv 1312.6120; thesis (2.3).
     """
-    return excess_loss(frame) + (frame.objective.irreducible or 0.0)
+    return excess_loss(modal_weights) + (modal_weights.objective.irreducible or 0.0)
 
 
-def loss_rate(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """dL/dt of the gradient flow, minus the squared norm of the gradient over tau; per unit of time, never positive.
+def loss_rate(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Time derivative of the loss under gradient flow, minus the squared norm of the gradient divided by tau.
 
     Source: thesis (4.36), corrected; the sum over layers of ||(W_L .. W_l+1)^T E (W_l-1 .. W_1)^T||_F^2 with
     E = sigma_yx - W sigma_xx holds for any depth and inputs.
     """
-    root, last = frame.objective.root, len(frame.layers) - 1
-    error = times_root(times_root(frame.distance, root), root)
+    root, last = modal_weights.objective.root, len(modal_weights.layers) - 1
+    error = times_root(times_root(modal_weights.distance, root), root)
     total = np.zeros(len(error))
     for layer in range(last + 1):
-        gradient = error if layer == last else frame.above(layer).transpose(0, 2, 1) @ error
+        gradient = error if layer == last else modal_weights.above(layer).transpose(0, 2, 1) @ error
         if layer:
-            gradient = gradient @ frame.below(layer).transpose(0, 2, 1)
+            gradient = gradient @ modal_weights.below(layer).transpose(0, 2, 1)
         total += np.einsum("tij,tij->t", gradient, gradient)
-    return -total / frame.time_constant
+    return -total / modal_weights.time_constant
 
 
-def output(frame: ModalWeights) -> Float[np.ndarray, "time out in"]:
+def output(modal_weights: ModalWeights) -> Float[np.ndarray, "time out in"]:
     """Network function W = W_L .. W_1.
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
-    return function(frame.strengths, frame.objective)
+    return function(modal_weights.strengths, modal_weights.objective)
 
 
 def function(strengths: Float[np.ndarray, "time seen rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
-    """The same from u^T W v.
+    """Network function W from u^T W v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
     """
-    n_times, seen, rank = strengths.shape
-    # one product for all times is faster than one for each
-    along = strengths.reshape(-1, rank) @ objective.v.T
-    return objective.u @ along.reshape(n_times, seen, -1)
+    n_times, n_seen, rank = strengths.shape
+    # a single product for all times is faster
+    in_inputs = strengths.reshape(-1, rank) @ objective.v.T
+    return objective.u @ in_inputs.reshape(n_times, n_seen, -1)
 
 
-def input_representation(frame: ModalWeights) -> Float[np.ndarray, "time in in"]:
-    """W_1^T W_1.
-
-    Source: Braun et al. (2022), arXiv 2206.03738.
-    """
-    return _gram(frame.w1_transposed)
-
-
-def output_representation(frame: ModalWeights) -> Float[np.ndarray, "time out out"]:
-    """W_L W_L^T.
+def input_representation(modal_weights: ModalWeights) -> Float[np.ndarray, "time in in"]:
+    """Input representation W_1^T W_1.
 
     Source: Braun et al. (2022), arXiv 2206.03738.
     """
-    return _gram(frame.w_last)
+    return _gram(modal_weights.w1_transposed)
 
 
-def qqt(frame: ModalWeights) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
-    """Q Q^T with Q = [W_1^T; W_2], of two layers.
+def output_representation(modal_weights: ModalWeights) -> Float[np.ndarray, "time out out"]:
+    """Output representation W_L W_L^T.
+
+    Source: Braun et al. (2022), arXiv 2206.03738.
+    """
+    return _gram(modal_weights.w_last)
+
+
+def qqt(modal_weights: ModalWeights) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
+    """Matrix Q Q^T with Q = [W_1^T; W_2], for two layers.
 
     Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738.
     """
-    return _gram(np.concatenate([frame.w1_transposed, frame.w_last], axis=1))
+    return _gram(np.concatenate([modal_weights.w1_transposed, modal_weights.w_last], axis=1))
 
 
-def singular_values(frame: ModalWeights) -> Float[np.ndarray, "time mode"]:
+def singular_values(modal_weights: ModalWeights) -> Float[np.ndarray, "time mode"]:
     """Singular values of the network function, descending.
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
-    return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
+    return _all_modes(modal_weights, np.linalg.svd(modal_weights.strengths, compute_uv=False))
 
 
-def effective_rank(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """How many modes the network function has: exp of the entropy of its singular values over their sum.
+def effective_rank(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Effective rank of the network function, exp of the entropy of its normalised singular values.
 
-    From 1 for one mode to min(in, out) for as many of equal strength; 0 for a function that is zero.
+    It ranges from 1 for a single mode to min(in, out) for modes of equal strength, and is 0 for a zero function.
 
     Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 2.
     """
-    strengths = np.linalg.svd(frame.strengths, compute_uv=False)
+    strengths = np.linalg.svd(modal_weights.strengths, compute_uv=False)
     total = np.sum(strengths, axis=1, keepdims=True)
     shares = np.divide(strengths, total, out=np.zeros_like(strengths), where=total > 0)
     return np.where(total[:, 0] > 0, np.exp(np.sum(entr(shares), axis=1)), 0.0)
 
 
-def weight_norms(frame: ModalWeights) -> Float[np.ndarray, "time layer"]:
+def weight_norms(modal_weights: ModalWeights) -> Float[np.ndarray, "time layer"]:
     """Frobenius norm of each layer.
 
     Source: thesis section 4.5.
     """
-    return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in frame.layers], axis=1)
+    return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in modal_weights.layers], axis=1)
 
 
-def balance(frame: ModalWeights) -> dict[str, Float[np.ndarray, "time *pair"]]:
-    """Nearest lambda of W_l+1^T W_l+1 - W_l W_l^T, and the Frobenius distance from it, for each pair of layers.
+def balance(modal_weights: ModalWeights) -> dict[str, Float[np.ndarray, "time *pair"]]:
+    """Balance of each pair of layers: the multiple of the identity nearest to W_l+1^T W_l+1 - W_l W_l^T.
 
     Returns:
-        `lambda` and `residual`, (time,) for two layers, (time, pair) for more; in squared units of the weights.
+        `lambda`, the multiple, and `residual`, the Frobenius distance from it, in squared units of the weights;
+        (time,) for two layers, (time, pair) for more.
 
     Source: Domine et al. (2025), arXiv 2409.14623; thesis Theorem 4.5.1, corrected.
     """
-    pairs = [_balance(*pair, width) for pair, width in zip(pairwise(frame.layers), frame.hidden, strict=True)]
+    layers, widths = modal_weights.layers, modal_weights.hidden
+    pairs = [_balance(*pair, width) for pair, width in zip(pairwise(layers), widths, strict=True)]
     lam, residual = (np.stack(values, axis=1) for values in zip(*pairs, strict=True))
     if len(pairs) == 1:
         lam, residual = lam[:, 0], residual[:, 0]
@@ -177,13 +179,15 @@ def _balance(
     lam = np.trace(b, axis1=1, axis2=2) / width
     diagonal = np.einsum("tii->ti", b)  # a view
     diagonal -= lam[:, None]
-    # hidden directions that the layers leave out have no weights: their part of B - lam I is -lam I
+    # hidden directions that the layers omit have no weights, so that B - lam I is -lam I there
     return lam, np.sqrt(np.einsum("tij,tij->t", b, b) + (width - b.shape[1]) * lam**2)
 
 
-def _all_modes(frame: ModalWeights, values: Float[np.ndarray, "time reached"]) -> Float[np.ndarray, "time mode"]:
-    """Zeros for the modes outside the span of the inputs: min(in, out) modes in all."""
-    n_modes = min(len(frame.objective.v), len(frame.objective.u))
+def _all_modes(
+    modal_weights: ModalWeights, values: Float[np.ndarray, "time reached"]
+) -> Float[np.ndarray, "time mode"]:
+    """Pad values with zeros for the modes outside the span of the inputs, to min(in, out) modes."""
+    n_modes = min(len(modal_weights.objective.v), len(modal_weights.objective.u))
     return np.pad(values, ((0, 0), (0, n_modes - values.shape[1])))
 
 
