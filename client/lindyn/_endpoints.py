@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 def trajectory(**fields: object) -> Call[Trajectory]:
     """Request a trajectory."""
-    return _post("/v1/trajectories", _with_listed_quantities(fields), read_trajectory)
+    return _post("/v1/trajectories", _with_quantity_list(fields), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -72,7 +72,7 @@ def limits(network: Network, task: Task, tolerance: float, time_constant: float)
 
 
 def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
-    """Request the losses of tasks that are learned one after the other."""
+    """Request the losses of tasks that are trained in sequence."""
     fields = {"network": network, "tasks": tasks, "num": num, "time_constant": time_constant}
     return _analysis("/v1/continual", ContinualReply, **fields)
 
@@ -80,8 +80,8 @@ def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
     """Create the job of a sweep."""
     named = [{"path": path, "values": _axis_values(f"axes[{path!r}]", values)} for path, values in axes.items()]
-    names = _listed(collect)
-    fields = {"base": _with_listed_quantities(base), "axes": named, "collect": names, "tolerance": tolerance}
+    names = _as_list(collect)
+    fields = {"base": _with_quantity_list(base), "axes": named, "collect": names, "tolerance": tolerance}
     return _post("/v1/sweeps", fields, read_job, repeatable=False)
 
 
@@ -115,7 +115,9 @@ def _analysis(path: str, model: type[Reply], **fields: object) -> Call[Analysis]
 
 
 def _read_experiments(response: httpx.Response) -> dict[str, ExperimentDescription]:
-    return {each.name: each for each in Experiments.model_validate_json(response.content).experiments}
+    return {
+        description.name: description for description in Experiments.model_validate_json(response.content).experiments
+    }
 
 
 def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, repeatable: bool = True) -> Call[T]:
@@ -126,12 +128,12 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
     return Call("POST", path, read, json.dumps(metadata).encode(), JSON_MEDIA_TYPE, repeatable)
 
 
-def _with_listed_quantities(fields: Fields) -> Fields:
+def _with_quantity_list(fields: Fields) -> Fields:
     """Expand a single name of a quantity to a list."""
-    return {name: _listed(value) if name == "quantities" else value for name, value in fields.items()}
+    return {name: _as_list(value) if name == "quantities" else value for name, value in fields.items()}
 
 
-def _listed(names: object) -> object:
+def _as_list(names: object) -> object:
     return [names] if isinstance(names, str) else names
 
 
@@ -148,6 +150,6 @@ def _axis_values(argument: str, values: Sequence[object] | Array) -> list[Tree]:
 
 
 def _is_plain_iterable(values: object) -> bool:
-    """Return whether values are a set, a generator or the like, which is no array and no value by itself."""
+    """Return whether values are an iterable such as a set or a generator, which is neither an array nor one value."""
     is_array = hasattr(values, "__array__") or hasattr(values, "toarray")
     return isinstance(values, Iterable) and not is_array and not isinstance(values, Mapping | Sequence | BaseModel)

@@ -8,7 +8,7 @@ from lindyn.wire.problem import Problem
 
 @public
 class LindynError(Exception):
-    """Base of all exceptions of this package."""
+    """Base class of all exceptions of this package."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the cause, too, if it is one of these exceptions."""
@@ -20,7 +20,7 @@ class LindynError(Exception):
 
 @public
 class ArgumentError(LindynError, ValueError, TypeError):
-    """An argument cannot be sent; the message names it and what to pass instead."""
+    """An argument cannot be sent; the message names the argument and the remedy."""
 
 
 @public
@@ -41,7 +41,7 @@ class UnexpectedReplyError(LindynError):
     """The reply does not fit the contract: it is the page of a proxy, or comes from another version.
 
     Attributes:
-        status: status of an error reply that is no problem of lindyn, else None.
+        status: status of an error reply that is not a problem document of lindyn; None for other replies.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -82,7 +82,8 @@ class JobFailedError(LindynError):
     """A job failed; the cause of the error is the service's problem.
 
     Attributes:
-        problem: the problem, which is kept where the cause is lost, as in a pool of processes; None if there is none.
+        problem: the problem, which is available even if the cause is lost, as in a pool of processes; None if there
+            is none.
     """
 
     def __init__(self, message: str, problem: Problem | None = None) -> None:

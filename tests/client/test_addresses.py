@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
         ("lab.example", "does not start with http:// or https://"),
         ("ftp://lab.example", "does not start with http:// or https://"),
         ("http://", "names no host"),
-        ("http://h/?a=1", "goes on after the path"),
+        ("http://h/?a=1", "has a query or a fragment"),
         ("http://h/\x00", "which is no address"),
     ],
 )
@@ -125,7 +125,7 @@ def test_a_key_that_no_header_can_carry(
 
 
 def test_the_place_in_a_key() -> None:
-    with pytest.raises(lindyn.ConfigurationError, match="outside ASCII in place 3, and no header"):
+    with pytest.raises(lindyn.ConfigurationError, match="outside ASCII at position 3, and no header"):
         lindyn.Client(FAR, api_key="ab c")
 
 

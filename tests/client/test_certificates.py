@@ -54,7 +54,7 @@ def test_certificates_that_the_environment_names(
     ask: Callable[..., Any], https: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remedy = "name a file by SSL_CERT_FILE$"
-    with pytest.raises(lindyn.UnreachableError, match=f"trusted, those of the package certifi, .*{remedy}"):
+    with pytest.raises(lindyn.UnreachableError, match=f"trusted certificates, those of the package certifi, .*{remedy}"):
         ask(https)
     monkeypatch.setenv("SSL_CERT_DIR", str(certificate.parent))
     with pytest.raises(lindyn.UnreachableError, match=f"those of SSL_CERT_DIR={certificate.parent}, .*{remedy}"):
@@ -82,7 +82,7 @@ def test_stale_certificates_are_told_where_they_are_needed(
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # which is not read beside it
     with server() as (url, _):
         assert ask(url) == {}
-    with pytest.raises(lindyn.ConfigurationError, match=f"correct or unset what names them: {name}={path}$"):
+    with pytest.raises(lindyn.ConfigurationError, match=f"check their source: {name}={path}$"):
         ask(https)
     with server() as (proxy, _):
         monkeypatch.setenv("HTTP_PROXY", proxy)

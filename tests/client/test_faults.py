@@ -233,7 +233,7 @@ def test_versions_that_do_not_fit(gateway, client):
 def test_versions_that_fit(gateway, client):
     gateway.overrides = {"X-Lindyn-Version": lindyn.__version__.rpartition(".")[0] + ".99"}
     client.about()
-    for headers, said in ((gateway.overrides, "Both are of version"), ({}, "does not tell its version")):
+    for headers, said in ((gateway.overrides, "Both are of version"), ({}, "does not state the version")):
         gateway.acts.append(Answer(200, headers, b"?"))
         with pytest.raises(lindyn.UnexpectedReplyError, match=said):
             client.about()

@@ -117,7 +117,7 @@ def test_a_library_that_is_not_installed_is_named(customize: Callable[[str], Non
 
 def test_it_is_killed_as_it_starts(customize: Callable[[str], None]) -> None:
     customize("import os\nos.kill(os.getpid(), 9)\n")
-    assert "ended by signal 9. It said:\n(nothing)" in why_it_did_not_start()
+    assert "ended by signal 9. End of its log:\n(empty)" in why_it_did_not_start()
 
 
 def test_there_is_no_interpreter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

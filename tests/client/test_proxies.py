@@ -37,9 +37,9 @@ def test_a_dead_proxy_for_https(ask: Callable[..., Any], name: str, monkeypatch:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("socks4://127.0.0.1:9", "is of a kind that is not supported; supported are http://, https://, socks5://"),
-        ("socks://127.0.0.1:9", "is of a kind that is not supported"),
-        ("ftp://127.0.0.1:9", "is of a kind that is not supported"),
+        ("socks4://127.0.0.1:9", "has an unsupported scheme; supported are http://, https://, socks5://"),
+        ("socks://127.0.0.1:9", "has an unsupported scheme"),
+        ("ftp://127.0.0.1:9", "has an unsupported scheme"),
         ("http://::1:3128", "is no address; that of an IPv6 host needs brackets"),
         ("http://[::1", "is no address"),
         ("http://127.0.0.1:port", "is no address"),

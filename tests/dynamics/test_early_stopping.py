@@ -184,5 +184,5 @@ def test_losses_of_rounding_errors_are_looked_at_no_closer(monkeypatch):
 
 
 def test_time_is_looked_at_in_no_more_than_some_thousand_pieces(monkeypatch):
-    monkeypatch.setattr(early_stopping, "_MOST_PIECES", 3)
+    monkeypatch.setattr(early_stopping, "_MAX_PIECES", 3)
     test_known_stopping_time()

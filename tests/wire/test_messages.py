@@ -254,7 +254,7 @@ def test_every_task_must_fit_the_network():
     tasks = [{"task": EYE}, {"task": [[1.0, 2.0, 3.0]]}, {"task": TASKS["data"]}, {"task": wide}]
     found = rules.broken(ContinualRequest, message("continual", tasks=tasks), conflicts_of_tasks)
     assert found == {
-        "tasks.1.task.sigma_yx": "got shape (1, 3), the network's widths ask for (2, 2)",
+        "tasks.1.task.sigma_yx": "got shape (1, 3), the network's widths require (2, 2)",
         "tasks.3.task.singular_values": "got 3 values, at most min(in, out) = 2 fit the network",
     }
 
@@ -262,7 +262,7 @@ def test_every_task_must_fit_the_network():
 @pytest.mark.parametrize("name", ["initialization", "limits"])
 def test_the_task_must_fit_the_network(name):
     assert broken(name, "task", [[1.0, 2.0, 3.0]]) == {
-        "task.sigma_yx": "got shape (1, 3), the network's widths ask for (2, 2)"
+        "task.sigma_yx": "got shape (1, 3), the network's widths require (2, 2)"
     }
     rows = TASKS["data"] | {"targets": EYE}
     assert broken(name, "task", rows) == {"task.targets": "got 2 rows, the inputs have 3; rows are samples"}

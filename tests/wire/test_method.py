@@ -92,7 +92,7 @@ def test_kinds_that_are_none(kind, got):
 
 @pytest.mark.parametrize("given", [{}, {"rtol": 1e-6}])
 def test_an_object_without_kind(given):
-    assert broken(given) == {"method.kind": "this field is required, it says what the others are"}
+    assert broken(given) == {"method.kind": "this field is required, it determines which others there are"}
 
 
 @pytest.mark.parametrize(

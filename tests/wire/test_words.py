@@ -190,7 +190,7 @@ def test_layers_that_chain_neither_way():
             [np.ones((4, 3)), np.ones((3, 4))],
             np.eye(4),
             "task.sigma_yx",
-            f"got shape (4, 4), the network's widths ask for (3, 3); are the weights {AS_IN_TORCH}",
+            f"got shape (4, 4), the network's widths require (3, 3); are the weights {AS_IN_TORCH}",
         ),
         (
             [np.ones((4, 3)), np.ones((3, 4))],
@@ -202,9 +202,9 @@ def test_layers_that_chain_neither_way():
             [W1, W2],
             np.ones((4, 2)),
             "task.sigma_yx",
-            "got shape (4, 2), the network's widths ask for (2, 4); transposed? sigma_yx is (out, in)",
+            "got shape (4, 2), the network's widths require (2, 4); transposed? sigma_yx is (out, in)",
         ),
-        ([W1, W2], np.ones((5, 5)), "task.sigma_yx", "got shape (5, 5), the network's widths ask for (2, 4)"),
+        ([W1, W2], np.ones((5, 5)), "task.sigma_yx", "got shape (5, 5), the network's widths require (2, 4)"),
         (
             [W1, W2],
             {"kind": "data", "inputs": np.ones((4, 9)), "targets": np.ones((4, 2)), "whiten": True},
@@ -225,4 +225,4 @@ def test_what_fits_the_other_way_round(weights, task, where, text):
 def test_drawn_networks_are_not_asked_whether_they_are_transposed():
     whole = document() | {"network": NETWORKS["balanced"] | {"dims": [3, 3, 4]}, "task": np.ones((3, 4))}
     ((_, text),) = broken(TrajectoryRequest, whole, conflicts).items()
-    assert text == "got shape (3, 4), the network's widths ask for (4, 3); transposed? sigma_yx is (out, in)"
+    assert text == "got shape (3, 4), the network's widths require (4, 3); transposed? sigma_yx is (out, in)"

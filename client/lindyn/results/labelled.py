@@ -22,10 +22,10 @@ PROVENANCE = "lindyn"
 """The attribute with the JSON part of a result; its field `paths` maps variables to the paths of the arrays."""
 
 _TIMES = "times"
-"""The array of times, where points do not share them."""
+"""Name of the array of times, if points do not share their times."""
 
 _POINT_TIMES = "point_times"
-"""The name of that array in a table that has an axis named `times`."""
+"""Name of the array of times in a table that has an axis named `times`."""
 
 
 def trajectory_dataset(
@@ -77,7 +77,7 @@ def sweep_dataset(grid: Grid, metadata: Mapping[str, Any], warned_points: Mappin
     }
     paths = {name: f"coordinates.{name}" for name in coordinates if isinstance(grid.coordinates[name], np.ndarray)}
     paths |= {_variable(grid, name): f"data.{name}" for name in grid.dims}
-    others = {name: _listed(values) for name, values in grid.coordinates.items() if name not in paths}
+    others = {name: _as_list(values) for name, values in grid.coordinates.items() if name not in paths}
     attributes = {
         "title": f"result of {metadata['kind']}",
         "source": f"lindyn {metadata['version']}",
@@ -114,7 +114,7 @@ def _labels(values: Coordinate) -> Array | list[str]:
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
-def _listed(values: Coordinate) -> list[Any]:
+def _as_list(values: Coordinate) -> list[Any]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 

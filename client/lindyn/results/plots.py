@@ -30,7 +30,7 @@ _Axes: TypeAlias = Any
 
 _Quantity: TypeAlias = FloatArray | Mapping[str, FloatArray] | Sequence[FloatArray]
 
-_MOST_NAMED = 4  # lines in a legend
+_MAX_LEGEND_LINES = 4
 
 _pyplot = library("matplotlib.pyplot", "plotting")
 
@@ -59,7 +59,7 @@ class TrajectoryPlots:
         name, strengths = self._first_array(("singular_values", "mode_strengths"))
         axes = _axes(ax)
         colours = _ordered_colours(strengths.shape[1])
-        in_legend = len(colours) <= _MOST_NAMED
+        in_legend = len(colours) <= _MAX_LEGEND_LINES
         for i, colour in enumerate(colours):
             named = {"label": f"mode {i + 1}"} if in_legend else {}
             axes.plot(self._times, strengths[:, i], color=colour, **{**named, **style})
@@ -74,7 +74,7 @@ class TrajectoryPlots:
         """
         self._require(("alignment",))
         sides = cast("Mapping[str, FloatArray]", self._quantities["alignment"])
-        in_legend = sides["input"].shape[1] <= _MOST_NAMED
+        in_legend = sides["input"].shape[1] <= _MAX_LEGEND_LINES
         axes = _axes(ax)
         for side, line in (("input", "-"), ("output", "--")):
             values = sides[side]
@@ -235,7 +235,7 @@ class SweepPlots:
 
 
 def _mean(values: FloatArray) -> FloatArray:
-    """Average the finite values over the last dimension; NaN where there is none."""
+    """Average the finite values over the last dimension; NaN if none is finite."""
     return np.ma.masked_invalid(values).mean(axis=-1).filled(np.nan)
 
 

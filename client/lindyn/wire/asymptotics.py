@@ -26,7 +26,7 @@ class LimitsRequest(Request):
 
 
 class Converged(Reply):
-    """The state for t to infinity."""
+    """The network for t to infinity."""
 
     output: Annotated[Arrays, Field(description="Best rank-min(hidden, modes) map over the modes reached, (out, in).")]
     input_representation: Arrays
@@ -38,7 +38,7 @@ class Converged(Reply):
 
 
 class Extreme(Reply):
-    """The limit of large |lambda|, of one sign."""
+    """The limit of large |lambda| for one sign of lambda."""
 
     exists: Annotated[bool, Field(description="Whether weights of these widths can have a balance of this sign.")]
     one_time_scale: Annotated[bool, Field(description="Whether all modes are learned at the fast rate.")]
@@ -61,8 +61,8 @@ class Extremes(Reply):
 class Shallow(Reply):
     """A network of one layer that starts from the same network function."""
 
-    output: Annotated[Arrays, Field(description="At t to infinity, (out, in).")]
-    rate: Annotated[float, Field(description="Of every mode, per unit of time.")]
+    output: Annotated[Arrays, Field(description="Network function for t to infinity, (out, in).")]
+    rate: Annotated[float, Field(description="Rate of every mode, per unit of time.")]
     convergence_time: float | None
 
 
@@ -84,8 +84,8 @@ class LimitsReply(Reply):
     largest_learning_rate: Annotated[
         float | None,
         Field(
-            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there; "
-            "null if that is zero."
+            description="Largest stable learning rate of gradient descent near the limit: 2 tau over the largest "
+            "eigenvalue of the Hessian; null if this is zero."
         ),
     ]
     lambda_to_infinity: Extremes

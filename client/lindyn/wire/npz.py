@@ -15,14 +15,14 @@ from lindyn.wire.tree import JSON, Array
 MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
 
-_LONGEST_NAME = 80  # characters of a name in a message
-_WIDEST_BYTES = 8  # of a number whose format does not depend on the machine
+_MAX_NAME_LENGTH = 80  # characters of a name in a message
+_MAX_ITEM_BYTES = 8  # of a number whose format does not depend on the machine
 _LONG_METADATA_BYTES = 2**16  # above, compression is worth its time
 _PIECE_BYTES = 2**18  # small enough for the processor's cache
 
 
 class NpzError(ValueError):
-    """The bytes are not an archive of this kind, or break a limit."""
+    """The bytes are not an archive of this kind, or exceed a limit."""
 
 
 def pack(metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> bytes:
@@ -33,7 +33,7 @@ def pack(metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> bytes:
 
 
 def write(file: IO[bytes], metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> None:
-    """Write the same archive into a seekable file, without a copy of any array except long doubles.
+    """Write the archive of `pack` into a seekable file, without copies of arrays except long doubles.
 
     Long metadata is compressed, because numpy stores four bytes for each character.
     """
@@ -52,37 +52,37 @@ def write(file: IO[bytes], metadata: Mapping[str, JSON], arrays: Mapping[str, Ar
 
 def _portable(array: Array) -> Array:
     """Convert long doubles to float64, because their format depends on the machine while its name does not."""
-    if array.dtype.kind != "f" or array.dtype.itemsize <= _WIDEST_BYTES:
+    if array.dtype.kind != "f" or array.dtype.itemsize <= _MAX_ITEM_BYTES:
         return array
     with np.errstate(over="ignore"):  # the reader refuses infinity with its index
         return array.astype(np.float64)
 
 
 def unpack(
-    data: bytes, *, largest_bytes: int, most_entries: int = 256, most_parts: int | None = None
+    data: bytes, *, largest_bytes: int, max_entries: int = 256, max_parts: int | None = None
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read an archive of untrusted origin.
 
     Args:
         data: the archive.
         largest_bytes: bound on the sum of the arrays' sizes, also once they are float64, checked before decompression.
-        most_entries: bound on the number of arrays.
-        most_parts: bound on the number of arrays, objects and fields in the metadata; None for no bound.
+        max_entries: bound on the number of arrays.
+        max_parts: bound on the number of arrays, objects and fields in the metadata; None for no bound.
 
     Returns:
         The metadata and the arrays by name.
 
     Raises:
-        NpzError: not a zip of npy entries, pickled objects, no metadata, or a limit is broken.
+        NpzError: the data are not a zip of npy entries, contain pickled objects, lack metadata, or exceed a limit.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
-            if len(entries) > most_entries or total > largest_bytes:
+            if len(entries) > max_entries or total > largest_bytes:
                 raise NpzError(
                     f"the archive has {len(entries)} entries of {total} bytes in all, "
-                    f"at most {most_entries} entries and {largest_bytes} bytes are read"
+                    f"at most {max_entries} entries and {largest_bytes} bytes are read"
                 )
             names = [entry.filename.removesuffix(".npy") for entry in entries]
             if len(set(names)) < len(names):
@@ -97,8 +97,8 @@ def unpack(
                 left -= _converted_bytes(arrays[name].dtype, arrays[name].size)
         text = str(arrays.pop(METADATA)[()]).removeprefix("\ufeff")
         parts = text.count("[") + text.count("{") + text.count(":")
-        if most_parts is not None and parts > most_parts:
-            raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {most_parts} are read")
+        if max_parts is not None and parts > max_parts:
+            raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {max_parts} are read")
         metadata = from_json(text)  # refuses lone surrogates, unlike json
     except NpzError:
         raise
@@ -123,7 +123,7 @@ def expanded_bytes(data: bytes) -> int:
 
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) -> Array:
     """Read an npy entry. Its header must agree with its size, so that a false header allocates no memory."""
-    name = entry.filename[:_LONGEST_NAME]
+    name = entry.filename[:_MAX_NAME_LENGTH]
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise NpzError(f"entry '{name}' is neither stored nor deflated")
     with archive.open(entry) as file:
@@ -142,7 +142,7 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) 
         converted = _converted_bytes(dtype, size // dtype.itemsize)
         if converted > largest_bytes:
             message = f"entry '{name}' of shape {shape} and type {dtype} takes {converted} bytes as float64"
-            raise NpzError(f"{message}, and {largest_bytes} are left of what may be read")
+            raise NpzError(f"{message}, and {largest_bytes} of the permitted bytes are left")
         array = np.empty(shape[::-1] if column_major else shape, dtype)
         _fill(array.reshape(-1).view(np.uint8).data, file)
     if dtype.kind == "V" or (dtype.kind == "U" and not _is_unicode(array)):
@@ -152,11 +152,11 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, largest_bytes: int) 
 
 def _converted_bytes(dtype: np.dtype, count: int) -> int:
     """Return the size of an array after its conversion to float64; text is not converted."""
-    return count * (max(dtype.itemsize, _WIDEST_BYTES) if dtype.kind in "biuf" else dtype.itemsize)
+    return count * (max(dtype.itemsize, _MAX_ITEM_BYTES) if dtype.kind in "biuf" else dtype.itemsize)
 
 
 def _is_unicode(array: Array) -> bool:
-    """Return whether all characters exist; numpy also reads numbers beyond the last code point as text."""
+    """Return whether all characters are code points of Unicode, which numpy does not check."""
     codes = array.reshape(-1).view(np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
     return bool(np.all(codes <= sys.maxunicode))
 

@@ -64,7 +64,7 @@ class Body:
     def _tree(self) -> Any:  # noqa: ANN401 (JSON)
         if self.media_type == npz.MEDIA_TYPE:
             try:
-                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes, most_parts=self.most_parts))
+                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes, max_parts=self.most_parts))
             except npz.NpzError as error:
                 written = "write it with np.savez(file, metadata=json_text, **arrays)"
                 raise MalformedBodyError(f"{error}; {written}") from None

@@ -112,7 +112,7 @@ def refuse_more(size: int, most_bytes: int) -> None:
 
 def read_table(archive: bytes) -> tuple[Table, dict[str, Any]]:
     """The labelled arrays of an archive, and what else it says."""
-    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=2**16)
+    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, max_entries=2**16)
     dims: dict[str, list[str]] = metadata.pop("dims")
     coordinates: dict[str, Any] = metadata.pop("coordinates")
     for name, array in arrays.items():
