@@ -1,4 +1,4 @@
-"""What a lab does on its first day with lindyn, typed strictly: ask, look, keep, sweep, and await."""
+"""First steps with lindyn, strictly typed: compute, plot, save, sweep, and use coroutines."""
 
 import asyncio
 from pathlib import Path
@@ -12,20 +12,20 @@ OUT = Path("out")
 
 
 def main() -> None:
-    """Run all of it against a private service."""
+    """Run all steps with a private service."""
     OUT.mkdir(exist_ok=True)
     with lindyn.Client.local(workers=1) as client:
         run = learn(client)
         draw(run).savefig(OUT / "first_steps.png")  # pyright: ignore[reportUnknownMemberType] (matplotlib's)
-        kept = keep(run)
-        print(f"the loss of {kept.name} ends at {lindyn.load(kept)['loss'][-1]:.4f}")
+        file = keep(run)
+        print(f"the loss of {file.name} ends at {lindyn.load(file)['loss'][-1]:.4f}")
         print(f"lambda with the least movement of the kernel: {laziest(client):g}")
         print(refused(client))
     print(f"three networks at once end at {asyncio.run(learn_three()).round(4)}")
 
 
 def learn(client: lindyn.Client) -> lindyn.Trajectory:
-    """Ask how a network learns, from weights of our own."""
+    """Compute how a network learns from given initial weights."""
     rng = np.random.default_rng(0)
     w1, w2 = 0.1 * rng.standard_normal((8, 8)), 0.1 * rng.standard_normal((8, 8))
     return client.trajectory(
@@ -37,7 +37,7 @@ def learn(client: lindyn.Client) -> lindyn.Trajectory:
 
 
 def draw(run: lindyn.Trajectory) -> Figure:
-    """Three pictures in one figure."""
+    """Draw three pictures into one figure."""
     figure = Figure(figsize=(12, 3.5), layout="constrained")
     loss, modes, ntk = figure.subplots(1, 3)
     run.plot.loss(loss, label=run.reply.method)
@@ -47,7 +47,7 @@ def draw(run: lindyn.Trajectory) -> Figure:
 
 
 def keep(run: lindyn.Trajectory) -> Path:
-    """Write everything to a file; labels, units and origin go with it."""
+    """Write the trajectory to a file with labels, units and provenance."""
     dataset = run.to_xarray()
     late = dataset["loss"][-1]
     table = run.to_dataframe()
@@ -59,7 +59,7 @@ def keep(run: lindyn.Trajectory) -> Path:
 
 
 def laziest(client: lindyn.Client) -> float:
-    """Sweep over lambda and seeds."""
+    """Find the lambda with the least kernel distance by a sweep over lambda and seeds."""
     job = client.sweep(
         base={"network": lindyn.balanced([4, 4, 4], lam=0.0), "task": lindyn.spectrum([2, 1]), "times": {"stop": 20}},
         axes={"network.lambda": np.linspace(-4, 4, 5), "network.seed": range(3)},
@@ -71,7 +71,7 @@ def laziest(client: lindyn.Client) -> float:
 
 
 def refused(client: lindyn.Client) -> str:
-    """Exceptions carry what the service says."""
+    """Show that exceptions carry the problem that the service reports."""
     try:
         client.trajectory(network=lindyn.balanced([4, 5, 4], lam=1.0), task=np.eye(4), times=[0.0, 1.0])
     except lindyn.InfeasibleBalanceError as error:
@@ -80,7 +80,7 @@ def refused(client: lindyn.Client) -> str:
 
 
 async def learn_three() -> lindyn.FloatArray:
-    """Ask several questions at once."""
+    """Compute three trajectories concurrently."""
     async with await lindyn.AsyncClient.local(workers=2) as client:
         runs = await asyncio.gather(
             *(

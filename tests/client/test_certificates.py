@@ -54,7 +54,8 @@ def test_certificates_that_the_environment_names(
     ask: Callable[..., Any], https: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remedy = "name a file by SSL_CERT_FILE$"
-    with pytest.raises(lindyn.UnreachableError, match=f"trusted certificates, those of the package certifi, .*{remedy}"):
+    trusted = "trusted certificates, those of the package certifi, "
+    with pytest.raises(lindyn.UnreachableError, match=f"{trusted}.*{remedy}"):
         ask(https)
     monkeypatch.setenv("SSL_CERT_DIR", str(certificate.parent))
     with pytest.raises(lindyn.UnreachableError, match=f"those of SSL_CERT_DIR={certificate.parent}, .*{remedy}"):
