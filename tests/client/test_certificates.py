@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.asking import BOTH, FAR, asks, server
 from support.processes import PATIENCE_SECONDS, Service, clean_environment
+from support.stub_server import BOTH, FAR, ask_sync, server
 
 import lindyn
 
@@ -98,7 +98,7 @@ def test_an_empty_file_of_certificates(https: str, tmp_path: Path, monkeypatch: 
     empty.write_bytes(b"")
     monkeypatch.setenv("SSL_CERT_FILE", str(empty))
     with pytest.raises(lindyn.ConfigurationError, match=f"SSL_CERT_FILE={empty}"):
-        asks(https)
+        ask_sync(https)
 
 
 PRIVATE = """
@@ -131,7 +131,7 @@ def test_a_real_service_in_a_bad_environment(service: Service, monkeypatch: pyte
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     monkeypatch.setenv("HTTP_PROXY", "socks5://nowhere")
     monkeypatch.setenv("NO_PROXY", "::1/128,[::1]")
-    assert asks(service.url)["name"] == "lindyn"
+    assert ask_sync(service.url)["name"] == "lindyn"
     monkeypatch.setenv("LINDYN_URL", service.url + "\n")
     with lindyn.Client() as client:
         assert client.about()["name"] == "lindyn"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.asking import BOTH, DEAD, FAR, server, told
+from support.stub_server import BOTH, DEAD, FAR, formatted, server
 
 import lindyn
 from lindyn._transport.proxies import proxy_to
@@ -21,7 +21,7 @@ def test_a_dead_proxy(ask: Callable[..., Any], name: str, monkeypatch: pytest.Mo
         match=rf"the proxy {name}=http://\*\*\*@127\.0\.0\.1:9: correct or unset {name}, or .* NO_PROXY=lab\.invalid$",
     ) as caught:
         ask(FAR)
-    assert "hushed" not in told(caught.value)
+    assert "hushed" not in formatted(caught.value)
 
 
 @BOTH

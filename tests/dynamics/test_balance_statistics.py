@@ -20,7 +20,7 @@ def draws(dims, a1, a2, samples, rng):
 
 
 def standard_scores(b, mean, spread):
-    """Of the sample mean and variance, in their own standard errors."""
+    """Deviations of the sample mean and variance, in units of their standard errors."""
     deviation = b - b.mean(axis=0)
     second, fourth = np.mean(deviation**2, axis=0), np.mean(deviation**4, axis=0)
     of_mean = (b.mean(axis=0) - mean) / np.sqrt(second / len(b))
@@ -76,7 +76,7 @@ def test_samples_agree_with_the_prediction(scheme):
 
 
 class Recording(np.random.Generator):
-    """A generator that remembers what it gave."""
+    """A generator that records its samples."""
 
     def __init__(self, seed):
         super().__init__(np.random.PCG64(seed))
@@ -114,7 +114,7 @@ def test_one_sample_has_no_variance():
 
 
 def in_tables(scheme, n, k, r, g1, g2):
-    """Tables 3.1 and 3.2 corrected: lam, and the variance off the diagonal."""
+    """Lambda and the off-diagonal variance of Tables 3.1 and 3.2, corrected."""
     if scheme == "glorot":
         lam = 2 * (r * g2**2 / (k + r) - g1**2 / (k + 1))
         return lam, 4 / n * (r * g2**4 / (r + k) ** 2 + g1**4 / (k + 1) ** 2)
@@ -169,7 +169,7 @@ def test_equal_widths_above(k):
 
 @pytest.mark.parametrize("gains", [(1.0, 1.0), (0.8, 1.4)])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_limits_are_approached_or_exceeded(scheme, gains):
+def test_limits_of_table_3_3_are_approached_or_exceeded(scheme, gains):
     n, k, r, far = 10, 1.5, 0.75, 1e12
     found = limits(scheme, n, k, r, gains)
     at = {

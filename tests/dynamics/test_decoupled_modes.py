@@ -1,4 +1,4 @@
-"""Modes that learn alone, against arithmetic with many digits."""
+"""Decoupled modes of two layers against arithmetic with many digits."""
 
 import mpmath as mp
 import numpy as np
@@ -86,8 +86,8 @@ def test_opposite_rows_cross_zero():
 
 
 @pytest.mark.parametrize("lam", [0.0, 1e-6, 1.0, -1.0, 1e4])
-def test_one_unit_a_mode_as_balanced_networks_have(lam):
-    """The two-dimensional exact solution, which is evaluated in another way; late residuals by the ends of both."""
+def test_one_hidden_unit_per_mode_as_in_balanced_networks(lam):
+    """Compare with the two-dimensional exact solution, which is evaluated in another way, also for late residuals."""
     s, a0 = np.array([3.0, 1.0, 0.1]), np.array([1e-3, 0.5, 0.2])
     large = np.sqrt((np.sqrt(lam**2 + 4 * a0**2) + abs(lam)) / 2)
     x, y = (a0 / large, large) if lam >= 0 else (large, a0 / large)
@@ -100,7 +100,7 @@ def test_one_unit_a_mode_as_balanced_networks_have(lam):
 
 @pytest.mark.parametrize("scale", [1e3, 1e6])
 def test_very_late(scale):
-    """Far beyond the slowest time scale everything is at its end, and nothing overflows."""
+    """Far beyond the slowest time scale the limit is reached, and nothing overflows."""
     modes = decoupled_modes(
         np.array([3.0, 1e-6, 0.0]),
         np.array([0.5, 2.0, 1.0]),
@@ -147,7 +147,7 @@ def test_opposite_rows_of_equal_length_are_never_learned():
 
 @pytest.mark.parametrize("small", [1e-4, 1e-8, 1e-12, 1e-16])
 def test_continuous_where_conditions_are_crossed(small):
-    """Towards no balance, no variance and no task, results tend to those at them, in proportion."""
+    """As balance, variance or task tend to zero, results tend in proportion to those at zero."""
     x, y, times = np.array([0.5, 0.0]), np.array([0.5, 0.0]), np.array([0.3, 2.0])
 
     def at(s, d, second):

@@ -1,4 +1,4 @@
-"""Inverse roots of many matrices, at sizes that take each way through LAPACK."""
+"""Inverse roots of many matrices, at sizes for each of the algorithms."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def test_inverse_roots(size):
 
 
 @pytest.mark.parametrize(("size", "at"), [(2, 1), (32, 1), (33, 1), (70, 1), (70, 40), (70, 69)])
-def test_one_matrix_that_is_not_positive_definite_spoils_no_other(size, at):
+def test_a_matrix_that_is_not_positive_definite_does_not_affect_others(size, at):
     good, bad = np.eye(size), np.eye(size)
     bad[at, at - 1] = bad[at - 1, at] = 2.0
     inverse, ratio = inverse_roots(np.stack([good, bad, good]), np.ones((3, size)) * 0.5)

@@ -1,4 +1,4 @@
-"""Training by definition: losses sample by sample, derivatives by complex steps, steps in many decimal digits."""
+"""Gradient descent by definition: losses sample by sample, complex-step derivatives, steps in many decimal digits."""
 
 from decimal import Decimal, localcontext
 from itertools import pairwise
@@ -20,7 +20,7 @@ def coloured(n, rng):
 
 
 def loss_of(layers, inputs, targets, activation):
-    """1/(2P) sum ||f(x) - y||^2, sample by sample, analytic in the weights wherever it is smooth."""
+    """Loss 1/(2P) sum ||f(x) - y||^2, sample by sample, analytic in the weights where the activation is smooth."""
     total = 0.0
     for x, y in zip(inputs, targets, strict=True):
         signal = x
@@ -85,7 +85,7 @@ def _moved(layers, sigma_yx, sigma_xx, step):
 
 
 def _product(layers):
-    """W_l .. W_1, or None of none."""
+    """The product W_l .. W_1, or None for no layers."""
     product = None
     for w in layers:
         product = w if product is None else w.dot(product)

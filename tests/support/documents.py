@@ -38,8 +38,8 @@ TIMES: dict[str, Any] = {
 
 
 def document(network="balanced", task="correlation", times="list", **changes) -> dict[str, Any]:
-    """A request of these kinds with every field of it given; `changes` replace fields of the request."""
-    whole = {
+    """Build a request of these kinds with every field given; `changes` replace fields of the request."""
+    request = {
         "network": NETWORKS[network],
         "task": TASKS[task],
         "times": TIMES[times],
@@ -47,7 +47,7 @@ def document(network="balanced", task="correlation", times="list", **changes) ->
         "quantities": ["loss", "output"],
         "method": "auto",
     }
-    return copy.deepcopy({**whole, **changes})
+    return copy.deepcopy({**request, **changes})
 
 
 MESSAGES: dict[str, dict[str, Any]] = {
@@ -67,16 +67,16 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "time_constant": 1.5,
     },
 }
-"""Those that are not about a trajectory, with every field given."""
+"""Requests of the other operations, with every field given."""
 
 
 def message(name, **changes) -> dict[str, Any]:
-    """One of the messages, with fields replaced."""
+    """Copy one of the messages, with fields replaced."""
     return copy.deepcopy({**MESSAGES[name], **changes})
 
 
 def put(tree: Any, path: str, value: Any) -> Any:
-    """A copy of a document with `value` at `path`."""
+    """Copy a document, with `value` at `path`."""
     tree = copy.deepcopy(tree)
     *parents, last = path.split(".")
     node = tree
@@ -87,6 +87,6 @@ def put(tree: Any, path: str, value: Any) -> Any:
 
 
 def paths(tree: Any, prefix: str = "") -> list[str]:
-    """The paths of all values in a document."""
+    """List the paths of all values in a document."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
     return [path for key, value in items for path in (f"{prefix}{key}", *paths(value, f"{prefix}{key}."))]

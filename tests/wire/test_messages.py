@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support import rules
 from support.documents import EYE, NETWORKS, TASKS, message, paths, put
-from support.rules import GONE, NO_INTEGERS, NO_NUMBERS, WEIRD
+from support.rules import MISSING, NOT_INTEGERS, NOT_NUMBERS, UNUSUAL_VALUES
 
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
@@ -48,10 +48,10 @@ def broken(name, path, value):
 def test_every_field_is_required_or_has_a_default(name):
     for field in message(name):
         if (name, field) in DEFAULTS:
-            request = taken(name, rules.changed(message(name), field, GONE))
+            request = taken(name, rules.changed(message(name), field, MISSING))
             assert getattr(request, field) == DEFAULTS[name, field]
         else:
-            assert broken(name, field, GONE) == {field: "this field is required"}
+            assert broken(name, field, MISSING) == {field: "this field is required"}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -81,8 +81,8 @@ def test_widths_are_those_of_the_network(name):
 )
 def test_numbers(name, path, smallest):
     field = path.partition(".")[0]
-    for value, text in NO_NUMBERS:
-        if value is GONE and (path != field or (name, field) in DEFAULTS):
+    for value, text in NOT_NUMBERS:
+        if value is MISSING and (path != field or (name, field) in DEFAULTS):
             assert taken(name, rules.changed(message(name), path, value))
             continue
         errors = broken(name, path, value)
@@ -107,7 +107,7 @@ def test_numbers(name, path, smallest):
     ],
 )
 def test_integers(name, path, smallest, largest):
-    for value, text in NO_INTEGERS:
+    for value, text in NOT_INTEGERS:
         if path == "seed" and value is None:
             assert taken(name, put(message(name), path, None)).seed is None
             continue
@@ -277,7 +277,7 @@ def test_whatever_is_put_anywhere_is_read_or_refused_there(name):
     """Never another exception; and an error is at the place that was changed, inside it, or in what must fit it."""
     whole = message(name)
     assert taken(name, whole)
-    for path, value in product(paths(whole), WEIRD):
+    for path, value in product(paths(whole), UNUSUAL_VALUES):
         try:
             taken(name, put(whole, path, value))
         except InvalidDocumentError as error:

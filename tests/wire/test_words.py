@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.documents import NETWORKS, document, message, put
-from support.rules import WEIRD, broken
+from support.rules import UNUSUAL_VALUES, broken
 
 from lindyn.wire.balance import BalanceRequest, InitializationRequest
 from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
@@ -156,7 +156,7 @@ def test_nothing_is_said_in_the_words_of_the_library():
         (SWEEP | {"collect": ["loss"]}, SweepRequest, None),
     ):
         for path in whole:
-            for value in WEIRD:
+            for value in UNUSUAL_VALUES:
                 try:
                     read(model, put(whole, path, value), rule)
                 except InvalidDocumentError as error:
