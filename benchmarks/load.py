@@ -43,14 +43,9 @@ class Responses:
         return float(np.quantile(self.seconds[status], q)) if self.seconds.get(status) else float("nan")
 
     def __add__(self, other: "Responses") -> "Responses":
-        seconds = {
-            status: [*self.seconds.get(status, []), *other.seconds.get(status, [])] for status in _both(self, other)
-        }
+        statuses = {*self.seconds, *other.seconds}
+        seconds = {status: [*self.seconds.get(status, []), *other.seconds.get(status, [])] for status in statuses}
         return Responses(self.wall_seconds + other.wall_seconds, self.statuses + other.statuses, seconds)
-
-
-def _both(one: Responses, other: Responses) -> set[int]:
-    return {*one.seconds, *other.seconds}
 
 
 class Clients:
@@ -61,18 +56,18 @@ class Clients:
         self._bodies = _bodies(width, num)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def closed(self, clients: int, seconds: float) -> Responses:
+    async def closed_loop(self, clients: int, seconds: float) -> Responses:
         """Closed loop: each of a number of clients sends its next request after the response to the last one."""
         responses, end = Responses(wall_seconds=seconds), time.monotonic() + seconds
 
         async def work() -> None:
             while time.monotonic() < end:
-                await self._ask(responses)
+                await self._send(responses)
 
         await asyncio.gather(*(work() for _ in range(clients)))
         return responses
 
-    async def open(self, rate: float, seconds: float, onset_seconds: float = 0.0) -> Responses:
+    async def open_loop(self, rate: float, seconds: float, onset_seconds: float = 0.0) -> Responses:
         """Open loop: Poisson arrivals at a rate per second; those of the onset do not count."""
         onset, responses = Responses(), Responses(wall_seconds=seconds)
         tasks, rng = set[asyncio.Task[None]](), random.Random(1)
@@ -80,13 +75,13 @@ class Clients:
         arrival -= onset_seconds
         while (arrival := arrival + rng.expovariate(rate)) < measured_from + seconds:
             await asyncio.sleep(max(0.0, arrival - time.monotonic()))
-            task = asyncio.create_task(self._ask(onset if arrival < measured_from else responses))
+            task = asyncio.create_task(self._send(onset if arrival < measured_from else responses))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         await asyncio.gather(*tasks)
         return responses
 
-    async def _ask(self, responses: Responses) -> None:
+    async def _send(self, responses: Responses) -> None:
         body, started = next(self._bodies), time.perf_counter()
         try:
             status = await self._exchange(body)
@@ -118,6 +113,7 @@ class Clients:
 
 
 def _bodies(width: int, num: int) -> Iterator[bytes]:
+    """Generate HTTP requests with different seeds, so that no response is in the cache."""
     seed = random.randrange(2**30)
     while True:
         seed += 1

@@ -1,6 +1,6 @@
 """Memory of the service and throughput for a response of 1 GB, compared with the same file served statically.
 
-The response is the output of 32-32-32 at so many times that it has about 10^9 bytes as npz. The first request computes
+The response is the output of 32-32-32 at as many times as make about 10^9 bytes of npz. The first request computes
 it, and later ones are served from the cache, in turn with `GET` of the same file from a FastAPI application with a
 single `FileResponse` on the same uvicorn. The client discards the bytes. Memory is the resident set of the service
 process, without its worker, sampled every 20 ms during the responses, minus its size before. The table has medians over

@@ -34,21 +34,21 @@ def main() -> None:
 
 
 async def measure(clients: Clients, chosen: argparse.Namespace) -> None:
-    await clients.closed(chosen.workers, SETTLE_SECONDS)
+    await clients.closed_loop(chosen.workers, SETTLE_SECONDS)
     rounds: list[tuple[Responses, Responses, Responses]] = []
     print("round   capacity  half: p50    p99   five times: goodput    p50    p99   refused   p50    p99")
     for number in range(1, chosen.rounds + 1):
-        capacity = await clients.closed(2 * chosen.workers, chosen.seconds)
-        half = await clients.open(0.5 * capacity.goodput, chosen.seconds)
+        capacity = await clients.closed_loop(2 * chosen.workers, chosen.seconds)
+        half = await clients.open_loop(0.5 * capacity.goodput, chosen.seconds)
         await asyncio.sleep(SETTLE_SECONDS)
-        overload = await clients.open(OVERLOAD * capacity.goodput, chosen.seconds, ONSET_SECONDS)
+        overload = await clients.open_loop(OVERLOAD * capacity.goodput, chosen.seconds, ONSET_SECONDS)
         await asyncio.sleep(SETTLE_SECONDS)
         rounds.append((capacity, half, overload))
         print(f"{number:5} {line(capacity, half, overload)}", flush=True)
     clients.close()
     half, overload = (sum((each[i] for each in rounds), Responses()) for i in (1, 2))
-    kept = median(overload.goodput / capacity.goodput for capacity, _, overload in rounds)
-    print(f"goodput at five times over capacity, median of rounds: {kept:.2f}   (at least 0.90)")
+    relative_goodput = median(overload.goodput / capacity.goodput for capacity, _, overload in rounds)
+    print(f"goodput at five times over capacity, median of rounds: {relative_goodput:.2f}   (at least 0.90)")
     print(f"p99 of answers over that at half load, all rounds:      {ratio(overload, half):.2f}   (at most 2)")
     others = overload.statuses.total() - overload.statuses[200] - overload.statuses[503]
     print(f"neither answered nor refused: {others}")

@@ -51,14 +51,14 @@ def main() -> None:
 
 
 async def soak(clients: Clients, process: psutil.Process, chosen: argparse.Namespace) -> None:
-    await clients.closed(2 * chosen.workers, 5.0)
-    capacity = (await clients.closed(2 * chosen.workers, 15.0)).goodput
+    await clients.closed_loop(2 * chosen.workers, 5.0)
+    capacity = (await clients.closed_loop(2 * chosen.workers, 15.0)).goodput
     print(f"capacity {capacity:.1f}/s, load {LOAD * capacity:.1f}/s")
-    total = await clients.open(LOAD * capacity, SETTLE_SECONDS)
+    total = await clients.open_loop(LOAD * capacity, SETTLE_SECONDS)
     first = last = sample(process)
     print(f"  start   {first}")
     for number in range(1, round(60 * chosen.minutes / SAMPLE_SECONDS) + 1):
-        total += await clients.open(LOAD * capacity, SAMPLE_SECONDS)
+        total += await clients.open_loop(LOAD * capacity, SAMPLE_SECONDS)
         last = sample(process)
         print(f"{number * SAMPLE_SECONDS / 60:5.1f} min {last}", flush=True)
     clients.close()

@@ -1,4 +1,4 @@
-"""What happens on the way: ridden out where asking again is safe, told where it is not."""
+"""Faults of the connection: requests are repeated where this is safe, and otherwise raise an error."""
 
 import itertools
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SWEEP = {"base": REQUEST, "axes": {"network.seed": range(3)}}
 
 
 def unseen():
-    """A sweep of some tens of points that nobody has asked for before."""
+    """Build a sweep of some tens of points that are not in the cache."""
     base = {
         "network": lindyn.balanced([60, 60, 60], lam=0.5),
         "task": lindyn.regression(120, seed=next(FRESH)),

@@ -74,7 +74,7 @@ def test_a_proxy_that_answers(ask: Callable[..., Any], monkeypatch: pytest.Monke
     with server(b"<h1>no</h1>", 407) as (proxy, _):
         monkeypatch.setenv("HTTP_PROXY", proxy)
         monkeypatch.delenv("http_proxy")
-        with pytest.raises(lindyn.UnexpectedReplyError, match=f"407 .* leads through HTTP_PROXY={proxy}: correct"):
+        with pytest.raises(lindyn.UnexpectedReplyError, match=f"407 .* uses the proxy HTTP_PROXY={proxy}: correct"):
             ask(FAR)
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         with pytest.raises(lindyn.UnreachableError, match=f"407.*HTTPS_PROXY={proxy}"):

@@ -19,11 +19,11 @@ def test_gram_matrices(size):
 def test_inverse_roots(size):
     rng = np.random.default_rng(size)
     root, diagonal = rng.standard_normal((4, 2 * size, size)), rng.uniform(0.5, 2, (4, size))
-    whole = np.einsum("tri,trj->tij", root, root) + np.einsum("ti,ij->tij", diagonal**2, np.eye(size))
+    expected_gram = np.einsum("tri,trj->tij", root, root) + np.einsum("ti,ij->tij", diagonal**2, np.eye(size))
     inverse, ratio = inverse_roots(gram(root), diagonal)
     assert np.array_equal(inverse, np.triu(inverse))
-    assert np.allclose(inverse.transpose(0, 2, 1) @ whole @ inverse, np.eye(size), rtol=0, atol=1e-11)
-    expected = [np.max(np.sqrt(np.diagonal(m)) / np.diagonal(np.linalg.cholesky(m))) for m in whole]
+    assert np.allclose(inverse.transpose(0, 2, 1) @ expected_gram @ inverse, np.eye(size), rtol=0, atol=1e-11)
+    expected = [np.max(np.sqrt(np.diagonal(m)) / np.diagonal(np.linalg.cholesky(m))) for m in expected_gram]
     assert np.allclose(ratio, expected, rtol=1e-10)
     by_qr = [inverse_root_by_qr(one, scale) for one, scale in zip(root, diagonal, strict=True)]
     assert np.allclose(by_qr, inverse, rtol=0, atol=1e-11)

@@ -60,7 +60,7 @@ def decimals(array):
 
 
 def decimal_descent(layers, sigma_yx, sigma_xx, step, recorded, digits):
-    """Layers and W sigma_xx - sigma_yx after the recorded steps, by the definition in so many digits."""
+    """Layers and W sigma_xx - sigma_yx after the recorded steps, by the definition in decimal arithmetic."""
     layers, sigma_yx, step = [decimals(w) for w in layers], decimals(sigma_yx), Decimal(step)
     sigma_xx = decimals(np.eye(sigma_yx.shape[1]) if sigma_xx is None else sigma_xx)
     found, taken = [], 0

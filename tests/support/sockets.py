@@ -26,20 +26,20 @@ def connect(service: Service, **options: int) -> socket.socket:
     return connection
 
 
-def all_of(connection: socket.socket) -> bytes:
+def receive_all(connection: socket.socket) -> bytes:
     """Receive all bytes until the connection ends."""
-    said = bytearray()
+    received = bytearray()
     with suppress(ConnectionError):
         while part := connection.recv(65536):
-            said += part
-    return bytes(said)
+            received += part
+    return bytes(received)
 
 
-def said(service: Service, *parts: bytes) -> bytes:
+def exchange(service: Service, *parts: bytes) -> bytes:
     """Send parts as long as the connection accepts them, and return all received bytes."""
     with connect(service) as connection:
         send(connection, parts)
-        return all_of(connection)
+        return receive_all(connection)
 
 
 def send(connection: socket.socket, parts: Iterable[bytes]) -> int:
@@ -59,10 +59,10 @@ def answer(connection: socket.socket, method: str = "GET") -> httpx.Response:
     return httpx.Response(response.status, headers=response.getheaders(), content=response.read())
 
 
-def answers(said: bytes, method: str = "GET") -> list[httpx.Response]:
+def answers(received: bytes, method: str = "GET") -> list[httpx.Response]:
     """Parse all responses in received bytes."""
-    stream, responses = io.BytesIO(said), list[httpx.Response]()
-    while stream.tell() < len(said):
+    stream, responses = io.BytesIO(received), list[httpx.Response]()
+    while stream.tell() < len(received):
         response = http.client.HTTPResponse(_Stream(stream), method=method)  # pyright: ignore[reportArgumentType]
         response.begin()
         responses.append(httpx.Response(response.status, headers=response.getheaders(), content=response.read()))
@@ -75,10 +75,10 @@ class _Stream:
     def __init__(self, stream: io.BytesIO) -> None:
         self._stream = stream
 
-    def makefile(self, _: str) -> "_Kept":
-        return _Kept(self._stream)
+    def makefile(self, _: str) -> "_OpenStream":
+        return _OpenStream(self._stream)
 
 
-class _Kept(io.BufferedIOBase):
+class _OpenStream(io.BufferedIOBase):
     def __init__(self, stream: io.BytesIO) -> None:
         self.read, self.readline, self.readinto = stream.read, stream.readline, stream.readinto

@@ -63,7 +63,7 @@ def test_the_model_itself_may_be_given():
     "value", [True, "x", "1", None, {}, {"gain": 1}, b"1", 1j, float("nan"), float("inf"), 10**400, -1, 1.5e70], ids=str
 )
 def test_a_wrong_gain_is_wrong_at_the_gain(value):
-    """One number is short for a list, whose places nobody wrote."""
+    """A number stands for a list, so that errors have no index."""
     errors = broken("gain", value)
     assert set(errors) == {"network.gain"}
     shown = f"a value of type {type(value).__name__}" if isinstance(value, dict | bytes | complex) else repr(value)

@@ -148,7 +148,7 @@ def test_keys_that_are_no_text():
 
 
 def test_nothing_is_said_in_the_words_of_the_library():
-    """Whatever is wrong, wherever."""
+    """No unusual value at any field raises an error with a message of the validation library."""
     for whole, model, rule in (
         (document(times="grid", method={"kind": "flow"}), TrajectoryRequest, conflicts),
         (document("weights", "data"), TrajectoryRequest, conflicts),

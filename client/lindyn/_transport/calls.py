@@ -222,8 +222,8 @@ class Connection:
             "" if self.proxy is None else f" The connection uses the proxy {self.proxy.shown}: {self.proxy.remedy}."
         )
         return (
-            f"with {response.headers.get('content-type')}, which is no problem of lindyn; is something else listening "
-            f"there, or a proxy between?{through}"
+            f"with {response.headers.get('content-type')}, which is not an error of lindyn; another program or a "
+            f"proxy may listen at this address.{through}"
         )
 
 

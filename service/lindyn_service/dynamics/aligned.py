@@ -16,7 +16,7 @@ from lindyn_service.dynamics.modes import Modes, diagonal
 from lindyn_service.dynamics.riccati import Factors
 from lindyn_service.dynamics.singular_rows import ROUNDING_FACTOR, SingularRows, cosines, singular_rows
 
-# rows this long, relative to the longest, with at least this cosine are not orthogonal, whatever the rounding
+# rows this long, relative to the longest, with at least this cosine are not orthogonal, even with rounding errors
 _MIN_RELATIVE_LENGTH, _MIN_COSINE = 1e-3, 1e-1
 
 _BATCH_ENTRIES = 2**16  # as in `riccati`
@@ -176,7 +176,7 @@ def _are_orthogonal(left: SingularRows, right: SingularRows) -> bool:
 
 
 def _clearly_not_orthogonal(rows: Float[np.ndarray, "row hidden"]) -> bool:
-    """Whether two long rows are far from orthogonal, whatever the rounding errors; a fast first test."""
+    """Whether two long rows are far from orthogonal in spite of rounding errors; a fast first test."""
     cosines = np.abs(rows @ rows.T)
     lengths = np.sqrt(np.diagonal(cosines))
     lengths[lengths < _MIN_RELATIVE_LENGTH * np.max(lengths)] = np.inf

@@ -14,7 +14,7 @@ _LIMIT_TOLERANCE = 1e-6  # a limit of the loss this close to the tolerance, rela
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _PerNetwork = Float[np.ndarray, " network"]
-_Some = Float[np.ndarray, " some"]
+_Selected = Float[np.ndarray, " selected"]
 
 
 def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNetwork, Bool[np.ndarray, " network"]]:
@@ -51,15 +51,15 @@ def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNe
 
 @dataclass(frozen=True)
 class _Search:
-    """Search for the convergence times, which notes the networks whose losses were accurate at all times evaluated."""
+    """Search for convergence times, with flags of the networks whose losses were accurate at all evaluated times."""
 
     solution: BlockSolution
     tolerance: float
     accurate: Bool[np.ndarray, " network"]
 
-    def above(
-        self, which: Int[np.ndarray, " some"], times: Float[np.ndarray, "some time"]
-    ) -> Float[np.ndarray, "some time"]:
+    def log_ratios(
+        self, which: Int[np.ndarray, " selected"], times: Float[np.ndarray, "selected time"]
+    ) -> Float[np.ndarray, "selected time"]:
         """Logarithms of loss / tolerance of some networks; NaN where the losses are not accurate."""
         losses, accurate = self.solution[which].excess_losses(times)
         logs = np.log(np.maximum(losses, _SMALLEST)) - np.log(max(self.tolerance, _SMALLEST))
@@ -74,7 +74,7 @@ class _Search:
         which, times = np.arange(n), np.concatenate([np.zeros((n, 1)), first[:, None]], axis=1)
         doublings = 0
         while len(which) and doublings <= _MAX_DOUBLINGS:
-            logs = self.above(which, times[which])
+            logs = self.log_ratios(which, times[which])
             self.accurate[which[np.any(np.isnan(logs), axis=1)]] = False
             passed = logs <= 0
             crossed = np.flatnonzero(np.any(passed, axis=1) & self.accurate[which])
@@ -86,33 +86,33 @@ class _Search:
             times = times[:, -1:] * 2.0 ** np.arange(_DOUBLINGS_PER_STEP)
         return before, after
 
-    def roots(self, which: Int[np.ndarray, " some"], before: _Some, after: _Some) -> _Some:
+    def roots(self, which: Int[np.ndarray, " selected"], before: _Selected, after: _Selected) -> _Selected:
         """Times at which the losses equal the tolerance, by Chandrupatla's method."""
-        both = self.above(which, np.stack([before, after], axis=1))
+        both = self.log_ratios(which, np.stack([before, after], axis=1))
         a, b, fa, fb = before, after, both[:, 0], both[:, 1]
         c, fc, t = a, fa, np.full(len(which), 0.5)
-        best, smallest, open_ = a, np.zeros(len(which)), np.ones(len(which), dtype=bool)
+        best, resolution, open_ = a, np.zeros(len(which)), np.ones(len(which), dtype=bool)
         while np.any(open_):
             x = a + t * (b - a)
-            fx = self.above(which, x[:, None])[:, 0]
+            fx = self.log_ratios(which, x[:, None])[:, 0]
             same = np.sign(fx) == np.sign(fa)
             c, fc = np.where(same, a, b), np.where(same, fa, fb)
             b, fb = np.where(same, b, a), np.where(same, fb, fa)
             a, fa = x, fx
             best = np.where(np.abs(fa) < np.abs(fb), a, b)
-            smallest = _TIME_TOLERANCE * np.abs(best) + _SMALLEST
-            open_ = (np.abs(b - a) > 2 * smallest) & (fa != 0) & np.isfinite(fa)
-            edge = np.minimum(0.5, smallest / np.maximum(np.abs(b - a), _SMALLEST))
-            t = np.clip(_step((a, fa), (b, fb), (c, fc)), edge, 1 - edge)
+            resolution = _TIME_TOLERANCE * np.abs(best) + _SMALLEST
+            open_ = (np.abs(b - a) > 2 * resolution) & (fa != 0) & np.isfinite(fa)
+            margin = np.minimum(0.5, resolution / np.maximum(np.abs(b - a), _SMALLEST))
+            t = np.clip(_step((a, fa), (b, fb), (c, fc)), margin, 1 - margin)
         self.accurate[which[np.isnan(fa)]] = False
         return best
 
 
-_Point = tuple[_Some, _Some]
+_Point = tuple[_Selected, _Selected]
 """Times, and the values at these times."""
 
 
-def _step(a: _Point, b: _Point, c: _Point) -> _Some:
+def _step(a: _Point, b: _Point, c: _Point) -> _Selected:
     """Fraction of the way from a to b: by inverse quadratic interpolation if that is safe, otherwise bisection."""
     with np.errstate(divide="ignore", invalid="ignore"):
         xi = (a[0] - b[0]) / (c[0] - b[0])

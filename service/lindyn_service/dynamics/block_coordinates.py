@@ -15,7 +15,7 @@ from lindyn_service.dynamics.inverse_roots import invert_upper
 from lindyn_service.dynamics.modes import Modes, modes
 
 _ROUNDING_FACTOR = 8  # as in `echelon`
-# rows this long, relative to the longest, with at least this cosine are not orthogonal, whatever the rounding
+# rows this long, relative to the longest, with at least this cosine are not orthogonal, even with rounding errors
 _MIN_RELATIVE_LENGTH, _MIN_COSINE = 1e-3, 1e-6
 _MIN_PIVOT, _MAX_PIVOT = 1e-100, 1e100  # squares of their inverses neither overflow nor underflow
 

@@ -101,7 +101,7 @@ class DecoupledSolution:
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Both layers; those of each group are known up to a rotation of its hidden units.
 
-        Products of the layers, and whatever else is invariant under rotations of the hidden units, are exact.
+        Products of the layers, and all other invariants under rotations of the hidden units, are exact.
         """
         factors = self._alone(times)
         for group_solution in self.groups:

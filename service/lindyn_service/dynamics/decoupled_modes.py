@@ -107,7 +107,7 @@ class DecoupledModes:
         is_unreached = self.unreached
         rise = mean * self.initial * 2 + self.s * integral * squares
         strengths = self.initial * (decay + 2 * (self.s * integral) ** 2) + self.s * integral * (
-            mean * squares + 2 * integral * self._both
+            mean * squares + 2 * integral * self._product
         )
         strengths = np.where(is_unreached, self.initial * decay / numerator, strengths / (numerator * denominator))
         risen = integral * initial_residual * rise / (numerator * denominator)
@@ -125,7 +125,7 @@ class DecoupledModes:
         return np.einsum("tmc,mch->tmh", rows, self.directions)
 
     @cached_property
-    def _both(self) -> Float[np.ndarray, " mode"]:
+    def _product(self) -> Float[np.ndarray, " mode"]:
         """Product alpha beta / d = d l^2 / 4."""
         difference = self.x - self.y
         return self.alpha * np.vecdot(difference, difference) / 2
@@ -133,8 +133,8 @@ class DecoupledModes:
     @cached_property
     def _gap(self) -> Float[np.ndarray, " mode"]:
         """Difference kappa - s without cancellation."""
-        far = self.kappa + self.s
-        return self.alpha * np.divide(self.beta, far, out=np.zeros_like(far), where=far > 0)
+        total = self.kappa + self.s
+        return self.alpha * np.divide(self.beta, total, out=np.zeros_like(total), where=total > 0)
 
     def _row(
         self,
@@ -151,16 +151,16 @@ class DecoupledModes:
         """
         length = np.linalg.norm(own, axis=1)
         unit = np.divide(own, length[:, None], out=np.zeros_like(own), where=length[:, None] > 0)
-        across = unit @ _QUARTER_TURN
-        eta, zeta = (np.einsum("mc,mc->m", direction, other) for direction in (unit, across))
-        orthogonal = np.where(length[:, None] > 0, zeta[:, None] * across, other)
+        perpendicular = unit @ _QUARTER_TURN
+        eta, zeta = (np.einsum("mc,mc->m", direction, other) for direction in (unit, perpendicular))
+        orthogonal = np.where(length[:, None] > 0, zeta[:, None] * perpendicular, other)
         square = np.einsum("mc,mc->m", orthogonal, orthogonal)
         delta = self.d * (eta**2 - length**2 - square) / 2
-        far = np.where(delta > 0, self.kappa + delta, 1.0)
-        near = self.s**2 + self.d**2 * eta**2 * square
-        behind = np.divide(near, far, out=self.kappa - delta, where=delta > 0)
+        total = np.where(delta > 0, self.kappa + delta, 1.0)
+        product = self.s**2 + self.d**2 * eta**2 * square
+        difference = np.divide(product, total, out=self.kappa - delta, where=delta > 0)
         initial_residual = self.s - self.d * self.initial
-        along = (decay + integral * behind)[:, :, None] * own + (integral * self.s * eta)[:, :, None] * unit
+        along = (decay + integral * difference)[:, :, None] * own + (integral * self.s * eta)[:, :, None] * unit
         return along + (integral * initial_residual)[:, :, None] * orthogonal
 
 

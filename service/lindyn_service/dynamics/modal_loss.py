@@ -22,7 +22,7 @@ class Objective:
             can learn.
         s: singular values of sigma_yx, or of the equivalent white-input task if inputs are isotropic.
         v: right singular vectors in the coordinates of the inputs, (in, rank).
-        best: network function of least loss, (seen, rank).
+        best: network function of least loss in these coordinates, (left, rank).
         root: sigma_xx^{1/2}, (rank, rank); a number represents a multiple of the identity.
         inverse: sigma_xx^+, (rank, rank); a number represents a multiple of the identity.
         irreducible: loss of the best network function; None if the scale of the targets is unknown.
@@ -30,10 +30,10 @@ class Objective:
         rest_variance: variance of the inputs in the directions orthogonal to v, which the network does not use.
     """
 
-    u: Float[np.ndarray, "out seen"]
+    u: Float[np.ndarray, "out left"]
     s: Float[np.ndarray, " mode"]
     v: Float[np.ndarray, "in rank"]
-    best: Float[np.ndarray, "seen rank"]
+    best: Float[np.ndarray, "left rank"]
     root: Float[np.ndarray, "rank rank"] | float
     inverse: Float[np.ndarray, "rank rank"] | float
     irreducible: float | None
@@ -54,7 +54,7 @@ class Objective:
         return self.inputs @ self.inputs.T + self.rest_variance * rest
 
     @cached_property
-    def targets(self) -> Float[np.ndarray, "sample seen"]:
+    def targets(self) -> Float[np.ndarray, "sample left"]:
         """Targets, whose rows are samples; without samples Y = sigma_yx X^+, so that Y X^T = sigma_yx."""
         return self.inputs @ self.best.T if self.samples is None else self.samples.targets @ self.u
 

@@ -66,7 +66,7 @@ def output(modal_weights: ModalWeights) -> Float[np.ndarray, "time out in"]:
     return function(modal_weights.strengths, modal_weights.objective)
 
 
-def function(strengths: Float[np.ndarray, "time seen rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
+def function(strengths: Float[np.ndarray, "time left rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
     """Network function W from u^T W v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.

@@ -30,8 +30,8 @@ _MAX_PRODUCT_ENTRIES = 2**17  # one megabyte; for larger arrays, a matrix produc
 class Factors:
     """Weights at some times, in the singular bases of the task and up to a rotation of the hidden units.
 
-    w1^T = V into @ R and w2 = U out @ R with one orthogonal R for each time. Products of the two layers, and whatever
-    else is invariant under rotations of the hidden units, are exact.
+    w1^T = V into @ R and w2 = U out @ R with one orthogonal R for each time. Products of the two layers, and all other
+    invariants under rotations of the hidden units, are exact.
 
     Attributes:
         into: V^T w1^T, up to the rotation.

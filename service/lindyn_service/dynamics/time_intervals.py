@@ -14,7 +14,7 @@ DEGREE = 32
 """Degree of the polynomials, about what generic networks need on intervals of length `_MAX_LENGTH`."""
 
 MIN_TIMES = 42
-"""Smallest number of times for which interpolation in an interval pays."""
+"""Smallest number of times for which interpolation in an interval is faster than evaluation."""
 
 _BATCH_ENTRIES = 2**19  # four megabytes; products with fewer rows are slower
 _MAX_LENGTH = 0.75  # of intervals, in the logarithm of time
