@@ -64,4 +64,4 @@ def test_a_row_that_differs_from_a_pivot_by_rounding_only():
     g = np.stack([first, first + np.array([0.0, 0.0, EPS / 2])])
     found = echelon(g, RowErrors(EPS * np.linalg.norm(g, axis=1), EPS * np.abs(g)))
     assert list(found.unreached) == [1]
-    assert 0.05 < found.remainders[1] / found.doubts[1] < 5
+    assert 0.05 < found.remainders[1] / found.remainder_errors[1] < 5

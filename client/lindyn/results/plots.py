@@ -48,7 +48,7 @@ class TrajectoryPlots:
         return self._scalar(("loss", "excess_loss"), ax, style)
 
     def ntk(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
-        """Draw the distance of the neural tangent kernel from its start over time: 0 is lazy, more is rich."""
+        """Draw the distance of the neural tangent kernel from its initial value over time: 0 is lazy, more is rich."""
         axes = self._scalar(("ntk_distance",), ax, style)
         axes.autoscale(axis="y")  # an earlier call switched it off by its limit
         axes.set_ylim(bottom=0)

@@ -33,14 +33,14 @@ class Echelon:
         pivots: pivots[j] is the first row with a non-zero entry in column j.
         unreached: rows without a pivot although there were columns left: directions without overlap with the weights.
         remainders: norm of each row after projection onto the complement of the pivots before it.
-        doubts: error of each remainder; for pivots at least the rounding error of their column.
+        remainder_errors: error of each remainder; for pivots at least the rounding error of their column.
     """
 
     lower: Float[np.ndarray, "row pivot"]
     pivots: Int[np.ndarray, " pivot"]
     unreached: Int[np.ndarray, " skipped"]
     remainders: Float[np.ndarray, " row"]
-    doubts: Float[np.ndarray, " row"]
+    remainder_errors: Float[np.ndarray, " row"]
 
 
 def echelon(g: Float[np.ndarray, "row hidden"], errors: RowErrors) -> Echelon:

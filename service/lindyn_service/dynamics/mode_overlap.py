@@ -49,8 +49,10 @@ def mode_overlap(solution: ClosedForm) -> ModeOverlap:
         task_rank=task_rank,
         reached=int(np.count_nonzero(reduced.pivots < task_rank)),
         missed=missed,
-        smallest_overlap=_smallest(reduced.remainders[growing], reduced.doubts[growing]),
-        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.doubts[missed[0]]) if missed else None,
+        smallest_overlap=_smallest(reduced.remainders[growing], reduced.remainder_errors[growing]),
+        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.remainder_errors[missed[0]])
+        if missed
+        else None,
     )
 
 
@@ -67,10 +69,10 @@ def _of_aligned(solution: AlignedSolution, task_rank: int) -> ModeOverlap:
     )
 
 
-def _smallest(overlaps: Float[np.ndarray, " pivot"], doubts: Float[np.ndarray, " pivot"]) -> float | None:
+def _smallest(overlaps: Float[np.ndarray, " pivot"], remainder_errors: Float[np.ndarray, " pivot"]) -> float | None:
     """Smallest overlap in units of its rounding error; None if there are no overlaps, or all are exact."""
-    inexact = doubts > 0
-    return float(np.min(overlaps[inexact] / doubts[inexact])) if np.any(inexact) else None
+    inexact = remainder_errors > 0
+    return float(np.min(overlaps[inexact] / remainder_errors[inexact])) if np.any(inexact) else None
 
 
 def _rounding_time(rate: float, overlap: float) -> float | None:

@@ -23,9 +23,9 @@ export function withClasses(inputs, labels) {
   classes.sort(numbers ? (a, b) => Number(a) - Number(b) : undefined);
   if (classes.length > MAX_CLASSES)
     throw new Error(`the last column has ${classes.length} classes: expected at most ${MAX_CLASSES}`);
-  const places = new Map(classes.map((label, i) => [label, i]));
+  const indices = new Map(classes.map((label, i) => [label, i]));
   const values = new Float64Array(labels.length * classes.length);
-  labels.forEach((label, i) => (values[i * classes.length + /** @type {number} */ (places.get(label))] = 1));
+  labels.forEach((label, i) => (values[i * classes.length + /** @type {number} */ (indices.get(label))] = 1));
   const table = joined(inputs, { rows: labels.length, columns: classes.length, values });
   const names = classes.slice(0, MAX_LISTED).map(shortened).join(", ");
   const more = classes.length > MAX_LISTED ? ", …" : "";
@@ -38,15 +38,16 @@ export function withClasses(inputs, labels) {
  * @returns {string} the hint; empty if they do not look like labels
  */
 export function suspected({ rows, columns, values }) {
-  const found = new Set();
+  const distinct = new Set();
   for (let i = 0; i < rows; i += 1) {
     const value = values[(i + 1) * columns - 1];
-    if (!Number.isInteger(value) || found.size > MAX_SUSPECTED_CLASSES) return "";
-    found.add(value);
+    if (!Number.isInteger(value) || distinct.size > MAX_SUSPECTED_CLASSES) return "";
+    distinct.add(value);
   }
-  const isSign = [...found].every((value) => Math.abs(value) <= 1) && found.size < 3;
-  if (isSign || found.size < 2 || found.size > Math.max(FEW_CLASSES, rows / 2) || found.size === rows) return "";
-  return `The last column has the ${found.size} values ${abbreviated([...found])}, read as numbers. If they are classes, select this below.`;
+  const isSign = [...distinct].every((value) => Math.abs(value) <= 1) && distinct.size < 3;
+  if (isSign || distinct.size < 2 || distinct.size > Math.max(FEW_CLASSES, rows / 2) || distinct.size === rows)
+    return "";
+  return `The last column has the ${distinct.size} values ${abbreviated([...distinct])}, read as numbers. If they are classes, select this below.`;
 }
 
 /** @param {number[]} values */

@@ -27,9 +27,9 @@ export class LambdaSlider {
     const balanced = state.network === "balanced";
     byId("lambda-knob").classList.toggle("off", !balanced);
     this.slider.disabled = this.field.disabled = !balanced;
-    const place = toSlider(state.lambda);
-    if (this.store.state.lambda !== fromSlider(Number(this.slider.value))) this.slider.value = String(place);
-    this.slider.style.setProperty("--place", `${50 * (1 + place)}%`);
+    const position = toSlider(state.lambda);
+    if (this.store.state.lambda !== fromSlider(Number(this.slider.value))) this.slider.value = String(position);
+    this.slider.style.setProperty("--place", `${50 * (1 + position)}%`);
     this.slider.setAttribute("aria-valuetext", `λ = ${state.lambda}`);
     if (document.activeElement !== this.field) this.#restore(state);
     this.#explain(state);
@@ -64,27 +64,27 @@ export class LambdaSlider {
     const { low, high } = feasible(dims);
     this.shade.hidden = !balanced || (low < 0 && high > 0);
     this.shade.dataset.side = low === 0 && high === 0 ? "both" : high === 0 ? "above" : "below";
-    const wrong = !balanced
+    const error = !balanced
       ? ""
       : this.inputError !== ""
         ? this.inputError
         : clamp(lambda, dims) !== lambda
           ? infeasible(lambda, dims)
           : this.serviceError;
-    if (wrong === "") this.field.removeAttribute("aria-invalid");
+    if (error === "") this.field.removeAttribute("aria-invalid");
     else this.field.setAttribute("aria-invalid", "true");
-    this.#say(wrong !== "" ? wrong : balanced ? inWords(dims) : FIXED_BY_WEIGHTS, wrong !== "");
+    this.#say(error !== "" ? error : balanced ? inWords(dims) : FIXED_BY_WEIGHTS, error !== "");
   }
 
   #slid() {
     const { dims } = this.store.state;
-    const wanted = fromSlider(Number(this.slider.value));
-    const lambda = clamp(wanted, dims);
-    if (lambda !== wanted) this.slider.value = String(toSlider(lambda));
+    const requested = fromSlider(Number(this.slider.value));
+    const lambda = clamp(requested, dims);
+    if (lambda !== requested) this.slider.value = String(toSlider(lambda));
     this.#set(lambda);
     this.#restore(this.store.state);
     this.show(this.store.state);
-    if (lambda !== wanted) this.#say(infeasible(wanted, dims), true);
+    if (lambda !== requested) this.#say(infeasible(requested, dims), true);
   }
 
   #typed() {
