@@ -243,8 +243,8 @@ async def test_large_results_are_files_within_a_bound_of_their_own(server, store
         sweep = read(SweepRequest, {**body, "axes": [{"path": "network.seed", "values": [1]}]})
         with written.open("wb") as file:
             write_records(file, constant(0.5, times))
-        with results.folder_for(job) as place:
-            archive = assemble(SweepPlan(sweep, LIMITS), job, written, results.large_bytes, place)
+        with results.destination_for(job) as destination:
+            archive = assemble(SweepPlan(sweep, LIMITS), job, written, results.large_bytes, destination)
         return await results.put(job, archive)
 
     async def losses(job: str) -> np.ndarray:
