@@ -1,14 +1,14 @@
-"""A sweep of 1,000 points through the service against one process, and what it does to interactive requests.
+"""A sweep of 1,000 points through the service compared with one process, and its effect on interactive requests.
 
-The grid is 25 values of lambda by 40 seeds of a 5-5-5 network, 200 times each. Rates are points a second: of the bare
-closed form in this process (solve and loss, one BLAS thread), of the same points validated, computed and encoded in
-this process, and of jobs through a service with two worker processes and with a Dask cluster of two, by the job's own
-clock from its start to its end. All are measured in turn, several times; the table shows medians, and efficiency as
-the share of twice the rate of one process. Other work on the machine makes rates smaller but not the processor time, so
-that is shown too: of all processes together, services and clients, and as the share of the time of one process. Each
-run has seeds of its own, so that nothing is answered from the cache.
+The grid is 25 values of lambda by 40 seeds of a 5-5-5 network, with 200 times each. Rates are points per second: of the
+closed form in this process (solution and loss, one BLAS thread), of the same points validated, computed and encoded in
+this process, and of jobs through a service with two worker processes and with a Dask cluster of two, between the times
+of start and end that the job reports. All are measured in turn, several times. The table shows medians, and the rates
+relative to twice the rate of one process. Other programs reduce rates but hardly change processor time, which is
+therefore shown, too: that of all processes, services and clients, and that of one process relative to it. Each run has
+new seeds, so that nothing comes from the cache.
 
-Interactive latency is of uncached 5-5-5 requests, one at a time, with and without a sweep running.
+Interactive latency is that of uncached 5-5-5 requests, one at a time, with and without a running sweep.
 """
 
 import argparse
@@ -34,11 +34,11 @@ LAMBDAS = np.linspace(-6, 6, 25).tolist()
 SEEDS = 40
 HORIZON, N_TIMES = 10.0, 200
 SIGMA_YX = np.random.default_rng(5).standard_normal((5, 5))
-LONG = 40  # times the seeds: the sweep behind interactive requests
+LONG = 40  # factor of the number of seeds, for the sweep during interactive requests
 
 
 def grid(seeds: Iterator[int], factor: int = 1) -> dict[str, object]:
-    """A sweep that nobody has asked for."""
+    """A sweep with new seeds."""
     return {
         "base": {
             "network": {"kind": "balanced", "dims": [5, 5, 5], "lambda": 0.0, "scale": 0.5},
@@ -51,7 +51,7 @@ def grid(seeds: Iterator[int], factor: int = 1) -> dict[str, object]:
 
 
 def bare_kernel(seeds: Iterator[int]) -> float:
-    """Points a second of the closed form alone."""
+    """Points per second of the closed form."""
     times = np.linspace(0, HORIZON, N_TIMES)
     cases = [
         (lam, *balanced_weights((5, 5, 5), lam, 0.5, np.random.default_rng(seed)))
@@ -64,45 +64,45 @@ def bare_kernel(seeds: Iterator[int]) -> float:
 
 
 def one_process(seeds: Iterator[int]) -> float:
-    """Points a second of what a worker does, here."""
-    asked = grid(seeds)
-    axes = [{"path": path, "values": values} for path, values in asked["axes"].items()]
-    request = SweepRequest.model_validate({**asked, "axes": axes})
-    places = list(indices(request))
+    """Points per second of the worker function in this process."""
+    sweep = grid(seeds)
+    axes = [{"path": path, "values": values} for path, values in sweep["axes"].items()]
+    request = SweepRequest.model_validate({**sweep, "axes": axes})
+    points = list(indices(request))
     started = time.perf_counter()
-    list(compute_points(request, places))
-    return len(places) / (time.perf_counter() - started)
+    list(compute_points(request, points))
+    return len(points) / (time.perf_counter() - started)
 
 
 def job(client: lindyn.Client) -> Callable[[Iterator[int]], float]:
-    """Points a second of a job, by its own clock."""
+    """Function that returns the points per second of a job, by the times that the job reports."""
 
     def run(seeds: Iterator[int]) -> float:
         handle = client.sweep(**grid(seeds))
         handle.result(progress=False)
-        found = handle.status()
-        return found.total / (found.finished - found.started)
+        status = handle.status()
+        return status.total / (status.finished - status.started)
 
     return run
 
 
 def latencies(client: lindyn.Client, seeds: Iterator[int], n: int) -> list[float]:
-    """Seconds of uncached requests, one after the other."""
+    """Seconds of uncached requests, one at a time."""
     base = grid(seeds)["base"]
-    found = []
+    durations = []
     for seed in itertools.islice(seeds, n):
         started = time.perf_counter()
         client.trajectory(**{**base, "network": {**base["network"], "seed": seed}})
-        found.append(time.perf_counter() - started)
+        durations.append(time.perf_counter() - started)
         time.sleep(0.01)
-    return found
+    return durations
 
 
 def processor_seconds() -> float:
-    """Of this process and all that it has started."""
-    own = psutil.Process()
-    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
+    """Processor time of this process and its descendants, in seconds."""
+    this_process = psutil.Process()
+    times = [process.cpu_times() for process in (this_process, *this_process.children(recursive=True))]
+    return sum(cpu.user + cpu.system for cpu in times)
 
 
 def percentiles(seconds: list[float]) -> str:
@@ -115,29 +115,29 @@ def rates(repeats: int, seeds: Iterator[int]) -> None:
     with ExitStack() as stack:
         local = stack.enter_context(lindyn.Client.local(workers=2, job_workers=2))
         dask = stack.enter_context(lindyn.Client.local(workers=1, dask_local=2))
-        ways = {"closed form": bare_kernel, "one process": one_process, "two workers": job(local), "Dask": job(dask)}
-        for way in ways.values():  # starts processes, loads libraries
-            way(seeds)
-        found = {name: [] for name in ways}
-        used = {name: [] for name in ways}
+        cases = {"closed form": bare_kernel, "one process": one_process, "two workers": job(local), "Dask": job(dask)}
+        for case in cases.values():  # starts processes, loads libraries
+            case(seeds)
+        rates_by_case = {name: [] for name in cases}
+        cpu_by_case = {name: [] for name in cases}
         for _ in range(repeats):
-            for name, way in ways.items():
+            for name, case in cases.items():
                 before = processor_seconds()
-                found[name].append(way(seeds))
-                used[name].append(processor_seconds() - before)
-    rate = {name: statistics.median(each) for name, each in found.items()}
-    seconds = {name: statistics.median(each) for name, each in used.items()}
+                rates_by_case[name].append(case(seeds))
+                cpu_by_case[name].append(processor_seconds() - before)
+    rate = {name: statistics.median(each) for name, each in rates_by_case.items()}
+    seconds = {name: statistics.median(each) for name, each in cpu_by_case.items()}
     print(
         f"{'':12} {'points/s':>9} {'of 2 x closed form':>19} {'of 2 x one process':>19} {'CPU s':>6} {'efficiency':>11}"
     )
-    for name in ways:
+    for name in cases:
         shares = [rate[name] / (2 * rate[base]) for base in ("closed form", "one process")]
         share = seconds["one process"] / seconds[name]
         print(f"{name:12} {rate[name]:9.0f} {shares[0]:19.0%} {shares[1]:19.0%} {seconds[name]:6.2f} {share:11.0%}")
 
 
 def interactive(n: int, seeds: Iterator[int]) -> None:
-    """Print latencies with and without a sweep, and the service's memory before and after."""
+    """Print latencies with and without a sweep, and the memory of the service before and after."""
     with lindyn.Client.local(workers=2, job_workers=2) as client:
         latencies(client, seeds, 50)
         service = psutil.Process().children()[0]

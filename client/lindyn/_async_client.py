@@ -37,7 +37,9 @@ from lindyn.wire.tree import Array
 
 @public
 class AsyncClient:
-    """A connection to a service; use it as an asynchronous context manager, or close it. Arguments as for `Client`.
+    """A connection to a service; use it as an asynchronous context manager, or close it.
+
+    The arguments are those of `Client`.
 
     Several event loops may use one client, one after the other or in several threads. Each loop has connections of its
     own, which are closed when the loop ends.
@@ -140,7 +142,7 @@ class AsyncClient:
     async def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
     ) -> Analysis:
-        """Train a balanced network of two layers on one task after the other."""
+        """Train a balanced network of two layers on tasks in sequence."""
         return await self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
 
     async def ensemble(

@@ -139,7 +139,7 @@ class Client:
         """Return a trajectory that the service has stored.
 
         Raises:
-            NotFoundError: the service does not have it, or no longer.
+            NotFoundError: the service does not have it, or has removed it.
         """
         return self._sender.send(_endpoints.stored(key))
 
@@ -201,7 +201,7 @@ class Client:
     def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
     ) -> Analysis:
-        """Train a balanced network of two layers on one task after the other.
+        """Train a balanced network of two layers on tasks in sequence.
 
         Args:
             network: as for a trajectory.

@@ -1,4 +1,4 @@
-"""Conversion of arguments to JSON and numpy arrays, from every library, without guessing missing values."""
+"""Conversion of arguments to JSON and numpy arrays, from any library; missing values are refused."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (arguments can have any type)
@@ -23,7 +23,7 @@ def as_tree(name: str, value: object) -> Tree:
     """Convert an argument to a JSON value with numpy arrays.
 
     Args:
-        name: name of the argument in errors, to which the path of a value inside is joined by dots.
+        name: name of the argument in errors; the path of a nested value is appended with dots.
         value: numbers, text, mappings, sequences, models, arrays of any library, data frames, sparse matrices.
 
     Raises:
@@ -37,7 +37,7 @@ def as_array(name: str, value: object) -> Array:
     """Convert an argument to an array.
 
     Raises:
-        ArgumentError: entries are masked, missing or no numbers, or rows have different lengths.
+        ArgumentError: entries are masked, missing or not numbers, or rows have different lengths.
     """
     tree = as_tree(name, value)
     if isinstance(tree, np.ndarray):
@@ -212,7 +212,7 @@ def _native(array: Array) -> Array:
 
 
 def _from_objects(array: Array, source: object) -> Tree:
-    """Convert numbers of any type to float64, and other objects like a list; in a data frame they are refused."""
+    """Convert numbers of any type to float64; convert other objects like a list, or refuse them in a data frame."""
     index = next((i for i, x in np.ndenumerate(array) if not _is_number(x)), None)
     if index is None:
         return np.array([_number(x) for x in array.flat], dtype=np.float64).reshape(array.shape)

@@ -71,7 +71,7 @@ def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
 @app.command()
 def experiment(
     name: Annotated[
-        str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without a name, all are listed.")
+        str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without a name, list all experiments.")
     ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Override a parameter: name=JSON, several times.")

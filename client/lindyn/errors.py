@@ -10,7 +10,7 @@ _Reduced: TypeAlias = tuple[Any, ...]
 
 @public
 class LindynError(Exception):
-    """Base of all exceptions of this package."""
+    """Base class of all exceptions of this package."""
 
     def __reduce__(self) -> _Reduced:
         """Pickle the cause, too, if it is one of these exceptions."""
@@ -22,7 +22,7 @@ class LindynError(Exception):
 
 @public
 class ArgumentError(LindynError, ValueError, TypeError):
-    """An argument cannot be sent; the message names it and what to pass instead."""
+    """An argument cannot be sent; the message names the argument and the remedy."""
 
 
 @public
@@ -43,7 +43,7 @@ class UnexpectedReplyError(LindynError):
     """The reply does not fit the contract: it is the page of a proxy, or comes from another version.
 
     Attributes:
-        status: status of an error reply that is no problem of lindyn, else None.
+        status: status of an error reply that is not a problem document of lindyn; None for other replies.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -84,7 +84,8 @@ class JobFailedError(LindynError):
     """A job failed; the cause of the error is the service's problem.
 
     Attributes:
-        problem: the problem, which is kept where the cause is lost, as in a pool of processes; None if there is none.
+        problem: the problem, which is available even if the cause is lost, as in a pool of processes; None if there
+            is none.
     """
 
     def __init__(self, message: str, problem: Problem | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Whatever holds numbers is sent as numbers; what holds none, or hides them, is refused by its name."""
+"""Containers of numbers of all libraries are sent as numbers; other values are refused by name."""
 
 from collections.abc import Callable
 from datetime import date

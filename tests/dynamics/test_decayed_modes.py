@@ -20,7 +20,7 @@ TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])
 
 
 def by_bessel_functions(s, gamma, plus, minus, time):
-    """log of the ratio of two sums of modified Bessel functions of the orders s / 2 gamma +- 1/2, and s - P + M."""
+    """Log of the ratio of two sums of modified Bessel functions of the orders s / 2 gamma +- 1/2, and s - P + M."""
     with mp.workdps(90):
         s, gamma, plus, minus, time = (mp.mpf(float(value)) for value in (s, gamma, plus, minus, time))
         upper, lower = s / (2 * gamma) + mp.mpf(1) / 2, s / (2 * gamma) - mp.mpf(1) / 2
@@ -69,7 +69,7 @@ def test_very_late_and_with_little_decay():
     ("gamma", "plus", "minus"), [(1e-6, 1e6, 1e6), (1e-3, 1e-6, 1e6), (0.3, 1e-12, 0.5), (1e-6, 1e6, 1e-6)]
 )
 def test_extreme_sizes_take_few_steps(gamma, plus, minus):
-    """The residual s - P + M with P M = k^2 e^{-4 gamma t} holds on the way, and the end is reached."""
+    """The residual s - P + M satisfies P M = k^2 e^{-4 gamma t} at all times, and the limit is reached."""
     path = DecayedPath(2.0, gamma, plus, minus)
     times = np.array([1e-3, 1.0, 0.1 / gamma, 1.0 / gamma])
     g, residuals = path.at(times)
@@ -144,7 +144,7 @@ def network(seed=0):
 
 
 def test_networks_whose_modes_learn_alone():
-    """With rows that meet nothing, which decay, and inputs without variance."""
+    """Some rows have no counterpart and decay, and some inputs have no variance."""
     w1, w2, task, inputs = network()
     solution = decoupled(decoupling(w1, w2, task, inputs), gamma=0.2)
     expected = weight_flow((w1, w2), task, inputs, TIMES, decay=0.2)

@@ -73,7 +73,7 @@ def test_times_are_the_inverse(name):
     assert np.all(np.abs(back - times) <= 4e-16 * times + 4 * slack)
 
 
-def test_what_is_never_reached_and_what_stands_still():
+def test_elapsed_times_that_are_never_reached_and_constant_ones():
     assert np.array_equal(ExponentialSchedule(1.0).times(np.array([1.4, 1.5])) == np.inf, [False, True])
     assert np.array_equal(CosineSchedule(2.0, 0.0).times(np.array([1.0, 1.1])), [2.0, np.inf])
     stops = PiecewiseSchedule((1.0, 3.0), (1.0, 0.0, 2.0))
@@ -84,7 +84,7 @@ def test_what_is_never_reached_and_what_stands_still():
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_balanced_network(name):
-    """Weights that are balanced after the division by roots of the rates have the exact solution."""
+    """Weights that are balanced after division by the roots of the rates have an exact solution."""
     schedule, factor = SCHEDULES[name]
     rates = LearningRates((0.4, 2.5), schedule, time_constant=1.6)
     rng = np.random.default_rng(0)

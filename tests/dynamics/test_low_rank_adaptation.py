@@ -1,4 +1,4 @@
-"""Low-rank adaptation, linear attention and symmetric factorisations as the networks that they are."""
+"""Low-rank adaptation, linear attention and symmetric factorisations as equivalent linear networks."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_unknown_scales_stay_unknown():
 
 
 def test_adapters_with_orthogonal_rows_are_a_closed_form():
-    """W0 + B A on white inputs, with W0 frozen, weight by weight."""
+    """Integrate W0 + B A on white inputs with frozen W0, all weights."""
     sigma_yx, alpha = RNG.standard_normal((3, 5)), 0.8
     a, b = adapters((5, 2, 3), alpha, np.random.default_rng(1))
     measured = balance(a, b)
@@ -57,7 +57,7 @@ def test_adapters_with_orthogonal_rows_are_a_closed_form():
     assert np.allclose(w, expected, rtol=0, atol=3e-12)
 
 
-def test_gaussian_adapters_and_those_that_do_not_exist():
+def test_gaussian_adapters_and_impossible_ranks():
     a, b = adapters((400, 50, 3), 2.0, np.random.default_rng(2), gaussian=True)
     assert np.isclose(np.mean(a**2), 4 / 400, rtol=0.05)
     assert not np.any(b)

@@ -1,4 +1,4 @@
-"""What is told and how it looks: notes, the tour, light and dark, a telephone."""
+"""Texts and appearance: notes, the tour, light and dark mode, a narrow screen."""
 
 import pytest
 from support.browser import SETTLED, Explorer, until

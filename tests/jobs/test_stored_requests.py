@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from support.job_means import Here
+from support.job_resources import InlineEngine
 from support.jobs import LIMITS, sweep
 
 from lindyn_service.jobs import stored_requests
@@ -14,7 +14,7 @@ from lindyn_service.jobs.worker_functions import compute, outline
 pytestmark = pytest.mark.anyio
 
 
-class Worker(Here):
+class Worker(InlineEngine):
     """Notes how many bytes of a request it is sent with each call."""
 
     def __init__(self) -> None:

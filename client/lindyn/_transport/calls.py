@@ -119,7 +119,7 @@ Steps = Generator[Call[object] | WithTimeout | Pause, Any, T]
 
 @dataclass
 class Connection:
-    """The client's knowledge of its service.
+    """State of the connection to a service.
 
     Attributes:
         url: address of the service.
@@ -161,11 +161,11 @@ class Connection:
     def _hint(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
-                f"; none of the certificates that are trusted, {trusted_certificates()}, signs that of the "
+                f"; none of the trusted certificates, {trusted_certificates()}, signs that of the "
                 "service: name a file by SSL_CERT_FILE"
             )
         if self.proxy is not None:
-            return f"; the way leads through the proxy {self.proxy.shown}: {self.proxy.remedy}"
+            return f"; the connection uses the proxy {self.proxy.shown}: {self.proxy.remedy}"
         if self.url == PRIVATE_URL and not isinstance(error, httpx.TimeoutException):
             return "; has the private service ended? Start another one with lindyn.Client.local()"
         if self.reached:
@@ -219,10 +219,12 @@ class Connection:
             route = response.url.path.removeprefix(httpx.URL(self.url).path.rstrip("/"))
             base = _shown(target.copy_with(path=target.path.removesuffix(route), query=None, fragment=None))
             return f"and points to {_shown(target)}; if the service is there, give that address: {base.rstrip('/')!r}"
-        through = "" if self.proxy is None else f" The way leads through {self.proxy.shown}: {self.proxy.remedy}."
+        through = (
+            "" if self.proxy is None else f" The connection uses the proxy {self.proxy.shown}: {self.proxy.remedy}."
+        )
         return (
-            f"with {response.headers.get('content-type')}, which is no problem of lindyn; is something else listening "
-            f"there, or a proxy between?{through}"
+            f"with {response.headers.get('content-type')}, which is not an error of lindyn; another program or a "
+            f"proxy may listen at this address.{through}"
         )
 
 
@@ -266,10 +268,10 @@ def _is_compatible(service: str) -> bool:
 def _versions(response: httpx.Response) -> str:
     service = response.headers.get(VERSION_HEADER)
     if service is None:
-        return f"This is client {VERSION}; the service does not tell its version."
+        return f"This is client {VERSION}; the reply does not state the version of the service."
     if _is_compatible(service):
         return f"Both are of version {service}."
     return (
-        f"The service is lindyn {service}, this client is {VERSION}; they need not understand each other: "
+        f"The service is lindyn {service}, this client is {VERSION}; they may be incompatible: "
         f"{how_to_install(release=service)}"
     )

@@ -47,7 +47,7 @@ class _BaseSender(Generic[TransportT]):
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise ClosedError("this client is closed; make another one, or ask within its `with` block")
+            raise ClosedError("this client is closed; make another one, or use it within its `with` block")
 
     @contextmanager
     def _translating_close(self) -> Generator[None]:

@@ -14,7 +14,7 @@ Coordinate: TypeAlias = Array | Sequence[JSON]
 
 
 class FailedPoint(TypedDict):
-    """A point that could not be computed: its index along each axis, and why."""
+    """A point that could not be computed: its index along each axis, and the reason."""
 
     index: list[int]
     code: str

@@ -12,7 +12,7 @@ from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.tree import JSON
 
 _WIDTH, _HEIGHT = 240, 60  # pixels
-_MOST_PROBLEMS = 5
+_MAX_PROBLEMS = 5
 _PICTURED = ("loss", "excess_loss", "ntk_distance")  # the card shows the first one that the trajectory has
 
 
@@ -45,7 +45,7 @@ def sweep_html(
     rows = [
         ("kind", str(metadata["kind"])),
         *((name, _extent(values)) for name, values in grid.coordinates.items()),
-        *((f"⚠ {problem['code']} at {problem['index']}", problem["detail"]) for problem in problems[:_MOST_PROBLEMS]),
+        *((f"⚠ {problem['code']} at {problem['index']}", problem["detail"]) for problem in problems[:_MAX_PROBLEMS]),
         ("failed points", f"{len(problems)}" if problems else ""),
         *((f"⚠ {code} at {n} points", details[code]) for code, n in count_warned_points(warnings).items()),
         ("computed by", f"lindyn {metadata['version']}, job {metadata['job']}"),

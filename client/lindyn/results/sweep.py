@@ -99,7 +99,7 @@ class SweepResult:
 
     def __getattr__(self, name: str) -> FloatArray:
         """Return an array by its name, which an experiment may choose freely."""
-        data = self.__dict__.get("data", {})  # a copy is asked for attributes before it has any
+        data = self.__dict__.get("data", {})  # copying looks up attributes before any is set
         if name not in data:
             raise AttributeError(not_part_of("result", name, data))
         return data[name]

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         effective_rank: FloatArray
         """Exponential of the entropy of the normalised singular values of the network function, (time,)."""
         sharpness: FloatArray
-        """Largest eigenvalue of the Hessian of the loss by all weights, (time,)."""
+        """Largest eigenvalue of the Hessian of the loss with respect to all weights, (time,)."""
 else:
     _Quantities = object
 
@@ -73,7 +73,7 @@ class Trajectory(_Quantities):
         quantities: arrays by name; `weights` is a list with one array for each layer, and `balance`, `alignment` and
             `task_specificity` are mappings.
         reply: the rest of the reply: key, method and reason, lambda, seeds, diagnostics, warnings, version.
-        cache: `hit`, `miss` or `coalesced`, as the service says; `file` for a trajectory that was loaded from a file.
+        cache: `hit`, `miss` or `coalesced`, as the service reports; `file` for a trajectory loaded from a file.
     """
 
     times: FloatArray
@@ -197,7 +197,7 @@ class Trajectory(_Quantities):
         return trajectory_html(self.times, self.arrays(), self.reply, self.cache)
 
     def _quantity(self, name: str) -> Quantity:
-        quantities = self.__dict__.get("quantities", {})  # a copy is asked for attributes before it has any
+        quantities = self.__dict__.get("quantities", {})  # copying looks up attributes before any is set
         if name not in quantities:
             raise AttributeError(not_part_of("trajectory", name, quantities))
         return quantities[name]
@@ -223,7 +223,7 @@ class Analysis:
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
         """Return a field; the field `lambda` is the attribute `lam`."""
-        if "fields" not in self.__dict__:  # a copy is asked for attributes before it has any
+        if "fields" not in self.__dict__:  # copying looks up attributes before any is set
             raise AttributeError(name)
         try:
             return self["lambda" if name == "lam" else name]

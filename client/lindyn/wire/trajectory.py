@@ -104,8 +104,8 @@ class TrajectoryReply(Reply):
     quantities: Annotated[
         dict[str, Arrays],
         Field(
-            description="Arrays by name, time first. In `alignment`, null (NaN in npz) stands where the task or the "
-            "network has no such mode; all other numbers are finite."
+            description="Arrays by name, time first. In `alignment`, values are null (NaN in npz) where the task or "
+            "the network has no such mode; all other numbers are finite."
         ),
     ]
     diagnostics: dict[str, Any]

@@ -70,7 +70,7 @@ def _message_about_names(details: ErrorDetails, context: dict[str, object], fiel
             tag: object = cast("dict[str, object]", got)["kind"] if isinstance(got, dict) else context["tag"]
             return with_choices(f"got {shown(tag)}", tag, _quoted(str(context["expected_tags"])))
         case "union_tag_not_found":
-            return "this field is required, it says what the others are"
+            return "this field is required, it determines which others there are"
         case "missing" if isinstance(details["loc"][-1], int):
             return f"got {entries(len(got))}, this one is required"
         case "missing":

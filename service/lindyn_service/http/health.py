@@ -8,7 +8,7 @@ from pydantic import Field
 
 from lindyn.wire.base import LARGEST, JSONField, Reply
 from lindyn.wire.method import METHODS
-from lindyn.wire.times import MOST_TIMES
+from lindyn.wire.times import MAX_TIMES
 from lindyn.wire.trajectory import QUANTITIES
 from lindyn_service.http.dependencies import ResourcesDep
 from lindyn_service.translate.encode import SOLVER, VERSION
@@ -111,7 +111,7 @@ async def about(resources: ResourcesDep) -> About:
             "max_answer_bytes": settings.max_answer_bytes,
             "max_work_bytes": settings.max_work_bytes,
             "max_flops": settings.max_flops,
-            "max_times": MOST_TIMES,
+            "max_times": MAX_TIMES,
             "max_magnitude": LARGEST,
             "deadline_seconds": settings.deadline_seconds,
             "workers": settings.workers,

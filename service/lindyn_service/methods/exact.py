@@ -12,7 +12,7 @@ from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.modal_loss import Objective, white_objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
-from lindyn_service.dynamics.reduction import Reduction, whole
+from lindyn_service.dynamics.reduction import Reduction, unreduced
 from lindyn_service.dynamics.riccati import Factors
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.errors import NotApplicableError, NotBalancedError
@@ -55,7 +55,7 @@ class ExactSolver:
             )
         small = reduced(problem)
         if small.bases[0] is None and small.bases[-1] is None:  # hidden units without weights cost nothing here
-            small = whole(problem.weights, problem.moments)
+            small = unreduced(problem.weights, problem.moments)
         white = white_task(small.moments, TOLERANCE)
         if isinstance(white, Coloured):
             return Refusal(

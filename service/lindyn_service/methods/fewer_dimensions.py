@@ -1,6 +1,6 @@
 """Which problems are solved in fewer dimensions than they have."""
 
-from lindyn_service.dynamics.reduction import Reduction, reduction, whole
+from lindyn_service.dynamics.reduction import Reduction, reduction, unreduced
 from lindyn_service.methods.base import LearningProblem
 
 
@@ -17,7 +17,7 @@ def reduced(problem: LearningProblem, *, linear: bool = True) -> Reduction:
         found = reduction(problem.weights, problem.moments, linear=linear)
         if found.is_smaller:
             return found
-    return whole(problem.weights, problem.moments)
+    return unreduced(problem.weights, problem.moments)
 
 
 def remark(small: Reduction) -> str:

@@ -138,9 +138,9 @@ class WhiteDecay:
         """Relative size, by a time, of what grows from one rounding error in the modes that are missed."""
         if not len(self.missed):
             return 0.0
-        rates, doubts = self.solved.rates[self.missed], self.solved.echelon.doubts[self.missed]
+        rates, errors = self.solved.rates[self.missed], self.solved.echelon.remainder_errors[self.missed]
         with np.errstate(divide="ignore"):
-            grown = np.log(doubts / np.sqrt(2 * rates)) + rates * self.white.variance * last
+            grown = np.log(errors / np.sqrt(2 * rates)) + rates * self.white.variance * last
         return float(np.max(np.exp(np.minimum(grown, 0.0))))
 
     @property

@@ -110,7 +110,7 @@ def refuse_more(size: int, most_bytes: int) -> None:
 
 def read_table(archive: bytes) -> tuple[Table, dict[str, JSON]]:
     """The labelled arrays of an archive, and what else it says."""
-    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=2**16)
+    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, max_entries=2**16)
     dims = cast("dict[str, list[str]]", metadata.pop("dims"))
     coordinates = cast("dict[str, Sequence[JSON] | np.ndarray]", metadata.pop("coordinates"))
     for name, array in arrays.items():
