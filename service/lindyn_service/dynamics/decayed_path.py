@@ -26,6 +26,11 @@ _NEWTON_STEPS = 12
 _LARGEST_CHANGE = 2.0  # of g in one of Newton's steps
 _CONVERGED = 2e-14
 _LONGER, _SHORTER = 1.5, 0.5
+_MOST_TRIES = 2000  # ten times what numbers of 1e-6 to 1e6 take
+
+
+class DecayedPathError(ValueError):
+    """The numbers of a mode differ by so many orders of magnitude that its path takes too many steps."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,11 @@ class DecayedPath:
     @cached_property
     def _path(self) -> tuple[list["_Step"], "_State"]:
         state, steps = _State(0.0, 0.0, self.s - self.plus + self.minus), list["_Step"]()
-        length = 0.1 / (self.s + self.gamma + self.plus + self.minus)
+        length, tries = 0.1 / (self.s + self.gamma + self.plus + self.minus), 0
         while self._minus(np.array([state.g]), np.array([state.time]))[0] > _GONE * self.gamma:
+            tries += 1
+            if tries > _MOST_TRIES:
+                raise DecayedPathError(f"a mode with weight decay takes more than {_MOST_TRIES} steps")
             step = self._step(state, length)
             if step is None:
                 length *= _SHORTER
