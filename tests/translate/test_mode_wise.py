@@ -298,3 +298,35 @@ def test_late_losses_of_deep_chains_keep_their_digits():
     rate = 2 * 0.7 * sum(np.prod(squares) / square for square in squares)
     assert losses[3] < 1e-150
     assert np.allclose(np.log(losses[1:-1] / losses[2:]) / np.diff(times)[1:], rate, rtol=1e-13)
+
+
+def test_decay_of_modes_that_takes_too_many_steps_is_integrated(monkeypatch):
+    rng = np.random.default_rng(0)
+    task, inputs, u, v, _, _ = commuting(2, 2, rng)
+    asked = request(two_layers(u, v, 4, rng), task, inputs, weight_decay=0.3, quantities=["output"])
+    exact = learn(**asked)
+    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MOST_TRIES", 3)
+    flow = learn(**asked)
+    assert (exact["method"], flow["method"]) == ("exact", "flow")
+    assert "more than 3 steps" in flow["reason"]
+    assert jump(exact, flow) <= 1e-11
+    with pytest.raises(NotApplicableError, match=r"more than 3 steps.*use method flow"):
+        learn(**asked, method="exact")
+
+
+@pytest.mark.parametrize(
+    ("weight", "target", "variance"), [(1e-145, 1.0, 1.0), (1.0, 1e-145, 1.0), (1.0, 1.0, 1e-145), (1e69, 1e69, 1e69)]
+)
+def test_numbers_that_leave_float64_are_refused(weight, target, variance):
+    weights = [weight * np.diag([0.5, 0.2]), weight * np.diag([0.4, 0.3])]
+    with pytest.raises((NotApplicableError, NotBalancedError), match=r"vanish|overflow"):
+        learn(**request(weights, target * np.diag([2.0, 1.0]), variance * np.diag([1.0, 0.5])), method="exact")
+
+
+@pytest.mark.parametrize("schedule", [None, {"kind": "exponential", "half_life": 1e9}])
+def test_schedules_that_hardly_change_are_none(schedule):
+    rng = np.random.default_rng(0)
+    task, inputs, u, v, _, _ = commuting(2, 3, rng)
+    weights = two_layers(u, v, 4, rng)
+    plain = learn(**request(weights, task, inputs, quantities=["output"]))
+    assert jump(plain, learn(**request(weights, task, inputs, quantities=["output"], schedule=schedule))) <= 1e-8

@@ -26,6 +26,11 @@ _NEWTON_STEPS = 12
 _MAX_CHANGE = 2.0  # of g in one iteration of Newton's method
 _NEWTON_TOLERANCE = 2e-14
 _GROWTH_FACTOR, _REDUCTION_FACTOR = 1.5, 0.5  # of the length of steps
+_MAX_TRIES = 2000  # ten times what numbers of 1e-6 to 1e6 take
+
+
+class DecayedPathError(ValueError):
+    """The numbers of a mode differ by so many orders of magnitude that its path takes too many steps."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +88,11 @@ class DecayedPath:
     @cached_property
     def _path(self) -> tuple[list["_Step"], "_State"]:
         state, steps = _State(0.0, 0.0, self.s - self.plus + self.minus), list["_Step"]()
-        length = 0.1 / (self.s + self.gamma + self.plus + self.minus)
+        length, tries = 0.1 / (self.s + self.gamma + self.plus + self.minus), 0
         while self._minus(np.array([state.g]), np.array([state.time]))[0] > _NEGLIGIBLE_MINUS * self.gamma:
+            tries += 1
+            if tries > _MAX_TRIES:
+                raise DecayedPathError(f"a mode with weight decay takes more than {_MAX_TRIES} steps")
             step = self._step(state, length)
             if step is None:
                 length *= _REDUCTION_FACTOR

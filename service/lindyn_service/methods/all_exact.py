@@ -10,7 +10,13 @@ from lindyn_service.methods.zero_balance_decay import ZeroBalanceDecaySolver
 
 @dataclass(frozen=True)
 class AllExactSolver:
-    """The first of the exact solvers that covers a problem."""
+    """The first of the exact solvers that covers a problem.
+
+    Attributes:
+        brief: whether a refusal has the finding of the first one only, as before an answer by another method.
+    """
+
+    brief: bool = False
 
     def examine(self, problem: LearningProblem) -> Applicable | Refusal:
         """Ask one after the other; a refusal has the findings of all and the remedy of the first."""
@@ -23,4 +29,5 @@ class AllExactSolver:
             if not isinstance(verdict, Refusal):
                 return verdict
             refusals.append(verdict)
-        return replace(refusals[0], finding="; ".join(refusal.finding for refusal in refusals))
+        told = refusals[:1] if self.brief else refusals
+        return replace(refusals[0], finding="; ".join(refusal.finding for refusal in told))

@@ -68,7 +68,8 @@ def _small_changes(
         frame = factors_frame(start.objective, factors, start.hidden[0], start.time_constant, start)
         frame = replace(frame, gram_changes=(found[0][own], found[1][own]))
         for name in names:
-            collected.store(own, name, OBSERVABLES[name](asked.frame(frame, own)))
+            with np.errstate(over="ignore"):  # refused by its name when it is collected
+                collected.store(own, name, OBSERVABLES[name](asked.frame(frame, own)))
 
 
 def factors_frame(

@@ -6,11 +6,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from lindyn_service.dynamics.decayed_path import DecayedPathError
 from lindyn_service.dynamics.flow import Layers
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import excess_loss
 from lindyn_service.dynamics.reduction import Reduction
+from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Warned
 from lindyn_service.methods.crossing import first_below
@@ -92,6 +94,14 @@ class ModalRun:
 
     def run(self) -> Outcome:
         """Evaluate at all times, read off what is asked."""
+        try:
+            return self._outcome()
+        except DecayedPathError as failure:
+            raise NotApplicableError(
+                f"{failure}; use method flow, or scale weights and data to the order of one"
+            ) from None
+
+    def _outcome(self) -> Outcome:
         problem = self.problem
         collected = self._observed(self.solution, problem.times, problem.quantities)
         if "weights" in problem.quantities:

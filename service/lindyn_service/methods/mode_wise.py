@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.decayed_path import DecayedPathError
 from lindyn_service.dynamics.decoupled_deep import DeepModes, deep_modes
 from lindyn_service.dynamics.decoupling import Decoupling, decoupling
 from lindyn_service.dynamics.reduction import Reduction
@@ -15,6 +16,7 @@ from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.modal_run import ModalRun, saddles
 from lindyn_service.methods.modal_solutions import ChainSolution, PartsSolution
+from lindyn_service.methods.number_range import beyond_products
 from lindyn_service.methods.plain_flow import balance_as_asked, clock, plain, plain_decay, remark_on_training
 
 _USE_FLOW = "use method flow"
@@ -42,6 +44,9 @@ class ModeWiseSolver:
                 "weight_decay",
             )
         problem = plain(problem)
+        beyond = beyond_products(problem.weights, problem.moments)
+        if beyond is not None:
+            return beyond
         small = reduced(problem)
         moments = small.moments
         if len(small.weights) != 2:
@@ -72,6 +77,10 @@ def _of_two_layers(
             "weight_decay",
         )
     solution = PartsSolution.of(parts, small, gamma, rounded=rounded)
+    try:
+        next(solution.batches(np.zeros(1)))
+    except DecayedPathError as failure:
+        return Refusal(str(failure), _USE_FLOW, NotApplicableError, "weight_decay")
     measured = balance(*small.weights)
     shared = measured.relative_residual <= TOLERANCE
     lam = (measured.lam if problem.lam is None else problem.lam) if shared else None

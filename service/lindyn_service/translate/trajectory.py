@@ -39,7 +39,7 @@ def candidates(asked: method.Method) -> tuple[Method, ...]:
     """Methods that may answer, the preferred one first."""
     match asked:
         case method.AutoMethod():
-            return AllExactSolver(), FlowSolver()
+            return AllExactSolver(brief=True), FlowSolver()
         case method.ExactMethod():
             return (AllExactSolver(),)
         case method.FlowMethod(rtol=rtol, atol=atol):
