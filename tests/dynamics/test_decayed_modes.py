@@ -239,7 +239,7 @@ def test_the_flow_of_any_network(gamma):
 
 
 def test_paths_that_take_too_many_steps_are_given_up(monkeypatch):
-    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MOST_TRIES", 3)
+    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MAX_TRIES", 3)
     with pytest.raises(DecayedPathError, match="more than 3 steps"):
         DecayedPath(2.0, 0.3, 0.1, 0.05).at(np.array([1.0]))
 

@@ -305,7 +305,7 @@ def test_decay_of_modes_that_takes_too_many_steps_is_integrated(monkeypatch):
     task, inputs, u, v, _, _ = commuting(2, 2, rng)
     asked = request(two_layers(u, v, 4, rng), task, inputs, weight_decay=0.3, quantities=["output"])
     exact = learn(**asked)
-    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MOST_TRIES", 3)
+    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MAX_TRIES", 3)
     flow = learn(**asked)
     assert (exact["method"], flow["method"]) == ("exact", "flow")
     assert "more than 3 steps" in flow["reason"]
