@@ -26,7 +26,7 @@ _NEWTON_STEPS = 12
 _LARGEST_CHANGE = 2.0  # of g in one of Newton's steps
 _CONVERGED = 2e-14
 _LONGER, _SHORTER = 1.5, 0.5
-_MOST_TRIES = 2000  # ten times what numbers of 1e-6 to 1e6 take
+_MOST_TRIES = 10_000  # rarely more than 100, but thousands where rounding hides how smooth a step is
 
 
 class DecayedPathError(ValueError):
