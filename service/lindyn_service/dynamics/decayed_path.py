@@ -26,7 +26,7 @@ _NEWTON_STEPS = 12
 _MAX_CHANGE = 2.0  # of g in one iteration of Newton's method
 _NEWTON_TOLERANCE = 2e-14
 _GROWTH_FACTOR, _REDUCTION_FACTOR = 1.5, 0.5  # of the length of steps
-_MAX_TRIES = 2000  # ten times what numbers of 1e-6 to 1e6 take
+_MAX_TRIES = 10_000  # rarely more than 100, but thousands where rounding hides how smooth a step is
 
 
 class DecayedPathError(ValueError):

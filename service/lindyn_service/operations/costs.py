@@ -106,11 +106,10 @@ def limits_cost(request: LimitsRequest) -> Cost:
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
     work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out) + vectors_of_sharpness(dims, 1)
     flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims) + observed(dims, ["sharpness"], n_in)
-    total = _setup_cost(request.network, request.task, request.dims) + Cost(flops, numbers, work)
-    decays = request.weight_decay > 0
+    total, decays = Cost(flops, numbers, work), request.weight_decay > 0
     if decays or not _is_balanced(request.network, request.task):
         total += modes_cost(request.dims, _SEARCHED_TIMES, ["loss"], n_in, decays=decays, estimate=False)
-    return total
+    return _setup_cost(request.network, request.task, request.dims) + total
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
@@ -169,14 +168,13 @@ def _convergence_cost(request: TrajectoryRequest) -> Cost:
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
         dims = _effective_dims(request.network, _reduced_dims(request))
         return Cost(solved(dims) + searched(dims), 0, 0)
-    if isinstance(request.method, ExactMethod | AutoMethod) and _is_mode_wise(request):
-        return _method_cost(request, ["loss"], _SEARCHED_TIMES, estimate=False)
-    return _method_cost(request, ["loss"], 1, estimate=False)
+    searches = isinstance(request.method, ExactMethod | AutoMethod) and _is_mode_wise(request)
+    return _method_cost(request, ["loss"], _SEARCHED_TIMES if searches else 1, estimate=False)
 
 
 def _is_exact(request: TrajectoryRequest) -> bool:
-    """Return whether the closed form of balanced weights answers; with decay, that of balance 0."""
-    if request.weight_decay and getattr(request.network, "lam", 0.0) != 0:
+    """Return whether the closed form of balanced weights answers; with decay, that of balance 0 but for the weights."""
+    if request.weight_decay and (getattr(request.network, "lam", 0.0) != 0 or "weights" in request.quantities):
         return False
     return _is_balanced(request.network, request.task, rates(request))
 
@@ -187,9 +185,10 @@ def _is_balanced(network: Network, task: Task, learning: LearningRates | None = 
 
 def _is_mode_wise(request: TrajectoryRequest) -> bool:
     """Return whether modes learn alone, or `exact` is asked for: a request that it must refuse costs no more."""
-    if request.weight_decay and len(request.dims) != 3:
+    learning = rates(request)
+    if request.weight_decay and (len(request.dims) != 3 or not (learning is None or learning.are_equal)):
         return isinstance(request.method, ExactMethod)
-    return isinstance(request.method, ExactMethod) or learns_mode_wise(request.network, request.task, rates(request))
+    return isinstance(request.method, ExactMethod) or learns_mode_wise(request.network, request.task, learning)
 
 
 def _reduced_dims(request: TrajectoryRequest) -> tuple[int, ...]:
@@ -219,8 +218,7 @@ def _last_time(request: TrajectoryRequest) -> float:
 
 
 def _last(request: TrajectoryRequest) -> float:
-    times = request.times
-    return float(times[-1]) if isinstance(times, np.ndarray) else times.stop
+    return float(request.times[-1]) if isinstance(request.times, np.ndarray) else request.times.stop
 
 
 def _fast_times(request: TrajectoryRequest) -> float:
