@@ -1,14 +1,15 @@
-"""A sweep of 1,000 points through the service compared with one process, and its effect on interactive requests.
+"""A sweep of 1,000 points through the service against one process, and what it does to interactive requests.
 
-The grid is 25 values of lambda by 40 seeds of a 5-5-5 network, with 200 times each. Rates are points per second: of the
-closed form in this process (solution and loss, one BLAS thread), of the same points validated, computed and encoded in
-this process, and of jobs through a service with two worker processes and with a Dask cluster of two, between the times
-of start and end that the job reports. All are measured in turn, several times. The table shows medians, and the rates
-relative to twice the rate of one process. Other programs reduce rates but hardly change processor time, which is
-therefore shown, too: that of all processes, services and clients, and that of one process relative to it. Each run has
-new seeds, so that nothing comes from the cache.
+The grid is 25 values of lambda by 40 seeds of a 5-5-5 network, 200 times each. Rates are points a second: of bare
+blocks in this process (coordinates and loss of the networks of one lambda together, one BLAS thread), which are the
+floor, of the same points validated, drawn, computed and encoded in this process, and of jobs through a service with two
+worker processes and with a Dask cluster of two, by the job's own clock from its start to its end. All are measured in
+turn, several times; the table shows medians, and efficiency as the share of twice the rate of one process. Other work
+on the machine makes rates smaller but not the processor time, so that is shown too: of all processes together, services
+and clients, and as the share of the time of one process. Each run has seeds of its own, so that nothing is answered
+from the cache.
 
-Interactive latency is that of uncached 5-5-5 requests, one at a time, with and without a running sweep.
+Interactive latency is of uncached 5-5-5 requests, one at a time, with and without a sweep running.
 """
 
 import argparse
@@ -25,20 +26,21 @@ from threadpoolctl import threadpool_limits
 
 import lindyn
 from lindyn.wire.sweep import SweepRequest
-from lindyn_service.dynamics.convergence import excess_loss_at
-from lindyn_service.dynamics.initialization import balanced_weights
-from lindyn_service.dynamics.riccati import solve
+from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes
+from lindyn_service.dynamics.block_dense import dense_losses
+from lindyn_service.dynamics.block_solution import BlockSolution
+from lindyn_service.dynamics.initialization import many_balanced_weights
 from lindyn_service.translate.sweep import compute_points, indices
 
 LAMBDAS = np.linspace(-6, 6, 25).tolist()
 SEEDS = 40
 HORIZON, N_TIMES = 10.0, 200
 SIGMA_YX = np.random.default_rng(5).standard_normal((5, 5))
-LONG = 40  # factor of the number of seeds, for the sweep during interactive requests
+LONG = 40  # times the seeds: the sweep behind interactive requests
 
 
 def grid(seeds: Iterator[int], factor: int = 1) -> dict[str, object]:
-    """A sweep with new seeds."""
+    """A sweep that nobody has asked for."""
     return {
         "base": {
             "network": {"kind": "balanced", "dims": [5, 5, 5], "lambda": 0.0, "scale": 0.5},
@@ -50,59 +52,62 @@ def grid(seeds: Iterator[int], factor: int = 1) -> dict[str, object]:
     }
 
 
-def bare_kernel(seeds: Iterator[int]) -> float:
-    """Points per second of the closed form."""
-    times = np.linspace(0, HORIZON, N_TIMES)
-    cases = [
-        (lam, *balanced_weights((5, 5, 5), lam, 0.5, np.random.default_rng(seed)))
-        for lam, seed in itertools.product(LAMBDAS, itertools.islice(seeds, SEEDS))
-    ]
-    started = time.perf_counter()
-    for lam, w1, w2 in cases:
-        excess_loss_at(solve(w1, w2, SIGMA_YX, lam), times)
-    return len(cases) / (time.perf_counter() - started)
+def bare_blocks(seeds: Iterator[int]) -> float:
+    """Points a second of blocks alone, without networks that end at a saddle."""
+    times, cases = np.linspace(0, HORIZON, N_TIMES), []
+    own = list(itertools.islice(seeds, SEEDS))
+    for lam in LAMBDAS:
+        lams, rngs = np.full(SEEDS, lam), [np.random.default_rng(seed) for seed in own]
+        cases.append((lams, *many_balanced_weights((5, 5, 5), lams, np.full(SEEDS, 0.5), rngs)))
+    started, n_points = time.perf_counter(), 0
+    for lams, w1, w2 in cases:
+        start, generic = block_coordinates(block_modes(SIGMA_YX, lams), w1, w2)
+        which = np.flatnonzero(generic)
+        dense_losses(BlockSolution(start[which]), times)
+        n_points += len(which)
+    return n_points / (time.perf_counter() - started)
 
 
 def one_process(seeds: Iterator[int]) -> float:
-    """Points per second of the worker function in this process."""
-    sweep = grid(seeds)
-    axes = [{"path": path, "values": values} for path, values in sweep["axes"].items()]
-    request = SweepRequest.model_validate({**sweep, "axes": axes})
-    points = list(indices(request))
+    """Points a second of what a worker does, here."""
+    asked = grid(seeds)
+    axes = [{"path": path, "values": values} for path, values in asked["axes"].items()]
+    request = SweepRequest.model_validate({**asked, "axes": axes})
+    places = list(indices(request))
     started = time.perf_counter()
-    list(compute_points(request, points))
-    return len(points) / (time.perf_counter() - started)
+    list(compute_points(request, places))
+    return len(places) / (time.perf_counter() - started)
 
 
 def job(client: lindyn.Client) -> Callable[[Iterator[int]], float]:
-    """Function that returns the points per second of a job, by the times that the job reports."""
+    """Points a second of a job, by its own clock."""
 
     def run(seeds: Iterator[int]) -> float:
         handle = client.sweep(**grid(seeds))
         handle.result(progress=False)
-        status = handle.status()
-        return status.total / (status.finished - status.started)
+        found = handle.status()
+        return found.total / (found.finished - found.started)
 
     return run
 
 
 def latencies(client: lindyn.Client, seeds: Iterator[int], n: int) -> list[float]:
-    """Seconds of uncached requests, one at a time."""
+    """Seconds of uncached requests, one after the other."""
     base = grid(seeds)["base"]
-    durations = []
+    found = []
     for seed in itertools.islice(seeds, n):
         started = time.perf_counter()
         client.trajectory(**{**base, "network": {**base["network"], "seed": seed}})
-        durations.append(time.perf_counter() - started)
+        found.append(time.perf_counter() - started)
         time.sleep(0.01)
-    return durations
+    return found
 
 
 def processor_seconds() -> float:
-    """Processor time of this process and its descendants, in seconds."""
-    this_process = psutil.Process()
-    times = [process.cpu_times() for process in (this_process, *this_process.children(recursive=True))]
-    return sum(cpu.user + cpu.system for cpu in times)
+    """Of this process and all that it has started."""
+    own = psutil.Process()
+    times = [process.cpu_times() for process in (own, *own.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
 
 
 def percentiles(seconds: list[float]) -> str:
@@ -115,29 +120,27 @@ def rates(repeats: int, seeds: Iterator[int]) -> None:
     with ExitStack() as stack:
         local = stack.enter_context(lindyn.Client.local(workers=2, job_workers=2))
         dask = stack.enter_context(lindyn.Client.local(workers=1, dask_local=2))
-        cases = {"closed form": bare_kernel, "one process": one_process, "two workers": job(local), "Dask": job(dask)}
-        for case in cases.values():  # starts processes, loads libraries
-            case(seeds)
-        rates_by_case = {name: [] for name in cases}
-        cpu_by_case = {name: [] for name in cases}
+        ways = {"blocks": bare_blocks, "one process": one_process, "two workers": job(local), "Dask": job(dask)}
+        for way in ways.values():  # starts processes, loads libraries
+            way(seeds)
+        found = {name: [] for name in ways}
+        used = {name: [] for name in ways}
         for _ in range(repeats):
-            for name, case in cases.items():
+            for name, way in ways.items():
                 before = processor_seconds()
-                rates_by_case[name].append(case(seeds))
-                cpu_by_case[name].append(processor_seconds() - before)
-    rate = {name: statistics.median(each) for name, each in rates_by_case.items()}
-    seconds = {name: statistics.median(each) for name, each in cpu_by_case.items()}
-    print(
-        f"{'':12} {'points/s':>9} {'of 2 x closed form':>19} {'of 2 x one process':>19} {'CPU s':>6} {'efficiency':>11}"
-    )
-    for name in cases:
-        shares = [rate[name] / (2 * rate[base]) for base in ("closed form", "one process")]
+                found[name].append(way(seeds))
+                used[name].append(processor_seconds() - before)
+    rate = {name: statistics.median(each) for name, each in found.items()}
+    seconds = {name: statistics.median(each) for name, each in used.items()}
+    print(f"{'':12} {'points/s':>9} {'of 2 x blocks':>14} {'of 2 x one process':>19} {'CPU s':>6} {'efficiency':>11}")
+    for name in ways:
+        shares = [rate[name] / (2 * rate[base]) for base in ("blocks", "one process")]
         share = seconds["one process"] / seconds[name]
-        print(f"{name:12} {rate[name]:9.0f} {shares[0]:19.0%} {shares[1]:19.0%} {seconds[name]:6.2f} {share:11.0%}")
+        print(f"{name:12} {rate[name]:9.0f} {shares[0]:14.0%} {shares[1]:19.0%} {seconds[name]:6.2f} {share:11.0%}")
 
 
 def interactive(n: int, seeds: Iterator[int]) -> None:
-    """Print latencies with and without a sweep, and the memory of the service before and after."""
+    """Print latencies with and without a sweep, and the service's memory before and after."""
     with lindyn.Client.local(workers=2, job_workers=2) as client:
         latencies(client, seeds, 50)
         service = psutil.Process().children()[0]

@@ -27,6 +27,16 @@ T = TypeVar("T")
 
 MAX_CONNECTIONS = 16
 
+# one script, since a command for each key takes the client longer than the server; keys of other types have no length
+_SIZES = """
+local sizes = {}
+for i, key in ipairs(KEYS) do
+    local size = redis.pcall('STRLEN', key)
+    sizes[i] = type(size) == 'number' and size or 0
+end
+return sizes
+"""
+
 log = logging.getLogger(__name__)
 
 
@@ -123,12 +133,10 @@ class RedisCache:
 
     async def _count_within(self, names: Sequence[str], max_bytes: int) -> int:
         """Return how many leading values fit into `max_bytes` together, at least one."""
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.strlen(self._key(name))
-        sizes = await self._call(lambda: pipe.execute(raise_on_error=False))
+        keys = [self._key(name) for name in names]
+        sizes = await self._call(lambda: self._redis.eval(_SIZES, len(keys), *keys))
         total = 0
-        for i, size in enumerate(sizes or ()):
+        for i, size in enumerate(cast("list[Any]", sizes) if isinstance(sizes, list) else ()):
             total += size if isinstance(size, int) else 0
             if total > max_bytes:
                 return max(i, 1)
