@@ -105,7 +105,7 @@ def waits(service: Service, wait: Callable[[str, float], object], seconds: float
         finally:
             service.over.set()
     assert isinstance(error, TimeoutError)
-    assert f"has not ended after {seconds:g} s and goes on" in str(error)
+    assert f"has not ended after {seconds:g} s and continues" in str(error)
 
 
 both = pytest.mark.parametrize("wait", [blocking, awaiting])

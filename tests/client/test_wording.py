@@ -35,7 +35,7 @@ def refused(client: lindyn.Client, kind: type[lindyn.ProblemError] = lindyn.Requ
 def test_a_mistyped_quantity(client: lindyn.Client) -> None:
     (line,) = refused(client, quantities=["loss", "singular_value"])
     assert line.startswith("quantities.1: got 'singular_value', did you mean 'singular_values'? Allowed are 'loss', ")
-    assert line.endswith("'weight_norms' (invalid-request)")
+    assert line.endswith("'sharpness' (invalid-request)")
     assert line.count("'ntk_distance'") == 1
 
 
