@@ -136,7 +136,7 @@ class RedisCache:
         keys = [self._key(name) for name in names]
         sizes = await self._call(lambda: self._redis.eval(_SIZES, len(keys), *keys))
         total = 0
-        for i, size in enumerate(cast("list[Any]", sizes) if isinstance(sizes, list) else ()):
+        for i, size in enumerate(cast("list[object]", sizes) if isinstance(sizes, list) else ()):
             total += size if isinstance(size, int) else 0
             if total > max_bytes:
                 return max(i, 1)
