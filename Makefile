@@ -81,6 +81,7 @@ bench: .venv/.dev ## compare the closed form with ODE solvers and HTTP with bare
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/ensemble.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/shortcuts.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/cold.py
 	$(BIN)/python benchmarks/sweep.py

@@ -1,6 +1,7 @@
-"""What FastAPI and uvicorn cost by themselves: a route for each file of a folder that answers its bytes, and no more.
+"""A minimal FastAPI application, the baseline of HTTP benchmarks: two routes for each file of a folder.
 
-`python benchmarks/bare.py FOLDER`, on the loopback port PORT. `POST /name` answers from memory, `GET /name` the file.
+`python benchmarks/bare.py FOLDER` listens on the loopback port PORT. `POST /name` responds with the bytes of the file
+from memory, `GET /name` with a `FileResponse`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A closed loop of requests over connections that stay open, cheap enough not to be what is measured."""
+"""Closed-loop load generator over persistent connections, whose own processor time is negligible."""
 
 import asyncio
 import time
@@ -11,7 +11,7 @@ _LENGTH = b"content-length: "
 
 @dataclass(frozen=True)
 class Burst:
-    """What came back: answers, answers a second, and seconds from a request's first byte to the last of its answer."""
+    """Number of responses, responses per second, and quantiles of the latency in seconds."""
 
     answers: int
     per_second: float
@@ -20,10 +20,10 @@ class Burst:
 
 
 def burst(port: int, request: bytes, connections: int, seconds: float) -> Burst:
-    """Send the same request again and again over each connection, the next one when the answer is there.
+    """Send the same request repeatedly over each connection, each time after the previous response.
 
     Raises:
-        RuntimeError: an answer is not 200, or a connection was lost.
+        RuntimeError: the status of a response is not 200, or a connection was lost.
     """
     return uvloop.run(_burst(port, request, connections, seconds))
 
@@ -38,8 +38,8 @@ async def _burst(port: int, request: bytes, connections: int, seconds: float) ->
     latencies = [latency for _, client in pairs for latency in await client.done]
     elapsed = time.perf_counter() - started
     latencies.sort()
-    at = [latencies[int(share * len(latencies))] for share in (0.5, 0.99)]
-    return Burst(len(latencies), len(latencies) / elapsed, *at)
+    quantiles = [latencies[int(quantile * len(latencies))] for quantile in (0.5, 0.99)]
+    return Burst(len(latencies), len(latencies) / elapsed, *quantiles)
 
 
 class _Client(asyncio.Protocol):
@@ -47,7 +47,7 @@ class _Client(asyncio.Protocol):
         self._request = request
         self._end = end
         self._latencies: list[float] = []
-        self._left = 0
+        self._missing = 0
         self.done: asyncio.Future[list[float]] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,16 +55,16 @@ class _Client(asyncio.Protocol):
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        if self._left == 0:
-            head = data.index(b"\r\n\r\n") + 4  # small enough to come in one piece
+        if self._missing == 0:
+            head = data.index(b"\r\n\r\n") + 4  # the head fits into one segment
             start = data.lower().index(_LENGTH, 0, head) + len(_LENGTH)
             if not data.startswith(b"HTTP/1.1 200"):
                 self.done.set_exception(RuntimeError(f"got {data[:500]!r}"))
                 self._transport.close()
                 return
-            self._left = head + int(data[start : data.index(b"\r", start)])
-        self._left -= len(data)
-        if self._left == 0:
+            self._missing = head + int(data[start : data.index(b"\r", start)])
+        self._missing -= len(data)
+        if self._missing == 0:
             now = time.perf_counter()
             self._latencies.append(now - self._sent)
             if now < self._end:

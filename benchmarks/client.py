@@ -1,6 +1,6 @@
-"""What the client adds to an answer of 64 MB: against np.load of the same file plus a copy of it through loopback.
+"""Time of a response of 64 MB in the client, relative to np.load of the same file plus a copy of it through loopback.
 
-Run it as `python benchmarks/client.py`. All times are medians of one run on one machine; read the ratio.
+`python benchmarks/client.py` prints medians of one run. Times depend on the machine; the ratio is the result.
 """
 
 import socket
@@ -27,7 +27,7 @@ REQUEST = {
 
 
 def main() -> None:
-    """Print times, their ratio, and the largest memory over the size of the answer."""
+    """Print times, their ratio, and the peak memory relative to the size of the response."""
     with (
         lindyn_service(workers=1) as server,
         lindyn.Client(server.url) as client,
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def seconds(action: Callable[[], object]) -> float:
-    """Median duration, after one run to warm up."""
+    """Median duration after one warm-up run."""
     action()
     return median(_once(action) for _ in range(REPEATS))
 
@@ -61,13 +61,13 @@ def _once(action: Callable[[], object]) -> float:
 
 
 def load(file: Path) -> list[np.ndarray]:
-    """All arrays of the file, by numpy alone."""
+    """Load all arrays of the file with numpy."""
     with np.load(file, allow_pickle=False) as archive:
         return [archive[name] for name in archive.files]
 
 
 def copy(payload: bytes) -> bytearray:
-    """The bytes through a TCP connection of this machine."""
+    """Send bytes through a TCP connection of this machine, and return the received copy."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         thread = threading.Thread(target=_serve, args=(server, payload))
         thread.start()
@@ -87,7 +87,7 @@ def _serve(server: socket.socket, payload: bytes) -> None:
 
 
 def largest(action: Callable[[], object]) -> int:
-    """Peak of the memory that Python and numpy allocate meanwhile."""
+    """Peak of the memory that Python and numpy allocate during an action, in bytes."""
     tracemalloc.start()
     action()
     _, peak = tracemalloc.get_traced_memory()

@@ -1,12 +1,12 @@
-"""How long the first answer takes: of `make serve`, and of the client after its import.
+"""Time to the first response of `make serve`, and to the first trajectory of the client.
 
-The machine is warm: all is installed, imports are compiled, files are in memory. Each round starts anew:
+Everything is installed, bytecode is compiled, and files are in the page cache. Each round measures new processes:
 
-- `make serve` on a free port until the answer to a first 5-5-5 request is there, and stops it;
-- a fresh Python that has imported `lindyn`, until its first trajectory, from a service that runs (`Client(url)`) and
-  from a private one that it starts (`Client.local()`).
+- `make serve` on a free port, from its start to the response to a 5-5-5 request;
+- a Python process that has imported `lindyn`, up to its first trajectory, from a running service (`Client(url)`) and
+  from a private service that it starts (`Client.local()`).
 
-For comparison, what a bare Python needs to import numpy and scipy.integrate, which the service needs as well. Medians.
+For comparison, it measures the import of numpy and scipy.integrate, which the service needs, too. Figures are medians.
 """
 
 import argparse
@@ -36,7 +36,7 @@ with {client} as c:
 
 
 def make_serve() -> float:
-    """Seconds to the first answer."""
+    """Seconds from the start of `make serve` to its first response."""
     port = free_port()
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -60,7 +60,7 @@ def make_serve() -> float:
 
 
 def python(program: str, **variables: str) -> str:
-    """What a fresh Python prints."""
+    """Output of a program in a new Python process."""
     environment = {**os.environ, **variables}
     run = subprocess.run(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, check=True, text=True
@@ -82,17 +82,17 @@ def main() -> None:
     with lindyn_service(workers=1) as service:
         url = f"http://127.0.0.1:{service.port}"
         seeds = iter(range(10**6))
-        ways: dict[str, Callable[[], float]] = {
+        cases: dict[str, Callable[[], float]] = {
             "make serve": make_serve,
             "Client(url)": lambda: float(python(CLIENT.format(client=f"lindyn.Client({url!r})", seed=next(seeds)))),
             "Client.local()": lambda: float(python(CLIENT.format(client="lindyn.Client.local()", seed=next(seeds)))),
             "import numpy, scipy.integrate": imports,
         }
-        found: dict[str, list[float]] = {name: [] for name in ways}
+        durations: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(chosen.rounds + 1):
-            for name, way in ways.items():
-                found[name].append(way())
-    row: dict[str, object] = {name: float(np.median(each[1:])) for name, each in found.items()}
+            for name, case in cases.items():
+                durations[name].append(case())
+    row: dict[str, object] = {name: float(np.median(each[1:])) for name, each in durations.items()}
     for name, seconds in row.items():
         print(f"{name:30} {seconds:6.2f} s")
     if chosen.record:

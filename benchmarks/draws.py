@@ -231,6 +231,25 @@ def continual(rng: RNG) -> Drawn:
     return Drawn("continual", "continual", document)
 
 
+def ensemble(rng: RNG) -> Drawn:
+    """Balanced networks, most of them in blocks, or random ones by themselves."""
+    in_blocks = rng.random() < 0.7
+    dims = widths(rng, 2, 60 if in_blocks else 20)
+    asked = task(rng, dims[0], dims[-1], white=in_blocks)
+    if in_blocks:
+        network = balanced(rng, dims)
+        names = [str(rng.choice(["loss", "singular_values", "output", "task_specificity", "qqt", "effective_rank"]))]
+    else:
+        network = {"kind": "random", "dims": dims, "scheme": "lecun", "gain": between(rng, 0.1, 1.5), "seed": 0}
+        names = ["loss"]
+    grid = times(rng, 1, 400, 100)
+    numbers = grid["num"] * (sum(dims) ** 2 if in_blocks else 1)
+    base = {"network": network, "task": asked, "times": grid, "quantities": names}
+    replicates = whole(rng, 1, max(1, min(2_000 if in_blocks else 20, int(MOST_NUMBERS / numbers))))
+    vary = ["task.seed"] if "seed" in asked and rng.random() < 0.1 else ["network.seed"]
+    return Drawn("ensembles", "ensembles", {"base": base, "replicates": replicates, "vary": vary})
+
+
 def seed(rng: RNG) -> int:
     """One that requests may have."""
     return int(rng.integers(2**31))
@@ -255,4 +274,5 @@ GROUPS: dict[str, Callable[[RNG], Drawn]] = {
     "balance-statistics": statistics,
     "limits": limits,
     "continual": continual,
+    "ensembles": ensemble,
 }

@@ -1,12 +1,12 @@
-"""Many networks of one task: networks a second in blocks, against one by one and against ODE solvers, in one run.
+"""Throughput for many networks on one task: evaluation in blocks, one by one, and by ODE solvers.
 
-Each row is one width n: networks with lambda = 1 and scale 0.5 / sqrt(n), sigma_yx Gaussian with singular values up to
-about 2, the loss at 200 times up to 10. `points` and `points alone` include all that a sweep does for a point: it is
-validated, drawn, solved and encoded. The others are given weights. All run one after the other on one core, the fastest
-of three; the table shows microseconds of processor time for a network, and how many times longer others take.
+Each width n has networks with lambda = 1 and scale 0.5 / sqrt(n), a Gaussian sigma_yx with singular values up to about
+2, and the loss at 200 times up to 10. `points` and `points alone` include everything that a sweep does for a point:
+validation, drawing, solution and encoding. The other rows start from given weights. All run in turn on one core, and
+the fastest of three runs counts. The table shows microseconds of processor time per network, and ratios of these times.
 
-Diffrax, mapped over the networks, is compared where it is installed (the dependency group `bench`); compilation is not
-counted. Scipy integrates one network after the other.
+Diffrax, vectorised over the networks, is included if it is installed (dependency group `bench`); compilation is not
+counted. Scipy integrates the networks one by one.
 """
 
 import argparse
@@ -53,10 +53,10 @@ def main() -> None:
 
 
 def measured(n: int, count: int) -> dict[str, tuple[float, str]]:
-    """Seconds of each way for a network, with the way that it is compared with."""
+    """Seconds per network of each row, with the name of the row that it is compared with."""
     sigma_yx, w1, w2 = drawn(n, count)
     few = slice(0, ONE_BY_ONE)
-    found = {
+    rows = {
         "points": (fastest(lambda: points(n, sigma_yx, count), count), "points"),
         "points alone": (fastest(lambda: points_alone(n, sigma_yx, ONE_BY_ONE), ONE_BY_ONE), "points"),
         "blocks": (fastest(lambda: blocks(sigma_yx, w1, w2), count), "blocks"),
@@ -67,8 +67,8 @@ def measured(n: int, count: int) -> dict[str, tuple[float, str]]:
         for method, tolerance in (("Tsit5", 1e-6), ("Dopri8", 1e-10)):
             run = diffrax_mapped(method, tolerance)
             run(sigma_yx, w1, w2)
-            found[f"{method} {tolerance:g}"] = (fastest(lambda run=run: run(sigma_yx, w1, w2), count), "blocks")
-    return found
+            rows[f"{method} {tolerance:g}"] = (fastest(lambda run=run: run(sigma_yx, w1, w2), count), "blocks")
+    return rows
 
 
 def fastest(run: Callable[[], Any], count: int) -> float:
@@ -106,7 +106,7 @@ def blocks(sigma_yx: np.ndarray, w1: np.ndarray, w2: np.ndarray) -> None:
     start, generic = block_coordinates(block_modes(sigma_yx, np.ones(len(w1))), w1, w2)
     _, good = dense_losses(BlockSolution(start), TIMES)
     if not (np.all(good) and np.all(generic)):
-        raise SystemExit("some networks are to be computed alone; the comparison would be unfair")
+        raise SystemExit("blocks do not cover some of these networks, so that the comparison would be unfair")
 
 
 def one_by_one(sigma_yx: np.ndarray, w1: np.ndarray, w2: np.ndarray) -> None:

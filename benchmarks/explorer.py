@@ -1,10 +1,10 @@
-"""The explorer in a real browser: how soon it shows something, how soon it follows lambda, how much it weighs.
+"""Latency and page weight of the explorer in a real browser.
 
-Everything is measured in the page of a service of its own on this machine. `first picture` is from the start of the
-navigation to the second frame after the pictures are drawn, in a context without any cache. `lambda to picture` is from
-the event that moves lambda to the second frame after the pictures of its answer, which was not computed before: 5-5-5,
-200 times, all pictures; `again` is the same for answers that the service has. `page weight` sums what the first load
-transfers: compressed, with headers and the first answer.
+Everything is measured in a page of a local service. `first picture` is the time from the start of the navigation to the
+second frame after the pictures are drawn, in a browser context without a cache. `lambda to picture` is the time from
+the event that changes lambda to the second frame after the pictures of the new response are drawn, for 5-5-5 with 200
+times and all pictures; `again` is the same time for responses from the cache of the service. `page weight` is the
+number of bytes that the first load transfers: compressed, with headers and the first response.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def load(browser: Browser, url: str) -> tuple[float, float]:
-    """Milliseconds until the first picture, and bytes that it took, with nothing kept from before."""
+    """Milliseconds to the first picture, and transferred bytes, in a new browser context."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
     page.add_init_script(FIRST_PICTURE)
@@ -80,13 +80,13 @@ def load(browser: Browser, url: str) -> tuple[float, float]:
     page.goto(url)
     while not page.evaluate("window.firstPicture ?? 0"):
         page.wait_for_timeout(50)
-    found = page.evaluate("window.firstPicture")
+    milliseconds = page.evaluate("window.firstPicture")
     context.close()
-    return found, sum(sizes)
+    return milliseconds, sum(sizes)
 
 
 def follow(browser: Browser, url: str, moves: int) -> tuple[Sequence[float], Sequence[float]]:
-    """Milliseconds from a move of lambda to its picture, for new answers and for the same ones again."""
+    """Milliseconds from a change of lambda to its picture, for new and for cached responses."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/{FIVE}")
     page.wait_for_timeout(1000)
@@ -98,7 +98,7 @@ def follow(browser: Browser, url: str, moves: int) -> tuple[Sequence[float], Seq
 
 
 def summary(values: Sequence[float]) -> tuple[float, float, float]:
-    """Median, 95th percentile, largest."""
+    """Median, 95th percentile and maximum."""
     return statistics.median(values), statistics.quantiles(values, n=20, method="inclusive")[-1], max(values)
 
 

@@ -1,8 +1,8 @@
-"""How time and memory of the exact solution grow with the width n and with the number of times.
+"""Growth of time and memory of the exact solution with the width n and with the number of times.
 
-Each row is one process: `loss` and `output` of a problem of `kernel.py` with lambda = 1 and horizon 10, processor time
-of the fastest of three runs, and the peak of resident memory beyond what the process had before and the result itself.
-`exponent` compares with the row above: of n or of the number of times, whichever changed. Linux only.
+Each row is one process, which computes `loss` and `output` of a problem of `kernel.py` with lambda = 1 and horizon 10.
+It shows the processor time of the fastest of three runs, and the peak of resident memory minus the memory before and
+the size of the result. `exponent` is that of n, or of the number of times, relative to the row above. Linux only.
 """
 
 import argparse
@@ -37,23 +37,23 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for n, n_times in WIDTHS + TIMES:
         command = [sys.executable, __file__, "--one", str(n), str(n_times)]
-        asked = subprocess.run(
+        process = subprocess.run(
             command, capture_output=True, check=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         )
-        rows.append(json.loads(asked.stdout))
+        rows.append(json.loads(process.stdout))
         print(line(rows[-1], rows[-2] if len(rows) > 1 else None), flush=True)
     if chosen.record:
-        print(f"kept in {record('growth', rows)}")
+        print(f"recorded in {record('growth', rows)}")
 
 
 def measure(n: int, n_times: int) -> dict[str, Any]:
-    """Seconds, and megabytes of the result and beyond it."""
+    """Seconds, megabytes of the result, and peak megabytes beyond it."""
     problem = case(n, 1.0, 10.0, n_times)
     seconds: list[float] = []
     with threadpool_limits(1):
-        exact(case(5, 1.0, 10.0, 100))  # whatever is imported late
+        exact(case(5, 1.0, 10.0, 100))  # loads lazily imported modules
         before = _resident("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak
         for _ in range(3):
             started = time.process_time()
             answer = exact(problem)
@@ -76,7 +76,7 @@ def line(row: dict[str, Any], above: dict[str, Any] | None) -> str:
 
 
 def _resident(what: str) -> float:
-    """Megabytes that Linux counts for this process."""
+    """Resident memory of this process as Linux reports it, in megabytes."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith(what)) / 1024
 

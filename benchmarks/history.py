@@ -1,4 +1,4 @@
-"""Figures of benchmarks, kept: one line of JSON for each run, appended to `benchmarks/history/NAME.jsonl`."""
+"""History of benchmark results: one line of JSON per run, appended to `benchmarks/history/NAME.jsonl`."""
 
 import json
 import os
@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "history"
 
 
 def record(name: str, rows: Sequence[Mapping[str, Any]], **settings: object) -> Path:
-    """Append the rows of a run with its date, commit, machine and settings; returns the file."""
+    """Append the rows of a run with its date, commit, machine and settings, and return the file."""
     line = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short", "HEAD"),
@@ -30,7 +30,7 @@ def record(name: str, rows: Sequence[Mapping[str, Any]], **settings: object) -> 
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on, as far as it is known."""
+    """Description of the machine that the results depend on."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -41,7 +41,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Its model as Linux knows it, else its kind."""
+    """Model of the processor on Linux, otherwise its architecture."""
     known = Path("/proc/cpuinfo")
     lines = known.read_text().splitlines() if known.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
@@ -49,6 +49,6 @@ def _processor() -> str:
 
 
 def _git(*arguments: str) -> str:
-    """What git says, or nothing without a repository."""
-    asked = subprocess.run(["git", *arguments], cwd=FOLDER.parent, capture_output=True, text=True, check=False)
-    return asked.stdout.strip()
+    """Output of a git command; empty without a repository."""
+    process = subprocess.run(["git", *arguments], cwd=FOLDER.parent, capture_output=True, text=True, check=False)
+    return process.stdout.strip()

@@ -1,15 +1,14 @@
-"""The exact solution against ODE solvers on the same flow: seconds and ratios, taken side by side in one run.
+"""The exact solution compared with ODE solvers on the same flow, in one run.
 
-Each row is one problem: equal widths n, weights lambda-balanced with scale 0.5 / sqrt(n), sigma_yx Gaussian with
-singular values up to about 2, `loss` and `output` at evenly spaced times up to the horizon. All solvers run in turn,
-several times, with one BLAS thread; the table shows medians of processor time, which depends less than the clock on
-what else the machine does. Diffrax is compared where it is installed (the dependency group `bench`); compilation is
-not counted.
+Each row is one problem: equal widths n, lambda-balanced weights of scale 0.5 / sqrt(n), a Gaussian sigma_yx with
+singular values up to about 2, and `loss` and `output` at evenly spaced times up to the horizon. All solvers run in
+turn, several times, with one BLAS thread. The table shows medians of processor time, which depends less than wall-clock
+time on other programs. Diffrax is included if it is installed (dependency group `bench`); compilation is not counted.
 
-`products` is the time of the exact solution over that of the matrix products of a direct evaluation at all times.
-`error` is the largest relative deviation (Frobenius, over times) of the exact output from DOP853 at tolerance 2.3e-14,
-so it holds the integrator's error too. A ratio above 1 says how many times faster the exact solution is. `>` stands
-before solvers that were given up, `-` for those that were not tried because of it, or for their memory.
+`products` is the time of the exact solution divided by that of the matrix products of a direct evaluation at all times.
+`error` is the largest relative deviation (Frobenius norm, over times) of the exact output from DOP853 with tolerance
+2.3e-14, and includes the error of the integrator. Ratios above 1 are speed-ups of the exact solution. `>` marks solvers
+that reached the time limit, and `-` those that were not tried for this reason or because of their memory.
 """
 
 import argparse
@@ -24,13 +23,13 @@ from typing import Any
 
 import numpy as np
 from history import record
-from solvers import LSODA_LARGEST_STATE, Case, TooLongError, case, exact, products, scipy_solver, solvers
+from solvers import LSODA_MAX_STATE, Case, TooLongError, case, exact, products, scipy_solver, solvers
 from threadpoolctl import threadpool_limits
 
-SLOW_SECONDS = 1.0  # from which on a solver runs once
-TURN_SECONDS = 0.02  # that a fast one fills in each turn
-CHECKED_SECONDS = 1.0  # of DOP853 at 1e-10, up to which a tight integration is worth its time
-TIGHTEST = 2.3e-14  # the smallest tolerance that scipy accepts
+SLOW_SECONDS = 1.0  # slower solvers run once
+TURN_SECONDS = 0.02  # faster solvers run repeatedly for this time in each turn
+CHECKED_SECONDS = 1.0  # the error is measured if DOP853 with tolerance 1e-10 is faster
+MIN_TOLERANCE = 2.3e-14  # the smallest one that scipy accepts
 
 SIZES, LAMBDAS, HORIZONS, TIMES = [5, 10, 25, 50, 100, 200], [0.0, 1.0, 50.0], [10.0, 1000.0], [200, 1000]
 QUICK = {"sizes": [5, 50], "lambdas": [0.0, 50.0], "horizons": [10.0], "times": [200, 1000], "repeats": 2, "limit": 2.0}
@@ -38,7 +37,7 @@ QUICK = {"sizes": [5, 50], "lambdas": [0.0, 50.0], "horizons": [10.0], "times": 
 
 @dataclass(frozen=True)
 class Key:
-    """One cell of the table."""
+    """Parameters of one row of the table."""
 
     n: int
     lam: float
@@ -48,7 +47,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Measured:
-    """Median seconds of each solver, those that were given up with the limit, and the error of the exact output."""
+    """Median seconds of each solver (the limit for those that reached it), and the error of the exact output."""
 
     key: Key
     seconds: dict[str, float]
@@ -56,19 +55,19 @@ class Measured:
     error: float | None
 
     def ratio(self, name: str) -> float:
-        """How many times longer it takes."""
+        """Time of a solver, relative to the exact solution."""
         return self.seconds[name] / self.seconds["exact"]
 
     def row(self) -> dict[str, Any]:
-        """As it is kept."""
+        """Row for the history file."""
         return {**vars(self.key), "seconds": self.seconds, "given_up": sorted(self.given_up), "error": self.error}
 
 
 def measure(key: Key, repeats: int, limit: float) -> Measured:
-    """Run all solvers in turns."""
+    """Run all solvers in turn."""
     problem = case(key.n, key.lam, key.horizon, key.n_times)
     timed: dict[str, Callable[[Case], Any]] = {**solvers(limit), "products": products}
-    if 2 * problem.w1.size > LSODA_LARGEST_STATE:
+    if 2 * problem.w1.size > LSODA_MAX_STATE:
         del timed["LSODA 1e-10"]
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     given_up: set[str] = set()
@@ -77,31 +76,31 @@ def measure(key: Key, repeats: int, limit: float) -> Measured:
             if name in given_up or (turn > 0 and seconds[name] and seconds[name][0] > SLOW_SECONDS):
                 continue
             if {"RK45 1e-6", "DOP853 1e-10"} & given_up and name in ("Tsit5 1e-6", "Dopri8 1e-10"):
-                continue  # they take as many steps and cannot be stopped
+                continue  # these take as many steps and cannot be interrupted
             try:
-                taken = _seconds(run, problem)
+                durations = _seconds(run, problem)
             except TooLongError:
                 given_up.add(name)
-                taken = [limit]
+                durations = [limit]
             if turn >= 0 or name in given_up:  # the first turn compiles
-                seconds[name] += taken
-    medians = {name: statistics.median(taken) for name, taken in seconds.items() if taken}
+                seconds[name] += durations
+    medians = {name: statistics.median(durations) for name, durations in seconds.items() if durations}
     checked = medians["DOP853 1e-10"] < CHECKED_SECONDS
     return Measured(key, medians, frozenset(given_up), _error(problem) if checked else None)
 
 
 def _seconds(run: Callable[[Case], Any], problem: Case) -> list[float]:
-    taken: list[float] = []
-    while sum(taken) < TURN_SECONDS:
+    durations: list[float] = []
+    while sum(durations) < TURN_SECONDS:
         started = time.process_time()
         run(problem)
-        taken.append(time.process_time() - started)
-    return taken
+        durations.append(time.process_time() - started)
+    return durations
 
 
 def _error(problem: Case) -> float:
     """Largest relative deviation of the exact output from a tight integration."""
-    _, expected = scipy_solver("DOP853", TIGHTEST)(problem)
+    _, expected = scipy_solver("DOP853", MIN_TOLERANCE)(problem)
     _, got = exact(problem)
     return float(np.max(np.linalg.norm(got - expected, axis=(1, 2)) / np.linalg.norm(expected, axis=(1, 2))))
 
@@ -117,7 +116,7 @@ def line(one: Measured, others: Sequence[str]) -> str:
 
 
 def summary(rows: Sequence[Measured], others: Sequence[str]) -> str:
-    """Geometric mean and least of the ratios to each solver, to the fastest, and to the products."""
+    """Geometric mean and minimum of the ratios for each solver, for the fastest one, and for the matrix products."""
     lines: list[str] = []
     for name in others:
         ratios = [one.ratio(name) for one in rows if name in one.seconds]
@@ -125,7 +124,7 @@ def summary(rows: Sequence[Measured], others: Sequence[str]) -> str:
             mean = math.exp(statistics.fmean(map(math.log, ratios)))
             lines.append(f"{name:>14}: geometric mean {mean:6.1f} x, least {min(ratios):5.2f} x in {len(ratios)} cells")
     least = [min(one.ratio(name) for name in others if name in one.seconds) for one in rows]
-    lines.append(f"the fastest of them is beaten in {sum(ratio > 1 for ratio in least)} of {len(least)} cells")
+    lines.append(f"faster than all of them in {sum(ratio > 1 for ratio in least)} of {len(least)} cells")
     large = [1 / one.ratio("products") for one in rows if one.key.n >= 50]
     if large:
         lines.append(f"n >= 50: {min(large):.2f} to {max(large):.2f} times the time of the products")
@@ -133,7 +132,7 @@ def summary(rows: Sequence[Measured], others: Sequence[str]) -> str:
 
 
 def options() -> argparse.Namespace:
-    """Of the command line."""
+    """Options of the command line."""
     parser = argparse.ArgumentParser(description="The exact solution against ODE solvers.")
     several = partial(parser.add_argument, nargs="+")
     several("--sizes", type=int, default=SIZES)
@@ -141,7 +140,7 @@ def options() -> argparse.Namespace:
     several("--horizons", type=float, default=HORIZONS)
     several("--times", type=int, default=TIMES)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--limit", type=float, default=20.0, help="seconds after which a solver of scipy is given up")
+    parser.add_argument("--limit", type=float, default=20.0, help="time limit of scipy's solvers, in seconds")
     parser.add_argument("--quick", action="store_true", help="a few cells in half a minute")
     parser.add_argument("--record", action="store_true", help="append the figures to benchmarks/history/kernel.jsonl")
     chosen = parser.parse_args()
@@ -164,7 +163,9 @@ def main() -> None:
             print(line(rows[-1], others), flush=True)
     print("\n" + summary(rows, others))
     if chosen.record:
-        print(f"kept in {record('kernel', [one.row() for one in rows], repeats=chosen.repeats, limit=chosen.limit)}")
+        print(
+            f"recorded in {record('kernel', [one.row() for one in rows], repeats=chosen.repeats, limit=chosen.limit)}"
+        )
 
 
 if __name__ == "__main__":

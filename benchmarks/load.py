@@ -1,4 +1,4 @@
-"""A cheap load generator: new requests by raw HTTP/1.1 over asyncio in this process."""
+"""Load generator with little overhead: new requests over raw HTTP/1.1 with asyncio."""
 
 import asyncio
 import json
@@ -15,13 +15,13 @@ _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 @dataclass
-class Loaded:
-    """What came back in a phase.
+class Responses:
+    """Responses during a phase of load.
 
     Attributes:
-        wall_seconds: of the phase, up to its last arrival.
-        statuses: how many answers had each status; 0 for a connection that broke.
-        seconds: how long each answer of a status took.
+        wall_seconds: duration of the phase, up to its last request.
+        statuses: number of responses with each status; 0 stands for lost connections.
+        seconds: latencies of the responses, by status.
     """
 
     wall_seconds: float = 0.0
@@ -29,73 +29,68 @@ class Loaded:
     seconds: dict[int, list[float]] = field(default_factory=dict[int, list[float]])
 
     def add(self, status: int, seconds: float) -> None:
-        """Note an answer."""
+        """Record a response."""
         self.statuses[status] += 1
         self.seconds.setdefault(status, []).append(seconds)
 
     @property
     def goodput(self) -> float:
-        """Answers in a second."""
+        """Successful responses per second."""
         return self.statuses[200] / self.wall_seconds
 
     def quantile(self, q: float, status: int = 200) -> float:
-        """Seconds that this part of the answers of a status took at most."""
+        """Quantile of the latencies of responses with a status, in seconds."""
         return float(np.quantile(self.seconds[status], q)) if self.seconds.get(status) else float("nan")
 
-    def __add__(self, other: "Loaded") -> "Loaded":
-        seconds = {
-            status: [*self.seconds.get(status, []), *other.seconds.get(status, [])] for status in _both(self, other)
-        }
-        return Loaded(self.wall_seconds + other.wall_seconds, self.statuses + other.statuses, seconds)
-
-
-def _both(one: Loaded, other: Loaded) -> set[int]:
-    return {*one.seconds, *other.seconds}
+    def __add__(self, other: "Responses") -> "Responses":
+        statuses = {*self.seconds, *other.seconds}
+        seconds = {status: [*self.seconds.get(status, []), *other.seconds.get(status, [])] for status in statuses}
+        return Responses(self.wall_seconds + other.wall_seconds, self.statuses + other.statuses, seconds)
 
 
 class Clients:
-    """Sends requests that were never sent before over connections that it keeps."""
+    """Clients with persistent connections, each of whose requests is new to the service."""
 
     def __init__(self, port: int, width: int, num: int) -> None:
         self._port = port
         self._bodies = _bodies(width, num)
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
-    async def closed(self, clients: int, seconds: float) -> Loaded:
-        """So many clients, each of which asks again as soon as it is answered."""
-        loaded, end = Loaded(wall_seconds=seconds), time.monotonic() + seconds
+    async def closed_loop(self, clients: int, seconds: float) -> Responses:
+        """Closed loop: each of a number of clients sends its next request after the response to the last one."""
+        responses, end = Responses(wall_seconds=seconds), time.monotonic() + seconds
 
         async def work() -> None:
             while time.monotonic() < end:
-                await self._ask(loaded)
+                await self._send(responses)
 
         await asyncio.gather(*(work() for _ in range(clients)))
-        return loaded
+        return responses
 
-    async def open(self, rate: float, seconds: float, onset_seconds: float = 0.0) -> Loaded:
-        """Arrivals at random, so many in a second whatever becomes of them; those of the onset do not count."""
-        onset, loaded = Loaded(), Loaded(wall_seconds=seconds)
-        asking, chance = set[asyncio.Task[None]](), random.Random(1)
-        begun = at = time.monotonic() + onset_seconds
-        at -= onset_seconds
-        while (at := at + chance.expovariate(rate)) < begun + seconds:
-            await asyncio.sleep(max(0.0, at - time.monotonic()))
-            task = asyncio.create_task(self._ask(onset if at < begun else loaded))
-            asking.add(task)
-            task.add_done_callback(asking.discard)
-        await asyncio.gather(*asking)
-        return loaded
+    async def open_loop(self, rate: float, seconds: float, onset_seconds: float = 0.0) -> Responses:
+        """Open loop: Poisson arrivals at a rate per second; those of the onset do not count."""
+        onset, responses = Responses(), Responses(wall_seconds=seconds)
+        tasks, rng = set[asyncio.Task[None]](), random.Random(1)
+        measured_from = arrival = time.monotonic() + onset_seconds
+        arrival -= onset_seconds
+        while (arrival := arrival + rng.expovariate(rate)) < measured_from + seconds:
+            await asyncio.sleep(max(0.0, arrival - time.monotonic()))
+            task = asyncio.create_task(self._send(onset if arrival < measured_from else responses))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+        await asyncio.gather(*tasks)
+        return responses
 
-    async def _ask(self, loaded: Loaded) -> None:
+    async def _send(self, responses: Responses) -> None:
         body, started = next(self._bodies), time.perf_counter()
         try:
             status = await self._exchange(body)
         except (OSError, asyncio.IncompleteReadError):
             status = 0
-        loaded.add(status, time.perf_counter() - started)
+        responses.add(status, time.perf_counter() - started)
 
     async def _exchange(self, body: bytes) -> int:
-        """Over a connection that is kept, or over a new one where the service has closed that meanwhile."""
+        """Send a request over an idle connection, or over a new one if the service has closed the idle ones."""
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof() and not writer.is_closing():
@@ -112,12 +107,13 @@ class Clients:
         return int(head[9:12])
 
     def close(self) -> None:
-        """Disconnect."""
+        """Close all connections."""
         for _, writer in self._idle:
             writer.close()
 
 
 def _bodies(width: int, num: int) -> Iterator[bytes]:
+    """Generate HTTP requests with different seeds, so that no response is in the cache."""
     seed = random.randrange(2**30)
     while True:
         seed += 1

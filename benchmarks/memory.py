@@ -1,10 +1,10 @@
-"""What an answer of 1 GB costs the service in memory, and how fast it travels, against the same file served statically.
+"""Memory of the service and throughput for a response of 1 GB, compared with the same file served statically.
 
-The answer is the output of 32-32-32 at so many times that it has about 10^9 bytes as npz. It is asked for once, which
-computes it, and then again and again, which finds it, in turn with `GET` of the same file from a FastAPI application
-with nothing but a `FileResponse` on the same uvicorn. The client reads and throws away. Memory is the resident set of
-the service's process (not of its worker), sampled every 20 ms while the answers are made and sent, less what it was
-before. The table has medians over the rounds, and that of the ratio within a round.
+The response is the output of 32-32-32 at as many times as make about 10^9 bytes of npz. The first request computes
+it, and later ones are served from the cache, in turn with `GET` of the same file from a FastAPI application with a
+single `FileResponse` on the same uvicorn. The client discards the bytes. Memory is the resident set of the service
+process, without its worker, sampled every 20 ms during the responses, minus its size before. The table has medians over
+the rounds, also for the ratio within a round.
 """
 
 import argparse
@@ -38,7 +38,7 @@ class Peak:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Look for the length of the block."""
+        """Sample the resident set during the block."""
         thread = threading.Thread(target=self._watch)
         thread.start()
         yield
@@ -51,7 +51,7 @@ class Peak:
 
 
 def request(size: int) -> bytes:
-    """A request whose answer has about so many bytes."""
+    """A request whose response has about `size` bytes."""
     document = {
         "network": {"kind": "balanced", "dims": [WIDTH] * 3, "lambda": 1.0, "seed": 1},
         "task": {"kind": "spectrum", "singular_values": np.linspace(0.1, 3, WIDTH).tolist(), "seed": 2},
@@ -63,23 +63,23 @@ def request(size: int) -> bytes:
     return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-def fetch(port: int, asked: bytes, into: Path | None = None) -> tuple[int, float]:
-    """Bytes of an answer, and the seconds that it took."""
+def fetch(port: int, request_bytes: bytes, into: Path | None = None) -> tuple[int, float]:
+    """Bytes of a response, and its duration in seconds."""
     started = time.perf_counter()
     with ExitStack() as stack:
         connection = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
         file = None if into is None else stack.enter_context(into.open("wb"))
-        connection.sendall(asked)
-        head, _, begun = connection.recv(2**16).partition(b"\r\n\r\n")
+        connection.sendall(request_bytes)
+        head, _, beginning = connection.recv(2**16).partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
-            raise RuntimeError(f"got {head!r} {begun!r}")
-        size = left = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
+            raise RuntimeError(f"got {head!r} {beginning!r}")
+        size = missing = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
         if file is not None:
-            file.write(begun)
-        left -= len(begun)
-        while left:
+            file.write(beginning)
+        missing -= len(beginning)
+        while missing:
             received = connection.recv_into(PIECE)
-            left -= received
+            missing -= received
             if file is not None:
                 file.write(memoryview(PIECE)[:received])
     return size, time.perf_counter() - started
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--bytes", type=int, default=10**9)
     parser.add_argument("--record", action="store_true", help="append the row to history/memory.jsonl")
     chosen = parser.parse_args()
-    asked = request(chosen.bytes)
+    request_bytes = request(chosen.bytes)
     largest = 2 * chosen.bytes
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -104,10 +104,12 @@ def main() -> None:
         before = service.process.memory_info().rss
         peak = Peak(service.process)
         with peak.watched():
-            size, first = fetch(service.port, asked, folder / "answer")
+            size, first = fetch(service.port, request_bytes, folder / "answer")
             bare = stack.enter_context(bare_service(folder))
             static = b"GET /answer HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-            pairs = [(fetch(service.port, asked)[1], fetch(bare.port, static)[1]) for _ in range(chosen.rounds + 1)][1:]
+            pairs = [
+                (fetch(service.port, request_bytes)[1], fetch(bare.port, static)[1]) for _ in range(chosen.rounds + 1)
+            ][1:]
     ours, theirs = (size / np.array(each) / 1e9 for each in zip(*pairs, strict=True))
     row: dict[str, object] = {
         "bytes": size,
@@ -117,8 +119,10 @@ def main() -> None:
         "static_gb_per_s": float(np.median(theirs)),
         "ratio": float(np.median(ours / theirs)),
     }
-    print(f"answer of {size / 1e9:.2f} GB: first {first:.1f} s, service grew by {(peak.bytes - before) / 1e6:.0f} MB")
-    print("found again at {ours_gb_per_s:.2f} GB/s, static {static_gb_per_s:.2f} GB/s, ratio {ratio:.2f}".format(**row))
+    print(f"response of {size / 1e9:.2f} GB: first {first:.1f} s, service grew by {(peak.bytes - before) / 1e6:.0f} MB")
+    print(
+        "from the cache at {ours_gb_per_s:.2f} GB/s, static {static_gb_per_s:.2f} GB/s, ratio {ratio:.2f}".format(**row)
+    )
     if chosen.record:
         record("memory", [row])
 

@@ -1,4 +1,4 @@
-"""The service, and what it is measured against, as processes on free ports of the loopback address."""
+"""The service and the baseline application as processes on free ports of the loopback address."""
 
 import os
 import socket
@@ -19,25 +19,25 @@ WAIT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Server:
-    """A process that listens."""
+    """A server process and its port."""
 
     port: int
     process: psutil.Popen
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """Address of the server."""
         return f"http://127.0.0.1:{self.port}"
 
     def processor_seconds(self) -> float:
-        """Used by this process and the services that it has started, without their workers."""
-        own = [self.process, *(each for each in self.process.children() if "lindyn_service" in each.cmdline())]
-        return sum(used.user + used.system for used in (each.cpu_times() for each in own))
+        """Processor time of the server and the service processes that it started, without workers, in seconds."""
+        processes = [self.process, *(child for child in self.process.children() if "lindyn_service" in child.cmdline())]
+        return sum(used.user + used.system for used in (child.cpu_times() for child in processes))
 
 
 @contextmanager
 def lindyn_service(**settings: object) -> Iterator[Server]:
-    """The service with these settings, its log in a file as it would be."""
+    """Run the service with these settings, and with its log in a file."""
     variables = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
     with _started([sys.executable, "-m", "lindyn_service"], "LINDYN_PORT", variables) as server:
         yield server
@@ -45,7 +45,7 @@ def lindyn_service(**settings: object) -> Iterator[Server]:
 
 @contextmanager
 def shared_cache() -> Iterator[str]:
-    """A Valkey for several services; yields its URL."""
+    """Run a Valkey server for several services, and yield its URL."""
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/socket"
         options = ("--port", "0", "--unixsocket", path, "--dir", folder, "--save", "")
@@ -61,7 +61,7 @@ def shared_cache() -> Iterator[str]:
 
 @contextmanager
 def bare_service(folder: Path) -> Iterator[Server]:
-    """A FastAPI application with nothing but a route for each file of a folder (see `bare.py`)."""
+    """Run the baseline application for the files of a folder (see `bare.py`)."""
     command = [sys.executable, str(Path(__file__).with_name("bare.py")), str(folder)]
     with _started(command, "PORT", {}) as server:
         yield server
@@ -87,8 +87,8 @@ def free_port() -> int:
 
 
 def _wait_for(port: int, process: psutil.Popen) -> None:
-    give_up = time.monotonic() + WAIT_SECONDS
-    while time.monotonic() < give_up and process.poll() is None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return

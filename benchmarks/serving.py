@@ -1,17 +1,17 @@
-"""What the HTTP layer costs: cached answers against a bare FastAPI route, first computations against the same here.
+"""Overhead of the HTTP layer, for cached responses and for first computations.
 
-Cached answers: the service with one process, one worker and its log in a file, against a FastAPI application whose one
-route returns the same bytes, without middleware, log or keys, on the same uvicorn. A client process sends the same body
-again and again over 16 connections that stay open. Both are asked in turn, for half a second each; the table has the
-medians, over the rounds, of requests a second, of the 99th percentile, and of their ratios within a round. Other work
-on the machine changes these, but hardly the processor time of a request, so that is shown too.
+Cached responses: the service with one process, one worker and its log in a file is compared with a FastAPI application
+whose single route returns the same bytes, without middleware, log or keys, on the same uvicorn. A client process sends
+the same body repeatedly over 16 persistent connections. Both servers are measured in turn, for half a second each. The
+table has the medians over the rounds of requests per second, of the 99th percentile, and of their ratios within a
+round. These depend on other programs, but processor time per request hardly does, and is therefore shown, too.
 
-Two processes (`LINDYN_PROCESSES=2`) that share a Valkey are compared with one in the same way; the client needs a
-processor, too, so on two of them they can hardly double what one does.
+Two processes (`LINDYN_PROCESSES=2`) that share a Valkey server are compared with one process in the same way. The
+client needs a processor, too, so that on a machine with two processors they can hardly double the throughput.
 
-First computations: 5-5-5 with 200 times, `loss` and `output`, seeds that nobody has asked for, one request at a time
-over one connection, against the worker's own function (JSON in, JSON out) in this process with one BLAS thread. Both
-are done in turn for each seed; the overhead is the difference of the medians.
+First computations: 5-5-5 with 200 times, `loss` and `output`, with seeds that are not cached, one request at a time
+over one connection, compared with the worker function (from JSON to JSON) in this process with one BLAS thread. Both
+are run in turn for each seed; the overhead is the difference of the medians.
 """
 
 import argparse
@@ -47,7 +47,7 @@ PATH = "/v1/trajectories"
 
 
 def body(seed: int, quantities: list[str], num: int) -> bytes:
-    """A request of 5-5-5."""
+    """Body of a request for 5-5-5."""
     network = {"kind": "balanced", "dims": [5, 5, 5], "lambda": 2.0, "scale": 0.5, "seed": seed}
     task = {"kind": "correlation", "sigma_yx": SIGMA_YX}
     times = {"start": 0, "stop": 10, "num": num}
@@ -55,36 +55,36 @@ def body(seed: int, quantities: list[str], num: int) -> bytes:
 
 
 def http(path: str, content: bytes) -> bytes:
-    """The bytes of a request, as small as clients send it."""
+    """Bytes of a minimal HTTP request."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
     return f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
 def exchange(connection: socket.socket, request: bytes) -> bytes:
-    """Send one request and read the body of its answer."""
+    """Send one request and read the body of its response."""
     connection.sendall(request)
     received = connection.recv(2**20)
     while b"\r\n\r\n" not in received:
         received += connection.recv(2**20)
-    head, _, found = received.partition(b"\r\n\r\n")
+    head, _, beginning = received.partition(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0])
     if not head.startswith(b"HTTP/1.1 200"):
         raise RuntimeError(f"got {received!r}")
-    parts = [found]
-    missing = length - len(found)
+    pieces = [beginning]
+    missing = length - len(beginning)
     while missing:
-        parts.append(connection.recv(2**20))
-        missing -= len(parts[-1])
-    return b"".join(parts)
+        pieces.append(connection.recv(2**20))
+        missing -= len(pieces[-1])
+    return b"".join(pieces)
 
 
 def cached(rounds: int) -> list[dict[str, object]]:
-    """Measure cached answers, and print and return their table."""
+    """Measure cached responses, and print and return the table."""
     rows: list[dict[str, object]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         service = stack.enter_context(lindyn_service(workers=1))
-        requests = {name: body(7, *asked) for name, asked in CACHED.items()}
+        requests = {name: body(7, *parameters) for name, parameters in CACHED.items()}
         for name, content in requests.items():
             with socket.create_connection(("127.0.0.1", service.port)) as connection:
                 (folder / name.replace(" ", "")).write_bytes(exchange(connection, http(PATH, content)))
@@ -96,9 +96,9 @@ def cached(rounds: int) -> list[dict[str, object]]:
         )
         for name, content in requests.items():
             path = f"/{name.replace(' ', '')}"
-            ways = {"ours": (service, http(PATH, content)), "bare": (bare, http(path, content))}
-            found = in_turn(client, ways, rounds)
-            rows.append({"cached": name, "bytes": (folder / path[1:]).stat().st_size, **compared(found)})
+            cases = {"ours": (service, http(PATH, content)), "bare": (bare, http(path, content))}
+            bursts = in_turn(client, cases, rounds)
+            rows.append({"cached": name, "bytes": (folder / path[1:]).stat().st_size, **compared(bursts)})
             print("{cached:8} {bytes:7d} {ours:7.0f} {bare:7.0f} {ratio:6.2f}".format(**rows[-1]), end=" ")
             print("{ours_p99_ms:7.2f} {bare_p99_ms:7.2f} {p99_ratio:6.2f}".format(**rows[-1]), end=" ")
             print("{ours_cpu_us:7.0f} {bare_cpu_us:7.0f} {cpu_ratio:6.2f}".format(**rows[-1]))
@@ -106,7 +106,7 @@ def cached(rounds: int) -> list[dict[str, object]]:
 
 
 def several(rounds: int) -> list[dict[str, object]]:
-    """Measure cached answers of two processes that share the address and a cache against one, and print the row."""
+    """Measure cached responses of two processes that share the address and a cache, and print and return the row."""
     with ExitStack() as stack:
         url = stack.enter_context(shared_cache())
         one = stack.enter_context(lindyn_service(workers=1, redis_url=url))
@@ -122,37 +122,37 @@ def several(rounds: int) -> list[dict[str, object]]:
 
 
 def in_turn(
-    client: ProcessPoolExecutor, ways: dict[str, tuple[Server, bytes]], rounds: int
+    client: ProcessPoolExecutor, cases: dict[str, tuple[Server, bytes]], rounds: int
 ) -> dict[str, list[tuple[Burst, float]]]:
-    """Bursts of each way, one after the other; the first of each is for warming up."""
-    found: dict[str, list[tuple[Burst, float]]] = {name: [] for name in ways}
+    """Bursts of all cases in turn, without the first of each, which is for warming up."""
+    bursts: dict[str, list[tuple[Burst, float]]] = {name: [] for name in cases}
     for _ in range(rounds + 1):
-        for name, (server, request) in ways.items():
+        for name, (server, request) in cases.items():
             before = server.processor_seconds()
-            answered = client.submit(burst, server.port, request, CONNECTIONS, SECONDS).result()
-            found[name].append((answered, (server.processor_seconds() - before) / answered.answers))
-    return {name: each[1:] for name, each in found.items()}
+            result = client.submit(burst, server.port, request, CONNECTIONS, SECONDS).result()
+            bursts[name].append((result, (server.processor_seconds() - before) / result.answers))
+    return {name: runs[1:] for name, runs in bursts.items()}
 
 
-def compared(found: dict[str, list[tuple[Burst, float]]]) -> dict[str, object]:
-    """Medians over rounds, and of ratios within them."""
-    ours, bare = ([each for each, _ in found[name]] for name in ("ours", "bare"))
-    used = {name: 1e6 * float(np.median([seconds for _, seconds in found[name]])) for name in found}
+def compared(bursts: dict[str, list[tuple[Burst, float]]]) -> dict[str, object]:
+    """Medians over rounds, also of the ratios within a round."""
+    ours, bare = ([run for run, _ in bursts[name]] for name in ("ours", "bare"))
+    cpu_us = {name: 1e6 * float(np.median([seconds for _, seconds in bursts[name]])) for name in bursts}
     return {
-        "ours_cpu_us": used["ours"],
-        "bare_cpu_us": used["bare"],
-        "cpu_ratio": used["bare"] / used["ours"],
-        "ours": float(np.median([each.per_second for each in ours])),
-        "bare": float(np.median([each.per_second for each in bare])),
+        "ours_cpu_us": cpu_us["ours"],
+        "bare_cpu_us": cpu_us["bare"],
+        "cpu_ratio": cpu_us["bare"] / cpu_us["ours"],
+        "ours": float(np.median([run.per_second for run in ours])),
+        "bare": float(np.median([run.per_second for run in bare])),
         "ratio": float(np.median([a.per_second / b.per_second for a, b in zip(ours, bare, strict=True)])),
-        "ours_p99_ms": 1e3 * float(np.median([each.p99 for each in ours])),
-        "bare_p99_ms": 1e3 * float(np.median([each.p99 for each in bare])),
+        "ours_p99_ms": 1e3 * float(np.median([run.p99 for run in ours])),
+        "bare_p99_ms": 1e3 * float(np.median([run.p99 for run in bare])),
         "p99_ratio": float(np.median([a.p99 / b.p99 for a, b in zip(ours, bare, strict=True)])),
     }
 
 
 def first(count: int, seeds: Iterator[int]) -> list[dict[str, object]]:
-    """Measure first computations, and print and return their row."""
+    """Measure first computations, and print and return the row."""
     over_http: list[float] = []
     in_process: list[float] = []
     with lindyn_service(workers=1) as service, socket.create_connection(("127.0.0.1", service.port)) as connection:
@@ -180,7 +180,7 @@ def first(count: int, seeds: Iterator[int]) -> list[dict[str, object]]:
 
 
 def compute(content: bytes) -> bytes:
-    """What a worker does for a request, and the reading of it."""
+    """Parse and compute a request as the service and its worker do."""
     normal, key = normalise(TRAJECTORY, read(TrajectoryRequest, json.loads(content)))
     return encode(trajectory(normal, key), "json")
 

@@ -1,4 +1,4 @@
-"""One learning problem and the ways to get its loss and output at given times."""
+"""One learning problem, and the solvers that compute its loss and output at given times."""
 
 import os
 import time
@@ -23,17 +23,17 @@ Answer = tuple[np.ndarray, np.ndarray]
 
 Solver = Callable[["Case"], Answer]
 
-LSODA_LARGEST_STATE = 5_000  # it factorises a dense Jacobian of the state: minutes at n = 100, 50 GB at n = 200
-LARGEST_STEPS = 10**6
+LSODA_MAX_STATE = 5_000  # it factorises a dense Jacobian of the state: minutes at n = 100, 50 GB at n = 200
+MAX_STEPS = 10**6
 
 
 class TooLongError(Exception):
-    """A solver was given up."""
+    """A solver exceeded its time limit."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """Equal widths n, lambda-balanced weights of scale 0.5 / sqrt(n), a Gaussian task with singular values up to 2."""
+    """Problem with equal widths n, lambda-balanced weights of scale 0.5 / sqrt(n), and a Gaussian task."""
 
     w1: np.ndarray
     w2: np.ndarray
@@ -52,17 +52,17 @@ def exact(case: Case) -> Answer:
     """Loss and output by the closed form, as the service computes them."""
     solution = closed_form(case.w1, case.w2, case.sigma_yx, case.lam)
     objective = white_objective(WhiteTask(case.sigma_yx, 1.0, None, None, 0.0), solution.modes, None)
-    wanted = ("loss", "output")
-    quantities = observe(solution, objective, case.times, wanted, hidden=len(case.w1), time_constant=1.0).quantities()
+    names = ("loss", "output")
+    quantities = observe(solution, objective, case.times, names, hidden=len(case.w1), time_constant=1.0).quantities()
     return quantities["loss"], quantities["output"]
 
 
-def scipy_solver(method: str, tolerance: float, largest_seconds: float = np.inf) -> Solver:
-    """Loss and output by integration of the two layers with scipy; TooLongError after some seconds."""
+def scipy_solver(method: str, tolerance: float, max_seconds: float = np.inf) -> Solver:
+    """Solver that integrates both layers with scipy; it raises TooLongError after `max_seconds`."""
 
     def run(case: Case) -> Answer:
         n, size = len(case.w1), case.w1.size
-        deadline = time.process_time() + largest_seconds
+        deadline = time.process_time() + max_seconds
 
         def velocity(_: float, state: np.ndarray) -> np.ndarray:
             if time.process_time() > deadline:
@@ -82,7 +82,7 @@ def scipy_solver(method: str, tolerance: float, largest_seconds: float = np.inf)
 
 
 def diffrax_solver(method: str, tolerance: float) -> Solver:
-    """The same with diffrax, compiled; the first run of each shape compiles."""
+    """Solver that integrates both layers with diffrax; the first run for each shape compiles it."""
     os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1")
     import diffrax  # noqa: PLC0415 (optional, and slow to import)
     import jax  # noqa: PLC0415
@@ -107,7 +107,7 @@ def diffrax_solver(method: str, tolerance: float) -> Solver:
             args=sigma_yx,
             saveat=diffrax.SaveAt(ts=times),
             stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
-            max_steps=LARGEST_STEPS,
+            max_steps=MAX_STEPS,
         )
         outputs = flow.ys[1] @ flow.ys[0]
         return 0.5 * jnp.sum((sigma_yx - outputs) ** 2, axis=(1, 2)), outputs
@@ -120,12 +120,12 @@ def diffrax_solver(method: str, tolerance: float) -> Solver:
 
 
 def products(case: Case) -> None:
-    """The matrix products that a direct evaluation of the closed form needs, at one time after the other, as a floor.
+    """Matrix products of a direct evaluation of the closed form at each time, as a lower bound of its time.
 
-    A symmetric one for the Gram matrix of 2n rows, a triangular one for the 2n rows of both layers, one for the network
-    function, and two that put it into the coordinates of inputs and outputs: 10 n^3 floating-point operations a time.
-    The Cholesky factor and its inverse, 2/3 n^3 more, are no products and not in it. Interpolation needs these products
-    at its nodes only, and two of the n^2 entries of 33 nodes for each time between.
+    These are a symmetric product for the Gram matrix of 2n rows, a triangular one for the 2n rows of both layers, one
+    for the network function, and two that transform it to the coordinates of inputs and outputs: 10 n^3 floating-point
+    operations per time. The Cholesky factor and its inverse, 2/3 n^3 more, are not included. Interpolation needs these
+    products only at its nodes, and a product with the n^2 entries of 33 nodes for each time.
     """
     n = len(case.w1)
     rows = np.concatenate([case.w1.T, case.w2])
@@ -137,15 +137,15 @@ def products(case: Case) -> None:
 
 
 @cache
-def solvers(largest_seconds: float) -> dict[str, Solver]:
-    """All that are installed, the exact one first; those of scipy give up after some seconds."""
-    found: dict[str, Solver] = {
+def solvers(max_seconds: float) -> dict[str, Solver]:
+    """All installed solvers by name, the exact one first; those of scipy stop after `max_seconds`."""
+    by_name: dict[str, Solver] = {
         "exact": exact,
-        "RK45 1e-6": scipy_solver("RK45", 1e-6, largest_seconds),
-        "DOP853 1e-10": scipy_solver("DOP853", 1e-10, largest_seconds),
-        "LSODA 1e-10": scipy_solver("LSODA", 1e-10, largest_seconds),
+        "RK45 1e-6": scipy_solver("RK45", 1e-6, max_seconds),
+        "DOP853 1e-10": scipy_solver("DOP853", 1e-10, max_seconds),
+        "LSODA 1e-10": scipy_solver("LSODA", 1e-10, max_seconds),
     }
     if find_spec("diffrax") is not None:
-        found["Tsit5 1e-6"] = diffrax_solver("Tsit5", 1e-6)
-        found["Dopri8 1e-10"] = diffrax_solver("Dopri8", 1e-10)
-    return found
+        by_name["Tsit5 1e-6"] = diffrax_solver("Tsit5", 1e-6)
+        by_name["Dopri8 1e-10"] = diffrax_solver("Dopri8", 1e-10)
+    return by_name

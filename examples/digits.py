@@ -1,7 +1,7 @@
-"""How a linear network learns handwritten digits: exact trajectories for lambda in {-5, 0, 5}, a table and a picture.
+"""Exact learning of handwritten digits by a linear network, for lambda in {-5, 0, 5}: a table and a picture.
 
-The data are the 1,797 images of 8 x 8 pixels that ship with scikit-learn. Their pixels are whitened by the service;
-three of them are always empty, so the inputs span 61 of 64 dimensions.
+The data are the 1,797 images of 8 x 8 pixels that ship with scikit-learn. The service whitens the pixels; three of them
+are zero in all images, so that the inputs span 61 of 64 dimensions.
 """
 
 # pyright: basic
@@ -16,12 +16,12 @@ from sklearn.datasets import load_digits
 import lindyn
 
 LAMBDAS = (-5.0, 0.0, 5.0)
-COLOURS = ("#0072b2", "#000000", "#d55e00")  # told apart by colour-blind eyes (Okabe and Ito)
+COLOURS = ("#0072b2", "#000000", "#d55e00")  # distinguishable with any colour vision (Okabe and Ito)
 PICTURE = Path("out/digits.png")
 
 
 def main() -> None:
-    """Ask a private service, print the table, draw the picture."""
+    """Compute trajectories with a private service, print the table and draw the picture."""
     inputs, labels = load_digits(return_X_y=True)
     targets = np.eye(10)[labels]
     with lindyn.Client.local() as client:
@@ -45,7 +45,7 @@ def learn(
 
 
 def print_table(runs: list[lindyn.Trajectory]) -> None:
-    """When each network has learned half, and nearly all, of what can be learned."""
+    """Print the times at which each network has learned 90 % and 99.9 % of what can be learned."""
     print("lambda   loss at start   loss at end   90 % learned at   99.9 % learned at   worst |B - lambda I|")
     for lam, run in zip(LAMBDAS, runs, strict=True):
         remaining = run.excess_loss / run.excess_loss[0]
@@ -56,7 +56,7 @@ def print_table(runs: list[lindyn.Trajectory]) -> None:
 
 
 def draw(runs: list[lindyn.Trajectory]) -> Figure:
-    """Loss of all runs, and learned against target singular values of each."""
+    """Draw the loss of all runs, and the learned and target singular values of each run."""
     figure = Figure(figsize=(12, 3.2), layout="constrained")
     loss, *modes = figure.subplots(1, 4)
     for lam, run, colour, axes in zip(LAMBDAS, runs, COLOURS, modes, strict=True):

@@ -1,4 +1,4 @@
-"""Deadlines, leases, breakers and rates use a clock that nobody sets; the wall clock is for what people read."""
+"""Deadlines, leases, breakers and rates use a monotonic clock; the wall clock is for dates that users see."""
 
 import ast
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Draws which room of the service imports which, as docs/rooms.svg, from the code as grimp reads it.
+"""Draws the import graph of the rooms of the service as docs/rooms.svg, from the imports that grimp finds.
 
-A room is a package directly in `lindyn_service`; the modules beside them are leaves. An arrow is left out where others
-lead the same way, and a room is drawn just below the lowest of those that import it.
+A room is a package directly in `lindyn_service`; the modules next to the packages are leaves and are not drawn. Arrows
+that follow from others are omitted, and a room is drawn just below the lowest room that imports it.
 """
 
 import sys
@@ -26,7 +26,7 @@ marker path { fill: #7a84b8; stroke: none; marker-end: none; }
 """
 
 Imports = Mapping[str, set[str]]
-"""For each room, those that it imports."""
+"""The rooms that each room imports."""
 
 
 def main() -> None:
@@ -35,52 +35,54 @@ def main() -> None:
 
 
 def imports() -> Imports:
-    """Which rooms import which."""
+    """Import graph of the rooms."""
     graph = grimp.build_graph(PACKAGE, cache_dir=None)
     packages = {child for child in graph.find_children(PACKAGE) if graph.find_children(child)}
     rooms = {package.removeprefix(f"{PACKAGE}.") for package in packages}
-    found: dict[str, set[str]] = {room: set() for room in rooms}
+    graph_of_rooms: dict[str, set[str]] = {room: set() for room in rooms}
     for importer in graph.modules:
         for imported in graph.find_modules_directly_imported_by(importer):
             first, second = _room(importer), _room(imported)
             if first != second and {first, second} <= rooms:
-                found[first].add(second)
-    return found
+                graph_of_rooms[first].add(second)
+    return graph_of_rooms
 
 
-def shortened(whole: Imports) -> Imports:
-    """The same without arrows where others lead the same way (the transitive reduction).
+def shortened(graph: Imports) -> Imports:
+    """Transitive reduction of an import graph.
 
     Raises:
         graphlib.CycleError: rooms import each other in a circle.
     """
     below: dict[str, set[str]] = {}
-    for room in TopologicalSorter(whole).static_order():
-        below[room] = whole[room].union(*(below[other] for other in whole[room]))
+    for room in TopologicalSorter(graph).static_order():
+        below[room] = graph[room].union(*(below[other] for other in graph[room]))
     return {
         room: {other for other in others if not any(other in below[via] for via in others)}
-        for room, others in whole.items()
+        for room, others in graph.items()
     }
 
 
 def rows(reduced: Imports) -> list[list[str]]:
-    """Rooms from top to bottom, each below all that import it, and near those from left to right."""
+    """Rows of rooms from top to bottom: each room is below all that import it, and horizontally close to these."""
     depth = dict.fromkeys(reduced, 0)
     for room in reversed(list(TopologicalSorter(reduced).static_order())):
         for other in reduced[room]:
             depth[other] = max(depth[other], depth[room] + 1)
-    found: list[list[str]] = []
-    place: dict[str, float] = {}
+    levels: list[list[str]] = []
+    position: dict[str, float] = {}
     for level in range(max(depth.values()) + 1):
-        importers = {room: [place[up] for up in place if room in reduced[up]] for room in depth if depth[room] == level}
+        importers = {
+            room: [position[up] for up in position if room in reduced[up]] for room in depth if depth[room] == level
+        }
         row = sorted(importers, key=lambda room: (_mean(importers[room]), room))
-        place |= {room: (i + 0.5) / len(row) for i, room in enumerate(row)}
-        found.append(row)
-    return found
+        position |= {room: (i + 0.5) / len(row) for i, room in enumerate(row)}
+        levels.append(row)
+    return levels
 
 
 def drawn(reduced: Imports) -> str:
-    """The drawing as SVG."""
+    """Drawing of the graph as SVG."""
     levels = rows(reduced)
     centres = {
         room: (round(WIDTH * (i + 0.5) / len(row)), MARGIN + level * ROW_HEIGHT + BOX_HEIGHT // 2)

@@ -1,6 +1,6 @@
-"""What the service is made of: an SBOM (CycloneDX) and a list of licences, of a bare environment from the locks.
+"""Software bill of materials of the service (CycloneDX) and a list of licences, of an environment from the locks.
 
-Fails where a licence is not among those that may be shipped with software of any licence.
+It fails if a licence is not in the list of those that permit distribution with software of any licence.
 """
 
 import hashlib
@@ -34,27 +34,27 @@ ALLOWED = {
     "License :: OSI Approved :: Mozilla Public License 2.0 (MPL 2.0)",
 }
 BY_FILE = {"partd": "BSD-3-Clause", "protobuf": "BSD-3-Clause"}
-"""Packages whose metadata name no licence, with that of their LICENSE file."""
+"""Licences of packages whose metadata name none, from their LICENSE files."""
 
 
 def main() -> int:
-    """Write out/sbom.json and out/licences.txt; returns how many components have a licence that is not allowed."""
+    """Write out/sbom.json and out/licences.txt, and return the number of components without an allowed licence."""
     OUT.mkdir(exist_ok=True)
     bill = of_environment(OUT / "runtime")
     bill["components"] += vendored()
     (OUT / "sbom.json").write_text(json.dumps(bill, indent=2) + "\n")
     table = [(part["name"], part["version"], licences(part)) for part in bill["components"]]
-    lines = [f"{name} {version}: {'; '.join(found) or 'none is named'}\n" for name, version, found in table]
+    lines = [f"{name} {version}: {'; '.join(names) or 'none is named'}\n" for name, version, names in table]
     (OUT / "licences.txt").write_text("".join(sorted(lines, key=str.lower)))
-    refused = [(name, found) for name, _, found in table if not is_allowed(found)]
-    for name, found in refused:
-        print(f"{name}: {'; '.join(found) or 'no licence is named'}; see tools/sbom.py for those that are allowed")
+    refused = [(name, names) for name, _, names in table if not is_allowed(names)]
+    for name, names in refused:
+        print(f"{name}: {'; '.join(names) or 'no licence is named'}; see tools/sbom.py for those that are allowed")
     print(f"{len(table)} components, {len(refused)} of them with a licence that is not allowed: out/licences.txt")
     return len(refused)
 
 
 def of_environment(folder: Path) -> dict[str, Any]:
-    """Install what the service needs and nothing else, and describe it."""
+    """Install the locked dependencies of the service into a new environment, and return its bill of materials."""
     install = [BIN / "uv", "pip", "install", "--quiet", "--python", folder]
     subprocess.run([BIN / "uv", "venv", "--quiet", "--clear", "--python", BIN / "python", folder], check=True)
     subprocess.run([*install, "--require-hashes", "-r", ROOT / "locks" / "service.txt"], check=True)
@@ -64,7 +64,7 @@ def of_environment(folder: Path) -> dict[str, Any]:
 
 
 def vendored() -> list[dict[str, Any]]:
-    """The libraries of the pages, each with the hash of the list of what its files hash to."""
+    """Components of the vendored browser libraries, each with the hash of the list of hashes of its files."""
     sums = (VENDOR / "SHA256SUMS").read_text().splitlines()
     return [
         {
@@ -81,14 +81,14 @@ def vendored() -> list[dict[str, Any]]:
 
 
 def licences(component: dict[str, Any]) -> list[str]:
-    """All that a component says of its licence: names, or expressions of SPDX."""
-    said = [each.get("expression") or _named(each["license"]) for each in component.get("licenses", [])]
-    return said or [BY_FILE[component["name"]]] if component["name"] in BY_FILE else said
+    """Licences of a component: names, or SPDX expressions."""
+    names = [licence.get("expression") or _named(licence["license"]) for licence in component.get("licenses", [])]
+    return names or [BY_FILE[component["name"]]] if component["name"] in BY_FILE else names
 
 
-def is_allowed(found: list[str]) -> bool:
-    """Whether each licence is, and there is one."""
-    return bool(found) and all(text in ALLOWED or _parts(text) <= ALLOWED for text in found)
+def is_allowed(names: list[str]) -> bool:
+    """Whether there are licences and all of them are allowed."""
+    return bool(names) and all(text in ALLOWED or _parts(text) <= ALLOWED for text in names)
 
 
 def _named(licence: dict[str, str]) -> str:
@@ -96,7 +96,7 @@ def _named(licence: dict[str, str]) -> str:
 
 
 def _parts(expression: str) -> set[str]:
-    """The licences of an expression such as `MIT AND (Apache-2.0 OR BSD-2-Clause)`."""
+    """Licences in an expression such as `MIT AND (Apache-2.0 OR BSD-2-Clause)`."""
     return set(re.split(r" AND | OR |[()]+", expression)) - {""}
 
 

@@ -17,7 +17,7 @@ DERIVED_DEFAULTS = {
     "results_bytes": "at most 1073741824",
     "max_work_bytes": "at most 4294967296",
 }
-"""Defaults that are derived from the machine, in words."""
+"""Descriptions of defaults that depend on the machine."""
 
 
 def main() -> None:
@@ -26,18 +26,18 @@ def main() -> None:
 
 
 def with_table(page: str) -> str:
-    """The page with the rows of its one table replaced by those of the settings."""
+    """Return the page with the rows of its only table replaced by those of the settings."""
     rows = [f"| `{PREFIX}{name.upper()}` | {default(name, field)} | {field.description} |" for name, field in fields()]
     return re.sub(r"(?<=\|---\|---\|---\|\n)(\|.*\n)*", lambda _: "\n".join(rows) + "\n", page)
 
 
 def fields() -> list[tuple[str, FieldInfo]]:
-    """Settings in the order of the code."""
+    """Settings in the order of their definition."""
     return list(Settings.model_fields.items())
 
 
 def default(name: str, field: FieldInfo) -> str:
-    """The default as an environment variable would have it."""
+    """Default in the notation of an environment variable."""
     if field.default_factory is not None:
         return DERIVED_DEFAULTS[name]
     if field.default in (None, ""):

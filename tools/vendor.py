@@ -1,4 +1,4 @@
-"""Fetch the browser libraries that vendor.json names, by `npm pack`, and write what they hash to."""
+"""Fetches the browser libraries that vendor.json names with `npm pack`, and writes the hashes of their files."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ FOLDER = Path(__file__).parents[1] / "service" / "lindyn_service" / "web" / "ven
 
 
 def main() -> None:
-    """Replace the files of every library, and the list of their hashes."""
+    """Replace the files of all libraries and the list of their hashes."""
     hashes: dict[str, str] = {}
     for name, library in json.loads((FOLDER / "vendor.json").read_text()).items():
         for path, content in packed(f"{name}@{library['version']}", library["files"]).items():
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def packed(package: str, files: dict[str, str]) -> dict[str, bytes]:
-    """Files of a package by the names that they get; references to maps, which are not shipped, are cut."""
+    """Files of a package by their new names, without references to source maps, which are not shipped."""
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run(["npm", "pack", "--silent", package], cwd=folder, check=True, stdout=subprocess.DEVNULL)
         with tarfile.open(next(Path(folder).glob("*.tgz"))) as archive:

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         UnreachableError,
         VersionWarning,
     )
+    from lindyn.results.ensemble import Ensemble, Statistics
     from lindyn.results.load import load
     from lindyn.results.sweep import SweepResult
     from lindyn.results.trajectory import Analysis, Trajectory
@@ -77,6 +78,7 @@ __all__ = [
     "ConfigurationError",
     "DeadlineError",
     "DivergedError",
+    "Ensemble",
     "FloatArray",
     "InfeasibleBalanceError",
     "JobCancelledError",
@@ -94,6 +96,7 @@ __all__ = [
     "RequestError",
     "ServiceFailedError",
     "SlowBodyError",
+    "Statistics",
     "SweepResult",
     "TooLargeError",
     "Trajectory",
@@ -122,6 +125,8 @@ _MODULES = {
     "AsyncJobHandle": "_async_client",
     "Client": "_client",
     "JobHandle": "_jobs",
+    "Ensemble": "results.ensemble",
+    "Statistics": "results.ensemble",
     "Analysis": "results.trajectory",
     "Trajectory": "results.trajectory",
     "SweepResult": "results.sweep",

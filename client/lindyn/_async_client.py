@@ -3,13 +3,23 @@
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import anyio.to_thread
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Fields, Method, Network, Task, Times
+from lindyn._endpoints import (
+    Axes,
+    Document,
+    Fields,
+    LearningRates,
+    Method,
+    Network,
+    Schedule,
+    Task,
+    Times,
+)
 from lindyn._local_service import LocalService
 from lindyn._public import public
 from lindyn._transport import connections, job_events
@@ -18,14 +28,18 @@ from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SE
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import AsyncSender
 from lindyn.results.decode import read_sweep_result
+from lindyn.results.ensemble import Ensemble
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
+from lindyn.wire.tree import Array
 
 
 @public
 class AsyncClient:
-    """A connection to a service; use it as an asynchronous context manager, or close it. Arguments as for `Client`.
+    """A connection to a service; use it as an asynchronous context manager, or close it.
+
+    The arguments are those of `Client`.
 
     Several event loops may use one client, one after the other or in several threads. Each loop has connections of its
     own, which are closed when the loop ends.
@@ -70,6 +84,9 @@ class AsyncClient:
         quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
+        weight_decay: float = 0.0,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task."""
         return await self._sender.send(
@@ -80,6 +97,9 @@ class AsyncClient:
                 quantities=quantities,
                 method=method,
                 time_constant=time_constant,
+                learning_rates=learning_rates,
+                schedule=schedule,
+                weight_decay=weight_decay,
             )
         )
 
@@ -108,16 +128,34 @@ class AsyncClient:
         return await self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
     async def limits(
-        self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0
+        self,
+        *,
+        network: Network,
+        task: Task,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+        weight_decay: float = 0.0,
     ) -> Analysis:
-        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence."""
-        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
+        """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence."""
+        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
 
     async def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
     ) -> Analysis:
-        """Train a balanced network of two layers on one task after the other."""
+        """Train a balanced network of two layers on tasks in sequence."""
         return await self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
+
+    async def ensemble(
+        self,
+        *,
+        base: Fields,
+        replicates: int,
+        first_seed: int = 0,
+        vary: str | Sequence[str] = "network.seed",
+        quantiles: Sequence[float] | Array = (0.1, 0.5, 0.9),
+    ) -> Ensemble:
+        """Compute statistics over many trajectories that differ in their seeds."""
+        return await self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     async def sweep(
         self,
@@ -146,11 +184,11 @@ class AsyncClient:
         """Return handles of the latest jobs of the service, the latest first."""
         return [AsyncJobHandle(self._sender, job) for job in await self._sender.send(_endpoints.jobs())]
 
-    async def about(self) -> dict[str, Any]:
+    async def about(self) -> Document:
         """Return the versions, methods, quantities and limits of the service."""
         return await self._sender.send(_endpoints.document("/v1/about"))
 
-    async def openapi(self) -> dict[str, Any]:
+    async def openapi(self) -> Document:
         """Return the OpenAPI document of the service."""
         return await self._sender.send(_endpoints.document("/openapi.json"))
 
@@ -213,7 +251,7 @@ class AsyncJobHandle:
         """Return the picture of an experiment that is done."""
         return await self._sender.send(job_events.figure(self.id, form))
 
-    def __await__(self) -> Generator[Any, Any, SweepResult]:
+    def __await__(self) -> Generator[object, None, SweepResult]:
         return self.result().__await__()
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Labels of classes. Missing labels are refused, because numpy would make them a class of their own."""
+"""Labels of classes. Missing labels are refused, because numpy would treat them as another class."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (labels of any type)
@@ -13,7 +13,7 @@ from lindyn.arrays import is_missing, read_array, refusals_named
 from lindyn.errors import ArgumentError
 from lindyn.wire.tree import Array
 
-_MISSING_AS_TEXT = ("nan", "NaT", "<NA>")  # numpy and pandas convert missing values among text to these
+_MISSING_AS_TEXT = ("nan", "NaT", "<NA>")  # numpy and pandas convert missing values in text to these
 
 
 def class_indices(name: str, labels: object) -> tuple[Array, npt.NDArray[np.intp]]:
@@ -24,7 +24,7 @@ def class_indices(name: str, labels: object) -> tuple[Array, npt.NDArray[np.intp
         labels: (samples,) or (samples, 1), of any library.
 
     Raises:
-        ArgumentError: a label is missing, the shape is another one, or the labels cannot be ordered.
+        ArgumentError: a label is missing, the shape is invalid, or the labels cannot be ordered.
     """
     array = _entries(name, labels)
     if array.ndim == 2 and array.shape[1] == 1:
@@ -63,7 +63,7 @@ def look_like_labels(name: str, targets: object) -> bool:
 
 
 def _entries(name: str, labels: object) -> Array:
-    """Convert labels to an array in which numbers among text stay numbers; numpy would turn them into text."""
+    """Convert labels to an array, where numbers in mixed labels remain numbers; numpy would convert them to text."""
     with refusals_named(name):
         array = read_array(labels)
     mixed = array.dtype.kind == "U" and isinstance(labels, Sequence)

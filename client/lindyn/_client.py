@@ -3,12 +3,22 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Fields, Method, Network, Task, Times
+from lindyn._endpoints import (
+    Axes,
+    Document,
+    Fields,
+    LearningRates,
+    Method,
+    Network,
+    Schedule,
+    Task,
+    Times,
+)
 from lindyn._jobs import JobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
@@ -17,8 +27,10 @@ from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import Sender
+from lindyn.results.ensemble import Ensemble
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
+from lindyn.wire.tree import Array
 
 
 @public
@@ -88,6 +100,9 @@ class Client:
         quantities: str | Sequence[str] = ("loss", "output"),
         method: Method = "auto",
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
+        weight_decay: float = 0.0,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task.
 
@@ -98,6 +113,10 @@ class Client:
             quantities: name of a quantity, or several names.
             method: `auto`, `exact`, `flow`, or for instance `{"kind": "descent", "learning_rate": 0.01}`.
             time_constant: tau of the gradient flow, in the unit of times.
+            learning_rates: one for each layer, which learns with it over `time_constant`; by default 1.
+            schedule: factor of all rates, for instance `{"kind": "cosine", "period": 10, "floor": 0.1}`,
+                `{"kind": "exponential", "half_life": 3}` or `{"kind": "piecewise", "times": [5], "factors": [1, 0.1]}`.
+            weight_decay: gamma, of the loss with gamma / 2 times the squares of all weights added.
 
         Returns:
             The quantities as arrays with time first, and the method that computed them.
@@ -110,6 +129,9 @@ class Client:
                 quantities=quantities,
                 method=method,
                 time_constant=time_constant,
+                learning_rates=learning_rates,
+                schedule=schedule,
+                weight_decay=weight_decay,
             )
         )
 
@@ -117,7 +139,7 @@ class Client:
         """Return a trajectory that the service has stored.
 
         Raises:
-            NotFoundError: the service does not have it, or no longer.
+            NotFoundError: the service does not have it, or has removed it.
         """
         return self._sender.send(_endpoints.stored(key))
 
@@ -156,8 +178,16 @@ class Client:
         """
         return self._sender.send(_endpoints.balance_statistics(dims, scheme, gain, samples, seed))
 
-    def limits(self, *, network: Network, task: Task, tolerance: float = 1e-3, time_constant: float = 1.0) -> Analysis:
-        """Compute the limits of learning of a balanced network of two layers, and the time of its convergence.
+    def limits(
+        self,
+        *,
+        network: Network,
+        task: Task,
+        tolerance: float = 1e-3,
+        time_constant: float = 1.0,
+        weight_decay: float = 0.0,
+    ) -> Analysis:
+        """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence.
 
         Returns:
             `converged`, `convergence_time`, `effective_learning_rate`,
@@ -166,12 +196,12 @@ class Client:
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
         """
-        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant))
+        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
 
     def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
     ) -> Analysis:
-        """Train a balanced network of two layers on one task after the other.
+        """Train a balanced network of two layers on tasks in sequence.
 
         Args:
             network: as for a trajectory.
@@ -186,6 +216,32 @@ class Client:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
         """
         return self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
+
+    def ensemble(
+        self,
+        *,
+        base: Fields,
+        replicates: int,
+        first_seed: int = 0,
+        vary: str | Sequence[str] = "network.seed",
+        quantiles: Sequence[float] | Array = (0.1, 0.5, 0.9),
+    ) -> Ensemble:
+        """Compute statistics over many trajectories that differ in their seeds.
+
+        Args:
+            base: the arguments of `trajectory`; the seeds that are varied may be missing.
+            replicates: number of networks; the seed of the first one is `first_seed`, of the next one more.
+            first_seed: seed of the first network.
+            vary: the seeds that are set: `network.seed`, `task.seed`, or both.
+            quantiles: levels between 0 and 1.
+
+        Returns:
+            For each quantity `mean`, `std` (divisor n - 1), `quantiles` (level, time, ...) and `standard_error`.
+
+        Raises:
+            TooLargeError: the ensemble is too large for one request; use a sweep over the seeds.
+        """
+        return self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     def sweep(
         self,
@@ -233,11 +289,11 @@ class Client:
         """Return handles of the latest jobs of the service, the latest first."""
         return [JobHandle(self._sender, job) for job in self._sender.send(_endpoints.jobs())]
 
-    def about(self) -> dict[str, Any]:
+    def about(self) -> Document:
         """Return the versions, methods, quantities and limits of the service."""
         return self._sender.send(_endpoints.document("/v1/about"))
 
-    def openapi(self) -> dict[str, Any]:
+    def openapi(self) -> Document:
         """Return the OpenAPI document of the service."""
         return self._sender.send(_endpoints.document("/openapi.json"))
 

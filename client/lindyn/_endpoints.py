@@ -12,7 +12,8 @@ from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
-from lindyn.results.decode import analysis_reader, read_trajectory
+from lindyn.results.decode import analysis_reader, read_ensemble, read_trajectory
+from lindyn.results.ensemble import Ensemble
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire import npz
 from lindyn.wire.asymptotics import LimitsReply
@@ -31,14 +32,19 @@ Task: TypeAlias = Fields | BaseModel | Array | Sequence[Sequence[float]]
 Times: TypeAlias = Fields | BaseModel | Array | Sequence[float]
 """Ascending non-negative times, or `{"start": 0, "stop": 10, "num": 200}`."""
 Method: TypeAlias = str | Fields | BaseModel
+Document: TypeAlias = dict[str, Any]
+"""A JSON document of the service, whose fields depend on its version."""
+LearningRates: TypeAlias = Array | Sequence[float]
+Schedule: TypeAlias = Fields | BaseModel
 Axes: TypeAlias = Mapping[str, Sequence[object] | Array]
 
 T = TypeVar("T")
 
 
 def trajectory(**fields: object) -> Call[Trajectory]:
-    """Request a trajectory."""
-    return _post("/v1/trajectories", _with_listed_quantities(fields), read_trajectory)
+    """Request a trajectory; fields that say nothing are left out, so that older services answer, too."""
+    said = {name: value for name, value in fields.items() if value is not None and not _is_no_decay(name, value)}
+    return _post("/v1/trajectories", _with_listed_quantities(said), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -65,16 +71,32 @@ def balance_statistics(
     return _analysis("/v1/balance/statistics", StatisticsReply, **fields)
 
 
-def limits(network: Network, task: Task, tolerance: float, time_constant: float) -> Call[Analysis]:
+def limits(network: Network, task: Task, tolerance: float, time_constant: float, weight_decay: float) -> Call[Analysis]:
     """Request the limits of learning."""
     fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
-    return _analysis("/v1/limits", LimitsReply, **fields)
+    decay = {} if _is_no_decay("weight_decay", weight_decay) else {"weight_decay": weight_decay}
+    return _analysis("/v1/limits", LimitsReply, **fields, **decay)
 
 
 def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
     """Request the losses of tasks that are learned one after the other."""
     fields = {"network": network, "tasks": tasks, "num": num, "time_constant": time_constant}
     return _analysis("/v1/continual", ContinualReply, **fields)
+
+
+def ensemble(
+    base: Fields, replicates: int, first_seed: int, vary: str | Sequence[str], quantiles: Sequence[float] | Array
+) -> Call[Ensemble]:
+    """Request statistics over trajectories that differ in their seeds."""
+    levels = as_tree("quantiles", quantiles)
+    fields = {
+        "base": _with_listed_quantities(base),
+        "replicates": replicates,
+        "first_seed": first_seed,
+        "vary": _listed(vary),
+        "quantiles": levels.tolist() if isinstance(levels, np.ndarray) else levels,
+    }
+    return _post("/v1/ensembles", fields, read_ensemble)
 
 
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
@@ -105,7 +127,7 @@ def jobs() -> Call[list[Job]]:
     return Call("GET", "/v1/jobs", lambda response: Jobs.model_validate_json(response.content).jobs)
 
 
-def document(path: str) -> Call[dict[str, Any]]:
+def document(path: str) -> Call[Document]:
     """Request a JSON document."""
     return Call("GET", path, httpx.Response.json)
 
@@ -129,6 +151,10 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
 def _with_listed_quantities(fields: Fields) -> Fields:
     """Expand a single name of a quantity to a list."""
     return {name: _listed(value) if name == "quantities" else value for name, value in fields.items()}
+
+
+def _is_no_decay(name: str, value: object) -> bool:
+    return name == "weight_decay" and type(value) in (int, float) and value == 0
 
 
 def _listed(names: object) -> object:

@@ -17,4 +17,4 @@ def how_to_install(*extras: str, release: str | None = None) -> str:
         wheel = f"lindyn-{release or version('lindyn')}-py3-none-any.whl"
     except PackageNotFoundError:  # the package is used from a clone without installation
         return in_clone
-    return f"{in_clone}, beside a wheel pip install '{wheel}{part}'"
+    return f"{in_clone}, or beside a wheel pip install '{wheel}{part}'"

@@ -37,7 +37,7 @@ class JobHandle:
 
         Args:
             progress: show a progress bar; by default only if waiting takes longer than a second.
-            timeout_seconds: time after which waiting is given up while the job goes on. The state is requested at
+            timeout_seconds: time after which waiting ends while the job continues. The state is requested at
                 least once, which may take a second.
 
         Raises:
@@ -51,7 +51,7 @@ class JobHandle:
 
         Args:
             progress: show a progress bar; by default only if waiting takes longer than a second.
-            timeout_seconds: time after which waiting is given up, as by `wait`.
+            timeout_seconds: time after which waiting ends, as in `wait`.
 
         Raises:
             JobFailedError: the job failed; the cause of the error is the service's problem.

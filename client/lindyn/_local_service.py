@@ -24,8 +24,8 @@ _LOG_LINES = 12  # in the message of a failed start
 
 _SOCKET = "service.sock"
 _PREFIX = "lindyn-"
-_LONGEST_ADDRESS = 103  # bytes of a socket address on macOS; Linux allows four more
-_LONGEST_PARENT = _LONGEST_ADDRESS - len(f"/{_PREFIX}12345678/{_SOCKET}")
+_MAX_ADDRESS_BYTES = 103  # bytes of a socket address on macOS; Linux allows four more
+_MAX_PARENT_BYTES = _MAX_ADDRESS_BYTES - len(f"/{_PREFIX}12345678/{_SOCKET}")
 
 # Variables that configure an application or another service; a private service has only the settings of the call.
 _FOREIGN_PREFIXES = ("LINDYN_", "OTEL_", "FASTAPI_", "UVICORN_", "PROMETHEUS_")
@@ -93,11 +93,11 @@ class LocalService:
                         return
                 time.sleep(_POLL_SECONDS)
         reason = _failure(process.poll())
-        raise LocalServiceError(f"the private service did not start: {reason}. It said:\n{self._last_lines()}")
+        raise LocalServiceError(f"the private service did not start: {reason}. End of its log:\n{self._last_lines()}")
 
     def _last_lines(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return "\n".join(lines[-_LOG_LINES:]) or "(nothing)"
+        return "\n".join(lines[-_LOG_LINES:]) or "(empty)"
 
     def close_pipe(self) -> None:
         """Close a fork's copy of the pipe, which would keep the service alive after its owner has ended."""
@@ -118,17 +118,17 @@ def _make_folder() -> OwnedFolder:
     """Make a folder with a path short enough for a socket, in /tmp if the usual temporary folder is not."""
     try:
         usual = tempfile.gettempdir()
-        short = usual if len(os.fsencode(usual)) <= _LONGEST_PARENT else "/tmp"  # noqa: S108 (the new folder is closed to other users)
+        short = usual if len(os.fsencode(usual)) <= _MAX_PARENT_BYTES else "/tmp"  # noqa: S108 (the new folder is closed to other users)
         return OwnedFolder(_PREFIX, short)
     except OSError as error:
         raise LocalServiceError(
             f"the private service has no folder for its socket: {error}. Set TMPDIR to a folder that you may write to, "
-            f"with a name of at most {_LONGEST_PARENT} bytes"
+            f"with a name of at most {_MAX_PARENT_BYTES} bytes"
         ) from error
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment without foreign settings, and without the working folder on the module search path."""
+    """Return the environment without foreign settings, and with a module search path without the working folder."""
     kept = {name: value for name, value in os.environ.items() if not _is_foreign(name.upper())}
     if "PYTHONPATH" in kept:  # an empty entry, as in PYTHONPATH=:/lab, is the working folder
         folders = [folder for folder in kept["PYTHONPATH"].split(os.pathsep) if folder not in ("", ".")]

@@ -1,4 +1,4 @@
-"""Folders that only the process which made them removes, and none of its forks."""
+"""Folders that are removed by the process that made them, but not by its forks."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The name under which public classes and functions present themselves."""
+"""Module name of public classes and functions."""
 
 from typing import TypeVar
 

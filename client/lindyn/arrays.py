@@ -1,4 +1,4 @@
-"""Conversion of arguments to JSON and numpy arrays, from every library, without guessing missing values."""
+"""Conversion of arguments to JSON and numpy arrays, from any library; missing values are refused."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (arguments can have any type)
@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from numbers import Real
-from typing import Any, TypeGuard, cast
+from typing import Any, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -23,7 +23,7 @@ def as_tree(name: str, value: object) -> Tree:
     """Convert an argument to a JSON value with numpy arrays.
 
     Args:
-        name: name of the argument in errors, to which the path of a value inside is joined by dots.
+        name: name of the argument in errors; the path of a nested value is appended with dots.
         value: numbers, text, mappings, sequences, models, arrays of any library, data frames, sparse matrices.
 
     Raises:
@@ -37,7 +37,7 @@ def as_array(name: str, value: object) -> Array:
     """Convert an argument to an array.
 
     Raises:
-        ArgumentError: entries are masked, missing or no numbers, or rows have different lengths.
+        ArgumentError: entries are masked, missing or not numbers, or rows have different lengths.
     """
     tree = as_tree(name, value)
     if isinstance(tree, np.ndarray):
@@ -78,7 +78,11 @@ def refusals_named(name: str) -> Generator[None]:
         raise ArgumentError(f"{path}: {error.detail}") from None
 
 
-def read_array(value: Any) -> Array:  # noqa: ANN401 (of any library)
+Foreign: TypeAlias = Any
+"""An array, a frame or a layer of any library."""
+
+
+def read_array(value: Foreign) -> Array:
     """Convert an array of any library to numpy, also tensors with gradients or on a device, and sparse matrices.
 
     Raises:
@@ -123,7 +127,7 @@ def _refuse_masked(value: object) -> None:
     raise RefusedError(f"{masked}, and what is masked has no value; fill it (array.filled(...)) or leave it out")
 
 
-def _refuse_missing(value: Any) -> None:  # noqa: ANN401 (a frame or a series of pandas)
+def _refuse_missing(value: Foreign) -> None:
     missing = np.asarray(value.isna())
     if not missing.any():
         return
@@ -134,7 +138,7 @@ def _refuse_missing(value: Any) -> None:  # noqa: ANN401 (a frame or a series of
     )
 
 
-def _of_column(value: Any, column: Sequence[int]) -> str:  # noqa: ANN401 (a frame)
+def _of_column(value: Foreign, column: Sequence[int]) -> str:
     return f" of column {value.columns[column[0]]!r}" if column and hasattr(value, "columns") else ""
 
 
@@ -208,7 +212,7 @@ def _native(array: Array) -> Array:
 
 
 def _from_objects(array: Array, source: object) -> Tree:
-    """Convert numbers of any type to float64, and other objects like a list; in a data frame they are refused."""
+    """Convert numbers of any type to float64; convert other objects like a list, or refuse them in a data frame."""
     index = next((i for i, x in np.ndenumerate(array) if not _is_number(x)), None)
     if index is None:
         return np.array([_number(x) for x in array.flat], dtype=np.float64).reshape(array.shape)

@@ -209,7 +209,9 @@ def data(inputs: npt.ArrayLike, targets: npt.ArrayLike, *, whiten: bool = True) 
 
 @public
 def one_hot(labels: npt.ArrayLike) -> FloatArray:
-    """Convert labels of classes to targets (samples, classes): 1 at the sample's class, which are in ascending order.
+    """Convert labels of classes to targets (samples, classes): 1 for the class of a sample, 0 for all others.
+
+    Columns are in ascending order of the classes.
 
     Args:
         labels: (samples,) or (samples, 1), text or numbers.

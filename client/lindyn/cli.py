@@ -6,11 +6,12 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lindyn._client import Client
+from lindyn._endpoints import Document
 from lindyn._jobs import JobHandle
 from lindyn.errors import LindynError
 from lindyn.results.sweep import SweepResult
@@ -70,7 +71,7 @@ def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
 @app.command()
 def experiment(
     name: Annotated[
-        str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without a name, all are listed.")
+        str | None, typer.Argument(help="figure-3.1 ... figure-4.8; without a name, list all experiments.")
     ] = None,
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", "-p", help="Override a parameter: name=JSON, several times.")
@@ -102,7 +103,7 @@ def _client(url: str | None) -> Generator[Client]:
         yield client
 
 
-def _document(request: typer.FileBinaryRead) -> dict[str, Any]:
+def _document(request: typer.FileBinaryRead) -> Document:
     try:
         document = json.loads(request.read())  # json detects UTF-16, which Windows writes, from the bytes
     except ValueError as error:
@@ -112,8 +113,8 @@ def _document(request: typer.FileBinaryRead) -> dict[str, Any]:
     return document  # pyright: ignore[reportUnknownVariableType] (JSON)
 
 
-def _overrides(options: list[str]) -> dict[str, Any]:
-    overrides: dict[str, Any] = {}
+def _overrides(options: list[str]) -> Document:
+    overrides: Document = {}
     for option in options:
         name, _, value = option.partition("=")
         try:

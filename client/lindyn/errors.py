@@ -1,26 +1,28 @@
 """The exceptions of the client."""
 
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from lindyn._public import public
 from lindyn.wire.problem import Problem
 
+_Reduced: TypeAlias = tuple[Any, ...]
+
 
 @public
 class LindynError(Exception):
-    """Base of all exceptions of this package."""
+    """Base class of all exceptions of this package."""
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> _Reduced:
         """Pickle the cause, too, if it is one of these exceptions."""
-        kind, arguments, *state = cast("tuple[Any, ...]", super().__reduce__())
+        kind, arguments, *state = cast("_Reduced", super().__reduce__())
         cause = {"__cause__": self.__cause__} if isinstance(self.__cause__, LindynError) else {}
-        kept: dict[str, Any] = state[0] if state else {}
+        kept: dict[str, object] = state[0] if state else {}
         return kind, arguments, {**kept, **cause}
 
 
 @public
 class ArgumentError(LindynError, ValueError, TypeError):
-    """An argument cannot be sent; the message names it and what to pass instead."""
+    """An argument cannot be sent; the message names the argument and the remedy."""
 
 
 @public
@@ -41,7 +43,7 @@ class UnexpectedReplyError(LindynError):
     """The reply does not fit the contract: it is the page of a proxy, or comes from another version.
 
     Attributes:
-        status: status of an error reply that is no problem of lindyn, else None.
+        status: status of an error reply that is not a problem document of lindyn; None for other replies.
     """
 
     def __init__(self, message: str, status: int | None = None) -> None:
@@ -82,7 +84,8 @@ class JobFailedError(LindynError):
     """A job failed; the cause of the error is the service's problem.
 
     Attributes:
-        problem: the problem, which is kept where the cause is lost, as in a pool of processes; None if there is none.
+        problem: the problem, which is available even if the cause is lost, as in a pool of processes; None if there
+            is none.
     """
 
     def __init__(self, message: str, problem: Problem | None = None) -> None:
@@ -113,7 +116,7 @@ class ProblemError(LindynError):
         self.problem = problem
         self.retry_after_seconds = retry_after_seconds
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> _Reduced:
         """Pickle the problem instead of the message."""
         kind, _, kept = super().__reduce__()
         return kind, (self.problem, self.retry_after_seconds), kept

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Coroutine, Generator
 from contextlib import AbstractContextManager, nullcontext
 from types import coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -12,15 +12,15 @@ T = TypeVar("T")
 # to start a process meanwhile, uvloop raises RuntimeError and leaks handles, after which that loop cannot be closed.
 _process_start_lock = threading.Lock()
 
-_NO_CONTEXT: AbstractContextManager[Any] = nullcontext()
+_NO_CONTEXT: AbstractContextManager[object] = nullcontext()
 
 
 @coroutine
 def resume(
-    work: Coroutine[Any, Any, T],
-    awaited: Any,  # noqa: ANN401 (its type depends on the event loop)
-    step_context: AbstractContextManager[Any] = _NO_CONTEXT,
-) -> Generator[Any, Any, T]:
+    work: Coroutine[object, object, T],
+    awaited: object,
+    step_context: AbstractContextManager[object] = _NO_CONTEXT,
+) -> Generator[object, object, T]:
     """Await a coroutine whose first step has already run.
 
     Args:
@@ -42,7 +42,7 @@ def resume(
         return end.value
 
 
-async def start_process(call: Coroutine[Any, Any, T]) -> T:
+async def start_process(call: Coroutine[object, object, T]) -> T:
     """Await a call that may start a process; a lock keeps its steps apart from process starts of other event loops."""
     with _process_start_lock:
         awaited = call.send(None)

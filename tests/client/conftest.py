@@ -59,7 +59,7 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long the blocking client sleeps between its tries: its clock goes on by that, and nobody waits."""
+    """Durations for which the blocking client sleeps between attempts; its clock advances without waiting."""
     slept: list[float] = []
     monkeypatch.setattr(tenacity, "time", SimpleNamespace(monotonic=lambda: sum(slept)))
     monkeypatch.setattr(tenacity.nap, "time", SimpleNamespace(sleep=slept.append))

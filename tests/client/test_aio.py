@@ -83,6 +83,9 @@ async def test_every_question(service):
             np.testing.assert_allclose(ends.converged.output, SIGMA_YX, atol=1e-12)
             course = await c.continual(network=NETWORK, tasks=[{"task": SIGMA_YX}], num=5)
             assert course.loss.shape == (1, 5)
+            ensemble = await c.ensemble(base=BASE, replicates=4)
+            theirs = blocking.ensemble(base=BASE, replicates=4)
+            np.testing.assert_array_equal(ensemble.loss.quantiles, theirs.loss.quantiles)
             assert (await c.about()) == blocking.about()
             assert (await c.openapi()) == blocking.openapi()
             assert (await c.experiments()) == blocking.experiments()
@@ -112,7 +115,7 @@ async def test_what_is_awaited_can_be_cancelled(service):
             with anyio.move_on_after(0.5) as scope:
                 await job.result()
             assert scope.cancelled_caught
-            with pytest.raises(TimeoutError, match="goes on"):
+            with pytest.raises(TimeoutError, match="continues"):
                 await job.wait(timeout_seconds=0.1)
             await job.cancel()
             with pytest.raises(lindyn.JobCancelledError):

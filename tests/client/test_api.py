@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lindyn
+from lindyn.results.ensemble_plots import EnsemblePlots
 from lindyn.results.plots import SweepPlots, TrajectoryPlots
 
 SNAPSHOT = Path(__file__).parent / "public_api.txt"
@@ -16,7 +17,8 @@ SNAPSHOT = Path(__file__).parent / "public_api.txt"
 def lines() -> Iterator[str]:
     """One line for each public name, its methods below it."""
     named = {name: getattr(lindyn, name) for name in lindyn.__all__}
-    for name, found in sorted({**named, "SweepResult.plot": SweepPlots, "Trajectory.plot": TrajectoryPlots}.items()):
+    plots = {"Ensemble.plot": EnsemblePlots, "SweepResult.plot": SweepPlots, "Trajectory.plot": TrajectoryPlots}
+    for name, found in sorted({**named, **plots}.items()):
         if inspect.isclass(found):
             bases = ", ".join(base.__name__ for base in found.__bases__ if base is not object)
             yield f"class {name}({bases})"

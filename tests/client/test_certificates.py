@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.asking import BOTH, FAR, asks, server
 from support.processes import PATIENCE_SECONDS, Service, clean_environment
+from support.stub_server import BOTH, FAR, ask_sync, server
 
 import lindyn
 
@@ -54,7 +54,8 @@ def test_certificates_that_the_environment_names(
     ask: Callable[..., Any], https: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remedy = "name a file by SSL_CERT_FILE$"
-    with pytest.raises(lindyn.UnreachableError, match=f"trusted, those of the package certifi, .*{remedy}"):
+    trusted = "trusted certificates, those of the package certifi, "
+    with pytest.raises(lindyn.UnreachableError, match=f"{trusted}.*{remedy}"):
         ask(https)
     monkeypatch.setenv("SSL_CERT_DIR", str(certificate.parent))
     with pytest.raises(lindyn.UnreachableError, match=f"those of SSL_CERT_DIR={certificate.parent}, .*{remedy}"):
@@ -82,7 +83,7 @@ def test_stale_certificates_are_told_where_they_are_needed(
         monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))  # which is not read beside it
     with server() as (url, _):
         assert ask(url) == {}
-    with pytest.raises(lindyn.ConfigurationError, match=f"correct or unset what names them: {name}={path}$"):
+    with pytest.raises(lindyn.ConfigurationError, match=f"check their source: {name}={path}$"):
         ask(https)
     with server() as (proxy, _):
         monkeypatch.setenv("HTTP_PROXY", proxy)
@@ -97,7 +98,7 @@ def test_an_empty_file_of_certificates(https: str, tmp_path: Path, monkeypatch: 
     empty.write_bytes(b"")
     monkeypatch.setenv("SSL_CERT_FILE", str(empty))
     with pytest.raises(lindyn.ConfigurationError, match=f"SSL_CERT_FILE={empty}"):
-        asks(https)
+        ask_sync(https)
 
 
 PRIVATE = """
@@ -130,7 +131,7 @@ def test_a_real_service_in_a_bad_environment(service: Service, monkeypatch: pyte
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     monkeypatch.setenv("HTTP_PROXY", "socks5://nowhere")
     monkeypatch.setenv("NO_PROXY", "::1/128,[::1]")
-    assert asks(service.url)["name"] == "lindyn"
+    assert ask_sync(service.url)["name"] == "lindyn"
     monkeypatch.setenv("LINDYN_URL", service.url + "\n")
     with lindyn.Client() as client:
         assert client.about()["name"] == "lindyn"

@@ -110,6 +110,8 @@ ANSWERS: dict[str, Callable[[lindyn.Client], Any]] = {
     "part of an answer": lambda c: c.balance_statistics([3, 4, 5], "he", samples=10, seed=1).predicted,
     "limits": lambda c: c.limits(network=NETWORK, task=SIGMA_YX),
     "continual": lambda c: c.continual(network=NETWORK, tasks=[{"task": SIGMA_YX}], num=5),
+    "ensemble": lambda c: c.ensemble(base=BASE, replicates=3),
+    "plots of an ensemble": lambda c: c.ensemble(base=BASE, replicates=3).plot,
     "sweep": lambda c: c.sweep(base=BASE, axes={"network.dims": [[3, 3, 3], [3, 2, 3]]}).result(),
     "plots of a trajectory": lambda c: c.trajectory(**BASE).plot,
     "plots of a sweep": lambda c: c.sweep(base=BASE, axes={"network.seed": [1, 2]}).result().plot,

@@ -1,4 +1,4 @@
-"""What happens on the way: ridden out where asking again is safe, told where it is not."""
+"""Faults of the connection: requests are repeated where this is safe, and otherwise raise an error."""
 
 import itertools
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SWEEP = {"base": REQUEST, "axes": {"network.seed": range(3)}}
 
 
 def unseen():
-    """A sweep of some tens of points that nobody has asked for before."""
+    """Build a sweep of some tens of points that are not in the cache."""
     base = {
         "network": lindyn.balanced([60, 60, 60], lam=0.5),
         "task": lindyn.regression(120, seed=next(FRESH)),
@@ -233,7 +233,7 @@ def test_versions_that_do_not_fit(gateway, client):
 def test_versions_that_fit(gateway, client):
     gateway.overrides = {"X-Lindyn-Version": lindyn.__version__.rpartition(".")[0] + ".99"}
     client.about()
-    for headers, said in ((gateway.overrides, "Both are of version"), ({}, "does not tell its version")):
+    for headers, said in ((gateway.overrides, "Both are of version"), ({}, "does not state the version")):
         gateway.acts.append(Answer(200, headers, b"?"))
         with pytest.raises(lindyn.UnexpectedReplyError, match=said):
             client.about()

@@ -154,7 +154,7 @@ def test_failed_points_are_nan_and_told(client):
 
 def test_cancelled_and_unfinished_jobs(client, held, capsys):
     job = client.sweep(base=SLOW, axes={"network.seed": range(1000)}, collect=["loss"])
-    with pytest.raises(TimeoutError, match=r"after 0\.5 s and goes on"):
+    with pytest.raises(TimeoutError, match=r"after 0\.5 s and continues"):
         job.wait(progress=True, timeout_seconds=0.5)
     assert "point" in capsys.readouterr().err
     job.cancel()

@@ -63,6 +63,16 @@ def test_analyses(clients, ask):
     assert_same(dict(one.fields), dict(other.fields))
 
 
+def test_ensembles(clients):
+    quantities = ["loss", "weights", "alignment", "balance"]
+    base = {**BASE, "network": {**NETWORK, "dims": [3, 1, 3], "lambda": 0.0}, "quantities": quantities}
+    one, other = (client.ensemble(base=base, replicates=5) for client in clients)
+    assert np.any(np.isnan(one["alignment.input.mean"]))
+    assert_same(one.arrays(), other.arrays())
+    assert_same(one.times, other.times)
+    assert one.reply == other.reply
+
+
 def test_jobs(clients):
     npz, json = clients
     axes = {"network.dims": [[3, 3, 3], [3, 4, 3]], "network.seed": [1, 2]}

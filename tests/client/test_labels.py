@@ -1,4 +1,4 @@
-"""Labels of classes: a sample without one is refused, whatever its library writes for that."""
+"""Labels of classes: samples with a missing label are refused, in the notation of any library."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""A private service starts whatever is around it: files, variables, folders, few processors; or says what is wrong."""
+"""A private service starts in any environment of files, variables, folders and processors, or names the problem."""
 
 import json
 import os
@@ -97,7 +97,7 @@ def test_files_with_names_of_libraries_are_left_alone(shadows: Path, path: str |
 
 
 def test_what_fails_is_shown_in_its_own_words(shadows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder that somebody names is searched; the message says which file it was, and of no extra."""
+    """A folder on the path of modules is searched; the message names the file, and no extra."""
     monkeypatch.setenv("PYTHONPATH", str(shadows))
     said = why_it_did_not_start()
     assert "RuntimeError" in said
@@ -117,7 +117,7 @@ def test_a_library_that_is_not_installed_is_named(customize: Callable[[str], Non
 
 def test_it_is_killed_as_it_starts(customize: Callable[[str], None]) -> None:
     customize("import os\nos.kill(os.getpid(), 9)\n")
-    assert "ended by signal 9. It said:\n(nothing)" in why_it_did_not_start()
+    assert "ended by signal 9. End of its log:\n(empty)" in why_it_did_not_start()
 
 
 def test_there_is_no_interpreter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ def test_a_worker_for_each_processor_that_it_may_use() -> None:
 def test_no_more_workers_than_one_person_needs(
     customize: Callable[[str], None], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A machine of 40 processors, or one that says so; each worker has one thread, whatever was asked for."""
+    """A machine with 40 processors, simulated if necessary; each worker has one thread with any setting."""
     customize("import os\nos.cpu_count = lambda: 40\nos.sched_getaffinity = lambda _: set(range(40))\n")
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "4")

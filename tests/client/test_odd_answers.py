@@ -1,4 +1,4 @@
-"""Whatever a server sends, and whatever a file holds, is told by errors that are documented."""
+"""Invalid responses and invalid files raise the documented errors."""
 
 import io
 import json
@@ -41,6 +41,7 @@ CALLS: dict[str, Callable[[lindyn.Client], Any]] = {
     "statistics": lambda c: c.balance_statistics([2, 2, 2], "he"),
     "limits": lambda c: c.limits(network=REQUEST["network"], task=np.eye(2)),
     "continual": lambda c: c.continual(network=REQUEST["network"], tasks=[{"task": np.eye(2)}]),
+    "ensemble": lambda c: c.ensemble(base=REQUEST, replicates=3),
     "sweep": lambda c: c.sweep(base=REQUEST, axes={"network.seed": [1]}),
     "experiments": lambda c: c.experiments(),
     "job": lambda c: c.job("0" * 32),
@@ -75,8 +76,8 @@ def answering(status: int, headers: dict[str, Any], body: bytes) -> lindyn.Clien
     return lindyn.Client("http://here", transport=answer, patience_seconds=0)
 
 
-def told(client: lindyn.Client, call: str) -> lindyn.LindynError | None:
-    """What the client makes of an answer; none if it happens to be one."""
+def error_of(client: lindyn.Client, call: str) -> lindyn.LindynError | None:
+    """Error that the client raises for a response, or None."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lindyn.VersionWarning)
         try:
@@ -90,7 +91,7 @@ def told(client: lindyn.Client, call: str) -> lindyn.LindynError | None:
 def test_an_answer_that_is_none(call):
     for media, body in BODIES:
         with answering(200, {"Content-Type": media}, body) as client:
-            error = told(client, call)
+            error = error_of(client, call)
         assert error is None or (isinstance(error, lindyn.UnexpectedReplyError) and "cannot be read" in str(error))
 
 
@@ -101,7 +102,7 @@ def test_a_refusal_that_is_none(status, body):
     for value in odd:
         headers = {"Retry-After": value, "Content-Type": JSON, "Location": "http://[", "X-Lindyn-Version": value}
         with answering(status, {name: text.encode() for name, text in headers.items()}, body) as client:
-            assert told(client, "trajectory") is not None
+            assert error_of(client, "trajectory") is not None
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".nc"])

@@ -82,7 +82,7 @@ print("done")
 
 
 def test_a_fork_among_threads_that_ask(service: Service, tmp_path: Path) -> None:
-    """Locks that other threads hold at the moment of the fork stay locked in the child for ever."""
+    """Locks that other threads hold during the fork are never released in the child."""
     run(
         """
 with lindyn.Client(URL) as client:

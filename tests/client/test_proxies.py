@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.asking import BOTH, DEAD, FAR, server, told
+from support.stub_server import BOTH, DEAD, FAR, formatted, server
 
 import lindyn
 from lindyn._transport.proxies import proxy_to
@@ -21,7 +21,7 @@ def test_a_dead_proxy(ask: Callable[..., Any], name: str, monkeypatch: pytest.Mo
         match=rf"the proxy {name}=http://\*\*\*@127\.0\.0\.1:9: correct or unset {name}, or .* NO_PROXY=lab\.invalid$",
     ) as caught:
         ask(FAR)
-    assert "hushed" not in told(caught.value)
+    assert "hushed" not in formatted(caught.value)
 
 
 @BOTH
@@ -37,9 +37,9 @@ def test_a_dead_proxy_for_https(ask: Callable[..., Any], name: str, monkeypatch:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ("socks4://127.0.0.1:9", "is of a kind that is not supported; supported are http://, https://, socks5://"),
-        ("socks://127.0.0.1:9", "is of a kind that is not supported"),
-        ("ftp://127.0.0.1:9", "is of a kind that is not supported"),
+        ("socks4://127.0.0.1:9", "has an unsupported scheme; supported are http://, https://, socks5://"),
+        ("socks://127.0.0.1:9", "has an unsupported scheme"),
+        ("ftp://127.0.0.1:9", "has an unsupported scheme"),
         ("http://::1:3128", "is no address; that of an IPv6 host needs brackets"),
         ("http://[::1", "is no address"),
         ("http://127.0.0.1:port", "is no address"),
@@ -74,7 +74,7 @@ def test_a_proxy_that_answers(ask: Callable[..., Any], monkeypatch: pytest.Monke
     with server(b"<h1>no</h1>", 407) as (proxy, _):
         monkeypatch.setenv("HTTP_PROXY", proxy)
         monkeypatch.delenv("http_proxy")
-        with pytest.raises(lindyn.UnexpectedReplyError, match=f"407 .* leads through HTTP_PROXY={proxy}: correct"):
+        with pytest.raises(lindyn.UnexpectedReplyError, match=f"407 .* uses the proxy HTTP_PROXY={proxy}: correct"):
             ask(FAR)
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         with pytest.raises(lindyn.UnreachableError, match=f"407.*HTTPS_PROXY={proxy}"):

@@ -139,7 +139,7 @@ def test_files_of_other_kinds(trajectory, tmp_path):
     with pytest.raises(ValueError, match=r"ends with '.h5'"):
         lindyn.load(tmp_path / "run.h5")
     np.savez(tmp_path / "other.npz", metadata=json.dumps({"a": 1}), x=np.zeros(3))
-    with pytest.raises(ValueError, match=r"other.npz holds neither"):
+    with pytest.raises(ValueError, match=r"other.npz holds no trajectory"):
         lindyn.load(tmp_path / "other.npz")
     np.savez(tmp_path / "own.npz", W1=np.eye(3), W2=np.eye(3))
     with pytest.raises(ValueError, match=r"own.npz was not saved by lindyn.*'metadata'.*numpy.load.*lindyn.weights"):

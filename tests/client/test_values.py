@@ -1,4 +1,4 @@
-"""Whatever holds numbers is sent as numbers; what holds none, or hides them, is refused by its name."""
+"""Containers of numbers of all libraries are sent as numbers; other values are refused by name."""
 
 from collections.abc import Callable
 from datetime import date
@@ -157,6 +157,7 @@ def test_masked_entries(name: str) -> None:
         r"axes\['task'\]\.0": lambda: _endpoints.sweep({}, {"task": [value, MATRIX]}, ["loss"], 1),
         r"axes\['network.lambda'\]": lambda: _endpoints.sweep({}, {"network.lambda": value}, ["loss"], 1),
         r"base\.task": lambda: _endpoints.sweep({"task": value}, {"network.seed": [1]}, ["loss"], 1),
+        "quantiles": lambda: _endpoints.ensemble({}, 2, 0, "network.seed", value),
         r"network\.gain": lambda: _endpoints.trajectory(network=lindyn.random([2, 2, 2], gain=value)),
         r"parameters\.scale": lambda: _endpoints.experiment("figure-3.4", {"scale": value}),
     }

@@ -1,4 +1,4 @@
-"""Waiting for a job ends when it was said to, whatever the service says or leaves unsaid meanwhile."""
+"""Waiting for a job ends at the timeout, with or without events of the service meanwhile."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ pytestmark = pytest.mark.live
 
 ID = "0" * 32
 JOB = {"id": ID, "kind": "sweep", "state": "running", "completed": 1, "total": 3, "created": 1.0}
-NET_SECONDS = 60.0  # for what would wait for ever
+NET_SECONDS = 60.0  # limit for a wait that would not end
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 EVENT = f"event: progress\ndata: {json.dumps(JOB)}\nid: 1\n\n".encode()
 
 
 class Service(ThreadingHTTPServer):
-    """A service whose job goes on for ever.
+    """A service whose job never ends.
 
     Attributes:
         events: what a stream begins with, and what it says again and again from then on.
@@ -105,7 +105,7 @@ def waits(service: Service, wait: Callable[[str, float], object], seconds: float
         finally:
             service.over.set()
     assert isinstance(error, TimeoutError)
-    assert f"has not ended after {seconds:g} s and goes on" in str(error)
+    assert f"has not ended after {seconds:g} s and continues" in str(error)
 
 
 both = pytest.mark.parametrize("wait", [blocking, awaiting])

@@ -55,7 +55,7 @@ def test_a_mistyped_quantity(client: lindyn.Client) -> None:
         ),
         (
             {"network": lindyn.weights(np.ones((2, 3)), np.ones((3, 2)))},
-            "task.sigma_yx: got shape (2, 2), the network's widths ask for (3, 3); are the weights transposed? W1 is "
+            "task.sigma_yx: got shape (2, 2), the network's widths require (3, 3); are the weights transposed? W1 is "
             "(hidden, in) as in torch",
         ),
         ({"time_constant": "1"}, "time_constant: got '1', expected a number"),

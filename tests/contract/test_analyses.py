@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 from support.documents import EYE, message, put
-from support.routes import CONTINUAL, INITIALIZATIONS, LIMITS, ROUTES, STATISTICS, balanced
+from support.routes import CONTINUAL, ENSEMBLES, INITIALIZATIONS, LIMITS, ROUTES, STATISTICS, balanced
 from support.service import NPZ, post, read_tree, tag
 
 pytestmark = pytest.mark.live
@@ -17,7 +17,7 @@ fresh = iter(range(10**6))
 
 def unasked(name):
     """A request that no test has sent."""
-    path = {"balance": "weights.0.0.0", "statistics": "seed"}.get(name, "network.seed")
+    path = {"balance": "weights.0.0.0", "statistics": "seed", "ensemble": "first_seed"}.get(name, "network.seed")
     return put(message(name), path, 10**6 + next(fresh))
 
 
@@ -32,6 +32,10 @@ FIELDS = {
     "continual": (
         "lambda dims seed task_seeds time_constant times loss rate forgetting final_loss segments best_stopping "
         "warnings"
+    ),
+    "ensemble": (
+        "methods dims replicates seeds seed task_seed time_constant times quantities quantiles saddles problems "
+        "warnings wide"
     ),
 }
 
@@ -102,6 +106,11 @@ def test_the_same_body_has_a_key_of_its_own_on_each_route(service):
             CONTINUAL,
             {"network": balanced((2, 2, 2), 1), "tasks": [{"task": EYE}]},
             {"tasks": [{"duration": "converged", "task": [[1, 0], [0, 1]]}], "num": 200, "time_constant": 1},
+        ),
+        (
+            ENSEMBLES,
+            {"base": {"network": balanced((2, 2, 2), 1), "task": EYE, "times": [1.0]}, "replicates": 2},
+            {"first_seed": 0, "vary": ["network.seed"], "quantiles": [0.1, 0.5, 0.9]},
         ),
     ],
 )

@@ -138,8 +138,8 @@ ONE_DIRECTION = {"kind": "data", "inputs": [[1.0, 0.0]], "targets": [[1.0, 0.0]]
 @pytest.mark.parametrize(
     ("changes", "code", "texts"),
     [
-        ({"network": given(EYE, [[1, 0], [0, 2]])}, "not-balanced", ["0.303 away", "nearest lambda is 1.5"]),
-        ({"network": given(EYE, EYE, EYE)}, "not-applicable", ["two weight layers, got 3"]),
+        ({"network": given(EYE, [[1, 1], [0, 2]])}, "not-balanced", ["away from balanced", "nearest lambda is 2"]),
+        ({"network": given([[1, 1], [0, 1]], EYE, EYE)}, "not-applicable", ["two weight layers, got 3"]),
         ({"task": COLOURED}, "not-applicable", ["sigma_xx is 0.447 away from a multiple of the identity"]),
     ],
     ids=["unbalanced", "deep", "coloured"],

@@ -196,7 +196,7 @@ def test_saddle(service, sign):
         assert np.allclose(last, [2.0, 0.1625])
         return
     text = "mode 2 (s = 0.163) has no overlap with the initial weights and is never learned"
-    assert answer["warnings"] == [{"code": "saddle", "detail": text}]
+    assert answer["warnings"] == [{"code": "saddle", "detail": text, "modes": [1]}]
     assert answer["diagnostics"]["reached_rank"] == 1
     assert answer["diagnostics"]["conditioning"]["rounding_time"] > 0
     assert np.allclose(last, [2.0, 0.0], atol=1e-9)
@@ -207,7 +207,7 @@ def test_a_mode_that_the_weights_do_not_see(service):
     task = np.diag([3.0, 2.0, 1.0]).tolist()
     answer = ask(service, {"network": network, "task": task, "times": [0.0, 50.0], "quantities": ["output"]})
     text = "mode 2 (s = 2) has no overlap with the initial weights and is never learned"
-    assert answer["warnings"] == [{"code": "saddle", "detail": text}]
+    assert answer["warnings"] == [{"code": "saddle", "detail": text, "modes": [1]}]
     assert np.allclose(answer["quantities"]["output"][-1], np.diag([3.0, 0.0, 1.0]), atol=1e-12)
 
 

@@ -12,7 +12,7 @@ from support.openapi import DOCUMENT, EXAMPLES, OPERATIONS, check_answer, operat
 from support.service import asking, post, problem
 
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.server.app import create_app
+from lindyn_service.server.app import create_service
 
 JOBS = ("/v1/sweeps", "/v1/experiments/")
 TRAJECTORIES = [name for name, example in EXAMPLES.items() if example["path"] == "/v1/trajectories"]
@@ -28,7 +28,7 @@ def jobs() -> Iterator[httpx.Client]:
 
 
 def test_the_file_is_what_the_code_says():
-    assert create_app(Settings()).openapi() == DOCUMENT, "run `make openapi`"
+    assert create_service(Settings()).app.openapi() == DOCUMENT, "run `make openapi`"
 
 
 @pytest.mark.live

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.live
 
 JSON = "application/json"
 ANALYSES = ["/v1/initializations", "/v1/balance", "/v1/balance/statistics", "/v1/limits", "/v1/continual"]
+ANALYSES += ["/v1/ensembles"]
 JOB = "/v1/jobs/none"
 ROUTES = {
     TRAJECTORIES: ["POST"],

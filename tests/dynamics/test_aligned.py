@@ -20,7 +20,7 @@ S = np.array([3.0, 1.0, 0.1])
 
 
 def precise_strength(s, a0, lam, time):
-    """Product of the layers by the two-dimensional exact solution, from the definition."""
+    """Compute the product of the layers by the two-dimensional exact solution, from the definition."""
     rate = np.hypot(s, lam / 2)
     with mp.workdps(60 + int(2 * rate * time)):
         s, a0, lam, t = (mp.mpf(float(each)) for each in (s, a0, lam, time))
@@ -48,7 +48,7 @@ def test_strengths_in_high_precision(a0, lam):
 @pytest.mark.parametrize("lam", [0.0, 1e-6, -1e-6, 1.0, -1.0, 1e4, -1e4])
 @pytest.mark.parametrize("a0", [-1e-12, -0.4, -50.0])
 def test_negative_strengths_in_high_precision(a0, lam):
-    """They cross zero, or at lambda = 0 only approach it, so the error is measured beside the strength at the start."""
+    """They cross zero, or at lambda = 0 only approach it, so that the error is relative to the initial strength."""
     for s in (3.0, 1e-3):
         times = np.array([0.0, 1e-6, 0.1, 1.0, 5.0, 15.0]) / np.hypot(s, lam / 2)
         got = aligned_strengths(np.array([s]), np.array([a0]), lam, times)[:, 0]
@@ -87,7 +87,7 @@ def test_exponential(lam):
     assert np.allclose(aligned_strengths(S, a0, lam, times), expected, atol=1e-12)
 
 
-def test_limits_of_all_times():
+def test_limits_of_early_and_late_times():
     s, a0 = np.array([2.0, 2.0, 2.0, 0.0]), np.array([1e-300, 1e-3, 50.0, 1.0])
     for lam in (0.0, 1.0, -1.0):
         assert np.allclose(aligned_strengths(s, a0, lam, np.array([1e8, 1e300])), s, atol=1e-8)
@@ -98,7 +98,7 @@ def test_limits_of_all_times():
 
 
 def network(lam, x, task, *, hidden=None, seed=0):
-    """Weights with strengths x of the smaller layer, along the singular vectors of the task."""
+    """Build weights with strengths x of the smaller layer, along the singular vectors of the task."""
     rng = np.random.default_rng(seed)
     u, _, vt = np.linalg.svd(task)
     larger = np.sqrt(np.square(x) + abs(lam))
@@ -152,7 +152,7 @@ def test_the_gradient_flow(lam):
 
 @pytest.mark.parametrize("lam", [0.0, 0.5, -0.5])
 def test_tiny_strengths_beside_large_ones(lam):
-    """A pivot test in terms of all weights would take them for rounding errors."""
+    """A pivot test relative to all weights would treat them as rounding errors."""
     x, s = np.array([1.0, 1e-120, 1e-20]), np.array([3.0, 2.0, 1.0])
     found = solved(network(lam, x, np.diag(s)) if lam else Drawn(np.diag(x), np.diag(x), np.diag(s), 0.0))
     if lam == 0:
@@ -229,7 +229,7 @@ def test_weights_that_are_not_aligned():
     assert solved(Drawn(mixed, one, task, 0.0)) is None  # rows of the first layer share a direction
     assert solved(Drawn(one, mixed.T.copy(), task, 0.0)) is None  # of the second
     assert solved(Drawn(one, swapped, task, 0.0)) is None  # a mode's row in one layer is another mode's in the other
-    # both rows of a mode alone, but along different hidden units, which no balanced weights have
+    # the two rows of each mode are along different hidden units, which is impossible for balanced weights
     apart = np.array([[1.0, 1.0]])
     assert solved(Drawn(np.array([[1.0], [0.0]]), apart, np.array([[1.0]]), 0.0)) is None
     assert solved(Drawn(np.array([[0.5], [0.5]]), np.array([[1.0, 0.0]]), np.array([[1.0]]), 0.0)) is None

@@ -29,21 +29,21 @@ def matrix(u, s, v):
 
 
 def frame_of(sigma_yx, *path):
-    """The frame of layers at one time, or at several."""
+    """Modal weights of layers at one time, or at several."""
     layers = path if isinstance(path[0], list) else [path]
     stacked = tuple(np.stack(each) for each in zip(*layers, strict=True))
     return modal_weights(objective(Moments(sigma_yx)), stacked, 1.0)
 
 
 def scores(sigma_yx, w):
-    """Of a network function, as two layers of it."""
+    """Alignments of a network function, factorised into two layers."""
     u, s, vt = np.linalg.svd(w, full_matrices=False)
     found = alignment(frame_of(sigma_yx, np.sqrt(s)[:, None] * vt, u * np.sqrt(s)))
     return {side: found[side][0] for side in SIDES}
 
 
 def turned(basis, i, j, angle):
-    """Columns i and j of a basis turned towards each other."""
+    """Rotate columns i and j of a basis in their plane."""
     rotated = basis.copy()
     rotated[:, i] = np.cos(angle) * basis[:, i] + np.sin(angle) * basis[:, j]
     rotated[:, j] = -np.sin(angle) * basis[:, i] + np.cos(angle) * basis[:, j]
@@ -57,8 +57,8 @@ LEARNED = np.array([2.5, 1.9, 1.3, 0.8, 0.4, 0.2])
 
 @pytest.mark.parametrize("equal", [False, True], ids=["network of distinct values", "network of equal ones"])
 @pytest.mark.parametrize("seed", range(4))
-def test_angles_that_are_known(seed, equal):
-    """Turning one vector of a group by an angle out of it leaves cosines 1, .., 1, cos(angle) between the subspaces."""
+def test_known_angles(seed, equal):
+    """Rotating one vector of a group out of its span leaves cosines 1, .., 1, cos(angle) between the subspaces."""
     rng = np.random.default_rng(seed)
     u, v = rotation(9, rng), rotation(7, rng)
     a, b = rng.uniform(0, np.pi, 2)
@@ -70,8 +70,8 @@ def test_angles_that_are_known(seed, equal):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_what_is_turned_between_two_groups(seed):
-    """It is missing in both; a vector turned by a right angle takes the place of the other."""
+def test_rotations_between_two_groups(seed):
+    """A vector rotated towards another group lowers both alignments; at a right angle two vectors are exchanged."""
     rng = np.random.default_rng(seed)
     u, v = rotation(6, rng), rotation(6, rng)
     angle = rng.uniform(0, np.pi / 2)
@@ -84,7 +84,7 @@ def test_what_is_turned_between_two_groups(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rotations_within_equal_modes_change_nothing(seed):
-    """Neither of the singular vectors that stand for the task, nor of those of the network."""
+    """Neither rotations of the singular vectors of the task matter, nor those of the network."""
     rng = np.random.default_rng(seed)
     u, v = rotation(6, rng), rotation(8, rng)
     layers = rng.standard_normal((4, 6, 8)) / 3, rng.standard_normal((4, 6, 6)) / 3
@@ -135,7 +135,7 @@ def test_different_modes_against_many_digits(shape, seed):
 
 
 def projector(w, group):
-    """On the output side's singular vectors of these ranks, by eigenvectors of W W^T."""
+    """Projector on the left singular vectors of these ranks, by eigenvectors of W W^T."""
     _, vectors = np.linalg.eigh(w @ w.T)
     kept = vectors[:, ::-1][:, group]
     return kept @ kept.T
@@ -196,7 +196,7 @@ def test_modes_of_rounding_at_the_end_of_learning():
     ids=str,
 )
 @pytest.mark.parametrize("seed", range(3))
-def test_where_the_network_has_no_such_subspace(learned, known, seed):
+def test_nan_where_the_network_has_no_such_subspace(learned, known, seed):
     rng = np.random.default_rng(seed)
     u, v, other, another = (rotation(6, rng) for _ in range(4))
     found = scores(matrix(u, TASK, v), matrix(other, np.array(learned, float), another))
@@ -205,7 +205,7 @@ def test_where_the_network_has_no_such_subspace(learned, known, seed):
 
 
 def test_layers_that_cancel():
-    """W2 W1 = 0 but for rounding errors of layers of order one, whose singular vectors mean nothing."""
+    """W2 W1 = 0 up to rounding errors of layers of order one, whose singular vectors are meaningless."""
     rng = np.random.default_rng(2)
     q = rotation(6, rng)
     w1, w2 = rng.standard_normal((3, 4)), rng.standard_normal((5, 3))
@@ -216,8 +216,8 @@ def test_layers_that_cancel():
     assert np.isnan(found["output"]).all()
 
 
-def test_modes_without_strength_are_left_out():
-    """Nothing pairs their singular vectors, so that signs of them, and rotations of each side, change nothing."""
+def test_modes_of_strength_zero_are_excluded():
+    """Their left and right singular vectors are not paired, so that signs and rotations of each side do not matter."""
     rng = np.random.default_rng(3)
     u, v = rotation(5, rng), rotation(4, rng)
     layers = rng.standard_normal((2, 4, 4)), rng.standard_normal((2, 5, 4))
@@ -237,7 +237,7 @@ def test_a_task_without_anything_to_learn():
 
 
 def test_inputs_on_a_subspace():
-    """They span two of four dimensions: two modes, of equal strength; the others have nothing to be aligned with."""
+    """They span two of four dimensions: two modes of equal strength have alignments, and the others have none."""
     rng = np.random.default_rng(4)
     inputs = rng.standard_normal((2, 2)) @ np.eye(2, 4)
     moments = from_data(inputs, np.eye(2, 3), whiten=True)
@@ -284,7 +284,7 @@ def test_which_modes_are_equal(s, sizes):
 @pytest.mark.parametrize("n", [2, 8, 40])
 @pytest.mark.parametrize("seed", range(10))
 def test_rounding_of_a_task_keeps_its_equal_modes_together(n, seed):
-    """Of a product, of data, and of data that are whitened; and of the white task that is divided by the variance."""
+    """Rounding of a product, of data, of whitened data, and of a white task divided by the variance."""
     rng = np.random.default_rng(seed)
     s = np.repeat([1.0, 0.3], [n - n // 2, n // 2])
     sigma_yx = matrix(rotation(n, rng), s, rotation(n, rng))
@@ -302,7 +302,7 @@ def test_rounding_of_a_task_keeps_its_equal_modes_together(n, seed):
 
 
 def test_strengths_of_equal_modes_are_their_mean():
-    """The trace over a group is what no rotation changes."""
+    """The trace over a group is invariant under rotations."""
     rng = np.random.default_rng(6)
     u, v = rotation(6, rng), rotation(6, rng)
     layers = rng.standard_normal((3, 4, 6)), rng.standard_normal((3, 6, 4))

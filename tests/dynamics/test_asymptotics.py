@@ -19,7 +19,7 @@ def run(w1, w2, sigma_yx, lam, times):
 
 
 def problem(dims, lam, seed=0):
-    """The same network function at time 0 for every lambda."""
+    """Build a problem with the same network function at time 0 for every lambda."""
     rng = np.random.default_rng(seed)
     return *balanced_weights(dims, lam, 0.7, rng), np.random.default_rng(seed + 1).standard_normal((dims[2], dims[0]))
 
@@ -119,7 +119,7 @@ def test_a_zero_of_either_sign_has_a_space_but_no_rates():
 
 @pytest.mark.parametrize("rank", [None, 0, 2, 4])
 def test_shallow_network_by_integration(rank):
-    """Coloured inputs that span `rank` directions; None stands for white ones."""
+    """Inputs are coloured and span `rank` directions, or are white for None."""
     rng = np.random.default_rng(4)
     x = np.eye(4) * 2 if rank is None else rng.standard_normal((4, rank)) @ rng.standard_normal((rank, 4))
     y = rng.standard_normal((3, 4))

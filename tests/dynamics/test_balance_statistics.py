@@ -20,7 +20,7 @@ def draws(dims, a1, a2, samples, rng):
 
 
 def standard_scores(b, mean, spread):
-    """Of the sample mean and variance, in their own standard errors."""
+    """Deviations of the sample mean and variance, in units of their standard errors."""
     deviation = b - b.mean(axis=0)
     second, fourth = np.mean(deviation**2, axis=0), np.mean(deviation**4, axis=0)
     of_mean = (b.mean(axis=0) - mean) / np.sqrt(second / len(b))
@@ -76,7 +76,7 @@ def test_samples_agree_with_the_prediction(scheme):
 
 
 class Recording(np.random.Generator):
-    """A generator that remembers what it gave."""
+    """A generator that records its samples."""
 
     def __init__(self, seed):
         super().__init__(np.random.PCG64(seed))
@@ -113,8 +113,8 @@ def test_one_sample_has_no_variance():
         sampled((2, 2, 2), "he", (1.0, 1.0), 1, np.random.default_rng(0))
 
 
-def in_tables(scheme, n, k, r, g1, g2):
-    """Tables 3.1 and 3.2 corrected: lam, and the variance off the diagonal."""
+def table_entries(scheme, n, k, r, g1, g2):
+    """Lambda and the off-diagonal variance of Tables 3.1 and 3.2, corrected."""
     if scheme == "glorot":
         lam = 2 * (r * g2**2 / (k + r) - g1**2 / (k + 1))
         return lam, 4 / n * (r * g2**4 / (r + k) ** 2 + g1**4 / (k + 1) ** 2)
@@ -128,14 +128,14 @@ def in_tables(scheme, n, k, r, g1, g2):
 def test_tables_3_1_and_3_2(scheme):
     gains = (0.8, 1.4)
     found = tabulated(scheme, 8, 1.5, 0.75, gains)
-    lam, spread = in_tables(scheme, 8, 1.5, 0.75, *gains)
+    lam, spread = table_entries(scheme, 8, 1.5, 0.75, *gains)
     assert np.isclose(found.lam, lam, rtol=1e-14)
     assert np.isclose(found.off_diagonal, spread, rtol=1e-14)
     assert np.isclose(found.diagonal, 2 * spread, rtol=1e-14)
-    # the widths 8-12-6 that these ratios stand for
-    whole = predicted((8, 12, 6), variance(scheme, 8, 12, gains[0]), variance(scheme, 12, 6, gains[1]))
-    assert np.allclose(whole.mean, lam * np.eye(12), rtol=1e-14)
-    assert np.allclose(whole.variance, spread * (1 + np.eye(12)), rtol=1e-14)
+    # the widths 8-12-6 have these ratios
+    moments = predicted((8, 12, 6), variance(scheme, 8, 12, gains[0]), variance(scheme, 12, 6, gains[1]))
+    assert np.allclose(moments.mean, lam * np.eye(12), rtol=1e-14)
+    assert np.allclose(moments.variance, spread * (1 + np.eye(12)), rtol=1e-14)
 
 
 def test_printed_variance_of_scaled_weights_is_refuted():
@@ -158,7 +158,7 @@ def test_figure_3_1():
 
 
 @pytest.mark.parametrize("k", [0.5, 3.0])
-def test_equal_widths_above(k):
+def test_equal_hidden_and_output_widths(k):
     """Column r = k of table 3.3: glorot is (k - 1)/(k + 1), where 0 is printed; 0 only for equal widths."""
     assert np.isclose(tabulated("glorot", 10, k, k, (1.0, 1.0)).lam, (k - 1) / (k + 1))
     assert np.isclose(tabulated("lecun", 10, k, k, (1.0, 1.0)).lam, 0, atol=1e-15)
@@ -169,7 +169,7 @@ def test_equal_widths_above(k):
 
 @pytest.mark.parametrize("gains", [(1.0, 1.0), (0.8, 1.4)])
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_limits_are_approached_or_exceeded(scheme, gains):
+def test_limits_of_table_3_3_are_approached_or_exceeded(scheme, gains):
     n, k, r, far = 10, 1.5, 0.75, 1e12
     found = limits(scheme, n, k, r, gains)
     at = {

@@ -1,4 +1,4 @@
-"""One step of collocation against a logistic curve in 50 digits, and what is refused."""
+"""One step of collocation against a logistic curve in 50 digits, and the conditions under which steps are refused."""
 
 import mpmath as mp
 import numpy as np
@@ -17,13 +17,13 @@ def step_of(weight, length, error=0.0, field=UNITS):
 
 
 def right(weight, time):
-    """The weight on the logistic curve."""
+    """Weight on the logistic curve."""
     a, t = mp.mpf(weight) ** 2, mp.mpf(time)
     return mp.sqrt(a / (a + (1 - a) * mp.exp(-2 * t)))
 
 
 @pytest.mark.parametrize(("weight", "length"), [(1e-3, 1.0), (0.5, 0.75), (0.99, 1.5), (1e-9, 0.125)])
-def test_the_end_has_31_digits_and_the_inside_16(weight, length):
+def test_the_end_has_31_digits_and_the_interior_16(weight, length):
     step = step_of(weight, length)
     with mp.workdps(50):
         for high, low in zip(step.end.high, step.end.low, strict=True):
@@ -49,21 +49,21 @@ def test_an_error_grows_as_the_difference_of_two_solutions():
     assert np.isclose(step.inherited_residual_error, 1e-25 * residual_slope, rtol=2e-2)
 
 
-def test_steps_grow_where_nothing_happens():
+def test_steps_grow_near_the_fixed_point():
     step = step_of(0.0, 1.0)
     assert step.factor == 4.0
     assert not np.any(step.end.high)
     assert not np.any(step.local_error)
 
 
-def test_the_fixed_point_iteration_refuses_what_it_cannot_solve():
+def test_fixed_point_iterations_that_do_not_converge_are_refused():
     with pytest.raises(StepTooLongError) as caught:
         step_of(0.5, 50.0)
     assert caught.value.factor == 0.5
 
 
-def test_a_polynomial_is_refused_that_does_not_reach_a_sudden_change():
-    """Five layers leave the saddle suddenly: their fourth power has a pole next to the time at which they do."""
+def test_a_polynomial_that_misses_a_sudden_change_is_refused():
+    """Five layers leave the saddle suddenly: the fourth power of their weight has a pole near that time."""
     field = VelocityField(((1, 1),) * 5, np.eye(1), None)
     start = exact(np.full(5, 0.3))
     with pytest.raises(StepTooLongError) as caught:
@@ -77,7 +77,7 @@ def test_numbers_beyond_float64_are_refused():
 
 
 def test_corrections_that_do_not_converge_are_refused():
-    """Next to the fixed point there is nothing to predict, but errors decay by e^-80 over the step."""
+    """Near the fixed point the prediction is exact, but errors decay by e^-80 over the step, which is stiff."""
     with pytest.raises(StepTooLongError) as caught:
         step_of(1 - 2.0**-50, 20.0)
     assert caught.value.factor == 0.5

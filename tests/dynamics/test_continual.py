@@ -82,7 +82,7 @@ def test_segments_of_the_shortest_durations(duration):
 
 @pytest.mark.parametrize("lam", [0.0, 1.0, -4.0])
 def test_forgetting_at_convergence(lam):
-    """Braun et al. (2022): F_i(j, k) = 1/2 (||S_k - S_i||^2 - ||S_j - S_i||^2), whatever the path; here times c_i.
+    """Braun et al. (2022): F_i(j, k) = 1/2 (||S_k - S_i||^2 - ||S_j - S_i||^2), on any path; here times c_i.
 
     All determinants are positive, which keeps lambda = 0 off its saddles.
     """

@@ -1,4 +1,4 @@
-"""The end of the exact solution, and the way there, against long times, the known fixed points and closed forms."""
+"""The limit of the exact solution and its convergence, against long times, known fixed points and closed forms."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ SHAPES = [(3, 3, 3), (5, 2, 4), (4, 2, 5), (4, 3, 3), (3, 3, 5), (5, 5, 3), (3, 
 
 
 def task_with(s, n_in, n_out, rng):
-    """Random singular vectors."""
+    """Build a task with these singular values and random singular vectors."""
     u = np.linalg.qr(rng.standard_normal((n_out, n_out)))[0]
     v = np.linalg.qr(rng.standard_normal((n_in, n_in)))[0]
     return (u[:, : len(s)] * s) @ v[:, : len(s)].T
@@ -67,7 +67,7 @@ def test_state_at_a_very_large_time(dims, lam):
 @pytest.mark.parametrize("dims", [(4, 4, 4), (5, 3, 4), (4, 3, 5), (4, 4, 6), (6, 4, 4), (4, 2, 4), (4, 1, 5)], ids=str)
 @pytest.mark.parametrize("s", [[2.0, 2.0, 2.0, 2.0], [3.0, 2.0, 2.0, 1.0], [2.0, 2.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]])
 def test_equal_singular_values_and_rank_deficient_tasks(dims, lam, s):
-    """Singular values that are equal exactly: inside their group the initial weights decide what is learned."""
+    """Singular values are exactly equal: inside their group the initial weights determine the learned function."""
     rng = np.random.default_rng(6)
     w1, w2 = balanced_weights(dims, lam, 0.4, rng)
     sigma_yx = np.zeros((dims[2], dims[0]))
@@ -78,7 +78,7 @@ def test_equal_singular_values_and_rank_deficient_tasks(dims, lam, s):
 
 @pytest.mark.parametrize("lam", [0.0, 2.0])
 def test_equal_singular_values_with_rounding(lam):
-    """Random singular vectors make equal values differ by rounding, which tells after 1e15 only; 80 digits agree."""
+    """Random singular vectors make equal values differ by rounding, which only matters after 1e15."""
     rng = np.random.default_rng(7)
     sigma_yx = task_with([2.0, 2.0, 2.0, 1.0], 4, 5, rng)
     assert len(set(np.linalg.svd(sigma_yx, compute_uv=False))) > 2
@@ -137,7 +137,7 @@ def test_weights_of_zero_are_their_own_limit(dims):
     assert convergence_time(solution, 0.1) is None
 
 
-def test_nothing_at_all_is_settled():
+def test_a_network_without_weights_and_task_is_settled():
     solution = solve(np.zeros((2, 2)), np.zeros((2, 2)), np.zeros((2, 2)), 0.0)
     assert settling_time(solution) == 0.0
     assert convergence_time(solution, 0.0) == 0.0
@@ -200,7 +200,7 @@ def test_convergence_time_with_a_zero_singular_value():
     assert settling_time(solution) is None
 
 
-def test_convergence_is_given_up_after_200_doublings():
+def test_the_search_for_convergence_ends_after_200_doublings():
     """A task of zero again: the loss 1 / (8 t^2) falls to 1e-200 at t = 1e99 only, beyond 1e60."""
     w = np.array([[1.0]])
     assert convergence_time(solve(w, w, np.zeros((1, 1)), 0.0), 1e-200) is None
@@ -220,7 +220,7 @@ def test_convergence_time_is_where_the_loss_crosses(problem, exponent):
     if tolerance >= start:
         assert time == 0.0
     elif time is None:
-        # the limit is not reached faster than rounding
+        # the deviation from the limit is not smaller than rounding errors
         assert tolerance - floor <= 1e-14 * start
     else:
         before, after = (excess_loss_at(solution, np.array([time * (1 + side)]))[0] for side in (-1e-9, 1e-9))
@@ -237,7 +237,7 @@ def _padded(modes):
 
 @pytest.mark.parametrize("lam", [0.0, 1.0, -30.0, 1e4])
 def test_settling(lam):
-    """From this time on the distance stays below the tolerance, and just before it was above."""
+    """The distance is below the tolerance from this time on, and above it just before."""
     rng = np.random.default_rng(3)
     w1, w2 = balanced_weights((4, 4, 4), lam, 0.4, rng)
     solution = solve(w1, w2, task_with([2.0, 1.5, 1.0, 0.5], 4, 4, rng), lam)
@@ -271,7 +271,7 @@ def test_a_task_of_zero_settles_only_when_balance_drives_it():
 
 
 def test_a_saddle_left_late_is_not_settled_early():
-    """Aligned strengths that rest near zero for long: the limit counts, not the plateau."""
+    """Aligned strengths stay near zero for long: the limit counts, not the plateau."""
     directions = Directions(np.eye(3), np.eye(3))
     w1, w2 = balanced_weights((3, 3, 3), 0.0, 1e-8, np.random.default_rng(1), directions)
     solution = solve(w1, w2, np.diag([3.0, 2.0, 1.0]), 0.0)

@@ -6,7 +6,7 @@ import pytest
 from support.full_flow import excess_losses, orthogonal, weight_flow
 
 from lindyn_service.dynamics.decayed_modes import DecayedModes, soft_threshold
-from lindyn_service.dynamics.decayed_path import DecayedPath
+from lindyn_service.dynamics.decayed_path import DecayedPath, DecayedPathError
 from lindyn_service.dynamics.decayed_riccati import decayed_balanced
 from lindyn_service.dynamics.decoupled import decoupled
 from lindyn_service.dynamics.decoupled_modes import decoupled_modes
@@ -20,7 +20,7 @@ TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])
 
 
 def by_bessel_functions(s, gamma, plus, minus, time):
-    """log of the ratio of two sums of modified Bessel functions of the orders s / 2 gamma +- 1/2, and s - P + M."""
+    """Log of the ratio of two sums of modified Bessel functions of the orders s / 2 gamma +- 1/2, and s - P + M."""
     with mp.workdps(90):
         s, gamma, plus, minus, time = (mp.mpf(float(value)) for value in (s, gamma, plus, minus, time))
         upper, lower = s / (2 * gamma) + mp.mpf(1) / 2, s / (2 * gamma) - mp.mpf(1) / 2
@@ -69,7 +69,7 @@ def test_very_late_and_with_little_decay():
     ("gamma", "plus", "minus"), [(1e-6, 1e6, 1e6), (1e-3, 1e-6, 1e6), (0.3, 1e-12, 0.5), (1e-6, 1e6, 1e-6)]
 )
 def test_extreme_sizes_take_few_steps(gamma, plus, minus):
-    """The residual s - P + M with P M = k^2 e^{-4 gamma t} holds on the way, and the end is reached."""
+    """The residual s - P + M satisfies P M = k^2 e^{-4 gamma t} at all times, and the limit is reached."""
     path = DecayedPath(2.0, gamma, plus, minus)
     times = np.array([1e-3, 1.0, 0.1 / gamma, 1.0 / gamma])
     g, residuals = path.at(times)
@@ -144,7 +144,7 @@ def network(seed=0):
 
 
 def test_networks_whose_modes_learn_alone():
-    """With rows that meet nothing, which decay, and inputs without variance."""
+    """Some rows have no counterpart and decay, and some inputs have no variance."""
     w1, w2, task, inputs = network()
     solution = decoupled(decoupling(w1, w2, task, inputs), gamma=0.2)
     expected = weight_flow((w1, w2), task, inputs, TIMES, decay=0.2)
@@ -236,3 +236,29 @@ def test_the_flow_of_any_network(gamma):
     if len(set(gamma)) == 1:
         for got, right in zip(states, weight_flow(layers, task, inputs, times, decay=gamma[0]), strict=True):
             assert np.max(np.abs(got - right)) <= 1e-11
+
+
+def test_paths_that_take_too_many_steps_are_given_up(monkeypatch):
+    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MAX_TRIES", 3)
+    with pytest.raises(DecayedPathError, match="more than 3 steps"):
+        DecayedPath(2.0, 0.3, 0.1, 0.05).at(np.array([1.0]))
+
+
+def test_small_errors_of_balance_zero_are_no_differences():
+    """At little decay the distance from the task is of the size of gamma, and known to its own digits."""
+    rng = np.random.default_rng(4)
+    for dims in ((3, 3, 3), (4, 2, 3), (2, 4, 4)):
+        w1, w2 = balanced_weights(dims, 0.0, 0.7, rng)
+        task = rng.standard_normal((dims[2], dims[0]))
+        for gamma in (1e-9, 0.4):
+            solution = decayed_balanced(w1, w2, task, gamma)
+            late = np.array([2.0, 60.0, 1e12])
+            factors = solution.at(late)
+            functions = factors.out @ factors.into.transpose(0, 2, 1)
+            errors = solution.errors(late, functions)
+            best = np.zeros(task.shape)
+            np.fill_diagonal(best, solution.modes.s)
+            assert np.allclose(errors, functions - best, rtol=0, atol=1e-13)
+            assert np.allclose(errors[2], solution.limit() - best, rtol=1e-12, atol=1e-15)
+            kept = np.diagonal(solution.limit()) > 0
+            assert np.allclose(np.diagonal(errors[2])[kept], -gamma, rtol=1e-12)

@@ -10,7 +10,7 @@ from lindyn_service.dynamics.decoupled_modes import decoupled_modes
 
 
 def precise_time(a, s, a0, depth):
-    """How long equal layers take from a0 to a, by quadrature of dt = da / (L a^{2 - 2/L} (s - a)) in log a."""
+    """Time of equal layers from a0 to a, by quadrature of dt = da / (L a^{2 - 2/L} (s - a)) in log a."""
     power = 1 - mp.mpf(2) / depth
     a, s, a0 = mp.mpf(a), mp.mpf(s), mp.mpf(a0)
     start, stop = mp.log(a0), mp.log(a)
@@ -32,7 +32,7 @@ def test_equal_layers_in_high_precision(s, a0, depth):
         time = float(precise_time(a, s, a0, depth))
         rate = depth * a ** (2 - 2 / depth) * abs(s - a)
         strengths, residuals = chain.at(np.array([time]))
-        # a time and a strength at the start are given to a rounding error, in which the mode moves
+        # rounding errors of the time and of the initial strength change the result
         moved = (rate * time + depth * a0 ** (2 - 2 / depth) * abs(s - a0) * time + depth * a) * np.finfo(float).eps
         assert abs(np.prod(strengths) - a) <= 1e-13 * a + 20 * moved
         assert abs(residuals[0] - (s - a)) <= 1e-12 * abs(s - a) + 20 * moved
@@ -95,7 +95,7 @@ def test_the_gradient_flow(s, d, layers):
 
     flow = solve_ivp(velocity, (0, 10), layers, "DOP853", times, rtol=1e-13, atol=1e-17).y.T
     strengths, residuals = Chain(s, d, np.array(layers)).at(times)
-    assert np.max(np.abs(strengths - flow)) <= 2e-11  # what the integration itself reaches
+    assert np.max(np.abs(strengths - flow)) <= 2e-11  # accuracy of the integration itself
     assert np.allclose(residuals, s - d * np.prod(flow, axis=1), rtol=1e-11, atol=2e-11)
 
 
@@ -113,7 +113,7 @@ def test_two_layers_as_in_their_closed_form(s, x, y):
 
 
 def test_late_residuals_fall_at_the_rate_of_the_end():
-    """By d times the sum of the squared products of the other layers at the end, w^2 + c with prod = s / d."""
+    """The rate is d times the sum of the squared products of the other layers in the limit, where prod = s / d."""
     chain = Chain(2.0, 0.5, np.array([0.2, 0.7, 1.5]))
     end = chain.at(np.array([1e9]))[0][0]
     assert np.isclose(np.prod(end), 4.0, rtol=1e-15)
@@ -123,7 +123,7 @@ def test_late_residuals_fall_at_the_rate_of_the_end():
     assert np.isclose(residuals[1] / residuals[0], np.exp(-260.0), rtol=1e-12)
 
 
-def test_what_rests():
+def test_modes_at_rest():
     for s, layers in ((1.0, [0.0, 0.0, 1.0]), (2.0, [2.0, 1.0, 1.0]), (0.0, [0.0, 2.0, 3.0])):
         chain = Chain(s, 1.0, np.array(layers))
         strengths, residuals = chain.at(np.array([0.0, 1.0, 1e9]))

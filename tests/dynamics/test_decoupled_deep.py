@@ -31,7 +31,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_modes_that_learn_alone(case):
+def test_decoupled_modes(case):
     layers, task, inputs, _ = network(*CASES[case])
     modes = deep_modes(layers, task, inputs)
     assert modes.residual <= modes.bound
@@ -58,8 +58,8 @@ def test_inputs_without_variance_keep_any_rows():
         assert np.max(np.abs(got - truth)) <= 1e-12
 
 
-def test_directions_that_rest_do_not_matter():
-    """What a layer does where no mode passes stays."""
+def test_directions_at_rest_do_not_matter():
+    """Entries of a layer that no mode involves do not change."""
     layers, task, inputs, bases = network([3.0, 1.0], [1.0, 0.6], (2, 4, 5, 2))
     extra = 3 * np.outer(bases[2][:, 3], bases[1][:, 3])
     layers = (layers[0], layers[1] + extra, layers[2])
@@ -85,7 +85,7 @@ def test_weights_of_zero_stay():
     assert np.allclose(modes.excess_loss(TIMES), 1.0)
 
 
-def test_what_fails_is_measured():
+def test_violated_conditions_are_measured():
     layers, task, inputs, bases = network([3.0, 1.0, 0.4], [1.0, 0.6, 2.0], (3, 4, 5, 3))
     rng = np.random.default_rng(1)
     assert deep_modes(tuple(rng.standard_normal(w.shape) for w in layers), task, inputs).residual > 0.1

@@ -1,4 +1,4 @@
-"""Modes that learn alone, against arithmetic with many digits."""
+"""Decoupled modes of two layers against arithmetic with many digits."""
 
 import mpmath as mp
 import numpy as np
@@ -8,8 +8,8 @@ from lindyn_service.dynamics.aligned_modes import aligned_strengths
 from lindyn_service.dynamics.decoupled_modes import decoupled_modes
 
 
-def precise(s, d, x, y, phase):
-    """Strength, residual, rows and change of |x|^2 at phase / kappa: e^{2G} by the exponential of its linear system."""
+def modes_by_exponential(s, d, x, y, phase):
+    """Time phase / kappa, and strength, residual, rows and change of |x|^2 then, by a matrix exponential for e^{2G}."""
     with mp.workdps(80 + int(phase)):
         s, d = mp.mpf(float(s)), mp.mpf(float(d))
         x, y = ([mp.mpf(float(value)) for value in row] for row in (x, y))
@@ -17,10 +17,10 @@ def precise(s, d, x, y, phase):
         beta = d * sum((a - b) ** 2 for a, b in zip(x, y, strict=True)) / 2
         kappa = mp.sqrt(s**2 + alpha * beta)
         time = mp.mpf(float(mp.mpf(phase) / kappa)) if kappa else mp.mpf(phase)
-        move = mp.matrix([[s, beta], [alpha, -s]])
-        moved = mp.eye(2) + time * move
+        generator = mp.matrix([[s, beta], [alpha, -s]])
+        moved = mp.eye(2) + time * generator
         if kappa:
-            moved = mp.cosh(kappa * time) * mp.eye(2) + mp.sinh(kappa * time) / kappa * move
+            moved = mp.cosh(kappa * time) * mp.eye(2) + mp.sinh(kappa * time) / kappa * generator
         growth = mp.sqrt((moved[0, 0] + moved[0, 1]) / (moved[1, 0] + moved[1, 1]))
         new_x = [((a + b) * growth + (a - b) / growth) / 2 for a, b in zip(x, y, strict=True)]
         new_y = [((a + b) * growth - (a - b) / growth) / 2 for a, b in zip(x, y, strict=True)]
@@ -43,11 +43,11 @@ def difference(got, expected):
     return 0.0 if np.array_equal(got, expected) else np.linalg.norm(got - expected) / size
 
 
-def worst(s, d, x, y):
+def largest_error(s, d, x, y):
     largest = 0.0
     modes = solved(s, d, x, y)
     for phase in (0.0, 1e-3, 1.0, 10.0, 80.0):
-        time, expected = precise(s, d, x, y, phase)
+        time, expected = modes_by_exponential(s, d, x, y, phase)
         found = modes.at(np.array([time]))
         rows = (modes.hidden_rows(each)[0, 0] for each in (found.x, found.y))
         got = (found.strengths[0, 0], found.residuals[0, 0], *rows, found.square_changes[0, 0])
@@ -64,21 +64,21 @@ def test_rows_of_any_direction_and_size(seed):
     s, d, sizes = 10 ** rng.uniform(-6, 3), 10 ** rng.uniform(-3, 3), 10 ** rng.uniform(-6, 3, 2)
     x, y = rng.standard_normal((2, 3)) * sizes[:, None]
     y = -y if x @ y < 0 else y
-    assert worst(s, d, x, y) <= 1e-14
+    assert largest_error(s, d, x, y) <= 1e-14
 
 
 @pytest.mark.parametrize("s", [0.0, 1e-6, 2.0, 1e3])
 @pytest.mark.parametrize(("first", "second"), [(1.0, 1.0), (1e-6, 1e3), (1e3, 1e-6), (0.0, 2.0), (3.0, 0.0)])
 def test_parallel_rows(s, first, second):
     x, y = np.array([first, 0.0]), np.array([second, 0.0])
-    assert worst(s, 0.7, x, y) <= 1e-14
+    assert largest_error(s, 0.7, x, y) <= 1e-14
 
 
 def test_opposite_rows_cross_zero():
     x, y = np.array([0.5, 0.1]), np.array([-0.4, 0.3])
     modes = solved(1.0, 1.0, x, y)
     for phase in (0.1, 1.0, 5.0, 30.0):
-        time, expected = precise(1.0, 1.0, x, y, phase)
+        time, expected = modes_by_exponential(1.0, 1.0, x, y, phase)
         found = modes.at(np.array([time]))
         assert abs(found.strengths[0, 0] - expected[0]) <= 1e-15
         assert np.allclose(modes.hidden_rows(found.x)[0, 0], expected[2], atol=1e-15)
@@ -86,8 +86,8 @@ def test_opposite_rows_cross_zero():
 
 
 @pytest.mark.parametrize("lam", [0.0, 1e-6, 1.0, -1.0, 1e4])
-def test_one_unit_a_mode_as_balanced_networks_have(lam):
-    """The two-dimensional exact solution, which is evaluated in another way; late residuals by the ends of both."""
+def test_one_hidden_unit_per_mode_as_in_balanced_networks(lam):
+    """Compare with the two-dimensional exact solution, which is evaluated in another way, also for late residuals."""
     s, a0 = np.array([3.0, 1.0, 0.1]), np.array([1e-3, 0.5, 0.2])
     large = np.sqrt((np.sqrt(lam**2 + 4 * a0**2) + abs(lam)) / 2)
     x, y = (a0 / large, large) if lam >= 0 else (large, a0 / large)
@@ -99,8 +99,8 @@ def test_one_unit_a_mode_as_balanced_networks_have(lam):
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e6])
-def test_very_late(scale):
-    """Far beyond the slowest time scale everything is at its end, and nothing overflows."""
+def test_very_late_times(scale):
+    """Far beyond the slowest time scale the limit is reached, and nothing overflows."""
     modes = decoupled_modes(
         np.array([3.0, 1e-6, 0.0]),
         np.array([0.5, 2.0, 1.0]),
@@ -147,7 +147,7 @@ def test_opposite_rows_of_equal_length_are_never_learned():
 
 @pytest.mark.parametrize("small", [1e-4, 1e-8, 1e-12, 1e-16])
 def test_continuous_where_conditions_are_crossed(small):
-    """Towards no balance, no variance and no task, results tend to those at them, in proportion."""
+    """As balance, variance or task tend to zero, results tend in proportion to those at zero."""
     x, y, times = np.array([0.5, 0.0]), np.array([0.5, 0.0]), np.array([0.3, 2.0])
 
     def at(s, d, second):

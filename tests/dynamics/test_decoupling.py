@@ -1,4 +1,4 @@
-"""Two-layer networks that fall into parts: conditions that are measured, and solutions against the flow of weights."""
+"""Two-layer networks of decoupled modes or groups: measured conditions, and solutions against the flow of weights."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])
 
 
 def network(s, d, n_out, *, units=2, hidden=None, seed=0):
-    """Rows of random directions, `units` hidden ones for each mode of the task."""
+    """Build weights with rows of random directions, in `units` hidden units for each mode of the task."""
     rng = np.random.default_rng(seed)
     n_in, hidden = len(d), hidden or units * len(s)
     u, v, r = (orthogonal(n, rng) for n in (n_out, n_in, hidden))
@@ -41,7 +41,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_modes_that_learn_alone(case):
+def test_decoupled_modes(case):
     s, d, n_out = CASES[case]
     w1, w2, task, inputs, _ = network(s, d, n_out, hidden=2 * len(s) + 2)
     parts = decoupling(w1, w2, task, inputs)
@@ -77,7 +77,7 @@ def test_inputs_without_variance_keep_any_rows():
 
 
 def two_groups():
-    """Two groups of hidden units that see two modes each, unaligned inside."""
+    """Build two groups of hidden units with two modes each, which are not aligned within a group."""
     rng = np.random.default_rng(3)
     drawn = [balanced_weights((2, 2, 2), lam, 0.5, rng) for lam in (0.7, -1.3)]
     u, v, r = (orthogonal(4, rng) for _ in range(3))
@@ -103,7 +103,7 @@ def test_groups_of_hidden_units_with_balances_of_their_own():
     assert np.allclose(solution.excess_loss(TIMES), losses, rtol=1e-12, atol=1e-13 * losses[0])
 
 
-def test_what_fails_is_measured():
+def test_violated_conditions_are_measured():
     w1, w2, task, inputs, v = network([3.0, 1.0, 0.5], [2.0, 0.5, 1.3], 3)
     mixing = np.outer(v[:, 0], v[:, 1]) * 1e-3
     mixed = decoupling(w1, w2, task, inputs + mixing + mixing.T)
@@ -120,8 +120,8 @@ def test_what_fails_is_measured():
     assert tilted.residual > 1e-6
 
 
-def test_rows_without_variance_in_a_group_are_a_leak():
-    """The rotation inside a group turns them, which its closed form does not know."""
+def test_rows_without_variance_in_a_group_couple_to_it():
+    """The rotation inside a group couples them, which its closed form does not include."""
     rng = np.random.default_rng(1)
     w1, w2 = balanced_weights((2, 2, 2), 0.5, 0.7, rng)
     task, inputs = np.hstack([rng.standard_normal((2, 2)), np.zeros((2, 1))]), np.diag([1.0, 1.0, 0.0])
@@ -131,7 +131,7 @@ def test_rows_without_variance_in_a_group_are_a_leak():
 
 
 def test_late_errors_keep_their_digits():
-    """Residuals s - d a of the end decay at 2 kappa each: between late times they fall by exactly that."""
+    """Late residuals s - d a decay at the rates 2 kappa, also between two late times."""
     w1, w2, task, inputs, _ = network([3.0, 1.0, 0.5], [2.0, 0.5, 1.3], 3)
     solution = decoupled(decoupling(w1, w2, task, inputs))
     slowest = float(np.min(solution.rates))
@@ -142,7 +142,7 @@ def test_late_errors_keep_their_digits():
 
 
 def test_small_modes_beside_large_ones():
-    """Strengths of 1e-6 in both layers beside those of 1: each mode keeps its own digits."""
+    """Modes with strengths of 1e-6 keep their digits if others have strengths of 1."""
     rng = np.random.default_rng(4)
     u, v, r = (orthogonal(3, rng) for _ in range(3))
     x, y, s = np.diag([1.0, 1e-6, 1e-3]), np.diag([0.5, 2e-6, 1e-4]), np.array([2.0, 1.0, 0.3])

@@ -23,7 +23,7 @@ def test_network_gradient_and_loss(dims, activation):
     assert np.isclose(loss, loss_of(layers, inputs, targets, activation), rtol=1e-13)
 
 
-def test_rectifiers_at_zero_and_dead_ones_pass_nothing_down():
+def test_rectifiers_at_or_below_zero_have_no_gradient():
     inputs, targets = np.ones((1, 1)), np.ones((1, 1))
     layers = (np.array([[0.0], [-1.0], [1.0]]), np.ones((1, 3)))
     first, second = network_gradient(inputs, targets, "relu")((layers[0], 2 * layers[1]))
@@ -46,7 +46,7 @@ def test_steps_are_explicit(activation):
         assert_layers_close([each[row] for each in found], path[number], 1e-13)
 
 
-def test_arguments_are_left_alone():
+def test_arguments_are_not_modified():
     rng = np.random.default_rng(4)
     dims = (3, 4, 2)
     layers, (inputs, targets) = random_layers(dims, rng), random_data(dims, rng)
@@ -60,7 +60,7 @@ def test_arguments_are_left_alone():
 
 
 def drift_of_balance(activation, per_unit, rng):
-    """How far the diagonal of B = w2^T w2 - w1 w1^T moves by time 2, for each of many seeds."""
+    """Change of the diagonal of B = w2^T w2 - w1 w1^T until time 2, for many seeds."""
     dims, seeds = (3, 6, 2), (30,)
     layers = random_layers(dims, rng, seeds, 1.0)
     inputs, targets = random_data(dims, rng, 8, seeds)
@@ -112,8 +112,8 @@ def test_data_are_shared_by_a_batch():
     assert_layers_close(network_gradient(inputs, targets, "tanh")(layers), expected, 1e-14)
 
 
-def test_one_diverging_network_of_a_batch_is_told_without_warnings():
-    """Depth makes the growth doubly exponential: infinities and their differences come within one check."""
+def test_one_diverging_network_of_a_batch_is_reported_without_warnings():
+    """Growth of deep networks is doubly exponential: infinities and their differences occur between two checks."""
     rng = np.random.default_rng(10)
     dims = (3, 4, 4, 2)
     layers = random_layers(dims, rng, (2,))
@@ -132,7 +132,7 @@ def test_nan_is_divergence():
 
 
 def test_loss_that_overflows_is_not_finite():
-    """Squares beyond 1e308, a sum beyond it, and a difference of two infinities."""
+    """Cases are squares above 1e308, a sum above it, and a difference of two infinities."""
     inputs, targets = np.ones((3, 2)), np.ones((3, 1))
     large, mixed = np.full((2, 2), 1e90), np.array([[1e90, -1e90]])
     assert np.isinf(network_loss((large, large[:1]), inputs, targets, "relu"))

@@ -25,12 +25,12 @@ def drawn(rng, shape, spread=0):
 
 
 def norms(values, axis):
-    """Euclidean norms that may be too small by a rounding of float64."""
+    """Euclidean norms, up to a rounding error of float64."""
     return np.linalg.norm(values.high, axis=axis, keepdims=True)
 
 
 @given(numbers, numbers)
-def test_the_error_of_a_sum_is_what_is_missing(first, second):
+def test_the_error_of_a_sum_is_exact(first, second):
     total, error = two_sum(np.array([first]), np.array([second]))
     assert Fraction(float(total[0])) + Fraction(float(error[0])) == Fraction(first) + Fraction(second)
     assert total[0] == first + second
@@ -63,14 +63,14 @@ def test_long_products_of_matrices():
     assert np.all(np.abs(wrong) <= Fraction(1, 2**94) * np.vectorize(Fraction, otypes=[object])(bound))
 
 
-def test_products_keep_what_is_left_after_all_leading_digits_cancel():
+def test_products_are_accurate_if_all_leading_digits_cancel():
     first = exact(np.array([[1.0, -1.0]]))
     second = DoubleDouble(np.array([[3.0], [3.0]]), np.array([[1e-17], [2e-17]]))
     assert fractions(first @ second)[0, 0] == Fraction(1e-17) - Fraction(2e-17)
 
 
 def test_the_largest_sums_of_products_are_exact():
-    """All parts of both factors are as large as they can be: the sums of their products have 53 bits, not more."""
+    """All slices of both factors have their largest values: the sums of their products need at most 53 bits."""
     ones = DoubleDouble(np.full((1, 1000), 2.0 - 2.0**-52), np.full((1, 1000), -(2.0**-54)))
     wrong = fractions(ones @ ones.mT) - fractions(ones) @ fractions(ones.mT)
     assert abs(wrong[0, 0]) <= Fraction(1, 2**94) * 4000

@@ -46,7 +46,7 @@ def test_best_stopping_is_stationary_and_least(lam, seed):
     if stop.interior:
         assert 0 < stop.time < segment.duration
         assert abs(stop.rate) <= 1e-10
-        # a minimum lies within a step of the lowest of the grid
+        # the minimum lies within one step of the lowest point of the grid
         lowest = int(np.argmin(losses))
         assert times[max(lowest - 1, 0)] <= stop.time <= times[min(lowest + 1, len(times) - 1)]
     else:
@@ -66,7 +66,7 @@ def test_some_stopping_times_are_interior_and_some_are_not():
 
 
 def test_known_stopping_time():
-    """One mode: the strength passes the old task's on its way to the new one's, at a known time of the sigmoid."""
+    """One mode: the sigmoid passes the strength of the old task at a known time."""
     a0, old, new = 0.01, 0.7, 2.0
     w = np.array([[np.sqrt(a0)]])
     tasks = [ContinualTask(np.array([[new]]), 0.5), ContinualTask(np.array([[old]]))]
@@ -81,8 +81,8 @@ def test_known_stopping_time():
 
 @pytest.mark.parametrize("factor", [1.0, 1.5])
 @pytest.mark.parametrize("seed", range(5))
-def test_an_end_that_rounding_disturbs_is_still_an_end(factor, seed):
-    """Growing modes, each towards an older strength that it does not pass: the loss falls for ever, then by noise."""
+def test_the_end_of_a_segment_is_best_despite_rounding_errors(factor, seed):
+    """Each mode approaches the strength of an old task from below: the loss falls, finally only by rounding errors."""
     rng = np.random.default_rng(seed)
     u, v = (np.linalg.qr(rng.standard_normal((4, 4)))[0] for _ in range(2))
     new = ContinualTask((u * np.array([3.0, 2.3, 1.7, 0.6])) @ v.T)
@@ -115,7 +115,7 @@ def test_a_grid_of_many_scales_finds_an_early_minimum():
 
 
 def test_a_minimum_between_late_transitions():
-    """Weights of 1e-138 learn three modes within a few percent of the time: by golden section in 60 digits."""
+    """Weights of 1e-138 learn three modes within a few percent of the time; the reference has 60 digits."""
     w = np.array([4.555381877614405e-138, 4.4377209116014735e-138, 4.453538541291908e-139])
     s = np.array([2.4102722162094112, 2.3581711302091697, 2.336305092300823])
     old = np.array([1.824384110148236, 0.8055469402141444, 2.2057734574834718])
@@ -136,7 +136,7 @@ def test_no_minimum_of_aligned_modes_is_missed(seed):
 
 
 def random_segment(rng):
-    """Small or large unaligned weights; the old task shares singular vectors with the new one, or not."""
+    """Draw small or large unaligned weights, and an old task that shares singular vectors with the new one or not."""
     dims = tuple(int(n) for n in rng.integers(2, 5, 3))
     m = min(dims[0], dims[2])
     u, v = (np.linalg.qr(rng.standard_normal((n, n)))[0][:, :m] for n in (dims[2], dims[0]))
@@ -172,8 +172,8 @@ def test_several_tasks_at_once_are_the_same_as_one_by_one():
         assert together.time == pytest.approx(alone.time, rel=1e-9)
 
 
-def test_losses_of_rounding_errors_are_looked_at_no_closer(monkeypatch):
-    """A task that is learned already: nothing moves, whatever the time."""
+def test_losses_of_rounding_errors_are_not_refined(monkeypatch):
+    """The task is already learned, so that losses only change by rounding errors."""
     seen = []
     monkeypatch.setattr(early_stopping, "measure", lambda *args: (seen.append(len(args[2])), measure(*args))[1])
     task, other = ContinualTask(np.diag([2.0, 1.0])), ContinualTask(np.array([[0.3, 1.0], [-1.0, 0.2]]))
@@ -183,6 +183,6 @@ def test_losses_of_rounding_errors_are_looked_at_no_closer(monkeypatch):
     assert sum(seen) < 3000
 
 
-def test_time_is_looked_at_in_no_more_than_some_thousand_pieces(monkeypatch):
-    monkeypatch.setattr(early_stopping, "_MOST_PIECES", 3)
+def test_the_number_of_time_intervals_is_bounded(monkeypatch):
+    monkeypatch.setattr(early_stopping, "_MAX_PIECES", 3)
     test_known_stopping_time()

@@ -9,7 +9,7 @@ from lindyn_service.dynamics.echelon import EPS, RowErrors, echelon
 
 
 def reduced(g):
-    """The rows are known to rounding errors of the largest of them."""
+    """Reduce rows that are accurate to rounding errors of the largest of them."""
     errors = np.full(g.shape, EPS * np.linalg.norm(g))
     return echelon(g, RowErrors(errors[:, 0], errors))
 
@@ -33,7 +33,7 @@ def test_rows_without_new_direction_are_reported():
     assert list(found.unreached) == [1, 3]
 
 
-def test_rows_after_the_last_hidden_unit_are_not_missed():
+def test_rows_after_the_last_hidden_unit_are_included():
     found = reduced(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]))
     assert list(found.pivots) == [0, 1]
     assert len(found.unreached) == 0
@@ -41,15 +41,15 @@ def test_rows_after_the_last_hidden_unit_are_not_missed():
 
 @pytest.mark.parametrize("small", [1e-3, 1e-6, 1e-9])
 def test_rounding_behind_a_small_pivot_is_no_pivot(small):
-    """A direction seen through a small pivot is known to eps / small only."""
+    """A direction obtained by division by a small pivot is only accurate to eps / pivot."""
     rng = np.random.default_rng(2)
     rotation = np.linalg.qr(rng.standard_normal((3, 3)))[0]
     g = np.array([[1.0, 0.0, 0.0], [1.0, small, 0.0], [0.3, 1.0, 0.0]]) @ rotation
     assert list(reduced(g).unreached) == [2]
 
 
-def test_entries_that_are_known_one_by_one_give_overlaps_of_any_size():
-    """Where a row is only known as a whole, its small entries are rounding errors of the large ones."""
+def test_entries_with_relative_accuracy_give_overlaps_of_any_size():
+    """If a row is only accurate relative to its norm, its small entries are rounding errors of the large ones."""
     g = np.array([[1.0, 0.0, 0.0], [0.0, 1e-25, 0.0], [1.0, 0.0, 1e-17]])
     of_rows, of_entries = EPS * np.linalg.norm(g, axis=1), EPS * np.abs(g)
     assert list(echelon(g, RowErrors(of_rows, of_entries)).pivots) == [0, 1, 2]
@@ -58,10 +58,10 @@ def test_entries_that_are_known_one_by_one_give_overlaps_of_any_size():
     assert list(known_as_wholes.unreached) == [2]
 
 
-def test_a_row_that_rounding_alone_tells_from_a_pivot():
-    """Its last digits decide, which changing each entry by one unit in the last place could turn around."""
+def test_a_row_that_differs_from_a_pivot_by_rounding_only():
+    """A change of each entry by one unit in the last place can reverse the decision."""
     first = np.array([0.3, 0.4, 0.5])
     g = np.stack([first, first + np.array([0.0, 0.0, EPS / 2])])
     found = echelon(g, RowErrors(EPS * np.linalg.norm(g, axis=1), EPS * np.abs(g)))
     assert list(found.unreached) == [1]
-    assert 0.05 < found.remainders[1] / found.doubts[1] < 5
+    assert 0.05 < found.remainders[1] / found.remainder_errors[1] < 5

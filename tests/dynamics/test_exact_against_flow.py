@@ -1,4 +1,4 @@
-"""The closed form and the integration of the flow are one trajectory, up to what the conditioning reports."""
+"""The closed form and the integration of the flow agree up to the error that the conditioning reports."""
 
 import numpy as np
 from hypothesis import assume, example, given, settings
@@ -16,13 +16,13 @@ EPS = np.finfo(float).eps
 RTOL = 1e-12
 
 problems = drawn(largest=6)
-# most of the weights is unlearned: what is left of them would show errors of what is gone
+# most of the weights decay, and the rest would have rounding errors of their initial size
 LEFT_WITH_LITTLE = Drawn(np.array([[1.28877941]]), np.array([[-1.28878329]]), np.zeros((1, 1)), 1e-5)
 phases_of_growth = st.lists(st.floats(0, 12), min_size=1, max_size=3).map(sorted)
 
 
 def integrated(problem, times):
-    """w1 and w2 at the times, and by how much the balance of the run is in doubt."""
+    """Integrate w1 and w2 at the times, and return the error of the balance, too."""
     weights = (problem.w1, problem.w2)
     largest = max(np.max(np.abs(w)) for w in weights)
     [(_, networks)] = Flow(weights, problem.sigma_yx, None, rtol=RTOL, atol=1e-6 * RTOL * largest).batches(times)
@@ -33,11 +33,11 @@ def integrated(problem, times):
     return *layers, away + size * balance_drift(layers, weights)
 
 
-def doubt(problem, phase):
-    """Relative error that rounding of the overlaps explains, as `reach` reports it."""
+def rounding_error(problem, phase):
+    """Relative error due to rounding of the overlaps, as `reach` reports it."""
     known = mode_overlap(problem.solve())
     overlap = 0.0 if known.smallest_overlap is None else 1 / known.smallest_overlap
-    # what has no overlap still has that of a rounding error, which grows while all else decays
+    # modes without overlap still have that of a rounding error, which grows while the others decay
     return 100 * (overlap + (EPS * np.exp(2 * phase) if known.missed else 0.0))
 
 
@@ -46,7 +46,7 @@ def doubt(problem, phase):
 @example(problem=LEFT_WITH_LITTLE, phases=[1.0])
 def test_representations(problem, phases):
     assume(problem.rate > 0)
-    allowed, times = doubt(problem, phases[-1]), np.array(phases) / problem.rate
+    allowed, times = rounding_error(problem, phases[-1]), np.array(phases) / problem.rate
     assume(allowed < 1e-4)
     solution = problem.solve()
     *layers, imbalance = integrated(problem, times)
@@ -60,7 +60,7 @@ def test_representations(problem, phases):
 @given(problem=problems, phases=phases_of_growth)
 def test_weights(problem, phases):
     assume(problem.rate > 0)
-    allowed, times = doubt(problem, phases[-1]), np.array(phases) / problem.rate
+    allowed, times = rounding_error(problem, phases[-1]), np.array(phases) / problem.rate
     assume(allowed < 1e-4)
     found = true_weights(problem.solve(), problem.w1, problem.w2, times)
     *layers, imbalance = integrated(problem, times)

@@ -1,4 +1,4 @@
-"""Integration of the flow against 45-digit references, and what is measured along it."""
+"""Integration of the flow against 45-digit references, and its diagnostics."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "flow_weights
 
 
 def integrated(flow, times):
-    """All layers at all times, from all batches."""
+    """Concatenate the layers of all batches."""
     parts = list(flow.batches(np.asarray(times)))
     return tuple(np.concatenate(layers) for layers in zip(*[networks.layers for _, networks in parts], strict=True))
 
@@ -95,16 +95,19 @@ def test_weights_beyond_float64_fail_at_the_start():
     assert caught.value.time == 0.0
 
 
-def test_steps_that_underflow_say_how_far_it_came():
-    """Three layers of 1e-20 leave the saddle at time 1e20, in less time than there is between two numbers there."""
+def test_steps_that_underflow_report_the_time_reached():
+    """Three layers of 1e-20 leave the saddle at time 1e20, faster than the spacing of float64 numbers there."""
     weights = (np.array([[1e-20]]),) * 3
     with pytest.raises(FlowError, match="step size") as caught:
         integrated(flow_of(weights, np.eye(1), None), [1.0, 1e30])
     assert 1e19 < caught.value.time < 1e21
 
 
-def test_a_stiff_problem_is_given_up_after_so_many_evaluations():
-    """Rates of the order of 1 allow steps of about 3, of which 1e30 is too far away; a bottleneck leaves a residual."""
+def test_a_stiff_problem_ends_at_the_limit_of_evaluations():
+    """Rates of the order of 1 limit steps to about 3, of which 1e30 would need too many.
+
+    A bottleneck leaves a residual, so that the layers do not come to rest.
+    """
     weights, *task = problem((2, 1, 2))
     flow = flow_of(weights, *task, rtol=1e-6)
     with pytest.raises(FlowError, match="evaluations") as caught:
@@ -129,7 +132,7 @@ def test_drift_of_a_wrong_trajectory():
 
 
 def test_drift_is_that_of_the_worst_pair():
-    """Three layers of which the upper two lose their balance, by a rotation of hidden units of one of them."""
+    """The upper two of three layers lose their balance by a rotation of the hidden units of one of them."""
     turn = np.array([[0.6, -0.8], [0.8, 0.6]])
     initial = (np.eye(2), np.eye(2), np.diag([2.0, 0.0]))
     layers = (np.eye(2)[None], np.eye(2)[None], (np.diag([2.0, 0.0]) @ turn)[None])
@@ -153,7 +156,7 @@ def test_distance_is_the_largest_over_times_relative_to_the_first():
     assert distance(first, first) == 0.0
 
 
-def test_a_looser_integration_is_as_far_away_as_it_is_wrong():
+def test_the_distance_of_a_looser_integration_is_its_error():
     weights, *task = problem((3, 3, 3, 3), seed=4)
     times = np.linspace(0, 3, 7)
     exact, loose = (integrated(flow_of(weights, *task, rtol=r, atol=r), times) for r in (1e-13, 1e-5))

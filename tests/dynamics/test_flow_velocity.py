@@ -29,14 +29,14 @@ def fractions(matrix):
 
 
 def product_of(layers, identity):
-    """W_L .. W_1, the identity for no layers."""
+    """The product W_L .. W_1, or the identity for no layers."""
     for layer in layers:
         identity = layer @ identity
     return identity
 
 
-def right_velocities(field, layers):
-    """The defining formula in the numbers that it is given."""
+def velocities_by_definition(field, layers):
+    """Velocities by the defining formula, in the arithmetic of the arguments."""
     sigma_xx = np.eye(layers[0].shape[1], dtype=int) if field.sigma_xx is None else fractions(field.sigma_xx)
     error = fractions(field.sigma_yx) - product_of(layers, np.eye(layers[0].shape[1], dtype=int)) @ sigma_xx
     found = []
@@ -51,7 +51,7 @@ def right_velocities(field, layers):
 @pytest.mark.parametrize("coloured", [True, False])
 def test_velocities_in_both_precisions(dims, coloured):
     field, layers = problem(dims, coloured=coloured)
-    right, error = right_velocities(field, [fractions(w) for w in layers])
+    right, error = velocities_by_definition(field, [fractions(w) for w in layers])
     state = field.joined(layers)
     expected = np.concatenate([v.ravel() for v in right])
     largest = float(max(abs(expected)))
@@ -71,7 +71,7 @@ def test_derivatives_are_limits_of_exact_differences(dims, coloured):
     small = Fraction(1, 2**60)
     moved = [fractions(w) + small * fractions(d) for w, d in zip(layers, directions, strict=True)]
     (after, error_after), (before, error_before) = (
-        right_velocities(field, x) for x in (moved, [fractions(w) for w in layers])
+        velocities_by_definition(field, x) for x in (moved, [fractions(w) for w in layers])
     )
     slopes = np.concatenate([((a - b) / small).astype(float).ravel() for a, b in zip(after, before, strict=True)])
     state, direction = field.joined(layers)[None], field.joined(directions)[None]

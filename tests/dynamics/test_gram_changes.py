@@ -38,7 +38,7 @@ def test_weights_that_solve_the_task_stay():
 
 @pytest.mark.parametrize("lam", [0.0, 1e6])
 def test_the_longest_times(lam):
-    """Longer than anything moves, and than a ratio of times to rates can be: the changes are those of the end."""
+    """At times beyond all time scales, up to the largest float64 numbers, the changes are those of the limit."""
     w1, w2 = balanced_weights((3, 2, 2), lam, 0.5, np.random.default_rng(4))
     solution = closed_form(w1, w2, TASK, lam)
     settled = 1e3 * max(1.0, lam)

@@ -37,7 +37,7 @@ def stacked(w1, w2):
 
 
 def largest_error(found, path):
-    """Over the times, relative to the weights."""
+    """Largest error over the times, relative to the weights."""
     together = zip(found.w1, found.w2, path, strict=True)
     return max(relative_error(stacked(w1, w2), stacked(*expected)) for w1, w2, expected in together)
 
@@ -82,7 +82,7 @@ def test_large_balance(lam):
 
 
 def test_two_time_scales():
-    """docs/theory.md, section 5: with hidden < out and large lambda, w2 goes on turning at the rate s^2 / lambda."""
+    """docs/theory.md, section 5: with hidden < out and large lambda, w2 rotates slowly at the rate s^2 / lambda."""
     problem = problem_of((3, 3, 5), 30.0, seed=5)
     times = np.array([0.2, 5.0, 20.0])
     found = weights_of(problem, times)
@@ -100,7 +100,7 @@ def test_any_problem(problem):
 
 
 def saddle():
-    """With the wrong sign of the determinant the weakest mode is never learned."""
+    """Build a problem whose determinant has the wrong sign, so that the weakest mode is never learned."""
     rng = np.random.default_rng(1)
     w1, w2 = balanced_weights((3, 3, 3), 0.0, 0.3, rng)
     u, _, vt = np.linalg.svd(rng.standard_normal((3, 3)))
@@ -108,7 +108,7 @@ def saddle():
     return Drawn(w1, w2, (u * [3.0, 2.0, 1.0]) @ vt, 0.0), (u[:, :2] * [3.0, 2.0]) @ vt[:2]
 
 
-def test_the_way_to_a_saddle():
+def test_convergence_to_a_saddle():
     problem, _ = saddle()
     assert mode_overlap(problem.solve()).missed == (2,)
     assert error_along(problem, np.array([0.0, 0.5, 1.0, 4.0])) <= 1e-10
@@ -122,8 +122,8 @@ def test_weights_rest_at_a_saddle():
     assert np.allclose(found.w2, found.w2[0], atol=1e-13)
 
 
-def test_no_transient_is_jumped_over():
-    """Tiny weights grow as e^{Ft} for long, each hidden unit on its own, before anything happens."""
+def test_no_transient_is_skipped():
+    """Tiny weights grow as e^{Ft} for long, without interaction of hidden units, before learning begins."""
     s = np.array([3.0, 2.9, 2.7])
     rng = np.random.default_rng(6)
     w1, w2 = balanced_weights((3, 3, 3), 0.0, 1.0, rng)
@@ -144,8 +144,8 @@ def test_long_times_cost_little(lam, most):
     assert weights_of(problem, np.array([1e4]) / problem.rate).evaluations <= most
 
 
-def test_equal_modes_cost_little_for_ever():
-    """Rounding errors of what no longer turns would otherwise hold the steps short."""
+def test_equal_modes_cost_little_at_late_times():
+    """Rounding errors of the rotation of converged modes would otherwise limit the steps."""
     problem = problem_of((3, 3, 3), 1.0, seed=8, singular_values=(2.0, 2.0, 2.0))
     found = weights_of(problem, np.array([30.0, 1e7]))
     assert found.evaluations <= 1300
@@ -173,8 +173,8 @@ def test_products_are_those_of_the_solution(problem, phase):
 
 @settings(max_examples=50, deadline=None)
 @given(problem=drawn())
-def test_time_zero_gives_the_weights_back(problem):
-    """All but rounding errors of weights that span fewer dimensions, which elimination by small pivots amplifies."""
+def test_time_zero_returns_the_initial_weights(problem):
+    """Weights that span fewer dimensions are exact up to rounding errors, amplified by small pivots."""
     found, expected = weights_of(problem, np.array([0.0])), stacked(problem.w1, problem.w2)
     reduced = problem.solve().echelon
     size = np.linalg.norm(expected)
@@ -186,7 +186,7 @@ def test_time_zero_gives_the_weights_back(problem):
 
 @pytest.mark.parametrize("small", [1e-6, 1e-9, 1e-12])
 def test_time_zero_behind_a_small_overlap(small):
-    """Z is known to eps / small only, but weights must come back to rounding."""
+    """Z is only accurate to eps / overlap, but the initial weights must be accurate to rounding."""
     w1 = np.array([[1.0, small, 0.3], [0.2, 1.0, 0.5], [0.7, 0.1, 1.0]])
     values, vectors = np.linalg.eigh(w1 @ w1.T)
     w2 = np.diag([1.0, -1.0, 1.0]) @ (vectors * np.sqrt(values)) @ vectors.T
@@ -218,7 +218,7 @@ def test_aligned_modes_keep_their_directions(lam):
 
 
 def upper_factor(problem, time):
-    """X of e^{Ft} L X for the pivots' rows: L_c^{-T}, if the solution is in the gauge of the Cholesky factor."""
+    """Factor X of e^{Ft} L X for the rows of the pivots: L_c^{-T}, if the solution has the Cholesky gauge."""
     solution = problem.solve()
     pivots = solution.echelon.pivots
     along, m = rows(solution.modes, *weights_at(solution, time), rounded=True)[0], len(solution.modes.s)
@@ -229,7 +229,7 @@ def upper_factor(problem, time):
 
 
 def nearly_dependent(scale):
-    """What mode 1 lacks, mode 2 has: the Gram matrix loses the pivots, and the solution takes a QR factorisation."""
+    """Build overlaps that are nearly dependent: the Gram matrix loses the pivots, and QR is used instead."""
     w1 = np.array([[1 / scale, 1.0], [0.0, 1 / scale]])
     return Drawn(w1, w1.T.copy(), np.diag([1.0, 0.99]), 0.0)
 

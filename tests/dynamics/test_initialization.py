@@ -62,8 +62,8 @@ WIDTHS = [
 
 
 @pytest.mark.parametrize(("dims", "lam"), WIDTHS)
-def test_no_direction_is_favoured(dims, lam):
-    """Any rotation of inputs, hidden units or outputs gives weights that are as likely."""
+def test_the_distribution_is_rotation_invariant(dims, lam):
+    """The distribution is invariant under rotations of inputs, hidden units and outputs."""
     drawn = (balanced_weights(dims, lam, 0.7, np.random.default_rng([11, i])) for i in range(1000))
     w1, w2 = (np.stack(layers) for layers in zip(*drawn, strict=True))
     for layer in (w1.mT, w2, w1, w2.mT):
@@ -77,14 +77,14 @@ def test_no_direction_is_favoured(dims, lam):
 
 @pytest.mark.parametrize(("dims", "lam"), [((1, 2, 5), 1.0), ((5, 2, 1), -1.0)])
 def test_directions_beyond_the_rank_are_uniform_beside_the_others(dims, lam):
-    """Relative to the network function, which has one direction, they are isotropic among the rest."""
+    """In the complement of the only direction of the network function, they are isotropic."""
     seen = []
     for i in range(1000):
         w1, w2 = balanced_weights(dims, lam, 0.7, np.random.default_rng([12, i]))
         larger, function = (w2, w2 @ w1) if lam > 0 else (w1.T, (w2 @ w1).T)
         along = function / np.linalg.norm(function)
         beyond = larger - along @ (along.T @ larger)
-        # the reflection that takes the function's direction to the first coordinate
+        # reflection of the direction of the function to the first axis
         axis = along - np.eye(len(along))[:, :1]
         turned = (beyond - 2 * axis @ (axis.T @ beyond) / (axis.T @ axis))[1:]
         seen.append(turned @ turned.T)

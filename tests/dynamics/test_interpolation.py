@@ -1,4 +1,4 @@
-"""Interpolated network functions against evaluation and integration, and where interpolation has to be refused."""
+"""Interpolated network functions against evaluation and integration, and cases in which interpolation is refused."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def interpolated(solution: Solution, times: np.ndarray) -> np.ndarray:
 
 
 def both_interpolated(solution: Solution, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Functions and losses."""
+    """Interpolate functions and losses."""
     found = np.full((2, len(times), len(solution.modes.u), len(solution.modes.v)), np.nan)
     for part, values in network_functions(solution, times):
         own = times[part.times]
@@ -58,7 +58,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("dims", "lam", "horizon"), CASES, ids=str)
-def test_as_good_as_evaluation(dims, lam, horizon):
+def test_interpolation_is_as_accurate_as_evaluation(dims, lam, horizon):
     solution = problem(dims, lam, 0.3).solve()
     times = np.linspace(0, horizon, 1701)
     got, loss = both_interpolated(solution, times)
@@ -87,7 +87,7 @@ def test_between_the_nodes_in_high_precision():
 
 @pytest.mark.parametrize("scale", [1e-1, 1e-3, 1e-6, 1e-12, 30.0, 1e4])
 def test_small_values_keep_their_digits_beside_large_ones(scale):
-    """Early values of tiny weights, and late ones of huge weights, are never interpolated from the others' rounding."""
+    """Interpolation of small values, early or late, has no rounding errors of the large values at other times."""
     solution = problem((4, 4, 4), 0.0, scale, s=(2.0, 1.5, 1.0, 0.5)).solve()
     times = np.linspace(0, 60, 3001)
     got = interpolated(solution, times)
@@ -97,7 +97,7 @@ def test_small_values_keep_their_digits_beside_large_ones(scale):
 
 
 def test_a_loss_of_small_modes_keeps_its_digits():
-    """Once mode 1 is learned the loss is that of mode 2, of which its rounding errors must not be seen."""
+    """Once mode 1 is learned, the loss is that of mode 2, without rounding errors of mode 1."""
     solution = problem((3, 3, 3), 0.0, 0.5, s=(1.0, 1e-7, 1e-8)).solve()
     times = np.linspace(0, 2000, 4001)
     _, loss = both_interpolated(solution, times)
@@ -109,7 +109,7 @@ def test_a_loss_of_small_modes_keeps_its_digits():
     [(np.full(1000, 3.0), 1.0), (np.linspace(0, 10, 1000), 0.0)],
     ids=["one time", "no rate"],
 )
-def test_nothing_to_interpolate(times, sigma):
+def test_no_times_to_interpolate(times, sigma):
     drawn = problem((3, 3, 3), 0.0, 0.5)
     solution = Drawn(drawn.w1, drawn.w2, sigma * drawn.sigma_yx, 0.0).solve()
     assert n_evaluations(solution, times) == 1000
@@ -117,7 +117,7 @@ def test_nothing_to_interpolate(times, sigma):
 
 
 def test_sudden_learning_is_interpolated_in_short_intervals():
-    """Tiny weights wait long and then learn at once."""
+    """Tiny weights stay near zero for long and then learn suddenly."""
     drawn, times = problem((4, 4, 4), 0.0, 1e-12), np.linspace(0, 60, 20_000)
     solution = drawn.solve()
     steps = [

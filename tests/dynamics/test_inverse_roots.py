@@ -1,4 +1,4 @@
-"""Inverse roots of many matrices, at sizes that take each way through LAPACK."""
+"""Inverse roots of many matrices, at sizes for each of the algorithms."""
 
 import numpy as np
 import pytest
@@ -19,18 +19,18 @@ def test_gram_matrices(size):
 def test_inverse_roots(size):
     rng = np.random.default_rng(size)
     root, diagonal = rng.standard_normal((4, 2 * size, size)), rng.uniform(0.5, 2, (4, size))
-    whole = np.einsum("tri,trj->tij", root, root) + np.einsum("ti,ij->tij", diagonal**2, np.eye(size))
+    expected_gram = np.einsum("tri,trj->tij", root, root) + np.einsum("ti,ij->tij", diagonal**2, np.eye(size))
     inverse, ratio = inverse_roots(gram(root), diagonal)
     assert np.array_equal(inverse, np.triu(inverse))
-    assert np.allclose(inverse.transpose(0, 2, 1) @ whole @ inverse, np.eye(size), rtol=0, atol=1e-11)
-    expected = [np.max(np.sqrt(np.diagonal(m)) / np.diagonal(np.linalg.cholesky(m))) for m in whole]
+    assert np.allclose(inverse.transpose(0, 2, 1) @ expected_gram @ inverse, np.eye(size), rtol=0, atol=1e-11)
+    expected = [np.max(np.sqrt(np.diagonal(m)) / np.diagonal(np.linalg.cholesky(m))) for m in expected_gram]
     assert np.allclose(ratio, expected, rtol=1e-10)
     by_qr = [inverse_root_by_qr(one, scale) for one, scale in zip(root, diagonal, strict=True)]
     assert np.allclose(by_qr, inverse, rtol=0, atol=1e-11)
 
 
 @pytest.mark.parametrize(("size", "at"), [(2, 1), (32, 1), (33, 1), (70, 1), (70, 40), (70, 69)])
-def test_one_matrix_that_is_not_positive_definite_spoils_no_other(size, at):
+def test_a_matrix_that_is_not_positive_definite_does_not_affect_others(size, at):
     good, bad = np.eye(size), np.eye(size)
     bad[at, at - 1] = bad[at - 1, at] = 2.0
     inverse, ratio = inverse_roots(np.stack([good, bad, good]), np.ones((3, size)) * 0.5)

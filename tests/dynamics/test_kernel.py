@@ -24,7 +24,7 @@ CASES = {
 
 
 def jacobian(layers, x):
-    """Of the outputs of all samples by all weights; row o P + p, exact because outputs are linear in each weight."""
+    """Jacobian of all outputs, in rows o P + p, by all weights; exact because outputs are linear in each weight."""
     columns = []
     for i, w in enumerate(layers):
         for place in np.ndindex(w.shape):
@@ -44,7 +44,7 @@ def test_kernel_of_the_jacobian(seen):
 
 
 def test_rows_are_outputs_before_samples():
-    """Row o P + p: of two outputs and two unit samples, only output 1 has a second layer."""
+    """Rows are o P + p: of two outputs and two unit samples, only output 1 has weights of the second layer."""
     w2 = np.array([[0.0, 0.0], [1.0, 2.0]])
     w1 = np.array([[3.0, 0.0], [0.0, 5.0]])
     seen = of_layers(Moments(np.array([[1.0, 2.0], [3.0, 5.0]])), [(w1, w2)])
@@ -119,6 +119,6 @@ def test_small_movements_keep_their_digits(step):
 
 
 def test_kernels_of_a_single_entry_are_parallel():
-    """One input without samples and one output: there is one direction that the kernel can have."""
+    """With one input without samples and one output, the kernel is a number, and its direction is fixed."""
     seen = of_layers(Moments(np.ones((1, 1))), [(np.full((1, 1), x), np.ones((1, 1))) for x in (1.0, 3.0)])
     assert np.array_equal(ntk_distance(seen.frame), [0.0, 0.0])

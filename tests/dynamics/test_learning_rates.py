@@ -45,6 +45,24 @@ def test_elapsed_is_the_integral_of_the_factor(name):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
+def test_factors(name):
+    schedule, factor = SCHEDULES[name]
+    times = np.array([0.0, 1e-9, 0.3, 0.5, 1.0, 2.0, 2.5, 3.0, 40.0])
+    assert np.allclose(schedule.factors(times), [factor(t) for t in times], rtol=1e-15, atol=1e-16)
+
+
+def test_relative_rates_have_the_product_one():
+    rates = LearningRates((1e-6, 3.0, 2e6), time_constant=2.0)
+    assert np.isclose(np.prod(rates.relative), 1.0, rtol=1e-15)
+    assert np.isclose(rates.mean**3, 6.0, rtol=1e-15)
+    assert not rates.are_equal
+    equal = LearningRates((0.3, 0.3), time_constant=2.0)
+    assert equal.are_equal
+    assert equal.relative == (1.0, 1.0)
+    assert np.array_equal(equal.plain_times(np.array([3.0])), [3.0 * (0.3 / 2.0)])
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_times_are_the_inverse(name):
     schedule, factor = SCHEDULES[name]
     times = np.array([0.0, 1e-12, 1e-3, 0.3, 0.5, 1.0, 1.9, 2.0, 2.2, 3.0, 40.0])
@@ -55,7 +73,7 @@ def test_times_are_the_inverse(name):
     assert np.all(np.abs(back - times) <= 4e-16 * times + 4 * slack)
 
 
-def test_what_is_never_reached_and_what_stands_still():
+def test_elapsed_times_that_are_never_reached_and_constant_ones():
     assert np.array_equal(ExponentialSchedule(1.0).times(np.array([1.4, 1.5])) == np.inf, [False, True])
     assert np.array_equal(CosineSchedule(2.0, 0.0).times(np.array([1.0, 1.1])), [2.0, np.inf])
     stops = PiecewiseSchedule((1.0, 3.0), (1.0, 0.0, 2.0))
@@ -66,13 +84,13 @@ def test_what_is_never_reached_and_what_stands_still():
 
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_balanced_network(name):
-    """Weights that are balanced after the division by roots of the rates have the exact solution."""
+    """Weights that are balanced after division by the roots of the rates have an exact solution."""
     schedule, factor = SCHEDULES[name]
     rates = LearningRates((0.4, 2.5), schedule, time_constant=1.6)
     rng = np.random.default_rng(0)
     plain = balanced_weights((3, 3, 3), 0.8, 0.6, rng)
     weights = rates.weights(plain)
-    assert np.isclose(rates.scale, 1.0)
+    assert np.isclose(rates.mean, 1.0)
     b = weights[1].T @ weights[1] / 2.5 - weights[0] @ weights[0].T / 0.4
     assert np.allclose(b, 0.8 * np.eye(3), atol=1e-14)
     assert balance(*rates.plain_weights(weights)).relative_residual <= 1e-15
@@ -86,9 +104,9 @@ def test_a_balanced_network(name):
         held = (lambda t, a=start, m=middle: factor(m)) if name == "piecewise" else (lambda t, a=start: factor(a + t))
         truth.append(weight_flow(last, task, np.eye(3), inside - start, rates=(0.25, 1.5625), schedule=held))
     first, second = (np.concatenate([part[layer] for part in truth]) for layer in range(2))
-    solution = solve(*rates.plain_weights(weights), rates.plain_task(task), 0.8)
+    solution = solve(*rates.plain_weights(weights), task, 0.8)
     factors = solution.at(rates.plain_times(times))
-    function = rates.scale * solution.modes.u @ factors.out @ factors.into.transpose(0, 2, 1) @ solution.modes.v.T
+    function = solution.modes.u @ factors.out @ factors.into.transpose(0, 2, 1) @ solution.modes.v.T
     assert np.max(np.abs(function - second @ first)) <= 2e-12
     assert np.allclose(rates.times(rates.plain_times(times[:3])), times[:3], rtol=1e-13)
 
@@ -102,7 +120,7 @@ def test_deep_coloured_networks_with_decay():
     truth = weight_flow(layers, task, inputs, times, decay=0.2, rates=rates.layers, schedule=lambda t: 2 ** (-t / 1.3))
     flow = Flow(
         rates.plain_weights(layers),
-        rates.plain_task(task),
+        task,
         inputs,
         rtol=1e-11,
         atol=1e-13,
@@ -112,4 +130,4 @@ def test_deep_coloured_networks_with_decay():
     for got, right in zip(rates.weights(found.layers), truth, strict=True):
         assert np.max(np.abs(got - right)) <= 1e-10
     residual = task - truth[2] @ truth[1] @ truth[0] @ inputs
-    assert np.allclose(rates.scale * found.residual, residual, atol=1e-10)
+    assert np.allclose(found.residual, residual, atol=1e-10)

@@ -1,4 +1,4 @@
-"""The best linear map and its loss against known maps, exact arithmetic and what rounding allows."""
+"""The best linear map and its loss against known maps, exact arithmetic and rounding error bounds."""
 
 from fractions import Fraction
 
@@ -14,7 +14,7 @@ def loss_of(inputs, targets):
 
 
 def exact_loss(inputs, targets):
-    """Of one input and one target, in fractions."""
+    """Loss of one input and one target, in fractions."""
     x, y = ([Fraction(float(value)) for value in column] for column in (inputs, targets))
     xx, xy, yy = (sum(a * b for a, b in zip(*pair, strict=True)) for pair in ((x, x), (x, y), (y, y)))
     return float((yy - xy * xy / xx) / (2 * len(x)))
@@ -25,8 +25,8 @@ SHAPES = [(1, 1), (6, 3), (40, 5), (4, 7), (300, 20)]
 
 @pytest.mark.parametrize("spread", [0, 2, 5, 7], ids="10^{}".format)
 @pytest.mark.parametrize(("n_samples", "n_in"), SHAPES)
-def test_explained_targets_leave_nothing(n_samples, n_in, spread):
-    """Whatever the sizes of the inputs, and of each target."""
+def test_explained_targets_have_loss_zero(n_samples, n_in, spread):
+    """Sizes of the inputs and of each target do not matter."""
     for seed in range(20):
         rng = np.random.default_rng(seed)
         inputs = rng.standard_normal((n_samples, n_in)) * 10 ** rng.uniform(-spread, 0, n_in)
@@ -37,7 +37,7 @@ def test_explained_targets_leave_nothing(n_samples, n_in, spread):
                 assert from_data(inputs, targets, whiten=whiten).fit.loss == 0
 
 
-def test_repeated_and_missing_inputs_explain_as_much():
+def test_repeated_and_zero_inputs_do_not_change_the_loss():
     rng = np.random.default_rng(3)
     inputs = rng.standard_normal((9, 3)) @ np.array([[1.0, 0, 1, 0, 2], [0, 1, 1, 0, -1], [0, 0, 1, 0, 1 / 3]])
     assert len(principal_parts(inputs).strengths) == 3
@@ -51,8 +51,8 @@ def test_as_many_samples_as_inputs_explain_any_targets():
 
 
 @pytest.mark.parametrize("size", [1.0, 1e-3, 1e-6, 1e-9, 1e-12])
-def test_what_is_left_keeps_its_digits(size):
-    """A difference of squares would lose those of its square."""
+def test_small_residuals_keep_their_digits(size):
+    """A difference of squares would lose digits."""
     rng = np.random.default_rng(5)
     inputs = rng.standard_normal((12, 1))
     targets = inputs + size * rng.standard_normal((12, 1))
@@ -113,7 +113,7 @@ def test_each_item_of_the_hierarchy_is_explained():
     assert semantic(4).fit.loss == 0
 
 
-def test_what_inputs_span():
+def test_rank_of_the_inputs():
     eps = np.finfo(float).eps
     assert spanned(np.array([1e-12, 1.0])).tolist() == [True, True]
     assert spanned(np.array([-eps, eps, 1.0])).tolist() == [False, False, True]

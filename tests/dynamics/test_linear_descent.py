@@ -104,11 +104,11 @@ def first_step_out_of_bounds(w, s, step):
 
 @pytest.mark.parametrize("recorded", [[0, 5, 1500], [1500], list(range(1501)), [130, 131, 1500, 1500]])
 @pytest.mark.parametrize("step", [2.3, 4.0, 12.0, 1e90])
-def test_divergence_is_found_at_its_first_step(step, recorded):
+def test_divergence_is_detected_at_its_first_step(step, recorded):
     rng = np.random.default_rng(9)
     w, s = rng.standard_normal((2, 3)), rng.standard_normal((2, 3))
     expected = first_step_out_of_bounds(w, s, step)
-    with pytest.raises(DivergedError, match=f"after step {expected}: take smaller steps") as caught:
+    with pytest.raises(DivergedError, match=f"after step {expected}: use a smaller learning rate") as caught:
         LinearDescent((w,), s, None, step).record(recorded)
     assert caught.value.step_number == expected
     assert isinstance(caught.value, ValueError)
@@ -148,7 +148,7 @@ def assert_errors_keep_their_digits(layers, sigma_yx, sigma_xx, step, recorded, 
 )
 @pytest.mark.parametrize("white", [True, False])
 def test_small_errors_keep_their_digits(dims, step, last, white):
-    """Where the difference of weights would stall at 1e-16."""
+    """The difference of weights would stall at 1e-16."""
     rng = np.random.default_rng(11)
     layers = random_layers(dims, rng)
     sigma_xx = None if white else coloured(dims[0], rng)
@@ -158,7 +158,7 @@ def test_small_errors_keep_their_digits(dims, step, last, white):
 
 
 def test_an_error_of_which_the_square_is_1e_300():
-    """Two modes, one of them slow to start from small weights."""
+    """One of two modes starts from small weights and is learned late."""
     layers = (np.array([[0.5, 0.0], [0.1, 1e-3]]), np.array([[0.5, 0.0], [0.0, 1e-3]]))
     sigma_yx = np.array([[1.2, 0.3], [-0.2, 0.9]])
     recorded = [0, 100, 1000, 1750]
@@ -226,7 +226,7 @@ def test_a_task_is_shared_by_a_batch():
     assert_layers_close((*shared.layers, shared.errors), (*repeated.layers, repeated.errors), 1e-14)
 
 
-def test_going_on_is_the_same_as_going_at_once():
+def test_a_continued_run_equals_a_single_run():
     rng = np.random.default_rng(14)
     layers, sigma_yx = random_layers((3, 4, 2), rng), rng.standard_normal((2, 3))
     moving = LinearDescent(layers, sigma_yx, None, 0.1)
@@ -249,7 +249,7 @@ def test_the_first_step_below_a_tolerance():
 
 
 def test_the_first_step_below_a_tolerance_where_the_loss_rises_again():
-    """A step that is so long that the weights jump from one side of the best ones to the other."""
+    """The step is so large that the weights oscillate around the best ones."""
     w, s = np.array([[0.3]]), np.array([[1.0]])
     moving = LinearDescent((w, w), s, None, 1.05)
     losses = np.array([float(moving.excess()) for _ in walk(moving, range(100))])

@@ -22,7 +22,7 @@ def white_of(moments):
 
 
 def loss_of(found, w):
-    """As `Objective` defines it."""
+    """Loss as `Objective` defines it."""
     error = times_root(found.u.T @ w @ found.v - found.best, found.root)
     return 0.5 * np.sum(error**2) + found.irreducible
 
@@ -109,7 +109,7 @@ def test_targets_of_unknown_scale(make):
 
 @pytest.mark.parametrize("make", [objective, white_of])
 def test_targets_that_inputs_explain_leave_no_loss(make):
-    """Nor a negative one, by rounding."""
+    """The loss is zero and never negative by rounding."""
     rng = np.random.default_rng(1)
     for _ in range(20):
         x, w = np.sqrt(6) * np.linalg.qr(rng.standard_normal((6, 3)))[0], rng.standard_normal((2, 3))
@@ -117,7 +117,7 @@ def test_targets_that_inputs_explain_leave_no_loss(make):
         assert 0 <= found.irreducible <= 1e-13
 
 
-def test_inputs_of_zero_teach_nothing():
+def test_inputs_of_zero_have_no_modes():
     samples = Samples(np.zeros((2, 3)), np.array([[3.0, 0.0], [0.0, 4.0]]))
     found = objective(Moments(np.zeros((2, 3)), np.zeros((3, 3)), 12.5, samples))
     assert not np.any(found.best)
@@ -125,7 +125,7 @@ def test_inputs_of_zero_teach_nothing():
     assert found.irreducible == 6.25
 
 
-def test_the_task_is_left_as_it_was():
+def test_the_task_is_not_modified():
     moments = coloured((3, 2, 4)).moments
     before = [moments.sigma_yx.copy(), moments.sigma_xx.copy(), moments.samples.inputs.copy()]
     found = objective(moments)

@@ -1,4 +1,4 @@
-"""Saddles and conditioning against what is known of them."""
+"""Saddles and conditioning against known cases."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from lindyn_service.dynamics.riccati import solve
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 10, 50])
 def test_sign_of_the_determinant_decides_the_saddle(n):
-    """ERRATA, assumptions 2.2.1 and 2.2.4: with lambda = 0 and n_h = n a wrong sign of det(w2 w1) is never mended."""
+    """ERRATA, assumptions 2.2.1 and 2.2.4: with lambda = 0 and n_h = n, the sign of det(w2 w1) never changes."""
     rng = np.random.default_rng(n)
     for _ in range(20):
         w1, w2 = balanced_weights((n, n, n), 0.0, 0.1, rng)
@@ -43,7 +43,7 @@ def test_rank_of_the_task():
 
 @pytest.mark.parametrize("overlap", [1e-4, 1e-8, 1e-12])
 def test_smallest_overlap_in_roundings(overlap):
-    """w1 + w2 along the last mode is the overlap, known to eps times |w1| + |w2|."""
+    """The overlap is w1 + w2 along the last mode, accurate to eps times |w1| + |w2|."""
     w1, w2 = np.diag([1.0, 1.0 + overlap]), np.diag([1.0, -1.0])
     found = mode_overlap(solve(w1, w2, np.diag([2.0, 1.0]), 0.0))
     expected = overlap / (np.finfo(float).eps * 2)

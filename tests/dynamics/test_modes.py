@@ -12,7 +12,7 @@ def riccati_matrix(sigma_yx, lam):
 
 
 def eigenvectors(found):
-    """The orthogonal matrix O, column by column from what the class says of them."""
+    """Build the orthogonal matrix O, column by column, as the docstring of the class defines it."""
     m = len(found.s)
     minor, major = (found.u, found.v) if found.exchanged else (found.v, found.u)
     grow = np.concatenate([minor[:, :m] * found.p, major[:, :m] * found.q])

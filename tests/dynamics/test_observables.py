@@ -47,7 +47,7 @@ def cosine(a, b):
 
 
 def gradients(seen, layers):
-    """(W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T."""
+    """Negative gradients (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T."""
     n_in = layers[0].shape[1]
     error = seen.moments.sigma_yx - product(layers, n_in) @ seen.sigma_xx
     below = [product(layers[:i], n_in) for i in range(len(layers))]
@@ -69,7 +69,7 @@ def loss(seen, layers):
 
 
 def alignment(seen, layers):
-    """All modes of these tasks differ; NaN where the task or the network has no such mode."""
+    """Alignment of modes, which all differ here; NaN where the task or the network has no such mode."""
     w = product(layers, layers[0].shape[1])
     (u, s, vt), (u_t, s_t, vt_t) = np.linalg.svd(seen.moments.sigma_yx), np.linalg.svd(w)
     exists = np.where((s > 1e-10 * s[0]) & (s_t > 1e-10 * s_t[0]), 1.0, np.nan)
@@ -81,7 +81,7 @@ def alignment(seen, layers):
 
 
 def ntk(seen, layers):
-    """Sum over layers of A (x) X^T B^T B X: I (x) X^T W1^T W1 X + W2 W2^T (x) X^T X for two."""
+    """Kernel: the sum over layers of A (x) X^T B^T B X; I (x) X^T W1^T W1 X + W2 W2^T (x) X^T X for two."""
     total = 0.0
     for i, w in enumerate(layers):
         above, features = product(layers[i + 1 :], len(w)), product(layers[:i], len(seen.x)) @ seen.x
@@ -106,7 +106,7 @@ def balance(layers):
 
 
 def definitions(seen, layers):
-    """docs/theory.md, section 4."""
+    """Definitions of docs/theory.md, section 4."""
     w = product(layers, layers[0].shape[1])
     u, _, vt = np.linalg.svd(seen.moments.sigma_yx)
     kernel, start = ntk(seen, layers), ntk(seen, seen.path[0])
@@ -140,7 +140,7 @@ def definitions(seen, layers):
 
 
 def hessian(seen, layers):
-    """Column by column, by complex steps of the gradient."""
+    """Hessian, column by column, by complex steps of the gradient."""
     columns = []
     for i, w in enumerate(layers):
         for place in np.ndindex(w.shape):
@@ -257,7 +257,7 @@ def test_balance_counts_hidden_units_without_weights():
 
 
 def test_modes_outside_the_span_of_the_inputs():
-    """Inputs that span 1 of 2 dimensions: two modes, one of which no weights reach, nor does the task."""
+    """Inputs span one of two dimensions: neither the weights nor the task have the second mode."""
     span = np.array([[0.6, 0.8]])
     sigma_yx = np.array([[1.0], [0.0]])
     task = WhiteTask(sigma_yx, 1.0, span.T, None, 0.0)

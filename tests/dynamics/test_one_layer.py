@@ -22,7 +22,7 @@ def problem(kind):
 
 
 def exact(weights, moments, time):
-    """W - W* = (W(0) - W*) e^{-sigma_xx t} on the span, with 60 digits, by W' = sigma_yx - W sigma_xx augmented."""
+    """Compute W' = sigma_yx - W sigma_xx with 60 digits, by the exponential of an augmented matrix."""
     with mpmath.workdps(60):
         n_out, n_in = weights.shape
         sigma_xx = np.eye(n_in) if moments.sigma_xx is None else moments.sigma_xx

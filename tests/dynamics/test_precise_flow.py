@@ -26,7 +26,7 @@ def flow_of(weights, sigma_yx, sigma_xx=None, max_steps=1000, stop=None):
 
 
 def integrated(flow, times):
-    """All batches in one."""
+    """Concatenate all batches."""
     parts = [states for _, states in flow.batches(np.asarray(times, dtype=float))]
     return NetworkStates(
         np.concatenate([p.times for p in parts]),
@@ -44,7 +44,7 @@ def problem(dims=(3, 2, 4), seed=0, scale=1.0):
 
 
 def distance(layers, expected):
-    """Frobenius, all layers together, relative."""
+    """Relative distance in the Frobenius norm of all layers together."""
     gap = sum(np.sum((a - b) ** 2) for a, b in zip(layers, expected, strict=True))
     return np.sqrt(gap / sum(np.sum(b**2) for b in expected))
 
@@ -56,7 +56,7 @@ def of_case(case):
 
 @cache
 def of_precise(name):
-    """A case of high precision, and its integration."""
+    """Integrate a case of high precision."""
     case = next(each for each in PRECISE if each["name"] == name)
     return case, integrated(flow_of(*of_case(case)), case["times"])
 
@@ -87,7 +87,7 @@ def test_an_overlap_of_1e_9_near_a_saddle():
 
 
 def test_estimates_follow_the_growth_of_small_differences():
-    """Rounding errors of 1e-32 grow as the difference of two hidden units does, from 1e-24 to 1."""
+    """Rounding errors of 1e-32 grow like the difference of two hidden units, from 1e-24 to 1."""
     case, found = of_precise("twins 1e-24")
     at_the_turn = case["times"].index(45.0)
     expected = [np.array(w) for w in case["trajectory"][at_the_turn]]
@@ -145,7 +145,7 @@ def test_small_residuals_keep_their_digits():
     seed=st.integers(0, 10**6),
     power=st.integers(-30, 30),
 )
-def test_scales_by_powers_of_two_change_no_digit(dims, seed, power):
+def test_scaling_by_powers_of_two_is_exact(dims, seed, power):
     """With all weights c times as large, the task is c^L times as large and time runs c^(2 - 2L) times as fast."""
     c, depth = 2.0**power, len(dims) - 1
     weights, sigma_yx = problem(dims, seed)
@@ -173,7 +173,7 @@ def test_polynomials_within_a_step_agree_with_steps_that_end_there(dims, seed, f
     assert gap <= dense.residual_error[0] + ended.residual_error[0] <= 1e-11
 
 
-def test_going_on_from_rounded_weights():
+def test_continuing_from_rounded_weights():
     weights, sigma_yx = problem((4, 3, 3, 2), seed=6)
     whole = integrated(flow_of(weights, sigma_yx), [0.7, 1.5])
     later = integrated(flow_of(tuple(w[0] for w in whole.layers), sigma_yx), [0.8])
@@ -224,8 +224,8 @@ def test_weights_of_zero_stay_exactly(dims):
     assert np.array_equal(found.layers_error, [0.0, 0.0])
 
 
-def test_a_mode_that_zeros_leave_out_is_never_found():
-    """Diagonal weights with a zero are a saddle that float64 can name exactly: the error does not grow there."""
+def test_a_mode_of_zero_weights_is_never_learned():
+    """Diagonal weights with a zero lead to a saddle that is exact in float64: the error does not grow there."""
     weights = (np.diag([0.5, 0.0]), np.diag([0.5, 0.0]))
     found = integrated(flow_of(weights, np.diag([1.0, 0.9])), [45.0])
     assert found.residual[0, 1, 1] == 0.9
@@ -233,7 +233,7 @@ def test_a_mode_that_zeros_leave_out_is_never_found():
 
 
 def test_an_estimate_ends_at_the_size_of_the_weights():
-    """Two equal hidden units stay equal, but only if no rounding tells them apart."""
+    """Two equal hidden units stay equal if they have equal rounding errors."""
     weights = (np.array([[0.3, 0.1], [0.3, 0.1]]), np.array([[0.2, 0.2], [0.1, 0.1]]))
     found = integrated(flow_of(weights, np.array([[1.0, 0.3], [-0.2, 0.8]])), [90.0])
     assert 0.01 <= found.layers_error[0] <= 1.0
@@ -247,7 +247,7 @@ def test_the_fixed_point_is_kept():
     assert np.all(found.residual_error == 1.0)
 
 
-def test_it_stops_at_the_end_of_the_step_that_is_found_good():
+def test_integration_stops_at_the_end_of_the_step_that_meets_the_condition():
     weights, sigma_yx = problem((3, 3, 3), seed=9)
     seen = []
 
@@ -295,7 +295,7 @@ def test_inputs_are_never_written_to():
         assert not np.shares_memory(layer, w)
 
 
-def test_the_budget_of_steps_says_how_far_it_came():
+def test_the_limit_of_steps_reports_the_time_reached():
     weights, sigma_yx = problem()
     flow = flow_of(weights, sigma_yx, max_steps=7)
     got = []

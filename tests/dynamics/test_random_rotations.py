@@ -1,4 +1,4 @@
-"""Uniform orthonormal columns: orthonormal, equivariant in distribution, whatever basis they complete."""
+"""Uniform orthonormal columns: orthonormality, and invariance of their distribution."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def test_orthonormal(n, columns):
 
 @pytest.mark.parametrize("n", [1, 2, 3, 6])
 def test_the_whole_group_is_covered(n):
-    """Half of all draws are rotations and half reflections; each entry is as often negative as positive."""
+    """Half of all draws are rotations and half reflections, and entries have both signs equally often."""
     q = drawn(lambda rng: haar_columns(n, n, rng))
     assert_even(np.round(np.linalg.det(q)))
     assert_even(np.sign(q))
@@ -40,7 +40,7 @@ def test_fourth_moments():
 
 @pytest.mark.parametrize(("n", "rank", "columns"), [(5, 1, 1), (5, 2, 2), (4, 3, 1), (6, 2, 4), (2, 1, 1)])
 def test_completions_are_uniform_in_the_complement(n, rank, columns):
-    """Described in a basis of the complement, they are those of a smaller space."""
+    """In a basis of the complement, completions are uniform in a space of fewer dimensions."""
     whole = np.linalg.qr(np.random.default_rng(3).standard_normal((n, n)))[0]
     basis, complement = whole[:, :rank], whole[:, rank:]
     q = drawn(lambda rng: haar_completion(basis, columns, rng))
@@ -53,7 +53,7 @@ def test_completions_are_uniform_in_the_complement(n, rank, columns):
 
 
 def test_completions_only_depend_on_the_span():
-    """Another basis of it, as of another library, gives the same up to rounding."""
+    """Another basis of the same span gives the same completion up to rounding."""
     rng = np.random.default_rng(4)
     basis, turn = np.linalg.qr(rng.standard_normal((6, 3)))[0], np.linalg.qr(rng.standard_normal((3, 3)))[0]
     one, other = (haar_completion(each, 2, np.random.default_rng(5)) for each in (basis, basis @ turn))

@@ -52,7 +52,7 @@ def test_torch_is_uniform_within_one_over_the_root_of_fan_in():
 
 
 def test_balance_of_uniform_entries():
-    """The variance on the diagonal is that of w^2, which uniform entries have less of than Gaussian ones."""
+    """The variance on the diagonal is that of w^2, which is smaller for uniform entries than for Gaussian ones."""
     dims, gains = (4, 2, 3), (1.0, 1.0)
     a1, a2 = (variance("torch", *fans, 1.0) for fans in ((4, 2), (2, 3)))
     found = sampled(dims, "torch", gains, 40_000, np.random.default_rng(1))

@@ -1,4 +1,4 @@
-"""Fewer dimensions against the whole network: its flow, its descent, and all that is read off it."""
+"""Networks of reduced dimensions against unreduced ones: flow, descent and all quantities."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ from lindyn_service.dynamics.white_inputs import white_task
 
 
 def problem(dims, inputs, seed=0):
-    """Weights and moments; inputs are None for white moments, else drawn by their name."""
+    """Draw weights and moments; inputs are None for white moments, or the name of a distribution."""
     rng = np.random.default_rng(seed)
     weights = random_layers(dims, rng, scale=0.4)
     n_in, n_out = dims[0], dims[-1]
@@ -62,7 +62,7 @@ def sizes(reduced):
 
 
 @pytest.mark.parametrize(("dims", "inputs", "kept"), CASES.values(), ids=CASES)
-def test_flow_of_the_whole_network(dims, inputs, kept):
+def test_flow_of_the_unreduced_network(dims, inputs, kept):
     weights, moments = problem(dims, inputs)
     small = reduction(weights, moments)
     assert small.is_smaller
@@ -76,7 +76,7 @@ def test_flow_of_the_whole_network(dims, inputs, kept):
 
 
 @pytest.mark.parametrize(("dims", "inputs", "kept"), CASES.values(), ids=CASES)
-def test_widths_without_the_problem(dims, inputs, kept):
+def test_reduced_widths_from_sizes_alone(dims, inputs, kept):
     n_in, n_out = dims[0], dims[-1]
     of_targets, of_inputs = {
         "few samples": (3, 3),
@@ -99,8 +99,8 @@ def assert_same(got, expected, name):
 
 
 @pytest.mark.parametrize(("dims", "inputs", "kept"), CASES.values(), ids=CASES)
-def test_all_that_is_read_off(dims, inputs, kept):
-    """Each quantity of the lifted frame is that of the weights of the whole network."""
+def test_quantities_of_the_unreduced_network(dims, inputs, kept):
+    """Each quantity of the lifted frame is that of the unreduced network."""
     weights, moments = problem(dims, inputs)
     small = reduction(weights, moments)
     assert sizes(small) == kept
@@ -119,7 +119,7 @@ def test_all_that_is_read_off(dims, inputs, kept):
 
 
 @pytest.mark.parametrize(("dims", "inputs", "kept"), CASES.values(), ids=CASES)
-def test_descent_of_the_whole_network(dims, inputs, kept):
+def test_descent_of_the_unreduced_network(dims, inputs, kept):
     weights, moments = problem(dims, inputs)
     small = reduction(weights, moments)
     found = LinearDescent(small.weights, small.moments.sigma_yx, small.moments.sigma_xx, 0.02).record([0, 1, 60])

@@ -1,4 +1,4 @@
-"""The exact solution against independent truth: 90-digit references, high precision, ODE integration, properties."""
+"""The exact solution against references of 90 digits, high precision, ODE integration, and its properties."""
 
 import json
 from itertools import pairwise
@@ -37,7 +37,7 @@ def test_definition_in_high_precision(problem, phase):
     solution = problem.solve()
     expected = exact_qqt(problem.w1, problem.w2, problem.sigma_yx, problem.lam, time)
     known = mode_overlap(solution)
-    # an overlap is known to one rounding error; one that is none may still be one, which grows while all else decays
+    # overlaps have rounding errors; one that is zero may be a rounding error, which grows while the others decay
     doubt = 0.0 if known.smallest_overlap is None else 1 / known.smallest_overlap
     if known.missed:
         doubt += EPS * np.exp(2 * phase)
@@ -75,7 +75,7 @@ def test_balance_is_conserved(problem, exponent):
     eigenvalues = np.linalg.eigvalsh(b)
     size = np.sum(w1 * w1) + np.sum(w2 * w2)
     start = np.linalg.eigvalsh(problem.w2.T @ problem.w2 - problem.w1 @ problem.w1.T)
-    # B has as many eigenvalues lambda as hidden units; the factors leave out units without weights
+    # B has one eigenvalue lambda for each hidden unit; the factors omit units without weights
     expected = np.sort(start)[:: -1 if problem.lam > 0 else 1][: len(eigenvalues)]
     size = max(size, np.sum(problem.w1**2) + np.sum(problem.w2**2))
     assert np.allclose(np.sort(eigenvalues), np.sort(expected), rtol=0, atol=200 * EPS * size)
@@ -160,7 +160,7 @@ def test_large_lambda_is_exponential():
 @pytest.mark.parametrize("lam", [1e3, 1e5, 1e7, 1e9])
 @pytest.mark.parametrize("dims", [(3, 2, 4), (4, 3, 4), (2, 1, 2)], ids=str)
 def test_slow_phase_at_large_lambda(dims, lam, mirrored):
-    """With hidden < out, w2 turns at the rate s^2 / lambda: growth by eigenvalues that float64 does not tell apart."""
+    """With hidden < out, w2 rotates at the rate s^2 / lambda, by eigenvalues that are equal in float64."""
     n_in, _, n_out = dims
     rng = np.random.default_rng(n_in)
     u, v = (np.linalg.qr(rng.standard_normal((n, n)))[0] for n in (n_out, n_in))
@@ -178,7 +178,7 @@ def test_slow_phase_at_large_lambda(dims, lam, mirrored):
 
 
 def test_oracles_agree():
-    """Where the plain one has digits enough."""
+    """Compare them where the plain one has enough digits."""
     rng = np.random.default_rng(5)
     w1, w2 = balanced_weights((3, 2, 4), 8.0, 0.5, rng)
     sigma_yx = rng.standard_normal((4, 3))
@@ -189,7 +189,7 @@ def test_oracles_agree():
 
 @pytest.mark.parametrize("scale", [1e3, 1e4, 1e6])
 def test_nearly_dependent_overlaps_keep_their_digits(scale):
-    """Where the Gram matrix would lose the pivots, the solution falls back to QR."""
+    """If the Gram matrix loses the pivots, the solution uses QR instead."""
     w1 = np.array([[1 / scale, 1.0], [0.0, 1 / scale]])
     u, s, _ = np.linalg.svd(w1)
     w2 = np.diag(s) @ u.T
@@ -217,7 +217,7 @@ def test_an_overlap_that_a_slower_mode_hides(digits):
 
 
 def test_scalings_agree_where_they_meet():
-    """Growth of e^299 is served unscaled, of e^301 in units of growth: the run is smooth across."""
+    """Growth of e^299 is computed unscaled, and of e^301 in units of growth; results are continuous across."""
     rng = np.random.default_rng(11)
     problem = Drawn(*balanced_weights((4, 3, 5), -0.5, 1e-40, rng), rng.standard_normal((5, 4)), -0.5)
     solution = problem.solve()

@@ -1,4 +1,4 @@
-"""Sharpness against Hessians that are formed, and against the closed form of balanced networks that have learned."""
+"""Sharpness against explicit Hessians, and against the closed form of converged balanced networks."""
 
 from dataclasses import replace
 
@@ -33,7 +33,7 @@ CASES = {
 
 
 def dense_hessian(layers, sigma_yx, sigma_xx):
-    """Column by column, by complex steps of the gradient."""
+    """Hessian, column by column, by complex steps of the gradient."""
     shapes, n_in = [w.shape for w in layers], layers[0].shape[1]
     bounds = np.cumsum([0, *(w.size for w in layers)])
     flat = np.concatenate([w.ravel() for w in layers]).astype(complex)
@@ -53,7 +53,7 @@ def expected(seen):
 
 
 @pytest.mark.parametrize("seen", CASES.values(), ids=CASES)
-def test_formed_hessians(seen):
+def test_explicit_hessians(seen):
     found = hessian_bounds(seen.frame)
     assert np.allclose(found.values, expected(seen), rtol=1e-12)
     assert np.all(found.errors <= 1e-12 * found.values)
@@ -70,17 +70,17 @@ def test_times_do_not_depend_on_each_other(monkeypatch):
 
 
 def test_few_vectors_bound_the_error(monkeypatch):
-    """A method that is cut short says how far it is off."""
+    """The iteration with few vectors reports a valid error bound."""
     seen = CASES["two layers"]
-    monkeypatch.setattr(module, "MOST_VECTORS", 5)
+    monkeypatch.setattr(module, "MAX_VECTORS", 5)
     found = hessian_bounds(seen.frame)
     off = np.abs(found.values - expected(seen))
     assert np.all(off > 1e-9)
     assert np.all(off <= found.errors)
 
 
-def test_zero_weights_feel_the_task_alone():
-    """The Hessian at zero couples both layers of a hidden unit by the task; deeper networks have none."""
+def test_zero_weights():
+    """The Hessian at zero couples both layers of a hidden unit by the task; that of deeper networks vanishes."""
     sigma_yx = np.diag([3.0, 1.0])
     flat = of_layers(Moments(sigma_yx), [(np.zeros((2, 2)), np.zeros((2, 2)))])
     assert np.isclose(sharpness(flat.frame)[0], 3.0, rtol=1e-14)
@@ -90,7 +90,7 @@ def test_zero_weights_feel_the_task_alone():
 
 
 def test_hidden_units_that_a_frame_leaves_out():
-    """Hidden units without weights feel the residual, 3 here, alone; the other one feels its own weights, too."""
+    """The curvature of hidden units without weights is the residual, 3 here; that of the other includes its weights."""
     sigma_yx = np.diag([3.0, 2.0, 1.0])
     w1, w2 = np.zeros((3, 3)), np.zeros((3, 3))
     w1[0, 2] = w2[2, 0] = 1.0
@@ -101,7 +101,7 @@ def test_hidden_units_that_a_frame_leaves_out():
 
 
 @pytest.mark.parametrize("inputs", ["white", "coloured"])
-def test_reduced_networks_have_the_same(inputs):
+def test_reduced_networks_have_the_same_sharpness(inputs):
     rng = np.random.default_rng(6)
     weights, factor = random_layers((3, 9, 7), rng), rng.standard_normal((3, 3))
     sigma_xx = np.eye(3) if inputs == "white" else factor @ factor.T
@@ -116,7 +116,7 @@ def test_reduced_networks_have_the_same(inputs):
 
 @pytest.mark.parametrize("lam", [0.0, 1.5, -2.0])
 @pytest.mark.parametrize("variance", [1.0, 0.25])
-def test_where_balanced_networks_end(lam, variance):
+def test_limits_of_balanced_networks(lam, variance):
     rng = np.random.default_rng(7)
     w1, w2 = balanced_weights((3, 3, 3), lam, 0.7, rng)
     w1, w2 = (w1, w2) if np.linalg.det(w2 @ w1) > 0 else (np.diag([1.0, 1, 1]) @ w1, np.diag([-1.0, 1, 1]) @ w2)

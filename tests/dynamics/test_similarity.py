@@ -18,7 +18,7 @@ CASES = {
 
 
 def task_of(moments, which):
-    """V S V^T and V S^2 V^T, or the same with U, by the square roots of S^T S and S S^T."""
+    """Representations of the task, V S V^T and V S^2 V^T or the same with U, by roots of S^T S and S S^T."""
     s = moments.sigma_yx
     square = s.T @ s if which == "input" else s @ s.T
     values, vectors = np.linalg.eigh(square)
@@ -67,7 +67,7 @@ def test_without_samples_the_targets_explain_the_moments():
 
 
 def rank_deficient(last):
-    """Samples with a last layer of the given matrix."""
+    """Observe samples with the given last layer."""
     seen = coloured((3, last.shape[1], len(last)), seed=6)
     return of_layers(seen.moments, [(seen.path[0][0], last)])
 
@@ -102,7 +102,7 @@ def test_a_task_of_zero():
 
 @pytest.mark.parametrize("scale", [1e-150, 1.0, 1e140])
 def test_representations_of_the_task_are_specific_to_it(scale):
-    """W1^T W1 = V S V^T and W2 W2^T = U S^2 U^T, whatever the size of the task; a direction of none is not."""
+    """W1^T W1 = V S V^T and W2 W2^T = U S^2 U^T have specificity 1, and a direction without a mode has less."""
     u, v = (np.linalg.qr(np.random.default_rng(seed).standard_normal((3, 3)))[0] for seed in (10, 11))
     s = np.array([3.0, 1.0, 0.0])
     moments = Moments(u @ np.diag(scale * s) @ v.T)

@@ -1,4 +1,4 @@
-"""Stopping times on plateaus, where the loss of an old task is level to rounding and only its rate tells the least."""
+"""Stopping times on plateaus, where the loss is constant up to rounding and only its rate has the minimum."""
 
 import numpy as np
 import pytest
@@ -8,8 +8,8 @@ from lindyn_service.dynamics.continual import ContinualTask, measure
 from lindyn_service.dynamics.early_stopping import best_stops
 
 
-def test_the_least_of_a_plateau_is_where_its_slope_changes_sign():
-    """The first mode falls short of the old task by 1e-30 and less when the second, which it had not, sets in."""
+def test_the_minimum_of_a_plateau_is_the_zero_of_the_rate():
+    """The first mode is within 1e-30 of the old task when the second mode, which that task lacks, sets in."""
     w, s, old = np.array([1e-3, 1e-40]), np.array([2.0, 1.5]), np.array([2.2, -0.5])
     (stop,) = best_stops(aligned_segment(w, s, old, 100.0), [ContinualTask(np.diag(old))])
     loss, time = least_of_sigmoids(s, w * w, old, 100.0)

@@ -52,7 +52,7 @@ def test_whitening_of_inputs_that_span_a_part():
 
 
 def test_semantic_hierarchy():
-    """Singular values 2 sqrt 2 (twice), 2 (twice), sqrt 2 (four times): EXPERIMENTS, figure 4.1."""
+    """Singular values are 2 sqrt 2 (twice), 2 (twice), sqrt 2 (four times): EXPERIMENTS, figure 4.1."""
     moments = tasks.semantic(3)
     items = 8 * moments.sigma_yx.T
     assert np.array_equal(items[:, 0], np.ones(8))
@@ -97,7 +97,7 @@ def test_spectrum_of_uniform_singular_vectors(n_in, n_out, values):
 
 
 def test_half_of_all_spectra_leave_a_rich_network_at_a_saddle():
-    """At lambda = 0 the sign of det W stays: where it is not that of det sigma_yx, the last mode is never learned."""
+    """At lambda = 0 the sign of det W is conserved; if it is not that of det sigma_yx, a mode is never learned."""
     w1, w2 = balanced_weights((3, 3, 3), 0.0, 0.3, np.random.default_rng(0))
     missed = []
     for i in range(400):
@@ -107,7 +107,7 @@ def test_half_of_all_spectra_leave_a_rich_network_at_a_saddle():
 
 
 @pytest.mark.parametrize("variance", [0.125, 1.0, 7.0])
-def test_isotropic_inputs_are_white_in_disguise(variance):
+def test_isotropic_inputs_are_equivalent_to_white_ones(variance):
     sigma_yx = np.arange(6.0).reshape(2, 3)
     found = white_task(tasks.Moments(sigma_yx, variance * np.eye(3), 1000.0), TOLERANCE)
     assert np.isclose(found.variance, variance)
@@ -123,8 +123,8 @@ def test_coloured_inputs_are_measured():
 
 
 @pytest.mark.parametrize("small", [1e-4, 1e-5, 1e-7, 1e-11])
-def test_small_inputs_are_there(small):
-    """Their variances are less than any tolerance of whiteness, and some less than rounding of the largest."""
+def test_small_inputs_count(small):
+    """Their variances are below any tolerance of whiteness, and some below rounding errors of the largest."""
     x, y = data(n_in=3)
     x *= [1.0, small, small]
     found = white_task(tasks.from_data(x, y, whiten=False), TOLERANCE)
@@ -134,15 +134,15 @@ def test_small_inputs_are_there(small):
 
 
 @pytest.mark.parametrize("small", [1e-5, 1e-9, 1e-14])
-def test_small_variances_are_there(small):
+def test_small_variances_count(small):
     found = white_task(tasks.Moments(np.ones((1, 3)), np.diag([1.0, 1.0, small])), TOLERANCE)
     assert isinstance(found, Coloured)
 
 
 @pytest.mark.parametrize("n_samples", [4, 40, 4000])
 @pytest.mark.parametrize("whiten", [False, True])
-def test_rounding_is_no_direction(n_samples, whiten):
-    """Columns that repeat one another span no more, though rounding makes some difference."""
+def test_rounding_errors_do_not_add_directions(n_samples, whiten):
+    """Repeated columns, equal up to rounding, do not add directions."""
     rng = np.random.default_rng(n_samples)
     basis = np.linalg.qr(rng.standard_normal((5, 3)))[0]
     x = np.sqrt(n_samples) * np.linalg.qr(rng.standard_normal((n_samples, 3)))[0] @ basis.T

@@ -1,9 +1,9 @@
-"""How times are divided among intervals and evaluation."""
+"""Division of times among interpolation intervals and evaluation."""
 
 import numpy as np
 import pytest
 
-from lindyn_service.dynamics.time_intervals import FEWEST_TIMES, evaluated, time_intervals
+from lindyn_service.dynamics.time_intervals import MIN_TIMES, evaluated, time_intervals
 
 
 @pytest.mark.parametrize(
@@ -24,15 +24,15 @@ def test_each_time_is_in_one_part_and_within_its_interval(times):
         if part.interval is None:
             assert len(inside) <= 64
         else:
-            assert len(inside) >= FEWEST_TIMES
+            assert len(inside) >= MIN_TIMES
             assert (part.interval.first, part.interval.last) == (inside[0], inside[-1])
             assert part.interval.length < 0.751
 
 
 @pytest.mark.parametrize("unit", [0.3, 1e70, np.inf])
 @pytest.mark.parametrize("step", [5e-324, 1e-320, 1e-308, 0.0])
-def test_times_that_are_one_in_units_of_the_fastest_change_are_evaluated(step, unit):
-    """Places between them, relative to the length of all, have no digits, or there is no length."""
+def test_times_closer_than_the_fastest_change_are_evaluated(step, unit):
+    """Their relative positions in the interval have no digits, or the interval has length zero."""
     times = step * np.arange(3000)
     found = time_intervals(times, unit, 10_000)
     assert [part.interval for part in found] == [None]
@@ -49,7 +49,7 @@ def test_halves_keep_the_times_and_halve_the_length():
     assert max(lengths) <= whole.interval.length / 2
 
 
-def test_what_is_evaluated_has_no_weights_and_no_halves():
+def test_evaluated_times_have_no_weights_and_no_halves():
     times = np.linspace(0, 1, 5)
     first, second = evaluated(0, 5, 3)
     assert (first.times, second.times) == (slice(0, 3), slice(3, 5))

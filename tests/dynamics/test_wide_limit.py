@@ -1,4 +1,4 @@
-"""The wide limit against its own equation, the flow of its stand-in, and draws of finite width."""
+"""The wide limit against its equation, the flow of an equivalent finite network, and draws of finite width."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def task(n_in, n_out, seed=0):
 
 
 def roots(w, nu):
-    """(W W^T + nu^2)^{1/2} and (W^T W + nu^2)^{1/2}."""
+    """Matrices (W W^T + nu^2)^{1/2} and (W^T W + nu^2)^{1/2}."""
     return (np.real(sqrtm(part + nu**2 * np.eye(len(part)))) for part in (w @ w.T, w.T @ w))
 
 
@@ -55,8 +55,8 @@ def frames(w, sigma_yx, a, b, hidden):
 @pytest.mark.parametrize("start", ["zero", "drawn"])
 @pytest.mark.parametrize(("a", "b"), VARIANCES.values(), ids=VARIANCES)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_its_own_equation(shape, a, b, start):
-    """dW/dt = (W W^T + nu^2)^{1/2} (S - W) + (S - W) (W^T W + nu^2)^{1/2}, by a tight integration."""
+def test_differential_equation(shape, a, b, start):
+    """Integrate dW/dt = (W W^T + nu^2)^{1/2} (S - W) + (S - W) (W^T W + nu^2)^{1/2} accurately."""
     sigma_yx, w = task(*shape)
     w, nu = w * (start == "drawn"), (a + b) / 2
 
@@ -79,8 +79,8 @@ def test_its_own_equation(shape, a, b, start):
 
 @pytest.mark.parametrize(("a", "b"), VARIANCES.values(), ids=VARIANCES)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_flow_of_the_network_that_stands_for_it(shape, a, b):
-    """All quantities are those of in + out hidden units with the same representations, integrated weight by weight."""
+def test_flow_of_the_equivalent_network(shape, a, b):
+    """All quantities are those of an integrated network of in + out hidden units with the same representations."""
     sigma_yx, w = task(*shape, seed=1)
     weights = representing(w, a, b)
     assert np.allclose(weights[1] @ weights[0], w, rtol=0, atol=1e-15 * (1 + a + b))
@@ -89,7 +89,7 @@ def test_flow_of_the_network_that_stands_for_it(shape, a, b):
     found = objective(Moments(sigma_yx))
     stacked = tuple(np.stack(layers) for layers in zip(*path, strict=True))
     expected = modal_weights(found, stacked, 1.0, modal_weights(found, tuple(x[None] for x in weights), 1.0))
-    for name in set(OBSERVABLES) - {"rsm_output"}:  # which inverts what may be singular
+    for name in set(OBSERVABLES) - {"rsm_output"}:  # excluded, since it inverts a matrix that may be singular
         value, other = OBSERVABLES[name](frame), OBSERVABLES[name](expected)
         parts = value.items() if isinstance(value, dict) else [("", value)]
         for part, array in parts:
@@ -104,7 +104,7 @@ def test_networks_without_weights_stay():
 
 
 def test_draws_come_nearer_as_the_square_root_of_the_width():
-    """Mean over draws of the largest deviation of the loss from the limit with the same start."""
+    """The mean over draws of the largest deviation of the loss falls as the inverse root of the width."""
     sigma_yx = np.random.default_rng(3).standard_normal((4, 6))
     widths, deviations = (256, 1024, 4096), []
     for width in widths:
@@ -125,7 +125,7 @@ def test_draws_come_nearer_as_the_square_root_of_the_width():
 
 
 @pytest.mark.parametrize("scheme", ["lecun", "glorot", "he", "scaled", "normal"])
-def test_what_wide_draws_learn_with(scheme):
+def test_representations_of_wide_draws(scheme):
     dims, gains = (5, 4000, 3), (1.0, 0.5)
     found = isotropy(*random_weights(dims, scheme, gains, np.random.default_rng(5)))
     assert np.isclose(found.lambda_eff, predicted_lambda_eff(dims, scheme, gains), rtol=0.05)
@@ -146,7 +146,7 @@ def test_isotropy_of_given_layers():
 
 @pytest.mark.parametrize("inputs", ["white", "coloured"])
 def test_gram_matrix_of_both_layers_is_closed(inputs):
-    """dP/dt of any weights by the rates of the layers, against the equations of the theory page."""
+    """Compare dP/dt of any weights, by the rates of the layers, with the equations of the theory page."""
     rng = np.random.default_rng(6)
     w1, w2 = random_layers((5, 4, 3), rng)
     sigma_yx, factor = rng.standard_normal((3, 5)), rng.standard_normal((5, 5))

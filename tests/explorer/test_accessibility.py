@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from support.browser import Explorer, until
-from support.own import archive, choose
+from support.explorer_files import archive, choose
 
 GRAVE = ("serious", "critical")
 

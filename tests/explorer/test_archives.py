@@ -1,9 +1,9 @@
-"""Archives as numpy writes them: all its numbers, entries that nobody asked for, layers in any order."""
+"""Archives as numpy writes them: all types of numbers, unused entries, layers in any order."""
 
 import numpy as np
 import pytest
 from support.browser import until
-from support.own import archive, choose, drop, matrices
+from support.explorer_files import archive, choose, drop, matrices
 
 RNG = np.random.default_rng(4)
 FIRST, SECOND, THIRD = (RNG.integers(-64, 64, shape) / 16 for shape in ((5, 4), (2, 5), (3, 2)))  # exact as halves

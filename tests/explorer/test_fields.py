@@ -164,20 +164,20 @@ def test_a_sweep_is_of_the_numbers_that_are_shown(explorer, field, value):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "place", "said", "told"),
+    ("field", "value", "element", "message", "reference"),
     [
         ("scale", "1e-80", "scale-problem", "got 1e-80, expected at least 1e-70", "See “Scale”."),
         ("lambda-number", "1e80", "feasible", "got 1e+80, expected at most 1e+70", "See λ."),
     ],
 )
-def test_what_the_service_refuses_is_said_once(troubled, field, value, place, said, told):
+def test_a_refusal_of_the_service_is_shown_once(troubled, field, value, element, message, reference):
     page = troubled.open("#dims=5_5_5&task=spectrum&stop=4")
     page.fill(f"#{field}", value)
     until(page, REFUSED)
     page.press(f"#{field}", "Enter")
-    assert page.inner_text("#problem") == f"The request is invalid. {told}"
-    assert page.inner_text(f"#{place}") == said
-    assert page.inner_text("body").count(said) == 1
+    assert page.inner_text("#problem") == f"The request is invalid. {reference}"
+    assert page.inner_text(f"#{element}") == message
+    assert page.inner_text("body").count(message) == 1
     assert page.get_attribute(f"#{field}", "aria-invalid") == "true"
     troubled.drawn(lambda: page.fill(f"#{field}", "0.5"))
     assert page.get_attribute(f"#{field}", "aria-invalid") is None

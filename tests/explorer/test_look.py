@@ -1,4 +1,4 @@
-"""What is told and how it looks: notes, the tour, light and dark, a telephone."""
+"""Texts and appearance: notes, the tour, light and dark mode, a narrow screen."""
 
 import pytest
 from support.browser import SETTLED, Explorer, until
@@ -11,6 +11,21 @@ def test_saddles_are_explained(explorer):
     note = page.inner_text("#picture-singular-values .notes")
     assert "Mode 8 (s = 0.177) has no overlap with the initial weights and is never learned." in note
     assert "The loss has a saddle here" in note
+
+
+def test_the_modes_of_several_warnings_are_numbers_of_the_answer(explorer):
+    """Whatever their texts say."""
+    page = explorer.open()
+    merged = page.evaluate(
+        """async () => {
+            const { href } = document.querySelector('link[rel="modulepreload"][href$="/answer-text.js"]');
+            const { grouped } = await import(href);
+            const saddle = (modes) => ({ code: "saddle", detail: "not one of these is learned", modes });
+            return grouped([{ code: "no-samples", detail: "none" }, saddle([1]), saddle([4]), saddle([6, 7])]);
+        }"""
+    )
+    assert [warning["code"] for warning in merged] == ["saddle", "no-samples"]
+    assert merged[0]["detail"] == "modes 2, 5, 7, 8 have no overlap with the initial weights and are never learned"
 
 
 def test_the_tour(explorer):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support.archives import npy, zipped
 from support.browser import SETTLED, until
-from support.own import archive, as_csv, choose, drop, matrices
+from support.explorer_files import archive, as_csv, choose, drop, matrices
 from support.service import ask
 
 

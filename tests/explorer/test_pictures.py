@@ -119,7 +119,8 @@ def test_no_line_where_there_is_no_mode(explorer):
     found = explorer.table("alignment")
     assert [np.isnan(found[f"{i}, output"]).all() for i in range(1, 9)] == [False] * 4 + [True] * 4
     assert not any(np.isnan(found[f"{i}, output"]).any() for i in range(1, 5))
-    assert "Lines have gaps where the task or the network has no such mode" in page.inner_text("#picture-alignment")
+    note = "Lines have gaps where the singular vectors of the task or of the network are undetermined"
+    assert note in page.inner_text("#picture-alignment")
     saved = explorer.download("#picture-alignment .downloads button:has-text('SVG')").decode()
     assert saved.count('<path d="M') > 8
     assert saved.count('<path d=""') == 8

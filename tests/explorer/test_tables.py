@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import scipy.io
 from support.browser import until
-from support.own import archive, as_csv, choose, drop, matrices
+from support.explorer_files import archive, as_csv, choose, drop, matrices
 
 X = np.random.default_rng(3).standard_normal((6, 3))
 WHOLE = np.array([[8, 1, 4], [2, 0, 6], [0, 2, 4], [4, 1, 7], [6, 8, 2], [5, 5, 0]])

@@ -23,7 +23,15 @@ from lindyn_service.http.problems import problem_response
 from lindyn_service.jobs.admission import read_and_admit
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.operations.execute import ReceivedRequest, read_and_address
-from lindyn_service.operations.registry import BALANCE, CONTINUAL, INITIALIZATION, LIMITS, STATISTICS, TRAJECTORY
+from lindyn_service.operations.registry import (
+    BALANCE,
+    CONTINUAL,
+    ENSEMBLE,
+    INITIALIZATION,
+    LIMITS,
+    STATISTICS,
+    TRAJECTORY,
+)
 from lindyn_service.translate.body import JSON, Body
 from lindyn_service.translate.experiment import parameters
 
@@ -38,6 +46,7 @@ ANSWERED = {
     "/v1/balance/statistics": STATISTICS,
     "/v1/limits": LIMITS,
     "/v1/continual": CONTINUAL,
+    "/v1/ensembles": ENSEMBLE,
 }
 STARTING = {"/v1/sweeps": SweepRequest, f"/v1/experiments/{EXPERIMENT}": ExperimentRequest}
 BODIES = {path: [e["body"] for e in EXAMPLES if e["path"] == path] for path in (*ANSWERED, *STARTING)}

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from support.corruption import corrupt, corrupt_file
 from support.jobs import finished, result, sweep
 from support.processes import RedisServer, Service, trajectory
-from support.spoiling import spoil, spoil_file
 
 pytestmark = pytest.mark.live
 
@@ -18,7 +18,7 @@ SEED = int(os.environ.get("FUZZ_SEED", "0" if os.environ.get("CI") else str(rand
 VALUES = int(os.environ.get("FUZZ_VALUES", "5000"))
 FILES = int(os.environ.get("FUZZ_FILES", "2000"))
 
-HONEST = (503, 504, 507)
+RETRYABLE = (503, 504, 507)
 NPZ = {"Accept": "application/x-npz"}
 
 
@@ -43,14 +43,14 @@ def is_alive(client: httpx.Client, chance: random.Random) -> None:
     assert answer.status_code == 200, answer.text
     for path in ("/v1/jobs", f"/v1/jobs/{chance.randrange(16**32):032x}"):
         answer = client.get(path)
-        assert answer.status_code in (200, 404, *HONEST), answer.text
+        assert answer.status_code in (200, 404, *RETRYABLE), answer.text
 
 
 def does_jobs(client: httpx.Client, redis_server: RedisServer) -> None:
     """A job is done from its first point to its result."""
     body = sweep(seeds=2)
     answer = client.post("/v1/sweeps", json=body)
-    if answer.status_code in HONEST:  # as long as what it needs is spoiled by hand
+    if answer.status_code in RETRYABLE:  # as long as what it needs is corrupted by the test
         for key in ("jobs", "jobs:active", "jobs:ended", "jobs:of:", "leases"):
             redis_server.client.delete(f"lindyn:{key}")
         answer = client.post("/v1/sweeps", json=body)
@@ -60,7 +60,7 @@ def does_jobs(client: httpx.Client, redis_server: RedisServer) -> None:
     assert len(result(client, job)["data"]["final_loss"]["values"]) == 3
 
 
-def spoil_values(service: Service, redis_server: RedisServer, count: int) -> None:
+def corrupt_values(service: Service, redis_server: RedisServer, count: int) -> None:
     """Spoil so many values, and look now and then."""
     chance = random.Random(SEED)
     known = trajectory(seed=7)
@@ -69,7 +69,7 @@ def spoil_values(service: Service, redis_server: RedisServer, count: int) -> Non
         does_jobs(client, redis_server)
         done: list[str] = []
         for i in range(count):
-            done.append(spoil(redis_server.client, chance))
+            done.append(corrupt(redis_server.client, chance))
             try:
                 if i % 10 == 9:
                     is_alive(client, chance)
@@ -82,7 +82,7 @@ def spoil_values(service: Service, redis_server: RedisServer, count: int) -> Non
     assert "Traceback" not in service.log(), service.log()[-3000:]
 
 
-def spoil_files(service: Service, folder: Path, outside: Path, count: int) -> None:
+def corrupt_files(service: Service, folder: Path, outside: Path, count: int) -> None:
     """Spoil so many files, and ask for what was in them."""
     chance = random.Random(SEED)
     outside.write_bytes(b"precious")
@@ -91,7 +91,7 @@ def spoil_files(service: Service, folder: Path, outside: Path, count: int) -> No
         expected = [client.post("/v1/trajectories", json=document).content for document in documents]
         assert len(list(folder.glob("trajectories-*"))) == len(documents)
         for i in range(count):
-            done = spoil_file(folder, outside, chance)
+            done = corrupt_file(folder, outside, chance)
             which = chance.randrange(len(documents))
             answer = client.post("/v1/trajectories", json=documents[which])
             if answer.status_code == 507:  # a folder is where the file belongs, and stays there
@@ -108,18 +108,18 @@ def spoil_files(service: Service, folder: Path, outside: Path, count: int) -> No
 
 
 def test_some_values(service: Service, redis_server: RedisServer) -> None:
-    spoil_values(service, redis_server, 60)
+    corrupt_values(service, redis_server, 60)
 
 
 def test_some_files(service: Service, tmp_path: Path) -> None:
-    spoil_files(service, tmp_path / "spool", tmp_path / "outside", 40)
+    corrupt_files(service, tmp_path / "spool", tmp_path / "outside", 40)
 
 
 @pytest.mark.fuzz
 def test_many_values(service: Service, redis_server: RedisServer) -> None:
-    spoil_values(service, redis_server, VALUES)
+    corrupt_values(service, redis_server, VALUES)
 
 
 @pytest.mark.fuzz
 def test_many_files(service: Service, tmp_path: Path) -> None:
-    spoil_files(service, tmp_path / "spool", tmp_path / "outside", FILES)
+    corrupt_files(service, tmp_path / "spool", tmp_path / "outside", FILES)

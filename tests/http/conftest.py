@@ -2,12 +2,9 @@ import sys
 
 import pytest
 from fastapi import FastAPI
+from support.resources import idle_application
 
-from lindyn_service.answers.service import AnswerService, RequestLimits
-from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.server.app import create_app
 
 
 @pytest.fixture
@@ -17,12 +14,8 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def app() -> FastAPI:
-    """The real application, not started: what needs a worker is tested in contract/ and live/."""
-    app = create_app(Settings(max_body_bytes=1000, workers=1, embedded_cache=False))
-    engine = ProcessEngine(workers=1, queue=0, deadline_seconds=1)
-    app.state.engine = engine
-    app.state.answers = AnswerService(engine, MemoryCache(1000), None, RequestLimits(1000, 1000, 1000, 1))
-    return app
+    """The real application, not started."""
+    return idle_application(Settings(max_body_bytes=1000, workers=1, embedded_cache=False))
 
 
 @pytest.fixture

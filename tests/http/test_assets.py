@@ -121,7 +121,7 @@ async def test_the_page_is_light(app):
     ],
 )
 async def test_files_that_are_not_served(app, name):
-    response = await get(app, f"/explorer/{app.state.assets.digest}/{name}")
+    response = await get(app, f"/explorer/{assets.load().digest}/{name}")
     assert response.status_code == 404
     assert response.headers["content-type"] == "application/problem+json"
 

@@ -3,11 +3,12 @@
 import httpx
 import pytest
 from fastapi.routing import APIRoute
+from support.resources import idle_application
 from support.service import problem
 
 from lindyn_service.configuration.settings import Settings
 from lindyn_service.http.authentication import needed_scope
-from lindyn_service.server.app import create_app
+from lindyn_service.server.app import create_service
 
 pytestmark = pytest.mark.anyio
 
@@ -15,12 +16,12 @@ OPEN = {"/healthz", "/readyz", "/v1/about", "/openapi.json", "/", "/docs", "/exp
 
 
 def all_paths():
-    document = create_app(Settings()).openapi()
+    document = create_service(Settings()).app.openapi()
     return set(document["paths"])
 
 
 def test_every_route_is_open_on_purpose_or_needs_a_key():
-    app = create_app(Settings())
+    app = create_service(Settings()).app
     paths = all_paths() | {route.path for route in app.routes if isinstance(route, APIRoute)}
     assert {path for path in paths if needed_scope(path) is None} <= OPEN
     for path in paths:
@@ -36,9 +37,7 @@ def test_unknown_paths_of_the_api_need_a_key(path):
 
 
 async def ask(settings, method, url, **headers):
-    app = create_app(settings)
-    app.state.answers = None  # no request here gets as far as to need them
-    transport = httpx.ASGITransport(app)
+    transport = httpx.ASGITransport(idle_application(settings))
     async with httpx.AsyncClient(transport=transport) as client:
         return await client.request(method, url, headers=headers)
 

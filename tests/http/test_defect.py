@@ -8,10 +8,11 @@ import anyio
 import httpx
 import pytest
 from support.processes import clean_environment
+from support.resources import attach
 
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.server import app as app_module
-from lindyn_service.server.app import create_app
+from lindyn_service.server import lifespan
+from lindyn_service.server.app import create_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("light_main")]
 
@@ -21,11 +22,12 @@ async def broken(*_: object) -> None:
 
 
 async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
-    monkeypatch.setattr(app_module, "sample_gauges", broken)
-    app = create_app(Settings(workers=1, embedded_cache=False))
+    monkeypatch.setattr(lifespan, "sample_gauges", broken)
+    service = create_service(Settings(workers=1, embedded_cache=False))
     stopped = anyio.Event()
-    app.state.fatal_error.stop = stopped.set
-    async with app.router.lifespan_context(app):
+    service.fatal_error.stop = stopped.set
+    async with service.app.router.lifespan_context(service.app) as state:
+        app = attach(service.app, state["resources"])
         with anyio.fail_after(300):
             await stopped.wait()
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service") as client:
@@ -35,21 +37,21 @@ async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
 
 async def test_jobs_that_cannot_go_on_are_such_a_part(monkeypatch):
     monkeypatch.setattr("lindyn_service.jobs.scheduler_thread._run", broken)
-    app = create_app(Settings(workers=1, redis_url="unix:///nowhere/redis"))
+    service = create_service(Settings(workers=1, redis_url="unix:///nowhere/redis"))
     told: Future[None] = Future()
-    app.state.fatal_error.stop = lambda: told.set_result(None)
-    async with app.router.lifespan_context(app):
+    service.fatal_error.stop = lambda: told.set_result(None)
+    async with service.app.router.lifespan_context(service.app):
         await anyio.to_thread.run_sync(told.result, 300)
-    assert app.state.fatal_error.error is not None
+    assert service.fatal_error.has_occurred()
 
 
 BROKEN = """
-from lindyn_service.server import app, serve
+from lindyn_service.server import lifespan, serve
 
 async def broken(*_):
     raise ValueError("a defect")
 
-app.sample_gauges = broken
+lifespan.sample_gauges = broken
 if __name__ == "__main__":
     serve.main()
 """

@@ -52,11 +52,12 @@ async def heard(
 ) -> list[list[tuple[str, dict[str, Any]]]]:
     """What so many streams of one job are told."""
     watch, stopping = JobWatch(store), anyio.Event()
-    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(stopping=stopping, watch=watch)))
+    resources: Any = SimpleNamespace(stopping=stopping)
+    service: Any = SimpleNamespace(watch=watch)
     all_heard: list[Told] = []
 
     async def read() -> None:
-        events = jobs.events(JOB, request, None, None)
+        events = jobs.events(JOB, resources, service, None, None)
         all_heard.append([(event.event or "", orjson.loads(event.raw_data or "")) async for event in events])
 
     async with anyio.create_task_group() as tasks:

@@ -1,25 +1,34 @@
 """Readiness of the real application with a real worker, before and after it stops its work."""
 
+from contextlib import asynccontextmanager
+
 import anyio
 import httpx
 import pytest
+from support.resources import attach
 
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.server.app import create_app
+from lindyn_service.server.app import create_service
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("light_main")]
 
 
-def client_of(app):
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
+@asynccontextmanager
+async def started(app):
+    """A client of the application, which runs for the length of the block."""
+    async with app.router.lifespan_context(app) as state:
+        transport = httpx.ASGITransport(attach(app, state["resources"]))
+        async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
+            yield client
 
 
-async def test_ready_until_it_stops(app):
-    async with app.router.lifespan_context(app), client_of(app) as client:
+async def test_ready_until_it_stops():
+    service = create_service(Settings(workers=1, embedded_cache=False))
+    async with started(service.app) as client:
         response = await client.get("/readyz")
         assert response.status_code == 200
         assert response.json() == {"ready": True, "workers": "ok", "cache": "memory-only"}
-        app.state.stopping.set()
+        service.stopping.set()
         await anyio.wait_all_tasks_blocked()
         response = await client.get("/readyz")
         assert response.status_code == 503
@@ -28,8 +37,7 @@ async def test_ready_until_it_stops(app):
 
 
 async def test_without_its_redis_it_is_ready_but_degraded():
-    app = create_app(Settings(workers=1, redis_url="unix:///nowhere/redis"))
-    async with app.router.lifespan_context(app), client_of(app) as client:
+    async with started(create_service(Settings(workers=1, redis_url="unix:///nowhere/redis")).app) as client:
         response = await client.get("/readyz")
     assert response.status_code == 200
     assert response.json() == {"ready": True, "workers": "ok", "cache": "degraded"}

@@ -2,10 +2,10 @@
 
 import httpx
 import pytest
+from support.resources import idle_application
 
 from lindyn_service.configuration.settings import Settings
 from lindyn_service.http.security_headers import DEFAULTS, SVG_HEADERS, SecurityHeaders
-from lindyn_service.server.app import create_app
 
 pytestmark = pytest.mark.anyio
 
@@ -31,7 +31,7 @@ EXPECTED = {
     ],
 )
 async def test_every_answer_has_them(method, path, status):
-    app = create_app(Settings())
+    app = idle_application(Settings())
 
     async def broken():
         raise RuntimeError

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 
 import pytest
-from support.job_means import job_store
+from support.job_resources import job_store
 from support.processes import RedisServer
 
 

@@ -1,7 +1,7 @@
 """What goes wrong when the points of a job are put together is told as what it is."""
 
 import pytest
-from support.job_means import job_means, stored_sweep
+from support.job_resources import job_resources, stored_sweep
 from support.jobs import LIMITS, sweep
 from support.processes import RedisServer
 
@@ -29,9 +29,9 @@ class Engine:
 )
 async def test_a_failure_at_the_end_is_not_wrapped(failure):
     with RedisServer() as server:
-        async with job_means(server.url, Engine(failure)) as means:
-            job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
-            run = JobExecution(job, request, LIMITS, means)
+        async with job_resources(server.url, Engine(failure)) as resources:
+            job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
+            run = JobExecution(job, request, LIMITS, resources)
             with pytest.raises(type(failure)) as caught:
                 await run.run()
             assert caught.value is failure

@@ -7,7 +7,7 @@ import anyio
 import numpy as np
 import orjson
 import pytest
-from support.job_means import Here, job_means, stored_sweep
+from support.job_resources import InlineEngine, job_resources, stored_sweep
 from support.jobs import LIMITS, sweep
 
 from lindyn.wire import npz
@@ -104,31 +104,31 @@ def test_a_point_that_takes_more_bytes_than_estimated_is_that_points_problem(mon
 
 
 async def test_points_together_take_so_many_bytes_and_no_more(server):
-    async with job_means(server.url, max_record_bytes=1000) as means:
-        job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=200))
+    async with job_resources(server.url, max_record_bytes=1000) as resources:
+        job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=200))
         with pytest.raises(TooLargeError, match="more than 1000 bytes together"):
-            await JobExecution(job, request, LIMITS, means).run()
+            await JobExecution(job, request, LIMITS, resources).run()
 
 
 async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
     """With as little memory as it has already, it takes no result, and notes how jobs end."""
-    async with job_means(server.url) as means:
-        job, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
-        other, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
+    async with job_resources(server.url) as resources:
+        job, _ = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
+        other, _ = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
         server.client.config_set("maxmemory", 1)
         with pytest.raises(JobsFullError):
-            await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
-        await means.store.cancel(other.id)
-        assert (await means.store.get(other.id)).state == "cancelled"
+            await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
+        await resources.store.cancel(other.id)
+        assert (await resources.store.get(other.id)).state == "cancelled"
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(JobScheduler(means, LIMITS).run)
+            tasks.start_soon(JobScheduler(resources, LIMITS).run)
 
             async def ended() -> bool:
-                return (await means.store.get(job.id)).state == "failed"
+                return (await resources.store.get(job.id)).state == "failed"
 
             await until(ended)
             tasks.cancel_scope.cancel()
-        assert (await means.store.get(job.id)).problem.code == "no-room"
+        assert (await resources.store.get(job.id)).problem.code == "no-room"
 
 
 class Stuck(Results):
@@ -139,7 +139,7 @@ class Stuck(Results):
         raise AssertionError(job_id, archive)
 
 
-class StuckEngine(Here):
+class StuckEngine(InlineEngine):
     """Never ends to put a table together."""
 
     async def run(self, function, *args, report_seconds=None):
@@ -150,21 +150,21 @@ class StuckEngine(Here):
 
 @pytest.mark.parametrize("phase", ["assembling", "storing"])
 async def test_cancelling_reaches_a_job_that_has_all_of_its_points(server, phase):
-    async with job_means(server.url, StuckEngine() if phase == "assembling" else None) as means:
+    async with job_resources(server.url, StuckEngine() if phase == "assembling" else None) as resources:
         if phase == "storing":
-            object.__setattr__(means, "results", Stuck(means.store, None, None, 0))
-        job, _ = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=2))
+            object.__setattr__(resources, "results", Stuck(resources.store, None, None, 0))
+        job, _ = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
         async with anyio.create_task_group() as tasks:
-            tasks.start_soon(JobScheduler(means, LIMITS).run)
+            tasks.start_soon(JobScheduler(resources, LIMITS).run)
 
             async def computed() -> bool:
-                return (await means.store.get(job.id)).completed == 2
+                return (await resources.store.get(job.id)).completed == 2
 
             await until(computed)
-            await means.store.cancel(job.id)
+            await resources.store.cancel(job.id)
 
             async def ended() -> bool:
-                return (await means.store.get(job.id)).state == "cancelled"
+                return (await resources.store.get(job.id)).state == "cancelled"
 
             await until(ended)
             tasks.cancel_scope.cancel()
@@ -243,8 +243,8 @@ async def test_large_results_are_files_within_a_bound_of_their_own(server, store
         sweep = read(SweepRequest, {**body, "axes": [{"path": "network.seed", "values": [1]}]})
         with written.open("wb") as file:
             write_records(file, constant(0.5, times))
-        with results.folder_for(job) as place:
-            archive = assemble(SweepPlan(sweep, LIMITS), job, written, results.large_bytes, place)
+        with results.destination_for(job) as destination:
+            archive = assemble(SweepPlan(sweep, LIMITS), job, written, results.large_bytes, destination)
         return await results.put(job, archive)
 
     async def losses(job: str) -> np.ndarray:

@@ -7,7 +7,7 @@ from contextlib import suppress
 import anyio
 import orjson
 import pytest
-from support.job_means import job_means, job_store, stored_sweep
+from support.job_resources import job_resources, job_store, stored_sweep
 from support.jobs import LIMITS, sweep
 
 from lindyn_service.jobs.errors import JobsUnavailableError, TooManyJobsError
@@ -18,15 +18,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("empt
 GHOST = "0123456789abcdef" * 2
 
 
-async def is_done(means, body=None) -> None:
+async def is_done(resources, body=None) -> None:
     """A job goes from its post to its end."""
     with anyio.fail_after(300):
         while True:
             try:
-                job, _ = await stored_sweep(means.store, body or sweep(lams=(0.5,), seeds=2))
-                while (await means.store.get(job.id)).state not in ("done", "failed"):  # noqa: ASYNC110 (of a server)
+                job, _ = await stored_sweep(resources.store, body or sweep(lams=(0.5,), seeds=2))
+                while (await resources.store.get(job.id)).state not in ("done", "failed"):  # noqa: ASYNC110 (of a server)
                     await anyio.sleep(0.01)
-                assert (await means.store.get(job.id)).state == "done"
+                assert (await resources.store.get(job.id)).state == "done"
                 return
             except (JobsUnavailableError, TooManyJobsError):  # what is damaged was there until now
                 await anyio.sleep(0.01)
@@ -58,17 +58,22 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 async def test_jobs_go_on(server, damage, caplog):
     caplog.set_level(logging.WARNING)
-    async with job_means(server.url) as means, anyio.create_task_group() as tasks:
-        await stored_sweep(means.store, sweep(lams=(0.5,), seeds=1))
-        tasks.start_soon(JobScheduler(means, LIMITS).run)
-        await is_done(means)
+    async with job_resources(server.url) as resources, anyio.create_task_group() as tasks:
+        await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=1))
+        tasks.start_soon(JobScheduler(resources, LIMITS).run)
+        await is_done(resources)
         DAMAGE[damage](server.client)
-        await is_done(means)
-        for ask in (means.store.expire, means.store.counts, lambda: means.store.latest(None, 9), means.store.active):
+        await is_done(resources)
+        for ask in (
+            resources.store.expire,
+            resources.store.counts,
+            lambda: resources.store.latest(None, 9),
+            resources.store.active,
+        ):
             with suppress(JobsUnavailableError):  # that finds the damage
                 await ask()
             await ask()
-        assert not await means.store.active()
+        assert not await resources.store.active()
         tasks.cancel_scope.cancel()
     if damage.endswith("of a wrong type") and "leases" not in damage:  # which the next one who takes a lease replaces
         assert "deleting" in caplog.text
@@ -90,17 +95,17 @@ STORED = {
 @pytest.mark.parametrize("stored", STORED)
 async def test_a_stored_job_that_cannot_be_read_fails_alone(server, stored, caplog):
     kind, content, total, text = STORED[stored]
-    async with job_means(server.url) as means, anyio.create_task_group() as tasks:
+    async with job_resources(server.url) as resources, anyio.create_task_group() as tasks:
         request = content if isinstance(content, bytes) else orjson.dumps(content)
-        job = await means.store.create(kind, request, total, None)
+        job = await resources.store.create(kind, request, total, None)
         if content is None:
             server.client.delete(f"test:jobs:{job.id}:request")
-        tasks.start_soon(JobScheduler(means, LIMITS).run)
-        await is_done(means)
-        found = await means.store.get(job.id)
+        tasks.start_soon(JobScheduler(resources, LIMITS).run)
+        await is_done(resources)
+        found = await resources.store.get(job.id)
         while found.state != "failed":
             await anyio.sleep(0.01)
-            found = await means.store.get(job.id)
+            found = await resources.store.get(job.id)
         assert (found.problem.code, found.problem.status) == ("damaged-job", 500)
         assert text in found.problem.detail
         assert "post" in found.problem.detail
@@ -151,9 +156,9 @@ async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
     async with anyio.create_task_group() as tasks:
         await tasks.start(odd_server, reply, port)
         url = f"redis://127.0.0.1:{port[0]}"
-        async with job_means(url, timeout_seconds=0.2) as means:
-            store = means.store
-            assert await means.cache.get_many([GHOST], 1) == [None]
+        async with job_resources(url, timeout_seconds=0.2) as resources:
+            store = resources.store
+            assert await resources.cache.get_many([GHOST], 1) == [None]
             asked = [
                 store.active, store.counts, store.expire, lambda: store.latest(None, 9), lambda: store.get(GHOST),
                 lambda: store.request(GHOST), lambda: store.result(GHOST), lambda: store.cancel(GHOST),
@@ -166,7 +171,7 @@ async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
                 except JobsUnavailableError:
                     continue
             async with anyio.create_task_group() as running:
-                runner = JobScheduler(means, LIMITS)
+                runner = JobScheduler(resources, LIMITS)
                 running.start_soon(runner.run)
                 for _ in range(3):
                     runner.wake()

@@ -1,14 +1,21 @@
 """How the points of a job are computed: of slow ones, a call does so many as it has time for."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import anyio
 import pytest
 from support.job_means import Here, job_means, stored_sweep
 from support.jobs import LIMITS, sweep
 from support.processes import RedisServer
 
+from lindyn.wire.document import read
+from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import DeadlineError
-from lindyn_service.jobs.execution import JobExecution
+from lindyn_service.jobs import points
+from lindyn_service.jobs.execution import FIRST_CHUNK, JobExecution
 from lindyn_service.jobs.worker_functions import compute
+from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.table import read_table
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
@@ -28,19 +35,49 @@ class Slow(Here):
         return await super().run(function, request, asked, *others)
 
 
+class Busy(Here):
+    """On a machine on which each call takes an hour, with little processor time."""
+
+    def __init__(self):
+        self.asked: list[int] = []
+
+    async def run(self, function, request, asked, *others, report_seconds=None):
+        found = await super().run(function, request, asked, *others)
+        if asked is compute:
+            self.asked.append(len(others[0]))
+            seconds = 1e-4 * len(others[0])
+            return (replace(found[0], seconds=3600.0, processor_seconds=seconds),)
+        return found
+
+
+async def test_other_work_on_the_machine_does_not_make_calls_short():
+    """Calls of a few points would have no blocks, so that points take longer, and calls stay short."""
+    busy = Busy()
+    await computed(busy, seeds=50)
+    assert busy.asked[0] == FIRST_CHUNK
+    assert busy.asked[1] > 10 * FIRST_CHUNK
+
+
+def test_points_of_a_block_are_kept_when_the_time_is_over(monkeypatch):
+    """The first point is by itself; the block of the others has taken all the time."""
+    request = read(SweepRequest, sweep(lams=(0.5,), seeds=40))
+    monkeypatch.setattr(points, "time", SimpleNamespace(perf_counter=iter([0.0, 0.0, 5.0]).__next__))
+    assert len(points.sweep_points(request, list(indices(request)), LIMITS, 1.0)) == 40
+
+
 class Late(Here):
     async def run(self, function, *args, report_seconds=None):
         raise DeadlineError("late")
 
 
-async def computed(engine):
+async def computed(engine, seeds=5):
     with RedisServer() as server:
         async with job_means(server.url, engine) as means:
-            job, request = await stored_sweep(means.store, sweep(lams=(0.5, 1.0), seeds=5))
+            job, request = await stored_sweep(means.store, sweep(lams=(0.5, 1.0), seeds=seeds))
             run = JobExecution(job, request, LIMITS, means)
             await run.run()
             done = await means.store.get(job.id)
-            assert (done.state, done.completed) == ("done", 10)
+            assert (done.state, done.completed) == ("done", 2 * seeds)
             return read_table(await means.results.find(job.id))[0].values("final_loss")
 
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import anyio
 import anyio.lowlevel
 import pytest
-from support.job_means import job_store
+from support.job_resources import job_store
 from support.processes import RedisServer
 
 from lindyn_service.jobs import store as store_module

@@ -2,7 +2,7 @@
 
 import orjson
 import pytest
-from support.job_means import Here
+from support.job_resources import InlineEngine
 from support.jobs import LIMITS, sweep
 
 from lindyn_service.jobs import stored_requests
@@ -14,7 +14,7 @@ from lindyn_service.jobs.worker_functions import compute, outline
 pytestmark = pytest.mark.anyio
 
 
-class Worker(Here):
+class Worker(InlineEngine):
     """Notes how many bytes of a request it is sent with each call."""
 
     def __init__(self) -> None:
@@ -45,12 +45,12 @@ async def test_a_long_request_is_sent_and_read_once(monkeypatch):
     size = len(long.document)
     assert size > SHORT_BYTES
     assert (await plan_caller.call(worker, outline)).total == 20_000
-    _, records = await plan_caller.call(worker, compute, [0, 19_999], 1e9)
+    records = (await plan_caller.call(worker, compute, [0, 19_999], 1e9)).records
     assert len(records) == 2
     assert worker.sent == [0, size, 0]
     assert len(read) == 1
     stored_requests._plans.cache_clear()  # as another worker, or one that was started again
-    assert (await plan_caller.call(worker, compute, [0, 19_999], 1e9))[1] == records
+    assert (await plan_caller.call(worker, compute, [0, 19_999], 1e9)).records == records
     assert worker.sent == [0, size, 0, 0, size]
 
 

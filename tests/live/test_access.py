@@ -45,6 +45,7 @@ ROUTES = [
     ("POST", "/v1/balance/statistics"),
     ("POST", "/v1/limits"),
     ("POST", "/v1/continual"),
+    ("POST", "/v1/ensembles"),
     ("POST", "/v1/sweeps"),
     ("GET", "/v1/experiments"),
     ("POST", "/v1/experiments/figure-4.1"),

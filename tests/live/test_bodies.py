@@ -9,7 +9,7 @@ import httpx
 import pytest
 from support.processes import Service, eventually, trajectory
 from support.service import problem
-from support.sockets import all_of, answer, connect
+from support.sockets import answer, connect, receive_all
 
 from lindyn_service.errors import BusyError
 from lindyn_service.http.body_budget import BodyBudget, BodyReservation
@@ -68,7 +68,7 @@ def test_what_ends_gives_back(service: Service, path: str) -> None:
             connection.sendall(rest)
             if rest:
                 connection.shutdown(socket.SHUT_WR)
-                all_of(connection)
+                receive_all(connection)
         eventually(lambda: is_free(service))
 
 

@@ -96,7 +96,7 @@ def test_a_damaged_entry_is_computed_again(
     assert [answer.headers["X-Cache"] for answer in (first, second, third)] == ["miss", "miss", "hit"]
     assert third.content == second.content == first.content
     assert redis_server.client.get(name) == value
-    assert f"deleting {name.decode()}" in forgetful.log()
+    assert f"deleting the value of {name.decode()}" in forgetful.log()
 
 
 def test_another_answer_under_a_key_is_not_served(forgetful: Service, redis_server: RedisServer) -> None:

@@ -12,7 +12,7 @@ from support.holding import Posted, held
 from support.keys import KeysFile
 from support.processes import PATIENCE_SECONDS, Service, eventually, trajectory
 from support.service import problem
-from support.sockets import HEAD, HEALTH, all_of, answers, connect
+from support.sockets import HEAD, HEALTH, answers, connect, receive_all
 
 from lindyn_service.server.connections import MAX_DEFAULT_LIMIT, ConnectionKind, Connections, connection_limit
 
@@ -120,7 +120,7 @@ def test_nobody_is_locked_out(crowded: Service, name: str) -> None:
             stack.enter_context(connect(crowded)).sendall(WAITING[name])
             assert crowded.get("/healthz").status_code == 200
         assert crowded.process.num_fds() <= before + MOST
-        assert all_of(first) == b""
+        assert receive_all(first) == b""
     assert crowded.log().count("LINDYN_MAX_CONNECTIONS") == 1
 
 
@@ -130,10 +130,10 @@ def test_those_who_are_served_stay() -> None:
     with Service(max_connections=MOST) as service:
         with held(service, document) as first, connect(service) as idle:
             served = [Posted(service, document) for _ in range(MOST - 1)]
-            assert all_of(idle) == b""
+            assert receive_all(idle) == b""
             eventually(lambda: all(each.is_read() for each in served))
             with connect(service) as late:
-                (answer,) = answers(all_of(late))
+                (answer,) = answers(receive_all(late))
             problem(answer, 503, "busy")
         assert {first.result().status_code, *(each.answer().status_code for each in served)} == {200}
 

@@ -9,7 +9,7 @@ from support.keys import KeysFile
 from support.lag import loop_hold
 from support.processes import Service, eventually
 from support.service import problem
-from support.sockets import HEAD, HEALTH, all_of, answer, answers, connect, said, send
+from support.sockets import HEAD, HEALTH, answer, answers, connect, exchange, receive_all, send
 
 from lindyn_service.http.security_headers import DEFAULTS
 
@@ -50,20 +50,20 @@ LARGE = {
 @pytest.mark.parametrize("name", LARGE)
 def test_a_head_has_bounds(service: Service, name: str) -> None:
     for parts in (LARGE[name], [b"".join(LARGE[name])]):
-        *before, last = answers(said(service, *parts))
+        *before, last = answers(exchange(service, *parts))
         refused(last, 431, "head-too-large")
         assert [answer.status_code for answer in before] == [200] * (HEALTH in parts[0])
 
 
 def test_a_head_within_bounds_is_read(service: Service) -> None:
     lines = [b"X-%d: %b\r\n" % (i, b"a" * 600) for i in range(98)]
-    (only,) = answers(said(service, HEAD, *lines, b"Connection: close\r\n\r\n"))
+    (only,) = answers(exchange(service, HEAD, *lines, b"Connection: close\r\n\r\n"))
     assert only.status_code == 200
 
 
 @pytest.mark.parametrize("target", [b"/healthz?" + b"a&" * 5_000, b"/" + b"a" * 9_000, b"/" + b"%2e" * 100_000])
 def test_a_target_has_bounds(service: Service, target: bytes) -> None:
-    (only,) = answers(said(service, b"GET ", target, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
+    (only,) = answers(exchange(service, b"GET ", target, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     refused(only, 414, "target-too-long")
     assert len(service.log().splitlines()[-1]) < 1_000
 
@@ -76,7 +76,7 @@ def test_a_head_without_end_is_not_kept(service: Service, line: bytes) -> None:
     parts = itertools.repeat(line * 50_000 or b"a" * 300_000, 1_500)
     with loop_hold(service) as hold, connect(service) as connection:
         sent = send(connection, itertools.chain([HEAD + b"X: "], parts))
-        heard = all_of(connection)
+        heard = receive_all(connection)
     assert hold.ratio < 300
     assert service.process.memory_info().rss - before < 30 * MEBIBYTE
     assert service.get("/healthz").status_code == 200
@@ -94,14 +94,14 @@ ENDLESS = {
 @pytest.mark.parametrize("name", ENDLESS)
 def test_what_is_around_chunks_has_bounds(name: str) -> None:
     with Service() as service:
-        (only,) = answers(said(service, CHUNKED, ENDLESS[name]))
+        (only,) = answers(exchange(service, CHUNKED, ENDLESS[name]))
         refused(only, 431, "head-too-large")
 
 
 def test_a_trailer_changes_nothing_of_a_head() -> None:
     with Service() as service:
         trailer = b"2\r\n{}\r\n0\r\nAccept: application/x-npz\r\nX-Request-ID: trailing\r\nHost: b\r\n\r\n"
-        (first, health) = answers(said(service, CHUNKED + trailer + HEAD + b"Connection: close\r\n\r\n"))
+        (first, health) = answers(exchange(service, CHUNKED + trailer + HEAD + b"Connection: close\r\n\r\n"))
         assert (first.status_code, health.status_code) == (422, 200)
         assert "id=trailing" not in service.log()
 
@@ -124,44 +124,44 @@ NO_HTTP = {
 
 @pytest.mark.parametrize("name", NO_HTTP)
 def test_what_is_no_http(service: Service, name: str) -> None:
-    (only,) = answers(said(service, NO_HTTP[name]))
+    (only,) = answers(exchange(service, NO_HTTP[name]))
     refused(only, 400, "malformed-request")
 
 
 def test_an_old_request_needs_no_host(service: Service) -> None:
-    (only,) = answers(said(service, b"GET /healthz HTTP/1.0\r\n\r\n"))
+    (only,) = answers(exchange(service, b"GET /healthz HTTP/1.0\r\n\r\n"))
     assert only.status_code == 200
 
 
 def test_what_came_before_is_answered_first(service: Service) -> None:
-    found = answers(said(service, HEALTH * 3 + b"hello\r\n\r\n" + HEALTH))
+    found = answers(exchange(service, HEALTH * 3 + b"hello\r\n\r\n" + HEALTH))
     assert [answer.status_code for answer in found] == [200, 200, 200, 400]
 
 
 def test_a_body_that_is_none_gets_one_answer() -> None:
     with Service() as service:
-        (only,) = answers(said(service, CHUNKED + b"2\r\n{}\r\nx\r\n"))
+        (only,) = answers(exchange(service, CHUNKED + b"2\r\n{}\r\nx\r\n"))
         refused(only, 400, "malformed-request")
         with connect(service) as connection:
             connection.sendall(CHUNKED.replace(b"trajectories", b"nothing"))
             first = answer(connection)
             connection.sendall(b"x\r\n")
-            assert (first.status_code, all_of(connection)) == (404, b"")
+            assert (first.status_code, receive_all(connection)) == (404, b"")
         assert "Traceback" not in service.log()
 
 
 def test_so_many_requests_wait_on_a_connection(service: Service) -> None:
-    found = answers(said(service, HEALTH * 5_000))
+    found = answers(exchange(service, HEALTH * 5_000))
     assert {answer.status_code for answer in found[:-1]} == {200}
     refused(found[-1], 400, "malformed-request")
     assert len(found) < 1_000
-    found = answers(said(service, HEALTH * 90 + HEAD + b"Connection: close\r\n\r\n"))
+    found = answers(exchange(service, HEALTH * 90 + HEAD + b"Connection: close\r\n\r\n"))
     assert [answer.status_code for answer in found] == [200] * 91
 
 
 def test_it_is_logged_and_counted_as_the_others(service: Service) -> None:
     head = b"GET /v1/about?a=b HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: too-much\r\n"
-    said(service, head + b"X: " + b"a" * 90_000)
+    exchange(service, head + b"X: " + b"a" * 90_000)
     line = eventually(lambda: next((line for line in service.log().splitlines() if "id=too-much" in line), None))
     assert " method=GET path=/v1/about route=none status=431 " in line
 
@@ -169,5 +169,5 @@ def test_it_is_logged_and_counted_as_the_others(service: Service) -> None:
 @pytest.mark.parametrize("path", ["/v1/sweeps", "/v1/trajectories", "/v1/nothing", "/nothing"])
 def test_bounds_come_before_keys(service: Service, path: str) -> None:
     head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n".encode()
-    (only,) = answers(said(service, head, b"X: " + b"a" * 90_000))
+    (only,) = answers(exchange(service, head, b"X: " + b"a" * 90_000))
     refused(only, 431, "head-too-large")

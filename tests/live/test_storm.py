@@ -1,4 +1,4 @@
-"""Two services on one Redis while workers, Redis and one of the services fail at random: right or honest, and in time.
+"""Two services on one Redis server, while workers, Redis and one of the services fail at random.
 
 The small size is one of the tests; `make faults` runs the full one and prints what happened.
 """
@@ -11,7 +11,7 @@ from support.faults import START_SECONDS, Faults
 from support.jobs import sweep
 from support.mix import mix
 from support.processes import Measured, RedisServer, Service
-from support.storm import Footprint, Seen, footprint, storm
+from support.storm import Footprint, Outcomes, footprint, storm
 
 from lindyn_service.cache.redis_cache import MAX_CONNECTIONS
 
@@ -21,7 +21,9 @@ DEADLINE_SECONDS = 60.0
 MARGIN_SECONDS = 60.0  # for what is not the computation: reading, a busy machine, a connection that waits for its turn
 
 
-def go_through(count: int, warm_up: int, seed: int, think_seconds: float) -> tuple[Seen, Faults, dict[str, Footprint]]:
+def run_storm(
+    count: int, warm_up: int, seed: int, think_seconds: float
+) -> tuple[Outcomes, Faults, dict[str, Footprint]]:
     settings = {
         "workers": WORKERS,
         "job_workers": JOB_WORKERS,
@@ -43,17 +45,17 @@ def go_through(count: int, warm_up: int, seed: int, think_seconds: float) -> tup
         asked = list(mix(count, seed))
         faults = Faults(server, services, restarted, seed)
         with ThreadPoolExecutor(1) as thread:
-            going_wrong = thread.submit(faults.run)
+            running_faults = thread.submit(faults.run)
             try:
                 sweeps = [big_sweep(count // 50, 100), big_sweep(count // 75, 1000)]
-                seen = storm(services, asked, sweeps, think_seconds, faults.stop)
+                outcomes = storm(services, asked, sweeps, think_seconds, faults.stop)
             finally:
                 faults.stop()
-                going_wrong.result()
+                running_faults.result()
         storm(services, list(mix(32, seed + 2)), [], 0.0)
         prints["after"] = footprint(lasting, WORKERS + JOB_WORKERS)
         faults.log += restarted.log() + lasting.log()
-    return seen, faults, prints
+    return outcomes, faults, prints
 
 
 def big_sweep(seeds: int, first: int) -> dict:
@@ -63,13 +65,13 @@ def big_sweep(seeds: int, first: int) -> dict:
     return body
 
 
-def check(seen: Seen, faults: Faults, prints: dict[str, Footprint], count: int) -> None:
-    assert not seen.wrong
-    right = sum(number for outcome, number in seen.outcomes.items() if outcome.startswith("right: "))
-    refused = sum(number for outcome, number in seen.outcomes.items() if outcome.startswith(("503", "504")))
+def check(outcomes: Outcomes, faults: Faults, prints: dict[str, Footprint], count: int) -> None:
+    assert not outcomes.wrong
+    right = sum(number for outcome, number in outcomes.outcomes.items() if outcome.startswith("right: "))
+    refused = sum(number for outcome, number in outcomes.outcomes.items() if outcome.startswith(("503", "504")))
     assert right + refused == count + 2
     assert right > 0.5 * count
-    assert max(seen.seconds) < DEADLINE_SECONDS + MARGIN_SECONDS
+    assert max(outcomes.seconds) < DEADLINE_SECONDS + MARGIN_SECONDS
     assert len(faults.done) >= 4
     before, after = prints["before"], prints["after"]
     assert after.processes == before.processes
@@ -78,10 +80,10 @@ def check(seen: Seen, faults: Faults, prints: dict[str, Footprint], count: int) 
     assert '"level": "ERROR"' not in faults.log
 
 
-def told(seen: Seen, faults: Faults, prints: dict[str, Footprint]) -> str:
-    lines = [f"{number:6} {outcome}" for outcome, number in sorted(seen.outcomes.items())]
+def summary(outcomes: Outcomes, faults: Faults, prints: dict[str, Footprint]) -> str:
+    lines = [f"{number:6} {outcome}" for outcome, number in sorted(outcomes.outcomes.items())]
     lines += [f"{number:6} {name}" for name, number in sorted(faults.done.items())]
-    seconds = np.array(seen.seconds)
+    seconds = np.array(outcomes.seconds)
     lines += [f"{np.quantile(seconds, q):6.2f} s, quantile {q} of all exchanges" for q in (0.5, 0.95, 0.99, 1.0)]
     lines += [
         f"{name}: {one.processes} processes, {one.resident_bytes / 2**20:.0f} MiB, {one.descriptors} descriptors"
@@ -94,14 +96,14 @@ def told(seen: Seen, faults: Faults, prints: dict[str, Footprint]) -> str:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.live
 def test_a_small_storm(measured: Measured) -> None:
-    seen, faults, prints = go_through(150, 200, seed=1, think_seconds=0.5)
-    measured("storm", told(seen, faults, prints))
-    check(seen, faults, prints, 150)
+    outcomes, faults, prints = run_storm(150, 200, seed=1, think_seconds=0.5)
+    measured("storm", summary(outcomes, faults, prints))
+    check(outcomes, faults, prints, 150)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.faults
 def test_a_storm() -> None:
-    seen, faults, prints = go_through(2000, 600, seed=2, think_seconds=0.5)
-    print(told(seen, faults, prints))
-    check(seen, faults, prints, 2000)
+    outcomes, faults, prints = run_storm(2000, 600, seed=2, think_seconds=0.5)
+    print(summary(outcomes, faults, prints))
+    check(outcomes, faults, prints, 2000)

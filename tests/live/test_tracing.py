@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from support.processes import Service, clean_environment, eventually, trajectory
 
 from lindyn_service.configuration.settings import Settings, SettingsError
-from lindyn_service.server.app import create_app
+from lindyn_service.server.app import create_service
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = "00f067aa0ba902b7"
@@ -120,17 +120,17 @@ def test_without_the_extra_it_does_not_start(monkeypatch: pytest.MonkeyPatch, va
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     monkeypatch.setenv(variable, "http://127.0.0.1:4318")
     with pytest.raises(SettingsError, match=r"pip install '\.\[otel\]'"):
-        create_app(Settings())
+        create_service(Settings())
     monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
-    create_app(Settings())
+    create_service(Settings())
 
 
 def test_nothing_is_loaded_unless_it_is_wanted() -> None:
     """The SDK may be: redis-py does by itself."""
     source = (
-        "import sys; from lindyn_service.server.app import create_app; "
+        "import sys; from lindyn_service.server.app import create_service; "
         "from lindyn_service.configuration.settings import Settings; "
-        "create_app(Settings()); print([name for name in sys.modules if name.startswith('opentelemetry.exporter')])"
+        "create_service(Settings()); print([name for name in sys.modules if name.startswith('opentelemetry.exporter')])"
     )
     environment = {name: value for name, value in clean_environment().items() if not name.startswith("OTEL_")}
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, env=environment, check=True)

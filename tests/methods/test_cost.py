@@ -19,6 +19,7 @@ from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import read
+from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.trajectory import QUANTITIES, TrajectoryRequest
 from lindyn_service.engine.worker import timed
 from lindyn_service.experiments.registry import EXPERIMENTS
@@ -26,6 +27,7 @@ from lindyn_service.operations.costs import point_cost
 from lindyn_service.operations.registry import (
     BALANCE,
     CONTINUAL,
+    ENSEMBLE,
     INITIALIZATION,
     LIMITS,
     STATISTICS,
@@ -43,6 +45,8 @@ METHODS = {"exact": "exact", "flow": "flow", "descent": {"kind": "descent", "lea
 
 
 def numbers(quantities):
+    if isinstance(quantities, list):
+        return sum(map(numbers, quantities))
     return sum(map(numbers, quantities.values())) if isinstance(quantities, dict) else np.size(quantities)
 
 
@@ -75,6 +79,29 @@ def test_numbers_of_an_answer(dims, n_times, quantities):
     asked = request(dims, n_times, quantities)
     _, arrays = npz.unpack(encode(TRAJECTORY.compute(asked, ""), "npz"), largest_bytes=2**20)
     assert TRAJECTORY.cost(asked).numbers == numbers(arrays)
+
+
+@pytest.mark.parametrize("levels", [1, 4])
+@pytest.mark.parametrize("quantities", [["loss"], ["output", "alignment", "weights"]])
+def test_numbers_of_an_ensemble(quantities, levels):
+    """Those of its arrays, with its seeds; the values of all replicates are in memory."""
+    whole = ensemble(6, SPECTRUM, quantities) | {"quantiles": [0.5] * levels}
+    asked = read(EnsembleRequest, whole)
+    _, arrays = npz.unpack(encode(ENSEMBLE.compute(asked, ""), "npz"), largest_bytes=2**20)
+    found = ENSEMBLE.cost(asked)
+    assert found.numbers == numbers(arrays) + 6
+    assert found.work_numbers >= 6 * numbers(TRAJECTORY.compute(asked.replicate(0), "")["quantities"])
+
+
+def test_more_replicates_cost_more_and_in_blocks_far_less():
+    def cost(replicates=100, **network):
+        return ENSEMBLE.cost(read(EnsembleRequest, ensemble(replicates, SPECTRUM, ["loss"], **network)))
+
+    assert cost().flops < cost(200).flops < 2 * cost().flops
+    assert cost().work_numbers < cost(200).work_numbers
+    alone = TRAJECTORY.cost(read(EnsembleRequest, ensemble(1, SPECTRUM, ["loss"])).base)
+    assert cost().flops < 30 * alone.flops
+    assert cost(aligned=True).flops > 100 * alone.flops
 
 
 @pytest.mark.parametrize("kind", METHODS)
@@ -182,6 +209,15 @@ DEEP = {"kind": "random", "dims": [2] * 65, "scheme": "glorot", "gain": 1.0, "se
 TASKS = [{"task": {**SPECTRUM, "seed": seed}, "duration": 5.0} for seed in range(3)]
 SCHEME = {"scheme": "he", "seed": 1}
 BALANCED = {"kind": "balanced", "lambda": 1.0, "seed": 1}
+
+
+def ensemble(replicates, task, quantities, **network):
+    """An ensemble of balanced networks unless they are said to be of another kind."""
+    drawn = {**({} if "kind" in network else BALANCED), "dims": [5, 5, 5], **network}
+    base = {"network": drawn, "task": task, "times": {"stop": 5.0, "num": 100}, "quantities": quantities}
+    return {"base": base, "replicates": replicates}
+
+
 TIMED = {
     "statistics of wide networks": (
         STATISTICS,
@@ -213,6 +249,10 @@ TIMED = {
         ContinualRequest,
         {"network": {**BALANCED, "dims": [20] * 3}, "tasks": TASKS, "num": 2_000},
     ),
+    "ensemble in blocks": (ENSEMBLE, EnsembleRequest, ensemble(2000, SPECTRUM, ["loss"])),
+    "ensemble of large networks": (ENSEMBLE, EnsembleRequest, ensemble(50, SPECTRUM, ["output"], dims=[40, 40, 40])),
+    "ensemble one by one": (ENSEMBLE, EnsembleRequest, ensemble(20, SPECTRUM, ["loss"], **RANDOM)),
+    "many quantiles": (ENSEMBLE, EnsembleRequest, {**ensemble(500, SPECTRUM, ["qqt"]), "quantiles": [0.5] * 50}),
     "initial weights": (INITIALIZATION, InitializationRequest, {"network": {**DEEP, "dims": [1200] * 4}}),
     "balance": (BALANCE, BalanceRequest, {"weights": [np.eye(600)] * 10}),
 }

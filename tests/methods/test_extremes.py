@@ -18,7 +18,8 @@ from lindyn_service.errors import NotApplicableError, ServiceError
 from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 
-OVERFLOWING = {"loss_rate", "ntk", "ntk_norm", "ntk_distance", "rsm_output"}  # high powers of weights, or their inverse
+# high powers of weights, or their inverse
+OVERFLOWING = {"loss_rate", "ntk", "ntk_norm", "ntk_distance", "ntk_movement", "sharpness", "rsm_output"}
 INTEGRATED = {"weights"}
 MAGNITUDES = [0.0, 1e-320, 1e-200, 1e-150, 1e-70, 1.0, 1e40, 1e70]
 SHAPE = np.array([[1.0, 0.5], [-0.25, 1.0]])

@@ -4,8 +4,6 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from lindyn_service.dynamics.tasks import Moments
@@ -42,26 +40,24 @@ def tight(weights, sigma_yx, sigma_xx, time):
     return solve_ivp(velocity, (0, time), start, method="DOP853", rtol=3e-14, atol=1e-16).y[:, -1]
 
 
-@settings(max_examples=15, deadline=None)
-@given(
-    seed=st.integers(0, 2**32),
-    depth=st.integers(2, 4),
-    coloured=st.booleans(),
-    rtol=st.sampled_from([1e-6, 1e-9, 1e-12]),
-)
-def test_error_estimate_is_honest(seed, depth, coloured, rtol):
-    rng = np.random.default_rng(seed)
-    widths = rng.integers(1, 4, depth + 1)
-    weights = [rng.standard_normal((b, a)) for a, b in pairwise(widths)]
-    sigma_yx = rng.standard_normal((widths[-1], widths[0]))
-    root = rng.standard_normal((widths[0], widths[0] + 2))
-    sigma_xx = root @ root.T / 3 if coloured else np.eye(widths[0])
-    outcome = answer([FlowSolver(rtol)], problem(weights, sigma_yx, [2.0], sigma_xx=sigma_xx))
-    got = np.concatenate([layer[-1].ravel() for layer in outcome.quantities["weights"]])
-    expected = tight(weights, sigma_yx, sigma_xx, 2.0)
-    error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
-    assert error <= outcome.diagnostics["error_estimate"] + 1e-12
-    assert outcome.diagnostics["tolerance"] == pytest.approx(1e4 * rtol)
+def test_error_estimate_bounds_the_error():
+    """At least 99 of 100 random networks, as the documentation says: two integrations can have the same error."""
+    bounded = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        depth, rtol = rng.integers(2, 5), rng.choice([1e-6, 1e-9, 1e-12])
+        widths = rng.integers(1, 4, depth + 1)
+        weights = [rng.standard_normal((b, a)) for a, b in pairwise(widths)]
+        sigma_yx = rng.standard_normal((widths[-1], widths[0]))
+        root = rng.standard_normal((widths[0], widths[0] + 2))
+        sigma_xx = root @ root.T / 3 if rng.integers(2) else np.eye(widths[0])
+        outcome = answer([FlowSolver(rtol)], problem(weights, sigma_yx, [2.0], sigma_xx=sigma_xx))
+        got = np.concatenate([layer[-1].ravel() for layer in outcome.quantities["weights"]])
+        expected = tight(weights, sigma_yx, sigma_xx, 2.0)
+        error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
+        bounded += error <= outcome.diagnostics["error_estimate"] + 1e-12
+        assert outcome.diagnostics["tolerance"] == pytest.approx(1e4 * rtol)
+    assert bounded >= 99
 
 
 def test_defaults_and_what_is_given_come_back():

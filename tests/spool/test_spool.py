@@ -4,9 +4,11 @@ import errno
 import io
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import textwrap
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +32,13 @@ def names(folder: Path) -> set[str]:
 CONTENT = bytes(range(256)) * 20_000  # of several pieces
 
 
-def file(spool: Spool, name: str, content: bytes = CONTENT, expected: int | None = None) -> Path:
+def file(spool: Spool, name: str, content: bytes = CONTENT, expected: int | None = None, note: str = "") -> Path:
     with spool.destination(name) as place:
         write_atomically(
             place,
             len(content) if expected is None else expected,
             lambda opened: opened.writelines([content[:1000], content[1000:]]),
+            note,
         )
     return spool.path(name)
 
@@ -51,9 +54,30 @@ async def test_what_was_written_is_found(spool: Spool, content: bytes) -> None:
     path = file(spool, "a:1.npz", content)
     found = await spool.find("a:1.npz")
     assert found is not None
-    assert (found.path, found.size, found.head) == (path, len(content), content[:65_536])
+    assert (found.path, found.size, found.note) == (path, len(content), "")
     assert path.read_bytes()[: found.size] == content
     assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("content", [b"", CONTENT], ids=len)
+async def test_a_note_is_found_beside_what_was_written(spool: Spool, content: bytes) -> None:
+    path = file(spool, "a", content, note="exact")
+    found = await spool.find("a")
+    assert found is not None
+    assert (found.size, found.note) == (len(content), "exact")
+    assert found.read() == content
+    written = path.read_bytes()
+    path.write_bytes(written[:-20] + b"y" + written[-19:])  # within the note
+    assert await spool.find("a") is None
+
+
+async def test_files_of_earlier_versions_have_no_note(spool: Spool) -> None:
+    """Magic number, length, and CRC-32 of name and content, after the content."""
+    path = spool.path("a")
+    path.write_bytes(b"content" + struct.pack("<4sQI", b"LDF1", 7, zlib.crc32(b"acontent")))
+    found = await spool.find("a")
+    assert found is not None
+    assert (found.read(), found.note) == (b"content", "")
 
 
 async def test_another_process_finds_it(spool: Spool) -> None:

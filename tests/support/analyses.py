@@ -1,4 +1,4 @@
-"""Answers of the worker's functions, without a service between."""
+"""Responses of the worker's functions, called without a service."""
 
 import io
 import json
@@ -18,7 +18,7 @@ SIGMA_YX = np.array([[2.0, 0.3, -0.4], [0.1, -1.5, 0.2], [0.5, 0.0, 1.0]])
 
 
 def ask(function, model, document):
-    """The answer as JSON, after checking that the archive has the same numbers."""
+    """Compute a response as JSON, after checking that the npz archive has the same numbers."""
     check = conflicts_of_tasks if model is ContinualRequest else conflicts if "network" in document else None
     request = read(model, document, check)
     answer = orjson.loads(encode(function(request, "key"), "json"))
@@ -35,6 +35,6 @@ def ask(function, model, document):
 
 
 def learn(**document):
-    """A trajectory as a tree of lists."""
-    whole = {"network": BALANCED, "task": SIGMA_YX, "times": [0.0, 1.0], **document}
-    return orjson.loads(encode(trajectory(read(TrajectoryRequest, whole, conflicts), "key"), "json"))
+    """Compute a trajectory as a tree of lists."""
+    document_read = {"network": BALANCED, "task": SIGMA_YX, "times": [0.0, 1.0], **document}
+    return orjson.loads(encode(trajectory(read(TrajectoryRequest, document_read, conflicts), "key"), "json"))

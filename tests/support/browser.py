@@ -1,4 +1,4 @@
-"""A real browser: Debian's Chromium, driven by Playwright, that watches what a page does behind its pictures."""
+"""Debian's Chromium, driven by Playwright, with a record of the requests and errors of a page."""
 
 import csv
 import io
@@ -28,7 +28,7 @@ _ARGUMENTS = (
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the browser. Playwright's loop is that of the thread, so end it before other tests want one."""
+    """Start the browser. Playwright occupies the event loop of the thread, so end it before tests that need one."""
     assert CHROMIUM.exists(), f"{CHROMIUM} is missing: apt-get install chromium"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))
@@ -39,11 +39,11 @@ def chromium() -> Iterator[Browser]:
 
 
 class Explorer:
-    """A page of the explorer in a context of its own.
+    """A page of the explorer in its own browser context.
 
     Attributes:
         page: Playwright's page.
-        errors: what the console calls errors, and exceptions.
+        errors: error messages of the console, and exceptions.
         requests: addresses of all requests.
     """
 
@@ -70,12 +70,12 @@ class Explorer:
         return self.page
 
     def open_without_pictures(self, fragment: str) -> Page:
-        """Open a link that cannot be answered."""
+        """Open a link whose request is refused."""
         self.page.goto(f"{self.url}/{fragment}")
         return self.page
 
     def drawn(self, act: Callable[[], object]) -> None:
-        """Do something, and wait until another answer is drawn, the last one where that asks for several."""
+        """Perform an action, and wait until its response is drawn; of several responses, the last."""
         before = self.page.evaluate(_DRAWN)
         act()
         until(self.page, f"{_DRAWN} > {before} && {SETTLED}")
@@ -86,7 +86,7 @@ class Explorer:
         return Path(waiting.value.path()).read_bytes()
 
     def table(self, picture: str) -> dict[str, np.ndarray]:
-        """The numbers of a picture by the names of its lines, as saved."""
+        """Read the numbers of a picture, by the names of its lines, from its CSV file."""
         content = self.download(f"#picture-{picture} .downloads button:has-text('CSV')").decode()
         names, *rows = csv.reader(io.StringIO(content))
         columns = zip(*rows, strict=True)
@@ -97,14 +97,14 @@ class Explorer:
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)
 
     def leave(self) -> None:
-        """Leave the page, which forgets all that it keeps, and what its storage and cookies keep."""
+        """Leave the page, and clear its storage and cookies."""
         if self.page.url.startswith(self.url):
             self.page.evaluate("localStorage.clear(); sessionStorage.clear()")
         self._context.clear_cookies()
         self.page.goto("about:blank")
 
     def forget(self) -> None:
-        """Forget what the page complained of and asked for until now."""
+        """Clear the recorded errors and requests."""
         self.errors.clear()
         self.requests.clear()
 
@@ -120,11 +120,11 @@ class Explorer:
 
 _DRAWN = "Number(document.body?.dataset.drawn ?? 0)"
 SETTLED = "!document.body.classList.contains('computing')"
-"""Whether no answer is awaited."""
+"""JavaScript expression: whether no response is pending."""
 
 
 def until(page: Page, expression: str, seconds: float = PATIENCE_SECONDS) -> None:
-    """Wait until an expression of JavaScript holds; Playwright's own way to wait is an eval, which the page forbids."""
+    """Wait until a JavaScript expression holds; Playwright's own method uses eval, which the page forbids."""
     deadline = time.monotonic() + seconds
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"{expression} never held; the page says: {page.inner_text('main')[:500]}"

@@ -1,13 +1,13 @@
-"""How far means of random draws may be from their expectation before that is no chance."""
+"""Tests of means of random draws against their expectations, with a bounded probability of false alarms."""
 
 import numpy as np
 
 FALSE_ALARM = 1e-7
-"""Probability, for each test, that a right program fails for other seeds; the seeds are fixed."""
+"""Probability, for each test, that a correct program fails if the fixed seeds were drawn anew."""
 
 
 def assert_mean(draws, expected):
-    """Means over the first axis of independent draws, whose entries lie in intervals of length 1 (Hoeffding 1963)."""
+    """Assert means over the first axis of independent draws, with entries in intervals of length 1 (Hoeffding 1963)."""
     draws = np.asarray(draws)
     expected = np.broadcast_to(expected, draws.shape[1:])
     tolerance = np.sqrt(np.log(2 * expected.size / FALSE_ALARM) / (2 * len(draws)))
@@ -15,7 +15,7 @@ def assert_mean(draws, expected):
 
 
 def assert_isotropic(matrices):
-    """Symmetric positive semidefinite matrices, in units of their traces, have the mean I / n.
+    """Assert that symmetric positive semidefinite matrices, divided by their traces, have the mean I / n.
 
     Their diagonal entries are then in 0..1 and the others in -1/2..1/2.
     """
@@ -25,7 +25,7 @@ def assert_isotropic(matrices):
 
 
 def assert_even(signs):
-    """Signs of either kind are as likely."""
+    """Assert that both signs are equally likely."""
     signs = np.asarray(signs)
     assert np.all(np.abs(signs) == 1)
     assert_mean(signs / 2, np.zeros(signs.shape[1:]))

@@ -15,7 +15,7 @@ from support.processes import clean_environment, eventually
 
 
 class DaskCluster:
-    """A scheduler at an address that stays the same, and workers with one thread."""
+    """A scheduler at a fixed address, and workers with one thread each."""
 
     def __init__(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -51,13 +51,13 @@ class DaskCluster:
 
     @contextmanager
     def watched(self) -> Iterator[Callable[[], set[str]]]:
-        """Yield what tells which workers have executed anything since then, as the scheduler knows it."""
+        """Yield a function that returns the workers which have executed a task since the start of the block."""
         with Client(self.address, set_as_default=False) as client:
-            client.get_task_stream()  # from here on the scheduler takes notes
+            client.get_task_stream()  # starts the recording of tasks
             yield lambda: {task["worker"] for task in client.get_task_stream()}
 
     def kill(self) -> None:
-        """End all of it, without notice."""
+        """Kill all processes."""
         for process in [*self._workers, self._scheduler]:
             if process is not None:
                 process.kill()

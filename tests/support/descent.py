@@ -1,4 +1,4 @@
-"""Training by definition: losses sample by sample, derivatives by complex steps, steps in many decimal digits."""
+"""Gradient descent by definition: losses sample by sample, complex-step derivatives, steps in many decimal digits."""
 
 from decimal import Decimal, localcontext
 from itertools import pairwise
@@ -20,7 +20,7 @@ def coloured(n, rng):
 
 
 def loss_of(layers, inputs, targets, activation):
-    """1/(2P) sum ||f(x) - y||^2, sample by sample, analytic in the weights wherever it is smooth."""
+    """Loss 1/(2P) sum ||f(x) - y||^2, sample by sample, analytic in the weights where the activation is smooth."""
     total = 0.0
     for x, y in zip(inputs, targets, strict=True):
         signal = x
@@ -60,7 +60,7 @@ def decimals(array):
 
 
 def decimal_descent(layers, sigma_yx, sigma_xx, step, recorded, digits):
-    """Layers and W sigma_xx - sigma_yx after the recorded steps, by the definition in so many digits."""
+    """Layers and W sigma_xx - sigma_yx after the recorded steps, by the definition in decimal arithmetic."""
     layers, sigma_yx, step = [decimals(w) for w in layers], decimals(sigma_yx), Decimal(step)
     sigma_xx = decimals(np.eye(sigma_yx.shape[1]) if sigma_xx is None else sigma_xx)
     found, taken = [], 0
@@ -85,7 +85,7 @@ def _moved(layers, sigma_yx, sigma_xx, step):
 
 
 def _product(layers):
-    """W_l .. W_1, or None of none."""
+    """The product W_l .. W_1, or None for no layers."""
     product = None
     for w in layers:
         product = w if product is None else w.dot(product)

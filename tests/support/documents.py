@@ -66,8 +66,15 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "num": 3,
         "time_constant": 1.5,
     },
+    "ensemble": {
+        "base": document(),
+        "replicates": 3,
+        "first_seed": 5,
+        "vary": ["network.seed"],
+        "quantiles": [0.25, 0.5],
+    },
 }
-"""Those that are not about a trajectory, with every field given."""
+"""Those that are not about one trajectory, with every field given."""
 
 
 def message(name, **changes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Experiments in this process, what every table and picture keeps to, and published values with their spread."""
+"""Experiments computed in this process, with checks of every table and picture, and of published means."""
 
 import io
 import math
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def computed(experiment, **overrides):
-    """The table, with these parameters instead of the published ones."""
+    """Compute the table of an experiment, with some of its published parameters replaced."""
     values = experiment.defaults() | overrides
     assert overrides.keys() <= experiment.parameters.keys()
     table = experiment.tabulate(values, [experiment.run(values, cell) for cell in experiment.cells(values)])
@@ -17,7 +17,7 @@ def computed(experiment, **overrides):
 
 
 def drawn(experiment, table):
-    """The picture: it is rendered without a warning, and all panels say what their axes are."""
+    """Draw the picture, and assert that it renders without a warning and that all axes have labels."""
     figure = experiment.draw(table)
     figure.savefig(io.BytesIO(), format="svg")
     for axes in figure.axes:
@@ -27,6 +27,6 @@ def drawn(experiment, table):
 
 
 def standard_errors_apart(values, mean, deviation, trials):
-    """Distance of two means in standard errors of their difference; deviations are those of a population."""
+    """Distance of two means in standard errors of their difference; `deviation` is that of the population."""
     error = math.sqrt(np.var(values) / len(values) + deviation**2 / trials)
     return abs(float(np.mean(values)) - mean) / error

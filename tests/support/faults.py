@@ -1,4 +1,4 @@
-"""What goes wrong around a service, one thing after the other, in an order that a seed decides."""
+"""Faults injected around services, one after the other, in an order determined by a seed."""
 
 import random
 import threading
@@ -14,21 +14,21 @@ import redis
 
 from support.processes import RedisServer, Service
 
-MOST_SPOILED = 100
-WAIT_SECONDS = 1.0  # at most, between two faults
-START_SECONDS = 600.0  # nothing but an end for a test that fails
-SERVICE_SECONDS = 4.0  # between two of the service itself, which takes some to start
+MAX_CORRUPTED = 100
+WAIT_SECONDS = 1.0  # maximum pause between two faults
+START_SECONDS = 600.0  # only ends a test that fails
+SERVICE_SECONDS = 4.0  # maximum pause between two faults of the service itself, which needs seconds to start
 OUTAGE_SECONDS = (0.2, 2.0)
 
 
 class Faults:
-    """Workers that are killed, a Redis that is killed, frozen and spoiled, a service that is killed and stopped.
+    """Faults: workers killed; Redis killed, frozen and corrupted; a service killed and stopped.
 
     Args:
-        redis_server: of all services.
-        services: whose workers die.
-        restarted: the one of them that is ended and started again, while another one serves.
-        seed: decides what happens in which order.
+        redis_server: server that all services share.
+        services: services whose workers are killed.
+        restarted: the one of them that is ended and restarted while another one serves.
+        seed: seed of the order of faults.
     """
 
     def __init__(self, redis_server: RedisServer, services: list[Service], restarted: Service, seed: int) -> None:
@@ -38,12 +38,12 @@ class Faults:
         self._starting: Service | None = None
         self._chance = random.Random(seed)
         self._stop = threading.Event()
-        self.done: Counter[str] = Counter()  # what was done how often
-        self.log = ""  # of services that ended
+        self.done: Counter[str] = Counter()  # number of faults by kind
+        self.log = ""  # logs of services that ended
 
     def run(self) -> None:
-        """Go on until `stop`; everything is up again at the end."""
-        around = [self.kill_a_worker] * 4 + [self.spoil] * 3 + [self.restart_redis] * 2 + [self.freeze_redis] * 2
+        """Inject faults until `stop` is called; at the end all processes are running again."""
+        around = [self.kill_a_worker] * 4 + [self.corrupt] * 3 + [self.restart_redis] * 2 + [self.freeze_redis] * 2
         with ThreadPoolExecutor(1) as thread:
             restarts = thread.submit(self._go_on, [self.kill_the_service, self.stop_the_service], SERVICE_SECONDS)
             self._go_on(around, WAIT_SECONDS)
@@ -61,8 +61,8 @@ class Faults:
         self._stop.set()
 
     def kill_a_worker(self) -> None:
-        """One of a service, once the last that was killed is replaced: on a busy machine none would live."""
-        with suppress(psutil.NoSuchProcess, httpx.TransportError):  # it, or its service, ended meanwhile
+        """Kill a worker of a service if all its workers have started; else none would survive on a busy machine."""
+        with suppress(psutil.NoSuchProcess, httpx.TransportError):  # the worker or its service has ended meanwhile
             service = self._chance.choice(self._services)
             workers = [] if service is self._starting else service.workers()
             if workers and _all_have_started(service, workers):
@@ -81,16 +81,16 @@ class Faults:
         self._redis.thaw()
         self.done["Redis frozen"] += 1
 
-    def spoil(self) -> None:
-        """Overwrite values by random bytes, by other answers, by halves, and by what is no string."""
+    def corrupt(self) -> None:
+        """Replace values by random bytes, by other responses, by their first half, or by a list."""
         with suppress(redis.RedisError):
             names = sorted(self._redis.client.keys("lindyn:value:*"))
             values = dict(zip(names, self._redis.client.mget(names), strict=True)) if names else {}
-            for name in self._chance.sample(names, min(len(names), MOST_SPOILED)):
+            for name in self._chance.sample(names, min(len(names), MAX_CORRUPTED)):
                 kind, value = self._chance.randrange(4), values[name]
-                if value is None:  # gone, or no string since the last time
+                if value is None:  # deleted, or already replaced by a list
                     continue
-                self.done["values spoiled"] += 1
+                self.done["values corrupted"] += 1
                 if kind == 0:
                     self._redis.client.set(name, self._chance.randbytes(len(value)))
                 elif kind == 1:
@@ -106,13 +106,17 @@ class Faults:
         self.done["service killed"] += 1
 
     def stop_the_service(self) -> None:
-        self._begin_again(lambda: self._restarted.stop(START_SECONDS))  # it waits for workers that start just then
+        self._begin_again(
+            lambda: self._restarted.stop(START_SECONDS)
+        )  # stopping waits for workers that are just starting
         self.done["service stopped"] += 1
 
     def _begin_again(self, end: Callable[[], object]) -> None:
         end()
         self.log += self._restarted.log()
-        self._starting = self._restarted  # its workers have a test of their own, and it would hardly ever be up
+        self._starting = (
+            self._restarted
+        )  # while it starts, its workers are not killed, or it would hardly ever become ready
         self._restarted.start()
         self._restarted.wait_until_ready(START_SECONDS)
         self._starting = None
@@ -122,5 +126,5 @@ class Faults:
 
 
 def _all_have_started(service: Service, workers: Sequence[psutil.Process]) -> bool:
-    """Those of requests by what the service says, those of jobs by their priority, which they lower when they have."""
+    """Whether all workers have started: those of requests by the metric, those of jobs by their low priority."""
     return sum(worker.nice() == 0 for worker in workers) == service.metric("lindyn_workers")

@@ -1,4 +1,4 @@
-"""Networks and data made by hand, and every quantity of the contract from weights along an integrated flow."""
+"""Networks and data constructed directly, and every quantity of the contract from the weights of an integrated flow."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def balanced_layers(n_in, n_hidden, n_out, lam, rng, scale=0.5):
-    """W2^T W2 = lam I + W1 W1^T by a matrix square root; needs lam >= 0 and hidden <= out."""
+    """Draw weights with W2^T W2 = lam I + W1 W1^T, by a matrix square root; requires lam >= 0 and hidden <= out."""
     w1 = scale * rng.standard_normal((n_hidden, n_in))
     values, vectors = np.linalg.eigh(lam * np.eye(n_hidden) + w1 @ w1.T)
     root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
@@ -15,7 +15,7 @@ def balanced_layers(n_in, n_hidden, n_out, lam, rng, scale=0.5):
 
 
 def layers_of(qqt, n_in, n_hidden):
-    """Some weights with this Q Q^T; the others differ by a rotation of the hidden units."""
+    """Weights with this Q Q^T, which determines them up to a rotation of the hidden units."""
     values, vectors = np.linalg.eigh(qqt)
     kept = np.argsort(values)[::-1][:n_hidden]
     q = vectors[:, kept] * np.sqrt(np.where(values[kept] > 1e-13 * values[-1], values[kept], 0))
@@ -24,7 +24,7 @@ def layers_of(qqt, n_in, n_hidden):
 
 
 def features_of_hierarchy(levels):
-    """One row per item: a root feature that is always 1, then one per inner node of the tree, breadth first."""
+    """Features, one row per item: a root feature, always 1, then one per inner node of the tree, breadth first."""
     items = 2**levels
     rows = []
     for item in range(items):
@@ -40,7 +40,7 @@ def features_of_hierarchy(levels):
 
 
 def whitened(inputs):
-    """sigma_xx^{-1/2} x on the span of the inputs, by the eigenvectors of sigma_xx; rows are samples."""
+    """Whitened inputs sigma_xx^{-1/2} x on their span, by the eigenvectors of sigma_xx; rows are samples."""
     values, vectors = np.linalg.eigh(inputs.T @ inputs / len(inputs))
     kept = values > 1e-10 * values[-1]
     return inputs @ (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
@@ -48,7 +48,7 @@ def whitened(inputs):
 
 @dataclass(frozen=True)
 class Data:
-    """Training data as the network sees them; rows are samples."""
+    """Training data after whitening, if any; rows are samples."""
 
     inputs: np.ndarray
     targets: np.ndarray
@@ -62,7 +62,7 @@ class Data:
         return self.inputs.T @ self.inputs / len(self.inputs)
 
     def loss(self, w):
-        """1/(2P) ||W X - Y||^2."""
+        """Loss 1/(2P) ||W X - Y||^2 of the network function W."""
         return np.sum((self.inputs @ w.T - self.targets) ** 2) / (2 * len(self.inputs))
 
     def least_loss(self):
@@ -71,7 +71,7 @@ class Data:
 
 
 def quantities_of(path, lam):
-    """What the weights (w1, w2) at each time have without a task."""
+    """Quantities of the weights (w1, w2) at each time that need no task."""
     w = np.array([w2 @ w1 for w1, w2 in path])
     q = [np.vstack([w1.T, w2]) for w1, w2 in path]
     b = [w2.T @ w2 - w1 @ w1.T for w1, w2 in path]
@@ -94,7 +94,7 @@ def quantities_of(path, lam):
 
 
 def of_samples(path, inputs, targets):
-    """What the weights along a path from time 0 have with samples, which are rows (docs/theory.md, section 4)."""
+    """Quantities of weights along a path from time 0 that need samples, which are rows (docs/theory.md, section 4)."""
     n_out = len(path[0][1])
     kernels = [
         np.kron(np.eye(n_out), inputs @ w1.T @ w1 @ inputs.T) + np.kron(w2 @ w2.T, inputs @ inputs.T) for w1, w2 in path
@@ -112,7 +112,7 @@ def of_samples(path, inputs, targets):
 
 
 def of_task(path, sigma_yx, sigma_xx, tau):
-    """What the weights along a path have with a task; NaN where equal or absent modes leave the alignment open."""
+    """Quantities of the weights along a path that need a task; NaN where equal or missing modes have no alignment."""
     rates = []
     for w1, w2 in path:
         error = sigma_yx - w2 @ w1 @ sigma_xx
@@ -133,12 +133,12 @@ def of_task(path, sigma_yx, sigma_xx, tau):
 
 
 def _hessian(w1, w2, sigma_yx, sigma_xx):
-    """Of the loss by all weights, column by column, by complex steps of the gradient."""
+    """Hessian of the loss with respect to all weights, column by column, by complex steps of the gradient."""
     flat = np.concatenate([w1.ravel(), w2.ravel()]).astype(complex)
     columns = []
-    for place in range(len(flat)):
+    for index in range(len(flat)):
         moved = flat.copy()
-        moved[place] += 1e-30j
+        moved[index] += 1e-30j
         first, second = moved[: w1.size].reshape(w1.shape), moved[w1.size :].reshape(w2.shape)
         error = second @ first @ sigma_xx - sigma_yx
         gradient = np.concatenate([(second.T @ error).ravel(), (error @ first.T).ravel()])
@@ -154,12 +154,12 @@ def _specificity(representations, vectors, s):
 
 
 def flat(quantities):
-    """Arrays by their paths."""
-    found = {}
+    """Map the arrays of nested quantities to their paths."""
+    arrays = {}
     for name, value in quantities.items():
-        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
-        found |= {name: value} if inner is None else {f"{name}.{part}": array for part, array in inner}
-    return found
+        items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+        arrays |= {name: value} if items is None else {f"{name}.{part}": array for part, array in items}
+    return arrays
 
 
 def strengths_of(w, sigma_yx):

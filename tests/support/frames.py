@@ -1,4 +1,4 @@
-"""Weights of any depth at a few times, and the frames from which observables are read."""
+"""Weights of any depth at a few times, and the modal weights from which observables are computed."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A task, the layers at time 0 and at later times, and what observables see of them."""
+class Observed:
+    """A task, the layers at time 0 and at later times, and their modal weights."""
 
     moments: Moments
     path: list
@@ -22,14 +22,14 @@ class Seen:
 
     @property
     def x(self):
-        """Columns are samples; without any, the symmetric root of sigma_xx."""
+        """Inputs, whose columns are samples; without samples, the symmetric root of sigma_xx."""
         if self.moments.samples is not None:
             return self.moments.samples.inputs.T
         return root_of(self.sigma_xx)
 
     @property
     def y(self):
-        """Columns are samples; without any, sigma_yx X^+."""
+        """Targets, whose columns are samples; without samples, sigma_yx X^+."""
         if self.moments.samples is not None:
             return self.moments.samples.targets.T
         return self.moments.sigma_yx @ np.linalg.pinv(self.x, rcond=1e-10)
@@ -41,7 +41,7 @@ class Seen:
 
 
 def coloured(dims, *, samples=True, seed=0, tau=0.7, times=3):
-    """Inputs of unequal variances; the layers as they are."""
+    """Observe random layers on inputs of unequal variances."""
     rng = np.random.default_rng(seed)
     n_samples = dims[0] + 4
     inputs = rng.standard_normal((n_samples, dims[0])) @ rng.standard_normal((dims[0], dims[0]))
@@ -50,15 +50,15 @@ def coloured(dims, *, samples=True, seed=0, tau=0.7, times=3):
 
 
 def of_layers(moments, path, tau=1.0):
-    """The frame of weights as they are, whatever the task."""
-    found = objective(moments)
-    start = modal_weights(found, tuple(w[None] for w in path[0]), tau)
+    """Observe given layers with any task."""
+    task_objective = objective(moments)
+    start = modal_weights(task_objective, tuple(w[None] for w in path[0]), tau)
     stacked = tuple(np.stack(layers) for layers in zip(*path, strict=True))
-    return Seen(moments, path, modal_weights(found, stacked, tau, start), tau)
+    return Observed(moments, path, modal_weights(task_objective, stacked, tau, start), tau)
 
 
 def white(dims, *, variance=1.0, rank=None, samples=True, seed=0, tau=0.7, times=3):
-    """Two layers on isotropic inputs, as the exact solution gives them: each time with hidden units rotated anew."""
+    """Observe two layers on isotropic inputs as the exact solution has them: hidden units are rotated at each time."""
     rng = np.random.default_rng(seed)
     n_samples, rank = dims[0] + 4, rank or dims[0]
     basis = np.linalg.qr(rng.standard_normal((dims[0], rank)))[0]
@@ -68,20 +68,20 @@ def white(dims, *, variance=1.0, rank=None, samples=True, seed=0, tau=0.7, times
     path = [(w1 @ basis @ basis.T, w2) for w1, w2 in drawn_layers(dims, rng, times)]
     task = white_task(moments, 1e-9)
     assert isinstance(task, WhiteTask)
-    found = white_objective(task, modes(task.sigma_yx, 1.0), moments.samples)
+    task_objective = white_objective(task, modes(task.sigma_yx, 1.0), moments.samples)
     hidden = (dims[1],)
 
     def rotated(part):
         turned = [(w1.T @ r, w2 @ r) for (w1, w2), r in ((weights, rotation(dims[1], rng)) for weights in part)]
-        first = np.stack([(found.v.T @ w1t).T for w1t, _ in turned])
-        return first, np.stack([found.u.T @ w2 for _, w2 in turned])
+        first = np.stack([(task_objective.v.T @ w1t).T for w1t, _ in turned])
+        return first, np.stack([task_objective.u.T @ w2 for _, w2 in turned])
 
-    start = ModalWeights(found, rotated(path[:1]), hidden, tau)
-    return Seen(moments, path, ModalWeights(found, rotated(path), hidden, tau, start), tau)
+    start = ModalWeights(task_objective, rotated(path[:1]), hidden, tau)
+    return Observed(moments, path, ModalWeights(task_objective, rotated(path), hidden, tau, start), tau)
 
 
 def drawn_layers(dims, rng, times):
-    """Gaussian layers, drawn anew for each time."""
+    """Draw independent Gaussian layers for each time."""
     widths = list(zip(dims[1:], dims[:-1], strict=True))
     return [tuple(rng.standard_normal(shape) / np.sqrt(shape[1]) for shape in widths) for _ in range(times)]
 

@@ -1,4 +1,4 @@
-"""A proxy before a real service that misbehaves as it is told: for what happens between a client and a service."""
+"""A proxy in front of a real service, with configurable faults of the connection."""
 
 import json
 import socket
@@ -17,19 +17,19 @@ HOP_BY_HOP = ("connection", "transfer-encoding", "content-length", "date", "serv
 
 @dataclass(frozen=True)
 class Drop:
-    """Close the connection: before the request reaches the service, or, `after`, when its answer is there."""
+    """Close the connection before the request is forwarded or, with `after`, before the response is returned."""
 
     after: bool = False
 
 
 @dataclass(frozen=True)
 class Cut:
-    """Send half of the answer and close the connection."""
+    """Send half of the response and close the connection."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """Answer instead of the service."""
+    """Respond instead of the service."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class Answer:
 
 
 def problem(status: int, code: str, **headers: str) -> Answer:
-    """A problem as the service writes it."""
+    """Build a problem response like those of the service."""
     body = {
         "type": f"/problems/{code}",
         "code": code,
@@ -50,12 +50,12 @@ def problem(status: int, code: str, **headers: str) -> Answer:
 
 
 class Gateway:
-    """Passes requests on; what `acts` holds is done first, one act for each request.
+    """A proxy that forwards requests; each act in `acts` applies to one request, in order.
 
     Attributes:
-        seen: all requests, as (method, path, headers).
-        streams: what is done with every stream of events.
-        overrides: headers of all answers.
+        seen: all received requests, as (method, path, headers).
+        streams: act that applies to every stream of events.
+        overrides: headers added to all responses.
     """
 
     def __init__(self, backend: str) -> None:
@@ -85,7 +85,7 @@ class Gateway:
         self._http.close()
 
     def paths(self) -> list[str]:
-        """What was asked for, in order."""
+        """Methods and paths of the received requests, in order."""
         return [f"{method} {path}" for method, path, _ in self.seen]
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> httpx.Response:
@@ -99,7 +99,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that has left."""
+        """Ignore clients that have disconnected."""
 
 
 class _Handler(BaseHTTPRequestHandler):

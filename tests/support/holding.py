@@ -1,4 +1,4 @@
-"""Work that lasts until the test says so: the process that does it is suspended, whatever the speed of the machine."""
+"""Work that lasts until the test ends it: the process is suspended, so that tests do not depend on its speed."""
 
 import fcntl
 import http.client
@@ -23,7 +23,7 @@ QUEUED = 'lindyn_stage_seconds_count{stage="queue"}'
 
 @contextmanager
 def suspended(processes: Sequence[psutil.Process]) -> Iterator[None]:
-    """Let processes stand still for the length of the block; they may be killed in it."""
+    """Suspend processes during the block, in which they may be killed."""
     for process in processes:
         process.suspend()
     try:
@@ -36,7 +36,7 @@ def suspended(processes: Sequence[psutil.Process]) -> Iterator[None]:
 
 @contextmanager
 def handed(service: Service, ask: Callable[[], T]) -> Iterator[T]:
-    """Ask for what a worker is handed, and what it cannot begin before the block ends."""
+    """Send a request that is assigned to a worker, which cannot begin it before the block ends."""
     eventually(lambda: service.readiness()["ready"])
     workers = service.workers()
     with suspended(workers):
@@ -48,13 +48,13 @@ def handed(service: Service, ask: Callable[[], T]) -> Iterator[T]:
 
 @contextmanager
 def held(service: Service, document: Mapping[str, Any], **options: Any) -> Iterator[Future[httpx.Response]]:
-    """Post a request that a worker is handed, and that it cannot begin before the block ends."""
+    """Post a trajectory request that is assigned to a worker, which cannot begin it before the block ends."""
     with handed(service, lambda: service.post_later(document, **options)) as answer:
         yield answer
 
 
 def _wait_until_handed(service: Service, workers: Sequence[psutil.Process], before: float) -> None:
-    """A worker that was being asked whether it lives when it was suspended must first say so."""
+    """Wait until the request is assigned; a worker suspended during a liveness check must first respond to it."""
 
     def handed() -> bool:
         with suppress(AssertionError):
@@ -68,7 +68,7 @@ def _wait_until_handed(service: Service, workers: Sequence[psutil.Process], befo
 
 
 class Posted:
-    """A request to a service on a unix socket whose client knows when it was read, and may leave."""
+    """A request to a service on a unix socket, whose client knows when it was read and may disconnect."""
 
     def __init__(
         self,
@@ -99,16 +99,16 @@ class Posted:
 
 
 def post_and_wait_until_read(services: Sequence[Service], document: Mapping[str, Any], count: int) -> list[Posted]:
-    """Post the same to each service in turn; all of them have gone as far as they can without an answer."""
+    """Post the same request to each service in turn, and wait until all of them have read it."""
     posted = [Posted(services[i % len(services)], document) for i in range(count)]
     eventually(lambda: all(each.is_read() for each in posted))
     for service in services:
-        service.get("/healthz")  # whoever was read before has had its turn
+        service.get("/healthz")  # the event loop has then handled the requests read before
     return posted
 
 
 def job_workers(service: Service) -> list[psutil.Process]:
-    """The workers of jobs, by their lower priority."""
+    """Workers of jobs, identified by their lower priority."""
 
     def of_jobs(process: psutil.Process) -> bool:
         with suppress(psutil.NoSuchProcess):
@@ -120,7 +120,7 @@ def job_workers(service: Service) -> list[psutil.Process]:
 
 @contextmanager
 def jobs_held(service: Service, client: httpx.Client) -> Iterator[None]:
-    """Let no job go on for the length of the block; a first one has started its workers."""
+    """Suspend the workers of jobs during the block; a first job has started them."""
     finished(client, submit(client, sweep(seeds=1)))
     with suspended(eventually(lambda: job_workers(service))):
         yield
@@ -130,17 +130,17 @@ def jobs_held(service: Service, client: httpx.Client) -> Iterator[None]:
 def held_midway(
     workers: Callable[[], Sequence[psutil.Process]], server: RedisServer, client: httpx.Client, job: str, points: int
 ) -> Iterator[None]:
-    """Hold a job when some of its points are stored and others are not.
+    """Suspend a job when some of its points are stored and others are not.
 
     Args:
-        workers: finds the processes that compute it, or none as long as they are not there.
-        server: that keeps the points.
-        client: of the service.
-        job: its id.
-        points: how many there are at least, those of jobs before it included.
+        workers: function that returns the processes which compute the job; empty before they exist.
+        server: server that stores the points.
+        client: client of the service.
+        job: id of the job.
+        points: minimum number of stored points, including those of earlier jobs.
     """
-    found = eventually(workers)
+    processes = eventually(workers)
     eventually(lambda: len(server.keys("point:")) >= points, pause_seconds=0.001)
-    with suspended(found):
+    with suspended(processes):
         assert state(client, job)["state"] == "running"
         yield

@@ -1,19 +1,19 @@
-"""The flow of all layers by a tight integration that shares no code with the product."""
+"""Gradient flow of all layers by an accurate integration that shares no code with the packages under test."""
 
 import numpy as np
 from scipy.integrate import solve_ivp
 
 
 def product(layers, n):
-    """W_l .. W_1 of layers with n inputs."""
-    found = np.eye(n)
+    """The product W_l .. W_1 of layers with n inputs."""
+    product_so_far = np.eye(n)
     for w in layers:
-        found = w @ found
-    return found
+        product_so_far = w @ product_so_far
+    return product_so_far
 
 
 def integrated(weights, sigma_yx, sigma_xx, times, tolerance=1e-13):
-    """Layers at each of the times, by DOP853 on every weight."""
+    """Integrate all weights by DOP853, and return the layers at each time."""
     n_in = weights[0].shape[1]
     inputs = np.eye(n_in) if sigma_xx is None else sigma_xx
     shapes = [w.shape for w in weights]

@@ -1,4 +1,4 @@
-"""Files of API keys, made by the command that operators use."""
+"""Files of API keys, created by the command line of the service."""
 
 import subprocess
 import sys
@@ -16,19 +16,19 @@ def key_command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def bearer(key: str) -> dict[str, str]:
-    """The header that sends a key."""
+    """Header that sends a key."""
     return {"Authorization": f"Bearer {key}"}
 
 
 @dataclass
 class KeysFile:
-    """A file of keys, and the keys that only their owners know."""
+    """A file of hashed keys, and the keys themselves."""
 
     path: Path
     lines: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, scopes: str = "solve,jobs") -> str:
-        """Make a key and write the file anew; returns the key."""
+        """Create a key, rewrite the file, and return the key."""
         made = key_command(name, "--scopes", scopes)
         key = made.stderr.split()[-1]
         self.lines[key] = made.stdout
@@ -40,14 +40,14 @@ class KeysFile:
         self._write()
 
     def _write(self) -> None:
-        """As an editor or an orchestrator does: whole, at once."""
+        """Replace the file atomically, as editors and orchestrators do."""
         fresh = self.path.with_suffix(".new")
         fresh.write_text("# keys\n\n" + "".join(self.lines.values()))
         fresh.replace(self.path)
 
 
 def early_in_a_window(seconds: int, room_seconds: float) -> None:
-    """Have so much time before the next minute, or hour, of the clock: what a key did is counted by these."""
+    """Wait until `room_seconds` remain of a window of the clock, since use of a key is counted per window."""
     left = seconds - time.time() % seconds
     if left < room_seconds:
         time.sleep(left)

@@ -1,7 +1,7 @@
-"""How long the event loop of a service is held, and what requests cost it; whatever else the machine does.
+"""How long requests block the event loop of a service, independently of other programs.
 
-It is measured in processor time of the loop's own thread: `loop_hold` for what requests take away from all others, and
-`processor_seconds` for what some requests cost together. Compare either with the same of cheap requests.
+The unit is processor time of the thread of the loop: `loop_hold` measures how long other requests wait meanwhile, and
+`processor_seconds` the total of some requests. Compare either with the same of cheap requests.
 """
 
 import statistics
@@ -15,17 +15,17 @@ import httpx
 
 from support.processes import Service
 
-SETTLING = 20
-LEAST_SECONDS = 1e-5  # where the clock of the thread is coarse
+WARM_UP_REQUESTS = 20
+MIN_SECONDS = 1e-5  # if the clock of the thread is coarse
 
 
 @dataclass
 class Hold:
-    """Processor seconds of the event loop in which a request of somebody else waited.
+    """Processor seconds of the event loop during which another request waited.
 
     Attributes:
-        idle_seconds: for such a request when there is no other, the median of some.
-        longest_seconds: for the one that waited longest in the block.
+        idle_seconds: median for such a request on an idle loop.
+        longest_seconds: maximum in the block.
     """
 
     idle_seconds: float
@@ -33,12 +33,12 @@ class Hold:
 
     @property
     def ratio(self) -> float:
-        """How many times longer than on an idle loop the one waited that waited longest."""
+        """Longest wait divided by the wait on an idle loop."""
         return self.longest_seconds / self.idle_seconds
 
 
 def processor_seconds(service: Service) -> float:
-    """Of the thread of the event loop, which is the first of the process, since it started."""
+    """Processor seconds of the thread of the event loop, the first of the process, since it started."""
     process = service.process.pid
     precise = Path(f"/proc/{process}/task/{process}/schedstat")
     if precise.exists():
@@ -48,40 +48,42 @@ def processor_seconds(service: Service) -> float:
 
 
 def all_processor_seconds(service: Service) -> float:
-    """Of all threads of the process, since they started: one that holds the interpreter holds up the event loop."""
+    """Processor seconds of all threads of the process; one that holds the GIL blocks the event loop."""
     total = 0.0
     for thread in Path(f"/proc/{service.process.pid}/task").iterdir():
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # the thread has ended
             total += int((thread / "schedstat").read_text().split()[0]) / 1e9
     return total
 
 
 @contextmanager
 def loop_hold(service: Service, clock: Callable[[Service], float] = processor_seconds) -> Iterator[Hold]:
-    """Ask for /healthz all the time while the block lasts; the result is complete after it.
+    """Request /healthz repeatedly during the block; the yielded result is complete after it.
 
     Args:
-        service: to ask.
-        clock: what is measured while each request waits.
+        service: service to request.
+        clock: clock that is read before and after each request.
     """
     with service.client() as client:
-        hold = Hold(statistics.median(sorted(_asked(service, client, clock) for _ in range(SETTLING))))
+        hold = Hold(
+            statistics.median(sorted(_time_of_request(service, client, clock) for _ in range(WARM_UP_REQUESTS)))
+        )
         ended = threading.Event()
 
         def ask() -> None:
             while not ended.is_set():
-                hold.longest_seconds = max(hold.longest_seconds, _asked(service, client, clock))
+                hold.longest_seconds = max(hold.longest_seconds, _time_of_request(service, client, clock))
 
-        asking = threading.Thread(target=ask)
-        asking.start()
+        thread = threading.Thread(target=ask)
+        thread.start()
         try:
             yield hold
         finally:
             ended.set()
-            asking.join()
+            thread.join()
 
 
-def _asked(service: Service, client: httpx.Client, clock: Callable[[Service], float]) -> float:
+def _time_of_request(service: Service, client: httpx.Client, clock: Callable[[Service], float]) -> float:
     before = clock(service)
     client.get("/healthz").raise_for_status()
-    return max(clock(service) - before, LEAST_SECONDS)
+    return max(clock(service) - before, MIN_SECONDS)

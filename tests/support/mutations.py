@@ -1,4 +1,4 @@
-"""Bodies of requests, and what may become of them on their way or in bad hands; all of it by a seeded generator."""
+"""Random mutations of request bodies for fuzzing, by a seeded generator."""
 
 import copy
 import io
@@ -15,7 +15,7 @@ from support.service import as_npz
 
 Json = Any
 
-_LARGE = 30_000  # characters; a repeated part is not repeated again
+_LARGE = 30_000  # characters; larger documents are not mutated further
 
 ODD: list[Json] = [
     None, True, False, "", "1", "auto", "\0", "\ud800", "é" * 50, "x" * 5000, "$ref", "__class__", "network.weights.0",
@@ -48,7 +48,7 @@ NAMES = [
 
 
 def mutated(random: Random, documents: list[dict[str, Json]]) -> tuple[bytes, str]:
-    """A body and its format, json or npz, made from one or two of the documents."""
+    """Mutate one or two of the documents to a body, and return it with its format, json or npz."""
     document, other = (copy.deepcopy(random.choice(documents)) for _ in range(2))
     try:
         for _ in range(random.choice((0, 1, 1, 1, 2, 3, 8))):
@@ -72,11 +72,11 @@ def _text(document: Json) -> bytes:
 
 
 def _tree(random: Random, document: Json, other: Json) -> Json:
-    """Another value, key, length or depth somewhere in a tree."""
-    places = list(_places(document))
-    if not places:
+    """Replace a value, key, length or depth at a random position of a tree."""
+    positions = list(_positions(document))
+    if not positions:
         return random.choice(ODD)
-    parent, name = random.choice(places)
+    parent, name = random.choice(positions)
     match random.randrange(8):
         case 0 | 1 | 2:
             parent[name] = copy.deepcopy(random.choice(ODD))
@@ -85,12 +85,12 @@ def _tree(random: Random, document: Json, other: Json) -> Json:
         case 4:
             parent[name] = _deep(random, parent[name])
         case 5:
-            elsewhere = list(_places(other))
+            elsewhere = list(_positions(other))
             if elsewhere:
                 source, there = random.choice(elsewhere)
                 parent[name] = copy.deepcopy(source[there])
         case 6 if isinstance(parent, list):
-            # copies: what is one object in many places grows in all of them at the next change
+            # copies, since a shared object would change at all positions at the next mutation
             parent[name:name] = [copy.deepcopy(parent[name]) for _ in range(random.choice((1, 2, 50, 300)))]
         case 6 | 7:
             fresh = random.choice(("more", "", "kind", "seed", "lam", "\0", "weights", "x" * 3000, "(grid)", "\ud800"))
@@ -108,14 +108,14 @@ def _deep(random: Random, value: Json) -> Json:
     return value
 
 
-def _places(node: Json) -> Any:
+def _positions(node: Json) -> Any:
     for name in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
         yield node, name
-        yield from _places(node[name])
+        yield from _positions(node[name])
 
 
 def _flat(random: Random, body: bytes, other: bytes, tokens: list[bytes], times: int) -> bytes:
-    """Bytes that were flipped, lost, repeated, spliced or put in."""
+    """Flip, remove, repeat, splice or insert bytes."""
     for _ in range(times):
         at = random.randrange(len(body) + 1)
         to = min(len(body), at + random.choice((0, 1, 1, 2, 4, 8, 100)))
@@ -136,17 +136,19 @@ def _flat(random: Random, body: bytes, other: bytes, tokens: list[bytes], times:
 
 
 def _archive(random: Random, document: Json) -> bytes:
-    """An archive of the document, as numpy writes it or with entries, headers and fields that do not fit."""
+    """Archive a document as numpy does, or with invalid entries, headers and fields."""
     try:
         archive = as_npz(document)
-    except Exception:  # a tree that numpy cannot take for arrays
+    except Exception:  # a tree that numpy cannot convert to arrays
         archive = zipped([("metadata.npy", npy(json.dumps(document)))])
     with zipfile.ZipFile(io.BytesIO(archive)) as opened:
         entries = [(entry.filename, opened.read(entry)) for entry in opened.infolist()]
     for _ in range(random.choice((0, 1, 1, 2, 4))):
         _entry(random, entries)
     compression = random.choice((zipfile.ZIP_DEFLATED,) * 20 + (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
-    entries = [(name.replace("\0", "") or "nameless", content) for name, content in entries]  # zipfile writes no others
+    entries = [
+        (name.replace("\0", "") or "nameless", content) for name, content in entries
+    ]  # zipfile rejects other names
     packed = zipped(entries, compression if random.random() < 0.3 else zipfile.ZIP_STORED)
     return _fields(random, packed) if random.random() < 0.4 else packed
 
@@ -184,7 +186,7 @@ def _type(random: Random) -> np.dtype[Any]:
 
 
 def _header(random: Random) -> bytes:
-    """A header of any shape and type over content of any length, in any version; it need not even be one."""
+    """Build an entry with a random header, valid or not, of any version, and random content."""
     fields = {"descr": random.choice(TYPES), "fortran_order": random.random() < 0.3, "shape": random.choice(SHAPES)}
     text = f"{fields}\n".encode()
     version, length = random.choice((((1, 0), "<H"), ((1, 0), "<H"), ((2, 0), "<I"), ((3, 0), "<I"), ((9, 9), "<Q")))
@@ -193,7 +195,7 @@ def _header(random: Random) -> bytes:
 
 
 def _fields(random: Random, archive: bytes) -> bytes:
-    """Another number in a field of one of the zip's own headers."""
+    """Replace a number in a field of one of the zip headers."""
     starts = [at for mark in (b"PK\3\4", b"PK\1\2", b"PK\5\6") for at in _all(archive, mark)]
     start = random.choice(starts)
     offset = start + random.choice((4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30, 32, 34, 36, 38, 42))
@@ -203,9 +205,9 @@ def _fields(random: Random, archive: bytes) -> bytes:
 
 
 def _all(text: bytes, mark: bytes) -> list[int]:
-    found: list[int] = []
+    starts: list[int] = []
     at = text.find(mark)
     while at >= 0:
-        found.append(at)
+        starts.append(at)
         at = text.find(mark, at + 1)
-    return found
+    return starts

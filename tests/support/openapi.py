@@ -1,4 +1,4 @@
-"""The OpenAPI document and its examples as they are written, and whether an answer is what the document says."""
+"""The committed OpenAPI document and its examples, and checks of responses against it."""
 
 import json
 import re
@@ -17,28 +17,28 @@ OPERATIONS: list[tuple[str, str, dict[str, Any]]] = [
 
 
 def schema(name: str) -> dict[str, Any]:
-    """A schema of the document by its name."""
+    """Look up a schema of the document by its name."""
     return {"$ref": f"#/components/schemas/{name}", "components": DOCUMENT["components"]}
 
 
 def template_fits(template: str, path: str) -> bool:
-    """Tell whether a path of the document serves this path: a parameter stands for one part of it."""
+    """Whether a path template of the document matches a path; a parameter stands for one segment."""
     return re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", template), path) is not None
 
 
 def operation_of(path: str, method: str = "post") -> dict[str, Any]:
-    """The operation that serves a path."""
-    (found,) = (operation for template, of, operation in OPERATIONS if of == method and template_fits(template, path))
-    return found
+    """Look up the operation of a path."""
+    (match,) = (operation for template, of, operation in OPERATIONS if of == method and template_fits(template, path))
+    return match
 
 
 def schema_of_json(message: dict[str, Any]) -> dict[str, Any]:
-    """What the document says of a request body, or of an answer, as JSON."""
+    """Schema of a request body or of a response as JSON."""
     return {**message["content"]["application/json"]["schema"], "components": DOCUMENT["components"]}
 
 
 def check_answer(response: httpx.Response, operation: dict[str, Any]) -> None:
-    """The status is documented, the answer has the schema of that status, and nothing that the schema does not know."""
+    """Assert that the status is documented, and that the body has its schema without additional fields."""
     described = schema_of_json(operation["responses"][str(response.status_code)])
     jsonschema.validate(response.json(), described)
     known = DOCUMENT["components"]["schemas"][described["$ref"].removeprefix("#/components/schemas/")]["properties"]

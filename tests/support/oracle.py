@@ -1,4 +1,4 @@
-"""Independent truth: the defining formula in high precision, and the gradient flow itself by an ODE solver."""
+"""Reference solutions: the defining formula in high precision, and the gradient flow by an ODE solver."""
 
 import mpmath as mp
 import numpy as np
@@ -6,7 +6,7 @@ from scipy.integrate import solve_ivp
 
 
 def exact_qqt(w1, w2, sigma_yx, lam, time):
-    """e^{Ft} Q0 (I + Q0^T int_0^t e^{2Fs} ds Q0)^{-1} Q0^T e^{Ft} in 80 digits, straight from the definition."""
+    """Compute e^{Ft} Q0 (I + Q0^T int_0^t e^{2Fs} ds Q0)^{-1} Q0^T e^{Ft} in 80 digits, from the definition."""
     with mp.workdps(80 + int(abs(float(time)) * rate(sigma_yx, lam))):
         values, vectors = mp.eigsy(riccati_matrix(sigma_yx, lam))
         t = mp.mpf(float(time))
@@ -20,9 +20,9 @@ def exact_qqt(w1, w2, sigma_yx, lam, time):
 
 
 def exact_qqt_in_units_of_growth(w1, w2, sigma_yx, lam, time):
-    """The same at any time in 120 digits: both e^{Ft} and the bracket are divided by the largest growth.
+    """Compute the same at any time in 120 digits: both e^{Ft} and the bracket are divided by the largest growth.
 
-    Digits are lost only where columns of Q0 differ in how fast they grow, by e^{(f_1 - f_k) t} for k columns.
+    Digits are lost only if columns of Q0 grow at different rates, by e^{(f_1 - f_k) t} for k columns.
     """
     with mp.workdps(120):
         values, vectors = mp.eigsy(riccati_matrix(sigma_yx, lam))
@@ -38,7 +38,7 @@ def exact_qqt_in_units_of_growth(w1, w2, sigma_yx, lam, time):
 
 
 def riccati_matrix(sigma_yx, lam):
-    """F = [[-lambda/2 I, S^T], [S, lambda/2 I]]."""
+    """The matrix F = [[-lambda/2 I, S^T], [S, lambda/2 I]]."""
     n_in, n_out = sigma_yx.shape[1], sigma_yx.shape[0]
     f = mp.zeros(n_in + n_out)
     for i in range(n_in):
@@ -55,7 +55,7 @@ def rate(sigma_yx, lam):
 
 
 def integrate(w1, w2, sigma_yx, times, sigma_xx=None):
-    """Weights at the times by tight integration of tau dW/dt with tau = 1: lists of w1 and w2."""
+    """Integrate tau dW/dt accurately with tau = 1, and return the pairs (w1, w2) at the times."""
     n_hidden, n_in = w1.shape
     n_out = w2.shape[0]
     s_xx = np.eye(n_in) if sigma_xx is None else sigma_xx
@@ -82,11 +82,11 @@ def integrate(w1, w2, sigma_yx, times, sigma_xx=None):
 
 
 def qqt(w1, w2):
-    """Q Q^T of given weights."""
+    """The matrix Q Q^T of given weights."""
     q = np.vstack([w1.T, w2])
     return q @ q.T
 
 
 def relative_error(got, expected):
-    """Frobenius, relative to the expected."""
+    """Frobenius norm of the deviation, relative to that of the expected array."""
     return np.linalg.norm(got - expected) / np.linalg.norm(expected)

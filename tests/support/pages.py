@@ -1,4 +1,4 @@
-"""Blocks of code in the pages of the documentation, and running them as a reader would."""
+"""Code blocks of the documentation, and functions that run them."""
 
 import os
 import re
@@ -12,22 +12,22 @@ ROOT = Path(__file__).parents[2]
 
 
 def page(name: str) -> str:
-    """The text of a page, by its path in the repository."""
+    """Read a page, given its path in the repository."""
     return (ROOT / name).read_text()
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """All blocks of code in one language."""
+    """Find all code blocks of a language."""
     return re.findall(rf"```{language}\n(.*?)```", text, re.S)
 
 
 def run_python(source: str, folder: Path) -> str:
-    """Run Python in a folder, with pictures drawn off the screen, and return what it printed."""
+    """Run Python code in a folder, with pictures off screen, and return its output."""
     return _run([sys.executable, "-c", source], folder)
 
 
 def run_shell(source: str, folder: Path) -> str:
-    """Run a script of the shell, which stops at its first error, with the commands of this environment."""
+    """Run a shell script, which stops at its first error, with the commands of this environment."""
     return _run(["sh", "-eu", "-c", source], folder)
 
 

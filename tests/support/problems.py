@@ -47,15 +47,15 @@ def drawn(draw, largest=8, lam=balances, scales=(-6.0, 1.0)):
 
 
 def far_apart(rng, widest, signs):
-    """A problem and times: scales of eighteen decades, balances of sixteen of the given signs, times of five."""
+    """Draw a problem and times: scales over 18 decades, balances of the given signs over 16, times over 5."""
     n_in, n_hidden, n_out = (int(n) for n in rng.integers(1, widest + 1, 3))
     sign = rng.choice(signs)
     if sign:
         n_hidden = min(n_hidden, n_out if sign > 0 else n_in)
     lam = float(sign * 10 ** rng.uniform(-8, 8))
     w1, w2 = balanced_weights((n_in, n_hidden, n_out), lam, 10 ** rng.uniform(-9, 9), rng)
-    found = Drawn(w1, w2, rng.standard_normal((n_out, n_in)) * 10 ** rng.uniform(-3, 3), lam)
-    return found, np.sort(10 ** rng.uniform(-3, 1.7, 4)) / found.rate
+    problem = Drawn(w1, w2, rng.standard_normal((n_out, n_in)) * 10 ** rng.uniform(-3, 3), lam)
+    return problem, np.sort(10 ** rng.uniform(-3, 1.7, 4)) / problem.rate
 
 
 def weights_at(solution, time):

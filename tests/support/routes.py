@@ -1,4 +1,4 @@
-"""The analyses over HTTP: their routes, answers in both formats, and tasks of isotropic data."""
+"""Analyses over HTTP: their routes, responses in both formats, and tasks of isotropic data."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from support.flow import Data, whitened
 from support.service import post, read_tree
 
 INITIALIZATIONS, BALANCE, STATISTICS = "/v1/initializations", "/v1/balance", "/v1/balance/statistics"
-LIMITS, CONTINUAL = "/v1/limits", "/v1/continual"
+LIMITS, CONTINUAL, ENSEMBLES = "/v1/limits", "/v1/continual", "/v1/ensembles"
 
 ROUTES = {
     "initialization": INITIALIZATIONS,
@@ -18,36 +18,37 @@ ROUTES = {
     "statistics": STATISTICS,
     "limits": LIMITS,
     "continual": CONTINUAL,
+    "ensemble": ENSEMBLES,
 }
-"""By the names of `support.documents.MESSAGES`."""
+"""Routes by the names of `support.documents.MESSAGES`."""
 
 
 def answer(client: httpx.Client, path: str, document: dict[str, Any]) -> dict[str, Any]:
-    """The answer as JSON, after checking that arrays in the body and in the answer say the same."""
+    """Request a response as JSON, after checking that npz bodies and responses have the same values."""
     as_lists = read_tree(post(client, document, path=path))
     assert read_tree(post(client, document, path=path, body="npz", accept="npz")) == as_lists
     return as_lists
 
 
 def balanced(dims, lam, **changes) -> dict[str, Any]:
-    """A balanced network."""
+    """Build a balanced network."""
     return {"kind": "balanced", "dims": list(dims), "lambda": lam, "scale": 0.5, "seed": 4} | changes
 
 
 def given(*layers) -> dict[str, Any]:
-    """A network of these weights."""
+    """Build a network of given weights."""
     return {"kind": "weights", "weights": [np.asarray(layer, dtype=float).tolist() for layer in layers]}
 
 
 def started(client, network, task=None) -> list[np.ndarray]:
-    """The weights that a network starts from."""
-    found = answer(client, INITIALIZATIONS, {"network": network, "task": task})
-    return [np.array(w) for w in found["weights"]]
+    """Request the initial weights of a network."""
+    initialization = answer(client, INITIALIZATIONS, {"network": network, "task": task})
+    return [np.array(w) for w in initialization["weights"]]
 
 
 @dataclass(frozen=True)
 class Isotropic:
-    """A task as a request has it, and the data that it is made of."""
+    """A task as sent in a request, and its data."""
 
     sent: dict[str, Any]
     data: Data
@@ -56,20 +57,20 @@ class Isotropic:
         return self.data.loss(w) - self.data.least_loss()
 
     def rate(self, w, velocity):
-        """Tr[dW/dt (W sigma_xx - sigma_yx)^T]."""
+        """Rate of the loss, Tr[dW/dt (W sigma_xx - sigma_yx)^T]."""
         return np.sum(velocity * (w @ self.data.sigma_xx - self.data.sigma_yx))
 
 
 def isotropic(n_in, n_out, seed, variance=1.0, *, as_data=True) -> Isotropic:
-    """A task with sigma_xx = variance I, sent as data or as their moments."""
+    """Build a task with sigma_xx = variance I, sent as data or as their moments."""
     rng = np.random.default_rng(seed)
     inputs = np.sqrt(variance) * whitened(rng.standard_normal((9, n_in)))
     data = Data(inputs, inputs @ rng.standard_normal((n_in, n_out)) + 0.3 * rng.standard_normal((9, n_out)))
-    whole = {"kind": "data", "inputs": inputs.tolist(), "targets": data.targets.tolist(), "whiten": False}
+    samples = {"kind": "data", "inputs": inputs.tolist(), "targets": data.targets.tolist(), "whiten": False}
     moments = {
         "kind": "correlation",
         "sigma_yx": data.sigma_yx.tolist(),
         "sigma_xx": data.sigma_xx.tolist(),
         "sigma_yy_trace": np.sum(data.targets**2) / 9,
     }
-    return Isotropic(whole if as_data else moments, data)
+    return Isotropic(samples if as_data else moments, data)

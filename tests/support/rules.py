@@ -1,4 +1,4 @@
-"""Values that no field takes, and what is said of them."""
+"""Values that no field accepts, with the error messages for them."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,10 @@ import pytest
 from lindyn.wire.document import InvalidDocumentError, read
 from support.documents import put
 
-GONE = "(left out)"
+MISSING = "(left out)"
 
-NO_NUMBERS = [  # not one of these is a number, whatever the bounds
-    (GONE, "required"),
+NOT_NUMBERS = [  # invalid for numbers with any bounds
+    (MISSING, "required"),
     (None, "got None, expected a number"),
     (True, "got True, expected a number"),
     ("1", "got '1', expected a number"),
@@ -26,7 +26,7 @@ NO_NUMBERS = [  # not one of these is a number, whatever the bounds
     (np.array(np.nan), "got nan, expected a finite number"),
     (np.bool_(True), "got True, expected a number"),
 ]
-NO_INTEGERS = [
+NOT_INTEGERS = [
     (None, "got None, expected an integer"),
     (True, "got True, expected an integer"),
     (2.0, "got 2.0, expected an integer"),
@@ -39,7 +39,7 @@ NO_INTEGERS = [
     (float("nan"), "got nan"),
 ]
 
-WEIRD = [
+UNUSUAL_VALUES = [
     None,
     True,
     3,
@@ -83,23 +83,23 @@ WEIRD = [
 ]
 
 
-def changed(whole, path, value):
-    """A copy of a document with another value at a path, or without any."""
-    if value is not GONE:
-        return put(whole, path, value)
-    whole = put(whole, path, None)
+def changed(original, path, value):
+    """Copy a document, with the value at a path replaced or removed."""
+    if value is not MISSING:
+        return put(original, path, value)
+    original = put(original, path, None)
     *parents, last = path.split(".")
-    node = whole
+    node = original
     for part in parents:
         node = node[int(part) if isinstance(node, list) else part]
     del node[int(last) if isinstance(node, list) else last]
-    return whole
+    return original
 
 
-def broken(model, whole, conflicts=None):
-    """What is wrong with a document, by path; each path once."""
+def broken(model, original, conflicts=None):
+    """Errors of a document by path, after checking that each path has one error."""
     with pytest.raises(InvalidDocumentError) as caught:
-        read(model, whole, conflicts)
+        read(model, original, conflicts)
     errors = dict(caught.value.errors)
     assert len(errors) == len(caught.value.errors)
     return errors

@@ -1,4 +1,4 @@
-"""Asking a real service over HTTP, in both formats, and the one shape of what it refuses."""
+"""Requests to a real service over HTTP, in both formats, and checks of its problem documents."""
 
 import io
 import json
@@ -25,7 +25,7 @@ def asking(**settings: object) -> Iterator[httpx.Client]:
 
 
 def as_npz(document: dict[str, Any]) -> bytes:
-    """The same request as an archive, with numpy's own writer, its arrays named by their paths."""
+    """Encode a request as an archive by numpy, with arrays named by their paths."""
     arrays: dict[str, Any] = {}
     metadata = _without_arrays(document, "", arrays)
     buffer = io.BytesIO()
@@ -51,7 +51,7 @@ def _without_arrays(node, path, arrays):
 
 
 def post(client, document, *, path=TRAJECTORIES, body="json", accept="json", **headers) -> httpx.Response:
-    """Post a request in one format and ask for the answer in another."""
+    """Post a request in one format and accept the response in another."""
     content = as_npz(document) if body == "npz" else json.dumps(document).encode()
     media = {"json": "application/json", "npz": NPZ}
     headers = {"Content-Type": media[body], "Accept": media[accept], **headers}
@@ -59,12 +59,12 @@ def post(client, document, *, path=TRAJECTORIES, body="json", accept="json", **h
 
 
 def tag(key: str, accept: str) -> str:
-    """The ETag of the answer with this key in one format."""
+    """ETag of the response with a key in one format."""
     return f'"{key}"' if accept == "json" else f'"{key}-npz"'
 
 
 def read(response: httpx.Response) -> dict[str, Any]:
-    """A trajectory of either format as one tree, its times and quantities as arrays; `weights` are a list of them."""
+    """Decode a trajectory of either format to a tree, with arrays for times and quantities; `weights` is a list."""
     assert response.status_code == 200, response.text
     if response.headers["content-type"] == NPZ:
         tree, arrays = _unpacked(response.content)
@@ -86,15 +86,17 @@ def read(response: httpx.Response) -> dict[str, Any]:
 
 
 def read_tree(response: httpx.Response) -> dict[str, Any]:
-    """An answer of either format as a tree of lists, as JSON has it: no number is a null."""
+    """Decode a response of either format to a tree of lists as in JSON, with None for NaN."""
     assert response.status_code == 200, response.text
     if response.headers["content-type"] != NPZ:
         assert response.headers["content-type"] == "application/json"
         return response.json()
     tree, arrays = _unpacked(response.content)
+    if "replicates" in tree:  # an ensemble, whose arrays are named by quantity
+        tree["quantities"] = {}
     for path, array in arrays.items():
         *parents, last = path.split(".")
-        node = tree
+        node = tree["quantities"] if "quantities" in tree and parents and parents[0] != "wide" else tree
         for name in parents:
             node = node.setdefault(name, {})
         node[last] = np.where(np.isnan(array), None, array).tolist()
@@ -102,7 +104,7 @@ def read_tree(response: httpx.Response) -> dict[str, Any]:
 
 
 def _with_lists(node):
-    """The same tree, with lists for what the paths of arrays number."""
+    """Replace mappings whose keys are consecutive numbers by lists."""
     if not isinstance(node, dict):
         return node
     parts = {name: _with_lists(value) for name, value in node.items()}
@@ -132,7 +134,7 @@ def ask(client, document, **formats) -> dict[str, Any]:
 
 
 def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The body of a refusal, which has the one shape that all of them have (API.md, RFC 9457)."""
+    """Check the format of a problem document (API.md, RFC 9457), and return it."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body = response.json()
@@ -153,5 +155,5 @@ def problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 def said(body: dict[str, Any]) -> str:
-    """What a problem says of the request: in its detail, or field by field."""
+    """Text of a problem: its detail and the errors of fields."""
     return " ".join([body["detail"], *(error["detail"] for error in body["errors"])])

@@ -1,4 +1,4 @@
-"""Bytes to a service as no client sends them, and what it says to them."""
+"""Raw bytes sent to a service, which no HTTP client would send, and its responses."""
 
 import http.client
 import io
@@ -16,7 +16,7 @@ HEALTH = HEAD + b"\r\n"
 
 
 def connect(service: Service, **options: int) -> socket.socket:
-    """Connect as the service listens, with options of the socket by their names."""
+    """Connect to the address of the service, with socket options by name."""
     address = urlsplit(service.url)
     connection = socket.socket(socket.AF_UNIX if address.port is None else socket.AF_INET)
     for name, value in options.items():
@@ -26,24 +26,24 @@ def connect(service: Service, **options: int) -> socket.socket:
     return connection
 
 
-def all_of(connection: socket.socket) -> bytes:
-    """What is said until the connection ends."""
-    said = bytearray()
+def receive_all(connection: socket.socket) -> bytes:
+    """Receive all bytes until the connection ends."""
+    received = bytearray()
     with suppress(ConnectionError):
         while part := connection.recv(65536):
-            said += part
-    return bytes(said)
+            received += part
+    return bytes(received)
 
 
-def said(service: Service, *parts: bytes) -> bytes:
-    """What is said to these parts until the connection ends; what cannot be sent any more is not sent."""
+def exchange(service: Service, *parts: bytes) -> bytes:
+    """Send parts as long as the connection accepts them, and return all received bytes."""
     with connect(service) as connection:
         send(connection, parts)
-        return all_of(connection)
+        return receive_all(connection)
 
 
 def send(connection: socket.socket, parts: Iterable[bytes]) -> int:
-    """Send parts until the connection ends; tells how many bytes were sent."""
+    """Send parts until the connection ends, and return the number of sent bytes."""
     sent = 0
     with suppress(ConnectionError):
         for part in parts:
@@ -53,32 +53,32 @@ def send(connection: socket.socket, parts: Iterable[bytes]) -> int:
 
 
 def answer(connection: socket.socket, method: str = "GET") -> httpx.Response:
-    """The next answer on a connection, which goes on."""
+    """Read the next response on a connection, which stays open."""
     response = http.client.HTTPResponse(connection, method=method)
     response.begin()
     return httpx.Response(response.status, headers=response.getheaders(), content=response.read())
 
 
-def answers(said: bytes, method: str = "GET") -> list[httpx.Response]:
-    """All answers in what was said."""
-    stream, found = io.BytesIO(said), list[httpx.Response]()
-    while stream.tell() < len(said):
+def answers(received: bytes, method: str = "GET") -> list[httpx.Response]:
+    """Parse all responses in received bytes."""
+    stream, responses = io.BytesIO(received), list[httpx.Response]()
+    while stream.tell() < len(received):
         response = http.client.HTTPResponse(_Stream(stream), method=method)  # pyright: ignore[reportArgumentType]
         response.begin()
-        found.append(httpx.Response(response.status, headers=response.getheaders(), content=response.read()))
-    return found
+        responses.append(httpx.Response(response.status, headers=response.getheaders(), content=response.read()))
+    return responses
 
 
 class _Stream:
-    """What `HTTPResponse` takes for a socket; it reads on where the answer before it ended."""
+    """A substitute for the socket of `HTTPResponse`, which continues after the previous response."""
 
     def __init__(self, stream: io.BytesIO) -> None:
         self._stream = stream
 
-    def makefile(self, _: str) -> "_Kept":
-        return _Kept(self._stream)
+    def makefile(self, _: str) -> "_OpenStream":
+        return _OpenStream(self._stream)
 
 
-class _Kept(io.BufferedIOBase):
+class _OpenStream(io.BufferedIOBase):
     def __init__(self, stream: io.BytesIO) -> None:
         self.read, self.readline, self.readinto = stream.read, stream.readline, stream.readinto

@@ -1,4 +1,4 @@
-"""Many clients of two services while everything around them fails; who got what is judged when it is over."""
+"""Many clients of two services during faults of the environment; all responses are checked."""
 
 import json
 import random
@@ -18,34 +18,34 @@ from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.translate.encode import encode
 from lindyn_service.translate.trajectory import trajectory
 from support.jobs import FINAL, JOB_SECONDS
-from support.mix import Asked
+from support.mix import CheckedRequest
 from support.processes import Service, eventually
 
 CLIENTS = 16
 TRIES = 200
-HONEST = (503, 504)
+RETRYABLE = (503, 504)
 WORKING = ("running", "waiting")
 
 
 @dataclass
-class Seen:
-    """What clients got."""
+class Outcomes:
+    """Responses of all clients."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, asked: Asked, answer: httpx.Response, seconds: float) -> None:
-        if answer.status_code in HONEST:
-            code, honest = answer.json()["code"], int(answer.headers.get("Retry-After", 0)) > 0
+    def add(self, asked: CheckedRequest, answer: httpx.Response, seconds: float) -> None:
+        if answer.status_code in RETRYABLE:
+            code, acceptable = answer.json()["code"], int(answer.headers.get("Retry-After", 0)) > 0
             outcome = f"{answer.status_code} {code}"
         else:
-            honest, outcome = asked.is_right(answer), f"right: {asked.kind}"
+            acceptable, outcome = asked.is_right(answer), f"right: {asked.kind}"
         with self._lock:
             self.seconds.append(seconds)
-            self.outcomes[outcome if honest else "wrong"] += 1
-            if not honest:
+            self.outcomes[outcome if acceptable else "wrong"] += 1
+            if not acceptable:
                 self.wrong.append(f"{asked.kind}: {answer.status_code} {answer.headers} {answer.text[:500]}")
 
     def cut(self, error: httpx.TransportError) -> None:
@@ -54,15 +54,15 @@ class Seen:
 
 
 class Client:
-    """Asks one service, and the other one when that is gone; each exchange is timed by itself."""
+    """A client of one service, which changes to the other one on a failed connection; each exchange is timed."""
 
-    def __init__(self, services: Sequence[Service], seen: Seen, seed: int) -> None:
+    def __init__(self, services: Sequence[Service], seen: Outcomes, seed: int) -> None:
         self._services = list(services)
         self._clients = [service.client() for service in services]
         self._seen = seen
         self._chance = random.Random(seed)
 
-    def work(self, asked: Sequence[Asked], think_seconds: float) -> None:
+    def work(self, asked: Sequence[CheckedRequest], think_seconds: float) -> None:
         for each in asked:
             time.sleep(self._chance.uniform(0, 2 * think_seconds))
             answer, seconds = self.exchange(each.send)
@@ -75,7 +75,7 @@ class Client:
             started = time.monotonic()
             try:
                 return send(self._clients[(first + attempt) % 2]), time.monotonic() - started
-            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:  # killed, or not there
+            except (httpx.NetworkError, httpx.RemoteProtocolError) as error:  # the service was killed or is not running
                 self._seen.cut(error)
                 time.sleep(0.01 * attempt)
         raise AssertionError("no service was there")
@@ -86,7 +86,7 @@ class Client:
 
 
 class JobOwner(Client):
-    """Starts a sweep, insists until it is taken, follows it to its end, and checks every number."""
+    """A client that submits a sweep until it is accepted, waits for its end, and checks every number."""
 
     def sweep(self, body: dict) -> None:
         accepted = self._insist(lambda client: client.post("/v1/sweeps", json=body), 202)
@@ -109,13 +109,13 @@ class JobOwner(Client):
             self._seen.seconds.append(seconds)
             if answer.status_code == status:
                 return answer
-            assert answer.status_code in HONEST, answer.text
+            assert answer.status_code in RETRYABLE, answer.text
             time.sleep(0.2)
         raise AssertionError(f"never {status}")
 
 
 def expected_losses(body: dict) -> np.ndarray:
-    """Every point of a sweep over lambda and seeds, computed here."""
+    """Compute every point of a sweep over lambda and seeds in this process."""
     lams, seeds = (axis["values"] for axis in body["axes"])
 
     def loss(lam: float, seed: int) -> list[float]:
@@ -128,13 +128,13 @@ def expected_losses(body: dict) -> np.ndarray:
 
 def storm(
     services: Sequence[Service],
-    asked: Sequence[Asked],
+    asked: Sequence[CheckedRequest],
     sweeps: Sequence[dict],
     think_seconds: float,
     calm: Callable[[], None] = lambda: None,
-) -> Seen:
-    """Let all clients ask, each its share, while each sweep has an owner; `calm` is called when all have asked."""
-    seen = Seen()
+) -> Outcomes:
+    """Run all clients, each with a share of the requests, and owners of the sweeps; call `calm` after the requests."""
+    seen = Outcomes()
     with ThreadPoolExecutor(CLIENTS + len(sweeps)) as threads:
         working = [
             threads.submit(Client(services, seen, i).work, asked[i::CLIENTS], think_seconds) for i in range(CLIENTS)
@@ -150,7 +150,7 @@ def storm(
 
 @dataclass(frozen=True)
 class Footprint:
-    """Memory and descriptors of a service and its workers."""
+    """Memory and file descriptors of a service and its workers."""
 
     processes: int
     resident_bytes: int
@@ -158,12 +158,12 @@ class Footprint:
 
 
 def footprint(service: Service, workers: int) -> Footprint:
-    """Measure when all workers are there and nothing is under way."""
+    """Measure when all workers exist and no computation is running."""
     eventually(lambda: len(service.workers()) == workers)
     eventually(lambda: service.readiness()["cache"] == "ok")
     eventually(lambda: not any(service.metric(f'lindyn_computations{{state="{state}"}}') for state in WORKING))
-    found = [(process.memory_info().rss, process.num_fds()) for process in _all(service)]
-    return Footprint(len(found), sum(rss for rss, _ in found), sum(fds for _, fds in found))
+    used = [(process.memory_info().rss, process.num_fds()) for process in _all(service)]
+    return Footprint(len(used), sum(rss for rss, _ in used), sum(fds for _, fds in used))
 
 
 def _all(service: Service) -> list[psutil.Process]:

@@ -1,7 +1,7 @@
-"""The thesis's theorems, straight from the page and corrected where docs/errata.md says so, in plain numpy.
+"""The theorems of the thesis as printed, corrected according to docs/errata.md, in plain numpy.
 
 Times are in units of the time constant. These formulae are oracles: they need what the theorems assume (full rank, an
-invertible B, lambda != 0 where it divides) and they overflow where the theorems do.
+invertible B, lambda != 0 where it divides) and overflow where the theorems do.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Singular(NamedTuple):
-    """U S V^T with min(rows, columns) modes, and what completes both bases."""
+    """Decomposition U S V^T with min(rows, columns) modes, and orthonormal complements of both bases."""
 
     u: np.ndarray
     s: np.ndarray
@@ -20,7 +20,7 @@ class Singular(NamedTuple):
 
 
 def singular(matrix, modes=None):
-    """The decomposition that the thesis writes with tildes for a task and without for W2(0) W1(0)."""
+    """Decompose a matrix; the thesis has tildes for that of the task, and none for that of W2(0) W1(0)."""
     u, s, vt = np.linalg.svd(matrix)
     m = len(s) if modes is None else modes
     return Singular(u[:, :m], s[:m], vt[:m].T, u[:, m:], vt[m:].T)
@@ -32,18 +32,18 @@ def aligned_zero_balanced(s, a0, time):
 
 
 def shallow(sigma_yx, w0, time):
-    """A network without hidden layer: Theorems 2.2.3 and 4.2.2, (4.21)."""
+    """Function of a network without hidden layer: Theorems 2.2.3 and 4.2.2, (4.21)."""
     return sigma_yx + (w0 - sigma_yx) * np.exp(-time)
 
 
 def riccati_matrix(sigma_yx, lam):
-    """F of (3.38), (in + out) x (in + out)."""
+    """Matrix F of (3.38), of shape (in + out, in + out)."""
     n_out, n_in = sigma_yx.shape
     return np.block([[-lam / 2 * np.eye(n_in), sigma_yx.T], [sigma_yx, lam / 2 * np.eye(n_out)]])
 
 
 class Stable(NamedTuple):
-    """Q Q^T = Z (sum of the terms of the bracket)^{-1} Z^T."""
+    """The form Q Q^T = Z (sum of the terms of the bracket)^{-1} Z^T."""
 
     z: np.ndarray
     terms: tuple[np.ndarray, ...]

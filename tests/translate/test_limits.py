@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from support.aligned import chain, commuting, two_layers
 from support.analyses import BALANCED, SIGMA_YX, ask, learn
 
 from lindyn.wire.asymptotics import LimitsRequest
+from lindyn.wire.digest import digest
+from lindyn.wire.document import read
 from lindyn_service.errors import NotApplicableError, NotBalancedError
 from lindyn_service.translate.limits import limits
 
@@ -82,3 +85,92 @@ def test_only_what_the_closed_form_covers():
     deep = {"kind": "random", "dims": [3, 3, 3, 3], "scheme": "lecun", "seed": 1}
     with pytest.raises(NotApplicableError, match="two weight layers, got 3"):
         ask(limits, LimitsRequest, {"network": deep, "task": SIGMA_YX})
+
+
+def modes_request(decay, deep=False, seed=3):
+    rng = np.random.default_rng(seed)
+    task, inputs, u, v, s, d = commuting(3, 4, rng)
+    weights = chain(u, v, [4, 3], rng) if deep else two_layers(u, v, 8, rng)
+    network = {"kind": "weights", "weights": [w.tolist() for w in weights]}
+    task = {"kind": "correlation", "sigma_yx": task.tolist(), "sigma_xx": inputs.tolist()}
+    return {"network": network, "task": task, "weight_decay": decay, "time_constant": 1.5}, u, v, s, d
+
+
+@pytest.mark.parametrize(("decay", "deep"), [(0.0, False), (1e-6, False), (0.7, False), (40.0, False), (0.0, True)])
+def test_modes_end_at_the_soft_threshold(decay, deep):
+    asked, u, v, s, d = modes_request(decay, deep)
+    found = ask(limits, LimitsRequest, asked | {"tolerance": 0.02})
+    left = np.maximum(s - decay, 0) / d[:3]
+    state = found["converged"]
+    assert np.allclose(state["output"], u[:, :3] * left @ v[:, :3].T, rtol=0, atol=1e-13)
+    excess = 0.5 * np.sum(np.minimum(s, decay) ** 2 / d[:3])
+    assert state["excess_loss"] == pytest.approx(excess, rel=1e-12, abs=1e-25)
+    assert (state["reached_rank"], state["task_rank"]) == (np.count_nonzero(left), 3)
+    if decay:  # balanced in the end
+        for name, vectors in (("input", v), ("output", u)):
+            grown = np.array(state[f"{name}_representation"])
+            assert np.allclose(grown, vectors[:, :3] * left @ vectors[:, :3].T, rtol=0, atol=1e-13)
+    assert found["lambda"] is found["shallow"] is found["lambda_to_infinity"] is None
+    assert len(found["lambda_per_mode"]) == 3
+    late = learn(network=asked["network"], task=asked["task"], weight_decay=decay, times=[1e9], quantities=["output"])
+    assert np.allclose(late["quantities"]["output"][0], state["output"], rtol=0, atol=1e-13)
+    if excess < 0.02:
+        base = {name: asked[name] for name in ("network", "task", "weight_decay", "time_constant")}
+        there = learn(**base, times=[found["convergence_time"]], quantities=["excess_loss"])
+        assert there["quantities"]["excess_loss"][0] == pytest.approx(0.02, rel=1e-9)
+    else:
+        assert found["convergence_time"] is None
+
+
+def test_the_largest_learning_rate_with_decay_is_that_of_the_loss_that_is_descended():
+    """Descent with decay stays at the end below it and leaves it above, along the steepest direction."""
+    asked, *_ = modes_request(0.7)
+    found = ask(limits, LimitsRequest, asked)
+    end = found["largest_learning_rate"]
+    task = {name: np.array(asked["task"][name]) for name in ("sigma_yx", "sigma_xx")}
+    late = learn(network=asked["network"], task=asked["task"], weight_decay=0.7, times=[1e9], quantities=["weights"])
+    w1, w2 = (np.array(layer[0]) for layer in late["quantities"]["weights"])
+
+    def gradient(x):
+        a, b = x[: w1.size].reshape(w1.shape), x[w1.size :].reshape(w2.shape)
+        error = b @ a @ task["sigma_xx"] - task["sigma_yx"]
+        return np.concatenate([(b.T @ error + 0.7 * a).ravel(), (error @ a.T + 0.7 * b).ravel()])
+
+    at, eye = np.concatenate([w1.ravel(), w2.ravel()]), np.eye(w1.size + w2.size)
+    hessian = np.array([(gradient(at + 1e-5 * e) - gradient(at - 1e-5 * e)) / 2e-5 for e in eye])
+    assert end == pytest.approx(2 * 1.5 / np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1], rel=1e-8)
+
+
+@pytest.mark.parametrize("dims", [(3, 3, 3), (4, 2, 3)])
+def test_zero_balance_with_decay(dims):
+    rng = np.random.default_rng(1)
+    network = {"kind": "balanced", "dims": dims, "lambda": 0.0, "scale": 0.5, "seed": 5}
+    task = rng.standard_normal((dims[2], dims[0]))
+    found = ask(limits, LimitsRequest, {"network": network, "task": task, "weight_decay": 0.3})
+    u, s, vt = np.linalg.svd(task, full_matrices=False)
+    kept = np.maximum(s - 0.3, 0) * (np.arange(len(s)) < min(dims)) * learned(found, len(s))
+    assert np.allclose(found["converged"]["output"], u * kept @ vt, rtol=0, atol=1e-13)
+    assert found["lambda"] == 0.0
+    with pytest.raises(NotApplicableError, match="this needs the closed form: start from weights whose modes"):
+        ask(
+            limits,
+            LimitsRequest,
+            {"network": network | {"lambda": -0.5, "dims": [4, 3, 3]}, "task": task_of(4, 3), "weight_decay": 0.3},
+        )
+
+
+def learned(found, n_modes):
+    """All modes but those that are said to be missed."""
+    missed = [int(w["detail"].split()[1]) - 1 for w in found["warnings"] if w["code"] == "saddle"]
+    return np.array([mode not in missed for mode in range(n_modes)])
+
+
+def task_of(n_in, n_out):
+    return np.random.default_rng(0).standard_normal((n_out, n_in))
+
+
+def test_no_decay_is_the_same_request():
+    plain = {"network": BALANCED, "task": SIGMA_YX}
+    assert ask(limits, LimitsRequest, plain) == ask(limits, LimitsRequest, plain | {"weight_decay": 0.0})
+    keys = [digest(read(LimitsRequest, plain | more), "solver") for more in ({}, {"weight_decay": 0.0})]
+    assert keys[0] == keys[1]

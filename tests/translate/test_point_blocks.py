@@ -60,6 +60,7 @@ def assert_equal(found, expected):
         {"dims": [3, 2, 2]},
         {"dims": [3, 3, 2], "lambda": -0.5},
         {"dims": [3, 1, 2], "lambda": 0.0},
+        {"dims": [3, 4, 2], "lambda": 0.0, "scale": 0.4},
         {"dims": [3, 2, 2], "scale": 1e-3},
     ],
 )
@@ -80,6 +81,27 @@ def test_networks_of_very_different_sizes(monkeypatch):
     found, expected, alone = both_ways(request(axes, collect, network, task=task, times=times), monkeypatch)
     assert_equal(found, expected)
     assert alone <= 12
+
+
+@pytest.mark.parametrize("dims", [[3, 3, 3], [2, 4, 2]])
+@pytest.mark.parametrize("collect", [["loss", "output"], ["singular_values", "alignment", "qqt"], ["convergence_time"]])
+def test_saddles_with_their_warnings(dims, collect, monkeypatch):
+    """Half of the networks of lambda = 0 and equal widths miss the weakest mode."""
+    axes = {"network.seed": list(range(12)), "network.scale": [0.05, 0.6]}
+    task = np.random.default_rng(1).standard_normal((dims[2], dims[0])).tolist()
+    asked = request(axes, [*collect, "final_loss"], {"dims": dims, "lambda": 0.0}, task=task)
+    found, expected, alone = both_ways(asked, monkeypatch)
+    assert_equal(found, expected)
+    saddles = [any(each["code"] == "saddle" for each in record["warnings"]) for record in expected]
+    assert 4 <= sum(saddles) <= 20
+    assert alone <= 3
+
+
+def test_a_saddle_of_a_mode_that_is_rounding_is_none(monkeypatch):
+    task = (np.outer([1.0, 2.0, 0.5], [0.3, 0.1, 0.7]) + np.diag([0.0, 1.0, 0.0])).tolist()
+    asked = request({"network.seed": list(range(8))}, ["loss"], {"dims": [3, 3, 3], "lambda": 0.0}, task=task)
+    found, expected, _ = both_ways(asked, monkeypatch)
+    assert_equal(found, expected)
 
 
 @pytest.mark.parametrize("task", [{"kind": "semantic", "levels": 2}, {"kind": "regression", "samples": 3, "seed": 0}])

@@ -91,7 +91,9 @@ def test_saddles_are_told_with_their_places(collect):
     assert codes(metadata)["saddle"] == at_saddle
     (warned,) = [warned for warned in metadata["warnings"] if warned["code"] == "saddle"]
     assert "mode 2 (s = 1) has no overlap" in warned["detail"]
-    assert TableReply.model_validate_json(table_as_json(archive)).warnings[0].indices
+    assert warned["modes"] == [1]
+    told = TableReply.model_validate_json(table_as_json(archive)).warnings
+    assert {each.code: each.modes for each in told if each.modes} == {"saddle": [1]}
     assert not metadata["problems"]
     if collect == "convergence_time":
         assert np.array_equal(np.isnan(content.values(collect)), [[True, True], [False, False], [True, True]])

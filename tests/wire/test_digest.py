@@ -16,6 +16,7 @@ from lindyn.wire.balance import BalanceRequest, InitializationRequest, Statistic
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.digest import digest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 
 RANDOM = {"kind": "random", "dims": [2, 3, 2], "scheme": "lecun"}
@@ -37,6 +38,7 @@ GOLDEN_MESSAGES = {
     "statistics": (StatisticsRequest, "bc807a623d9253cbc89504c309dc665a9fde26701b5e176501a2d895301a4013"),
     "limits": (LimitsRequest, "3e2a1fd2626bebf59aba63a256b6630a87a9ff0dc10859b674837fdcde366e46"),
     "continual": (ContinualRequest, "dfbe95ce84eb490bed694f7a6a70cb1b8f653b2ca42269d69608c4102effb4bd"),
+    "ensemble": (EnsembleRequest, "ff78aae211eeeef043804c9463b4c27c56735b747d0874ed7bed1653f450f32a"),
 }
 
 

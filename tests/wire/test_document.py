@@ -138,7 +138,7 @@ def test_a_million_errors_are_not_described():
     found = errors_of(whole)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert found == (("", "got 1000000 errors, more than can be told"),)
+    assert found == (("", "got 1000000 errors, more than a reply lists"),)
     assert peak < 2**27  # each described takes more than 700 bytes
 
 

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from support import rules
 from support.documents import EYE, NETWORKS, TASKS, message, paths, put
-from support.rules import GONE, NO_INTEGERS, NO_NUMBERS, WEIRD
+from support.rules import MISSING, NOT_INTEGERS, NOT_NUMBERS, UNUSUAL_VALUES
 
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
-from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
+from lindyn.wire.conflicts import conflicts, conflicts_of_ensemble, conflicts_of_tasks
 from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.ensemble import EnsembleRequest
 
 MODELS = {
     "initialization": (InitializationRequest, conflicts),
@@ -20,6 +21,7 @@ MODELS = {
     "statistics": (StatisticsRequest, None),
     "limits": (LimitsRequest, conflicts),
     "continual": (ContinualRequest, conflicts_of_tasks),
+    "ensemble": (EnsembleRequest, conflicts_of_ensemble),
 }
 DEFAULTS = {
     ("initialization", "task"): None,
@@ -30,6 +32,9 @@ DEFAULTS = {
     ("limits", "tolerance"): 1e-3,
     ("continual", "num"): 200,
     ("continual", "time_constant"): 1.0,
+    ("ensemble", "first_seed"): 0,
+    ("ensemble", "vary"): ["network.seed"],
+    ("ensemble", "quantiles"): [0.1, 0.5, 0.9],
 }
 WITH_DIMS = ["initialization", "limits", "continual"]
 
@@ -48,10 +53,10 @@ def broken(name, path, value):
 def test_every_field_is_required_or_has_a_default(name):
     for field in message(name):
         if (name, field) in DEFAULTS:
-            request = taken(name, rules.changed(message(name), field, GONE))
+            request = taken(name, rules.changed(message(name), field, MISSING))
             assert getattr(request, field) == DEFAULTS[name, field]
         else:
-            assert broken(name, field, GONE) == {field: "this field is required"}
+            assert broken(name, field, MISSING) == {field: "this field is required"}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -81,8 +86,8 @@ def test_widths_are_those_of_the_network(name):
 )
 def test_numbers(name, path, smallest):
     field = path.partition(".")[0]
-    for value, text in NO_NUMBERS:
-        if value is GONE and (path != field or (name, field) in DEFAULTS):
+    for value, text in NOT_NUMBERS:
+        if value is MISSING and (path != field or (name, field) in DEFAULTS):
             assert taken(name, rules.changed(message(name), path, value))
             continue
         errors = broken(name, path, value)
@@ -107,7 +112,7 @@ def test_numbers(name, path, smallest):
     ],
 )
 def test_integers(name, path, smallest, largest):
-    for value, text in NO_INTEGERS:
+    for value, text in NOT_INTEGERS:
         if path == "seed" and value is None:
             assert taken(name, put(message(name), path, None)).seed is None
             continue
@@ -254,7 +259,7 @@ def test_every_task_must_fit_the_network():
     tasks = [{"task": EYE}, {"task": [[1.0, 2.0, 3.0]]}, {"task": TASKS["data"]}, {"task": wide}]
     found = rules.broken(ContinualRequest, message("continual", tasks=tasks), conflicts_of_tasks)
     assert found == {
-        "tasks.1.task.sigma_yx": "got shape (1, 3), the network's widths ask for (2, 2)",
+        "tasks.1.task.sigma_yx": "got shape (1, 3), the network's widths require (2, 2)",
         "tasks.3.task.singular_values": "got 3 values, at most min(in, out) = 2 fit the network",
     }
 
@@ -262,7 +267,7 @@ def test_every_task_must_fit_the_network():
 @pytest.mark.parametrize("name", ["initialization", "limits"])
 def test_the_task_must_fit_the_network(name):
     assert broken(name, "task", [[1.0, 2.0, 3.0]]) == {
-        "task.sigma_yx": "got shape (1, 3), the network's widths ask for (2, 2)"
+        "task.sigma_yx": "got shape (1, 3), the network's widths require (2, 2)"
     }
     rows = TASKS["data"] | {"targets": EYE}
     assert broken(name, "task", rows) == {"task.targets": "got 2 rows, the inputs have 3; rows are samples"}
@@ -277,11 +282,11 @@ def test_whatever_is_put_anywhere_is_read_or_refused_there(name):
     """Never another exception; and an error is at the place that was changed, inside it, or in what must fit it."""
     whole = message(name)
     assert taken(name, whole)
-    for path, value in product(paths(whole), WEIRD):
+    for path, value in product(paths(whole), UNUSUAL_VALUES):
         try:
             taken(name, put(whole, path, value))
         except InvalidDocumentError as error:
             for where, text in error.errors:
                 assert text
                 near = f"{where}.".startswith(f"{path}.") or f"{path}.".startswith(f"{where}.")
-                assert near or path.startswith(("network.", "task.", "tasks.")), (path, where, value)
+                assert near or path.startswith(("network.", "task.", "tasks.", "base.")), (path, where, value)

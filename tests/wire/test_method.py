@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import rules
 from support.documents import METHODS, document
-from support.rules import GONE, NO_NUMBERS
+from support.rules import MISSING, NOT_NUMBERS
 
 from lindyn.wire import method
 from lindyn.wire.document import read
@@ -92,7 +92,7 @@ def test_kinds_that_are_none(kind, got):
 
 @pytest.mark.parametrize("given", [{}, {"rtol": 1e-6}])
 def test_an_object_without_kind(given):
-    assert broken(given) == {"method.kind": "this field is required, it says what the others are"}
+    assert broken(given) == {"method.kind": "this field is required, it determines which others there are"}
 
 
 @pytest.mark.parametrize(
@@ -105,10 +105,10 @@ def test_settings_of_other_methods_are_unknown(kind, field):
 
 
 @pytest.mark.parametrize(("path", "kind"), [("rtol", "flow"), ("atol", "flow"), ("learning_rate", "descent")])
-@pytest.mark.parametrize(("value", "text"), NO_NUMBERS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("value", "text"), NOT_NUMBERS, ids=lambda value: str(value)[:20])
 def test_numbers(path, kind, value, text):
     given = rules.changed(METHODS[kind], path, value)
-    if path != "learning_rate" and value is GONE:
+    if path != "learning_rate" and value is MISSING:
         assert getattr(taken(given), path) == {"rtol": 1e-13, "atol": None}[path]
     elif path == "atol" and value is None:
         assert taken(given).atol is None

@@ -300,16 +300,16 @@ def test_parts_of_the_metadata_are_bounded():
     """They are read as JSON, in microseconds each, and compress well."""
     text = '{"a": [' + "[]," * 5_000 + "[]]}"
     archive = zipped([("metadata.npy", npy(text))], zipfile.ZIP_DEFLATED)
-    assert "has 5004 arrays, objects and fields, at most 5003 are read" in refusal(archive, most_parts=5003)
-    assert len(unpack(archive, largest_bytes=LIMIT, most_parts=5004)[0]["a"]) == 5_001
+    assert "has 5004 arrays, objects and fields, at most 5003 are read" in refusal(archive, max_parts=5003)
+    assert len(unpack(archive, largest_bytes=LIMIT, max_parts=5004)[0]["a"]) == 5_001
 
 
 def test_limits_are_inclusive():
     archive = zipped([META, ("a.npy", npy(1.0)), ("b.npy", npy(2.0))])
     size = len(META[1]) + 2 * len(npy(1.0))
-    assert unpack(archive, largest_bytes=size, most_entries=3)[1].keys() == {"a", "b"}
-    assert f"at most 3 entries and {size - 1} bytes" in refusal(archive, largest_bytes=size - 1, most_entries=3)
-    assert "3 entries" in refusal(archive, largest_bytes=size, most_entries=2)
+    assert unpack(archive, largest_bytes=size, max_entries=3)[1].keys() == {"a", "b"}
+    assert f"at most 3 entries and {size - 1} bytes" in refusal(archive, largest_bytes=size - 1, max_entries=3)
+    assert "3 entries" in refusal(archive, largest_bytes=size, max_entries=2)
 
 
 def test_no_more_than_256_entries():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support import rules
 from support.documents import NETWORKS, document
-from support.rules import GONE, NO_INTEGERS, NO_NUMBERS
+from support.rules import MISSING, NOT_INTEGERS, NOT_NUMBERS
 
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import read
@@ -63,14 +63,14 @@ def test_the_model_itself_may_be_given():
     "value", [True, "x", "1", None, {}, {"gain": 1}, b"1", 1j, float("nan"), float("inf"), 10**400, -1, 1.5e70], ids=str
 )
 def test_a_wrong_gain_is_wrong_at_the_gain(value):
-    """One number is short for a list, whose places nobody wrote."""
+    """A number stands for a list, so that errors have no index."""
     errors = broken("gain", value)
     assert set(errors) == {"network.gain"}
     shown = f"a value of type {type(value).__name__}" if isinstance(value, dict | bytes | complex) else repr(value)
     assert f"got {shown}" in errors["network.gain"] or "more than 80 digits" in errors["network.gain"]
 
 
-@pytest.mark.parametrize(("value", "text"), NO_NUMBERS[1:], ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("value", "text"), NOT_NUMBERS[1:], ids=lambda value: str(value)[:20])
 def test_a_wrong_gain_of_a_layer_is_wrong_there(value, text):
     errors = broken("gain.1", value)
     assert set(errors) == {"network.gain.1"}
@@ -111,7 +111,7 @@ def test_negative_gains_are_refused():
         ("222", "network.dims", "got '222', expected a list"),
         (2, "network.dims", "got 2, expected a list"),
         (None, "network.dims", "got None, expected a list"),
-        (GONE, "network.dims", "this field is required"),
+        (MISSING, "network.dims", "this field is required"),
         ([2, 0, 2], "network.dims.1", "got 0, expected at least 1"),
         ([2, 3, 100_001], "network.dims.2", "got 100001, expected at most 100000"),
     ],
@@ -124,7 +124,7 @@ def test_dims(value, where, text):
 
 
 @pytest.mark.parametrize("path", ["dims.2", "seed"])
-@pytest.mark.parametrize(("value", "text"), NO_INTEGERS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("value", "text"), NOT_INTEGERS, ids=lambda value: str(value)[:20])
 def test_integers(path, value, text):
     if path == "seed" and value is None:
         assert taken(seed=None).seed is None
@@ -140,7 +140,7 @@ def test_integers(path, value, text):
 def test_schemes(value, near):
     choices = f", allowed are {SCHEMES}" if near is None else f", did you mean '{near}'? Allowed are {SCHEMES}"
     assert broken("scheme", value) == {"network.scheme": f"got {value!r}{choices}"}
-    assert broken("scheme", GONE) == {"network.scheme": "this field is required"}
+    assert broken("scheme", MISSING) == {"network.scheme": "this field is required"}
     for known in ("lecun", "glorot", "he", "scaled", "normal", "torch"):
         assert taken(scheme=known).scheme == known
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from support import rules
 from support.documents import METHODS, NETWORKS, TASKS, TIMES, document, paths, put
-from support.rules import GONE, NO_INTEGERS, NO_NUMBERS, WEIRD
+from support.rules import MISSING, NOT_INTEGERS, NOT_NUMBERS, UNUSUAL_VALUES
 
 from lindyn.wire.base import LARGEST_SEED
 from lindyn.wire.conflicts import conflicts
@@ -45,7 +45,7 @@ def kinds_with(path):
     "path",
     ["network.lambda", "network.scale", "task.sigma_yy_trace", "times.start", "times.stop", "time_constant"],
 )
-@pytest.mark.parametrize(("value", "text"), NO_NUMBERS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("value", "text"), NOT_NUMBERS, ids=lambda value: str(value)[:20])
 def test_numbers(path, value, text):
     check_field(path, value, text)
 
@@ -53,19 +53,19 @@ def test_numbers(path, value, text):
 @pytest.mark.parametrize(
     "path", ["network.dims.1", "network.seed", "task.seed", "task.samples", "task.levels", "times.num"]
 )
-@pytest.mark.parametrize(("value", "text"), NO_INTEGERS, ids=lambda value: str(value)[:20])
+@pytest.mark.parametrize(("value", "text"), NOT_INTEGERS, ids=lambda value: str(value)[:20])
 def test_integers(path, value, text):
     check_field(path, value, text)
 
 
 @pytest.mark.parametrize("path", ["network.seed", "task.seed", "task.samples", "task.levels", "times.num"])
 def test_integers_that_are_left_out(path):
-    check_field(path, GONE, "required")
+    check_field(path, MISSING, "required")
 
 
 def check_field(path, value, text):
     whole = changed(path, value, **kinds_with(path))
-    if (value is GONE and path in OPTIONAL) or (value is None and path in NULLABLE):
+    if (value is MISSING and path in OPTIONAL) or (value is None and path in NULLABLE):
         assert read(TrajectoryRequest, whole)
     else:
         errors = broken(whole)
@@ -131,9 +131,9 @@ def test_bounds_are_inclusive(path, value):
         ("network", 5, "network", "got 5, expected an object"),
         ("network", "balanced", "network", "got 'balanced', expected an object"),
         ("network", [1], "network", "got a value of type list, expected an object"),
-        ("network", GONE, "network", "this field is required"),
+        ("network", MISSING, "network", "this field is required"),
         ("network", {}, "network.kind", "this field is required"),
-        ("network.kind", GONE, "network.kind", "this field is required"),
+        ("network.kind", MISSING, "network.kind", "this field is required"),
         ("network.kind", "deep", "network.kind", "got 'deep', allowed are 'weights', 'balanced', 'random', 'wide'"),
         ("network.kind", "Balanced", "network.kind", "got 'Balanced', did you mean 'balanced'? Allowed are 'weights'"),
         ("network.kind", 3, "network.kind", "got 3, allowed are 'weights'"),
@@ -153,7 +153,7 @@ def test_bounds_are_inclusive(path, value):
         ("network.dims", "222", "network.dims", "got '222'"),
         ("network.dims", 2, "network.dims", "got 2"),
         ("network.dims", np.array([2, 2]), "network.dims", "got 2 widths"),
-        ("network.dims", GONE, "network.dims", "this field is required"),
+        ("network.dims", MISSING, "network.dims", "this field is required"),
         ("task", None, "task", "got None, expected an object"),
         ("task", "spectrum", "task", "got 'spectrum', expected an object"),
         ("task", {}, "task.kind", "this field is required"),
@@ -164,7 +164,7 @@ def test_bounds_are_inclusive(path, value):
             "allowed are 'correlation', 'data', 'regression', 'semantic', 'spectrum'",
         ),
         ("task.rank", 1, "task.rank", "this field is unknown"),
-        ("task.sigma_yx", GONE, "task.sigma_yx", "this field is required"),
+        ("task.sigma_yx", MISSING, "task.sigma_yx", "this field is required"),
         ("task.sigma_yx", None, "task.sigma_yx", "got NoneType, expected a list"),
         ("task.sigma_yx", [[1, 2], [3]], "task.sigma_yx", "different lengths (1 and 2)"),
         ("task.sigma_yx", [[1, 2], [3, float("nan")]], "task.sigma_yx", "got nan at [1, 1]"),
@@ -173,11 +173,11 @@ def test_bounds_are_inclusive(path, value):
         ("task.inputs", [1, 2], "task.inputs", "got int at [0], expected a list"),
         ("task.targets", [["1", "0"]], "task.targets", "got str among the entries at [0]"),
         ("task.targets", np.ones(3), "task.targets", "got 1 dimensions, expected 2"),
-        ("task.whiten", GONE, "task.whiten", "this field is required"),
+        ("task.whiten", MISSING, "task.whiten", "this field is required"),
         ("task.whiten", 0, "task.whiten", "got 0, expected true or false"),
         ("task.singular_values", [[1.0]], "task.singular_values", "got list among the entries"),
         ("task.singular_values", [], "task.singular_values", "got an empty array"),
-        ("network.weights", GONE, "network.weights", "this field is required"),
+        ("network.weights", MISSING, "network.weights", "this field is required"),
         ("network.weights", [], "network.weights", "got 0 entries, expected at least 1"),
         ("network.weights", [[[1.0]]] * 65, "network.weights", "got 65 entries, expected at most 64"),
         ("network.weights", np.array(2.0), "network.weights", "got a value of type ndarray, expected a list"),
@@ -451,7 +451,7 @@ def test_whatever_is_put_anywhere_is_read_or_refused_there(network, task, times,
     whole = document(network, times=times, method=METHODS[method])
     whole |= {"task": TASKS.get(task, [[1.0, 0.5], [0.0, 1.0]])}
     assert read(TrajectoryRequest, whole, conflicts)
-    for path, value in product(paths(whole), WEIRD):
+    for path, value in product(paths(whole), UNUSUAL_VALUES):
         try:
             read(TrajectoryRequest, put(whole, path, value), conflicts)
         except InvalidDocumentError as error:

@@ -15,6 +15,7 @@ from lindyn.wire.balance import (
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
 from lindyn.wire.document import InvalidDocumentError, read
+from lindyn.wire.ensemble import EnsembleReply, EnsembleRequest
 from lindyn.wire.problem import Problem
 from lindyn.wire.trajectory import ReplyWarning, TrajectoryReply, TrajectoryRequest
 
@@ -25,8 +26,10 @@ MESSAGES = {
     "statistics": StatisticsRequest,
     "limits": LimitsRequest,
     "continual": ContinualRequest,
+    "ensemble": EnsembleRequest,
 }
-REPLIES = [TrajectoryReply, InitializationReply, BalanceReply, StatisticsReply, LimitsReply, ContinualReply, Problem]
+REPLIES = [TrajectoryReply, InitializationReply, BalanceReply, StatisticsReply, LimitsReply, ContinualReply]
+REPLIES += [EnsembleReply, Problem]
 
 RANDOM = {"kind": "random", "dims": [2, 3, 2], "scheme": "he"}
 
@@ -178,6 +181,17 @@ def test_schema_and_validators_refuse_the_same(path, value):
         ("continual", "tasks.0.duration", None),
         ("continual", "num", 1),
         ("continual", "num", 100_001),
+        ("ensemble", "replicates", 0),
+        ("ensemble", "replicates", 100_001),
+        ("ensemble", "first_seed", -1),
+        ("ensemble", "first_seed", 2**53),
+        ("ensemble", "vary", []),
+        ("ensemble", "vary", ["network.scale"]),
+        ("ensemble", "quantiles", []),
+        ("ensemble", "quantiles", [1.5]),
+        ("ensemble", "quantiles", [True]),
+        ("ensemble", "base.times", []),
+        ("ensemble", "base", []),
     ],
     ids=str,
 )

@@ -21,7 +21,7 @@ def sweep(*paths: str) -> SweepRequest:
     "paths", [("network", "network.seed"), ("network.seed", "network"), ("network.seed", "network.seed")]
 )
 def test_axes_that_overlap_are_refused(paths: tuple[str, str]) -> None:
-    with pytest.raises(InvalidDocumentError, match=f"{paths[1]} overlaps {paths[0]}; each axis needs a place"):
+    with pytest.raises(InvalidDocumentError, match=f"{paths[1]} overlaps {paths[0]}; axes must set different fields"):
         sweep(*paths)
 
 

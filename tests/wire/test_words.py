@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from support.documents import NETWORKS, document, message, put
-from support.rules import WEIRD, broken
+from support.rules import UNUSUAL_VALUES, broken
 
 from lindyn.wire.balance import BalanceRequest, InitializationRequest
 from lindyn.wire.conflicts import conflicts, conflicts_of_tasks
@@ -148,7 +148,7 @@ def test_keys_that_are_no_text():
 
 
 def test_nothing_is_said_in_the_words_of_the_library():
-    """Whatever is wrong, wherever."""
+    """No unusual value at any field raises an error with a message of the validation library."""
     for whole, model, rule in (
         (document(times="grid", method={"kind": "flow"}), TrajectoryRequest, conflicts),
         (document("weights", "data"), TrajectoryRequest, conflicts),
@@ -156,7 +156,7 @@ def test_nothing_is_said_in_the_words_of_the_library():
         (SWEEP | {"collect": ["loss"]}, SweepRequest, None),
     ):
         for path in whole:
-            for value in WEIRD:
+            for value in UNUSUAL_VALUES:
                 try:
                     read(model, put(whole, path, value), rule)
                 except InvalidDocumentError as error:
@@ -190,7 +190,7 @@ def test_layers_that_chain_neither_way():
             [np.ones((4, 3)), np.ones((3, 4))],
             np.eye(4),
             "task.sigma_yx",
-            f"got shape (4, 4), the network's widths ask for (3, 3); are the weights {AS_IN_TORCH}",
+            f"got shape (4, 4), the network's widths require (3, 3); are the weights {AS_IN_TORCH}",
         ),
         (
             [np.ones((4, 3)), np.ones((3, 4))],
@@ -202,9 +202,9 @@ def test_layers_that_chain_neither_way():
             [W1, W2],
             np.ones((4, 2)),
             "task.sigma_yx",
-            "got shape (4, 2), the network's widths ask for (2, 4); transposed? sigma_yx is (out, in)",
+            "got shape (4, 2), the network's widths require (2, 4); transposed? sigma_yx is (out, in)",
         ),
-        ([W1, W2], np.ones((5, 5)), "task.sigma_yx", "got shape (5, 5), the network's widths ask for (2, 4)"),
+        ([W1, W2], np.ones((5, 5)), "task.sigma_yx", "got shape (5, 5), the network's widths require (2, 4)"),
         (
             [W1, W2],
             {"kind": "data", "inputs": np.ones((4, 9)), "targets": np.ones((4, 2)), "whiten": True},
@@ -225,4 +225,4 @@ def test_what_fits_the_other_way_round(weights, task, where, text):
 def test_drawn_networks_are_not_asked_whether_they_are_transposed():
     whole = document() | {"network": NETWORKS["balanced"] | {"dims": [3, 3, 4]}, "task": np.ones((3, 4))}
     ((_, text),) = broken(TrajectoryRequest, whole, conflicts).items()
-    assert text == "got shape (3, 4), the network's widths ask for (4, 3); transposed? sigma_yx is (out, in)"
+    assert text == "got shape (3, 4), the network's widths require (4, 3); transposed? sigma_yx is (out, in)"

@@ -1,4 +1,4 @@
-"""The address of the service and the key, from arguments or from the environment. Nothing here does I/O."""
+"""The address of the service and the key, from arguments or environment variables. Nothing here does I/O."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from lindyn.errors import ConfigurationError
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 PRIVATE_URL = "http://lindyn.local"
-"""The nominal address of a private service, which is reached through its socket."""
+"""Nominal address of a private service, which is reached through its socket."""
 
 _EXAMPLES = "http://127.0.0.1:8000 or https://lab.example/lindyn"
 
@@ -47,7 +47,7 @@ def bearer(api_key: str | None) -> str | None:
     index = next((i for i, letter in enumerate(key) if not "!" <= letter <= "~"), None)
     if index is not None:
         raise ConfigurationError(
-            f"{source}: the key has a blank, an end of line, a control character or one outside ASCII in place "
+            f"{source}: the key has a blank, an end of line, a control character or one outside ASCII at position "
             f"{index + 1}, and no header can carry it; copy the key again, as one word"
         )
     return f"Bearer {key}" if key else None
@@ -68,7 +68,7 @@ def _defect(url: str) -> str | None:
     if not parsed.host:
         return "which names no host"
     if parsed.query or parsed.fragment:
-        return "which goes on after the path"
+        return "which has a query or a fragment"
     return None if parsed.port is None or 0 < parsed.port < 2**16 else f"whose port {parsed.port} does not exist"
 
 

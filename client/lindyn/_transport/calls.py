@@ -30,6 +30,7 @@ from lindyn.wire.base import JSON_MEDIA_TYPE
 from lindyn.wire.problem import Problem
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 Format = Literal["npz", "json"]
 
@@ -42,7 +43,7 @@ DEFAULT_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Call(Generic[T]):
+class Call(Generic[T_co]):
     """A request and the decoder of its reply.
 
     Attributes:
@@ -57,7 +58,7 @@ class Call(Generic[T]):
 
     method: str
     path: str
-    read: Callable[[httpx.Response], T]
+    read: Callable[[httpx.Response], T_co]
     content: bytes | None = None
     media_type: str | None = None
     repeatable: bool = True
@@ -108,17 +109,17 @@ class WithTimeout:
         seconds: the timeout; infinity for none.
     """
 
-    step: Call[Any] | Listen
+    step: Call[object] | Listen
     seconds: float
 
 
-Steps = Generator[Call[Any] | WithTimeout | Pause, Any, T]
+Steps = Generator[Call[object] | WithTimeout | Pause, Any, T]
 """A generator of instructions: a sender carries out each one and sends its outcome back; an error ends it."""
 
 
 @dataclass
 class Connection:
-    """The client's knowledge of its service.
+    """State of the connection to a service.
 
     Attributes:
         url: address of the service.
@@ -160,11 +161,11 @@ class Connection:
     def _hint(self, error: Exception) -> str:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
             return (
-                f"; none of the certificates that are trusted, {trusted_certificates()}, signs that of the "
+                f"; none of the trusted certificates, {trusted_certificates()}, signs that of the "
                 "service: name a file by SSL_CERT_FILE"
             )
         if self.proxy is not None:
-            return f"; the way leads through the proxy {self.proxy.shown}: {self.proxy.remedy}"
+            return f"; the connection uses the proxy {self.proxy.shown}: {self.proxy.remedy}"
         if self.url == PRIVATE_URL and not isinstance(error, httpx.TimeoutException):
             return "; has the private service ended? Start another one with lindyn.Client.local()"
         if self.reached:
@@ -218,10 +219,12 @@ class Connection:
             route = response.url.path.removeprefix(httpx.URL(self.url).path.rstrip("/"))
             base = _shown(target.copy_with(path=target.path.removesuffix(route), query=None, fragment=None))
             return f"and points to {_shown(target)}; if the service is there, give that address: {base.rstrip('/')!r}"
-        through = "" if self.proxy is None else f" The way leads through {self.proxy.shown}: {self.proxy.remedy}."
+        through = (
+            "" if self.proxy is None else f" The connection uses the proxy {self.proxy.shown}: {self.proxy.remedy}."
+        )
         return (
-            f"with {response.headers.get('content-type')}, which is no problem of lindyn; is something else listening "
-            f"there, or a proxy between?{through}"
+            f"with {response.headers.get('content-type')}, which is not an error of lindyn; another program or a "
+            f"proxy may listen at this address.{through}"
         )
 
 
@@ -265,10 +268,10 @@ def _is_compatible(service: str) -> bool:
 def _versions(response: httpx.Response) -> str:
     service = response.headers.get(VERSION_HEADER)
     if service is None:
-        return f"This is client {VERSION}; the service does not tell its version."
+        return f"This is client {VERSION}; the reply does not state the version of the service."
     if _is_compatible(service):
         return f"Both are of version {service}."
     return (
-        f"The service is lindyn {service}, this client is {VERSION}; they need not understand each other: "
+        f"The service is lindyn {service}, this client is {VERSION}; they may be incompatible: "
         f"{how_to_install(release=service)}"
     )

@@ -171,7 +171,7 @@ def _load_certificates() -> ssl.SSLContext:
     except OSError as error:  # errors of ssl are OSErrors, too
         settings = ", ".join(f"{name}={os.environ[name]}" for name in variables) or "the package certifi"
         raise ConfigurationError(
-            f"the certificates for https:// cannot be loaded ({error}); correct or unset what names them: {settings}"
+            f"the certificates for https:// cannot be loaded ({error}); check their source: {settings}"
         ) from error
 
 

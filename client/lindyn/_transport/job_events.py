@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 SILENCE_SECONDS = 20.0  # the service sends an event or a comment every 15 seconds
 PAUSE_SECONDS = 0.2
-LEAST_SECONDS = 1.0  # for the first request, however short the timeout of the caller
+MIN_SECONDS = 1.0  # for the first request, however short the timeout of the caller
 BAR_SECONDS = 1.0
 
 
@@ -51,13 +51,13 @@ def handle_repr(class_name: str, job: Job) -> str:
 def wait_for_end(job_id: str, progress: bool | None, timeout_seconds: float | None) -> Steps[Job]:
     """Wait until a job has ended in any state.
 
-    The job's events are followed while they arrive. Where they break off, the state is requested again and again.
+    The job's events are followed while they arrive. If the stream of events ends, the state is requested repeatedly.
 
     Raises:
         TimeoutError: the job has not ended after the timeout.
     """
     with _Progress(job_id, progress, timeout_seconds) as waited:
-        job: Job | None = yield WithTimeout(status(job_id), max(waited.remaining_seconds, LEAST_SECONDS))
+        job: Job | None = yield WithTimeout(status(job_id), max(waited.remaining_seconds, MIN_SECONDS))
         while job is not None and not waited.update(job):
             if waited.remaining_seconds > SILENCE_SECONDS:
                 yield WithTimeout(waited.listen(), waited.remaining_seconds)
@@ -140,8 +140,8 @@ class _Progress:
         job = self._job
         if job is None or job.state not in FINAL:
             raise TimeoutError(
-                f"job {self._job_id} has not ended after {self._timeout_seconds} s and goes on: "
-                f"{'nothing heard' if job is None else f'{job.state}, {job.completed} of {job.total} points'}"
+                f"job {self._job_id} has not ended after {self._timeout_seconds} s and continues: "
+                f"{'no state received' if job is None else f'{job.state}, {job.completed} of {job.total} points'}"
             )
         return job
 

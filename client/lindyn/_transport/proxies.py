@@ -1,4 +1,4 @@
-"""The proxy to an address, from the variables of the environment. Nothing here does I/O."""
+"""The proxy to an address, from environment variables. Nothing here does I/O."""
 
 import os
 from contextlib import suppress
@@ -21,7 +21,7 @@ class Proxy:
     """A proxy and the variable that names it.
 
     Attributes:
-        variable: name of the variable, as it is spelled in the environment.
+        variable: name of the variable, as spelled in the environment.
         url: address of the proxy, which may contain a password.
         host: host of the service, for the remedy.
     """
@@ -38,11 +38,11 @@ class Proxy:
     @property
     def remedy(self) -> str:
         """The remedy for a proxy that does not lead to the service."""
-        return f"correct or unset {self.variable}, or leave the service out by NO_PROXY={self.host}"
+        return f"correct or unset {self.variable}, or exclude the service by NO_PROXY={self.host}"
 
 
 def proxy_to(url: str) -> Proxy | None:
-    """Return the proxy to a service; there is none to this machine, nor to hosts that NO_PROXY excludes.
+    """Return the proxy to a service, or None for this machine and for hosts that NO_PROXY excludes.
 
     Raises:
         ConfigurationError: the proxy cannot be used; the message names the variable.
@@ -68,7 +68,7 @@ def _defect(url: str) -> str | None:
     except httpx.InvalidURL:
         return "is no address; that of an IPv6 host needs brackets, and ports are numbers"
     if parsed.scheme not in _SCHEMES:
-        return f"is of a kind that is not supported; supported are {', '.join(f'{each}://' for each in _SCHEMES)}"
+        return f"has an unsupported scheme; supported are {', '.join(f'{scheme}://' for scheme in _SCHEMES)}"
     if not parsed.host or (parsed.port is not None and not 0 < parsed.port < 2**16):
         return "names no host, or a port that does not exist"
     if parsed.scheme.startswith("socks") and find_spec("socksio") is None:

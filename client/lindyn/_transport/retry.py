@@ -1,6 +1,6 @@
-"""Rules of retries: when a request may be sent again, and when that may help."""
+"""Rules for retries: when a request may be sent again, and when that can help."""
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import httpx
 
@@ -10,7 +10,7 @@ from lindyn.errors import BusyError, ProblemError, RateLimitedError, UnexpectedR
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 _CUT = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError)
 _REFUSED_BEFORE_WORK = ("busy", "shutting-down")
-_PROXY_STATUSES = (502, 503)  # of pages that a proxy sends while the service restarts
+_PROXY_STATUSES = (502, 503)  # a proxy answers with these while the service restarts
 
 
 class RetrySettings(TypedDict):
@@ -24,7 +24,7 @@ class RetrySettings(TypedDict):
 
 
 def retry_settings(patience_seconds: float) -> RetrySettings:
-    """Return settings that retry for as long as patience lasts; without patience, never."""
+    """Return settings that retry until `patience_seconds` have passed; with 0, never."""
     is_impatient = patience_seconds <= 0
     return {
         "attempts": 1 if is_impatient else None,
@@ -35,7 +35,7 @@ def retry_settings(patience_seconds: float) -> RetrySettings:
     }
 
 
-def should_retry(connection: Connection, call: Call[Any], error: Exception) -> bool | float:
+def should_retry(connection: Connection, call: Call[object], error: Exception) -> bool | float:
     """Return whether to retry after an error, or the delay in seconds that the service demands.
 
     - A request that never reached the service is sent again if the service has answered before: it is restarting.

@@ -5,7 +5,7 @@ import time
 import weakref
 from collections.abc import AsyncGenerator, Generator
 from contextlib import closing, contextmanager, suppress
-from typing import Any, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 import anyio
 import httpx
@@ -47,7 +47,7 @@ class _BaseSender(Generic[TransportT]):
 
     def _refuse_closed(self) -> None:
         if self._closed:
-            raise ClosedError("this client is closed; make another one, or ask within its `with` block")
+            raise ClosedError("this client is closed; make another one, or use it within its `with` block")
 
     @contextmanager
     def _translating_close(self) -> Generator[None]:
@@ -90,7 +90,7 @@ class Sender(_BaseSender[httpx.BaseTransport]):
         if http is not None:
             http.close()
 
-    def _carry_out(self, step: Call[Any] | Listen | WithTimeout | Pause) -> object:
+    def _carry_out(self, step: Call[object] | Listen | WithTimeout | Pause) -> object:
         match step:
             case Call():
                 return self.send(step)
@@ -168,7 +168,7 @@ class AsyncSender(_BaseSender[httpx.AsyncBaseTransport]):
         if closer is not None:
             await closer.aclose()
 
-    async def _carry_out(self, step: Call[Any] | Listen | WithTimeout | Pause) -> object:
+    async def _carry_out(self, step: Call[object] | Listen | WithTimeout | Pause) -> object:
         match step:
             case Call():
                 return await self.send(step)

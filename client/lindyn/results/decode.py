@@ -1,7 +1,8 @@
 """Decoding of replies, npz or JSON, to results."""
 
-from collections.abc import Callable, Mapping
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from types import NoneType
+from typing import cast, get_args
 
 import httpx
 import numpy as np
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
+from lindyn.results.ensemble import Ensemble, ensemble_from_parts
 from lindyn.results.grid import Coordinate, FailedPoint, WarnedPoints
 from lindyn.results.io import unpack
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
@@ -29,6 +31,24 @@ def read_trajectory(response: httpx.Response) -> Trajectory:
     arrays = flatten({name: arrays_from_lists(name, value) for name, value in quantities.items()})
     times = array_from_lists(document.pop("times"))
     return trajectory_from_parts(document, {"times": times, **arrays}, cache)
+
+
+def read_ensemble(response: httpx.Response) -> Ensemble:
+    """Decode an ensemble response."""
+    cache = response.headers.get("X-Cache", "unknown")
+    if not _is_json(response):
+        return ensemble_from_parts(*unpack(response.content), cache)
+    document = from_json(response.content)
+    trees: dict[str, JSON] = {**document.pop("quantities"), "wide": document.pop("wide")}
+    arrays = flatten({name: _statistics(name, tree) for name, tree in trees.items() if tree is not None})
+    return ensemble_from_parts(document, {"times": array_from_lists(document.pop("times")), **arrays}, cache)
+
+
+def _statistics(name: str, tree: JSON) -> Tree:
+    """Return nested lists of statistics as arrays; those of `weights` are a list over the layers."""
+    if isinstance(tree, Sequence) and tree and isinstance(tree[0], Mapping):
+        return {str(i): arrays_from_lists(name, layer) for i, layer in enumerate(tree)}
+    return arrays_from_lists(name, tree)
 
 
 def read_sweep_result(response: httpx.Response) -> SweepResult:
@@ -65,8 +85,10 @@ def _decoded(name: str, field: FieldInfo | None, value: JSON) -> Tree:
         return value
     if ARRAYS in field.metadata:
         return arrays_from_lists(name, value)
-    if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel) and isinstance(value, Mapping):
-        return _with_arrays(field.annotation, value)
+    kinds = get_args(field.annotation)
+    for kind in kinds if NoneType in kinds else (field.annotation,):
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and isinstance(value, Mapping):
+            return _with_arrays(kind, value)
     return value
 
 
@@ -76,7 +98,7 @@ def _sweep_result(reply: TableReply) -> SweepResult:
         dims={name: tuple(variable.dims) for name, variable in reply.data.items()},
         data={name: array_from_lists(cast("JSON", variable.values)) for name, variable in reply.data.items()},
         problems=[cast("FailedPoint", problem.model_dump()) for problem in reply.problems],
-        warnings=[cast("WarnedPoints", warning.model_dump()) for warning in reply.warnings],
+        warnings=[cast("WarnedPoints", warning.model_dump(exclude_none=True)) for warning in reply.warnings],
         metadata=reply.model_dump(exclude={"coordinates", "data", "problems", "warnings"}),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, TypedDict
+from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -14,7 +14,7 @@ Coordinate: TypeAlias = Array | Sequence[JSON]
 
 
 class FailedPoint(TypedDict):
-    """A point that could not be computed: its index along each axis, and why."""
+    """A point that could not be computed: its index along each axis, and the reason."""
 
     index: list[int]
     code: str
@@ -22,11 +22,12 @@ class FailedPoint(TypedDict):
 
 
 class WarnedPoints(TypedDict):
-    """A warning, and the index along each axis of every point that has it."""
+    """A warning, the index along each axis of every point that has it, and the indices of the modes it is about."""
 
     code: str
     detail: str
     indices: list[list[int]]
+    modes: NotRequired[list[int]]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import Any
 
 import numpy as np
 
@@ -10,9 +9,10 @@ from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, cou
 from lindyn.results.labels import label
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import TrajectoryReply
+from lindyn.wire.tree import JSON
 
 _WIDTH, _HEIGHT = 240, 60  # pixels
-_MOST_PROBLEMS = 5
+_MAX_PROBLEMS = 5
 _PICTURED = ("loss", "excess_loss", "ntk_distance")  # the card shows the first one that the trajectory has
 
 
@@ -38,14 +38,14 @@ def trajectory_html(times: FloatArray, arrays: Mapping[str, FloatArray], reply: 
 
 
 def sweep_html(
-    grid: Grid, problems: Sequence[FailedPoint], warnings: Sequence[WarnedPoints], metadata: Mapping[str, Any]
+    grid: Grid, problems: Sequence[FailedPoint], warnings: Sequence[WarnedPoints], metadata: Mapping[str, JSON]
 ) -> str:
     """Return the card of the result of a job."""
     details = {warning["code"]: warning["detail"] for warning in reversed(warnings)}  # the first one of each code
     rows = [
         ("kind", str(metadata["kind"])),
         *((name, _extent(values)) for name, values in grid.coordinates.items()),
-        *((f"⚠ {problem['code']} at {problem['index']}", problem["detail"]) for problem in problems[:_MOST_PROBLEMS]),
+        *((f"⚠ {problem['code']} at {problem['index']}", problem["detail"]) for problem in problems[:_MAX_PROBLEMS]),
         ("failed points", f"{len(problems)}" if problems else ""),
         *((f"⚠ {code} at {n} points", details[code]) for code, n in count_warned_points(warnings).items()),
         ("computed by", f"lindyn {metadata['version']}, job {metadata['job']}"),

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _NETCDF_ENGINE = "h5netcdf"
-_LARGEST_BYTES = 2**40  # the user chose the service or the file, so that only memory limits its size
-_MOST_ENTRIES = 2**16
+_MAX_BYTES = 2**40  # the user chose the service or the file, so that only memory limits its size
+_MAX_ENTRIES = 2**16
 
 Parts = tuple[dict[str, JSON], dict[str, FloatArray]]
 """The JSON part of a result, and its arrays by path."""
@@ -66,7 +66,7 @@ def read(path: Path) -> Parts:
 
 def unpack(archive: bytes) -> Parts:
     """Read the npz archive of a reply or of a file."""
-    return npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=_MOST_ENTRIES)
+    return npz.unpack(archive, largest_bytes=_MAX_BYTES, max_entries=_MAX_ENTRIES)
 
 
 def _unknown_format(path: Path) -> ValueError:

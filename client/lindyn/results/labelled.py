@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -11,8 +11,9 @@ from lindyn.results.labels import TIME, Label, label
 from lindyn.results.optional import library
 from lindyn.wire.array import FloatArray
 from lindyn.wire.dimensions import dimensions
+from lindyn.wire.ensemble import EnsembleReply
 from lindyn.wire.trajectory import TrajectoryReply
-from lindyn.wire.tree import Array
+from lindyn.wire.tree import JSON, Array
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ _POINT_TIMES = "point_times"
 
 
 def trajectory_dataset(
-    times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, metadata: Mapping[str, Any]
+    times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, metadata: Mapping[str, JSON]
 ) -> "xr.Dataset":
     """Label a trajectory; modes get a coordinate with the singular values of the best network function."""
     xarray = library("xarray", "to_xarray")
@@ -57,7 +58,33 @@ def trajectory_frame(times: FloatArray, arrays: Mapping[str, FloatArray]) -> "pd
     return pandas.DataFrame(columns, index=pandas.Index(times, name="time"))
 
 
-def sweep_dataset(grid: Grid, metadata: Mapping[str, Any], warned_points: Mapping[str, int]) -> "xr.Dataset":
+def ensemble_dataset(
+    times: FloatArray, arrays: Mapping[str, FloatArray], reply: EnsembleReply, metadata: Mapping[str, JSON]
+) -> "xr.Dataset":
+    """Label the statistics of an ensemble, such as `loss.mean`; those of quantiles have the dimension `quantile`."""
+    xarray = library("xarray", "to_xarray")
+    variables = {path: (*_statistic(path, array), _attributes(label(path))) for path, array in arrays.items()}
+    attributes = {
+        "title": f"learning of {reply.replicates} {'-'.join(map(str, reply.dims))} linear networks",
+        "source": f"lindyn {reply.version}",
+        "key": reply.key,
+        PROVENANCE: json.dumps({**metadata, "paths": {"time": "times", **{path: path for path in arrays}}}),
+    }
+    coordinates = {"time": ("time", times, _attributes(TIME)), "quantile": ("quantile", reply.quantiles)}
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
+def _statistic(path: str, array: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
+    """Return the dimensions of a statistic, and its values."""
+    quantity, _, statistic = path.rpartition(".")
+    if path.startswith("wide."):
+        return dimensions(path.removeprefix("wide."), array.ndim), array
+    if statistic == "quantiles":
+        return ("quantile", *dimensions(quantity, array.ndim - 1)), array
+    return dimensions(quantity, array.ndim), array
+
+
+def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mapping[str, int]) -> "xr.Dataset":
     """Label the result of a job.
 
     Args:
@@ -81,7 +108,7 @@ def sweep_dataset(grid: Grid, metadata: Mapping[str, Any], warned_points: Mappin
     attributes = {
         "title": f"result of {metadata['kind']}",
         "source": f"lindyn {metadata['version']}",
-        "failed_points": len(metadata["problems"]),
+        "failed_points": len(cast("list[JSON]", metadata["problems"])),
         "warnings": ", ".join(f"{code} at {count} points" for code, count in warned_points.items()),
         PROVENANCE: json.dumps({**metadata, "coordinates": others, "paths": paths}),
     }
@@ -114,7 +141,7 @@ def _labels(values: Coordinate) -> Array | list[str]:
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
-def _listed(values: Coordinate) -> list[Any]:
+def _listed(values: Coordinate) -> list[object]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 

@@ -3,13 +3,14 @@
 from pathlib import Path
 
 from lindyn._public import public
+from lindyn.results.ensemble import Ensemble, ensemble_from_parts
 from lindyn.results.io import Parts, read
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
 from lindyn.results.trajectory import Trajectory, trajectory_from_parts
 
 
 @public
-def load(path: str | Path) -> Trajectory | SweepResult:
+def load(path: str | Path) -> Trajectory | Ensemble | SweepResult:
     """Read a result that was saved with its method `save`, or the npz body of a reply.
 
     Args:
@@ -28,14 +29,16 @@ def load(path: str | Path) -> Trajectory | SweepResult:
             f"{path.name} was not saved by lindyn, or was changed since ({type(error).__name__}: {error})"
         ) from error
     if result is None:
-        raise ValueError(f"{path.name} holds neither a trajectory nor the result of a job")
+        raise ValueError(f"{path.name} holds no trajectory, no ensemble and no result of a job")
     return result
 
 
-def _result(parts: Parts) -> Trajectory | SweepResult | None:
+def _result(parts: Parts) -> Trajectory | Ensemble | SweepResult | None:
     metadata, arrays = parts
     if "dims" in metadata and "coordinates" in metadata:
         return sweep_result_from_parts(metadata, arrays)
+    if "replicates" in metadata and "times" in arrays:
+        return ensemble_from_parts(metadata, arrays, "file")
     if "key" in metadata and "times" in arrays:
         return trajectory_from_parts(metadata, arrays, "file")
     return None

@@ -5,13 +5,13 @@ values those of the colour map PuOr, so that readers with any colour vision can 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 import numpy as np
 
+from lindyn.results.axes import BLUE, ORDERED, AnyAxes, Style, given_or_new, is_geometric, ordered_colours, over_time
 from lindyn.results.grid import Grid
-from lindyn.results.labels import TIME, label
-from lindyn.results.optional import library
+from lindyn.results.labels import label
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.wording import not_part_of
@@ -19,20 +19,11 @@ from lindyn.wire.wording import not_part_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BLUE = "#0072b2"
-ORDERED, AROUND_ZERO = "cividis", "PuOr"
-
-Style: TypeAlias = Any
-"""A keyword argument of matplotlib."""
-
-_Axes: TypeAlias = Any
-"""Axes of matplotlib, whose own type is incomplete."""
+AROUND_ZERO = "PuOr"
 
 _Quantity: TypeAlias = FloatArray | Mapping[str, FloatArray] | Sequence[FloatArray]
 
 _MOST_NAMED = 4  # lines in a legend
-
-_pyplot = library("matplotlib.pyplot", "plotting")
 
 
 class TrajectoryPlots:
@@ -57,8 +48,8 @@ class TrajectoryPlots:
     def modes(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the strength of each mode over time, and as a dashed line that of the best network function."""
         name, strengths = self._first_array(("singular_values", "mode_strengths"))
-        axes = _axes(ax)
-        colours = _ordered_colours(strengths.shape[1])
+        axes = given_or_new(ax)
+        colours = ordered_colours(strengths.shape[1])
         in_legend = len(colours) <= _MOST_NAMED
         for i, colour in enumerate(colours):
             named = {"label": f"mode {i + 1}"} if in_legend else {}
@@ -75,10 +66,10 @@ class TrajectoryPlots:
         self._require(("alignment",))
         sides = cast("Mapping[str, FloatArray]", self._quantities["alignment"])
         in_legend = sides["input"].shape[1] <= _MOST_NAMED
-        axes = _axes(ax)
+        axes = given_or_new(ax)
         for side, line in (("input", "-"), ("output", "--")):
             values = sides[side]
-            for i, colour in enumerate(_ordered_colours(values.shape[1])):
+            for i, colour in enumerate(ordered_colours(values.shape[1])):
                 named = {"label": f"{side}, mode {i + 1}"} if in_legend else {}
                 axes.plot(self._times, values[:, i], line, color=colour, **{**named, **style})
         axes.set_ylim(-0.05, 1.05)
@@ -92,7 +83,7 @@ class TrajectoryPlots:
         """
         _, values = self._first_array(("qqt",))
         nearest = int(np.argmin(np.abs(self._times - t)))
-        axes = _axes(ax)
+        axes = given_or_new(ax)
         largest = float(np.max(np.abs(values))) or 1.0  # over all times, so that pictures can be compared
         image = axes.imshow(values[nearest], **{"cmap": AROUND_ZERO, "vmin": -largest, "vmax": largest, **style})
         n_in, n_out = self._reply.dims[0], self._reply.dims[-1]
@@ -107,7 +98,7 @@ class TrajectoryPlots:
 
     def _scalar(self, names: tuple[str, ...], ax: "Axes | None", style: dict[str, Style]) -> "Axes":
         name, values = self._first_array(names)
-        axes = _axes(ax)
+        axes = given_or_new(ax)
         axes.plot(self._times, values, **({"color": BLUE} | style if ax is None else style))
         return self._over_time(axes, label(name).words, "label" in style)
 
@@ -123,13 +114,8 @@ class TrajectoryPlots:
         known = ", ".join(self._quantities)
         raise ValueError(f"this picture needs {' or '.join(names)}; the trajectory has {known}: add it to quantities")
 
-    def _over_time(self, axes: _Axes, words: str, legend: bool) -> "Axes":
-        if _is_geometric(self._times):
-            axes.set_xscale("log")
-        axes.set(xlabel=TIME.words, ylabel=words)
-        if legend:
-            axes.legend(fontsize="small", framealpha=0.8, edgecolor="none")
-        return axes
+    def _over_time(self, axes: AnyAxes, words: str, legend: bool) -> "Axes":
+        return over_time(axes, self._times, words, legend=legend)
 
 
 class SweepPlots:
@@ -158,7 +144,7 @@ class SweepPlots:
         if x is None or y is None:
             raise ValueError(f"a heat map of {name} needs two dimensions with several values; {self._has(name)}")
         mean = _mean(self._with_dims(name, (y, x)))
-        axes = _axes(ax)
+        axes = given_or_new(ax)
         (x_values, x_names), (y_values, y_names) = self._positions(name, x), self._positions(name, y)
         mesh = axes.pcolormesh(x_values, y_values, mean, **{"cmap": ORDERED, "shading": "nearest", **style})
         _set_ticks(axes.set_xticks, x_values, x_names)
@@ -182,14 +168,14 @@ class SweepPlots:
         if x is None:
             raise ValueError(f"a line of {name} needs a dimension with several values; {self._has(name)}")
         values = self._with_dims(name, (x,))
-        axes = _axes(ax)
+        axes = given_or_new(ax)
         x_values, x_names = self._positions(name, x)
         (line,) = axes.plot(x_values, _mean(values), **({"color": BLUE} | style if ax is None else style))
         if values.shape[1] > 1:
             low, high = (_percentile(values, percent) for percent in (10, 90))
             axes.fill_between(x_values, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         _set_ticks(axes.set_xticks, x_values, x_names)
-        if x_names is None and _is_geometric(x_values):
+        if x_names is None and is_geometric(x_values):
             axes.set_xscale("log")
         axes.set(xlabel=self._words(x), ylabel=self._title(name, (x,)))
         if "label" in style:
@@ -247,23 +233,6 @@ def _finite(row: FloatArray) -> FloatArray:
     return row[np.isfinite(row)]
 
 
-def _axes(ax: "Axes | None") -> _Axes:
-    return _pyplot.subplots(layout="constrained")[1] if ax is None else ax
-
-
-def _ordered_colours(number: int) -> list[FloatArray]:
-    """Return colours from dark to light, without the lightest, which are hard to see on white."""
-    return list(_pyplot.get_cmap(ORDERED)(np.linspace(0.0, 0.85, number)))
-
-
 def _set_ticks(set_ticks: Callable[..., object], positions: FloatArray, names: list[str] | None) -> None:
     if names is not None:
         set_ticks(positions, names)
-
-
-def _is_geometric(values: FloatArray) -> bool:
-    """Return whether each value is the same multiple of the one before, over more than a decade."""
-    if len(values) < 3 or values[0] <= 0 or values[-1] <= 10 * values[0]:
-        return False
-    ratios = values[1:] / values[:-1]
-    return bool(np.allclose(ratios, ratios[0], rtol=1e-3))

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
-from lindyn.results.grid import FailedPoint, Grid, WarnedPoints, count_warned_points
+from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
 from lindyn.wire.array import FloatArray
+from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class SweepResult:
     data: Mapping[str, FloatArray]
     problems: Sequence[FailedPoint]
     warnings: Sequence[WarnedPoints]
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, JSON]
 
     @property
     def plot(self) -> "SweepPlots":
@@ -98,7 +99,7 @@ class SweepResult:
 
     def __getattr__(self, name: str) -> FloatArray:
         """Return an array by its name, which an experiment may choose freely."""
-        data = self.__dict__.get("data", {})  # a copy is asked for attributes before it has any
+        data = self.__dict__.get("data", {})  # copying looks up attributes before any is set
         if name not in data:
             raise AttributeError(not_part_of("result", name, data))
         return data[name]
@@ -121,25 +122,25 @@ class SweepResult:
     def _grid(self) -> Grid:
         return Grid(self.coordinates, self.dims, self.data)
 
-    def _parts(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
+    def _parts(self) -> tuple[dict[str, JSON], dict[str, FloatArray]]:
         """Return the JSON part and the arrays by path, the inverse of `sweep_result_from_parts`."""
         vectors = {name: values for name, values in self._grid().coordinates.items() if isinstance(values, np.ndarray)}
-        metadata = {
+        metadata: dict[str, JSON] = {
             **self.metadata,
             "coordinates": {name: values for name, values in self.coordinates.items() if name not in vectors},
             "dims": {name: list(dims) for name, dims in self.dims.items()},
-            "problems": list(self.problems),
-            "warnings": list(self.warnings),
+            "problems": cast("list[JSON]", list(self.problems)),
+            "warnings": cast("list[JSON]", list(self.warnings)),
         }
         arrays = {f"{COORDINATES}{name}": values for name, values in vectors.items()}
         return metadata, arrays | {f"{DATA}{name}": values for name, values in self.data.items()}
 
 
-def sweep_result_from_parts(metadata: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> SweepResult:
+def sweep_result_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray]) -> SweepResult:
     """Build a result from the JSON part of the reply and its arrays by path."""
     rest = dict(metadata)
-    coordinates: dict[str, Any] = dict(rest.pop("coordinates"))
-    dims: dict[str, list[str]] = rest.pop("dims")
+    coordinates = dict(cast("Mapping[str, Coordinate]", rest.pop("coordinates")))
+    dims = cast("Mapping[str, list[str]]", rest.pop("dims"))
     for path, array in arrays.items():
         if path.startswith(COORDINATES):
             coordinates[path.removeprefix(COORDINATES)] = array
@@ -147,7 +148,7 @@ def sweep_result_from_parts(metadata: Mapping[str, Any], arrays: Mapping[str, Fl
         coordinates=coordinates,
         dims={name: tuple(names) for name, names in dims.items()},
         data={name: arrays[f"{DATA}{name}"] for name in dims},
-        problems=rest.pop("problems"),
-        warnings=rest.pop("warnings", []),  # files of the first versions have none
+        problems=cast("list[FailedPoint]", rest.pop("problems")),
+        warnings=cast("list[WarnedPoints]", rest.pop("warnings", [])),  # files of the first versions have none
         metadata=rest,
     )

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
         effective_rank: FloatArray
         """Exponential of the entropy of the normalised singular values of the network function, (time,)."""
         sharpness: FloatArray
-        """Largest eigenvalue of the Hessian of the loss by all weights, (time,)."""
+        """Largest eigenvalue of the Hessian of the loss with respect to all weights, (time,)."""
 else:
     _Quantities = object
 
@@ -72,9 +72,8 @@ class Trajectory(_Quantities):
         times: (time,), in the unit of `reply.time_constant`.
         quantities: arrays by name; `weights` is a list with one array for each layer, and `balance`, `alignment` and
             `task_specificity` are mappings.
-        reply: the rest of the reply: key, method and reason, lambda, regime, seeds, diagnostics, warnings,
-            version.
-        cache: `hit`, `miss` or `coalesced`, as the service says; `file` for a trajectory that was loaded from a file.
+        reply: the rest of the reply: key, method and reason, lambda, regime, seeds, diagnostics, warnings, version.
+        cache: `hit`, `miss` or `coalesced`, as the service reports; `file` for a trajectory loaded from a file.
     """
 
     times: FloatArray
@@ -157,7 +156,7 @@ class Trajectory(_Quantities):
         return save(Path(path), self.metadata, arrays, self.to_xarray)
 
     @property
-    def metadata(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, JSON]:
         """The reply without its arrays, as a JSON document."""
         return self.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
 
@@ -167,10 +166,10 @@ class Trajectory(_Quantities):
         Raises:
             UnknownNameError: the trajectory has no such array; this is also a KeyError.
         """
-        items: dict[str, Any] = {**self.quantities, **self.arrays()}
+        items: dict[str, Quantity] = {**self.quantities, **self.arrays()}
         if name not in items:
             raise UnknownNameError(not_part_of("trajectory", name, items))
-        return items[name]
+        return cast("FloatArray", items[name])
 
     if not TYPE_CHECKING:  # so that a mistyped quantity is an error of the type checker
 
@@ -198,7 +197,7 @@ class Trajectory(_Quantities):
         return trajectory_html(self.times, self.arrays(), self.reply, self.cache)
 
     def _quantity(self, name: str) -> Quantity:
-        quantities = self.__dict__.get("quantities", {})  # a copy is asked for attributes before it has any
+        quantities = self.__dict__.get("quantities", {})  # copying looks up attributes before any is set
         if name not in quantities:
             raise AttributeError(not_part_of("trajectory", name, quantities))
         return quantities[name]
@@ -209,7 +208,7 @@ class Trajectory(_Quantities):
 class Analysis:
     """A reply other than a trajectory: its fields are attributes and items, and arrays are numpy arrays."""
 
-    fields: Mapping[str, Any]
+    fields: Mapping[str, object]
 
     def __getitem__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
         """Return a field by its name.
@@ -220,11 +219,11 @@ class Analysis:
         if name not in self.fields:
             raise UnknownNameError(not_part_of("answer", name, self.fields))
         value = self.fields[name]
-        return Analysis(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
+        return Analysis(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else value
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
         """Return a field; the field `lambda` is the attribute `lam`."""
-        if "fields" not in self.__dict__:  # a copy is asked for attributes before it has any
+        if "fields" not in self.__dict__:  # copying looks up attributes before any is set
             raise AttributeError(name)
         try:
             return self["lambda" if name == "lam" else name]

@@ -1,1 +1,1 @@
-"""The HTTP contract, version 1: what the client and the service say to each other. Imports pydantic and numpy only."""
+"""The HTTP contract, version 1: models of requests and replies. It imports only pydantic and numpy."""

@@ -112,7 +112,7 @@ Matrix = Annotated[FloatArray, _ArrayType(2)]
 
 
 class _ArraysMarker:
-    """Mark of the fields of replies that hold arrays; decoders of JSON read it."""
+    """Marker of the fields of replies that hold arrays, for decoders of JSON."""
 
 
 ARRAYS = _ArraysMarker()

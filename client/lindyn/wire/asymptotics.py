@@ -1,23 +1,29 @@
 """Limits of learning: convergence in time, and large absolute values of lambda."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lindyn.wire.array import Arrays
 from lindyn.wire.base import Positive, Reply, Request
+from lindyn.wire.learning import WeightDecay, without_defaults
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
 
 
 class LimitsRequest(Request):
-    """Request for the limits of a balanced or wide network on isotropic inputs, or of one layer on any inputs."""
+    """Request for the limits of balanced or wide layers on isotropic inputs, of modes alone, or of one layer."""
 
     network: Network
     task: Task
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow.")] = 1.0
     tolerance: Annotated[Positive, Field(description="Excess loss at which learning counts as done.")] = 1e-3
+    weight_decay: WeightDecay = 0.0
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(serialise(self))
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -72,7 +78,18 @@ class LimitsReply(Reply):
     """The limits of learning in time and in lambda."""
 
     key: str
-    lam: Annotated[float | None, Field(alias="lambda", description="Null for one layer; see trajectories.")]
+    lam: Annotated[
+        float | None,
+        Field(
+            alias="lambda",
+            description="Balance, of a wide network that of the equivalent one; null where modes have their own, and "
+            "for one layer.",
+        ),
+    ]
+    lambda_per_mode: Annotated[
+        list[Any] | None,
+        Field(description="Balance of each mode, where modes learn alone; of deep networks for each pair."),
+    ] = None
     dims: list[int]
     seed: int | None
     task_seed: int | None = None
@@ -83,16 +100,25 @@ class LimitsReply(Reply):
         float | None, Field(description="First time with an excess loss within the tolerance; null if there is none.")
     ]
     effective_learning_rate: Annotated[
-        float | None, Field(description="|lambda| per time constant, per unit of time; null for one layer.")
+        float | None,
+        Field(description="|lambda| per time constant, per unit of time; null where `lambda_to_infinity` is."),
     ]
     largest_learning_rate: Annotated[
         float | None,
         Field(
-            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there; "
-            "null if that is zero."
+            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there, "
+            "with weight_decay added; null if that is zero."
         ),
     ]
-    lambda_to_infinity: Annotated[Extremes | None, Field(description="Null for one layer.")]
-    shallow: Shallow
+    lambda_to_infinity: Annotated[
+        Extremes | None, Field(description="Of balanced or wide layers on isotropic inputs, without weight decay.")
+    ]
+    shallow: Annotated[
+        Shallow | None,
+        Field(
+            description="For isotropic inputs and balanced or wide layers, or for one layer, which it is itself; "
+            "without weight decay."
+        ),
+    ]
     warnings: list[ReplyWarning]
     version: str

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 
 from lindyn.wire.array import Arrays
 from lindyn.wire.base import FromNumpy, Positive, Reply, Request, Seed, Width
-from lindyn.wire.network import Network, Scheme, SeveralWeights, listed
+from lindyn.wire.network import Network, Scheme, SeveralWeights, as_list
 from lindyn.wire.task import Task
 
 
@@ -36,7 +36,9 @@ class InitializationReply(Reply):
         float | list[float],
         Field(alias="lambda", description="Nearest balance; a list over adjacent pairs for other than two layers."),
     ]
-    balance_residual: Annotated[float | list[float], Field(description="||B - lambda I||_F, like lambda.")]
+    balance_residual: Annotated[
+        float | list[float], Field(description="||B - lambda I||_F, a number or a list as lambda is.")
+    ]
     dims: list[int]
     seed: int | None
     task_seed: int | None = None
@@ -65,7 +67,7 @@ class BalanceReply(Reply):
     isotropy: Annotated[
         list[float],
         Field(
-            description="How far W_l^T W_l and W_l+1 W_l+1^T are from multiples of the identity, relative; near 0 in "
+            description="Relative distance of W_l^T W_l and W_l+1 W_l+1^T from multiples of the identity; near 0 in "
             "wide networks."
         ),
     ]
@@ -84,7 +86,7 @@ class StatisticsRequest(Request):
     gain: Annotated[
         _Gains,
         Field(description="Factor of the standard deviation: one, or one for each layer."),
-        BeforeValidator(listed, json_schema_input_type=Positive | _Gains),
+        BeforeValidator(as_list, json_schema_input_type=Positive | _Gains),
     ] = Field(default_factory=lambda: [1.0])
     samples: Annotated[int, Field(strict=True, ge=2, le=10_000_000, description="Draws of the weights."), FromNumpy] = (
         1000
@@ -107,7 +109,7 @@ class BalanceTable(Reply):
     mean_lambda: float
     variance_diagonal: float
     variance_off_diagonal: float
-    limits: Annotated[dict[str, float | None], Field(description="Of the mean, for r and k to 0 and infinity.")]
+    limits: Annotated[dict[str, float | None], Field(description="Limits of the mean, for r and k to 0 and infinity.")]
 
 
 class StatisticsReply(Reply):

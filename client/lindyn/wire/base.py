@@ -44,9 +44,9 @@ Seed = Annotated[
 # Pydantic would validate the recursive type, which costs time and changes the published schema.
 if TYPE_CHECKING:
     JSONField: TypeAlias = JSON
-    """Any JSON value, in a model."""
+    """A JSON value, in a model."""
     TreeField: TypeAlias = Tree
-    """Any JSON value with arrays anywhere, in a model."""
+    """A JSON value with arrays anywhere, in a model."""
 else:
     JSONField = TreeField = Any
 

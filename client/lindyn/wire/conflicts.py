@@ -5,10 +5,15 @@ from collections.abc import Collection
 from lindyn.wire.array import FloatArray
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
+from lindyn.wire.base import LARGEST_SEED
 from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.wording import entries
+
+_MOST_RATES = 1e30  # ratio of learning rates, whose roots scale the weights
 
 Conflict = tuple[str, str]
 """A path into the request, and a message about the value there."""
@@ -18,8 +23,9 @@ def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest
     """Return the broken rules between fields."""
     broken: list[Conflict] = []
     if isinstance(request, TrajectoryRequest):
-        found = misfit_of_quantities(request.quantities, request.network)
-        broken += [] if found is None else [("quantities", found)]
+        misfit = misfit_of_quantities(request.quantities, request.network)
+        broken += [] if misfit is None else [("quantities", misfit)]
+        broken += _of_rates(request.learning_rates, len(request.dims) - 1)
     if isinstance(request, InitializationRequest) and isinstance(request.network, WideNetwork):
         detail = "got wide, a limit that has no weights; use kind 'random' for those of one draw"
         broken.append(("network.kind", detail))
@@ -61,6 +67,40 @@ def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:
     for i, each in enumerate(request.tasks):
         broken += _of_task(f"tasks.{i}.task", each.task, request.network)
     return broken
+
+
+def conflicts_of_ensemble(request: EnsembleRequest) -> list[Conflict]:
+    """Return the misfits of the base request, and the seeds that do not exist."""
+    broken = [(f"base.{path}", detail) for path, detail in conflicts(request.base)]
+    for name in request.vary:
+        part = name.partition(".")[0]
+        varied = request.base.network if part == "network" else request.base.task
+        if "seed" not in type(varied).model_fields:
+            broken.append(("vary", f"got {name}, and a {part} of kind {varied.kind} has no seed"))
+        elif isinstance(varied, WideNetwork) and varied.start == "zero":
+            detail = f"got {name}, on which the limit of wide layers does not depend; give base.network.start 'drawn'"
+            broken.append(("vary", detail))
+    if request.seeds[-1] > LARGEST_SEED:
+        detail = f"got {request.first_seed}, with {request.replicates} replicates at most"
+        broken.append(("first_seed", f"{detail} {LARGEST_SEED - request.replicates + 1}"))
+    return broken
+
+
+def _of_rates(rates: list[float] | None, n_layers: int) -> list[Conflict]:
+    """Return what is wrong with the number of learning rates, or with their spread."""
+    if rates is None:
+        return []
+    if len(rates) != n_layers:
+        layers = "1 layer" if n_layers == 1 else f"{n_layers} layers"
+        detail = f"got {entries(len(rates))} and a network of {layers}; give one for each"
+        return [("learning_rates", detail)]
+    if max(rates) > _MOST_RATES * min(rates):
+        detail = (
+            f"got rates from {min(rates):g} to {max(rates):g}, layers may differ by a factor of {_MOST_RATES:g}; raise "
+            "the smallest or lower the largest"
+        )
+        return [("learning_rates", detail)]
+    return []
 
 
 def _of_task(path: str, task: Task, network: Network) -> list[Conflict]:

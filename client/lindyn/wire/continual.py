@@ -1,4 +1,4 @@
-"""Continual learning: one task after the other."""
+"""Continual learning: tasks that are trained in sequence."""
 
 from typing import Annotated, Literal
 
@@ -66,16 +66,16 @@ class BestStop(Reply):
 
     task: Annotated[int, Field(description="The old task.")]
     segment: Annotated[int, Field(description="The segment of training on the later task.")]
-    time: Annotated[float, Field(description="On the time axis.")]
+    time: Annotated[float, Field(description="Time on the common axis.")]
     loss: float
     rate: float
     interior: Annotated[
-        bool, Field(description="Whether the loss is stationary there; else the time is an end of the segment.")
+        bool, Field(description="Whether this is an interior minimum; else the time is an end of the segment.")
     ]
 
 
 class ContinualReply(Reply):
-    """The losses of all tasks on one time axis, which has each bound of two segments twice, with both rates."""
+    """The losses of all tasks on one time axis; a bound of two segments occurs twice, with the rates of both."""
 
     key: str
     lam: Annotated[float, Field(alias="lambda")]
@@ -90,7 +90,7 @@ class ContinualReply(Reply):
         Arrays,
         Field(description="Loss minus the loss at the end of the task's own segment, (task, time); null before."),
     ]
-    final_loss: Annotated[Arrays, Field(description="At the end of each segment, (segment, task).")]
+    final_loss: Annotated[Arrays, Field(description="Losses at the end of each segment, (segment, task).")]
     segments: list[SegmentReply]
     best_stopping: list[BestStop]
     warnings: list[ReplyWarning]

@@ -17,15 +17,15 @@ from lindyn.wire.wording import cut
 _Model = TypeVar("_Model", bound=BaseModel)
 _UNION_TAGS = (GRID, LIST, TIME, WORD)
 
-_MOST_DESCRIBED_ERRORS = 100
-_MOST_ERRORS = 10_000  # above, the list of pydantic alone would take gigabytes
+_MAX_DESCRIBED_ERRORS = 100
+_MAX_ERRORS = 10_000  # for more, pydantic's list would take gigabytes
 
 
 class InvalidDocumentError(ValueError):
-    """A document breaks the contract.
+    """A document violates the contract.
 
     Attributes:
-        errors: pairs of a path and the rule that is broken there, at most the first hundred.
+        errors: pairs of a path and the rule that the value there violates, at most the first hundred.
     """
 
     def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
@@ -59,17 +59,17 @@ def read(
     Args:
         model: the model that it must fit.
         document: the document, with lists or arrays.
-        conflicts: returns the broken rules between fields of a message whose single fields are valid.
+        conflicts: returns the violated rules between fields of a message whose single fields are valid.
 
     Raises:
-        InvalidDocumentError: each broken rule, with its path.
+        InvalidDocumentError: the violated rules, with their paths.
     """
     try:
         message = model.model_validate(document)
     except ValidationError as error:
-        if error.error_count() > _MOST_ERRORS:
-            raise InvalidDocumentError([("", f"got {error.error_count()} errors, more than can be told")]) from None
-        details = error.errors(include_url=False)[:_MOST_DESCRIBED_ERRORS]
+        if error.error_count() > _MAX_ERRORS:
+            raise InvalidDocumentError([("", f"got {error.error_count()} errors, more than a reply lists")]) from None
+        details = error.errors(include_url=False)[:_MAX_DESCRIBED_ERRORS]
         raise InvalidDocumentError([_described(each, document, model) for each in details]) from None
     broken = conflicts(message) if conflicts is not None else ()
     if broken:

@@ -93,6 +93,9 @@ class PointsWarning(Reply):
     code: str
     detail: str
     indices: Annotated[list[list[int]], Field(description="Index along each axis of every point with this warning.")]
+    modes: Annotated[
+        list[int] | None, Field(description="Indices of the modes that it is about, from 0; absent for others.")
+    ] = None
 
 
 class TableReply(Reply):

@@ -16,8 +16,8 @@ TRANSPOSED = "transposed? W1 is (hidden, in) as in torch"
 Scheme = Literal["lecun", "glorot", "he", "scaled", "normal", "torch"]
 
 
-def listed(value: Tree) -> Tree:
-    """Expand a number to a list of it."""
+def as_list(value: Tree) -> Tree:
+    """Return a list as it is, and a number as a list of one entry."""
     plain: Tree = value.tolist() if isinstance(value, np.ndarray) else value
     return plain if isinstance(plain, list | tuple) else [plain]
 
@@ -118,7 +118,7 @@ _Gains = Annotated[list[NonNegative], Field(min_length=1, max_length=64)]
 _GainOfWeights = Annotated[
     _Gains,
     Field(description="Factor of the standard deviation: one, or one for each layer."),
-    BeforeValidator(listed, json_schema_input_type=NonNegative | _Gains),
+    BeforeValidator(as_list, json_schema_input_type=NonNegative | _Gains),
     AfterValidator(_require_one_for_each_layer),
 ]
 _SchemeOfWeights = Annotated[

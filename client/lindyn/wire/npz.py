@@ -5,7 +5,7 @@ import json
 import sys
 import zipfile
 from collections.abc import Mapping
-from typing import IO, Any, cast
+from typing import IO, cast
 
 import numpy as np
 from pydantic_core import from_json
@@ -59,15 +59,15 @@ def _portable(array: Array) -> Array:
 
 
 def unpack(
-    data: bytes, *, largest_bytes: int, most_entries: int = 256, most_parts: int | None = None
-) -> tuple[dict[str, Any], dict[str, Array]]:
+    data: bytes, *, largest_bytes: int, max_entries: int = 256, max_parts: int | None = None
+) -> tuple[dict[str, JSON], dict[str, Array]]:
     """Read an archive of untrusted origin.
 
     Args:
         data: the archive.
         largest_bytes: bound on the sum of the arrays' sizes, also once they are float64, checked before decompression.
-        most_entries: bound on the number of arrays.
-        most_parts: bound on the number of arrays, objects and fields in the metadata; None for no bound.
+        max_entries: bound on the number of arrays.
+        max_parts: bound on the number of arrays, objects and fields in the metadata; None for no bound.
 
     Returns:
         The metadata and the arrays by name.
@@ -79,10 +79,10 @@ def unpack(
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
             total = sum(entry.file_size for entry in entries)
-            if len(entries) > most_entries or total > largest_bytes:
+            if len(entries) > max_entries or total > largest_bytes:
                 raise NpzError(
                     f"the archive has {len(entries)} entries of {total} bytes in all, "
-                    f"at most {most_entries} entries and {largest_bytes} bytes are read"
+                    f"at most {max_entries} entries and {largest_bytes} bytes are read"
                 )
             names = [entry.filename.removesuffix(".npy") for entry in entries]
             if len(set(names)) < len(names):
@@ -97,8 +97,8 @@ def unpack(
                 left -= _converted_bytes(arrays[name].dtype, arrays[name].size)
         text = str(arrays.pop(METADATA)[()]).removeprefix("\ufeff")
         parts = text.count("[") + text.count("{") + text.count(":")
-        if most_parts is not None and parts > most_parts:
-            raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {most_parts} are read")
+        if max_parts is not None and parts > max_parts:
+            raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {max_parts} are read")
         metadata = from_json(text)  # refuses lone surrogates, unlike json
     except NpzError:
         raise
@@ -109,7 +109,7 @@ def unpack(
         raise NpzError(f"the bytes are not a readable npz archive ({type(error).__name__})") from error
     if not isinstance(metadata, dict):
         raise NpzError(f"'{METADATA}' must hold a JSON object, got {type(metadata).__name__}")
-    return cast("dict[str, Any]", metadata), arrays
+    return cast("dict[str, JSON]", metadata), arrays
 
 
 def expanded_bytes(data: bytes) -> int:

@@ -22,12 +22,12 @@ Scalar = Literal[
 ]
 SCALARS: tuple[Scalar, ...] = get_args(Scalar)
 AT_ALL_TIMES: frozenset[Quantity] = frozenset(QUANTITIES).difference(SCALARS)
-"""Quantities that a sweep has at all times; `ntk_movement` is the one at the last time there."""
+"""Quantities that a sweep collects at all times; `ntk_movement` is collected as the scalar at the last time."""
 
 Collected = Literal[Scalar, Quantity]
 
-MOST_POINTS = 100_000
-_WIDEST_BITS = 63  # of an integer that all JSON encoders accept
+MAX_POINTS = 100_000
+_MAX_INTEGER_BITS = 63  # all JSON encoders accept such integers
 
 
 def _axis_values(value: Tree) -> Tree:
@@ -55,14 +55,14 @@ def _with_portable_arrays(value: "Tree | np.generic") -> Tree:
             return value.tolist()
         case np.generic():
             return _with_portable_arrays(np.array(value))
-        case int() if value.bit_length() > _WIDEST_BITS:
+        case int() if value.bit_length() > _MAX_INTEGER_BITS:
             return _as_float(value)
         case _:
             return value
 
 
 def _is_portable(value: Tree) -> bool:
-    return isinstance(value, float | str | bool) or (type(value) is int and value.bit_length() <= _WIDEST_BITS)
+    return isinstance(value, float | str | bool) or (type(value) is int and value.bit_length() <= _MAX_INTEGER_BITS)
 
 
 def _as_float(value: int) -> float:
@@ -87,7 +87,7 @@ def _require_no_overlap(axes: "list[Axis]") -> "list[Axis]":
             if first.startswith(second) or second.startswith(first):
                 raise PydanticCustomError(
                     "sweep",
-                    "{second} overlaps {first}; each axis needs a place of its own",
+                    "{second} overlaps {first}; axes must set different fields",
                     {"first": earlier.path, "second": axis.path},
                 )
     return axes
@@ -100,7 +100,7 @@ class Axis(Request):
         str,
         Field(pattern=r"^[a-z_0-9]+(\.[a-z_0-9]+)*$", max_length=200, examples=["network.lambda", "network.seed"]),
     ]
-    values: Annotated[list[JSONField], Field(min_length=1, max_length=MOST_POINTS), BeforeValidator(_axis_values)]
+    values: Annotated[list[JSONField], Field(min_length=1, max_length=MAX_POINTS), BeforeValidator(_axis_values)]
 
 
 class SweepRequest(Request):

@@ -11,15 +11,15 @@ from lindyn.wire.base import FromNumpy, NonNegative, Request
 from lindyn.wire.tree import Tree
 from lindyn.wire.validation_messages import FORM
 
-MOST_TIMES = 1_000_000
+MAX_TIMES = 1_000_000
 GRID, LIST = "(grid)", "(list)"  # tags of a union; parentheses keep them distinct from names of fields
 
 _UNIT = 2.0**-200  # in this unit the largest times are finite, and steps between the smallest are normal numbers
 
 
 def _ascending(times: FloatArray) -> FloatArray:
-    if len(times) > MOST_TIMES:
-        raise PydanticCustomError("times", "got {got} times, at most {most}", {"got": len(times), "most": MOST_TIMES})
+    if len(times) > MAX_TIMES:
+        raise PydanticCustomError("times", "got {got} times, at most {most}", {"got": len(times), "most": MAX_TIMES})
     if times[0] < 0:
         raise PydanticCustomError("times", "got {got} first, times must be >= 0", {"got": float(times[0])})
     falls = np.flatnonzero(np.diff(times) < 0)
@@ -41,7 +41,7 @@ class TimeGrid(Request):
 
     start: NonNegative = 0.0
     stop: NonNegative
-    num: Annotated[int, Field(strict=True, ge=1, le=MOST_TIMES), FromNumpy] = 200
+    num: Annotated[int, Field(strict=True, ge=1, le=MAX_TIMES), FromNumpy] = 200
     spacing: Literal["linear", "log"] = "linear"
 
     @model_validator(mode="after")

@@ -3,10 +3,11 @@
 from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from lindyn.wire.array import Arrays, FloatArray
 from lindyn.wire.base import Positive, Reply, Request
+from lindyn.wire.learning import LearningRates, OptionalSchedule, WeightDecay, without_defaults
 from lindyn.wire.method import AutoMethod, Method
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
@@ -54,7 +55,14 @@ class TrajectoryRequest(Request):
     quantities: Annotated[list[Quantity], Field(min_length=1, max_length=100), AfterValidator(_in_order)] = Field(
         default_factory=lambda: ["loss", "output"]
     )
+    learning_rates: LearningRates = None
+    schedule: OptionalSchedule = None
+    weight_decay: WeightDecay = 0.0
     method: Method = AutoMethod(kind="auto")
+
+    @model_serializer(mode="wrap")
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_defaults(serialise(self))
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -76,6 +84,9 @@ class ReplyWarning(Reply):
 
     code: str
     detail: str
+    modes: Annotated[
+        list[int] | None, Field(description="Indices of the modes that it is about, from 0; absent for others.")
+    ] = None
 
 
 class RegimeReply(Reply):
@@ -114,8 +125,8 @@ class TrajectoryReply(Reply):
     quantities: Annotated[
         dict[str, Arrays],
         Field(
-            description="Arrays by name, time first. In `alignment`, null (NaN in npz) stands where the task or the "
-            "network has no such mode; all other numbers are finite."
+            description="Arrays by name, time first. In `alignment`, values are null (NaN in npz) where the task or "
+            "the network has no such mode; all other numbers are finite."
         ),
     ]
     diagnostics: dict[str, Any]

@@ -19,7 +19,7 @@ JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON
 Tree: TypeAlias = "bool | int | float | str | Array | Sequence[Tree] | Mapping[str, Tree] | None"
 """A JSON value that may hold arrays anywhere."""
 
-_LONGEST_INDEX = 9  # digits; no list that fits into memory has a longer index
+_MAX_INDEX_DIGITS = 9  # no list that fits into memory has a longer index
 
 
 class PathError(ValueError):
@@ -43,7 +43,7 @@ def split(tree: Mapping[str, Tree]) -> tuple[dict[str, JSON], dict[str, Array]]:
     """Separate a tree into a JSON document and its arrays by path, in the order of the tree.
 
     A list is separated only if all its items are arrays; an array among other items becomes nested lists. A list or a
-    mapping that holds nothing but arrays is left out of the document, because `unflatten` makes it anew.
+    mapping that holds nothing but arrays is omitted from the document, because `unflatten` restores it.
     """
     arrays: dict[str, Array] = {}
     return _without_arrays("", tree, arrays), arrays
@@ -196,4 +196,4 @@ def _item_index(items: Sequence[Tree], name: str, path: str) -> int:
 
 def _index(name: str) -> int | None:
     """Return the list index that a part of a path can be, or None."""
-    return int(name) if name.isdecimal() and len(name) <= _LONGEST_INDEX else None
+    return int(name) if name.isdecimal() and len(name) <= _MAX_INDEX_DIGITS else None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 from pydantic_core import ErrorDetails
 
@@ -33,7 +33,7 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 _LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
-OWN = ("array", "sweep", "times", "widths")
+OWN = ("array", "schedule", "sweep", "times", "widths")
 """Types of errors whose messages are complete."""
 FORM = "form"
 """Type of an error whose message says only what is expected."""
@@ -61,16 +61,16 @@ def validation_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str
     return _message_about_names(details, context, fields)
 
 
-def _message_about_names(details: ErrorDetails, context: dict[str, Any], fields: Sequence[str]) -> str:
+def _message_about_names(details: ErrorDetails, context: dict[str, object], fields: Sequence[str]) -> str:
     got = details["input"]
     match details["type"]:
         case "literal_error":
-            return with_choices(f"got {shown(got)}", got, _quoted(context["expected"]))
+            return with_choices(f"got {shown(got)}", got, _quoted(str(context["expected"])))
         case "union_tag_invalid":
             tag: object = cast("dict[str, object]", got)["kind"] if isinstance(got, dict) else context["tag"]
-            return with_choices(f"got {shown(tag)}", tag, _quoted(context["expected_tags"]))
+            return with_choices(f"got {shown(tag)}", tag, _quoted(str(context["expected_tags"])))
         case "union_tag_not_found":
-            return "this field is required, it says what the others are"
+            return "this field is required, it determines which others there are"
         case "missing" if isinstance(details["loc"][-1], int):
             return f"got {entries(len(got))}, this one is required"
         case "missing":

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
-_LONGEST = 80  # characters of a value or a name in a message
+_MAX_LENGTH = 80  # characters of a value or a name in a message
 
 
 def shown(value: object) -> str:
     """Return a short representation of a value of any type."""
-    if isinstance(value, int) and abs(value) >= 10**_LONGEST:
-        return f"an integer of more than {_LONGEST} digits"
+    if isinstance(value, int) and abs(value) >= 10**_MAX_LENGTH:
+        return f"an integer of more than {_MAX_LENGTH} digits"
     if isinstance(value, str | int | float | None):
         return cut(repr(value))
     return f"a value of type {type(value).__name__}"
@@ -17,20 +17,20 @@ def shown(value: object) -> str:
 
 def cut(text: str) -> str:
     """Abbreviate a text."""
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+    return text if len(text) <= _MAX_LENGTH else f"{text[: _MAX_LENGTH - 3]}..."
 
 
 def entries(number: int) -> str:
-    """Return a number of entries in words."""
+    """Return the phrase for a number of entries."""
     return "1 entry" if number == 1 else f"{number} entries"
 
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
-    """Return the known name that is most similar to a name, whatever their case, or None.
+    """Return the known name that is most similar to a name, ignoring case, or None.
 
-    Names with different digits are never similar: `figure-3.7` is no mistyped `figure-3.6`.
+    Names with different digits never count as similar, so that `figure-3.7` does not suggest `figure-3.6`.
     """
-    if not isinstance(name, str) or len(name) > _LONGEST:
+    if not isinstance(name, str) or len(name) > _MAX_LENGTH:
         return None
     by_lower = {each.lower(): each for each in known if _digits(each) == _digits(name)}
     matches = get_close_matches(name.lower(), by_lower, n=1)

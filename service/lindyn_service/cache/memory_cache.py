@@ -1,10 +1,15 @@
 """An in-process LRU cache with a limit in bytes."""
 
+from collections.abc import Sized
+from typing import Generic, TypeVar
+
 from cachetools import LRUCache
 
+V = TypeVar("V", bound=Sized)
 
-class MemoryCache:
-    """A cache that evicts the least recently used values.
+
+class MemoryCache(Generic[V]):
+    """A cache that evicts the least recently used values; the length of a value is its size in bytes.
 
     Args:
         max_bytes: limit on the total size of all values, without names and bookkeeping.
@@ -12,7 +17,7 @@ class MemoryCache:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._values: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
+        self._values: LRUCache[str, V] = LRUCache(max_bytes, getsizeof=len)
 
     @property
     def entries(self) -> int:
@@ -24,11 +29,11 @@ class MemoryCache:
         """The total size of all values."""
         return int(self._values.currsize)
 
-    def get(self, name: str) -> bytes | None:
+    def get(self, name: str) -> V | None:
         """Return the value of `name`, or None, and mark it as the most recently used."""
         return self._values.get(name)
 
-    def put(self, name: str, value: bytes) -> None:
+    def put(self, name: str, value: V) -> None:
         """Store `value` and evict the least recently used ones; a value larger than `max_bytes` is not stored."""
         self._values.pop(name, None)
         if len(value) <= self._max_bytes:

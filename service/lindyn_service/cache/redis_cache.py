@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
@@ -26,6 +26,16 @@ from lindyn_service.cache.lease import ACQUIRE, RELEASE, Lease, hold
 T = TypeVar("T")
 
 MAX_CONNECTIONS = 16
+
+# one script, since a command for each key takes the client longer than the server; keys of other types have no length
+_SIZES = """
+local sizes = {}
+for i, key in ipairs(KEYS) do
+    local size = redis.pcall('STRLEN', key)
+    sizes[i] = type(size) == 'number' and size or 0
+end
+return sizes
+"""
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +89,7 @@ class RedisCache:
         self._timeout_seconds = timeout_seconds
         self._circuit = CircuitBreaker(retry_seconds)
         self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
-        self._calls: set[asyncio.Task[Any]] = set()
+        self._calls: set[asyncio.Task[object]] = set()
         self._releases: set[asyncio.Task[None]] = set()
         self._closed = False
         self._redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]
@@ -115,20 +125,18 @@ class RedisCache:
             max_bytes: limit on the total size; the first value is returned even beyond it.
         """
         names = names[: await self._count_within(names, max_bytes)]
-        values = await self._call(lambda: cast(Awaitable[Any], self._redis.mget(map(self._key, names))))
-        if not isinstance(values, list) or len(cast("list[Any]", values)) != len(names):
+        values = await self._call(lambda: cast(Awaitable[object], self._redis.mget(map(self._key, names))))
+        if not isinstance(values, list) or len(cast("list[object]", values)) != len(names):
             return [None] * len(names)
-        pairs = zip(names, cast("list[Any]", values), strict=True)
+        pairs = zip(names, cast("list[object]", values), strict=True)
         return [unseal(name, value) if isinstance(value, bytes) else None for name, value in pairs]
 
     async def _count_within(self, names: Sequence[str], max_bytes: int) -> int:
         """Return how many leading values fit into `max_bytes` together, at least one."""
-        pipe = self._redis.pipeline(transaction=False)
-        for name in names:
-            pipe.strlen(self._key(name))
-        sizes = await self._call(lambda: pipe.execute(raise_on_error=False))
+        keys = [self._key(name) for name in names]
+        sizes = await self._call(lambda: self._redis.eval(_SIZES, len(keys), *keys))
         total = 0
-        for i, size in enumerate(sizes or ()):
+        for i, size in enumerate(cast("list[object]", sizes) if isinstance(sizes, list) else ()):
             total += size if isinstance(size, int) else 0
             if total > max_bytes:
                 return max(i, 1)
@@ -275,6 +283,6 @@ class RedisCache:
         self._circuit.succeed(started)
         return result
 
-    def _finish(self, call: asyncio.Task[Any]) -> None:
+    def _finish(self, call: asyncio.Task[object]) -> None:
         self._calls.remove(call)
         self._slots.release()

@@ -1,6 +1,7 @@
-"""Aligned networks: weights in the singular bases of the task, where each mode learns alone.
+"""Exact solution for aligned networks, whose weights are diagonal in the singular bases of the task.
 
-Rows of both layers of a mode lie along one direction of the hidden space, so that the mode has two strengths.
+The modes of such a network evolve independently. In each mode, the rows of both layers are parallel to one direction of
+the hidden space, so that two scalar strengths describe the mode.
 """
 
 from collections.abc import Iterator
@@ -13,25 +14,29 @@ from lindyn_service.dynamics.aligned_modes import AlignedModes, aligned_modes
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.modes import Modes, diagonal
 from lindyn_service.dynamics.riccati import Factors
-from lindyn_service.dynamics.singular_rows import ROUNDINGS, SingularRows, cosines, singular_rows
+from lindyn_service.dynamics.singular_rows import ROUNDING_FACTOR, SingularRows, cosines, singular_rows
 
-_LARGE, _FAR = 1e-3, 1e-1  # of lengths relative to the largest, and of cosines: by no rounding errors
+# rows this long, relative to the longest, with at least this cosine are not orthogonal, even with rounding errors
+_MIN_RELATIVE_LENGTH, _MIN_COSINE = 1e-3, 1e-1
 
-_BATCH_ENTRIES = 2**16  # as in `exact`
+_BATCH_ENTRIES = 2**16  # as in `riccati`
 
 
 @dataclass(frozen=True)
 class AlignedSolution:
-    """An aligned problem, to be evaluated like `exact.Solution`; times are in units of the time constant.
+    """Exact solution of an aligned network, with the interface of `riccati.Solution`.
+
+    Times are in units of the time constant.
 
     Attributes:
         modes: singular modes of the task.
-        pairs: one for each singular vector of the wider side: beyond the modes, s = 0 and one strength is 0.
-        columns: the pair of each column of the factors; pairs without weights have none.
-        directions: of the columns among the hidden units. They stay: `factors.into @ directions` is the true V^T w1^T,
-            `factors.out @ directions` the true U^T w2.
+        pairs: strengths of both layers, one pair for each singular vector of the wider side; pairs beyond the modes
+            have s = 0 and one strength of 0.
+        columns: index of the pair that each column of the factors belongs to; pairs without weights have no column.
+        directions: unit vector in the hidden space of each column, constant in time: `factors.into @ directions` is
+            V^T w1^T, and `factors.out @ directions` is U^T w2.
         hidden: number of hidden units.
-        rounding: errors of the overlaps of the pairs with their growing eigenvectors.
+        rounding: rounding errors of the overlaps of the pairs with their growing eigenvectors.
     """
 
     modes: Modes
@@ -43,24 +48,24 @@ class AlignedSolution:
 
     @property
     def unreached(self) -> Int[np.ndarray, " skipped"]:
-        """Modes without overlap with the weights although hidden units are left by those before: never learned."""
+        """Indices of modes that are never learned for lack of overlap, although there are hidden units for them."""
         grows = self.pairs.grow[: len(self.modes.s)] != 0
         return np.flatnonzero(~grows & (np.cumsum(grows) < self.hidden))
 
     @property
     def smallest_overlap(self) -> float | None:
-        """Of a mode that is reached, in units of its rounding error; None when there is none."""
+        """Smallest non-zero overlap of a mode, in units of its rounding error; None if all overlaps vanish."""
         overlaps, rounding = np.abs(self.pairs.grow), np.maximum(self.rounding, np.finfo(np.float64).tiny)
         ratios = (overlaps / rounding)[: len(self.modes.s)]
         return float(np.min(ratios[ratios > 0])) if np.any(ratios > 0) else None
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
-        """Evaluate at non-negative times, in batches that fit a core's cache."""
+        """Evaluate at non-negative times, in batches that fit into the cache of one core."""
         rows = len(self.modes.v) + len(self.modes.u)
         size = max(1, min(256, _BATCH_ENTRIES // (rows * len(self.directions))))
         for start in range(0, len(times), size):
-            part = slice(start, start + size)
-            yield part, self.at(times[part])
+            batch = slice(start, start + size)
+            yield batch, self.at(times[batch])
 
     @property
     def initial_size(self) -> float:
@@ -68,30 +73,30 @@ class AlignedSolution:
         return float(np.sum(self.pairs.minor**2) + np.sum(self.pairs.major**2))
 
     def limit(self, tolerance: float) -> Factors:
-        """Weights at t -> infinity, one time; rates below the tolerance times the largest one count as zero."""
-        size = np.sign(self.pairs.grow) * np.sqrt(2 * np.where(self._lasting(tolerance), self.pairs.kappa, 0.0))
+        """Weights at t -> infinity, as one time; rates below `tolerance` times the largest one count as zero."""
+        size = np.sign(self.pairs.grow) * np.sqrt(2 * np.where(self._is_growing(tolerance), self.pairs.kappa, 0.0))
         return self._factors((self.pairs.p * size)[None], (self.pairs.q * size)[None])
 
     def limit_errors(self, tolerance: float) -> Float[np.ndarray, "out rank"]:
-        """u^T (W - sigma_yx) v at t -> infinity: what is learned is learned exactly."""
-        learned = (self._lasting(tolerance) & (self.pairs.grow != 0))[: len(self.modes.s)]
+        """Errors u^T (W - sigma_yx) v at t -> infinity, which vanish for learned modes."""
+        learned = (self._is_growing(tolerance) & (self.pairs.grow != 0))[: len(self.modes.s)]
         return diagonal(np.where(learned, 0.0, -self.modes.s), (len(self.modes.u), len(self.modes.v)))
 
-    def _lasting(self, tolerance: float) -> Bool[np.ndarray, " pair"]:
+    def _is_growing(self, tolerance: float) -> Bool[np.ndarray, " pair"]:
         return self.pairs.kappa > tolerance * np.max(self.pairs.kappa)
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
-        """Evaluate at a few times at once."""
+        """Evaluate at a few times in one batch."""
         return self._factors(*self.pairs.at(times))
 
     def errors(
         self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out rank"]
     ) -> Float[np.ndarray, "time out rank"]:
-        """Distances u^T (W - sigma_yx) v from the task; small ones keep their digits.
+        """Errors u^T (W - sigma_yx) v, accurate relative to each error, however small.
 
         Args:
-            times: a few, in units of the time constant.
-            functions: u^T W v at these.
+            times: a few times, in units of the time constant.
+            functions: network functions u^T W v at these times.
         """
         m = len(self.modes.s)
         errors = functions.copy()
@@ -105,7 +110,7 @@ class AlignedSolution:
         return Factors(self._spread(into, len(self.modes.v)), self._spread(out, len(self.modes.u)))
 
     def _spread(self, strengths: Float[np.ndarray, "time pair"], n_rows: int) -> Float[np.ndarray, "time row column"]:
-        """Put the strength of each column in the row of its pair."""
+        """Matrices with the strength of each column in the row of its pair, and zeros elsewhere."""
         matrices = np.zeros((len(strengths), n_rows, len(self.directions)))
         rows = self.columns[self.columns < n_rows]
         matrices[:, rows, np.arange(len(rows))] = strengths[:, rows]
@@ -115,30 +120,30 @@ class AlignedSolution:
 def aligned(
     modes: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"], *, rounded: bool
 ) -> AlignedSolution | None:
-    """Solve gradient flow from balanced weights on white inputs, if each mode of the task evolves alone.
+    """Solve gradient flow from balanced weights on white inputs if the modes of the task evolve independently.
 
-    That is when, in the singular bases of the task, rows of both layers are orthogonal to all but the row of their own
-    mode in the other layer, to which they are parallel: relative to the rows, so that small ones count as much.
+    They do if, in the singular bases of the task, each row of a layer is parallel to the row of the same mode in the
+    other layer and orthogonal to all other rows. Angles decide, so that short rows count as much as long ones.
 
     Args:
         modes: singular modes of the task.
-        w1: first layer, (hidden, in).
-        w2: second layer, (out, hidden).
-        rounded: as in `closed_form`.
+        w1: initial first layer, (hidden, in).
+        w2: initial second layer, (out, hidden).
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Returns:
-        The solution, or None for weights that are not aligned.
+        The solution, or None if the weights are not aligned.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, section 1; thesis Theorem 3.2.1.
     """
-    if _surely_mixed(modes.v.T @ w1.T):
+    if _clearly_not_orthogonal(modes.v.T @ w1.T):
         return None
     first = singular_rows(modes.v, w1.T, rounded=rounded)
-    if not _apart(first, first):
+    if not _are_orthogonal(first, first):
         return None
     second = singular_rows(modes.u, w2, rounded=rounded)
     shared, wider = len(modes.s), max(len(modes.v), len(modes.u))
-    if not (_apart(second, second) and _apart(first, second)):
+    if not (_are_orthogonal(second, second) and _are_orthogonal(first, second)):
         return None
     first, second = first.lengthened(wider), second.lengthened(wider)
     directions = np.where((first.lengths >= second.lengths)[:, None], first.units, second.units)
@@ -149,40 +154,39 @@ def aligned(
     if modes.exchanged:
         x, y = y, x
     s = np.concatenate([modes.s, np.zeros(wider - shared)])
-    found = aligned_modes(s, abs(modes.lam), x, y, x + y)
-    noise = first.length_errors + second.length_errors
+    pairs = aligned_modes(s, abs(modes.lam), x, y, x + y)
+    rounding_errors = first.length_errors + second.length_errors
     columns = np.flatnonzero((x != 0) | (y != 0))
     return AlignedSolution(
         modes=modes,
-        pairs=replace(found, grow=np.where(np.abs(found.grow) <= ROUNDINGS * noise, 0.0, found.grow)),
+        pairs=replace(pairs, grow=np.where(np.abs(pairs.grow) <= ROUNDING_FACTOR * rounding_errors, 0.0, pairs.grow)),
         columns=columns,
-        # weights of zero have one column of zeros, as in `exact`
+        # zero weights have one column of zeros, as in `riccati`
         directions=directions[columns] if len(columns) else np.zeros((1, len(w1))),
         hidden=len(w1),
-        rounding=noise + EPS * (first.lengths + second.lengths),
+        rounding=rounding_errors + EPS * (first.lengths + second.lengths),
     )
 
 
-def _apart(left: SingularRows, right: SingularRows) -> bool:
-    """Whether rows of different modes are orthogonal."""
-    found, bounds = cosines(left, right)
-    np.fill_diagonal(found, 0.0)
-    return bool(np.all(found <= bounds))
+def _are_orthogonal(left: SingularRows, right: SingularRows) -> bool:
+    """Whether rows of different modes are orthogonal up to rounding."""
+    overlaps, bounds = cosines(left, right)
+    np.fill_diagonal(overlaps, 0.0)
+    return bool(np.all(overlaps <= bounds))
 
 
-def _surely_mixed(rows: Float[np.ndarray, "row hidden"]) -> bool:
-    """Whether some two rows, large beside all rounding errors, are far from orthogonal, which is quick to see."""
+def _clearly_not_orthogonal(rows: Float[np.ndarray, "row hidden"]) -> bool:
+    """Whether two long rows are far from orthogonal in spite of rounding errors; a fast first test."""
     cosines = np.abs(rows @ rows.T)
     lengths = np.sqrt(np.diagonal(cosines))
-    lengths[lengths < _LARGE * np.max(lengths)] = np.inf
+    lengths[lengths < _MIN_RELATIVE_LENGTH * np.max(lengths)] = np.inf
     np.fill_diagonal(cosines, 0.0)
-    return bool(np.any(cosines > _FAR * lengths[:, None] * lengths))
+    return bool(np.any(cosines > _MIN_COSINE * lengths[:, None] * lengths))
 
 
 def _sign_along(directions: Float[np.ndarray, "row hidden"], rows: SingularRows) -> Float[np.ndarray, " row"] | None:
-    """Signs of rows along their directions, or None if some are not parallel to them."""
+    """Sign of each row along its direction, or None if a row is not parallel to it."""
     cosines = np.einsum("ih,ih->i", rows.units, directions)
     off = np.abs(rows.units - cosines[:, None] * directions)
-    return (
-        np.copysign(1.0, cosines) if np.all(off <= ROUNDINGS * (rows.unit_errors + EPS * np.abs(directions))) else None
-    )
+    bounds = ROUNDING_FACTOR * (rows.unit_errors + EPS * np.abs(directions))
+    return np.copysign(1.0, cosines) if np.all(off <= bounds) else None

@@ -1,4 +1,4 @@
-"""What lambda-balanced networks tend to as lambda -> +-infinity, and the shallow network that they resemble there."""
+"""Limit of lambda-balanced networks as lambda -> +-infinity, and the one-layer network that it resembles."""
 
 import math
 from dataclasses import dataclass
@@ -13,20 +13,21 @@ from lindyn_service.dynamics.phi import phi
 
 @dataclass(frozen=True)
 class Extreme:
-    """Learning at large |lambda| of one sign, white inputs, rates per time constant.
+    """Learning on white inputs at large |lambda| of one sign; rates are per time constant.
 
-    The larger layer is nearly orthogonal and frozen: its column space (w2, lambda > 0) or row space (w1, lambda < 0)
-    decides what is learned at the rate |lambda|; the rest follows only as that space turns.
+    The larger layer is nearly orthogonal and constant. Its column space (w2, lambda > 0) or row space (w1, lambda < 0)
+    determines the part of the task that is learned at the rate |lambda|; the remaining part is learned only as this
+    space rotates.
 
     Attributes:
-        lam: balance that the rates are for.
+        lam: balance that the rates belong to.
         exists: whether weights of these widths can have a balance of this sign.
-        one_time_scale: whether the frozen space is the whole space, so that all is learned at the fast rate.
+        one_time_scale: whether the constant space is the full space, so that all modes are learned at the fast rate.
         fast_limit: network function after the fast phase, Pi sigma_yx (lambda > 0) or sigma_yx Pi (lambda < 0) with Pi
-            the projector on the frozen space; None when no such weights exist.
+            the projector on the constant space; None if no such weights exist.
         fast_rate: |lambda|.
-        slow_rates: s^2 / |lambda| of each mode of the task, how fast the space turns to it; none with one time scale or
-            at lambda = 0.
+        slow_rates: rates s^2 / |lambda| at which the space rotates towards each mode of the task; empty with one time
+            scale or at lambda = 0.
     """
 
     lam: float
@@ -43,11 +44,11 @@ def extreme(
     sigma_yx: Float[np.ndarray, "out in"],
     lam: float,
 ) -> Extreme:
-    """Describe learning at large |lambda|, for the sign of lam; a zero has a sign too, and no rates.
+    """Describe learning at large |lambda| of the sign of lam; +0.0 and -0.0 select a sign, without slow rates.
 
     Args:
-        w1: initial first layer, (hidden, in); its row space is what freezes for lam < 0.
-        w2: initial second layer, (out, hidden); its column space is what freezes for lam > 0.
+        w1: initial first layer, (hidden, in); its row space is constant for lam < 0.
+        w2: initial second layer, (out, hidden); its column space is constant for lam > 0.
         sigma_yx: white-input task, (out, in).
         lam: balance, in squared units of the weights.
 
@@ -71,11 +72,11 @@ def lazy(
     rate: float,
     times: Float[np.ndarray, " time"],
 ) -> Float[np.ndarray, "time out in"]:
-    """Network function that decays to the task at one rate, sigma_yx + (W(0) - sigma_yx) e^{-rate t}.
+    """Network function that approaches the task at one rate, sigma_yx + (W(0) - sigma_yx) e^{-rate t}.
 
     Args:
         w: network function at time 0.
-        sigma_yx: white-input task, or what the fast phase learns of it.
+        sigma_yx: white-input task, or the part of it that the fast phase learns.
         rate: |lambda|, per time constant.
         times: in units of the time constant.
 
@@ -90,12 +91,12 @@ def shallow(
     sigma_xx: Float[np.ndarray, "in in"] | None,
     times: Float[np.ndarray, " time"],
 ) -> Float[np.ndarray, "time out in"]:
-    """Weights of a network of one layer, tau dW/dt = sigma_yx - W sigma_xx; directions without inputs stay.
+    """Weights of a one-layer network, tau dW/dt = sigma_yx - W sigma_xx; directions without inputs stay constant.
 
     Args:
         w0: initial weights.
         sigma_yx: input-output correlation.
-        sigma_xx: input correlation; None stands for the identity.
+        sigma_xx: input correlation; None for white inputs.
         times: in units of the time constant.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, shallow network.
@@ -110,6 +111,6 @@ def shallow(
 
 
 def _column_space(matrix: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "rows rank"]:
-    """Orthonormal basis of what the columns span, up to rounding."""
+    """Orthonormal basis of the column space, where singular values at rounding level count as zero."""
     u, s, _ = np.linalg.svd(matrix, full_matrices=False)
     return u[:, s > max(matrix.shape) * EPS * s[0]]

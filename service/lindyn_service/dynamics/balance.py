@@ -1,4 +1,4 @@
-"""How far weights are from lambda-balanced, and when balanced weights exist at all."""
+"""Deviation of weights from lambda-balanced ones, and the condition under which balanced weights exist."""
 
 import math
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ _LARGE = 512  # hidden units, of which a square matrix is small
 
 @dataclass(frozen=True)
 class Balance:
-    """The nearest multiple of the identity to B = w2^T w2 - w1 w1^T.
+    """Multiple of the identity that is nearest to B = w2^T w2 - w1 w1^T in the Frobenius norm.
 
     Attributes:
         lam: tr(B) / hidden, in squared units of the weights.
         residual: ||B - lam I||_F.
-        relative_residual: the residual over ||w1||_F^2 + ||w2||_F^2, 0 for zero weights.
+        relative_residual: residual divided by ||w1||_F^2 + ||w2||_F^2; 0 for zero weights.
     """
 
     lam: float
@@ -31,7 +31,7 @@ def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidde
     prints tr(B) without the division by the hidden width.
     """
     _, exponent = np.frexp(max(np.max(np.abs(w1)), np.max(np.abs(w2))))
-    w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # squares of tiny weights would vanish
+    w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # otherwise squares of tiny weights underflow
     (n_hidden, n_in), n_out = w1.shape, len(w2)
     if n_hidden > max(n_in + n_out, _LARGE):
         lam, residual = _of_wide(w1, w2)
@@ -55,11 +55,11 @@ def _of_wide(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidd
 
 
 def broken_inequality(lam: float, n_in: int, n_hidden: int, n_out: int) -> str | None:
-    """Say which condition for the existence of lam-balanced weights fails, if one does.
+    """Describe the violated condition for the existence of lam-balanced weights; None if they exist.
 
-    Only two conditions exist: lam > 0 needs hidden <= out, lam < 0 needs hidden <= in (the rank of B's larger term).
+    lam > 0 needs hidden <= out and lam < 0 needs hidden <= in, since B must not exceed the rank of its larger term.
 
-    Source: thesis Theorem 3.4.1, corrected: the widths ask for nothing else.
+    Source: thesis Theorem 3.4.1, corrected: there are no further conditions on the widths.
     """
     if lam > 0 and n_hidden > n_out:
         return f"lambda > 0 needs hidden <= out, got lambda = {lam:g}, hidden = {n_hidden}, out = {n_out}"

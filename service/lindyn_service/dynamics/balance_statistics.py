@@ -1,4 +1,4 @@
-"""How balanced independent random weights are: B = w2^T w2 - w1 w1^T in theory and in samples."""
+"""Mean and variance of the balance B = w2^T w2 - w1 w1^T of independent random weights, in theory and in samples."""
 
 import math
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.random_weights import Scheme, kurtosis, standard_entries, variance
 
-_NUMBERS_PER_BATCH = 2**18  # 2 MiB of weights and balances, or one sample if that is larger
+_NUMBERS_PER_BATCH = 2**18  # weights and balances of a batch take 2 MiB, or the memory of one sample if that is larger
 _PER_FAN_IN = {
     "lecun": 1.0,
     "he": 2.0,
     "scaled": 1.0,
     "torch": 1 / 3,
-}  # variance times fan_in of the schemes without fan_out
+}  # variance times fan_in, for the schemes that do not depend on fan_out
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Entries:
-    """The same for any hidden width: E B = lam I, and the variances on and off the diagonal."""
+    """Mean and variance of B for any hidden width: E B = lam I, and the variances on and off the diagonal."""
 
     lam: float
     diagonal: float
@@ -36,13 +36,13 @@ class Entries:
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of lam for k = hidden / in and r = out / in; None where it grows without bound (to +infinity).
+    """Limits of the mean balance lam in k = hidden / in and r = out / in; None where it tends to +infinity.
 
     Attributes:
-        narrow_output: r -> 0 at the given k.
-        wide_output: r -> infinity at the given k.
-        narrow_hidden: k -> 0 at the given r.
-        wide_hidden: k -> infinity at the given r.
+        narrow_output: limit r -> 0 at the given k.
+        wide_output: limit r -> infinity at the given k.
+        narrow_hidden: limit k -> 0 at the given r.
+        wide_hidden: limit k -> infinity at the given r.
     """
 
     narrow_output: float
@@ -51,29 +51,31 @@ class Limits:
     wide_hidden: float
 
 
-def predicted(dims: tuple[int, int, int], a1: float, a2: float, of_entries: float = 3.0) -> Statistics:
+def predicted(dims: tuple[int, int, int], a1: float, a2: float, entry_kurtosis: float = 3.0) -> Statistics:
     """Mean and variance of B for independent entries of w1 and w2 with mean 0 and the variances a1 and a2.
 
-    E B = (out a2 - in a1) I; Var B_ab = (out a2^2 + in a1^2) (1 + (k - 2) delta_ab) with the kurtosis k, 3 of Gaussian
-    entries.
+    E B = (out a2 - in a1) I, and Var B_ab = (out a2^2 + in a1^2) (1 + (k - 2) delta_ab), where k is the kurtosis of the
+    entries, 3 for Gaussian ones.
 
     Args:
         dims: widths (in, hidden, out).
         a1: variance of the entries of w1.
         a2: variance of the entries of w2.
-        of_entries: their kurtosis.
+        entry_kurtosis: kurtosis of the entries of w1 and w2.
 
     Source: thesis Theorem 3.1.1 with 2 on the diagonal of the variance, where it prints 4: Var w^2 = 2 a^2.
     """
     n_in, n_hidden, n_out = dims
-    entries = _entries(n_in, n_out, a1, a2, of_entries)
+    entries = _entries(n_in, n_out, a1, a2, entry_kurtosis)
     spread = np.full((n_hidden, n_hidden), entries.off_diagonal)
     np.fill_diagonal(spread, entries.diagonal)
     return Statistics(np.diag(np.full(n_hidden, entries.lam)), spread)
 
 
 def tabulated(scheme: Scheme, n_in: int | float, k: float, r: float, gains: tuple[float, float]) -> Entries:
-    """The same by the relative widths k = hidden / in and r = out / in of a scheme, which may be fractions.
+    """Mean and variance of B for a scheme, by the relative widths k = hidden / in and r = out / in.
+
+    k and r are any positive numbers; the widths that they give need not be integers.
 
     Source: thesis tables 3.1 and 3.2 with the variance of Theorem 3.1.1 corrected; for scaled weights table 3.2 lacks
     the squares of gain^2 in the variance.
@@ -84,26 +86,26 @@ def tabulated(scheme: Scheme, n_in: int | float, k: float, r: float, gains: tupl
 
 
 def limits(scheme: Scheme, n_in: int | float, k: float, r: float, gains: tuple[float, float]) -> Limits:
-    """Limits of the mean of B when one of the widths is far from the others.
+    """Limits of the mean of B as the hidden or the output width tends to 0 or infinity relative to the inputs.
 
     Args:
-        scheme: how the variances depend on the widths.
-        n_in: width of the inputs, which only scheme normal depends on.
-        k: hidden / in, where r has the limit.
-        r: out / in, where k has the limit.
-        gains: of w1 and w2, positive.
+        scheme: initialization scheme, which sets the variances by the widths.
+        n_in: width of the inputs; only the limits of scheme "normal" depend on it.
+        k: hidden / in, for the limits in r.
+        r: out / in, for the limits in k.
+        gains: positive gains of w1 and w2.
 
     Source: thesis table 3.3, corrected for glorot: -2/(k + 1), 2k/(k + 1), 0 and 0 with gains 1.
     """
     first, second = gains[0] * gains[0], gains[1] * gains[1]
     if scheme == "glorot":
-        w1_part = 2 * first / (k + 1)
-        return Limits(-w1_part, 2 * second - w1_part, 2 * (second - first), 0.0)
+        w1_mean = 2 * first / (k + 1)
+        return Limits(-w1_mean, 2 * second - w1_mean, 2 * (second - first), 0.0)
     if scheme == "normal":
         any_hidden = n_in * (r * second - first)
         return Limits(-n_in * first, None, any_hidden, any_hidden)
-    w1_part = _PER_FAN_IN[scheme] * first
-    return Limits(-w1_part, None, None, -w1_part)
+    w1_mean = _PER_FAN_IN[scheme] * first
+    return Limits(-w1_mean, None, None, -w1_mean)
 
 
 def sampled(
@@ -113,15 +115,15 @@ def sampled(
 
     Args:
         dims: widths (in, hidden, out).
-        scheme: how the variances depend on the widths.
-        gains: of w1 and w2.
-        samples: at least 2.
-        rng: source of randomness.
+        scheme: initialization scheme, which sets the variances by the widths.
+        gains: positive gains of w1 and w2.
+        samples: number of draws, at least 2.
+        rng: random number generator.
 
     Raises:
-        ValueError: too few samples for a variance.
+        ValueError: fewer than 2 samples, for which no variance exists.
 
-    Source: Chan, Golub & LeVeque (1983), 10.1080/00031305.1983.10483115, for the sums of batches.
+    Source: Chan, Golub & LeVeque (1983), 10.1080/00031305.1983.10483115, for combining the sums of batches.
     """
     if samples < 2:
         raise ValueError(f"a variance needs at least 2 samples, got {samples}")
@@ -130,23 +132,23 @@ def sampled(
         math.sqrt(variance(scheme, *fans, gain))
         for fans, gain in zip(((n_in, n_hidden), (n_hidden, n_out)), gains, strict=True)
     )
-    most = max(1, _NUMBERS_PER_BATCH // (n_hidden * (n_in + n_out + 2 * n_hidden)))
+    batch_size = max(1, _NUMBERS_PER_BATCH // (n_hidden * (n_in + n_out + 2 * n_hidden)))
     mean, squares = np.zeros((n_hidden, n_hidden)), np.zeros((n_hidden, n_hidden))
-    for seen in range(0, samples, most):
-        new = min(most, samples - seen)
+    for done in range(0, samples, batch_size):
+        new = min(batch_size, samples - done)
         b = _draw(dims, scheme, deviations, new, rng)
         batch_mean = b.mean(axis=0)
         b -= batch_mean
         shift = batch_mean - mean
-        share = new / (seen + new)
+        share = new / (done + new)
         mean += share * shift
-        squares += np.einsum("sij,sij->ij", b, b) + (seen * share) * shift * shift
+        squares += np.einsum("sij,sij->ij", b, b) + (done * share) * shift * shift
     return Statistics(mean, squares / (samples - 1))
 
 
-def _entries(n_in: int | float, n_out: int | float, a1: float, a2: float, of_entries: float) -> Entries:
+def _entries(n_in: int | float, n_out: int | float, a1: float, a2: float, entry_kurtosis: float) -> Entries:
     spread = n_out * a2 * a2 + n_in * a1 * a1
-    return Entries(n_out * a2 - n_in * a1, (of_entries - 1) * spread, spread)
+    return Entries(n_out * a2 - n_in * a1, (entry_kurtosis - 1) * spread, spread)
 
 
 def _draw(

@@ -32,7 +32,7 @@ def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNe
     for the roots.
     """
     terms = solution.start
-    s, k = terms.modes.one.s, terms.lower.shape[2]
+    s, k = terms.modes.one.s, terms.n_learned
     left = 0.5 * float(np.sum(s[k:] ** 2))
     times, good = np.full(len(solution), np.nan), np.ones(len(solution), dtype=bool)
     if left > tolerance * (1 + _SURELY):

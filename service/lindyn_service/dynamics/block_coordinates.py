@@ -16,6 +16,7 @@ from lindyn_service.dynamics.modes import Modes, modes
 
 _ROUNDINGS = 8  # as in `echelon`
 _LARGE, _FAR = 1e-3, 1e-6  # lengths beside the largest, and cosines: by no rounding errors
+_MOST_ROUNDINGS = 1e3  # beyond the rank of weights, of the largest row
 _SMALLEST_PIVOT, _LARGEST_PIVOT = 1e-100, 1e100  # whose inverses can be squared
 
 
@@ -69,16 +70,24 @@ class BlockCoordinates:
         lower: the echelon forms, with rows that decay in the places of those of the minor layer.
         minor: rows of the minor layer, mode by mode.
         overlaps: the smallest overlap with a mode that grows, in units of its rounding error.
+        n_fading: columns at the end, none or one, whose rows all decay.
     """
 
     modes: BlockModes
     lower: Float[np.ndarray, "network row pivot"]
     minor: Float[np.ndarray, "network mode pivot"]
     overlaps: Float[np.ndarray, " network"]
+    n_fading: int = 0
+
+    @property
+    def n_learned(self) -> int:
+        """Number of pivots that grow."""
+        return self.lower.shape[2] - self.n_fading
 
     def __getitem__(self, which: Int[np.ndarray, " some"] | slice) -> "BlockCoordinates":
         """Of some networks."""
-        return BlockCoordinates(self.modes[which], self.lower[which], self.minor[which], self.overlaps[which])
+        modes, rest = self.modes[which], (self.lower[which], self.minor[which], self.overlaps[which])
+        return BlockCoordinates(modes, *rest, self.n_fading)
 
 
 def block_modes(sigma_yx: Float[np.ndarray, "out in"], lam: Float[np.ndarray, " network"]) -> BlockModes:
@@ -121,13 +130,80 @@ def block_coordinates(
     into, out = basis.one.v.T @ w1.transpose(0, 2, 1), basis.one.u.T @ w2
     small, large = (out, into) if basis.one.exchanged else (into, out)
     g, errors = _rows(basis, small, large), _row_errors(basis, w1, w2)
-    n_rows, m = g.shape[1], len(basis.one.s)
-    lower = np.asarray(np.linalg.qr(g.transpose(0, 2, 1), mode="r")).transpose(0, 2, 1)
+    lower, is_whole = _lower_factors(g, _most_pivots(basis, w1.shape[1]), errors)
     overlaps, generic = _overlaps(lower, errors, basis.eigenvalues)
+    return _coordinates(basis, lower, overlaps, 0), generic & is_whole & _surely_mixed(into, out)
+
+
+def saddle_coordinates(
+    basis: BlockModes, w1: Float[np.ndarray, "network hidden in"], w2: Float[np.ndarray, "network out hidden"]
+) -> tuple[BlockCoordinates, Bool[np.ndarray, " network"]]:
+    """Find the coordinates of weights with lambda = 0 and in = out that miss the weakest mode, and no other.
+
+    Args:
+        basis: as for `block_coordinates`.
+        w1: first layers.
+        w2: second layers.
+
+    Returns:
+        The coordinates, whose last column fades, and of which networks they are right.
+
+    Source: docs/theory.md, section 2: half of these weights have the sign that the flow cannot change.
+    """
+    m = len(basis.one.s)
+    into, out = basis.one.v.T @ w1.transpose(0, 2, 1), basis.one.u.T @ w2
+    g, errors = _rows(basis, into, out), _row_errors(basis, w1, w2)
+    order = np.r_[: m - 1, m : 2 * m, m - 1]
+    reduced, is_whole = _lower_factors(g[:, order], m, errors[:, order])
+    overlaps, generic = _overlaps(reduced[:, :, : m - 1], errors[:, order], basis.eigenvalues[:, order])
+    is_missed, last = _is_missed(reduced, errors), reduced[:, -1:].copy()
+    last[:, :, m - 1] = 0.0
+    lower = np.concatenate([reduced[:, : m - 1], last, reduced[:, m - 1 : -1]], axis=1)
+    return _coordinates(basis, lower, overlaps, 1), generic & is_whole & is_missed & _surely_mixed(into, out)
+
+
+def _is_missed(
+    reduced: Float[np.ndarray, "network row pivot"], errors: Float[np.ndarray, "network row"]
+) -> Bool[np.ndarray, " network"]:
+    """Whether the row of the weakest mode, the last one, is surely nothing beside its errors, and the column is not."""
+    m = reduced.shape[2]
+    leading, row = reduced[:, : m - 1, : m - 1], reduced[:, -1]
+    with np.errstate(all="ignore"):  # of networks that are not generic
+        weights = np.abs(row[:, None, : m - 1] @ invert_upper(leading.transpose(0, 2, 1)).transpose(0, 2, 1))[:, 0]
+        doubts = errors[:, m - 1] + np.vecdot(weights, errors[:, : m - 1])
+    column = np.abs(reduced[:, m - 1, m - 1])
+    return (np.abs(row[:, m - 1]) <= _ROUNDINGS * doubts) & (column > _FAR * np.max(np.abs(reduced), axis=(1, 2)))
+
+
+def _most_pivots(basis: BlockModes, n_hidden: int) -> int:
+    """Number of hidden directions that drawn weights have: with lambda = 0 those of the network function only."""
+    one = basis.one
+    most = len(one.s) if not np.any(basis.lam) else one.n_minor + one.n_major
+    return min(n_hidden, most)
+
+
+def _lower_factors(
+    g: Float[np.ndarray, "network row hidden"], n_pivots: int, errors: Float[np.ndarray, "network row"]
+) -> tuple[Float[np.ndarray, "network row pivot"], Bool[np.ndarray, " network"]]:
+    """Lower factors with these pivots, and for which networks the columns beyond are rounding errors."""
+    factors = np.asarray(np.linalg.qr(g.transpose(0, 2, 1), mode="r"))
+    beyond = np.max(np.abs(factors[:, n_pivots:]), axis=(1, 2), initial=0.0)
+    is_whole = beyond <= _MOST_ROUNDINGS * np.max(errors, axis=1)
+    return np.ascontiguousarray(factors[:, :n_pivots].transpose(0, 2, 1)), is_whole
+
+
+def _coordinates(
+    basis: BlockModes,
+    lower: Float[np.ndarray, "network row pivot"],
+    overlaps: Float[np.ndarray, " network"],
+    n_fading: int,
+) -> BlockCoordinates:
+    """Put rows that decay in the places of those of the minor layer."""
+    n_rows, m = lower.shape[1], len(basis.one.s)
     minor = lower[:, n_rows - m :][:, ::-1]
     decay = (minor - basis.p[:, :, None] * lower[:, :m]) / basis.q[:, :, None]
     whole = np.concatenate([lower[:, : n_rows - m], decay[:, ::-1]], axis=1)
-    return BlockCoordinates(basis, whole, minor, overlaps), generic & _surely_mixed(into, out)
+    return BlockCoordinates(basis, whole, minor, overlaps, n_fading)
 
 
 def _rows(

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+from lindyn_service.dynamics.block_fading import FadingColumn, fading_column
 from lindyn_service.dynamics.block_terms import Terms
 from lindyn_service.dynamics.stacks import Stack, Stacks, diagonals
 
@@ -29,6 +30,7 @@ class Learned:
         major: the same of the major layer.
         root: U with U U^T = H^{-1}.
         ratio: see `Stacks.inverse_roots`.
+        fading: of networks that have a column which fades.
     """
 
     terms: Terms
@@ -39,6 +41,7 @@ class Learned:
     major: Stack
     root: Stack
     ratio: Float[np.ndarray, "network time"]
+    fading: FadingColumn | None = None
 
     def layers(self) -> tuple[Stack, Stack]:
         """The minor layer and the major one in the singular bases of the task, up to rotations of the hidden units."""
@@ -51,7 +54,10 @@ class Learned:
             if name == "w_major":
                 diagonals(whole[own : terms.n_learned, own:])[:] += 1.0
             found.append(self.stacks.product(whole, self.root, self.stacks.empty(name, len(beyond), terms.n_learned)))
-        return found[0], found[1]
+        if self.fading is None:
+            return found[0], found[1]
+        columns = self.fading.minor[:, None], self.fading.major[:, None]
+        return np.concatenate([found[0], columns[0]], axis=1), np.concatenate([found[1], columns[1]], axis=1)
 
     def errors(self) -> Stack:
         """Distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged; to be taken once.
@@ -76,6 +82,8 @@ class Learned:
         errors[:k] += grown
         missed = np.arange(own, terms.n_modes)
         errors[missed, missed] -= basis.one.s[missed, None, None]
+        if self.fading is not None:
+            errors += self.fading.major[:, None] * self.fading.minor
         return errors
 
 
@@ -101,11 +109,14 @@ def learned(terms: Terms, times: Float[np.ndarray, "any_times time"], stacks: St
     minor, major = layers
     if n_missed:
         _add_missed(terms, times, s, minor, major)
+    column = fading_column(terms, times, left, s, minor, major) if terms.start.n_fading else None
     h = stacks.empty("h", k, k)
     np.copyto(h, s)
     diagonals(h)[:] += terms.integrals(slice(0, k), times)
     root, ratio = stacks.inverse_roots(h)
-    return Learned(terms, times, stacks, s, minor, major, root, ratio)
+    if column is not None:
+        ratio = np.maximum(ratio, column.growth)
+    return Learned(terms, times, stacks, s, minor, major, root, ratio, column)
 
 
 def _add_missed(terms: Terms, times: Float[np.ndarray, "any_times time"], s: Stack, minor: Stack, major: Stack) -> None:

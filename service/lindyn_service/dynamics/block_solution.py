@@ -14,6 +14,7 @@ from lindyn_service.dynamics.stacks import Stack, Stacks
 
 _BATCH_ENTRIES = 2**17  # of a stack: a megabyte
 _TIME_ENTRIES = 2**16  # of the stack of one network
+_SMALL_PART = 0.03  # of a row of the weights, that cancels no digit of it
 LARGEST_RATIO = 8.0
 """Of a column of H to its Cholesky pivot; its square is what rounding errors grow by."""
 
@@ -79,16 +80,20 @@ class BlockSolution:
         """
         exchanged = self.start.modes.one.exchanged
         for part, batch, found in self.batches(times):
-            # of weights that are small beside what they become, only the formula of early times keeps the digits
-            with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where they are not known
-                anew = early(found.terms, found.times)
-            minor, major = (
-                np.where(anew.known[:, :, None, None], own, _last(layer))
-                for own, layer in zip((anew.minor, anew.major), found.layers(), strict=True)
-            )
             is_learned = found.ratio <= LARGEST_RATIO
-            errors = np.where(is_learned[:, :, None, None], _last(found.errors()), anew.errors)
-            known, good = anew.known | is_learned, (anew.known & anew.far) | is_learned
+            minor, major = (np.ascontiguousarray(_last(layer)) for layer in found.layers())
+            errors = np.ascontiguousarray(_last(found.errors()))
+            known, good = is_learned.copy(), is_learned.copy()
+            until = _end_of_early(found, is_learned)
+            if until:
+                # of weights that are small beside what they become, only the formula of early times keeps the digits
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where they are not known
+                    anew = early(found.terms, found.times[:, :until])
+                np.copyto(minor[:, :until], anew.minor, where=anew.known[:, :, None, None])
+                np.copyto(major[:, :until], anew.major, where=anew.known[:, :, None, None])
+                np.copyto(errors[:, :until], anew.errors, where=~is_learned[:, :until, None, None])
+                known[:, :until] |= anew.known
+                good[:, :until] |= anew.known & anew.far
             into, out = (major, minor) if exchanged else (minor, major)
             errors = errors.transpose(0, 1, 3, 2) if exchanged else errors
             yield part, batch, Layers(into, out, errors, known, good)
@@ -113,6 +118,13 @@ class BlockSolution:
     def __getitem__(self, which: Int[np.ndarray, " some"]) -> "BlockSolution":
         """Some of the problems."""
         return BlockSolution(self.start[which])
+
+
+def _end_of_early(found: Learned, is_learned: Bool[np.ndarray, "network time"]) -> int:
+    """Return the number of times up to the last one at which much of the weights fades, or little is learned."""
+    fades = found.terms.fading_sizes(found.times) > _SMALL_PART
+    needed = np.flatnonzero(np.any(fades | ~is_learned, axis=0))
+    return int(needed[-1]) + 1 if len(needed) else 0
 
 
 def half_squares(errors: Stack) -> Float[np.ndarray, "network time"]:

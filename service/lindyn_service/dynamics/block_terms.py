@@ -29,7 +29,7 @@ class Terms:
     @property
     def n_learned(self) -> int:
         """Number of pivots."""
-        return self.start.lower.shape[2]
+        return self.start.n_learned
 
     @property
     def n_modes(self) -> int:
@@ -55,13 +55,13 @@ class Terms:
     @cached_property
     def inverse(self) -> Float[np.ndarray, "network pivot pivot"]:
         """Of the rows of the pivots."""
-        leading = self.start.lower[:, : self.n_learned]
+        leading = self.start.lower[:, : self.n_learned, : self.n_learned]
         return invert_upper(leading.transpose(0, 2, 1)).transpose(0, 2, 1)
 
     @cached_property
     def x(self) -> Float[np.ndarray, "network other pivot"]:
         """X."""
-        return self.start.lower[:, self.n_learned :] @ self.inverse
+        return self.start.lower[:, self.n_learned :, : self.n_learned] @ self.inverse
 
     @cached_property
     def constant(self) -> Float[np.ndarray, "pivot pivot network"]:
@@ -103,6 +103,14 @@ class Terms:
             extra = self.x[:, first - k : len(self.x[0]) - m]
             wider[first:] = extra.transpose(1, 2, 0)
         return minor, major
+
+    def fading_sizes(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "network time"]:
+        """Largest part of a row of modes in the minor layer that fades, in units of what grows there."""
+        k, m = self.n_learned, self.n_modes
+        shares = np.max(np.abs(self.sides[0][:m]), axis=1) / np.maximum(self.modes.p.T, np.finfo(np.float64).tiny)
+        rates = self.by_row(self.f[:, :m], times) + self.f[:, k - 1, None] * times
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.max(shares[:, :, None] * np.exp(-rates), axis=0)
 
     def missed(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "missed pivot network time"]:
         """X of the missed rows, which are behind the pivots."""

@@ -1,4 +1,4 @@
-"""Chebyshev interpolation of what is analytic in time, over intervals of the logarithm of time."""
+"""Chebyshev interpolation in the logarithm of time, for functions that are analytic in time."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,16 +10,16 @@ from numpy.polynomial import chebyshev
 
 @dataclass(frozen=True)
 class Interval:
-    """Times between two, on the scale log(unit + t), mapped to -1..1.
+    """Time interval, mapped to [-1, 1] linearly in log(unit + t).
 
-    Modes learn at times proportional to their time scales: on this scale their singularities in the complex plane keep
-    away from the real axis alike, from the fastest to the slowest.
+    Modes learn at times proportional to their time scales. In the logarithm of time, the complex singularities of fast
+    and slow modes are therefore equally far from the real axis.
 
     Attributes:
-        first: time at -1.
-        last: time at 1.
-        unit: of the fastest change.
-        degree: of the polynomial; it has one node more.
+        first: time that is mapped to -1.
+        last: time that is mapped to 1.
+        unit: time scale of the fastest change.
+        degree: degree of the interpolating polynomial, which has degree + 1 nodes.
     """
 
     first: float
@@ -29,24 +29,24 @@ class Interval:
 
     @property
     def length(self) -> float:
-        """On the scale of the logarithm."""
+        """Length of the interval in the logarithm of time."""
         return float(np.log1p((self.last - self.first) / (self.first + self.unit)))
 
     @property
     def middle(self) -> float:
-        """Time at 0."""
+        """Time that is mapped to 0."""
         return self.first + (self.first + self.unit) * float(np.expm1(self.length / 2))
 
     @property
     def times(self) -> Float[np.ndarray, " node"]:
-        """Times of the nodes; the ends are exact."""
+        """Times of the nodes; the first and the last are the ends of the interval without rounding."""
         growth = np.expm1(self.length * (nodes(self.degree) + 1) / 2)
         times = self.first + (self.first + self.unit) * growth
         times[-1] = self.last
         return times
 
     def weights(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time node"]:
-        """Of the values at the nodes in those at other times of the interval.
+        """Interpolation weights of the values at the nodes, for other times of the interval.
 
         Source: Berrut and Trefethen (2004), 10.1137/S0036144502417715, equation (5.4).
         """
@@ -73,7 +73,7 @@ def nodes(degree: int) -> Float[np.ndarray, " node"]:
 
 
 def coefficients(degree: int, orders: Float[np.ndarray, " order"]) -> Float[np.ndarray, "order node"]:
-    """Of the values at the nodes in Chebyshev coefficients of some orders below the degree, but for 0.
+    """Matrix from values at the nodes to Chebyshev coefficients of some orders, from 1 to degree - 1.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 3.
     """
@@ -84,23 +84,23 @@ def coefficients(degree: int, orders: Float[np.ndarray, " order"]) -> Float[np.n
 
 
 def means(interval: Interval, values: Float[np.ndarray, "node entry"]) -> Float[np.ndarray, "node entry"]:
-    """Mean values from the first time of an interval to each node, of functions that are known at the nodes.
+    """Mean values of functions over the time from the beginning of an interval to each node.
 
-    JobResources have their digits also close to the first time, where integrals vanish.
+    Means are accurate also close to the beginning, where integrals vanish.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 19.
     """
     times = interval.times
-    by_scale = (times + interval.unit)[:, None] * values
-    found = (interval.length / 2) * (_integration(interval.degree) @ by_scale)
-    found[1:] /= (times[1:] - interval.first)[:, None]
-    found[0] = values[0]
-    return found
+    scaled = (times + interval.unit)[:, None] * values
+    integrals = (interval.length / 2) * (_integration(interval.degree) @ scaled)
+    integrals[1:] /= (times[1:] - interval.first)[:, None]
+    integrals[0] = values[0]
+    return integrals
 
 
 @cache
 def _integration(degree: int) -> Float[np.ndarray, "node node"]:
-    """Values at the nodes of polynomials to those of their integrals from -1."""
+    """Matrix from values of a polynomial at the nodes to those of its integral from -1."""
     known = nodes(degree)
     to_coefficients = np.linalg.inv(chebyshev.chebvander(known, degree))
     return chebyshev.chebvander(known, degree + 1) @ chebyshev.chebint(to_coefficients, lbnd=-1, axis=0)

@@ -1,4 +1,4 @@
-"""Tasks learned one after the other: a chain of exact solutions, and what is forgotten."""
+"""Continual learning: tasks trained in sequence as a chain of exact solutions, and forgetting."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from jaxtyping import Float
 from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
 from lindyn_service.dynamics.convergence import settling_time
 
-_MARGIN = 1.25  # of the settling time, so that rounding is all that is left
-_UNIT = 2.0**-200  # the longest durations stay finite in it, and a step between the shortest is a normal number
+_MARGIN = 1.25  # factor of the settling time after which the remaining distance is at rounding level
+_UNIT = 2.0**-200  # in this unit the longest durations are finite, and the steps of the shortest are normal numbers
 
 
 class UnsettledError(ValueError):
-    """A task that is to be trained until it has settled does not settle.
+    """The network function does not settle on a task that is to be trained until it does.
 
     Attributes:
-        task: its index.
+        task: index of the task.
     """
 
     def __init__(self, task: int) -> None:
@@ -27,11 +27,11 @@ class UnsettledError(ValueError):
 
 @dataclass(frozen=True)
 class ContinualTask:
-    """Isotropic inputs with sigma_xx = c I.
+    """Task with isotropic inputs, sigma_xx = c I.
 
     Attributes:
-        sigma_yx: task of the equivalent white inputs, the input-output correlation divided by c, (out, in).
-        variance: c; the flow is c times as fast as with white inputs, and so large is the loss.
+        sigma_yx: task of the equivalent white inputs: the input-output correlation divided by c, (out, in).
+        variance: c, by which the flow is faster and the loss is larger than for white inputs.
     """
 
     sigma_yx: Float[np.ndarray, "out in"]
@@ -40,16 +40,16 @@ class ContinualTask:
 
 @dataclass(frozen=True)
 class Segment:
-    """Training on one task; times are in units of the time constant since the segment began.
+    """Training on one task; times since the beginning of the segment are in units of the time constant.
 
     Attributes:
-        task: what is trained.
-        solution: of the equivalent white inputs, whose time runs `variance` times as fast.
+        task: task that is trained.
+        solution: exact solution for the equivalent white inputs, whose times are `task.variance` times as long.
         w1: weights at the start, up to a rotation of the hidden units.
         w2: weights at the start, up to the same rotation.
-        duration: of the segment.
-        before: a task that was trained before and W less its best function at the start, to its own rounding errors;
-            None at the start of the first segment.
+        duration: length of the segment, in units of the time constant.
+        before: task of the previous segment, and the error W - sigma_yx for it at the start of this segment, accurate
+            relative to the error; None for the first segment.
     """
 
     task: ContinualTask
@@ -60,12 +60,12 @@ class Segment:
     before: tuple[ContinualTask, Float[np.ndarray, "out in"]] | None = None
 
     def end(self) -> tuple[Float[np.ndarray, "reached in"], Float[np.ndarray, "out reached"]]:
-        """Weights at the end; hidden directions without weights are left out."""
+        """Weights at the end, in the hidden directions that have weights."""
         factors = self.solution.at(np.array([self.task.variance * self.duration]))
         return (self.solution.modes.v @ factors.into[0]).T, self.solution.modes.u @ factors.out[0]
 
     def learned(self) -> tuple[ContinualTask, Float[np.ndarray, "out in"]]:
-        """What comes before the next segment."""
+        """Value of `before` for the next segment: the trained task, and its error at the end."""
         if self.duration == 0 and self.before is not None:
             return self.before
         times = np.array([self.task.variance * self.duration])
@@ -80,9 +80,9 @@ class Course:
 
     Attributes:
         segments: in the order of training.
-        times: since the start of the first segment, both ends of each segment included.
-        losses: of every task.
-        rates: time derivatives of the losses: of the tasks of earlier segments, the rates of forgetting.
+        times: times since the start of the first segment, including both ends of each segment.
+        losses: losses of every task.
+        rates: time derivatives of the losses; for tasks of earlier segments, these are rates of forgetting.
         w1: weights at the end, up to a rotation of the hidden units.
         w2: weights at the end, up to the same rotation.
     """
@@ -105,17 +105,17 @@ def continual(
     *,
     rounded: bool = True,
 ) -> Course:
-    """Train on one task after the other; the balance is kept, so each segment has an exact solution.
+    """Train on tasks in sequence; gradient flow conserves the balance, so that each segment has an exact solution.
 
     Args:
         w1: initial first layer, (hidden, in).
         w2: initial second layer, (out, hidden).
         lam: balance of the weights.
         tasks: in the order of training.
-        durations: of each segment in units of the time constant; None trains until the network function has settled.
-        num: times per segment, at least 2.
-        rounded: whether the initial weights are rounded numbers, as in `closed_form`; those at the end of a segment
-            are.
+        durations: duration of each segment in units of the time constant; None trains until the network function has
+            settled.
+        num: number of times per segment, at least 2.
+        rounded: whether the initial weights carry rounding errors, see `closed_form`; those of later segments do.
 
     Raises:
         UnsettledError: a task whose duration is None does not settle.
@@ -146,7 +146,7 @@ def continual(
 def measure(
     segment: Segment, tasks: Sequence[ContinualTask], times: Float[np.ndarray, " time"]
 ) -> tuple[Float[np.ndarray, "time task"], Float[np.ndarray, "time task"]]:
-    """Excess losses of tasks and their time derivatives, at ascending times of a segment.
+    """Excess losses of tasks and their time derivatives at ascending times of a segment.
 
     L_i = c_i/2 ||W - S_i||_F^2 and dL_i/dt = c_i Tr[dW/dt (W - S_i)^T], where training on task k gives
     dW/dt = c_k [w2 w2^T (S_k - W) + (S_k - W) w1^T w1].
@@ -155,7 +155,7 @@ def measure(
     """
     losses, rates = np.empty((len(times), len(tasks))), np.empty((len(times), len(tasks)))
     solution, trained = segment.solution, segment.task
-    # in the singular bases of the trained task, which no norm depends on
+    # norms do not change in the singular bases of the trained task
     basis = solution.modes
     others = [basis.u.T @ (trained.sigma_yx - task.sigma_yx) @ basis.v for task in tasks]
     white_times = trained.variance * times
@@ -167,7 +167,7 @@ def measure(
         for i, (task, other) in enumerate(zip(tasks, others, strict=True)):
             away = other - error
             if segment.before is not None:
-                # where that task is learned, the difference of the two would be rounding errors
+                # subtraction would leave rounding errors where the previous task is learned
                 known, distance = segment.before
                 away[at_start] = basis.u.T @ (distance + (known.sigma_yx - task.sigma_yx)) @ basis.v
             losses[part, i] = 0.5 * task.variance * np.einsum("tij,tij->t", away, away)
@@ -176,7 +176,7 @@ def measure(
 
 
 def forgetting(course: Course) -> Float[np.ndarray, "task after_segment after_segment"]:
-    """F_i(j, k): the loss of task i at the end of segment k, less that at the end of segment j.
+    """Forgetting F_i(j, k): the loss of task i at the end of segment k minus that at the end of segment j.
 
     Source: Braun et al. (2022), arXiv 2206.03738, continual learning; thesis (4.37).
     """
@@ -192,5 +192,5 @@ def _until_settled(solution: ClosedForm, task: ContinualTask, index: int) -> flo
 
 
 def _even(duration: float, num: int) -> Float[np.ndarray, " time"]:
-    """Evenly spaced times, in a smaller unit, where no step is so small that it loses digits."""
+    """Evenly spaced times, computed in a small unit of time so that short steps do not underflow."""
     return np.linspace(0.0, duration / _UNIT, num) * _UNIT

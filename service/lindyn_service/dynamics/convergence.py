@@ -1,4 +1,4 @@
-"""Where the exact solution ends, without going to large times, and when it gets there."""
+"""Limit of the exact solution as t -> infinity, and the times at which the loss and the function converge."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -13,21 +13,22 @@ from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.modes import diagonal
 from lindyn_service.dynamics.riccati import Factors, Solution
 
-_EQUAL = 8 * EPS  # of the largest one: spread of equal singular values by rounding, and of their squares
-_MOST_DOUBLINGS = 200  # 1e60 time constants of the fastest motion
-_HORIZON = 1e7  # in units of the slowest growth time 1 / kappa_max within which a run settles or is given up
+_EQUAL_TOLERANCE = 8 * EPS  # relative to the largest; equal singular values, and their squares, differ by rounding
+_MAX_DOUBLINGS = 200  # reaches 1e60 time constants of the fastest motion
+_HORIZON = 1e7  # in units of 1 / kappa_max; networks that have not settled by then count as not settling
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 def converged(solution: ClosedForm) -> Factors:
     """Weights at t -> infinity, from the echelon form.
 
-    P = Q Q^T tends to the sum over the positive eigenvalues f of F of 2 f times the projector on what the pivot
-    columns that start in the rows of f have in those rows; columns that start where f <= 0 vanish. Eigenvalues
-    whose singular values differ by rounding only count as equal.
+    P = Q Q^T tends to the sum over the positive eigenvalues f of F of 2 f times a projector. For each f, take the
+    columns of the echelon form whose pivots are in the rows of f, and the entries of these columns in the same rows:
+    the projector is that on their span. Columns with pivots at f <= 0 vanish. Eigenvalues whose singular values differ
+    only by rounding count as equal.
 
     Args:
-        solution: the problem.
+        solution: exact solution.
 
     Returns:
         Factors with a time axis of length 1.
@@ -36,7 +37,7 @@ def converged(solution: ClosedForm) -> Factors:
     any widths, ranks and equal singular values.
     """
     if isinstance(solution, AlignedSolution):
-        return solution.limit(_EQUAL)
+        return solution.limit(_EQUAL_TOLERANCE)
     modes = solution.modes
     limit = _limit_along_eigenvectors(solution)
     m, n_rows = len(modes.s), len(limit)
@@ -48,15 +49,15 @@ def converged(solution: ClosedForm) -> Factors:
 
 
 def limit_errors(solution: ClosedForm) -> Float[np.ndarray, "out rank"]:
-    """u^T (W - sigma_yx) v at t -> infinity; what is learned is learned exactly.
+    """Errors u^T (W - sigma_yx) v at t -> infinity, which vanish for learned modes.
 
     Args:
-        solution: the problem.
+        solution: exact solution.
 
     Source: as for `converged`.
     """
     if isinstance(solution, AlignedSolution):
-        return solution.limit_errors(_EQUAL)
+        return solution.limit_errors(_EQUAL_TOLERANCE)
     errors = _functions(converged(solution))[0] - _task(solution)
     for group, columns in _groups(solution):
         modes = group[group < len(solution.modes.s)]
@@ -78,16 +79,18 @@ def excess_loss_at(solution: ClosedForm, times: Float[np.ndarray, " time"]) -> F
 
 
 def convergence_time(solution: ClosedForm, tolerance: float) -> float | None:
-    """First time from which the excess loss on white inputs is at most the tolerance.
+    """First time at which the excess loss on white inputs is at most the tolerance.
 
-    The loss never rises, so there is one such time; it is found on the exact solution by doubling and bracketing.
+    The loss decreases monotonically, so that the time is unique. It is bracketed by doubling and then located by a root
+    finder on the exact solution.
 
     Args:
-        solution: the problem.
+        solution: exact solution.
         tolerance: in units of the loss.
 
     Returns:
-        Time in units of the time constant; 0 when the initial weights are good enough, None when the loss stays above.
+        Time in units of the time constant; 0 if the initial loss is at most the tolerance, None if the loss stays
+        above.
 
     Source: Domine et al. (2025), arXiv 2409.14623, exact solution; the search is docs/theory.md, section 5.
     """
@@ -101,7 +104,7 @@ def convergence_time(solution: ClosedForm, tolerance: float) -> float | None:
         return None
 
     before, after = 0.0, 1 / fastest_rate(solution)
-    for _ in range(_MOST_DOUBLINGS):
+    for _ in range(_MAX_DOUBLINGS):
         if excess(after) <= tolerance:
             return _crossing(excess, tolerance, before, after)
         before, after = after, 2 * after
@@ -109,15 +112,16 @@ def convergence_time(solution: ClosedForm, tolerance: float) -> float | None:
 
 
 def settling_time(solution: ClosedForm, tolerance: float = 1e-13) -> float | None:
-    """Time from which the network function is, and stays, as close to its limit as rounding lets one ask.
+    """Time after which the network function stays within a tolerance of its limit.
 
     Args:
-        solution: the problem.
-        tolerance: largest ||W - W_inf||_F over the larger of ||W_inf||_F and ||W(0)||_F.
+        solution: exact solution.
+        tolerance: largest ||W - W_inf||_F, relative to the larger of ||W_inf||_F and ||W(0)||_F; the default is close
+            to rounding errors.
 
     Returns:
-        Time in units of the time constant, 0 when the weights are there from the start; None when about 1e7 / kappa_max
-        is not enough, as where it decays like 1 / t (lambda = 0 and a task without full rank).
+        Time in units of the time constant, 0 if the function is within the tolerance from the start; None if about
+        1e7 / kappa_max is too short, as for decay like 1 / t (lambda = 0 and a task without full rank).
 
     Source: Domine et al. (2025), arXiv 2409.14623, exact solution.
     """
@@ -137,7 +141,7 @@ def settling_time(solution: ClosedForm, tolerance: float = 1e-13) -> float | Non
 
 
 def fastest_rate(solution: ClosedForm) -> float:
-    """A rate that no motion of the weights exceeds by much: the largest of F, and of decay from the initial weights.
+    """Approximate bound of the rates of the weights: the largest eigenvalue of F plus the squared initial size.
 
     Source: tau dP/dt = F P + P F - P^2 (Braun et al. 2022, arXiv 2206.03738): kappa_max + ||Q(0)||_F^2.
     """
@@ -145,7 +149,7 @@ def fastest_rate(solution: ClosedForm) -> float:
 
 
 def _limit_along_eigenvectors(solution: Solution) -> Float[np.ndarray, "row pivot"]:
-    """A factor of P at infinity in the eigenbasis of F; only rows of positive eigenvalues have entries."""
+    """Factor of P at infinity in the eigenbasis of F; only rows of positive eigenvalues are non-zero."""
     f, reduced = solution.modes.eigenvalues, solution.echelon
     limit = np.zeros((len(f), max(1, len(reduced.pivots))))
     for group, columns in _groups(solution):
@@ -155,10 +159,10 @@ def _limit_along_eigenvectors(solution: Solution) -> Float[np.ndarray, "row pivo
 
 
 def _groups(solution: Solution) -> Iterator[tuple[Int[np.ndarray, " row"], Int[np.ndarray, " column"]]]:
-    """Rows of equal positive eigenvalues, with the columns whose pivots they are, where there are some."""
+    """Rows of each group of equal positive eigenvalues with pivots, and the columns of these pivots."""
     f, excess, pivots = solution.modes.eigenvalues, solution.modes.excess, solution.echelon.pivots
-    growing = f > _EQUAL * f[0]
-    falls = (excess[:-1] - excess[1:] > _EQUAL * excess[0]) | (growing[:-1] & ~growing[1:])
+    growing = f > _EQUAL_TOLERANCE * f[0]
+    falls = (excess[:-1] - excess[1:] > _EQUAL_TOLERANCE * excess[0]) | (growing[:-1] & ~growing[1:])
     bounds = np.flatnonzero(falls) + 1
     for start, stop in zip([0, *bounds], [*bounds, len(f)], strict=True):
         columns = np.flatnonzero((pivots >= start) & (pivots < stop))
@@ -181,17 +185,17 @@ def _task(solution: ClosedForm) -> Float[np.ndarray, "out in"]:
 
 
 def _doublings(solution: ClosedForm) -> list[float]:
-    """Time 0 and doubled times from that of the fastest motion to beyond the horizon."""
+    """Time 0, and times doubled from that of the fastest motion to beyond the horizon."""
     fastest, growth = fastest_rate(solution), float(solution.modes.eigenvalues[0])
     if fastest == 0:
         return [0.0]
     slowness = fastest / growth if growth > 0 else 1.0
-    count = min(_MOST_DOUBLINGS, math.ceil(math.log2(_HORIZON * slowness)))
+    count = min(_MAX_DOUBLINGS, math.ceil(math.log2(_HORIZON * slowness)))
     return [0.0, *(2.0**i / fastest for i in range(count + 1))]
 
 
 def _crossing(value: Callable[[float], float], level: float, before: float, after: float) -> float:
-    """Where a value falls to a level; its logarithm is nearly straight where decay is exponential."""
+    """Time at which a value falls to a level, by its logarithm, which is nearly linear for exponential decay."""
 
     def above(time: float) -> float:
         return math.log(max(value(time), _SMALLEST)) - math.log(max(level, _SMALLEST))

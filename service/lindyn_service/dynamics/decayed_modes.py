@@ -1,7 +1,7 @@
-"""Modes of two layers that learn alone under weight decay, of which the loss has gamma / 2 sum |W_l|^2 added.
+"""Independent modes of two layers under weight decay, which adds gamma / 2 sum ||W_l||_F^2 to the loss.
 
-Rows x and y of a mode have dx/dt = (s - d a) y - gamma x and dy/dt = (s - d a) x - gamma y with a = x . y. Hence x + y
-moves by the factor e^{G - gamma t} and x - y by e^{-G - gamma t}, where G is the integral of s - d a.
+The rows x and y of a mode follow dx/dt = (s - d a) y - gamma x and dy/dt = (s - d a) x - gamma y with a = x . y. Hence
+x + y is multiplied by e^{G - gamma t} and x - y by e^{-G - gamma t}, where G is the integral of s - d a over time.
 """
 
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from lindyn_service.dynamics.decoupled_modes import DecoupledModes, ModeStates
 
 @dataclass(frozen=True)
 class DecayedModes:
-    """Modes of two layers under weight decay; times are in units of the time constant.
+    """Independent modes of two layers under weight decay; times are in units of the time constant.
 
     Attributes:
-        modes: without weight decay.
-        gamma: weight decay, in units of the task; without any, `modes` is the solution.
+        modes: the same modes without weight decay.
+        gamma: weight decay, positive, in units of the task.
     """
 
     modes: DecoupledModes
     gamma: float
 
     def at(self, times: Float[np.ndarray, " time"]) -> ModeStates:
-        """Evaluate at non-negative times; |y|^2 changes by |x|^2's change less (1 - e^{-2 gamma t}) lam."""
+        """Evaluate at non-negative times; the change of |y|^2 is that of |x|^2 minus (1 - e^{-2 gamma t}) lam."""
         plus, residuals = np.zeros((2, len(times), len(self.modes.s)))
         for mode, path in enumerate(self._paths):
             plus[:, mode], residuals[:, mode] = path.at(times)
@@ -57,11 +57,11 @@ class DecayedModes:
 def soft_threshold(
     s: Float[np.ndarray, " mode"], d: Float[np.ndarray, " mode"], gamma: float
 ) -> Float[np.ndarray, " mode"]:
-    """Strengths that modes of two layers have at the end under weight decay, (s - gamma)_+ / d.
+    """Strengths (s - gamma)_+ / d of modes of two layers at t -> infinity under weight decay.
 
     Args:
         s: singular values of the task, non-negative.
-        d: input variances, non-negative; without any, all decays.
+        d: input variances, non-negative; modes with d = 0 decay to 0.
         gamma: weight decay, non-negative, in units of the task.
 
     Source: Srebro, Rennie and Jaakkola (2004), Maximum-margin matrix factorization: |W1|_F^2 + |W2|_F^2 is at least

@@ -1,11 +1,11 @@
-"""How far one mode of two layers has grown under weight decay, at any time.
+"""Growth of one mode of two layers under weight decay as a function of time.
 
-With P = d |x + y|^2 / 4 and M = d |x - y|^2 / 4 of the rows of a mode, d a = P - M, dP/dt = 2 P (s - gamma - P + M) and
-P M = k^2 e^{-4 gamma t}. The one unknown is g = log(P / P(0)) / 2, whose rate falls in g: all solutions approach each
-other. It is integrated by collocation at Radau points, of which each step is as long as the solution is smooth, however
-fast its neighbours approach it. The residual r = s - d a obeys dr/dt = 2 gamma s - 2 (P + M + gamma) r, and is found
-beside it: where gamma is small, so is the end gamma of r beside s and d a, whose difference would lose digits. Once M
-is nothing, P follows a logistic curve.
+Let P = d |x + y|^2 / 4 and M = d |x - y|^2 / 4 for the rows x and y of a mode. Then d a = P - M,
+dP/dt = 2 P (s - gamma - P + M) and P M = k^2 e^{-4 gamma t}. The single unknown is g = log(P / P(0)) / 2. Its rate
+decreases with g, so that all solutions converge to each other and the equation may be stiff. It is integrated by Radau
+collocation, whose step length is limited by the smoothness of the solution but not by stiffness. The residual
+r = s - d a follows dr/dt = 2 gamma s - 2 (P + M + gamma) r and is integrated, too, since the difference of s and d a
+loses digits when gamma, the limit of r, is small. Once M is negligible, P follows a logistic curve.
 """
 
 from dataclasses import dataclass
@@ -19,18 +19,23 @@ from scipy.special import roots_jacobi
 from lindyn_service.dynamics.phi import phi
 
 _NODES = 20
-_SMOOTH = 1e-15  # of the last two Legendre coefficients of a step beside the size of the solution
-_SHORT = 0.05  # of a step beside the fastest time scale: polynomials are exact on it
-_GONE = 1e-18  # of M beside gamma: log P changes by no more than half of it from then on
+_SMOOTHNESS_TOLERANCE = 1e-15  # of the last two Legendre coefficients of a step, relative to the solution
+_SHORT_STEP = 0.05  # relative to the fastest time scale; polynomials are exact on shorter steps
+_NEGLIGIBLE_MINUS = 1e-18  # of M relative to gamma; log P changes by at most half of this ratio afterwards
 _NEWTON_STEPS = 12
-_LARGEST_CHANGE = 2.0  # of g in one of Newton's steps
-_CONVERGED = 2e-14
-_LONGER, _SHORTER = 1.5, 0.5
+_MAX_CHANGE = 2.0  # of g in one iteration of Newton's method
+_NEWTON_TOLERANCE = 2e-14
+_GROWTH_FACTOR, _REDUCTION_FACTOR = 1.5, 0.5  # of the length of steps
+_MAX_TRIES = 10_000  # rarely more than 100, but thousands where rounding hides how smooth a step is
+
+
+class DecayedPathError(ValueError):
+    """The numbers of a mode differ by so many orders of magnitude that its path takes too many steps."""
 
 
 @dataclass(frozen=True)
 class DecayedPath:
-    """One mode under weight decay; times are in units of the time constant.
+    """Solution for one mode under weight decay; times are in units of the time constant.
 
     Attributes:
         s: singular value of the task, non-negative.
@@ -45,7 +50,7 @@ class DecayedPath:
     minus: float
 
     def at(self, times: Float[np.ndarray, " time"]) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-        """Values of g, whose e^g is the growth of x + y, and residuals."""
+        """Evaluate g, where x + y grows by the factor e^g, and the residuals s - d a."""
         if self.plus == 0:
             return self._fall(times)
         steps, end = self._steps, self._end
@@ -62,7 +67,7 @@ class DecayedPath:
         return g, residuals
 
     def _fall(self, t: Float[np.ndarray, " time"]) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-        """Without any x + y, dM/dt = -2 M (s + gamma + M)."""
+        """Solution for x + y = 0, where dM/dt = -2 M (s + gamma + M)."""
         rate = 2 * (self.s + self.gamma)
         more = 2 * self.minus * t * phi(rate * t)
         return (self.s - self.gamma) * t + 0.5 * np.log1p(more), self.s + self.minus * np.exp(-rate * t) / (1 + more)
@@ -70,12 +75,12 @@ class DecayedPath:
     def _logistic(
         self, start: "_State", t: Float[np.ndarray, " time"]
     ) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-        """Without any x - y, dP/dt = 2 P (s - gamma - P)."""
+        """Solution for negligible x - y, where dP/dt = 2 P (s - gamma - P)."""
         excess, p = self.s - self.gamma, self.plus * np.exp(2 * start.g)
         left, more = np.exp(-2 * abs(excess) * t), 2 * p * t * phi(2 * abs(excess) * t)
         if excess > 0:
             return start.g - 0.5 * np.log(left + more), self.gamma + (excess - p) * left / (left + more)
-        # here x + y decays, too, and without a task at the same rate as x - y
+        # x + y decays as well, and without a task it decays at the same rate as x - y
         g, minus = start.g + excess * t - 0.5 * np.log1p(more), self._minus(np.array([start.g]), np.array([start.time]))
         rest = minus * (1 + more) * np.exp(-2 * (self.s + self.gamma) * t)
         return g, start.residual * left / (1 + more) if self.s == 0 else self.s - p * left / (1 + more) + rest
@@ -83,15 +88,18 @@ class DecayedPath:
     @cached_property
     def _path(self) -> tuple[list["_Step"], "_State"]:
         state, steps = _State(0.0, 0.0, self.s - self.plus + self.minus), list["_Step"]()
-        length = 0.1 / (self.s + self.gamma + self.plus + self.minus)
-        while self._minus(np.array([state.g]), np.array([state.time]))[0] > _GONE * self.gamma:
+        length, tries = 0.1 / (self.s + self.gamma + self.plus + self.minus), 0
+        while self._minus(np.array([state.g]), np.array([state.time]))[0] > _NEGLIGIBLE_MINUS * self.gamma:
+            tries += 1
+            if tries > _MAX_TRIES:
+                raise DecayedPathError(f"a mode with weight decay takes more than {_MAX_TRIES} steps")
             step = self._step(state, length)
             if step is None:
-                length *= _SHORTER
+                length *= _REDUCTION_FACTOR
                 continue
             steps.append(step)
             state = _State(state.time + length, float(np.sum(step.g)), float(np.sum(step.residual)))
-            length *= _LONGER
+            length *= _GROWTH_FACTOR
         return steps, state
 
     @property
@@ -106,36 +114,36 @@ class DecayedPath:
         return self.minus * np.exp(-2 * g - 4 * self.gamma * times)
 
     def _step(self, start: "_State", length: float) -> "_Step | None":
-        """One step of collocation, or None if the solution is not smooth on it."""
+        """Solution over one step of collocation, or None if the polynomial does not resolve it."""
         rule = _rule()
         times = start.time + length * rule.nodes
         derivative = rule.derivative / length
-        change = moved = np.zeros(
-            _NODES
-        )  # from the start, since derivatives of the whole would have its rounding errors
+        # the unknown is the displacement from the start, since differentiating g itself would amplify rounding errors
+        change = displacement = np.zeros(_NODES)
         for _ in range(_NEWTON_STEPS):
-            g = start.g + moved
+            g = start.g + displacement
             plus, minus = self.plus * np.exp(2 * g), self._minus(g, times)
-            defect = self.s - self.gamma - plus + minus - derivative @ moved
+            defect = self.s - self.gamma - plus + minus - derivative @ displacement
             change = np.linalg.solve(derivative + np.diag(2 * (plus + minus)), defect)
-            moved = moved + np.clip(change, -_LARGEST_CHANGE, _LARGEST_CHANGE)
-        g = start.g + moved
+            displacement = displacement + np.clip(change, -_MAX_CHANGE, _MAX_CHANGE)
+        g = start.g + displacement
         rate = 2 * (self.plus * np.exp(2 * g) + self._minus(g, times) + self.gamma)
         pull = 2 * self.gamma * self.s - rate * start.residual
         residual = start.residual + np.linalg.solve(derivative + np.diag(rate), pull)
-        found = _Step(
+        step = _Step(
             time=start.time,
             length=length,
             g=rule.coefficients @ np.append(start.g, g),
             residual=rule.coefficients @ np.append(start.residual, residual),
         )
-        # a rounding error of g is one of P relative to g, and so of the residual
+        # a relative rounding error of g is multiplied by g in P, and hence in the residual
         size = 1 + float(np.max(np.abs(g)))
-        limits = _SMOOTH * size, 2 * _SMOOTH * size * float(np.max(np.abs(residual), initial=abs(start.residual)))
-        ends = float(np.max(np.abs(found.g[-2:]))), float(np.max(np.abs(found.residual[-2:])))
-        short = length * float(np.max(rate)) <= _SHORT  # what is left is rounding
-        converged = float(np.max(np.abs(change))) <= _CONVERGED * size
-        return found if converged and (short or (ends[0] <= limits[0] and ends[1] <= limits[1])) else None
+        largest_residual = float(np.max(np.abs(residual), initial=abs(start.residual)))
+        limits = _SMOOTHNESS_TOLERANCE * size, 2 * _SMOOTHNESS_TOLERANCE * size * largest_residual
+        ends = float(np.max(np.abs(step.g[-2:]))), float(np.max(np.abs(step.residual[-2:])))
+        short = length * float(np.max(rate)) <= _SHORT_STEP  # the coefficients are at rounding level
+        converged = float(np.max(np.abs(change))) <= _NEWTON_TOLERANCE * size
+        return step if converged and (short or (ends[0] <= limits[0] and ends[1] <= limits[1])) else None
 
 
 @dataclass(frozen=True)
@@ -147,7 +155,7 @@ class _State:
 
 @dataclass(frozen=True)
 class _Step:
-    """Legendre coefficients of g and of the residual from a time on."""
+    """Legendre coefficients of g and of the residual over a step that begins at `time`."""
 
     time: float
     length: float
@@ -157,12 +165,12 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Rule:
-    """Linear maps of the values of a polynomial at 0 and at the Radau points of 0..1.
+    """Linear maps of the values of a polynomial at 0 and at the Radau points of the interval [0, 1].
 
     Attributes:
-        nodes: the Radau points, ascending, with 1.
-        derivative: (node, node), from changes since 0 at the points to derivatives there.
-        coefficients: (1 + node, 1 + node), to Legendre coefficients.
+        nodes: Radau points, ascending, the last of which is 1.
+        derivative: (node, node), map from differences to the value at 0 to derivatives at the points.
+        coefficients: (1 + node, 1 + node), map from all values to Legendre coefficients.
     """
 
     nodes: Float[np.ndarray, " node"]

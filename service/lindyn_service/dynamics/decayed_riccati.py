@@ -4,7 +4,9 @@ Balance decays, W2^T W2 - W1 W1^T = B(0) e^{-2 gamma t}, so that weights of bala
 (F - gamma) P + P (F - gamma) - P^2: the solution of `exact` with all eigenvalues of F less gamma.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -12,11 +14,14 @@ from jaxtyping import Float
 from lindyn_service.dynamics.echelon import Echelon
 from lindyn_service.dynamics.initial_coordinates import coordinates
 from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
-from lindyn_service.dynamics.modes import Modes, modes
+from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
+from lindyn_service.dynamics.modes import Modes, diagonal, modes
 from lindyn_service.dynamics.phi import phi
 from lindyn_service.dynamics.riccati import Factors
 
 _NEGLIGIBLE = -230.0  # of exponents: beside 1 nothing, and no products are subnormal
+_BATCH_ENTRIES = 2**18  # as in `riccati`
+_NEAR = 1e-2  # likewise
 _EQUAL = 1e-14  # of singular values by rounding, relative to the largest
 
 
@@ -55,6 +60,32 @@ class DecayedSolution:
         inverse_root = safe_inverse_roots(gram(root), diagonal, lambda kept: root[kept])
         rows = _decay(np.minimum(f, 0.0) * t)[:, :, None] * shared
         return self._layers(times_upper(rows, inverse_root))
+
+    def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
+        """Evaluate at non-negative times, in batches that fit a core's cache."""
+        size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
+        for start in range(0, len(times), size):
+            part = slice(start, start + size)
+            yield part, self.at(times[part])
+
+    def errors(
+        self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out in"]
+    ) -> Float[np.ndarray, "time out in"]:
+        """Distances u^T (W - sigma_yx) v from the task; small ones, where gamma is small, keep their digits.
+
+        Args:
+            times: a few, in units of the time constant.
+            functions: u^T W v at these.
+        """
+        distances = functions - diagonal(self.modes.s, functions.shape[1:])
+        near = np.max(np.abs(distances), axis=(1, 2)) < _NEAR * self.modes.s[0]
+        if len(self.echelon.pivots) and np.any(near):
+            distances[near] = self._late.errors(times[near])
+        return distances
+
+    @cached_property
+    def _late(self) -> LateDeviation:
+        return late_deviation(self.modes, self.echelon, self.gamma)
 
     def limit(self) -> Float[np.ndarray, "out in"]:
         """U^T W V at t -> infinity: the soft threshold of the strongest modes that the weights reach."""

@@ -9,7 +9,7 @@ part pi/2, and near the end in the residual s - d a, whose logarithm is almost l
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -19,6 +19,7 @@ _NODES = 24
 _LONGEST = 1.0  # panel: half a radius of convergence for few layers
 _TURNS = 4.0  # panels are at most this over the depth long: the other roots of s = d a are 2 pi / depth away
 _NEAR = 0.5  # of the task: the residual from which on the late clock is used
+_SQUARED_AWAY = 1e-9  # of a step of Newton's method, relative: the error that is left is about its square
 _ITERATIONS = 20  # of Newton's method: on monotone functions, bracketed or from where they are convex
 _PANELS = 4000  # enough for strengths to become subnormal
 _EPS = float(np.finfo(np.float64).eps)
@@ -110,6 +111,8 @@ class Chain:
             off = x + 0.5 * np.sum(np.log(square + self._others), axis=-1) - np.log(a)
             step = off / (1 + np.sum(square / (square + self._others), axis=-1))
             x = x - step
+            if np.all(np.abs(step) <= _SQUARED_AWAY):
+                break
         return np.exp(x)
 
     # the early clock
@@ -172,7 +175,7 @@ class Chain:
         return float(passed[-1]) if reached else np.inf
 
     def _elapsed(self, start: Float[np.ndarray, " any"], stop: Float[np.ndarray, " any"]) -> Float[np.ndarray, " any"]:
-        nodes, weights = leggauss(_NODES)
+        nodes, weights = _rule()
         half = (stop - start) / 2
         return half * (self._pace((start + half)[:, None] + half[:, None] * nodes) @ weights)
 
@@ -182,6 +185,7 @@ class Chain:
         low, high = bounds[at], bounds[at + 1]
         x = low + (high - low) * (times - passed[at]) / (passed[at + 1] - passed[at])
         left, right = np.minimum(low, high), np.maximum(low, high)
+        x = np.clip(x, left, right)  # after the last panel nothing is left to move
         for _ in range(_ITERATIONS):
             late = passed[at] + self._elapsed(low, x) - times
             ahead = (late > 0) == (high > low)
@@ -201,7 +205,7 @@ class Chain:
         """Residuals, from the time for each h = log(residual at the turn / residual)."""
         start, passed = self._residual_at(self._turn or 0.0), times - self._turn_time
         end = float(self._kernel(np.zeros(1))[0])
-        nodes, weights = leggauss(_NODES)
+        nodes, weights = _rule()
         h = passed * end
         for _ in range(_ITERATIONS):
             residual = start * np.exp(-h)
@@ -210,4 +214,11 @@ class Chain:
             bend = (1 / self._kernel(between) - 1 / end) / between @ weights * half
             step = (h / end + bend - passed) * self._kernel(residual)
             h = np.maximum(h - step, 0.0)
+            if np.all(np.abs(step) <= _SQUARED_AWAY * h):
+                break
         return start * np.exp(-h)
+
+
+@cache
+def _rule() -> tuple[Float[np.ndarray, " node"], Float[np.ndarray, " node"]]:
+    return leggauss(_NODES)

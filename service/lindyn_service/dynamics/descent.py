@@ -1,10 +1,13 @@
 """Full-batch gradient descent of networks of any depth, many of them at once along leading batch axes."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
+
+from lindyn_service.dynamics.learning_rates import Schedule
 
 Layers = tuple[Float[np.ndarray, "*batch _ _"], ...]
 Gradient = Callable[[Layers], Layers]  # gives new arrays, which the caller may overwrite
@@ -75,6 +78,27 @@ def network_loss(
         return np.asarray(np.einsum("...so,...so->...", error, error) / (2 * inputs.shape[-2]))
 
 
+@dataclass(frozen=True)
+class StepRates:
+    """Steps W_l <- W_l - step c_l g(t) (dL/dW_l + gamma W_l), where t is the time at which a step begins.
+
+    Attributes:
+        layers: c_l.
+        schedule: g.
+        length: time from one step to the next.
+        weight_decay: gamma.
+    """
+
+    layers: tuple[float, ...]
+    schedule: Schedule
+    length: float
+    weight_decay: float
+
+    def factors(self, first: int, count: int) -> Float[np.ndarray, " step"]:
+        """The values of g at some steps, the first one of all being number 0."""
+        return self.schedule.factors(self.length * np.arange(first, first + count, dtype=np.float64))
+
+
 @runtime_checkable
 class Moving(Protocol):
     """A network that takes one step after the other."""
@@ -124,7 +148,7 @@ def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
 
 
 def descend(
-    layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int]
+    layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int], rates: StepRates | None = None
 ) -> tuple[Float[np.ndarray, "recorded *batch _ _"], ...]:
     """Repeat W <- W - step dL/dW and keep the weights after the recorded steps.
 
@@ -135,13 +159,14 @@ def descend(
         gradient: of the loss.
         step: learning rate over time constant.
         recorded: ascending numbers of steps; 0 is the initial weights.
+        rates: of layers and steps, and weight decay; None for equal steps without any.
 
     Raises:
         DivergedError: the weights grew without bound.
 
     Source: the explicit Euler method on tau dW/dt = -dL/dW.
     """
-    moving = _Descent(layers, gradient, step)
+    moving = _Descent(layers, gradient, step, rates)
     kept = tuple(np.empty((len(recorded), *w.shape)) for w in layers)
     for row in walk(moving, recorded):
         for record, w in zip(kept, moving.weights(), strict=True):
@@ -152,8 +177,9 @@ def descend(
 class _Descent:
     """Steps along any gradient."""
 
-    def __init__(self, layers: Layers, gradient: Gradient, step: float) -> None:
+    def __init__(self, layers: Layers, gradient: Gradient, step: float, rates: StepRates | None) -> None:
         self._layers, self._gradient, self._step = tuple(w.copy() for w in layers), gradient, step
+        self._rates = rates
         self.taken = 0
 
     def weights(self) -> Layers:
@@ -161,11 +187,19 @@ class _Descent:
 
     def advance(self, steps: int) -> None:
         with np.errstate(all="ignore"):
-            for _ in range(steps):
-                for w, change in zip(self._layers, self._gradient(self._layers), strict=True):
-                    np.multiply(change, self._step, out=change)
-                    np.subtract(w, change, out=w)
+            if self._rates is None:
+                for _ in range(steps):
+                    for w, change in zip(self._layers, self._gradient(self._layers), strict=True):
+                        np.multiply(change, self._step, out=change)
+                        np.subtract(w, change, out=w)
+            else:
+                for factor in self._rates.factors(self.taken, steps):
+                    self._take(self._rates, self._step * factor)
         self.taken += steps
+
+    def _take(self, rates: StepRates, step: float) -> None:
+        for w, change, rate in zip(self._layers, self._gradient(self._layers), rates.layers, strict=True):
+            np.subtract(w, step * rate * (change + rates.weight_decay * w), out=w)
 
     def saved(self) -> Layers:
         return tuple(w.copy() for w in self._layers)

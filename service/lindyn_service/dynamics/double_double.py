@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Float
 
 _SLICES = 5
-"""Parts of each factor of a matrix product: five parts of 21 bits hold the 105 bits of a number."""
+"""Number of slices of each factor of a matrix product: five slices of 21 bits hold the 105 bits of a number."""
 
-_SPLITTER = 2.0**27 + 1  # halves the bits of a float64
+_SPLITTER = 2.0**27 + 1  # splits the 53 bits of a float64 into halves
 
 
 @dataclass(frozen=True, slots=True)
 class DoubleDouble:
-    """The sum of two float64 arrays, where `low` is at most half a unit in the last place of `high`.
+    """Unevaluated sum of two float64 arrays, where `low` is at most half a unit in the last place of `high`.
 
     Operands broadcast as numpy arrays do. The relative error of a sum or an elementwise product is at most 2^-102. The
     error of an entry of a matrix product is at most 2^-102 of the norm of its row times the norm of its column for up
@@ -53,10 +53,10 @@ class DoubleDouble:
 
     def __matmul__(self, other: "DoubleDouble") -> "DoubleDouble":
         inner = self.high.shape[-1]
-        bits = int(52 - np.log2(inner)) // 2  # the sum of all products of one size has at most 53 bits
+        bits = int(52 - np.log2(inner)) // 2  # so that the sum of all products of one magnitude has at most 53 bits
         left = np.concatenate(_slices(self, -1, bits), axis=-1)
         right = np.concatenate(_slices(other, -2, bits)[::-1], axis=-2)
-        # parts i and j of the factors have a product of size i + j: one matrix product sums all of one size
+        # products of slices i and j have the magnitude i + j; one matrix product sums all products of one magnitude
         sizes = [
             left[..., : (size + 1) * inner] @ right[..., (_SLICES - 1 - size) * inner :, :] for size in range(_SLICES)
         ]
@@ -68,7 +68,7 @@ class DoubleDouble:
 
 
 def exact(values: Float[np.ndarray, "..."]) -> DoubleDouble:
-    """Float64 numbers, which are taken as they are.
+    """Convert float64 numbers, without rounding.
 
     Source: Hida, Li and Bailey (2001), 10.1109/ARITH.2001.930115.
     """
@@ -90,7 +90,7 @@ def two_sum(
 def _quick_two_sum(
     larger: Float[np.ndarray, "..."], smaller: Float[np.ndarray, "..."]
 ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """The same where the first number is known to be the larger (Dekker 1971, 10.1007/BF01397083)."""
+    """Rounded sum and its rounding error if |first| >= |second| (Dekker 1971, 10.1007/BF01397083)."""
     total = larger + smaller
     return total, smaller - (total - larger)
 
@@ -105,25 +105,25 @@ def _two_product(
 
 
 def _halves(values: Float[np.ndarray, "..."]) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-    """Two numbers of at most 26 bits each, whose sum is the given one."""
+    """Split numbers into sums of two numbers of at most 26 bits each."""
     spread = _SPLITTER * values
     upper = spread - (spread - values)
     return upper, values - upper
 
 
 def _slices(values: DoubleDouble, axis: int, bits: int) -> list[Float[np.ndarray, "..."]]:
-    """Parts whose sum is the given matrix, each a multiple of its own power of two along an axis, largest first."""
+    """Split a matrix into a sum of slices, largest first, each a multiple of one power of two along an axis."""
     exponents = np.frexp(np.max(np.abs(values.high), axis=axis, keepdims=True))[1]
-    rounder = np.ldexp(1.5 * 2.0**52, exponents - bits)  # adding and subtracting it drops what is below its last place
+    rounder = np.ldexp(1.5 * 2.0**52, exponents - bits)  # adding and subtracting it rounds to the bits of a slice
     rest, low = values.high, values.low
-    found: list[np.ndarray] = []
+    slices: list[np.ndarray] = []
     for index in range(_SLICES):
         part = (rest + rounder) - rounder
-        found.append(part)
+        slices.append(part)
         rest = rest - part
         if index == 1:
             rest, low = two_sum(rest, low)
         elif index == 2:
-            rest = rest + low  # its rounding is below the last part
+            rest = rest + low  # the rounding error is below the last slice
         rounder = rounder * 2.0**-bits
-    return found
+    return slices

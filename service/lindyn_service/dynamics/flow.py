@@ -57,7 +57,7 @@ class Flow:
         sigma_yx: (out, in).
         sigma_xx: (in, in); None for white inputs.
         rtol: bound of the error of a step, relative to the weights.
-        atol: bound of the error of a step, in units of the weights.
+        atol: bound of the error of a step, in units of the weights; one number, or one for each layer.
         weight_decay: gamma_l of each layer, in units of the task; a loss with gamma / 2 sum |W_l|_F^2 added has
             gamma in all. Empty for none.
 
@@ -78,14 +78,14 @@ class Flow:
         sigma_xx: Float[np.ndarray, "in in"] | None,
         *,
         rtol: float,
-        atol: float,
+        atol: float | tuple[float, ...],
         weight_decay: tuple[float, ...] = (),
     ) -> None:
         self._weights = weights
         self._sigma_yx = sigma_yx
         self._sigma_xx = sigma_xx
         self._rtol = rtol
-        self._atol = atol
+        self._atol = np.broadcast_to(atol, len(weights))
         self._weight_decay = weight_decay
         shapes = [*(w.shape for w in weights), sigma_yx.shape]
         self._bounds = [0, *accumulate([*(w.size for w in weights), sigma_yx.size])]
@@ -210,7 +210,8 @@ class Flow:
 
     def _tolerances(self, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
         """Absolute tolerances: those of the residual are relative to its largest entry."""
-        tolerances, first = np.full(len(state), self._atol), self._bounds[-2]
+        tolerances, first = np.empty(len(state)), self._bounds[-2]
+        tolerances[:first] = np.repeat(self._atol, np.diff(self._bounds[:-1]))
         tolerances[first:-1] = self._rtol * max(float(np.max(np.abs(state[first:-1]))), _VANISHING)
         tolerances[-1] = self._rtol
         return tolerances

@@ -3,16 +3,18 @@
 from itertools import pairwise
 
 import numpy as np
+from jaxtyping import Float
 
 from lindyn_service.dynamics.flow import Layers
 
 
-def balance_drift(layers: Layers, initial: Layers) -> float:
+def balance_drift(layers: Layers, initial: Layers, left: Float[np.ndarray, " time"] | None = None) -> float:
     """Largest change of W_l+1^T W_l+1 - W_l W_l^T, which the flow conserves, relative to the weights' squared norm.
 
     Args:
         layers: (time, width l+1, width l) each.
         initial: (width l+1, width l) each.
+        left: what weight decay, the same in all layers, leaves of it at each time, e^{-2 gamma t}.
 
     Source: Du et al. (2018), arXiv 1806.00900, Theorem 2.1.
     """
@@ -20,7 +22,8 @@ def balance_drift(layers: Layers, initial: Layers) -> float:
     drift = 0.0
     for (lower, upper), (lower_0, upper_0) in zip(pairwise(layers), pairwise(initial), strict=True):
         change = upper.transpose(0, 2, 1) @ upper - lower @ lower.transpose(0, 2, 1)
-        change -= upper_0.T @ upper_0 - lower_0 @ lower_0.T
+        start = upper_0.T @ upper_0 - lower_0 @ lower_0.T
+        change -= start if left is None else left[:, None, None] * start
         drift = max(drift, float(np.sqrt(np.max(np.einsum("tij,tij->t", change, change)))))
     return drift / size if size > 0 else 0.0
 

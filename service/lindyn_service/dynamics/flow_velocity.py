@@ -1,4 +1,4 @@
-"""Velocity of all layers under gradient flow, in float64 and in 32 digits, and its derivative along any direction."""
+"""Velocity of all layers under gradient flow, in float64 and double-double, and its directional derivatives."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ _M = TypeVar("_M", bound="Matrix")
 
 @runtime_checkable
 class Matrix(Protocol):
-    """Matrices, or stacks of them, in either precision."""
+    """Matrices, or stacks of these, as float64 arrays or `DoubleDouble`."""
 
     @property
     def mT(self: _M) -> _M:
-        """Matrices transposed."""
+        """Transposed matrices."""
         ...
 
     def __sub__(self: _M, other: _M, /) -> _M: ...
@@ -48,7 +48,7 @@ class Passes(Generic[_M]):
 
 
 def back_propagation(layers: Sequence[_M], sigma_yx: _M, sigma_xx: _M | None) -> Passes[_M]:
-    """Go forward and backward through the layers; sigma_xx is None for white inputs.
+    """Run the forward and the backward pass of a network; sigma_xx is None for white inputs.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow.
     """
@@ -63,14 +63,14 @@ def back_propagation(layers: Sequence[_M], sigma_yx: _M, sigma_xx: _M | None) ->
 
 @dataclass(frozen=True)
 class VelocityField:
-    """The gradient flow with a time constant of 1, on states that hold the numbers of all layers in one row.
+    """Vector field of gradient flow with a time constant of 1; a state is the concatenation of all layers.
 
     Attributes:
         shapes: (width l+1, width l) of each layer, first layer first.
         sigma_yx: (out, in).
         sigma_xx: (in, in); None for white inputs.
-        weight_decay: gamma_l, by which each layer has the velocity -gamma_l W_l besides; in units of the task. Empty
-            for none.
+        weight_decay: gamma_l of each layer, which adds -gamma_l W_l to its velocity, in units of the task; empty for
+            none.
     """
 
     shapes: tuple[tuple[int, int], ...]
@@ -79,20 +79,20 @@ class VelocityField:
     weight_decay: tuple[float, ...] = ()
 
     def layers(self, states: Float[np.ndarray, "*batch number"]) -> Layers:
-        """Each layer of the states, (.., width l+1, width l)."""
+        """Views of the layers of states, (.., width l+1, width l)."""
         batch = states.shape[:-1]
         pairs = zip(self._starts, self._sizes, self.shapes, strict=True)
         return tuple(states[..., start : start + size].reshape(*batch, *shape) for start, size, shape in pairs)
 
     @staticmethod
     def joined(layers: Sequence[Float[np.ndarray, "..."]]) -> Float[np.ndarray, "*batch number"]:
-        """States with the numbers of layers, (.., width l+1, width l)."""
+        """Concatenate layers, (.., width l+1, width l), to states."""
         return np.concatenate([layer.reshape(*layer.shape[:-2], -1) for layer in layers], axis=-1)
 
     def largest(self, states: Float[np.ndarray, "state number"]) -> Float[np.ndarray, " number"]:
-        """Largest magnitude in all states of the layer that a number belongs to."""
-        of_numbers = np.max(np.abs(states), axis=0)
-        return np.repeat(np.maximum.reduceat(of_numbers, self._starts), self._sizes)
+        """Largest magnitude, over all states, in the layer that each number belongs to."""
+        magnitudes = np.max(np.abs(states), axis=0)
+        return np.repeat(np.maximum.reduceat(magnitudes, self._starts), self._sizes)
 
     def velocity(self, states: Float[np.ndarray, "*batch number"]) -> Float[np.ndarray, "*batch number"]:
         """Velocities of states in float64."""
@@ -103,15 +103,15 @@ class VelocityField:
     def decayed(
         self, velocities: Float[np.ndarray, "*batch number"], states: Float[np.ndarray, "*batch number"]
     ) -> Float[np.ndarray, "*batch number"]:
-        """Velocities without weight decay and with it, in float64."""
+        """Add weight decay to velocities, in float64."""
         return velocities - self._decay * states if self.weight_decay else velocities
 
     def residual(self, state: DoubleDouble) -> Float[np.ndarray, "out in"]:
-        """The matrix sigma_yx - W sigma_xx of one state, from 32 digits."""
+        """Matrix sigma_yx - W sigma_xx of one state, computed in double-double arithmetic."""
         return self._precise_passes(state).errors[-1].high
 
     def linearised(self, states: DoubleDouble) -> "Linearisation":
-        """Velocities of states in 32 digits, and their derivative in float64."""
+        """Velocities of states in double-double arithmetic, with their derivative in float64."""
         passes = self._precise_passes(states)
         velocities = passes.velocities
         velocity = DoubleDouble(self.joined([v.high for v in velocities]), self.joined([v.low for v in velocities]))
@@ -127,7 +127,7 @@ class VelocityField:
     def derivatives(
         self, layers: Layers, passes: Passes[Float[np.ndarray, "..."]], directions: Float[np.ndarray, "*batch number"]
     ) -> tuple[Float[np.ndarray, "*batch number"], Float[np.ndarray, "*batch out in"]]:
-        """Derivatives of the velocity, minus the Hessian, and of sigma_yx - W sigma_xx along directions."""
+        """Directional derivatives of the velocity (minus the Hessian of the loss) and of sigma_yx - W sigma_xx."""
         moved = self.layers(directions)
         products, errors = passes.products, passes.errors
         above = list(zip(layers, moved, strict=True))[1:]
@@ -163,13 +163,13 @@ class VelocityField:
 
 @dataclass(frozen=True)
 class Linearisation:
-    """The velocities of some states and how they change with the states.
+    """Linearisation of the velocity at some states.
 
     Attributes:
-        field: of the velocities.
-        layers: of the states.
-        passes: of back-propagation, rounded from 32 digits.
-        velocity: (.., number).
+        field: vector field.
+        layers: layers of the states.
+        passes: results of back-propagation, rounded to float64.
+        velocity: (.., number), velocities of the states.
     """
 
     field: VelocityField

@@ -1,4 +1,4 @@
-"""The moving coordinates of the exact solution, scaled so that no time overflows."""
+"""Time-dependent factors of the exact solution, scaled so that they do not overflow at any time."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,29 +10,29 @@ from lindyn_service.dynamics.initial_coordinates import Coordinates
 from lindyn_service.dynamics.modes import Modes
 from lindyn_service.dynamics.phi import phi
 
-_LARGEST_EXPONENT = 300.0  # the square of e^300 is 1e260
-_NEGLIGIBLE = -230.0  # e^-230 is 1e-100: nothing beside 1, and no products of it are subnormal, thus slow
+_MAX_EXPONENT = 300.0  # the square of e^300 is 1e260
+_NEGLIGIBLE = -230.0  # e^-230 = 1e-100 counts as 0, so that products are not subnormal, which would be slow
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """Rows of the weights at some times, their columns scaled by any positive numbers.
+    """Factors of the exact solution at some times, whose columns are scaled by positive numbers.
 
-    P = O R Y (K^T K + diag(diagonal)^2)^{-1} Y^T R O^T with R = diag(row_weights), K = diag(gram_weights) Y.
-    Unscaled, Y is the echelon form L, R = e^{Ft}, gram_weights = sqrt(d) e^{max(f, 0) t} with d = t phi(2 |f| t), and
-    the diagonal is 1. Scaling the columns of Y, K and the diagonal by the same positive numbers gives the same P, and
-    the same rounding errors of its Cholesky factor (van der Sluis 1969, 10.1007/BF02165096).
+    P = O R Y (K^T K + diag(diagonal)^2)^{-1} Y^T R O^T with R = diag(row_weights) and K = diag(gram_weights) Y.
+    Without scaling, Y is the echelon form L, R = e^{Ft}, gram_weights = sqrt(d) e^{max(f, 0) t} with
+    d = t phi(2 |f| t), and the diagonal is 1. Scaling the columns of Y and K and the diagonal by the same positive
+    numbers changes neither P nor the rounding errors of its Cholesky factor (van der Sluis 1969, 10.1007/BF02165096).
 
     Attributes:
-        still: whether the columns are those at time 0.
+        still: whether y does not depend on time.
         y: rows along the eigenvectors, in their order.
-        minor: rows of the minor layer at time 0, mode by mode, their columns scaled as those of y.
-        growth: of each mode beyond what y contains.
-        left: e^{-kappa t}.
+        minor: rows of the minor layer at time 0 in the order of the modes, with the column scaling of y.
+        growth: growth factors of the modes that y does not contain.
+        left: decay factors e^{-kappa t}.
         gone: 1 - e^{-2 kappa t}.
-        extra: e^{ft} of the other rows, beyond what y contains.
-        gram_weights: see above.
-        diagonal: see above.
+        extra: factors e^{ft} of the other rows that y does not contain.
+        gram_weights: weights of the rows in K.
+        diagonal: diagonal entries in the formula above.
     """
 
     still: bool
@@ -47,21 +47,21 @@ class Scaled:
 
     @cached_property
     def gram_root(self) -> Float[np.ndarray, "time row pivot"]:
-        """K."""
+        """Matrix K."""
         return np.multiply(self.y, self.gram_weights[:, :, None], order="C")
 
 
 def are_still(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]) -> Bool[np.ndarray, " time"]:
-    """Whether growth is far from overflow at each time.
+    """Whether the unscaled factors are far from overflow at each time.
 
     Source: the integral over e^{2Fs} in Braun et al. (2022), arXiv 2206.03738, has entries of the square of this size.
     """
     size = np.log1p(np.max(np.abs(start.echelon.lower), initial=0.0))
-    return basis.kappa[0] * times + np.log1p(times) + size < _LARGEST_EXPONENT
+    return basis.kappa[0] * times + np.log1p(times) + size < _MAX_EXPONENT
 
 
 def unscaled(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]) -> Scaled:
-    """Leave the coordinates as they are at time 0: only their weights move.
+    """Factors without scaling, for times at which they do not overflow.
 
     Args:
         basis: eigenpairs of F.
@@ -86,7 +86,7 @@ def unscaled(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]
 
 
 def in_units_of_growth(basis: Modes, start: Coordinates, times: Float[np.ndarray, " time"]) -> Scaled:
-    """Scale each column in units of its pivot once that has grown beyond 1: no exponent is positive at any time.
+    """Factors with columns divided by their pivots once these exceed 1, so that no exponent is positive.
 
     Args:
         basis: eigenpairs of F.
@@ -104,7 +104,7 @@ def in_units_of_growth(basis: Modes, start: Coordinates, times: Float[np.ndarray
     y = _decay(_behind(basis, reduced.pivots) * t[:, :, None])
     y *= reduced.lower / size
     y *= columns
-    # rows that do not grow are behind their pivots by all growth of these
+    # rows that do not grow have all the growth of their pivots as a negative exponent
     minor = np.exp(-np.maximum(f, 0.0)[reduced.pivots] * t)[:, None, :] * (start.minor / size) * columns
     return Scaled(
         still=False,
@@ -120,7 +120,7 @@ def in_units_of_growth(basis: Modes, start: Coordinates, times: Float[np.ndarray
 
 
 def _behind(basis: Modes, pivots: Int[np.ndarray, " pivot"]) -> Float[np.ndarray, "row pivot"]:
-    """Rates by which rows grow more slowly than pivots; those above a pivot are zero in its column."""
+    """Growth rates of rows minus those of pivots, at most 0; rows above a pivot are zero in its column."""
     f, excess = basis.eigenvalues, basis.excess
     grow = np.maximum(f, 0.0)
     both_grow = (f[:, None] > 0) & (f[pivots] > 0)
@@ -129,6 +129,6 @@ def _behind(basis: Modes, pivots: Int[np.ndarray, " pivot"]) -> Float[np.ndarray
 
 
 def _decay(exponent: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """e^exponent in place, zero where that is negligible."""
+    """Exponential in place, with 0 for negligible values."""
     exponent[exponent < _NEGLIGIBLE] = -np.inf
     return np.exp(exponent, out=exponent)

@@ -1,13 +1,14 @@
-"""The weights themselves: the rotation of the hidden units that the exact solution leaves open.
+"""Weights of the exact solution, including the rotation of the hidden units that the closed form does not determine.
 
 The exact solution gives Q(t) = A L_c^{-T} with A = e^{Ft} L, G = L Z^T the echelon form of the initial weights and
-L_c L_c^T = I + int_0^t A^T A. The weights are Q R Z^T with one rotation R for each time. Inserting that into
-tau dQ_true/dt = (F - P/2) Q_true, with L_c^{-1} dL_c/dt the lower half of N = Q^T Q and half its diagonal, leaves
+L_c L_c^T = I + int_0^t A^T A. The weights are Q R Z^T with one rotation R for each time. Inserting this into
+tau dQ_true/dt = (F - P/2) Q_true, where L_c^{-1} dL_c/dt is the strict lower triangle of N = Q^T Q plus half of its
+diagonal, yields
 
     tau dR/dt = 1/2 (triu(N, 1) - tril(N, -1)) R,    R(0) = I,
 
-whose right side vanishes with the transients of the modes. Only R is integrated numerically: products of the layers
-keep the digits of the closed form.
+whose right side vanishes after the transients of the modes. Only R is integrated numerically, so that products of the
+layers are as accurate as the closed form.
 """
 
 from dataclasses import dataclass
@@ -22,19 +23,19 @@ from lindyn_service.dynamics.initial_coordinates import rows
 from lindyn_service.dynamics.riccati import Solution
 
 _RTOL, _ATOL = 1e-12, 1e-13
-_LONGEST_STEP = 1 / 3  # of the time passed: no step jumps over a transient, which is at least that slow
+_MAX_RELATIVE_STEP = 1 / 3  # relative to the time; transients last as long as they are late, so none is missed
 
 
 @dataclass(frozen=True)
 class TrueWeights:
-    """Weights at some times, in the coordinates and with the hidden units of the initial weights.
+    """Weights at some times, in the coordinates of inputs, hidden units and outputs of the initial weights.
 
     Attributes:
         w1: first layer.
         w2: second layer.
-        deviation: largest ||R^T R - I||_F of the integrated rotations, which are then made orthogonal: an estimate of
+        deviation: largest ||R^T R - I||_F of the integrated rotations before they are made orthogonal, an estimate of
             their error.
-        evaluations: of the exact solution, to integrate the rotations.
+        evaluations: number of evaluations of the exact solution for the integration.
     """
 
     w1: Float[np.ndarray, "time hidden in"]
@@ -49,16 +50,16 @@ def true_weights(
     w2: Float[np.ndarray, "out hidden"],
     times: Float[np.ndarray, " time"],
 ) -> TrueWeights:
-    """Evaluate the weights along the gradient flow, hidden unit by hidden unit.
+    """Weights along gradient flow, in the hidden units of the initial weights.
 
     Args:
-        solution: of the problem that starts from these weights.
+        solution: exact solution from these initial weights.
         w1: first layer at time 0.
         w2: second layer at time 0.
         times: ascending, non-negative, in units of the time constant.
 
     Returns:
-        The weights. Modes of an aligned problem keep their directions; no rotation is integrated for them.
+        The weights. Modes of aligned networks have constant directions, for which no rotation is integrated.
 
     Source: the flow of Q in Braun et al. (2022), arXiv 2206.03738, and Domine et al. (2025), arXiv 2409.14623, in the
     gauge of the Cholesky factor.
@@ -68,47 +69,48 @@ def true_weights(
     rotations, evaluations = _rotations(solution, times)
     excess = rotations.transpose(0, 2, 1) @ rotations - np.eye(rotations.shape[1])
     deviation = float(np.max(np.linalg.norm(excess, axis=(1, 2))))
-    # a Newton-Schulz step to the polar factor squares the deviation, and cannot fail to converge as an SVD did
+    # one Newton-Schulz step towards the polar factor squares the deviation; an SVD may fail to converge
     rotations -= 0.5 * rotations @ excess
     basis = hidden_basis(*rows(solution.modes, w1, w2, rounded=solution.start.rounded))
     if not len(solution.echelon.pivots):
-        basis = np.zeros((len(w1), 1))  # weights without any overlap have one column of zeros
+        basis = np.zeros((len(w1), 1))  # weights without overlap with any mode have one column of zeros
     return _in_coordinates(solution, times, rotations @ basis.T, deviation, evaluations)
 
 
 def _in_coordinates(
     solution: Solution | AlignedSolution,
     times: Float[np.ndarray, " time"],
-    turned: Float[np.ndarray, "any_time column hidden"],
+    hidden_directions: Float[np.ndarray, "any_time column hidden"],
     deviation: float,
     evaluations: int,
 ) -> TrueWeights:
-    """Apply U and V to the rows, and at each time the directions of the hidden units to the columns."""
+    """Transform rows from the singular bases by U and V, and columns by the hidden directions at each time."""
     v, u = solution.modes.v, solution.modes.u
-    turned = np.broadcast_to(turned, (len(times), *turned.shape[1:]))
-    w1, w2 = np.empty((len(times), turned.shape[2], len(v))), np.empty((len(times), len(u), turned.shape[2]))
-    for part, factors in solution.batches(times):
-        w1[part] = (v @ factors.into @ turned[part]).transpose(0, 2, 1)
-        w2[part] = u @ factors.out @ turned[part]
+    hidden_directions = np.broadcast_to(hidden_directions, (len(times), *hidden_directions.shape[1:]))
+    n_hidden = hidden_directions.shape[2]
+    w1, w2 = np.empty((len(times), n_hidden, len(v))), np.empty((len(times), len(u), n_hidden))
+    for batch, factors in solution.batches(times):
+        w1[batch] = (v @ factors.into @ hidden_directions[batch]).transpose(0, 2, 1)
+        w2[batch] = u @ factors.out @ hidden_directions[batch]
     return TrueWeights(w1, w2, deviation, evaluations)
 
 
 def _rotations(
     solution: Solution, times: Float[np.ndarray, " time"]
 ) -> tuple[Float[np.ndarray, "time column column"], int]:
-    """Integrate R up to the times; also returns the number of evaluations."""
+    """Integrate R to each of the times, and return the number of evaluations, too."""
     n = max(1, len(solution.echelon.pivots))
 
     def velocity(time: float, r: Float[np.ndarray, " entry"]) -> Float[np.ndarray, " entry"]:
-        return (_turning(solution, time) @ r.reshape(n, n)).ravel()
+        return (_generator(solution, time) @ r.reshape(n, n)).ravel()
 
-    rotations = np.zeros((len(times), n, n))  # zeros, and with them the deviation, would stay if a step failed
+    rotations = np.zeros((len(times), n, n))  # if a step fails, the remaining zeros show up in the deviation
     solver = DOP853(velocity, 0.0, np.eye(n).ravel(), times[-1], rtol=_RTOL, atol=_ATOL)
     done = int(np.searchsorted(times, 0.0, side="right"))
     rotations[:done] = np.eye(n)
     fastest = float(solution.modes.eigenvalues[0] + np.sum(solution.echelon.lower**2))
     while solver.status == "running":
-        solver.max_step = _LONGEST_STEP * solver.t + (1 / fastest if fastest > 0 else np.inf)
+        solver.max_step = _MAX_RELATIVE_STEP * solver.t + (1 / fastest if fastest > 0 else np.inf)
         solver.step()
         end = int(np.searchsorted(times, solver.t, side="right"))
         if end > done:
@@ -118,10 +120,11 @@ def _rotations(
     return rotations, solver.nfev
 
 
-def _turning(solution: Solution, time: float) -> Float[np.ndarray, "column column"]:
-    """1/2 (triu(N, 1) - tril(N, -1)); off the diagonal, N is twice the Gram matrix of either layer, by the balance.
+def _generator(solution: Solution, time: float) -> Float[np.ndarray, "column column"]:
+    """Generator 1/2 (triu(N, 1) - tril(N, -1)) of the rotation.
 
-    The smaller layer has the smaller rounding errors. Entries that are rounding errors turn nothing, for ever so long.
+    Off its diagonal, N is twice the Gram matrix of either layer, since the weights are balanced. The smaller layer has
+    the smaller rounding errors. Entries at rounding level are set to 0, since they would accumulate over long times.
     """
     factors = solution.at(np.array([time]))
     layer = factors.into[0] if solution.modes.lam >= 0 else factors.out[0]

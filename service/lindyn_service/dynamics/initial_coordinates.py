@@ -1,4 +1,4 @@
-"""The initial weights in coordinates in which the exact solution is evaluated."""
+"""Coordinates of the initial weights in which the exact solution is evaluated."""
 
 from dataclasses import dataclass, replace
 
@@ -11,13 +11,13 @@ from lindyn_service.dynamics.modes import Modes
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Rows of the weights along the eigenvectors of F, in a basis of the hidden units that makes them an echelon form.
+    """Initial weights along the eigenvectors of F, in the basis of hidden units that makes them an echelon form.
 
     Attributes:
-        echelon: of the rows in the order of descending eigenvalues.
-        minor: rows of the minor layer, mode by mode, in the same basis of the hidden units. Early in training, weights
-            are sums of these and of growth: they are no differences of parts that grow and decay.
-        rounded: whether the weights are rounded numbers.
+        echelon: echelon form, whose rows are in the order of descending eigenvalues.
+        minor: rows of the minor layer in the order of the modes, in the same basis of hidden units. Early in training,
+            sums of these rows and of growth give the weights without cancellation.
+        rounded: whether the weights carry rounding errors.
     """
 
     echelon: Echelon
@@ -28,13 +28,13 @@ class Coordinates:
 def coordinates(
     basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"], *, rounded: bool
 ) -> Coordinates:
-    """Find the coordinates of initial weights.
+    """Compute the coordinates of initial weights.
 
     Args:
         basis: eigenpairs of F for the task and the balance of the weights.
         w1: first layer, (hidden, in).
         w2: second layer, (out, hidden).
-        rounded: as in `closed_form`.
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Source: docs/theory.md, section 2.
     """
@@ -49,10 +49,10 @@ def coordinates(
 def rows(
     basis: Modes, w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"], *, rounded: bool
 ) -> tuple[Float[np.ndarray, "in_plus_out hidden"], RowErrors]:
-    """Rows that an echelon form is made of, in the order of `basis.eigenvalues`, and the sizes of their errors.
+    """Rows to be reduced to echelon form, in the order of `basis.eigenvalues`, and their rounding errors.
 
-    In place of the rows that decay, q minor - p major, stand those of the minor layer, which span the same with the
-    rows that grow and keep the digits of a layer that is small.
+    The decaying rows q minor - p major are replaced by the rows of the minor layer. Together with the growing rows,
+    these have the same span, and they preserve the accuracy of a small layer.
 
     Source: docs/theory.md, section 2.
     """
@@ -70,21 +70,23 @@ def rows(
 def entry_errors(
     vectors: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "*any row hidden"]
 ) -> Float[np.ndarray, "*any row hidden"]:
-    """Sizes of the errors of vectors^T weights where each number has one unit in its last place.
+    """Errors of the entries of vectors^T weights if each number has an error of one unit in the last place.
 
-    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1; lengths are left out.
+    Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, without the factor of the length
+        of the sums.
     """
     return EPS * (np.abs(vectors).T @ np.abs(weights))
 
 
 def row_errors(entries: Float[np.ndarray, "row hidden"], *, rounded: bool) -> RowErrors:
-    """What the errors of entries say about rows: entries of rounded weights are not known one by one.
+    """Rounding errors of rows, from those of their entries.
 
-    A small entry of drawn or computed weights is a difference of large ones, so that it has their errors.
+    A small entry of drawn or computed weights may result from cancellation, so that each entry of rounded weights has
+    the error of its row.
 
     Args:
-        entries: sizes of errors, relative to what each entry is a sum of.
-        rounded: as in `closed_form`.
+        entries: errors of the entries, as from `entry_errors`.
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 6.2.
     """

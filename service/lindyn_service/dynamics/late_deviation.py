@@ -10,6 +10,7 @@ so that P - 2f = H^{-1} (e^{-2ft} - 2f S) is small by itself, as are all other b
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -38,6 +39,7 @@ class LateDeviation:
         missed_behind: rates by which missed rows grow more slowly than learned ones.
         fading_x: X of the fading rows, with columns in units of 1 / sizes.
         fading_columns: columns of the echelon form whose pivots fade, in the fading rows.
+        gamma: weight decay, only of balance 0: all eigenvalues of F are less by it.
     """
 
     modes: Modes
@@ -50,6 +52,12 @@ class LateDeviation:
     missed_behind: Float[np.ndarray, "missed learned"]
     fading_x: Float[np.ndarray, "fading learned"]
     fading_columns: Float[np.ndarray, "fading column"]
+    gamma: float
+
+    @cached_property
+    def rates(self) -> Float[np.ndarray, " row"]:
+        """Eigenvalues of F less gamma."""
+        return self.modes.eigenvalues - self.gamma
 
     def errors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time out rank"]:
         """Evaluate u^T (W - sigma_yx) v at a few times in units of the time constant."""
@@ -59,11 +67,15 @@ class LateDeviation:
         errors = _joined(minor.transpose(0, 2, 1), modes.q, -modes.p, wider=modes.n_major > m)
         missed = self.missed[self.missed < m]
         errors[:, missed, missed] -= modes.s[missed]
+        if self.gamma:
+            learned, fading = self.learned[self.learned < m], self.fading[self.fading < m]
+            errors[:, learned, learned] -= self.gamma
+            errors[:, fading, fading] -= modes.s[fading]
         return errors.transpose(0, 2, 1) if modes.exchanged else errors
 
     def _change(self, t: Float[np.ndarray, "time 1"]) -> Float[np.ndarray, "time row row"]:
         """P less 2f on the diagonal of the learned rows, along the eigenvectors."""
-        f = self.modes.eigenvalues
+        f = self.rates
         rate, learned, others = f[self.learned], self.learned, np.concatenate([self.missed, self.fading])
         behind = np.exp(np.minimum(-rate * t - np.log(self.sizes), _LARGEST_EXPONENT))[:, None, :]
         missed = self.missed_x * np.exp(-self.missed_behind * t[:, :, None])
@@ -93,7 +105,7 @@ class LateDeviation:
         Float[np.ndarray, "time fading column"],
     ]:
         """What the fading rows add to the root of S, what is left of their X, and of their own columns."""
-        f = self.modes.eigenvalues[self.fading]
+        f = self.rates[self.fading]
         left, weights = np.exp(f * t)[:, :, None], np.sqrt(t * phi(-2 * f * t))[:, :, None]
         columns = self.fading_columns
         if not columns.shape[1]:
@@ -106,16 +118,17 @@ class LateDeviation:
         return root, left * (x - columns @ (turned @ (between @ root))), left * (columns @ among)
 
 
-def late_deviation(basis: Modes, reduced: Echelon) -> LateDeviation:
+def late_deviation(basis: Modes, reduced: Echelon, gamma: float = 0.0) -> LateDeviation:
     """Prepare a problem for late times.
 
     Args:
         basis: eigenpairs of F.
         reduced: echelon form of the initial weights along the eigenvectors; it has pivots.
+        gamma: weight decay, only of balance 0.
 
     Source: docs/theory.md, section 2.
     """
-    f, lower, pivots = basis.eigenvalues, reduced.lower, reduced.pivots
+    f, lower, pivots = basis.eigenvalues - gamma, reduced.lower, reduced.pivots
     n = int(np.count_nonzero(f[pivots] > 0))
     learned = pivots[:n]
     others = np.setdiff1d(np.arange(len(f)), learned)
@@ -133,6 +146,7 @@ def late_deviation(basis: Modes, reduced: Echelon) -> LateDeviation:
         missed_behind=np.maximum(basis.excess[learned] - basis.excess[missed, None], 0.0),
         fading_x=lower[fading, :n] @ inverse,
         fading_columns=lower[fading, n:],
+        gamma=gamma,
     )
 
 

@@ -1,9 +1,9 @@
 """Learning rates that differ by layer, and schedules of them, by a change of variables and of the clock.
 
-tau dW_l/dt = -c_l g(t) grad_l is, for w_l = W_l / sqrt(c_l), the plain flow with the task sigma_yx / C, the same inputs
-and the time C^2 u(t) / tau, where C is the product of all sqrt(c_l) and u the integral of g. The gradient of layer l
-has the factor C / sqrt(c_l), and the residual sigma_yx - W sigma_xx is C (sigma_yx / C - w sigma_xx). Whatever solves
-the plain flow solves this one. Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
+tau dW_l/dt = -c_l g(t) grad_l is, for w_l = W_l / sqrt(c_l / c) with the geometric mean c of all c_l, the plain flow of
+the same task in the time c u(t) / tau, where u is the integral of g: the product of all layers is the same network
+function, and its gradient by w_l is sqrt(c_l / c) grad_l. Whatever solves the plain flow solves this one.
+Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
 """
 
 from dataclasses import dataclass
@@ -22,9 +22,14 @@ _ITERATIONS = 100  # of Newton's method, by 2/3 of the error each where the fact
 class ConstantSchedule:
     """The factor g = 1 at all times.
 
-    Of every schedule, `elapsed` is the integral u of g from 0 to non-negative times, and `times` the earliest times at
-    which u has non-negative values, infinity where it never has.
+    Of every schedule, `factors` are the values of g at non-negative times, where it jumps those after the jump;
+    `elapsed` is its integral u from 0 on, and `times` the earliest times at which u has non-negative values, infinity
+    where it never has.
     """
+
+    def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+        """Ones."""
+        return np.ones_like(times)
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """The times themselves."""
@@ -47,6 +52,10 @@ class CosineSchedule:
     period: float
     floor: float
 
+    def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+        """The factor; r + (1 - r) cos^2(pi t / 2 T) keeps the digits of small ones."""
+        return self.floor + (1 - self.floor) * np.cos(np.pi / 2 * np.minimum(times / self.period, 1.0)) ** 2
+
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Integral of the factor, r t + (1 - r) (t + sin(pi t / T) T / pi) / 2 until T."""
         inside = np.minimum(times, self.period)
@@ -63,7 +72,7 @@ class CosineSchedule:
         t = goal = np.minimum(elapsed, whole)
         for _ in range(_ITERATIONS):
             late = self.elapsed(t) - goal
-            factor = self.floor + (1 - self.floor) * np.cos(np.pi * t / self.period / 2) ** 2
+            factor = self.factors(t)
             t = np.minimum(t - np.divide(late, factor, out=np.zeros_like(late), where=factor > 0), self.period)
         return np.where(after, beyond, np.where(elapsed == whole, self.period, t))
 
@@ -77,6 +86,10 @@ class ExponentialSchedule:
     """
 
     half_life: float
+
+    def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+        """The factor."""
+        return np.exp2(-times / self.half_life)
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Integral of the factor, (1 - 2^{-t / h}) h / log 2."""
@@ -95,11 +108,11 @@ class PiecewiseSchedule:
 
     Attributes:
         bounds: ascending, positive times at which the factor changes.
-        factors: one more, non-negative; the first holds before the first bound.
+        values: factors, one more, non-negative; the first holds before the first bound.
     """
 
     bounds: tuple[float, ...]
-    factors: tuple[float, ...]
+    values: tuple[float, ...]
 
     @cached_property
     def _starts(self) -> Float[np.ndarray, " part"]:
@@ -107,17 +120,21 @@ class PiecewiseSchedule:
 
     @cached_property
     def _passed(self) -> Float[np.ndarray, " part"]:
-        return np.concatenate([[0.0], np.cumsum(np.diff(self._starts) * np.array(self.factors[:-1]))])
+        return np.concatenate([[0.0], np.cumsum(np.diff(self._starts) * np.array(self.values[:-1]))])
+
+    def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
+        """The factors."""
+        return np.array(self.values)[np.searchsorted(self._starts, times, side="right") - 1]
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Integral of the factors."""
         part = np.searchsorted(self._starts, times, side="right") - 1
-        return self._passed[part] + np.array(self.factors)[part] * (times - self._starts[part])
+        return self._passed[part] + np.array(self.values)[part] * (times - self._starts[part])
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Its inverse, the earliest where factors are zero."""
         part = np.maximum(np.searchsorted(self._passed, elapsed, side="left") - 1, 0)
-        ahead, factor = elapsed - self._passed[part], np.array(self.factors)[part]
+        ahead, factor = elapsed - self._passed[part], np.array(self.values)[part]
         beyond = np.where(ahead > 0, np.inf, 0.0)
         return self._starts[part] + np.divide(ahead, factor, out=beyond, where=factor > 0)
 
@@ -139,31 +156,38 @@ class LearningRates:
     schedule: Schedule = ConstantSchedule()
     time_constant: float = 1.0
 
+    @cached_property
+    def mean(self) -> float:
+        """The geometric mean c of all c_l."""
+        first = self.layers[0]
+        return first * float(np.exp(np.mean(np.log(np.array(self.layers) / first))))
+
+    @cached_property
+    def relative(self) -> tuple[float, ...]:
+        """The ratios c_l / c, whose product is 1."""
+        return tuple(c / self.mean for c in self.layers)
+
     @property
-    def scale(self) -> float:
-        """C, by which the network function exceeds that of the plain flow; losses exceed its losses by the square."""
-        return float(np.prod(np.sqrt(self.layers)))
+    def are_equal(self) -> bool:
+        """Whether all layers learn at one rate."""
+        return len(set(self.layers)) == 1
 
     def plain_weights(self, weights: Layers) -> Layers:
-        """Layers of the plain flow, W_l / sqrt(c_l), with any leading axes; `balanced` refers to these."""
-        return tuple(w / np.sqrt(c) for w, c in zip(weights, self.layers, strict=True))
+        """Layers of the plain flow, W_l / sqrt(c_l / c), with any leading axes; `balanced` refers to these."""
+        return tuple(w / np.sqrt(c) for w, c in zip(weights, self.relative, strict=True))
 
     def weights(self, plain: Layers) -> Layers:
         """Layers from those of the plain flow."""
-        return tuple(w * np.sqrt(c) for w, c in zip(plain, self.layers, strict=True))
-
-    def plain_task(self, sigma_yx: Float[np.ndarray, "out in"]) -> Float[np.ndarray, "out in"]:
-        """Task of the plain flow, sigma_yx / C; the inputs are the same."""
-        return sigma_yx / self.scale
+        return tuple(w * np.sqrt(c) for w, c in zip(plain, self.relative, strict=True))
 
     def plain_decay(self, gamma: float) -> tuple[float, ...]:
-        """Weight decay of each layer in the plain flow, gamma c_l / C^2: one number for all if the rates are equal."""
-        return tuple(gamma * c / self.scale**2 for c in self.layers)
+        """Weight decay of each layer in the plain flow, gamma c_l / c: one number for all if the rates are equal."""
+        return tuple(gamma * c for c in self.relative)
 
     def plain_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Times of the plain flow, whose time constant is 1."""
-        return self.schedule.elapsed(times) * (self.scale**2 / self.time_constant)
+        return self.schedule.elapsed(times) * (self.mean / self.time_constant)
 
     def times(self, plain: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Times from those of the plain flow; infinity where a schedule ends before."""
-        return self.schedule.times(plain * (self.time_constant / self.scale**2))
+        return self.schedule.times(plain * (self.time_constant / self.mean))

@@ -1,4 +1,4 @@
-"""The best linear map from inputs to targets and the loss that it leaves, by samples or by their second moments."""
+"""Least-squares linear map from inputs to targets and its loss, from samples or from their second moments."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ from jaxtyping import Bool, Float
 
 EPS = float(np.finfo(np.float64).eps)
 
-_REFINEMENTS = 2  # inputs of very different sizes need the second
-_ROUNDINGS = 4  # of sums over samples, which moments are, relative to those of one number
+_REFINEMENTS = 2  # inputs of very different magnitudes need the second one
+_ROUNDING_FACTOR = 4  # moments are sums over samples, with larger rounding errors than single numbers
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Singular value decomposition of inputs without the directions that they do not span.
+    """Singular value decomposition of inputs, restricted to the directions that they span.
 
     Attributes:
-        left: orthonormal columns, one for each direction.
-        strengths: singular values, descending, positive.
-        right: orthonormal rows that span what the inputs span.
+        left: left singular vectors as columns.
+        strengths: positive singular values, descending.
+        right: right singular vectors as rows, which span the inputs.
     """
 
     left: Float[np.ndarray, "sample rank"]
@@ -28,13 +28,13 @@ class Parts:
 
 @dataclass(frozen=True)
 class Fit:
-    """Least squares.
+    """Solution of linear least squares.
 
     Attributes:
-        right: orthonormal rows that span what the inputs span.
-        variances: of the inputs along them, eigenvalues of sigma_xx, descending.
-        best: the best network function, zero outside the span.
-        loss: what it leaves, 1/(2P) ||best X - Y||_F^2; None when the scale of the targets is unknown.
+        right: orthonormal rows that span the inputs.
+        variances: variances of the inputs along these rows, eigenvalues of sigma_xx, descending.
+        best: network function of least loss, zero outside the span.
+        loss: its loss 1/(2P) ||best X - Y||_F^2; None if the scale of the targets is unknown.
     """
 
     right: Float[np.ndarray, "rank in"]
@@ -44,9 +44,9 @@ class Fit:
 
 
 def principal_parts(inputs: Float[np.ndarray, "sample in"]) -> Parts:
-    """Decompose inputs, rows are samples, and leave out what is rounding.
+    """Singular value decomposition of inputs, whose rows are samples, up to the numerical rank.
 
-    Singular values of at most max(samples, in) eps times the largest one count as none.
+    Singular values of at most max(samples, in) eps times the largest one are omitted.
 
     Source: Golub and Van Loan (2013), Matrix Computations, 5.4.1, numerical rank.
     """
@@ -56,32 +56,32 @@ def principal_parts(inputs: Float[np.ndarray, "sample in"]) -> Parts:
 
 
 def of_samples(inputs: Float[np.ndarray, "sample in"], targets: Float[np.ndarray, "sample out"], parts: Parts) -> Fit:
-    """Fit targets to inputs as they are, rows are samples.
+    """Least squares from samples, which are the rows of inputs and targets.
 
-    The samples know more than their moments, which lose half of the digits: squares of a direction's inputs may be less
-    than rounding errors beside those of others. Directions whose own squares vanish in float64 count as none.
+    Samples are more accurate than their moments, in which the squares of small inputs may be below the rounding errors
+    of the squares of large ones. Directions whose squares underflow in float64 are omitted.
 
     Source: thesis (2.3), the loss; its minimum by the singular value decomposition.
     """
     variances = parts.strengths**2 / len(inputs)
-    seen = variances > 0
-    best, loss = _solved(inputs, targets, Parts(parts.left[:, seen], parts.strengths[seen], parts.right[seen]))
-    return Fit(parts.right[seen], variances[seen], best, loss)
+    is_nonzero = variances > 0
+    spanning = Parts(parts.left[:, is_nonzero], parts.strengths[is_nonzero], parts.right[is_nonzero])
+    best, loss = _solved(inputs, targets, spanning)
+    return Fit(parts.right[is_nonzero], variances[is_nonzero], best, loss)
 
 
 def unexplained(
     inputs: Float[np.ndarray, "sample in"], targets: Float[np.ndarray, "sample out"], parts: Parts
 ) -> float:
-    """Loss of the best linear map, 1/(2P) times a sum of squares; exactly 0 where the inputs explain the targets.
+    """Loss 1/(2P) ||best X - Y||_F^2 of the least-squares map; exactly 0 if it fits the targets up to rounding.
 
-    A target is explained where its residual, as a vector over the samples, is no longer than the rounding errors of
-    its terms: 2 (in + 1) eps times the length of |y| + sum_i |w_i x_i|, in + 1 for the sum that the residual is and as
-    many for the sum that the target may have been computed by.
+    A target counts as fitted if the norm of its residual over the samples is at most 2 (in + 1) eps times the norm of
+    |y| + sum_i |w_i x_i|, the rounding error of the residual and of a target that was computed by the same sum.
 
     Args:
-        inputs: rows are samples.
-        targets: likewise.
-        parts: of the inputs.
+        inputs: inputs, whose rows are samples.
+        targets: targets, whose rows are samples.
+        parts: singular value decomposition of the inputs.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, 3.1, the bound on the error of a sum.
     """
@@ -91,24 +91,24 @@ def unexplained(
 def of_moments(
     sigma_yx: Float[np.ndarray, "out in"], sigma_xx: Float[np.ndarray, "in in"] | None, trace: float | None
 ) -> Fit:
-    """Find the best network function from moments alone, sigma_yx sigma_xx^+; its loss is 0 up to rounding.
+    """Least squares from moments, with the network function sigma_yx sigma_xx^+; losses at rounding level are 0.
 
     Args:
-        sigma_yx: correlation of targets and inputs.
-        sigma_xx: symmetric second moment of the inputs; None for white inputs.
-        trace: of sigma_yy; None when it is unknown.
+        sigma_yx: input-output correlation, (out, in).
+        sigma_xx: input correlation, (in, in); None for white inputs.
+        trace: trace of sigma_yy; None if it is unknown.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
     vectors, variances, best = np.eye(sigma_yx.shape[1]), np.ones(sigma_yx.shape[1]), sigma_yx
-    with np.errstate(over="ignore", invalid="ignore"):  # what is beyond float64 is refused where it is needed
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is detected by the callers
         if sigma_xx is not None:
             vectors, variances = _principal(sigma_xx)
             best = (sigma_yx @ vectors / variances) @ vectors.T
         if trace is None:
             return Fit(vectors.T, variances, best, None)
-        left, rounding = remainder(best, sigma_yx, sigma_xx, trace)
-    return Fit(vectors.T, variances, best, 0.5 * left if left > rounding else 0.0)
+        difference, rounding = remainder(best, sigma_yx, sigma_xx, trace)
+    return Fit(vectors.T, variances, best, 0.5 * difference if difference > rounding else 0.0)
 
 
 def remainder(
@@ -117,29 +117,30 @@ def remainder(
     sigma_xx: Float[np.ndarray, "in in"] | None,
     trace: float,
 ) -> tuple[float, float]:
-    """Twice the loss of the best network function by moments, a difference, and a bound on its rounding errors.
+    """Twice the least loss, as a difference of moments, and a bound of its rounding errors.
 
-    As a sum over the entries of the moments it is stationary in the best function, whose errors do not count.
+    The difference is stationary in the best network function, so that the errors of this function can be neglected.
 
     Source: thesis (2.3), the loss; Higham (2002), Accuracy and Stability of Numerical Algorithms, 3.1, the bound.
     """
-    through, sizes = best, np.abs(best)
+    product, sizes = best, np.abs(best)
     if sigma_xx is not None:
-        through, sizes = best @ sigma_xx, sizes @ np.abs(sigma_xx)
-    left = trace - 2 * float(np.sum(best * sigma_yx)) + float(np.sum(through * best))
+        product, sizes = best @ sigma_xx, sizes @ np.abs(sigma_xx)
+    difference = trace - 2 * float(np.sum(best * sigma_yx)) + float(np.sum(product * best))
     terms = trace + float(np.sum(np.abs(best) * (2 * np.abs(sigma_yx) + sizes)))
-    return left, _ROUNDINGS * max(best.shape) * EPS * terms
+    return difference, _ROUNDING_FACTOR * max(best.shape) * EPS * terms
 
 
 def spanned(eigenvalues: Float[np.ndarray, " in"]) -> Bool[np.ndarray, " in"]:
-    """Tell which principal directions the inputs span: whose eigenvalue of sigma_xx is more than its rounding error.
+    """Whether the inputs span each principal direction: its eigenvalue of sigma_xx exceeds the rounding error.
 
     Args:
-        eigenvalues: of sigma_xx, all. An error of eps in its entries moves them by up to n eps times the largest.
+        eigenvalues: all n eigenvalues of sigma_xx; errors of eps in its entries change them by up to n eps times the
+            largest.
 
     Source: Golub and Van Loan (2013), Matrix Computations, 8.1.2, perturbation of eigenvalues.
     """
-    return eigenvalues > _ROUNDINGS * len(eigenvalues) * EPS * np.max(eigenvalues)
+    return eigenvalues > _ROUNDING_FACTOR * len(eigenvalues) * EPS * np.max(eigenvalues)
 
 
 def _principal(
@@ -147,11 +148,11 @@ def _principal(
 ) -> tuple[Float[np.ndarray, "in rank"], Float[np.ndarray, " rank"]]:
     """Principal directions of the inputs, and the variances along them, descending."""
     try:
-        # inputs of different sizes keep their digits in this factor, which stands for samples
+        # singular values of this factor are accurate also for inputs of very different magnitudes
         vectors, strengths, _ = np.linalg.svd(np.linalg.cholesky(sigma_xx))
         variances = strengths**2
     except np.linalg.LinAlgError:  # not positive definite: some directions have no inputs
-        variances, vectors = (found[..., ::-1] for found in np.linalg.eigh(sigma_xx))
+        variances, vectors = (ascending[..., ::-1] for ascending in np.linalg.eigh(sigma_xx))
     present = spanned(variances)
     return vectors[:, present], variances[present]
 
@@ -159,8 +160,8 @@ def _principal(
 def _solved(
     inputs: Float[np.ndarray, "sample in"], targets: Float[np.ndarray, "sample out"], parts: Parts
 ) -> tuple[Float[np.ndarray, "out in"], float]:
-    """The best map, refined until its residual is that of the samples, and its loss."""
-    # with inputs of the order of one nothing overflows on the way, whatever their unit
+    """Least-squares map, with iterative refinement, and its loss."""
+    # scaling the inputs to the order of one avoids overflow in intermediate results
     exponent = np.frexp(np.max(parts.strengths, initial=0.0))[1]
     scaled, strengths = np.ldexp(inputs, -exponent), np.ldexp(parts.strengths, -exponent)
     best, residual = np.zeros((targets.shape[1], inputs.shape[1])), targets
@@ -170,5 +171,5 @@ def _solved(
     terms = np.abs(targets) + np.abs(scaled, out=scaled) @ np.abs(best.T)
     rounding = 2 * (inputs.shape[1] + 1) * EPS * np.linalg.norm(terms, axis=0)
     squares = np.where(np.linalg.norm(residual, axis=0) > rounding, np.sum(residual * residual, axis=0), 0.0)
-    with np.errstate(over="ignore"):  # what is beyond float64 is refused where it is needed
+    with np.errstate(over="ignore"):  # overflow is detected by the callers
         return np.ldexp(best, -exponent), 0.5 * float(np.sum(squares)) / len(targets)

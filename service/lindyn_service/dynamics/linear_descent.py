@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.descent import Layers, State, walk
+from lindyn_service.dynamics.descent import Layers, State, StepRates, walk
 from lindyn_service.dynamics.tasks import EPS
 
 _STEPS_BETWEEN_SUMS = 100
@@ -39,6 +39,8 @@ class LinearDescent:
     whatever the number of steps, 2e-14 at 1e-112. Only where the layers reach less than the task has dimensions, behind
     a bottleneck, the rounding errors of W* itself are never learned and stay.
 
+    With weight decay changes are not proportional to D, which does not vanish; what is added to it is still exact.
+
     Coloured inputs are taken along their principal axes, where those outside of their span have the variance 0.
 
     Args:
@@ -46,6 +48,7 @@ class LinearDescent:
         sigma_yx: Y X^T / P, (*task, out, in); batch axes broadcast to those of the layers.
         sigma_xx: X X^T / P, likewise; None stands for the identity (white inputs).
         step: learning rate over time constant.
+        rates: of layers and steps, and weight decay; None for equal steps without any.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, for any number of layers; Kahan (1965), 10.1145/363707.363723.
     """
@@ -56,6 +59,7 @@ class LinearDescent:
         sigma_yx: Float[np.ndarray, "*task out in"],
         sigma_xx: Float[np.ndarray, "*inputs in in"] | None,
         step: float,
+        rates: StepRates | None = None,
     ) -> None:
         self._axes = None if sigma_xx is None else _principal_axes(sigma_xx)
         self._initial, self._step, self.taken = layers[0], step, 0
@@ -71,6 +75,9 @@ class LinearDescent:
             function = w @ function
         self._error = function - best
         self._lost, self._spare, self._scaled = (np.zeros_like(self._error) for _ in range(3))
+        self._rates, self._of_numbers = rates, np.empty(0)
+        if rates is not None:
+            self._of_numbers = np.repeat(rates.layers, [math.prod(shape) for shape in shapes])
         self._plan()
 
     def weights(self) -> Layers:
@@ -154,7 +161,8 @@ class LinearDescent:
         """Changes of the layers by back-propagation, then that of the function."""
         sums, moved, weights, changes = self._sums, self._moved, self._weights, self._changes
         error, lost, spare, first = self._error, self._lost, self._spare, self._layer_changes[0]
-        for _ in range(steps):
+        factors = None if self._rates is None else self._rates.factors(self.taken, steps)
+        for number in range(steps):
             for w, below, product in self._products:
                 np.matmul(w, below, out=product)
             delta = error if self._axes is None else np.multiply(error, self._axes.variances, out=self._scaled)
@@ -163,6 +171,9 @@ class LinearDescent:
                 delta = np.matmul(w, delta, out=lower)
             if delta is not first:  # of one layer only
                 np.copyto(first, delta)
+            if self._rates is not None and factors is not None:
+                np.add(changes, self._rates.weight_decay * weights, out=changes)
+                np.multiply(changes, factors[number] * self._of_numbers, out=changes)
             np.multiply(changes, -self._step, out=changes)
             for change, below, _, part, _ in self._forward:
                 np.matmul(change, below, out=part)

@@ -13,6 +13,21 @@ Layers = tuple[Float[np.ndarray, "time _ _"], ...]
 
 
 @dataclass(frozen=True)
+class Training:
+    """How layers learn, where that is not the plain gradient flow: tau dW_l/dt = -c_l g(t) (gradient + gamma W_l).
+
+    Attributes:
+        rates: c_l of each layer.
+        factors: g at each time.
+        weight_decay: gamma.
+    """
+
+    rates: tuple[float, ...]
+    factors: Float[np.ndarray, " time"]
+    weight_decay: float
+
+
+@dataclass(frozen=True)
 class ModalWeights:
     """What observables are read from; none of them depends on rotations of the hidden units.
 
@@ -28,6 +43,7 @@ class ModalWeights:
             the difference is known.
         gram_changes: u^T w2 w2^T u and v^T w1^T w1 v of two layers, less those at time 0, to their own rounding errors;
             None where nothing better than the differences is known.
+        training: how the layers learn; None for the plain gradient flow.
     """
 
     objective: Objective
@@ -37,6 +53,7 @@ class ModalWeights:
     initial: "ModalWeights | None" = None
     error: Float[np.ndarray, "time out rank"] | None = None
     gram_changes: tuple[Float[np.ndarray, "time out out"], Float[np.ndarray, "time rank rank"]] | None = None
+    training: Training | None = None
 
     @property
     def start(self) -> "ModalWeights":

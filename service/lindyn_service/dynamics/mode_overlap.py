@@ -1,4 +1,4 @@
-"""Which modes the initial weights can learn, and how surely that is known."""
+"""Overlap of the initial weights with the modes of the task, which decides the modes that can be learned."""
 
 import math
 from dataclasses import dataclass
@@ -13,15 +13,16 @@ from lindyn_service.dynamics.tasks import EPS
 
 @dataclass(frozen=True)
 class ModeOverlap:
-    """What the overlap of the initial weights with the growing modes decides.
+    """Overlap of the initial weights with the growing modes.
 
     Attributes:
-        task_rank: number of modes with a singular value above rounding.
-        reached: number of those that are learned in the end.
-        missed: indices of modes without overlap although hidden units are free: the network ends at a saddle.
-        smallest_overlap: of a direction that is reached, in units of the rounding error of the weights.
-        rounding_time: when an overlap of one rounding error with the fastest missed mode would be learned, in units of
-            the time constant; None when nothing is missed.
+        task_rank: number of modes with a singular value above rounding errors.
+        reached: number of these that are learned as t -> infinity.
+        missed: indices of modes that are never learned for lack of overlap, although there are hidden units for them;
+            the network then converges to a saddle.
+        smallest_overlap: smallest overlap with a reached direction, in units of the rounding error of the weights.
+        rounding_time: time at which an overlap of one rounding error with the fastest missed mode would have grown to
+            the size of a learned mode, in units of the time constant; None if no mode is missed.
     """
 
     task_rank: int
@@ -32,9 +33,9 @@ class ModeOverlap:
 
 
 def mode_overlap(solution: ClosedForm) -> ModeOverlap:
-    """Read the reach of the initial weights off the solution.
+    """Determine from an exact solution which modes the initial weights reach.
 
-    Source: docs/theory.md, section 2: a row of the echelon form that is no pivot is a mode without overlap.
+    Source: docs/theory.md, section 2: a row of the echelon form without a pivot is a mode without overlap.
     """
     modes = solution.modes
     largest_side = max(len(modes.u), len(modes.v))
@@ -48,13 +49,15 @@ def mode_overlap(solution: ClosedForm) -> ModeOverlap:
         task_rank=task_rank,
         reached=int(np.count_nonzero(reduced.pivots < task_rank)),
         missed=missed,
-        smallest_overlap=_smallest(reduced.remainders[growing], reduced.doubts[growing]),
-        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.doubts[missed[0]]) if missed else None,
+        smallest_overlap=_smallest(reduced.remainders[growing], reduced.remainder_errors[growing]),
+        rounding_time=_rounding_time(float(modes.kappa[missed[0]]), reduced.remainder_errors[missed[0]])
+        if missed
+        else None,
     )
 
 
 def _of_aligned(solution: AlignedSolution, task_rank: int) -> ModeOverlap:
-    """Each mode has rounding errors of its own."""
+    """Overlap of aligned weights, in which each mode has its own rounding error."""
     missed = tuple(int(i) for i in solution.unreached if i < task_rank)
     kappa, rounding = solution.modes.kappa, solution.rounding
     return ModeOverlap(
@@ -66,10 +69,10 @@ def _of_aligned(solution: AlignedSolution, task_rank: int) -> ModeOverlap:
     )
 
 
-def _smallest(overlaps: Float[np.ndarray, " pivot"], doubts: Float[np.ndarray, " pivot"]) -> float | None:
-    """Overlap in units of its rounding error; None where there are none, or all are exact."""
-    inexact = doubts > 0
-    return float(np.min(overlaps[inexact] / doubts[inexact])) if np.any(inexact) else None
+def _smallest(overlaps: Float[np.ndarray, " pivot"], remainder_errors: Float[np.ndarray, " pivot"]) -> float | None:
+    """Smallest overlap in units of its rounding error; None if there are no overlaps, or all are exact."""
+    inexact = remainder_errors > 0
+    return float(np.min(overlaps[inexact] / remainder_errors[inexact])) if np.any(inexact) else None
 
 
 def _rounding_time(rate: float, overlap: float) -> float | None:

@@ -1,4 +1,4 @@
-"""The eigenvectors of the Riccati flow, in closed form from the singular vectors of the task."""
+"""Eigenvectors of the matrix F of the Riccati flow, in closed form from the singular vectors of the task."""
 
 from dataclasses import dataclass
 
@@ -8,13 +8,23 @@ from jaxtyping import Float
 
 @dataclass(frozen=True)
 class Modes:
-    """Singular modes of sigma_yx and the eigenpairs that they give F.
+    """Singular modes of sigma_yx and the eigenpairs of F.
 
-    A problem with lam < 0 is solved with its layers exchanged, w1 <-> w2^T, sigma_yx <-> sigma_yx^T, lam <-> -lam, so
-    that both signs take the same steps. The layer that is smaller by the balance is the *minor* one (w1 for lam >= 0),
-    the other the *major* one. With |lam| for lam, F has for each mode the eigenvalue +kappa with the vector (p, q) in
-    (minor, major) singular vectors, and -kappa with (q, -p), where 0 <= p <= q; the side with more dimensions adds
-    vectors of its own, with +|lam|/2 on the major side and -|lam|/2 on the minor one.
+    A network with lam < 0 is solved with its layers exchanged, w1 <-> w2^T, sigma_yx <-> sigma_yx^T, lam <-> -lam, so
+    that both signs share one algorithm. The layer that is smaller by the balance is the *minor* layer (w1 for lam >=
+    0), the other one the *major* layer. With |lam| for lam, each mode gives F the eigenvalue +kappa with the vector (p,
+    q) in (minor, major) singular vectors, and -kappa with (q, -p), where 0 <= p <= q. The singular vectors of the wider
+    side that belong to no mode have the eigenvalue +|lam|/2 on the major side and -|lam|/2 on the minor side.
+
+    Attributes:
+        u: left singular vectors of the task as columns.
+        s: singular values of the task, descending.
+        v: right singular vectors of the task as columns.
+        lam: balance of the weights.
+        kappa: sqrt(s^2 + lam^2 / 4), rates per time constant.
+        p: weight of the minor layer in the growing eigenvector.
+        q: weight of the major layer in the growing eigenvector.
+        gap: q - p.
     """
 
     u: Float[np.ndarray, "out out"]
@@ -43,17 +53,16 @@ class Modes:
 
     @property
     def eigenvalues(self) -> Float[np.ndarray, " in_plus_out"]:
-        """Eigenvalues of F, descending: +kappa, then the extra ones, then -kappa."""
+        """Eigenvalues of F, descending: +kappa, those of the wider side, then -kappa."""
         n_extra = self.n_minor + self.n_major - 2 * len(self.s)
         extra = np.full(n_extra, abs(self.lam) / 2 if self.n_major > self.n_minor else -abs(self.lam) / 2)
         return np.concatenate([self.kappa, extra, -self.kappa[::-1]])
 
     @property
     def excess(self) -> Float[np.ndarray, " in_plus_out"]:
-        """By how much each eigenvalue above 0 exceeds |lam| / 2, s^2 / (kappa + |lam| / 2), without cancellation.
+        """Positive eigenvalues minus |lam| / 2, as s^2 / (kappa + |lam| / 2), without cancellation; 0 for the others.
 
-        Growth by different eigenvalues is compared by these at large |lam|, where the eigenvalues themselves differ by
-        no more than their rounding errors. Eigenvalues that are not above 0 get 0.
+        At large |lam|, differences of these distinguish growth rates whose eigenvalues are equal up to rounding.
         """
         far = self.kappa + abs(self.lam) / 2
         above = self.s * np.divide(self.s, far, out=np.zeros_like(far), where=far > 0)
@@ -69,7 +78,7 @@ class Modes:
     def grow(
         self, minor: Float[np.ndarray, "mode hidden"], major: Float[np.ndarray, "mode hidden"]
     ) -> Float[np.ndarray, "mode hidden"]:
-        """P minor + q major, written so that layers that nearly cancel keep their digits."""
+        """Growing coordinates p minor + q major, accurate also for layers that nearly cancel."""
         return self.p[:, None] * (minor + major) + self.gap[:, None] * major
 
 
@@ -99,10 +108,7 @@ def modes(sigma_yx: Float[np.ndarray, "out in"], lam: float) -> Modes:
 
 
 def diagonal(values: Float[np.ndarray, " mode"], shape: tuple[int, ...]) -> Float[np.ndarray, "rows columns"]:
-    """Rectangular matrix with values on its diagonal.
-
-    Source: the singular value decomposition.
-    """
+    """Rectangular matrix with values on its diagonal."""
     matrix = np.zeros(shape)
     np.fill_diagonal(matrix, values)
     return matrix

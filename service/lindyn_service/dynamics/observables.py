@@ -42,20 +42,28 @@ def loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
 
 
 def loss_rate(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """dL/dt of the gradient flow, minus the squared norm of the gradient over tau; per unit of time, never positive.
+    """dL/dt along the run, per unit of time; of the plain flow minus the squared norm of the gradient over tau.
+
+    Where layers have rates c_l g(t), the gradient of each counts c_l g(t) times, and weight decay, which the loss does
+    not contain, adds -gamma c_l g(t) <gradient, W_l>, where the inner product is <E, W> for every layer.
 
     Source: thesis (4.36), corrected; the sum over layers of ||(W_L .. W_l+1)^T E (W_l-1 .. W_1)^T||_F^2 with
     E = sigma_yx - W sigma_xx holds for any depth and inputs.
     """
-    root, last = frame.objective.root, len(frame.layers) - 1
+    root, last, training = frame.objective.root, len(frame.layers) - 1, frame.training
     error = times_root(times_root(frame.distance, root), root)
     total = np.zeros(len(error))
     for layer in range(last + 1):
         gradient = error if layer == last else frame.above(layer).transpose(0, 2, 1) @ error
         if layer:
             gradient = gradient @ frame.below(layer).transpose(0, 2, 1)
-        total += np.einsum("tij,tij->t", gradient, gradient)
-    return -total / frame.time_constant
+        square = np.einsum("tij,tij->t", gradient, gradient)
+        total += square if training is None else training.rates[layer] * square
+    if training is None:
+        return -total / frame.time_constant
+    if training.weight_decay:
+        total += training.weight_decay * sum(training.rates) * np.einsum("tij,tij->t", error, frame.strengths)
+    return -training.factors * total / frame.time_constant
 
 
 def output(frame: ModalWeights) -> Float[np.ndarray, "time out in"]:

@@ -1,4 +1,4 @@
-"""Gradient flow of any linear network in 32 digits, for where rounding in float64 decides what is learned."""
+"""Gradient flow of linear networks in double-double arithmetic, for problems that float64 cannot resolve."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ _EPSILON = 2.0**-52
 
 @dataclass(frozen=True)
 class NetworkStates:
-    """A network at some times.
+    """Network at some times.
 
-    The errors are those of the integration, of its polynomials and of rounding to float64; the weights and the task
-    are taken as exact. They are at most 1.
+    Errors include those of the integration, of its polynomials and of rounding to float64. They do not include errors
+    of the initial weights and of the task, which count as exact. They are at most 1.
 
     Attributes:
         times: (time,), in units of the time constant.
         layers: (time, width l+1, width l) each, first layer first.
-        residual: (time, out, in), sigma_yx - W sigma_xx, rounded after the subtraction.
-        layers_error: (time,), estimate of the Frobenius norm of the error of all layers together, relative to theirs.
-        residual_error: (time,), the same of the residual.
+        residual: (time, out, in), sigma_yx - W sigma_xx, rounded to float64 after the subtraction.
+        layers_error: (time,), estimated Frobenius norm of the error of all layers together, relative to their norm.
+        residual_error: (time,), estimated Frobenius norm of the error of the residual, relative to its norm.
     """
 
     times: Float[np.ndarray, " time"]
@@ -38,7 +38,7 @@ class NetworkStates:
     residual_error: Float[np.ndarray, " time"]
 
     def repeated(self, count: int) -> "NetworkStates":
-        """Each of the times several times."""
+        """States with each time repeated."""
         return NetworkStates(
             np.repeat(self.times, count),
             tuple(np.repeat(layer, count, axis=0) for layer in self.layers),
@@ -50,13 +50,13 @@ class NetworkStates:
 
 @dataclass(frozen=True)
 class _Position:
-    """Where an integration stands.
+    """State of an integration.
 
     Attributes:
         time: in units of the time constant.
         state: (number,), all layers.
-        error: (number,), a draw of the error of the state.
-        length: of the step to be tried next.
+        error: (number,), sample of the error of the state.
+        length: length of the next attempted step.
     """
 
     time: float
@@ -66,27 +66,28 @@ class _Position:
 
 
 class PreciseFlow:
-    """Integrates dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T in 32 digits.
+    """Double-double integrator of dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T.
 
     Args:
-        weights: initial layers, (width l+1, width l), first layer first; taken as exact.
-        sigma_yx: (out, in), taken as exact.
-        sigma_xx: (in, in), taken as exact; None for white inputs.
-        max_steps: largest number of steps that may be tried.
-        weight_decay: gamma_l, taken as exact, by which each layer has the velocity -gamma_l W_l besides; in units of
-            the task. Empty for none.
-        stop: called at the end of each step with the network there, one time; the integration ends where it is True.
+        weights: initial layers, (width l+1, width l), first layer first.
+        sigma_yx: (out, in).
+        sigma_xx: (in, in); None for white inputs.
+        max_steps: largest number of attempted steps.
+        weight_decay: gamma_l of each layer, which adds -gamma_l W_l to its velocity, in units of the task; empty for
+            none.
+        stop: predicate that is called with the network at the end of each step; the integration ends when it returns
+            True.
 
     Attributes:
-        steps: number of steps that were tried.
-        reached: the network, at one time, up to which the flow is integrated.
+        steps: number of attempted steps.
+        reached: network at the time up to which the flow is integrated.
 
-    A step is at most about 5 long in units of the inverse of the fastest rate, learned or not, so that late times, when
-    everything is learned, take as many steps as early ones.
+    All arguments count as exact. A step is at most about 5 / (fastest rate) long, also when everything is learned, so
+    that late times need as many steps as early ones.
 
-    The errors come from one random draw: the initial weights get an error of the size of a step's rounding, each step
-    adds one of the size of its rounding and truncation, and the derivative of the flow carries them on. They grow
-    as small differences of the weights do. Weights that are exactly zero all the time have no error.
+    Errors are estimated by one random sample: the initial weights have an error of the size of a step's rounding, each
+    step adds one of the size of its rounding and truncation errors, and the derivative of the flow propagates them, so
+    that they grow like small differences of the weights. Weights that are exactly zero at all times have no error.
     """
 
     def __init__(
@@ -105,16 +106,18 @@ class PreciseFlow:
         self._max_steps = max_steps
         self._stop = stop
         self.steps = 0
-        self.reached = self._network(self._beginning(), 0.0)
+        self.reached = self._network(self._initial_position(), 0.0)
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, NetworkStates]]:
-        """Integrate from 0 to ascending, non-negative times; yields these in bounded batches, up to where it stops.
+        """Integrate from 0 to ascending, non-negative times, and yield the states in batches of bounded size.
+
+        Times after a stop are not yielded.
 
         Raises:
-            FlowError: steps became too small for float64, or there were too many of them.
+            FlowError: the steps are too small for float64, or there are too many of them.
         """
         self.steps = 0
-        position = self._beginning()
+        position = self._initial_position()
         self.reached = self._network(position, 0.0)
         done = int(np.searchsorted(times, 0.0, side="right"))
         yield from self._repeated(0, done)
@@ -124,15 +127,15 @@ class PreciseFlow:
             self.reached = self._network(position, step.inherited_residual_error)
             stopped = self._stop is not None and self._stop(self.reached)
             inside = int(np.searchsorted(times, position.time))
-            for part in self._parts(done, inside):
-                yield part, self._within(step, before, position, times[part])
+            for batch in self._batch_slices(done, inside):
+                yield batch, self._interpolated(step, before, position, times[batch])
             done = int(np.searchsorted(times, position.time, side="right"))
             yield from self._repeated(inside, done)
             if stopped:
                 return
 
     def _advance(self, before: _Position, end: float) -> tuple[Step, _Position]:
-        """Try shorter and shorter steps, none beyond the end."""
+        """Attempt a step that does not exceed the end, and shorten it until it succeeds."""
         length = before.length
         while True:
             time = min(before.time + length, end)
@@ -149,21 +152,21 @@ class PreciseFlow:
                 length = span * failure.factor
             else:
                 error = step.error + self._draw(step.local_error)
-                return step, _Position(time, step.end, _at_most(error, step.end.high), span * step.factor)
+                return step, _Position(time, step.end, _limited(error, step.end.high), span * step.factor)
 
-    def _beginning(self) -> _Position:
+    def _initial_position(self) -> _Position:
         numbers = self._start.high
         error = self._draw(np.where(numbers == 0, 0.0, ROUNDING * self._field.largest(numbers[None])))
         return _Position(0.0, self._start, error, self._first_length)
 
     def _draw(self, sizes: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
-        """Random numbers of some sizes, the same each time that the same flow is integrated."""
+        """Gaussian numbers with given standard deviations, the same for each integration of the same flow."""
         return sizes * np.random.default_rng(self.steps).standard_normal(len(sizes))
 
-    def _within(
+    def _interpolated(
         self, step: Step, before: _Position, after: _Position, times: Float[np.ndarray, " time"]
     ) -> NetworkStates:
-        """Evaluate the polynomials of a step."""
+        """States within a step, by its polynomials."""
         fractions = (times - before.time) / (after.time - before.time)
         return self._states(
             times,
@@ -174,9 +177,9 @@ class PreciseFlow:
         )
 
     def _network(self, position: _Position, residual_error: float) -> NetworkStates:
-        """The network at the end of a step, or at the beginning."""
+        """Network at the end of a step, or at time 0."""
         time, state = np.array([position.time]), position.state
-        with np.errstate(over="ignore", invalid="ignore"):  # weights that are too large fail at the first step
+        with np.errstate(over="ignore", invalid="ignore"):  # weights that overflow fail at the first step
             error = float(np.linalg.norm(position.error))
             return self._states(time, state.high[None], self._field.residual(state)[None], error, residual_error)
 
@@ -196,14 +199,14 @@ class PreciseFlow:
             _relative(residual_error, np.linalg.norm(residual, axis=(1, 2))),
         )
 
-    def _parts(self, start: int, end: int) -> Iterator[slice]:
+    def _batch_slices(self, start: int, end: int) -> Iterator[slice]:
         size = max(1, _BATCH_NUMBERS // len(self._start.high))
         return (slice(first, min(first + size, end)) for first in range(start, end, size))
 
     def _repeated(self, start: int, end: int) -> Iterator[tuple[slice, NetworkStates]]:
-        """What is reached, for equal times."""
-        for part in self._parts(start, end):
-            yield part, self.reached.repeated(part.stop - part.start)
+        """States for times that equal the one that is reached."""
+        for batch in self._batch_slices(start, end):
+            yield batch, self.reached.repeated(batch.stop - batch.start)
 
 
 def _first_length(
@@ -212,7 +215,7 @@ def _first_length(
     sigma_xx: Float[np.ndarray, "in in"] | None,
     weight_decay: tuple[float, ...],
 ) -> float:
-    """The inverse of a bound of the flow's derivative at the beginning."""
+    """Inverse of a bound of the derivative of the flow at time 0."""
     with np.errstate(over="ignore"):
         norms = [float(np.linalg.norm(w)) for w in weights]
         inputs = 1.0 if sigma_xx is None else float(np.linalg.norm(sigma_xx))
@@ -227,13 +230,13 @@ def _first_length(
     return 1 / rate if rate > 0 else np.inf
 
 
-def _at_most(error: Float[np.ndarray, " number"], state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
-    """An error that is no larger than the state: beyond, the derivative of the flow says nothing."""
+def _limited(error: Float[np.ndarray, " number"], state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
+    """Limit the norm of an error to that of the state, beyond which linear propagation of errors is meaningless."""
     size, largest = np.linalg.norm(error), np.linalg.norm(state)
     return error * (largest / size) if size > largest else error
 
 
 def _relative(error: float, norms: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-    """Relative errors with those of rounding to float64, at most 1; zeros are exact unless there is an error."""
-    of_zeros = np.full_like(norms, np.inf if error > 0 else -_EPSILON)
-    return np.minimum(1.0, _EPSILON + np.divide(error, norms, out=of_zeros, where=norms > 0))
+    """Relative errors, including rounding to float64, limited to 1; a zero is exact unless there is an error."""
+    error_of_zeros = np.full_like(norms, np.inf if error > 0 else -_EPSILON)
+    return np.minimum(1.0, _EPSILON + np.divide(error, norms, out=error_of_zeros, where=norms > 0))

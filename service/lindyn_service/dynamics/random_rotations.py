@@ -1,4 +1,4 @@
-"""Random orthonormal columns, uniform: any rotation of them is as likely as they are."""
+"""Random orthonormal columns from the uniform, rotation-invariant distribution."""
 
 import numpy as np
 from jaxtyping import Float
@@ -9,8 +9,8 @@ def haar_columns(n: int, columns: int, rng: np.random.Generator) -> Float[np.nda
 
     Args:
         n: length of a column.
-        columns: how many, at most n.
-        rng: source of randomness.
+        columns: number of columns, at most n.
+        rng: random number generator.
 
     Source: Mezzadri (2007), arXiv math-ph/0609050.
     """
@@ -20,17 +20,17 @@ def haar_columns(n: int, columns: int, rng: np.random.Generator) -> Float[np.nda
 def haar_completion(
     basis: Float[np.ndarray, "n rank"], columns: int, rng: np.random.Generator
 ) -> Float[np.ndarray, "n columns"]:
-    """Draw orthonormal columns that are orthogonal to given ones and uniform among those.
+    """Draw orthonormal columns uniformly from the complement of given ones.
 
-    A singular value decomposition completes a basis too, but by whatever directions its algorithm leaves over.
+    A singular value decomposition also completes a basis, but by directions that depend on its algorithm.
 
     Args:
-        basis: orthonormal columns; only what they span matters, up to rounding.
-        columns: how many to draw, at most n - rank.
-        rng: source of randomness.
+        basis: orthonormal columns; up to rounding, only their span matters.
+        columns: number of columns to draw, at most n - rank.
+        rng: random number generator.
 
-    Source: Mezzadri (2007), arXiv math-ph/0609050, within the complement of the basis: a QR factorisation takes the
-    columns in turn, and is unique, and so equivariant, where the diagonal of R is positive.
+    Source: Mezzadri (2007), arXiv math-ph/0609050, within the complement of the basis: a QR factorisation whose R has a
+    positive diagonal is unique, and hence equivariant.
     """
     return completed(basis, rng.standard_normal((len(basis), columns)))
 
@@ -38,7 +38,7 @@ def haar_completion(
 def completed(
     basis: Float[np.ndarray, "*any n rank"], normals: Float[np.ndarray, "*any n columns"]
 ) -> Float[np.ndarray, "*any n columns"]:
-    """Make Gaussian columns orthonormal, and orthogonal to given ones: uniform among those.
+    """Orthonormal columns, uniform in the complement of given ones, from Gaussian numbers.
 
     Args:
         basis: orthonormal columns.

@@ -1,4 +1,4 @@
-"""Independent initial weights, with the distributions that are in common use."""
+"""Independent random initial weights, with distributions that are in common use."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +20,7 @@ _VARIANCES: Mapping[Scheme, Callable[[float, float], float]] = {
 
 
 def variance(scheme: Scheme, fan_in: int | float, fan_out: int | float, gain: float) -> float:
-    """Variance of the entries of a layer: gain^2 times that of the scheme.
+    """Variance of the entries of a layer: gain^2 times the variance of the scheme.
 
     Args:
         scheme: lecun and scaled 1 / fan_in, glorot 2 / (fan_in + fan_out), he 2 / fan_in, normal 1, torch
@@ -36,29 +36,26 @@ def variance(scheme: Scheme, fan_in: int | float, fan_out: int | float, gain: fl
 
 
 def kurtosis(scheme: Scheme) -> float:
-    """Fourth moment of the entries over the square of their variance: 9/5 of uniform ones, 3 of Gaussian ones.
-
-    Source: moments of both distributions.
-    """
+    """Kurtosis of the entries, E w^4 / (E w^2)^2: 9/5 for uniform ones, 3 for Gaussian ones."""
     return 1.8 if scheme == "torch" else 3.0
 
 
 def random_weights(
     dims: tuple[int, ...], scheme: Scheme, gains: Sequence[float], rng: np.random.Generator
 ) -> tuple[Float[np.ndarray, "_ _"], ...]:
-    """Draw the layers of a network, each entry from N(0, variance), for torch uniform in +-gain / sqrt(fan_in).
+    """Draw the layers of a network, with entries from N(0, variance), or uniform in +-gain / sqrt(fan_in) for torch.
 
     Args:
         dims: widths from the inputs to the outputs.
-        scheme: how the variance depends on the widths.
-        gains: one per layer.
-        rng: source of randomness.
+        scheme: initialization scheme, which sets the variance by the widths.
+        gains: gain of each layer.
+        rng: random number generator.
 
     Returns:
-        Layer l is (dims[l + 1], dims[l]).
+        Layers of the shapes (dims[l + 1], dims[l]), first layer first.
 
     Raises:
-        ValueError: there is not one gain per layer.
+        ValueError: the numbers of gains and of layers differ.
 
     Source: as for `variance`.
     """
@@ -69,7 +66,7 @@ def random_weights(
 
 
 def standard_entries(scheme: Scheme, shape: tuple[int, ...], rng: np.random.Generator) -> Float[np.ndarray, "..."]:
-    """Independent entries of variance 1 with the distribution of a scheme.
+    """Draw independent entries of variance 1 with the distribution of a scheme.
 
     Source: as for `variance`.
     """

@@ -1,8 +1,8 @@
-"""The same learning in fewer dimensions: what a network never uses of its outputs, inputs and hidden units is left out.
+"""Reduction of a network to the dimensions of its inputs, hidden units and outputs that it uses.
 
-Gradients of the output layer lie in the span of the targets and of the layer itself, those of the first layer in the
-span of the inputs and of the layer, and those of both layers at linear hidden units in the span of what comes in and
-what goes out. Weights that start in these spans stay there, in flow and in descent alike.
+Gradients of the output layer are in the span of the targets and of the layer itself, those of the first layer in the
+span of the inputs and of the layer. Gradients of both layers at linear hidden units are in the span of the incoming and
+the outgoing weights. Weights that start in these spans remain in them, under gradient flow as well as descent.
 """
 
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ from lindyn_service.dynamics.tasks import Moments, Samples, fitted
 Layers = tuple[Float[np.ndarray, "..."], ...]
 """One array for each layer, (.., width l+1, width l), first layer first."""
 
-_ROUNDINGS = 4  # as in `least_squares.spanned`
+_ROUNDING_FACTOR = 4  # as in `least_squares.spanned`
 
 
 @dataclass(frozen=True)
 class _Inputs:
-    """Directions of the inputs that a network can tell from others, and the variance in all others."""
+    """Input directions whose variance differs from the most common one, and this variance, of all other directions."""
 
     directions: Float[np.ndarray, "in special"]
     rest: float
@@ -33,16 +33,16 @@ class _Inputs:
 
 @dataclass(frozen=True)
 class Reduction:
-    """A learning problem in coordinates of the spans, and the way back.
+    """Learning problem in the coordinates of the spans, and the transformation back.
 
     Attributes:
         weights: initial layers in the coordinates of the spans.
-        moments: of the data, likewise.
-        bases: orthonormal columns for the inputs, each hidden layer and the outputs, (width, coordinates); None where
-            the coordinates are kept.
-        widths: of the whole network.
-        samples: the data as they were.
-        rest_variance: of the inputs in directions orthogonal to their basis.
+        moments: moments of the data in these coordinates.
+        bases: orthonormal columns for the inputs, each hidden layer and the outputs, (width, coordinates); None if the
+            coordinates are unchanged.
+        widths: widths of the full network.
+        samples: data in the original coordinates.
+        rest_variance: variance of the inputs in directions orthogonal to their basis.
     """
 
     weights: Layers
@@ -58,33 +58,33 @@ class Reduction:
         return any(basis is not None for basis in self.bases)
 
     def expanded(self, layers: Layers) -> Layers:
-        """Layers of the whole network, (.., width l+1, width l), from those in the coordinates of the spans."""
-        found: list[np.ndarray] = []
+        """Layers of the full network, (.., width l+1, width l), from those in the coordinates of the spans."""
+        expanded_layers: list[np.ndarray] = []
         for layer, (below, above) in zip(layers, pairwise(self.bases), strict=True):
-            part = layer if below is None else layer @ below.T
-            found.append(part if above is None else above @ part)
-        return tuple(found)
+            widened = layer if below is None else layer @ below.T
+            expanded_layers.append(widened if above is None else above @ widened)
+        return tuple(expanded_layers)
 
-    def lifted(self, frame: ModalWeights) -> ModalWeights:
-        """The frame of the whole network, without its matrices, from that in the coordinates of the spans."""
-        initial = None if frame.initial is None else self.lifted(frame.initial)
-        whole = replace(frame, hidden=self.widths[1:-1], initial=initial)
-        return replace(whole, objective=self.objective(frame.objective)) if self.is_smaller else whole
+    def lifted(self, modal_weights: ModalWeights) -> ModalWeights:
+        """Weights of the full network for observables, with layers in the coordinates of the spans."""
+        initial = None if modal_weights.initial is None else self.lifted(modal_weights.initial)
+        full = replace(modal_weights, hidden=self.widths[1:-1], initial=initial)
+        return replace(full, objective=self.objective(modal_weights.objective)) if self.is_smaller else full
 
-    def objective(self, found: Objective) -> Objective:
-        """The objective in the coordinates of the whole network, from that of the moments in those of the spans."""
+    def objective(self, reduced: Objective) -> Objective:
+        """Objective in the coordinates of the full network, from that in the coordinates of the spans."""
         into, out = self.bases[0], self.bases[-1]
         return replace(
-            found,
-            u=found.u if out is None else out @ found.u,
-            v=found.v if into is None else into @ found.v,
+            reduced,
+            u=reduced.u if out is None else out @ reduced.u,
+            v=reduced.v if into is None else into @ reduced.v,
             samples=self.samples,
             rest_variance=self.rest_variance,
         )
 
 
-def whole(weights: Layers, moments: Moments) -> Reduction:
-    """Leave nothing out: the network as it is.
+def unreduced(weights: Layers, moments: Moments) -> Reduction:
+    """Trivial reduction, which keeps all dimensions.
 
     Source: docs/theory.md, section 3, "Fewer dimensions".
     """
@@ -93,29 +93,31 @@ def whole(weights: Layers, moments: Moments) -> Reduction:
 
 
 def reduction(weights: Layers, moments: Moments, *, linear: bool = True) -> Reduction:
-    """Leave out the dimensions that a network never uses.
+    """Reduce a network to the dimensions that it uses.
 
-    Outputs keep the span of sigma_yx and of the last layer, n_in + n_hidden dimensions or fewer; inputs that of the
-    first layer, of sigma_yx and of the principal directions in which they differ from all others, n_hidden + n_out +
-    rank, or n_hidden + rank for samples of a low rank; linear hidden units that of the layers below and above them, in
-    turn, as long as any width shrinks. Widths that are no larger than their span stay as they are. With activations
-    other than the identity the hidden units stay, and the outputs keep the span of the targets of all samples, the
-    inputs that of the inputs.
+    Outputs are reduced to the span of sigma_yx and of the last layer, of at most n_in + n_hidden dimensions. Inputs are
+    reduced to the span of the first layer, of sigma_yx and of the principal directions whose variances differ from the
+    most common one, of at most n_hidden + n_out + rank dimensions, or n_hidden + rank for samples of low rank. Linear
+    hidden units are reduced to the span of the layers below and above them, repeatedly while a width decreases. Widths
+    that do not exceed their span are kept. With nonlinear activations, hidden units are kept, outputs are reduced to
+    the span of all targets, and inputs to the span of all inputs.
 
     Args:
         weights: initial layers, (width l+1, width l), first layer first.
-        moments: of the data.
-        linear: whether the hidden units are linear; others need samples.
+        moments: moments of the data.
+        linear: whether the hidden units are linear; nonlinear ones need samples.
 
     Returns:
-        The smaller problem, exact up to rounding errors of its initial weights: coordinates that were zero by
-        cancellation are rounding errors afterwards.
+        The reduced problem, exact up to rounding errors of its initial weights: coordinates that are zero by
+        cancellation become rounding errors.
 
     Source: docs/theory.md, section 3, "Fewer dimensions".
     """
     widths = (weights[0].shape[1], *(len(w) for w in weights))
     inputs = _inputs(moments, linear=linear)
-    reduced = _Reducing(list(weights), [None] * (len(weights) + 1), _targets(moments), _rows(moments, inputs))
+    reduced = _ReducedLayers(
+        list(weights), [None] * (len(weights) + 1), _targets(moments), _input_columns(moments, inputs)
+    )
     if not linear and moments.samples is not None:
         reduced.targets, reduced.inputs = [moments.samples.targets.T], [moments.samples.inputs.T]
     while reduced.reduce(linear=linear):
@@ -133,30 +135,30 @@ def reduction(weights: Layers, moments: Moments, *, linear: bool = True) -> Redu
 
 
 def kept_widths(widths: Sequence[int], targets: int, inputs: int, *, linear: bool = True) -> tuple[int, ...]:
-    """Widths that `reduction` leaves, from the numbers of columns that it has to keep.
+    """Widths after `reduction`, from the dimensions of the spans of targets and inputs.
 
     Args:
-        widths: input first.
-        targets: columns that span what outputs are trained on, n_in or the rank of the data.
-        inputs: columns that span the rows of sigma_yx and the principal directions of their own variance.
-        linear: whether the hidden units are.
+        widths: widths from the inputs to the outputs.
+        targets: dimensions of the span of sigma_yx, n_in or the rank of the data.
+        inputs: dimensions of the span of the rows of sigma_yx and of the principal directions that are kept.
+        linear: whether the hidden units are linear.
 
     Source: docs/theory.md, section 3, "Fewer dimensions".
     """
     kept, last, before = list(widths), len(widths) - 1, None
     while kept != before:
         before = kept.copy()
-        for place in range(last + 1):
-            if linear or place in (0, last):
-                below = inputs if place == 0 else kept[place - 1]
-                above = targets if place == last else kept[place + 1]
-                kept[place] = min(kept[place], below + above)
+        for index in range(last + 1):
+            if linear or index in (0, last):
+                below = inputs if index == 0 else kept[index - 1]
+                above = targets if index == last else kept[index + 1]
+                kept[index] = min(kept[index], below + above)
     return tuple(kept)
 
 
 @dataclass
-class _Reducing:
-    """Layers on their way, with what has to stay in the spans of outputs and inputs."""
+class _ReducedLayers:
+    """Layers during reduction, with columns that the spans of outputs and inputs must contain."""
 
     layers: list[Float[np.ndarray, "_ _"]]
     bases: list[Float[np.ndarray, "_ _"] | None]
@@ -164,71 +166,72 @@ class _Reducing:
     inputs: list[Float[np.ndarray, "_ _"]]
 
     def reduce(self, *, linear: bool) -> bool:
-        """Try each width once; returns whether any shrank."""
+        """Reduce each width once if possible; return whether any decreased."""
         last, shrank = len(self.layers), False
-        for place in range(last + 1):
-            if 0 < place < last and not linear:
+        for width in range(last + 1):
+            if 0 < width < last and not linear:
                 continue
-            basis = _basis(self._used(place))
+            basis = _basis(self._used(width))
             if basis is None:
                 continue
             shrank = True
-            before = self.bases[place]
-            self.bases[place] = basis if before is None else before @ basis
-            if place < last:
-                self.layers[place] = self.layers[place] @ basis
+            before = self.bases[width]
+            self.bases[width] = basis if before is None else before @ basis
+            if width < last:
+                self.layers[width] = self.layers[width] @ basis
             else:
-                self.targets = [basis.T @ each for each in self.targets]
-            if place:
-                self.layers[place - 1] = basis.T @ self.layers[place - 1]
+                self.targets = [basis.T @ matrix for matrix in self.targets]
+            if width:
+                self.layers[width - 1] = basis.T @ self.layers[width - 1]
             else:
-                self.inputs = [basis.T @ each for each in self.inputs]
+                self.inputs = [basis.T @ matrix for matrix in self.inputs]
         return shrank
 
-    def _used(self, place: int) -> list[Float[np.ndarray, "width _"]]:
-        below = self.inputs if place == 0 else [self.layers[place - 1]]
-        above = self.targets if place == len(self.layers) else [self.layers[place].T]
+    def _used(self, width: int) -> list[Float[np.ndarray, "width _"]]:
+        below = self.inputs if width == 0 else [self.layers[width - 1]]
+        above = self.targets if width == len(self.layers) else [self.layers[width].T]
         return [*below, *above]
 
 
 def _basis(columns: Sequence[Float[np.ndarray, "width _"]]) -> Float[np.ndarray, "width kept"] | None:
-    """Orthonormal columns whose span holds all columns; None where they are as many as there are dimensions.
+    """Orthonormal columns whose span contains given columns; None if these are as many as there are dimensions.
 
-    A thin QR factorisation needs no decision about ranks: columns beyond the rank are any others.
+    A thin QR factorisation needs no numerical rank, since columns beyond the rank may be arbitrary.
     """
-    count = sum(each.shape[1] for each in columns)
+    count = sum(matrix.shape[1] for matrix in columns)
     if count >= len(columns[0]):
         return None
     return np.linalg.qr(np.concatenate(columns, axis=1))[0]
 
 
 def _targets(moments: Moments) -> list[Float[np.ndarray, "out rank"]]:
-    """Columns that span those of sigma_yx; data know that these are no more than their inputs have rank."""
+    """Columns that span those of sigma_yx; for data, only as many as the rank of the inputs."""
     return [moments.sigma_yx if moments.fit is None else moments.sigma_yx @ moments.fit.right.T]
 
 
-def _rows(moments: Moments, inputs: _Inputs) -> list[Float[np.ndarray, "in _"]]:
-    """Columns that span the rows of sigma_yx and an invariant space; data know that the inputs span the former."""
+def _input_columns(moments: Moments, inputs: _Inputs) -> list[Float[np.ndarray, "in _"]]:
+    """Columns that span the rows of sigma_yx and the kept principal directions; for data, the latter suffice."""
     if moments.fit is not None and inputs.rest == 0:
         return [inputs.directions]
     return [moments.sigma_yx.T, inputs.directions]
 
 
 def _inputs(moments: Moments, *, linear: bool) -> _Inputs:
-    """Principal directions with another variance than most have.
+    """Principal directions whose variance differs from the median one.
 
-    sigma_xx is a multiple of the identity on all others, so that any span with these directions is invariant.
+    sigma_xx is a multiple of the identity on the other directions, so that it leaves each space invariant that contains
+    the former ones.
     """
     n_in = moments.sigma_yx.shape[1]
-    nothing = np.zeros((n_in, 0))
+    no_directions = np.zeros((n_in, 0))
     if moments.sigma_xx is None:
-        return _Inputs(nothing, 1.0)
-    found = fitted(moments)
-    if len(found.right) < n_in or not linear:
-        return _Inputs(found.right.T, 0.0)
-    most = float(np.median(found.variances))
-    special = np.abs(found.variances - most) > _ROUNDINGS * n_in * EPS * found.variances[0]
-    return _Inputs(found.right[special].T, most)
+        return _Inputs(no_directions, 1.0)
+    fit = fitted(moments)
+    if len(fit.right) < n_in or not linear:
+        return _Inputs(fit.right.T, 0.0)
+    variance = float(np.median(fit.variances))
+    differs = np.abs(fit.variances - variance) > _ROUNDING_FACTOR * n_in * EPS * fit.variances[0]
+    return _Inputs(fit.right[differs].T, variance)
 
 
 def _moments(
@@ -238,10 +241,10 @@ def _moments(
     *,
     full: bool,
 ) -> Moments:
-    """Moments along bases; `full` says that the inputs span all dimensions."""
-    found, sigma_xx, samples = fitted(moments), moments.sigma_xx, moments.samples
-    right, variances = found.right, found.variances
-    sigma_yx, best = moments.sigma_yx, found.best
+    """Moments in the coordinates of the bases; `full` says that the inputs span all dimensions."""
+    fit, sigma_xx, samples = fitted(moments), moments.sigma_xx, moments.samples
+    right, variances = fit.right, fit.variances
+    sigma_yx, best = moments.sigma_yx, fit.best
     if out is not None:
         sigma_yx, best = out.T @ sigma_yx, out.T @ best
     if into is not None:
@@ -254,7 +257,7 @@ def _moments(
             samples.inputs if into is None else samples.inputs @ into,
             samples.targets if out is None else samples.targets @ out,
         )
-    return Moments(sigma_yx, sigma_xx, moments.sigma_yy_trace, samples, Fit(right, variances, best, found.loss))
+    return Moments(sigma_yx, sigma_xx, moments.sigma_yy_trace, samples, Fit(right, variances, best, fit.loss))
 
 
 def _principal(

@@ -16,7 +16,7 @@ RICH_MOVEMENT, RICH_DISTANCE = 1.0, 0.1
 """Movement or distance from which a run is rich: the loss of the fixed kernel was 5 to 90 % away."""
 
 _LEARNED = 0.5  # part of the initial excess loss, of which a run that has learned something has no more left
-MOST_NUMBERS = 2**20
+MAX_NUMBERS = 2**20
 """Squared widths of inputs and outputs together, beyond which the kernel is not looked at."""
 
 
@@ -40,28 +40,28 @@ def is_small(n_in: int, n_out: int) -> bool:
 
     Source: docs/quantities.md, "Regime".
     """
-    return n_in**2 + n_out**2 <= MOST_NUMBERS
+    return n_in**2 + n_out**2 <= MAX_NUMBERS
 
 
-def regime(frame: ModalWeights) -> Regime | None:
+def regime(modal_weights: ModalWeights) -> Regime | None:
     """Tell the regime of a run from its last time; None where it cannot be told.
 
     That is where less than half of the excess loss has been learned, where the kernel is zero at time 0, and for
     networks whose kernel is not looked at since it would cost more than the answer.
 
     Args:
-        frame: the network at the last time, with that at time 0.
+        modal_weights: weights at the last time, with those at time 0.
 
     Source: Chizat et al. (2019), arXiv 1812.07956, lazy training as little relative change of the kernel; the
     thresholds are those of docs/quantities.md.
     """
-    if not is_small(len(frame.objective.v.T), len(frame.objective.u.T)):
+    if not is_small(len(modal_weights.objective.v.T), len(modal_weights.objective.u.T)):
         return None
     with np.errstate(over="ignore", invalid="ignore"):
-        before, after = (float(excess_loss(each)[0]) for each in (frame.start, frame))
+        before, after = (float(excess_loss(each)[0]) for each in (modal_weights.start, modal_weights))
         if not after <= _LEARNED * before or before == 0:
             return None
-        movement, distance = (float(each[0]) for each in movement_and_distance(frame))
+        movement, distance = (float(each[0]) for each in movement_and_distance(modal_weights))
     is_zero_at_start = movement == 0 and distance == 1
     if is_zero_at_start or not np.isfinite(movement) or not np.isfinite(distance):
         return None

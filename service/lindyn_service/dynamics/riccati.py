@@ -1,9 +1,9 @@
-"""The exact solution of gradient flow for balanced two-layer networks: any widths, rank, sign of lambda and time.
+"""Exact solution of gradient flow for balanced two-layer networks of any widths, rank and sign of lambda.
 
 tau dP/dt = F P + P F - P^2 for P = Q Q^T, Q = [w1^T; w2], has the solution
 P(t) = e^{Ft} Q0 [I + Q0^T (int_0^t e^{2Fs} ds) Q0]^{-1} Q0^T e^{Ft} (Fukumizu 1998; Braun et al. 2022, arXiv
-2206.03738; Domine et al. 2025, arXiv 2409.14623). Here it is evaluated in the eigenbasis of F, scaled so that no time
-overflows; no matrix but a positive definite one is inverted, and no width, rank or sign of lambda is special.
+2206.03738; Domine et al. 2025, arXiv 2409.14623). It is evaluated in the eigenbasis of F, scaled to avoid overflow at
+all times. Only positive definite matrices are inverted, so that no width, rank or sign of lambda is a special case.
 """
 
 from collections.abc import Iterator
@@ -20,18 +20,22 @@ from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, time
 from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
 
-_BATCH_ENTRIES = 2**18  # two megabytes an array: the arrays of one batch stay in a core's cache
-_NEAR = 1e-2  # of the largest singular value of the task: a distance that subtraction leaves nearly all digits
-_NEGLIGIBLE = 1e-200  # beside pivots; products of less are subnormal, thus slow
-_LARGEST_PRODUCTS = 2**17  # entries, a megabyte: beyond, a matrix product for each time is faster
+_BATCH_ENTRIES = 2**18  # two megabytes per array, so that the arrays of one batch fit into the cache of one core
+_CANCELLATION_THRESHOLD = 1e-2  # relative to the largest singular value; subtraction is accurate for larger errors
+_NEGLIGIBLE = 1e-200  # products of smaller numbers are subnormal, which would be slow
+_MAX_PRODUCT_ENTRIES = 2**17  # one megabyte; for larger arrays, a matrix product for each time is faster
 
 
 @dataclass(frozen=True)
 class Factors:
-    """Weights at some times, in the singular bases of the task and up to one rotation of the hidden units.
+    """Weights at some times, in the singular bases of the task and up to a rotation of the hidden units.
 
-    w1^T = V into @ R and w2 = U out @ R with one orthogonal R for each time: products of the two are exact, and so is
-    everything else that a rotation of the hidden units leaves alone.
+    w1^T = V into @ R and w2 = U out @ R with one orthogonal R for each time. Products of the two layers, and all other
+    invariants under rotations of the hidden units, are exact.
+
+    Attributes:
+        into: V^T w1^T, up to the rotation.
+        out: U^T w2, up to the same rotation.
     """
 
     into: Float[np.ndarray, "time in hidden"]
@@ -40,14 +44,19 @@ class Factors:
 
 @dataclass(frozen=True)
 class Solution:
-    """A problem solved once, to be evaluated at many times; times are in units of the time constant."""
+    """Exact solution of gradient flow; times are in units of the time constant.
+
+    Attributes:
+        modes: singular modes of the task and eigenpairs of F.
+        start: coordinates of the initial weights.
+    """
 
     modes: Modes
     start: Coordinates
 
     @property
     def echelon(self) -> Echelon:
-        """Of the initial weights along the eigenvectors of F."""
+        """Echelon form of the initial weights in the eigenbasis of F."""
         return self.start.echelon
 
     @property
@@ -56,16 +65,16 @@ class Solution:
         return float(np.sum(self.echelon.lower**2))
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
-        """Evaluate at non-negative times, in batches that fit a core's cache."""
+        """Evaluate at non-negative times, in batches that fit into the cache of one core."""
         size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
         for start in range(0, len(times), size):
-            part = slice(start, start + size)
-            yield part, self.at(times[part])
+            batch = slice(start, start + size)
+            yield batch, self.at(times[batch])
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
-        """Evaluate at a few times at once; the values at one do not depend on the others."""
+        """Evaluate at a few times in one batch; the values at one time do not depend on the others."""
         if not len(self.echelon.pivots):
-            # weights without any overlap, such as zero, stay; LAPACK takes no empty matrices
+            # weights without overlap, such as zeros, are constant; LAPACK does not accept empty matrices
             return Factors(np.zeros((len(times), len(self.modes.v), 1)), np.zeros((len(times), len(self.modes.u), 1)))
         still = are_still(self.modes, self.start, times)
         if np.all(still):
@@ -78,14 +87,14 @@ class Solution:
     def errors(
         self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out rank"]
     ) -> Float[np.ndarray, "time out rank"]:
-        """Distances u^T (W - sigma_yx) v from the task; small ones keep their digits.
+        """Errors u^T (W - sigma_yx) v, accurate relative to each error, however small.
 
         Args:
-            times: as for `at`.
-            functions: u^T W v at these.
+            times: a few times, in units of the time constant.
+            functions: network functions u^T W v at these times.
         """
         distances = functions - diagonal(self.modes.s, functions.shape[1:])
-        near = np.max(np.abs(distances), axis=(1, 2)) < _NEAR * self.modes.s[0]
+        near = np.max(np.abs(distances), axis=(1, 2)) < _CANCELLATION_THRESHOLD * self.modes.s[0]
         if len(self.echelon.pivots) and np.any(near):
             distances[near] = self._late.errors(times[near])
         return distances
@@ -104,7 +113,7 @@ class Solution:
     def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
         """Inverses of the upper Cholesky factors of K^T K + diag(diagonal)^2."""
         n_pivots = len(self.echelon.pivots)
-        if scaled.still and self.echelon.lower.size * n_pivots <= _LARGEST_PRODUCTS:
+        if scaled.still and self.echelon.lower.size * n_pivots <= _MAX_PRODUCT_ENTRIES:
             matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
         else:
             matrices = gram(scaled.gram_root)
@@ -112,22 +121,23 @@ class Solution:
 
     @cached_property
     def _products(self) -> Float[np.ndarray, "row pivot_squared"]:
-        """Of all entries of each row of the echelon form: the Gram matrices are sums of these, weighted by time."""
+        """Outer products of the rows of the echelon form; the Gram matrices are sums of these with weights by time."""
         lower = self.echelon.lower
         return (lower[:, :, None] * lower[:, None, :]).reshape(len(lower), -1)
 
     @cached_property
     def _pairs(self) -> Float[np.ndarray, "mode 2 pivot"]:
-        """Of each mode the row that grows, and that of the minor layer."""
+        """Growing row and row of the minor layer of each mode."""
         return np.stack([self.echelon.lower[: len(self.modes.s)], self.start.minor], axis=1)
 
     def _sides(
         self, scaled: Scaled
     ) -> tuple[Float[np.ndarray, "time minor pivot"], Float[np.ndarray, "time major pivot"]]:
-        """Both layers in singular vectors of the task, before the columns are normalised.
+        """Both layers in the singular vectors of the task, before multiplication by the inverse roots.
 
-        A mode with the rows g, which grows, and x of the minor layer has in the minor layer
-        p (e^{kappa t} - e^{-kappa t}) g + e^{-kappa t} x; the same with y = (g - p x) / q is its major layer.
+        A mode with the growing row g and the row x of the minor layer is
+        p (e^{kappa t} - e^{-kappa t}) g + e^{-kappa t} x in the minor layer. In the major layer, q takes the role of p
+        and y = (g - p x) / q that of x.
         """
         basis, m = self.modes, len(self.modes.s)
         minor = np.empty((len(scaled.left), basis.n_minor, scaled.y.shape[2]))
@@ -149,7 +159,7 @@ class Solution:
         _: Scaled,
         out: Float[np.ndarray, "time mode pivot"],
     ) -> None:
-        """As `_combine`, by a matrix product for each mode."""
+        """Combine rows as `_combine` does, by one matrix product for each mode."""
         weights = np.empty((growing.shape[1], len(growing), 2))
         weights[:, :, 0], weights[:, :, 1] = growing.T, staying.T
         np.matmul(weights, self._pairs, out=out.transpose(1, 0, 2))
@@ -166,14 +176,14 @@ def solve(
     """Solve gradient flow from balanced weights on white inputs.
 
     Args:
-        w1: first layer, (hidden, in).
-        w2: second layer, (out, hidden), with w2^T w2 - w1 w1^T = lam I up to rounding.
+        w1: initial first layer, (hidden, in).
+        w2: initial second layer, (out, hidden), with w2^T w2 - w1 w1^T = lam I up to rounding.
         sigma_yx: input-output correlation, (out, in).
         lam: balance of the weights.
-        rounded: as in `closed_form`.
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Returns:
-        The solution; evaluating it costs about 10 n^3 floating-point operations a time at equal widths n.
+        The solution; its evaluation costs about 10 n^3 floating-point operations per time for equal widths n.
 
     Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738; Domine et al. (2025), arXiv 2409.14623.
     """
@@ -187,13 +197,14 @@ def _combine(
     scaled: Scaled,
     out: Float[np.ndarray, "time mode pivot"],
 ) -> None:
-    """Weigh and add the two rows of each mode, the one that grows and the one of the minor layer."""
+    """Weighted sum of the growing row and the row of the minor layer of each mode, written to `out`."""
     np.multiply(growing[:, :, None], scaled.y[:, : out.shape[1]], out=out)
     out += staying[:, :, None] * scaled.minor
 
 
-def _merged(first: Bool[np.ndarray, " time"], some: Factors, others: Factors) -> Factors:
-    """Factors at all times from those at some and those at the others."""
-    order = np.argsort(np.concatenate([np.flatnonzero(first), np.flatnonzero(~first)]))
-    into, out = np.concatenate([some.into, others.into]), np.concatenate([some.out, others.out])
+def _merged(is_first: Bool[np.ndarray, " time"], first_factors: Factors, other_factors: Factors) -> Factors:
+    """Merge factors at some times with those at the other times, in the order of times."""
+    order = np.argsort(np.concatenate([np.flatnonzero(is_first), np.flatnonzero(~is_first)]))
+    into = np.concatenate([first_factors.into, other_factors.into])
+    out = np.concatenate([first_factors.out, other_factors.out])
     return Factors(into[order], out[order])

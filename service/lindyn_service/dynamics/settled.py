@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 _UNCHANGED = 2.0**-56  # of the smallest layer, by which the layers still change
-_MOST_NUMBERS = 256  # of the residual, whose rates are a square matrix
+_MAX_NUMBERS = 256  # of the residual, whose rates are a square matrix
 _WIDEST = 1e3  # ratio of the variances of the inputs
 
 
@@ -50,7 +50,7 @@ def settled(
 
     Source: docs/theory.md, section 3.
     """
-    if residual.size > _MOST_NUMBERS:
+    if residual.size > _MAX_NUMBERS:
         return None
     root, inverse = np.eye(residual.shape[1]), np.eye(residual.shape[1])
     if sigma_xx is not None:

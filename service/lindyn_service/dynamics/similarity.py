@@ -1,4 +1,4 @@
-"""Representations compared with samples and with the task."""
+"""Similarity of representations: between samples, and with the task."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,41 +7,43 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.tasks import EPS
 
 
-def rsm_input(frame: ModalWeights) -> Float[np.ndarray, "time sample sample"]:
-    """Similarity of the samples in the first hidden layer, X^T W_1^T W_1 X; without samples X = sigma_xx^{1/2}.
+def rsm_input(modal_weights: ModalWeights) -> Float[np.ndarray, "time sample sample"]:
+    """Representational similarity of the samples in the first hidden layer, X^T W_1^T W_1 X.
+
+    Without samples, X = sigma_xx^{1/2}.
 
     Source: Kriegeskorte et al. (2008), 10.3389/neuro.06.004.2008; Braun et al. (2022), arXiv 2206.03738.
     """
-    hidden = frame.objective.inputs @ frame.layers[0].transpose(0, 2, 1)
+    hidden = modal_weights.objective.inputs @ modal_weights.layers[0].transpose(0, 2, 1)
     return hidden @ hidden.transpose(0, 2, 1)
 
 
-def rsm_output(frame: ModalWeights) -> Float[np.ndarray, "time sample sample"]:
-    """Similarity of the samples that the targets ask of the last hidden layer, Y^T (W_L W_L^T)^+ Y.
+def rsm_output(modal_weights: ModalWeights) -> Float[np.ndarray, "time sample sample"]:
+    """Representational similarity of the samples in the last hidden layer, Y^T (W_L W_L^T)^+ Y.
 
-    Singular values of W_L below its larger side times the rounding error of its largest one count as zero; without
-    samples Y = sigma_yx X^+.
+    The hidden activity is the one of least norm that produces the targets Y; without samples, Y = sigma_yx X^+.
+    Singular values of W_L below its larger width times eps times the largest one count as zero.
 
     Source: Kriegeskorte et al. (2008), 10.3389/neuro.06.004.2008; Braun et al. (2022), arXiv 2206.03738.
     """
-    last = frame.layers[-1]
+    last = modal_weights.layers[-1]
     left, strengths, _ = np.linalg.svd(last, full_matrices=False)
-    smallest = max(last.shape[1:]) * EPS * strengths[:, :1]
-    inverse = np.divide(1.0, strengths, out=np.zeros_like(strengths), where=strengths > smallest)
-    hidden = (frame.objective.targets @ left) * inverse[:, None, :]
+    threshold = max(last.shape[1:]) * EPS * strengths[:, :1]
+    inverse = np.divide(1.0, strengths, out=np.zeros_like(strengths), where=strengths > threshold)
+    hidden = (modal_weights.objective.targets @ left) * inverse[:, None, :]
     return hidden @ hidden.transpose(0, 2, 1)
 
 
-def task_specificity(frame: ModalWeights) -> dict[str, Float[np.ndarray, " time"]]:
-    """How much the representations are those of the task: the largest cosine with its modes, or with their squares.
+def task_specificity(modal_weights: ModalWeights) -> dict[str, Float[np.ndarray, " time"]]:
+    """Task specificity: the larger cosine of the representations with those of the task, by S or by S^2.
 
     Returns:
-        `input`: max(cos(W_1^T W_1, V S V^T), cos(W_1^T W_1, V S^2 V^T)), `output`: the same of W_L W_L^T with U;
-        0 to 1, and 0 where one of the two is zero.
+        `input`, max(cos(W_1^T W_1, V S V^T), cos(W_1^T W_1, V S^2 V^T)), and `output`, the same for W_L W_L^T with U;
+        from 0 to 1, and 0 if one of the matrices is zero.
 
     Source: thesis (4.33) and (4.34), corrected.
     """
-    first, last, s = frame.layers[0], frame.layers[-1], frame.objective.s
+    first, last, s = modal_weights.layers[0], modal_weights.layers[-1], modal_weights.objective.s
     return {
         "input": _specificity(first.transpose(0, 2, 1) @ first, s),
         "output": _specificity(last @ last.transpose(0, 2, 1), s),
@@ -49,7 +51,7 @@ def task_specificity(frame: ModalWeights) -> dict[str, Float[np.ndarray, " time"
 
 
 def _specificity(gram: Float[np.ndarray, "time row row"], s: Float[np.ndarray, " mode"]) -> Float[np.ndarray, " time"]:
-    """In the singular bases the representations of the task are diagonal."""
+    """Task specificity in the singular bases, where the representations of the task are diagonal."""
     diagonal = np.diagonal(gram, axis1=1, axis2=2)[:, : len(s)]
     norm = np.sqrt(np.einsum("tij,tij->t", gram, gram))
     relative = s / max(float(s[0]), np.finfo(np.float64).tiny)

@@ -1,4 +1,4 @@
-"""Rows of a layer in the singular basis of the task, with what rounding may have done to their directions."""
+"""Rows of a layer in the singular basis of the task, with the rounding errors of their directions."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,19 @@ from jaxtyping import Float
 from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.initial_coordinates import entry_errors, row_errors
 
-ROUNDINGS = 16  # of the size of a rounding error, up to which an angle or an overlap is none
+ROUNDING_FACTOR = 16  # cosines and overlaps below this multiple of their rounding errors count as 0
 
 
 @dataclass(frozen=True)
 class SingularRows:
-    """One layer in a singular basis: unit vectors, or zeros, with lengths and the sizes of the errors of both."""
+    """Rows of one layer in a singular basis; rows at rounding level are zeros.
+
+    Attributes:
+        units: unit vectors along the rows.
+        lengths: lengths of the rows.
+        unit_errors: rounding errors of the entries of `units`.
+        length_errors: rounding errors of `lengths`.
+    """
 
     units: Float[np.ndarray, "row hidden"]
     lengths: Float[np.ndarray, " row"]
@@ -21,7 +28,7 @@ class SingularRows:
     length_errors: Float[np.ndarray, " row"]
 
     def lengthened(self, n_rows: int) -> "SingularRows":
-        """With rows of zeros at the end."""
+        """Append rows of zeros, to a total of n_rows."""
         one, two = (0, n_rows - len(self.lengths)), ((0, n_rows - len(self.lengths)), (0, 0))
         return SingularRows(
             units=np.pad(self.units, two),
@@ -34,14 +41,14 @@ class SingularRows:
 def singular_rows(
     basis: Float[np.ndarray, "row row"], weights: Float[np.ndarray, "row hidden"], *, rounded: bool
 ) -> SingularRows:
-    """Basis^T weights; zero where nothing is left but rounding, which is small beside what each entry is a sum of.
+    """Rows of basis^T weights with their rounding errors; rows at rounding level are set to zero.
 
-    As far as columns of the basis are not orthogonal, they see each other's rows too.
+    The errors include those from columns of the basis that are orthogonal only up to rounding.
 
     Args:
         basis: singular vectors of the task on the side of the layer, as columns.
         weights: w1^T or w2.
-        rounded: as in `closed_form`.
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, errors of inner products.
     """
@@ -49,7 +56,7 @@ def singular_rows(
     errors = row_errors(entry_errors(basis, weights), rounded=rounded).entries
     errors = errors + (np.abs(basis.T @ basis - np.eye(len(basis))) @ lengths)[:, None]
     length_errors = np.linalg.norm(units * errors, axis=1)
-    present = lengths > ROUNDINGS * length_errors
+    present = lengths > ROUNDING_FACTOR * length_errors
     unit_errors = errors / np.where(present, lengths, 1.0)[:, None] + EPS * np.abs(units)
     return SingularRows(units * present[:, None], lengths * present, unit_errors * present[:, None], length_errors)
 
@@ -57,7 +64,7 @@ def singular_rows(
 def unit_rows(
     rows: Float[np.ndarray, "row hidden"],
 ) -> tuple[Float[np.ndarray, "row hidden"], Float[np.ndarray, " row"]]:
-    """Directions and lengths, also of rows whose squares vanish; zeros stay.
+    """Unit vectors along rows and their lengths, without underflow of squares; rows of zeros have unit vectors 0.
 
     Source: the Euclidean norm, scaled as in Higham (2002), section 27.5.
     """
@@ -70,9 +77,9 @@ def unit_rows(
 def cosines(
     left: SingularRows, right: SingularRows
 ) -> tuple[Float[np.ndarray, "left right"], Float[np.ndarray, "left right"]]:
-    """Cosines of the angles between rows without their signs, and what rounding may make of none.
+    """Absolute cosines of the angles between rows, and bounds of the cosines of orthogonal rows by rounding.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 3.1, errors of inner products.
     """
     squares = left.unit_errors**2 @ (right.units**2).T + left.units**2 @ (right.unit_errors**2).T
-    return np.abs(left.units @ right.units.T), ROUNDINGS * np.sqrt(squares)
+    return np.abs(left.units @ right.units.T), ROUNDING_FACTOR * np.sqrt(squares)

@@ -1,4 +1,4 @@
-"""What a network is trained on: second moments, all that linear networks see, and samples where there are any."""
+"""Tasks: second moments, which determine the learning of linear networks, and samples if they are known."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ EPS = float(np.finfo(np.float64).eps)
 
 @dataclass(frozen=True)
 class Samples:
-    """Training data as the network sees them, whitened where that was asked; rows are samples."""
+    """Training data, whose rows are samples, after whitening if that was requested."""
 
     inputs: Float[np.ndarray, "sample in"]
     targets: Float[np.ndarray, "sample out"]
@@ -25,10 +25,10 @@ class Moments:
 
     Attributes:
         sigma_yx: Y X^T / P, (out, in).
-        sigma_xx: X X^T / P, (in, in); None stands for the identity (white inputs).
-        sigma_yy_trace: trace of Y Y^T / P; None when the targets' scale is unknown.
-        samples: the data themselves; None when only moments were given.
-        fit: the best network function as the data have it, to more digits than the moments; None without data.
+        sigma_xx: X X^T / P, (in, in); None for white inputs, sigma_xx = I.
+        sigma_yy_trace: trace of Y Y^T / P; None if the scale of the targets is unknown.
+        samples: training data; None if only moments are known.
+        fit: least-squares solution from the data, which is more accurate than from moments; None without data.
     """
 
     sigma_yx: Float[np.ndarray, "out in"]
@@ -41,10 +41,10 @@ class Moments:
 def from_data(
     inputs: Float[np.ndarray, "sample in"], targets: Float[np.ndarray, "sample out"], *, whiten: bool
 ) -> Moments:
-    """Take moments of data, rows are samples, without centring.
+    """Compute the moments of data, whose rows are samples, without centring.
 
-    Whitening replaces the inputs by sigma_xx^{-1/2} x (the symmetric square root, which stays closest to the given
-    coordinates) on their span; when they do not span the space, sigma_xx becomes the projector on their span.
+    Whitening replaces the inputs by sigma_xx^{-1/2} x on their span, with the symmetric square root, which changes the
+    inputs least. If the inputs do not span the space, the whitened sigma_xx is the projector on their span.
 
     Source: thesis (2.5) for the moments; Kessy et al. (2018), 10.1080/00031305.2016.1277159, ZCA whitening.
     """
@@ -52,20 +52,20 @@ def from_data(
     trace = float(np.sum(targets * targets)) / n_samples
     parts = principal_parts(inputs)
     if not whiten:
-        found = of_samples(inputs, targets, parts)
+        fit = of_samples(inputs, targets, parts)
         sigma_yx, sigma_xx = targets.T @ inputs / n_samples, inputs.T @ inputs / n_samples
-        return Moments(sigma_yx, sigma_xx, trace, Samples(inputs, targets), found)
+        return Moments(sigma_yx, sigma_xx, trace, Samples(inputs, targets), fit)
     left, right = parts.left, parts.right
     sigma_yx = (targets.T @ left) @ right / np.sqrt(n_samples)
     full_rank = len(right) == inputs.shape[1]
-    # whitened inputs span what the given ones do, and these are known better
-    found = Fit(right, np.ones(len(right)), sigma_yx, unexplained(inputs, targets, parts))
+    # the original inputs have the same span, without the rounding errors of whitening
+    fit = Fit(right, np.ones(len(right)), sigma_yx, unexplained(inputs, targets, parts))
     whitened = np.sqrt(n_samples) * left @ right
-    return Moments(sigma_yx, None if full_rank else right.T @ right, trace, Samples(whitened, targets), found)
+    return Moments(sigma_yx, None if full_rank else right.T @ right, trace, Samples(whitened, targets), fit)
 
 
 def fitted(moments: Moments) -> Fit:
-    """Find the best network function, from the data where there are any.
+    """Least-squares solution, from the data if they are known, otherwise from the moments.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
@@ -73,7 +73,7 @@ def fitted(moments: Moments) -> Fit:
 
 
 def regression(n_in: int, n_out: int, n_samples: int, rng: np.random.Generator) -> Moments:
-    """Gaussian targets on Gaussian inputs that are whitened exactly.
+    """Draw a regression task with Gaussian targets and Gaussian inputs, which are whitened.
 
     Source: Braun et al. (2022), arXiv 2206.03738, random regression task.
     """
@@ -83,10 +83,11 @@ def regression(n_in: int, n_out: int, n_samples: int, rng: np.random.Generator) 
 
 
 def semantic(levels: int) -> Moments:
-    """A hierarchy of 2^levels items, one unit input each.
+    """Semantic task: a hierarchy of 2^levels items, each of which is one unit vector as input.
 
-    Feature 0 is 1 for every item; then, breadth first, one per inner node of the binary tree, +1 on the items in its
-    left half, -1 in its right half, 0 elsewhere. Inputs are orthogonal, so sigma_xx = I / 2^levels.
+    Feature 0 is 1 for every item. Each inner node of the binary tree, breadth first, adds a feature that is +1 for the
+    items in its left half, -1 for those in its right half, and 0 elsewhere. Inputs are orthogonal, so that
+    sigma_xx = I / 2^levels.
 
     Source: Saxe et al. (2019), 10.1073/pnas.1820226116.
     """
@@ -105,7 +106,7 @@ def semantic(levels: int) -> Moments:
 
 
 def spectrum(n_in: int, n_out: int, singular_values: Float[np.ndarray, " given"], rng: np.random.Generator) -> Moments:
-    """White inputs with the given singular values of sigma_yx (zeros for the rest) and uniform singular vectors.
+    """Draw a white-input task with given singular values, padded with zeros, and uniform singular vectors.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, a task by its modes.
     """

@@ -1,4 +1,4 @@
-"""Successive times, and the intervals in which those that are dense enough are interpolated."""
+"""Division of times into intervals, in which functions are interpolated if the times are dense enough."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -11,36 +11,36 @@ from jaxtyping import Float
 from lindyn_service.dynamics.chebyshev import Interval
 
 DEGREE = 32
-"""Of the polynomials: about what generic networks need on intervals of the length below."""
+"""Degree of the polynomials, about what generic networks need on intervals of length `_MAX_LENGTH`."""
 
-FEWEST_TIMES = 42
-"""Of an interval, below which interpolation saves little."""
+MIN_TIMES = 42
+"""Smallest number of times for which interpolation in an interval is faster than evaluation."""
 
-_BATCH_ENTRIES = 2**19  # four megabytes: flatter products take longer
-_LENGTH = 0.75  # of the intervals, in the logarithm of time
-_SHORTEST = 1e-300  # length: places within a shorter interval have no digits left
+_BATCH_ENTRIES = 2**19  # four megabytes; products with fewer rows are slower
+_MAX_LENGTH = 0.75  # of intervals, in the logarithm of time
+_MIN_LENGTH = 1e-300  # positions within a shorter interval cannot be represented
 
 
 @dataclass(frozen=True)
 class TimeInterval:
-    """Successive times, with an interval to interpolate them in, or None to evaluate at each."""
+    """Range of successive times, with a Chebyshev interval for interpolation, or None to evaluate at each time."""
 
     times: slice
     interval: Interval | None
 
     @property
     def n_nodes(self) -> int:
-        """At how many times the solution is evaluated."""
+        """Number of times at which the solution is evaluated."""
         return self.times.stop - self.times.start if self.interval is None else self.interval.degree + 1
 
     def weights(
         self, times: Float[np.ndarray, " time"], n_entries: int
     ) -> Iterator[tuple[slice, Float[np.ndarray, "time node"]]]:
-        """Of the values at the nodes in those at the times of an interval, in batches that fit a core's cache.
+        """Interpolation weights of the values at the nodes, in batches of times that fit into the cache of one core.
 
         Args:
-            times: all of them.
-            n_entries: of the matrices that are interpolated.
+            times: all times.
+            n_entries: number of entries of the matrices that are interpolated.
         """
         if self.interval is None:
             return
@@ -49,52 +49,51 @@ class TimeInterval:
             batch = slice(start, min(start + size, self.times.stop))
             yield batch, self.interval.weights(times[batch])
 
-    def halves(self, times: Float[np.ndarray, " time"], room: int) -> "list[TimeInterval]":
-        """Two parts of half the length in the logarithm of time; what has no interval stays."""
+    def halves(self, times: Float[np.ndarray, " time"], max_times: int) -> "list[TimeInterval]":
+        """Two intervals of half the length in the logarithm of time; without interpolation, the interval itself."""
         if self.interval is None:
             return [self]
         middle = np.searchsorted(times[self.times], self.interval.middle, side="right")
-        return _parts(
-            times, self.interval.unit, (self.times.start, self.times.start + int(middle), self.times.stop), room
+        return _divided(
+            times, self.interval.unit, (self.times.start, self.times.start + int(middle), self.times.stop), max_times
         )
 
 
-def time_intervals(times: Float[np.ndarray, " time"], unit: float, room: int) -> list[TimeInterval]:
-    """Divide ascending times: those that are few are left to evaluation.
+def time_intervals(times: Float[np.ndarray, " time"], unit: float, max_times: int) -> list[TimeInterval]:
+    """Divide ascending times into intervals; those with few times are not interpolated.
 
     Args:
-        times: ascending.
-        unit: of the fastest change.
-        room: largest number of times in a part that is evaluated.
+        times: ascending times.
+        unit: time scale of the fastest change, in the unit of times.
+        max_times: largest number of times in an interval without interpolation.
 
-    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: what decides about the degree
-    is how far singularities keep away, relative to the length.
+    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: the degree depends on the
+    distance of singularities from the interval, relative to its length.
     """
     first, last = float(times[0]), float(times[-1])
-    n_intervals = math.ceil(math.log1p((last - first) / (first + unit)) / _LENGTH)
-    edges = [(last + unit) * math.exp(-_LENGTH * i) - unit for i in range(n_intervals - 1, 0, -1)]
+    n_intervals = math.ceil(math.log1p((last - first) / (first + unit)) / _MAX_LENGTH)
+    edges = [(last + unit) * math.exp(-_MAX_LENGTH * i) - unit for i in range(n_intervals - 1, 0, -1)]
     inner = [int(np.searchsorted(times, edge, side="right")) for edge in edges]
-    return _parts(times, unit, (0, *inner, len(times)), room)
+    return _divided(times, unit, (0, *inner, len(times)), max_times)
 
 
-def evaluated(start: int, stop: int, room: int) -> list[TimeInterval]:
-    """Parts without intervals, of at most some number of times.
-
-    Source: plain division.
-    """
-    return [TimeInterval(slice(first, min(first + room, stop)), None) for first in range(start, stop, room)]
+def evaluated(start: int, stop: int, max_times: int) -> list[TimeInterval]:
+    """Divide a range of times into intervals without interpolation, of at most `max_times` times each."""
+    return [TimeInterval(slice(first, min(first + max_times, stop)), None) for first in range(start, stop, max_times)]
 
 
-def _parts(times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], room: int) -> list[TimeInterval]:
-    """Intervals between indices, and parts without where there are too few times or all are one, which are joined."""
-    found: list[TimeInterval] = []
-    straight = bounds[0]
+def _divided(
+    times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], max_times: int
+) -> list[TimeInterval]:
+    """Intervals between indices; successive ones with too few or equal times are merged and not interpolated."""
+    intervals: list[TimeInterval] = []
+    first_evaluated = bounds[0]
     for start, stop in pairwise(bounds):
-        if stop - start < FEWEST_TIMES:
+        if stop - start < MIN_TIMES:
             continue
         interval = Interval(float(times[start]), float(times[stop - 1]), unit, DEGREE)
-        if interval.length > _SHORTEST:
-            found += evaluated(straight, start, room)
-            found.append(TimeInterval(slice(start, stop), interval))
-            straight = stop
-    return [*found, *evaluated(straight, bounds[-1], room)]
+        if interval.length > _MIN_LENGTH:
+            intervals += evaluated(first_evaluated, start, max_times)
+            intervals.append(TimeInterval(slice(start, stop), interval))
+            first_evaluated = stop
+    return [*intervals, *evaluated(first_evaluated, bounds[-1], max_times)]

@@ -1,4 +1,4 @@
-"""White inputs in disguise: sigma_xx is a multiple of the identity, or of the projector on the inputs' span."""
+"""Isotropic inputs: sigma_xx is a multiple of the identity, or of the projector on the span of the inputs."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from lindyn_service.dynamics.tasks import Moments, fitted
 
 @dataclass(frozen=True)
 class WhiteTask:
-    """The white-input problem that a task is equivalent to.
+    """White-input task that is equivalent to a task with isotropic inputs.
 
     Gradient flow with sigma_xx = c I is the flow of the task sigma_yx / c with white inputs and time constant tau / c.
     Inputs that span only a subspace are described in coordinates of an orthonormal basis of it.
@@ -18,9 +18,9 @@ class WhiteTask:
     Attributes:
         sigma_yx: (out, rank), in the coordinates of the basis.
         variance: c.
-        basis: (in, rank), or None for the whole space.
-        irreducible_loss: the loss that no weights go below; None when the targets' scale is unknown.
-        residual: ||sigma_xx - c Pi||_F / ||sigma_xx||_F, what was neglected.
+        basis: (in, rank), orthonormal basis of the span; None for the full space.
+        irreducible_loss: least loss of any network function; None if the scale of the targets is unknown.
+        residual: neglected anisotropy ||sigma_xx - c Pi||_F / ||sigma_xx||_F, with the projector Pi on the span.
     """
 
     sigma_yx: Float[np.ndarray, "out rank"]
@@ -32,27 +32,35 @@ class WhiteTask:
 
 @dataclass(frozen=True)
 class Coloured:
-    """Inputs with another sigma_xx, and how far that is from white: relative, Frobenius."""
+    """Inputs that are not isotropic.
+
+    Attributes:
+        residual: relative anisotropy ||sigma_xx - c Pi||_F / ||sigma_xx||_F.
+    """
 
     residual: float
 
 
 def white_task(moments: Moments, tolerance: float) -> WhiteTask | Coloured:
-    """Find the equivalent white-input problem, where there is one.
+    """Find the equivalent white-input task, if inputs are isotropic.
 
-    The inputs span all directions in which they are more than rounding, whatever the tolerance of whiteness.
+    The tolerance does not affect the span of the inputs, which contains all directions with variances above rounding
+    errors.
 
     Args:
-        moments: of the training data.
-        tolerance: largest residual that is neglected, relative to ||sigma_xx||_F.
+        moments: moments of the training data.
+        tolerance: largest neglected residual, relative to ||sigma_xx||_F.
+
+    Returns:
+        The white-input task, or `Coloured` with the residual if it exceeds the tolerance.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the flow on white inputs, with time and task divided by the variance.
     """
-    found = fitted(moments)
+    fit = fitted(moments)
     if moments.sigma_xx is None:
-        return WhiteTask(moments.sigma_yx, 1.0, None, found.loss, 0.0)
+        return WhiteTask(moments.sigma_yx, 1.0, None, fit.loss, 0.0)
     eigenvalues, vectors = np.linalg.eigh(moments.sigma_xx)
-    present = np.arange(len(eigenvalues)) >= len(eigenvalues) - len(found.variances)
+    present = np.arange(len(eigenvalues)) >= len(eigenvalues) - len(fit.variances)
     variance = float(np.mean(eigenvalues[present])) if np.any(present) else 0.0
     distance = float(np.linalg.norm(eigenvalues - variance * present))
     size = float(np.linalg.norm(eigenvalues))
@@ -60,6 +68,6 @@ def white_task(moments: Moments, tolerance: float) -> WhiteTask | Coloured:
     if residual > tolerance:
         return Coloured(residual)
     if np.all(present):
-        return WhiteTask(moments.sigma_yx / variance, variance, None, found.loss, residual)
+        return WhiteTask(moments.sigma_yx / variance, variance, None, fit.loss, residual)
     basis = vectors[:, present]
-    return WhiteTask(moments.sigma_yx @ basis / variance, variance, basis, found.loss, residual)
+    return WhiteTask(moments.sigma_yx @ basis / variance, variance, basis, fit.loss, residual)

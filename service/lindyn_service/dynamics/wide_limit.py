@@ -1,9 +1,9 @@
-"""Two layers with a wide hidden layer of random weights: the limit in which their representations start isotropic.
+"""Limit of two layers with a wide random hidden layer, whose representations are isotropic at time 0.
 
-With a = n_hidden v1 and b = n_hidden v2, v1 and v2 the variances of the entries, the representations start as a I and
-b I, and white inputs conserve the function of W that they are,
+Let v1 and v2 be the variances of the entries, a = n_hidden v1 and b = n_hidden v2. The representations are a I and b I
+at time 0. On white inputs they remain functions of W,
 w1^T w1 = (a - b)/2 + (W^T W + nu^2)^{1/2}, w2 w2^T = (b - a)/2 + (W W^T + nu^2)^{1/2}, nu = (a + b)/2.
-So W learns as that of a balanced network with |lambda| = a + b and as many hidden units as its wider side.
+W therefore learns like that of a balanced network with |lambda| = a + b and as many hidden units as its wider side.
 """
 
 from collections.abc import Sequence
@@ -17,18 +17,18 @@ from lindyn_service.dynamics.random_weights import Scheme, variance
 from lindyn_service.dynamics.riccati import Factors
 
 Pair = tuple[Float[np.ndarray, "*time hidden in"], Float[np.ndarray, "*time out hidden"]]
-"""First and second layer."""
+"""First and second layers."""
 
 
 @dataclass(frozen=True)
 class Isotropy:
-    """How near two layers are to the limit of wide random ones.
+    """Isotropy of the representations of two layers, which wide random layers have in the limit.
 
     Attributes:
-        lambda_eff: ||w1||_F^2 / in + ||w2||_F^2 / out, in squared units of the weights: wide networks learn as balanced
-            ones with this |lambda|.
-        residual: the larger of the distances of w1^T w1 and of w2 w2^T from the nearest multiple of the identity,
-            relative, Frobenius; 0 for layers of zeros.
+        lambda_eff: ||w1||_F^2 / in + ||w2||_F^2 / out, in squared units of the weights; wide networks learn like
+            balanced ones with this |lambda|.
+        residual: the larger of the relative Frobenius distances of w1^T w1 and of w2 w2^T from the nearest multiple of
+            the identity; 0 for layers of zeros.
     """
 
     lambda_eff: float
@@ -37,11 +37,11 @@ class Isotropy:
 
 @dataclass(frozen=True)
 class WideLayers:
-    """Two layers of random weights, of which only sizes are left in the limit.
+    """Two wide layers of random weights, of which only the sizes remain in the limit.
 
     Attributes:
-        a: n_hidden v1, the multiple of the identity that w1^T w1 starts as.
-        b: n_hidden v2, the same of w2 w2^T.
+        a: n_hidden v1; w1^T w1 = a I at time 0.
+        b: n_hidden v2; w2 w2^T = b I at time 0.
         hidden: width of the wide layer.
     """
 
@@ -54,6 +54,11 @@ class WideLayers:
         """Size of the balance of the network that learns the same function, in squared units of the weights."""
         return self.a + self.b
 
+    def rescaled(self, squares: Sequence[float]) -> "WideLayers":
+        """Sizes of the layers over the roots of two numbers, as in the plain flow of layers with learning rates."""
+        first, second = squares
+        return WideLayers(self.a / first, self.b / second, self.hidden)
+
     def represented(self, factors: Factors) -> Factors:
         """Layers with the representations of the limit, from those of the balanced network with its function."""
         w1, w2 = representing(factors.out @ factors.into.transpose(0, 2, 1), self.a, self.b)
@@ -61,12 +66,12 @@ class WideLayers:
 
 
 def isotropy(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Isotropy:
-    """Measure given layers.
+    """Measure the isotropy of the representations of given layers.
 
     Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for equal variances; docs/theory.md, section 7.
     """
     _, exponent = np.frexp(max(np.max(np.abs(w1)), np.max(np.abs(w2))))
-    w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # squares of tiny weights would vanish
+    w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # otherwise squares of tiny weights underflow
     sizes = float(np.sum(w1 * w1)) / w1.shape[1] + float(np.sum(w2 * w2)) / len(w2)
     residual = max(_anisotropy(w1.T), _anisotropy(w2))
     return Isotropy(float(np.ldexp(sizes, 2 * exponent)), residual)
@@ -77,8 +82,8 @@ def predicted_lambda_eff(dims: tuple[int, int, int], scheme: Scheme, gains: Sequ
 
     Args:
         dims: widths (in, hidden, out).
-        scheme: how the variances depend on the widths.
-        gains: of both layers.
+        scheme: initialization scheme, which sets the variances by the widths.
+        gains: gains of both layers.
 
     Source: the mean of a sum of squares; docs/theory.md, section 7.
     """
@@ -86,12 +91,12 @@ def predicted_lambda_eff(dims: tuple[int, int, int], scheme: Scheme, gains: Sequ
 
 
 def wide_layers(dims: tuple[int, int, int], scheme: Scheme, gains: Sequence[float]) -> WideLayers:
-    """The sizes that the weights of a scheme have in the limit.
+    """Sizes of the weights of a scheme in the limit.
 
     Args:
         dims: widths (in, hidden, out).
-        scheme: how the variances depend on the widths.
-        gains: of both layers.
+        scheme: initialization scheme, which sets the variances by the widths.
+        gains: gains of both layers.
 
     Source: as for `variance`.
     """
@@ -102,12 +107,12 @@ def wide_layers(dims: tuple[int, int, int], scheme: Scheme, gains: Sequence[floa
 
 
 def representing(functions: Float[np.ndarray, "*time out in"], a: float, b: float) -> Pair:
-    """Layers with in + out hidden units that have the network function and the representations of the limit.
+    """Layers with in + out hidden units that have given network functions and the representations of the limit.
 
-    The flow from these, at time 0, is the limit for inputs of any covariance.
+    Gradient flow from such layers at time 0 is the wide limit for inputs of any covariance.
 
     Args:
-        functions: W.
+        functions: network functions W.
         a: n_hidden v1.
         b: n_hidden v2.
 
@@ -123,7 +128,7 @@ def representing(functions: Float[np.ndarray, "*time out in"], a: float, b: floa
     into[..., :rank] = np.hypot(s, (a + b) / 2) + (a - b) / 2  # eigenvalues of w1^T w1
     shares = np.divide(s, into[..., :rank], out=np.zeros_like(s), where=into[..., :rank] > 0)
     if a > 0:
-        rest[..., :rank] = b * (a / into[..., :rank])  # what hidden units of its own add to w2 w2^T
+        rest[..., :rank] = b * (a / into[..., :rank])  # contribution to w2 w2^T of hidden units without input weights
     roots = np.sqrt(into)
     w1 = np.zeros((*s.shape[:-1], n_in + n_out, n_in))
     w2 = np.zeros((*s.shape[:-1], n_out, n_in + n_out))
@@ -138,16 +143,16 @@ def equivalent_balanced(
 ) -> tuple[Float[np.ndarray, "hidden in"], Float[np.ndarray, "out hidden"], float]:
     """Balanced layers whose network function is that of the limit at all times, on white inputs.
 
-    The loss of a network of finite width deviates from theirs by about n_hidden^{-1/2}. Limits, convergence times and
-    changes of both Gram matrices are those of the wide network, too.
+    The loss of a network of finite width deviates from theirs by about n_hidden^{-1/2}. Their limits, convergence times
+    and changes of both Gram matrices are those of the wide network, too.
 
     Args:
-        start: network function at time 0: zeros for the limit itself, w2 w1 of drawn layers for these.
+        start: network function at time 0: zeros for the limit, or w2 w1 of drawn layers.
         size: |lambda| = a + b.
 
     Returns:
-        Both layers, and lambda, of the sign that the widths allow: with as many hidden units as inputs, lambda < 0, for
-        at least as many inputs as outputs, otherwise with as many as outputs, lambda > 0.
+        Both layers, and lambda, with the sign that the widths allow: with as many hidden units as inputs, lambda < 0,
+        for at least as many inputs as outputs, otherwise with as many as outputs, lambda > 0.
 
     Source: Tu, Aranguri and Jacot (2024), arXiv 2405.17580, for a = b; docs/theory.md, section 7.
     """
@@ -160,12 +165,12 @@ def equivalent_balanced(
     larger[:n_out] = np.hypot(s, size / 2) + size / 2
     larger = np.sqrt(larger)
     smaller = np.divide(s, larger[:n_out], out=np.zeros_like(s), where=larger[:n_out] > 0)
-    # any rotation of the hidden units will do; this one leaves the larger layer of a small start nearly diagonal
+    # this choice among the rotations of the hidden units makes the larger layer of a small start nearly diagonal
     return (vt.T * larger) @ vt, u @ diagonal(smaller, start.shape) @ vt, -size
 
 
 def _anisotropy(factor: Float[np.ndarray, "rows hidden"]) -> float:
-    """Relative distance of factor factor^T from a multiple of the identity; the smaller Gram matrix tells it."""
+    """Relative distance of factor factor^T from a multiple of the identity, by the smaller of both Gram matrices."""
     rows, columns = factor.shape
     gram = factor @ factor.T if rows <= columns else factor.T @ factor
     size, mean = float(np.linalg.norm(gram)), float(np.trace(gram)) / rows

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Values = Mapping[str, Any]
 """Values of the parameters by name: numbers, or lists of numbers."""
 
-Cell = Mapping[str, Any]
+Cell = Values
 """An independent unit of work, described by numbers, strings and lists of these."""
 
 Result = Mapping[str, np.ndarray]
@@ -82,6 +82,6 @@ class Experiment:
     draw: Callable[[Table], "Figure"] = field(repr=False)
     seconds: Callable[[Values], float]
 
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> Values:
         """Return the published values of the parameters."""
         return {name: parameter.default for name, parameter in self.parameters.items()}

@@ -2,17 +2,16 @@
 
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Annotated
 from urllib.parse import urlsplit
 
-from fastapi import Depends, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn_service.access.keyring import Keyring
 from lindyn_service.access.keys import ANONYMOUS, Caller
 from lindyn_service.access.keys import Scope as KeyScope
 from lindyn_service.errors import ForbiddenError, ServiceError, UnauthorizedError
-from lindyn_service.http.problems import problem_response
+from lindyn_service.http.problems import send_problem
+from lindyn_service.http.state import context_of
 
 _JOB_ROUTES = ("sweeps", "experiments", "jobs")
 _PROBES = ("/healthz", "/readyz")  # load balancers send any Host header
@@ -32,7 +31,7 @@ def needed_scope(path: str) -> KeyScope | None:
 
 
 class Authentication:
-    """Pure ASGI middleware that authenticates callers and stores them in `request.state.caller`.
+    """Pure ASGI middleware that authenticates callers and stores them in the context of the request.
 
     Args:
         app: the application that it protects.
@@ -51,9 +50,9 @@ class Authentication:
         """Serve one request, or refuse it before its body is read."""
         if scope["type"] == "http":
             try:
-                scope["state"]["caller"] = self._caller(scope)
+                context_of(scope).caller = self._caller(scope)
             except ServiceError as error:
-                await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
+                await send_problem(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -146,10 +145,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def _caller(request: Request) -> Caller:
-    return request.state.caller
-
-
-CallerDep = Annotated[Caller, Depends(_caller)]

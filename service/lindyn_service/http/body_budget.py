@@ -1,17 +1,10 @@
 """Common limit on the bytes of all request bodies in flight."""
 
-from collections.abc import Awaitable, Callable
-from functools import wraps
-from typing import Concatenate, ParamSpec, TypeVar
-
-from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lindyn_service.configuration.settings import Settings
 from lindyn_service.errors import BusyError
-
-_P = ParamSpec("_P")
-_T = TypeVar("_T")
+from lindyn_service.http.state import context_of
 
 _MAX_DIGITS = 20  # of Content-Length: converting longer numbers takes long, and none of them is within the limit
 
@@ -77,7 +70,8 @@ class BodyBudgetMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        reservation = scope["state"]["reservation"] = BodyReservation(self._budget)
+        reservation = BodyReservation(self._budget)
+        context_of(scope).release_body = reservation.release
         unread = True
 
         async def receive_within_budget() -> Message:
@@ -106,18 +100,3 @@ class BodyBudgetMiddleware:
                 and int(value) <= self._max_body_bytes
             ):
                 self._budget.check(int(value))
-
-
-def releases_body(
-    read: Callable[Concatenate[Request, _P], Awaitable[_T]],
-) -> Callable[Concatenate[Request, _P], Awaitable[_T]]:
-    """Decorate a function that parses a body to release the reservation when it returns."""
-
-    @wraps(read)
-    async def read_and_release(request: Request, /, *arguments: _P.args, **options: _P.kwargs) -> _T:
-        try:
-            return await read(request, *arguments, **options)
-        finally:
-            request.scope["state"]["reservation"].release()
-
-    return read_and_release

@@ -6,10 +6,9 @@ from typing import TypeVar, TypeVarTuple
 
 from fastapi import Request
 
-from lindyn_service.access.keys import Caller
-from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.engine.accounting import Account, run_charged
 from lindyn_service.http.client_disconnect import unless_disconnected
+from lindyn_service.http.state import context_of, resources_of
 from lindyn_service.translate.body import Body
 
 T = TypeVar("T")
@@ -20,9 +19,8 @@ _FLOPS_PER_BYTE = 200.0  # of parsing and validating a body, measured for JSON a
 
 def account_of(request: Request) -> Account:
     """Return the account of the caller of a request."""
-    rates: RateLimits = request.app.state.rates
-    caller: Caller = request.state.caller
-    return Account(partial(rates.reserve, caller.name), partial(rates.settle, caller.name))
+    rates, name = resources_of(request.scope).rates, context_of(request.scope).caller.name
+    return Account(partial(rates.reserve, name), partial(rates.settle, name))
 
 
 def reading_flops(body: Body) -> float:
@@ -44,7 +42,7 @@ async def charged(request: Request, flops: float, function: Callable[[*Ts], T], 
         RateLimitedError: the quota of the caller has no room for the estimate.
         Exception: what the engine or the function raised.
     """
-    work = run_charged(request.app.state.engine, account_of(request), flops, function, *args)
+    work = run_charged(resources_of(request.scope).engine, account_of(request), flops, function, *args)
     return await unless_disconnected(request, work)
 
 
@@ -53,14 +51,13 @@ async def charged_later(request: Request, function: Callable[[*Ts], T], *args: *
 
     Results of jobs are read in this way: their computation was within the quota, so reading them is never refused.
     """
-    rates: RateLimits = request.app.state.rates
-    caller: Caller = request.state.caller
+    resources, caller = resources_of(request.scope), context_of(request.scope).caller
 
     async def allow(_flops: float) -> None:
         pass
 
     async def charge(seconds: float, reserved: float, *, done: bool) -> None:
-        await rates.charge(caller.name, seconds)
+        await resources.rates.charge(caller.name, seconds)
 
-    work = run_charged(request.app.state.engine, Account(allow, charge), 0.0, function, *args)
+    work = run_charged(resources.engine, Account(allow, charge), 0.0, function, *args)
     return await unless_disconnected(request, work)

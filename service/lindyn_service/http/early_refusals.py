@@ -1,12 +1,15 @@
 """Responses to connections that the server refuses before a request reaches the application."""
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn_service.errors import ServiceError
-from lindyn_service.http.problems import problem_response
+from lindyn_service.http.problems import send_problem
 
 
-async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    """Send the error that the server stored as `refused` in the state of the request."""
-    error: ServiceError = scope["state"]["refused"]
-    await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
+def refusal(error: ServiceError) -> ASGIApp:
+    """Return the application that answers any request with this error."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        await send_problem(error, scope, receive, send)
+
+    return refuse

@@ -1,15 +1,11 @@
 """Limits on open event streams, which leave connections for other requests."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import Annotated
-
-from fastapi import Depends, Request
 
 from lindyn_service.access.in_flight import counting
 from lindyn_service.errors import BusyError, RateLimitedError
-from lindyn_service.http.authentication import CallerDep
 
 _RETRY_AFTER_SECONDS = 5
 
@@ -49,13 +45,3 @@ class EventStreams:
             )
         with counting(self._open, name):
             yield
-
-
-async def _stream(request: Request, caller: CallerDep) -> AsyncGenerator[None]:
-    streams: EventStreams = request.app.state.streams
-    with streams.open(caller.name):
-        yield
-
-
-StreamDep = Annotated[None, Depends(_stream)]
-"""Counts an event stream until it ends."""

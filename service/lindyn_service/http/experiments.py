@@ -10,10 +10,10 @@ from lindyn_service.errors import NotFoundError
 from lindyn_service.experiments.base import Experiment
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http import openapi
-from lindyn_service.http.authentication import CallerDep
-from lindyn_service.http.jobs import StoreDep, accepted
+from lindyn_service.http.dependencies import CallerDep, ResourcesDep
+from lindyn_service.http.jobs import JobsDep, accepted
 from lindyn_service.http.request_body import read_parameters
-from lindyn_service.jobs.job_limits import SweepLimits, check_work
+from lindyn_service.jobs.job_limits import check_work
 from lindyn_service.jobs.plan import ExperimentPlan
 from lindyn_service.translate.experiment import parameters
 from lindyn_service.worker_speed import FLOPS_PER_SECOND
@@ -36,23 +36,26 @@ async def list_experiments() -> Experiments:
     responses=openapi.accepted(Job),
     openapi_extra=openapi.body(ExperimentRequest, required=False),
 )
-async def experiment(name: str, request: Request, store: StoreDep, caller: CallerDep) -> Response:
+async def experiment(
+    name: str, request: Request, resources: ResourcesDep, jobs: JobsDep, caller: CallerDep
+) -> Response:
     """Start a job with the published parameters, some of which the request may override."""
     if name not in EXPERIMENTS:
         raise NotFoundError(
             with_choices(f"no experiment is called {name[:80]!r}", name, list(EXPERIMENTS), "there are")
         )
+    store = jobs.results.store
     await store.admit(caller.name)
     body = await read_parameters(request, ExperimentRequest)
     values = parameters(EXPERIMENTS[name], body.parameters)
     document = orjson.dumps({"parameters": values})
-    limits: SweepLimits = request.app.state.sweep_limits
+    limits = resources.sweep_limits
     total = ExperimentPlan(name, values, limits.result_bytes).total
     flops = FLOPS_PER_SECOND * EXPERIMENTS[name].seconds(values) * total
     check_work(limits, flops)
-    await request.app.state.rates.spend(caller.name, flops)
+    await resources.rates.spend(caller.name, flops)
     job = await store.create(name, document, total, caller.name)
-    return accepted(request, job)
+    return accepted(jobs, job)
 
 
 def _description(experiment: Experiment) -> ExperimentDescription:

@@ -4,7 +4,8 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from lindyn_service.http.assets import Assets, asset_response
+from lindyn_service.http.assets import asset_response
+from lindyn_service.http.state import resources_of
 
 POLICY = "; ".join(
     (
@@ -46,7 +47,7 @@ async def docs(request: Request) -> Response:
 @router.get("/explorer/{digest}/{path:path}")
 async def file(digest: str, path: str, request: Request) -> Response:
     """Return a file that the pages load, or 404 for a digest of another version."""
-    assets: Assets = request.app.state.assets
+    assets = resources_of(request.scope).assets
     asset = assets.files.get(path) if digest == assets.digest else None
     if asset is None:
         raise HTTPException(404)
@@ -54,5 +55,5 @@ async def file(digest: str, path: str, request: Request) -> Response:
 
 
 def _page(request: Request, name: str) -> Response:
-    assets: Assets = request.app.state.assets
+    assets = resources_of(request.scope).assets
     return asset_response(request, assets.pages[name], _PAGE_HEADERS)

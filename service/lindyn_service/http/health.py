@@ -1,16 +1,16 @@
 """Routes for liveness, readiness, and the capabilities of the service."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from lindyn.wire.base import LARGEST, Reply
+from lindyn.wire.base import LARGEST, JSONField, Reply
 from lindyn.wire.method import METHODS
-from lindyn.wire.times import MOST_TIMES
+from lindyn.wire.times import MAX_TIMES
 from lindyn.wire.trajectory import QUANTITIES
-from lindyn_service.http.dependencies import SettingsDep
+from lindyn_service.http.dependencies import ResourcesDep
 from lindyn_service.translate.encode import SOLVER, VERSION
 
 PROBE_SECONDS = 2.0
@@ -56,7 +56,7 @@ class About(Reply):
     solver: Annotated[str, Field(description="Part of every key.")]
     methods: list[str]
     quantities: list[str]
-    limits: dict[str, Any]
+    limits: dict[str, JSONField]
 
 
 @router.get(
@@ -68,9 +68,9 @@ class About(Reply):
         503: {"model": Health, "description": "A part of the service has ended; it stops, to be started again."}
     },
 )
-async def healthz(request: Request) -> JSONResponse:
+async def healthz(resources: ResourcesDep) -> JSONResponse:
     """Report whether the process answers and all of its background tasks run."""
-    failed = request.app.state.fatal_error.error is not None
+    failed = resources.has_failed()
     health = Health(status="failed") if failed else Health()
     return JSONResponse(health.model_dump(), 503 if failed else 200)
 
@@ -82,23 +82,23 @@ async def healthz(request: Request) -> JSONResponse:
     response_model=Readiness,
     responses={503: {"model": Readiness, "description": "No worker answers."}},
 )
-async def readyz(request: Request) -> JSONResponse:
+async def readyz(resources: ResourcesDep) -> JSONResponse:
     """Report whether a worker answers; a degraded cache does not make the service unready."""
-    state = request.app.state
-    workers = await state.engine.probe(PROBE_SECONDS)
-    if state.shared is not None:
-        await state.shared.ping()
+    workers = await resources.engine.probe(PROBE_SECONDS)
+    if resources.shared is not None:
+        await resources.shared.ping()
     readiness = Readiness(
         ready=workers,
         workers="ok" if workers else "failed",
-        cache="memory-only" if state.shared is None else state.shared.state,
+        cache="memory-only" if resources.shared is None else resources.shared.state,
     )
     return JSONResponse(readiness.model_dump(), 200 if workers else 503)
 
 
 @router.get("/v1/about", operation_id="about", summary="Versions, methods, quantities and limits")
-async def about(settings: SettingsDep) -> About:
+async def about(resources: ResourcesDep) -> About:
     """Return the version, the methods, the quantities and the limits of this service."""
+    settings = resources.settings
     return About(
         version=VERSION,
         solver=SOLVER,
@@ -111,7 +111,7 @@ async def about(settings: SettingsDep) -> About:
             "max_answer_bytes": settings.max_answer_bytes,
             "max_work_bytes": settings.max_work_bytes,
             "max_flops": settings.max_flops,
-            "max_times": MOST_TIMES,
+            "max_times": MAX_TIMES,
             "max_magnitude": LARGEST,
             "deadline_seconds": settings.deadline_seconds,
             "workers": settings.workers,

@@ -4,7 +4,6 @@ import re
 from collections.abc import AsyncIterable
 from typing import Annotated
 
-import anyio
 from anyio import to_thread
 from anyio.lowlevel import checkpoint
 from fastapi import APIRouter, Depends, Header, Request
@@ -21,16 +20,14 @@ from lindyn.wire.job import (
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import NotFoundError
 from lindyn_service.http import openapi
-from lindyn_service.http.authentication import CallerDep
 from lindyn_service.http.charged_work import charged, charged_later, reading_flops
-from lindyn_service.http.dependencies import FormatDep
-from lindyn_service.http.event_streams import StreamDep
+from lindyn_service.http.dependencies import CallerDep, FormatDep, ResourcesDep, StreamDep
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.security_headers import SVG_HEADERS
-from lindyn_service.jobs.admission import EncodedSweep, read_and_admit
+from lindyn_service.http.state import JobService, context_of
+from lindyn_service.jobs.admission import read_and_admit
 from lindyn_service.jobs.errors import JobsUnavailableError, NotDoneError
-from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.records import batched
 from lindyn_service.jobs.results import Results
@@ -51,19 +48,25 @@ _EVENT_ID = re.compile("[0-9]{1,15}")
 router = APIRouter(prefix="/v1", tags=["jobs"])
 
 
-def _results(request: Request) -> Results:
-    results: Results | None = request.app.state.jobs
-    if results is None:
+async def _jobs(resources: ResourcesDep) -> JobService:
+    if resources.jobs is None:
         raise JobsUnavailableError(
             "this service has no Redis and no private Valkey to keep jobs in; set LINDYN_REDIS_URL"
         )
-    return results
+    return resources.jobs
+
+
+JobsDep = Annotated[JobService, Depends(_jobs)]
+
+
+async def _results(jobs: JobsDep) -> Results:
+    return jobs.results
 
 
 ResultsDep = Annotated[Results, Depends(_results)]
 
 
-def _store(results: ResultsDep) -> JobStore:
+async def _store(results: ResultsDep) -> JobStore:
     return results.store
 
 
@@ -90,16 +93,16 @@ JobDep = Annotated[Job, Depends(_existing)]
     responses=openapi.accepted(Job),
     openapi_extra=openapi.body(SweepRequest),
 )
-async def sweep(request: Request, store: StoreDep, caller: CallerDep) -> Response:
+async def sweep(request: Request, resources: ResourcesDep, jobs: JobsDep, caller: CallerDep) -> Response:
     """Start a job; its result reports the points that cannot be computed, and has the values of all others."""
+    store = jobs.results.store
     await store.admit(caller.name)
     body = await receive_body(request)
-    state = request.app.state
-    encoded: EncodedSweep = await charged(request, reading_flops(body), read_and_admit, body, state.sweep_limits)
-    request.scope["state"]["reservation"].release()
-    await state.rates.spend(caller.name, encoded.flops)
+    encoded = await charged(request, reading_flops(body), read_and_admit, body, resources.sweep_limits)
+    context_of(request.scope).release_body()
+    await resources.rates.spend(caller.name, encoded.flops)
     job = await store.create(SWEEP, encoded.document, encoded.total, caller.name)
-    return accepted(request, job)
+    return accepted(jobs, job)
 
 
 @router.get("/jobs", operation_id="list_jobs", summary="The latest jobs", response_model=Jobs)
@@ -179,7 +182,8 @@ async def figure_png(job: JobDep, request: Request, results: ResultsDep) -> Resp
 )
 async def events(
     job: JobDep,
-    request: Request,
+    resources: ResourcesDep,
+    jobs: JobsDep,
     _room: StreamDep,
     last_event_id: Annotated[str | None, Header()] = None,
 ) -> AsyncIterable[ServerSentEvent]:
@@ -188,10 +192,8 @@ async def events(
     A stream with Last-Event-ID resumes after that number of points.
     """
     seen = int(last_event_id) if last_event_id is not None and _EVENT_ID.fullmatch(last_event_id) else -1
-    watch: JobWatch = request.app.state.watch
-    stopping: anyio.Event = request.app.state.stopping
-    with watch.follow(job) as followed:
-        while not stopping.is_set():
+    with jobs.watch.follow(job) as followed:
+        while not resources.stopping.is_set():
             job, changed = followed.job, followed.changed
             if job.state in FINAL:
                 yield ServerSentEvent(raw_data=job.model_dump_json(), event=job.state, id=str(job.completed))
@@ -235,7 +237,7 @@ async def _picture(job: Job, request: Request, results: Results, form: Picture) 
     return await charged_later(request, experiment_picture, archive, form)
 
 
-def accepted(request: Request, job: Job) -> Response:
+def accepted(jobs: JobService, job: Job) -> Response:
     """Answer 202 with a new job, and wake the scheduler."""
-    request.app.state.wake_jobs()
+    jobs.wake()
     return JSONResponse(job.model_dump(mode="json"), 202, {"Location": f"/v1/jobs/{job.id}"})

@@ -7,9 +7,10 @@ from contextlib import AbstractContextManager
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from lindyn_service.access.in_flight import counting
-from lindyn_service.engine.processes import ProcessEngine
-from lindyn_service.http.body_cache import BodyKey, name_route
-from lindyn_service.http.problems import problem_response
+from lindyn_service.http.body_cache import BodyKey
+from lindyn_service.http.body_cache_middleware import name_route
+from lindyn_service.http.problems import send_problem
+from lindyn_service.http.state import context_of, resources_of
 
 
 class BodiesInFlight:
@@ -44,19 +45,19 @@ class LoadShedding:
     def __init__(self, app: ASGIApp, routes: Mapping[str, object]) -> None:
         self._app = app
         self._routes = routes
+        self._bodies = BodiesInFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
-        key: BodyKey | None = scope["state"].get("body_key") if scope["type"] == "http" else None
+        key = context_of(scope).body_key if scope["type"] == "http" else None
         if key is None:
             await self._app(scope, receive, send)
             return
-        bodies: BodiesInFlight = scope["app"].state.bodies_in_flight
-        engine: ProcessEngine = scope["app"].state.engine
-        overload = None if key in bodies else engine.overload_error(len(bodies))
+        bodies = self._bodies
+        overload = None if key in bodies else resources_of(scope).engine.overload_error(len(bodies))
         if overload is not None:
             name_route(scope, self._routes)
-            await problem_response(overload, scope["state"]["request_id"])(scope, receive, send)
+            await send_problem(overload, scope, receive, send)
             return
         with bodies.hold(key):
             await self._app(scope, receive, send)

@@ -1,73 +1,53 @@
 """The OpenAPI document: FastAPI's description of the routes, completed by the bodies that routes read themselves."""
 
 import json
-from typing import Any
+from typing import Any, TypeAlias
 
 import anyio
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from lindyn.wire import npz
-from lindyn.wire.asymptotics import LimitsReply, LimitsRequest
-from lindyn.wire.balance import (
-    BalanceReply,
-    BalanceRequest,
-    InitializationReply,
-    InitializationRequest,
-    StatisticsReply,
-    StatisticsRequest,
-)
-from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.base import JSON_MEDIA_TYPE
 from lindyn.wire.job import ExperimentRequest, Job, TableReply
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
-from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
+from lindyn.wire.tree import JSON
 from lindyn_service.http.assets import Asset, asset_response
 from lindyn_service.http.authentication import needed_scope
-from lindyn_service.translate.body import JSON
+from lindyn_service.operations.registry import OPERATIONS
 
-MESSAGES: tuple[type[BaseModel], ...] = (
-    TrajectoryRequest,
-    TrajectoryReply,
-    InitializationRequest,
-    InitializationReply,
-    BalanceRequest,
-    BalanceReply,
-    StatisticsRequest,
-    StatisticsReply,
-    LimitsRequest,
-    LimitsReply,
-    ContinualRequest,
-    ContinualReply,
-    SweepRequest,
-    ExperimentRequest,
-    Job,
-    TableReply,
-)
+Part: TypeAlias = dict[str, Any]
+"""A part of an OpenAPI document, typed as FastAPI types it."""
+
+_JOB_MESSAGES: tuple[type[BaseModel], ...] = (SweepRequest, ExperimentRequest, Job, TableReply)
+
+Links = dict[str, dict[str, JSON]]
+"""Links of a response, by name."""
 
 _REFERENCE = "#/components/schemas/{model}"
 _KEY = {"type": "http", "scheme": "bearer", "description": "An API key, where the service needs one."}
 _EVENTS = 'event: progress\ndata: {"id": "0123456789abcdef0123456789abcdef", "state": "running", ...}\nid: 12\n\n'
 _JOB_OPERATIONS = ("get_job", "cancel_job", "job_result", "job_figure_svg", "job_figure_png", "job_events")
-_BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
+_BINARY: Part = {"schema": {"type": "string", "format": "binary"}}
 
 
-def _content(model: type[BaseModel]) -> dict[str, Any]:
+def _content(model: type[BaseModel]) -> Part:
     return {
         "application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}},
         npz.MEDIA_TYPE: _BINARY,
     }
 
 
-def body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+def body(model: type[BaseModel], *, required: bool = True) -> Part:
     """Describe the body of a request that the route reads itself."""
     return {"requestBody": {"required": required, "content": _content(model)}}
 
 
-def answers(model: type[BaseModel], links: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+def answers(model: type[BaseModel], links: Links | None = None) -> dict[int | str, Part]:
     """Describe the responses of a route that answers with this message, with links to the operations that use it."""
     return {
         200: {
@@ -81,19 +61,19 @@ def answers(model: type[BaseModel], links: dict[str, Any] | None = None) -> dict
     }
 
 
-def accepted(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def accepted(model: type[BaseModel]) -> dict[int | str, Part]:
     """Describe the responses of a route that starts a job."""
     content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}}}
     links = {name: {"operationId": name, "parameters": {"job_id": "$response.body#/id"}} for name in _JOB_OPERATIONS}
     return {202: {"description": "The job; Location is its address.", "content": content, "links": links}}
 
 
-def result(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+def result(model: type[BaseModel]) -> dict[int | str, Part]:
     """Describe the responses of a route that returns the result of a job."""
     return {200: {"description": "The result.", "content": _content(model)}}
 
 
-def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
+def picture(media_type: str) -> dict[int | str, Part]:
     """Describe the responses of a route that returns a figure."""
     return {200: {"description": "The figure.", "content": {media_type: _BINARY}}}
 
@@ -101,14 +81,18 @@ def picture(media_type: str) -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI) -> None:
     """Serve the completed document at /openapi.json; it is built at the first request for it."""
 
-    def completed() -> dict[str, Any]:
+    def completed() -> Part:
         if app.openapi_schema is None:
             app.openapi_schema = document(app)
         return app.openapi_schema
 
     app.openapi = completed
-    app.state.openapi = _OpenApiAsset(app)
-    app.include_router(_router)
+    asset = _OpenApiAsset(app)
+
+    async def openapi_json(request: Request) -> Response:
+        return asset_response(request, await asset.get(), {})
+
+    app.add_api_route("/openapi.json", openapi_json, include_in_schema=False)
 
 
 class _OpenApiAsset:
@@ -127,24 +111,15 @@ class _OpenApiAsset:
 
     def _build(self) -> Asset:
         text = json.dumps(self._app.openapi(), ensure_ascii=False, separators=(",", ":"))
-        return Asset(text.encode(), JSON)
+        return Asset(text.encode(), JSON_MEDIA_TYPE)
 
 
-_router = APIRouter(include_in_schema=False)
-
-
-@_router.get("/openapi.json")
-async def openapi_json(request: Request) -> Response:
-    """Return the OpenAPI document."""
-    openapi: _OpenApiAsset = request.app.state.openapi
-    return asset_response(request, await openapi.get(), {})
-
-
-def document(app: FastAPI) -> dict[str, Any]:
+def document(app: FastAPI) -> Part:
     """Build the document with the schemas of all messages."""
     schema = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    models: list[tuple[type[BaseModel], Any]] = [(model, "validation") for model in (*MESSAGES, Problem)]
-    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+    of_operations = [model for each in OPERATIONS.values() for model in (each.model, each.reply)]
+    models = (*of_operations, *_JOB_MESSAGES, Problem)
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
     components = schema.setdefault("components", {}).setdefault("schemas", {})
     components |= definitions["$defs"]
     for unused in ("HTTPValidationError", "ValidationError"):
@@ -160,7 +135,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     return schema
 
 
-def _complete(responses: dict[str, Any], problem: dict[str, Any]) -> None:
+def _complete(responses: Part, problem: Part) -> None:
     """Describe errors as problems, and remove the validation errors of the framework, which does not validate here."""
     responses.pop("422", None)
     for response in responses.values():

@@ -7,10 +7,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from lindyn.wire.problem import FieldProblem, Problem
 from lindyn_service.errors import InvalidRequestError, ServiceError
+from lindyn_service.http.state import context_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -43,7 +44,17 @@ def internal_error(request_id: str) -> Response:
     )
 
 
-def problem_response(error: ServiceError, request_id: str) -> Response:
+async def send_problem(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send the response to an error that middleware found before a route was reached."""
+    await _problem_response(error, context_of(scope).id)(scope, receive, send)
+
+
+def client_closed_response() -> Response:
+    """Return the response to a client that has disconnected and receives nothing; its status is for the log."""
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+def _problem_response(error: ServiceError, request_id: str) -> Response:
     """Return the response to an error whose details the client may see; it repeats no sentence.
 
     For an invalid request, `errors` describe what is wrong with each field, and `detail` names the fields. For any
@@ -76,7 +87,7 @@ def _invalid_fields(paths: list[str]) -> str:
 def _service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
-    return problem_response(error, request.state.request_id)
+    return _problem_response(error, context_of(request.scope).id)
 
 
 def _http_error(request: Request, error: Exception) -> Response:
@@ -92,7 +103,7 @@ def _http_error(request: Request, error: Exception) -> Response:
         title=error.detail,
         status=error.status_code,
         detail=f"{request.method} {request.url.path}: {error.detail.lower()}; see /openapi.json for all routes",
-        request_id=request.state.request_id,
+        request_id=context_of(request.scope).id,
     )
     headers = dict(error.headers or {})
     if error.status_code == METHOD_NOT_ALLOWED:
@@ -130,8 +141,7 @@ def _without_slash(request: Request) -> Response:
 
 
 def _client_gone(_request: Request, _error: Exception) -> Response:
-    """Return the status for the log; the client has disconnected and receives nothing."""
-    return Response(status_code=CLIENT_CLOSED_REQUEST)
+    return client_closed_response()
 
 
 def _response(problem: Problem, headers: dict[str, str] | None = None) -> Response:

@@ -2,10 +2,10 @@
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from lindyn_service.access.keys import Caller
 from lindyn_service.access.rate_limits import RateLimits
 from lindyn_service.errors import RateLimitedError
-from lindyn_service.http.problems import problem_response
+from lindyn_service.http.problems import send_problem
+from lindyn_service.http.state import context_of
 
 
 class RateLimit:
@@ -17,13 +17,13 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it before its body is read."""
-        caller: Caller | None = scope["state"]["caller"] if scope["type"] == "http" else None
-        if caller is None or caller.name is None:
+        name = context_of(scope).caller.name if scope["type"] == "http" else None
+        if name is None:
             await self._app(scope, receive, send)
             return
         try:
-            with self._rates.serve(caller.name):
-                await self._rates.hit(caller.name)
+            with self._rates.serve(name):
+                await self._rates.hit(name)
                 await self._app(scope, receive, send)
         except RateLimitedError as error:
-            await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
+            await send_problem(error, scope, receive, send)

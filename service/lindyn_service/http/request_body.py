@@ -16,8 +16,8 @@ from lindyn_service.errors import (
     UnsupportedEncodingError,
     UnsupportedMediaTypeError,
 )
-from lindyn_service.http.body_budget import releases_body
 from lindyn_service.http.lazy_timeout import lazy_timeout
+from lindyn_service.http.state import context_of, resources_of
 from lindyn_service.translate.body import JSON, Body
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -34,18 +34,19 @@ async def receive_body(request: Request) -> Body:
         SlowBodyError: the body does not arrive in time.
         BodyTooLargeError: the body has more bytes than the settings allow; the rest of it is not read.
     """
-    settings: Settings = request.app.state.settings
+    settings = resources_of(request.scope).settings
     _refuse_compressed(request.headers.getlist("content-encoding"))
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in (JSON, npz.MEDIA_TYPE):
         raise UnsupportedMediaTypeError(
             f"got content type {media_type or 'none'}; send {JSON} or {npz.MEDIA_TYPE} in Content-Type"
         )
-    content = await _body(request, settings)
+    content = context_of(request.scope).take_body()
+    if content is None:
+        content = await whole_body(request.receive, settings)
     return Body(content, media_type, settings.max_body_bytes, settings.max_json_parts)
 
 
-@releases_body
 async def read_parameters(request: Request, model: type[_Model]) -> _Model:
     """Receive and parse an optional small body; the event loop parses it, so a large one is refused.
 
@@ -55,12 +56,15 @@ async def read_parameters(request: Request, model: type[_Model]) -> _Model:
     """
     if request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         return model()
-    body = await receive_body(request)
-    if not body.is_small:
-        raise BodyTooLargeError(
-            f"the body has {len(body.content)} bytes, more than all parameters can take; send shorter lists"
-        )
-    return body.read(model)
+    try:
+        body = await receive_body(request)
+        if not body.is_small:
+            raise BodyTooLargeError(
+                f"the body has {len(body.content)} bytes, more than all parameters can take; send shorter lists"
+            )
+        return body.read(model)
+    finally:
+        context_of(request.scope).release_body()
 
 
 def _refuse_compressed(encodings: Sequence[str]) -> None:
@@ -87,14 +91,6 @@ async def whole_body(receive: Receive, settings: Settings) -> bytes:
             f"the body was not complete after {settings.body_seconds:g} s, the limit; send less data, or npz, which is "
             "smaller than JSON"
         ) from None
-
-
-async def _body(request: Request, settings: Settings) -> bytes:
-    """Return the body, which `BodyCacheMiddleware` may have received already, or raise the error that it met."""
-    received: bytes | Exception | None = request.scope["state"].pop("body", None)
-    if isinstance(received, Exception):
-        raise received
-    return await whole_body(request.receive, settings) if received is None else received
 
 
 async def _receive_all(receive: Receive, limit: int) -> bytes:

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lindyn_service.access.keys import ANONYMOUS, Caller
 from lindyn_service.http.problems import internal_error
 from lindyn_service.http.request_record import route_of
+from lindyn_service.http.state import begin_request
 from lindyn_service.telemetry.logs import make_record
 from lindyn_service.telemetry.metrics import Metrics
 from lindyn_service.telemetry.tracing import add_attributes
@@ -41,8 +41,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)
-        record: dict[str, object] = {}
-        scope.setdefault("state", {}).update(request_id=request_id, record=record)
+        context = begin_request(scope, request_id)
         add_attributes({"request_id": request_id})
         started = time.perf_counter()
         status = 0
@@ -65,7 +64,6 @@ class RequestLog:
             seconds = time.perf_counter() - started
             self._metrics.request(route_of(scope), scope["method"], status, seconds)
             level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
-            caller: Caller = scope["state"].get("caller", ANONYMOUS)
             fields = {
                 "id": request_id,
                 "method": scope["method"],
@@ -73,8 +71,8 @@ class RequestLog:
                 "route": route_of(scope),
                 "status": status,
                 "ms": round(1000 * seconds, 1),
-                "caller": caller.name or "-",
-                **record,
+                "caller": context.caller.name or "-",
+                **context.log_fields,
             }
             if log.isEnabledFor(level):
                 log.handle(make_record(log.name, level, "request", fields))

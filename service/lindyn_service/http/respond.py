@@ -2,31 +2,31 @@
 
 import secrets
 import time
-from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from lindyn.wire import npz
 from lindyn.wire.base import Request as Message
-from lindyn_service.answers.service import Answer, AnswerService, with_encoding
+from lindyn_service.answers.service import Answer, with_encoding
 from lindyn_service.engine.accounting import Account, run_charged
 from lindyn_service.engine.base import Engine
-from lindyn_service.http.body_cache import BodyCache, BodyKey, CachedRequest
+from lindyn_service.http.body_cache import CachedRequest, SolverRecord
 from lindyn_service.http.charged_work import account_of, reading_flops
 from lindyn_service.http.client_disconnect import unless_disconnected
 from lindyn_service.http.conditional import client_has, etag_of, not_modified
 from lindyn_service.http.content_negotiation import wanted_format
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
-from lindyn_service.http.request_record import record_answer, solver_record
+from lindyn_service.http.request_record import record_answer
+from lindyn_service.http.state import context_of, resources_of
 from lindyn_service.operations.execute import Address, ReceivedRequest, address, read_and_address
-from lindyn_service.operations.registry import Operation
+from lindyn_service.operations.registry import RegisteredOperation
 from lindyn_service.translate.body import JSON
 from lindyn_service.translate.encode import Format
 
 
-async def serve(request: Request, operation: Operation[Any]) -> Response:
+async def serve(request: Request, operation: RegisteredOperation) -> Response:
     """Answer a request of this operation.
 
     Raises:
@@ -38,34 +38,33 @@ async def serve(request: Request, operation: Operation[Any]) -> Response:
         return await unless_disconnected(request, _answer(request, operation, received, form))
     finally:
         # released before the answer is sent, since the client may take long to read it
-        request.scope["state"]["reservation"].release()
+        context_of(request.scope).release_body()
 
 
-async def _answer(request: Request, operation: Operation[Any], received: ReceivedRequest, form: Format) -> Response:
-    application = request.app.state
+async def _answer(
+    request: Request, operation: RegisteredOperation, received: ReceivedRequest, form: Format
+) -> Response:
+    resources, context = resources_of(request.scope), context_of(request.scope)
     started = time.perf_counter()
     account = account_of(request)
-    source, address = await _address(application.engine, account, operation, received)
+    source, address = await _address(resources.engine, account, operation, received)
     if source is not received:
-        request.scope["state"]["reservation"].release()
+        context.release_body()
     etag = etag_of(address.key, form)
     if client_has(request.method, request.headers.raw, etag):
         return not_modified(etag)
     read_seconds = time.perf_counter() - started
-    application.stage("read", read_seconds)
-    answers: AnswerService = application.answers
-    answer = await answers.answer(operation, source, address, form, account)
-    solver = solver_record(operation.name, answer, with_encoding(address.cost, form))
+    resources.stage("read", read_seconds)
+    answer = await resources.answers.answer(operation, source, address, form, account)
+    solver = SolverRecord(operation.name, answer.method, round(with_encoding(address.cost, form).flops))
     record_answer(request.scope, solver, answer.source, read_seconds, answer.seconds)
-    body_key: BodyKey | None = request.scope["state"].get("body_key")
-    if body_key is not None and address.repeatable:
-        bodies: BodyCache = application.body_cache
-        bodies.put(body_key, CachedRequest(address.key, form, solver))
+    if context.body_key is not None and address.repeatable:
+        resources.bodies.put(context.body_key, CachedRequest(address.key, form, solver))
     return respond(answer, form)
 
 
 async def _address(
-    engine: Engine, account: Account, operation: Operation[Any], received: ReceivedRequest
+    engine: Engine, account: Account, operation: RegisteredOperation, received: ReceivedRequest
 ) -> tuple[Message | ReceivedRequest, Address]:
     """Validate and address a request: a small one here; a large one in a worker, and it stays unparsed here."""
     if received.body.is_small:

@@ -1,12 +1,9 @@
 """Admission of sweeps, in worker processes: their paths exist, their values are valid, their cost is within limits."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
-
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
 
 import numpy as np
 import orjson
@@ -14,6 +11,7 @@ import orjson
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.tree import JSON, Tree
 from lindyn.wire.validation_messages import UNKNOWN_FIELD
 from lindyn_service.errors import InvalidRequestError, TooLargeError
 from lindyn_service.jobs.job_limits import SweepLimits, check_point, check_work
@@ -162,14 +160,14 @@ class _PointSampler:
         return point
 
 
-def _magnitude(value: Any) -> float:  # noqa: ANN401 (JSON)
+def _magnitude(value: Tree) -> float:
     """Return the magnitude of a value: that of a number, or the sum over the numbers that it contains."""
     match value:
         case bool():
             return 0
         case int() | float():
             return abs(value)
-        case dict():
+        case Mapping():
             return sum(map(_magnitude, value.values()))
         case list():
             return sum(map(_magnitude, value))
@@ -179,10 +177,10 @@ def _magnitude(value: Any) -> float:  # noqa: ANN401 (JSON)
             return 0
 
 
-def _count_values(value: Any) -> int:  # noqa: ANN401 (JSON)
+def _count_values(value: Tree) -> int:
     """Return the number of values in a tree, itself included."""
     match value:
-        case dict():
+        case Mapping():
             return 1 + sum(map(_count_values, value.values()))
         case list():
             return 1 + sum(map(_count_values, value))
@@ -213,12 +211,13 @@ def _located_in_sweep(request: SweepRequest, index: tuple[int, ...], path: str, 
     return f"base.{path}", detail
 
 
-def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[str, Any]:
+def _with_drawn_seeds(request: SweepRequest, first: TrajectoryRequest) -> dict[str, Tree]:
     """Return the base request with seeds for network and task, unless the base or an axis has them."""
     base = dict(request.base)
     drawn = with_seeds(first)
     for part in ("network", "task"):
-        fields = cast("dict[str, Any]", base[part]) if isinstance(base.get(part), dict) else {}
+        given = base.get(part)
+        fields: Mapping[str, Tree] = given if isinstance(given, Mapping) else {}
         swept = any(axis.path in (part, f"{part}.seed", f"{part}.kind") for axis in request.axes)
         seed = getattr(getattr(drawn, part), "seed", None)
         if fields and seed is not None and fields.get("seed") is None and not swept:
@@ -237,9 +236,8 @@ def _with_seeded_values(axis: Axis) -> Axis:
     return axis.model_copy(update={"values": values})
 
 
-def _seeded(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    if not isinstance(value, dict):
-        return value
-    part = cast("dict[str, Any]", value)
+def _seeded(part: JSON) -> JSON:
+    if not isinstance(part, Mapping):
+        return part
     needs_seed = part.get("kind") in RANDOM_KINDS and part.get("seed") is None
     return {**part, "seed": draw_seed()} if needs_seed else part

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lindyn_service.access.rate_limits import RateLimits
 
@@ -27,5 +27,5 @@ class Charges:
         """Return the seconds until the quota of an owner has room again; 0 if it has room now."""
         return await self._in_service_loop(self._rates.seconds_until_room(owner))
 
-    async def _in_service_loop(self, call: Coroutine[Any, Any, T]) -> T:
+    async def _in_service_loop(self, call: Coroutine[object, object, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 import orjson
@@ -15,8 +15,10 @@ import orjson
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.tree import JSON
 from lindyn.wire.wording import shown
 from lindyn_service.errors import ServiceError
+from lindyn_service.experiments.base import Cell, Values
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.jobs.errors import DamagedJobError
 from lindyn_service.jobs.job_limits import SweepLimits
@@ -110,11 +112,11 @@ class ExperimentPlan:
     """The cells of an experiment."""
 
     name: str
-    parameters: dict[str, Any]
+    parameters: Values
     max_bytes: int
 
     @cached_property
-    def _cells(self) -> list[Any]:
+    def _cells(self) -> Sequence[Cell]:
         return EXPERIMENTS[self.name].cells(self.parameters)
 
     @property
@@ -171,5 +173,5 @@ def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
         return SweepPlan(SweepRequest.model_validate(document), limits)
     if kind not in EXPERIMENTS:
         raise DamagedJobError(f"there is no kind of job called {shown(kind)}")
-    values = cast("dict[str, Any]", document["parameters"])
+    values = cast("dict[str, JSON]", document["parameters"])
     return ExperimentPlan(kind, parameters(EXPERIMENTS[kind], values), limits.result_bytes)

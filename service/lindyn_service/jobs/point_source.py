@@ -9,7 +9,7 @@ from lindyn_service.jobs.fair_shares import Share
 from lindyn_service.jobs.points import MAX_CALL_BYTES, is_refusal
 from lindyn_service.jobs.resources import JobResources
 from lindyn_service.jobs.worker_calls import PlanCaller
-from lindyn_service.jobs.worker_functions import Outline, compute
+from lindyn_service.jobs.worker_functions import Computed, Outline, compute
 
 CHUNK_SECONDS = 0.3  # much longer than the overhead of a chunk, 1 ms, and shorter than a cancellation may take, 1 s
 KEPT_BYTES = 2**21  # of the points of a job in memory, which need not be read from the cache again
@@ -68,27 +68,28 @@ class PointSource:
         records = {number: record for number, record in looked_up.items() if record is not None}
         missing = [number for number in looked_up if number not in records]
         if missing:
-            seconds, computed = await self._compute(missing)
-            self._share.charge(seconds)
-            self.seconds_per_point = max(seconds / len(computed), 1e-6)
-            new_records = dict(zip(missing, computed, strict=False))
+            computed = await self._compute(missing)
+            self._share.charge(computed.seconds)
+            # by elapsed time, other work would make chunks small, and small chunks are slow: they have no blocks
+            self.seconds_per_point = max(computed.processor_seconds / len(computed.records), 1e-6)
+            new_records = dict(zip(missing, computed.records, strict=False))
             cacheable = {names[number]: record for number, record in new_records.items() if not is_refusal(record)}
             await self._resources.cache.put_many(cacheable)
             records |= new_records
         return records
 
-    async def _compute(self, numbers: Sequence[int]) -> tuple[float, list[bytes]]:
+    async def _compute(self, numbers: Sequence[int]) -> Computed:
         """Compute the first of these points; the owner is charged for the time of the worker even if it fails."""
         worker_seconds: list[float] = []
         n_computed = 1
         try:
             arguments = compute, numbers, CHUNK_SECONDS
-            seconds, computed = await self._plan_caller.call(
+            computed = await self._plan_caller.call(
                 self._resources.engine, *arguments, report_seconds=worker_seconds.append
             )
-            n_computed = len(computed)
+            n_computed = len(computed.records)
         finally:
             with CancelScope(shield=True):
                 charged_flops = n_computed * self._outline.flops_per_point
                 await self._resources.charges.charge(self._owner, sum(worker_seconds), charged_flops)
-        return seconds, computed
+        return computed

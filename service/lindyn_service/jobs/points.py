@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Iterator, Sequence
-from functools import partial
-from typing import Any
 
 import orjson
 
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
+from lindyn_service.experiments.base import Values
 from lindyn_service.jobs.job_limits import SweepLimits, check_point
 from lindyn_service.translate.experiment import compute_cells
-from lindyn_service.translate.sweep import PointReader, compute_points, problem_record
+from lindyn_service.translate.sweep import PointReader, compute_groups, problem_record
 
 _REFUSAL_PREFIX = b'{"problem":{"code":"%s"' % TooLargeError.code.encode()
 
@@ -33,20 +32,22 @@ def sweep_points(
         request: the sweep.
         indices: grid indices of the points.
         limits: limits of each point.
-        seconds: time after which no further point is started, as after `MAX_CALL_BYTES`; at least one is computed.
+        seconds: time after which no further point is started, as after `MAX_CALL_BYTES`; at least one is computed, and
+            points of a block that is computed are kept.
         reader: see `compute_points`.
     """
 
     def check(point: TrajectoryRequest) -> None:
         check_point(limits, request, point)
 
-    bounded = partial(_refuse_large, max_bytes=limits.point_bytes)
-    return _within_call_limits(map(bounded, compute_points(request, indices, check, reader)), seconds)
+    groups = compute_groups(request, indices, check, reader)
+    bounded = ([_refuse_large(record, limits.point_bytes) for record in group] for group in groups)
+    return _within_call_limits(bounded, seconds)
 
 
-def experiment_cells(name: str, values: dict[str, Any], numbers: Sequence[int], seconds: float) -> list[bytes]:
+def experiment_cells(name: str, values: Values, numbers: Sequence[int], seconds: float) -> list[bytes]:
     """Compute the first of these cells; see `sweep_points`."""
-    return _within_call_limits(compute_cells(name, values, numbers), seconds)
+    return _within_call_limits(([record] for record in compute_cells(name, values, numbers)), seconds)
 
 
 def is_refusal(record: bytes) -> bool:
@@ -61,13 +62,16 @@ def _refuse_large(record: bytes, max_bytes: int) -> bytes:
     return orjson.dumps(problem_record(TooLargeError.code, detail))
 
 
-def _within_call_limits(records: Iterator[bytes], seconds: float) -> list[bytes]:
+def _within_call_limits(groups: Iterator[list[bytes]], seconds: float) -> list[bytes]:
     started = time.perf_counter()
     computed: list[bytes] = []
     size = 0
-    for record in records:
-        computed.append(record)
-        size += len(record)
-        if time.perf_counter() - started >= seconds or size >= MAX_CALL_BYTES:
+    for group in groups:
+        for record in group:
+            computed.append(record)
+            size += len(record)
+            if size >= MAX_CALL_BYTES:
+                return computed
+        if time.perf_counter() - started >= seconds:
             break
     return computed

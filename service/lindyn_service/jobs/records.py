@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from lindyn.wire.job import Job
 from lindyn_service.errors import RateLimitedError
@@ -35,7 +35,7 @@ def count_of(value: bytes | None) -> int:
     return int(value) if value is not None and value.isdigit() and len(value) <= _MOST_DIGITS else 0
 
 
-def job_of(job_id: str, fields: Any) -> Job | None:  # noqa: ANN401 (an unchecked reply)
+def job_of(job_id: str, fields: object) -> Job | None:
     """Decode a job from the fields of its hash, or return None for a damaged one."""
     if not isinstance(fields, dict) or not fields or not is_id(job_id):
         return None

@@ -8,7 +8,7 @@ import logging
 import secrets
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 from lindyn.wire.job import FINAL, Job, State
 from lindyn.wire.problem import Problem
@@ -268,12 +268,13 @@ class JobStore:
         """Disconnect."""
         await self._server.aclose()
 
-    async def _read_active(self, job_id: str, reply: Any) -> Active | None:  # noqa: ANN401 (an unchecked reply)
+    async def _read_active(self, job_id: str, reply: object) -> Active | None:
         """Decode an active job; a job that has ended is removed from the index, a damaged one is deleted."""
         async with self._server.translated_errors(self._server.job_key(job_id)):
             if isinstance(reply, Exception):
                 raise reply
-            state, owner = (None if value is None else value.decode(errors="replace") for value in reply)
+            values = cast("list[bytes | None]", reply)
+            state, owner = (None if value is None else value.decode(errors="replace") for value in values)
             if state in FINAL:
                 await self._redis.srem(self._server.active_key, job_id)
                 return None

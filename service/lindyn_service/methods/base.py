@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from lindyn.wire.tree import JSON
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.regimes import Regime
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.dynamics.wide_limit import WideLayers
@@ -30,6 +32,8 @@ class LearningProblem:
             themselves.
         drawn: whether the weights are random numbers of the service, in which zeros by cancellation mean nothing.
         estimate: whether the errors of the answer are estimated, which takes some more evaluations.
+        rates: learning rates of the layers and their schedule, with the same time constant; None for rates of 1.
+        weight_decay: gamma, of the loss with (gamma / 2) sum ||W_l||_F^2 added, which is descended.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -41,14 +45,28 @@ class LearningProblem:
     wide: WideLayers | None = None
     drawn: bool = False
     estimate: bool = True
+    rates: LearningRates | None = None
+    weight_decay: float = 0.0
 
 
 @dataclass(frozen=True)
 class Warned:
-    """Something about an answer that its reader should know."""
+    """Something about an answer that its reader should know.
+
+    Attributes:
+        code: kind of the warning.
+        detail: text for the reader.
+        modes: indices of the modes that it is about; empty for a warning that is not about single modes.
+    """
 
     code: str
     detail: str
+    modes: tuple[int, ...] = ()
+
+    def message(self) -> dict[str, JSON]:
+        """Return the warning as it is sent, without `modes` where there are none."""
+        message: dict[str, JSON] = {"code": self.code, "detail": self.detail}
+        return {**message, "modes": list(self.modes)} if self.modes else message
 
 
 @dataclass(frozen=True)
@@ -90,7 +108,7 @@ class Refusal:
     finding: str
     remedy: str
     kind: type[ServiceError]
-    part: Literal["network", "task", "method"] = "network"
+    part: Literal["network", "task", "method", "weight_decay"] = "network"
 
     def error(self, task_path: str = "task") -> ServiceError:
         """The refusal as an answer, given where the request has its task."""

@@ -1,6 +1,6 @@
 """What sweeps collect of many networks of equal widths on one task, by the closed form for all of them together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,20 +8,25 @@ import numpy as np
 
 from lindyn.wire.tree import flatten
 from lindyn_service.dynamics.block_convergence import convergence_times
-from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes
+from lindyn_service.dynamics.block_coordinates import block_coordinates, block_modes, saddle_coordinates
 from lindyn_service.dynamics.block_solution import BlockSolution
 from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.modes import Modes
 from lindyn_service.dynamics.observables import OBSERVABLES
-from lindyn_service.dynamics.tasks import Moments
+from lindyn_service.dynamics.tasks import EPS, Moments
 from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
-from lindyn_service.methods.base import LearningProblem
+from lindyn_service.methods.base import LearningProblem, Warned
 from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
-from lindyn_service.methods.conditioning import DOUBTFUL_OVERLAP
+from lindyn_service.methods.conditioning import DOUBTFUL_OVERLAP, saddle
 from lindyn_service.methods.diagnostics import of_samples
-from lindyn_service.methods.exact import TOLERANCE, beyond_float64
+from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.number_range import beyond_float64
 from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary
 
-COVERED = (frozenset(OBSERVABLES) - OF_CHANGE) | frozenset(AT_LAST_TIME) | {"convergence_time"}
+OF_BLOCKS = frozenset(OBSERVABLES) - OF_CHANGE
+"""Quantities that blocks have at all times."""
+
+COVERED = OF_BLOCKS | frozenset(AT_LAST_TIME) | {"convergence_time"}
 """Quantities and scalars that blocks have."""
 
 
@@ -67,28 +72,118 @@ def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> lis
         aligned, not balanced or not generic, and where digits would be lost.
     """
     found: list[Summary | None] = [None] * len(block.w1)
-    covered = _examined(block)
-    start, generic = block_coordinates(
-        block_modes(block.white.sigma_yx, block.lam[covered]), block.w1[covered], block.w2[covered]
-    )
-    generic = np.flatnonzero(generic)
-    good = covered[generic]
+    for solved in _solved(block):
+        _summarise(block, solved, names, tolerance, found)
+    return found
+
+
+def _summarise(
+    block: Block, solved: "_Solved", names: Sequence[str], tolerance: float, found: list[Summary | None]
+) -> None:
+    """Put the summaries of some networks of a block into the list of all."""
+    networks, solution = solved.networks, solved.solution
     if "convergence_time" in names:  # it tells of doubtful overlaps
-        doubtful = start.overlaps[generic] < DOUBTFUL_OVERLAP
-        good, generic = good[~doubtful], generic[~doubtful]
-    if not len(good):
-        return found
-    solution = BlockSolution(start[generic])
+        sure = np.flatnonzero(solution.start.overlaps >= DOUBTFUL_OVERLAP)
+        networks, solution = networks[sure], solution[sure]
+    if not len(networks):
+        return
     read = [name for name in names if name != "convergence_time"]
-    summaries = [Summary() for _ in good]
-    kept = np.ones(len(good), dtype=bool)
+    summaries = [Summary(warnings=list(solved.warnings)) for _ in networks]
+    kept = np.ones(len(networks), dtype=bool)
     if read:
         kept &= _read(block, solution, read, summaries)
     if "convergence_time" in names:
         kept &= _reach(block, solution, tolerance, summaries)
     for i in np.flatnonzero(kept):
-        found[good[i]] = summaries[i]
+        found[networks[i]] = summaries[i]
+
+
+@dataclass(frozen=True)
+class BlockQuantities:
+    """Quantities of the networks that the closed form covers in a block, and that are as good as those alone.
+
+    Attributes:
+        networks: their indices in the block.
+        rows: the same in the arrays of the quantities.
+        quantities: by name, (network, time, ...).
+        warnings: of each network.
+    """
+
+    networks: np.ndarray
+    rows: np.ndarray
+    quantities: Found
+    warnings: tuple[Warned, ...]
+
+
+def block_quantities(block: Block, names: Sequence[str]) -> list[BlockQuantities]:
+    """Read quantities of many networks at all times.
+
+    Args:
+        block: the problems.
+        names: of quantities that blocks have.
+
+    Returns:
+        Those of networks that are solved together; networks that are in none are to be computed alone.
+    """
+    problem = LearningProblem((), block.moments, block.time_constant, block.times, tuple(names), estimate=False)
+    told = tuple(of_samples(problem))
+    found: list[BlockQuantities] = []
+    for solved in _solved(block):
+        quantities, good = _observed(block, solved.solution, block.times, set(names))
+        rows = np.flatnonzero(good)
+        found.append(BlockQuantities(solved.networks[rows], rows, quantities, (*solved.warnings, *told)))
     return found
+
+
+@dataclass(frozen=True)
+class _Solved:
+    """Networks of a block that are solved together: their indices, their solution, and what all of them warn of."""
+
+    networks: np.ndarray
+    solution: BlockSolution
+    warnings: tuple[Warned, ...] = ()
+
+
+def _solved(block: Block) -> list[_Solved]:
+    """Solve the networks that the closed form covers in a block: generic ones, and those that end at a saddle."""
+    covered = _examined(block)
+    if not len(covered):
+        return []
+    basis, w1, w2 = block_modes(block.white.sigma_yx, block.lam[covered]), block.w1[covered], block.w2[covered]
+    start, generic = block_coordinates(basis, w1, w2)
+    found = [_Solved(covered[generic], BlockSolution(start[np.flatnonzero(generic)]))]
+    left = np.flatnonzero(~generic)
+    if len(left) and _may_be_saddles(block):
+        start, missed = saddle_coordinates(basis[left], w1[left], w2[left])
+        which = np.flatnonzero(missed)
+        warnings = tuple(_of_weakest_mode(block.white, basis.one))
+        found.append(_Solved(covered[left[which]], BlockSolution(start[which]), warnings))
+    return [solved for solved in found if len(solved.networks)]
+
+
+def _may_be_saddles(block: Block) -> bool:
+    """Return whether networks of the block can miss the weakest mode, and learn others."""
+    n_out, n_in = block.white.sigma_yx.shape
+    return not np.any(block.lam) and 1 < n_in == n_out <= block.w1.shape[1]
+
+
+def _of_weakest_mode(white: WhiteTask, basis: Modes) -> Iterator[Warned]:
+    """Warn of the weakest mode, unless it is a mode by rounding errors only."""
+    weakest = len(basis.s) - 1
+    if basis.s[weakest] > max(len(basis.u), len(basis.v)) * EPS * basis.s[0]:
+        yield saddle(weakest, float(basis.s[weakest]) * white.variance)
+
+
+def _observed(block: Block, solution: BlockSolution, times: np.ndarray, names: set[str]) -> tuple[Found, np.ndarray]:
+    """Quantities at some of the times, and of which networks they are right."""
+    return observe_block(
+        solution,
+        white_objective(block.white, solution.start.modes.one, block.moments.samples),
+        times / (block.time_constant / block.white.variance),
+        names,
+        hidden=block.w1.shape[1],
+        time_constant=block.time_constant,
+    )
 
 
 def _examined(block: Block) -> np.ndarray:
@@ -113,18 +208,10 @@ def _read(block: Block, solution: BlockSolution, names: list[str], summaries: li
     times = block.times[-1:] if only_last else block.times
     found: Found = {}
     good = np.ones(len(solution), dtype=bool)
-    objective = white_objective(block.white, solution.start.modes.one, block.moments.samples)
     # changes of the kernel are small at first, and would be integrals: they are wanted at the last time only
     for quantities, at in ((needed - OF_CHANGE, times), (needed & OF_CHANGE, times[-1:])):
         if quantities:
-            observed, known = observe_block(
-                solution,
-                objective,
-                at / (block.time_constant / block.white.variance),
-                quantities,
-                hidden=block.w1.shape[1],
-                time_constant=block.time_constant,
-            )
+            observed, known = _observed(block, solution, at, quantities)
             found |= observed
             good &= known
     problem = LearningProblem((), block.moments, block.time_constant, times, tuple(sorted(needed)), estimate=False)

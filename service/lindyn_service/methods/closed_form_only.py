@@ -1,4 +1,4 @@
-"""What limits and continual learning build on: a problem that the closed form covers."""
+"""What limits and continual learning build on: a problem that is solved exactly."""
 
 from dataclasses import replace
 
@@ -6,11 +6,19 @@ import numpy as np
 
 from lindyn.wire.network import BalancedNetwork, Network
 from lindyn_service.dynamics.tasks import Moments
-from lindyn_service.errors import NotApplicableError
-from lindyn_service.methods.base import LearningProblem, Refusal
+from lindyn_service.methods.all_exact import AllExactSolver
+from lindyn_service.methods.base import LearningProblem, Method, Refusal
 from lindyn_service.methods.exact import ExactRun, ExactSolver
-from lindyn_service.methods.one_layer import OneLayerRun
+from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.wide import wide_of
+
+_REMEDY = (
+    "this needs the closed form: whiten the inputs and start from a balanced network of two layers, or from kind wide"
+)
+_REMEDY_WITH_DECAY = (
+    "this needs the closed form: start from weights whose modes learn alone, or on white inputs from a balanced "
+    "network of lambda 0"
+)
 
 
 def require_closed_form(
@@ -19,16 +27,38 @@ def require_closed_form(
     """Examine a network and a task, which is at a path in the request.
 
     Raises:
-        ServiceError: the closed form does not cover them, with what was measured.
+        ServiceError: the closed form of balanced weights does not cover them, with what was measured.
     """
+    found = _examined(ExactSolver(), _problem(network, weights, trained_on, tau, 0.0), _REMEDY, task_path)
+    if not isinstance(found, ExactRun):
+        raise TypeError(f"{type(found).__name__} is not of balanced weights")
+    return found
+
+
+def require_exact(
+    network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, decay: float
+) -> ExactRun | ModalRun:
+    """Examine a network and a task for any exact solution, of modes that learn alone and with weight decay too.
+
+    Raises:
+        ServiceError: there is none, with what was measured.
+    """
+    problem = _problem(network, weights, trained_on, tau, decay)
+    found = _examined(AllExactSolver(), problem, _REMEDY_WITH_DECAY if decay else _REMEDY, "task")
+    if not isinstance(found, ExactRun | ModalRun):
+        raise TypeError(f"{type(found).__name__} does not know its limits")
+    return found
+
+
+def _problem(
+    network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, decay: float
+) -> LearningProblem:
     lam = network.lam if isinstance(network, BalancedNetwork) else None
-    verdict = ExactSolver().examine(LearningProblem(weights, trained_on, tau, np.zeros(1), (), lam, wide_of(network)))
-    if isinstance(verdict, OneLayerRun):
-        verdict = Refusal("got a network of one layer", "", NotApplicableError)
+    return LearningProblem(weights, trained_on, tau, np.zeros(1), (), lam, wide_of(network), weight_decay=decay)
+
+
+def _examined(solver: Method, problem: LearningProblem, remedy: str, task_path: str) -> object:
+    verdict = solver.examine(problem)
     if isinstance(verdict, Refusal):
-        remedy = (
-            "this needs the closed form: whiten the inputs and start from a balanced network of two layers, or from "
-            "kind wide"
-        )
         raise replace(verdict, remedy=remedy).error(task_path)
     return verdict

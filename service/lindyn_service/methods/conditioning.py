@@ -13,11 +13,16 @@ DOUBTFUL_OVERLAP = 1e6
 def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
     """Which modes the initial weights never learn; `variance` is that of the inputs."""
     for i in reached.missed:
-        yield Warned(
-            "saddle",
-            f"mode {i + 1} (s = {solution.modes.s[i] * variance:.3g}) has no overlap with the initial weights and is "
-            "never learned",
-        )
+        yield saddle(i, float(solution.modes.s[i]) * variance)
+
+
+def saddle(mode: int, strength: float) -> Warned:
+    """Warn of a mode that is never learned; `strength` is its singular value in the correlations of the task."""
+    return Warned(
+        "saddle",
+        f"mode {mode + 1} (s = {strength:.3g}) has no overlap with the initial weights and is never learned",
+        (mode,),
+    )
 
 
 def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:

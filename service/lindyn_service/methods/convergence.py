@@ -10,6 +10,7 @@ from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.descent import DescentRun
 from lindyn_service.methods.exact import ExactRun
 from lindyn_service.methods.flow import FlowRun
+from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.one_layer import OneLayerRun
 
 
@@ -30,7 +31,7 @@ def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: 
     match chosen:
         case ExactRun():
             return _of_closed_form(chosen, tolerance)
-        case FlowRun() | DescentRun() | OneLayerRun():
+        case FlowRun() | DescentRun() | ModalRun() | OneLayerRun():
             return chosen.reaching(tolerance)
         case _:
             raise TypeError(f"{type(chosen).__name__} does not say when a loss is reached")
@@ -40,4 +41,4 @@ def _of_closed_form(run: ExactRun, tolerance: float) -> Reached:
     solution = run.solution()
     time = convergence_time(solution, tolerance / run.white.variance)
     warnings = tuple(conditioning(solution, mode_overlap(solution), run.white.variance))
-    return Reached(None if time is None else time * run.time_constant, warnings)
+    return Reached(run.time_at(time), warnings)

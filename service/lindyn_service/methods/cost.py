@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lindyn_service.dynamics.sharpness import BATCH_NUMBERS, MOST_VECTORS
+from lindyn_service.dynamics.sharpness import BATCH_NUMBERS, MAX_VECTORS
 from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 MICROSECOND = 1e-6 * FLOPS_PER_SECOND
@@ -82,7 +82,7 @@ def observed(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> 
 def vectors_of_sharpness(dims: Sequence[int], n_times: int) -> int:
     """Numbers in the Lanczos vectors, which are kept of some times at once, at least of one."""
     n_weights = sum(a * b for a, b in pairwise(dims))
-    each = n_weights * min(n_weights, MOST_VECTORS)
+    each = n_weights * min(n_weights, MAX_VECTORS)
     return 3 * min(max(BATCH_NUMBERS, each), n_times * each)
 
 

@@ -72,6 +72,7 @@ def flow_cost(
     span: float,
     rtol: float,
     *,
+    decay: float = 0.0,
     estimate: bool = True,
 ) -> Cost:
     """Both integrations to some times, and what is read off them.
@@ -84,9 +85,11 @@ def flow_cost(
         scales: of weights and task.
         span: the last time, in units of the time constant.
         rtol: bound of the error of a step.
+        decay: weight decay, of the layer where it is fastest.
         estimate: whether quantities are read off both, to estimate errors.
     """
     fast, slow = rates(scales, span)
+    fast, slow = fast + 2 * decay, max(slow, decay)
     total = 0.0
     for looser in _LOOSER:
         steps = evaluations(fast, slow, span, min(1e-2, looser * rtol))

@@ -6,10 +6,18 @@ from typing import Any, Literal
 
 import numpy as np
 
-from lindyn_service.dynamics.descent import DivergedError, Layers, descend, network_gradient, network_loss
+from lindyn_service.dynamics.descent import (
+    DivergedError,
+    Layers,
+    StepRates,
+    descend,
+    network_gradient,
+    network_loss,
+)
+from lindyn_service.dynamics.learning_rates import ConstantSchedule
 from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
 from lindyn_service.dynamics.modal_loss import Objective, objective
-from lindyn_service.dynamics.modal_weights import modal_weights
+from lindyn_service.dynamics.modal_weights import Training, modal_weights
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.dynamics.tasks import Samples
@@ -19,6 +27,7 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refus
 from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
 from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
+from lindyn_service.methods.plain_flow import plain, remark_on_training, training
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
 """Quantities that only make sense for the network function of a linear network."""
@@ -71,21 +80,24 @@ class _Trained:
         initial: weights at the start, (run, width l+1, width l).
         layers: weights after some steps, (step, run, width l+1, width l).
         errors: W - W* of linear networks, (step, run, out, in).
+        times: of the steps.
     """
 
     initial: Layers
     layers: Layers
     errors: np.ndarray | None
+    times: np.ndarray
 
     def of_run(self, number: int) -> "_Trained":
         """One of them, without the axis of runs."""
         errors = None if self.errors is None else self.errors[:, number]
-        return _Trained(tuple(w[number] for w in self.initial), tuple(w[:, number] for w in self.layers), errors)
+        layers = tuple(w[:, number] for w in self.layers)
+        return _Trained(tuple(w[number] for w in self.initial), layers, errors, self.times)
 
     def at(self, steps: np.ndarray) -> "_Trained":
         """Some of the steps."""
         errors = None if self.errors is None else self.errors[steps]
-        return _Trained(self.initial, tuple(w[steps] for w in self.layers), errors)
+        return _Trained(self.initial, tuple(w[steps] for w in self.layers), errors, self.times[steps])
 
 
 @dataclass(frozen=True)
@@ -108,7 +120,7 @@ class DescentRun:
         """Train and read off what is asked at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
         steps = self._steps()
-        found = objective(self.small.moments)
+        found, started = objective(self.small.moments), plain(problem)
         try:
             trained = self._trained(steps.tolist())
         except DivergedError as error:
@@ -118,8 +130,8 @@ class DescentRun:
         return Outcome(
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
-            f"{layers_of(problem)}{remark(self.small)}, {self.method.activation}",
-            lam=initial_lambda(problem),
+            f"{layers_of(problem)}{remark(self.small)}, {self.method.activation}{remark_on_training(problem)}",
+            lam=initial_lambda(started),
             times=steps * eta,
             quantities=quantities,
             diagnostics={
@@ -127,7 +139,7 @@ class DescentRun:
                 "activation": self.method.activation,
                 "steps": int(steps[-1]),
                 "errors": errors,
-                **balances(problem),
+                **balances(started),
                 **of_task(self.small.objective(found)),
             },
             warnings=tuple(self._warnings(steps)),
@@ -148,18 +160,32 @@ class DescentRun:
 
     def _linear(self, weights: Layers, sigma_yx: np.ndarray) -> LinearDescent:
         return LinearDescent(
-            weights, sigma_yx, self.small.moments.sigma_xx, self.method.learning_rate / self.problem.time_constant
+            weights,
+            sigma_yx,
+            self.small.moments.sigma_xx,
+            self.method.learning_rate / self.problem.time_constant,
+            self._rates(),
         )
+
+    def _rates(self) -> StepRates | None:
+        """Of layers and steps; None where all are equal and there is no weight decay."""
+        rates, decay = self.problem.rates, self.problem.weight_decay
+        if rates is None and not decay:
+            return None
+        layers = (1.0,) * len(self.problem.weights) if rates is None else rates.layers
+        schedule = ConstantSchedule() if rates is None else rates.schedule
+        return StepRates(layers, schedule, self.method.learning_rate, decay)
 
     def _trained(self, steps: list[int]) -> _Trained:
         """Networks after steps, for linear ones with their errors: the given one, then one whose errors are others."""
         weights, sigma_yx = self._runs()
+        times = np.array(steps) * self.method.learning_rate
         if self.samples is None:
             found = self._linear(weights, sigma_yx).record(steps)
-            return _Trained(weights, found.layers, found.errors)
+            return _Trained(weights, found.layers, found.errors, times)
         gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
         step = self.method.learning_rate / self.problem.time_constant
-        return _Trained(weights, descend(weights, gradient, step, steps), None)
+        return _Trained(weights, descend(weights, gradient, step, steps, self._rates()), None, times)
 
     def _runs(self) -> tuple[Layers, np.ndarray]:
         """Initial weights and correlations of the runs."""
@@ -197,6 +223,7 @@ class DescentRun:
 
     def _quantities(self, found: Objective, trained: _Trained) -> dict[str, Any]:
         tau, layers, n_times = self.problem.time_constant, trained.layers, len(trained.layers[0])
+        learning = training(self.problem, trained.times)
         start = modal_weights(found, tuple(w[None] for w in trained.initial), tau)
         collected = Accumulator(self.problem.quantities, n_times)
         for first in range(0, n_times, _BATCH):
@@ -205,7 +232,9 @@ class DescentRun:
             frame = modal_weights(found, batch, tau, start)
             if trained.errors is not None:
                 frame = replace(frame, error=found.u.T @ trained.errors[part] @ found.v)
-            own = {} if self.samples is None else self._nonlinear(self.samples, batch)
+            if learning is not None:
+                frame = replace(frame, training=replace(learning, factors=learning.factors[part]))
+            own = {} if self.samples is None else self._nonlinear(self.samples, batch, frame.training)
             collected.observe(part, self.small.lifted(frame), skip=own)
             for name, values in own.items():
                 collected.store(part, name, values)
@@ -213,14 +242,19 @@ class DescentRun:
             collected.store(slice(None), "weights", self.small.expanded(layers))
         return collected.quantities()
 
-    def _nonlinear(self, samples: Samples, layers: Layers) -> dict[str, np.ndarray]:
+    def _nonlinear(self, samples: Samples, layers: Layers, learning: Training | None) -> dict[str, np.ndarray]:
         """Loss and its rate under the flow, one time after the other, so that memory does not grow with times."""
         gradient = network_gradient(samples.inputs, samples.targets, self._activation)
         losses, rates = np.empty(len(layers[0])), np.empty(len(layers[0]))
         for i in range(len(losses)):
             now = tuple(w[i] for w in layers)
             losses[i] = network_loss(now, samples.inputs, samples.targets, self._activation)
-            rates[i] = -sum(float(np.sum(g * g)) for g in gradient(now)) / self.problem.time_constant
+            if learning is None:
+                rates[i] = -sum(float(np.sum(g * g)) for g in gradient(now)) / self.problem.time_constant
+                continue
+            moves = zip(learning.rates, gradient(now), now, strict=True)
+            along = sum(c * float(np.sum(g * (g + learning.weight_decay * w))) for c, g, w in moves)
+            rates[i] = -float(learning.factors[i]) * along / self.problem.time_constant
         return {"loss": losses, "loss_rate": rates}
 
     def _warnings(self, steps: np.ndarray) -> Iterator[Warned]:

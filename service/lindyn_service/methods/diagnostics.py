@@ -10,23 +10,32 @@ from lindyn_service.dynamics.alignment import mean_strengths
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.methods.base import LearningProblem, Warned
+from lindyn_service.methods.plain_flow import balance_as_asked
 
 _REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, where they are not 1e-11
 _OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output")
 
 
 def initial_lambda(problem: LearningProblem) -> float | None:
-    """Balance that is nearest to the initial weights of two layers; wide ones have that of the equivalent network."""
+    """Balance that is nearest to the initial weights of two layers; wide ones have that of the equivalent network.
+
+    Args:
+        problem: with the weights of the plain flow.
+    """
     if len(problem.weights) != 2:
         return None
-    if problem.wide is not None:
-        size = problem.wide.lambda_eff
-        return size if problem.weights[0].shape[1] < len(problem.weights[1]) else -size
-    return balance(*problem.weights).lam
+    if problem.wide is None:
+        return balance_as_asked(problem, balance(*problem.weights).lam)
+    size = balance_as_asked(problem, problem.wide.lambda_eff)
+    return size if problem.weights[0].shape[1] < len(problem.weights[1]) else -size
 
 
 def balances(problem: LearningProblem) -> dict[str, Any]:
-    """Distance of the initial weights from balance; lists over pairs for more than two layers."""
+    """Distance of the initial weights from balance; lists over pairs for more than two layers.
+
+    Args:
+        problem: with the weights of the plain flow.
+    """
     if len(problem.weights) == 1 or problem.wide is not None:
         return sizes_of_wide(problem)
     found = [balance(lower, upper) for lower, upper in pairwise(problem.weights)]
@@ -38,7 +47,7 @@ def balances(problem: LearningProblem) -> dict[str, Any]:
 
 def sizes_of_wide(problem: LearningProblem) -> dict[str, Any]:
     """What is left of wide layers in their limit; nothing for others."""
-    return {} if problem.wide is None else {"lambda_eff": problem.wide.lambda_eff}
+    return {} if problem.wide is None else {"lambda_eff": balance_as_asked(problem, problem.wide.lambda_eff)}
 
 
 def of_wide(problem: LearningProblem) -> Iterator[Warned]:

@@ -8,6 +8,9 @@ import numpy as np
 from lindyn_service.dynamics.tasks import EPS
 
 RUNS = 2
+
+DECIDED = 1e-2
+"""Relative size of what rounding decides, below which a run has a regime."""
 """Number of disturbed problems: for one alone, differences may be small by chance."""
 
 _DISTURBANCE = 8 * EPS  # relative, of each number that is given
@@ -48,6 +51,7 @@ def bounds(
     others: Sequence[Mapping[str, Any]],
     times: np.ndarray,
     size: float,
+    floors: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
     """Bound the relative error of each quantity, largest over the times and at most 1.
 
@@ -58,8 +62,9 @@ def bounds(
         others: the same of disturbed problems, at some times.
         times: indices of these.
         size: of the squares of the weights, which `squares` bounds.
+        floors: of the numbers that errors are relative to, besides that of `balance`.
     """
-    floors = {"balance": size}  # of the numbers that errors are relative to
+    floors = {"balance": size, **(floors or {})}
     return {
         name: min(
             1.0,

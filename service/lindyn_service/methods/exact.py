@@ -22,28 +22,31 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Refusal
 from lindyn_service.methods.conditioning import saddles
 from lindyn_service.methods.diagnostics import of_errors, of_samples, of_wide, sizes_of_wide
-from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
+from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, disturbed, some_times, squares
 from lindyn_service.methods.exact_observables import Represented, as_they_are, factors_frame, observe
 from lindyn_service.methods.fewer_dimensions import reduced, remark, unreduced
-from lindyn_service.methods.one_layer import OneLayerRun
+from lindyn_service.methods.number_range import beyond_float64
+from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, clock, plain, reached_at, remark_on_training
 
 TOLERANCE = 1e-13
 """Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
 
-_SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exact in float64
-
 _ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, whose steps err by 1e-12
-
-_DECIDED = 1e-2  # of what rounding decides, below which a run has a regime
 
 
 class ExactSolver:
     """Adapter of `dynamics.exact`."""
 
-    def examine(self, problem: LearningProblem) -> "ExactRun | OneLayerRun | Refusal":
-        """Measure layers, isotropy, span and balance."""
-        if len(problem.weights) == 1:
-            return OneLayerRun(problem, reduced(problem))
+    def examine(self, problem: LearningProblem) -> "ExactRun | Refusal":
+        """Measure layers, isotropy, span and balance, the last of the plain flow's weights."""
+        if problem.weight_decay:
+            return Refusal(
+                f"the closed form of balanced weights has no weight decay, got {problem.weight_decay:g}",
+                "use method flow",
+                NotApplicableError,
+                "weight_decay",
+            )
+        problem = plain(problem)
         if len(problem.weights) != 2:
             return Refusal(
                 f"the closed form needs two weight layers, got {len(problem.weights)}",
@@ -117,7 +120,10 @@ def _examined(
 
 @dataclass(frozen=True)
 class ExactRun:
-    """A problem that the closed form covers, in fewer dimensions, with its white-input equivalent and its balance."""
+    """A problem that the closed form covers, in fewer dimensions, with its white-input equivalent and its balance.
+
+    The weights are those of the plain flow.
+    """
 
     problem: LearningProblem
     small: Reduction
@@ -138,11 +144,24 @@ class ExactRun:
 
     @property
     def time_constant(self) -> float:
-        """Of the equivalent white-input problem."""
-        return self.problem.time_constant / self.white.variance
+        """Of the equivalent white-input problem, without a schedule."""
+        rates = self.problem.rates
+        return self.problem.time_constant / (1.0 if rates is None else rates.mean) / self.white.variance
+
+    def clock(self, times: np.ndarray) -> np.ndarray:
+        """Times of the equivalent white-input problem, in units of its time constant."""
+        if self.problem.rates is None:
+            return times / self.time_constant
+        return clock(self.problem, times) * self.white.variance
+
+    def time_at(self, white_time: float | None) -> float | None:
+        """The time at which the white-input problem is at one of its own, if there is any."""
+        if self.problem.rates is None:
+            return None if white_time is None else white_time * self.time_constant
+        return reached_at(self.problem, None if white_time is None else white_time / self.white.variance)
 
     def solution(self) -> ClosedForm:
-        """Solve the white-input problem; its times are in units of `time_constant`."""
+        """Solve the white-input problem; its times are those of `clock`."""
         return closed_form(self.w1, self.w2, self.white.sigma_yx, self.lam, rounded=self.rounded)
 
     def run(self) -> Outcome:
@@ -152,9 +171,10 @@ class ExactRun:
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected, rotation_error = self._observed(solution), 0.0
         if "weights" in self.problem.quantities:
-            found = true_weights(solution, self.w1, self.w2, self.problem.times / self.time_constant)
+            found = true_weights(solution, self.w1, self.w2, self.clock(self.problem.times))
             w1 = found.w1 if self.white.basis is None else found.w1 @ self.white.basis.T
-            collected.store(slice(None), "weights", self.small.expanded((w1, found.w2)))
+            layers = as_asked(self.problem).layers((w1, found.w2))
+            collected.store(slice(None), "weights", self.small.expanded(layers))
             if found.evaluations:
                 reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
                 rotation_error = max(found.deviation, _ROTATION)
@@ -167,7 +187,7 @@ class ExactRun:
         return Outcome(
             method="exact",
             reason=reason,
-            lam=self.lam,
+            lam=balance_as_asked(self.problem, self.lam),
             times=self.problem.times,
             quantities=quantities,
             diagnostics=diagnostics,
@@ -177,16 +197,17 @@ class ExactRun:
                 *of_wide(self.problem),
                 *of_samples(self.problem),
             ),
-            regime=self._regime(solution) if self.problem.estimate and undecided < _DECIDED else None,
+            regime=self._regime(solution) if self.problem.estimate and undecided < DECIDED else None,
         )
 
     def _regime(self, solution: ClosedForm) -> Regime | None:
         """The regime from the weights at time 0 and at the last time."""
         objective = self.small.objective(white_objective(self.white, solution.modes, self.small.moments.samples))
-        last = self.problem.times[-1:] / self.time_constant
+        last = self.clock(self.problem.times[-1:])
         start = self.frame(objective, solution.at(np.zeros(1)), None)
         frame = self.frame(objective, solution.at(last), start)
-        return regime(replace(frame, error=solution.errors(last, frame.strengths)))
+        frame = replace(frame, error=solution.errors(last, frame.strengths))
+        return regime(as_asked(self.problem).frame(frame, slice(-1, None)))
 
     def _errors(self, quantities: Mapping[str, Any], rotation_error: float) -> dict[str, float]:
         """Bounds of the relative errors, from the same problem with other rounding errors and residuals."""
@@ -211,7 +232,7 @@ class ExactRun:
         """Size of what would have grown by the last time from an overlap of one rounding error with a missed mode."""
         if reached.rounding_time is None:
             return 0.0
-        late = float(self.problem.times[-1]) / self.time_constant - reached.rounding_time
+        late = float(self.clock(self.problem.times[-1:])[0]) - reached.rounding_time
         return float(np.exp(min(0.0, solution.modes.kappa[reached.missed[0]] * late)))
 
     def _reason(self) -> str:
@@ -221,14 +242,17 @@ class ExactRun:
         if self.white.basis is not None:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         if self.problem.wide is not None:
-            return f"two layers{remark(self.small)}, {inputs}: learns as a balanced network of lambda {self.lam:.6g}"
+            return (
+                f"two layers{remark(self.small)}, {inputs}{remark_on_training(self.problem)}: learns as a balanced "
+                f"network of lambda {balance_as_asked(self.problem, self.lam):.6g}"
+            )
         return (
-            f"two layers{remark(self.small)}, {inputs}, "
+            f"two layers{remark(self.small)}, {inputs}{remark_on_training(self.problem)}, "
             f"balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
         )
 
     def _observed(self, solution: ClosedForm) -> Accumulator:
-        times = self.problem.times / self.time_constant
+        times = self.clock(self.problem.times)
         objective = white_objective(self.white, solution.modes, self.small.moments.samples)
         return observe(
             solution,
@@ -238,6 +262,7 @@ class ExactRun:
             hidden=self.small.widths[1],
             time_constant=self.problem.time_constant,
             represented=self._represented,
+            asked=as_asked(self.problem),
         )
 
     @property
@@ -263,34 +288,9 @@ class ExactRun:
             **sizes_of_wide(self.problem),
             "conditioning": {
                 "smallest_overlap_in_roundings": reached.smallest_overlap,
-                "rounding_time": None if rounding_time is None else rounding_time * self.time_constant,
+                "rounding_time": self.time_at(rounding_time),
             },
         }
-
-
-def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
-    """Say which numbers of the white-input problem are too small or too large to be squared, if any are.
-
-    Args:
-        weight: size of the largest weight.
-        white: the problem.
-    """
-    if 0 < weight < _SMALLEST:
-        return Refusal(
-            f"the largest weight is {weight:.3g}, whose square vanishes in float64 (limit {_SMALLEST:g})",
-            "scale it up",
-            NotApplicableError,
-        )
-    target = float(np.max(np.abs(white.sigma_yx)))
-    if not target <= _LARGEST:
-        return Refusal(
-            f"the best weights, sigma_yx / variance of the inputs, are up to {target:.3g}, whose square overflows in "
-            f"float64 (limit {_LARGEST:g})",
-            "scale the inputs up or the targets down",
-            NotApplicableError,
-            "task",
-        )
-    return None
 
 
 def _relative(part: np.ndarray, whole: np.ndarray) -> float:

@@ -13,6 +13,7 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import OBSERVABLES, excess_of, function
 from lindyn_service.dynamics.riccati import Factors, Solution
 from lindyn_service.methods.accumulate import Accumulator
+from lindyn_service.methods.plain_flow import PLAIN, AsAsked
 
 INTERPOLATED = frozenset({"loss", "excess_loss", "output"})
 """Quantities that need the network function alone, and its smallest entries no better than its largest."""
@@ -39,6 +40,7 @@ def observe(
     hidden: int,
     time_constant: float,
     represented: Represented = as_they_are,
+    asked: AsAsked = PLAIN,
 ) -> Accumulator:
     """Read quantities at ascending times, which are in units of the white-input problem's time constant."""
     collected = Accumulator(quantities, len(times))
@@ -52,19 +54,24 @@ def observe(
         frame = factors_frame(objective, represented(factors), hidden, time_constant, start)
         if not _OF_ERRORS.isdisjoint(quantities):
             frame = replace(frame, error=solution.errors(times[part], frame.strengths))
-        collected.observe(part, frame)
+        collected.observe(part, asked.frame(frame, part))
     if start is not None:
-        _small_changes(solution, start, times, collected, represented)
+        _small_changes(solution, start, times, collected, represented, asked)
     return collected
 
 
 def _small_changes(
-    solution: ClosedForm, start: ModalWeights, times: np.ndarray, collected: Accumulator, represented: Represented
+    solution: ClosedForm,
+    start: ModalWeights,
+    times: np.ndarray,
+    collected: Accumulator,
+    represented: Represented,
+    asked: AsAsked,
 ) -> None:
     """Observe changes of the kernel anew up to the last time at which they are small."""
-    asked = [name for name in collected.names if name in _OF_CHANGE]
-    values = [collected.gathered(name) for name in asked]
-    changed = [np.sqrt(2 * v) if name == "ntk_distance" else v for name, v in zip(asked, values, strict=True)]
+    names = [name for name in collected.names if name in _OF_CHANGE]
+    values = [collected.gathered(name) for name in names]
+    changed = [np.sqrt(2 * v) if name == "ntk_distance" else v for name, v in zip(names, values, strict=True)]
     small = np.flatnonzero(np.min(changed, axis=0) <= _SMALL_CHANGE)
     if not len(small):
         return
@@ -74,8 +81,9 @@ def _small_changes(
         own = slice(part.start, part.start + len(factors.out))
         frame = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
         frame = replace(frame, gram_changes=(found[0][own], found[1][own]))
-        for name in asked:
-            collected.store(own, name, OBSERVABLES[name](frame))
+        for name in names:
+            with np.errstate(over="ignore"):  # refused by its name when it is collected
+                collected.store(own, name, OBSERVABLES[name](asked.frame(frame, own)))
 
 
 def factors_frame(

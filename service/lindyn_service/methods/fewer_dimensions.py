@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from lindyn_service.dynamics.reduction import Reduction, reduction, whole
+from lindyn_service.dynamics.reduction import Reduction, reduction
+from lindyn_service.dynamics.reduction import unreduced as trivial_reduction
 from lindyn_service.methods.base import LearningProblem
 
 
@@ -24,10 +25,10 @@ def reduced(problem: LearningProblem, *, linear: bool = True) -> Reduction:
 
 def unreduced(problem: LearningProblem) -> Reduction:
     """The problem as it is; layers that stand for wide ones have the width of these."""
-    found = whole(problem.weights, problem.moments)
+    small = trivial_reduction(problem.weights, problem.moments)
     if problem.wide is None:
-        return found
-    return replace(found, widths=(found.widths[0], problem.wide.hidden, found.widths[-1]))
+        return small
+    return replace(small, widths=(small.widths[0], problem.wide.hidden, small.widths[-1]))
 
 
 def layers_of(problem: LearningProblem) -> str:

@@ -20,6 +20,16 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refus
 from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import bounds, of_differences, squares
 from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
+from lindyn_service.methods.plain_flow import (
+    as_asked,
+    clock,
+    floors_with_decay,
+    plain,
+    plain_decay,
+    reached_at,
+    remark_on_training,
+    time_at,
+)
 
 DEFAULT_RTOL = 1e-13
 
@@ -27,7 +37,7 @@ _SMALLEST = 1e-140
 _MARGIN = 1e4  # of the promised error over that of a step
 _CHECK = 30.0  # how much looser the second integration is
 _STIFF = 1e4  # ratio of variances, beyond which they explain that there are too many steps
-_SAFETY = 3.0  # of the error estimate over the distance to it: the two may err alike
+_SAFETY = 10.0  # of the error estimate over the distance to it: both may have nearly the same error
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class FlowSolver:
 
     def examine(self, problem: LearningProblem) -> "FlowRun | Refusal":
         """It covers everything whose numbers stay finite."""
+        problem = plain(problem)
         small = reduced(problem)
         found = objective(small.moments)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -72,7 +83,7 @@ class FlowRun:
     """A problem to be integrated, twice: the distance to a looser integration tells the error.
 
     Attributes:
-        problem: as it was asked.
+        problem: with the weights of the plain flow.
         small: the problem that is integrated.
         objective: of that.
         rtol: bound of the error of a step, relative.
@@ -93,12 +104,13 @@ class FlowRun:
         errors: dict[str, float] = {}
         if problem.estimate:
             size = squares(self.small.weights, self.objective.best)
-            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size)
+            floors = floors_with_decay(problem, self.small.moments.sigma_yx, size)
+            errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size, floors)
             for name, rounding in of_differences(quantities).items():
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",
-            reason=f"gradient flow of {layers_of(problem)}{remark(self.small)} by DOP853, "
+            reason=f"gradient flow of {layers_of(problem)}{remark(self.small)}{remark_on_training(problem)} by DOP853, "
             f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
             "thirty times looser integration",
             lam=initial_lambda(problem),
@@ -122,7 +134,7 @@ class FlowRun:
     def _integrated(self) -> "_Integrated":
         """Integrate twice, and read the quantities off both where errors are estimated."""
         problem, n_times = self.problem, len(self.problem.times)
-        times = problem.times / problem.time_constant
+        times, asked, decay = clock(problem, problem.times), as_asked(problem), set(plain_decay(problem))
         flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
         collected = [Accumulator(problem.quantities, n_times) for _ in flows]
         start = modal_weights(self.objective, tuple(w[None] for w in self.small.weights), problem.time_constant)
@@ -130,15 +142,17 @@ class FlowRun:
         try:
             for both in zip(*(flow.batches(times) for flow in flows), strict=True):
                 (part, fine), (_, rough) = both
-                error = max(error, _SAFETY * distance(fine.layers, rough.layers))
-                drift = max(drift, balance_drift(fine.layers, self.small.weights))
+                error = max(error, _SAFETY * distance(asked.layers(fine.layers), asked.layers(rough.layers)))
+                if len(decay) < 2:  # else balance is not conserved, not even up to a factor
+                    left = np.exp(-2 * sum(decay) * times[part]) if decay else None
+                    drift = max(drift, balance_drift(fine.layers, self.small.weights, left))
                 for kept, (_, found) in list(zip(collected, both, strict=True))[: 2 if problem.estimate else 1]:
-                    kept.observe(part, self.small.lifted(self._frame(found, start)))
+                    kept.observe(part, asked.frame(self.small.lifted(self._frame(found, start)), part))
                     if "weights" in problem.quantities:
-                        kept.store(part, "weights", self.small.expanded(found.layers))
+                        kept.store(part, "weights", self.small.expanded(asked.layers(found.layers)))
                 if problem.estimate and part.stop == n_times:
                     last = Networks(tuple(w[-1:] for w in fine.layers), fine.residual[-1:])
-                    told = regime(self.small.lifted(self._frame(last, start)))
+                    told = regime(asked.frame(self.small.lifted(self._frame(last, start)), slice(-1, None)))
         except FlowError as failure:
             raise self._stopped(failure) from None
         evaluations = sum(flow.evaluations for flow in flows)
@@ -146,18 +160,19 @@ class FlowRun:
 
     def reaching(self, tolerance: float) -> Reached:
         """When the excess loss has fallen to the tolerance, if it does by the last time: a root between two steps."""
-        tau, end = self.problem.time_constant, float(self.problem.times[-1]) / self.problem.time_constant
+        end = float(clock(self.problem, self.problem.times[-1:])[0])
         try:
             (time, excess), (check, rough) = (
                 self._flow(looser).until(self._excess, tolerance, end) for looser in (1.0, _CHECK)
             )
         except FlowError as failure:
             raise self._stopped(failure) from None
-        found = None if time is None else time * tau
+        found = reached_at(self.problem, time)
         if time is not None and check is not None:
             off = _SAFETY * abs(time - check)
             sure = off <= _MARGIN * self.rtol * time
-            detail = f"the time at which the excess loss comes to {tolerance:g} may be {off * tau:.3g} off"
+            off = abs(time_at(self.problem, time + off) - time_at(self.problem, time))
+            detail = f"the time at which the excess loss comes to {tolerance:g} may be {off:.3g} off"
         else:
             off = _SAFETY * abs(math.sqrt(excess) - math.sqrt(rough))  # of the root, like the weights
             sure = time is None and math.sqrt(excess) - off > math.sqrt(tolerance)
@@ -176,18 +191,20 @@ class FlowRun:
     def _stopped(self, failure: FlowError) -> NotApplicableError:
         problem = self.problem
         return NotApplicableError(
-            f"the integration came to time {failure.time * problem.time_constant:.6g} of {problem.times[-1]:.6g} "
+            f"the integration came to time {time_at(problem, failure.time):.6g} of {problem.times[-1]:.6g} "
             f"({failure}); {self._remedy()}"
         )
 
     def _flow(self, looser: float) -> Flow:
-        moments = self.small.moments
+        moments, rates = self.small.moments, self.problem.rates
+        roots = (1.0,) if rates is None else as_asked(self.problem).roots
         return Flow(
             self.small.weights,
             moments.sigma_yx,
             moments.sigma_xx,
             rtol=looser * self.rtol,
-            atol=looser * self.atol,
+            atol=tuple(looser * self.atol / root for root in roots),
+            weight_decay=plain_decay(self.problem),
         )
 
     def _remedy(self) -> str:

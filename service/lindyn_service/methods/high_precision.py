@@ -13,6 +13,7 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome
 from lindyn_service.methods.diagnostics import of_errors
 from lindyn_service.methods.error_estimates import of_differences
+from lindyn_service.methods.plain_flow import as_asked, clock, plain_decay
 
 _DOUBTFUL = 1e-10  # relative error of a quantity, beyond which an answer is computed anew
 _MOST_STEPS, _MOST_WEIGHTS = 300, 1000  # some seconds
@@ -23,7 +24,8 @@ _SAFETY = 30.0  # of a quantity's error over that of the weights and of the resi
 def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
     """Compute an answer anew in 32 digits if its errors are large and the numbers that were given decide.
 
-    Weights that were drawn stand for balanced ones, whose rounding errors mean nothing.
+    Weights that were drawn stand for balanced ones, whose rounding errors mean nothing; those of the plain flow of
+    layers with different rates are rounded.
 
     Args:
         problem: what is asked.
@@ -34,6 +36,8 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
     """
     errors: dict[str, float] = outcome.diagnostics.get("errors", {})
     size = sum(w.size for w in problem.weights)
+    if problem.rates is not None and not problem.rates.are_equal:
+        return outcome
     if any(warned.code == "saddle" for warned in outcome.warnings):
         return outcome
     if (
@@ -70,14 +74,20 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
 
 def _integrated(problem: LearningProblem) -> tuple[Accumulator, float]:
     """Quantities, and the largest relative error of the weights and of the residual."""
-    trained_on, tau = problem.moments, problem.time_constant
-    flow = PreciseFlow(problem.weights, trained_on.sigma_yx, trained_on.sigma_xx, max_steps=_MOST_STEPS)
+    trained_on, tau, asked = problem.moments, problem.time_constant, as_asked(problem)
+    flow = PreciseFlow(
+        problem.weights,
+        trained_on.sigma_yx,
+        trained_on.sigma_xx,
+        max_steps=_MOST_STEPS,
+        weight_decay=plain_decay(problem),
+    )
     best = objective(trained_on)
     start = modal_weights(best, tuple(w[None] for w in problem.weights), tau)
     collected, error = Accumulator(problem.quantities, len(problem.times)), 0.0
-    for part, states in flow.batches(problem.times / tau):
+    for part, states in flow.batches(clock(problem, problem.times)):
         frame = modal_weights(best, states.layers, tau, start)
-        collected.observe(part, replace(frame, error=best.error_of(states.residual)))
+        collected.observe(part, asked.frame(replace(frame, error=best.error_of(states.residual)), part))
         collected.store(part, "weights", states.layers)
         error = max(error, float(np.max(states.layers_error)), float(np.max(states.residual_error)))
     return collected, error

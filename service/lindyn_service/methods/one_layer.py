@@ -4,15 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from lindyn_service.dynamics.observables import function
 from lindyn_service.dynamics.one_layer import OneLayer, one_layer
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.regimes import regime
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached
+from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import of_errors, of_samples, of_task
 from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
 from lindyn_service.methods.fewer_dimensions import remark
+from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, reached_at, remark_on_training
 
 _BATCH_NUMBERS = 2**18
 
@@ -30,19 +34,20 @@ class OneLayerRun:
     small: Reduction
 
     def solution(self) -> OneLayer:
-        """Solve the problem; times are in units of the time constant."""
-        return one_layer(self.small.weights[0], self.small.moments)
+        """Solve the problem; its times are those of `clock`."""
+        return one_layer(self.small.weights[0], self.small.moments, self.problem.weight_decay)
 
     def run(self) -> Outcome:
         """Solve once, evaluate at all times, read off what is asked."""
         solution, problem = self.solution(), self.problem
         quantities = self._quantities(solution)
         errors = self._errors(solution, quantities) if problem.estimate else {}
-        last = self.small.lifted(solution.frame(problem.times[-1:] / problem.time_constant, problem.time_constant))
+        last = self.small.lifted(solution.frame(clock(problem, problem.times[-1:]), problem.time_constant))
         return Outcome(
             method="exact",
-            reason=f"one layer{remark(self.small)}: along each principal direction of the inputs, the distance from "
-            "the best network function decays at the rate of their variance",
+            reason=f"one layer{remark(self.small)}{remark_on_training(problem)}: along each principal direction of the "
+            "inputs, the distance from the limit decays at the rate of their variance"
+            + (" and gamma" if problem.weight_decay else ""),
             lam=None,
             times=problem.times,
             quantities=quantities,
@@ -52,17 +57,24 @@ class OneLayerRun:
         )
 
     def reaching(self, tolerance: float) -> Reached:
-        """When the excess loss has fallen to the tolerance, which it always does."""
-        return Reached(self.solution().convergence_time(tolerance) * self.problem.time_constant, ())
+        """When the excess loss has first fallen to the tolerance, which plain flow always does."""
+        solution, decay = self.solution(), self.problem.weight_decay
+        if decay:
+            fastest = float(np.max(solution.variances, initial=0.0)) + decay
+            time = first_below(solution.excess_loss, tolerance, fastest, falls=False)
+        else:
+            time = solution.convergence_time(tolerance)
+        return Reached(reached_at(self.problem, time), ())
 
     def _quantities(self, solution: OneLayer) -> dict[str, Any]:
-        times, tau = self.problem.times, self.problem.time_constant
+        tau, asked = self.problem.time_constant, as_asked(self.problem)
+        times = clock(self.problem, self.problem.times)
         collected = Accumulator(self.problem.quantities, len(times))
         size = max(1, _BATCH_NUMBERS // self.small.weights[0].size)
         for first in range(0, len(times), size):
             part = slice(first, min(first + size, len(times)))
-            frame = solution.frame(times[part] / tau, tau)
-            collected.observe(part, self.small.lifted(frame))
+            frame = solution.frame(times[part], tau)
+            collected.observe(part, asked.frame(self.small.lifted(frame), part))
             if "weights" in self.problem.quantities:
                 layer = function(frame.strengths, frame.objective)
                 collected.store(part, "weights", self.small.expanded((layer,)))
@@ -79,4 +91,6 @@ class OneLayerRun:
                 small=replace(self.small, weights=(weights,)),
             )
             others.append(other._quantities(other.solution()))
-        return bounds(quantities, others, times, squares(self.small.weights, solution.objective.best))
+        size = squares(self.small.weights, solution.objective.best)
+        floors = floors_with_decay(self.problem, self.small.moments.sigma_yx, size)
+        return bounds(quantities, others, times, size, floors)

@@ -11,9 +11,9 @@ from lindyn.wire.tree import flatten
 from lindyn_service.dynamics.modal_loss import objective, times_root
 from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import NotApplicableError
+from lindyn_service.methods.all_exact import AllExactSolver
 from lindyn_service.methods.base import LearningProblem, Method, Outcome, Warned, answer
 from lindyn_service.methods.convergence import reaching
-from lindyn_service.methods.exact import ExactSolver
 
 _LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 has fewer digits
 _ROUNDINGS = 64  # of the best network function, that its distance may consist of
@@ -101,7 +101,7 @@ def _deviation(found: Summary, candidates: Sequence[Method], problem: LearningPr
         raise NotApplicableError(
             f"a deviation compares the closed form with training, the method is {trained.method}; use method descent"
         )
-    exact = _losses([ExactSolver()], replace(problem, times=trained.times))
+    exact = _losses([AllExactSolver()], replace(problem, times=trained.times))
     later = trained.times > 0
     if not np.any(later):
         raise NotApplicableError("a deviation needs a time after 0; ask for more times")

@@ -13,6 +13,7 @@ from lindyn.wire.network import BalancedNetwork, Network, WideNetwork
 from lindyn.wire.sweep import AT_ALL_TIMES
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.regimes import is_small
 from lindyn_service.methods.cost import (
     MICROSECOND,
@@ -34,14 +35,18 @@ from lindyn_service.methods.cost_exact import (
     solved,
 )
 from lindyn_service.methods.cost_flow import flow_cost
+from lindyn_service.methods.cost_modes import modes_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
+from lindyn_service.operations.mode_probe import learns_mode_wise
+from lindyn_service.translate.problem import rates
 from lindyn_service.translate.spans import own_dims, reduced_dims
 
 _DRAW_FLOPS = 250  # per Gaussian number drawn
 _DATA_FLOPS = 300  # per number of the data, which is read and written several times
 _STOPPING_TIMES = 700  # evaluations of a segment to find the best stopping times of the earlier tasks
 _STOPPING_TIMES_PER_TASK = 20  # further evaluations for each earlier task
+_SEARCHED_TIMES = 600  # to find a time by its value
 _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_distance": "ntk_distance"}
 
 
@@ -118,7 +123,10 @@ def limits_cost(request: LimitsRequest) -> Cost:
     numbers = 4 * n_in * n_out + n_in**2 + n_out**2
     work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out) + vectors_of_sharpness(dims, 1)
     flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims) + observed(dims, ["sharpness"], n_in)
-    return _setup_cost(request.network, request.task, request.dims) + Cost(flops, numbers, work)
+    total, decays = Cost(flops, numbers, work), request.weight_decay > 0
+    if len(request.dims) > 2 and (decays or not _is_balanced(request.network, request.task)):
+        total += modes_cost(own_dims(request.network), _SEARCHED_TIMES, ["loss"], n_in, decays=decays, estimate=False)
+    return _setup_cost(request.network, request.task, request.dims) + total
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
@@ -152,7 +160,7 @@ def _solving_cost(
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
-            steps = _last_time(request) * request.time_constant / learning_rate
+            steps = _last(request) / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
             return descent_cost(dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if len(dims) == 2:
@@ -160,31 +168,49 @@ def _solving_cost(
         case ExactMethod() | AutoMethod() if _is_exact(request):
             effective = _effective_dims(request.network, dims)
             return exact_cost(dims, effective, n_times, quantities, samples, _fast_times(request), estimate=estimate)
+        case ExactMethod() | AutoMethod() if _is_mode_wise(request):
+            decays = request.weight_decay > 0
+            return modes_cost(dims, n_times, quantities, samples, decays=decays, estimate=estimate)
         case _:
-            scales = time_scales.estimate(request.network, request.task)
+            learning, span = rates(request), _last_time(request)
+            scales = time_scales.estimate(request.network, request.task, learning)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL
-            span = _last_time(request)
-            return flow_cost(dims, n_times, quantities, samples, scales, span, rtol, estimate=estimate)
+            decay = request.weight_decay * (1.0 if learning is None else max(learning.relative))
+            return flow_cost(dims, n_times, quantities, samples, scales, span, rtol, decay=decay, estimate=estimate)
 
 
 def _convergence_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of the time at which the loss falls below a tolerance."""
     if isinstance(request.method, DescentMethod):
-        steps = _last_time(request) * request.time_constant / request.method.learning_rate
+        steps = _last(request) / request.method.learning_rate
         return Cost(steps * (linear_step(_reduced_dims(request), 1) + 40 * MICROSECOND), 0, 0)
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
         dims = _effective_dims(request.network, _reduced_dims(request))
         return Cost(solved(dims) + searched(dims), 0, 0)
-    return _method_cost(request, ["loss"], 1, estimate=False)
+    searches = isinstance(request.method, ExactMethod | AutoMethod) and _is_mode_wise(request)
+    return _method_cost(request, ["loss"], _SEARCHED_TIMES if searches else 1, estimate=False)
 
 
 def _is_exact(request: TrajectoryRequest) -> bool:
-    """Return whether the closed form answers, or is asked for: a request that it must refuse costs little."""
-    if isinstance(request.method, ExactMethod) and len(request.dims) == 3:
-        return True
-    if isinstance(request.network, WideNetwork) and samples_of(request.task, request.dims) < request.dims[0]:
+    """Return whether the closed form of balanced weights answers; with decay, that of balance 0 but for the weights."""
+    network, is_wide = request.network, isinstance(request.network, WideNetwork)
+    if request.weight_decay and (is_wide or getattr(network, "lam", 0.0) != 0 or "weights" in request.quantities):
         return False
-    return len(request.dims) == 3 and time_scales.is_white(request.task) and time_scales.is_balanced(request.network)
+    if is_wide and samples_of(request.task, request.dims) < request.dims[0]:
+        return False
+    return _is_balanced(network, request.task, rates(request))
+
+
+def _is_balanced(network: Network, task: Task, learning: LearningRates | None = None) -> bool:
+    return len(network.dims) == 3 and time_scales.is_white(task) and time_scales.is_balanced(network, learning)
+
+
+def _is_mode_wise(request: TrajectoryRequest) -> bool:
+    """Return whether modes learn alone, or `exact` is asked for: a request that it must refuse costs no more."""
+    learning = rates(request)
+    if request.weight_decay and (len(request.dims) != 3 or not (learning is None or learning.are_equal)):
+        return isinstance(request.method, ExactMethod)
+    return isinstance(request.method, ExactMethod) or learns_mode_wise(request.network, request.task, learning)
 
 
 def _reduced_dims(request: TrajectoryRequest) -> tuple[int, ...]:
@@ -210,15 +236,18 @@ def _effective_dims(network: Network, dims: Sequence[int]) -> tuple[int, int, in
 
 
 def _last_time(request: TrajectoryRequest) -> float:
-    """Return the last time in units of the time constant."""
-    times = request.times
-    last = float(times[-1]) if isinstance(times, np.ndarray) else times.stop
-    return last / request.time_constant
+    """Return the last time in units of the time constant, of the plain flow where there are learning rates."""
+    last, learning = _last(request), rates(request)
+    return last / request.time_constant if learning is None else float(learning.plain_times(np.array([last]))[0])
+
+
+def _last(request: TrajectoryRequest) -> float:
+    return float(request.times[-1]) if isinstance(request.times, np.ndarray) else request.times.stop
 
 
 def _fast_times(request: TrajectoryRequest) -> float:
     """Return the last time in units of the fastest time scale."""
-    scales = time_scales.estimate(request.network, request.task)
+    scales = time_scales.estimate(request.network, request.task, rates(request))
     return _last_time(request) * (2 * scales.correlation + float(np.sum(scales.strengths**2)) * max(request.dims))
 
 

@@ -6,16 +6,18 @@ These functions run in worker processes; the service itself validates small bodi
 import hashlib
 import itertools
 from dataclasses import dataclass
-from typing import Any
 
 from lindyn.wire.base import LARGEST_SEED, Request
 from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations.registry import OPERATIONS, Operation, normalise
+from lindyn_service.operations.registry import OPERATIONS, RegisteredOperation, normalise
 from lindyn_service.spool.format import bytes_or_file
 from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.body import Body
 from lindyn_service.translate.encode import Format, encode, size_of, write
+
+NO_METHOD = "none"
+"""Method of the operations that have only one way to compute their answers."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,20 @@ class AnswerBounds:
     file_above_bytes: int
 
 
-def read_and_address(operation: Operation[Any], received: ReceivedRequest) -> tuple[Request, Address]:
+@dataclass(frozen=True)
+class ComputedAnswer:
+    """What a worker returns for a request.
+
+    Attributes:
+        method: method that solved it, or NO_METHOD.
+        body: the encoded answer, or None if it was written to its file, with the method as the note.
+    """
+
+    method: str
+    body: bytes | None
+
+
+def read_and_address(operation: RegisteredOperation, received: ReceivedRequest) -> tuple[Request, Address]:
     """Validate a request, derive its omitted seeds, and compute its key and cost.
 
     Raises:
@@ -78,7 +93,7 @@ def answer(
     form: Format,
     bounds: AnswerBounds,
     destination: SpoolDestination | None,
-) -> bytes | None:
+) -> ComputedAnswer:
     """Compute and encode the answer to a request; for worker processes.
 
     Args:
@@ -88,9 +103,6 @@ def answer(
         form: format of the answer.
         bounds: limits of the size of the answer.
         destination: where the file of a large answer is written; None if answers are never written to a file.
-
-    Returns:
-        The encoded answer, or None if it was written to its file.
 
     Raises:
         TooLargeError: the answer is larger than allowed.
@@ -105,13 +117,16 @@ def answer(
         raise TooLargeError(
             f"the answer takes about {size} bytes, the limit is {bounds.largest_bytes}; {operation.remedy}"
         )
-    return bytes_or_file(
+    method = str(document.get("method", NO_METHOD))
+    body = bytes_or_file(
         size,
         bounds.file_above_bytes,
         destination,
         lambda: encode(document, form),
         lambda file: write(document, form, file),
+        method,
     )
+    return ComputedAnswer(method, body)
 
 
 def _derived_seed(token: bytes, number: int) -> int:

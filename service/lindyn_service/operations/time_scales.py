@@ -8,6 +8,7 @@ import numpy as np
 from lindyn.wire.array import FloatArray
 from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.random_weights import variance
 from lindyn_service.methods.cost_flow import Scales
 
@@ -22,22 +23,25 @@ _Extremes = tuple[float, float]
 """The largest and the smallest of some values."""
 
 
-def estimate(network: Network, task: Task) -> Scales:
-    """Estimate the scales of a network and its task."""
+def estimate(network: Network, task: Task, rates: LearningRates | None = None) -> Scales:
+    """Estimate the scales of a network, in the plain flow of its learning rates, and of its task."""
     n_in, n_out = network.dims[0], network.dims[-1]
     correlation, best, inputs = _task_scales(task, n_in, n_out)
-    return Scales(_layer_gains(network), correlation, best, inputs)
+    gains = _layer_gains(network)
+    return Scales(gains if rates is None else gains / np.sqrt(rates.relative), correlation, best, inputs)
 
 
-def is_balanced(network: Network) -> bool:
-    """Return whether the weights of two layers are balanced, or learn as balanced ones, judged by one probe vector.
+def is_balanced(network: Network, rates: LearningRates | None = None) -> bool:
+    """Return whether two layers are balanced in their plain flow, or learn as such, judged by one probe vector.
 
     W2^T W2 - W1 W1^T is a multiple of the identity only if it maps the probe to a multiple of the probe.
     """
     if not isinstance(network, WeightsNetwork):
-        return isinstance(network, BalancedNetwork | WideNetwork)
-    w1, w2 = network.weights
-    probe = _probe(len(w1))
+        if isinstance(network, WideNetwork):
+            return True
+        return isinstance(network, BalancedNetwork) and (rates is None or rates.are_equal)
+    w1, w2 = network.weights if rates is None else rates.plain_weights(tuple(network.weights))
+    probe = probe_vector(len(w1))
     image = (w2 @ probe) @ w2 - w1 @ (probe @ w1)
     residual = image - (image @ probe) * probe
     size = float(np.linalg.norm(w2 @ probe) ** 2 + np.linalg.norm(probe @ w1) ** 2)
@@ -48,10 +52,10 @@ def is_white(task: Task) -> bool:
     """Return whether the inputs are white up to a factor, judged by one probe vector; see `is_balanced`."""
     match task:
         case DataTask(inputs=inputs, whiten=False):
-            probe = _probe(inputs.shape[1])
+            probe = probe_vector(inputs.shape[1])
             image = (inputs @ probe) @ inputs
         case CorrelationTask(sigma_xx=sigma_xx) if sigma_xx is not None:
-            probe = _probe(len(sigma_xx))
+            probe = probe_vector(len(sigma_xx))
             image = sigma_xx @ probe
         case _:
             return True
@@ -132,7 +136,7 @@ def _data_scales(inputs: FloatArray, targets: FloatArray, *, whiten: bool) -> tu
     size, target = _norm(x) / math.sqrt(len(x)), _norm(y) / math.sqrt(len(x))
     if whiten:
         return target, (target, target / _TYPICAL_SPREAD), (1.0, 1.0)
-    correlation = _norm((y @ _probe(y.shape[1])) @ x) / len(x)
+    correlation = _norm((y @ probe_vector(y.shape[1])) @ x) / len(x)
     best = correlation / size**2
     return correlation, (best, best / _TYPICAL_SPREAD), (size**2, size**2 / _TYPICAL_SPREAD)
 
@@ -173,7 +177,7 @@ def _norm(array: FloatArray) -> float:
     return largest * float(np.linalg.norm(array / largest)) if largest > 0 else 0.0
 
 
-def _probe(size: int) -> FloatArray:
+def probe_vector(size: int) -> FloatArray:
     """Return a deterministic unit vector without symmetry, with entries of a low-discrepancy sequence."""
     probe = 0.5 + np.arange(1, size + 1) * _GOLDEN_FRACTION % 1.0
     return probe / np.linalg.norm(probe)

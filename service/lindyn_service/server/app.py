@@ -1,106 +1,131 @@
 """The composition root, which constructs all parts of the service from its settings."""
 
 import os
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from anyio import TASK_STATUS_IGNORED, Event, create_task_group, to_thread
-from anyio.abc import TaskStatus
-from fastapi import APIRouter, FastAPI
+from anyio import Event
+from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
 from lindyn_service.access.keyring import Keyring
 from lindyn_service.access.keys import KeysError
 from lindyn_service.access.rate_limits import RateLimits
-from lindyn_service.answers.service import AnswerService, RequestLimits
-from lindyn_service.cache.memory_cache import MemoryCache
 from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings, SettingsError, split_list
-from lindyn_service.engine.processes import ProcessEngine
+from lindyn_service.errors import ServiceError
 from lindyn_service.http import (
-    analyses,
-    assets,
     experiments,
     explorer,
     health,
     jobs,
     metrics,
     openapi,
+    operations,
     problems,
     request_log,
     trajectories,
 )
 from lindyn_service.http.authentication import Authentication
 from lindyn_service.http.body_budget import BodyBudgetMiddleware
-from lindyn_service.http.body_cache import BodyCache, BodyCacheMiddleware
-from lindyn_service.http.early_refusals import refuse
+from lindyn_service.http.body_cache_middleware import BodyCacheMiddleware
+from lindyn_service.http.early_refusals import refusal
 from lindyn_service.http.event_streams import EventStreams
 from lindyn_service.http.head_requests import HeadRequests
-from lindyn_service.http.load_shedding import BodiesInFlight, LoadShedding
+from lindyn_service.http.load_shedding import LoadShedding
 from lindyn_service.http.rate_limit import RateLimit
 from lindyn_service.http.security_headers import SecurityHeaders
-from lindyn_service.jobs.job_watch import JobWatch
-from lindyn_service.server import backends, warmup
+from lindyn_service.operations.registry import OPERATIONS
+from lindyn_service.server import backends
 from lindyn_service.server.backends import BAD_REDIS_URL
 from lindyn_service.server.connections import Connections, connection_limit
 from lindyn_service.server.fatal_error import FatalError
-from lindyn_service.server.gauges import sample_gauges, watch_loop
+from lindyn_service.server.lifespan import Parts, lifespan
 from lindyn_service.telemetry.metrics import Metrics, store_in_files
 from lindyn_service.telemetry.tracing import Tracing, is_probe
 from lindyn_service.telemetry.tracing import is_configured as tracing_is_configured
 from lindyn_service.translate.encode import VERSION
 
-_MIN_FILE_BYTES = 65_536  # smaller answers cost more as files than in memory, even if Redis does not store them
 _DESCRIPTION = "Exact learning dynamics of deep linear networks."
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Construct the application; its workers and caches start with its lifespan.
+@dataclass(frozen=True)
+class Service:
+    """The assembled service, which starts with the lifespan of its application, once.
 
-    Once `app.state.stopping` is set, the application finishes its work within the grace time and refuses new work. If a
-    background task fails by an internal error, `app.state.fatal_error` records the error and stops the service.
+    Attributes:
+        app: the application.
+        connections: limit on the open connections of the server.
+        refusal: returns the application that answers a request with an error that the server found.
+        fatal_error: records the error of a background task that fails, and stops the service.
+        stopping: once it is set, the application finishes its work within the grace time and refuses new work.
+    """
+
+    app: FastAPI
+    connections: Connections
+    refusal: Callable[[ServiceError], ASGIApp]
+    fatal_error: FatalError
+    stopping: Event
+
+
+def create_service(settings: Settings) -> Service:
+    """Construct the service; its workers and caches start with the lifespan of its application.
 
     Raises:
         SettingsError: an address or the file of API keys is invalid, or traces cannot be sent.
     """
     if settings.redis_url is not None:
         backends.redis_cache(settings, settings.redis_url)
-    tracing = Tracing(VERSION) if tracing_is_configured() else None
+    max_connections = settings.max_connections or _default_connections(settings)
+    parts = Parts(
+        settings=settings,
+        tracing=Tracing(VERSION) if tracing_is_configured() else None,
+        metrics=_metrics(settings),
+        rates=_rate_limits(settings),
+        streams=EventStreams(max_connections, settings.key_requests_at_once),
+        fatal_error=FatalError(),
+        stopping=Event(),
+    )
+    return Service(
+        _application(parts),
+        Connections(max_connections),
+        lambda error: SecurityHeaders(request_log.RequestLog(refusal(error), parts.metrics)),
+        parts.fatal_error,
+        parts.stopping,
+    )
+
+
+def _application(parts: Parts) -> FastAPI:
     app = FastAPI(
         title="lindyn",
         version=VERSION,
         description=_DESCRIPTION,
-        lifespan=_lifespan,
+        lifespan=lambda _app: lifespan(parts),
         openapi_url=None,  # a route of this application serves the document
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry=_telemetry(tracing),
+        telemetry=_telemetry(parts.tracing),
     )
-    app.state.tracing = tracing
-    app.state.fatal_error = FatalError()
-    app.state.settings = settings
-    app.state.assets = assets.load()
-    app.state.metrics = _metrics(settings)
-    workers = settings.workers + (settings.job_workers or settings.workers)
-    max_connections = settings.max_connections or connection_limit(workers)
-    app.state.connections = Connections(max_connections)
-    app.state.streams = EventStreams(max_connections, settings.key_requests_at_once)
-    app.state.stage = _stage_observer(app.state.metrics, tracing)
-    _add_middleware(app, settings)
+    answering = operations.router_of(OPERATIONS.values())
+    _add_middleware(app, parts, {route.path: route for route in answering.routes if isinstance(route, APIRoute)})
     problems.install(app)
     openapi.install(app)
+    app.include_router(answering)
     app.include_router(trajectories.router)
-    app.include_router(analyses.router)
     app.include_router(jobs.router)
     app.include_router(experiments.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(explorer.router)
     return app
+
+
+def _default_connections(settings: Settings) -> int:
+    return connection_limit(settings.workers + (settings.job_workers or settings.workers))
 
 
 def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
@@ -117,30 +142,15 @@ def _telemetry(tracing: Tracing | None) -> TelemetryConfig:
     }
 
 
-def _stage_observer(metrics: Metrics, tracing: Tracing | None) -> Callable[[str, float], None]:
-    """Return the function that receives the name and the seconds of each stage of a request."""
-    if tracing is None:
-        return metrics.stage
-
-    def stage(name: str, seconds: float) -> None:
-        metrics.stage(name, seconds)
-        tracing.stage(name, seconds)
-
-    return stage
-
-
-def _add_middleware(app: FastAPI, settings: Settings) -> None:
-    """Add the middleware, from the innermost to the outermost."""
+def _add_middleware(app: FastAPI, parts: Parts, cached_routes: Mapping[str, APIRoute]) -> None:
+    """Add the middleware, from the innermost to the outermost; `cached_routes` answer the same body the same way."""
+    settings = parts.settings
     origins = split_list(settings.cors_origins)
-    app.state.rates = _rate_limits(settings)
-    app.state.body_cache = BodyCache()
-    app.state.bodies_in_flight = BodiesInFlight()
-    cached_routes = _post_routes(trajectories.router, analyses.router)
     app.add_middleware(HeadRequests)
     app.add_middleware(LoadShedding, cached_routes)
     app.add_middleware(BodyCacheMiddleware, cached_routes, settings)
     app.add_middleware(BodyBudgetMiddleware, settings)
-    app.add_middleware(RateLimit, app.state.rates)
+    app.add_middleware(RateLimit, parts.rates)
     app.add_middleware(Authentication, _keyring(settings), split_list(settings.allowed_hosts), origins)
     if origins:
         app.add_middleware(
@@ -158,19 +168,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
                 "X-Request-ID",
             ],
         )
-    app.add_middleware(request_log.RequestLog, app.state.metrics)
+    app.add_middleware(request_log.RequestLog, parts.metrics)
     app.add_middleware(SecurityHeaders)
-    app.state.refuse = SecurityHeaders(request_log.RequestLog(refuse, app.state.metrics))
-
-
-def _post_routes(*routers: APIRouter) -> dict[str, APIRoute]:
-    """Return the routes that accept POST, by path."""
-    return {
-        route.path: route
-        for router in routers
-        for route in router.routes
-        if isinstance(route, APIRoute) and "POST" in (route.methods or ())
-    }
 
 
 def _rate_limits(settings: Settings) -> RateLimits:
@@ -199,76 +198,3 @@ def _keyring(settings: Settings) -> Keyring | None:
         return None if settings.api_keys_file is None else Keyring(settings.api_keys_file)
     except KeysError as error:
         raise SettingsError(f"LINDYN_API_KEYS_FILE: {error}") from None
-
-
-@asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncGenerator[None]:
-    settings: Settings = app.state.settings
-    engine = ProcessEngine(
-        settings.workers,
-        settings.queue,
-        settings.deadline_seconds,
-        queue_seconds=settings.queue_seconds,
-        grace_seconds=settings.grace_seconds,
-        warm_up=partial(warmup.solve_small_problem, settings.worker_memory_bytes),
-        observe=app.state.stage,
-    )
-    limits = RequestLimits(
-        settings.max_answer_bytes,
-        settings.max_work_bytes,
-        settings.max_flops,
-        settings.deadline_seconds,
-        max(settings.cache_value_bytes, _MIN_FILE_BYTES),
-    )
-    async with AsyncExitStack() as stack:
-        if app.state.tracing is not None:
-            stack.push_async_callback(to_thread.run_sync, app.state.tracing.shut_down)
-        stack.push_async_callback(app.state.rates.aclose)
-        url = await backends.redis_url(settings, stack)
-        shared = None if url is None else backends.redis_cache(settings, url)
-        if shared is not None:
-            stack.push_async_callback(shared.aclose)
-        memory = MemoryCache(settings.memory_cache_bytes)
-        folder = backends.spool_folder(settings, stack)
-        spool = backends.spool(settings, folder)
-        answers = AnswerService(engine, memory, shared, limits, app.state.stage, spool)
-        app.state.engine, app.state.shared, app.state.answers = engine, shared, answers
-        app.state.stopping = Event()
-        app.state.sweep_limits = backends.sweep_limits(settings)
-        fatal_error: FatalError = app.state.fatal_error
-        app.state.jobs, app.state.wake_jobs = await backends.jobs(
-            settings, url, folder, app.state.rates, fatal_error.record, stack
-        )
-        tasks = await stack.enter_async_context(create_task_group())
-        stack.callback(app.state.stopping.set)
-        await tasks.start(_run_engine, answers, engine, app.state.stopping, fatal_error)
-        tasks.start_soon(fatal_error.watch, partial(watch_loop, app.state.metrics, app.state.stopping))
-        store = None if app.state.jobs is None else app.state.jobs.store
-        if store is not None:
-            app.state.watch = JobWatch(store)
-            tasks.start_soon(fatal_error.watch, partial(app.state.watch.run, app.state.stopping))
-        tasks.start_soon(
-            fatal_error.watch, partial(sample_gauges, app.state.metrics, engine, shared, store, app.state.stopping)
-        )
-        yield
-
-
-async def _run_engine(
-    answers: AnswerService,
-    engine: ProcessEngine,
-    stopping: Event,
-    fatal_error: FatalError,
-    *,
-    task_status: TaskStatus[None] = TASK_STATUS_IGNORED,
-) -> None:
-    """Run the workers until the service stops, which is before the last answers are sent and the lifespan ends."""
-    started = False
-    try:
-        async with answers, engine:
-            started = True
-            task_status.started()
-            await stopping.wait()
-    except Exception as error:
-        if not started:
-            raise
-        fatal_error.record(error)

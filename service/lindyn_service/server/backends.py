@@ -12,8 +12,10 @@ from lindyn_service.cache.private_valkey import EmbeddedUnavailableError, embedd
 from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.configuration.settings import Settings, SettingsError
 from lindyn_service.engine.processes import ProcessEngine
+from lindyn_service.http.state import JobService
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.job_limits import SweepLimits
+from lindyn_service.jobs.job_watch import JobWatch
 from lindyn_service.jobs.point_source import CHUNK_SECONDS
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler_thread import RECORD_BYTES, Engines, SchedulerFactories, scheduler_thread
@@ -87,27 +89,22 @@ def sweep_limits(settings: Settings) -> SweepLimits:
 
 async def jobs(
     settings: Settings,
-    url: str | None,
+    url: str,
     folder: Path,
     rates: RateLimits,
     on_failure: Callable[[BaseException], None],
     stack: AsyncExitStack,
-) -> tuple[Results | None, Callable[[], None]]:
-    """Start the scheduler of jobs, unless there is no Redis.
+) -> JobService:
+    """Start the scheduler of jobs.
 
     Args:
         settings: settings of the service.
-        url: URL of Redis, or None.
+        url: URL of Redis.
         folder: folder in which a subfolder for large results is created.
         rates: the quotas to which the work of jobs is charged.
         on_failure: called in another thread with the error that ended the scheduler.
         stack: exit stack that closes store and scheduler.
-
-    Returns:
-        The job store with its results (None without Redis), and a function that wakes the scheduler.
     """
-    if url is None:
-        return None, lambda: None
     store = _job_store(settings, url)
     stack.push_async_callback(store.aclose)
     factories = SchedulerFactories(
@@ -120,7 +117,7 @@ async def jobs(
         charges=Charges(rates),
     )
     wake = await stack.enter_async_context(scheduler_thread(factories, on_failure))
-    return _results(settings, store, folder), wake
+    return JobService(_results(settings, store, folder), JobWatch(store), wake)
 
 
 def _results(settings: Settings, store: JobStore, folder: Path) -> Results:

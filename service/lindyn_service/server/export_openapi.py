@@ -4,8 +4,8 @@ import json
 import sys
 
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.server.app import create_app
+from lindyn_service.server.app import create_service
 
 if __name__ == "__main__":
-    json.dump(create_app(Settings()).openapi(), sys.stdout, indent=2)
+    json.dump(create_service(Settings()).app.openapi(), sys.stdout, indent=2)
     sys.stdout.write("\n")

@@ -26,6 +26,10 @@ class FatalError:
         self.error = self.error or error
         self.stop()
 
+    def has_occurred(self) -> bool:
+        """Return whether an error was recorded."""
+        return self.error is not None
+
     async def watch(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run a task without which the service cannot go on, and record its error if it fails."""
         try:

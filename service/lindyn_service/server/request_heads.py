@@ -1,7 +1,8 @@
 """Limits on the heads of requests, and the answers to requests that exceed them or are not valid HTTP."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
@@ -11,6 +12,7 @@ from lindyn_service.server.upgrade_offers import IgnoringUpgrades
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
+    from uvicorn._types import ASGI3Application
 
 MAX_HEAD_BYTES = 65_536
 MAX_HEADERS = 100
@@ -27,10 +29,10 @@ class BoundedHeads(IgnoringUpgrades):
     Trailers count towards the limits and are dropped, so that they cannot change the head of a request.
 
     Attributes:
-        refuse: the ASGI application that answers a request with the error in its state, under `refused`.
+        refusal: returns the ASGI application that answers a request with an error.
     """
 
-    refuse: ClassVar["ASGIApp"]
+    refusal: ClassVar[Callable[[ServiceError], "ASGIApp"]]
 
     in_head = False
     in_body = False
@@ -117,23 +119,24 @@ class BoundedHeads(IgnoringUpgrades):
             super().on_message_begin()
         self.in_head = self.in_body = False
         self.cycle = self._refusal_cycle(
-            error, cast("asyncio.Transport", _LingeringTransport(self)) if lingering else self.transport
+            cast("asyncio.Transport", _LingeringTransport(self)) if lingering else self.transport
         )
+        refuse = cast("ASGI3Application", type(self).refusal(error))
         if self.pipeline:
             if is_incomplete:
                 self.pipeline.popleft()  # the current request, which is never processed
-            self.pipeline.appendleft((self.cycle, cast("Any", self.refuse)))
+            self.pipeline.appendleft((self.cycle, refuse))
         elif not previous or (previous.response_complete and not is_incomplete):
-            self._start_asgi_task(self.cycle, cast("Any", self.refuse))
+            self._start_asgi_task(self.cycle, refuse)
         elif not is_incomplete:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, cast("Any", self.refuse)))
+            self.pipeline.appendleft((self.cycle, refuse))
         elif previous.response_started:
             self.transport.close()  # the request has an answer already
         else:
             previous.disconnected = True
             previous.message_event.set()
-            self._start_asgi_task(self.cycle, cast("Any", self.refuse))
+            self._start_asgi_task(self.cycle, refuse)
 
     def linger(self) -> None:
         """Close the connection after the client has had time to read its last answer; further input is discarded."""
@@ -156,17 +159,15 @@ class BoundedHeads(IgnoringUpgrades):
                 _head_too_large()
             )  # a single line of a head or trailer, or a chunk extension, exceeds the limit
 
-    def _refusal_cycle(self, error: ServiceError, transport: asyncio.Transport) -> RequestResponseCycle:
+    def _refusal_cycle(self, transport: asyncio.Transport) -> RequestResponseCycle:
         has_target = bool(self.url)
         path = self.url.partition(b"?")[0][:_LOGGED_PATH_BYTES]
-        state = {**self.app_state, "refused": error}
         self.scope.update(
             {
                 "method": self.parser.get_method().decode() if has_target else "-",
                 "path": path.decode("latin-1"),
                 "raw_path": path,
                 "query_string": b"",
-                "state": state,
             }
         )
         cycle = RequestResponseCycle(

@@ -18,9 +18,7 @@ from lindyn_service.server.supervisor import stop_seconds, supervise, wait_for_e
 from lindyn_service.telemetry import logs
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-    from lindyn_service.server.fatal_error import FatalError
+    from lindyn_service.server.app import Service
 
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -93,16 +91,16 @@ class _Server(uvicorn.Server):
     """Uvicorn's server, which in addition logs its URL, and notifies the application at the start of its shutdown.
 
     Args:
-        app: the application.
+        service: the service with the application.
         config: configuration of uvicorn.
         url: the URL to log, or None.
     """
 
-    def __init__(self, app: "FastAPI", config: uvicorn.Config, url: str | None) -> None:
+    def __init__(self, service: "Service", config: uvicorn.Config, url: str | None) -> None:
         super().__init__(config)
-        self._app = app
+        self._stopping = service.stopping
         self._url = url
-        self.fatal_error: FatalError = app.state.fatal_error
+        self.fatal_error = service.fatal_error
         self.fatal_error.stop = self.stop
 
     def stop(self) -> None:
@@ -117,29 +115,29 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting connections, and finish the requests in progress."""
-        self._app.state.stopping.set()
+        self._stopping.set()
         await super().shutdown(sockets)
 
 
 def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
     # imported late, since the application imports numpy and FastAPI, which other commands do not need
-    from lindyn_service.server.app import create_app  # noqa: PLC0415
+    from lindyn_service.server.app import create_service  # noqa: PLC0415
     from lindyn_service.server.slow_clients import ClientTimeouts, protocol_with_timeouts  # noqa: PLC0415
 
-    app = create_app(chosen)
+    service = create_service(chosen)
     timeouts = ClientTimeouts(chosen.head_seconds, chosen.body_seconds, chosen.stalled_seconds)
     config = uvicorn.Config(
-        app,
+        service.app,
         workers=1,  # otherwise uvicorn reads WEB_CONCURRENCY
         log_config=None,
         access_log=False,
-        http=protocol_with_timeouts(timeouts, app.state.connections, app.state.refuse),
+        http=protocol_with_timeouts(timeouts, service.connections, service.refusal),
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=stop_seconds(chosen.grace_seconds),
     )
     has_own_address = chosen.descriptor is None and chosen.socket is None
-    return _Server(app, config, url_of(sockets[0]) if has_own_address else None)
+    return _Server(service, config, url_of(sockets[0]) if has_own_address else None)
 
 
 def _sockets(chosen: settings.Settings) -> list[socket.socket]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -162,7 +163,9 @@ class _ProtocolWithTimeouts(BoundedHeads):
         self.open_connections.set_kind(self, kind)
 
 
-def protocol_with_timeouts(timeouts: ClientTimeouts, connections: Connections, refuse: "ASGIApp") -> type[BoundedHeads]:
+def protocol_with_timeouts(
+    timeouts: ClientTimeouts, connections: Connections, refusal: Callable[[ServiceError], "ASGIApp"]
+) -> type[BoundedHeads]:
     """Create a protocol class with these parameters, since uvicorn instantiates the class by itself per connection."""
-    attributes = {"timeouts": timeouts, "open_connections": connections, "refuse": staticmethod(refuse)}
+    attributes = {"timeouts": timeouts, "open_connections": connections, "refusal": staticmethod(refusal)}
     return type("ProtocolWithTimeouts", (_ProtocolWithTimeouts,), attributes)

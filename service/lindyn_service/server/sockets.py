@@ -7,7 +7,6 @@ import socket
 import stat
 import sys
 from pathlib import Path
-from typing import Any
 
 from lindyn_service.configuration.settings import SettingsError
 
@@ -42,7 +41,7 @@ def on_tcp(host: str, port: int) -> list[socket.socket]:
     return bound
 
 
-def _bind(family: int, address: tuple[Any, ...], port: int) -> socket.socket:
+def _bind(family: int, address: tuple[str | int | bytes, ...], port: int) -> socket.socket:
     bound = socket.socket(family)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

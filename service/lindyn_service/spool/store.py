@@ -13,14 +13,13 @@ from pathlib import Path
 from anyio import to_thread
 from cachetools import LRUCache
 
-from lindyn_service.spool.format import TRAILER_BYTES, is_intact
+from lindyn_service.spool.format import is_intact, read_layout
 from lindyn_service.spool.locks import open_own
 from lindyn_service.spool.space import SpoolDestination
 
 PREFIX = "lindyn-spool-"
 """Prefix of the temporary folder of a service for which no other folder is set."""
 
-_HEAD_BYTES = 65_536
 _MAX_VERIFIED = 10_000
 
 _Version = tuple[int, int, int]
@@ -33,12 +32,12 @@ class StoredFile:
     Attributes:
         path: path of the file, which may be evicted at any time.
         size: size of the answer, which is at the start of the file.
-        head: first bytes of the answer.
+        note: note about the answer.
     """
 
     path: Path
     size: int
-    head: bytes
+    note: str
 
     def read(self) -> bytes:
         """Read the whole answer; blocks, and raises FileNotFoundError if the file was evicted."""
@@ -88,13 +87,13 @@ class Spool:
         try:
             status = os.fstat(descriptor)
             version = status.st_ino, status.st_size, status.st_mtime_ns
-            size = status.st_size - TRAILER_BYTES
-            if self._verified.get(path) != version and not is_intact(descriptor, name, size):
+            layout = read_layout(descriptor)
+            if layout is None or (self._verified.get(path) != version and not is_intact(descriptor, name, layout)):
                 path.unlink(missing_ok=True)
                 return None
             self._verified[path] = version
             os.utime(descriptor, ns=(time.time_ns(), status.st_mtime_ns))
-            return StoredFile(path, size, os.pread(descriptor, min(_HEAD_BYTES, size), 0))
+            return StoredFile(path, layout.answer_bytes, layout.note)
         except OSError:
             return None
         finally:

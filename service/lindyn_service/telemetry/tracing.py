@@ -6,10 +6,11 @@ child spans for the stages that the metrics measure.
 
 import os
 import time
-from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
+from starlette.types import Scope
 
 from lindyn._install_hint import how_to_install
 from lindyn_service.configuration.settings import SettingsError
@@ -51,7 +52,7 @@ def is_configured() -> bool:
     return not is_disabled and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
-def is_probe(scope: MutableMapping[str, Any]) -> bool:
+def is_probe(scope: Scope) -> bool:
     """Return whether a request is a health or metrics probe, which is not traced."""
     return scope.get("path") in _PROBES
 

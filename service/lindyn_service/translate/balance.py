@@ -1,11 +1,11 @@
 """Initial weights and how balanced they are."""
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from lindyn.wire.balance import BalanceRequest, InitializationRequest, StatisticsRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics import balance_statistics as statistics
 from lindyn_service.dynamics.balance import balance, broken_inequality
 from lindyn_service.dynamics.random_weights import kurtosis, variance
@@ -17,7 +17,7 @@ from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, rng, weights
 
 
-def initialization(request: InitializationRequest, key: str) -> dict[str, Any]:
+def initialization(request: InitializationRequest, key: str) -> dict[str, Tree]:
     """Draw or check initial weights, and measure their balance.
 
     Raises:
@@ -43,7 +43,7 @@ def initialization(request: InitializationRequest, key: str) -> dict[str, Any]:
     }
 
 
-def balances(request: BalanceRequest, key: str) -> dict[str, Any]:
+def balances(request: BalanceRequest, key: str) -> dict[str, Tree]:
     """Measure the balance of each pair of adjacent layers."""
     pairs = list(pairwise(request.weights))
     found = [balance(lower, upper) for lower, upper in pairs]
@@ -63,7 +63,7 @@ def balances(request: BalanceRequest, key: str) -> dict[str, Any]:
     }
 
 
-def balance_statistics(request: StatisticsRequest, key: str) -> dict[str, Any]:
+def balance_statistics(request: StatisticsRequest, key: str) -> dict[str, Tree]:
     """Predict and sample the mean and variance of B = W2^T W2 - W1 W1^T."""
     n_in, n_hidden, n_out = dims = request.dims
     first, second = (request.gain * 2)[:2]

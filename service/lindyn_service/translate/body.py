@@ -31,13 +31,13 @@ class Body:
         content: the bytes.
         media_type: JSON's or that of npz.
         largest_bytes: that its numbers may take as float64.
-        most_parts: arrays, objects and fields that JSON may have, and the metadata of an archive.
+        max_parts: arrays, objects and fields that JSON may have, and the metadata of an archive.
     """
 
     content: bytes
     media_type: str
     largest_bytes: int
-    most_parts: int
+    max_parts: int
 
     @property
     def is_small(self) -> bool:
@@ -64,7 +64,7 @@ class Body:
     def _tree(self) -> Any:  # noqa: ANN401 (JSON)
         if self.media_type == npz.MEDIA_TYPE:
             try:
-                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes, most_parts=self.most_parts))
+                return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes, max_parts=self.max_parts))
             except npz.NpzError as error:
                 written = "write it with np.savez(file, metadata=json_text, **arrays)"
                 raise MalformedBodyError(f"{error}; {written}") from None
@@ -79,9 +79,9 @@ class Body:
         if self.content.startswith(_NOT_UTF8):
             raise MalformedBodyError("the body is not JSON in UTF-8, but text in UTF-16 or UTF-32; send UTF-8")
         parts, numbers = _parts(self.content), self.content.count(b",")
-        if parts > self.most_parts:
+        if parts > self.max_parts:
             raise BodyTooLargeError(
-                f"the body has {parts} arrays, objects and fields, the limit is {self.most_parts} for JSON; send npz"
+                f"the body has {parts} arrays, objects and fields, the limit is {self.max_parts} for JSON; send npz"
             )
         if numbers * _NUMBER_BYTES > self.largest_bytes:
             raise BodyTooLargeError(

@@ -1,12 +1,11 @@
 """Tasks learned one after the other."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics import continual as dynamics
 from lindyn_service.dynamics.early_stopping import best_stops
 from lindyn_service.dynamics.mode_overlap import mode_overlap
@@ -19,7 +18,7 @@ from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 
 
-def continual(request: ContinualRequest, key: str) -> dict[str, Any]:
+def continual(request: ContinualRequest, key: str) -> dict[str, Tree]:
     """Chain the exact solutions of the tasks, with their losses, forgetting and best stopping times.
 
     Raises:
@@ -51,7 +50,7 @@ def continual(request: ContinualRequest, key: str) -> dict[str, Any]:
         "final_loss": losses[:, -1],
         "segments": _segments(course, request.num, tau),
         "best_stopping": list(_best_stopping(course, tasks, irreducible, tau)),
-        "warnings": [asdict(warned) for warned in _warnings(course, problems)],
+        "warnings": [warned.message() for warned in _warnings(course, problems)],
         "version": VERSION,
     }
 
@@ -85,7 +84,7 @@ def _forgetting(losses: np.ndarray) -> np.ndarray:
     return changes
 
 
-def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, Any]]:
+def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, Tree]]:
     return [
         {"task": i, "start": float(t[0]) * tau, "stop": float(t[-1]) * tau, "first": i * num, "last": (i + 1) * num - 1}
         for i, t in enumerate(course.times)
@@ -94,7 +93,7 @@ def _segments(course: dynamics.Course, num: int, tau: float) -> list[dict[str, A
 
 def _best_stopping(
     course: dynamics.Course, tasks: list[dynamics.ContinualTask], irreducible: np.ndarray, tau: float
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[dict[str, Tree]]:
     for k, segment in enumerate(course.segments):
         for i, stop in enumerate(best_stops(segment, tasks[:k]) if k else ()):
             yield {
@@ -110,7 +109,7 @@ def _best_stopping(
 def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[Warned]:
     for i, (segment, problem) in enumerate(zip(course.segments, problems, strict=True)):
         for warned in conditioning(segment.solution, mode_overlap(segment.solution), problem.white.variance):
-            yield Warned(warned.code, f"task {i}: {warned.detail}")
+            yield Warned(warned.code, f"task {i}: {warned.detail}", warned.modes)
         if problem.white.irreducible_loss is None:
             yield Warned(
                 "irreducible-loss-unknown", f"task {i}: the targets' scale is not given, its loss is the excess"

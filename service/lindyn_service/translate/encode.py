@@ -12,7 +12,7 @@ from lindyn.wire.tree import JSON, Array, Tree, array_from_lists, arrays_from_li
 
 VERSION = version("lindyn")
 
-SOLVER = f"{VERSION}/7"
+SOLVER = f"{VERSION}/8"
 """Part of every key; raise the number when an answer's bytes change within a version."""
 
 Format = Literal["json", "npz"]

@@ -4,14 +4,15 @@
 # (matplotlib has incomplete annotations)
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Literal, cast
 
 from lindyn.wire import npz
+from lindyn.wire.tree import JSON
 from lindyn.wire.wording import cut, shown, with_choices
 from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
-from lindyn_service.experiments.base import Experiment, Parameter
+from lindyn_service.experiments.base import Experiment, Parameter, Values
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.translate.table import Archive, read_table, table
 
@@ -20,7 +21,7 @@ Picture = Literal["svg", "png"]
 _DOTS_PER_INCH = 150
 
 
-def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, Any]:
+def parameters(experiment: Experiment, overrides: Mapping[str, JSON]) -> Values:
     """Fill in the published parameters.
 
     Raises:
@@ -42,7 +43,7 @@ def parameters(experiment: Experiment, overrides: dict[str, Any]) -> dict[str, A
     return {**experiment.defaults(), **own}
 
 
-def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> Iterator[bytes]:
+def compute_cells(name: str, values: Values, numbers: Sequence[int]) -> Iterator[bytes]:
     """Compute some cells of an experiment, one after the other."""
     experiment = EXPERIMENTS[name]
     cells = experiment.cells(values)
@@ -55,7 +56,7 @@ def compute_cells(name: str, values: dict[str, Any], numbers: Sequence[int]) -> 
         ) from None
 
 
-def experiment_table(job: str, name: str, values: dict[str, Any], records: Iterable[bytes], most_bytes: int) -> Archive:
+def experiment_table(job: str, name: str, values: Values, records: Iterable[bytes], most_bytes: int) -> Archive:
     """Put all cells of an experiment into one table.
 
     Raises:
@@ -70,20 +71,25 @@ def experiment_picture(archive: bytes, form: Picture) -> bytes:
     """Draw the table of an experiment."""
     import matplotlib as mpl  # noqa: PLC0415 (slow to import, and few draw)
 
-    content, metadata = read_table(archive)
-    figure = EXPERIMENTS[metadata["kind"]].draw(content)
+    content, rest = read_table(archive)
+    kind = cast("str", rest["kind"])
+    figure = EXPERIMENTS[kind].draw(content)
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"metadata": {"Date": None}} if form == "svg" else {}
-    with mpl.rc_context({"svg.hashsalt": metadata["kind"]}):  # the same bytes each time
-        figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, **options)
+    metadata = {"Date": None} if form == "svg" else None
+    with mpl.rc_context({"svg.hashsalt": kind}):  # the same bytes each time
+        figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, metadata=metadata)
     return buffer.getvalue()
 
 
-def _as_default(parameter: Parameter, value: Any) -> Any:  # noqa: ANN401 (a number or a list of them)
+def _as_default(parameter: Parameter, value: JSON) -> JSON:
     """Whole numbers are numbers where the default is not whole."""
     sample = parameter.default[0] if isinstance(parameter.default, list | tuple) else parameter.default
     kind = int if isinstance(sample, int) else float
-    return [kind(number) for number in cast("list[float]", value)] if isinstance(value, list) else kind(value)
+    return (
+        [kind(number) for number in cast("list[float]", value)]
+        if isinstance(value, list)
+        else kind(cast("float", value))
+    )
 
 
 def _wrong(parameter: Parameter, value: object) -> str | None:

@@ -2,12 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
 from lindyn.wire.asymptotics import LimitsRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.asymptotics import extreme
 from lindyn_service.dynamics.closed_form import ClosedForm
 from lindyn_service.dynamics.convergence import converged, convergence_time
@@ -17,27 +16,30 @@ from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
 from lindyn_service.dynamics.sharpness import largest_learning_rate
 from lindyn_service.methods.base import Warned
-from lindyn_service.methods.closed_form_only import require_closed_form
+from lindyn_service.methods.closed_form_only import require_exact
 from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.exact import ExactRun
+from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.limits_of_modes import limits_of_modes
 from lindyn_service.translate.limits_of_one_layer import limits_of_one_layer
 from lindyn_service.translate.problem import moments, weights
 
 
-def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
+def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
     """Solve a network and describe where it ends, how fast, and what it resembles at extreme lambda.
 
     Raises:
-        ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
+        ServiceError: the request is invalid in a way that needs its numbers, or no exact solution covers it.
     """
     trained_on = moments(request.task, request.dims)
+    drawn = weights(request.network, trained_on)
     if len(request.dims) == 2:
-        return limits_of_one_layer(request, key, weights(request.network, trained_on), trained_on)
-    problem = require_closed_form(
-        request.network, weights(request.network, trained_on), trained_on, request.time_constant
-    )
+        return limits_of_one_layer(request, key, drawn, trained_on)
+    problem = require_exact(request.network, drawn, trained_on, request.time_constant, request.weight_decay)
+    if isinstance(problem, ModalRun):
+        return limits_of_modes(request, key, problem)
     solution = problem.solution()
     end = _end(problem, solution)
     rate = float(largest_learning_rate(end)[0])
@@ -52,7 +54,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
         "converged": _converged(problem, end, reached),
-        "convergence_time": None if white_time is None else white_time * problem.time_constant,
+        "convergence_time": problem.time_at(white_time),
         "effective_learning_rate": abs(problem.lam) / problem.time_constant,
         "largest_learning_rate": rate if math.isfinite(rate) else None,
         "lambda_to_infinity": {
@@ -60,7 +62,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Any]:
             "negative": _extreme(problem, -abs(problem.lam)),
         },
         "shallow": _shallow(problem, request.tolerance),
-        "warnings": [asdict(warned) for warned in _warnings(problem, solution, reached)],
+        "warnings": [warned.message() for warned in _warnings(problem, solution, reached)],
         "version": VERSION,
     }
 
@@ -75,7 +77,7 @@ def _end(problem: ExactRun, solution: ClosedForm) -> ModalWeights:
     return problem.frame(objective, converged(solution), None)
 
 
-def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Any]:
+def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Tree]:
     excess = float(excess_loss(frame)[0])
     return {
         "output": output(frame)[0],
@@ -88,7 +90,7 @@ def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> 
     }
 
 
-def _extreme(problem: ExactRun, lam: float) -> dict[str, Any]:
+def _extreme(problem: ExactRun, lam: float) -> dict[str, Tree]:
     found = extreme(problem.w1, problem.w2, problem.white.sigma_yx, lam)
     basis = problem.white.basis
     fast = found.fast_limit
@@ -101,7 +103,7 @@ def _extreme(problem: ExactRun, lam: float) -> dict[str, Any]:
     }
 
 
-def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Any]:
+def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Tree]:
     """Every mode decays at one rate, so the time is known: excess e^{-2 rate t} = tolerance."""
     white = problem.white
     rate = 1 / problem.time_constant

@@ -1,18 +1,17 @@
 """Limits in time of a network of one layer, which has no lambda."""
 
-import math
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from lindyn.wire.asymptotics import LimitsRequest
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
-from lindyn_service.dynamics.one_layer import one_layer
-from lindyn_service.dynamics.sharpness import largest_learning_rate
+from lindyn_service.dynamics.sharpness import sharpness
 from lindyn_service.dynamics.tasks import EPS, Moments
 from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.diagnostics import of_loss
+from lindyn_service.methods.fewer_dimensions import unreduced
+from lindyn_service.methods.one_layer import OneLayerRun
 from lindyn_service.translate.encode import VERSION
 
 _EQUAL = 1e-13  # relative spread of variances that are one
@@ -21,15 +20,13 @@ _EQUAL = 1e-13  # relative spread of variances that are one
 def limits_of_one_layer(
     request: LimitsRequest, key: str, weights: tuple[np.ndarray, ...], trained_on: Moments
 ) -> dict[str, Any]:
-    """Describe where a network of one layer ends, and how fast; it is its own shallow network."""
-    tau = request.time_constant
-    solution = one_layer(weights[0], trained_on)
+    """Describe where a network of one layer ends, and how fast; without weight decay it is its own shallow network."""
+    tau, decay = request.time_constant, request.weight_decay
+    problem = LearningProblem(weights, trained_on, tau, np.zeros(1), (), weight_decay=decay)
+    run = OneLayerRun(problem, unreduced(problem))
+    solution, time = run.solution(), run.reaching(request.tolerance).time
     end = solution.frame(np.array([np.inf]), tau)
-    found, rate, time = (
-        output(end)[0],
-        float(largest_learning_rate(end)[0]),
-        solution.convergence_time(request.tolerance),
-    )
+    found, steepest = output(end)[0], float(sharpness(end)[0]) + decay
     excess, best = float(excess_loss(end)[0]), np.linalg.svd(solution.objective.best, compute_uv=False)
     rank = int(np.count_nonzero(best > max(found.shape) * EPS * best[0]))
     variances = solution.variances
@@ -51,15 +48,17 @@ def limits_of_one_layer(
             "reached_rank": rank,
             "task_rank": rank,
         },
-        "convergence_time": time * tau,
+        "convergence_time": time,
         "effective_learning_rate": None,
-        "largest_learning_rate": rate if math.isfinite(rate) else None,
+        "largest_learning_rate": 2 * tau / steepest if steepest > 0 else None,
         "lambda_to_infinity": None,
-        "shallow": {
+        "shallow": None
+        if decay
+        else {
             "output": found,
             "rate": float(np.mean(variances)) / tau if one else None,
-            "convergence_time": time * tau,
+            "convergence_time": time,
         },
-        "warnings": [asdict(told) for told in of_loss(LearningProblem(weights, trained_on, tau, np.zeros(1), ()))],
+        "warnings": [told.message() for told in of_loss(problem)],
         "version": VERSION,
     }

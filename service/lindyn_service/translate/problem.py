@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from lindyn.wire import learning
 from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
-from lindyn_service.dynamics import tasks
+from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn_service.dynamics import learning_rates, tasks
 from lindyn_service.dynamics.balance import broken_inequality
 from lindyn_service.dynamics.initialization import Directions, balanced_weights
 from lindyn_service.dynamics.least_squares import EPS, Fit, of_moments, remainder
@@ -17,7 +19,9 @@ from lindyn_service.dynamics.random_weights import random_weights
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.dynamics.wide_limit import representing, wide_layers
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
+from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.wide import wide_of
 
 # equal seeds of network and task must not give equal numbers
 _NETWORK_STREAM, _TASK_STREAM, _COMPLETION_STREAM = 0, 1, 2
@@ -89,8 +93,15 @@ def _check_span(sigma_yx: np.ndarray, found: Fit, path: str) -> None:
         )
 
 
-def weights(network: Network, trained_on: tasks.Moments) -> tuple[np.ndarray, ...]:
+def weights(
+    network: Network, trained_on: tasks.Moments, own_rates: learning_rates.LearningRates | None = None
+) -> tuple[np.ndarray, ...]:
     """Initial weights of a network, first layer first; those of wide layers stand for them.
+
+    Args:
+        network: of any kind.
+        trained_on: moments of its task.
+        own_rates: learning rates, on which the invariants of wide layers depend that start at a function other than 0.
 
     Raises:
         InfeasibleBalanceError: no weights of these widths have this lambda.
@@ -103,18 +114,64 @@ def weights(network: Network, trained_on: tasks.Moments) -> tuple[np.ndarray, ..
         case RandomNetwork(dims=dims, scheme=scheme, gains=gains, seed=seed):
             return random_weights(tuple(dims), scheme, gains, rng(seed, _NETWORK_STREAM))
         case WideNetwork():
-            return _representing(network)
+            return _representing(network, own_rates)
 
 
-def _representing(network: WideNetwork) -> tuple[np.ndarray, np.ndarray]:
-    """Layers with the initial network function and the representations of the limit."""
+def _representing(network: WideNetwork, own_rates: learning_rates.LearningRates | None) -> tuple[np.ndarray, ...]:
+    """Layers with the initial network function and, in the plain flow, the representations of the limit."""
     n_in, _, n_out = network.dims
     function = np.zeros((n_out, n_in))
     if network.start == "drawn":
         w1, w2 = random_weights(network.dims, network.scheme, network.gains, rng(network.seed, _NETWORK_STREAM))
         function = w2 @ w1
     sizes = wide_layers(network.dims, network.scheme, network.gains)
-    return representing(function, sizes.a, sizes.b)
+    if own_rates is None:
+        return representing(function, sizes.a, sizes.b)
+    sizes = sizes.rescaled(own_rates.relative)
+    return own_rates.weights(representing(function, sizes.a, sizes.b))
+
+
+def learning_problem(
+    request: TrajectoryRequest, trained_on: tasks.Moments, times: np.ndarray, quantities: Sequence[str]
+) -> LearningProblem:
+    """A request, whose task has these moments, as a method sees it.
+
+    Raises:
+        InfeasibleBalanceError: no weights of these widths have this lambda.
+    """
+    own_rates = rates(request)
+    return LearningProblem(
+        weights=weights(request.network, trained_on, own_rates),
+        moments=trained_on,
+        time_constant=request.time_constant,
+        times=times,
+        quantities=tuple(quantities),
+        lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
+        wide=wide_of(request.network),
+        drawn=not isinstance(request.network, WeightsNetwork),
+        rates=own_rates,
+        weight_decay=request.weight_decay,
+    )
+
+
+def rates(request: TrajectoryRequest) -> learning_rates.LearningRates | None:
+    """Rates and schedule; None where there are none."""
+    if learning.are_ones(request.learning_rates) and request.schedule is None:
+        return None
+    layers = request.learning_rates or [1.0] * (len(request.dims) - 1)
+    return learning_rates.LearningRates(tuple(layers), _schedule(request.schedule), request.time_constant)
+
+
+def _schedule(schedule: learning.Schedule | None) -> learning_rates.Schedule:
+    match schedule:
+        case None:
+            return learning_rates.ConstantSchedule()
+        case learning.CosineSchedule(period=period, floor=floor):
+            return learning_rates.CosineSchedule(period, floor)
+        case learning.ExponentialSchedule(half_life=half_life):
+            return learning_rates.ExponentialSchedule(half_life)
+        case learning.PiecewiseSchedule(times=times, factors=factors):
+            return learning_rates.PiecewiseSchedule(tuple(times), tuple(factors))
 
 
 def rng(seed: int | None, stream: int = _NETWORK_STREAM) -> np.random.Generator:

@@ -1,13 +1,8 @@
 """Points of a sweep: expanding them, computing them, and putting them into one table."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
-
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import product
-from typing import Any
 
 import numpy as np
 import orjson
@@ -15,18 +10,15 @@ import orjson
 from lindyn.wire.array import FloatArray
 from lindyn.wire.conflicts import conflicts, misfit_of_quantities
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn.wire.tree import PathError, replaced
+from lindyn.wire.tree import PathError, Tree, replaced
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
-from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.sweep_scalars import Summary, summarise
-from lindyn_service.methods.wide import wide_of
 from lindyn_service.translate.encode import SOLVER
-from lindyn_service.translate.point_blocks import PointBlocks
-from lindyn_service.translate.problem import moments, weights
+from lindyn_service.translate.point_blocks import PointBlocks, Record
+from lindyn_service.translate.problem import learning_problem, moments
 from lindyn_service.translate.trajectory import candidates
 
 Conflicts = Callable[[TrajectoryRequest], Sequence[tuple[str, str]]]
@@ -48,13 +40,13 @@ def first_points(request: SweepRequest) -> Iterator[tuple[int, ...]]:
             yield (*origin[:i], value, *origin[i + 1 :])
 
 
-def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Any]:
+def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Tree]:
     """The base request with the values of one point put in.
 
     Raises:
         InvalidRequestError: a path leads through something that has no parts.
     """
-    document: dict[str, Any] = request.base
+    document = request.base
     for i, (axis, position) in enumerate(zip(request.axes, index, strict=True)):
         try:
             document = replaced(document, axis.path, axis.values[position])
@@ -95,13 +87,24 @@ def compute_points(
             to refuse it.
         reader: that has read other points of the sweep and knows its conflicts; None: a new one.
     """
+    for group in compute_groups(request, places, check, reader):
+        yield from group
+
+
+def compute_groups(
+    request: SweepRequest,
+    places: Iterable[tuple[int, ...]],
+    check: Callable[[TrajectoryRequest], None] = lambda _point: None,
+    reader: "PointReader | None" = None,
+) -> Iterator[list[bytes]]:
+    """Compute some points as `compute_points` does; those that are computed together come together."""
     points = _Points(request, check, reader or PointReader(request, conflicts))
     blocks = PointBlocks(request, points.reader.read, points.moments, check)
-    for found in blocks.records(places, points.compute):
-        yield orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY)
+    for group in blocks.groups(places, points.compute):
+        yield [orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY) for found in group]
 
 
-def problem_record(code: str, detail: str) -> dict[str, Any]:
+def problem_record(code: str, detail: str) -> Record:
     """What is kept of a point without values."""
     return {"problem": {"code": code, "detail": detail}}
 
@@ -119,7 +122,7 @@ class PointReader:
         self._conflicts = conflicts
         axes = {axis.path.split(".")[0] for axis in request.axes}
         self._constant = [name for name in _WHOLE if name not in axes]
-        self._parts: dict[str, Any] = {}
+        self._parts: dict[str, Tree] = {}
 
     def read(self, index: Sequence[int]) -> TrajectoryRequest:
         """Validate the point at a place.
@@ -143,7 +146,7 @@ class _Points:
         self.reader = reader
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
-    def compute(self, index: tuple[int, ...]) -> dict[str, Any]:
+    def compute(self, index: tuple[int, ...]) -> Record:
         """What is kept of one point."""
         try:
             return self._record(index)
@@ -152,7 +155,7 @@ class _Points:
         except ServiceError as error:
             return problem_record(error.code, error.detail)
 
-    def _record(self, index: tuple[int, ...]) -> dict[str, Any]:
+    def _record(self, index: tuple[int, ...]) -> Record:
         """Values of a point and its warnings; its times where they are not those of the base request."""
         request = self.reader.read(index)
         misfit = misfit_of_quantities(self._request.collect, request.network)
@@ -161,23 +164,14 @@ class _Points:
         self._check(request)
         times = request.resolved_times()
         summary = self._summary(request, times)
-        record: dict[str, Any] = {"values": summary.values, "warnings": [asdict(each) for each in summary.warnings]}
+        record: Record = {"values": summary.values, "warnings": [each.message() for each in summary.warnings]}
         if summary.times is not None and ("times" in self._axes or not np.array_equal(summary.times, times)):
             record["times"] = summary.times
         return record
 
     def _summary(self, request: TrajectoryRequest, times: FloatArray) -> Summary:
         trained_on = self.moments(request)
-        problem = LearningProblem(
-            weights=weights(request.network, trained_on),
-            moments=trained_on,
-            time_constant=request.time_constant,
-            times=times,
-            quantities=(),
-            lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
-            wide=wide_of(request.network),
-            drawn=not isinstance(request.network, WeightsNetwork),
-        )
+        problem = learning_problem(request, trained_on, times, ())
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
 
     def moments(self, request: TrajectoryRequest) -> Moments:
@@ -192,5 +186,5 @@ def _unknown(axis: Axis, number: int, detail: str) -> InvalidRequestError:
     return InvalidRequestError(f"{path}: {axis.path!r} {detail}", ((path, f"{axis.path!r} {detail}"),))
 
 
-def _canonical(value: Any) -> bytes:  # noqa: ANN401 (JSON)
+def _canonical(value: Tree) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_SORT_KEYS)

@@ -3,18 +3,17 @@
 Of the points, only their numbers are kept: the bytes of all of them as JSON take some times as much.
 """
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import numpy as np
 import orjson
 
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.sweep import SweepRequest
+from lindyn.wire.tree import JSON
 from lindyn_service.experiments.base import Table
 from lindyn_service.translate.sweep import PointReader, indices
 from lindyn_service.translate.table import Archive, refuse_more, table
@@ -43,7 +42,7 @@ def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_
     for name in list(points.columns):
         stacked = _stacked(points.columns.pop(name), request.n_points)
         data[name] = (axes + dimensions(name, stacked.ndim - 1), stacked.reshape(*request.shape, *stacked.shape[1:]))
-    coordinates: dict[str, Any] = {axis.path: axis.values for axis in request.axes}
+    coordinates: dict[str, Sequence[JSON] | np.ndarray] = {axis.path: axis.values for axis in request.axes}
     if any("time" in dims for dims, _ in data.values()):
         dims, times = _times(request, points)
         if dims == ("time",):
@@ -53,6 +52,21 @@ def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_
     asked = request.model_dump(by_alias=True)
     content = Table(coordinates, data)
     return table(job, "sweep", content, asked, points.problems, points.warnings.lines(), most_bytes=most_bytes)
+
+
+class _Warning(TypedDict):
+    code: str
+    detail: str
+    modes: NotRequired[list[int]]
+
+
+class _Point(TypedDict, total=False):
+    """The record of a point, as it is stored."""
+
+    problem: dict[str, str]
+    values: dict[str, JSON]
+    times: list[float]
+    warnings: list[_Warning]
 
 
 class _Points:
@@ -69,18 +83,18 @@ class _Points:
         self.columns: dict[str, _Rows] = {}
         self.times: _Rows = {}
         self.computed: list[int] = []
-        self.problems: list[dict[str, Any]] = []
+        self.problems: list[dict[str, JSON]] = []
         self.warnings = _Warnings()
         self._n_points = request.n_points
         self._most_bytes = most_bytes
         self._bytes = self._count = 0
 
-    def add(self, place: tuple[int, ...], point: Mapping[str, Any]) -> None:
+    def add(self, place: tuple[int, ...], point: _Point) -> None:
         """Take the next point."""
         number = self._count
         self._count += 1
         if "problem" in point:
-            self.problems.append({"index": list(place), **point["problem"]})
+            self.problems.append({"index": place, **point["problem"]})
         if "values" in point:
             self.computed.append(number)
         for name, value in point.get("values", {}).items():
@@ -96,34 +110,42 @@ class _Points:
         """How many numbers `_stacked` makes of all of it."""
         return sum(self._n_points * prod(_largest_shape(rows)) for rows in (*self.columns.values(), self.times) if rows)
 
-    def _keep(self, rows: _Rows, number: int, value: Any) -> None:  # noqa: ANN401 (JSON)
+    def _keep(self, rows: _Rows, number: int, value: JSON) -> None:
         rows[number] = np.asarray(value, dtype=np.float64)[()]  # a number by itself takes less than an array of none
         self._bytes += rows[number].nbytes
         refuse_more(self._bytes, self._most_bytes)
+
+
+@dataclass
+class _Group:
+    """The modes that a warning is about, if any, and the places of the points that have it."""
+
+    modes: list[int] | None
+    places: list[list[int]] = field(default_factory=list[list[int]])
 
 
 class _Warnings:
     """Warnings of one code and detail together; where a code has very many details, the rest of its points."""
 
     def __init__(self) -> None:
-        self._groups: dict[str, dict[str, list[list[int]]]] = {}
+        self._groups: dict[str, dict[str, _Group]] = {}
 
-    def add(self, place: list[int], warnings: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, place: list[int], warnings: Sequence[_Warning]) -> None:
         """Take those of a point."""
         for warned in warnings:
-            details, detail = self._groups.setdefault(warned["code"], {}), warned["detail"]
+            details, detail, modes = self._groups.setdefault(warned["code"], {}), warned["detail"], warned.get("modes")
             if detail not in details and len(details) >= MOST_DETAILS:
-                detail = _OTHERS
-            found = details.setdefault(detail, [])
-            if place not in found[-1:]:
-                found.append(place)
+                detail, modes = _OTHERS, None
+            group = details.setdefault(detail, _Group(modes))
+            if place not in group.places[-1:]:
+                group.places.append(place)
 
-    def lines(self) -> list[dict[str, Any]]:
+    def lines(self) -> list[dict[str, JSON]]:
         """All of them, with the places of their points."""
         return [
-            {"code": code, "detail": detail, "indices": found}
+            {"code": code, "detail": detail, "indices": group.places, **({"modes": group.modes} if group.modes else {})}
             for code, details in self._groups.items()
-            for detail, found in details.items()
+            for detail, group in details.items()
         ]
 
 

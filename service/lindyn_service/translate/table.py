@@ -1,18 +1,16 @@
 """Results of jobs: labelled arrays, as npz where they are kept and as JSON where that is asked for."""
 
-# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
-# (JSON has no static types)
-
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, cast
 
 import numpy as np
 import orjson
 
 from lindyn.wire import npz
+from lindyn.wire.tree import JSON, Tree
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
 from lindyn_service.spool.format import write_atomically
@@ -33,7 +31,7 @@ class Archive:
         most_bytes: that it may take.
     """
 
-    metadata: dict[str, Any]
+    metadata: dict[str, JSON]
     arrays: Mapping[str, np.ndarray]
     most_bytes: int
 
@@ -62,9 +60,9 @@ def table(
     job: str,
     kind: str,
     content: Table,
-    request: Mapping[str, Any],
-    problems: Sequence[Mapping[str, Any]] = (),
-    warnings: Sequence[Mapping[str, Any]] = (),
+    request: Mapping[str, Tree],
+    problems: Sequence[Mapping[str, JSON]] = (),
+    warnings: Sequence[Mapping[str, JSON]] = (),
     *,
     most_bytes: int,
 ) -> Archive:
@@ -74,7 +72,7 @@ def table(
         TooLargeError: it takes more bytes.
     """
     arrays = {f"{_DATA}{name}": np.asarray(values, dtype=np.float64) for name, (_, values) in content.data.items()}
-    others: dict[str, Any] = {}
+    others: dict[str, list[JSON]] = {}
     for name, values in content.coordinates.items():
         vector = _vector(values)
         if vector is None:
@@ -110,11 +108,11 @@ def refuse_more(size: int, most_bytes: int) -> None:
         )
 
 
-def read_table(archive: bytes) -> tuple[Table, dict[str, Any]]:
+def read_table(archive: bytes) -> tuple[Table, dict[str, JSON]]:
     """The labelled arrays of an archive, and what else it says."""
-    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, most_entries=2**16)
-    dims: dict[str, list[str]] = metadata.pop("dims")
-    coordinates: dict[str, Any] = metadata.pop("coordinates")
+    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, max_entries=2**16)
+    dims = cast("dict[str, list[str]]", metadata.pop("dims"))
+    coordinates = cast("dict[str, Sequence[JSON] | np.ndarray]", metadata.pop("coordinates"))
     for name, array in arrays.items():
         if name.startswith(_COORDINATES):
             coordinates[name.removeprefix(_COORDINATES)] = array
@@ -156,7 +154,7 @@ def _read(path: Path, size: int) -> bytes:
         raise BusyError("the result had to make room for others while it was read; ask again") from None
 
 
-def _vector(values: Sequence[Any] | np.ndarray) -> np.ndarray | None:
+def _vector(values: Sequence[JSON] | np.ndarray) -> np.ndarray | None:
     """The values as float64, if they are plain numbers."""
     if isinstance(values, np.ndarray):
         return values.astype(np.float64) if values.dtype.kind in "fiu" else None

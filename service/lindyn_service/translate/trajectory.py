@@ -1,58 +1,56 @@
 """From a request for a trajectory to its answer."""
 
 from dataclasses import asdict
-from typing import Any
 
 from lindyn.wire import method
-from lindyn.wire.network import BalancedNetwork, WeightsNetwork
 from lindyn.wire.trajectory import TrajectoryRequest
-from lindyn_service.methods.base import LearningProblem, Method, Outcome, answer
+from lindyn.wire.tree import Tree
+from lindyn_service.methods.all_exact import AllExactSolver
+from lindyn_service.methods.base import Method, Outcome, answer
 from lindyn_service.methods.descent import DescentSolver
-from lindyn_service.methods.exact import ExactSolver
 from lindyn_service.methods.flow import FlowSolver
 from lindyn_service.methods.high_precision import refined
-from lindyn_service.methods.wide import wide_of
 from lindyn_service.translate.encode import VERSION
-from lindyn_service.translate.problem import moments, weights
+from lindyn_service.translate.problem import learning_problem, moments
 
 
-def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Any]:
+def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Tree]:
+    """Answer a normalised request.
+
+    Raises:
+        ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
+    """
+    return _document(request, key, solve(request))
+
+
+def solve(request: TrajectoryRequest) -> Outcome:
     """Solve a normalised request.
 
     Raises:
         ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
     """
     trained_on = moments(request.task, request.dims)
-    problem = LearningProblem(
-        weights=weights(request.network, trained_on),
-        moments=trained_on,
-        time_constant=request.time_constant,
-        times=request.resolved_times(),
-        quantities=tuple(request.quantities),
-        lam=request.network.lam if isinstance(request.network, BalancedNetwork) else None,
-        wide=wide_of(request.network),
-        drawn=not isinstance(request.network, WeightsNetwork),
-    )
+    problem = learning_problem(request, trained_on, request.resolved_times(), request.quantities)
     outcome = answer(candidates(request.method), problem)
     if isinstance(request.method, method.AutoMethod):
-        outcome = refined(problem, outcome)
-    return _document(request, key, outcome)
+        return refined(problem, outcome)
+    return outcome
 
 
 def candidates(asked: method.Method) -> tuple[Method, ...]:
     """Methods that may answer, the preferred one first."""
     match asked:
         case method.AutoMethod():
-            return ExactSolver(), FlowSolver()
+            return AllExactSolver(brief=True), FlowSolver()
         case method.ExactMethod():
-            return (ExactSolver(),)
+            return (AllExactSolver(),)
         case method.FlowMethod(rtol=rtol, atol=atol):
             return (FlowSolver(rtol, atol),)
         case method.DescentMethod(learning_rate=learning_rate, activation=activation):
             return (DescentSolver(learning_rate, activation),)
 
 
-def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[str, Any]:
+def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[str, Tree]:
     return {
         "key": key,
         "method": outcome.method,
@@ -66,6 +64,6 @@ def _document(request: TrajectoryRequest, key: str, outcome: Outcome) -> dict[st
         "times": outcome.times,
         "quantities": outcome.quantities,
         "diagnostics": outcome.diagnostics,
-        "warnings": [asdict(warned) for warned in outcome.warnings],
+        "warnings": [warned.message() for warned in outcome.warnings],
         "version": VERSION,
     }

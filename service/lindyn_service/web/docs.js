@@ -1,4 +1,4 @@
-/** The description of the API, drawn by Swagger UI. */
+/** Shows the OpenAPI document of the service in Swagger UI. */
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);

@@ -1,5 +1,5 @@
 /**
- * Sentences about an answer: its method, the reason for it, its accuracy, its source and time; explanations of warnings.
+ * Sentences about an answer: its method and the reason for it, its accuracy, source and time, and its warnings.
  * @typedef {import("./api.js").Answer} Answer
  */
 
@@ -31,17 +31,17 @@ export function provenance({ source, serverMs, totalMs }) {
   return `${SOURCES[source] ?? source} in ${duration(serverMs)}, received after ${duration(totalMs)}`;
 }
 
-const EQUAL = 1e-12; // relative to the strongest mode: modes that differ by less count as equal
+const EQUAL_TOLERANCE = 1e-12; // relative to the strongest mode: modes that differ by less count as equal
 
-/** For each warning, the picture that shows it and an explanation. */
-const EXPLAINED = /** @type {Record<string, { at: string, why: string, instead?: string }>} */ ({
+/** The picture and the explanation of each warning; `instead` replaces the text of the warning. */
+const EXPLANATIONS = /** @type {Record<string, { at: string, why: string, instead?: string }>} */ ({
   saddle: {
     at: "singular-values",
-    why: "The loss has a saddle here: the initial weights have no component along this mode, so its gradient is zero and exact training stays for ever. Another seed, or λ ≠ 0, usually avoids it.",
+    why: "The loss has a saddle here: the initial weights have no component along this mode, so its gradient is zero and exact training never leaves the saddle. Another seed, or λ ≠ 0, usually avoids it.",
   },
   "ill-conditioned": {
     at: "singular-values",
-    why: "The later part of this run depends on rounding errors of the weights; only the part before is reliable.",
+    why: "The later part of this run depends on rounding errors of the weights; only the earlier part is reliable.",
   },
   "tolerance-not-met": { at: "loss", why: "" },
   "irreducible-loss-unknown": { at: "loss", why: "" },
@@ -49,7 +49,7 @@ const EXPLAINED = /** @type {Record<string, { at: string, why: string, instead?:
 });
 
 /**
- * Notes for the pictures, by their ids.
+ * Notes on the pictures, by the ids of the pictures.
  * @param {Answer} answer
  * @param {number} horizon
  * @returns {Map<string, string[]>}
@@ -58,10 +58,10 @@ export function notes(answer, horizon) {
   const found = new Map();
   const add = (/** @type {string} */ id, /** @type {string} */ text) => found.set(id, [...(found.get(id) ?? []), text]);
   for (const { code, detail } of grouped(answer.meta.warnings)) {
-    const { at, why, instead } = EXPLAINED[code] ?? { at: "loss", why: "" };
-    add(at, instead ?? `${capital(detail)}. ${why}`.trim());
+    const { at, why, instead } = EXPLANATIONS[code] ?? { at: "loss", why: "" };
+    add(at, instead ?? `${capitalised(detail)}. ${why}`.trim());
   }
-  for (const text of ofAlignment(answer)) add("alignment", text);
+  for (const text of alignmentNotes(answer)) add("alignment", text);
   const rounding = answer.meta.diagnostics.conditioning?.rounding_time;
   if (typeof rounding === "number" && rounding < horizon) {
     add(
@@ -73,10 +73,10 @@ export function notes(answer, horizon) {
 }
 
 /** @param {Answer} answer */
-function ofAlignment({ meta, arrays }) {
+function alignmentNotes({ meta, arrays }) {
   /** @type {number[]} */
   const strengths = meta.diagnostics.task_singular_values ?? [];
-  const equal = strengths.some((each, i) => each > 0 && strengths[i - 1] - each < EQUAL * strengths[0]);
+  const equal = strengths.some((each, i) => each > 0 && strengths[i - 1] - each < EQUAL_TOLERANCE * strengths[0]);
   const gaps = arrays.get("alignment.input")?.values?.some(Number.isNaN);
   return [
     ...(equal
@@ -84,18 +84,18 @@ function ofAlignment({ meta, arrays }) {
           "Modes with equal singular values share one line, because the task determines only the subspace that they span.",
         ]
       : []),
-    ...(gaps ? ["Lines have gaps where the task or the network has no such mode."] : []),
+    ...(gaps ? ["Lines have gaps where the singular vectors of the task or of the network are undetermined."] : []),
   ];
 }
 
 /**
  * Warnings, with those of several modes merged into one.
- * @param {{ code: string, detail: string }[]} warnings
+ * @param {{ code: string, detail: string, modes?: number[] }[]} warnings
  */
 export function grouped(warnings) {
   const saddles = warnings.filter(({ code }) => code === "saddle");
   if (saddles.length < 2) return warnings;
-  const modes = saddles.map(({ detail }) => /^mode (\d+)/.exec(detail)?.[1] ?? "?").join(", ");
+  const modes = saddles.flatMap(({ modes = [] }) => modes.map((mode) => mode + 1)).join(", ");
   const one = {
     code: "saddle",
     detail: `modes ${modes} have no overlap with the initial weights and are never learned`,
@@ -104,7 +104,7 @@ export function grouped(warnings) {
 }
 
 /** @param {string} text */
-function capital(text) {
+function capitalised(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 

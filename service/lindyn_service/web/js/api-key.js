@@ -1,4 +1,4 @@
-/** The API key, if the service needs one: kept for this tab only, sent as a header, never part of a link. */
+/** The API key, if the service needs one: stored for this tab only, sent as a header, and never part of a link. */
 
 import { byId } from "./dom.js";
 
@@ -22,7 +22,7 @@ export function withKey() {
 }
 
 /**
- * Ask for a key, once for all requests that were refused.
+ * Ask the user for a key, once for all requests that were refused.
  * @param {string} detail reason that the service gave
  * @returns {Promise<boolean>} whether the user entered another key
  */

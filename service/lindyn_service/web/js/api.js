@@ -1,4 +1,4 @@
-/** The public API of the service that the page comes from. */
+/** Client of the HTTP API of the service that serves the page. */
 
 import { askForKey, withKey } from "./api-key.js";
 import { readNpz } from "./npz.js";
@@ -6,7 +6,7 @@ import { readNpz } from "./npz.js";
 const NPZ = "application/x-npz";
 const UNAUTHORIZED = 401;
 
-/** A problem that the service answered with. */
+/** An error reply of the service (RFC 9457). */
 export class Problem extends Error {
   /**
    * @param {{ code: string, title: string, detail: string, errors?: { path: string, detail: string }[] }} body

@@ -7,7 +7,7 @@
 const INPUTS = ["inputs", "task.inputs", "x", "X", "x_train", "X_train"];
 const TARGETS = ["targets", "task.targets", "y", "Y", "y_train", "Y_train"];
 const CORRELATIONS = ["sigma_yx", "task.sigma_yx"];
-const MOST_LISTED = 4;
+const MAX_LISTED = 4;
 
 /**
  * @typedef {{ table: Matrix, targets: number } | { correlation: Matrix }} Learned
@@ -53,7 +53,7 @@ export function matrixOf(arrays, name, orVector = false) {
   return { rows, columns, values };
 }
 
-/** What an array is, in words. @param {NpyArray} array */
+/** Description of the content of an array. @param {NpyArray} array */
 export function whatIsIn({ values, shape, holds }) {
   if (values === null) return `holds ${holds}`;
   if (shape.length === 1) return `has one dimension (${shape[0]})`;
@@ -61,7 +61,7 @@ export function whatIsIn({ values, shape, holds }) {
 }
 
 /**
- * The unused arrays of an archive, in words; empty if there are none.
+ * A sentence about the unused arrays of an archive; empty if there are none.
  * @param {Arrays} arrays
  * @param {string[]} used
  */
@@ -70,9 +70,9 @@ export function leftOut(arrays, used) {
     .filter(([name, { shape }]) => !used.includes(name) && shape.length > 0)
     .map(([name]) => name);
   if (names.length === 0) return "";
-  const more = names.length > MOST_LISTED ? ` and ${names.length - MOST_LISTED} more` : "";
+  const more = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : "";
   const biases = names.some((name) => /bias|(^|[._])b\d*$/i.test(name)) ? " Networks here have no biases." : "";
-  return `Left out: ${names.slice(0, MOST_LISTED).join(", ")}${more}.${biases}`;
+  return `Left out: ${names.slice(0, MAX_LISTED).join(", ")}${more}.${biases}`;
 }
 
 /**

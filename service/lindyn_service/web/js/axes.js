@@ -1,5 +1,5 @@
 /**
- * How a picture of lines is laid out, in the words of uPlot.
+ * Options of uPlot for the scales, axes and series of a picture.
  * @typedef {import("./lines.js").Model} Model
  */
 
@@ -8,8 +8,8 @@ import { number, power } from "./format.js";
 import { ticks } from "./ticks.js";
 
 const FONT = "11px system-ui, sans-serif";
-const DEEPEST = 1e-10; // of the largest value: a log axis goes no deeper
-const DOTS = 32; // of a simulated curve, about
+const MIN_LOG_RATIO = 1e-10; // smallest value on a logarithmic axis, relative to the largest
+const MAX_DOTS = 32; // approximate number of dots of a simulated curve
 
 /** @param {Model} model */
 export function scalesAndAxes(model) {
@@ -31,9 +31,9 @@ export function scalesAndAxes(model) {
 
 /**
  * @param {boolean} log
- * @param {number} most ticks, about
+ * @param {number} maxTicks approximate number of ticks
  */
-function axis(log, most) {
+function axis(log, maxTicks) {
   return {
     font: FONT,
     labelFont: FONT,
@@ -49,20 +49,20 @@ function axis(log, most) {
       /** @type {number} */ _axis,
       /** @type {number} */ low,
       /** @type {number} */ high,
-    ) => ticks(low, high, log, most),
+    ) => ticks(low, high, log, maxTicks),
   };
 }
 
 /**
  * @param {Model} model
- * @param {number | null} low of the values in sight
- * @param {number | null} high
+ * @param {number | null} low smallest visible value
+ * @param {number | null} high largest visible value
  */
 function yRange({ yLog, yRange: fixed }, low, high) {
   if (fixed !== undefined) return fixed;
   if (low === null || high === null) return yLog ? [0.1, 1] : [0, 1];
   if (yLog) {
-    const floor = Math.max(low, high * DEEPEST);
+    const floor = Math.max(low, high * MIN_LOG_RATIO);
     const [first, last] = [Math.floor(Math.log10(floor)), Math.ceil(Math.log10(high) + 1e-9)];
     return [10 ** first, 10 ** Math.max(last, first + 1)];
   }
@@ -75,7 +75,7 @@ function yRange({ yLog, yRange: fixed }, low, high) {
 export function series({ label, colour, dash, width, dots }) {
   if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, points: { show: false } };
   const some = (/** @type {any} */ plot) => {
-    const every = Math.max(1, Math.round(plot.data[0].length / DOTS));
+    const every = Math.max(1, Math.round(plot.data[0].length / MAX_DOTS));
     return Array.from(plot.data[0], (_, i) => i).filter((i) => i % every === 0);
   };
   const points = { show: true, size: 4.5, stroke: colour, fill: colour, width: 0, filter: some };

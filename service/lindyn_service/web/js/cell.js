@@ -7,37 +7,37 @@ const MISSING = new Set(
     "|",
   ),
 );
-const LONGEST = 24;
+const MAX_CHARACTERS = 24;
 
-/** Whether it is a number, with a point or a comma for decimals. @param {string} cell */
+/** Whether a cell is a number, with a decimal point or a decimal comma. @param {string} cell */
 export function isNumber(cell) {
   return NUMBER.test(plain(cell));
 }
 
-/** The number in a cell; NaN where there is none. @param {string} cell */
+/** The number in a cell; NaN if it is not a number. @param {string} cell */
 export function numberIn(cell) {
   const text = plain(cell);
   return NUMBER.test(text) ? Number(text.replace(",", ".")) : NaN;
 }
 
-/** Whether it is written as a whole number without a sign, as names of columns and rows are. @param {string} cell */
+/** Whether a cell is a whole number without a sign, as in numbered columns and rows. @param {string} cell */
 export function isWhole(cell) {
   return /^\d+$/.test(cell);
 }
 
-/** Whether it stands where a number is missing, or is nothing that anybody calls a column. @param {string} cell */
+/** Whether a cell marks a missing value, or holds a value that cannot name a column, such as true. @param {string} cell */
 export function isMissing(cell) {
   return MISSING.has(cell.toLowerCase().replace(/^[+-](?=.)/, "")) || /^#(n\/?a|[a-z]+[!?]|div\/0!)$/i.test(cell);
 }
 
-/** Whether its comma may be a mark of thousands. @param {string} cell */
+/** Whether the comma of a cell may separate thousands. @param {string} cell */
 export function mayBeThousands(cell) {
   return THOUSANDS.test(cell);
 }
 
-/** A cell as messages repeat it. @param {string} cell */
+/** A cell in quotation marks, abbreviated for messages. @param {string} cell */
 export function shortened(cell) {
-  return `“${cell.length > LONGEST ? `${cell.slice(0, LONGEST)}…` : cell}”`;
+  return `“${cell.length > MAX_CHARACTERS ? `${cell.slice(0, MAX_CHARACTERS)}…` : cell}”`;
 }
 
 /** @param {string} cell */

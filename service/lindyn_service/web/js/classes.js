@@ -1,4 +1,4 @@
-/** Classes as targets: one column each, 1 where a sample is of the class, else 0. */
+/** One-hot targets for classes: one column for each class, which is 1 for the samples of the class and 0 for others. */
 
 import { joined } from "./arrays.js";
 import { shortened } from "./cell.js";
@@ -6,10 +6,10 @@ import { minus } from "./format.js";
 
 /** @typedef {import("./matrix.js").Matrix} Matrix */
 
-const MOST_CLASSES = 1000; // widths of a network
-const MOST_OFFERED = 100;
-const FEW = 10;
-const MOST_LISTED = 4;
+const MAX_CLASSES = 1000; // largest width of a network
+const MAX_SUSPECTED_CLASSES = 100;
+const FEW_CLASSES = 10;
+const MAX_LISTED = 4;
 
 /**
  * Inputs with a column for each class.
@@ -21,38 +21,37 @@ export function withClasses(inputs, labels) {
   const classes = [...new Set(labels)];
   const numbers = classes.every((label) => label !== "" && Number.isFinite(Number(label)));
   classes.sort(numbers ? (a, b) => Number(a) - Number(b) : undefined);
-  if (classes.length > MOST_CLASSES)
-    throw new Error(`the last column has ${classes.length} classes: expected at most ${MOST_CLASSES}`);
-  const places = new Map(classes.map((label, i) => [label, i]));
+  if (classes.length > MAX_CLASSES)
+    throw new Error(`the last column has ${classes.length} classes: expected at most ${MAX_CLASSES}`);
+  const indices = new Map(classes.map((label, i) => [label, i]));
   const values = new Float64Array(labels.length * classes.length);
-  labels.forEach((label, i) => (values[i * classes.length + /** @type {number} */ (places.get(label))] = 1));
+  labels.forEach((label, i) => (values[i * classes.length + /** @type {number} */ (indices.get(label))] = 1));
   const table = joined(inputs, { rows: labels.length, columns: classes.length, values });
-  const names = classes.slice(0, MOST_LISTED).map(shortened).join(", ");
-  const more = classes.length > MOST_LISTED ? ", …" : "";
+  const names = classes.slice(0, MAX_LISTED).map(shortened).join(", ");
+  const more = classes.length > MAX_LISTED ? ", …" : "";
   return { table, targets: classes.length, remark: `One target for each class: ${names}${more}.` };
 }
 
 /**
- * Whether the numbers in the last column may be class labels; 0 and 1, or ±1, work as both.
+ * A hint if the numbers in the last column may be class labels; 0 and 1, or ±1, work as numbers and as classes.
  * @param {Matrix} table
- * @returns {string} what to tell; empty where it does not
+ * @returns {string} the hint; empty if they do not look like labels
  */
 export function suspected({ rows, columns, values }) {
-  const found = new Set();
+  const distinct = new Set();
   for (let i = 0; i < rows; i += 1) {
     const value = values[(i + 1) * columns - 1];
-    if (!Number.isInteger(value) || found.size > MOST_OFFERED) return "";
-    found.add(value);
+    if (!Number.isInteger(value) || distinct.size > MAX_SUSPECTED_CLASSES) return "";
+    distinct.add(value);
   }
-  const isSign = [...found].every((value) => Math.abs(value) <= 1) && found.size < 3;
-  if (isSign || found.size < 2 || found.size > Math.max(FEW, rows / 2) || found.size === rows) return "";
-  return `The last column has the ${found.size} values ${listed([...found])}, read as numbers. If they are classes, select this below.`;
+  const isSign = [...distinct].every((value) => Math.abs(value) <= 1) && distinct.size < 3;
+  if (isSign || distinct.size < 2 || distinct.size > Math.max(FEW_CLASSES, rows / 2) || distinct.size === rows)
+    return "";
+  return `The last column has the ${distinct.size} values ${abbreviated([...distinct])}, read as numbers. If they are classes, select this below.`;
 }
 
 /** @param {number[]} values */
-function listed(values) {
+function abbreviated(values) {
   const sorted = values.sort((a, b) => a - b).map((value) => minus(String(value)));
-  return sorted.length > MOST_LISTED
-    ? `${sorted[0]}, ${sorted[1]}, …, ${sorted[sorted.length - 1]}`
-    : sorted.join(", ");
+  return sorted.length > MAX_LISTED ? `${sorted[0]}, ${sorted[1]}, …, ${sorted[sorted.length - 1]}` : sorted.join(", ");
 }

@@ -3,7 +3,7 @@
 import { byId, save, toast } from "./dom.js";
 import { hasKey } from "./api-key.js";
 
-const MOST_CHARACTERS = 6_000; // of a request in the code; longer ones are a file beside it
+const MAX_CHARACTERS = 6_000; // longer requests are offered as a file that the code reads
 const FILE = "lindyn-request.json";
 
 /**
@@ -11,7 +11,7 @@ const FILE = "lindyn-request.json";
  * @param {string} url
  */
 export function asPython(request, url) {
-  const long = JSON.stringify(request).length > MOST_CHARACTERS;
+  const long = JSON.stringify(request).length > MAX_CHARACTERS;
   const fields = Object.entries(request).map(([name, value]) => `        ${name}=${literal(value)},`);
   const ask = long
     ? [`    t = c.trajectory(**json.loads(Path("${FILE}").read_text()))`]
@@ -36,7 +36,7 @@ export function asPython(request, url) {
 export function asCurl(request, url) {
   const body = JSON.stringify(request);
   const data =
-    body.length > MOST_CHARACTERS
+    body.length > MAX_CHARACTERS
       ? `--data @${FILE}`
       : `--data '${JSON.stringify(request, null, 1)
           .replaceAll(/\n\s*(?=[-\d\]])/g, " ")
@@ -46,7 +46,7 @@ export function asCurl(request, url) {
 }
 
 /**
- * JSON as Python writes it.
+ * A JSON value as a Python literal.
  * @param {unknown} value
  * @returns {string}
  */
@@ -103,7 +103,7 @@ export class Code {
     const request = this.request();
     const url = new URL(".", document.baseURI).href.replace(/\/$/, "");
     byId("code-status").textContent = "";
-    byId("code-request").hidden = request === null || JSON.stringify(request).length <= MOST_CHARACTERS;
+    byId("code-request").hidden = request === null || JSON.stringify(request).length <= MAX_CHARACTERS;
     if (request === null) byId("code-text").textContent = "Nothing has been computed yet.";
     else byId("code-text").textContent = this.language === "python" ? asPython(request, url) : asCurl(request, url);
   }
@@ -111,15 +111,15 @@ export class Code {
 
 /**
  * @param {string} text
- * @param {string | null} status element that says so
+ * @param {string | null} status id of the element that shows the outcome; null for a toast
  */
 export async function copy(text, status) {
-  let said = "Copied.";
+  let outcome = "Copied.";
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    said = "The browser does not allow copying: select the text instead.";
+    outcome = "The browser does not allow copying: select the text instead.";
   }
-  if (status === null) toast(said);
-  else byId(status).textContent = said;
+  if (status === null) toast(outcome);
+  else byId(status).textContent = outcome;
 }

@@ -1,4 +1,4 @@
-/** Colours of pictures: those of the style sheet, and two ramps for readers with colour-vision deficiency too. */
+/** Colours of pictures: those of the style sheet, and two ramps that readers with any colour vision can distinguish. */
 
 /** Viridis without its palest end (light) or darkest end (dark). */
 const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
@@ -11,7 +11,7 @@ const POSITIVE = ["#f3b27a", "#d9722b", "#7a3208"];
 let probe = null;
 
 /**
- * A colour of the style sheet, as it is in the present theme.
+ * A colour of the style sheet in the current theme.
  * @param {string} name without the dashes
  */
 export function token(name) {
@@ -35,8 +35,8 @@ export function isDark() {
 export function ofModes(count) {
   const [from, to] = isDark() ? [0.97, 0.35] : [0.05, 0.8];
   return Array.from({ length: count }, (_, i) => {
-    const place = count === 1 ? from : from + ((to - from) * i) / (count - 1);
-    return mixed(VIRIDIS, place);
+    const position = count === 1 ? from : from + ((to - from) * i) / (count - 1);
+    return mixed(VIRIDIS, position);
   });
 }
 
@@ -47,22 +47,22 @@ export function diverging() {
   const [low, high] = [NEGATIVE, POSITIVE].map((ramp) => [paper, ...(dark ? [...ramp].reverse() : ramp)]);
   const table = new Uint8ClampedArray(3 * 256);
   for (let i = 0; i < 256; i += 1) {
-    const place = i / 127.5 - 1;
-    table.set(parse(mixed(place < 0 ? low : high, Math.min(1, Math.abs(place)))), 3 * i);
+    const position = i / 127.5 - 1;
+    table.set(parse(mixed(position < 0 ? low : high, Math.min(1, Math.abs(position)))), 3 * i);
   }
   return table;
 }
 
 /**
  * @param {string[]} ramp
- * @param {number} place 0 to 1
+ * @param {number} position 0 to 1
  */
-function mixed(ramp, place) {
-  const at = place * (ramp.length - 1);
-  const first = Math.min(Math.floor(at), ramp.length - 2);
+function mixed(ramp, position) {
+  const scaled = position * (ramp.length - 1);
+  const first = Math.min(Math.floor(scaled), ramp.length - 2);
   const [a, b] = [parse(ramp[first]), parse(ramp[first + 1])];
-  const part = at - first;
-  return `rgb(${a.map((value, i) => Math.round(value + part * (b[i] - value))).join(",")})`;
+  const fraction = scaled - first;
+  return `rgb(${a.map((value, i) => Math.round(value + fraction * (b[i] - value))).join(",")})`;
 }
 
 /**

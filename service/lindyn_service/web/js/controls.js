@@ -9,7 +9,7 @@ import { dimsOf } from "./request.js";
 
 const LARGEST_SEED = 2 ** 53 - 1;
 
-const whole = (/** @type {number} */ low, /** @type {number} */ high) => (/** @type {string} */ text) => {
+const wholeNumber = (/** @type {number} */ low, /** @type {number} */ high) => (/** @type {string} */ text) => {
   const value = typed(text);
   if (!Number.isInteger(value) || value < low || value > high)
     throw new Error(`expected a whole number from ${low} to ${high === LARGEST_SEED ? "2⁵³ − 1" : high}`);
@@ -22,9 +22,9 @@ const positive = (/** @type {string} */ text) => {
   return value;
 };
 
-const orZero = (/** @type {string} */ text) => (typed(text) === 0 ? 0 : positive(text));
+const zeroOrPositive = (/** @type {string} */ text) => (typed(text) === 0 ? 0 : positive(text));
 
-const seed = whole(0, LARGEST_SEED);
+const seed = wholeNumber(0, LARGEST_SEED);
 const list = (/** @type {string} */ text) =>
   text
     .split(text.includes(";") ? ";" : /[\s,]+/) // between semicolons, commas are decimal marks
@@ -42,15 +42,15 @@ const FIELDS = [
   ["scale", "scale", positive],
   ["seed", "seed", seed],
   ["random-seed", "seed", seed],
-  ["gain", "gain", orZero],
-  ["levels", "levels", whole(1, 6)],
-  ["samples", "samples", whole(1, 100_000)],
+  ["gain", "gain", zeroOrPositive],
+  ["levels", "levels", wholeNumber(1, 6)],
+  ["samples", "samples", wholeNumber(1, 100_000)],
   ["regression-seed", "taskSeed", seed],
   ["spectrum-seed", "taskSeed", seed],
   ["spectrum", "spectrum", spectrum, (value) => value.join(", ")],
-  ["start", "start", orZero],
+  ["start", "start", zeroOrPositive],
   ["stop", "stop", positive],
-  ["num", "num", whole(2, 2000)],
+  ["num", "num", wholeNumber(2, 2000)],
   ["rate", "rate", positive],
   ["second-seed", "secondSeed", seed],
 ];
@@ -58,7 +58,7 @@ const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing"]);
 const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
 
 /** The field that shows a refusal, by the path in the request. @type {Record<string, string>} */
-const AT_FIELD = {
+const FIELD_OF_PATH = {
   "network.dims": "dims",
   "network.scale": "scale",
   "network.seed": "seed",
@@ -77,10 +77,10 @@ const AT_FIELD = {
 function widths(text, state) {
   const parts = text.trim().split(/\s*[-–−,;×x→>]\s*|\s+/);
   const values = parts.map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
-  const most = state.network === "balanced" ? 3 : 9;
-  if (values.length < 3 || values.length > most || !values.every((value) => value >= 1 && value <= 1000)) {
+  const maximum = state.network === "balanced" ? 3 : 9;
+  if (values.length < 3 || values.length > maximum || !values.every((value) => value >= 1 && value <= 1000)) {
     throw new Error(
-      most === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000",
+      maximum === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000",
     );
   }
   if (state.task === "data" && state.data !== null) {
@@ -98,8 +98,8 @@ function spectrum(text, state) {
     throw new Error("expected numbers of at least 0, such as 5, 4, 3");
   }
   const dims = dimsOf(state);
-  const most = Math.min(dims[0] ?? Infinity, dims.at(-1) ?? Infinity);
-  if (values.length > most) throw new Error(`expected at most ${most} values for widths ${dims.join("-")}`);
+  const maximum = Math.min(dims[0] ?? Infinity, dims.at(-1) ?? Infinity);
+  if (values.length > maximum) throw new Error(`expected at most ${maximum} values for widths ${dims.join("-")}`);
   return values;
 }
 
@@ -144,7 +144,7 @@ export class Controls {
    */
   refuse(errors) {
     return errors.flatMap(({ path, detail }) => {
-      const id = AT_FIELD[path] ?? AT_FIELD[path.split(".").slice(0, 2).join(".")];
+      const id = FIELD_OF_PATH[path] ?? FIELD_OF_PATH[path.split(".").slice(0, 2).join(".")];
       if (id === undefined || byId(id).offsetParent === null) return [];
       markInvalid(byId(id), detail);
       return [id];
@@ -198,7 +198,7 @@ export function withConsequences(state, changes) {
 }
 
 /**
- * Widths that the task needs; if the user chose widths that fit no hierarchy, the task changes instead.
+ * Widths that the task requires; if the user chose widths that no hierarchy has, the task changes instead.
  * @param {State} after
  * @param {Partial<State>} changes
  */
@@ -220,8 +220,8 @@ function fitted(after, changes) {
     dims[0] = into;
     dims[dims.length - 1] = out;
   }
-  const most = Math.min(dims[0], /** @type {number} */ (dims.at(-1)));
-  if (after.task === "spectrum" && after.spectrum.length > most) after.spectrum = after.spectrum.slice(0, most);
+  const maximum = Math.min(dims[0], /** @type {number} */ (dims.at(-1)));
+  if (after.task === "spectrum" && after.spectrum.length > maximum) after.spectrum = after.spectrum.slice(0, maximum);
   return dims;
 }
 
@@ -264,7 +264,7 @@ export function markInvalid(field, problem) {
   field.after(text);
 }
 
-/** What the user must still provide, in words; empty if nothing is missing. @param {State} state */
+/** A sentence about the input that is still missing; empty if nothing is missing. @param {State} state */
 export function missingInput(state) {
   if (state.network === "weights" && state.weights === null) return "Drop or paste your weights to see the pictures.";
   if (state.task === "data" && state.data === null) return "Drop or paste your data to see the pictures.";

@@ -3,8 +3,8 @@
 import { isNumber } from "./cell.js";
 
 const SEPARATORS = [";", "\t", ",", " "]; // a blank stands for any white space
-const SAMPLED = 50; // rows from which the separator is guessed
-const LONGEST_CELL = 20; // lines of one quoted cell
+const SAMPLED_ROWS = 50; // the separator is guessed from the first rows
+const MAX_CELL_LINES = 20; // of a quoted cell
 const COMMENT = /^\s*(%|#(?!(n\/a|na|num!|div\/0!|value!|ref!|name\?|null!)))/i; // but not Excel's error values
 const DECLARED = /^"?sep=([;,|\t])"?$/i; // Excel's declaration of the separator
 
@@ -19,7 +19,7 @@ export function split(text) {
   const lines = linesOf(text);
   const declared = lines.length === 0 ? null : DECLARED.exec(lines[0].text.trim());
   return declared === null
-    ? { lines, separator: separatorOf(lines.slice(0, SAMPLED)) }
+    ? { lines, separator: separatorOf(lines.slice(0, SAMPLED_ROWS)) }
     : { lines: lines.slice(1), separator: declared[1] };
 }
 
@@ -56,7 +56,8 @@ function isOpen(text) {
 
 /** @param {string[]} parts @param {number} at */
 function closing(parts, at) {
-  for (let end = at + 1; end < Math.min(parts.length, at + LONGEST_CELL); end += 1) if (isOpen(parts[end])) return end;
+  for (let end = at + 1; end < Math.min(parts.length, at + MAX_CELL_LINES); end += 1)
+    if (isOpen(parts[end])) return end;
   return at;
 }
 
@@ -66,13 +67,13 @@ function closing(parts, at) {
  */
 function separatorOf(lines) {
   const body = lines.length > 1 ? lines.slice(1) : lines;
-  let [best, most] = [" ", -1];
+  let [best, bestShare] = [" ", -1];
   for (const separator of SEPARATORS) {
     const rows = body.map(({ text }) => cellsOf(text, separator));
     if (rows.every((row) => row.length < 2)) continue;
     const cells = rows.flat();
     const share = cells.filter(isNumber).length / cells.length;
-    if (share > most) [best, most] = [separator, share];
+    if (share > bestShare) [best, bestShare] = [separator, share];
   }
   return best;
 }
@@ -87,7 +88,7 @@ function quoted(text, separator) {
   return cells;
 }
 
-/** A cell with or without quotes, and what ends it. @param {string} separator */
+/** A regular expression for a cell with or without quotes and its separator. @param {string} separator */
 function patternOf(separator) {
   if (separator === " ") return /\s*(?:"((?:[^"]|"")*)"|(\S*))(\s+|$)/gy;
   const blank = separator === "\t" ? " " : "\\s";

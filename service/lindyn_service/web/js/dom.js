@@ -6,9 +6,9 @@
  * @returns {any}
  */
 export function byId(id) {
-  const found = document.getElementById(id);
-  if (found === null) throw new Error(`no element has the id ${id}`);
-  return found;
+  const element = document.getElementById(id);
+  if (element === null) throw new Error(`no element has the id ${id}`);
+  return element;
 }
 
 /**
@@ -37,7 +37,7 @@ export function save(name, content, type) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-const [SHORTEST_MS, CHARACTER_MS] = [4_000, 80]; // so that long texts can be read
+const [MIN_TOAST_MS, TOAST_MS_PER_CHARACTER] = [4_000, 80]; // so that long texts can be read
 
 /**
  * Show a message for some seconds.
@@ -48,6 +48,6 @@ export function toast(text) {
   box.textContent = text;
   clearTimeout(Number(box.dataset.timer));
   box.dataset.timer = String(
-    setTimeout(() => (box.textContent = ""), Math.max(SHORTEST_MS, CHARACTER_MS * text.length)),
+    setTimeout(() => (box.textContent = ""), Math.max(MIN_TOAST_MS, TOAST_MS_PER_CHARACTER * text.length)),
   );
 }

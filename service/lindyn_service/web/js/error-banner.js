@@ -1,4 +1,4 @@
-/** Error messages beside the part of the page that they are about. */
+/** Error messages next to the part of the page that they concern. */
 
 import { Problem, Unreachable } from "./api.js";
 import { byId, make } from "./dom.js";

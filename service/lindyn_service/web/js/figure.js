@@ -67,7 +67,7 @@ export class Figure {
 }
 
 /**
- * Lines as a table, every number in full.
+ * Lines as CSV, with all digits.
  * @param {import("./lines.js").Model} model
  * @param {string} xName
  */

@@ -1,4 +1,4 @@
-/** Recognises the content of a file by its bytes; its name is not trusted. */
+/** Recognises the format of a file by its first bytes, since its name may be wrong. */
 
 import { readNpy } from "./npy.js";
 import { readNpz } from "./npz.js";
@@ -7,18 +7,18 @@ import { namesIn } from "./zip.js";
 /** @typedef {import("./npy.js").NpyArray} NpyArray */
 /** @typedef {{ text: string } | { array: NpyArray } | { arrays: Map<string, NpyArray> }} Content */
 
-const MOST_BYTES = 64 * 2 ** 20;
-const SAMPLED = 4096; // bytes at the beginning that are tested for text
+const MAX_BYTES = 64 * 2 ** 20;
+const SAMPLED_BYTES = 4096; // tested for binary content
 
 const AS_CSV = "save the table as CSV";
 const AS_NPZ = "save matrices with numpy.savez";
-const OF_TORCH = `a PyTorch file: ${AS_NPZ}("weights.npz", **{name: p.detach().numpy() for name, p in model.named_parameters()})`;
-const OF_MATLAB =
+const TORCH_FILE = `a PyTorch file: ${AS_NPZ}("weights.npz", **{name: p.detach().numpy() for name, p in model.named_parameters()})`;
+const MATLAB_FILE =
   "a MATLAB file: save the table with writematrix(…, 'data.csv'), or matrices with scipy.io.loadmat and numpy.savez";
 
-/** Beginnings of files that are not read, and their formats. @type {[RegExp, string][]} */
-const BEGINNINGS = [
-  [/^MATLAB \d\.\d MAT-/, OF_MATLAB],
+/** Formats that are not read, by the beginning of the file. @type {[RegExp, string][]} */
+const FOREIGN_FORMATS = [
+  [/^MATLAB \d\.\d MAT-/, MATLAB_FILE],
   [/^\x89HDF\r\n/, `an HDF5 file, as Keras and netCDF write them: ${AS_NPZ}`],
   [/^CDF[\x01\x02\x05]/, `a netCDF file: ${AS_NPZ}`],
   [/^\xd0\xcf\x11\xe0/, `an Excel workbook: ${AS_CSV}`],
@@ -33,11 +33,11 @@ const BEGINNINGS = [
   [/^\s*\{/, `a JSON object: ${AS_CSV}, or weights as [W1, W2]`],
 ];
 
-/** Entries of zip archives that are not npz, and their formats. @type {[RegExp, string][]} */
-const ENTRIES = [
+/** Formats of zip archives that are not npz, by the names of their entries. @type {[RegExp, string][]} */
+const FOREIGN_ARCHIVES = [
   [/^xl\//, `an Excel workbook: ${AS_CSV}`],
   [/^(content\.xml|mimetype)$/, `an OpenDocument file: ${AS_CSV}`],
-  [/(^|\/)data\.pkl$/, OF_TORCH],
+  [/(^|\/)data\.pkl$/, TORCH_FILE],
   [/\.weights\.h5$/, `a Keras model: ${AS_NPZ}`],
 ];
 
@@ -46,7 +46,7 @@ const ENTRIES = [
  * @returns {Promise<Content>}
  */
 export async function contentOf(file) {
-  if (file.size > MOST_BYTES) throw new Error("it is larger than 64 MiB");
+  if (file.size > MAX_BYTES) throw new Error("it is larger than 64 MiB");
   const buffer = await file.arrayBuffer();
   const bytes = new Uint8Array(buffer);
   const beginning = String.fromCharCode(...bytes.subarray(0, 16));
@@ -61,7 +61,7 @@ export async function contentOf(file) {
 async function archive(buffer) {
   const names = namesIn(buffer);
   if (!names.some((name) => name.endsWith(".npy"))) {
-    const kind = ENTRIES.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+    const kind = FOREIGN_ARCHIVES.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
     throw new Error(`it is ${kind ?? "a zip archive without NumPy arrays: expand it first"}`);
   }
   return readNpz(buffer);
@@ -74,27 +74,27 @@ async function archive(buffer) {
  * @param {string} name
  */
 function foreignKind(bytes, beginning, name) {
-  const known = BEGINNINGS.find(([start]) => start.test(beginning));
+  const known = FOREIGN_FORMATS.find(([start]) => start.test(beginning));
   if (known !== undefined) return known[1];
   if (/^\x80[\x02-\x05]/.test(beginning))
-    return /\.(pt|pth|ckpt)$/i.test(name) ? OF_TORCH : `a Python pickle, which is not read: ${AS_NPZ}`;
+    return /\.(pt|pth|ckpt)$/i.test(name) ? TORCH_FILE : `a Python pickle, which is not read: ${AS_NPZ}`;
   if (/\.safetensors$/i.test(name)) return `a safetensors file: ${AS_NPZ}`;
-  if (isWide(bytes) || !bytes.subarray(0, SAMPLED).includes(0)) return "";
-  if (/\.mat$/i.test(name)) return OF_MATLAB;
+  if (isUtf16(bytes) || !bytes.subarray(0, SAMPLED_BYTES).includes(0)) return "";
+  if (/\.mat$/i.test(name)) return MATLAB_FILE;
   return "not text: expected CSV, npz or npy";
 }
 
-/** Whether it is text of two bytes a character, as Excel writes "Unicode text". @param {Uint8Array} bytes */
-function isWide(bytes) {
+/** Whether bytes are UTF-16 text with a byte order mark, as Excel's "Unicode text". @param {Uint8Array} bytes */
+function isUtf16(bytes) {
   return (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff);
 }
 
 /** @param {Uint8Array} bytes */
 function decoded(bytes) {
-  if (isWide(bytes)) return new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes);
+  if (isUtf16(bytes)) return new TextDecoder(bytes[0] === 0xff ? "utf-16le" : "utf-16be").decode(bytes);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    return new TextDecoder("windows-1252").decode(bytes); // letters of older spreadsheets; numbers are the same
+    return new TextDecoder("windows-1252").decode(bytes); // older spreadsheets; digits are the same in all encodings
   }
 }

@@ -1,9 +1,9 @@
-/** Reads floating-point formats that browsers do not support. */
+/** Decodes floating-point formats that browsers do not support. */
 
-const [BIAS, SPECIAL] = [16_383, 32_767]; // of exponents of 15 bits
-const RANGE = 1_022; // of exponents of float64
+const [BIAS, SPECIAL_EXPONENT] = [16_383, 32_767]; // of exponents of 15 bits
+const MAX_EXPONENT = 1_022; // of exponents of float64
 
-/** A half from its bits. @param {number} bits */
+/** The value of a half-precision number. @param {number} bits */
 export function half(bits) {
   const [exponent, fraction] = [(bits >> 10) & 31, bits & 1023];
   const sign = bits >> 15 === 1 ? -1 : 1;
@@ -12,33 +12,37 @@ export function half(bits) {
 }
 
 /**
- * Long doubles, as processors of the x86 family write them: ten bytes, and whatever fills the rest.
- * Other processors use other formats under the same name; x86 is recognised by the leading bit, which only it writes.
+ * Values of x86 long doubles: ten bytes and padding.
+ * Other processors use other formats under the same name; x86 is recognised by its explicit leading bit.
  * @param {DataView} view
  * @param {number} start
- * @param {number} width in bytes, with what fills the rest
+ * @param {number} width in bytes, including the padding
  * @param {number} count
- * @returns {Float64Array | null} null where one is none of these, or beyond what float64 holds
+ * @returns {Float64Array | null} null if a number is not an x86 long double or exceeds the range of float64
  */
 export function longDoubles(view, start, width, count) {
   const values = new Float64Array(count);
-  let filled = false;
+  let isPadded = false;
   for (let i = 0; i < count; i += 1) {
-    const at = start + width * i;
-    const [low, high, top] = [view.getUint32(at, true), view.getUint32(at + 4, true), view.getUint16(at + 8, true)];
+    const offset = start + width * i;
+    const [low, high, top] = [
+      view.getUint32(offset, true),
+      view.getUint32(offset + 4, true),
+      view.getUint16(offset + 8, true),
+    ];
     const [sign, exponent] = [top >> 15 === 1 ? -1 : 1, top & 0x7fff];
     const isZero = exponent === 0 && high === 0 && low === 0;
-    const isSpecial = exponent === SPECIAL;
-    const isNormal = high >>> 31 === 1 && (isSpecial || Math.abs(exponent - BIAS) <= RANGE);
+    const isSpecial = exponent === SPECIAL_EXPONENT;
+    const isNormal = high >>> 31 === 1 && (isSpecial || Math.abs(exponent - BIAS) <= MAX_EXPONENT);
     if (!isZero && !isNormal) return null;
     const size = (high + low * 2 ** -32) * 2 ** -31;
     values[i] = isZero ? 0 : sign * (isSpecial ? (size === 1 ? Infinity : NaN) : size * 2 ** (exponent - BIAS));
-    filled ||= !isZero || bytesOf(view, at + 10, width - 10).every((byte) => byte === 0);
+    isPadded ||= !isZero || bytesOf(view, offset + 10, width - 10).every((byte) => byte === 0);
   }
-  return filled || count === 0 ? values : null;
+  return isPadded || count === 0 ? values : null;
 }
 
-/** @param {DataView} view @param {number} at @param {number} count */
-function bytesOf(view, at, count) {
-  return new Uint8Array(view.buffer, view.byteOffset + at, count);
+/** @param {DataView} view @param {number} offset @param {number} count */
+function bytesOf(view, offset, count) {
+  return new Uint8Array(view.buffer, view.byteOffset + offset, count);
 }

@@ -1,4 +1,4 @@
-/** A second task after the first, and what the network forgets. */
+/** The panel of continual learning: a second task after the first, and forgetting. */
 
 import { compute } from "./api.js";
 import { token } from "./colours.js";
@@ -18,9 +18,9 @@ export class Forgetting {
     this.store = store;
     this.figure = new Figure(byId("forgetting-picture"), {
       id: "forgetting",
-      title: "Two tasks, one after the other",
+      title: "Two tasks in sequence",
       subtitle: "losses of both on one time axis",
-      svg: () => linesAsSvg(this.lines, "Two tasks, one after the other", "continual learning by lindyn"),
+      svg: () => linesAsSvg(this.lines, "Two tasks in sequence", "continual learning by lindyn"),
       csv: () => asCsv(/** @type {any} */ (this.lines.model), "t"),
     });
     this.figure.element.hidden = true;

@@ -1,21 +1,21 @@
-/** Numbers as text, and text as numbers. */
+/** Formatting and parsing of numbers. */
 
 /** @type {Record<string, string>} */
-const RAISED = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
 /** @param {number} exponent */
-export function raised(exponent) {
-  return [...String(exponent)].map((character) => RAISED[character]).join("");
+export function superscript(exponent) {
+  return [...String(exponent)].map((character) => SUPERSCRIPTS[character]).join("");
 }
 
 /** @param {number} value a power of ten */
 export function power(value) {
   const exponent = Math.round(Math.log10(value));
-  return exponent === 0 ? "1" : exponent === 1 ? "10" : `10${raised(exponent)}`;
+  return exponent === 0 ? "1" : exponent === 1 ? "10" : `10${superscript(exponent)}`;
 }
 
 /**
- * A number with some significant digits; a minus sign is one.
+ * A number with a given number of significant digits and a true minus sign.
  * @param {number | null | undefined} value
  * @param {number} [digits]
  */
@@ -26,7 +26,7 @@ export function number(value, digits = 3) {
   if (size >= 1e5 || size < 1e-3) {
     const [mantissa, exponent] = value.toExponential(digits - 1).split("e");
     const factor = String(Number(mantissa)) === "1" ? "" : `${minus(String(Number(mantissa)))}·`;
-    return `${factor}10${raised(Number(exponent))}`;
+    return `${factor}10${superscript(Number(exponent))}`;
   }
   return minus(String(Number(value.toPrecision(digits))));
 }
@@ -36,13 +36,13 @@ export function minus(text) {
   return text.replace("-", "−");
 }
 
-/** A text that ends as a sentence does. @param {string} text */
+/** A text with a full stop, unless it ends with a mark already. @param {string} text */
 export function sentence(text) {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /**
- * Milliseconds in words.
+ * A duration in milliseconds or seconds.
  * @param {number} milliseconds
  */
 export function duration(milliseconds) {

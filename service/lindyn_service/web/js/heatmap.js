@@ -1,4 +1,4 @@
-/** QQᵀ as a map of four named blocks. */
+/** Heat map of QQᵀ with four named blocks. */
 
 import { diverging, token } from "./colours.js";
 import { number } from "./format.js";
@@ -27,7 +27,7 @@ export class HeatMap {
    * @param {Float64Array} values one matrix, row by row
    * @param {number} into number of inputs: rows and columns before those of the outputs
    * @param {number} size
-   * @param {number} largest value of the strongest colour
+   * @param {number} largest magnitude that has the strongest colour
    */
   set(values, into, size, largest) {
     Object.assign(this, { values, into, size, largest });
@@ -69,10 +69,10 @@ export class HeatMap {
     const table = palette();
     const values = /** @type {Float64Array} */ (this.values);
     for (let i = 0; i < values.length; i += 1) {
-      const place = 3 * level(values[i], this.largest);
-      image.data[4 * i] = table[place];
-      image.data[4 * i + 1] = table[place + 1];
-      image.data[4 * i + 2] = table[place + 2];
+      const first = 3 * level(values[i], this.largest);
+      image.data[4 * i] = table[first];
+      image.data[4 * i + 1] = table[first + 1];
+      image.data[4 * i + 2] = table[first + 2];
       image.data[4 * i + 3] = 255;
     }
     context.putImageData(image, 0, 0);
@@ -100,7 +100,7 @@ export class HeatMap {
     const index = (/** @type {number} */ place) =>
       Math.max(0, Math.min(this.size - 1, Math.floor((place / box.width) * this.size)));
     this.at = { row: index(event.clientY - box.top), column: index(event.clientX - box.left) };
-    this.#tell({ left: event.clientX, top: event.clientY });
+    this.#showEntry({ left: event.clientX, top: event.clientY });
   }
 
   /** @param {KeyboardEvent} event */
@@ -114,11 +114,11 @@ export class HeatMap {
     this.at = { row: within(this.at.row + step[0]), column: within(this.at.column + step[1]) };
     const box = this.canvas.getBoundingClientRect();
     const cell = box.width / this.size;
-    this.#tell({ left: box.left + (this.at.column + 1) * cell, top: box.top + this.at.row * cell });
+    this.#showEntry({ left: box.left + (this.at.column + 1) * cell, top: box.top + this.at.row * cell });
   }
 
   /** @param {{ left: number, top: number }} place */
-  #tell(place) {
+  #showEntry(place) {
     const { row, column } = this.at;
     const values = /** @type {Float64Array} */ (this.values);
     const name = (/** @type {number} */ i) => (i < this.into ? `input ${i + 1}` : `output ${i - this.into + 1}`);
@@ -154,7 +154,7 @@ export function level(value, largest) {
   return Math.max(0, Math.min(255, Math.round(127.5 * (1 + value / (largest || 1)))));
 }
 
-/** The colours from the least to the largest value, as a background. */
+/** The colour scale as a CSS background, from the smallest to the largest value. */
 export function gradient() {
   const table = palette();
   const stops = Array.from(

@@ -1,6 +1,6 @@
 /** The range of λ for which balanced weights exist: λ > 0 needs hidden ≤ out, λ < 0 needs hidden ≤ in. */
 
-export const LARGEST_ON_SLIDER = 50;
+export const MAX_SLIDER_LAMBDA = 50;
 
 /**
  * The range of λ for some widths.
@@ -22,7 +22,7 @@ export function clamp(lambda, dims) {
 }
 
 /**
- * The range in words, with the inequality that bounds it.
+ * A sentence about the range, with the inequality that bounds it.
  * @param {number[]} dims
  */
 export function inWords(dims) {
@@ -37,17 +37,17 @@ export function inWords(dims) {
 }
 
 /**
- * λ at a place of the slider, from −1 to 1: fine near 0, coarse far from it.
- * @param {number} place
+ * λ at a position of the slider, from −1 to 1: fine near 0, coarse far from it.
+ * @param {number} position
  */
-export function fromSlider(place) {
-  return Number((LARGEST_ON_SLIDER * place ** 3).toPrecision(3));
+export function fromSlider(position) {
+  return Number((MAX_SLIDER_LAMBDA * position ** 3).toPrecision(3));
 }
 
 /**
- * The place of the slider for a λ.
+ * The position of the slider for a λ.
  * @param {number} lambda
  */
 export function toSlider(lambda) {
-  return Math.max(-1, Math.min(1, Math.cbrt(lambda / LARGEST_ON_SLIDER)));
+  return Math.max(-1, Math.min(1, Math.cbrt(lambda / MAX_SLIDER_LAMBDA)));
 }

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { minus, typed } from "./format.js";
 import { clamp, feasible, fromSlider, inWords, toSlider } from "./lambda-range.js";
 
-const OF_WEIGHTS = "λ follows from these weights; choose λ-balanced weights to change it.";
+const FIXED_BY_WEIGHTS = "λ follows from these weights; choose λ-balanced weights to change it.";
 
 export class LambdaSlider {
   /** @param {import("./state.js").Store} store */
@@ -17,8 +17,8 @@ export class LambdaSlider {
     this.slider.addEventListener("input", () => this.#slid());
     this.field.addEventListener("input", () => this.#typed());
     this.field.addEventListener("change", () => this.#settle());
-    this.mistyped = ""; // why the typed value is refused
-    this.refused = ""; // why the service refuses the value
+    this.inputError = ""; // reason why the typed value is invalid
+    this.serviceError = ""; // reason why the service refuses the value
     this.slider.addEventListener("dblclick", () => store.set({ lambda: 0 }));
   }
 
@@ -27,9 +27,9 @@ export class LambdaSlider {
     const balanced = state.network === "balanced";
     byId("lambda-knob").classList.toggle("off", !balanced);
     this.slider.disabled = this.field.disabled = !balanced;
-    const place = toSlider(state.lambda);
-    if (this.store.state.lambda !== fromSlider(Number(this.slider.value))) this.slider.value = String(place);
-    this.slider.style.setProperty("--place", `${50 * (1 + place)}%`);
+    const position = toSlider(state.lambda);
+    if (this.store.state.lambda !== fromSlider(Number(this.slider.value))) this.slider.value = String(position);
+    this.slider.style.setProperty("--place", `${50 * (1 + position)}%`);
     this.slider.setAttribute("aria-valuetext", `λ = ${state.lambda}`);
     if (document.activeElement !== this.field) this.#restore(state);
     this.#explain(state);
@@ -37,25 +37,25 @@ export class LambdaSlider {
 
   /** Show why the service refuses λ. @param {string} detail */
   refuse(detail) {
-    this.refused = detail;
+    this.serviceError = detail;
     this.#explain(this.store.state);
   }
 
   /** Clear the refusal of the service. */
   accept() {
-    this.refused = "";
+    this.serviceError = "";
     this.#explain(this.store.state);
   }
 
   /** @param {import("./state.js").State} state */
   #restore({ network, lambda }) {
-    this.mistyped = "";
+    this.inputError = "";
     this.field.value = network === "balanced" ? minus(String(lambda)) : "";
   }
 
   /** When the field loses the focus or Enter is pressed, it shows the λ in use, or stays marked as invalid. */
   #settle() {
-    if (this.mistyped === "") this.#restore(this.store.state);
+    if (this.inputError === "") this.#restore(this.store.state);
   }
 
   /** @param {import("./state.js").State} state */
@@ -64,27 +64,27 @@ export class LambdaSlider {
     const { low, high } = feasible(dims);
     this.shade.hidden = !balanced || (low < 0 && high > 0);
     this.shade.dataset.side = low === 0 && high === 0 ? "both" : high === 0 ? "above" : "below";
-    const wrong = !balanced
+    const error = !balanced
       ? ""
-      : this.mistyped !== ""
-        ? this.mistyped
+      : this.inputError !== ""
+        ? this.inputError
         : clamp(lambda, dims) !== lambda
           ? infeasible(lambda, dims)
-          : this.refused;
-    if (wrong === "") this.field.removeAttribute("aria-invalid");
+          : this.serviceError;
+    if (error === "") this.field.removeAttribute("aria-invalid");
     else this.field.setAttribute("aria-invalid", "true");
-    this.#say(wrong !== "" ? wrong : balanced ? inWords(dims) : OF_WEIGHTS, wrong !== "");
+    this.#say(error !== "" ? error : balanced ? inWords(dims) : FIXED_BY_WEIGHTS, error !== "");
   }
 
   #slid() {
     const { dims } = this.store.state;
-    const wanted = fromSlider(Number(this.slider.value));
-    const lambda = clamp(wanted, dims);
-    if (lambda !== wanted) this.slider.value = String(toSlider(lambda));
+    const requested = fromSlider(Number(this.slider.value));
+    const lambda = clamp(requested, dims);
+    if (lambda !== requested) this.slider.value = String(toSlider(lambda));
     this.#set(lambda);
     this.#restore(this.store.state);
     this.show(this.store.state);
-    if (lambda !== wanted) this.#say(infeasible(wanted, dims), true);
+    if (lambda !== requested) this.#say(infeasible(requested, dims), true);
   }
 
   #typed() {
@@ -92,14 +92,14 @@ export class LambdaSlider {
     const lambda = typed(this.field.value);
     const isNumber = Number.isFinite(lambda);
     const fits = isNumber && clamp(lambda, dims) === lambda;
-    this.mistyped = fits ? "" : isNumber ? infeasible(lambda, dims) : "λ is a number, such as 2.5 or −10.";
+    this.inputError = fits ? "" : isNumber ? infeasible(lambda, dims) : "λ is a number, such as 2.5 or −10.";
     if (fits) this.#set(lambda);
     this.#explain(this.store.state);
   }
 
   /** @param {number} lambda */
   #set(lambda) {
-    this.refused = "";
+    this.serviceError = "";
     this.store.set({ lambda });
   }
 

@@ -1,10 +1,10 @@
-/** Sends one request at a time; a new input replaces the one that waits, so the latest is sent next. */
+/** Sends one request at a time. A new input replaces the waiting one, so that the latest input is sent next. */
 
 import { Problem, Unreachable } from "./api.js";
 
-/** Requests that take longer are aborted for newer input. Shorter ones end soon, and aborting wastes their computation. */
-const PATIENCE_MS = 1_000;
-const LONGEST_PAUSE_MS = 5_000;
+/** Requests that take longer are aborted for newer input; aborting shorter ones would waste their computation. */
+const MAX_WAIT_MS = 1_000;
+const MAX_RETRY_MS = 5_000;
 
 /**
  * @template Input, Output
@@ -36,7 +36,7 @@ export class LatestRequest {
     this.failures = 0;
     if (this.current === null) this.#start();
     else {
-      const left = PATIENCE_MS - (performance.now() - this.current.since);
+      const left = MAX_WAIT_MS - (performance.now() - this.current.since);
       this.timer = setTimeout(() => this.#abort(), Math.max(0, left));
     }
   }
@@ -97,7 +97,7 @@ export class LatestRequest {
    * @param {Error} error
    */
   #pause(error) {
-    const growing = Math.min(500 * 2 ** this.failures, LONGEST_PAUSE_MS);
+    const growing = Math.min(500 * 2 ** this.failures, MAX_RETRY_MS);
     if (error instanceof Unreachable) return growing;
     if (error instanceof Problem && error.retryAfter !== null) return Math.max(1000 * error.retryAfter, growing);
     return null;

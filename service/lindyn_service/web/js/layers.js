@@ -1,15 +1,15 @@
-/** Which arrays of an archive are the layers of a network, and in which order. */
+/** Recognises the arrays of an archive that are the layers of a network, and their order. */
 
 import { whatIsIn } from "./arrays.js";
 
 /**
  * @typedef {import("./npy.js").NpyArray} NpyArray
- * @typedef {{ names: string[], transposed: boolean }} Order first layer first; transposed where they are kept as (in, out)
- * @typedef {{ orders: Order[], why: string }} Layers one order, several of which one must be chosen, or none; and why
+ * @typedef {{ names: string[], transposed: boolean }} Order names of the layers, first layer first; transposed if stored as (in, out)
+ * @typedef {{ orders: Order[], why: string }} Layers possible orders (one, none, or several to choose from), and the reason if not one
  */
 
-/** Words that express an order, as numbers do. */
-const SCALES = [
+/** Words that express the order of layers, like numbers. */
+const ORDERED_WORDS = [
   ["encoder", "decoder"],
   ["enc", "dec"],
   ["first", "second", "third", "fourth", "fifth"],
@@ -19,13 +19,13 @@ const SCALES = [
   ["lower", "upper"],
 ];
 const CANONICAL = /^(network\.)?w(eights?)?[._]?#$/i;
-const MOST_TRIED = 4; // layers whose names give no order
+const MAX_PERMUTED = 4; // more layers without ordered names are refused
 
 /**
- * The layers of an archive by their names; if these give no order, by widths that fit in one order only.
+ * The layers of an archive, ordered by their names; if these give no order, by widths that fit in a single order.
  * @param {Map<string, NpyArray>} arrays
- * @param {boolean} named whether only names that say an order count, since the archive holds more
- * @returns {Layers | null} null where there are none; without an order where none fits
+ * @param {boolean} named whether only ordered names count, because the archive holds other matrices
+ * @returns {Layers | null} null if there are no layers; no orders if none fits
  */
 export function layersIn(arrays, named) {
   const series = seriesOf([...arrays].filter(([, { shape }]) => shape.length > 0).map(([name]) => name));
@@ -43,7 +43,7 @@ export function layersIn(arrays, named) {
   return byWidths(real.length > 1 ? real : matrices, arrays);
 }
 
-/** In words, such as W1, then W2: 4 → 5 → 3. @param {Order} order @param {Map<string, NpyArray>} arrays */
+/** Description of an order, such as W1, then W2: 4 → 5 → 3. @param {Order} order @param {Map<string, NpyArray>} arrays */
 export function described({ names, transposed }, arrays) {
   const layers = names.map((name) => widths(arrays, name, transposed));
   const chain = [layers[0].into, ...layers.map(({ out }) => out)].join(" → ");
@@ -51,7 +51,7 @@ export function described({ names, transposed }, arrays) {
 }
 
 /**
- * Names that are alike but for a number or a word of order, in that order.
+ * Series of names that differ only in a number or an ordered word, sorted by it.
  * @param {string[]} names
  * @returns {{ pattern: string, names: string[] }[]}
  */
@@ -77,7 +77,7 @@ function seriesOf(names) {
 
 /** @param {string} name @returns {{ text: string, index: number, rank: number, scale?: string }[]} */
 function wordsIn(name) {
-  return SCALES.flatMap((scale) =>
+  return ORDERED_WORDS.flatMap((scale) =>
     scale.flatMap((word, rank) => {
       const index = name.toLowerCase().search(new RegExp(`(?<![a-z])${word}(?![a-z])`));
       return index < 0 ? [] : [{ text: word, index, rank, scale: scale[0] }];
@@ -116,7 +116,7 @@ function bySeries(series, arrays) {
  */
 function byWidths(names, arrays) {
   if (names.length < 2) return null;
-  if (names.length > MOST_TRIED)
+  if (names.length > MAX_PERMUTED)
     return { orders: [], why: `the names ${names.slice(0, 3).join(", ")}, … give no order: expected W1, W2, …` };
   const orders = permuted(names).filter((order) => chains(order, arrays));
   return {
@@ -127,7 +127,7 @@ function byWidths(names, arrays) {
 
 /** @param {string[]} names @returns {Order[]} */
 function permuted(names) {
-  if (names.length > MOST_TRIED) return [];
+  if (names.length > MAX_PERMUTED) return [];
   if (names.length < 2) return [{ names, transposed: false }];
   return names.flatMap((first) =>
     permuted(names.filter((name) => name !== first)).map((rest) => ({
@@ -154,7 +154,7 @@ function chains({ names, transposed }, arrays) {
   return layers.every(({ into }, i) => i === 0 || into === layers[i - 1].out);
 }
 
-/** Why layers in this order do not fit. @param {string[]} names @param {Map<string, NpyArray>} arrays */
+/** Reason why layers in this order do not fit. @param {string[]} names @param {Map<string, NpyArray>} arrays */
 function misfit(names, arrays) {
   const odd = names.find((name) => !isMatrix(arrays, name));
   if (odd !== undefined) return `${odd} ${whatIsIn(/** @type {NpyArray} */ (arrays.get(odd)))}: expected a matrix`;

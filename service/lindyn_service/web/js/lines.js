@@ -1,5 +1,5 @@
 /**
- * Curves over one axis, drawn by uPlot, with hover, zoom and a cursor that can be dragged.
+ * Curves over a common axis, drawn by uPlot, with hover, zoom and a draggable cursor.
  * @typedef {{
  *   label: string, values: ArrayLike<number | null>, colour: string, dash?: number[], width?: number, dots?: boolean,
  * }} Line
@@ -129,7 +129,7 @@ export class Lines {
         points: { size: 6 },
         bind: {
           dblclick: () => () => this.options.zoom?.(null),
-          // also while the pointer is on the cursor's line
+          // handle the pointer on the cursor's line, too
           mousemove: (/** @type {any} */ _plot, /** @type {any} */ _target, /** @type {any} */ handle) => handle,
         },
       },
@@ -173,14 +173,14 @@ export class Lines {
       hideTooltip();
       return;
     }
-    this.#tell(idx, { left: event.clientX, top: event.clientY });
+    this.#showValues(idx, { left: event.clientX, top: event.clientY });
   }
 
   /**
    * @param {number} idx
    * @param {{ left: number, top: number }} place
    */
-  #tell(idx, place) {
+  #showValues(idx, place) {
     const { x, lines, xName } = /** @type {Model} */ (this.model);
     const rows = lines
       .map(({ label, colour, values }) => ({ label, colour, value: number(/** @type {number} */ (values[idx]), 4) }))
@@ -235,16 +235,16 @@ export class Lines {
       if (by === undefined) return;
       event.preventDefault();
       step(event.shiftKey ? 10 * by : by);
-      this.#tellAtCursor();
+      this.#showValuesAtCursor();
     });
     this.host.addEventListener("blur", hideTooltip);
   }
 
-  #tellAtCursor() {
+  #showValuesAtCursor() {
     const { x } = /** @type {Model} */ (this.model);
     const box = this.plot.over.getBoundingClientRect();
     const idx = nearest(x, this.cursor);
-    this.#tell(idx, { left: box.left + this.plot.valToPos(this.cursor, "x"), top: box.top + 8 });
+    this.#showValues(idx, { left: box.left + this.plot.valToPos(this.cursor, "x"), top: box.top + 8 });
   }
 }
 

@@ -14,16 +14,16 @@ import { Uploads } from "./uploads.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import * as requests from "./request.js";
-import { DEFAULTS, fromHash, PROBLEM, sameProblem, Store, toHash } from "./state.js";
+import { DEFAULTS, fromHash, INPUTS, sameInputs, Store, toHash } from "./state.js";
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Tour } from "./tour.js";
 import { showError } from "./error-banner.js";
 import { accuracy, methodName, notes, provenance, regime } from "./answer-text.js";
 
-const ADDRESS_MS = 250; // browsers limit how often the address may change
-const MATRIX_MS = 150;
-const WIDEST_MATRIX = 1000;
+const ADDRESS_DELAY_MS = 250; // browsers limit how often the address may change
+const MATRIX_DELAY_MS = 150;
+const MAX_MATRIX_ROWS = 1000;
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./api.js").Answer} Answer */
@@ -122,7 +122,7 @@ function received(answer, input) {
 function draw() {
   if (shown === null) return;
   const { state, answer } = shown;
-  const fits = simulated !== null && store.state.descent && sameProblem(simulated.state, state);
+  const fits = simulated !== null && store.state.descent && sameInputs(simulated.state, state);
   const run = { state, answer, simulated: fits ? /** @type {{ answer: Answer }} */ (simulated).answer : null };
   pictures.show(run);
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
@@ -160,9 +160,9 @@ function failed(error, _input, retryMs) {
 }
 
 /**
- * Show each refusal at the field that it names.
+ * Show each error at the field that it names.
  * @param {{ path: string, detail: string }[]} errors
- * @returns {string} where to look, if every refusal is shown at a field
+ * @returns {string} a reference to the fields, if every error is shown at a field; else empty
  */
 function showAtFields(errors) {
   const ofLambda = errors.filter(({ path }) => path === "network.lambda");
@@ -188,12 +188,12 @@ function requestMatrix({ state, request }) {
   const dims = requests.dimsOf(state);
   const size = dims[0] + dims[dims.length - 1];
   if (dims.length !== 3) pictures.showNoMatrix("QQᵀ is defined for two layers; this network has more.");
-  else if (size > WIDEST_MATRIX) pictures.showNoMatrix(`QQᵀ has ${size} rows here, too many to draw.`);
+  else if (size > MAX_MATRIX_ROWS) pictures.showNoMatrix(`QQᵀ has ${size} rows here, too many to draw.`);
   else {
     clearTimeout(matrixTimer);
     matrixTimer = setTimeout(
       () => matrix.ask({ ...request, times: [pictures.time()], quantities: ["qqt"] }),
-      MATRIX_MS,
+      MATRIX_DELAY_MS,
     );
   }
 }
@@ -208,7 +208,7 @@ function keepAddress() {
   addressTimer = setTimeout(() => {
     const { text } = toHash(store.state);
     history.replaceState(null, "", text === "" ? location.pathname : `#${text}`);
-  }, ADDRESS_MS);
+  }, ADDRESS_DELAY_MS);
 }
 
 /** @param {State} state */
@@ -225,7 +225,7 @@ store.subscribe((state, changed) => {
   keepAddress();
   if (only) return;
   showControls(state);
-  if ([...changed].some((name) => PROBLEM.has(name))) ask(state);
+  if ([...changed].some((name) => INPUTS.has(name))) ask(state);
   else if (changed.has("descent") || changed.has("rate")) {
     train(state);
     draw();

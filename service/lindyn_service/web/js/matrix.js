@@ -1,10 +1,10 @@
 /**
- * Matrices of float64, row by row.
+ * Matrices of float64 in row-major order.
  * @typedef {{ rows: number, columns: number, values: Float64Array }} Matrix
  */
 
 /**
- * A matrix as nested lists, as JSON has it.
+ * A matrix as nested lists, for JSON.
  * @param {Matrix} matrix
  */
 export function toLists(matrix) {
@@ -28,8 +28,8 @@ export function fromLists(lists, name) {
   const entries = lists.flat();
   const wrong = entries.findIndex((entry) => !Number.isFinite(entry));
   if (wrong >= 0) {
-    const place = `row ${Math.floor(wrong / columns) + 1}, column ${(wrong % columns) + 1}`;
-    throw new Error(`${name} has no finite number at ${place}: ${JSON.stringify(entries[wrong])}`);
+    const position = `row ${Math.floor(wrong / columns) + 1}, column ${(wrong % columns) + 1}`;
+    throw new Error(`${name} has no finite number at ${position}: ${JSON.stringify(entries[wrong])}`);
   }
   return { rows: lists.length, columns, values: Float64Array.from(entries) };
 }
@@ -51,7 +51,7 @@ export function columnsOf(matrix, first, last) {
 }
 
 /**
- * A matrix as text that fits into an address, without loss.
+ * A matrix as lossless text for an address.
  * @param {Matrix} matrix
  */
 export function toText(matrix) {
@@ -63,7 +63,7 @@ export function toText(matrix) {
 }
 
 /**
- * The inverse of `toText`; throws where the text is damaged.
+ * The inverse of `toText`; throws if the text is damaged.
  * @param {string} text
  * @returns {Matrix}
  */

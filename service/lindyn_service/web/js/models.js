@@ -1,5 +1,5 @@
 /**
- * The lines of each picture, made from the answers of one run.
+ * The lines of each picture for the answers of one run.
  * @typedef {import("./lines.js").Model} Model
  * @typedef {import("./lines.js").Line} Line
  * @typedef {{
@@ -63,7 +63,7 @@ export function loss(run) {
     });
   }
   lines.push({ label, values, colour: token("first"), width: 2 });
-  lines.push(...trained(run, name, [0]));
+  lines.push(...simulatedLines(run, name, [0]));
   return { ...overTime(run), lines, yLabel: label, yLog: true };
 }
 
@@ -92,7 +92,7 @@ export function singularValues(run) {
     lines: [
       ...dashes,
       ...lines,
-      ...trained(
+      ...simulatedLines(
         run,
         "singular_values",
         colours.map((_, i) => i),
@@ -107,17 +107,17 @@ export function kernel(run) {
   /** @type {Line[]} */
   const lines = [
     { label: "distance, 1 − cosine", values: series(run.answer, "ntk_distance"), colour: token("first"), width: 2 },
-    { label: "norm / its largest", values: overLargest(run.answer), colour: token("second"), width: 2 },
-    ...trained(run, "ntk_distance", [0]),
+    { label: "norm / its largest", values: relativeNorm(run.answer), colour: token("second"), width: 2 },
+    ...simulatedLines(run, "ntk_distance", [0]),
   ];
   if (run.simulated !== null) {
-    lines.push({ label: "simulated norm", values: overLargest(run.simulated), colour: token("ink"), dots: true });
+    lines.push({ label: "simulated norm", values: relativeNorm(run.simulated), colour: token("ink"), dots: true });
   }
   return { ...overTime(run), lines, yLabel: "neural tangent kernel", yRange: [0, 1.03] };
 }
 
 /** @param {import("./api.js").Answer} answer */
-function overLargest(answer) {
+function relativeNorm(answer) {
   const norm = series(answer, "ntk_norm");
   const largest = norm.reduce((most, each) => Math.max(most, each), 0) || 1;
   return norm.map((each) => each / largest);
@@ -140,8 +140,8 @@ export function specificity(run) {
   const lines = [
     { label: "input", values: series(run.answer, input), colour: token("first"), width: 2 },
     { label: "output", values: series(run.answer, output), colour: token("second"), width: 2 },
-    ...trained(run, input, [0]),
-    ...trained(run, output, [0]),
+    ...simulatedLines(run, input, [0]),
+    ...simulatedLines(run, output, [0]),
   ];
   const least = Math.min(...lines.map(({ values }) => Math.min(...Array.from(/** @type {Float64Array} */ (values)))));
   return { ...overTime(run), lines, yLabel: "cosine with the task", yRange: [Math.min(0, least), 1.03] };
@@ -154,7 +154,7 @@ export function specificity(run) {
  * @param {number[]} which columns
  * @returns {Line[]}
  */
-function trained(run, name, which) {
+function simulatedLines(run, name, which) {
   const { simulated } = run;
   if (simulated === null) return [];
   return which.map((column) => ({

@@ -4,8 +4,8 @@ import { half, longDoubles } from "./floats.js";
 
 /**
  * @typedef {{ shape: number[], values: Float64Array | null, text: string | null, holds: string }} NpyArray
- * `holds`: its content in words, if that is not numbers
- * @typedef {[number, (view: DataView, at: number, little: boolean) => number]} Reader width in bytes, and how one is read
+ * `holds`: description of the content if it is not numbers, else empty
+ * @typedef {[number, (view: DataView, at: number, little: boolean) => number]} Reader width in bytes, and decoder of one number
  */
 
 /** @type {Record<string, Reader>} */
@@ -24,13 +24,13 @@ const READERS = {
   b1: [1, (view, at) => view.getUint8(at)],
 };
 
-const LAST_CHARACTER = 0x10ffff;
+const MAX_CODE_POINT = 0x10ffff;
 
 /** @type {Record<string, number>} */
-const LONG = { f12: 12, f16: 16 };
+const LONG_DOUBLE_BYTES = { f12: 12, f16: 16 };
 
 /** @type {Record<string, string>} */
-const OTHERS = {
+const UNREADABLE_KINDS = {
   c: "complex numbers",
   M: "dates",
   m: "time differences",
@@ -54,27 +54,27 @@ export function readNpy(bytes, name) {
   const start = long ? 12 + view.getUint32(8, true) : 10 + view.getUint16(8, true);
   const header = new TextDecoder().decode(bytes.subarray(long ? 12 : 10, start));
   const type = /'descr':\s*'([<>|=]?)(\w)(\d*)[^']*'/.exec(header);
-  const shape = sizesIn(header);
+  const shape = shapeIn(header);
   if (shape === null) throw new Error(`${name} is not a NumPy array`);
   if (type === null) return { shape, values: null, text: null, holds: "records" };
   const [, order, kind, width] = type;
-  if (!(kind + width in READERS || kind + width in LONG)) {
+  if (!(kind + width in READERS || kind + width in LONG_DOUBLE_BYTES)) {
     const text = kind === "U" && order !== ">" ? readText(view, start, Number(width)) : null;
-    return { shape, values: null, text, holds: OTHERS[kind] ?? `the type ${kind}${width}` };
+    return { shape, values: null, text, holds: UNREADABLE_KINDS[kind] ?? `the type ${kind}${width}` };
   }
   const values = readNumbers(view, start, kind + width, order !== ">", product(shape), name);
   if (values === null) return { shape, values, text: null, holds: "long doubles of another kind of processor" };
   const columnMajor = header.includes("'fortran_order': True");
   return {
     shape,
-    values: columnMajor ? byRows(values, shape) : values,
+    values: columnMajor ? toRowMajor(values, shape) : values,
     text: null,
     holds: kind === "b" ? "booleans" : "",
   };
 }
 
 /** @param {string} header */
-function sizesIn(header) {
+function shapeIn(header) {
   const shape = /'shape':\s*\(([\d, ]*)\)/.exec(header);
   if (shape === null) return null;
   return shape[1]
@@ -90,13 +90,13 @@ function sizesIn(header) {
  * @param {boolean} little
  * @param {number} count
  * @param {string} name
- * @returns {Float64Array | null} null where they are long doubles of another kind of machine
+ * @returns {Float64Array | null} null for long doubles of other processors
  */
 function readNumbers(view, start, type, little, count, name) {
-  const width = LONG[type] ?? READERS[type][0];
+  const width = LONG_DOUBLE_BYTES[type] ?? READERS[type][0];
   if (start + width * count !== view.byteLength)
-    throw new Error(`${name} does not have as many numbers as its header says`);
-  if (type in LONG) return little ? longDoubles(view, start, width, count) : null;
+    throw new Error(`${name} has another number of entries than its header declares`);
+  if (type in LONG_DOUBLE_BYTES) return little ? longDoubles(view, start, width, count) : null;
   if (type === "f8" && little)
     return new Float64Array(view.buffer.slice(view.byteOffset + start, view.byteOffset + view.byteLength));
   const values = new Float64Array(count);
@@ -113,7 +113,7 @@ function readText(view, start, length) {
   let text = "";
   for (let i = 0; i < length && start + 4 * i + 4 <= view.byteLength; i += 1) {
     const code = view.getUint32(start + 4 * i, true);
-    text += code > LAST_CHARACTER ? "\uFFFD" : String.fromCodePoint(code);
+    text += code > MAX_CODE_POINT ? "\uFFFD" : String.fromCodePoint(code);
   }
   return text;
 }
@@ -128,7 +128,7 @@ function product(sizes) {
  * @param {Float64Array} values
  * @param {number[]} sizes
  */
-function byRows(values, sizes) {
+function toRowMajor(values, sizes) {
   if (sizes.length !== 2) return values;
   const [rows, columns] = sizes;
   return values.map((_, at) => values[(at % columns) * rows + Math.floor(at / columns)]);

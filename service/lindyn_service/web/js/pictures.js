@@ -1,4 +1,4 @@
-/** The pictures of one run, all on one time cursor. */
+/** The pictures of one run, with a common time cursor. */
 
 import { ofModes, token } from "./colours.js";
 import { make } from "./dom.js";

@@ -4,8 +4,8 @@ import { byId } from "./dom.js";
 import { number } from "./format.js";
 import { nearest } from "./lines.js";
 
-const WHOLE_RUN_MS = 7_000;
-const ZOOM = 0.5;
+const PLAY_MS = 7_000;
+const ZOOM_FACTOR = 0.5;
 
 export class Player {
   /**
@@ -25,8 +25,8 @@ export class Player {
     this.output = byId("time-value");
     this.slider.addEventListener("input", () => this.#to(Number(this.slider.value), true));
     this.button.addEventListener("click", () => (this.playing === 0 ? this.play() : this.stop()));
-    byId("zoom-in").addEventListener("click", () => this.#scale(ZOOM));
-    byId("zoom-out").addEventListener("click", () => this.#scale(1 / ZOOM));
+    byId("zoom-in").addEventListener("click", () => this.#scale(ZOOM_FACTOR));
+    byId("zoom-out").addEventListener("click", () => this.#scale(1 / ZOOM_FACTOR));
     byId("zoom-reset").addEventListener("click", () => this.zoom(null));
   }
 
@@ -61,10 +61,10 @@ export class Player {
 
   play() {
     const [last, from] = [this.times.length - 1, this.index >= this.times.length - 1 ? 0 : this.index];
-    const began = performance.now() - (WHOLE_RUN_MS * from) / last;
+    const began = performance.now() - (PLAY_MS * from) / last;
     this.#label(true);
     const frame = (/** @type {number} */ now) => {
-      const index = Math.min(last, Math.floor((Math.max(0, now - began) / WHOLE_RUN_MS) * last));
+      const index = Math.min(last, Math.floor((Math.max(0, now - began) / PLAY_MS) * last));
       this.#to(index, false);
       if (index < last) this.playing = requestAnimationFrame(frame);
       else this.stop();

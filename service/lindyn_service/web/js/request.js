@@ -1,12 +1,12 @@
 /**
- * Requests of the API for a state.
+ * Requests of the API that correspond to a state.
  * @typedef {import("./state.js").State} State
  */
 
 import { columnsOf, toLists } from "./matrix.js";
 import { secondTask } from "./second-task.js";
 
-const MOST_MAP_NUMBERS = 1_000_000; // limit for QQᵀ at all times in one answer
+const MAX_MAP_NUMBERS = 1_000_000; // limit for QQᵀ at all times in one answer
 
 /** @param {State} state */
 export function dimsOf(state) {
@@ -72,7 +72,7 @@ export function lossName(state) {
 /** Whether QQᵀ at all times is small enough to request. @param {State} state */
 export function hasMap(state) {
   const dims = dimsOf(state);
-  return dims.length === 3 && (dims[0] + dims[2]) ** 2 * state.num <= MOST_MAP_NUMBERS;
+  return dims.length === 3 && (dims[0] + dims[2]) ** 2 * state.num <= MAX_MAP_NUMBERS;
 }
 
 /** The request for all pictures. @param {State} state */
@@ -86,7 +86,7 @@ export function trajectory(state) {
   };
 }
 
-/** The same network trained in steps of a learning rate. @param {State} state */
+/** The request for gradient descent of the same network. @param {State} state */
 export function descent(state) {
   const { quantities, ...rest } = trajectory(state);
   return {
@@ -99,21 +99,21 @@ export function descent(state) {
 /**
  * A sweep over λ, and over seeds if there are several.
  * @param {State} state
- * @param {{ what: string, from: number, to: number, points: number, seeds: number }} asked
+ * @param {{ what: string, from: number, to: number, points: number, seeds: number }} options
  */
-export function sweep(state, asked) {
-  const step = (asked.to - asked.from) / (asked.points - 1);
-  const lambdas = Array.from({ length: asked.points }, (_, i) => Number((asked.from + i * step).toPrecision(12)));
+export function sweep(state, options) {
+  const step = (options.to - options.from) / (options.points - 1);
+  const lambdas = Array.from({ length: options.points }, (_, i) => Number((options.from + i * step).toPrecision(12)));
   const axes = [{ path: "network.lambda", values: lambdas }];
-  if (asked.seeds > 1) {
-    axes.push({ path: "network.seed", values: Array.from({ length: asked.seeds }, (_, i) => state.seed + i) });
+  if (options.seeds > 1) {
+    axes.push({ path: "network.seed", values: Array.from({ length: options.seeds }, (_, i) => state.seed + i) });
   }
   const base = { network: network(state), task: task(state), times: times(state) };
-  return { base, axes, collect: [asked.what] };
+  return { base, axes, collect: [options.what] };
 }
 
 /**
- * The task of the page until the horizon, then a second one for as long.
+ * The request for continual learning: the task of the page, then a second one, each until the horizon.
  * @param {State} state
  * @param {number[]} strengths singular values of the best network function of the first task
  */

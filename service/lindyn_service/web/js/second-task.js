@@ -1,4 +1,4 @@
-/** A second task: the same singular values as the first, other singular vectors. */
+/** A second task with the singular values of the first and other singular vectors. */
 
 /**
  * @param {import("./state.js").State} state
@@ -11,7 +11,7 @@ export function secondTask({ task, levels, samples, secondSeed: seed }, strength
 }
 
 /**
- * The same tree with the items in other leaves; its inputs are those of the hierarchy, so it is learned as fast.
+ * The same tree with the items permuted among its leaves; inputs and learning speed are those of the first task.
  * @param {number} levels
  * @param {number} seed
  */
@@ -23,7 +23,7 @@ function otherLeaves(levels, seed) {
 }
 
 /**
- * Features of the items, one row each: the root, then each inner node, breadth first, +1 to its left and −1 to its right.
+ * Features of the items, one row for each: the root, then all inner nodes, breadth first, +1 for left and −1 for right items.
  * @param {number} levels
  */
 export function hierarchy(levels) {

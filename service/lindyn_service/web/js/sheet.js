@@ -1,20 +1,20 @@
-/** Turns rows of cells into a table of numbers, with a guess at which row and column hold names. */
+/** Converts rows of cells to a table of numbers; guesses whether the first row and column hold names. */
 
 import { isMissing, isNumber, mayBeThousands, numberIn, shortened } from "./cell.js";
 import { countRowNames, namesColumns, namesRows } from "./table-headers.js";
 import { cellsOf, split } from "./csv.js";
 
-const MOST_NUMBERS = 5_000_000;
+const MAX_NUMBERS = 5_000_000;
 
 /**
  * @typedef {import("./matrix.js").Matrix} Matrix
- * @typedef {{ line: number, text: string, values: number[], filled: number }} Row `filled`: up to its last cell that is not empty
+ * @typedef {{ line: number, text: string, values: number[], filled: number }} Row `filled`: number of cells up to the last one that is not empty
  * @typedef {{ rows: Row[], separator: string }} Sheet
  * @typedef {{ firstRow: "names" | "sample", firstColumn: "input" | "names", lastColumn: "number" | "class" }} Choices
- * @typedef {{ sheet: Sheet, body: Row[], width: number, from: number, choices: Choices, remarks: string[] }} Layout `from`: the first input
+ * @typedef {{ sheet: Sheet, body: Row[], width: number, from: number, choices: Choices, remarks: string[] }} Layout `from`: index of the first input column
  */
 
-/** Error for a table that cannot be read as it is, but perhaps with another choice. */
+/** Error for a table that cannot be read with the current choices. */
 export class Refusal extends Error {
   /**
    * @param {string} message
@@ -35,7 +35,7 @@ export function readSheet(text) {
   for (const line of lines) {
     const cells = cellsOf(line.text, separator);
     count += cells.length;
-    if (count > MOST_NUMBERS) throw new Error(`it has more than ${MOST_NUMBERS} numbers`);
+    if (count > MAX_NUMBERS) throw new Error(`it has more than ${MAX_NUMBERS} numbers`);
     const filled = cells.findLastIndex((cell) => cell !== "") + 1;
     rows.push({ ...line, values: cells.map(numberIn), filled });
   }
@@ -45,7 +45,7 @@ export function readSheet(text) {
 }
 
 /**
- * The meaning of rows and columns: as chosen, else as guessed.
+ * The roles of rows and columns, as the user chose them or as guessed.
  * @param {Sheet} sheet
  * @param {Partial<Choices>} wanted
  * @returns {Layout}
@@ -73,7 +73,7 @@ export function layoutOf(sheet, wanted) {
 }
 
 /**
- * The numbers of a layout, without the names of rows and without the last column where it is a class.
+ * The numbers of a layout, without row names, and without the last column if it is a class.
  * @param {Layout} layout
  * @returns {{ table: Matrix, labels: string[] | null, remarks: string[] }}
  */
@@ -97,7 +97,7 @@ export function tableOf(layout) {
 }
 
 /**
- * All rows must have the same length; there may be one column name less if the first column names the rows.
+ * Require that all rows have the same length; there may be one column name less if the first column names the rows.
  * @param {Sheet} sheet
  * @param {Row[]} body
  * @param {number} width

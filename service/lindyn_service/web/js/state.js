@@ -1,5 +1,5 @@
 /**
- * The state of the page: one object, kept in the address, so that a link shares it.
+ * The state of the page: one object that is stored in the address, so that links share it.
  * @typedef {import("./matrix.js").Matrix} Matrix
  * @typedef {"balanced" | "random" | "weights"} NetworkKind
  * @typedef {"semantic" | "regression" | "spectrum" | "data"} TaskKind
@@ -47,10 +47,10 @@ export const DEFAULTS = Object.freeze({
   secondSeed: 3,
 });
 
-const LONGEST_MATRIX = 4_000; // numbers in a link
+const MAX_LINK_NUMBERS = 4_000; // entries of matrices in a link
 
-/** Parts of the state whose change needs a new computation. */
-export const PROBLEM = new Set([
+/** Parts of the state that the computation depends on. */
+export const INPUTS = new Set([
   "network",
   "dims",
   "lambda",
@@ -119,8 +119,8 @@ function same(first, second) {
  * @param {State} first
  * @param {State} second
  */
-export function sameProblem(first, second) {
-  return [...PROBLEM].every((name) =>
+export function sameInputs(first, second) {
+  return [...INPUTS].every((name) =>
     same(first[/** @type {keyof State} */ (name)], second[/** @type {keyof State} */ (name)]),
   );
 }
@@ -140,12 +140,12 @@ export function toHash(state) {
   }
   const { weights, data } = state;
   if (state.network === "weights" && weights !== null) {
-    if (weights.reduce((sum, each) => sum + each.values.length, 0) > LONGEST_MATRIX) complete = false;
+    if (weights.reduce((sum, each) => sum + each.values.length, 0) > MAX_LINK_NUMBERS) complete = false;
     else weights.forEach((each, i) => parameters.set(`W${i + 1}`, toText(each)));
   }
   if (state.task === "data" && data !== null) {
     const matrix = /** @type {Matrix} */ (data.table ?? data.correlation);
-    if (matrix.values.length > LONGEST_MATRIX) complete = false;
+    if (matrix.values.length > MAX_LINK_NUMBERS) complete = false;
     else {
       parameters.set("data", toText(matrix));
       parameters.set("targets", String(data.table === null ? 0 : data.targets));

@@ -19,7 +19,12 @@ function escaped(value) {
  * @param {string} text
  * @param {{ size?: number, anchor?: string, colour?: string, bold?: boolean, turned?: boolean }} [style]
  */
-function words(x, y, text, { size = 12, anchor = "start", colour = token("ink"), bold = false, turned = false } = {}) {
+function textElement(
+  x,
+  y,
+  text,
+  { size = 12, anchor = "start", colour = token("ink"), bold = false, turned = false } = {},
+) {
   const turn = turned ? ` transform="rotate(-90 ${x} ${y})"` : "";
   const weight = bold ? ' font-weight="600"' : "";
   return `<text x="${x}" y="${y}" font-size="${size}" text-anchor="${anchor}" fill="${colour}"${weight}${turn}>${escaped(text)}</text>`;
@@ -31,13 +36,13 @@ function words(x, y, text, { size = 12, anchor = "start", colour = token("ink"),
  * @param {string} subtitle
  * @param {number} height
  */
-function whole(parts, title, subtitle, height) {
+function svgDocument(parts, title, subtitle, height) {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" ` +
     `font-family="system-ui, -apple-system, Segoe UI, Roboto, sans-serif">` +
     `<rect width="100%" height="100%" fill="${token("paper")}"/>` +
-    words(16, 24, title, { size: 15, bold: true }) +
-    words(16, 40, subtitle, { size: 11, colour: token("soft") }) +
+    textElement(16, 24, title, { size: 15, bold: true }) +
+    textElement(16, 40, subtitle, { size: 11, colour: token("soft") }) +
     `${parts.join("")}</svg>`
   );
 }
@@ -50,8 +55,8 @@ function whole(parts, title, subtitle, height) {
 export function linesAsSvg(drawn, title, subtitle) {
   const model = /** @type {import("./lines.js").Model} */ (drawn.model);
   const { x, y } = drawn.ranges();
-  const across = place(x, model.xLog === true, BOX.left, BOX.right);
-  const up = place(y, model.yLog === true, BOX.bottom, BOX.top);
+  const across = scaleTo(x, model.xLog === true, BOX.left, BOX.right);
+  const up = scaleTo(y, model.yLog === true, BOX.bottom, BOX.top);
   const parts = [
     `<clipPath id="box"><rect x="${BOX.left}" y="${BOX.top}" width="${BOX.right - BOX.left}" height="${BOX.bottom - BOX.top}"/></clipPath>`,
   ];
@@ -59,25 +64,32 @@ export function linesAsSvg(drawn, title, subtitle) {
   for (const tick of ticks(y[0], y[1], model.yLog === true, 5)) {
     parts.push(`<path d="M${BOX.left} ${up(tick)}H${BOX.right}" stroke="${token("hairline")}"/>`);
     parts.push(
-      words(BOX.left - 8, up(tick) + 4, model.yLog ? power(tick) : number(tick, 4), { anchor: "end", colour: soft }),
+      textElement(BOX.left - 8, up(tick) + 4, model.yLog ? power(tick) : number(tick, 4), {
+        anchor: "end",
+        colour: soft,
+      }),
     );
   }
   for (const tick of ticks(x[0], x[1], model.xLog === true, 7)) {
     parts.push(
-      words(across(tick), BOX.bottom + 18, model.xLog ? power(tick) : number(tick, 4), {
+      textElement(across(tick), BOX.bottom + 18, model.xLog ? power(tick) : number(tick, 4), {
         anchor: "middle",
         colour: soft,
       }),
     );
   }
-  parts.push(words((BOX.left + BOX.right) / 2, BOX.bottom + 38, model.xLabel, { anchor: "middle", colour: soft }));
-  parts.push(words(20, (BOX.top + BOX.bottom) / 2, model.yLabel, { anchor: "middle", colour: soft, turned: true }));
+  parts.push(
+    textElement((BOX.left + BOX.right) / 2, BOX.bottom + 38, model.xLabel, { anchor: "middle", colour: soft }),
+  );
+  parts.push(
+    textElement(20, (BOX.top + BOX.bottom) / 2, model.yLabel, { anchor: "middle", colour: soft, turned: true }),
+  );
   parts.push(
     `<g clip-path="url(#box)" fill="none">${model.lines.map((line) => curve(line, model, across, up)).join("")}</g>`,
   );
   const { text, height } = legend(model.lines);
   parts.push(text);
-  return whole(parts, title, subtitle, height);
+  return svgDocument(parts, title, subtitle, height);
 }
 
 /**
@@ -86,7 +98,7 @@ export function linesAsSvg(drawn, title, subtitle) {
  * @param {number} from
  * @param {number} to
  */
-function place([low, high], log, from, to) {
+function scaleTo([low, high], log, from, to) {
   const scale = log ? Math.log10 : (/** @type {number} */ value) => value;
   const [first, last] = [scale(low), scale(high)];
   return (/** @type {number} */ value) =>
@@ -130,7 +142,7 @@ function legend(lines) {
     text += dots
       ? `<circle cx="${x + 9}" cy="${y - 4}" r="2.5" fill="${colour}"/>`
       : `<path d="M${x} ${y - 4}h18" stroke="${colour}" stroke-width="2"${dashes}/>`;
-    text += words(x + 24, y, label, { size: 11 });
+    text += textElement(x + 24, y, label, { size: 11 });
     x += length;
   }
   return { text, height: Math.max(HEIGHT, y + 16) };
@@ -162,14 +174,19 @@ export function mapAsSvg(map, title, subtitle) {
     [left + side, top + side + 18, "end", false, false],
   ]);
   for (const [x, y, anchor, row, column] of captions)
-    parts.push(words(x, y, blockName(row, column), { size: 11, anchor }));
+    parts.push(textElement(x, y, blockName(row, column), { size: 11, anchor }));
   parts.push(
-    words(left, top + side + 40, `colours from −${number(map.largest)} (blue) to ${number(map.largest)} (orange)`, {
-      size: 11,
-      colour: token("soft"),
-    }),
+    textElement(
+      left,
+      top + side + 40,
+      `colours from −${number(map.largest)} (blue) to ${number(map.largest)} (orange)`,
+      {
+        size: 11,
+        colour: token("soft"),
+      },
+    ),
   );
-  return whole(parts, title, subtitle, top + side + 56);
+  return svgDocument(parts, title, subtitle, top + side + 56);
 }
 
 /**

@@ -1,4 +1,4 @@
-/** A sweep over λ: starts the job, follows its events, draws the result. */
+/** The panel of sweeps over λ: starts the job, follows its events and draws the result. */
 
 import { ask, Problem } from "./api.js";
 import { ofModes, token } from "./colours.js";
@@ -14,7 +14,7 @@ import { showError } from "./error-banner.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 const POLL_MS = 1_000;
-const WIDEST = 20;
+const DEFAULT_RANGE = 20;
 
 export class Sweep {
   /** @param {import("./state.js").Store} store */
@@ -49,8 +49,8 @@ export class Sweep {
     const { low, high } = feasible(state.dims);
     const [from, to] = ["from", "to"].map((id) => typed(byId(`sweep-${id}`).value));
     if (!(from >= low && to <= high && from < to)) {
-      byId("sweep-from").value = minus(String(Math.max(low, -WIDEST)));
-      byId("sweep-to").value = minus(String(Math.min(high, WIDEST)));
+      byId("sweep-from").value = minus(String(Math.max(low, -DEFAULT_RANGE)));
+      byId("sweep-to").value = minus(String(Math.min(high, DEFAULT_RANGE)));
     }
     byId("sweep-run").disabled = state.network !== "balanced";
     this.lines.setCursor(state.lambda);
@@ -63,7 +63,7 @@ export class Sweep {
     const [from, to, points, seeds] = ["from", "to", "points", "seeds"].map((id) => typed(byId(`sweep-${id}`).value));
     const what = byId("sweep-what").value;
     try {
-      if (!(to > from) || !isWhole(points, 2, 400) || !isWhole(seeds, 1, 50)) {
+      if (!(to > from) || !isWholeWithin(points, 2, 400) || !isWholeWithin(seeds, 1, 50)) {
         throw new Error("The sweep needs “to” above “from”, 2 to 400 points and 1 to 50 seeds.");
       }
       this.title = byId("sweep-what").selectedOptions[0].textContent;
@@ -229,9 +229,9 @@ function warned(warnings) {
   });
 }
 
-/** @param {number} value @param {number} least @param {number} most */
-function isWhole(value, least, most) {
-  return Number.isInteger(value) && value >= least && value <= most;
+/** @param {number} value @param {number} minimum @param {number} maximum */
+function isWholeWithin(value, minimum, maximum) {
+  return Number.isInteger(value) && value >= minimum && value <= maximum;
 }
 
 /** @param {(number | null)[][]} runs */

@@ -1,18 +1,18 @@
-/** Whether the first row of a table names its columns, and its first column its rows. */
+/** Guesses whether the first row of a table names its columns, and whether its first column names its rows. */
 
 import { isMissing, isNumber, isWhole, shortened } from "./cell.js";
 import { cellsOf } from "./csv.js";
 
-const SAMPLED = 50;
-const SEVERAL = 3; // rows or columns numbered consecutively; fewer may be so by chance
+const SAMPLED_ROWS = 50;
+const MIN_COUNTED = 3; // fewer consecutive numbers may be a coincidence
 const CORNER = /^(unnamed: \d+)?$/i;
 const NAMES_OF_ROWS = /^(index|id|no\.?|nr\.?|num|number|row|rows|row[ _.]?(names?|id|no|number|index)|obs|case|key)$/i;
-const MOST_LISTED = 4;
+const MAX_LISTED = 4;
 
 /**
  * @typedef {import("./sheet.js").Sheet} Sheet
  * @typedef {import("./sheet.js").Row} Row
- * @typedef {{ names: boolean, remarks: string[] }} Guess remarks on uncertain guesses
+ * @typedef {{ names: boolean, remarks: string[] }} Guess `remarks`: sentences about uncertain guesses
  */
 
 /**
@@ -23,7 +23,7 @@ const MOST_LISTED = 4;
  */
 export function namesColumns(sheet, cells) {
   const filled = cells.slice(0, sheet.rows[0].filled);
-  const row = `Row ${sheet.rows[0].line} (${listed(filled.filter((cell) => cell !== ""))})`;
+  const row = `Row ${sheet.rows[0].line} (${abbreviated(filled.filter((cell) => cell !== ""))})`;
   const asNames = { names: true, remarks: [`${row} is read as column names.`] };
   const asSample = { names: false, remarks: [`${row} is read as a sample.`] };
   const numbers = filled.filter(isNumber);
@@ -42,7 +42,7 @@ export function namesColumns(sheet, cells) {
   if (corner)
     return counted || unlike || counts(firstColumn(sheet.rows.slice(1))) ? asNames : { names: false, remarks: [] };
   const ascending = names.every((name, i) => i === 0 || Number(name) > Number(names[i - 1]));
-  if ((ascending && unlike) || (counted && names.length >= SEVERAL && names[0] === "0")) return asNames;
+  if ((ascending && unlike) || (counted && names.length >= MIN_COUNTED && names[0] === "0")) return asNames;
   return unlike || (counted && names[0] === "0") ? asSample : { names: false, remarks: [] };
 }
 
@@ -56,7 +56,7 @@ export function namesColumns(sheet, cells) {
  */
 export function namesRows(sheet, body, header, width) {
   const values = firstColumn(body);
-  const counted = counts(values) && values.length >= SEVERAL;
+  const counted = counts(values) && values.length >= MIN_COUNTED;
   const name = header === null || header.length < width ? "" : header[0];
   const column = `Column 1${name === "" || CORNER.test(name) ? "" : ` (${shortened(name)})`}`;
   const what = counts(values) ? "numbers the rows" : "names the rows";
@@ -73,7 +73,7 @@ export function namesRows(sheet, body, header, width) {
       : { names: false, remarks: [] };
   }
   if (!counted || width < 3) return { names: false, remarks: [] };
-  const whole = body.slice(0, SAMPLED).every((row) => isWhole(cellsOf(row.text, sheet.separator)[0]));
+  const whole = body.slice(0, SAMPLED_ROWS).every((row) => isWhole(cellsOf(row.text, sheet.separator)[0]));
   if (whole && (header === null || NAMES_OF_ROWS.test(name))) return leftOut;
   return { names: false, remarks: [`${column} numbers the rows and is read as an input.`] };
 }
@@ -110,7 +110,7 @@ function isQuoted({ rows, separator }, at) {
  * @param {number} columns
  */
 function isUnlike({ rows, separator }, columns) {
-  const below = rows.slice(1, 1 + SAMPLED).map((row) => cellsOf(row.text, separator));
+  const below = rows.slice(1, 1 + SAMPLED_ROWS).map((row) => cellsOf(row.text, separator));
   const fractions = Array.from({ length: columns }, (_, j) =>
     below.every((cells) => isNumber(cells[j] ?? "") && /[.,e]/i.test(cells[j])),
   );
@@ -118,6 +118,6 @@ function isUnlike({ rows, separator }, columns) {
 }
 
 /** @param {string[]} cells */
-function listed(cells) {
-  return cells.length > MOST_LISTED ? `${cells.slice(0, MOST_LISTED).join(", ")}, …` : cells.join(", ");
+function abbreviated(cells) {
+  return cells.length > MAX_LISTED ? `${cells.slice(0, MAX_LISTED).join(", ")}, …` : cells.join(", ");
 }

@@ -10,8 +10,8 @@ const STEPS = [
   {
     title: "Rich: one mode after another",
     text: [
-      "Small weights, λ = 0. For a while nothing seems to happen; then each mode of the task is learned in a step of its own, the strongest first. The network tells animals from plants before it tells a robin from a canary.",
-      "Press Play, and watch the representation build the tree, level by level. The kernel moves: features are learned.",
+      "Small weights, λ = 0. The loss first stays on a plateau; then the modes of the task are learned one by one, each in a sharp transition, the strongest first. The network distinguishes animals from plants before it distinguishes a robin from a canary.",
+      "Press Play and watch the representation build the tree, level by level. The kernel moves: features are learned.",
     ],
     state: SEMANTIC,
     look: ["singular-values", "representation"],
@@ -28,7 +28,7 @@ const STEPS = [
   {
     title: "Saddle: a mode that is never learned",
     text: [
-      "Again λ = 0, with another seed. The initial weights have no component along one mode, so its gradient is zero and the loss stays on a plateau for ever. This happens for half of all draws with equal widths.",
+      "Again λ = 0, with another seed. The initial weights have no component along one mode, so its gradient is zero and the loss never leaves its plateau. This happens for half of all draws with equal widths.",
       "This is not an error of the computation: move λ slightly away from 0, and the mode is learned.",
     ],
     state: { ...SEMANTIC, seed: 5, stop: 100, time: 80 },

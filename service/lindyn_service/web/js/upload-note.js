@@ -1,23 +1,23 @@
-/** The line below an upload: what it contains, or why it is refused. */
+/** The line below an upload: a description of its content, or the reason for its refusal. */
 
 import { byId, toast } from "./dom.js";
 
 export class Note {
   /** @param {"weights" | "data"} kind */
   constructor(kind) {
-    this.place = byId(`${kind}-note`);
+    this.line = byId(`${kind}-note`);
     this.field = byId(`${kind}-text`);
   }
 
   /** Whether the line is visible. */
   isShown() {
-    return this.place.offsetParent !== null;
+    return this.line.offsetParent !== null;
   }
 
   /** @param {string} text */
-  tell(text) {
-    this.place.textContent = text;
-    this.place.classList.remove("wrong");
+  show(text) {
+    this.line.textContent = text;
+    this.line.classList.remove("wrong");
     this.field.removeAttribute("aria-invalid");
   }
 
@@ -26,14 +26,14 @@ export class Note {
    * @param {boolean} [isTyped] whether the text is about the content of the field
    */
   refuse(text, isTyped = false) {
-    this.tell(text);
-    this.place.classList.add("wrong");
+    this.show(text);
+    this.line.classList.add("wrong");
     if (isTyped) this.field.setAttribute("aria-invalid", "true");
   }
 
   /** Scroll the message into view, or show it as a toast if the line is hidden. */
-  bring() {
-    if (this.isShown()) this.place.scrollIntoView({ block: "nearest" });
-    else toast(this.place.textContent);
+  reveal() {
+    if (this.isShown()) this.line.scrollIntoView({ block: "nearest" });
+    else toast(this.line.textContent);
   }
 }

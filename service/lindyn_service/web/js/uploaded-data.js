@@ -1,4 +1,4 @@
-/** The user's own data: a table and how it is read, or a correlation. */
+/** The user's own data: a table with the choices for reading it, or a correlation. */
 
 import { matrixOf } from "./arrays.js";
 import { suspected, withClasses } from "./classes.js";
@@ -37,11 +37,11 @@ export class UploadedData {
     /** @type {Choices | null} choices in effect */
     this.choices = null;
     /** @type {Matrix | null} the table in the state, if it comes from this source */
-    this.taken = null;
+    this.tableInUse = null;
     /** @type {string[]} */
     this.remarks = [];
-    this.suspicion = ""; // why the last column may be a class
-    this.wantedTargets = 0; // none chosen
+    this.suspicion = ""; // hint that the last column may be a class
+    this.wantedTargets = 0; // 0 if the user chose none
     /** @type {Error | null} */
     this.failure = null;
     byId("data-text").addEventListener("input", () => this.#pasted());
@@ -56,7 +56,7 @@ export class UploadedData {
   }
 
   #forget() {
-    this.source = this.choices = this.taken = this.failure = null;
+    this.source = this.choices = this.tableInUse = this.failure = null;
     this.wanted = {};
     this.remarks = [];
     this.suspicion = "";
@@ -73,7 +73,7 @@ export class UploadedData {
   /** @param {import("./state.js").State} state */
   show({ data }) {
     const table = data?.table ?? null;
-    const isOwn = this.choices !== null && (this.failure !== null || (table !== null && table === this.taken));
+    const isOwn = this.choices !== null && (this.failure !== null || (table !== null && table === this.tableInUse));
     const isClass = isOwn && this.choices?.lastColumn === "class";
     byId("data-reading").hidden = !isOwn || this.source?.isText !== true;
     byId("data-columns").hidden = table === null && !isOwn;
@@ -87,11 +87,11 @@ export class UploadedData {
       targets.value = table === null ? "" : String(data?.targets);
       markInvalid(targets, "");
     }
-    this.#tell(data);
+    this.#describe(data);
   }
 
   /** @param {import("./state.js").Data | null} data */
-  #tell(data) {
+  #describe(data) {
     const inUse = data === null ? "" : described(data);
     if (this.failure !== null) {
       const name = this.source === null || this.source.name === PASTED ? "" : `${this.source.name}: `;
@@ -100,10 +100,10 @@ export class UploadedData {
       const parts = [sentence(`${name}${this.failure.message}`), hint, still].filter((each) => each !== "");
       this.note.refuse(parts.join(" "), name === "");
     } else {
-      const own = data !== null && data.table === this.taken;
+      const own = data !== null && data.table === this.tableInUse;
       const remarks = own ? [...this.remarks, data.targets === 1 ? this.suspicion : ""] : [];
       const text = remarks.filter((each) => each !== "").join(" ");
-      this.note.tell(text === "" ? inUse : `${inUse}. ${text}`);
+      this.note.show(text === "" ? inUse : `${inUse}. ${text}`);
     }
   }
 
@@ -144,7 +144,7 @@ export class UploadedData {
   /** @param {string} text */
   refuse(text) {
     this.note.refuse(text);
-    this.note.bring();
+    this.note.reveal();
   }
 
   isShown() {
@@ -164,14 +164,14 @@ export class UploadedData {
     byId("data-text").value = "";
   }
 
-  /** Throws if it cannot be read and the form that would say why is hidden. @param {Source} source */
+  /** Use a source; throws if it cannot be read and the form that would show the reason is hidden. @param {Source} source */
   #take(source) {
     this.#forget();
     this.source = source;
     this.#read();
     const { failure } = this;
     if (failure === null || source.name === PASTED) return;
-    if (this.isShown()) this.note.bring();
+    if (this.isShown()) this.note.reveal();
     else {
       this.#forget(); // the choices are not visible
       this.show(this.store.state);
@@ -190,7 +190,7 @@ export class UploadedData {
     const isNumber = this.choices?.lastColumn === "number";
     const keeps = isNumber && this.wantedTargets > 0 && this.wantedTargets < table.columns;
     this.failure = null;
-    this.taken = table;
+    this.tableInUse = table;
     this.remarks = remarks;
     this.suspicion = isNumber ? suspected(table) : "";
     const targets = keeps ? this.wantedTargets : reading.targets;
@@ -212,9 +212,9 @@ export class UploadedData {
   #targets() {
     const { data } = this.store.state;
     if (data === null || data.table === null) return;
-    const [targets, most] = [typed(byId("targets").value), data.table.columns - 1];
-    const fits = Number.isInteger(targets) && targets >= 1 && targets <= most;
-    markInvalid(byId("targets"), fits ? "" : `expected a whole number from 1 to ${most}`);
+    const [targets, maximum] = [typed(byId("targets").value), data.table.columns - 1];
+    const fits = Number.isInteger(targets) && targets >= 1 && targets <= maximum;
+    markInvalid(byId("targets"), fits ? "" : `expected a whole number from 1 to ${maximum}`);
     if (!fits) return;
     this.wantedTargets = targets;
     this.#set({ ...data, targets });

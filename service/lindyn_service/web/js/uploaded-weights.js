@@ -1,4 +1,4 @@
-/** The user's own weights: layers of an archive or of pasted lists, and their order if the user must choose it. */
+/** The user's own weights: layers of an archive or of pasted lists, and the choice of their order if necessary. */
 
 import { leftOut, matrixOf } from "./arrays.js";
 import { withConsequences } from "./controls.js";
@@ -26,7 +26,7 @@ export class UploadedWeights {
     /** @type {Given | null} */
     this.given = null;
     /** @type {Matrix[] | null} the weights in the state, if they come from this source */
-    this.taken = null;
+    this.weightsInUse = null;
     this.remarks = "";
     this.failed = "";
     byId("weights-text").addEventListener("input", () => this.#pasted());
@@ -34,7 +34,7 @@ export class UploadedWeights {
   }
 
   #forget() {
-    this.given = this.taken = null;
+    this.given = this.weightsInUse = null;
     this.remarks = this.failed = "";
   }
 
@@ -46,7 +46,7 @@ export class UploadedWeights {
 
   /** @param {State} state */
   show({ weights, weightsName }) {
-    const isAsked = this.given !== null && this.given.orders.length > 1 && weights === this.taken;
+    const isAsked = this.given !== null && this.given.orders.length > 1 && weights === this.weightsInUse;
     byId("weights-order-choice").hidden = !isAsked;
     const inUse =
       weights === null
@@ -54,8 +54,8 @@ export class UploadedWeights {
         : `${weightsName}: ${weights.map(({ rows, columns }) => `${rows} × ${columns}`).join(", ")}`;
     const still = inUse === "" ? "" : ` Still in use: ${inUse}.`;
     if (this.failed !== "") this.note.refuse(`${sentence(this.failed)}${still}`, true);
-    else if (weights === null) this.note.tell(isAsked ? question(/** @type {Given} */ (this.given)) : "");
-    else this.note.tell(weights === this.taken && this.remarks !== "" ? `${inUse}. ${this.remarks}` : inUse);
+    else if (weights === null) this.note.show(isAsked ? question(/** @type {Given} */ (this.given)) : "");
+    else this.note.show(weights === this.weightsInUse && this.remarks !== "" ? `${inUse}. ${this.remarks}` : inUse);
   }
 
   /**
@@ -87,7 +87,7 @@ export class UploadedWeights {
   /** @param {string} text */
   refuse(text) {
     this.note.refuse(text);
-    this.note.bring();
+    this.note.reveal();
   }
 
   isShown() {
@@ -102,7 +102,7 @@ export class UploadedWeights {
     byId("weights-order").replaceChildren(make("option", { value: "" }, "choose …"), ...options);
     this.store.set(withConsequences(this.store.state, { network: "weights", weights: null }));
     this.show(this.store.state);
-    this.note.bring();
+    this.note.reveal();
   }
 
   #ordered() {
@@ -125,7 +125,7 @@ export class UploadedWeights {
       isPlain ? "" : `In the order ${described(order, arrays)}.`,
       leftOut(arrays, [...used, ...order.names]),
     ];
-    this.taken = weights;
+    this.weightsInUse = weights;
     this.remarks = remarks.filter((each) => each !== "").join(" ");
     const changes = { weights, weightsName: name, ...fittingTask(this.store.state, weights) };
     this.store.set(withConsequences(this.store.state, { network: "weights", ...changes }));

@@ -1,4 +1,4 @@
-/** The user's own weights and data: files that are dropped, chosen or pasted. */
+/** The user's own weights and data, from files that are dropped, chosen or pasted. */
 
 import { learnedIn, leftOut, whatIsIn } from "./arrays.js";
 import { byId, toast } from "./dom.js";
@@ -39,7 +39,7 @@ export class Uploads {
   }
 
   /**
-   * Read a file and use its content, whatever its name.
+   * Read a file and use its content, independently of its name.
    * @param {File[]} files
    * @param {boolean} [onlyWeights] whether it was chosen as weights
    */
@@ -89,7 +89,7 @@ export class Uploads {
   }
 
   /**
-   * Show why a file is refused: beside the field that it is for, or as a toast if that field is hidden.
+   * Show why a file is refused: next to its field, or as a toast if that field is hidden.
    * @param {string} name
    * @param {Error} error
    * @param {boolean} ofWeights
@@ -131,7 +131,7 @@ function contentsOf(arrays) {
 }
 
 /**
- * The result of a function, or its error; both null if there is nothing.
+ * The result of a function, or its error; both are null if the function returns null.
  * @template T
  * @param {() => T | null} act
  * @returns {[T | null, Error | null]}

@@ -1,10 +1,10 @@
-/** Reads zip archives, stored or deflated, within bounds. */
+/** Reads zip archives with stored or deflated entries, within limits. */
 
-const END = 0x06054b50;
-const ENTRY = 0x02014b50;
-const LOCAL = 0x04034b50;
-const MOST_ENTRIES = 256;
-const MOST_BYTES = 2 ** 28;
+const END_SIGNATURE = 0x06054b50;
+const ENTRY_SIGNATURE = 0x02014b50;
+const LOCAL_SIGNATURE = 0x04034b50;
+const MAX_ENTRIES = 256;
+const MAX_BYTES = 2 ** 28;
 
 /**
  * All entries of an archive by their names.
@@ -14,10 +14,10 @@ const MOST_BYTES = 2 ** 28;
 export async function unzip(buffer) {
   const view = new DataView(buffer);
   const directory = directoryOf(view);
-  if (directory.length > MOST_ENTRIES)
-    throw new Error(`the archive has ${directory.length} entries, at most ${MOST_ENTRIES} are read`);
+  if (directory.length > MAX_ENTRIES)
+    throw new Error(`the archive has ${directory.length} entries, at most ${MAX_ENTRIES} are read`);
   const total = directory.reduce((sum, { size }) => sum + size, 0);
-  if (total > MOST_BYTES) throw new Error(`the archive holds more than ${MOST_BYTES / 2 ** 20} MiB`);
+  if (total > MAX_BYTES) throw new Error(`the archive holds more than ${MAX_BYTES / 2 ** 20} MiB`);
   const entries = new Map();
   if (new Set(directory.map(({ name }) => name)).size < directory.length)
     throw new Error("the archive has entries of the same name");
@@ -50,7 +50,7 @@ function directoryOf(view) {
 function findEnd(view) {
   const first = Math.max(0, view.byteLength - 22 - 0xffff);
   for (let at = view.byteLength - 22; at >= first; at -= 1) {
-    if (view.getUint32(at, true) === END) return at;
+    if (view.getUint32(at, true) === END_SIGNATURE) return at;
   }
   throw new Error("this is no npz file: it is not a zip archive");
 }
@@ -60,7 +60,8 @@ function findEnd(view) {
  * @param {number} at
  */
 function readEntry(view, at) {
-  if (at + 46 > view.byteLength || view.getUint32(at, true) !== ENTRY) throw new Error("the archive is damaged");
+  if (at + 46 > view.byteLength || view.getUint32(at, true) !== ENTRY_SIGNATURE)
+    throw new Error("the archive is damaged");
   const [nameLength, extraLength, commentLength] = [28, 30, 32].map((offset) => view.getUint16(at + offset, true));
   const name = new TextDecoder().decode(new Uint8Array(view.buffer, at + 46, nameLength));
   return {
@@ -80,7 +81,8 @@ function readEntry(view, at) {
  */
 async function expand(view, entry) {
   const { local } = entry;
-  if (local + 30 > view.byteLength || view.getUint32(local, true) !== LOCAL) throw new Error("the archive is damaged");
+  if (local + 30 > view.byteLength || view.getUint32(local, true) !== LOCAL_SIGNATURE)
+    throw new Error("the archive is damaged");
   const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
   if (start + entry.packed > view.byteLength) throw new Error("the archive is cut short");
   const bytes = new Uint8Array(view.buffer, start, entry.packed);

@@ -1,4 +1,4 @@
-"""What jobs are done with, on a real server, for tests of their parts without a service around them."""
+"""Resources of jobs with a real Valkey server, for tests of the jobs package without a service."""
 
 import math
 from collections.abc import AsyncGenerator
@@ -22,7 +22,7 @@ from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.store import Spool
 
 
-class Here:
+class InlineEngine:
     """An engine that computes in the event loop."""
 
     async def run(self, function: Any, *args: Any, report_seconds: Any = None) -> Any:
@@ -33,7 +33,7 @@ class Here:
 
 
 def job_store(url: str, **changes: Any) -> JobStore:
-    """A store with room for what a test does."""
+    """Create a store whose limits suffice for a test."""
     options = {
         "max_active": 99,
         "max_active_per_owner": 0,
@@ -45,7 +45,7 @@ def job_store(url: str, **changes: Any) -> JobStore:
 
 
 @asynccontextmanager
-async def job_means(
+async def job_resources(
     url: str,
     engine: Any = None,
     *,
@@ -56,7 +56,7 @@ async def job_means(
     flops_per_hour: float = 0.0,
     **changes: Any,
 ) -> AsyncGenerator[JobResources]:
-    """Everything that a job needs; `changes` are of the store."""
+    """Yield the resources of jobs; `changes` are options of the store."""
     rates = RateLimits(0, 0, None, 60, flops_per_hour)
     store = job_store(url, **changes)
     cache = RedisCache(url, namespace="test", max_value_bytes=2**22, time_to_live_seconds=600, timeout_seconds=60)
@@ -66,8 +66,8 @@ async def job_means(
             yield JobResources(
                 store,
                 cache,
-                engine or Here(),
-                here or engine or Here(),
+                engine or InlineEngine(),
+                here or engine or InlineEngine(),
                 FairShares(lambda: 1),
                 Charges(rates),
                 results,
@@ -81,7 +81,7 @@ async def job_means(
 
 
 async def stored_sweep(store: JobStore, body: dict[str, Any], owner: str | None = None) -> tuple[Job, bytes]:
-    """Post a sweep past the service."""
+    """Store a sweep without a service, and return the job and its request."""
     request = orjson.dumps(body)
     total = math.prod(len(axis["values"]) for axis in body["axes"])
     return await store.create(SWEEP, request, total, owner), request

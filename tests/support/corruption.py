@@ -1,4 +1,4 @@
-"""Values in Redis and files in folders as nobody wrote them; all of it by a seeded generator."""
+"""Random corruption of values in Redis and of files in folders, by a seeded generator."""
 
 import os
 import random
@@ -13,7 +13,7 @@ NAMESPACE = "lindyn"
 
 
 def junk(chance: random.Random) -> bytes:
-    """Bytes that are no text, text that is no number, numbers that are none of ours."""
+    """Draw bytes that are not text, text that is not a number, or numbers out of range."""
     return chance.choice(
         (
             b"",
@@ -30,8 +30,8 @@ def junk(chance: random.Random) -> bytes:
     )
 
 
-def spoil(client: "redis.Redis[bytes]", chance: random.Random) -> str:
-    """Overwrite or add one value of a service; returns what was done."""
+def corrupt(client: "redis.Redis[bytes]", chance: random.Random) -> str:
+    """Overwrite or add one value of a service, and return a description."""
     key = _key(client, chance)
     kind = chance.choice(("string", "list", "set", "hash", "zset", "part", "part", "gone"))
     if kind == "part":
@@ -43,8 +43,8 @@ def spoil(client: "redis.Redis[bytes]", chance: random.Random) -> str:
 
 
 def _key(client: "redis.Redis[bytes]", chance: random.Random) -> bytes:
-    """One that is there, or one that could be."""
-    there: list[bytes] = list(client.scan_iter(f"{NAMESPACE}:*", count=1000))
+    """Draw an existing or a possible key."""
+    existing: list[bytes] = list(client.scan_iter(f"{NAMESPACE}:*", count=1000))
     job = b"%032x" % chance.randrange(16**32)
     jobs = f"{NAMESPACE}:jobs".encode()
     possible = [
@@ -58,7 +58,7 @@ def _key(client: "redis.Redis[bytes]", chance: random.Random) -> bytes:
         jobs + b":" + junk(chance)[:40],
         f"{NAMESPACE}:leases".encode(),
     ]
-    return chance.choice(there + possible)
+    return chance.choice(existing + possible)
 
 
 def _write(client: "redis.Redis[bytes]", key: bytes, kind: str, chance: random.Random) -> None:
@@ -95,13 +95,13 @@ def _part(client: "redis.Redis[bytes]", key: bytes, chance: random.Random) -> st
     return kind
 
 
-def spoil_file(folder: Path, outside: Path, chance: random.Random) -> str:
-    """Damage or replace one file of a folder, or add one; returns what was done.
+def corrupt_file(folder: Path, outside: Path, chance: random.Random) -> str:
+    """Damage or replace one file of a folder, or add one, and return a description.
 
     Args:
-        folder: whose files.
-        outside: a file that links may lead to, which nobody may change.
-        chance: decides.
+        folder: folder of the files.
+        outside: target of links, which must not be changed.
+        chance: random generator.
     """
     files = sorted(path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
     path = chance.choice([*files, folder / f"trajectories-{chance.randrange(16**64):064x}.npz"])

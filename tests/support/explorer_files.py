@@ -1,4 +1,4 @@
-"""Files as people give them to the explorer, and the matrices that it took from them."""
+"""Files that users open in the explorer, and the matrices that it reads from them."""
 
 import base64
 import io
@@ -9,14 +9,14 @@ from playwright.sync_api import Page
 
 
 def archive(save=np.savez, **arrays) -> bytes:
-    """An npz of these arrays."""
+    """Write an npz archive of arrays."""
     buffer = io.BytesIO()
     save(buffer, **arrays)
     return buffer.getvalue()
 
 
 def as_csv(matrix, separator=",") -> str:
-    """A table without names, in all digits."""
+    """Write a table without column names, in all digits."""
     return "\n".join(separator.join(map(repr, row)) for row in np.asarray(matrix).tolist())
 
 
@@ -26,7 +26,7 @@ def choose(page: Page, selector: str, name: str, content: bytes) -> None:
 
 
 def drop(page: Page, *files: tuple[str, bytes]) -> None:
-    """Drop files on the page, as a file manager does."""
+    """Drop files on the page, with the events of a file manager."""
     transfer = page.evaluate_handle(
         """(files) => {
             const transfer = new DataTransfer();
@@ -42,13 +42,13 @@ def drop(page: Page, *files: tuple[str, bytes]) -> None:
 
 
 def matrices(page: Page) -> dict[str, np.ndarray]:
-    """The matrices that the page computes with, bit by bit, as its link carries them: `data`, or `W1`, `W2`, …"""
+    """Decode the matrices of the page, in all bits, from its link: `data`, or `W1`, `W2`, …"""
     page.click("#share")
     parameters = parse_qs(urlsplit(page.evaluate("location.href")).fragment)
-    found = {}
+    arrays = {}
     for name, (text,) in parameters.items():
         if name == "data" or (name[0] == "W" and name[1:].isdigit()):
             shape, _, coded = text.partition(".")
             raw = base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4))
-            found[name] = np.frombuffer(raw).reshape([int(size) for size in shape.split("x")])
-    return found
+            arrays[name] = np.frombuffer(raw).reshape([int(size) for size in shape.split("x")])
+    return arrays

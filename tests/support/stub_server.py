@@ -1,4 +1,4 @@
-"""Asking by either client, and a server that gives one answer to everything."""
+"""Requests by either client, and a stub server with one fixed response."""
 
 import ssl
 import threading
@@ -16,12 +16,12 @@ FAR = "http://lab.invalid:8000"
 DEAD = "http://127.0.0.1:9"
 
 
-def asks(url: str, **options: Any) -> dict[str, Any]:
+def ask_sync(url: str, **options: Any) -> dict[str, Any]:
     with lindyn.Client(url, patience_seconds=0, timeout_seconds=60, **options) as client:
         return client.about()
 
 
-def awaits(url: str, **options: Any) -> dict[str, Any]:
+def ask_async(url: str, **options: Any) -> dict[str, Any]:
     async def ask() -> dict[str, Any]:
         async with lindyn.AsyncClient(url, patience_seconds=0, timeout_seconds=60, **options) as client:
             return await client.about()
@@ -29,11 +29,11 @@ def awaits(url: str, **options: Any) -> dict[str, Any]:
     return anyio.run(ask)
 
 
-BOTH = pytest.mark.parametrize("ask", [asks, awaits])
+BOTH = pytest.mark.parametrize("ask", [ask_sync, ask_async])
 
 
-def told(error: BaseException) -> str:
-    """All that anybody could print of an error, with those behind it."""
+def formatted(error: BaseException) -> str:
+    """Format an error with its causes and contexts, including their arguments and attributes."""
     lines = traceback.format_exception(error)
     while error is not None:
         lines += [repr(error), str(error.args), str(vars(error))]
@@ -43,7 +43,7 @@ def told(error: BaseException) -> str:
 
 @contextmanager
 def server(answer: bytes = b"{}", status: int = 200, context: ssl.SSLContext | None = None, **headers: str):
-    """A server that gives one answer to everything, and keeps what it was asked."""
+    """Run a server with one fixed response, and yield its URL and the list of received paths and headers."""
     seen: list[tuple[str, dict[str, str]]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -63,7 +63,7 @@ def server(answer: bytes = b"{}", status: int = 200, context: ssl.SSLContext | N
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, *_: object) -> None:
-            """A client that does not trust it."""
+            """Ignore clients that reject the certificate."""
 
     with Server(("127.0.0.1", 0), Handler) as http:
         if context is not None:

@@ -1,0 +1,37 @@
+"""All that is solved to rounding errors: balanced and wide layers, modes by themselves, and one layer."""
+
+from dataclasses import dataclass, replace
+
+from lindyn_service.methods.base import Applicable, LearningProblem, Method, Refusal
+from lindyn_service.methods.exact import ExactSolver
+from lindyn_service.methods.fewer_dimensions import reduced
+from lindyn_service.methods.mode_wise import ModeWiseSolver
+from lindyn_service.methods.one_layer import OneLayerRun
+from lindyn_service.methods.zero_balance_decay import ZeroBalanceDecaySolver
+
+
+@dataclass(frozen=True)
+class AllExactSolver:
+    """The first of the exact solvers that covers a problem.
+
+    Attributes:
+        brief: whether a refusal has the finding of the first one only, as before an answer by another method.
+    """
+
+    brief: bool = False
+
+    def examine(self, problem: LearningProblem) -> Applicable | Refusal:
+        """Ask one after the other; a refusal has the findings of all and the remedy of the first."""
+        if len(problem.weights) == 1:
+            return OneLayerRun(problem, reduced(problem))
+        solvers: tuple[Method, ...] = (ExactSolver(), ModeWiseSolver())
+        if problem.weight_decay:
+            solvers = (ModeWiseSolver(), ZeroBalanceDecaySolver())
+        refusals: list[Refusal] = []
+        for solver in solvers:
+            verdict = solver.examine(problem)
+            if not isinstance(verdict, Refusal):
+                return verdict
+            refusals.append(verdict)
+        told = refusals[:1] if self.brief else refusals
+        return replace(refusals[0], finding="; ".join(refusal.finding for refusal in told))

@@ -1,0 +1,57 @@
+"""Limits in time of networks whose modes learn alone, and of those with weight decay."""
+
+from typing import Any
+
+import numpy as np
+
+from lindyn.wire.asymptotics import LimitsRequest
+from lindyn_service.dynamics.modal_weights import ModalWeights
+from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
+from lindyn_service.dynamics.sharpness import sharpness
+from lindyn_service.methods.diagnostics import of_loss
+from lindyn_service.methods.modal_run import ModalRun
+from lindyn_service.translate.encode import VERSION
+
+_ROUNDINGS = 1e-12  # of the strongest mode, up to which a mode counts as none
+
+
+def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str, Any]:
+    """Where a network ends, and how fast; what depends on one lambda and on isotropic inputs is null."""
+    end, reached = run.end(), run.reaching(request.tolerance)
+    # the loss that is descended has the Hessian of that of the data, and gamma on its diagonal
+    steepest = float(sharpness(end)[0]) + request.weight_decay
+    return {
+        "key": key,
+        "lambda": run.lam,
+        "lambda_per_mode": run.diagnostics.get("lambda_per_mode"),
+        "dims": list(request.dims),
+        "seed": getattr(request.network, "seed", None),
+        "task_seed": getattr(request.task, "seed", None),
+        "time_constant": request.time_constant,
+        "tolerance": request.tolerance,
+        "converged": _converged(end),
+        "convergence_time": reached.time,
+        "effective_learning_rate": None,
+        "largest_learning_rate": 2 * request.time_constant / steepest if steepest > 0 else None,
+        "lambda_to_infinity": None,
+        "shallow": None,
+        "warnings": [warned.message() for warned in (*run.warnings, *of_loss(run.problem))],
+        "version": VERSION,
+    }
+
+
+def _converged(end: ModalWeights) -> dict[str, Any]:
+    excess = float(excess_loss(end)[0])
+    return {
+        "output": output(end)[0],
+        "input_representation": input_representation(end)[0],
+        "output_representation": output_representation(end)[0],
+        "loss": excess + (end.objective.irreducible or 0.0),
+        "excess_loss": excess,
+        "reached_rank": _rank(np.linalg.svd(end.strengths[0], compute_uv=False)),
+        "task_rank": _rank(end.objective.s),
+    }
+
+
+def _rank(values: np.ndarray) -> int:
+    return int(np.count_nonzero(values > _ROUNDINGS * np.max(values, initial=0.0)))

@@ -1,0 +1,108 @@
+"""Weight decay, as the worker answers, against the flow of all weights, many digits, and where it ends."""
+
+import numpy as np
+import pytest
+from support.aligned import chain, commuting, decayed, two_layers
+from support.analyses import learn
+from support.answers import NAMES, TIMES, check, jump, request
+from support.training import trained
+
+from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.errors import NotApplicableError
+
+
+@pytest.mark.parametrize("decay", [0.0, 1e-6, 0.05, 1.0, 1e6])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 8.0])
+def test_at_late_times_it_is_the_soft_threshold(decay, scale):
+    """At 1e3 and 1e6 times the slowest time scale, also small losses to their own digits."""
+    rng = np.random.default_rng(8)
+    task, inputs, u, v, s, d = commuting(3, 4, rng)
+    weights = two_layers(u, v, 8, rng, scale)
+    slow = max(1 / min(s), 1 / decay if decay else 0.0, 1 / min(abs(s - decay)))
+    found = learn(**request(weights, task, inputs, times=[0.0, 1e3 * slow, 1e6 * slow], weight_decay=decay))
+    assert found["method"] == "exact"
+    end = u[:, :3] * (np.maximum(s - decay, 0) / d[:3]) @ v[:, :3].T
+    excess = 0.5 * np.sum(np.minimum(s, decay) ** 2 / d[:3])
+    for t in (1, 2):
+        assert np.max(np.abs(found["quantities"]["output"][t] - end)) <= 2e-14
+        assert np.isclose(found["quantities"]["excess_loss"][t], excess, rtol=1e-12, atol=1e-280)
+
+
+@pytest.mark.parametrize("gamma", [1e-7, 1e-3, 0.2, 3.0])
+@pytest.mark.parametrize("dims", [(3, 3, 3), (4, 3, 2), (2, 4, 3), (3, 2, 3)])
+def test_zero_balance_unaligned_with_decay(dims, gamma):
+    """Against many digits of the closed form with F less gamma, and losses of the size of gamma to their own digits."""
+    rng = np.random.default_rng(sum(dims))
+    w1, w2 = balanced_weights(dims, 0.0, 0.6, rng)
+    task, times = rng.standard_normal((dims[2], dims[0])), [0.0, 0.5, 3.0, 15.0, 60.0]
+    asked = request([w1, w2], task, times=times, weight_decay=gamma, quantities=["qqt", "excess_loss"])
+    found = learn(**asked, method="exact")
+    assert found["lambda"] == 0.0
+    if any(w["code"] == "saddle" for w in found["warnings"]):  # rounding errors of the weights decide from then on
+        assert found["diagnostics"]["errors"]["qqt"] > 1e-3
+        times = times[:3]
+    for t, time in enumerate(times):
+        qqt, excess = decayed(w1, w2, task, gamma, time)
+        assert np.max(np.abs(found["quantities"]["qqt"][t] - qqt)) <= 2e-13 * np.max(np.abs(qqt))
+        assert np.isclose(found["quantities"]["excess_loss"][t], excess, rtol=1e-12)
+
+
+def test_zero_balance_on_isotropic_inputs_with_equal_rates():
+    rng = np.random.default_rng(3)
+    weights, task = balanced_weights((3, 3, 3), 0.0, 0.6, rng), rng.standard_normal((3, 3))
+    asked = request(weights, task, 0.25 * np.eye(3), weight_decay=0.1, learning_rates=[2.0, 2.0], time_constant=0.5)
+    found = learn(**asked | {"quantities": [n for n in NAMES if n != "weights"]}, method="exact")
+    truth = trained(weights, task, 0.25 * np.eye(3), TIMES, tau=0.5, rates=(2.0, 2.0), decay=0.1)
+    check({**found, "quantities": {**found["quantities"], "weights": truth}}, truth, task, 0.25 * np.eye(3))
+    # the weights themselves are integrated
+    assert learn(**asked)["method"] == "flow"
+
+
+@pytest.mark.parametrize("gamma", [1e-12, 1e-9, 1e-6, 1e-4])
+@pytest.mark.parametrize("kind", ["modes", "zero balance", "any"])
+def test_answers_are_continuous_towards_no_decay(kind, gamma):
+    rng = np.random.default_rng(2)
+    task, inputs, u, v, _, _ = commuting(3, 3, rng)
+    layers = two_layers(u, v, 6, rng)
+    if kind != "modes":
+        layers, inputs = balanced_weights((3, 3, 3), 0.0 if kind == "zero balance" else 0.7, 0.6, rng), np.eye(3)
+    names = ["output", "input_representation", "excess_loss"]
+    plain = learn(**request(layers, task, inputs, quantities=names))
+    other = learn(**request(layers, task, inputs, weight_decay=gamma, quantities=names))
+    assert plain["method"] == "exact"
+    for name in names:
+        assert jump(plain, other, name) <= 100 * gamma + 2e-12
+
+
+def test_exact_says_what_decay_it_does_not_cover():
+    rng = np.random.default_rng(0)
+    deep, task = chain(np.eye(3), np.eye(3), [3, 3], rng), np.diag([3.0, 2.0, 1.0])
+    unaligned = balanced_weights((3, 3, 3), 0.7, 0.6, rng)
+    for weights, changes, said in (
+        (deep, {}, "two layers only, got 3"),
+        (unaligned, {}, "modes must learn alone"),
+        (unaligned, {}, "away from balance 0"),
+        (unaligned, {"learning_rates": [1.0, 2.0]}, "layers decay at different rates"),
+    ):
+        with pytest.raises(NotApplicableError, match=said) as refused:
+            learn(**request(weights, task, weight_decay=0.1, **changes) | {"quantities": ["loss"]}, method="exact")
+        assert refused.value.errors[0][0] == "weight_decay"
+        assert "use method flow" in refused.value.detail
+        found = learn(**request(weights, task, weight_decay=0.1, **changes))
+        assert found["method"] == "flow"
+        truth = trained(weights, task, np.eye(3), TIMES, decay=0.1, rates=changes.get("learning_rates"))
+        check(found, truth, task, np.eye(3), 1e-11)
+
+
+def test_decay_of_modes_that_takes_too_many_steps_is_integrated(monkeypatch):
+    rng = np.random.default_rng(0)
+    task, inputs, u, v, _, _ = commuting(2, 2, rng)
+    asked = request(two_layers(u, v, 4, rng), task, inputs, weight_decay=0.3, quantities=["output"])
+    exact = learn(**asked)
+    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MAX_TRIES", 3)
+    flow = learn(**asked)
+    assert (exact["method"], flow["method"]) == ("exact", "flow")
+    assert "more than 3 steps" in flow["reason"]
+    assert jump(exact, flow) <= 1e-11
+    with pytest.raises(NotApplicableError, match=r"more than 3 steps.*use method flow"):
+        learn(**asked, method="exact")
