@@ -180,4 +180,4 @@ def test_continual_learning_asks_for_two_layers(service):
     tasks = [{"task": WEIGHTS.tolist(), "duration": 1.0}]
     response = post(service, {"network": given(WEIGHTS), "tasks": tasks, "num": 3}, path=CONTINUAL)
     assert response.status_code == 422
-    assert "network of one layer; this needs the closed form" in response.json()["detail"]
+    assert "needs two weight layers, got 1; this needs the closed form" in response.json()["detail"]

@@ -245,7 +245,7 @@ REFUSED = {
         "task",
         "use method flow",
     ),
-    "span": ({"task": DEGENERATE}, "task", "use method flow"),
+    "span": ({"network": wide((3, 50, 2), start="drawn", seed=1), "task": DEGENERATE}, "task", "use method flow"),
     "activation": (
         {"task": DEGENERATE, "method": {"kind": "descent", "learning_rate": 0.1, "activation": "relu"}},
         "method",

@@ -112,5 +112,5 @@ def test_thresholds_of_the_page():
 
 def test_kernels_of_large_networks_are_left_alone(monkeypatch):
     """They would cost more than the answer."""
-    monkeypatch.setattr("lindyn_service.dynamics.regimes.MOST_NUMBERS", 31)
+    monkeypatch.setattr("lindyn_service.dynamics.regimes.MAX_NUMBERS", 31)
     assert solved(network=balanced(100))["regime"] is None

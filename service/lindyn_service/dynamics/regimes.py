@@ -7,7 +7,7 @@ import numpy as np
 
 from lindyn_service.dynamics.kernel import movement_and_distance
 from lindyn_service.dynamics.modal_weights import ModalWeights
-from lindyn_service.dynamics.observables import excess_loss
+from lindyn_service.dynamics.observables import excess_loss, excess_of
 
 LAZY_MOVEMENT = 0.1
 """Movement up to which a run is lazy: the loss of the fixed kernel was at most 3 % of the initial one away."""
@@ -15,6 +15,7 @@ LAZY_MOVEMENT = 0.1
 RICH_MOVEMENT, RICH_DISTANCE = 1.0, 0.1
 """Movement or distance from which a run is rich: the loss of the fixed kernel was 5 to 90 % away."""
 
+_ROUNDING = 1e-26  # part of the excess loss of the zero function, up to which an initial one is of rounding errors
 _LEARNED = 0.5  # part of the initial excess loss, of which a run that has learned something has no more left
 MAX_NUMBERS = 2**20
 """Squared widths of inputs and outputs together, beyond which the kernel is not looked at."""
@@ -46,7 +47,7 @@ def is_small(n_in: int, n_out: int) -> bool:
 def regime(modal_weights: ModalWeights) -> Regime | None:
     """Tell the regime of a run from its last time; None where it cannot be told.
 
-    That is where less than half of the excess loss has been learned, where the kernel is zero at time 0, and for
+    That is where less than half of the excess loss has been learned, where there is none but rounding errors, where the kernel is zero at time 0, and for
     networks whose kernel is not looked at since it would cost more than the answer.
 
     Args:
@@ -59,7 +60,8 @@ def regime(modal_weights: ModalWeights) -> Regime | None:
         return None
     with np.errstate(over="ignore", invalid="ignore"):
         before, after = (float(excess_loss(each)[0]) for each in (modal_weights.start, modal_weights))
-        if not after <= _LEARNED * before or before == 0:
+        least = _ROUNDING * float(excess_of(modal_weights.objective.best[None], modal_weights.objective)[0])
+        if not after <= _LEARNED * before or before <= least:
             return None
         movement, distance = (float(each[0]) for each in movement_and_distance(modal_weights))
     is_zero_at_start = movement == 0 and distance == 1
