@@ -44,7 +44,7 @@ T = TypeVar("T")
 def trajectory(**fields: object) -> Call[Trajectory]:
     """Request a trajectory; fields that say nothing are left out, so that older services answer, too."""
     said = {name: value for name, value in fields.items() if value is not None and not _is_no_decay(name, value)}
-    return _post("/v1/trajectories", _with_listed_quantities(said), read_trajectory)
+    return _post("/v1/trajectories", _with_quantity_list(said), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -79,7 +79,7 @@ def limits(network: Network, task: Task, tolerance: float, time_constant: float,
 
 
 def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
-    """Request the losses of tasks that are learned one after the other."""
+    """Request the losses of tasks that are trained in sequence."""
     fields = {"network": network, "tasks": tasks, "num": num, "time_constant": time_constant}
     return _analysis("/v1/continual", ContinualReply, **fields)
 
@@ -90,10 +90,10 @@ def ensemble(
     """Request statistics over trajectories that differ in their seeds."""
     levels = as_tree("quantiles", quantiles)
     fields = {
-        "base": _with_listed_quantities(base),
+        "base": _with_quantity_list(base),
         "replicates": replicates,
         "first_seed": first_seed,
-        "vary": _listed(vary),
+        "vary": _as_list(vary),
         "quantiles": levels.tolist() if isinstance(levels, np.ndarray) else levels,
     }
     return _post("/v1/ensembles", fields, read_ensemble)
@@ -102,8 +102,8 @@ def ensemble(
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
     """Create the job of a sweep."""
     named = [{"path": path, "values": _axis_values(f"axes[{path!r}]", values)} for path, values in axes.items()]
-    names = _listed(collect)
-    fields = {"base": _with_listed_quantities(base), "axes": named, "collect": names, "tolerance": tolerance}
+    names = _as_list(collect)
+    fields = {"base": _with_quantity_list(base), "axes": named, "collect": names, "tolerance": tolerance}
     return _post("/v1/sweeps", fields, read_job, repeatable=False)
 
 
@@ -148,16 +148,16 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
     return Call("POST", path, read, json.dumps(metadata).encode(), JSON_MEDIA_TYPE, repeatable)
 
 
-def _with_listed_quantities(fields: Fields) -> Fields:
+def _with_quantity_list(fields: Fields) -> Fields:
     """Expand a single name of a quantity to a list."""
-    return {name: _listed(value) if name == "quantities" else value for name, value in fields.items()}
+    return {name: _as_list(value) if name == "quantities" else value for name, value in fields.items()}
 
 
 def _is_no_decay(name: str, value: object) -> bool:
     return name == "weight_decay" and type(value) in (int, float) and value == 0
 
 
-def _listed(names: object) -> object:
+def _as_list(names: object) -> object:
     return [names] if isinstance(names, str) else names
 
 

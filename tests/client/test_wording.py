@@ -16,6 +16,7 @@ pytestmark = pytest.mark.live
 
 BALANCED: dict[str, Any] = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 0.5, "seed": 1}
 SIGMA_YX = np.diag([3.0, 1.0])
+ROTATION = np.array([[0.6, 0.8], [-0.8, 0.6]])  # mixes the modes of the task, so that none learns alone
 
 
 def refused(client: lindyn.Client, kind: type[lindyn.ProblemError] = lindyn.RequestError, **changes: Any) -> list[str]:
@@ -81,13 +82,13 @@ def test_a_line_for_each_of_several_fields(client: lindyn.Client) -> None:
         ),
         (
             lindyn.NotBalancedError,
-            {"network": lindyn.weights(np.eye(2), np.diag([1.0, 2.0])), "method": "exact"},
+            {"network": lindyn.weights(ROTATION, np.diag([1.0, 2.0])), "method": "exact"},
             "network: the weights are 0.303 away from balanced",
         ),
         (
             lindyn.NotApplicableError,
-            {"network": lindyn.weights(*[np.eye(2)] * 3), "method": "exact"},
-            "network: the closed form needs two weight layers, got 3; use method flow",
+            {"network": lindyn.weights(ROTATION, np.eye(2), np.eye(2)), "method": "exact"},
+            "network: the closed form needs two weight layers, got 3; ",
         ),
     ],
     ids=["infeasible", "unbalanced", "deep"],
@@ -100,7 +101,7 @@ def test_one_line_for_what_is_not_of_one_field(
 
 
 def test_the_nearest_lambda_is_short(client: lindyn.Client) -> None:
-    network = lindyn.weights(np.eye(2), np.diag([1.0, np.sqrt(2.0)]) / 3)
+    network = lindyn.weights(ROTATION, np.diag([1.0, np.sqrt(2.0)]) / 3)
     (line,) = refused(client, lindyn.NotBalancedError, network=network, method="exact")
     assert "the nearest lambda is -0.83333333;" in line
 

@@ -104,7 +104,7 @@ def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mappi
     }
     paths = {name: f"coordinates.{name}" for name in coordinates if isinstance(grid.coordinates[name], np.ndarray)}
     paths |= {_variable(grid, name): f"data.{name}" for name in grid.dims}
-    others = {name: _listed(values) for name, values in grid.coordinates.items() if name not in paths}
+    others = {name: _as_list(values) for name, values in grid.coordinates.items() if name not in paths}
     attributes = {
         "title": f"result of {metadata['kind']}",
         "source": f"lindyn {metadata['version']}",
@@ -141,7 +141,7 @@ def _labels(values: Coordinate) -> Array | list[str]:
     return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
-def _listed(values: Coordinate) -> list[object]:
+def _as_list(values: Coordinate) -> list[object]:
     return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
 

@@ -23,7 +23,7 @@ AROUND_ZERO = "PuOr"
 
 _Quantity: TypeAlias = FloatArray | Mapping[str, FloatArray] | Sequence[FloatArray]
 
-_MOST_NAMED = 4  # lines in a legend
+_MAX_LEGEND_LINES = 4
 
 
 class TrajectoryPlots:
@@ -39,7 +39,7 @@ class TrajectoryPlots:
         return self._scalar(("loss", "excess_loss"), ax, style)
 
     def ntk(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
-        """Draw the distance of the neural tangent kernel from its start over time: 0 is lazy, more is rich."""
+        """Draw the distance of the neural tangent kernel from its initial value over time: 0 is lazy, more is rich."""
         axes = self._scalar(("ntk_distance",), ax, style)
         axes.autoscale(axis="y")  # an earlier call switched it off by its limit
         axes.set_ylim(bottom=0)
@@ -50,7 +50,7 @@ class TrajectoryPlots:
         name, strengths = self._first_array(("singular_values", "mode_strengths"))
         axes = given_or_new(ax)
         colours = ordered_colours(strengths.shape[1])
-        in_legend = len(colours) <= _MOST_NAMED
+        in_legend = len(colours) <= _MAX_LEGEND_LINES
         for i, colour in enumerate(colours):
             named = {"label": f"mode {i + 1}"} if in_legend else {}
             axes.plot(self._times, strengths[:, i], color=colour, **{**named, **style})
@@ -65,7 +65,7 @@ class TrajectoryPlots:
         """
         self._require(("alignment",))
         sides = cast("Mapping[str, FloatArray]", self._quantities["alignment"])
-        in_legend = sides["input"].shape[1] <= _MOST_NAMED
+        in_legend = sides["input"].shape[1] <= _MAX_LEGEND_LINES
         axes = given_or_new(ax)
         for side, line in (("input", "-"), ("output", "--")):
             values = sides[side]

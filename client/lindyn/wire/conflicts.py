@@ -13,26 +13,26 @@ from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTa
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn.wire.wording import entries
 
-_MOST_RATES = 1e30  # ratio of learning rates, whose roots scale the weights
+_MAX_RATE_RATIO = 1e30  # ratio of learning rates, whose roots scale the weights
 
 Conflict = tuple[str, str]
 """A path into the request, and a message about the value there."""
 
 
 def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest) -> list[Conflict]:
-    """Return the broken rules between fields."""
+    """Return the violated rules between fields."""
     broken: list[Conflict] = []
     if isinstance(request, TrajectoryRequest):
-        misfit = misfit_of_quantities(request.quantities, request.network)
+        misfit = quantity_conflict(request.quantities, request.network)
         broken += [] if misfit is None else [("quantities", misfit)]
-        broken += _of_rates(request.learning_rates, len(request.dims) - 1)
+        broken += _rate_conflicts(request.learning_rates, len(request.dims) - 1)
     if isinstance(request, InitializationRequest) and isinstance(request.network, WideNetwork):
         detail = "got wide, a limit that has no weights; use kind 'random' for those of one draw"
         broken.append(("network.kind", detail))
-    return broken if request.task is None else broken + _of_task("task", request.task, request.network)
+    return broken if request.task is None else broken + _task_conflicts("task", request.task, request.network)
 
 
-def misfit_of_quantities(names: Collection[str], network: Network) -> str | None:
+def quantity_conflict(names: Collection[str], network: Network) -> str | None:
     """Return what is wrong with the first quantity that a network of this kind or depth does not have."""
     n_layers = len(network.dims) - 1
     if "qqt" in names and n_layers != 2:
@@ -42,10 +42,10 @@ def misfit_of_quantities(names: Collection[str], network: Network) -> str | None
         )
     if "balance" in names and n_layers == 1:
         return "got balance, which is of two adjacent layers, and a network of one layer; leave it out"
-    return _misfit_of_wide(names, network) if isinstance(network, WideNetwork) else None
+    return _wide_conflict(names, network) if isinstance(network, WideNetwork) else None
 
 
-def _misfit_of_wide(names: Collection[str], network: WideNetwork) -> str | None:
+def _wide_conflict(names: Collection[str], network: WideNetwork) -> str | None:
     """Return what is wrong with a quantity that the limit of wide layers does not determine."""
     if "weights" in names:
         return (
@@ -65,7 +65,7 @@ def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:
     """Return the misfits between the tasks and the network."""
     broken: list[Conflict] = []
     for i, each in enumerate(request.tasks):
-        broken += _of_task(f"tasks.{i}.task", each.task, request.network)
+        broken += _task_conflicts(f"tasks.{i}.task", each.task, request.network)
     return broken
 
 
@@ -86,7 +86,7 @@ def conflicts_of_ensemble(request: EnsembleRequest) -> list[Conflict]:
     return broken
 
 
-def _of_rates(rates: list[float] | None, n_layers: int) -> list[Conflict]:
+def _rate_conflicts(rates: list[float] | None, n_layers: int) -> list[Conflict]:
     """Return what is wrong with the number of learning rates, or with their spread."""
     if rates is None:
         return []
@@ -94,47 +94,47 @@ def _of_rates(rates: list[float] | None, n_layers: int) -> list[Conflict]:
         layers = "1 layer" if n_layers == 1 else f"{n_layers} layers"
         detail = f"got {entries(len(rates))} and a network of {layers}; give one for each"
         return [("learning_rates", detail)]
-    if max(rates) > _MOST_RATES * min(rates):
+    if max(rates) > _MAX_RATE_RATIO * min(rates):
         detail = (
-            f"got rates from {min(rates):g} to {max(rates):g}, layers may differ by a factor of {_MOST_RATES:g}; raise "
-            "the smallest or lower the largest"
+            f"got rates from {min(rates):g} to {max(rates):g}, layers may differ by a factor of {_MAX_RATE_RATIO:g}; "
+            "raise the smallest or lower the largest"
         )
         return [("learning_rates", detail)]
     return []
 
 
-def _of_task(path: str, task: Task, network: Network) -> list[Conflict]:
+def _task_conflicts(path: str, task: Task, network: Network) -> list[Conflict]:
     """Return the misfits of a task; the first one asks whether the weights are transposed if that would fit."""
-    misfits = _of_widths(task, network.dims[0], network.dims[-1])
+    misfits = _width_conflicts(task, network.dims[0], network.dims[-1])
     if misfits and isinstance(network, WeightsNetwork):
         first, last = network.weights[0], network.weights[-1]
-        if not _of_widths(task, first.shape[0], last.shape[1]):
+        if not _width_conflicts(task, first.shape[0], last.shape[1]):
             field, detail = misfits[0]
             misfits[0] = (field, f"{detail}; are the weights {TRANSPOSED}")
     return [(f"{path}.{field}", detail) for field, detail in misfits]
 
 
-def _of_widths(task: Task, n_in: int, n_out: int) -> list[Conflict]:
+def _width_conflicts(task: Task, n_in: int, n_out: int) -> list[Conflict]:
     match task:
         case CorrelationTask():
-            return _of_correlation(task, n_in, n_out)
+            return _correlation_conflicts(task, n_in, n_out)
         case DataTask():
-            return _of_data(task, n_in, n_out)
+            return _data_conflicts(task, n_in, n_out)
         case SemanticTask():
-            return _of_semantic(task, n_in, n_out)
+            return _semantic_conflicts(task, n_in, n_out)
         case SpectrumTask():
-            return _of_spectrum(task, n_in, n_out)
+            return _spectrum_conflicts(task, n_in, n_out)
         case _:
             return []
 
 
-def _of_correlation(task: CorrelationTask, n_in: int, n_out: int) -> list[Conflict]:
+def _correlation_conflicts(task: CorrelationTask, n_in: int, n_out: int) -> list[Conflict]:
     expected = {"sigma_yx": (n_out, n_in), "sigma_xx": (n_in, n_in)}
     matrices = {"sigma_yx": task.sigma_yx, "sigma_xx": task.sigma_xx}
     return [
         (
             name,
-            f"got shape {matrix.shape}, the network's widths ask for {expected[name]}{_hint(matrix, n_in, n_out)}",
+            f"got shape {matrix.shape}, the network's widths require {expected[name]}{_hint(matrix, n_in, n_out)}",
         )
         for name, matrix in matrices.items()
         if matrix is not None and matrix.shape != expected[name]
@@ -146,23 +146,23 @@ def _hint(matrix: FloatArray, n_in: int, n_out: int) -> str:
     return "; transposed? sigma_yx is (out, in)" if matrix.shape == (n_in, n_out) else ""
 
 
-def _of_data(task: DataTask, n_in: int, n_out: int) -> list[Conflict]:
-    misfits = _of_columns("inputs", task.inputs, n_in, "input")
-    misfits += _of_columns("targets", task.targets, n_out, "output")
+def _data_conflicts(task: DataTask, n_in: int, n_out: int) -> list[Conflict]:
+    misfits = _column_conflicts("inputs", task.inputs, n_in, "input")
+    misfits += _column_conflicts("targets", task.targets, n_out, "output")
     if len(task.inputs) != len(task.targets):
         detail = f"got {len(task.targets)} rows, the inputs have {len(task.inputs)}; rows are samples"
         misfits.append(("targets", detail))
     return misfits
 
 
-def _of_columns(path: str, matrix: FloatArray, width: int, end: str) -> list[Conflict]:
+def _column_conflicts(path: str, matrix: FloatArray, width: int, end: str) -> list[Conflict]:
     if matrix.shape[1] == width:
         return []
     hint = "; transposed? rows are samples" if len(matrix) == width else ""
     return [(path, f"got {matrix.shape[1]} columns, the network's {end} width is {width}{hint}")]
 
 
-def _of_semantic(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:
+def _semantic_conflicts(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:
     width = 2**task.levels
     return [
         ("levels", f"got {task.levels}, which makes {width} {what}; the network's {end} width is {got}")
@@ -171,7 +171,7 @@ def _of_semantic(task: SemanticTask, n_in: int, n_out: int) -> list[Conflict]:
     ]
 
 
-def _of_spectrum(task: SpectrumTask, n_in: int, n_out: int) -> list[Conflict]:
+def _spectrum_conflicts(task: SpectrumTask, n_in: int, n_out: int) -> list[Conflict]:
     values, path, most = task.singular_values, "singular_values", min(n_in, n_out)
     misfits: list[Conflict] = []
     if len(values) > most:

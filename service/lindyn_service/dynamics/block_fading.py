@@ -54,7 +54,7 @@ def fading_column(
         minor: rows of the minor layer beyond those of the pivots.
         major: the same of the major layer.
 
-    Source: the inverse of a matrix of blocks, Golub and Van Loan, Matrix Computations, 2.1.
+    Source: Golub and Van Loan (2013), Matrix Computations, section 2.1, the inverse of a block matrix.
     """
     k, m, basis = terms.n_learned, terms.n_modes, terms.modes
     first = k + terms.n_missed

@@ -128,10 +128,7 @@ def _end_of_early(found: Learned, is_learned: Bool[np.ndarray, "network time"]) 
 
 
 def half_squares(errors: Stack) -> Float[np.ndarray, "network time"]:
-    """Half the squared Frobenius norms.
-
-    Source: the definition of the norm.
-    """
+    """Half the squared Frobenius norms."""
     if errors.flags.c_contiguous:
         flat = errors.reshape(-1, *errors.shape[2:])
         return 0.5 * np.einsum("kbt,kbt->bt", flat, flat)

@@ -132,8 +132,6 @@ def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
 
     Raises:
         DivergedError: the weights grew without bound; it is raised at most 100 steps after they did.
-
-    Source: the explicit Euler method on tau dW/dt = -dL/dW.
     """
     checked, saved = moving.taken, moving.saved()
     for row, number in enumerate(recorded):
@@ -163,8 +161,6 @@ def descend(
 
     Raises:
         DivergedError: the weights grew without bound.
-
-    Source: the explicit Euler method on tau dW/dt = -dL/dW.
     """
     moving = _Descent(layers, gradient, step, rates)
     kept = tuple(np.empty((len(recorded), *w.shape)) for w in layers)

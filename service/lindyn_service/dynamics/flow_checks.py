@@ -34,8 +34,6 @@ def distance(first: Layers, second: Layers) -> float:
     Args:
         first: (time, width l+1, width l) each.
         second: the same.
-
-    Source: the norm of the product space of all layers.
     """
     gaps = sum(np.einsum("tij,tij->t", a - b, a - b) for a, b in zip(first, second, strict=True))
     sizes = sum(np.einsum("tij,tij->t", a, a) for a in first)

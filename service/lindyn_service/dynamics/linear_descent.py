@@ -98,8 +98,6 @@ class LinearDescent:
 
         Raises:
             DivergedError: the weights grew without bound.
-
-        Source: the explicit Euler method on tau dW/dt = -dL/dW.
         """
         layers = tuple(np.empty((len(numbers), *w.shape)) for w in self._layers)
         errors = np.empty((len(numbers), *self._error.shape))
@@ -204,8 +202,6 @@ def first_below(descent: LinearDescent, tolerance: float, last: int) -> int | No
 
     Raises:
         DivergedError: the weights grew without bound before.
-
-    Source: the definition, at every step: where steps are long, the loss may rise.
     """
     return next((number for number in walk(descent, range(last + 1)) if descent.excess() <= tolerance), None)
 

@@ -47,8 +47,9 @@ def is_small(n_in: int, n_out: int) -> bool:
 def regime(modal_weights: ModalWeights) -> Regime | None:
     """Tell the regime of a run from its last time; None where it cannot be told.
 
-    That is where less than half of the excess loss has been learned, where there is none but rounding errors, where the kernel is zero at time 0, and for
-    networks whose kernel is not looked at since it would cost more than the answer.
+    That is where less than half of the excess loss has been learned, where there is none but rounding errors at time 0,
+    where the kernel is zero then, and for networks whose kernel is not looked at since it would cost more than the
+    answer.
 
     Args:
         modal_weights: weights at the last time, with those at time 0.

@@ -21,7 +21,10 @@ class AllExactSolver:
     brief: bool = False
 
     def examine(self, problem: LearningProblem) -> Applicable | Refusal:
-        """Ask one after the other; a refusal has the findings of all and the remedy of the first."""
+        """Try one after the other; a refusal has the findings of all and the remedy of the first.
+
+        Numbers that float64 cannot square are the only finding, since all solvers refuse them.
+        """
         if len(problem.weights) == 1:
             return OneLayerRun(problem, reduced(problem))
         solvers: tuple[Method, ...] = (ExactSolver(), ModeWiseSolver())
@@ -33,5 +36,5 @@ class AllExactSolver:
             if not isinstance(verdict, Refusal):
                 return verdict
             refusals.append(verdict)
-        told = refusals[:1] if self.brief else refusals
-        return replace(refusals[0], finding="; ".join(refusal.finding for refusal in told))
+        findings = refusals[:1] if self.brief or refusals[0].exceeds_range else refusals
+        return replace(refusals[0], finding="; ".join(refusal.finding for refusal in findings))

@@ -103,12 +103,14 @@ class Refusal:
         remedy: what to do.
         kind: the error that says both.
         part: what of the request it is about.
+        exceeds_range: whether numbers of the request cannot be squared in float64, by any exact method.
     """
 
     finding: str
     remedy: str
     kind: type[ServiceError]
     part: Literal["network", "task", "method", "weight_decay"] = "network"
+    exceeds_range: bool = False
 
     def error(self, task_path: str = "task") -> ServiceError:
         """The refusal as an answer, given where the request has its task."""

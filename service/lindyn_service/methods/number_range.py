@@ -26,6 +26,7 @@ def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
             f"the largest weight is {weight:.3g}, whose square vanishes in float64 (limit {_SMALLEST:g})",
             "scale it up",
             NotApplicableError,
+            exceeds_range=True,
         )
     target = float(np.max(np.abs(white.sigma_yx)))
     if not target <= _LARGEST:
@@ -35,6 +36,7 @@ def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
             "scale the inputs up or the targets down",
             NotApplicableError,
             "task",
+            exceeds_range=True,
         )
     return None
 

@@ -167,9 +167,13 @@ def _wide(request: EnsembleRequest) -> Mapping[str, Any] | None:
     names = [name for name in base.quantities if name in OF_LIMIT]
     if not isinstance(network, RandomNetwork) or "network.seed" not in request.vary or "task.seed" in request.vary:
         return None
-    if not is_plain(base) or isinstance(base.method, DescentMethod) or len(network.dims) != _N_WIDTHS or not names:
+    if not is_plain(base) or isinstance(base.method, DescentMethod) or len(network.dims) != _N_WIDTHS:
         return None
     n_in, n_hidden, n_out = network.dims
+    if n_hidden < n_in + n_out:  # no such layers have the representations of the limit
+        names = [name for name in names if name != "balance"]
+    if not names:
+        return None
     trained_on, times = moments(base.task, base.dims), base.resolved_times()
     dims = (n_in, n_hidden, n_out)
     return wide_quantities(dims, network.scheme, network.gains, trained_on, times, base.time_constant, names)

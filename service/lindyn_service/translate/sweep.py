@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from lindyn.wire.array import FloatArray
-from lindyn.wire.conflicts import conflicts, misfit_of_quantities
+from lindyn.wire.conflicts import conflicts, quantity_conflict
 from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -158,7 +158,7 @@ class _Points:
     def _record(self, index: tuple[int, ...]) -> Record:
         """Values of a point and its warnings; its times where they are not those of the base request."""
         request = self.reader.read(index)
-        misfit = misfit_of_quantities(self._request.collect, request.network)
+        misfit = quantity_conflict(self._request.collect, request.network)
         if misfit is not None:
             raise InvalidRequestError(f"collect: {misfit}", (("collect", misfit),))
         self._check(request)
