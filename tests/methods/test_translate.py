@@ -14,6 +14,8 @@ from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError, N
 from lindyn_service.translate.encode import encode, transcode
 from lindyn_service.translate.trajectory import trajectory
 
+ROTATION = [[0.6, 0.8], [-0.8, 0.6]]  # mixes modes, so that none learns alone
+
 
 def answer(form, **changes):
     request = read(TrajectoryRequest, document(quantities=list(QUANTITIES)) | changes, conflicts)
@@ -52,9 +54,9 @@ def moments(**fields):
 @pytest.mark.parametrize(
     ("network", "task", "kind", "text"),
     [
-        (weights(EYE, EYE, EYE), EYE, NotApplicableError, "two weight layers, got 3"),
-        (weights(EYE, np.diag([1.0, 2.0])), EYE, NotBalancedError, "the nearest lambda is 1.5"),
-        (weights(EYE, EYE), moments(sigma_xx=np.diag([1.0, 3.0])), NotApplicableError, "0.447 away"),
+        (weights(ROTATION, EYE, EYE), EYE, NotApplicableError, "two weight layers, got 3"),
+        (weights(ROTATION, np.diag([1.0, 2.0])), EYE, NotBalancedError, "the nearest lambda is 1.5"),
+        (weights(ROTATION, EYE), moments(sigma_xx=np.diag([1.0, 3.0])), NotApplicableError, "0.447 away"),
         (
             weights([[3.0, 4.0]], [[5.0], [0.0]]),
             {"kind": "data", "inputs": [[1.0, 0.0]], "targets": [[1.0, 1.0]], "whiten": True},
