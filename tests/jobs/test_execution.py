@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import anyio
 import pytest
-from support.job_means import Here, job_means, stored_sweep
+from support.job_resources import InlineEngine, job_resources, stored_sweep
 from support.jobs import LIMITS, sweep
 from support.processes import RedisServer
 
@@ -21,7 +21,7 @@ from lindyn_service.translate.table import read_table
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
 
-class Slow(Here):
+class Slow(InlineEngine):
     """Has time for one point a call; notes how many were asked for."""
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Slow(Here):
         return await super().run(function, request, asked, *others)
 
 
-class Busy(Here):
+class Busy(InlineEngine):
     """On a machine on which each call takes an hour, with little processor time."""
 
     def __init__(self):
@@ -65,25 +65,25 @@ def test_points_of_a_block_are_kept_when_the_time_is_over(monkeypatch):
     assert len(points.sweep_points(request, list(indices(request)), LIMITS, 1.0)) == 40
 
 
-class Late(Here):
+class Late(InlineEngine):
     async def run(self, function, *args, report_seconds=None):
         raise DeadlineError("late")
 
 
 async def computed(engine, seeds=5):
     with RedisServer() as server:
-        async with job_means(server.url, engine) as means:
-            job, request = await stored_sweep(means.store, sweep(lams=(0.5, 1.0), seeds=seeds))
-            run = JobExecution(job, request, LIMITS, means)
+        async with job_resources(server.url, engine) as resources:
+            job, request = await stored_sweep(resources.store, sweep(lams=(0.5, 1.0), seeds=seeds))
+            run = JobExecution(job, request, LIMITS, resources)
             await run.run()
-            done = await means.store.get(job.id)
+            done = await resources.store.get(job.id)
             assert (done.state, done.completed) == ("done", 2 * seeds)
-            return read_table(await means.results.find(job.id))[0].values("final_loss")
+            return read_table(await resources.results.find(job.id))[0].values("final_loss")
 
 
 async def test_what_a_call_had_no_time_for_is_computed_by_the_next_ones():
     slow = Slow()
-    assert ((await computed(slow)) == (await computed(Here()))).all()
+    assert ((await computed(slow)) == (await computed(InlineEngine()))).all()
     assert len(slow.asked) == 10
     assert max(slow.asked) > 1
 
@@ -93,7 +93,7 @@ async def test_a_point_that_takes_too_long_ends_its_job():
         await computed(Late())
 
 
-class Costly(Here):
+class Costly(InlineEngine):
     """Takes a worker for an hour, each time."""
 
     async def run(self, function, *args, report_seconds=None):
@@ -106,16 +106,16 @@ class Costly(Here):
 async def test_an_owner_pays_for_the_time_of_workers_and_then_waits():
     """The second of two jobs does not fail, and is not computed either."""
     with RedisServer() as server:
-        async with job_means(server.url, Costly(), flops_per_hour=1e13) as means:
-            assert await means.charges.seconds_until_room("ada") == 0
-            job, request = await stored_sweep(means.store, sweep(lams=(0.5,), seeds=1), "ada")
-            await JobExecution(job, request, LIMITS, means).run()
-            assert (await means.store.get(job.id)).state == "done"
-            assert await means.charges.seconds_until_room("ada") > 0
-            assert await means.charges.seconds_until_room("bob") == 0
-            later, request = await stored_sweep(means.store, sweep(lams=(0.7,), seeds=1), "ada")
-            run = JobExecution(later, request, LIMITS, means)
+        async with job_resources(server.url, Costly(), flops_per_hour=1e13) as resources:
+            assert await resources.charges.seconds_until_room("ada") == 0
+            job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=1), "ada")
+            await JobExecution(job, request, LIMITS, resources).run()
+            assert (await resources.store.get(job.id)).state == "done"
+            assert await resources.charges.seconds_until_room("ada") > 0
+            assert await resources.charges.seconds_until_room("bob") == 0
+            later, request = await stored_sweep(resources.store, sweep(lams=(0.7,), seeds=1), "ada")
+            run = JobExecution(later, request, LIMITS, resources)
             with anyio.move_on_after(1.0):
                 await run.run()
-            assert (await means.store.get(later.id)).state not in ("done", "failed")
+            assert (await resources.store.get(later.id)).state not in ("done", "failed")
             assert run.completed == 0
