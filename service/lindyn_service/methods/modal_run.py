@@ -180,12 +180,3 @@ class ModalRun:
             of_grams = bounds(first, rest, np.arange(len(times)), 0.0)
             found["weights"] = self.solution.rotation_error + max(of_grams.values())
         return {name: min(1.0, max(error, self.undecided)) for name, error in found.items()}
-
-
-def saddles(missed: np.ndarray, s: np.ndarray) -> Iterator[Warned]:
-    """Which modes, of these singular values of the task, the initial weights never learn."""
-    for i in missed:
-        yield Warned(
-            "saddle",
-            f"mode {i + 1} (s = {s[i]:.3g}) has no overlap with the initial weights and is never learned",
-        )
