@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Literal, Self
 
 import anyio.to_thread
@@ -201,9 +200,7 @@ class AsyncClient:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         with anyio.CancelScope(shield=True):  # a cancelled task must also end its private service
             await self.close()
 

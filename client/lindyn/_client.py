@@ -2,23 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import TracebackType
 from typing import Self
 
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import (
-    Axes,
-    Document,
-    Fields,
-    LearningRates,
-    Method,
-    Network,
-    Schedule,
-    Task,
-    Times,
-)
+from lindyn._endpoints import Axes, Document, Fields, LearningRates, Method, Network, Schedule, Task, Times
 from lindyn._jobs import JobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
@@ -114,8 +103,7 @@ class Client:
             method: `auto`, `exact`, `flow`, or for instance `{"kind": "descent", "learning_rate": 0.01}`.
             time_constant: tau of the gradient flow, in the unit of times.
             learning_rates: one for each layer, which learns with it over `time_constant`; by default 1.
-            schedule: factor of all rates, for instance `{"kind": "cosine", "period": 10, "floor": 0.1}`,
-                `{"kind": "exponential", "half_life": 3}` or `{"kind": "piecewise", "times": [5], "factors": [1, 0.1]}`.
+            schedule: factor of all rates, such as `{"kind": "cosine", "period": 10}`; also `exponential`, `piecewise`.
             weight_decay: gamma, of the loss with gamma / 2 times the squares of all weights added.
 
         Returns:
@@ -190,8 +178,8 @@ class Client:
         """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence.
 
         Returns:
-            `converged`, `convergence_time`, `effective_learning_rate`,
-            `largest_learning_rate`, `lambda_to_infinity` and `shallow`.
+            `converged`, `convergence_time`, `effective_learning_rate`, `largest_learning_rate`,
+            `lambda_to_infinity` and `shallow`.
 
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
@@ -244,12 +232,7 @@ class Client:
         return self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     def sweep(
-        self,
-        *,
-        base: Fields,
-        axes: Axes,
-        collect: str | Sequence[str] = ("final_loss",),
-        tolerance: float = 1e-3,
+        self, *, base: Fields, axes: Axes, collect: str | Sequence[str] = ("final_loss",), tolerance: float = 1e-3
     ) -> JobHandle:
         """Compute trajectories at every point of a grid.
 
@@ -306,9 +289,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     def __getstate__(self) -> dict[str, object]:

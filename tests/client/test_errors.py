@@ -22,6 +22,8 @@ BALANCED: dict[str, Any] = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 0.5
 SIGMA_YX = np.diag([3.0, 1.0])
 ENDLESS = 40_000  # times, which take a thousand times as long as it takes to see that a worker has them
 
+ROTATION = np.array([[0.6, 0.8], [-0.8, 0.6]])  # mixes the modes of the task
+
 
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Service]:
@@ -74,7 +76,10 @@ def test_not_balanced(client: lindyn.Client) -> None:
 def test_not_applicable(client: lindyn.Client) -> None:
     with pytest.raises(lindyn.NotApplicableError, match="two weight layers, got 3"):
         client.trajectory(
-            network={"kind": "weights", "weights": [np.eye(2)] * 3}, task=SIGMA_YX, times=[0.0], method="exact"
+            network={"kind": "weights", "weights": [ROTATION, np.eye(2), np.eye(2)]},
+            task=SIGMA_YX,
+            times=[0.0],
+            method="exact",
         )
 
 

@@ -220,7 +220,7 @@ def test_a_reader_who_is_only_slow_gets_all():
 def test_memory_of_a_worker():
     """Weights of 650 MB where a worker may have half of that; the worker lives on."""
     wide = {"network": {"kind": "random", "dims": [9000, 9000, 1], "scheme": "lecun", "seed": 1}}
-    bounds = {"worker_memory_bytes": 320 * 2**20, "max_answer_bytes": 2**33, "max_work_bytes": 2**33}
+    bounds = {"worker_memory_bytes": 320 * 2**20, "max_answer_bytes": 2**33, "max_work_bytes": 2**33, "max_flops": 1e14}
     with Service(**bounds) as service, service.client() as client:
         (worker,) = service.workers()
         refused = client.post("/v1/initializations", json=wide, headers={"Accept": "application/x-npz"})

@@ -91,6 +91,21 @@ def test_weights_of_every_scale():
         assert codes == ({"not-applicable"} if tiny else {"answered"}), (first, second)
 
 
+@pytest.mark.parametrize("quantity", sorted(OVERFLOWING))
+def test_quantities_of_high_powers_are_answered_or_refused(quantity):
+    """Where they overflow, by the name of the quantity; nothing is divided by zero on the way."""
+    others, refusals = set(QUANTITIES) - {quantity}, list[str]()
+    sizes, strengths = [1e-200, 1e-70, 1.0, 1e70], [0.0, 1e-150, 1.0, 1e70]
+    for size, whiten, y, lam in itertools.product(sizes, [True, False], strengths, [0, 1e70]):
+        inputs, targets = (size * np.eye(2)).tolist(), (y * SHAPE).tolist()
+        task = {"kind": "data", "inputs": inputs, "targets": targets, "whiten": whiten}
+        try:
+            answer(balanced(lam), task, 1.0, leave_out=others)
+        except NotApplicableError as error:
+            refusals.append(error.detail)
+    assert all("float64" in detail or "no inputs" in detail for detail in refusals), refusals
+
+
 def test_weights_that_are_zero(capfd):
     """They stay zero, a saddle of all modes; and nothing is written where a worker process has its answers."""
     nothing = np.zeros((2, 2)).tolist()

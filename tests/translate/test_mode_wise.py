@@ -138,6 +138,7 @@ def test_modes_that_are_never_learned_are_named():
     found = learn(**request(weights, np.diag([3.0, 2.0, 1.0]), np.diag([1.0, 2.0, 0.5])))
     assert [w["code"] for w in found["warnings"] if w["code"] != "no-samples"] == ["saddle"]
     assert "mode 2 (s = 2)" in found["warnings"][0]["detail"]
+    assert found["warnings"][0]["modes"] == [1]
     deep = [*weights, np.diag([0.4, 0.5, 0.2])]
     found = learn(**request(deep, np.diag([3.0, 2.0, 1.0]), np.diag([1.0, 2.0, 0.5])))
     assert [w["code"] for w in found["warnings"] if w["code"] != "no-samples"] == ["saddle"]

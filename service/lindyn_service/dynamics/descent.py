@@ -24,7 +24,8 @@ class DivergedError(ValueError):
 
     def __init__(self, step_number: int) -> None:
         super().__init__(
-            f"weights are not finite or exceed {_LARGEST_WEIGHT:g} after step {step_number}: take smaller steps"
+            f"weights are not finite or exceed {_LARGEST_WEIGHT:g} after step {step_number}: use a smaller learning "
+            "rate"
         )
         self.step_number = step_number
 

@@ -90,7 +90,7 @@ def mode_basis(
         v=bases.v,
         s=np.concatenate([s, np.zeros(n_modes - n_learned)]),
         d=bases.ordered(d),
-        mixing=float(np.linalg.norm(off_diagonal)) / (float(np.linalg.norm(inputs)) or 1.0),
+        mixing=float(np.linalg.norm(off_diagonal) / np.linalg.norm(inputs)),
         unseen=unseen,
     )
 

@@ -46,7 +46,7 @@ def internal_error(request_id: str) -> Response:
 
 async def send_problem(error: ServiceError, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the response to an error that middleware found before a route was reached."""
-    await _problem_response(error, context_of(scope).id)(scope, receive, send)
+    await problem_response(error, context_of(scope).id)(scope, receive, send)
 
 
 def client_closed_response() -> Response:
@@ -54,7 +54,7 @@ def client_closed_response() -> Response:
     return Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
-def _problem_response(error: ServiceError, request_id: str) -> Response:
+def problem_response(error: ServiceError, request_id: str) -> Response:
     """Return the response to an error whose details the client may see; it repeats no sentence.
 
     For an invalid request, `errors` describe what is wrong with each field, and `detail` names the fields. For any
@@ -87,7 +87,7 @@ def _invalid_fields(paths: list[str]) -> str:
 def _service_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
-    return _problem_response(error, context_of(request.scope).id)
+    return problem_response(error, context_of(request.scope).id)
 
 
 def _http_error(request: Request, error: Exception) -> Response:

@@ -16,7 +16,6 @@ from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Warned
-from lindyn_service.methods.conditioning import saddle
 from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import balances, of_errors, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, of_differences, some_times, squares
@@ -195,9 +194,3 @@ class ModalRun:
             of_grams = bounds(first, rest, np.arange(len(times)), 0.0)
             found["weights"] = self.solution.rotation_error + max(of_grams.values())
         return {name: min(1.0, max(error, self.undecided)) for name, error in found.items()}
-
-
-def saddles(missed: np.ndarray, s: np.ndarray) -> Iterator[Warned]:
-    """Which modes, of these singular values of the task, the initial weights never learn."""
-    for i in missed.tolist():
-        yield saddle(i, float(s[i]))

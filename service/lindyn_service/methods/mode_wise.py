@@ -12,10 +12,11 @@ from lindyn_service.dynamics.decoupling import Decoupling, decoupling
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import LearningProblem, Refusal
+from lindyn_service.methods.conditioning import saddle
 from lindyn_service.methods.diagnostics import initial_lambda
 from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
-from lindyn_service.methods.modal_run import ModalRun, saddles
+from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.modal_solutions import ChainSolution, PartsSolution
 from lindyn_service.methods.number_range import beyond_products
 from lindyn_service.methods.plain_flow import balance_as_asked, clock, plain, plain_decay, remark_on_training
@@ -97,7 +98,7 @@ def _of_two_layers(
         lam=_shared_lambda(problem, small),
         diagnostics=diagnostics,
         undecided=solution.undecided(float(clock(problem, problem.times[-1:])[0])),
-        warnings=tuple(saddles(missed, basis.s)),
+        warnings=tuple(saddle(int(mode), float(basis.s[mode])) for mode in missed),
     )
 
 
@@ -128,7 +129,7 @@ def _deep(problem: LearningProblem, small: Reduction, modes: DeepModes) -> Modal
             "lambda_per_mode": (balance_as_asked(problem, 1.0) * np.diff(modes.strengths**2)).tolist(),
             **_measured(basis.mixing, modes.overlap),
         },
-        warnings=tuple(saddles(solution.missed, basis.s)),
+        warnings=tuple(saddle(int(mode), float(basis.s[mode])) for mode in solution.missed),
     )
 
 

@@ -15,10 +15,11 @@ from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import LearningProblem, Refusal
+from lindyn_service.methods.conditioning import saddle
 from lindyn_service.methods.error_estimates import disturbed
 from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
-from lindyn_service.methods.modal_run import ModalRun, ModalStates, saddles
+from lindyn_service.methods.modal_run import ModalRun, ModalStates
 from lindyn_service.methods.number_range import beyond_float64
 from lindyn_service.methods.plain_flow import clock, plain, plain_decay, remark_on_training
 
@@ -54,6 +55,7 @@ class ZeroBalanceDecaySolver:
         if "weights" in problem.quantities:
             return _refusal("the weights themselves need a rotation of the hidden units that is integrated")
         solution = WhiteDecay.of(small, (w1, w2, white.sigma_yx), decay, white, rounded=problem.drawn)
+        strengths = solution.solved.modes.s * white.variance
         reason = (
             f"two layers{remark(small)}, white inputs{remark_on_training(problem)}, balance 0 to {away:.1g} (tolerance "
             f"{TOLERANCE:g}): closed form with all rates less gamma"
@@ -66,7 +68,7 @@ class ZeroBalanceDecaySolver:
             lam=0.0,
             diagnostics={"anisotropy": white.residual},
             undecided=solution.undecided(float(clock(problem, problem.times[-1:])[0])),
-            warnings=tuple(saddles(solution.missed, solution.solved.modes.s * white.variance)),
+            warnings=tuple(saddle(int(mode), float(strengths[mode])) for mode in solution.missed),
         )
 
 

@@ -1,10 +1,9 @@
 """Limits in time of networks whose modes learn alone, and of those with weight decay."""
 
-from typing import Any
-
 import numpy as np
 
 from lindyn.wire.asymptotics import LimitsRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
 from lindyn_service.dynamics.sharpness import sharpness
@@ -15,8 +14,8 @@ from lindyn_service.translate.encode import VERSION
 _ROUNDINGS = 1e-12  # of the strongest mode, up to which a mode counts as none
 
 
-def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str, Any]:
-    """Where a network ends, and how fast; what depends on one lambda and on isotropic inputs is null."""
+def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str, Tree]:
+    """Return where a network ends and how fast; fields that need one lambda and isotropic inputs are null."""
     end, reached = run.end(), run.reaching(request.tolerance)
     # the loss that is descended has the Hessian of that of the data, and gamma on its diagonal
     steepest = float(sharpness(end)[0]) + request.weight_decay
@@ -40,7 +39,7 @@ def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str
     }
 
 
-def _converged(end: ModalWeights) -> dict[str, Any]:
+def _converged(end: ModalWeights) -> dict[str, Tree]:
     excess = float(excess_loss(end)[0])
     return {
         "output": output(end)[0],
