@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 from support.holding import held, post_and_wait_until_read
-from support.processes import Measured, RedisServer, Service, trajectory
+from support.processes import Measured, RedisServer, Service, eventually, trajectory
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,12 @@ def test_equal_requests_to_two_processes_compute_once(service: Service, forgetfu
     assert found["coalesced"] >= 19  # the other one may look just when the answer is stored
 
 
+def stored_name(server: RedisServer, answer: httpx.Response) -> bytes:
+    """The name under which an answer is stored, which happens after it has been sent."""
+    (name,) = eventually(lambda: server.keys(answer.json()["key"]))
+    return name
+
+
 def garbage(_value: bytes) -> bytes:
     return b'{"key": "no such thing"}'
 
@@ -89,19 +95,20 @@ def test_a_damaged_entry_is_computed_again(
 ) -> None:
     document = trajectory(seed=hash(damage.__name__) % 2**32)
     first = forgetful.post(document)
-    (name,) = redis_server.keys(first.json()["key"])
+    name = stored_name(redis_server, first)
     value = redis_server.client.get(name)
     redis_server.client.set(name, damage(value))
-    second, third = forgetful.post(document), forgetful.post(document)
+    second = forgetful.post(document)
+    eventually(lambda: redis_server.client.get(name) == value)
+    third = forgetful.post(document)
     assert [answer.headers["X-Cache"] for answer in (first, second, third)] == ["miss", "miss", "hit"]
     assert third.content == second.content == first.content
-    assert redis_server.client.get(name) == value
     assert f"deleting the value of {name.decode()}" in forgetful.log()
 
 
 def test_another_answer_under_a_key_is_not_served(forgetful: Service, redis_server: RedisServer) -> None:
     first, other = forgetful.post(trajectory(seed=4)), forgetful.post(trajectory(seed=5))
-    (name,), (stranger,) = (redis_server.keys(answer.json()["key"]) for answer in (first, other))
+    name, stranger = stored_name(redis_server, first), stored_name(redis_server, other)
     redis_server.client.copy(stranger, name, replace=True)
     second = forgetful.post(trajectory(seed=4))
     assert (second.headers["X-Cache"], second.content) == ("miss", first.content)

@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import gc
 import importlib
 import os
 import signal
@@ -117,3 +118,5 @@ def limit_memory(bytes_: int) -> None:
 @functools.cache
 def _once(warm_up: Callable[[], object]) -> None:
     warm_up()
+    gc.collect()
+    gc.freeze()  # full collections need not visit the objects of all modules

@@ -1,5 +1,6 @@
 """The command `lindyn-service`: settings, sockets and the server, or a supervisor of several servers."""
 
+import gc
 import logging
 import os
 import signal
@@ -110,6 +111,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections, and log the URL."""
         await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # otherwise each full collection visits the objects of all modules, which takes about 0.1 s
         if self._url is not None:
             announce(self._url)
 
