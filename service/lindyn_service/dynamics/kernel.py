@@ -67,7 +67,7 @@ def movement_and_distance(
 ) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
     """Both `ntk_movement` and `ntk_distance`, from the same terms of the kernel.
 
-    Source: as for these.
+    Source: Chizat et al. (2019), arXiv 1812.07956; Fort et al. (2020), arXiv 2010.15110.
     """
     terms, start, changes = _with_changes(modal_weights)
     return _movement(terms, start, changes), _distance(modal_weights, terms, start, changes)
