@@ -1,12 +1,12 @@
 """Weight decay: modes against Bessel functions of many digits, networks against the flow of weights."""
 
-import mpmath as mp
 import numpy as np
 import pytest
+from support.decay import by_bessel_functions
 from support.full_flow import excess_losses, orthogonal, weight_flow
 
 from lindyn_service.dynamics.decayed_modes import DecayedModes, soft_threshold
-from lindyn_service.dynamics.decayed_path import DecayedPath, DecayedPathError
+from lindyn_service.dynamics.decayed_path import DecayedPaths
 from lindyn_service.dynamics.decayed_riccati import decayed_balanced
 from lindyn_service.dynamics.decoupled import decoupled
 from lindyn_service.dynamics.decoupled_modes import decoupled_modes
@@ -14,24 +14,14 @@ from lindyn_service.dynamics.decoupling import decoupling
 from lindyn_service.dynamics.flow import Flow
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.precise_flow import PreciseFlow
+from lindyn_service.dynamics.radau_collocation import TooManyStepsError
 from lindyn_service.dynamics.riccati import solve
 
 TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])
 
 
-def by_bessel_functions(s, gamma, plus, minus, time):
-    """Log of the ratio of two sums of modified Bessel functions of the orders s / 2 gamma +- 1/2, and s - P + M."""
-    with mp.workdps(90):
-        s, gamma, plus, minus, time = (mp.mpf(float(value)) for value in (s, gamma, plus, minus, time))
-        upper, lower = s / (2 * gamma) + mp.mpf(1) / 2, s / (2 * gamma) - mp.mpf(1) / 2
-        start = mp.sqrt(plus * minus) / gamma
-        now, ratio = start * mp.exp(-2 * gamma * time), mp.sqrt(minus / plus)
-        first = mp.besselk(lower, start) - ratio * mp.besselk(upper, start)
-        second = ratio * mp.besseli(upper, start) + mp.besseli(lower, start)
-        n = first * mp.besseli(upper, now) + second * mp.besselk(upper, now)
-        m = (second * mp.besselk(lower, now) - first * mp.besseli(lower, now)) / ratio
-        left = mp.exp(-2 * gamma * time)
-        return float(mp.log(n / m) / 2), float(s - plus * n / m * left + minus * m / n * left)
+def path(s, gamma, plus, minus):
+    return DecayedPaths(np.array([s]), gamma, np.array([plus]), np.array([minus]))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +41,7 @@ def by_bessel_functions(s, gamma, plus, minus, time):
 )
 def test_paths_by_bessel_functions(s, gamma, plus, minus):
     times = np.array([1e-3, 0.1, 1.0, 5.0, 20.0, 100.0, 1000.0]) / max(s, gamma)
-    growth, residuals = DecayedPath(s, gamma, plus, minus).at(times)
+    growth, residuals = (values[:, 0] for values in path(s, gamma, plus, minus).at(times))
     for i, time in enumerate(times):
         expected = by_bessel_functions(s, gamma, plus, minus, time)
         assert abs(growth[i] + gamma * time - expected[0]) <= 1e-14 * max(1.0, abs(expected[0]), gamma * time)
@@ -61,8 +51,8 @@ def test_paths_by_bessel_functions(s, gamma, plus, minus):
 def test_very_late_and_with_little_decay():
     """At 1e6 slowest time scales the residual is gamma to all digits, however small it is beside s."""
     for gamma in (1e-8, 1e-4, 0.5):
-        residuals = DecayedPath(2.0, gamma, 0.1, 0.05).at(np.array([1e6 / gamma]))[1]
-        assert np.isclose(residuals[0], gamma, rtol=1e-14)
+        residuals = path(2.0, gamma, 0.1, 0.05).at(np.array([1e6 / gamma]))[1]
+        assert np.isclose(residuals[0, 0], gamma, rtol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -70,13 +60,13 @@ def test_very_late_and_with_little_decay():
 )
 def test_extreme_sizes_take_few_steps(gamma, plus, minus):
     """The residual s - P + M satisfies P M = k^2 e^{-4 gamma t} at all times, and the limit is reached."""
-    path = DecayedPath(2.0, gamma, plus, minus)
+    one = path(2.0, gamma, plus, minus)
     times = np.array([1e-3, 1.0, 0.1 / gamma, 1.0 / gamma])
-    g, residuals = path.at(times)
+    g, residuals = (values[:, 0] for values in one.at(times))
     p, m = plus * np.exp(2 * g), minus * np.exp(-2 * g - 4 * gamma * times)
     assert np.allclose(2.0 - residuals, p - m, rtol=1e-12, atol=1e-13 * np.max(p + m))
-    assert np.isclose(path.at(np.array([1e6 / gamma]))[1][0], gamma, rtol=1e-13)
-    assert len(path._steps) < 200
+    assert np.isclose(one.at(np.array([1e6 / gamma]))[1][0, 0], gamma, rtol=1e-13)
+    assert len(one._growing._path[0].starts) < 100
 
 
 X, Y = (
@@ -239,9 +229,9 @@ def test_the_flow_of_any_network(gamma):
 
 
 def test_paths_that_take_too_many_steps_are_given_up(monkeypatch):
-    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MAX_TRIES", 3)
-    with pytest.raises(DecayedPathError, match="more than 3 steps"):
-        DecayedPath(2.0, 0.3, 0.1, 0.05).at(np.array([1.0]))
+    monkeypatch.setattr("lindyn_service.dynamics.radau_collocation._MAX_STEPS", 3)
+    with pytest.raises(TooManyStepsError, match="more than 3 steps"):
+        path(2.0, 0.3, 0.1, 0.05).at(np.array([1.0]))
 
 
 def test_small_errors_of_balance_zero_are_no_differences():

@@ -77,16 +77,16 @@ def test_answers_are_continuous_towards_no_decay(kind, gamma):
 def test_exact_says_what_decay_it_does_not_cover():
     rng = np.random.default_rng(0)
     deep, task = chain(np.eye(3), np.eye(3), [3, 3], rng), np.diag([3.0, 2.0, 1.0])
-    unaligned = balanced_weights((3, 3, 3), 0.7, 0.6, rng)
+    unaligned = [w + 0.1 * rng.standard_normal((3, 3)) for w in balanced_weights((3, 3, 3), 0.7, 0.6, rng)]
     for weights, changes, said in (
         (deep, {}, "two layers only, got 3"),
-        (unaligned, {}, "modes must learn alone"),
-        (unaligned, {}, "away from balance 0"),
+        (unaligned, {}, "modes do not learn alone"),
+        (unaligned, {}, "away from balanced"),
         (unaligned, {"learning_rates": [1.0, 2.0]}, "layers decay at different rates"),
     ):
         with pytest.raises(NotApplicableError, match=said) as refused:
             learn(**request(weights, task, weight_decay=0.1, **changes) | {"quantities": ["loss"]}, method="exact")
-        assert refused.value.errors[0][0] == "weight_decay"
+        assert refused.value.errors[0][0] == ("network" if weights is unaligned and not changes else "weight_decay")
         assert "use method flow" in refused.value.detail
         found = learn(**request(weights, task, weight_decay=0.1, **changes))
         assert found["method"] == "flow"
@@ -94,12 +94,51 @@ def test_exact_says_what_decay_it_does_not_cover():
         check(found, truth, task, np.eye(3), 1e-11)
 
 
+@pytest.mark.parametrize("lam", [1e-3, 0.7, -20.0, 1e4])
+@pytest.mark.parametrize(("dims", "gamma"), [((3, 3, 3), 0.2), ((2, 2, 4), 1e-3), ((4, 2, 3), 1.0)])
+def test_balanced_and_unaligned_with_decay(lam, dims, gamma):
+    """Exact where the weights are not asked for, and within the bounds of its errors."""
+    if (lam > 0 and dims[1] > dims[2]) or (lam < 0 and dims[1] > dims[0]):
+        pytest.skip("no such weights")
+    rng = np.random.default_rng(sum(dims))
+    weights, task = balanced_weights(dims, lam, 0.6, rng), rng.standard_normal((dims[2], dims[0]))
+    times = np.array([0.0, 0.3, 1.0, 4.0]) / max(1.0, abs(lam) / 100)
+    names = [name for name in NAMES if name != "weights"]
+    found = learn(**request(weights, task, times=times, weight_decay=gamma, quantities=names))
+    assert found["method"] == "exact"
+    assert "a balance that decays" in found["reason"]
+    assert found["lambda"] == pytest.approx(lam, rel=1e-12)
+    truth = trained(weights, task, np.eye(dims[0]), times, decay=gamma)
+    check({**found, "quantities": {**found["quantities"], "weights": truth}}, truth, task, np.eye(dims[0]), 1e-11)
+    assert max(found["diagnostics"]["errors"].values()) <= 1e-10
+
+
+@pytest.mark.parametrize("gamma", [1e-3, 0.2])
+def test_a_mode_that_balanced_weights_do_not_reach_with_decay(gamma):
+    """Two modes are learned; the third hidden unit is along an output that the task does not need."""
+    rng = np.random.default_rng(4)
+    first, second = np.zeros((3, 3)), np.zeros((4, 3))
+    first[:2, :2], second[:2, :2] = balanced_weights((2, 2, 2), 0.7, 0.6, rng)
+    second[3, 2] = np.sqrt(0.7)
+    task = np.zeros((4, 3))
+    task[[0, 1, 2], [0, 1, 2]] = 2.0, 1.0, 0.5
+    asked = request(
+        [first, second], task, times=[0.0, 3.0, 50.0 / gamma], weight_decay=gamma, quantities=["output", "excess_loss"]
+    )
+    found = learn(**asked, method="exact")
+    assert found["reason"].endswith("by quadrature for each mode")
+    assert [w["modes"] for w in found["warnings"] if w["code"] == "saddle"] == [[2]]
+    end = np.where(np.eye(4, 3, dtype=bool), [2.0 - gamma, 1.0 - gamma, 0.0], 0.0)
+    assert np.allclose(found["quantities"]["output"][2], end, rtol=0, atol=1e-12)
+    assert np.isclose(found["quantities"]["excess_loss"][2], gamma**2 + 0.125, rtol=1e-12)
+
+
 def test_decay_of_modes_that_takes_too_many_steps_is_integrated(monkeypatch):
     rng = np.random.default_rng(0)
     task, inputs, u, v, _, _ = commuting(2, 2, rng)
     asked = request(two_layers(u, v, 4, rng), task, inputs, weight_decay=0.3, quantities=["output"])
     exact = learn(**asked)
-    monkeypatch.setattr("lindyn_service.dynamics.decayed_path._MAX_TRIES", 3)
+    monkeypatch.setattr("lindyn_service.dynamics.radau_collocation._MAX_STEPS", 3)
     flow = learn(**asked)
     assert (exact["method"], flow["method"]) == ("exact", "flow")
     assert "more than 3 steps" in flow["reason"]

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.decayed_path import DecayedPath
+from lindyn_service.dynamics.decayed_path import DecayedPaths
 from lindyn_service.dynamics.decoupled_modes import DecoupledModes, ModeStates
 
 
@@ -28,9 +28,7 @@ class DecayedModes:
 
     def at(self, times: Float[np.ndarray, " time"]) -> ModeStates:
         """Evaluate at non-negative times; the change of |y|^2 is that of |x|^2 minus (1 - e^{-2 gamma t}) lam."""
-        plus, residuals = np.zeros((2, len(times), len(self.modes.s)))
-        for mode, path in enumerate(self._paths):
-            plus[:, mode], residuals[:, mode] = path.at(times)
+        plus, residuals = self._paths.at(times)
         minus, opposite = -plus - 2 * self.gamma * times[:, None], self.modes.unreached
         growth = plus + self.gamma * times[:, None]
         size, outer = np.abs(growth), np.exp(np.where(opposite, minus, np.maximum(plus, minus)))
@@ -49,9 +47,8 @@ class DecayedModes:
         return np.where(reached, soft_threshold(self.modes.s, self.modes.d, self.gamma), 0.0)
 
     @cached_property
-    def _paths(self) -> list[DecayedPath]:
-        sizes = zip(self.modes.s, self.modes.alpha / 2, self.modes.beta / 2, strict=True)
-        return [DecayedPath(float(s), self.gamma, float(plus), float(minus)) for s, plus, minus in sizes]
+    def _paths(self) -> DecayedPaths:
+        return DecayedPaths(self.modes.s, self.gamma, self.modes.alpha / 2, self.modes.beta / 2)
 
 
 def soft_threshold(

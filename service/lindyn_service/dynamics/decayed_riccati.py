@@ -44,6 +44,15 @@ class DecayedSolution:
         """Eigenvalues of F - gamma, descending."""
         return self.modes.eigenvalues - self.gamma
 
+    @property
+    def late_rates(self) -> Float[np.ndarray, " mode"]:
+        """Rates at which modes grow."""
+        return self.rates[: len(self.modes.s)]
+
+    def growth(self, time: float) -> Float[np.ndarray, " mode"]:
+        """Logarithms of the growth of the modes by a time."""
+        return np.maximum(self.late_rates, 0.0) * time
+
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
         """Evaluate at a few times at once, in the singular bases of the task and up to a rotation of hidden units."""
         f, t, reduced = self.rates, times[:, None], self.echelon

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, replace
 
+from lindyn_service.methods.balanced_decay import BalancedDecaySolver
 from lindyn_service.methods.base import Applicable, LearningProblem, Method, Refusal
 from lindyn_service.methods.exact import ExactSolver
 from lindyn_service.methods.fewer_dimensions import reduced
 from lindyn_service.methods.mode_wise import ModeWiseSolver
 from lindyn_service.methods.one_layer import OneLayerRun
-from lindyn_service.methods.zero_balance_decay import ZeroBalanceDecaySolver
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class AllExactSolver:
             return OneLayerRun(problem, reduced(problem))
         solvers: tuple[Method, ...] = (ExactSolver(), ModeWiseSolver())
         if problem.weight_decay:
-            solvers = (ModeWiseSolver(), ZeroBalanceDecaySolver())
+            solvers = (ModeWiseSolver(), BalancedDecaySolver())
         refusals: list[Refusal] = []
         for solver in solvers:
             verdict = solver.examine(problem)

@@ -17,7 +17,7 @@ _REMEDY = (
 )
 _REMEDY_WITH_DECAY = (
     "this needs the closed form: start from weights whose modes learn alone, or on white inputs from a balanced "
-    "network of lambda 0"
+    "network of two layers"
 )
 
 

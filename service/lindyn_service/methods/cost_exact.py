@@ -16,6 +16,7 @@ from lindyn_service.methods.exact_observables import INTERPOLATED
 _SOLUTIONS = 3  # of which two tell the errors of the first
 _FEW_TIMES = 8  # at which those are evaluated
 _NODES = 17  # of one interval of interpolation
+_DECAY, _DECAYING_MODE = 30_000 * MICROSECOND, 2_500 * MICROSECOND  # integrated once, all modes and each
 _SEARCH = 30  # evaluations to find a time by its value
 _OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
 _OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
@@ -88,6 +89,19 @@ def exact_cost(
     if "weights" in quantities:
         total += _turned(pivots, span) + n_times * _in_coordinates(dims, pivots[1])
     flops = solutions * (solved(reached) + (100 + 60 * len(quantities)) * MICROSECOND) + extra + total
+    return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
+
+
+def decaying_cost(
+    dims: Sequence[int], n_times: int, quantities: Sequence[str], n_samples: int, *, estimate: bool = True
+) -> Cost:
+    """Balanced weights with weight decay, with arguments as for `exact_cost`."""
+    n_in, n_hidden, n_out = dims
+    pivots = (n_in, min(n_in + n_out, n_hidden), n_out)
+    each = 3 * evaluated(pivots) + observed(pivots, quantities, n_samples) + of_error(pivots)
+    solutions = _SOLUTIONS if estimate else 1
+    once = _DECAY + min(n_in, n_out) * _DECAYING_MODE + solved(dims)
+    flops = solutions * once + (n_times + (solutions - 1) * min(n_times, _FEW_TIMES)) * each
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
 
 

@@ -6,7 +6,7 @@ from lindyn_service.methods.cost import MICROSECOND, Cost, chain, full_decomposi
 
 _SOLUTIONS = 3  # of which two tell the errors of the first
 _FEW_TIMES = 8  # at which those are evaluated
-_DECAYING_MODE = 30_000 * MICROSECOND  # at little decay, where it is slowest
+_DECAY, _DECAYING_MODE = 8_000 * MICROSECOND, 5_000 * MICROSECOND  # integrated once, all modes and each
 _DEEP_MODE = 10_000 * MICROSECOND
 _DEEP_TIME = 80 * MICROSECOND  # of one mode
 
@@ -35,8 +35,10 @@ def modes_cost(
     if deep:
         each += n_modes * _DEEP_TIME
     mode = _DEEP_MODE if deep else _DECAYING_MODE if decays else 0.0
+    together = 0.0 if deep or not decays else _DECAY
     solutions = _SOLUTIONS if estimate else 1
     measured = 3000 * MICROSECOND + 10 * full_decomposition(n_out, n_in)
     extra = (solutions - 1) * min(n_times, _FEW_TIMES) * (each + 10 * MICROSECOND)
-    flops = measured + solutions * (n_modes * mode + 100 * len(quantities) * MICROSECOND) + extra + n_times * each
+    once = together + n_modes * mode + 100 * len(quantities) * MICROSECOND
+    flops = measured + solutions * once + extra + n_times * each
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), 8 * sum(dims) ** 2)

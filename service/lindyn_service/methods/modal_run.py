@@ -6,11 +6,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from lindyn_service.dynamics.decayed_path import DecayedPathError
 from lindyn_service.dynamics.flow import Layers
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import excess_loss
+from lindyn_service.dynamics.radau_collocation import TooManyStepsError
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.errors import NotApplicableError
@@ -97,7 +97,7 @@ class ModalRun:
         """Evaluate at all times, read off what is asked."""
         try:
             return self._outcome()
-        except DecayedPathError as failure:
+        except TooManyStepsError as failure:
             raise NotApplicableError(
                 f"{failure}; use method flow, or scale weights and data to the order of one"
             ) from None

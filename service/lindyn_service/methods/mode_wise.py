@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.decayed_path import DecayedPathError
 from lindyn_service.dynamics.decoupled_deep import DeepModes, deep_modes
 from lindyn_service.dynamics.decoupling import Decoupling, decoupling
+from lindyn_service.dynamics.radau_collocation import TooManyStepsError
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import LearningProblem, Refusal
@@ -81,7 +81,7 @@ def _of_two_layers(
     solution = PartsSolution.of(parts, small, gamma, rounded=rounded)
     try:
         next(solution.batches(np.zeros(1)))
-    except DecayedPathError as failure:
+    except TooManyStepsError as failure:
         return Refusal(str(failure), _USE_FLOW, NotApplicableError, "weight_decay")
     groups = f", but for {n_groups} balanced groups of modes that share hidden units" if n_groups else ""
     diagnostics: dict[str, Any] = _measured(basis.mixing, parts.overlap)

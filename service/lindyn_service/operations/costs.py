@@ -26,6 +26,7 @@ from lindyn_service.methods.cost import (
 from lindyn_service.methods.cost_descent import descent_cost, linear_step
 from lindyn_service.methods.cost_dimensions import reduced_cost
 from lindyn_service.methods.cost_exact import (
+    decaying_cost,
     evaluated,
     evaluated_alone,
     exact_cost,
@@ -168,6 +169,8 @@ def _solving_cost(
         case ExactMethod() | AutoMethod() if _is_exact(request):
             effective = _effective_dims(request.network, dims)
             return exact_cost(dims, effective, n_times, quantities, samples, _fast_times(request), estimate=estimate)
+        case ExactMethod() | AutoMethod() if _has_decaying_balance(request):
+            return decaying_cost(dims, n_times, quantities, samples, estimate=estimate)
         case ExactMethod() | AutoMethod() if _is_mode_wise(request):
             decays = request.weight_decay > 0
             return modes_cost(dims, n_times, quantities, samples, decays=decays, estimate=estimate)
@@ -199,6 +202,17 @@ def _is_exact(request: TrajectoryRequest) -> bool:
     if is_wide and samples_of(request.task, request.dims) < request.dims[0]:
         return False
     return _is_balanced(network, request.task, rates(request))
+
+
+def _has_decaying_balance(request: TrajectoryRequest) -> bool:
+    """Return whether weights of a balance other than 0 learn with weight decay, and are not asked for themselves."""
+    decays, is_wide = request.weight_decay > 0, isinstance(request.network, WideNetwork)
+    return (
+        decays
+        and not is_wide
+        and "weights" not in request.quantities
+        and _is_balanced(request.network, request.task, rates(request))
+    )
 
 
 def _is_balanced(network: Network, task: Task, learning: LearningRates | None = None) -> bool:

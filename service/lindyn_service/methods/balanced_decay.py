@@ -1,4 +1,4 @@
-"""Weight decay of zero-balanced networks of two layers on white inputs: the closed form with smaller eigenvalues."""
+"""Weight decay of balanced networks of two layers on white inputs."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,10 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from lindyn_service.dynamics.balance import balance
+from lindyn_service.dynamics.balance import Balance, balance
 from lindyn_service.dynamics.decayed_riccati import DecayedSolution, decayed_balanced
+from lindyn_service.dynamics.decaying_balance import DecayingBalance, decaying_balance
 from lindyn_service.dynamics.flow import Layers
 from lindyn_service.dynamics.modal_loss import Objective, white_objective
+from lindyn_service.dynamics.radau_collocation import TooManyStepsError
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
@@ -21,15 +23,15 @@ from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.modal_run import ModalRun, ModalStates
 from lindyn_service.methods.number_range import beyond_float64
-from lindyn_service.methods.plain_flow import clock, plain, plain_decay, remark_on_training
+from lindyn_service.methods.plain_flow import balance_as_asked, clock, plain, plain_decay, remark_on_training
 
 
 @dataclass(frozen=True)
-class ZeroBalanceDecaySolver:
-    """Adapter of `dynamics.decayed_riccati`."""
+class BalancedDecaySolver:
+    """Adapter of `dynamics.decayed_riccati`, for balance 0, and of `dynamics.decaying_balance`."""
 
     def examine(self, problem: LearningProblem) -> ModalRun | Refusal:
-        """Measure layers, whiteness and balance, which must be zero."""
+        """Measure layers, whiteness and balance."""
         finding = _of_request(problem)
         if finding is not None:
             return _refusal(finding)
@@ -45,39 +47,59 @@ class ZeroBalanceDecaySolver:
         beyond = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
         if beyond is not None:
             return beyond
-        measured, size = balance(w1, w2), float(np.sum(w1 * w1) + np.sum(w2 * w2))
-        away = measured.relative_residual + abs(measured.lam) * len(w1) ** 0.5 / (size or 1.0)
-        if away > TOLERANCE:
+        measured = balance(w1, w2)
+        if measured.relative_residual > TOLERANCE:
             return _refusal(
-                f"the weights are {away:.3g} away from balance 0 (relative, tolerance {TOLERANCE:g}; the nearest "
-                f"lambda is {measured.lam:.6g})"
+                f"the weights are {measured.relative_residual:.3g} away from balanced (relative, tolerance "
+                f"{TOLERANCE:g}; the nearest lambda is {measured.lam:.6g})"
             )
         if "weights" in problem.quantities:
             return _refusal("the weights themselves need a rotation of the hidden units that is integrated")
-        solution = WhiteDecay.of(small, (w1, w2, white.sigma_yx), decay, white, rounded=problem.drawn)
-        strengths = solution.solved.modes.s * white.variance
-        reason = (
-            f"two layers{remark(small)}, white inputs{remark_on_training(problem)}, balance 0 to {away:.1g} (tolerance "
-            f"{TOLERANCE:g}): closed form with all rates less gamma"
-        )
-        return ModalRun(
-            problem,
-            small,
-            solution,
-            reason,
-            lam=0.0,
-            diagnostics={"anisotropy": white.residual},
-            undecided=solution.undecided(float(clock(problem, problem.times[-1:])[0])),
-            warnings=tuple(saddle(int(mode), float(strengths[mode])) for mode in solution.missed),
-        )
+        try:
+            return _run(problem, small, white, decay, measured)
+        except TooManyStepsError as failure:
+            return _refusal(str(failure))
+
+
+def _run(problem: LearningProblem, small: Reduction, white: WhiteTask, decay: float, measured: Balance) -> ModalRun:
+    """Solve, with balance 0 where the weights are balanced with it up to rounding.
+
+    Raises:
+        TooManyStepsError: the numbers of the problem are too many orders of magnitude apart.
+    """
+    w1, w2 = small.weights
+    lam = measured.lam if problem.lam is None else problem.lam
+    size = float(np.sum(w1 * w1) + np.sum(w2 * w2))
+    if abs(lam) * len(w1) ** 0.5 <= TOLERANCE * size:
+        lam = 0.0
+    how = "all rates less gamma" if lam == 0 else "a balance that decays, by quadrature for each mode"
+    solution = WhiteDecay.of(small, (w1, w2, white.sigma_yx), lam, decay, white, rounded=problem.drawn)
+    next(solution.batches(np.zeros(1)))
+    strengths = solution.solved.modes.s * white.variance
+    reason = (
+        f"two layers{remark(small)}, white inputs{remark_on_training(problem)}, balanced to "
+        f"{measured.relative_residual:.1g} (tolerance {TOLERANCE:g}): closed form with {how}"
+    )
+    return ModalRun(
+        problem,
+        small,
+        solution,
+        reason,
+        lam=balance_as_asked(problem, lam),
+        diagnostics={"anisotropy": white.residual},
+        undecided=solution.undecided(float(clock(problem, problem.times[-1:])[0])),
+        warnings=tuple(saddle(int(mode), float(strengths[mode])) for mode in solution.missed),
+    )
 
 
 def _of_request(problem: LearningProblem) -> str | None:
-    """What is seen without a look at the numbers."""
+    """Return what excludes a request whatever its numbers are."""
     if len(problem.weights) != 2:
-        return f"balance 0 with weight decay is solved in two layers, got {len(problem.weights)}"
+        return f"balanced weights with weight decay are solved in two layers, got {len(problem.weights)}"
     if len(set(plain_decay(problem))) > 1:
-        return "balance 0 does not stay with different learning rates and weight decay"
+        return "weights do not stay balanced with different learning rates and weight decay"
+    if problem.wide is not None:
+        return "the limit of wide layers with weight decay is integrated"
     return None
 
 
@@ -92,6 +114,7 @@ class WhiteDecay:
     Attributes:
         small: the given problem.
         numbers: both layers and the task of the white-input problem.
+        lam: balance of the weights at time 0.
         gamma: weight decay of the given problem.
         white: the white-input problem.
         rounded: as in `closed_form`.
@@ -101,10 +124,11 @@ class WhiteDecay:
 
     small: Reduction
     numbers: tuple[np.ndarray, np.ndarray, np.ndarray]
+    lam: float
     gamma: float
     white: WhiteTask
     rounded: bool
-    solved: DecayedSolution
+    solved: DecayedSolution | DecayingBalance
     objective: Objective
 
     @classmethod
@@ -112,6 +136,7 @@ class WhiteDecay:
         cls,
         small: Reduction,
         numbers: tuple[np.ndarray, np.ndarray, np.ndarray],
+        lam: float,
         gamma: float,
         white: WhiteTask,
         *,
@@ -119,9 +144,14 @@ class WhiteDecay:
     ) -> Self:
         """Solve it."""
         w1, w2, sigma_yx = numbers
-        solved = decayed_balanced(w1, w2, sigma_yx, gamma / white.variance, rounded=rounded)
+        own_gamma = gamma / white.variance
+        solved = (
+            decayed_balanced(w1, w2, sigma_yx, own_gamma, rounded=rounded)
+            if lam == 0
+            else decaying_balance(w1, w2, sigma_yx, lam, own_gamma, rounded=rounded)
+        )
         samples: Samples | None = small.moments.samples
-        return cls(small, numbers, gamma, white, rounded, solved, white_objective(white, solved.modes, samples))
+        return cls(small, numbers, lam, gamma, white, rounded, solved, white_objective(white, solved.modes, samples))
 
     @property
     def fastest_rate(self) -> float:
@@ -134,15 +164,16 @@ class WhiteDecay:
     def missed(self) -> np.ndarray:
         """Modes above the threshold that the weights do not reach although hidden units are left."""
         unreached = self.solved.echelon.unreached
-        return unreached[(unreached < len(self.solved.modes.s)) & (self.solved.rates[unreached] > 0)]
+        unreached = unreached[unreached < len(self.solved.modes.s)]
+        return unreached[self.solved.late_rates[unreached] > 0]
 
     def undecided(self, last: float) -> float:
         """Relative size, by a time, of what grows from one rounding error in the modes that are missed."""
         if not len(self.missed):
             return 0.0
-        rates, errors = self.solved.rates[self.missed], self.solved.echelon.remainder_errors[self.missed]
+        rates, errors = self.solved.late_rates[self.missed], self.solved.echelon.remainder_errors[self.missed]
         with np.errstate(divide="ignore"):
-            grown = np.log(errors / np.sqrt(2 * rates)) + rates * self.white.variance * last
+            grown = np.log(errors / np.sqrt(2 * rates)) + self.solved.growth(self.white.variance * last)[self.missed]
         return float(np.max(np.exp(np.minimum(grown, 0.0))))
 
     @property
@@ -164,4 +195,4 @@ class WhiteDecay:
     def disturbed(self, run: int) -> "WhiteDecay":
         """Disturb the weights and the task."""
         w1, w2, sigma_yx = disturbed(self.numbers, self.white.residual, run)
-        return self.of(self.small, (w1, w2, sigma_yx), self.gamma, self.white, rounded=self.rounded)
+        return self.of(self.small, (w1, w2, sigma_yx), self.lam, self.gamma, self.white, rounded=self.rounded)
