@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MEDIAN = 0.5
-_MAX_NAMED = 4  # lines in a legend
+_MAX_NAMED = 4  # modes that are named in a legend
 
 
 class EnsemblePlots:
@@ -39,7 +39,7 @@ class EnsemblePlots:
     def line(self, path: str, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the median of a quantity over time, with bands between the quantiles of opposite ranks.
 
-        The mean stands for the median if 0.5 is not among the levels; the limit of wide networks is a dashed line.
+        The mean replaces the median if 0.5 is not among the levels; the limit of wide networks is a dashed line.
 
         Args:
             path: path of a quantity with one number, or one for each mode, at each time.

@@ -1,4 +1,4 @@
-"""Discrete training: full-batch gradient descent of linear and nonlinear networks."""
+"""Method descent: full-batch gradient descent of linear and nonlinear networks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -126,7 +126,7 @@ class DescentRun:
         """Train, and evaluate the requested quantities at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
         steps = self._steps()
-        task_objective, started = objective(self.reduction.moments), plain(problem)
+        task_objective, plain_problem = objective(self.reduction.moments), plain(problem)
         try:
             trained = self._trained(steps.tolist())
         except DivergedError as error:
@@ -138,7 +138,7 @@ class DescentRun:
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
             f"{layers_of(problem)}{remark(self.reduction)}, {self.method.activation}"
             f"{remark_on_training(problem)}",
-            lam=initial_lambda(started),
+            lam=initial_lambda(plain_problem),
             times=steps * eta,
             quantities=quantities,
             diagnostics={
@@ -146,7 +146,7 @@ class DescentRun:
                 "activation": self.method.activation,
                 "steps": int(steps[-1]),
                 "errors": errors,
-                **balances(started),
+                **balances(plain_problem),
                 **of_task(self.reduction.objective(task_objective)),
             },
             warnings=tuple(self._warnings(steps)),
@@ -213,10 +213,10 @@ class DescentRun:
             return None
         tau, last = self.problem.time_constant, trained.at(np.array([-1]))
         start = modal_weights(task_objective, tuple(w[None] for w in trained.initial), tau)
-        frame = modal_weights(task_objective, last.layers, tau, start)
+        modal = modal_weights(task_objective, last.layers, tau, start)
         if last.errors is not None:
-            frame = replace(frame, error=task_objective.u.T @ last.errors @ task_objective.v)
-        return regime(self.reduction.lifted(frame))
+            modal = replace(modal, error=task_objective.u.T @ last.errors @ task_objective.v)
+        return regime(self.reduction.lifted(modal))
 
     @property
     def _activation(self) -> Literal["relu", "tanh"]:
@@ -238,13 +238,13 @@ class DescentRun:
         for first in range(0, n_times, _BATCH):
             part = slice(first, min(first + _BATCH, n_times))
             batch = tuple(w[part] for w in layers)
-            frame = modal_weights(task_objective, batch, tau, start)
+            modal = modal_weights(task_objective, batch, tau, start)
             if trained.errors is not None:
-                frame = replace(frame, error=task_objective.u.T @ trained.errors[part] @ task_objective.v)
+                modal = replace(modal, error=task_objective.u.T @ trained.errors[part] @ task_objective.v)
             if learning is not None:
-                frame = replace(frame, training=replace(learning, factors=learning.factors[part]))
-            nonlinear = {} if self.samples is None else self._nonlinear(self.samples, batch, frame.training)
-            collected.observe(part, self.reduction.lifted(frame), skip=nonlinear)
+                modal = replace(modal, training=replace(learning, factors=learning.factors[part]))
+            nonlinear = {} if self.samples is None else self._nonlinear(self.samples, batch, modal.training)
+            collected.observe(part, self.reduction.lifted(modal), skip=nonlinear)
             for name, values in nonlinear.items():
                 collected.store(part, name, values)
         if "weights" in self.problem.quantities:

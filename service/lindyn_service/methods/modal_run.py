@@ -135,7 +135,7 @@ class ModalRun:
         """Determine the regime from the weights at time 0 and at the last time."""
         ((_, first),) = self.solution.batches(np.zeros(1))
         ((_, last),) = self.solution.batches(clock(self.problem, self.problem.times[-1:]))
-        end = self.reduction.lifted(self._frame(last, self._frame(first, None)))
+        end = self.reduction.lifted(self._modal_weights(last, self._modal_weights(first, None)))
         return regime(as_asked(self.problem).frame(end, slice(-1, None)))
 
     def reaching(self, tolerance: float) -> Reached:
@@ -143,7 +143,7 @@ class ModalRun:
 
         def excess(times: np.ndarray) -> np.ndarray:
             return np.concatenate(
-                [excess_loss(self._frame(states, None)) for _, states in self.solution.batches(times)]
+                [excess_loss(self._modal_weights(states, None)) for _, states in self.solution.batches(times)]
             )
 
         time = first_below(excess, tolerance, self.solution.fastest_rate, falls=not self.problem.weight_decay)
@@ -153,20 +153,20 @@ class ModalRun:
         """Return the network as t -> infinity, as a batch of one time."""
         rate = self.solution.fastest_rate
         ((_, states),) = self.solution.batches(np.array([_INFINITE_TIME / rate if rate > 0 else 0.0]))
-        return self.reduction.lifted(self._frame(states, None))
+        return self.reduction.lifted(self._modal_weights(states, None))
 
     def _observed(self, solution: ModalSolution, times: np.ndarray, names: tuple[str, ...]) -> Accumulator:
         """Evaluate all quantities except the weights."""
         asked, plain_times = as_asked(replace(self.problem, times=times)), clock(self.problem, times)
         collected = Accumulator(names, len(times))
         ((_, first),) = solution.batches(np.zeros(1))
-        start = self._frame(first, None)
+        start = self._modal_weights(first, None)
         for part, states in solution.batches(plain_times):
-            frame = self.reduction.lifted(self._frame(states, start))
-            collected.observe(part, asked.frame(frame, part))
+            modal = self.reduction.lifted(self._modal_weights(states, start))
+            collected.observe(part, asked.frame(modal, part))
         return collected
 
-    def _frame(self, states: ModalStates, start: ModalWeights | None) -> ModalWeights:
+    def _modal_weights(self, states: ModalStates, start: ModalWeights | None) -> ModalWeights:
         hidden = tuple(len(w) for w in self.reduction.weights[:-1])
         tau = self.problem.time_constant
         return ModalWeights(self.solution.objective, states.layers, hidden, tau, start, states.error)
