@@ -215,9 +215,9 @@ class ExactRun:
         objective = self._objective(solution)
         last = self.clock(self.problem.times[-1:])
         start = self.frame(objective, solution.at(np.zeros(1)), None)
-        frame = self.frame(objective, solution.at(last), start)
-        frame = replace(frame, error=solution.errors(last, frame.strengths))
-        return regime(as_asked(self.problem).frame(frame, slice(-1, None)))
+        modal = self.frame(objective, solution.at(last), start)
+        modal = replace(modal, error=solution.errors(last, modal.strengths))
+        return regime(as_asked(self.problem).frame(modal, slice(-1, None)))
 
     def _errors(self, quantities: Mapping[str, Any], rotation_error: float) -> dict[str, float]:
         """Bound the relative errors by the differences from disturbed problems."""

@@ -62,10 +62,10 @@ def observe(
     if not _OF_CHANGE.isdisjoint(quantities):
         start = factors_frame(objective, represented(solution.at(np.zeros(1))), hidden, time_constant)
     for part, factors in solution.batches(times):
-        frame = factors_frame(objective, represented(factors), hidden, time_constant, start)
+        modal = factors_frame(objective, represented(factors), hidden, time_constant, start)
         if not _OF_ERRORS.isdisjoint(quantities):
-            frame = replace(frame, error=solution.errors(times[part], frame.strengths))
-        collected.observe(part, asked.frame(frame, part))
+            modal = replace(modal, error=solution.errors(times[part], modal.strengths))
+        collected.observe(part, asked.frame(modal, part))
     if start is not None:
         _small_changes(solution, start, times, collected, represented, asked)
     return collected
@@ -90,11 +90,11 @@ def _small_changes(
     changes_out, changes_in = gram_changes(solution, until)
     for part, factors in solution.batches(until):
         batch = slice(part.start, part.start + len(factors.out))
-        frame = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
-        frame = replace(frame, gram_changes=(changes_out[batch], changes_in[batch]))
+        modal = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
+        modal = replace(modal, gram_changes=(changes_out[batch], changes_in[batch]))
         for name in names:
             with np.errstate(over="ignore"):  # `Accumulator.quantities` raises an error that names the quantity
-                collected.store(batch, name, OBSERVABLES[name](asked.frame(frame, batch)))
+                collected.store(batch, name, OBSERVABLES[name](asked.frame(modal, batch)))
 
 
 def factors_frame(

@@ -86,8 +86,8 @@ def _integrated(problem: LearningProblem) -> tuple[Accumulator, float]:
     start = modal_weights(best, tuple(w[None] for w in problem.weights), tau)
     collected, error = Accumulator(problem.quantities, len(problem.times)), 0.0
     for part, states in flow.batches(clock(problem, problem.times)):
-        frame = modal_weights(best, states.layers, tau, start)
-        collected.observe(part, asked.frame(replace(frame, error=best.error_of(states.residual)), part))
+        modal = modal_weights(best, states.layers, tau, start)
+        collected.observe(part, asked.frame(replace(modal, error=best.error_of(states.residual)), part))
         collected.store(part, "weights", states.layers)
         error = max(error, float(np.max(states.layers_error)), float(np.max(states.residual_error)))
     return collected, error

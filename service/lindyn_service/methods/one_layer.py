@@ -73,10 +73,10 @@ class OneLayerRun:
         size = max(1, _BATCH_NUMBERS // self.reduction.weights[0].size)
         for first in range(0, len(times), size):
             part = slice(first, min(first + size, len(times)))
-            frame = solution.frame(times[part], tau)
-            collected.observe(part, asked.frame(self.reduction.lifted(frame), part))
+            modal = solution.frame(times[part], tau)
+            collected.observe(part, asked.frame(self.reduction.lifted(modal), part))
             if "weights" in self.problem.quantities:
-                layer = function(frame.strengths, frame.objective)
+                layer = function(modal.strengths, modal.objective)
                 collected.store(part, "weights", self.reduction.expanded((layer,)))
         return collected.quantities()
 

@@ -56,7 +56,7 @@ def wide_quantities(
     scaled = times / (time_constant / white.variance)
     collected = Accumulator(names, len(times))
     for part, factors in solution.batches(scaled):
-        frame = factors_frame(objective, wide.represented(factors), wide.hidden, time_constant)
-        errors = solution.errors(scaled[part], frame.strengths)
-        collected.observe(part, replace(frame, error=errors))
+        modal = factors_frame(objective, wide.represented(factors), wide.hidden, time_constant)
+        errors = solution.errors(scaled[part], modal.strengths)
+        collected.observe(part, replace(modal, error=errors))
     return collected.quantities()
