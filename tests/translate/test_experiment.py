@@ -65,5 +65,5 @@ def test_an_experiment_from_cells_to_picture():
 
 def test_divergence_has_a_message_for_the_user():
     values = parameters(EXPERIMENTS["figure-3.2"], {"learning_rate": 0.1, "scale": 10.0})
-    with pytest.raises(DivergedDescentError, match="lower the learning rate or the scale"):
+    with pytest.raises(DivergedDescentError, match="decrease the learning rate or the scale"):
         list(compute_cells("figure-3.2", values, [0]))
