@@ -111,7 +111,7 @@ def test_replicates_outside_blocks_have_the_same_statistics(network, changes):
 def test_blocks_of_any_size_have_the_same_statistics(monkeypatch):
     asked = request(replicates=11, quantities=["loss", "singular_values"])
     whole = flatten(ensemble(asked, "k")["quantities"])
-    monkeypatch.setattr("lindyn_service.translate.families._ENTRIES", 3 * 7 * 6)
+    monkeypatch.setattr("lindyn_service.translate.families._MAX_ENTRIES", 3 * 7 * 6)
     for path, array in flatten(ensemble(asked, "k")["quantities"]).items():
         np.testing.assert_allclose(array, whole[path], rtol=0, atol=1e-15)
 
