@@ -103,7 +103,7 @@ class Chain:
         return layers * self._signs
 
     def _inverse(self, a: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """Smallest strength w for positive a, by Newton's method in the logarithm of w, from above by convexity."""
+        """Value of w for positive a, by Newton's method in the logarithm of w, from above by convexity."""
         roots = np.sort(np.sqrt(self._excesses))[::-1]
         bounds = [(a / np.prod(roots[:k])) ** (1 / (len(roots) + 1 - k)) for k in range(np.count_nonzero(roots) + 1)]
         x = np.log(np.min(bounds, axis=0))
@@ -134,7 +134,7 @@ class Chain:
 
     @cached_property
     def _late_start(self) -> float | None:
-        """Smallest strength w at which the late integral begins; None if w tends to 0: for s = 0, or from below."""
+        """Value of w at which the late integral begins; None if w tends to 0: for s = 0, or from below for ties."""
         if not self.s or (self._start < 0 and not self._unit):
             return None
         start = self._residual_at(self._start)
