@@ -1,4 +1,4 @@
-"""The file of keys while the service runs: changes count within seconds, mistakes cost nobody a valid key."""
+"""Changes of the key file while the service runs: they take effect in seconds, and mistakes disable no valid key."""
 
 import hmac
 import os
@@ -26,7 +26,7 @@ def path(tmp_path):
     return tmp_path / "keys"
 
 
-def test_added_and_removed_keys_count(path):
+def test_added_and_removed_keys_take_effect(path):
     (old, old_line), (new, new_line) = make("ada", ("solve",)), make("ada", ("solve", "jobs"))
     write(path, old_line)
     known = Keyring(path)
@@ -41,13 +41,13 @@ def test_added_and_removed_keys_count(path):
 
 
 def test_a_byte_order_mark_is_skipped(path):
-    """As some editors write it."""
+    """Some editors write one."""
     key, line = make("ada", ("solve",))
     path.write_bytes(b"\xef\xbb\xbf" + line.encode())
     assert Keyring(path).find(key).name == "ada"
 
 
-def test_a_mistake_keeps_the_keys_of_before_and_is_logged(path, caplog):
+def test_a_mistake_keeps_the_previous_keys_and_is_logged(path, caplog):
     key, line = make("ada", ("solve",))
     write(path, line)
     known = Keyring(path)
@@ -62,7 +62,7 @@ def test_a_mistake_keeps_the_keys_of_before_and_is_logged(path, caplog):
 
 
 @pytest.mark.parametrize("content", [b"", b"# nobody\n", b"ada solve x", b"\xff\xfe"])
-def test_a_file_that_lets_nobody_in_is_refused_at_the_start(path, content):
+def test_a_file_without_keys_is_refused_at_the_start(path, content):
     path.write_bytes(content)
     with pytest.raises(KeysError, match=str(path)):
         Keyring(path)
@@ -74,7 +74,7 @@ def test_a_missing_file_is_refused_at_the_start(path):
 
 
 @pytest.mark.parametrize("mode", [0o666, 0o664, 0o620, 0o602])
-def test_a_file_that_anybody_else_may_write_is_refused(path, mode):
+def test_a_file_that_others_may_write_is_refused(path, mode):
     write(path, make("ada", ("solve",))[1])
     path.chmod(mode)
     with pytest.raises(KeysError, match="chmod go-w"):
@@ -84,7 +84,7 @@ def test_a_file_that_anybody_else_may_write_is_refused(path, mode):
 
 
 def test_every_key_is_compared_in_constant_time(path, monkeypatch):
-    """As many whole comparisons for a key that is first, last or unknown, or that is none."""
+    """As many complete comparisons for a first, last, unknown or missing key."""
     made = [make("ada", ("solve",)) for _ in range(5)]
     write(path, *(line for _, line in made))
     known = Keyring(path)

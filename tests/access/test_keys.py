@@ -1,4 +1,4 @@
-"""Keys and their lines in the file: what is made can be read, what is wrong is told without showing it."""
+"""Keys and their lines in the key file: generated lines are valid, and errors do not show the line."""
 
 import hashlib
 import math
@@ -32,7 +32,7 @@ def test_a_key_has_256_random_bits():
 
 
 @pytest.mark.parametrize("key", ["", "password", "lindyn_short", f"lindyn_{'a' * 42}!", f"lindyn_{'a' * 44}", "ä" * 50])
-def test_what_a_person_made_up_is_no_key(key):
+def test_keys_that_were_not_generated_are_refused(key):
     assert digest_of(key) is None
 
 
@@ -56,7 +56,7 @@ def test_comments_and_several_keys_of_one_name():
         (f"ada solve {DIGEST}\nbob jobs {DIGEST}", "another line"),
     ],
 )
-def test_a_wrong_line_is_named_and_not_shown(line, text):
+def test_an_invalid_line_is_named_and_not_shown(line, text):
     with pytest.raises(KeysError) as caught:
         parse(f"# keys\n{line}")
     assert re.match(r"line [23]: ", str(caught.value))
@@ -64,7 +64,7 @@ def test_a_wrong_line_is_named_and_not_shown(line, text):
     assert "s3cret" not in str(caught.value)
 
 
-def test_the_command_shows_line_and_key_apart():
+def test_the_command_prints_line_and_key_separately():
     made = key_command("ada", "--scopes", "metrics")
     assert made.returncode == 0
     (entry,) = parse(made.stdout)

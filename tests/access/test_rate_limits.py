@@ -1,4 +1,4 @@
-"""Limits of one key, counted together by several services where Redis answers, and by each where it does not."""
+"""Limits of one key, shared by several services through Redis, and local to each without Redis."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 
 async def served(rates: RateLimits, name: str, most: int = 50) -> int:
-    """How many requests of a name are let through before one is not."""
+    """Count the requests of a name that are accepted before one is refused."""
     for count in range(most):
         try:
             await rates.hit(name)
@@ -45,7 +45,7 @@ async def served(rates: RateLimits, name: str, most: int = 50) -> int:
 
 @pytest.fixture
 def clock(monkeypatch) -> SimpleNamespace:
-    """The time of day, which stands still, for what is counted by minutes and hours of the clock."""
+    """A clock that stands still, for limits by minutes and hours."""
     clock = SimpleNamespace(now=1_000_000_000.0)
     for module in (memory, rate_limits):
         monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: clock.now, monotonic=time.monotonic))
@@ -60,12 +60,12 @@ async def test_each_name_has_its_own_limit():
     assert await served(rates, "ada") == 0
 
 
-async def test_no_limit():
+async def test_limits_may_be_disabled():
     assert await served(RateLimits(0, 0, None, 0.5), "ada") == 50
 
 
 @pytest.mark.usefixtures("clock")
-async def test_work_of_an_hour():
+async def test_work_is_limited_per_hour():
     rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e15)
     for _ in range(3):
         await rates.spend("ada", 3e14)
@@ -95,7 +95,7 @@ async def test_measured_time_is_charged_beyond_the_estimate():
 
 
 @pytest.mark.usefixtures("clock")
-async def test_what_is_refused_costs_its_time_and_not_its_estimate():
+async def test_refused_requests_cost_their_time_and_not_their_estimate():
     rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e11)
     for _ in range(15):
         await rates.reserve("ada", 9e10)
@@ -108,7 +108,7 @@ async def test_what_is_refused_costs_its_time_and_not_its_estimate():
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("seconds", "used"), [(0.1, r"5e\+10"), (4.0, r"8e\+10")])
-async def test_what_is_done_costs_its_estimate_or_its_time(seconds, used):
+async def test_completed_requests_cost_the_larger_of_estimate_and_time(seconds, used):
     rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e11)
     await rates.reserve("ada", 5e10)
     await rates.settle("ada", seconds, 5e10, done=True)
@@ -117,7 +117,7 @@ async def test_what_is_done_costs_its_estimate_or_its_time(seconds, used):
 
 
 async def test_measured_time_is_counted_beyond_the_limit(clock):
-    """Nobody pays less for what was estimated too low; who is over the limit waits until it is below again."""
+    """Underestimated work is charged in full; the owner waits until the sum is below the limit again."""
     rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e11)
     assert await rates.seconds_until_room("ada") == 0
     await rates.charge("ada", 50.0)
@@ -146,7 +146,7 @@ async def test_measured_time_is_counted_together(redis_server):
 
 
 @pytest.mark.parametrize("start", [1_000_000.0, 1_001_799.0])
-async def test_work_is_possible_again_after_the_time_that_was_told(clock, start):
+async def test_work_is_accepted_again_after_the_retry_time(clock, start):
     clock.now = start
     rates = RateLimits(0, 0, None, 0.5, flops_per_hour=1e12)
     for flops in (4e11, 3e11):
@@ -163,7 +163,7 @@ async def test_work_is_possible_again_after_the_time_that_was_told(clock, start)
 
 
 @pytest.mark.parametrize("jump_seconds", [-86_400, 86_400])
-async def test_a_jump_of_the_clock_locks_nobody_out(clock, jump_seconds):
+async def test_a_clock_that_is_set_back_does_not_block_requests(clock, jump_seconds):
     rates = RateLimits(5, 0, None, 0.5)
     assert await served(rates, "ada") == 5
     clock.now += jump_seconds
@@ -173,8 +173,8 @@ async def test_a_jump_of_the_clock_locks_nobody_out(clock, jump_seconds):
 
 
 @pytest.mark.live
-async def test_a_jump_of_redis_clock_locks_nobody_out(redis_server):
-    """What was counted ends at times of the clock, which lie a day ahead when that is set back."""
+async def test_a_redis_clock_that_is_set_back_does_not_block_requests(redis_server):
+    """Counters end at times of the clock, which lie a day ahead after the clock is set back."""
     early_in_a_window(60, room_seconds=20)
     rates = RateLimits(5, 0, redis_server.url, 10)
     assert await served(rates, "jumper") == 5
@@ -184,7 +184,7 @@ async def test_a_jump_of_redis_clock_locks_nobody_out(redis_server):
     await rates.aclose()
 
 
-def test_requests_at_once():
+def test_concurrent_requests_are_limited():
     rates = RateLimits(0, 2, None, 0.5)
     with rates.serve("ada"), rates.serve("bob"):
         with rates.serve("ada"), pytest.raises(RateLimitedError, match="2 requests"), rates.serve("ada"):
@@ -196,7 +196,7 @@ def test_requests_at_once():
 
 
 @pytest.mark.live
-async def test_two_services_count_together(redis_server):
+async def test_two_services_share_their_counters(redis_server):
     early_in_a_window(60, room_seconds=20)
     one, other = (RateLimits(6, 0, redis_server.url, 10) for _ in range(2))
     for rates in (one, other, one, other, one, other):
@@ -210,8 +210,8 @@ async def test_two_services_count_together(redis_server):
 
 @pytest.mark.live
 @pytest.mark.usefixtures("clock")
-async def test_without_redis_each_counts_for_itself_and_waits_once(monkeypatch):
-    """One call finds out that Redis is frozen, and no other is made as long as it is left alone."""
+async def test_without_redis_each_service_counts_and_waits_once(monkeypatch):
+    """One call finds that Redis is frozen; no other call is made while the circuit is open."""
     monkeypatch.setattr(rate_limits, "_CIRCUIT_SECONDS", 600)
     with RedisServer() as server:
         rates = RateLimits(4, 0, server.url, 1)
@@ -230,7 +230,7 @@ def scripts_run(server: RedisServer) -> int:
 
 
 @pytest.mark.live
-async def test_who_leaves_while_one_tries_redis_again_keeps_nobody_from_it(monkeypatch):
+async def test_a_cancelled_probe_of_redis_does_not_block_later_ones(monkeypatch):
     monkeypatch.setattr(rate_limits, "_CIRCUIT_SECONDS", 0)
     with RedisServer() as server:
         rates = RateLimits(0, 0, server.url, 1, flops_per_hour=1e12)

@@ -1,4 +1,4 @@
-"""What a worker returns for a request: the answer and the method that solved it."""
+"""Results of a worker for a request: the answer and the method that solved it."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_the_method_is_that_of_the_answer(method, form):
     assert computed.method == metadata["method"] == method
 
 
-def test_other_operations_name_none():
+def test_other_operations_have_no_method():
     for name, message in zip(OTHERS, MESSAGES.values(), strict=True):
         request, key = normalise(OTHERS[name], read(OTHERS[name].model, message))
         assert execute.answer(name, request, key, "json", BOUNDS, None).method == "none"

@@ -16,7 +16,7 @@ def anyio_backend():
     return "asyncio"
 
 
-async def test_a_large_answer_is_a_file(tmp_path):
+async def test_a_large_answer_is_written_to_a_file(tmp_path):
     engine, spool, shared = FilingEngine(), Spool(tmp_path, 10**6), SharedCache()
     async with service_of(engine, shared, spool) as service:
         computed, kept = await ask(service), await ask(service)
@@ -34,7 +34,7 @@ async def test_the_file_of_an_earlier_version_has_no_method(tmp_path):
         assert (await ask(service)).method == "none"
 
 
-async def test_a_file_that_is_gone_before_it_is_sent_is_asked_for_again(tmp_path):
+async def test_a_file_that_was_evicted_before_sending_gives_busy(tmp_path):
     async with service_of(FilingEngine(lose=True), spool=Spool(tmp_path, 10**6)) as service:
         with pytest.raises(BusyError, match="evicted"):
             await ask(service)

@@ -1,4 +1,4 @@
-"""Answers of one process, with an engine that does what the test says."""
+"""Answers of one process, with an engine that the test controls."""
 
 from contextlib import suppress
 
@@ -27,7 +27,7 @@ def anyio_backend():
 
 
 class Engine:
-    """Answers at once, or never, or fails; always tells that it was busy for so many seconds."""
+    """An engine that answers at once, never or with an error, and always reports the same busy time."""
 
     def __init__(self, seconds=0.0, error=None, busy_seconds=0.0):
         self.seconds = seconds
@@ -47,7 +47,7 @@ class Engine:
 
 
 class Paying:
-    """An account that notes what it pays; it is slow about it, as a shared one may be."""
+    """An account that records its charges, slowly, as a shared account may be."""
 
     def __init__(self):
         self.spent, self.charged = [], []
@@ -73,7 +73,7 @@ def known(asked=None):
     return normal, Address(key, TRAJECTORY.cost(normal), repeatable=True)
 
 
-async def test_who_joins_does_not_share_the_quota_of_who_began():
+async def test_joining_a_computation_does_not_use_the_quota_of_its_owner():
     engine, asked, outcomes = Engine(), anyio.Event(), []
     normal, address = known()
 
@@ -104,14 +104,14 @@ async def test_who_joins_does_not_share_the_quota_of_who_began():
     assert engine.calls == 1
 
 
-async def test_the_deadline_is_that_of_the_whole_way():
+async def test_the_deadline_includes_all_steps():
     normal, address = known()
     async with answers(Engine(seconds=60), deadline_seconds=0.05) as service:
         with pytest.raises(DeadlineError, match=r"after 0\.05 s"):
             await service.answer(TRAJECTORY, normal, address, "json")
 
 
-async def test_who_began_pays_for_the_time_of_a_worker():
+async def test_the_first_caller_is_charged_for_the_time_of_the_worker():
     engine, began, joined = Engine(seconds=0.01, busy_seconds=7.0), Paying(), Paying()
     normal, address = known()
     async with answers(engine) as service, anyio.create_task_group() as tasks:
@@ -124,7 +124,7 @@ async def test_who_began_pays_for_the_time_of_a_worker():
     assert engine.calls == 1
 
 
-async def test_computations_that_fail_are_paid_for():
+async def test_failed_computations_are_charged():
     paying, engine = Paying(), Engine(error=NotApplicableError("no"), busy_seconds=3.0)
     normal, address = known()
     async with answers(engine) as service:
@@ -134,7 +134,7 @@ async def test_computations_that_fail_are_paid_for():
 
 
 @pytest.mark.parametrize("deadline_seconds", [0.05, 60.0], ids=["deadline", "left"])
-async def test_computations_that_are_stopped_are_paid_for(deadline_seconds):
+async def test_cancelled_computations_are_charged(deadline_seconds):
     paying, engine = Paying(), Engine(seconds=60, busy_seconds=3.0)
     normal, address = known()
     async with answers(engine, deadline_seconds) as service:
@@ -144,7 +144,7 @@ async def test_computations_that_are_stopped_are_paid_for(deadline_seconds):
 
 
 async def test_json_costs_more_than_npz():
-    """Text takes tens of nanoseconds for a number."""
+    """Encoding text takes tens of nanoseconds per number."""
     asked = document(quantities=["output"]) | {"times": {"start": 0.0, "stop": 1.0, "num": 10_000}}
     spent = []
     for form in ("npz", "json"):

@@ -1,4 +1,4 @@
-"""Where answers come from: memory, the shared cache, the other format, another request, or a computation."""
+"""Sources of answers: memory, the shared cache, the other format, another request, or a computation."""
 
 import json
 from contextlib import suppress
@@ -24,7 +24,7 @@ def anyio_backend():
     return "asyncio"
 
 
-async def test_a_computed_answer_is_kept_with_its_method():
+async def test_a_computed_answer_is_stored_with_its_method():
     engine = InProcessEngine()
     async with service_of(engine) as service:
         computed = await ask(service)
@@ -38,7 +38,7 @@ async def test_a_computed_answer_is_kept_with_its_method():
     assert engine.computations == 1
 
 
-async def test_requests_at_the_same_time_share_one_computation():
+async def test_concurrent_requests_share_one_computation():
     engine, found = InProcessEngine(is_open=False), []
 
     async def read():
@@ -54,7 +54,7 @@ async def test_requests_at_the_same_time_share_one_computation():
     assert engine.computations == 1
 
 
-async def test_other_requests_and_the_other_format_have_computations_of_their_own():
+async def test_other_requests_and_formats_have_separate_computations():
     engine = InProcessEngine(ComputedAnswer("exact", BODY), is_open=False)
     async with service_of(engine) as service, anyio.create_task_group() as tasks:
         tasks.start_soon(ask, service, "json")
@@ -65,7 +65,7 @@ async def test_other_requests_and_the_other_format_have_computations_of_their_ow
     assert engine.computations == 3
 
 
-async def test_a_computation_goes_on_as_long_as_one_request_waits_for_it():
+async def test_a_computation_continues_while_any_request_waits():
     engine, answers = InProcessEngine(is_open=False), []
 
     async def leave(scope):
@@ -92,7 +92,7 @@ async def test_a_computation_goes_on_as_long_as_one_request_waits_for_it():
         assert engine.computations == 1
 
 
-async def test_a_computation_that_nobody_waits_for_any_more_is_stopped_and_begun_anew():
+async def test_a_computation_without_waiting_requests_is_cancelled_and_restarted():
     engine = InProcessEngine(is_open=False)
     async with service_of(engine) as service:
         async with anyio.create_task_group() as tasks:
@@ -105,7 +105,7 @@ async def test_a_computation_that_nobody_waits_for_any_more_is_stopped_and_begun
         assert (await ask(service)).source == "miss"
 
 
-async def test_an_error_reaches_all_who_wait_and_is_not_kept():
+async def test_an_error_reaches_all_waiting_requests_and_is_not_stored():
     engine, errors = InProcessEngine(NotApplicableError("no method applies"), is_open=False), []
 
     async def fail():
@@ -125,7 +125,7 @@ async def test_an_error_reaches_all_who_wait_and_is_not_kept():
         assert (await ask(service)).source == "miss"
 
 
-async def test_a_service_that_stops_takes_no_new_work():
+async def test_a_stopping_service_accepts_no_new_work():
     service = service_of(InProcessEngine())
     async with service:
         pass
@@ -163,7 +163,7 @@ async def test_an_answer_in_the_other_format_is_converted(first, second, place, 
     assert engine.computations + other_engine.computations == 1
 
 
-async def test_an_answer_of_another_process_is_found_with_its_method():
+async def test_an_answer_of_another_process_has_its_method():
     shared, idle = SharedCache(), InProcessEngine(NotApplicableError("not asked"))
     async with service_of(InProcessEngine(), shared) as service, service_of(idle, shared) as other:
         computed = await ask(service, asked=document(method="flow"))
@@ -174,8 +174,8 @@ async def test_an_answer_of_another_process_is_found_with_its_method():
     assert idle.computations == 0
 
 
-async def test_a_value_of_an_earlier_version_of_the_service_is_not_taken_for_an_answer():
-    """Its values were answers alone, under names without a prefix."""
+async def test_values_of_earlier_versions_are_not_answers():
+    """Their values were plain answers, under names without a prefix."""
     shared = SharedCache()
     request, address = addressed()
     shared.values[f"trajectories:{address.key}.json"] = b'{"method":"flow"}'
@@ -185,7 +185,7 @@ async def test_a_value_of_an_earlier_version_of_the_service_is_not_taken_for_an_
 
 
 @pytest.mark.parametrize("dies", [False, True])
-async def test_an_answer_that_another_process_computes_is_waited_for(dies):
+async def test_requests_wait_for_the_computation_of_another_process(dies):
     shared, answers = SharedCache(), []
     busy, waiting = InProcessEngine(is_open=False), InProcessEngine()
 
@@ -214,7 +214,7 @@ async def suppressed(service):
         await ask(service)
 
 
-async def test_a_failing_cache_costs_computations_only():
+async def test_a_failing_cache_only_causes_computations():
     shared, engine, other_engine = SharedCache(), InProcessEngine(), InProcessEngine()
     shared.failing = True
     async with service_of(engine, shared) as service, service_of(other_engine, shared) as other:
@@ -235,7 +235,7 @@ async def test_a_failing_cache_costs_computations_only():
         (RequestLimits(2**30, 2**30, 10, 60.0), "floating-point operations"),
     ],
 )
-async def test_a_request_over_a_limit_is_refused_before_it_costs_anything(limits, unit):
+async def test_a_request_over_a_limit_is_refused_before_it_is_computed(limits, unit):
     engine = InProcessEngine()
     async with service_of(engine, SharedCache(), limits=limits) as service:
         with pytest.raises(TooLargeError, match=f"{unit}, the limit is 10; {TRAJECTORY.remedy}"):

@@ -13,7 +13,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return clock
 
 
-def test_lets_all_through_while_calls_work(clock: SimpleNamespace) -> None:
+def test_it_is_closed_while_calls_succeed(clock: SimpleNamespace) -> None:
     one = CircuitBreaker(1)
     assert all(one.acquire_permission() for _ in range(3))
     one.succeed(clock.now)
@@ -21,7 +21,7 @@ def test_lets_all_through_while_calls_work(clock: SimpleNamespace) -> None:
     assert one.acquire_permission()
 
 
-def test_rests_after_a_failure_and_then_lets_one_through(clock: SimpleNamespace) -> None:
+def test_it_opens_after_a_failure_and_then_allows_one_call(clock: SimpleNamespace) -> None:
     one = CircuitBreaker(1)
     one.fail(OSError())
     clock.now += 0.99
@@ -32,7 +32,7 @@ def test_rests_after_a_failure_and_then_lets_one_through(clock: SimpleNamespace)
     assert not one.acquire_permission()
 
 
-def test_rests_again_when_that_one_fails(clock: SimpleNamespace) -> None:
+def test_it_opens_again_if_this_call_fails(clock: SimpleNamespace) -> None:
     one = CircuitBreaker(1)
     one.fail(OSError())
     clock.now += 1.5
@@ -44,7 +44,7 @@ def test_rests_again_when_that_one_fails(clock: SimpleNamespace) -> None:
     assert one.acquire_permission()
 
 
-def test_is_ok_again_when_that_one_succeeds(clock: SimpleNamespace) -> None:
+def test_it_closes_if_this_call_succeeds(clock: SimpleNamespace) -> None:
     one = CircuitBreaker(1)
     one.fail(OSError())
     clock.now += 1.5
@@ -53,7 +53,7 @@ def test_is_ok_again_when_that_one_succeeds(clock: SimpleNamespace) -> None:
     assert (one.state, one.acquire_permission(), one.acquire_permission()) == ("ok", True, True)
 
 
-def test_a_call_from_before_the_failure_proves_nothing(clock: SimpleNamespace) -> None:
+def test_the_success_of_an_earlier_call_does_not_close_it(clock: SimpleNamespace) -> None:
     one = CircuitBreaker(1)
     started = clock.now
     clock.now += 0.1
@@ -62,7 +62,7 @@ def test_a_call_from_before_the_failure_proves_nothing(clock: SimpleNamespace) -
     assert (one.state, one.acquire_permission()) == ("degraded", False)
 
 
-def test_logs_changes_only(clock: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
+def test_only_changes_are_logged(clock: SimpleNamespace, caplog: pytest.LogCaptureFixture) -> None:
     one = CircuitBreaker(1)
     for _ in range(3):
         one.fail(OSError("it burns"))

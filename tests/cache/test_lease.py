@@ -35,14 +35,14 @@ def other(connect: Connect, server: ValkeyProcess) -> RedisCache:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for what a server or a background task brings about."""
+    """Wait for the effect of a server or a background task."""
     async with asyncio.timeout(300):
         while not condition():  # noqa: ASYNC110 -- nobody sets an Event
             await asyncio.sleep(0.01)
 
 
 def ends(server: ValkeyProcess, name: str = "a") -> int:
-    """When a lease ends, in milliseconds of the server's clock."""
+    """End of a lease, in milliseconds of the server's clock."""
     return int(server.client.hget(LEASES, name)[32:])
 
 
@@ -56,7 +56,7 @@ async def is_free(cache: RedisCache, name: str = "a") -> bool:
         return mine
 
 
-async def test_one_holds_it(cache: RedisCache, other: RedisCache) -> None:
+async def test_a_lease_has_one_holder(cache: RedisCache, other: RedisCache) -> None:
     async with cache.lease("a", 60) as mine:
         assert mine
         assert not await is_free(other)
@@ -66,14 +66,16 @@ async def test_one_holds_it(cache: RedisCache, other: RedisCache) -> None:
     assert await is_free(cache)
 
 
-async def test_one_from_before_the_clock_was_set_back_is_void(cache: RedisCache, server: ValkeyProcess) -> None:
-    """Its holder is dead; the clock would reach its end in a day."""
+async def test_a_lease_from_before_the_clock_was_set_back_is_void(cache: RedisCache, server: ValkeyProcess) -> None:
+    """Its holder is dead, and the clock would reach its end only in a day."""
     a_day_ahead = (int(server.client.time()[0]) + 86_400) * 1000
     server.client.hset(LEASES, "a", "0" * 32 + str(a_day_ahead))
     assert await is_free(cache)
 
 
-async def test_a_holder_goes_on_after_the_clock_was_set_back(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_a_living_holder_keeps_its_lease_after_the_clock_was_set_back(
+    cache: RedisCache, server: ValkeyProcess
+) -> None:
     async with cache.lease("a", 3) as mine:
         assert mine
         token = server.client.hget(LEASES, "a")[:32]
@@ -82,7 +84,7 @@ async def test_a_holder_goes_on_after_the_clock_was_set_back(cache: RedisCache, 
         assert not await is_free(cache)
 
 
-async def test_one_of_many_gets_it(cache: RedisCache, other: RedisCache) -> None:
+async def test_one_of_many_callers_gets_the_lease(cache: RedisCache, other: RedisCache) -> None:
     done = asyncio.Event()
     answers: list[bool] = []
 
@@ -99,12 +101,12 @@ async def test_one_of_many_gets_it(cache: RedisCache, other: RedisCache) -> None
     assert sum(answers) == 1
 
 
-async def test_namespaces_have_their_own(connect: Connect, cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_namespaces_have_separate_leases(connect: Connect, cache: RedisCache, server: ValkeyProcess) -> None:
     async with cache.lease("a", 60):
         assert await is_free(connect(server.url, namespace="other"))
 
 
-async def test_a_living_holder_keeps_it(cache: RedisCache, other: RedisCache, server: ValkeyProcess) -> None:
+async def test_a_living_holder_keeps_its_lease(cache: RedisCache, other: RedisCache, server: ValkeyProcess) -> None:
     async with cache.lease("a", 3):
         first_end = ends(server)
         await until(lambda: now(server) > first_end)
@@ -113,7 +115,7 @@ async def test_a_living_holder_keeps_it(cache: RedisCache, other: RedisCache, se
     assert server.client.hlen(LEASES) == 0
 
 
-async def test_it_ends_after_its_holder_is_killed(other: RedisCache, server: ValkeyProcess) -> None:
+async def test_a_lease_ends_after_its_holder_is_killed(other: RedisCache, server: ValkeyProcess) -> None:
     with python(HOLDER, server.url) as (_, line):
         assert line == "True"
         assert not await is_free(other)
@@ -123,7 +125,7 @@ async def test_it_ends_after_its_holder_is_killed(other: RedisCache, server: Val
     assert await is_free(other)
 
 
-async def test_taking_one_sweeps_those_that_ended(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_taking_a_lease_removes_those_that_have_ended(cache: RedisCache, server: ValkeyProcess) -> None:
     server.client.hset(LEASES, mapping={"dead": "t" * 32 + "1795000", "nonsense": "x", "empty": ""})
     async with cache.lease("a", 60):
         assert server.client.hkeys(LEASES) == [b"a"]
@@ -137,7 +139,9 @@ async def test_a_key_of_another_type_is_replaced(cache: RedisCache, server: Valk
     assert cache.state == "ok"
 
 
-async def test_a_lost_one_is_logged(cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_lost_lease_is_logged(
+    cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture
+) -> None:
     async with cache.lease("a", 6):
         anothers = b"t" * 32 + str(now(server) + 5_900).encode()
         server.client.hset(LEASES, "a", anothers)
@@ -146,7 +150,7 @@ async def test_a_lost_one_is_logged(cache: RedisCache, server: ValkeyProcess, ca
     assert server.client.hget(LEASES, "a") == anothers
 
 
-async def test_one_that_redis_forgot_is_taken_again(
+async def test_a_lease_that_redis_lost_is_taken_again(
     cache: RedisCache, other: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with cache.lease("a", 3):
@@ -157,7 +161,7 @@ async def test_one_that_redis_forgot_is_taken_again(
     assert not caplog.messages
 
 
-async def test_releasing_spares_that_of_another(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_releasing_does_not_affect_the_lease_of_another(cache: RedisCache, server: ValkeyProcess) -> None:
     async with cache.lease("a", 60):
         server.client.hset(LEASES, "a", "t" * 32 + "9795000000000")
     assert server.client.hget(LEASES, "a") == b"t" * 32 + b"9795000000000"
@@ -170,14 +174,14 @@ async def test_an_error_in_the_block_passes_and_releases(cache: RedisCache, othe
     assert await is_free(other)
 
 
-async def test_cancelling_the_block_releases(cache: RedisCache, other: RedisCache) -> None:
+async def test_cancelling_the_block_releases_the_lease(cache: RedisCache, other: RedisCache) -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1), cache.lease("a", 60):
             await asyncio.sleep(60)
     assert await is_free(other)
 
 
-async def test_cancelling_while_it_is_taken_releases(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_cancelling_the_acquisition_releases_the_lease(cache: RedisCache, server: ValkeyProcess) -> None:
     assert await cache.ping()
     server.freeze()
     asking = asyncio.create_task(is_free(cache))
@@ -191,7 +195,7 @@ async def test_cancelling_while_it_is_taken_releases(cache: RedisCache, server: 
     assert server.client.hlen(LEASES) == 0
 
 
-async def test_redis_gone_while_holding(connect: Connect, server: ValkeyProcess) -> None:
+async def test_a_holder_survives_the_loss_of_redis(connect: Connect, server: ValkeyProcess) -> None:
     cache = connect(server.url)
     async with cache.lease("a", 0.15) as mine:
         assert mine

@@ -6,7 +6,7 @@ from lindyn_service.cache.memory_cache import MemoryCache
 puts = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.binary(max_size=40)))
 
 
-def test_returns_what_was_put() -> None:
+def test_stored_values_are_returned() -> None:
     cache = MemoryCache(10)
     cache.put("a", b"123")
     cache.put("b", b"4567")
@@ -15,7 +15,7 @@ def test_returns_what_was_put() -> None:
 
 
 @given(puts)
-def test_stays_within_its_bytes_and_is_never_wrong(puts: list[tuple[str, bytes]]) -> None:
+def test_the_bound_of_bytes_holds_and_values_are_correct(puts: list[tuple[str, bytes]]) -> None:
     cache = MemoryCache(50)
     last: dict[str, bytes] = {}
     for name, value in puts:
@@ -27,7 +27,7 @@ def test_stays_within_its_bytes_and_is_never_wrong(puts: list[tuple[str, bytes]]
         assert cache.entries == len(kept)
 
 
-def test_drops_what_was_unused_for_longest() -> None:
+def test_the_least_recently_used_value_is_evicted() -> None:
     cache = MemoryCache(3)
     for name in "abc":
         cache.put(name, b"1")
@@ -36,13 +36,13 @@ def test_drops_what_was_unused_for_longest() -> None:
     assert [cache.get(name) for name in "abcd"] == [b"1", None, b"1", b"1"]
 
 
-def test_keeps_a_value_of_just_its_size() -> None:
+def test_a_value_of_the_size_of_the_cache_is_kept() -> None:
     cache = MemoryCache(3)
     cache.put("a", b"123")
     assert cache.get("a") == b"123"
 
 
-def test_does_not_keep_a_larger_one_nor_what_it_replaces() -> None:
+def test_a_larger_value_is_not_kept_and_removes_the_one_it_replaces() -> None:
     cache = MemoryCache(3)
     cache.put("a", b"1")
     cache.put("b", b"1")

@@ -19,7 +19,7 @@ Connect = Callable[..., RedisCache]
     "anyio_backend", [("asyncio", {"use_uvloop": True}), ("asyncio", {"use_uvloop": False})], ids=str
 )
 @pytest.mark.parametrize("value", [b"", b"\0\r\n", bytes(range(256)) * 4000])
-async def test_returns_what_was_put(cache: RedisCache, value: bytes) -> None:
+async def test_stored_values_are_returned(cache: RedisCache, value: bytes) -> None:
     await cache.put("a", b"before")
     await cache.put("a", value)
     assert await cache.get("a") == value
@@ -50,7 +50,7 @@ async def test_a_value_that_is_too_large_is_not_stored(connect: Connect, server:
 @pytest.mark.parametrize(
     "spoilt", [b"", b"foreign", seal("b", b"1"), seal("a", b"1")[:-1]], ids=["empty", "foreign", "name", "cut"]
 )
-async def test_a_spoilt_value_is_deleted(cache: RedisCache, server: ValkeyProcess, spoilt: bytes) -> None:
+async def test_a_damaged_value_is_deleted(cache: RedisCache, server: ValkeyProcess, spoilt: bytes) -> None:
     await cache.put("a", b"1")
     (key,) = server.client.keys()
     server.client.set(key, spoilt)
@@ -77,7 +77,7 @@ async def test_many_callers_share_few_connections(cache: RedisCache, server: Val
     assert server.client.info("stats")["total_connections_received"] <= MAX_CONNECTIONS + 2
 
 
-async def test_a_cancelled_caller_leaves_at_once_and_no_reply_behind(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_a_cancelled_caller_returns_at_once_and_leaves_no_reply(cache: RedisCache, server: ValkeyProcess) -> None:
     await asyncio.gather(*(cache.put(str(number), b"%d" % number) for number in range(MAX_CONNECTIONS)))
     before = server.clients()
     server.freeze()
@@ -142,7 +142,7 @@ async def test_memory_is_bounded_and_leases_outlive_values(
     assert cache.state == "ok"
 
 
-async def test_closing_waits_for_calls_and_ends_all(connect: Connect, server: ValkeyProcess) -> None:
+async def test_closing_waits_for_calls_and_closes_all_connections(connect: Connect, server: ValkeyProcess) -> None:
     cache = connect(server.url)
     await cache.put("a", b"1")
     call = asyncio.create_task(cache.get("a"))
@@ -157,6 +157,6 @@ async def test_closing_waits_for_calls_and_ends_all(connect: Connect, server: Va
     assert server.client.dbsize() == 1
 
 
-def test_a_url_that_is_none_is_refused_at_once() -> None:
+def test_an_invalid_url_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="scheme"):
         RedisCache("localhost", namespace="", max_value_bytes=1, time_to_live_seconds=1, timeout_seconds=1)

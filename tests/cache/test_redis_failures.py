@@ -1,4 +1,4 @@
-"""Whatever happens to Redis: a miss, in bounded time, and well again when Redis is."""
+"""Failures of Redis: each is a miss in bounded time, and the cache recovers with Redis."""
 
 import asyncio
 from collections.abc import Callable
@@ -33,11 +33,11 @@ async def recovery(cache: RedisCache) -> None:
     assert cache.state == "ok"
 
 
-async def test_nobody_listens(connect: Connect, tmp_path: Path) -> None:
+async def test_a_server_that_does_not_listen(connect: Connect, tmp_path: Path) -> None:
     await assert_missing(connect(f"unix://{tmp_path}/none"))
 
 
-async def test_killed_and_started_again(
+async def test_a_server_that_is_killed_and_restarted(
     cache: RedisCache, server: ValkeyProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
     await asyncio.gather(*(cache.put(str(number), b"1") for number in range(50)))
@@ -52,8 +52,8 @@ async def test_killed_and_started_again(
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
 
 
-async def test_killed_while_callers_wait(connect: Connect, server: ValkeyProcess) -> None:
-    """They wait for no timeout."""
+async def test_a_server_that_is_killed_during_calls(connect: Connect, server: ValkeyProcess) -> None:
+    """Callers do not wait for a timeout."""
     cache = connect(server.url, timeout_seconds=3600)
     server.freeze()
     calls = [asyncio.create_task(cache.get("a")) for _ in range(50)]
@@ -62,8 +62,8 @@ async def test_killed_while_callers_wait(connect: Connect, server: ValkeyProcess
     assert await asyncio.gather(*calls) == [None] * 50
 
 
-async def test_frozen_costs_one_timeout(connect: Connect, server: ValkeyProcess) -> None:
-    """One call goes to the server, and none of those that follow."""
+async def test_a_frozen_server_costs_one_timeout(connect: Connect, server: ValkeyProcess) -> None:
+    """One call goes to the server, and none of the following calls."""
     cache = connect(server.url, timeout_seconds=1, retry_seconds=3600)
     await cache.put("a", b"1")
     others = [server.calls(name) for name in ("set", "ping", "eval")]
@@ -76,7 +76,7 @@ async def test_frozen_costs_one_timeout(connect: Connect, server: ValkeyProcess)
     assert [server.calls(name) for name in ("set", "ping", "eval")] == others
 
 
-async def test_frozen_costs_one_caller_a_timeout_per_retry(
+async def test_a_frozen_server_costs_one_timeout_per_retry(
     connect: Connect, server: ValkeyProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = SimpleNamespace(now=0.0)
@@ -90,8 +90,8 @@ async def test_frozen_costs_one_caller_a_timeout_per_retry(
     assert server.calls("get") <= 2
 
 
-async def test_frozen_lets_no_queue_grow(connect: Connect, server: ValkeyProcess) -> None:
-    """Whoever waits for a connection when the first calls fail does not try, nor does who comes after that."""
+async def test_a_frozen_server_causes_no_queue(connect: Connect, server: ValkeyProcess) -> None:
+    """Callers that wait for a connection when the first calls fail do not try, nor do later ones."""
     cache = connect(server.url, timeout_seconds=1, retry_seconds=3600)
     await asyncio.gather(*(cache.get("a") for _ in range(MAX_CONNECTIONS)))
     connections, calls = server.client.info("stats")["total_connections_received"], server.calls("get")
@@ -104,7 +104,7 @@ async def test_frozen_lets_no_queue_grow(connect: Connect, server: ValkeyProcess
     assert server.calls("get") <= calls + MAX_CONNECTIONS
 
 
-async def test_frozen_in_the_middle_of_a_large_value(connect: Connect, server: ValkeyProcess) -> None:
+async def test_a_server_that_freezes_during_a_large_value(connect: Connect, server: ValkeyProcess) -> None:
     cache = connect(server.url, timeout_seconds=1)
     await cache.put("a", bytes(1 << 20))
     server.freeze()
@@ -125,7 +125,7 @@ async def test_closing_does_not_wait_for_a_frozen_server(connect: Connect, serve
     assert await call is None
 
 
-async def test_full(connect: Connect, start_server: Callable[..., ValkeyProcess]) -> None:
+async def test_a_full_server(connect: Connect, start_server: Callable[..., ValkeyProcess]) -> None:
     server = start_server(maxmemory="1", maxmemory_policy="noeviction")
     cache = connect(server.url)
     await cache.put("a", b"1")
@@ -137,7 +137,7 @@ async def test_full(connect: Connect, start_server: Callable[..., ValkeyProcess]
     assert await cache.get("a") == b"1"
 
 
-async def test_forbidden(cache: RedisCache, server: ValkeyProcess) -> None:
+async def test_a_server_that_forbids_commands(cache: RedisCache, server: ValkeyProcess) -> None:
     await cache.put("a", b"1")
     server.client.execute_command("ACL", "SETUSER", "default", "-get")
     assert await cache.get("a") is None
@@ -147,7 +147,7 @@ async def test_forbidden(cache: RedisCache, server: ValkeyProcess) -> None:
     assert await cache.get("a") == b"1"
 
 
-async def test_loading(connect: Connect, server: ValkeyProcess) -> None:
+async def test_a_server_that_is_loading(connect: Connect, server: ValkeyProcess) -> None:
     pipe = server.client.pipeline(transaction=False)
     for number in range(100_000):  # which take five minutes, unless they are let go
         pipe.set(str(number), bytes(range(100)))  # that does not compress
@@ -162,7 +162,7 @@ async def test_loading(connect: Connect, server: ValkeyProcess) -> None:
 
 
 @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"$x\r\n", b"$5\r\nab", b""], ids=repr)
-async def test_something_else_listens(connect: Connect, tmp_path: Path, reply: bytes) -> None:
+async def test_a_server_of_another_protocol(connect: Connect, tmp_path: Path, reply: bytes) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(reply)

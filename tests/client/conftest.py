@@ -37,7 +37,7 @@ def service() -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def job_service() -> Iterator[Service]:
-    """A service that can also run jobs."""
+    """A service that also runs jobs."""
     with RedisServer() as server, Service(tcp=True, redis_url=server.url, job_workers=1) as service:
         yield service
 
@@ -68,7 +68,7 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An environment that says nothing of addresses, keys, proxies and certificates."""
+    """An environment without variables for addresses, keys, proxies and certificates."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name.startswith(("LINDYN_", "SSL")):
             monkeypatch.delenv(name)

@@ -1,4 +1,4 @@
-"""A service with keys, its limits for each, and a line that is too slow for it."""
+"""The client with a service that has keys and limits, and over a slow connection."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,14 +36,14 @@ def service(keys: KeysFile) -> Iterator[Service]:
 
 @pytest.fixture
 def key(request: pytest.FixtureRequest, service: Service, keys: KeysFile) -> str:
-    """A key of this test alone, which the service knows."""
+    """A key of this test, which the service has read."""
     made = keys.add(request.node.name.partition("[")[0], getattr(request, "param", "solve"))
     with service.client(headers=bearer(made)) as client:  # the service looks at the file once a second
         eventually(lambda: client.get("/metrics").status_code != 401)
     return made
 
 
-def test_a_key_lets_in(service, key, monkeypatch):
+def test_requests_with_a_key_are_answered(service, key, monkeypatch):
     with lindyn.Client(service.url, api_key=key) as client:
         assert client.trajectory(**REQUEST).loss.shape == (2,)
     monkeypatch.setenv("LINDYN_API_KEY", key)
@@ -53,7 +53,7 @@ def test_a_key_lets_in(service, key, monkeypatch):
         client.trajectory(**REQUEST)
 
 
-def test_no_key(service):
+def test_a_missing_key_has_an_error(service):
     with lindyn.Client(service.url) as client:
         client.about()  # needs none
         with pytest.raises(lindyn.AccessError, match="Authorization: Bearer KEY") as caught:
@@ -62,14 +62,14 @@ def test_no_key(service):
 
 
 @pytest.mark.parametrize("key", ["metrics"], indirect=True)
-def test_a_key_for_something_else(service, key):
+def test_a_key_without_the_scope_has_an_error(service, key):
     with lindyn.Client(service.url, api_key=key) as client, pytest.raises(lindyn.AccessError, match="needs solve") as e:
         client.trajectory(**REQUEST)
     assert e.value.problem.status == 403
 
 
-def test_too_much_at_once_is_waited_for(service, key, monkeypatch):
-    """Retry-After says a second, again and again, until the other request is answered."""
+def test_the_client_waits_for_concurrent_requests(service, key, monkeypatch):
+    """Retry-After is one second, repeatedly, until the other request is answered."""
     slept = []
 
     def sleep(seconds: float) -> None:
@@ -86,7 +86,7 @@ def test_too_much_at_once_is_waited_for(service, key, monkeypatch):
     assert other.result().status_code == 200
 
 
-def test_too_often_is_told_where_patience_is_shorter(service, key):
+def test_limits_beyond_the_patience_are_raised(service, key):
     def ask() -> None:
         while True:  # a minute may end meanwhile
             client.trajectory(**REQUEST)
@@ -102,7 +102,7 @@ def test_too_often_is_told_where_patience_is_shorter(service, key):
 
 
 class Slow(httpx.HTTPTransport):
-    """Sends a byte of a body, and the others when the service has given up."""
+    """A connection that sends one byte of a body, and the others after the service has given up."""
 
     def __init__(self, service: Service) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class Slow(httpx.HTTPTransport):
         )
 
 
-def test_a_slow_line():
+def test_a_slow_connection_has_an_error():
     with (
         Service(tcp=True, body_seconds=0.5) as service,
         lindyn.Client(service.url, transport=Slow(service)) as client,

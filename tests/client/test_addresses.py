@@ -1,4 +1,4 @@
-"""Addresses and keys, as given or as the environment has them: used, or refused by name."""
+"""Addresses and keys, as arguments or from the environment: used, or refused by name."""
 
 import logging
 import pickle
@@ -29,7 +29,9 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
     ],
 )
 @pytest.mark.parametrize("kind", [lindyn.Client, lindyn.AsyncClient])
-def test_no_address(kind: Callable[..., Any], url: str, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_address_has_an_error(
+    kind: Callable[..., Any], url: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(lindyn.ConfigurationError, match=f"^url: got .*{says}.*; expected an address such as http://"):
         kind(url)
     if "\x00" not in url:
@@ -38,7 +40,7 @@ def test_no_address(kind: Callable[..., Any], url: str, says: str, monkeypatch: 
             kind()
 
 
-def test_blanks_around_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blanks_around_an_address_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINDYN_URL", "http://h:8000\n")
     assert lindyn.Client().url == "http://h:8000"
     assert lindyn.Client(" https://lab.example/lindyn/ ").url == "https://lab.example/lindyn/"
@@ -57,7 +59,7 @@ def test_blanks_around_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
         "ftp://me:hushed@127.0.0.1:1",
     ],
 )
-def test_a_password_in_an_address_is_not_told(ask: Callable[..., Any], url: str) -> None:
+def test_passwords_in_addresses_are_not_shown(ask: Callable[..., Any], url: str) -> None:
     with pytest.raises(lindyn.LindynError, match=r"\*\*\*@") as caught:
         ask(url)
     assert "hus" not in formatted(caught.value)
@@ -65,7 +67,7 @@ def test_a_password_in_an_address_is_not_told(ask: Callable[..., Any], url: str)
 
 @BOTH
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_an_address_that_has_moved(ask: Callable[..., Any], status: int) -> None:
+def test_redirects_have_an_error(ask: Callable[..., Any], status: int) -> None:
     with (
         server(status=status, Location="https://lab.example/lindyn/v1/about") as (url, _),
         pytest.raises(
@@ -85,14 +87,14 @@ def test_an_address_that_has_moved(ask: Callable[..., Any], status: int) -> None
         ("https://sso.example/login?to=x", "https://sso.example/login"),
     ],
 )
-def test_other_places(location: str, there: str) -> None:
+def test_redirects_to_other_places(location: str, there: str) -> None:
     with server(status=302, Location=location) as (url, _), pytest.raises(lindyn.UnexpectedReplyError, match=there):
         ask_sync(f"{url}/prefix/..")
 
 
 @pytest.mark.parametrize("given", ["{}\n", " {}", "\r\n{}\r\n", "\t{}\u00a0"])
 @BOTH
-def test_blanks_around_a_key(ask: Callable[..., Any], given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blanks_around_a_key_are_removed(ask: Callable[..., Any], given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with server() as (url, seen):
         ask(url, api_key=given.format("lindyn_abc"))
         monkeypatch.setenv("LINDYN_API_KEY", given.format("lindyn_def"))
@@ -107,7 +109,7 @@ def test_blanks_around_a_key(ask: Callable[..., Any], given: str, monkeypatch: p
 
 @pytest.mark.parametrize("bad", ["\n", "\r\n", "\x00", "\x7f", " ", "\t", "é", "ключ", "\ufeff", "\u200b", "\udcff"])
 @BOTH
-def test_a_key_that_no_header_can_carry(
+def test_keys_that_are_invalid_in_headers_are_refused(
     ask: Callable[..., Any], bad: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -124,14 +126,14 @@ def test_a_key_that_no_header_can_carry(
         assert "hushed" not in formatted(caught.value)
 
 
-def test_the_place_in_a_key() -> None:
+def test_errors_of_keys_name_the_position() -> None:
     with pytest.raises(lindyn.ConfigurationError, match="outside ASCII at position 3, and no header"):
         lindyn.Client(FAR, api_key="ab c")
 
 
 @pytest.mark.parametrize("kind", [lindyn.Client, lindyn.AsyncClient])
 @pytest.mark.parametrize("answers", ["xml", "NPZ", None])
-def test_answers_of_another_form(kind: Callable[..., Any], answers: Any) -> None:
+def test_unknown_formats_of_answers_are_refused(kind: Callable[..., Any], answers: Any) -> None:
     with pytest.raises(lindyn.ConfigurationError, match=rf"^answers: got {answers!r}, expected 'npz' or 'json'$"):
         kind(FAR, answers=answers)
 
@@ -142,7 +144,7 @@ def test_a_key_of_another_type() -> None:
 
 
 @BOTH
-def test_a_good_key_is_not_told_either(ask: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_keys_are_never_shown(ask: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     key = "hus" + "hed"  # tracebacks quote this line
     with pytest.raises(lindyn.UnreachableError) as caught:

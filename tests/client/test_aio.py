@@ -1,4 +1,4 @@
-"""The awaiting client does what the blocking one does, by the same core."""
+"""The asynchronous client has the methods and results of the blocking one."""
 
 import asyncio
 import functools
@@ -67,7 +67,7 @@ def test_both_have_the_same_methods(blocking, awaiting):
 
 
 @pytest.mark.live
-async def test_every_question(service):
+async def test_all_methods_have_the_same_results(service):
     with lindyn.Client(service.url) as blocking:
         async with lindyn.AsyncClient(service.url) as c:
             ours, theirs = await c.trajectory(**BASE), blocking.trajectory(**BASE)
@@ -108,7 +108,7 @@ async def test_jobs(service, capsys):
 
 
 @pytest.mark.live
-async def test_what_is_awaited_can_be_cancelled(service):
+async def test_calls_can_be_cancelled(service):
     with service.client() as http, jobs_held(service, http):
         async with lindyn.AsyncClient(service.url) as c:
             job = await c.sweep(**SLOW)
@@ -159,7 +159,7 @@ async def ask_some(client):
 
 @pytest.mark.live
 def test_one_client_in_several_event_loops(service):
-    """A connection belongs to the loop in which it was opened; warnings of what is left open are errors here."""
+    """A connection belongs to the loop in which it was opened; warnings about open connections are errors here."""
     client = lindyn.AsyncClient(service.url)
     for _ in range(3):
         assert asyncio.run(ask_some(client)) == list(range(5))
@@ -217,7 +217,7 @@ def test_a_transport_of_another_loop(service):
 
 
 def test_an_application_in_any_loop():
-    """Where there is no network, there are no connections that belong to a loop."""
+    """Without a network there are no connections that belong to a loop."""
     client = lindyn.AsyncClient("http://here", transport=httpx.MockTransport(lambda _: httpx.Response(200, json={})))
     assert [asyncio.run(client.about()) for _ in range(3)] == [{}, {}, {}]
     asyncio.run(client.close())

@@ -1,4 +1,4 @@
-"""The public names and their signatures, as they were promised: `python tests/client/test_api.py` writes them anew."""
+"""The public names and their signatures, compared with a file: `python tests/client/test_api.py` writes it."""
 
 import inspect
 import pickle
@@ -15,7 +15,7 @@ SNAPSHOT = Path(__file__).parent / "public_api.txt"
 
 
 def lines() -> Iterator[str]:
-    """One line for each public name, its methods below it."""
+    """One line for each public name, with its methods below it."""
     named = {name: getattr(lindyn, name) for name in lindyn.__all__}
     plots = {"Ensemble.plot": EnsemblePlots, "SweepResult.plot": SweepPlots, "Trajectory.plot": TrajectoryPlots}
     for name, found in sorted({**named, **plots}.items()):
@@ -42,17 +42,17 @@ def members(kind: type) -> Iterator[str]:
 
 
 def signature(function: Callable[..., object]) -> str:
-    """Names, kinds and defaults; how types are written differs between versions of numpy."""
+    """Names, kinds and defaults; the text of types differs between versions of numpy."""
     found = inspect.signature(function)
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in found.parameters.values()]
     return str(found.replace(parameters=bare, return_annotation=inspect.Signature.empty))
 
 
-def test_the_public_api_is_as_promised() -> None:
+def test_the_public_api_is_unchanged() -> None:
     assert list(lines()) == SNAPSHOT.read_text().splitlines(), "if that is meant: python tests/client/test_api.py"
 
 
-def test_every_name_is_there_and_nothing_else() -> None:
+def test_all_public_names_exist() -> None:
     assert lindyn.__all__ == sorted(lindyn.__all__, key=lambda name: (name.islower(), name))
     assert set(dir(lindyn)) == {*lindyn.__all__, "__version__"}
     assert not hasattr(lindyn, "nothing")
@@ -60,7 +60,7 @@ def test_every_name_is_there_and_nothing_else() -> None:
 
 
 def test_public_names_belong_to_the_package() -> None:
-    """As in tracebacks and pickles, whichever module defines them."""
+    """In tracebacks and pickles, whichever module defines them."""
     members = {name: getattr(lindyn, name) for name in lindyn.__all__ if name != "FloatArray"}
     assert {name: member.__module__ for name, member in members.items() if member.__module__ != "lindyn"} == {}
     command = "from lindyn.errors import RequestError; print(RequestError)"  # before the package was asked for the name

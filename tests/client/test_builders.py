@@ -1,4 +1,4 @@
-"""Networks and tasks in words, and what other libraries call the same."""
+"""Functions that build networks and tasks, also from objects of other libraries."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ W1, W2 = np.ones((2, 3)), np.ones((4, 2))
 
 
 class Tensor:
-    """A tensor of torch that carries gradients: numpy may not read it before `detach` and `cpu`."""
+    """A tensor of torch with gradients, which numpy cannot read before `detach` and `cpu`."""
 
     def __init__(self, array, ready=()):
         self._array, self._ready, self.ndim = array, ready, array.ndim
@@ -34,7 +34,7 @@ class Tensor:
 
 
 class Module:
-    """As torch.nn.Module: parameters and children."""
+    """A module as torch.nn.Module, with parameters and children."""
 
     def parameters(self):
         raise AssertionError("not needed")
@@ -98,7 +98,7 @@ def test_weights_of_many_kinds(layers):
     assert NETWORK.validate_python(found).dims == (3, 2, 4)
 
 
-def test_layers_that_are_not_linear():
+def test_nonlinear_layers_are_refused():
     with pytest.raises(ValueError, match=r"with a bias.* use bias=False"):
         lindyn.weights(Linear(W1, bias=Tensor(np.ones(2))))
     with pytest.raises(ValueError, match="layer ReLU, which is not linear"):

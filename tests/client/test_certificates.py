@@ -1,4 +1,4 @@
-"""Certificates as the environment has them: read where TLS is spoken, and refused by name."""
+"""Certificates of the environment: read for TLS, and errors that name them."""
 
 import ssl
 import subprocess
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that signs itself, with its key."""
+    """A self-signed certificate for 127.0.0.1, with its key."""
     path = tmp_path_factory.mktemp("tls") / "own.pem"
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
@@ -50,7 +50,7 @@ def https(certificate: Path) -> Iterator[str]:
 
 
 @BOTH
-def test_certificates_that_the_environment_names(
+def test_certificates_of_the_environment_are_used(
     ask: Callable[..., Any], https: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remedy = "name a file by SSL_CERT_FILE$"
@@ -74,7 +74,7 @@ STALE = [
 
 @BOTH
 @pytest.mark.parametrize(("name", "value"), STALE)
-def test_stale_certificates_are_told_where_they_are_needed(
+def test_missing_certificates_have_an_error_if_they_are_needed(
     ask: Callable[..., Any], https: str, name: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / value
@@ -93,7 +93,9 @@ def test_stale_certificates_are_told_where_they_are_needed(
         ask(FAR)
 
 
-def test_an_empty_file_of_certificates(https: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_file_of_certificates_has_an_error(
+    https: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     empty = tmp_path / "empty.pem"
     empty.write_bytes(b"")
     monkeypatch.setenv("SSL_CERT_FILE", str(empty))
@@ -127,7 +129,7 @@ def test_a_private_service_needs_neither_certificates_nor_proxies() -> None:
 
 
 @pytest.mark.live
-def test_a_real_service_in_a_bad_environment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_works_in_an_invalid_environment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
     monkeypatch.setenv("HTTP_PROXY", "socks5://nowhere")
     monkeypatch.setenv("NO_PROXY", "::1/128,[::1]")

@@ -40,7 +40,7 @@ def lindyn(*arguments, text="", **variables):
     )
 
 
-def test_solve_prints_or_writes(service, tmp_path):
+def test_solve_prints_or_writes_the_answer(service, tmp_path):
     shown = lindyn("solve", "-", "--url", service.url, text=json.dumps(REQUEST))
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.startswith("<Trajectory 3-3-3, lambda = 1, 2 times, exact")
@@ -57,8 +57,8 @@ def test_solve_prints_or_writes(service, tmp_path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
-def test_files_as_windows_writes_them(service, tmp_path, encoding):
-    """With a byte order mark, and, by PowerShell's >, in UTF-16."""
+def test_files_with_byte_order_marks_are_read(service, tmp_path, encoding):
+    """UTF-8 and UTF-16, which the operator > of PowerShell writes."""
     request = tmp_path / "request.json"
     request.write_text(json.dumps(REQUEST, indent=1), encoding=encoding)
     for arguments, piped in ((["solve", request], b""), (["solve", "-"], request.read_bytes())):
@@ -107,7 +107,7 @@ def test_openapi(service):
         (["experiment", "figure-3.1", "-p", "seed"], "", "expected name=JSON"),
     ],
 )
-def test_mistakes_are_told_in_one_line(service, arguments, text, said):
+def test_errors_have_one_line(service, arguments, text, said):
     run = lindyn(*arguments, "--url", service.url, text=text)
     assert run.returncode == 1
     assert run.stderr.startswith("lindyn: ")
@@ -115,7 +115,7 @@ def test_mistakes_are_told_in_one_line(service, arguments, text, said):
     assert "Traceback" not in run.stderr
 
 
-def test_a_variable_that_is_no_address_is_named():
+def test_an_invalid_address_in_the_environment_is_named():
     run = lindyn("solve", "-", text=json.dumps(REQUEST), LINDYN_URL="localhost:1")
     assert run.returncode == 1
     assert run.stderr.startswith("lindyn: LINDYN_URL: got 'localhost:1', which does not start with http://")

@@ -1,4 +1,4 @@
-"""Errors and answers are the same after they were copied or pickled."""
+"""Copies and pickles of errors, results and clients."""
 
 import copy
 import inspect
@@ -46,7 +46,7 @@ def classes() -> Iterator[type[BaseException]]:
 
 
 def made(kind: type[BaseException]) -> BaseException:
-    """An error with all that it can carry."""
+    """An error with all attributes."""
     arguments: tuple[Any, ...] = ("something went wrong",)
     if issubclass(kind, lindyn.ProblemError):
         arguments = (PROBLEM, 3.5)
@@ -66,7 +66,7 @@ def made(kind: type[BaseException]) -> BaseException:
 
 @pytest.mark.parametrize("copied", COPIES)
 @pytest.mark.parametrize("kind", list(classes()), ids=lambda kind: kind.__name__)
-def test_every_error(kind: type[BaseException], copied: Callable[[Any], Any]) -> None:
+def test_copies_and_pickles_of_all_errors_are_equal(kind: type[BaseException], copied: Callable[[Any], Any]) -> None:
     error = made(kind)
     found = copied(error)
     assert type(found) is kind
@@ -74,7 +74,7 @@ def test_every_error(kind: type[BaseException], copied: Callable[[Any], Any]) ->
     assert vars(found) == vars(error)
 
 
-def test_every_error_that_is_promised_is_one_of_these() -> None:
+def test_all_public_errors_are_tested() -> None:
     promised = {
         found for found in (getattr(lindyn, name) for name in lindyn.__all__)
         if inspect.isclass(found) and issubclass(found, BaseException)
@@ -84,7 +84,7 @@ def test_every_error_that_is_promised_is_one_of_these() -> None:
 
 
 @pytest.mark.parametrize("copied", COPIES)
-def test_the_cause_of_a_failed_job(copied: Callable[[Any], Any]) -> None:
+def test_the_cause_of_a_failed_job_is_kept(copied: Callable[[Any], Any]) -> None:
     error = made(lindyn.JobFailedError)
     error.__cause__ = made(lindyn.DivergedError)
     found = copied(error)
@@ -93,7 +93,7 @@ def test_the_cause_of_a_failed_job(copied: Callable[[Any], Any]) -> None:
 
 
 @pytest.mark.parametrize("copied", COPIES)
-def test_what_importing_missed(copied: Callable[[Any], Any]) -> None:
+def test_the_name_and_path_of_a_missing_library_are_kept(copied: Callable[[Any], Any]) -> None:
     error = lindyn.MissingLibraryError("pictures need matplotlib", name="matplotlib", path="/somewhere")
     found = copied(error)
     assert (found.name, found.path, found.msg) == ("matplotlib", "/somewhere", "pictures need matplotlib")
@@ -122,7 +122,7 @@ ANSWERS: dict[str, Callable[[lindyn.Client], Any]] = {
 
 
 def assert_same(one: Any, other: Any) -> None:
-    """Whether two trees of anything hold the same."""
+    """Check that two trees of any values are equal."""
     assert type(one) is type(other)
     if isinstance(one, np.ndarray):
         np.testing.assert_array_equal(one, other)
@@ -147,7 +147,7 @@ def client(job_service: Service) -> Iterator[lindyn.Client]:
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", ANSWERS)
-def test_every_answer(name: str, client: lindyn.Client) -> None:
+def test_copies_and_pickles_of_all_results_are_equal(name: str, client: lindyn.Client) -> None:
     answer = ANSWERS[name](client)
     for copied in COPIES:
         assert_same(copied(answer), answer)
@@ -156,7 +156,7 @@ def test_every_answer(name: str, client: lindyn.Client) -> None:
 
 @pytest.mark.live
 def test_jobs_and_clients(client: lindyn.Client) -> None:
-    """A copy of a job asks by the same client, a pickle by connections of its own, as a copy of the client does."""
+    """A copy of a job uses the same client; a pickle, like a copy of a client, has its own connections."""
     job = client.sweep(base=BASE, axes={"network.seed": [1, 2]})
     for copied in COPIES:
         again = copied(job)
@@ -172,7 +172,7 @@ def test_jobs_and_clients(client: lindyn.Client) -> None:
 
 @pytest.mark.live
 @pytest.mark.anyio
-async def test_awaiting_jobs_and_clients(job_service: Service) -> None:
+async def test_asynchronous_jobs_and_clients(job_service: Service) -> None:
     async with lindyn.AsyncClient(job_service.url) as client:
         job = await client.sweep(base=BASE, axes={"network.seed": [1, 2]})
         expected = (await job).final_loss

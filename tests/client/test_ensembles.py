@@ -1,4 +1,4 @@
-"""Ensembles in the client: statistics as attributes, pictures, labels and files."""
+"""Ensembles in the client: attributes, pictures, labelled arrays and files."""
 
 import pickle
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ def test_statistics_are_those_of_the_trajectories(client, found):
     np.testing.assert_array_equal(found.times, TIMES)
 
 
-def test_names(found):
+def test_results_of_ensembles_have_all_names(found):
     assert found.loss.mean is found["loss.mean"]
     assert found["weights.1.mean"].shape == (7, 4, 2)
     assert {"loss", "singular_values"} <= set(dir(found))
@@ -106,7 +106,7 @@ def test_the_loss_as_median_and_band(found):
     assert axes.get_legend() is not None
 
 
-def test_other_lines(client, found):
+def test_lines_of_other_quantities(client, found):
     axes = found.plot.line("singular_values")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mode 1", "mode 2", "mode 3"]
     without_median = ask(client, "excess_loss", quantiles=[0.25])
@@ -128,7 +128,7 @@ def test_the_wide_limit_is_a_dashed_line(client, tmp_path):
     np.testing.assert_array_equal(loaded.wide["loss"], found.wide["loss"])
 
 
-def test_arguments(client):
+def test_arguments_of_ensembles(client):
     both = ask(client, "loss", vary=["network.seed", "task.seed"], first_seed=4, quantiles=np.array([0.5]))
     assert both.reply.seeds == list(range(4, 10))
     assert both.loss.quantiles.shape == (1, 7)

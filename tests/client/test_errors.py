@@ -1,4 +1,4 @@
-"""Every kind of failure as its exception, raised by a real service or by what is no service."""
+"""All failures as exceptions, raised by a real service or by other servers."""
 
 import math
 import threading
@@ -33,13 +33,13 @@ def strict() -> Iterator[Service]:
 
 @pytest.fixture
 def narrow(strict: Service) -> Iterator[lindyn.Client]:
-    """A client of the strict service, when that is ready."""
+    """A client of a service with small limits, when it is ready."""
     eventually(lambda: strict.readiness()["ready"])
     with lindyn.Client(strict.url, patience_seconds=0) as client:
         yield client
 
 
-def test_a_request_that_breaks_rules(client: lindyn.Client) -> None:
+def test_an_invalid_request(client: lindyn.Client) -> None:
     with pytest.raises(lindyn.RequestError) as caught:
         client.trajectory(network={**BALANCED, "width": 3}, task=SIGMA_YX, times=[1.0, 0.5], quantities=["los"])
     problem = caught.value.problem
@@ -52,12 +52,12 @@ def test_a_request_that_breaks_rules(client: lindyn.Client) -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, np.float32("nan")], ids=str)
 @pytest.mark.parametrize("task", [SIGMA_YX, SIGMA_YX.tolist()], ids=["npz", "json"])
-def test_no_number(client: lindyn.Client, task: Any, bad: float) -> None:
+def test_values_that_are_not_numbers(client: lindyn.Client, task: Any, bad: float) -> None:
     with pytest.raises(lindyn.RequestError, match=r"network\.lambda"):
         client.trajectory(network={**BALANCED, "lambda": bad}, task=task, times=[0.0])
 
 
-def test_no_finite_array(client: lindyn.Client) -> None:
+def test_arrays_that_are_not_finite(client: lindyn.Client) -> None:
     with pytest.raises(lindyn.RequestError, match=r"task: got nan at \[1, 0\]"):
         client.trajectory(network=BALANCED, task=np.array([[1, 2], [np.nan, 4]]), times=[0.0])
 
@@ -107,12 +107,12 @@ def test_too_large_a_body(narrow: lindyn.Client, size: int) -> None:
         narrow.trajectory(network={**BALANCED, "dims": [size] * 3}, task=np.ones((size, size)), times=[0.0])
 
 
-def test_nothing_stored(client: lindyn.Client) -> None:
+def test_a_key_without_a_stored_answer(client: lindyn.Client) -> None:
     with pytest.raises(lindyn.NotFoundError, match="post the request again"):
         client.stored("0" * 64)
 
 
-def test_a_problem_without_a_class_of_its_own(service: Service) -> None:
+def test_a_problem_of_an_unknown_code(service: Service) -> None:
     class Deleting(httpx.HTTPTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:
             request.method = "DELETE"
@@ -152,7 +152,7 @@ def test_a_computation_that_kills_its_workers(client: lindyn.Client, service: Se
     eventually(lambda: service.readiness()["ready"])
 
 
-def test_nobody_listens() -> None:
+def test_an_address_without_a_server() -> None:
     with (
         lindyn.Client("http://127.0.0.1:1") as client,
         pytest.raises(lindyn.UnreachableError, match=r"no answer from http://127.0.0.1:1/v1/about .*make serve"),
@@ -160,7 +160,7 @@ def test_nobody_listens() -> None:
         client.about()
 
 
-def test_nobody_answers_in_time(strict: Service) -> None:
+def test_a_server_that_does_not_answer_in_time(strict: Service) -> None:
     eventually(lambda: strict.readiness()["ready"])
     with (
         suspended(strict.workers()),
@@ -172,7 +172,7 @@ def test_nobody_answers_in_time(strict: Service) -> None:
 
 @contextmanager
 def something_else(status: int, content_type: str, body: bytes, encoding: str = "identity") -> Iterator[str]:
-    """A server that gives one answer to everything."""
+    """A server with the same answer to all requests."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -225,7 +225,7 @@ ASKS = [asks_about, asks_for_a_trajectory, asks_for_a_stored_one]
         (200, "application/x-npz", npz.pack({}, {}), "cannot be read"),
     ],
 )
-def test_no_service(
+def test_a_server_that_is_not_lindyn(
     ask: Callable[[lindyn.Client], None], status: int, content_type: str, body: bytes, says: str
 ) -> None:
     with something_else(status, content_type, body) as url, lindyn.Client(url, patience_seconds=0) as client:

@@ -1,4 +1,4 @@
-"""Faults of the connection: requests are repeated where this is safe, and otherwise raise an error."""
+"""Faults of the connection: requests are repeated if this is safe, and otherwise raise an error."""
 
 import itertools
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ SWEEP = {"base": REQUEST, "axes": {"network.seed": range(3)}}
 
 
 def unseen():
-    """Build a sweep of some tens of points that are not in the cache."""
+    """A sweep of some tens of points that are not in the cache."""
     base = {
         "network": lindyn.balanced([60, 60, 60], lam=0.5),
         "task": lindyn.regression(120, seed=next(FRESH)),
@@ -53,7 +53,7 @@ def gateway(service: Service) -> Iterator[Gateway]:
 
 @pytest.fixture
 def client(gateway: Gateway) -> Iterator[lindyn.Client]:
-    """A client that has reached its service."""
+    """A client that has reached its service before."""
     with lindyn.Client(gateway.url, patience_seconds=600) as client:
         client.about()
         gateway.seen.clear()
@@ -61,7 +61,7 @@ def client(gateway: Gateway) -> Iterator[lindyn.Client]:
 
 
 @pytest.mark.parametrize("act", [Drop(), Drop(after=True), Cut()], ids=str)
-def test_a_connection_that_is_dropped_is_taken_up_again(gateway, client, act):
+def test_dropped_connections_are_opened_again(gateway, client, act):
     gateway.acts += [act, act]
     assert client.trajectory(**REQUEST).loss.shape == (2,)
     assert gateway.paths() == ["POST /v1/trajectories"] * 3
@@ -69,7 +69,7 @@ def test_a_connection_that_is_dropped_is_taken_up_again(gateway, client, act):
 
 @pytest.mark.parametrize("act", [Drop(), Drop(after=True), Cut()], ids=str)
 def test_a_job_is_not_created_twice(gateway, client, act):
-    """Whether the first request has reached the service, its client cannot know."""
+    """The client cannot know whether the first request has reached the service."""
     before = len(client.jobs())
     gateway.acts.append(act)
     gateway.seen.clear()
@@ -80,7 +80,7 @@ def test_a_job_is_not_created_twice(gateway, client, act):
 
 
 @pytest.mark.parametrize("code", ["busy", "shutting-down"])
-def test_a_refusal_is_obeyed_also_for_jobs(gateway, client, naps, code):
+def test_retry_after_is_respected_also_for_jobs(gateway, client, naps, code):
     gateway.acts.append(problem(503, code, Retry_After="7"))
     job = client.sweep(**SWEEP)
     assert naps == [7.0]
@@ -88,14 +88,14 @@ def test_a_refusal_is_obeyed_also_for_jobs(gateway, client, naps, code):
     job.result()
 
 
-def test_a_store_of_jobs_that_fails_may_have_stored_the_job(gateway, client):
+def test_a_job_is_not_posted_again_after_an_error_of_the_store(gateway, client):
     gateway.acts.append(problem(503, "jobs-unavailable", Retry_After="1"))
     with pytest.raises(lindyn.BusyError):
         client.sweep(**SWEEP)
     assert gateway.paths() == ["POST /v1/sweeps"]
 
 
-def test_a_time_may_be_a_date(gateway, client, naps):
+def test_retry_after_may_be_a_date(gateway, client, naps):
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=400), usegmt=True)
     gateway.acts += [problem(503, "busy", Retry_After="1"), problem(503, "busy", Retry_After=moment)]
     client.trajectory(**REQUEST)
@@ -103,7 +103,7 @@ def test_a_time_may_be_a_date(gateway, client, naps):
     assert gateway.paths() == ["POST /v1/trajectories"] * 3
 
 
-def test_longer_than_patience_is_raised_at_once(gateway, client):
+def test_waits_beyond_the_patience_are_raised_at_once(gateway, client):
     gateway.acts.append(problem(503, "busy", Retry_After="3600"))
     with pytest.raises(lindyn.BusyError) as caught:
         client.trajectory(**REQUEST)
@@ -111,7 +111,7 @@ def test_longer_than_patience_is_raised_at_once(gateway, client):
     assert len(gateway.seen) == 1
 
 
-def test_a_date_without_a_zone_is_of_universal_time(gateway, client):
+def test_dates_without_a_zone_are_utc(gateway, client):
     moment = datetime.now(UTC).replace(microsecond=0, tzinfo=None) + timedelta(hours=1)
     for zone in ("", " -0000", " GMT", " +0000"):
         gateway.acts.append(problem(503, "busy", Retry_After=f"{moment:%a, %d %b %Y %H:%M:%S}{zone}"))
@@ -121,13 +121,13 @@ def test_a_date_without_a_zone_is_of_universal_time(gateway, client):
 
 
 def assert_grow(naps):
-    """Whether each pause is twice as long as the one before, but for up to half a second by chance."""
+    """Check that each pause is twice as long as the one before, up to half a second at random."""
     assert all(0.1 * 2**i <= nap <= 0.1 * 2**i + 0.5 for i, nap in enumerate(naps)), naps
 
 
 @pytest.mark.parametrize("value", ["0", "Wed, 21 Oct 2015 07:28:00", "Wed, 21 Oct 2015 07:28:00 GMT"])
-def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, naps, value):
-    """Pauses grow as after any refusal, so that patience is not thousands of requests."""
+def test_past_dates_do_not_cause_immediate_retries(gateway, client, naps, value):
+    """Pauses grow as after other refusals."""
     gateway.acts += [problem(503, "busy", Retry_After=value)] * 3
     client.trajectory(**REQUEST)
     assert len(gateway.seen) == 4
@@ -159,26 +159,26 @@ def test_a_time_that_is_past_does_not_mean_at_once_for_ever(gateway, client, nap
         ("Wed Oct 21 07:28:00 2015", 0.0),
     ],
 )
-def test_times_of_every_kind(value, seconds):
+def test_formats_of_retry_after(value, seconds):
     assert retry_after(value) == (None if seconds is None else pytest.approx(seconds))
 
 
 @given(
     st.lists(st.sampled_from(["Wed,", "21", "Oct", "2099", "07:28:00", "-0000", "(", ")", ":", "99999", "\x00", ""]))
 )
-def test_no_time_of_day_breaks_anything(words):
+def test_any_text_of_retry_after_is_parsed_or_ignored(words):
     found = retry_after(" ".join(words))
     assert found is None or found >= 0
 
 
 @pytest.mark.parametrize("value", ["soon", "", "Thu, 99 Nov 2026", "-5", "Wed, 21 Oct 99999 07:28:00"])
-def test_a_time_that_cannot_be_read_is_left_out(gateway, client, value):
+def test_an_invalid_retry_after_is_ignored(gateway, client, value):
     gateway.acts.append(problem(503, "busy", Retry_After=value))
     client.trajectory(**REQUEST)
     assert len(gateway.seen) == 2
 
 
-def test_a_proxy_whose_service_is_away(gateway, client):
+def test_errors_of_proxies_are_retried(gateway, client):
     gateway.acts.append(Answer(502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"))
     client.trajectory(**REQUEST)
     gateway.acts.append(Answer(502, {"Content-Type": "text/html"}, b"<h1>Bad Gateway</h1>"))
@@ -187,14 +187,14 @@ def test_a_proxy_whose_service_is_away(gateway, client):
 
 
 @pytest.mark.parametrize("act", [problem(500, "internal"), problem(504, "deadline"), problem(422, "invalid-request")])
-def test_what_would_fail_again_is_not_repeated(gateway, client, act):
+def test_permanent_errors_are_not_retried(gateway, client, act):
     gateway.acts.append(act)
     with pytest.raises(lindyn.ProblemError):
         client.trajectory(**REQUEST)
     assert len(gateway.seen) == 1
 
 
-def test_without_patience_everything_is_told_at_once(gateway):
+def test_without_patience_nothing_is_retried(gateway):
     with lindyn.Client(gateway.url, patience_seconds=0) as client:
         client.about()
         gateway.acts += [problem(503, "busy"), Drop()]
@@ -215,7 +215,7 @@ def test_patience_ends(gateway, naps):
     assert_grow(naps)
 
 
-def test_versions_that_do_not_fit(gateway, client):
+def test_incompatible_versions(gateway, client):
     gateway.overrides = {"X-Lindyn-Version": "7.3.1"}
     with pytest.warns(
         lindyn.VersionWarning, match=r"is lindyn 7\.3\.1.*pip install 'lindyn-7\.3\.1-py3-none-any\.whl'"
@@ -230,7 +230,7 @@ def test_versions_that_do_not_fit(gateway, client):
         client.trajectory(**REQUEST)
 
 
-def test_versions_that_fit(gateway, client):
+def test_compatible_versions(gateway, client):
     gateway.overrides = {"X-Lindyn-Version": lindyn.__version__.rpartition(".")[0] + ".99"}
     client.about()
     for headers, said in ((gateway.overrides, "Both are of version"), ({}, "does not state the version")):
@@ -239,7 +239,7 @@ def test_versions_that_fit(gateway, client):
             client.about()
 
 
-def test_a_restarted_service_is_waited_for(service):
+def test_the_client_waits_for_a_service_that_restarts(service):
     with lindyn.Client(service.url, patience_seconds=600) as client:
         first = client.trajectory(**REQUEST)
         port = int(service.url.rpartition(":")[2])
@@ -252,7 +252,7 @@ def test_a_restarted_service_is_waited_for(service):
     service.wait_until_ready()
 
 
-def test_where_nobody_ever_answered_nobody_is_waited_for():
+def test_the_client_does_not_wait_for_a_service_that_never_answered():
     class Counting(httpx.HTTPTransport):
         asked = 0
 
@@ -270,7 +270,7 @@ def test_where_nobody_ever_answered_nobody_is_waited_for():
 
 
 @pytest.mark.parametrize("streams", [Cut(), Answer(404, {"Content-Type": "text/html"}, b"no streams here")], ids=str)
-def test_progress_goes_on_where_streams_break(service, gateway, client, capsys, streams):
+def test_progress_continues_after_broken_streams(service, gateway, client, capsys, streams):
     gateway.streams = streams
     with ThreadPoolExecutor(1) as thread:
         with service.client() as http, jobs_held(service, http):
@@ -300,7 +300,7 @@ def test_progress_comes_from_one_stream(service, gateway, client):
 
 
 def test_rules_of_repetition():
-    """What no test can bring about at will, by the rules themselves."""
+    """The rules themselves, for cases that no test can cause."""
     connection = Connection("http://x", 10.0)
     call = _endpoints.document("/v1/about")
     error = lindyn.UnreachableError()

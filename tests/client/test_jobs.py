@@ -34,7 +34,7 @@ def client(service: Service) -> Iterator[lindyn.Client]:
 
 @pytest.fixture
 def held(service: Service) -> Iterator[None]:
-    """No job goes on during the test."""
+    """Suspend all jobs during the test."""
     with service.client() as http, jobs_held(service, http):
         yield
 
@@ -68,7 +68,7 @@ def test_statistics_limits_and_continual_learning(client):
         client.limits(network={"kind": "random", "dims": [3, 3, 3], "scheme": "he", "seed": 1}, task=SIGMA_YX)
 
 
-def test_a_sweep_is_labelled(client):
+def test_results_of_sweeps_are_labelled(client):
     axes = {"network.lambda": np.array([0.5, 1.0]), "network.seed": range(3)}
     job = client.sweep(base=BASE, axes=axes, collect=["final_loss", "loss"])
     table = job.result()
@@ -111,7 +111,7 @@ def test_an_axis_of_weights(client):
 
 
 def test_seeds_of_an_axis_are_drawn(client):
-    """As those of the base request are: networks, tasks and seeds that an axis gives without one."""
+    """Seeds of networks and tasks that an axis gives without one are drawn as in the base request."""
     networks = [lindyn.balanced([3, 3, 3], lam=1.0), lindyn.random([3, 3, 3]), lindyn.weights(np.eye(3), np.eye(3))]
     table = client.sweep(base={**BASE, "network": None}, axes={"network": networks}, collect=["loss"]).result()
     assert not table.problems
@@ -145,7 +145,7 @@ def test_sweeps_with_arrays_of_every_layout(client, laid_out):
     assert on_axis.coordinates["task"][1] == (2 * SIGMA_YX).tolist()
 
 
-def test_failed_points_are_nan_and_told(client):
+def test_failed_points_are_nan_and_have_a_problem(client):
     table = client.sweep(base=BASE, axes={"network.dims": [[3, 3, 3], [3, 4, 3]]}).result()
     assert np.isnan(table["final_loss"]).tolist() == [False, True]
     assert table.problems[0]["code"] == "infeasible-balance"
@@ -170,7 +170,7 @@ def test_an_unfinished_experiment_has_no_picture_yet(client, held):
     assert job.wait().state == "cancelled"
 
 
-def test_failed_jobs_tell_the_problem(client):
+def test_failed_jobs_raise_their_problem(client):
     job = client.experiment("figure-3.2", learning_rate=0.1, scale=10.0)
     with pytest.raises(lindyn.JobFailedError, match="training diverged") as caught:
         job.result()

@@ -1,4 +1,4 @@
-"""Answers as JSON are the same answers."""
+"""Answers in JSON equal answers in npz."""
 
 from collections.abc import Iterator
 

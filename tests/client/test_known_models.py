@@ -1,4 +1,4 @@
-"""Low-rank adaptation, linear attention and symmetric factorisations as the networks and tasks that they are."""
+"""Low-rank adaptation, linear attention and symmetric factorisation as networks and tasks."""
 
 import numpy as np
 import pytest
@@ -70,7 +70,7 @@ def test_losses_are_those_of_the_sum(known):
     assert np.allclose(found["quantities"]["loss"], sums, rtol=1e-10)
 
 
-def test_gaussian_rows_and_those_that_do_not_exist():
+def test_gaussian_rows_and_impossible_ranks():
     a, b = lindyn.lora(np.zeros((3, 400)), 50, 2.0, gaussian=True, seed=2)["weights"]
     assert np.isclose(np.mean(a**2), 4 / 400, rtol=0.05)
     assert b.shape == (3, 50)
@@ -78,7 +78,7 @@ def test_gaussian_rows_and_those_that_do_not_exist():
         lindyn.lora(np.zeros((2, 3)), 4, 1.0)
 
 
-def test_tasks_that_adaptation_cannot_take():
+def test_tasks_that_adaptation_refuses():
     with pytest.raises(lindyn.ArgumentError, match="'data' that whitens its inputs; give data with whiten=False"):
         lindyn.lora_task(lindyn.data(INPUTS, TARGETS), W0)
     with pytest.raises(lindyn.ArgumentError, match="got a task of kind 'semantic'; give data"):
@@ -115,7 +115,7 @@ def test_symmetric_factorisation():
     assert np.allclose(found["quantities"]["weights"][1][0], end, rtol=0, atol=1e-9)
 
 
-def test_wide_networks_name_what_random_ones_do():
+def test_wide_networks_have_the_arguments_of_random_ones():
     network = TypeAdapter(Network).validate_python(lindyn.wide([3, 50, 2], "torch", gain=[1, 2], start="drawn", seed=4))
     drawn = TypeAdapter(Network).validate_python(lindyn.random([3, 50, 2], "torch", gain=[1, 2], seed=4))
     assert (network.kind, network.start) == ("wide", "drawn")

@@ -1,4 +1,4 @@
-"""Labels of classes: samples with a missing label are refused, in the notation of any library."""
+"""Labels of classes: conversion to targets, and refusal of missing labels in any notation."""
 
 from decimal import Decimal
 from typing import Any
@@ -40,7 +40,7 @@ NO_LABEL: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", NO_LABEL)
-def test_samples_without_a_label(name: str) -> None:
+def test_missing_labels_are_refused(name: str) -> None:
     with pytest.raises(
         lindyn.ArgumentError, match=r"^labels[^:]*: .*(no label|without a value|masked).*(leave|drop|fill)"
     ):
@@ -56,7 +56,7 @@ def test_samples_without_a_label(name: str) -> None:
         ([[1], [2, 3]], "numpy cannot read this list"),
     ],
 )
-def test_labels_that_are_none(labels: Any, says: str) -> None:
+def test_invalid_labels_are_refused(labels: Any, says: str) -> None:
     with pytest.raises(lindyn.ArgumentError, match=f"^labels: {says}"):
         lindyn.one_hot(labels)
 

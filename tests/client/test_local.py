@@ -1,4 +1,4 @@
-"""A private service lives as long as its owner, however that ends."""
+"""The lifetime of a private service, which ends with its owner in all cases."""
 
 import gc
 import os
@@ -31,7 +31,7 @@ while True:
 """
 
 
-def test_it_answers_and_leaves_nothing(folder: Path) -> None:
+def test_a_private_service_answers_and_leaves_nothing(folder: Path) -> None:
     with lindyn.Client.local(workers=1) as client:
         found = client.trajectory(network=BALANCED, task=np.eye(2), times=[0.0, 1.0])
         assert found.loss.shape == (2,)
@@ -44,7 +44,7 @@ def test_it_answers_and_leaves_nothing(folder: Path) -> None:
     client.close()  # does nothing the second time
 
 
-def test_it_outlives_an_interrupt_and_ends_with_its_owner(folder: Path) -> None:
+def test_a_private_service_survives_an_interrupt_and_ends_with_its_owner(folder: Path) -> None:
     """A notebook interrupts its cell by a signal to the process group."""
     owner = psutil.Popen(
         [sys.executable, "-c", OWNER],
@@ -68,7 +68,7 @@ def test_it_outlives_an_interrupt_and_ends_with_its_owner(folder: Path) -> None:
     assert not mentioning(str(folder))
 
 
-def test_it_starts_and_stops_too_slowly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_private_service_that_starts_or_stops_too_slowly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lindyn._local_service._START_SECONDS", 0)
     monkeypatch.setattr("lindyn._local_service._STOP_SECONDS", 0)
     with pytest.raises(lindyn.LocalServiceError, match="did not start"):
@@ -77,13 +77,13 @@ def test_it_starts_and_stops_too_slowly(folder: Path, monkeypatch: pytest.Monkey
     assert list(folder.iterdir()) == []
 
 
-def test_it_does_not_start(folder: Path) -> None:
+def test_a_private_service_that_does_not_start(folder: Path) -> None:
     with pytest.raises(lindyn.LocalServiceError, match=r"LINDYN_WORKERS: got '0', expected at least 1"):
         lindyn.Client.local(workers=0)
     assert list(folder.iterdir()) == []
 
 
-def test_a_setting_that_there_is_not() -> None:
+def test_unknown_settings_are_refused() -> None:
     with pytest.raises(lindyn.LocalServiceError) as caught:
         lindyn.Client.local(worker=2, quartz=1)
     assert "LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?" in str(caught.value)
@@ -92,7 +92,7 @@ def test_a_setting_that_there_is_not() -> None:
 
 # httpx leaves sockets open whose connection is refused
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_it_was_killed() -> None:
+def test_a_private_service_that_was_killed() -> None:
     with lindyn.Client.local(workers=1, embedded_cache=False) as client:
         client._service._process.kill()
         client._service._process.wait()

@@ -1,4 +1,4 @@
-"""A private service starts in any environment of files, variables, folders and processors, or names the problem."""
+"""A private service starts with any files, variables, folders and processors, or reports the problem."""
 
 import json
 import os
@@ -32,10 +32,7 @@ with lindyn.Client.local(workers=1) as client:
 
 
 def asking(folder: Path, **variables: str) -> str:
-    """What a program says that asks a private service for a sweep, with these variables, in a folder.
-
-    What the service had for itself is gone by then.
-    """
+    """Output of a program that uses a private service in a folder, with these variables; no files are left."""
     run = subprocess.run(
         [sys.executable, "-P", "-c", ASKING, json.dumps(variables)],
         cwd=folder,
@@ -52,19 +49,19 @@ def asking(folder: Path, **variables: str) -> str:
 
 
 def service_in(folder: Path) -> psutil.Process:
-    """The private service whose folder for temporary files this is; services of other tests may run beside it."""
+    """The private service with this folder for temporary files; other tests may have their own."""
     (service,) = [process for process in mentioning(str(folder)) if process.ppid() == os.getpid()]
     return service
 
 
 def threads_of_workers(folder: Path) -> list[int]:
-    """Of all workers of that service."""
+    """Numbers of threads of all workers of that service."""
     children = service_in(folder).children()
     return [child.num_threads() for child in children if "anyio.to_process" in " ".join(child.cmdline())]
 
 
 def why_it_did_not_start() -> str:
-    """What is said of a private service that does not start."""
+    """Error of a private service that does not start."""
     with pytest.raises(lindyn.LocalServiceError) as caught:
         lindyn.Client.local(workers=1)
     return str(caught.value)
@@ -72,7 +69,7 @@ def why_it_did_not_start() -> str:
 
 @pytest.fixture
 def customize(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Have every interpreter that is started begin with some lines."""
+    """Run some lines at the start of every interpreter."""
 
     def write(lines: str) -> None:
         (tmp_path / "sitecustomize.py").write_text(lines)
@@ -90,14 +87,14 @@ def shadows(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("path", [None, ":.", "/nowhere::"])
-def test_files_with_names_of_libraries_are_left_alone(shadows: Path, path: str | None) -> None:
+def test_files_with_names_of_libraries_are_not_imported(shadows: Path, path: str | None) -> None:
     before = sorted(shadows.iterdir())
     assert asking(shadows, **({} if path is None else {"PYTHONPATH": path})) == "(2,)"
     assert sorted(shadows.iterdir()) == before
 
 
-def test_what_fails_is_shown_in_its_own_words(shadows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder on the path of modules is searched; the message names the file, and no extra."""
+def test_errors_of_imported_files_are_shown(shadows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder on the module path is searched; the message names the file, and no extra."""
     monkeypatch.setenv("PYTHONPATH", str(shadows))
     said = why_it_did_not_start()
     assert "RuntimeError" in said
@@ -115,12 +112,12 @@ def test_a_library_that_is_not_installed_is_named(customize: Callable[[str], Non
     assert "Traceback" not in said
 
 
-def test_it_is_killed_as_it_starts(customize: Callable[[str], None]) -> None:
+def test_a_private_service_that_is_killed_while_starting(customize: Callable[[str], None]) -> None:
     customize("import os\nos.kill(os.getpid(), 9)\n")
     assert "ended by signal 9. End of its log:\n(empty)" in why_it_did_not_start()
 
 
-def test_there_is_no_interpreter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_interpreter_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     assert "/nowhere/python" in why_it_did_not_start()
     assert list(folder.iterdir()) == []
@@ -128,7 +125,7 @@ def test_there_is_no_interpreter(folder: Path, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.fixture
 def crowded(tmp_path: Path) -> dict[str, str]:
-    """Variables of a web application in production, of Kubernetes, and of another service of this kind."""
+    """Variables of a web application, of Kubernetes, and of another service of this kind."""
     keys = tmp_path / "keys"
     keys.write_text("")
     (tmp_path / "metrics").mkdir()
@@ -163,13 +160,15 @@ def crowded(tmp_path: Path) -> dict[str, str]:
     }
 
 
-def test_variables_of_others_are_not_for_it(crowded: dict[str, str], tmp_path: Path) -> None:
+def test_foreign_variables_have_no_effect(crowded: dict[str, str], tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     assert asking(tmp_path, **crowded) == "(2,)"
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_it_does_not_even_have_them(crowded: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_foreign_variables_are_not_passed(
+    crowded: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, value in crowded.items():
         monkeypatch.setenv(name, value)
     with lindyn.Client.local(workers=1, embedded_cache=False):
@@ -182,7 +181,7 @@ def test_it_does_not_even_have_them(crowded: dict[str, str], folder: Path, monke
 
 @pytest.mark.parametrize("length", [74, 79, 200])
 def test_a_long_name_of_the_folder_for_temporary_files(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
-    """A socket's address has 107 bytes; the socket of the service and that of its Valkey are where they fit."""
+    """Addresses of sockets have at most 107 bytes; those of the service and of its Valkey are put where they fit."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="ld") as parent:
         folder = Path(parent, "x" * (length - len(parent) - 1))
         folder.mkdir()
@@ -194,11 +193,11 @@ def test_a_long_name_of_the_folder_for_temporary_files(tmp_path_factory: pytest.
 
 @pytest.mark.parametrize("folder", ["/nowhere/at/all", "/proc"])
 def test_a_folder_for_temporary_files_that_cannot_be_used(tmp_path: Path, folder: str) -> None:
-    """Python takes another."""
+    """Python then uses another folder."""
     assert asking(tmp_path, TMPDIR=folder) == "(2,)"
 
 
-def test_no_folder_for_temporary_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_for_temporary_files_is_reported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = str(folder / "gone")  # short enough for a socket, else another one would be taken
     monkeypatch.setattr(tempfile, "tempdir", gone)
     said = why_it_did_not_start()
@@ -207,7 +206,7 @@ def test_no_folder_for_temporary_files(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux has affinities")
-def test_a_worker_for_each_processor_that_it_may_use() -> None:
+def test_there_is_a_worker_for_each_allowed_processor() -> None:
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:
@@ -218,7 +217,7 @@ def test_a_worker_for_each_processor_that_it_may_use() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux has affinities")
-def test_no_more_workers_than_one_person_needs(
+def test_the_number_of_workers_is_bounded_on_large_machines(
     customize: Callable[[str], None], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine with 40 processors, simulated if necessary; each worker has one thread with any setting."""

@@ -77,7 +77,7 @@ def answering(status: int, headers: dict[str, Any], body: bytes) -> lindyn.Clien
 
 
 def error_of(client: lindyn.Client, call: str) -> lindyn.LindynError | None:
-    """Error that the client raises for a response, or None."""
+    """The error that the client raises for a response, or None."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", lindyn.VersionWarning)
         try:
@@ -88,7 +88,7 @@ def error_of(client: lindyn.Client, call: str) -> lindyn.LindynError | None:
 
 
 @pytest.mark.parametrize("call", CALLS)
-def test_an_answer_that_is_none(call):
+def test_invalid_answers_have_an_error(call):
     for media, body in BODIES:
         with answering(200, {"Content-Type": media}, body) as client:
             error = error_of(client, call)
@@ -97,7 +97,7 @@ def test_an_answer_that_is_none(call):
 
 @pytest.mark.parametrize("body", [b"[]", b"{}", b"null", b"7", b"", b'{"status": []}', b"\xff"])
 @pytest.mark.parametrize("status", [100, 204, 302, 400, 401, 404, 429, 500, 503, 599])
-def test_a_refusal_that_is_none(status, body):
+def test_invalid_problems_have_an_error(status, body):
     odd = ["Sat, 28 Nov 2026 10:00:00", "Sat, 28 Nov 2026 10:00:00 -0000", "x", "", "-1", "1e9", "9" * 5000, "\u00b2"]
     for value in odd:
         headers = {"Retry-After": value, "Content-Type": JSON, "Location": "http://[", "X-Lindyn-Version": value}
@@ -106,7 +106,7 @@ def test_a_refusal_that_is_none(status, body):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".nc"])
-def test_files_of_others(tmp_path, suffix):
+def test_files_of_other_programs_have_an_error(tmp_path, suffix):
     path = tmp_path / f"odd{suffix}"
     for body in (b"", b"text", b"\x89HDF\r\n\x1a\n", *(body for _, body in BODIES)):
         path.write_bytes(body)
@@ -117,7 +117,7 @@ def test_files_of_others(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("provenance", ["", "x", "[]", "7", "{}", '{"paths": 7}', '{"paths": {"a": "b"}}', 7, [1, 2]])
-def test_netcdf_of_others(tmp_path, provenance):
+def test_netcdf_of_other_programs_has_an_error(tmp_path, provenance):
     xarray = pytest.importorskip("xarray")
     path = tmp_path / "odd.nc"
     xarray.Dataset({"loss": ("time", np.zeros(3))}, attrs={"lindyn": provenance}).to_netcdf(path, engine="h5netcdf")

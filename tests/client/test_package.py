@@ -1,4 +1,4 @@
-"""The base package is light: it imports nothing of the service, and works where that is not installed."""
+"""The base package is light: it does not import the service, and works without it."""
 
 import re
 import shlex
@@ -55,7 +55,7 @@ def loaded(statement: str, names: tuple[str, ...]) -> set[str]:
 
 
 def test_importing_is_light() -> None:
-    """Names are loaded when they are used; nothing of the service, and no library for pictures or tables."""
+    """Names are imported on first use; neither the service nor libraries for pictures and tables are imported."""
     assert loaded("import lindyn", (*HEAVY, *LATER)) == set()
     assert loaded("import lindyn.wire.trajectory", (*HEAVY, *LATER)) == {"numpy", "pydantic"}
     client = "from lindyn import *; c = Client(); balanced([2, 2, 2], lam=1)"
@@ -99,7 +99,7 @@ def test_the_metadata_of_the_wheel_is_valid(wheel: Path) -> None:
 
 
 def test_the_client_is_small(wheel: Path) -> None:
-    """Its share of the wheel; what the service brings beside it grows with the mathematics."""
+    """Its share of the wheel; the service grows with the mathematics."""
     with zipfile.ZipFile(wheel) as archive:
         size = sum(entry.compress_size for entry in archive.infolist() if entry.filename.startswith("lindyn/"))
     assert size < CLIENT_BYTES
@@ -148,8 +148,8 @@ def test_the_base_package_without_the_service(wheel: Path, service: Service, tmp
 
 @pytest.mark.wheel
 @pytest.mark.parametrize("extras", [("service",), ("notebook",), ("service", "notebook"), ("dask",), ("otel",), ()])
-def test_what_hints_say_to_install_is_what_pip_takes(wheel: Path, extras: tuple[str, ...]) -> None:
-    """In a clone, and beside a wheel; pip warns of extras that there are not."""
+def test_hints_name_extras_that_pip_installs(wheel: Path, extras: tuple[str, ...]) -> None:
+    """In a clone, and for a wheel; pip warns of unknown extras."""
     forms = [shlex.split(form)[2] for form in re.findall(r"pip install '[^']+'", how_to_install(*extras))]
     assert len(forms) == 2
     offline = ("--dry-run", "--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check")
@@ -178,7 +178,7 @@ def test_nothing_names_a_package_of_an_index() -> None:
     assert named == []
 
 
-def test_the_pages_name_the_wheel_that_is_built() -> None:
+def test_pages_name_the_wheel_that_is_built() -> None:
     form = re.findall(r"pip install '[^']+'", how_to_install("service", "notebook"))[1]
     for page in ("README.md", "docs/index.md"):
         assert form in (ROOT / page).read_text()

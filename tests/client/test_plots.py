@@ -1,4 +1,4 @@
-"""What is drawn is what was computed."""
+"""Pictures show the computed values."""
 
 from collections.abc import Iterator
 
@@ -61,7 +61,7 @@ def test_times_that_multiply_are_drawn_on_a_logarithmic_axis(client):
 
 
 @pytest.mark.parametrize("quantity", ["singular_values", "mode_strengths"])
-def test_modes_go_to_their_targets(client, quantity):
+def test_lines_of_modes_have_their_targets(client, quantity):
     found = learn(client, quantity, times=np.linspace(0, 50, 11))
     axes = found.plot.modes()
     learned = curves(axes)
@@ -92,8 +92,8 @@ def test_ntk_and_alignment(client):
 
 
 @pytest.mark.parametrize("answers", ["npz", "json"])
-def test_alignment_with_modes_that_there_are_not(job_service, answers, tmp_path):
-    """Nothing warns of NaN on the way: reading, tables, files and pictures."""
+def test_alignment_of_missing_modes_has_gaps(job_service, answers, tmp_path):
+    """NaN causes no warning in reading, tables, files and pictures."""
     with lindyn.Client(job_service.url, answers=answers) as client:
         found = learn(client, "alignment", "loss", dims=(3, 2, 3), lam=0)
     for side in ("input", "output"):
@@ -117,7 +117,7 @@ def test_qqt(client):
     assert axes.get_title() == "QQᵀ at t = 2.5"
 
 
-def test_what_was_not_asked_for(client):
+def test_quantities_that_were_not_requested_have_an_error(client):
     with pytest.raises(ValueError, match="needs loss or excess_loss; the trajectory has output: add it to quantities"):
         learn(client, "output").plot.loss()
 
@@ -157,7 +157,7 @@ def test_lines_have_a_band(sweep):
     assert [text.get_text() for text in sweep.plot.line("final_loss").get_xticklabels()] == ["[2, 2, 2]", "[2, 3, 2]"]
 
 
-def test_times_that_points_do_not_share_are_counted(client):
+def test_different_times_of_points_are_drawn_by_their_number(client):
     base = {"network": lindyn.balanced([2, 2, 2], lam=0.5, seed=1), "task": np.diag([3.0, 2.0]), "times": [0.0, 1.0]}
     axes = {"times": [[0.0, 1.0, 2.0], [0.0, 10.0, 20.0]]}
     found = client.sweep(base=base, axes=axes, collect=["loss"]).result()
@@ -166,7 +166,7 @@ def test_times_that_points_do_not_share_are_counted(client):
     np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), [0, 1, 2])
 
 
-def test_pictures_that_cannot_be(client, sweep):
+def test_impossible_pictures_have_an_error(client, sweep):
     with pytest.raises(ValueError, match="'qqt' is not part of this result, which has: final_loss, loss"):
         sweep.plot.line("qqt")
     with pytest.raises(ValueError, match=r"final_loss has no dimension 'time'; it has network.dims"):

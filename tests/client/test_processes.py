@@ -1,4 +1,4 @@
-"""Clients, answers and errors in more than one process: after a fork, in pools, and as pickles."""
+"""Clients, results and errors in several processes: after a fork, in pools, and pickled."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def ended(child):
 
 
 def run(script: str, tmp_path: Path, *arguments: str) -> str:
-    """Run a program of its own, since a fork of the tests would have all of their threads' locks."""
+    """Run a program in another process, since a fork of the tests would have the locks of all their threads."""
     program = tmp_path / "program.py"
     program.write_text(COMMON + script)
     ended = subprocess.run(
@@ -81,7 +81,7 @@ print("done")
     assert said == "done\n"
 
 
-def test_a_fork_among_threads_that_ask(service: Service, tmp_path: Path) -> None:
+def test_a_fork_during_requests_of_other_threads(service: Service, tmp_path: Path) -> None:
     """Locks that other threads hold during the fork are never released in the child."""
     run(
         """
@@ -111,7 +111,7 @@ with lindyn.Client(URL) as client:
     )
 
 
-def test_a_fork_that_ends_leaves_the_private_service_alone(tmp_path: Path) -> None:
+def test_the_end_of_a_fork_does_not_end_the_private_service(tmp_path: Path) -> None:
     run(
         """
 def forgets():
@@ -136,7 +136,7 @@ assert not folder.exists()
 
 
 def test_a_living_fork_does_not_keep_the_private_service(tmp_path: Path) -> None:
-    """A service that is killed because it did not stop by itself has a negative return code."""
+    """A service that is killed because it did not stop has a negative return code."""
     run(
         """
 client = lindyn.Client.local(workers=1)
@@ -163,7 +163,7 @@ ended(child)
 
 @pytest.mark.parametrize("fork", ["in_a_fork", "in_a_fork_of_c"])
 def test_a_private_service_ends_with_its_owner_even_if_forks_live(tmp_path: Path, fork: str) -> None:
-    """Also those that Python does not hear of, and which keep all pipes."""
+    """Also forks that bypass Python, and which keep all pipes open."""
     run(
         f"fork = {fork}"
         """
@@ -227,7 +227,7 @@ with lindyn.Client(URL, transport=httpx.HTTPTransport) as client:
     )
 
 
-def test_an_awaiting_client_after_a_fork(service: Service, tmp_path: Path) -> None:
+def test_an_asynchronous_client_after_a_fork(service: Service, tmp_path: Path) -> None:
     run(
         """
 client = lindyn.AsyncClient(URL)
@@ -249,7 +249,7 @@ asyncio.run(client.close())
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_clients_answers_and_errors_go_through_pools(method: str, service: Service, tmp_path: Path) -> None:
+def test_clients_results_and_errors_can_be_passed_through_pools(method: str, service: Service, tmp_path: Path) -> None:
     run(
         f"""
 def diverges(client):

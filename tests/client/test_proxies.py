@@ -1,4 +1,4 @@
-"""Proxies as the environment has them: used, or refused by name; none leads to this machine."""
+"""Proxies of the environment: used, or refused by name; requests to this machine use none."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
 
 @BOTH
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", "Http_Proxy"])
-def test_a_dead_proxy(ask: Callable[..., Any], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_proxy_has_an_error(ask: Callable[..., Any], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "http://me:hushed@127.0.0.1:9")
     with pytest.raises(
         lindyn.UnreachableError,
@@ -26,7 +26,9 @@ def test_a_dead_proxy(ask: Callable[..., Any], name: str, monkeypatch: pytest.Mo
 
 @BOTH
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "all_proxy"])
-def test_a_dead_proxy_for_https(ask: Callable[..., Any], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_https_proxy_has_an_error(
+    ask: Callable[..., Any], name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:8")
     monkeypatch.setenv(name, DEAD)
     with pytest.raises(lindyn.UnreachableError, match=f"the proxy {name}={DEAD}: correct or unset {name}"):
@@ -49,7 +51,7 @@ def test_a_dead_proxy_for_https(ask: Callable[..., Any], name: str, monkeypatch:
     ],
 )
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "all_proxy"])
-def test_a_proxy_that_cannot_be_used(
+def test_an_invalid_proxy_has_an_error(
     ask: Callable[..., Any], name: str, value: str, says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -58,7 +60,7 @@ def test_a_proxy_that_cannot_be_used(
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
-def test_socks_without_its_package(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socks_proxy_without_its_package_has_an_error(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:9")
     monkeypatch.setattr("lindyn._transport.proxies.find_spec", lambda _: None)
     with pytest.raises(lindyn.ConfigurationError, match=rf"ALL_PROXY={scheme}://.* pip install 'httpx\[socks\]'"):
@@ -66,7 +68,7 @@ def test_socks_without_its_package(scheme: str, monkeypatch: pytest.MonkeyPatch)
 
 
 @BOTH
-def test_a_proxy_that_answers(ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxies_are_used(ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with server(b'{"through": "the proxy"}') as (proxy, seen):
         monkeypatch.setenv("http_proxy", proxy.removeprefix("http://"))
         assert ask(FAR) == {"through": "the proxy"}
@@ -83,7 +85,7 @@ def test_a_proxy_that_answers(ask: Callable[..., Any], monkeypatch: pytest.Monke
 
 @BOTH
 @pytest.mark.parametrize("proxy", [DEAD, "socks4://nowhere", "nonsense:port"])
-def test_nothing_on_this_machine_goes_through_a_proxy(
+def test_requests_to_this_machine_use_no_proxy(
     ask: Callable[..., Any], proxy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -126,14 +128,16 @@ def test_nothing_on_this_machine_goes_through_a_proxy(
     ],
 )
 @pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
-def test_what_is_left_out(name: str, no_proxy: str, url: str, left_out: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_respected(
+    name: str, no_proxy: str, url: str, left_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALL_PROXY", DEAD)
     monkeypatch.setenv(name, no_proxy)
     assert (proxy_to(url) is None) == left_out
     lindyn.Client(url)
 
 
-def test_a_blank_proxy_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_proxies_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for value in ("", " "):
         monkeypatch.setenv("HTTP_PROXY", value)
         monkeypatch.setenv("ALL_PROXY", value)

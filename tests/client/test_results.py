@@ -67,8 +67,8 @@ def test_a_trajectory_in_xarray(trajectory):
     assert "two layers" in found.attrs["reason"]
 
 
-def test_targets_of_inputs_that_are_not_white(client):
-    """Of the best network function, not of the correlation."""
+def test_targets_for_coloured_inputs(client):
+    """Those of the best network function, not of the correlation."""
     for method in ("flow", {"kind": "descent", "learning_rate": 0.01}):
         found = client.trajectory(
             network=lindyn.balanced([4, 3, 3], lam=0.5, scale=0.3, seed=1),
@@ -125,7 +125,7 @@ def test_a_sweep_in_a_file(sweep, tmp_path, suffix):
         np.testing.assert_array_equal(found[name], sweep[name])
 
 
-def test_others_read_the_files(trajectory, tmp_path):
+def test_other_programs_read_the_files(trajectory, tmp_path):
     with np.load(trajectory.save(tmp_path / "run.npz"), allow_pickle=False) as archive:
         np.testing.assert_array_equal(archive["balance.lambda"], trajectory.balance["lambda"])
         assert json.loads(str(archive["metadata"]))["key"] == trajectory.reply.key
@@ -133,7 +133,7 @@ def test_others_read_the_files(trajectory, tmp_path):
         xr.testing.assert_identical(dataset.load(), trajectory.to_xarray())
 
 
-def test_files_of_other_kinds(trajectory, tmp_path):
+def test_other_file_formats_are_refused(trajectory, tmp_path):
     with pytest.raises(ValueError, match=r"got a file name that ends with '.csv', expected .npz or .nc"):
         trajectory.save(tmp_path / "run.csv")
     with pytest.raises(ValueError, match=r"ends with '.h5'"):
@@ -178,8 +178,8 @@ UNLIKE = {
 
 
 @pytest.mark.parametrize("path", UNLIKE)
-def test_axes_whose_values_are_unlike(client, tmp_path, path):
-    """Each value by its text, and none of them lost on the way to a file and back."""
+def test_axes_with_values_of_different_types(client, tmp_path, path):
+    """Each value is labelled by its text, and none is lost in a file."""
     base = {"network": lindyn.random([3, 2, 3], seed=1), "task": np.diag([3.0, 2.0, 1.0]), "times": [0.0, 1.0]}
     start, _, part = path.partition(".")
     base = {**base, start: {**base[start], part: None}} if part else {k: v for k, v in base.items() if k != path}
@@ -202,7 +202,7 @@ def test_axes_whose_values_are_unlike(client, tmp_path, path):
 
 @pytest.mark.parametrize("axis", ["times", "times.stop"])
 def test_times_of_points_beside_an_axis_of_times(client, tmp_path, axis):
-    """An axis that is called as the array of the times of points leaves both to be seen, under two names."""
+    """An axis with the name of the array of times leaves both accessible, under two names."""
     asked = {"times": [[0.0, 1.0, 2.0], {"stop": 4.0, "num": 2}], "times.stop": [2.0, 4.0]}[axis]
     expected = {"times": [[0.0, 1.0, 2.0], [0.0, 4.0, np.nan]], "times.stop": [[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]}[axis]
     base = {"network": lindyn.balanced([2, 2, 2], lam=0, seed=1), "task": np.eye(2), "times": {"stop": 1.0, "num": 3}}
@@ -224,7 +224,7 @@ def test_times_of_points_beside_an_axis_of_times(client, tmp_path, axis):
 
 @pytest.mark.parametrize("form", ["NETCDF3_CLASSIC", "NETCDF3_64BIT"])
 def test_netcdf_of_32_bits(client, tmp_path, form):
-    """Seeds that the service draws have up to 53 bits."""
+    """Drawn seeds have up to 53 bits."""
     seed, task_seed = 2**53 - 1, 2**31
     run = client.trajectory(
         network=lindyn.balanced([3, 3, 3], lam=0.5, seed=seed),
@@ -253,7 +253,7 @@ def test_fields_of_other_answers_are_listed(client):
     assert {"lambda", "balanced", "residual"} <= set(dir(client.balance([np.eye(2), np.eye(2)])))
 
 
-def test_dimensions_without_values_are_numbered(client):
+def test_dimensions_without_coordinates_are_numbered(client):
     base = {"network": lindyn.balanced([2, 2, 2], lam=0, seed=1), "task": np.eye(2), "times": [1.0, 2.0]}
     table = client.sweep(base=base, axes={"network.seed": [1]}, collect=["singular_values"]).result().to_dataframe()
     assert table["mode"].tolist() == [0, 1, 0, 1]
@@ -271,7 +271,7 @@ def test_experiments_in_xarray(client, tmp_path):
 
 
 class Page(HTMLParser):
-    """The text of a page whose tags are closed in order."""
+    """The text of a page, after checking that its tags are closed in order."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -312,7 +312,7 @@ def test_cards(trajectory, sweep, client):
     assert "[[1, 0], [0, 1]]" in Page(one._repr_html_()).text
 
 
-def test_what_is_missing_is_told_with_its_remedy(trajectory, sweep, tmp_path, monkeypatch):
+def test_missing_libraries_are_reported_with_their_remedy(trajectory, sweep, tmp_path, monkeypatch):
     real = builtins.__import__
 
     def without(name, *arguments, **keywords):

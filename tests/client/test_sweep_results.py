@@ -1,4 +1,4 @@
-"""What results of sweeps say beside their values: the times of the answers, and the warnings of the points."""
+"""Times and warnings in the results of sweeps."""
 
 from collections.abc import Iterator
 
@@ -28,21 +28,21 @@ def client(job_service: Service) -> Iterator[lindyn.Client]:
 
 @pytest.fixture(scope="module")
 def trained(client) -> lindyn.SweepResult:
-    """Steps of several lengths: the times of the answers are not those that were asked for, nor the same."""
+    """A sweep over step lengths: the times of the answers are not the requested ones, and differ."""
     axes = {"method.learning_rate": [0.1, 0.05, 0.02], "network.seed": [1, 2]}
     return client.sweep(base=BASE, axes=axes, collect=["loss"]).result()
 
 
 @pytest.fixture(scope="module")
 def shared(client) -> lindyn.SweepResult:
-    """Steps of one length."""
+    """A sweep with steps of one length."""
     return client.sweep(base=BASE, axes={"network.seed": [1, 2]}, collect=["loss"]).result()
 
 
 TRUE_TIMES = [[0.0, 0.2, 0.5], [0.0, 0.25, 0.5], [0.0, 0.24, 0.5]]  # halves are rounded to even steps
 
 
-def test_a_sweep_says_its_true_times(trained, shared):
+def test_sweeps_have_the_times_of_their_answers(trained, shared):
     assert trained.dims["times"] == ("method.learning_rate", "time")
     np.testing.assert_allclose(trained.times, TRUE_TIMES, rtol=1e-14)
     assert "time" not in trained.coordinates
@@ -57,7 +57,7 @@ def test_a_sweep_says_its_true_times(trained, shared):
     np.testing.assert_array_equal(table["loss"], trained.loss.ravel())
 
 
-def test_a_sweep_says_what_its_points_are_warned_of(trained, shared):
+def test_sweeps_have_the_warnings_of_their_points(trained, shared):
     codes = {warned["code"] for warned in trained.warnings}
     assert codes == {"rounded-times", "irreducible-loss-unknown"}
     rounded = [place for warned in trained.warnings if warned["code"] == "rounded-times" for place in warned["indices"]]
@@ -76,7 +76,7 @@ def test_times_and_warnings_in_a_file(trained, tmp_path, suffix):
     np.testing.assert_array_equal(found.times, trained.times)
 
 
-def test_a_file_of_a_version_that_had_no_warnings(trained, tmp_path):
+def test_files_of_versions_without_warnings(trained, tmp_path):
     metadata, arrays = unpack(trained.save(tmp_path / "sweep.npz").read_bytes())
     del metadata["warnings"]
     path = tmp_path / "old.npz"

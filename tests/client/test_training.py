@@ -1,4 +1,4 @@
-"""Learning rates, schedules and weight decay as arguments: what is sent, and what is left out."""
+"""Learning rates, schedules and weight decay as arguments: which fields are sent."""
 
 import json
 
@@ -14,15 +14,15 @@ BASE = {
 }
 
 
-def test_what_says_nothing_is_not_sent():
-    """So that services without these fields answer."""
+def test_defaults_are_not_sent():
+    """Services without these fields thus answer."""
     call = _endpoints.trajectory(**BASE, learning_rates=None, schedule=None, weight_decay=0.0)
     assert set(json.loads(call.content)) == {"network", "task", "times"}
     call = _endpoints.limits(BASE["network"], BASE["task"], 1e-3, 1.0, 0.0)
     assert "weight_decay" not in json.loads(call.content)
 
 
-def test_what_is_said_is_sent():
+def test_values_are_sent():
     said = {"learning_rates": [0.5, 2.0], "schedule": {"kind": "cosine", "period": 3.0}, "weight_decay": 0.1}
     sent = json.loads(_endpoints.trajectory(**BASE, **said).content)
     assert {name: sent[name] for name in said} == said

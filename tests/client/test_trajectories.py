@@ -1,4 +1,4 @@
-"""Numpy in, numpy out, against a real service."""
+"""Trajectories with numpy arrays as arguments and results, from a real service."""
 
 import copy
 import json
@@ -37,7 +37,7 @@ def losses(w1: np.ndarray, w2: np.ndarray) -> list[float]:
     return [0.5 * float(np.sum((SIGMA_YX - b @ a) ** 2)) for a, b in integrate(w1, w2, SIGMA_YX, TIMES)]
 
 
-def test_given_weights_learn_as_the_gradient_flow_does(client: lindyn.Client) -> None:
+def test_given_weights_follow_the_gradient_flow(client: lindyn.Client) -> None:
     w1, w2 = balanced_pair()
     found = client.trajectory(
         network={"kind": "weights", "weights": [w1, w2]}, task=SIGMA_YX, times=TIMES, quantities=["excess_loss"]
@@ -139,7 +139,7 @@ SAME_REQUESTS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", SAME_REQUESTS)
-def test_what_is_sent_in_many_ways(client: lindyn.Client, name: str) -> None:
+def test_equivalent_arguments_send_the_same_request(client: lindyn.Client, name: str) -> None:
     request = {"network": BALANCED, **SAME_REQUESTS[name]}
     before = copy.deepcopy(request["network"])
     found = client.trajectory(**request)
@@ -148,7 +148,7 @@ def test_what_is_sent_in_many_ways(client: lindyn.Client, name: str) -> None:
     assert request["network"] == before
 
 
-def test_what_cannot_be_sent(client: lindyn.Client) -> None:
+def test_arguments_that_cannot_be_sent(client: lindyn.Client) -> None:
     with pytest.raises(TypeError, match="set is not JSON serializable"):
         client.trajectory(network=BALANCED, task={"kind": {"correlation"}}, times=[0.0])
 
@@ -162,7 +162,7 @@ def test_weights_as_arrays_lists_or_both(client: lindyn.Client) -> None:
     assert len(keys) == 1
 
 
-def test_arrays_travel_as_npz_and_the_rest_as_json(service: Service) -> None:
+def test_requests_with_arrays_are_npz_and_others_json(service: Service) -> None:
     sent: list[httpx.Request] = []
 
     class Watching(httpx.HTTPTransport):
@@ -194,7 +194,7 @@ def test_an_answer_has_its_provenance(client: lindyn.Client) -> None:
     np.testing.assert_array_equal(stored.output, found.output)
 
 
-def test_about(client: lindyn.Client) -> None:
+def test_about_describes_the_service(client: lindyn.Client) -> None:
     about = client.about()
     assert about["version"] == lindyn.__version__
     assert set(QUANTITIES) == set(about["quantities"])
@@ -215,7 +215,7 @@ def test_a_picture_of_an_answer(client: lindyn.Client) -> None:
     assert repr(unbalanced).startswith("<Trajectory 4-2-3, 7 times, exact")
 
 
-def test_what_was_not_asked_for(client: lindyn.Client) -> None:
+def test_quantities_that_were_not_requested_have_an_error(client: lindyn.Client) -> None:
     found = client.trajectory(network=BALANCED, task=SIGMA_YX, times=TIMES)
     with pytest.raises(AttributeError, match="'qqt' is not part of this trajectory, which has: loss, output"):
         _ = found.qqt
@@ -227,7 +227,7 @@ def test_what_was_not_asked_for(client: lindyn.Client) -> None:
     assert found != copy.copy(found)  # other than itself only: whether arrays are equal has no one answer
 
 
-def test_the_address_of_the_environment(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_address_in_the_environment_is_used(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINDYN_URL", service.url)
     with lindyn.Client() as client:
         assert client.url == service.url

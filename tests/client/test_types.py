@@ -1,4 +1,4 @@
-"""What type checkers know of the client: its quantities by name, and nothing that does not exist."""
+"""Static types of the client: quantities by name, and errors for names that do not exist."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ def mistyped(t: lindyn.Trajectory) -> None:
 
 
 def check(folder: Path, program: str) -> list[tuple[int, str]]:
-    """The lines of the errors that pyright finds in a strictly typed program, and their rules."""
+    """Lines and rules of the errors that pyright finds in a strictly typed program."""
     (folder / "program.py").write_text(program)
     settings = {"typeCheckingMode": "strict", "pythonVersion": "3.11", "include": ["program.py"]}
     (folder / "pyrightconfig.json").write_text(json.dumps(settings))
@@ -43,7 +43,7 @@ def check(folder: Path, program: str) -> list[tuple[int, str]]:
     return [(each["range"]["start"]["line"], each.get("rule", each["message"])) for each in found]
 
 
-def test_a_mistyped_quantity_is_an_error_and_those_that_exist_are_arrays(tmp_path):
+def test_mistyped_quantities_are_errors_and_others_are_arrays(tmp_path):
     uses = [f"    {name}: {KINDS.get(name, 'FloatArray')} = t.{name}\n    print({name})" for name in QUANTITIES]
     program = PROGRAM.format(uses="\n".join(uses))
     mistyped = program.splitlines().index("    print(t.lose)")

@@ -28,7 +28,7 @@ NETWORK = lindyn.balanced([2, 2, 2], lam=0.5)
 
 
 def sent(**request: Any) -> dict[str, Any]:
-    """A request as the service reads it."""
+    """A request as the service parses it."""
     metadata, arrays = split({name: as_tree(name, value) for name, value in request.items()})
     return graft(*npz.unpack(npz.pack(metadata, arrays), largest_bytes=10**6))
 
@@ -90,8 +90,8 @@ def test_matrices_of_every_kind(name: str) -> None:
     assert TypeAdapter(Network).validate_python(lindyn.weights(value, MATRIX)).dims == (2, 2, 2)
 
 
-def test_arrays_beside_what_is_no_array() -> None:
-    """As lists, which the service refuses by their place."""
+def test_arrays_among_other_values() -> None:
+    """They become lists, which the service refuses with their path."""
     for other in ([1, [2]], [1, 10**400], ["x", 1], 3.0, None, [True, 2]):
         assert sent(task=[np.ones(2), other])["task"] == [[1.0, 1.0], other]
 
@@ -115,7 +115,7 @@ def test_scalars_of_every_kind(value: Any) -> None:
         assert FlowMethod(kind="flow", atol=value).atol == 2
 
 
-def test_flags_and_names_of_numpy() -> None:
+def test_booleans_and_strings_of_numpy() -> None:
     found = sent(aligned=np.bool_(True), off=np.array(False), name=np.str_("exact"), names=np.array(["a", "b"])[0])
     assert found == {"aligned": True, "off": False, "name": "exact", "names": "a"}
     assert found["aligned"] is True
@@ -135,8 +135,8 @@ MASKS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", MASKS)
-def test_masked_entries(name: str) -> None:
-    """Nothing tells what stands behind a mask."""
+def test_masked_entries_are_refused(name: str) -> None:
+    """The value behind a mask is unknown."""
     value = MASKS[name]
     places: dict[str, Callable[[], Any]] = {
         "task": lambda: _endpoints.trajectory(network=NETWORK, task=value, times=[0.0]),
@@ -177,7 +177,7 @@ def test_a_masked_scalar_and_models() -> None:
         FlowMethod(kind="flow", atol=np.ma.masked)
 
 
-def test_what_is_said_of_a_mask() -> None:
+def test_errors_of_masks() -> None:
     with pytest.raises(
         lindyn.ArgumentError,
         match=r"^task: 1 entry is masked, the first at \[2, 2\], .* fill it \(array.filled\(...\)\)",
@@ -245,7 +245,7 @@ def test_frames_and_objects_without_numbers(name: str) -> None:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_cannot_be_sent_is_named(times: Any, says: str) -> None:
+def test_values_that_cannot_be_sent_are_named(times: Any, says: str) -> None:
     with pytest.raises(lindyn.ArgumentError, match=rf"^times[^:]*: .*{says}"):
         _endpoints.trajectory(network=NETWORK, task=MATRIX, times=times)
 
@@ -294,6 +294,6 @@ def test_axes_of_many_kinds() -> None:
     ],
     ids=str,
 )
-def test_what_is_no_axis(given: Any, says: str) -> None:
+def test_invalid_axes(given: Any, says: str) -> None:
     with pytest.raises(lindyn.ArgumentError, match=rf"^axes\['network.lambda'\]: .*{says}"):
         _endpoints.sweep({}, {"network.lambda": given}, ["loss"], 1)

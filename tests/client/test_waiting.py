@@ -42,7 +42,7 @@ class Service(ThreadingHTTPServer):
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, *_: object) -> None:
-        """A client that has left."""
+        """Ignore clients that have disconnected."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ def awaiting(url: str, seconds: float) -> object:
 
 
 def waits(service: Service, wait: Callable[[str, float], object], seconds: float) -> None:
-    """It raises TimeoutError, and does so."""
+    """Check that waiting raises TimeoutError."""
     with ThreadPoolExecutor(1) as thread:
         outcome = thread.submit(wait, service.url, seconds)
         try:
@@ -141,25 +141,25 @@ both = pytest.mark.parametrize("wait", [blocking, awaiting])
         "what cannot be decompressed",
     ],
 )
-def test_it_ends_whatever_the_stream_does(service, wait, events):
+def test_waiting_ends_for_any_behaviour_of_the_stream(service, wait, events):
     service.events = events
     waits(service, wait, 1.2)
 
 
 @both
 @pytest.mark.parametrize("seconds", [0, 0.05, 1])
-def test_it_ends_where_nothing_is_said_of_the_state(service, wait, seconds):
+def test_waiting_ends_without_answers_about_the_state(service, wait, seconds):
     service.answers = 1  # to `client.job`
     waits(service, wait, seconds)
 
 
 @both
-def test_a_short_wait_still_asks_once(service, wait):
+def test_a_short_wait_requests_the_state_once(service, wait):
     waits(service, wait, 0)
     assert service.asked == 2
 
 
 @both
-def test_a_state_that_stops_to_be_told(service, wait):
+def test_waiting_ends_after_the_state_is_no_longer_answered(service, wait):
     service.answers, service.events = 3, (b"", b"")
     waits(service, wait, 1)

@@ -1,4 +1,4 @@
-"""What the client says when something is wrong: each sentence once, the nearest name, what to do."""
+"""Messages of the client: one sentence for each error, with the nearest name and a remedy."""
 
 import json
 import subprocess
@@ -20,7 +20,7 @@ ROTATION = np.array([[0.6, 0.8], [-0.8, 0.6]])  # mixes the modes of the task, s
 
 
 def refused(client: lindyn.Client, kind: type[lindyn.ProblemError] = lindyn.RequestError, **changes: Any) -> list[str]:
-    """The lines of the error, without that of the request's id."""
+    """Lines of the error, without that of the id of the request."""
     request: dict[str, Any] = {"network": BALANCED, "task": SIGMA_YX, "times": [0.0, 1.0]}
     with pytest.raises(kind) as caught:
         client.trajectory(**{**request, **changes})
@@ -62,11 +62,11 @@ def test_a_mistyped_quantity(client: lindyn.Client) -> None:
         ({"time_constant": "1"}, "time_constant: got '1', expected a number"),
     ],
 )
-def test_one_line_for_one_field(client: lindyn.Client, changes: dict[str, Any], line: str) -> None:
+def test_an_error_of_one_field_has_one_line(client: lindyn.Client, changes: dict[str, Any], line: str) -> None:
     assert refused(client, **changes) == [f"{line} (invalid-request)"]
 
 
-def test_a_line_for_each_of_several_fields(client: lindyn.Client) -> None:
+def test_errors_of_several_fields_have_one_line_each(client: lindyn.Client) -> None:
     lines = refused(client, time_constant=-1, times=[1.0, 0.0], quantities=["los"])
     assert lines[0] == "times, time_constant and quantities.0 are invalid (invalid-request)"
     assert sorted(line.split(":")[0] for line in lines[1:]) == ["  quantities.0", "  time_constant", "  times"]
@@ -93,20 +93,20 @@ def test_a_line_for_each_of_several_fields(client: lindyn.Client) -> None:
     ],
     ids=["infeasible", "unbalanced", "deep"],
 )
-def test_one_line_for_what_is_not_of_one_field(
+def test_errors_without_a_field_have_one_line(
     client: lindyn.Client, kind: type[lindyn.ProblemError], changes: dict[str, Any], start: str
 ) -> None:
     (line,) = refused(client, kind, **changes)
     assert line.startswith(start)
 
 
-def test_the_nearest_lambda_is_short(client: lindyn.Client) -> None:
+def test_the_nearest_lambda_has_few_digits(client: lindyn.Client) -> None:
     network = lindyn.weights(ROTATION, np.diag([1.0, np.sqrt(2.0)]) / 3)
     (line,) = refused(client, lindyn.NotBalancedError, network=network, method="exact")
     assert "the nearest lambda is -0.83333333;" in line
 
 
-def test_the_command_line_says_it_once(service: Service) -> None:
+def test_the_command_line_reports_an_error_once(service: Service) -> None:
     request = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [0.0], "quantities": ["singular_value"]}
     command = [sys.executable, "-c", "from lindyn.cli import main; main()", "solve", "-", "--url", service.url]
     ended = subprocess.run(
@@ -125,7 +125,7 @@ def test_the_command_line_says_it_once(service: Service) -> None:
     assert ended.stderr.count("'weight_norms'") == 1
 
 
-def test_one_name_is_enough(client: lindyn.Client, job_service: Service) -> None:
+def test_a_single_name_needs_no_list(client: lindyn.Client, job_service: Service) -> None:
     found = client.trajectory(network=BALANCED, task=SIGMA_YX, times=[0.0, 1.0], quantities="loss")
     assert list(found.quantities) == ["loss"]
     with lindyn.Client(job_service.url) as other:
@@ -135,7 +135,7 @@ def test_one_name_is_enough(client: lindyn.Client, job_service: Service) -> None
 
 
 @pytest.mark.anyio
-async def test_one_name_is_enough_for_the_awaiting_client(service: Service) -> None:
+async def test_a_single_name_needs_no_list_for_the_asynchronous_client(service: Service) -> None:
     async with lindyn.AsyncClient(service.url) as client:
         found = await client.trajectory(network=BALANCED, task=SIGMA_YX, times=[0.0, 1.0], quantities="loss")
     assert list(found.quantities) == ["loss"]
@@ -155,7 +155,7 @@ async def test_one_name_is_enough_for_the_awaiting_client(service: Service) -> N
         ("lab.example?a=1", "http://127.0.0.1:8000 or https://lab.example/lindyn"),
     ],
 )
-def test_addresses_that_are_not_of_http(url: str, given: str) -> None:
+def test_addresses_of_other_protocols_are_refused(url: str, given: str) -> None:
     for kind in (lindyn.Client, lindyn.AsyncClient):
         with pytest.raises(lindyn.ConfigurationError) as caught:
             kind(url)
@@ -174,7 +174,7 @@ def test_a_closed_client(service: Service) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_closed_awaiting_client(service: Service) -> None:
+async def test_a_closed_asynchronous_client(service: Service) -> None:
     async with lindyn.AsyncClient(service.url) as client:
         await client.about()
     with pytest.raises(lindyn.ClosedError, match="this client is closed"):
@@ -182,7 +182,7 @@ async def test_a_closed_awaiting_client(service: Service) -> None:
 
 
 def test_a_client_that_is_closed_while_it_asks(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By another thread, when connections are chosen and the request is not yet sent."""
+    """It is closed by another thread after a connection was chosen, before the request is sent."""
     client = lindyn.Client(service.url)
     connections = client._sender._http()
     monkeypatch.setattr(client._sender, "_http", lambda: [client.close(), connections][1])
@@ -191,7 +191,7 @@ def test_a_client_that_is_closed_while_it_asks(service: Service, monkeypatch: py
 
 
 @pytest.mark.anyio
-async def test_an_awaiting_client_that_is_closed_while_it_asks(
+async def test_an_asynchronous_client_that_is_closed_while_it_asks(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = lindyn.AsyncClient(service.url)
@@ -206,7 +206,7 @@ async def test_an_awaiting_client_that_is_closed_while_it_asks(
         await client.about()
 
 
-def test_names_that_results_do_not_have(client: lindyn.Client, job_service: Service) -> None:
+def test_unknown_names_of_results_have_an_error(client: lindyn.Client, job_service: Service) -> None:
     found = client.trajectory(network=BALANCED, task=SIGMA_YX, times=[0.0], quantities=["loss", "balance", "weights"])
     for name, near in (("los", "loss"), ("balance.lamda", "balance.lambda"), ("weight.1", "weights.1")):
         with pytest.raises(KeyError) as caught:

@@ -1,4 +1,4 @@
-"""Memory and disk that settings are derived from, as the kernel tells of them."""
+"""Memory and disk space from which settings are derived, as the kernel reports them."""
 
 import math
 import os
@@ -31,7 +31,7 @@ def test_a_limit_of_version_2(tmp_path: Path, text: str, expected: float) -> Non
     assert capacity.memory(tmp_path) == expected
 
 
-def test_the_least_of_all_groups_around_counts(tmp_path: Path) -> None:
+def test_the_smallest_limit_of_all_enclosing_groups_counts(tmp_path: Path) -> None:
     files = {f"sys/fs/cgroup/{group}/memory.max": f"{size}\n" for group, size in (("a", 7), ("a/b", "max"), ("c", 1))}
     write(tmp_path, {"proc/self/cgroup": "0::/a/b\n", "proc/self/mountinfo": UNIFIED, **files})
     assert capacity.memory(tmp_path) == 7
@@ -43,7 +43,7 @@ def test_a_limit_of_version_1(tmp_path: Path) -> None:
     assert capacity.memory(tmp_path) == 1000
 
 
-def test_another_system(tmp_path: Path) -> None:
+def test_other_systems_have_no_limit(tmp_path: Path) -> None:
     assert capacity.memory(tmp_path) == math.inf
 
 
@@ -73,11 +73,11 @@ def test_workers_share_half_of_the_memory(chosen, each) -> None:
 
 
 @pytest.mark.usefixtures("limited")
-def test_what_is_chosen_counts() -> None:
+def test_explicit_settings_take_precedence() -> None:
     assert Settings(workers=1, max_work_bytes=7).max_work_bytes == 7
 
 
-def test_files_get_half_of_what_is_free_or_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_get_half_of_the_space_that_is_free_or_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=60 * MIB))
     assert Settings(spool_folder=tmp_path).spool_bytes == 30 * MIB
     (tmp_path / "answer").write_bytes(bytes(4 * MIB))
@@ -91,7 +91,7 @@ def test_files_get_half_of_what_is_free_or_theirs(tmp_path: Path, monkeypatch: p
     assert (Settings().spool_bytes, Settings().results_bytes) == (4096 * MIB, 1024 * MIB)
 
 
-def test_where_no_file_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folders_without_write_permission(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere() -> str:
         raise FileNotFoundError("no usable temporary directory")
 

@@ -1,4 +1,4 @@
-"""Processors that may be used: by affinity, and by quotas of both versions of cgroups, as the kernel writes them."""
+"""Number of usable processors: by affinity, and by quotas of both versions of cgroups."""
 
 import os
 import subprocess
@@ -28,12 +28,12 @@ OLD = (
 
 @pytest.fixture(autouse=True)
 def forty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine with many processors, all allowed."""
+    """A machine with forty processors, all of them allowed."""
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(40)))
 
 
 class System:
-    """What a process sees of a system, below a folder."""
+    """The view of a process on a system, in a folder."""
 
     def __init__(self, root: Path, groups: str, mounts: str) -> None:
         self.root = root
@@ -71,7 +71,7 @@ def test_a_quota_of_version_2(tmp_path: Path, text: str, expected: int) -> None:
     assert usable_processors(tmp_path) == expected
 
 
-def test_the_least_of_all_groups_around_counts(tmp_path: Path) -> None:
+def test_the_smallest_quota_of_all_enclosing_groups_counts(tmp_path: Path) -> None:
     system = System(tmp_path, "0::/a/b/c\n", UNIFIED.format(above="/"))
     system.v2("a", "300000 100000\n")
     system.v2("a/b", "max 100000\n")
@@ -82,7 +82,7 @@ def test_the_least_of_all_groups_around_counts(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("group", ["/", "/docker/abc", "/../other"])
 def test_in_a_container_of_version_2(tmp_path: Path, group: str) -> None:
-    """Its own group is the root of what it sees; by an old runtime it is told its place in the whole nevertheless."""
+    """Its own group is the root of its view; old runtimes nevertheless report its path in the whole system."""
     system = System(tmp_path, f"0::{group}\n", UNIFIED.format(above=group))
     system.v2("", "250000 100000\n")
     assert usable_processors(tmp_path) == 3
@@ -99,12 +99,12 @@ def test_a_quota_of_version_1(tmp_path: Path, quota: int, expected: int, group: 
 
 @pytest.mark.parametrize("groups", ["", "nonsense\n", "0::/\n"])
 @pytest.mark.parametrize("mounts", ["", "nonsense\n", UNIFIED.format(above="/")])
-def test_nothing_that_can_be_read_is_no_quota(tmp_path: Path, groups: str, mounts: str) -> None:
+def test_unreadable_quotas_are_ignored(tmp_path: Path, groups: str, mounts: str) -> None:
     System(tmp_path, groups, mounts)
     assert usable_processors(tmp_path) == 40
 
 
-def test_another_system(tmp_path: Path) -> None:
+def test_other_systems_have_no_quota(tmp_path: Path) -> None:
     assert usable_processors(tmp_path) == 40
 
 

@@ -8,14 +8,14 @@ from support.service import asking
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[httpx.Client]:
-    """One service for all that is answered or refused as by default."""
+    """A service with default settings."""
     with asking() as client:
         yield client
 
 
 @pytest.fixture(scope="session")
 def small_service() -> Iterator[Service]:
-    """Another one with small limits."""
+    """A service with small limits."""
     with Service(max_body_bytes=4000, queue=0, max_answer_bytes=4_000_000) as service:
         yield service
 
@@ -28,7 +28,7 @@ def small(small_service: Service) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def hurried() -> Iterator[Service]:
-    """One in which nothing may take long."""
+    """A service with a short deadline."""
     with Service(deadline_seconds=0.5) as service:
         yield service
 

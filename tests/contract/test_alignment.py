@@ -1,4 +1,4 @@
-"""Equally strong modes over HTTP: scored by their subspace, null and NaN where there is none (docs/theory.md)."""
+"""Modes of equal strength over HTTP: alignment of their subspace, null and NaN where there is none (docs/theory.md)."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ SIDES = ("input", "output")
 
 
 def hierarchy(lam, hidden=8, **changes):
-    """The first thing that the explorer shows, up to a time when all is learned."""
+    """The first task of the explorer, up to a time when all modes are learned."""
     return {
         "network": {"kind": "balanced", "dims": [8, hidden, 8], "lambda": lam, "scale": 0.01, "seed": 11},
         "task": {"kind": "semantic"},
@@ -22,14 +22,14 @@ def hierarchy(lam, hidden=8, **changes):
 
 @pytest.mark.parametrize("lam", [2.0, 50.0])
 def test_the_semantic_hierarchy_is_aligned_when_it_is_learned(service, lam):
-    """At large lambda all of it is learned to rounding: no singular vector of the network is known then."""
+    """At large lambda it is learned up to rounding, so that the network has no unique singular vectors."""
     found = ask(service, hierarchy(lam))["quantities"]
     for side in SIDES:
         assert np.allclose(found["alignment"][side][20:], 1, atol=1e-9)
     assert np.allclose(found["mode_strengths"][-1], np.sqrt([8, 8, 4, 4, 2, 2, 2, 2]), atol=1e-9)
 
 
-def test_four_layers_are_aligned_when_they_have_learned(service):
+def test_four_layers_are_aligned_after_learning(service):
     network = {"kind": "random", "dims": [8] * 5, "scheme": "lecun", "seed": 11}
     found = ask(service, hierarchy(0.0, network=network, times=[0.0, 60.0, 120.0, 200.0, 300.0]))["quantities"]
     for side in SIDES:
@@ -41,7 +41,7 @@ def test_four_layers_are_aligned_when_they_have_learned(service):
 
 
 @pytest.mark.parametrize("method", ["exact", "flow", {"kind": "descent", "learning_rate": 0.01}], ids=str)
-def test_modes_that_there_are_not(service, method):
+def test_modes_without_a_subspace_have_no_alignment(service, method):
     """Six hidden units have no subspace of the last four modes; a task of rank two has no third mode."""
     found = ask(service, hierarchy(0.0, 6, method=method))["quantities"]["alignment"]
     for side in SIDES:
@@ -55,7 +55,7 @@ def test_modes_that_there_are_not(service, method):
     assert np.array_equal(found["mode_strengths"][:, 2], [0, 0])
 
 
-def test_nothing_is_null_in_json_and_nan_in_npz(service):
+def test_undefined_alignments_are_null_in_json_and_nan_in_npz(service):
     request = {
         "network": {"kind": "weights", "weights": [EYE, EYE]},
         "task": [[2.0, 0.0], [0.0, 1.0]],
@@ -71,7 +71,7 @@ def test_nothing_is_null_in_json_and_nan_in_npz(service):
 
 
 def test_inputs_on_a_subspace(service):
-    """Two samples of three inputs: a mode is outside their span, where nothing is learned."""
+    """Two samples of three inputs: one mode is outside their span, where nothing is learned."""
     task = {"kind": "data", "inputs": [[1, 0, 0], [1, 1, 0]], "targets": [[1, 2, 3], [3, 2, 1]], "whiten": True}
     network = {"kind": "balanced", "dims": [3, 2, 3], "lambda": 0.0, "seed": 1}
     for method in ("exact", "flow"):

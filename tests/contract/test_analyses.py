@@ -16,7 +16,7 @@ fresh = iter(range(10**6))
 
 
 def unasked(name):
-    """A request that no test has sent."""
+    """A request that no other test sends."""
     path = {"balance": "weights.0.0.0", "statistics": "seed", "ensemble": "first_seed"}.get(name, "network.seed")
     return put(message(name), path, 10**6 + next(fresh))
 
@@ -41,7 +41,7 @@ FIELDS = {
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_fields(service, name):
+def test_answers_have_the_documented_fields(service, name):
     assert set(read_tree(post(service, message(name), path=ROUTES[name]))) == {"key", "version", *FIELDS[name].split()}
 
 
@@ -64,7 +64,7 @@ def test_a_miss_then_hits_of_the_same_bytes(service, small, name, accept):
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_both_formats_say_the_same(service, name):
+def test_both_formats_have_the_same_content(service, name):
     one, two = (post(service, message(name), path=ROUTES[name], accept=accept) for accept in FORMATS)
     assert read_tree(one) == read_tree(two)
     with np.load(io.BytesIO(two.content), allow_pickle=False) as archive:
@@ -73,7 +73,7 @@ def test_both_formats_say_the_same(service, name):
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_what_the_client_has_is_not_sent_again(service, name):
+def test_answers_that_the_client_has_are_not_sent_again(service, name):
     whole, path = unasked(name), ROUTES[name]
     for body in FORMATS:
         known = post(service, whole, path=path, accept=body).headers["etag"]
@@ -85,7 +85,7 @@ def test_what_the_client_has_is_not_sent_again(service, name):
     assert post(service, unasked(name), path=path, **{"If-None-Match": known}).status_code == 200
 
 
-def test_the_same_body_has_a_key_of_its_own_on_each_route(service):
+def test_the_same_body_has_different_keys_on_different_routes(service):
     whole = {"network": balanced((2, 2, 2), 1.0), "task": EYE}
     one, two = (post(service, whole, path=path) for path in (INITIALIZATIONS, LIMITS))
     assert one.headers["etag"] != two.headers["etag"]
@@ -114,7 +114,7 @@ def test_the_same_body_has_a_key_of_its_own_on_each_route(service):
         ),
     ],
 )
-def test_equal_requests_in_other_words_share_an_answer(service, path, whole, defaults):
+def test_equivalent_requests_share_an_answer(service, path, whole, defaults):
     one, two = post(service, whole, path=path), post(service, {**defaults, **whole, **defaults}, path=path)
     assert (two.headers["x-cache"], two.content) == ("hit", one.content)
 
@@ -148,7 +148,7 @@ def at(tree, path):
 
 
 @pytest.mark.parametrize("name", UNSEEDED)
-def test_omitted_seeds_are_drawn_returned_and_give_the_same_again(service, name):
+def test_omitted_seeds_are_drawn_and_returned(service, name):
     responses = [post(service, UNSEEDED[name], path=ROUTES[name]) for _ in range(2)]
     one, two = (read_tree(response) for response in responses)
     assert one["key"] != two["key"]

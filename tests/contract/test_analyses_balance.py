@@ -1,4 +1,4 @@
-"""Initial weights, their balance and its statistics over HTTP, against theory and samples of our own."""
+"""Initial weights, their balance and its statistics over HTTP, against theory and independent samples."""
 
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ def test_balanced_weights(service, dims, lam):
 
 
 def test_the_scale_of_balanced_weights(service):
-    """The network function is as large as the product of two Gaussian matrices of that standard deviation."""
+    """The network function has the size of the product of two Gaussian matrices of that standard deviation."""
     dims, scale = (30, 20, 40), 0.3
     rng = np.random.default_rng(1)
     drawn = [np.linalg.norm(scale**2 * rng.normal(size=(40, 20)) @ rng.normal(size=(20, 30))) for _ in range(200)]
@@ -141,8 +141,8 @@ def anisotropy(gram):
     return np.linalg.norm(gram - np.trace(gram) / len(gram) * np.eye(len(gram))) / np.linalg.norm(gram)
 
 
-def test_how_wide_networks_learn(service):
-    """Entries of variance 1/in: the hidden width over the widths of inputs and outputs tells the balance."""
+def test_lambda_eff_of_wide_networks(service):
+    """Entries of variance 1/in: the ratios of the hidden width to the widths of inputs and outputs give it."""
     rng = np.random.default_rng(14)
     w1, w2 = rng.standard_normal((4000, 4)) / 2, rng.standard_normal((3, 4000)) / np.sqrt(4000)
     [size] = answer(service, BALANCE, {"weights": [w1.tolist(), w2.tolist()]})["lambda_eff"]
@@ -150,8 +150,8 @@ def test_how_wide_networks_learn(service):
 
 
 @pytest.mark.parametrize(("off", "is_balanced"), [(0.0, True), (1e-13, True), (1e-8, False)])
-def test_what_counts_as_balanced(service, off, is_balanced):
-    """The tolerance is relative to ||W1||^2 + ||W2||^2, which is about 10 here."""
+def test_the_tolerance_of_balance(service, off, is_balanced):
+    """It is relative to ||W1||^2 + ||W2||^2, which is about 10 here."""
     w1, w2 = balanced_layers(3, 2, 4, 0.7, np.random.default_rng(2), scale=1.0)
     w2[0, 0] += off
     found = answer(service, BALANCE, {"weights": [w1.tolist(), w2.tolist()]})
@@ -171,23 +171,23 @@ def test_the_balance_of_extreme_weights(service, size):
     assert (found["balanced"], found["feasible"]) == ([size == 0], [size == 0])  # lambda > 0 needs hidden <= out
 
 
-def test_weights_whose_squares_vanish(service):
-    """They are refused, as a trajectory of them is, or measured; they are as unbalanced as larger ones."""
+def test_weights_whose_squares_underflow(service):
+    """They are refused, as in a trajectory, or measured: they are as unbalanced as larger weights."""
     response = post(service, {"weights": [[[1e-200], [0]], [[2e-200, 0]]]}, path=BALANCE)
     assert response.status_code == 422 or response.json()["balanced"] == [False]
 
 
 @pytest.mark.parametrize("path", [INITIALIZATIONS, BALANCE])
-def test_wide_inputs_of_a_narrow_network(service, path):
-    """What is measured takes 5000 multiplications."""
+def test_many_inputs_of_a_narrow_network_take_little_work(service, path):
+    """The measurement takes 5000 multiplications."""
     weights = [[[0.5] * 5000], [[1.0]]]
     whole = {"weights": weights} if path == BALANCE else {"network": given(*weights)}
     assert np.ravel(answer(service, path, whole)["lambda"]) == pytest.approx([1 - 1250])
 
 
 @pytest.mark.parametrize("scheme", VARIANCES)
-def test_statistics(service, scheme):
-    """E B = (out a2 - in a1) I, Var B_ab = (out a2^2 + in a1^2) (1 + delta_ab), and samples of our own."""
+def test_statistics_are_those_of_theory_and_of_samples(service, scheme):
+    """E B = (out a2 - in a1) I, Var B_ab = (out a2^2 + in a1^2) (1 + delta_ab), and independent samples."""
     (n_in, n_hidden, n_out), gains, samples = (4, 3, 5), (1.0, 1.5), 20_000
     whole = {"dims": [n_in, n_hidden, n_out], "scheme": scheme, "gain": list(gains), "samples": samples, "seed": 3}
     found = answer(service, STATISTICS, whole)

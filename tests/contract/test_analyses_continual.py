@@ -1,4 +1,4 @@
-"""Tasks learned one after the other over HTTP, against the integrated flow and theory."""
+"""Continual learning over HTTP, against integration of the flow and theory."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.live
 
 
 def chained(client, network, tasks, durations, num, tau):
-    """Weights along all segments, by integration of one after the other."""
+    """Weights along all segments, by integrating one after the other."""
     layers, path = started(client, network), []
     for task, duration in zip(tasks, durations, strict=True):
         times = np.linspace(0, duration, num) / tau
@@ -23,7 +23,7 @@ def chained(client, network, tasks, durations, num, tau):
 
 @pytest.mark.parametrize(("dims", "lam"), [((3, 2, 4), 0.7), ((4, 4, 3), -1.0), ((3, 5, 4), 0.0)])
 def test_continual_learning(service, dims, lam):
-    """Every loss, rate and forgetting of tasks of different variances, against the integrated flow."""
+    """All losses, rates and forgetting of tasks of different variances, against integration of the flow."""
     tasks = [
         isotropic(dims[0], dims[2], 1),
         isotropic(dims[0], dims[2], 2, variance=0.5, as_data=False),
@@ -62,7 +62,7 @@ def test_continual_learning(service, dims, lam):
 
 
 def test_the_best_time_to_stop(service):
-    """On the way to a larger task an early stopped smaller one gets better, then worse."""
+    """On the way to a larger task, the loss of an early stopped smaller one first falls and then rises."""
     network, tau = balanced((3, 3, 3), 0.2), 1.5
     old = isotropic(3, 3, 21, variance=0.8)
     new = Data(old.data.inputs, 2 * old.data.targets)

@@ -1,4 +1,4 @@
-"""Limits in time and in lambda over HTTP, against theory and the integrated flow."""
+"""Limits in time and in lambda over HTTP, against theory and integration of the flow."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.live
 )
 @pytest.mark.parametrize(("variance", "as_data"), [(1.0, True), (0.6, True), (2.5, False)], ids=str)
 def test_the_state_at_convergence(service, dims, lam, variance, as_data):
-    """The best map of the rank that the network has, and the representations that the balance makes of it."""
+    """The best network function of the rank of the network, and its representations for the balance."""
     (n_in, n_hidden, n_out), task = dims, isotropic(dims[0], dims[2], 5, variance, as_data=as_data)
     whole = {"network": balanced(dims, lam), "task": task.sent, "time_constant": 2.0, "tolerance": 1e-4}
     found = answer(service, LIMITS, whole)
@@ -48,7 +48,7 @@ def test_the_state_at_convergence(service, dims, lam, variance, as_data):
 
 @pytest.mark.parametrize("tolerance", [0.1, 1e-7])
 @pytest.mark.parametrize(("lam", "variance", "tau"), [(0.5, 1.0, 1.0), (-2.0, 0.6, 3.0)])
-def test_when_the_tolerance_is_met(service, lam, variance, tau, tolerance):
+def test_the_convergence_time(service, lam, variance, tau, tolerance):
     """The flow is integrated until the time of the answer."""
     network, task = balanced((3, 3, 4), lam), isotropic(3, 4, 6, variance)
     whole = {"network": network, "task": task.sent, "time_constant": tau, "tolerance": tolerance}
@@ -60,7 +60,7 @@ def test_when_the_tolerance_is_met(service, lam, variance, tau, tolerance):
     assert losses[0] > losses[1] > losses[2]
 
 
-def test_a_tolerance_that_is_met_from_the_start(service):
+def test_a_loss_below_the_tolerance_at_the_start_converges_at_time_0(service):
     found = answer(service, LIMITS, {"network": balanced((2, 2, 2), 1.0), "task": [[1, 0], [0, 1]], "tolerance": 1e3})
     assert (found["convergence_time"], found["shallow"]["convergence_time"]) == (0.0, 0.0)
 
@@ -93,7 +93,7 @@ def test_the_fast_phase(service, lam):
 
 
 def test_the_slow_phase(service):
-    """Late in it, what is left of the loss decays twice as fast as the weights turn."""
+    """Late in it, the remaining loss decays twice as fast as the column space rotates."""
     network, sigma_yx = balanced((1, 1, 3), 40.0), np.array([[2.0], [0.0], [0.0]])
     found = answer(service, LIMITS, {"network": network, "task": sigma_yx.tolist()})
     (rate,) = found["lambda_to_infinity"]["positive"]["slow_rates"]
@@ -132,7 +132,7 @@ def test_the_shallow_network(service):
     assert task.excess(best + left * (w2 @ w1 - best)) == pytest.approx(1e-5, rel=1e-9)
 
 
-def test_a_mode_that_is_never_reached(service):
+def test_a_missed_mode_has_a_warning(service):
     task = {"kind": "correlation", "sigma_yx": [[2.0, 0.0], [0.0, 1.0]], "sigma_yy_trace": 6.0}
     found = answer(service, LIMITS, {"network": given(np.diag([0.5, 0]), np.diag([0.5, 0])), "task": task})
     state = found["converged"]
@@ -148,32 +148,32 @@ TINY = given(np.diag([1, 1e-17]), np.diag([1, 1e-17]))
 DIAGONAL = [[2.0, 0.0], [0.0, 1.0]]
 
 
-def test_a_mode_that_a_trajectory_reaches_from_very_little(service):
+def test_a_trajectory_learns_a_mode_with_a_tiny_overlap(service):
     whole = {"network": TINY, "task": DIAGONAL, "times": [40.0, 100.0], "quantities": ["mode_strengths"]}
     found, grown = ask(service, whole), np.exp([80.0, 200.0])
     assert np.allclose(found["quantities"]["mode_strengths"][:, 1], grown / (grown - 1 + 1e34), rtol=1e-9)
 
 
-def test_a_mode_that_is_reached_from_very_little_is_part_of_the_limit(service):
+def test_a_mode_with_a_tiny_overlap_is_part_of_the_limit(service):
     found = answer(service, LIMITS, {"network": TINY, "task": DIAGONAL})
     assert found["converged"]["reached_rank"] == 2
     assert np.allclose(found["converged"]["output"], DIAGONAL, rtol=0, atol=1e-12)
     assert found["convergence_time"] == pytest.approx(0.5 * np.log(1e34 * (np.sqrt(1 / 2e-3) - 1)), rel=1e-6)
 
 
-def test_a_mode_that_is_reached_from_very_little_in_one_of_several_tasks(service):
+def test_a_tiny_overlap_in_one_of_several_tasks_is_learned(service):
     tasks = [{"task": DIAGONAL, "duration": 100.0}, {"task": [[1.0, 0.0], [0.0, 2.0]], "duration": 100.0}]
     found = answer(service, CONTINUAL, {"network": TINY, "tasks": tasks, "num": 2})
     assert np.allclose(found["final_loss"], [[0, 1], [1, 0]], rtol=0, atol=1e-12)
 
 
-def test_a_loss_that_is_not_known_is_said_to_be_the_excess(service):
+def test_an_unknown_irreducible_loss_has_a_warning(service):
     found = answer(service, LIMITS, {"network": balanced((2, 1, 2), 0.0), "task": [[2, 0], [0, 1]]})
     assert found["converged"]["loss"] == found["converged"]["excess_loss"] == pytest.approx(0.5)
     assert [warning["code"] for warning in found["warnings"]] == ["irreducible-loss-unknown"]
 
 
-def test_inputs_that_span_less(service):
+def test_inputs_on_a_subspace(service):
     inputs = np.array([[1.0, 2.0, 2.0], [2.0, 1.0, -2.0]])
     data = Data(whitened(inputs), np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 2.0]]))
     task = {"kind": "data", "inputs": inputs.tolist(), "targets": data.targets.tolist(), "whiten": True}

@@ -1,4 +1,4 @@
-"""What the routes beside trajectories refuse: status, code, place, what was got, what is allowed, what to do."""
+"""Refusals of the routes beside trajectories: status, code, path, what was got, what is allowed, what to do."""
 
 import json
 
@@ -18,7 +18,7 @@ NAN, HUGE = float("nan"), 1e71
 
 
 @pytest.mark.parametrize("name", ROUTES)
-def test_bodies_that_cannot_be_read(service, small, name):
+def test_malformed_bodies(service, small, name):
     path = ROUTES[name]
 
     def sent(content, media_type=JSON, client=service):
@@ -144,7 +144,7 @@ ONE_DIRECTION = {"kind": "data", "inputs": [[1.0, 0.0]], "targets": [[1.0, 0.0]]
     ],
     ids=["unbalanced", "deep", "coloured"],
 )
-def test_what_the_closed_form_does_not_cover(service, name, changes, code, texts):
+def test_problems_without_a_closed_form(service, name, changes, code, texts):
     whole = {"network": balanced((2, 2, 2), 1.0), "task": EYE} | changes
     if name == "continual":
         whole["tasks"] = [{"task": whole.pop("task")}]
@@ -162,7 +162,7 @@ def test_what_the_closed_form_does_not_cover(service, name, changes, code, texts
     ],
     ids=["coloured", "span", "unsettled"],
 )
-def test_which_of_several_tasks_is_not_covered(service, task, lam, path, text):
+def test_the_task_without_a_closed_form_is_named(service, task, lam, path, text):
     whole = {"network": balanced((2, 2, 2), lam), "tasks": [{"task": EYE}, task, {"task": EYE}]}
     body = problem(post(service, whole, path=ROUTES["continual"]), 422, "not-applicable")
     assert text in body["detail"]
@@ -215,7 +215,7 @@ def test_too_large(service, name):
     ],
 )
 def test_a_deadline_ends_long_work(hurried, name, whole):
-    """Whatever becomes of it on a quicker machine; after that, others are served."""
+    """The workers are suspended, so that the deadline passes on any machine; afterwards requests are answered."""
     eventually(lambda: hurried.readiness()["ready"])
     with hurried.client() as client:
         with suspended(hurried.workers()):

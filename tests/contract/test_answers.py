@@ -1,4 +1,4 @@
-"""What an answer consists of: quantities and their shapes, diagnostics, reasons and warnings."""
+"""Contents of an answer: quantities and their shapes, diagnostics, reasons and warnings."""
 
 import re
 from importlib.metadata import version
@@ -45,7 +45,7 @@ REQUEST = {
 
 
 def parts(value):
-    """The arrays of a quantity."""
+    """Arrays of a quantity."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return [value] if inner is None else list(inner)
 
@@ -58,7 +58,7 @@ def shapes(value):
 
 @pytest.mark.parametrize("method", ["exact", "flow", {"kind": "descent", "learning_rate": 0.01}], ids=str)
 @pytest.mark.parametrize("accept", ["json", "npz"])
-def test_each_quantity(service, method, accept):
+def test_each_quantity_has_its_shape(service, method, accept):
     for name, shape in SHAPES.items():
         answer = ask(service, REQUEST | {"quantities": [name], "method": method}, accept=accept)
         assert list(answer["quantities"]) == [name]
@@ -69,7 +69,7 @@ def test_each_quantity(service, method, accept):
             assert np.all(np.isfinite(array[:, :2] if name == "alignment" else array))
 
 
-def test_the_service_says_what_it_knows(service):
+def test_the_service_lists_quantities_methods_and_networks(service):
     about = service.get("/v1/about").json()
     assert set(about["quantities"]) == set(SHAPES)
     assert about["methods"] == ["auto", "exact", "flow", "descent"]
@@ -79,7 +79,7 @@ def test_the_service_says_what_it_knows(service):
 
 
 @pytest.mark.parametrize("name", ["accuracy", "LOSS", "loss ", ""])
-def test_quantities_that_it_does_not_know(service, name):
+def test_unknown_quantities(service, name):
     body = problem(post(service, REQUEST | {"quantities": ["loss", name]}), 422, "invalid-request")
     assert body["errors"][0]["path"] == "quantities.1"
     for known in SHAPES:
@@ -89,25 +89,25 @@ def test_quantities_that_it_does_not_know(service, name):
 @pytest.mark.parametrize(
     ("method", "path"), [("EXACT", "method"), ("euler", "method"), ({"kind": "euler"}, "method.kind")], ids=str
 )
-def test_methods_that_it_does_not_know(service, method, path):
+def test_unknown_methods(service, method, path):
     body = problem(post(service, REQUEST | {"method": method}), 422, "invalid-request")
     assert [error["path"] for error in body["errors"]] == [path]
     assert "'auto', 'exact', 'flow', 'descent'" in body["errors"][0]["detail"]
 
 
-def test_networks_that_it_does_not_know(service):
+def test_unknown_networks(service):
     network = {"kind": "deep", "dims": [3, 2, 4]}
     body = problem(post(service, REQUEST | {"network": network}), 422, "invalid-request")
     detail = "got 'deep', allowed are 'weights', 'balanced', 'random', 'wide'"
     assert body["errors"] == [{"path": "network.kind", "detail": detail}]
 
 
-def test_what_is_asked_for_by_default(service):
+def test_default_quantities(service):
     assert list(ask(service, REQUEST)["quantities"]) == ["loss", "output"]
 
 
 @pytest.mark.parametrize("method", ["auto", "exact"])
-def test_fields(service, method):
+def test_answers_have_the_documented_fields(service, method):
     answer = ask(service, REQUEST | {"time_constant": 2.5, "method": method})
     fields = ["key", "method", "reason", "lambda", "dims", "seed", "task_seed", "time_constant", "times", "quantities"]
     assert set(answer) == {*fields, "regime", "diagnostics", "warnings", "version"}
@@ -149,7 +149,7 @@ def test_diagnostics(service):
 
 @pytest.mark.parametrize("method", ["exact", "flow", {"kind": "descent", "learning_rate": 0.01}])
 def test_singular_values_of_the_best_map(service, method):
-    """The network's go to those of least squares, and not of sigma_yx, where the inputs are not white."""
+    """For coloured inputs, those of the network tend to those of least squares, and not of sigma_yx."""
     rng = np.random.default_rng(4)
     q = np.linalg.qr(rng.standard_normal((12, 4)))[0]
     inputs = 3 * q if method == "exact" else rng.standard_normal((12, 4))
@@ -165,7 +165,7 @@ def test_singular_values_of_the_best_map(service, method):
     assert np.allclose(found, np.linalg.svd(best, compute_uv=False), atol=1e-12)
 
 
-def test_a_bottleneck_reaches_as_many_modes_as_it_is_wide(service):
+def test_a_bottleneck_learns_as_many_modes_as_its_width(service):
     task = {"kind": "spectrum", "singular_values": [3.0, 2.0, 1.0], "seed": 1}
     network = {"kind": "balanced", "dims": [3, 2, 3], "lambda": 0.5, "seed": 1}
     answer = ask(service, {"network": network, "task": task, "times": [0.0], "quantities": ["output"]})
@@ -174,7 +174,7 @@ def test_a_bottleneck_reaches_as_many_modes_as_it_is_wide(service):
 
 
 def rich(sign):
-    """0-balanced weights of width two whose determinants multiply to this sign, for a task with a positive one."""
+    """Weights of balance 0 and width two whose determinants have a product of this sign, for a task with det > 0."""
     w1 = np.array([[0.3, 0.1], [-0.2, 0.4]])
     u, s, vt = np.linalg.svd(w1)
     w2 = np.diag([1.0, sign]) @ (vt.T * s) @ u.T
@@ -185,7 +185,7 @@ def rich(sign):
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_saddle(service, sign):
-    """Square, rich and of the wrong determinant: the weakest mode is never learned (ERRATA, last row but one)."""
+    """Equal widths, lambda = 0 and det(W2 W1) < 0: the weakest mode is never learned (ERRATA, last row but one)."""
     task = {"kind": "correlation", "sigma_yx": [[2.0, 0.0], [0.0, 0.1625]], "sigma_yy_trace": 5.0}
     request = {"network": rich(sign), "task": task, "times": [0.0, 200.0], "quantities": ["mode_strengths"]}
     answer = ask(service, request)
@@ -202,7 +202,7 @@ def test_saddle(service, sign):
     assert np.allclose(last, [2.0, 0.0], atol=1e-9)
 
 
-def test_a_mode_that_the_weights_do_not_see(service):
+def test_a_mode_without_overlap_is_never_learned(service):
     network = {"kind": "weights", "weights": [[[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], [[1.0, 0.0], [0.0, 0.0], [0.0, 1.0]]]}
     task = np.diag([3.0, 2.0, 1.0]).tolist()
     answer = ask(service, {"network": network, "task": task, "times": [0.0, 50.0], "quantities": ["output"]})
@@ -226,7 +226,7 @@ def test_a_mode_that_the_weights_do_not_see(service):
     ids=str,
 )
 def test_the_irreducible_loss_may_be_unknown(service, task, unknown, quantities):
-    """The answer says so where it shows."""
+    """The answer has a warning if the loss is requested."""
     answer = ask(service, document() | {"task": task, "quantities": quantities})
     assert (answer["diagnostics"]["irreducible_loss"] is None) == unknown
     codes = [warning["code"] for warning in answer["warnings"]]
@@ -239,13 +239,13 @@ def test_the_irreducible_loss_may_be_unknown(service, task, unknown, quantities)
 
 
 def with_overlap(*columns):
-    """0-balanced weights w2 = w1^T, whose overlap with a mode of a diagonal task is sqrt(2) times that column of w1."""
+    """Weights of balance 0, w2 = w1^T, whose overlap with a mode of a diagonal task is sqrt(2) times a column of w1."""
     w1 = np.array(columns).T
     return {"kind": "weights", "weights": [w1.tolist(), w1.T.tolist()]}
 
 
-def test_overlaps_that_only_exact_numbers_have(service):
-    """What the second mode shares with no other is far below the rounding errors of its row, but given."""
+def test_tiny_overlaps_of_given_weights_count(service):
+    """The component of the second mode along no other is far below the rounding errors of its row, but given."""
     tiny, s, times = 1e-13, np.array([2.0, 1.0]), [0.0, 1.0, 20.0, 30.0, 33.0]
     network = with_overlap([1.0, 0.0], [0.75, tiny])
     answer = ask(service, {"network": network, "task": np.diag(s).tolist(), "times": times, "quantities": ["output"]})
@@ -261,8 +261,8 @@ def test_overlaps_that_only_exact_numbers_have(service):
             assert np.allclose(output, expected, rtol=0, atol=1e-13 * np.linalg.norm(expected))
 
 
-def test_small_overlaps_of_aligned_weights_are_sure(service):
-    """Each mode learns alone there, and rounding errors of others are none of its own (Saxe et al. 2014)."""
+def test_small_overlaps_of_aligned_weights_are_certain(service):
+    """The modes learn alone, so that rounding errors of others do not affect them (Saxe et al. 2014)."""
     s, tiny, time = 1.0, 1e-20, 23.0
     network = with_overlap([1.0, 0.0], [0.0, np.sqrt(tiny)])
     request = {"network": network, "task": np.diag([2.0, s]).tolist(), "times": [0.0, time], "quantities": ["output"]}
@@ -273,7 +273,7 @@ def test_small_overlaps_of_aligned_weights_are_sure(service):
     assert np.isclose(answer["quantities"]["output"][-1, 1, 1], expected, rtol=1e-12)
 
 
-def test_weights_that_are_zero(small):
+def test_weights_of_zero_stay_zero(small):
     """LAPACK once wrote to the pipe of the worker here, which then never answered."""
     nothing = np.zeros((2, 2)).tolist()
     request = {"network": {"kind": "weights", "weights": [nothing, nothing]}, "task": EYE, "times": [0.0, 5.0]}

@@ -1,4 +1,4 @@
-"""Keys, headers, stored answers and the two formats of one answer."""
+"""Keys, headers, stored answers, and the two formats of one answer."""
 
 import io
 import itertools
@@ -23,12 +23,12 @@ fresh = iter(range(10**6))
 
 
 def unasked(**changes):
-    """A request that no test has sent."""
+    """A request that no other test sends."""
     return put(document(quantities=list(QUANTITIES), **changes), "time_constant", 1.0 + next(fresh) / 1024)
 
 
 @pytest.mark.parametrize("accept", FORMATS)
-def test_headers_of_an_answer(service, accept):
+def test_answers_have_key_and_cache_headers(service, accept):
     response = post(service, unasked(), accept=accept)
     key = read(response)["key"]
     assert re.fullmatch("[0-9a-f]{64}", key)
@@ -55,7 +55,7 @@ def test_a_miss_then_hits_of_the_same_bytes(service, accept):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize(("first", "second"), [("json", "npz"), ("npz", "json")])
 def test_an_answer_in_the_other_format_has_the_bytes_of_a_computed_one(service, small, network, task, first, second):
-    """Two services: one computes it in a format that the other, which has it in the other one, converts it to."""
+    """Two services: one converts a stored answer to the format in which the other one computes it."""
     whole = unasked(network=network, task=task)
     key = read(post(service, whole, accept=first))["key"]
     converted = service.get(f"{TRAJECTORIES}/{key}", headers={"Accept": MEDIA[second]})
@@ -65,7 +65,7 @@ def test_an_answer_in_the_other_format_has_the_bytes_of_a_computed_one(service, 
     assert post(service, whole, accept=second).headers["x-cache"] == "hit"
 
 
-def test_both_formats_say_the_same(service):
+def test_both_formats_have_the_same_content(service):
     whole = unasked()
     one, two = (read(post(service, whole, accept=accept)) for accept in FORMATS)
     assert list(one["quantities"]) == list(two["quantities"])
@@ -114,12 +114,12 @@ def test_arrays_of_an_archive_are_float64(service):
         (",;,q=1;", "json"),
     ],
 )
-def test_accept(service, accept, expected):
+def test_the_accept_header_selects_the_format(service, accept, expected):
     response = service.post(TRAJECTORIES, json=document(), headers={"Accept": accept})
     assert response.headers["content-type"] == MEDIA[expected]
 
 
-def test_accept_in_several_lines(service):
+def test_several_accept_headers_count_as_one(service):
     for lines, expected in ((["text/html", NPZ], "npz"), ([NPZ, f"{NPZ};q=0.5", "application/json;q=0.7"], "npz")):
         headers = [("Content-Type", "application/json"), *(("Accept", line) for line in lines)]
         request = service.build_request("POST", TRAJECTORIES, json=document(), headers=headers)
@@ -127,8 +127,8 @@ def test_accept_in_several_lines(service):
             assert service.send(request).headers["content-type"] == MEDIA[expected]
 
 
-def test_each_format_has_its_tag(service):
-    """Other bytes, another strong validator; the key, which both answers hold, finds either."""
+def test_each_format_has_its_etag(service):
+    """Different bytes need different strong validators; the key is in both answers."""
     whole = document(task="semantic")
     one, two = (post(service, whole, accept=accept) for accept in ("json", "npz"))
     key = one.json()["key"]
@@ -147,8 +147,8 @@ def test_each_format_has_its_tag(service):
             assert (response.status_code, response.headers["etag"]) == (status, tags[accept])
 
 
-def test_any_tag(service):
-    """`*` means whatever is stored where it is asked for, and nothing is where requests are posted."""
+def test_a_wildcard_condition(service):
+    """`*` matches any stored answer for GET, and nothing for POST."""
     whole = document(task="semantic")
     key = post(service, whole).json()["key"]
     for accept in MEDIA.values():
@@ -161,7 +161,7 @@ def test_any_tag(service):
 
 
 @pytest.mark.parametrize("tags", ['"{}"', 'W/"{}"', '"other", "{}"', '"other",W/"{}"'])
-def test_what_the_client_has_is_not_sent_again(service, tags):
+def test_answers_that_the_client_has_are_not_sent_again(service, tags):
     whole = document(task="semantic")
     key = post(service, whole).json()["key"]
     condition = {"If-None-Match": tags.format(key)}
@@ -178,20 +178,20 @@ def test_what_the_client_has_is_not_sent_again(service, tags):
 
 
 @pytest.mark.parametrize("tags", ['"other"', "{}", '"{}x"', ""])
-def test_what_the_client_does_not_have_is_sent(service, tags):
+def test_answers_that_the_client_does_not_have_are_sent(service, tags):
     whole = document(task="semantic")
     key = post(service, whole).json()["key"]
     assert post(service, whole, **{"If-None-Match": tags.format(key)}).status_code == 200
     assert service.get(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": tags.format(key)}).status_code == 200
 
 
-def test_a_condition_does_not_make_a_stored_answer_out_of_none(service):
+def test_a_condition_on_a_missing_answer_is_not_found(service):
     key = 64 * "0"
     response = service.get(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": f'"{key}"'})
     problem(response, 404, "not-found")
 
 
-def test_equal_requests_at_once_are_computed_once(service):
+def test_concurrent_equal_requests_are_computed_once(service):
     whole = long_trajectory(200, seed=77)
     with ThreadPoolExecutor(4) as threads:
         responses = list(threads.map(lambda _: post(service, whole), range(4)))
@@ -201,7 +201,7 @@ def test_equal_requests_at_once_are_computed_once(service):
     assert set(sources) <= {"miss", "coalesced", "hit"}
 
 
-def test_equal_requests_in_other_words_share_an_answer(service):
+def test_equivalent_requests_share_an_answer(service):
     whole = unasked(network="weights", task="correlation")
     key = post(service, whole).json()["key"]
     other = {name: whole[name] for name in reversed(whole)}
@@ -215,8 +215,8 @@ def test_equal_requests_in_other_words_share_an_answer(service):
 
 
 @pytest.mark.parametrize("dtype", ["f2", ">f4", "g", "i1", ">u8"])
-def test_numbers_of_any_width_are_the_same_request(service, dtype):
-    """Equal numbers are equal, whatever their bytes in an archive are."""
+def test_numbers_of_any_data_type_are_the_same_request(service, dtype):
+    """Equal numbers have equal keys, whatever their data type in an archive."""
     whole = unasked(network="weights", task="correlation")
     numbers = {"network.weights.0": [[1, 2], [3, 4]], "network.weights.1": [[5, 6], [7, 8]]}
     whole["network"] = {"kind": "weights", "weights": list(numbers.values())}

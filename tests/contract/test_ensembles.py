@@ -83,7 +83,7 @@ def test_one_replicate_has_no_deviation(service):
     np.testing.assert_allclose(loss["mean"], ask(service, own)["quantities"]["loss"], rtol=1e-13)
 
 
-def test_seeds_that_are_omitted_and_not_varied_are_drawn_and_returned(service):
+def test_omitted_seeds_that_are_not_varied_are_drawn_and_returned(service):
     asked = whole(["loss"], replicates=2)
     asked["base"]["task"] = {"kind": "spectrum", "singular_values": [3.0]}
     one, two = (read_tree(post(service, asked, path=ENSEMBLES)) for _ in range(2))
@@ -93,7 +93,7 @@ def test_seeds_that_are_omitted_and_not_varied_are_drawn_and_returned(service):
     assert read_tree(again) == one
 
 
-def test_the_same_ensemble_without_what_is_replaced(service):
+def test_omitting_replaced_seeds_gives_the_same_ensemble(service):
     one = post(service, whole(), path=ENSEMBLES)
     two = post(service, put(whole(), "base.network.seed", 99), path=ENSEMBLES)
     assert (two.headers["x-cache"], two.content) == ("hit", one.content)
@@ -135,7 +135,7 @@ def test_refusals_of_the_base_request(service):
     ],
     ids=["memory", "answer", "time"],
 )
-def test_what_is_too_large_points_to_a_sweep(service, asked, unit):
+def test_refusals_of_large_ensembles_recommend_a_sweep(service, asked, unit):
     body = problem(post(service, asked, path=ENSEMBLES), 422, "too-large")
     assert unit in body["detail"]
     assert "sweep over the seeds (POST /v1/sweeps)" in body["detail"]
@@ -154,7 +154,7 @@ def test_a_deadline_ends_an_ensemble(hurried):
         eventually(lambda: post(client, message("ensemble"), path=ENSEMBLES).is_success)
 
 
-def test_a_client_that_leaves_frees_the_worker(hurried):
+def test_a_client_that_disconnects_frees_the_worker(hurried):
     """The worker is interrupted, not killed."""
     eventually(lambda: hurried.readiness()["ready"])
     with hurried.client() as client:
@@ -165,7 +165,7 @@ def test_a_client_that_leaves_frees_the_worker(hurried):
         assert hurried.workers() == workers
 
 
-def test_an_archive_as_the_body(service):
+def test_a_request_as_an_archive(service):
     asked = put(message("ensemble"), "base.task", EYE)
     as_lists = read_tree(post(service, asked, path=ENSEMBLES))
     assert read_tree(post(service, asked, path=ENSEMBLES, body="npz", accept="npz")) == as_lists

@@ -1,4 +1,4 @@
-"""Networks with more outputs, inputs or hidden units than they use, against the same weights in all dimensions."""
+"""Networks that use fewer outputs, inputs or hidden units than they have, against unreduced ones."""
 
 import numpy as np
 import pytest
@@ -17,13 +17,13 @@ def random(dims, **changes):
 
 
 def start_of(service, request):
-    """The initial weights."""
+    """Initial weights of an answer."""
     answer = ask(service, request | {"times": [0.0], "quantities": ["weights"], "method": "flow"}, accept="npz")
     return [layer[0] for layer in answer["quantities"]["weights"]]
 
 
 def trained_by_hand(weights, inputs, targets, eta, steps):
-    """Loss and singular values after each step of gradient descent of two layers."""
+    """Loss and singular values after each step of gradient descent of two layers, written out."""
     w1, w2 = (w.copy() for w in weights)
     losses, strengths = [], []
     for _ in range(steps + 1):
@@ -38,7 +38,7 @@ def trained_by_hand(weights, inputs, targets, eta, steps):
 
 @pytest.fixture(scope="module")
 def tutorial():
-    """The network of a well-known tutorial: eight items with ten thousand features, and minute weights."""
+    """The network of a well-known tutorial: eight items with ten thousand features, and small weights."""
     targets = np.random.default_rng(3).standard_normal((8, 10_000)) / 2
     inputs = np.eye(8) * np.sqrt(8)
     task = {"kind": "data", "inputs": inputs.tolist(), "targets": targets.tolist(), "whiten": False}

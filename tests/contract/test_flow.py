@@ -1,4 +1,4 @@
-"""Both networks and all five tasks against the gradient flow itself, integrated on the data by an ODE solver."""
+"""All tasks and networks of two kinds against the gradient flow, integrated on the data by an ODE solver."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,7 @@ def compare(service, request, data, tau=1.0, samples=None):
 
 
 def start_of(answer, request):
-    """The initial weights: those that were given, else those that were drawn."""
+    """Initial weights, given or drawn."""
     layers = [layer[0] for layer in answer["quantities"]["weights"]]
     if request["network"]["kind"] == "weights":
         for layer, array in zip(layers, request["network"]["weights"], strict=True):
@@ -165,7 +165,7 @@ def test_data_that_are_isotropic(service, network, rng):
 @pytest.mark.parametrize("aligned", [False, True])
 @pytest.mark.parametrize(("rank", "samples"), [(3, 30), (4, 4)])
 def test_whitened_data_of_less_than_full_rank(service, rank, samples, aligned, rng):
-    """A drawn network has no weights outside the span of the inputs: what lies there would never learn."""
+    """A drawn network has no weights outside the span of the inputs, which would never learn."""
     inputs, targets = noisy_data(samples, 5, 4, rng, rank)
     seen = whitened(inputs)
     task = {"kind": "data", "inputs": inputs.tolist(), "targets": targets.tolist(), "whiten": True}
@@ -205,7 +205,7 @@ def test_semantic_hierarchy(service, network, rng):
 
 @pytest.mark.parametrize("network", ["drawn lambda > 0", "drawn lambda < 0", "given"])
 def test_spectrum(service, network, rng):
-    """The singular vectors are the service's own; the task is what a network that can learn all of it ends with."""
+    """The service draws the singular vectors; the limit of a network that can learn all modes shows the task."""
     network = NETWORKS[network](rng)
     n_in, _, n_out = widths(network)
     values = [2.0, 1.0, 0.5][: min(n_in, n_out)]
@@ -221,7 +221,7 @@ def test_spectrum(service, network, rng):
     [("drawn lambda > 0", 3), ("drawn lambda > 0", 4), ("drawn lambda > 0", 40), ("given", 4), ("given", 40)],
 )
 def test_regression(service, network, samples, rng):
-    """Gaussian targets on white inputs; as many samples as inputs, or fewer, can be fitted without a loss."""
+    """Gaussian targets on white inputs; with at most as many samples as inputs, the loss tends to zero."""
     network = NETWORKS[network](rng)
     n_in, _, n_out = widths(network)
     task = {"kind": "regression", "samples": samples, "seed": 5}
@@ -240,7 +240,7 @@ def test_regression(service, network, samples, rng):
 
 
 def learned(service, n_in, n_out, task):
-    """What a network that can represent everything ends with."""
+    """Limit of a network that can represent any function."""
     network = drawn((n_in, min(n_in, n_out), n_out), 1.0)
     request = {"network": network, "task": task, "times": [1e6], "quantities": ["output"]}
     return ask(service, request)["quantities"]["output"][0]
@@ -262,8 +262,8 @@ def without_trace(service, request, sigma_yx):
     return answer
 
 
-def test_isotropic_inputs_are_white_in_disguise(service, rng):
-    """S_xx = c I is the white problem of S_yx / c and tau / c; its losses count c times (docs/theory.md, section 0)."""
+def test_isotropic_inputs_are_equivalent_to_white_ones(service, rng):
+    """S_xx = c I is the white problem of S_yx / c and tau / c, with c times its losses (docs/theory.md, section 0)."""
     c, tau, sigma_yx = 0.25, 3.0, rng.standard_normal((3, 4))
     network, times = drawn((4, 3, 3), 0.7), [0.0, 1.0, 7.0, 40.0]
     trace = 1.5 * float(np.sum(sigma_yx**2)) / c
@@ -296,7 +296,7 @@ def test_the_time_constant_is_the_unit_of_time(service, rng):
         assert np.allclose(array, scale * found[name], rtol=1e-13, atol=1e-13), name
 
 
-def test_a_grid_of_times_is_the_list_of_them(service, rng):
+def test_a_grid_of_times_is_the_list_of_its_times(service, rng):
     base = {"network": drawn((4, 3, 3), 0.7), "task": rng.standard_normal((3, 4)).tolist()}
     grid = ask(service, base | {"times": {"start": 0.1, "stop": 10, "num": 3, "spacing": "log"}})
     each = ask(service, base | {"times": grid["times"].tolist()})

@@ -19,7 +19,7 @@ START = np.array([0.03, 0.5, 0.4])
 
 
 def orthogonal_data(sizes, best):
-    """Inputs of these sizes, and as targets what the best network function makes of them."""
+    """Inputs of these sizes, and as targets the best network function of them."""
     inputs = COLUMNS * sizes
     return {"kind": "data", "inputs": inputs.tolist(), "targets": (inputs * best).tolist(), "whiten": False}
 
@@ -30,7 +30,7 @@ def along_the_columns(strengths=START):
 
 
 def strengths(variances, best, times):
-    """Solve da/dt = 2 a d (best - a) from the squares of the start."""
+    """Solve da/dt = 2 a d (best - a) from the squares of the initial strengths."""
     start = np.square(START)
     left = np.exp(-2 * np.multiply(variances, best) * np.array(times)[:, None])
     return start * best / (start * (1 - left) + best * left)
@@ -47,7 +47,7 @@ def strengths(variances, best, times):
         ((1.0, 1.0, 1e-9), (1.0, 0.5, 1e9)),
     ],
 )
-def test_small_inputs_teach_what_they_teach(service, sizes, best, method):
+def test_small_inputs_are_learned(service, sizes, best, method):
     times = [0.0, 0.5, 2.0, 5.0, 9.0]
     request = {"network": along_the_columns(), "task": orthogonal_data(sizes, best), "times": times, "method": method}
     answer = ask(service, request | {"quantities": ["loss", "output"]})
@@ -60,8 +60,8 @@ def test_small_inputs_teach_what_they_teach(service, sizes, best, method):
     assert np.allclose(answer["diagnostics"]["target"]["singular_values"], np.sort(best)[::-1], rtol=1e-9)
 
 
-def test_small_variances_teach_what_they_teach(service):
-    """The same by moments."""
+def test_small_variances_are_learned(service):
+    """The same task, given by its moments."""
     variances, best, times = np.array([1.0, 1e-10, 1e-13]), np.array([1.0, 1e10, 2e12]), [0.0, 1.0, 5.0, 9.0]
     task = {
         "kind": "correlation",
@@ -88,7 +88,7 @@ def test_small_variances_teach_what_they_teach(service):
 )
 @pytest.mark.parametrize("aligned", [False, True])
 def test_a_drawn_network_has_weights_for_small_inputs(service, sizes, times, aligned):
-    """They are learned from, against an integration of the flow on the data."""
+    """These are learned; compared with an integration of the flow on the data."""
     rng = np.random.default_rng(1)
     inputs = rng.standard_normal((20, 3)) * sizes
     data = Data(inputs, (inputs / sizes) @ rng.standard_normal((3, 3)) + 0.1 * rng.standard_normal((20, 3)))
@@ -110,7 +110,7 @@ def unequal_data(whiten):
     return {"kind": "data", "inputs": inputs.tolist(), "targets": targets.tolist(), "whiten": whiten}
 
 
-def test_inputs_too_unequal_for_an_integration_are_refused_with_their_variances(service):
+def test_refusals_of_stiff_inputs_name_their_variances(service):
     request = document(times="list") | {"network": balanced(2), "task": unequal_data(False), "times": [0.0, 20.0]}
     detail = problem(post(service, request), 422, "not-applicable")["detail"]
     variances = np.linalg.svd(request["task"]["inputs"], compute_uv=False) ** 2 / 30
@@ -127,7 +127,7 @@ def balanced(n_out):
     return {"kind": "balanced", "dims": [3, 2, n_out], "lambda": 0.5, "seed": 3}
 
 
-def test_unequal_inputs_are_whitened_whole(service):
+def test_inputs_of_very_different_sizes_are_whitened_in_all_directions(service):
     answer = ask(service, document(times="list") | {"network": balanced(2), "task": unequal_data(True)})
     assert answer["method"] == "exact"
     assert "span" not in answer["reason"]
@@ -152,8 +152,8 @@ def test_regression_on_as_many_inputs_leaves_no_loss(service):
     assert ask(service, request)["diagnostics"]["irreducible_loss"] == 0
 
 
-def test_a_small_irreducible_loss_keeps_its_digits(service):
-    """1/2 1e-18 beside targets of the order of one: a difference of squares has none of its digits."""
+def test_a_small_irreducible_loss_has_a_small_relative_error(service):
+    """1/2 1e-18 beside targets of the order of one: a difference of squares would lose all digits."""
     inputs, away = COLUMNS[:, :2], COLUMNS[:, 2:]
     targets = inputs @ np.array([[0.5], [0.25]]) + 1e-9 * away
     for whiten in (False, True):
@@ -164,7 +164,7 @@ def test_a_small_irreducible_loss_keeps_its_digits(service):
 
 
 @pytest.mark.parametrize("part", [1e-10, 1e-6, 1.0])
-def test_correlations_with_inputs_that_are_not_there(service, part):
+def test_correlations_with_directions_without_inputs_are_refused(service, part):
     task = {"kind": "correlation", "sigma_yx": [[1.0, part], [1.0, 0.0]], "sigma_xx": [[1.0, 0.0], [0.0, 0.0]]}
     body = problem(post(service, document() | {"task": task}), 422, "invalid-request")
     assert [error["path"] for error in body["errors"]] == ["task.sigma_yx"]
@@ -172,8 +172,8 @@ def test_correlations_with_inputs_that_are_not_there(service, part):
         assert text in body["errors"][0]["detail"]
 
 
-def test_moments_that_span_less_by_rounding(service):
-    """Sums over samples that repeat one another: they are solved on their span, and no correlation is refused."""
+def test_moments_of_low_rank_up_to_rounding(service):
+    """Sums over samples that repeat one another: the problem is solved on their span, and no correlation is refused."""
     rng = np.random.default_rng(9)
     for n_samples in (3, 50, 2000):
         inputs = rng.standard_normal((n_samples, 1)) @ rng.standard_normal((1, 2))
@@ -207,8 +207,8 @@ TINY = 5e-324
     ids=lambda times: str(times)[:50],
 )
 @pytest.mark.parametrize("method", ["exact", "flow"])
-def test_times_as_close_as_float64_has_them(service, times, method):
-    """Nothing happens between them, in units of any time constant."""
+def test_times_that_differ_by_one_rounding_error(service, times, method):
+    """Nothing changes between them, for any time constant."""
     network = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0, "seed": 3}
     request = {"network": network, "task": EYE, "times": times, "method": method, "quantities": ["loss", "output"]}
     for tau in (1.0, 1e-5, 1e5):

@@ -1,4 +1,4 @@
-"""What stock clients, probes and proxies do: HEAD, slashes at the end, compressed bodies, byte order marks."""
+"""Behaviour for stock clients, probes and proxies: HEAD, trailing slashes, compressed bodies, byte order marks."""
 
 import codecs
 import gzip
@@ -27,7 +27,7 @@ CHANGING = ("date", "x-request-id", "server-timing", "transfer-encoding")  # the
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Service]:
-    """On TCP, with jobs."""
+    """A service on TCP, with jobs."""
     with Service(tcp=True, embedded_cache=True) as service:
         yield service
 
@@ -59,7 +59,7 @@ def test_head_is_get_without_the_body_wherever_get_is_served(client: httpx.Clien
     assert client.head("/metrics").status_code == 200
 
 
-def test_head_of_what_is_not_there_or_not_served(client: httpx.Client) -> None:
+def test_head_of_missing_pages_and_other_methods(client: httpx.Client) -> None:
     for path in ("/nothing", "/v1/jobs/none", f"{TRAJECTORIES}/{64 * '0'}"):
         assert (client.head(path).status_code, client.head(path).content) == (404, b"")
     refused = client.head("/v1/sweeps")
@@ -92,14 +92,14 @@ def test_head_is_refused_as_get_is(client: httpx.Client, path: str) -> None:
     assert head.headers.get("allow") == get.headers.get("allow")
 
 
-def test_head_knows_what_the_client_has(client: httpx.Client) -> None:
+def test_head_honours_conditions(client: httpx.Client) -> None:
     key = client.post(TRAJECTORIES, content=BODY, headers=JSON).json()["key"]
     known = client.head(f"{TRAJECTORIES}/{key}", headers={"If-None-Match": f'"{key}"'})
     assert known.status_code == 304
 
 
 def test_head_of_events_ends_at_once(client: httpx.Client) -> None:
-    """They go on until the job ends; the connection is free for the next request, and the log says what was asked."""
+    """A GET would last until the job ends; the connection is free for the next request, and the request is logged."""
     job = submit(client, slow_sweep())
     assert client.head(f"/v1/jobs/{job}/events").headers["content-type"].startswith("text/event-stream")
     assert client.get("/healthz").status_code == 200
@@ -139,8 +139,8 @@ SLASHES = {
 
 @pytest.mark.parametrize("path", SLASHES)
 @pytest.mark.parametrize("prefix", ["", "/lab/lindyn"])
-def test_a_slash_at_the_end_leads_to_the_path_without(client: httpx.Client, path: str, prefix: str) -> None:
-    """Behind a proxy that takes a prefix away, and whatever the sender says of the host."""
+def test_a_trailing_slash_is_redirected(client: httpx.Client, path: str, prefix: str) -> None:
+    """Also behind a proxy that removes a prefix, and for any Host header."""
     for host in ("localhost", "evil.example", "127.0.0.1:1"):
         answer = client.get(path, headers={"Host": host})
         if answer.status_code == 403:
@@ -152,7 +152,7 @@ def test_a_slash_at_the_end_leads_to_the_path_without(client: httpx.Client, path
         assert urljoin(asked, location) == f"https://lab.example{prefix}{SLASHES[path]}"
 
 
-def test_what_follows_arrives(client: httpx.Client) -> None:
+def test_redirected_requests_are_answered(client: httpx.Client) -> None:
     assert client.get("/healthz/", follow_redirects=True).json() == {"status": "ok"}
     answer = client.post(f"{TRAJECTORIES}/", content=BODY, headers=JSON, follow_redirects=True)
     assert answer.status_code == 200
@@ -162,7 +162,7 @@ def test_what_follows_arrives(client: httpx.Client) -> None:
 @pytest.mark.parametrize(
     "path", ["//healthz/", "/healthz//", "//evil.example/", "//evil.example/healthz/", "/nothing/"]
 )
-def test_slashes_that_lead_nowhere(server: Service, client: httpx.Client, path: str) -> None:
+def test_slashes_of_unknown_paths_are_not_found(server: Service, client: httpx.Client, path: str) -> None:
     request = client.build_request("GET", "/")
     request.url = httpx.URL(server.url).copy_with(raw_path=path.encode())
     answer = client.send(request)
@@ -188,7 +188,7 @@ def deflated(body: bytes) -> bytes:
         ("gzip", gzip.compress(bytes(10_000_000))),
     ],
 )
-def test_compressed_bodies_are_refused_for_what_they_are(client: httpx.Client, encoding: str, body: bytes) -> None:
+def test_compressed_bodies_are_refused_by_their_encoding(client: httpx.Client, encoding: str, body: bytes) -> None:
     client.post(TRAJECTORIES, content=BODY, headers=JSON)  # now a known body
     for path in POSTS:
         answer = client.post(path, content=body, headers={**JSON, "Content-Encoding": encoding})
@@ -198,7 +198,7 @@ def test_compressed_bodies_are_refused_for_what_they_are(client: httpx.Client, e
         assert answer.headers["accept-encoding"] == "identity"
 
 
-def test_several_encodings(client: httpx.Client) -> None:
+def test_several_encodings_are_refused(client: httpx.Client) -> None:
     both = [("Content-Type", "application/json"), ("Content-Encoding", ""), ("Content-Encoding", "gzip")]
     problem(client.post(TRAJECTORIES, content=BODY, headers=both), 415, "unsupported-media-type")
 
@@ -211,7 +211,7 @@ def test_a_compressed_body_of_another_type(client: httpx.Client, media_type: str
 
 
 @pytest.mark.parametrize("encoding", ["identity", "", "Identity", "identity, identity"])
-def test_no_encoding_by_name(client: httpx.Client, encoding: str) -> None:
+def test_the_identity_encoding_is_accepted(client: httpx.Client, encoding: str) -> None:
     answer = client.post(TRAJECTORIES, content=BODY, headers={**JSON, "Content-Encoding": encoding})
     assert answer.status_code == 200
 
@@ -241,5 +241,5 @@ def test_other_encodings_are_named(client: httpx.Client, encoding: str) -> None:
 
 
 @pytest.mark.parametrize("body", [codecs.BOM_UTF8, codecs.BOM_UTF8 * 2 + b"{}", b" " + codecs.BOM_UTF8 + b"{}"])
-def test_marks_that_are_not_at_the_beginning(client: httpx.Client, body: bytes) -> None:
+def test_byte_order_marks_within_a_body_are_malformed(client: httpx.Client, body: bytes) -> None:
     problem(client.post(TRAJECTORIES, content=body, headers=JSON), 400, "malformed-body")

@@ -1,4 +1,4 @@
-"""The methods flow and descent, and how one is chosen, against references and training by hand."""
+"""Methods flow and descent, and the choice of the method, against references and training written out."""
 
 import json
 import re
@@ -32,7 +32,7 @@ def request_of(case, **changes):
 
 
 def error_of(answer, case):
-    """Largest distance over times of all layers together, relative to them."""
+    """Largest distance over the times, of all layers together, relative to their norm."""
     layers = answer["quantities"]["weights"]
     assert [layer.shape[1:] for layer in layers] == [np.shape(w) for w in case["weights"]]
     errors = []
@@ -42,7 +42,7 @@ def error_of(answer, case):
     return max(errors)
 
 
-def test_what_the_references_cover():
+def test_the_references_cover_depths_and_coloured_inputs():
     assert len(CASES) == 7
     assert {len(case["dims"]) for case in CASES} == {3, 4, 5}
     assert sum(np.allclose(case["sigma_xx"], np.eye(len(case["sigma_xx"]))) for case in CASES) == 4
@@ -67,7 +67,7 @@ def test_weights_within_the_tolerance(service, method, body, accept, measured):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_tolerances_are_kept_and_said(service, name):
+def test_tolerances_are_met_and_returned(service, name):
     case = CASES[NAMES.index(name)]
     loose, tight = (
         ask(service, request_of(case, method={"kind": "flow", "rtol": rtol, "atol": atol}))
@@ -114,15 +114,15 @@ def test_the_absolute_tolerance_is_in_units_of_the_largest_weight(service):
     ],
     ids=str,
 )
-def test_methods_that_are_not_well_described(service, method, path, texts):
+def test_invalid_methods(service, method, path, texts):
     body = problem(post(service, request_of(CASES[0], method=method)), 422, "invalid-request")
     assert [error["path"] for error in body["errors"]] == [path]
     for text in texts:
         assert text in body["errors"][0]["detail"]
 
 
-def test_auto_says_what_was_measured(service):
-    """The numbers that speak against the closed form, by their definitions (docs/theory.md, section 1)."""
+def test_auto_reports_what_was_measured(service):
+    """The measurements that exclude the closed form, by their definitions (docs/theory.md, section 1)."""
     by_name = {case["name"]: case for case in CASES}
     w1, w2 = (np.array(w) for w in by_name["unbalanced"]["weights"])
     b = w2.T @ w2 - w1 @ w1.T
@@ -186,7 +186,7 @@ def test_flow_of_a_balanced_network_is_the_closed_form(service):
     [(1e-2, "flow", True), (1e-8, "flow", False), (1e-8, {"kind": "flow", "rtol": 1e-12, "atol": 1e-20}, True)],
     ids=str,
 )
-def test_an_integration_near_a_saddle_says_whether_it_can_be_trusted(service, tiny, method, trusted):
+def test_an_integration_near_a_saddle_reports_its_error(service, tiny, method, trusted):
     """Layers x = y and z: z^2 - x^2 is conserved, so u = log x has tau du/dt = z (1 - x^2 z), which is well behaved."""
 
     def velocity(_t, u):
@@ -235,7 +235,7 @@ def test_linear_descent_tends_to_the_flow_with_order_one(service, measured):
 
 
 def test_the_time_constant_slows_descent_down(service):
-    """tau dW/dt: a step of eta in time moves the weights by eta / tau times the gradient."""
+    """tau dW/dt: a step of eta in time changes the weights by eta / tau times the gradient."""
     base = {"network": BALANCED, "task": SPECTRUM, "quantities": ["output"]}
     slow = ask(service, base | {"times": [0.0, 1.0], "time_constant": 4.0, "method": descent(0.25)})
     fast = ask(service, base | {"times": [0.0, 0.25], "method": descent(0.0625)})
@@ -276,8 +276,8 @@ def trained(layers, inputs, targets, activation, learning_rate, steps):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("dims", [[8, 5, 8], [8, 6, 5, 8]], ids=str)
-def test_descent_is_training(service, dims, activation):
-    """Back-propagation written out, on the semantic task, whose inputs are the unit vectors."""
+def test_descent_is_back_propagation_of_all_samples(service, dims, activation):
+    """Written out for the semantic task, whose inputs are the unit vectors."""
     network = {"kind": "random", "dims": dims, "scheme": "he", "seed": 5}
     eta, steps = 0.125, [0, 1, 40]
     request = {
@@ -303,20 +303,20 @@ def test_descent_is_training(service, dims, activation):
     assert len(nonlinear) == (activation != "linear")
 
 
-def test_times_between_steps_are_moved_to_steps(service):
+def test_times_between_steps_are_rounded_to_steps(service):
     request = {"network": BALANCED, "task": SPECTRUM, "times": [0.0, 0.13, 1.0], "quantities": ["excess_loss"]}
     answer = ask(service, request | {"method": descent(0.1)})
     assert np.allclose(answer["times"], [0.0, 0.1, 1.0])
     (warning,) = answer["warnings"]
     assert warning["code"] == "rounded-times"
-    assert "up to 0.3 steps away from a step of 0.1" in warning["detail"]
+    assert "up to 0.3 steps away from a multiple of the learning rate 0.1" in warning["detail"]
     exactly = ask(service, request | {"method": descent(0.1), "times": answer["times"].tolist()})
     assert np.array_equal(exactly["quantities"]["excess_loss"], answer["quantities"]["excess_loss"])
     assert exactly["warnings"] == []
 
 
 @pytest.mark.parametrize("activation", ["linear", "tanh"])
-def test_divergence_says_what_to_change(service, activation):
+def test_refusals_of_divergence_recommend_a_remedy(service, activation):
     request = {
         "network": {"kind": "random", "dims": [8, 8, 8], "scheme": "he", "gain": 4.0, "seed": 1},
         "task": {"kind": "semantic"},
@@ -344,7 +344,7 @@ def test_divergence_says_what_to_change(service, activation):
     ],
     ids=["no samples", "of the linear function"],
 )
-def test_what_a_nonlinear_network_does_not_have(service, task, quantities, texts):
+def test_quantities_that_are_undefined_for_nonlinear_networks(service, task, quantities, texts):
     request = {"network": BALANCED, "task": task, "times": [0.0, 1.0], "quantities": quantities}
     detail = problem(post(service, request | {"method": descent(0.1, "relu")}), 422, "not-applicable")["detail"]
     for text in texts:
@@ -365,7 +365,7 @@ def test_what_a_nonlinear_network_does_not_have(service, task, quantities, texts
     ],
     ids=["kernel", "steps"],
 )
-def test_what_would_not_fit(service, changes, texts):
+def test_requests_that_do_not_fit_into_memory(service, changes, texts):
     """The kernel of 40 outputs and 1000 samples has 40,000^2 numbers; its distance and norm need none of them."""
     network = {"kind": "balanced", "dims": [40, 4, 40], "lambda": 0.5, "seed": 1}
     request = {"network": network, "task": {"kind": "regression", "samples": 1000, "seed": 1}, "times": [0.0, 1.0, 5.0]}
@@ -387,7 +387,7 @@ DEEP = {"kind": "random", "dims": [60] * 5, "scheme": "lecun", "seed": 1}
     ids=["descent", "flow"],
 )
 def test_a_deadline_ends_long_work(hurried, changes, measured):
-    """Whatever becomes of it on a quicker machine; after that, others are served."""
+    """The workers are suspended, so that the deadline passes on any machine; afterwards requests are answered."""
     eventually(lambda: hurried.readiness()["ready"])
     with hurried.client() as client:
         with suspended(hurried.workers()):
@@ -400,8 +400,8 @@ def test_a_deadline_ends_long_work(hurried, changes, measured):
         assert ask(client, exact)["method"] == "exact"
 
 
-def test_a_random_network_learns_as_the_flow_says(service):
-    """Drawn weights, not balanced; from there by another solver."""
+def test_a_random_network_follows_the_flow(service):
+    """Drawn weights that are not balanced, integrated by another solver."""
     request = {
         "network": {"kind": "random", "dims": [4, 3, 5], "scheme": "glorot", "gain": [1.0, 0.5], "seed": 6},
         "task": {"kind": "spectrum", "singular_values": [2.0, 1.0], "seed": 1},

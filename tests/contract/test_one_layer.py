@@ -18,7 +18,7 @@ TIMES = np.array([0.0, 0.4, 3.0])
 
 
 def data_of(kind):
-    """Nine samples, or three that span fewer dimensions than there are."""
+    """Nine samples, or three that span fewer dimensions than the inputs have."""
     rng = np.random.default_rng(2)
     inputs = rng.standard_normal((3 if kind == "span" else 9, 4))
     return Data(inputs, rng.standard_normal((len(inputs), 2)))
@@ -47,7 +47,7 @@ def kernel(data):
 
 @pytest.mark.parametrize("method", ["auto", "exact", "flow"])
 @pytest.mark.parametrize("kind", ["all", "span"])
-def test_all_quantities(service, kind, method):
+def test_all_quantities_of_one_layer(service, kind, method):
     data = data_of(kind)
     request = {"network": given(WEIGHTS), "task": sent(data), "times": TIMES.tolist(), "quantities": ALL}
     got = ask(service, request | {"time_constant": TAU, "method": method})
@@ -86,7 +86,7 @@ def test_all_quantities(service, kind, method):
     assert max(got["diagnostics"]["errors"].values()) < (1e-9 if method == "flow" else 1e-11)
 
 
-def test_late_losses_keep_their_digits(service):
+def test_late_losses_have_small_relative_errors(service):
     task, times = np.random.default_rng(3).standard_normal((2, 4)), np.array([0.0, 90.0, 300.0])
     request = {"network": given(WEIGHTS), "task": task.tolist(), "times": times.tolist(), "quantities": ["excess_loss"]}
     got = ask(service, request)["quantities"]["excess_loss"]
@@ -126,7 +126,7 @@ def random(dims, seed, **changes):
 
 
 def test_statistics_of_uniform_entries(service):
-    """The variance on the diagonal of B is 4/5 of that off it."""
+    """The variance on the diagonal of B is 4/5 of the variance off it."""
     request = {"dims": [30, 4, 20], "scheme": "torch", "samples": 20_000, "seed": 2}
     found = answer(service, "/v1/balance/statistics", request)
     for part, tolerance in (("predicted", 1e-12), ("sampled", 0.05)):
@@ -136,7 +136,7 @@ def test_statistics_of_uniform_entries(service):
 
 
 @pytest.mark.parametrize("kind", ["all", "span", "white"])
-def test_limits(service, kind):
+def test_limits_of_one_layer(service, kind):
     data = data_of("all" if kind == "white" else kind)
     task = np.random.default_rng(3).standard_normal((2, 4)).tolist() if kind == "white" else sent(data)
     request = {"network": given(WEIGHTS), "task": task, "time_constant": TAU}
@@ -155,7 +155,7 @@ def test_limits(service, kind):
     assert found["converged"]["reached_rank"] == found["converged"]["task_rank"] == 2
 
 
-def test_many_outputs_are_left_out_where_weights_are_drawn(service):
+def test_networks_with_drawn_weights_are_reduced(service):
     inputs, targets = np.eye(3).tolist(), np.random.default_rng(4).standard_normal((3, 2000)).tolist()
     task = {"kind": "data", "inputs": inputs, "targets": targets, "whiten": False}
     request = {"network": random([3, 2000], 1), "task": task, "times": [0.0, 2.0], "quantities": ["loss", "output"]}
@@ -176,7 +176,7 @@ def test_quantities_of_two_layers_are_refused(service, name):
     assert f"got {name}, which is of two" in error["detail"]
 
 
-def test_continual_learning_asks_for_two_layers(service):
+def test_continual_learning_needs_two_layers(service):
     tasks = [{"task": WEIGHTS.tolist(), "duration": 1.0}]
     response = post(service, {"network": given(WEIGHTS), "tasks": tasks, "num": 3}, path=CONTINUAL)
     assert response.status_code == 422

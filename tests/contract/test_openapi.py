@@ -1,4 +1,4 @@
-"""The OpenAPI document and its examples: written to files, valid, and what the service really does."""
+"""The OpenAPI document and its examples: written to files, valid, and as the service behaves."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def jobs() -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_file_is_what_the_code_says():
+def test_the_file_is_the_document_of_the_code():
     assert create_service(Settings()).app.openapi() == DOCUMENT, "run `make openapi`"
 
 
@@ -61,12 +61,12 @@ def test_every_operation_is_described(path, method, operation):
         assert set(operation["requestBody"]["content"]) == {"application/json", "application/x-npz"}
 
 
-def test_operations_have_names_of_their_own():
+def test_operations_have_different_names():
     names = [operation["operationId"] for _, _, operation in OPERATIONS]
     assert len(set(names)) == len(names)
 
 
-def test_nothing_of_the_framework_is_left():
+def test_schemas_of_the_framework_are_removed():
     assert not {"HTTPValidationError", "ValidationError"} & set(DOCUMENT["components"]["schemas"])
 
 
@@ -116,7 +116,7 @@ def test_examples_are_answered_as_the_document_says(service, name):
 
 @pytest.mark.live
 @pytest.mark.parametrize("name", TRAJECTORIES)
-def test_trajectories_have_the_quantities_that_were_asked_for(service, name):
+def test_trajectories_have_the_requested_quantities(service, name):
     example = EXAMPLES[name]
     answer = service.post(example["path"], json=example["body"]).json()
     assert list(answer["quantities"]) == [q for q in QUANTITIES if q in example["body"]["quantities"]]
@@ -125,7 +125,7 @@ def test_trajectories_have_the_quantities_that_were_asked_for(service, name):
 @pytest.mark.live
 @pytest.mark.parametrize("name", STARTING)
 def test_examples_start_jobs_as_the_document_says(jobs, name):
-    """They are small enough to be done; none of their points fails."""
+    """They are small enough to finish; none of their points fails."""
     example = EXAMPLES[name]
     started = jobs.post(example["path"], json=example["body"])
     assert started.status_code == 202, started.text
@@ -148,7 +148,7 @@ QUANTITIES = DOCUMENT["components"]["schemas"]["TrajectoryRequest"]["properties"
 
 @pytest.mark.live
 @pytest.mark.parametrize(("path", "name"), [("/healthz", "Health"), ("/readyz", "Readiness"), ("/v1/about", "About")])
-def test_what_the_service_says_of_itself(service, path, name):
+def test_pages_about_the_service_have_the_documented_fields(service, path, name):
     response = service.get(path)
     assert response.status_code == 200
     jsonschema.validate(response.json(), schema(name))

@@ -1,4 +1,4 @@
-"""What is refused: status, code, place, what was got, what is allowed, what to do; one shape on every route."""
+"""Refusals: status, code, path, what was got, what is allowed, what to do; one shape on all routes."""
 
 import json
 import re
@@ -49,12 +49,12 @@ def network(n_in, n_hidden, n_out, lam=1.0):
     "path", ["/v1", "/nothing", "/v1/trajectories/a/b", "/healthz/x", "/docs/x", "/explorer/", "/nothing%0A", "/%ff"]
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_paths_that_are_not_served(service, method, path):
+def test_unknown_paths(service, method, path):
     assert path.split("%")[0] in problem(service.request(method, path), 404, "not-found")["detail"]
 
 
 @pytest.mark.parametrize("path", ROUTES)
-def test_methods_that_are_not_served(service, path):
+def test_unsupported_methods(service, path):
     for method in METHODS:
         if method not in ROUTES[path]:
             response = service.request(method, path)
@@ -63,7 +63,7 @@ def test_methods_that_are_not_served(service, path):
 
 
 def test_the_openapi_document_has_all_routes(service):
-    """Beside itself and the pages for people, what the document lists is what the tables of this file know."""
+    """Besides itself and the pages for people, the document lists the routes in the tables of this file."""
     paths = service.get("/openapi.json").json()["paths"]
     parameters = {64 * "0": "{key}", "jobs/none": "jobs/{job_id}", "none": "{name}"}
     known = {path: {method.lower() for method in methods} for path, methods in ROUTES.items()}
@@ -75,7 +75,7 @@ def test_the_openapi_document_has_all_routes(service):
 
 
 @pytest.mark.parametrize("key", [64 * "0", "x", 64 * "g", 5000 * "a", "%0A", "%00", "%ff", "..", "*", "a.json", "é"])
-def test_keys_that_nothing_is_stored_under(service, key):
+def test_keys_without_a_stored_answer(service, key):
     body = problem(service.get(f"{TRAJECTORIES}/{key}"), 404, "not-found")
     assert "post the request again" in body["detail"] or "not found" in body["detail"]
     assert len(body["detail"]) < 500
@@ -93,7 +93,7 @@ def test_keys_that_nothing_is_stored_under(service, key):
         ("application/jsonl", "application/jsonl"),
     ],
 )
-def test_content_types(service, content_type, got):
+def test_unsupported_content_types(service, content_type, got):
     headers = {} if content_type is None else {"Content-Type": content_type}
     body = problem(service.post(TRAJECTORIES, content=b"{}", headers=headers), 415, "unsupported-media-type")
     for text in (f"got content type {got};", JSON, NPZ):
@@ -101,7 +101,7 @@ def test_content_types(service, content_type, got):
 
 
 @pytest.mark.parametrize("content_type", [JSON, "application/json; charset=utf-8", "Application/JSON"])
-def test_content_types_that_are_json(service, content_type):
+def test_content_types_of_json(service, content_type):
     response = service.post(TRAJECTORIES, json=document(), headers={"Content-Type": content_type})
     assert response.status_code == 200
 
@@ -135,7 +135,7 @@ DEEP = b"[" * 100_000
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_bodies_that_cannot_be_read(service, content_type, content, text):
+def test_malformed_bodies(service, content_type, content, text):
     response = service.post(TRAJECTORIES, content=content, headers={"Content-Type": content_type})
     body = problem(response, 400, "malformed-body")
     assert text in body["detail"]
@@ -185,7 +185,7 @@ def test_invalid_fields(service, changes, path, texts):
 
 
 @pytest.mark.parametrize("content", [b"null", b"[]", b"3", b'"x"', b"true"])
-def test_json_that_is_no_object(service, content):
+def test_json_that_is_not_an_object(service, content):
     response = service.post(TRAJECTORIES, content=content, headers={"Content-Type": JSON})
     body = problem(response, 422, "invalid-request")
     assert body["errors"][0]["path"] == ""
@@ -193,7 +193,7 @@ def test_json_that_is_no_object(service, content):
     assert "expected an object" in body["errors"][0]["detail"]
 
 
-def test_every_broken_field_is_listed(service):
+def test_every_invalid_field_is_listed(service):
     body = problem(post(service, {"more": 1, "time_constant": -1, "times": []}), 422, "invalid-request")
     assert {error["path"] for error in body["errors"]} == {"more", "time_constant", "times", "network", "task"}
     assert body["detail"] == "network, task, times and 2 more are invalid"
@@ -216,7 +216,7 @@ def test_a_field_with_two_errors_is_named_once(service):
         ({"method": "exat"}, "method", "exact"),
     ],
 )
-def test_mistyped_names_are_told_once_with_the_nearest(service, changes, path, near):
+def test_mistyped_names_are_reported_once_with_the_nearest_name(service, changes, path, near):
     response = post(service, document() | changes)
     body = problem(response, 422, "invalid-request")
     assert [error["path"] for error in body["errors"]] == [path]
@@ -255,7 +255,7 @@ def test_invalid_arrays(service, name, array, path, text):
 
 
 @pytest.mark.parametrize("metadata", ['{"\\ud800": 1}', '{"method": "\\ud800"}', '{"network": {"kind": "\\ud800"}}'])
-def test_metadata_with_characters_that_cannot_be_written(service, metadata):
+def test_metadata_with_lone_surrogates(service, metadata):
     content = zipped([("metadata.npy", npy(metadata))])
     problem(service.post(TRAJECTORIES, content=content, headers={"Content-Type": NPZ}), 400, "malformed-body")
 
@@ -279,7 +279,7 @@ def correlation(**fields):
     ],
     ids=lambda value: str(value)[:60],
 )
-def test_moments_that_no_data_have(service, task, path, texts):
+def test_moments_of_no_data(service, task, path, texts):
     body = problem(post(service, document(task="spectrum") | {"task": task}), 422, "invalid-request")
     assert [error["path"] for error in body["errors"]] == [path]
     for text in texts:
@@ -336,8 +336,8 @@ def test_not_balanced(service):
 
 
 @pytest.mark.parametrize(("off", "fits"), [(2e-14, True), (1e-13, True), (1e-10, False), (1e-7, False)])
-def test_how_balanced_is_balanced(service, off, fits):
-    """The tolerance is 1e-13, relative to ||W1||^2 + ||W2||^2 = 6.5."""
+def test_the_tolerance_of_balance(service, off, fits):
+    """It is 1e-13, relative to ||W1||^2 + ||W2||^2 = 6.5."""
     whole = document(method="exact") | {"network": weights(np.diag([1.0, 1.0 + off]), np.diag([1.5, 1.5]))}
     response = post(service, whole)
     if fits:
@@ -348,8 +348,8 @@ def test_how_balanced_is_balanced(service, off, fits):
         problem(response, 422, "not-balanced")
 
 
-def test_three_layers(service):
-    """Layers whose rotation mixes the modes, so that none learns alone."""
+def test_three_layers_have_no_closed_form(service):
+    """The rotation of the layers mixes the modes."""
     task = [[2.0, 0.0], [0.0, 1.0]]
     whole = document(method="exact") | {"network": weights([[0.6, 0.8], [-0.8, 0.6]], EYE, EYE), "task": task}
     detail = problem(post(service, whole), 422, "not-applicable")["detail"]
@@ -419,7 +419,7 @@ def test_too_large(service, changes, texts):
 
 
 def test_the_answer_that_is_too_large_as_json_may_fit_as_npz(small):
-    """A number takes 20 bytes in the one and 8 in the other."""
+    """A number takes 20 bytes in JSON and 8 in npz."""
     whole = document(task="spectrum", quantities=["output"]) | {
         "network": network(40, 2, 40),
         "times": {"stop": 1, "num": 200},
@@ -442,7 +442,7 @@ def test_bodies_over_the_limit(small, body, chunked):
     assert post(small, document()).status_code == 200
 
 
-def test_the_limit_is_inclusive(small):
+def test_the_limit_of_the_body_is_inclusive(small):
     whole = json.dumps(document()).encode()
     for size, status in ((4000, 200), (4001, 413)):
         response = small.post(TRAJECTORIES, content=whole.ljust(size), headers={"Content-Type": JSON})
@@ -450,7 +450,7 @@ def test_the_limit_is_inclusive(small):
 
 
 def test_many_parts_of_json(service):
-    """Parsing them would take seconds, in which nobody else is served."""
+    """Parsing them would take seconds and block the event loop."""
     content = b'{"times": [' + b"[]," * 10**6 + b"[]]}"
     body = problem(service.post(TRAJECTORIES, content=content, headers={"Content-Type": JSON}), 413, "body-too-large")
     assert "1000004 arrays, objects and fields, the limit is 200000 for JSON; send npz" in body["detail"]
@@ -463,8 +463,8 @@ def test_an_archive_may_not_expand_beyond_the_limit_either(small):
     assert "4000 bytes are read" in body["detail"]
 
 
-def test_no_worker_is_free(small, small_service):
-    """There is one, and no queue: a request during another's computation is refused."""
+def test_requests_are_refused_if_no_worker_is_free(small, small_service):
+    """There is one worker and no queue: a request during another computation is refused."""
     with held(small_service, put(document(), "network.seed", 1)) as answer:
         busy = post(small, put(document(), "network.seed", 2))
         assert "Try again in" in problem(busy, 503, "busy")["detail"]
@@ -481,7 +481,7 @@ def test_request_ids_are_returned(service, given):
 
 
 @pytest.mark.parametrize("given", ["", 65 * "x", "a b", "a\tb", "é".encode(), "a;b", "<x>"])
-def test_request_ids_that_are_not_harmless_are_replaced(service, given):
+def test_unsafe_request_ids_are_replaced(service, given):
     one, other = (service.get("/healthz", headers={"X-Request-ID": given}).headers["x-request-id"] for _ in "ab")
     assert re.fullmatch("[0-9a-f]{16}", one)
     assert one != other

@@ -1,4 +1,4 @@
-"""The 90-digit references, through every way in and out of the service."""
+"""The 90-digit references, over all formats of requests and answers."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.live
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "balanced_qqt.json").read_text())["cases"]
 
 
-def test_there_are_52():
+def test_there_are_52_references():
     assert len(REFERENCES) == 52
 
 

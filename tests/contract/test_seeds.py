@@ -1,4 +1,4 @@
-"""What is drawn, what is returned, and what the same request gives again."""
+"""Seeds that the service draws and returns, and reproducibility."""
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ def whole(task="spectrum", **changes):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_omitted_seeds_are_drawn_returned_and_give_the_same_again(service, task):
+def test_returned_seeds_reproduce_the_answer(service, task):
     response = post(service, whole(task))
     drawn = response.json()
     seeds = drawn["seed"], drawn["task_seed"]
@@ -35,7 +35,7 @@ def test_omitted_seeds_are_drawn_returned_and_give_the_same_again(service, task)
         assert (partly["seed"] == seeds[0]) != (partly["task_seed"] == seeds[1])
 
 
-def test_every_request_without_seeds_is_drawn_anew(service):
+def test_every_request_without_seeds_has_new_seeds(service):
     answers = [ask(service, whole()) for _ in range(4)]
     for name in ("key", "seed", "task_seed"):
         assert len({answer[name] for answer in answers}) == 4
@@ -44,7 +44,7 @@ def test_every_request_without_seeds_is_drawn_anew(service):
     assert not np.allclose(outputs[0][-1], outputs[1][-1])
 
 
-def test_no_seed_where_nothing_is_drawn(service):
+def test_requests_without_random_numbers_have_no_seed(service):
     answer = ask(service, document("weights", "correlation"))
     assert (answer["seed"], answer["task_seed"]) == (None, None)
     answer = ask(service, document("balanced", "correlation"))
@@ -58,7 +58,7 @@ def test_the_same_body_gives_the_same_answer_on_another_service(service, small):
     assert one.content == other.content
 
 
-def test_the_largest_seeds(service):
+def test_the_largest_seeds_are_accepted(service):
     outputs = [
         ask(service, put(put(whole(), "network.seed", seed), "task.seed", 0))["quantities"]["output"]
         for seed in (0, 2**32, 2**53 - 1)
@@ -68,8 +68,8 @@ def test_the_largest_seeds(service):
     assert np.allclose(outputs[0][-1], outputs[1][-1], atol=1e-6)
 
 
-def test_the_task_is_drawn_apart_from_the_network(service):
-    """The same task seed gives the same task, the same network seed the same network, whatever the other is."""
+def test_seeds_of_task_and_network_are_independent(service):
+    """The same task seed gives the same task for any seed of the network, and conversely."""
 
     def ends(network_seed, task_seed):
         output = ask(service, put(put(whole(), "network.seed", network_seed), "task.seed", task_seed))["quantities"]
@@ -83,7 +83,7 @@ def test_the_task_is_drawn_apart_from_the_network(service):
 
 
 def test_equal_seeds_of_network_and_task_draw_independently(service):
-    """Of width one and with one sample, equal streams would give the network and the task equal signs, always."""
+    """With width one and one sample, equal streams would always give the network and the task equal signs."""
     agree = []
     for seed in range(24):
         request = {

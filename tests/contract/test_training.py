@@ -30,7 +30,7 @@ def away(answer, layers):
     ("deep", "method", "decay", "tolerance"),
     [(False, "exact", 0.0, 1e-12), (True, "exact", 0.0, 1e-12), (True, "flow", 0.2, 1e-11)],
 )
-def test_rates_and_a_schedule(service, deep, method, decay, tolerance, accept, measured):
+def test_learning_rates_and_a_schedule(service, deep, method, decay, tolerance, accept, measured):
     rng = np.random.default_rng(3)
     task, inputs, u, v, _, _ = commuting(3, 4, rng)
     layers = chain(u, v, [4, 3], rng) if deep else two_layers(u, v, 8, rng)
@@ -56,7 +56,7 @@ def test_weight_decay_of_modes(service):
     assert np.allclose(found["converged"]["output"], end, rtol=0, atol=1e-13)
 
 
-def test_requests_that_say_nothing_have_the_same_key(service):
+def test_default_rates_and_no_decay_have_the_same_key(service):
     whole = request([np.eye(2), np.eye(2)], np.diag([2.0, 1.0]), np.eye(2))
     plain = ask(service, whole)
     same = ask(service, whole | {"learning_rates": [1.0, 1], "schedule": None, "weight_decay": 0})
@@ -76,7 +76,7 @@ def test_requests_that_say_nothing_have_the_same_key(service):
         ({"weight_decay": -1.0}, "weight_decay", "expected at least 0"),
     ],
 )
-def test_bad_input(service, changes, path, remedy):
+def test_invalid_fields(service, changes, path, remedy):
     whole = request([np.eye(2), np.eye(2)], np.diag([2.0, 1.0]), np.eye(2), **changes)
     (error,) = problem(post(service, whole), 422, "invalid-request")["errors"]
     assert error["path"] == path
@@ -94,7 +94,7 @@ def test_exact_refuses_decay_that_it_does_not_cover(service):
 
 
 @pytest.mark.parametrize("path", ["/v1/continual", "/v1/initializations"])
-def test_elsewhere_they_are_unknown(service, path):
+def test_other_routes_do_not_accept_weight_decay(service, path):
     network = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0, "seed": 1}
     whole = {"network": network, "weight_decay": 0.1}
     whole |= {"tasks": [{"task": [[1.0, 0.0], [0.0, 1.0]]}]} if "continual" in path else {}
@@ -103,8 +103,8 @@ def test_elsewhere_they_are_unknown(service, path):
     assert "unknown" in error["detail"]
 
 
-def test_sizes_that_a_service_would_refuse_to_integrate(service):
-    """Late times of modes that learn alone cost little, and are charged as such."""
+def test_late_times_of_modes_that_learn_alone_cost_little(service):
+    """An integration would be refused as too expensive."""
     rng = np.random.default_rng(2)
     u, v = orthogonal(40, rng), orthogonal(40, rng)
     layers = chain(u, v, [40], rng, low=0.5, high=2.0)

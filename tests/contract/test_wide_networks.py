@@ -49,7 +49,7 @@ def standing(function, a, b):
 
 
 def start_of(service, network):
-    """The network function that kind random draws, or zero."""
+    """Network function that kind random draws, or zero."""
     function = np.zeros((network["dims"][-1], network["dims"][0]))
     if network.get("start") == "drawn":
         drawn = {name: value for name, value in network.items() if name != "start"} | {"kind": "random"}
@@ -59,7 +59,7 @@ def start_of(service, network):
 
 
 def expected_of(path, seen, hidden):
-    """All quantities from layers at some times; hidden units that are not there have no weights."""
+    """All quantities from layers at some times; omitted hidden units have no weights."""
     n_in = path[0][0].shape[1]
     padded = [
         (np.pad(w1, ((0, hidden - len(w1)), (0, 0))), np.pad(w2, ((0, 0), (0, hidden - len(w1))))) for w1, w2 in path
@@ -103,7 +103,7 @@ def test_all_quantities_of_the_closed_form(service, dims, start):
 
 
 @pytest.mark.parametrize("method", ["auto", "flow"])
-def test_coloured_inputs_are_integrated(service, method):
+def test_wide_networks_on_coloured_inputs_are_integrated(service, method):
     network, (task, seen) = wide((3, 50, 2), start="drawn"), data_of((3, 50, 2), white=False)
     times = np.array([0.0, 0.3, 1.2])
     request = {"network": network, "task": task, "times": times.tolist(), "quantities": ALL, "time_constant": TAU}
@@ -128,8 +128,8 @@ def test_descent_is_that_of_layers_with_its_representations(service):
     compare(got["quantities"], expected_of([*path, (w1, w2)], seen, 50), 1e-11)
 
 
-def test_what_enters_is_hidden_times_variance_only(service):
-    """From 5 to 100,000 hidden units with the same sizes; nothing of that width is ever formed."""
+def test_only_the_products_of_width_and_variance_matter(service):
+    """From 5 to 100,000 hidden units with the same products; no array of this width is formed."""
     _, found = data_of((3, 5, 2))
     task, answers = found.sigma_yx.tolist(), []
     for hidden in (5, 80, 100_000):
@@ -148,7 +148,7 @@ def test_what_enters_is_hidden_times_variance_only(service):
             assert np.allclose(values, other[name], rtol=1e-12, atol=1e-14)
 
 
-def test_draws_come_nearer_as_the_square_root_of_the_width(service):
+def test_draws_approach_the_limit_as_the_inverse_square_root_of_the_width(service):
     task = np.random.default_rng(3).standard_normal((4, 6)).tolist()
     widths, deviations = (256, 2048, 16384), []
     for hidden in widths:
@@ -167,7 +167,7 @@ def test_draws_come_nearer_as_the_square_root_of_the_width(service):
 @pytest.mark.parametrize("gain", [1e-6, 1e-3, 1.0, 1e3, 1e6])
 @pytest.mark.parametrize("late", [1e3, 1e6])
 def test_small_and_large_gains_at_late_times(service, gain, late):
-    """The end is the task whatever the gain, and the representations are those of the limit there."""
+    """The network function tends to the task for any gain, and the representations are those of the limit."""
     network, (_, seen) = wide((3, 50, 2), gain=gain, start="drawn"), data_of((3, 50, 2))
     a, b = (50 * gain**2 * 2 / (50 + n) for n in (3, 2))
     weakest = np.linalg.svd(seen.sigma_yx, compute_uv=False)[-1]
@@ -199,7 +199,7 @@ def test_limits_are_those_of_late_trajectories(service):
     assert np.allclose(found["shallow"]["output"], seen.sigma_yx)
 
 
-def test_continual_learning_goes_on_from_the_end_of_a_task(service):
+def test_continual_learning_continues_from_the_end_of_a_task(service):
     network, (_, first) = wide((3, 50, 2), start="drawn"), data_of((3, 50, 2))
     tasks = [first.sigma_yx, -first.sigma_yx]
     sent = [{"task": task.tolist(), "duration": 0.4} for task in tasks]
@@ -213,12 +213,12 @@ def test_continual_learning_goes_on_from_the_end_of_a_task(service):
     assert np.allclose(np.array(found["loss"]).T, losses, rtol=0, atol=1e-11)
 
 
-def test_statistics_say_what_wide_networks_learn_with(service):
+def test_statistics_have_lambda_eff(service):
     found = answer(service, STATISTICS, {"dims": [6, 12, 4], "scheme": "he", "samples": 4, "seed": 1})
     assert found["lambda_eff"] == pytest.approx(2 * (12 / 6 + 1))
 
 
-def test_a_hidden_layer_that_is_not_wide_is_told(service):
+def test_a_hidden_layer_that_is_not_wide_has_a_warning(service):
     task = np.ones((2, 3)).tolist()
     got = ask(service, {"network": wide((3, 4, 2)), "task": task, "times": [1.0], "quantities": ["loss", "qqt"]})
     assert "not-wide" in [each["code"] for each in got["warnings"]]
@@ -255,7 +255,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refusals_say_what_to_do(service, case):
+def test_refusals_recommend_a_remedy(service, case):
     changes, path, remedy = REFUSED[case]
     document = {
         "network": wide((3, 50, 2)),
@@ -270,14 +270,14 @@ def test_refusals_say_what_to_do(service, case):
     assert remedy in problem["detail"] + problem["errors"][0]["detail"]
 
 
-def test_inputs_that_span_less_are_integrated(service):
+def test_inputs_on_a_subspace_are_integrated(service):
     request = {"network": wide((3, 50, 2)), "task": DEGENERATE, "times": [0.0, 0.7], "quantities": ["qqt"]}
     got = ask(service, request)["quantities"]["qqt"]
     assert np.allclose(got[:, 2, 2], sizes((3, 50, 2))[0], rtol=1e-12)
     assert not np.any(got[:, 2, 3:])
 
 
-def test_initial_weights_do_not_exist(service):
+def test_wide_networks_have_no_initial_weights(service):
     response = post(service, {"network": wide((3, 50, 2))}, path=INITIALIZATIONS)
     assert response.status_code == 422
     assert response.json()["errors"] == [
@@ -288,7 +288,7 @@ def test_initial_weights_do_not_exist(service):
     ]
 
 
-def test_layers_of_the_right_representations_are_the_closed_form_of_given_weights(service):
+def test_given_layers_with_these_representations_have_the_same_closed_form(service):
     """The equation of the limit is that of balanced weights with as many hidden units as the wider side."""
     _, seen = data_of((2, 60, 3))
     a, b = sizes((2, 60, 3))

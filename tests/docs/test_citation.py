@@ -13,20 +13,20 @@ PROJECT = tomllib.loads(page("pyproject.toml"))["project"]
 APACHE = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 
 
-def test_it_is_of_this_version_and_licence():
+def test_the_citation_has_the_version_and_licence_of_the_package():
     assert CITATION["version"] == PROJECT["version"]
     assert CITATION["license"] == PROJECT["license"] == canonicalize_license_expression(PROJECT["license"])
     assert [author["name"] for author in CITATION["authors"]] == [author["name"] for author in PROJECT["authors"]]
     assert PROJECT["authors"][0]["name"] in page("NOTICE")
 
 
-def test_it_has_what_readers_of_the_format_need():
+def test_the_citation_has_the_required_fields():
     assert {"cff-version", "message", "title", "authors", "type"} <= CITATION.keys()
     for work in CITATION["references"]:
         assert {"type", "title", "authors", "year"} <= work.keys()
 
 
-def test_it_names_the_work_that_the_theory_stands_on():
+def test_the_citation_names_the_sources_of_the_theory():
     table = page("docs/theory.md").split("## 9 Sources")[1].split("Related work")[0]
     first_authors = {row.split()[1].strip(",") for row in table.splitlines() if re.match(r"\| [A-Z]", row)}
     cited = {(work["authors"][0]["family-names"], str(work["year"])) for work in CITATION["references"]}

@@ -1,4 +1,4 @@
-"""The stack and the examples of deployment: settings that exist, and bounds that fit each other."""
+"""The stack and the examples of deployment: settings that exist, and limits that are consistent."""
 
 import re
 import shlex
@@ -30,7 +30,7 @@ def size(text: object) -> int:
 
 
 def settings(environment: dict[str, object], monkeypatch: pytest.MonkeyPatch, memory: int) -> Settings:
-    """What a service would have by this environment, where there is so much memory."""
+    """Settings of a service with this environment and this memory."""
     names = {name.removeprefix("LINDYN_").lower(): str(value) for name, value in environment.items()}
     assert set(names) <= set(Settings.model_fields)
     monkeypatch.setattr(capacity, "memory", lambda: memory)
@@ -97,7 +97,7 @@ def test_the_workers_of_the_stack():
     }
 
 
-def test_who_reaches_whom():
+def test_networks_of_the_stack():
     networks = {name: set(each["networks"]) for name, each in SERVICES.items()}
     assert not networks["redis"] & (networks["scheduler"] | networks["worker"])
     assert networks["scheduler"] & networks["worker"]
@@ -109,7 +109,7 @@ def test_who_reaches_whom():
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_nobody_has_rights(name):
+def test_containers_have_no_privileges(name):
     service = SERVICES[name]
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
@@ -159,7 +159,7 @@ def test_the_pod_of_kubernetes(monkeypatch):
     assert service["spec"]["selector"] == deployment["spec"]["template"]["metadata"]["labels"]
 
 
-def test_the_runtime_brings_no_builder():
+def test_the_runtime_image_has_no_build_tools():
     runtime = (ROOT / "locks/service.txt").read_text()
     build = (ROOT / "locks/build.txt").read_text()
     for name in ("hatchling", "editables", "trove-classifiers"):

@@ -29,7 +29,7 @@ def functions_of_errata():
     return [node.name for node in nodes if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
 
 
-def test_every_row_is_whole():
+def test_every_row_is_complete():
     assert tables().count(HEADER) == 3
     assert len(rows()) >= 24
     for cells in rows():
@@ -44,7 +44,7 @@ def test_every_row_has_a_test_and_every_test_a_row():
 
 
 @pytest.mark.parametrize("page", ["errata.md", "theory.md", "jobs.md"])
-def test_links_lead_somewhere(page):
+def test_links_have_targets(page):
     text = (ROOT / "docs" / page).read_text()
     for path, _, anchor in (target.partition("#") for target in re.findall(r"\]\((?!https?:)([^)]+)\)", text)):
         target = ROOT / "docs" / (path or page)

@@ -1,4 +1,4 @@
-"""What `make` says where it cannot do its work."""
+"""Messages of `make` if it cannot do its work."""
 
 import shutil
 import subprocess
@@ -13,10 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.parametrize("version", [(2, 7), (3, 9), (3, 10)])
 @pytest.mark.parametrize("target", ["install", "serve", "test"])
-def test_a_python_that_is_too_old_is_told_which_is_needed(
+def test_an_old_python_has_an_error_with_the_required_version(
     tmp_path: Path, version: tuple[int, int], target: str
 ) -> None:
-    """Before anything is made with it."""
+    """Before anything is installed."""
     (tmp_path / "locks").mkdir()
     for name in ("Makefile", "pyproject.toml", "locks/uv.txt", "locks/service.txt", "locks/build.txt", "locks/dev.txt"):
         shutil.copy(ROOT / name, tmp_path / name)

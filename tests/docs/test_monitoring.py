@@ -1,4 +1,4 @@
-"""The example dashboard and alert rules ask for metrics that a real service has, by labels that they have."""
+"""Metrics and labels of the example dashboard and alert rules exist in a real service."""
 
 import json
 import re
@@ -24,7 +24,7 @@ OF_PROMETHEUS = {"instance", "job"}
 
 @pytest.fixture(scope="module")
 def samples() -> Iterator[dict[str, set[str]]]:
-    """Names of samples with their labels, of a service that has answered and done a job."""
+    """Names of samples with their labels, of a service that has answered a request and run a job."""
     with Service(embedded_cache=True, job_workers=1) as service, service.client() as client:
         assert service.post(trajectory()).status_code == 200
         finished(client, submit(client, sweep(seeds=1)))
@@ -38,7 +38,7 @@ def samples() -> Iterator[dict[str, set[str]]]:
 
 @pytest.mark.live
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_metric_is_there_with_its_labels(samples, expression):
+def test_every_metric_exists_with_its_labels(samples, expression):
     names = set(re.findall(r"\b(?:lindyn|process)_\w+", expression))
     assert names <= set(samples)
     assert names or expression.startswith("up{")
@@ -50,7 +50,7 @@ def test_every_metric_is_there_with_its_labels(samples, expression):
     assert grouped | matched <= known
 
 
-def test_each_alert_says_what_is_wrong_and_what_to_do():
+def test_each_alert_describes_problem_and_remedy():
     assert len({rule["alert"] for rule in RULES}) == len(RULES)
     for rule in RULES:
         assert set(rule["annotations"]) == {"summary", "remedy"}

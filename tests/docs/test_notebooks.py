@@ -22,7 +22,7 @@ def test_there_are_six() -> None:
 
 
 @every_notebook
-def test_it_is_stored_without_outputs(path: Path) -> None:
+def test_notebooks_are_stored_without_outputs(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     assert outputs(notebook) == []

@@ -69,7 +69,7 @@ def test_every_command_and_option_is_described():
                 assert option in text, f"{name} {option}"
 
 
-def test_the_request_is_one():
+def test_the_request_of_the_page_is_valid():
     (request,) = blocks(page("docs/quantities.md"), "json")
     read = TrajectoryRequest.model_validate_json(request)
     assert read.dims == (5, 5, 5)
@@ -128,7 +128,7 @@ def test_every_page_is_in_the_navigation(path):
     assert f": {path.name}\n" in page("mkdocs.yml")
 
 
-def test_the_drawing_is_of_this_code():
+def test_the_drawing_agrees_with_the_code():
     """`make drawing` writes it."""
     assert drawing.drawn(drawing.shortened(drawing.imports())) == drawing.DRAWING.read_text()
 

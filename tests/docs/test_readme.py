@@ -13,7 +13,7 @@ from support.service import asking
 README = page("README.md")
 
 
-def test_it_is_short():
+def test_the_readme_is_short():
     assert len(README.split()) <= 600
 
 

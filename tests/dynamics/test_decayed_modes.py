@@ -49,7 +49,7 @@ def test_paths_by_bessel_functions(s, gamma, plus, minus):
 
 
 def test_very_late_and_with_little_decay():
-    """At 1e6 slowest time scales the residual is gamma to all digits, however small it is beside s."""
+    """At 1e6 slowest time scales the residual is gamma to all digits, however small gamma is beside s."""
     for gamma in (1e-8, 1e-4, 0.5):
         residuals = path(2.0, gamma, 0.1, 0.05).at(np.array([1e6 / gamma]))[1]
         assert np.isclose(residuals[0, 0], gamma, rtol=1e-14)
@@ -109,7 +109,7 @@ def test_continuous_towards_no_decay(gamma):
         assert np.allclose(getattr(found, name), getattr(without, name), atol=50 * gamma + 2e-14)
 
 
-def test_opposite_rows_only_fall():
+def test_opposite_rows_only_shrink():
     """With x = -y, M = d |x|^2 has dM/dt = -2 M (s + gamma + M)."""
     one = DecayedModes(decoupled_modes(np.array([2.0]), np.array([0.5]), X[:1], -X[:1], np.zeros(1)), 0.3)
     fall, m = np.exp(-4.6 * TIMES), 0.5 * float(X[0] @ X[0])
@@ -234,8 +234,8 @@ def test_paths_that_take_too_many_steps_are_given_up(monkeypatch):
         path(2.0, 0.3, 0.1, 0.05).at(np.array([1.0]))
 
 
-def test_small_errors_of_balance_zero_are_no_differences():
-    """At little decay the distance from the task is of the size of gamma, and known to its own digits."""
+def test_small_errors_of_balance_zero_have_small_relative_errors():
+    """With little decay the distance from the task is of the size of gamma, and accurate relative to this."""
     rng = np.random.default_rng(4)
     for dims in ((3, 3, 3), (4, 2, 3), (2, 4, 4)):
         w1, w2 = balanced_weights(dims, 0.0, 0.7, rng)

@@ -112,7 +112,7 @@ def test_two_layers_as_in_their_closed_form(s, x, y):
     assert np.all(np.abs(residuals / found.residuals[:, 0] - 1) <= 2e-13 * phase)
 
 
-def test_late_residuals_fall_at_the_rate_of_the_end():
+def test_late_residuals_decay_at_the_asymptotic_rate():
     """The rate is d times the sum of the squared products of the other layers in the limit, where prod = s / d."""
     chain = Chain(2.0, 0.5, np.array([0.2, 0.7, 1.5]))
     end = chain.at(np.array([1e9]))[0][0]
@@ -123,7 +123,7 @@ def test_late_residuals_fall_at_the_rate_of_the_end():
     assert np.isclose(residuals[1] / residuals[0], np.exp(-260.0), rtol=1e-12)
 
 
-def test_modes_at_rest():
+def test_modes_at_fixed_points_are_constant():
     for s, layers in ((1.0, [0.0, 0.0, 1.0]), (2.0, [2.0, 1.0, 1.0]), (0.0, [0.0, 2.0, 3.0])):
         chain = Chain(s, 1.0, np.array(layers))
         strengths, residuals = chain.at(np.array([0.0, 1.0, 1e9]))
@@ -131,7 +131,7 @@ def test_modes_at_rest():
         assert np.array_equal(residuals, np.full(3, s - np.prod(layers)))
 
 
-def test_at_the_ends_of_time():
+def test_time_0_and_the_largest_times():
     s, a0 = [2.0, 2.0, 2.0, 0.0, 1e-200, 1.0], [1e-100, 0.5, 7.0, 1.0, 1.0, 1.0]
     found = [Chain(a, 1.0, np.full(3, b ** (1 / 3))).at(np.array([0.0, 1e150]))[0] for a, b in zip(s, a0, strict=True)]
     strengths = np.prod(found, axis=2)

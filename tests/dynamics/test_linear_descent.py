@@ -157,7 +157,7 @@ def test_small_errors_keep_their_digits(dims, step, last, white):
     assert not white or sizes[-1] < 1e-19  # small variances are learned slowly
 
 
-def test_an_error_of_which_the_square_is_1e_300():
+def test_an_error_whose_square_is_1e_300():
     """One of two modes starts from small weights and is learned late."""
     layers = (np.array([[0.5, 0.0], [0.1, 1e-3]]), np.array([[0.5, 0.0], [0.0, 1e-3]]))
     sigma_yx = np.array([[1.2, 0.3], [-0.2, 0.9]])

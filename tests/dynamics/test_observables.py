@@ -179,7 +179,7 @@ def test_every_quantity_is_defined_here():
 
 
 @pytest.mark.parametrize("seen", CASES.values(), ids=CASES)
-def test_a_frame_without_an_initial_one_is_its_own_start(seen):
+def test_weights_without_initial_ones_are_their_own_start(seen):
     frame = seen.frame.start
     assert frame.start is frame
     assert np.allclose(OBSERVABLES["ntk_distance"](frame), 0, atol=1e-15)

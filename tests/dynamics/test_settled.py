@@ -1,4 +1,4 @@
-"""Flows whose layers stay: the residual decays as the constant operator says, against arithmetic with many digits."""
+"""Flows whose layers have converged: decay of the residual by a constant operator, against many digits."""
 
 from itertools import pairwise
 
@@ -60,7 +60,7 @@ def test_decay_of_the_residual(dims, inputs):
         assert np.allclose(part * np.exp(logarithm), expected, rtol=0, atol=1e-13 * np.max(np.abs(expected)))
 
 
-def test_layers_that_still_move_and_operators_that_are_not_known():
+def test_layers_that_still_change_or_large_operators_are_not_settled():
     layers, residual = layers_of((3, 4, 2)), np.ones((2, 3))
     assert settled(layers, residual, None, 1e-10) is None
     assert settled(layers, residual, np.diag([1.0, 1.0, 1e-6]), 1e-40) is None
@@ -71,7 +71,7 @@ def test_layers_that_still_move_and_operators_that_are_not_known():
 
 @pytest.mark.parametrize("inputs", ["white", "coloured"])
 def test_flows_across_the_time_at_which_layers_settle(inputs):
-    """Layers and residual before, at and long after: no jump, and the evaluations no longer grow with time."""
+    """Layers and residual before, at and long after: no jump, and the evaluations do not grow with time any more."""
     layers, sigma_xx = layers_of((3, 9, 2)), covariance(inputs, 3)
     sigma_yx = np.random.default_rng(4).standard_normal((2, 3))
     times = np.linspace(0.0, 60.0, 241)

@@ -89,7 +89,7 @@ def test_zero_weights():
     assert np.isinf(largest_learning_rate(deep.frame)[0])
 
 
-def test_hidden_units_that_a_frame_leaves_out():
+def test_omitted_hidden_units_without_weights():
     """The curvature of hidden units without weights is the residual, 3 here; that of the other includes its weights."""
     sigma_yx = np.diag([3.0, 2.0, 1.0])
     w1, w2 = np.zeros((3, 3)), np.zeros((3, 3))

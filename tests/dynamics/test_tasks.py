@@ -123,7 +123,7 @@ def test_coloured_inputs_are_measured():
 
 
 @pytest.mark.parametrize("small", [1e-4, 1e-5, 1e-7, 1e-11])
-def test_small_inputs_count(small):
+def test_small_inputs_count_as_inputs(small):
     """Their variances are below any tolerance of whiteness, and some below rounding errors of the largest."""
     x, y = data(n_in=3)
     x *= [1.0, small, small]
@@ -153,7 +153,7 @@ def test_rounding_errors_do_not_add_directions(n_samples, whiten):
         assert white.residual < 1e-14
 
 
-def test_no_inputs_at_all():
+def test_inputs_of_zero():
     assert white_task(tasks.Moments(np.zeros((1, 2)), np.zeros((2, 2))), TOLERANCE) == Coloured(1.0)
 
 

@@ -44,7 +44,7 @@ def roots(w, nu):
 
 
 def frames(w, sigma_yx, a, b, hidden):
-    """What quantities are read off: the closed form of the equivalent network with the representations of the limit."""
+    """Modal weights: the closed form of the equivalent network with the representations of the limit."""
     wide, (w1, w2, lam) = WideLayers(a, b, hidden), equivalent_balanced(w, a + b)
     solution = closed_form(w1, w2, sigma_yx, lam)
     found = white_objective(white_task(Moments(sigma_yx), 1e-13), modes(sigma_yx, lam), None)
@@ -103,7 +103,7 @@ def test_networks_without_weights_stay():
     assert not np.any(OBSERVABLES["qqt"](frame))
 
 
-def test_draws_come_nearer_as_the_square_root_of_the_width():
+def test_draws_approach_the_limit_as_the_inverse_square_root_of_the_width():
     """The mean over draws of the largest deviation of the loss falls as the inverse root of the width."""
     sigma_yx = np.random.default_rng(3).standard_normal((4, 6))
     widths, deviations = (256, 1024, 4096), []

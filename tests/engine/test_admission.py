@@ -1,4 +1,4 @@
-"""Who may wait, by a clock of the test."""
+"""Admission to the queue of the engine, by a clock of the test."""
 
 import math
 
@@ -7,26 +7,26 @@ from lindyn_service.engine.admission import SHORT, UNREAD_SECONDS, AdmissionQueu
 WORKERS, LONGEST, LASTING = 2, 64, 2.0
 
 
-def test_a_burst_queue_limit():
+def test_a_burst_may_fill_the_queue():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     assert [admission.queue_limit(calls, 100 + 0.01 * calls) for calls in range(60)] == [LONGEST] * 60
 
 
-def test_a_queue_that_lasts_is_kept_short():
+def test_a_persistent_queue_is_kept_short():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     assert admission.queue_limit(0, 100) == LONGEST
     assert admission.queue_limit(40, 101.9) == LONGEST
     assert admission.queue_limit(40, 102.1) == SHORT * WORKERS
 
 
-def test_a_queue_that_empties_between_may_be_long_again():
+def test_a_queue_that_empties_may_be_long_again():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     admission.queue_limit(0, 99)
     for now in range(100, 200):
         assert admission.queue_limit(WORKERS if now % 2 else 40, now) == LONGEST
 
 
-def test_it_stays_short_while_somebody_is_refused():
+def test_the_queue_stays_short_while_calls_are_refused():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     admission.queue_limit(0, 100)
     admission.note_refusal(102)
@@ -37,7 +37,7 @@ def test_it_stays_short_while_somebody_is_refused():
 
 
 def test_a_moment_without_calls_ends_no_overload():
-    """It may be a pause of this process, after which all who wait to be read come at once."""
+    """It may be a pause of this process, after which all pending calls arrive at once."""
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     admission.queue_limit(0, 100)
     admission.note_refusal(101)
@@ -45,19 +45,19 @@ def test_a_moment_without_calls_ends_no_overload():
     assert admission.queue_limit(0, 101 + LASTING) == LONGEST
 
 
-def test_never_more_than_was_set():
+def test_the_queue_never_exceeds_its_limit():
     admission = AdmissionQueue(WORKERS, 1, LASTING)
     assert admission.queue_limit(0, 100) == 1
     assert admission.queue_limit(3, 200) == 1
 
 
-def test_a_queue_may_last_for_ever():
+def test_shortening_of_the_queue_may_be_disabled():
     admission = AdmissionQueue(WORKERS, LONGEST, math.inf)
     admission.note_refusal(101)
     assert admission.queue_limit(70, 102) == LONGEST
 
 
-def test_many_are_turned_away_once_there_was_no_place_for_long():
+def test_new_bodies_are_refused_after_a_long_overload():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     full = WORKERS + LONGEST
     assert not admission.refuses_unread(full, 100)
@@ -69,14 +69,14 @@ def test_many_are_turned_away_once_there_was_no_place_for_long():
     assert admission.refuses_unread(full, 102.1 + 0.9 * UNREAD_SECONDS)
 
 
-def test_one_who_asks_now_and_then_is_heard():
+def test_occasional_requests_are_accepted_during_an_overload():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     for now in range(100, 120):
         admission.note_refusal(now)
         assert not admission.refuses_unread(WORKERS + LONGEST, now + 1.1 * UNREAD_SECONDS)
 
 
-def test_nobody_is_turned_away_while_there_is_a_place():
+def test_no_request_is_refused_while_the_queue_has_room():
     admission = AdmissionQueue(WORKERS, LONGEST, LASTING)
     admission.note_refusal(100)
     admission.note_refusal(101.5)

@@ -28,14 +28,14 @@ LONG = 300.0
 
 
 async def until(condition: Any, seconds: float = LONG) -> None:
-    """Wait for what a background task or another process brings about."""
+    """Wait for the effect of a background task or another process."""
     with anyio.fail_after(seconds):
         while not condition():  # noqa: ASYNC110 -- nobody outside sets an Event
             await anyio.sleep(0.01)
 
 
 def pids_in(directory: Path) -> set[int]:
-    """The processes that `workload` announced."""
+    """Process ids that `workload` announced."""
     return {int(path.name) for path in directory.iterdir()}
 
 
@@ -45,7 +45,7 @@ async def announced(directory: Path) -> int:
 
 
 class Outcome:
-    """What became of a call in a background task."""
+    """Outcome of a call in a background task."""
 
     value: Any = None
 
@@ -57,7 +57,7 @@ class Outcome:
 
 
 async def pids_of(engine: ProcessEngine, count: int) -> set[int]:
-    """Of so many workers at the same time."""
+    """Process ids of this number of workers at the same time."""
     outcomes = [Outcome() for _ in range(count)]
     with TemporaryDirectory() as directory:
         async with anyio.create_task_group() as tasks:
@@ -67,7 +67,7 @@ async def pids_of(engine: ProcessEngine, count: int) -> set[int]:
 
 
 async def one_of_two_is_killed(engine: ProcessEngine) -> tuple[int, int]:
-    """Kill an idle worker; returns it, and the one that is left."""
+    """Kill an idle worker, and return it and the other one."""
     both = await pids_of(engine, 2)
     killed = await engine.run(os.getpid)
     os.kill(killed, signal.SIGKILL)
@@ -77,7 +77,7 @@ async def one_of_two_is_killed(engine: ProcessEngine) -> tuple[int, int]:
 
 
 def let_time_pass(engine: ProcessEngine) -> None:
-    """Have the deadlines of all calls come now."""
+    """Let the deadlines of all calls expire now."""
     for scope in engine._calls:
         scope.deadline = anyio.current_time()
 
@@ -99,7 +99,7 @@ async def test_warm_workers_answer(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_errors_of_the_function_come_back() -> None:
+async def test_errors_of_the_function_are_raised() -> None:
     async with ProcessEngine(1, 0, LONG) as engine:
         with pytest.raises(workload.OddError, match="no thanks") as caught:
             await engine.run(workload.refuse, "no thanks")
@@ -118,7 +118,7 @@ async def test_errors_of_the_function_come_back() -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_a_killed_worker_costs_a_retry_and_no_bystander(tmp_path: Path) -> None:
+async def test_a_killed_worker_causes_a_retry_and_affects_no_other_call(tmp_path: Path) -> None:
     victim, bystander = Outcome(), Outcome()
     directory, over = tmp_path / "announced", tmp_path / "over"
     directory.mkdir()
@@ -139,7 +139,7 @@ async def test_a_killed_worker_costs_a_retry_and_no_bystander(tmp_path: Path) ->
         assert bystander.value in pids
 
 
-async def test_killed_twice_is_lost_and_both_are_replaced(tmp_path: Path) -> None:
+async def test_a_call_whose_worker_is_killed_twice_fails_and_both_are_replaced(tmp_path: Path) -> None:
     async with ProcessEngine(2, 0, LONG) as engine:
         with pytest.raises(WorkerLostError):
             await engine.run(workload.die, str(tmp_path))
@@ -151,8 +151,8 @@ async def test_killed_twice_is_lost_and_both_are_replaced(tmp_path: Path) -> Non
         assert not died & await pids_of(engine, 2)
 
 
-async def test_a_queue_that_lasts_is_cut(tmp_path: Path) -> None:
-    """A burst has places for four; when it has lasted, those who wait still do, and nobody else may."""
+async def test_a_persistent_queue_is_shortened(tmp_path: Path) -> None:
+    """A burst may fill four places; later, waiting calls still wait, and new ones are refused."""
     async with ProcessEngine(1, 4, LONG, queue_seconds=LONG) as engine, anyio.create_task_group() as tasks:
         for _ in range(1 + 3):
             tasks.start_soon(engine.run, workload.spin, str(tmp_path))
@@ -164,7 +164,7 @@ async def test_a_queue_that_lasts_is_cut(tmp_path: Path) -> None:
 
 
 async def test_time_on_a_worker_is_bounded_without_the_queue(tmp_path: Path) -> None:
-    """The second call waits for as long as the first one has its worker."""
+    """The second call waits while the first one has its worker."""
     async with ProcessEngine(1, 1, math.inf, run_seconds=0.2) as engine, anyio.create_task_group() as tasks:
 
         async def never_ends() -> None:
@@ -175,7 +175,7 @@ async def test_time_on_a_worker_is_bounded_without_the_queue(tmp_path: Path) -> 
             tasks.start_soon(never_ends)
 
 
-async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
+async def test_the_deadline_includes_the_queue_and_kills_the_worker(tmp_path: Path) -> None:
     runaway, queued = Outcome(), Outcome()
     async with ProcessEngine(1, 1, LONG) as engine:
         async with anyio.create_task_group() as tasks:
@@ -197,8 +197,8 @@ async def test_deadline_kills_and_counts_the_queue(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_the_time_of_a_worker_is_told_to_whatever_end(tmp_path: Path) -> None:
-    """Done, failed, stopped, and twice where the worker died; a caller who gets no worker is told nothing."""
+async def test_the_time_of_a_worker_is_reported_for_all_outcomes(tmp_path: Path) -> None:
+    """Success, error, cancellation, and twice if the worker died; a caller without a worker gets no report."""
     async with ProcessEngine(1, 1, LONG) as engine:
         told: list[float] = []
         began = anyio.current_time()
@@ -222,8 +222,8 @@ async def test_the_time_of_a_worker_is_told_to_whatever_end(tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_what_is_told_is_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody pays for a machine that is busy with others; where the system does not tell, the wait is all there is."""
+async def test_the_reported_time_is_processor_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine does not increase it; without support by the system, the elapsed time is reported."""
     async with ProcessEngine(1, 0, LONG) as engine:
         told: list[float] = []
         await engine.run(time.sleep, 1.0, report_seconds=told.append)
@@ -238,7 +238,7 @@ async def test_what_is_told_is_processor_time(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.usefixtures("light_libraries")
 @pytest.mark.parametrize("function", [workload.spin, workload.spin_stubborn])
-async def test_cancelling_the_caller_stops_the_computation_and_spares_the_worker(tmp_path: Path, function: Any) -> None:
+async def test_cancelling_the_caller_stops_the_computation_but_not_the_worker(tmp_path: Path, function: Any) -> None:
     async with ProcessEngine(1, 1, LONG) as engine:
         for i in range(20):
             (tmp_path / str(i)).mkdir()
@@ -266,7 +266,7 @@ async def test_a_computation_that_does_not_stop_is_killed(tmp_path: Path) -> Non
         assert await engine.run(os.getpid) != pid
 
 
-async def test_callers_who_leave_at_any_moment_leave_all_workers(tmp_path: Path) -> None:
+async def test_callers_that_leave_at_any_moment_lose_no_worker(tmp_path: Path) -> None:
     """Before a worker has begun, while it computes, and as it answers."""
     async with ProcessEngine(2, 4, LONG) as engine:
         before = await pids_of(engine, 2)
@@ -289,7 +289,7 @@ async def test_an_idle_worker_that_dies_is_replaced_before_the_next_call() -> No
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
+async def test_a_caller_without_an_idle_worker_waits_for_one() -> None:
     outcome = Outcome()
     async with ProcessEngine(1, 0, LONG) as engine, anyio.create_task_group() as tasks:
         pid = await engine.run(os.getpid)
@@ -305,8 +305,8 @@ async def test_a_caller_who_finds_no_idle_worker_waits_for_it() -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path: Path) -> None:
-    """All at once would take longer than a start may where they share a processor or two."""
+async def test_many_workers_start_a_few_at_a_time(tmp_path: Path) -> None:
+    """Starting all at once on one or two processors would exceed the time limit of a start."""
     warm_up = partial(workload.announce_and_wait, str(tmp_path), worker_pool.MAX_STARTING)
     size = 2 * worker_pool.MAX_STARTING + 1
     async with ProcessEngine(size, 0, LONG, warm_up=warm_up) as engine:
@@ -321,7 +321,7 @@ async def test_many_workers_start_a_few_at_a_time_and_the_first_answer(tmp_path:
 
 @pytest.mark.usefixtures("light_libraries")
 async def test_a_start_leaves_an_idle_worker_to_the_caller_who_has_its_slot() -> None:
-    """Starts that took it, one after the other, had the caller wait for half a minute."""
+    """Consecutive starts once took it, so that the caller waited for half a minute."""
     async with ProcessEngine(2, 0, LONG) as engine:
         _, left = await one_of_two_is_killed(engine)
         os.kill(left, signal.SIGSTOP)  # whoever takes it keeps it
@@ -388,7 +388,7 @@ async def test_a_failing_start_is_tried_again(
 
 @pytest.mark.usefixtures("light_libraries")
 def test_two_engines_in_two_threads_start_at_the_same_time() -> None:
-    """As those of requests and of jobs do; uvloop starts one process at a time, and refuses the other one."""
+    """For requests and for jobs; uvloop starts one process at a time, and refuses the other one."""
     both = threading.Barrier(2, timeout=LONG)
 
     async def start_several() -> int:
@@ -415,14 +415,14 @@ async def test_a_failing_warm_up_refuses_to_start(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_a_worker_that_is_killed_as_it_starts_is_no_failure(tmp_path: Path) -> None:
+async def test_a_worker_that_is_killed_while_starting_is_restarted(tmp_path: Path) -> None:
     warm_up = partial(workload.die_at_first, str(tmp_path))
     async with ProcessEngine(1, 0, LONG, warm_up=warm_up) as engine:
         assert len(pids_in(tmp_path)) == 2
         assert await engine.run(operator.add, 2, 3) == 5
 
 
-async def test_a_worker_that_always_dies_as_it_starts_is_one(tmp_path: Path) -> None:
+async def test_workers_that_always_die_while_starting_are_a_failure(tmp_path: Path) -> None:
     with pytest.raises(ExceptionGroup, match="unhandled") as caught:
         async with ProcessEngine(1, 0, LONG, warm_up=partial(workload.die, str(tmp_path))):
             pass
@@ -430,7 +430,7 @@ async def test_a_worker_that_always_dies_as_it_starts_is_one(tmp_path: Path) -> 
     assert len(pids_in(tmp_path)) == worker_pool.START_ATTEMPTS
 
 
-async def test_probe(tmp_path: Path) -> None:
+async def test_the_probe_detects_hung_workers(tmp_path: Path) -> None:
     async with ProcessEngine(1, 0, LONG) as engine:
         assert await engine.probe(LONG)
         async with anyio.create_task_group() as tasks:
@@ -448,7 +448,7 @@ async def test_probe(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_leaving_waits_for_admitted_work(tmp_path: Path) -> None:
+async def test_closing_waits_for_admitted_work(tmp_path: Path) -> None:
     first, second, over = Outcome(), Outcome(), tmp_path / "over"
 
     async def let_go() -> None:
@@ -469,7 +469,7 @@ async def test_leaving_waits_for_admitted_work(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("light_libraries")
-async def test_leaving_ends_what_takes_longer_than_its_grace(tmp_path: Path) -> None:
+async def test_closing_ends_work_that_exceeds_the_grace_period(tmp_path: Path) -> None:
     runaway, queued = Outcome(), Outcome()
     async with anyio.create_task_group() as tasks:
         async with ProcessEngine(1, 1, LONG, grace_seconds=0.1) as engine:

@@ -68,7 +68,7 @@ def wait_until_gone(pid: int) -> None:
         time.sleep(0.01)
 
 
-def test_prepares_the_process_and_guards_its_caller() -> None:
+def test_a_worker_prepares_its_process() -> None:
     done = subprocess.run(
         python(IN_A_PROCESS_OF_ITS_OWN), env=with_workload(), capture_output=True, text=True, check=False
     )

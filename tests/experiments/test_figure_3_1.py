@@ -45,7 +45,7 @@ def test_theory_is_that_of_gaussian_matrices():
 
 @pytest.mark.parametrize("hidden", [2, 3, 5])
 def test_draws_scatter_around_theory(hidden):
-    """Variances within a draw are those of theory, at few hidden units too."""
+    """Variances within a draw are those of theory, also for few hidden units."""
     draws = 200
     table = computed(EXPERIMENT, inputs=6, hidden=hidden, outputs=8, draws=draws)
     for name in ("lambda", "diagonal_variance", "off_diagonal_variance"):
@@ -89,7 +89,7 @@ def test_no_relative_distance_without_a_mean():
 
 
 def test_entries_converge_and_the_norm_does_not():
-    """At widths in proportion, entries of B - lambda* I shrink like 1 / sqrt(width), the relative distance stays."""
+    """At fixed ratios of the widths, entries of B - lambda* I shrink as 1 / sqrt(width), and the distance stays."""
     tables = [computed(EXPERIMENT, inputs=n, hidden=3 * n, outputs=5 * n, draws=20) for n in (10, 40)]
     narrow, wide = (np.sqrt(table.values("off_diagonal_variance").mean(axis=1)) for table in tables)
     np.testing.assert_allclose(narrow / wide, 2, rtol=0.1)

@@ -32,7 +32,7 @@ def kernel(w1, w2, inputs):
 
 
 def observed(layers, samples):
-    """All quantities along a run."""
+    """Evaluate all quantities along a run."""
     inputs, targets = samples.inputs, samples.targets
     return {
         "loss": [np.sum((inputs @ (w2 @ w1).T - targets) ** 2) / (2 * len(inputs)) for w1, w2 in layers],
@@ -44,7 +44,7 @@ def observed(layers, samples):
 
 
 def descended(w1, w2, samples, eta, steps):
-    """Gradient descent on the samples, one step after the other."""
+    """Gradient descent on the samples, step by step."""
     layers = [(w1, w2)]
     for _ in range(steps):
         error = (samples.inputs @ (w2 @ w1).T - samples.targets).T @ samples.inputs / len(samples.inputs)
@@ -83,7 +83,7 @@ def test_quantities_and_deviations(table, i):
 
 
 def test_deviations_are_of_the_order_of_the_learning_rate():
-    """Those of the kernel too, which would be 0 between the simulation and itself."""
+    """Also those of the kernel, which would be 0 between the simulation and itself."""
     small = SMALL | {"steps": 200, "learning_rate": 1e-3}
     coarse = computed(EXPERIMENT, **small)
     fine = computed(EXPERIMENT, **small | {"steps": 400, "learning_rate": 5e-4})

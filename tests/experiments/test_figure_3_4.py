@@ -18,7 +18,7 @@ PUBLISHED = {
 
 
 def deviation_of(w1, w2, sigma_yx, best, eta, steps):
-    """Of one trial: losses of the integrated flow over those of descent, less 1."""
+    """Losses of the integrated flow divided by those of descent, minus 1, for one trial."""
     flow = integrate(w1, w2, sigma_yx, eta * np.arange(steps))
     ratios = []
     for a, b in flow:
@@ -47,8 +47,8 @@ def test_each_trial_against_integration(lam):
     np.testing.assert_allclose(table.values("standard_deviation"), halves, rtol=1e-9)
 
 
-def test_in_proportion_to_the_learning_rate():
-    """Over the same time, with the same problems."""
+def test_deviations_are_proportional_to_the_learning_rate():
+    """Over the same time, for the same problems."""
     coarse, fine = (
         computed(EXPERIMENT, learning_rates=[eta], sizes=[4], steps=round(0.2 / eta), trials=5) for eta in (4e-4, 2e-4)
     )

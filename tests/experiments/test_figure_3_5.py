@@ -23,15 +23,15 @@ def test_one_lambda_is_a_point_of_figure_3_4():
     np.testing.assert_array_equal(table.values("deviation"), point.values("deviation"))
 
 
-def test_each_lambda_is_computed_with_its_own():
+def test_each_lambda_has_its_own_problems():
     cells = EXPERIMENT.cells(EXPERIMENT.defaults() | {"lambdas": [0.5, 20.0], "sizes": [2, 4]})
     assert [(cell["size"], cell["lambda"]) for cell in cells] == [(2, 0.5), (2, 20.0), (4, 0.5), (4, 20.0)]
     assert {cell["learning_rate"] for cell in cells} == {1e-4}
     assert len({cell["stream"] for cell in cells}) == 4
 
 
-def test_grows_with_large_lambda():
-    """Learning is faster, so that the same learning rate is coarser: published curves rise 27-fold from 1 to 100."""
+def test_deviations_grow_with_large_lambda():
+    """Learning is faster, so that a learning rate is coarser: published curves rise 27-fold from 1 to 100."""
     table = computed(EXPERIMENT, lambdas=[1.0, 100.0], sizes=[5], trials=10)
     low, high = table.values("mean")[0]
     assert 15 < high / low < 50

@@ -25,7 +25,7 @@ def test_one_lambda_is_a_point_of_figure_3_4():
 
 
 def test_limit_at_large_lambda():
-    """W - S shrinks by e^{-k} a step of the exact solution and by 1 - k a step of descent, k = lambda times eta."""
+    """W - S shrinks by e^{-k} in a step of the exact solution and by 1 - k in a step of descent, k = lambda eta."""
     k, steps, size, trials = 0.02, 100, 4, 3
     table = computed(EXPERIMENT, lambdas=[1e5], real_learning_rate=k, sizes=[size], steps=steps, trials=trials)
     sources = [np.random.default_rng([0, 0, trial]) for trial in range(trials)]

@@ -22,7 +22,7 @@ def test_decomposition(levels):
 
 @pytest.mark.parametrize("levels", [2, 3])
 def test_modes_are_the_features(levels):
-    """Each mode is one feature and how it divides the items, though several are equally strong."""
+    """Each mode is one feature and its division of the items, though several are equally strong."""
     table = computed(EXPERIMENT, levels=levels)
     items, of_features = table.values("item_modes"), table.values("feature_modes")
     for mode, feature in zip(items, features_of_hierarchy(levels).T, strict=True):

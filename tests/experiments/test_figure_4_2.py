@@ -22,8 +22,8 @@ PUBLISHED = {
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.7, 5.0, -0.7])
-def test_limit_is_where_the_flow_ends(lam):
-    """The exchange of the layers, with the task transposed, makes a balance negative."""
+def test_the_limit_is_that_of_the_flow(lam):
+    """Exchanging the layers and transposing the task makes the balance negative."""
     rng = np.random.default_rng(3)
     task = rng.standard_normal((3, 3)) + 2 * np.eye(3)
     w1, w2 = balanced_layers(3, 3, 3, abs(lam), rng)
@@ -38,7 +38,7 @@ def test_limit_is_where_the_flow_ends(lam):
 
 
 def balanced_layers_for(w1, lam, w2):
-    """The output directions of w2, with the root that the balance with w1 asks for."""
+    """Output directions of w2, with the square root that the balance with w1 requires."""
     left, _, right = np.linalg.svd(w2)
     values, vectors = np.linalg.eigh(lam * np.eye(len(w1)) + w1 @ w1.T)
     return (left @ right) @ (vectors * np.sqrt(values)) @ vectors.T
@@ -61,7 +61,7 @@ def test_the_task_is_learned_and_the_state_is_a_product(table):
 
 
 def test_deviations_are_those_of_the_state_that_is_shown(table):
-    """And the limit has the lambda* of the weights: tr(W2 W2^T) - tr(W1^T W1) = n lambda*."""
+    """The limit has lambda* of the weights: tr(W2 W2^T) - tr(W1^T W1) = n lambda*."""
     for number in range(len(table.coordinates["network"])):
         qqt, expected = table.values("qqt")[number], table.values("limit")[number]
         for name, part in (("input_deviation", slice(0, 4)), ("output_deviation", slice(4, 8))):
@@ -72,8 +72,8 @@ def test_deviations_are_those_of_the_state_that_is_shown(table):
             assert table.values("lambda_star")[number, 0] == pytest.approx(lam, abs=1e-12)
 
 
-def test_finite_steps_are_what_keeps_balanced_weights_from_the_limit():
-    """Deviations and the shift of lambda* fall in proportion to the learning rate."""
+def test_finite_steps_cause_the_deviation_of_balanced_weights_from_the_limit():
+    """Deviations and the shift of lambda* are proportional to the learning rate."""
     common = {"levels": 2, "trials": 2, "lambdas": [3.0, -3.0], "gaussian_scales": []}
     coarse, fine = (computed(EXPERIMENT, **common, learning_rate=eta, steps=round(16 / eta)) for eta in (8e-3, 4e-3))
     for name in ("input_deviation", "output_deviation"):

@@ -53,7 +53,7 @@ def test_losses_and_crossings_by_hand():
     assert np.any(np.isfinite(table.values("steps")))
 
 
-def test_initial_weights_are_what_their_names_say():
+def test_initial_weights_have_the_properties_of_their_names():
     values = EXPERIMENT.defaults() | {"trials": 40}
     names = semantic_descent.names(values)
     for name, (w1, w2) in zip(names, initial(values), strict=True):
@@ -69,7 +69,7 @@ def test_initial_weights_are_what_their_names_say():
             assert abs(np.mean(squares) - expected) < 4 * error
 
 
-def test_blocks_do_not_show(monkeypatch):
+def test_results_do_not_depend_on_blocks(monkeypatch):
     whole = computed(EXPERIMENT, **SMALL)
     monkeypatch.setattr(semantic_descent, "_BLOCK", 7)
     parts = computed(EXPERIMENT, **SMALL)
@@ -90,7 +90,7 @@ def test_large_balances_are_learned_at_their_rate():
 
 
 def test_half_of_the_draws_without_a_balance_meet_the_saddle():
-    """They are those with another sign of the determinant; they take longer than all others."""
+    """Their determinant has the other sign; they take longer than all others."""
     overrides = {"levels": 1, "lambdas": [0.0], "gaussian_scales": [], "trials": 20, "steps": 3000}
     table, values = computed(EXPERIMENT, **overrides), EXPERIMENT.defaults() | overrides
     ((w1, w2),) = initial(values)

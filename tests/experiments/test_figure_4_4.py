@@ -59,7 +59,7 @@ def test_fit_finds_an_exact_law(name):
 
 @pytest.mark.parametrize("name", LAWS)
 def test_fit_is_least_squares(name):
-    """Steps are of the other law, with noise."""
+    """Steps follow the other law, with noise."""
     other = "power" if name == "exponential" else "exponential"
     magnitudes = np.geomspace(5, 20, 12)
     a, b = {"exponential": (-0.1, 700.0), "power": (-0.8, 2000.0)}[other]
@@ -75,7 +75,7 @@ def test_no_fit_without_two_balances_that_differ(steps):
     assert np.all(np.isnan(fit(LAWS["power"], np.array([2.0, 3.0, 3.0]), np.array(steps, dtype=float))))
 
 
-def test_trials_that_do_not_get_there_are_not_counted():
+def test_trials_that_do_not_converge_are_not_counted():
     table = computed(EXPERIMENT, **SMALL | {"steps": 20})
     assert np.all(np.isnan(table.values("steps")))
     assert np.all(np.isnan(table.values("exponential")))

@@ -35,7 +35,7 @@ def test_scores_of_the_fixed_point(levels):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_the_saddle_is_avoided_at_zero(seed):
-    """Half of all draws with lambda = 0 end at a saddle with a lower score."""
+    """Half of all draws with lambda = 0 end at a saddle, which has a lower score."""
     table = computed(EXPERIMENT, lambdas=[0.0], seed=seed)
     assert table.values("input")[0] == pytest.approx(1, abs=1e-12)
 
@@ -73,7 +73,7 @@ def test_published_values():
 
 @pytest.mark.figures
 def test_published_values_of_the_end():
-    """In the digits that are published."""
+    """To the published digits."""
     expected = {0.0: 1, 1.0: 0.9977, 5.0: 0.9985, 20.0: 0.99999, -5.0: 0.9738, -20.0: 0.9588, -1e4: 0.9571}
     table = computed(EXPERIMENT, lambdas=list(expected))
     np.testing.assert_allclose(table.values("input"), list(expected.values()), rtol=0, atol=5e-5)

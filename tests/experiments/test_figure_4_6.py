@@ -17,7 +17,7 @@ def loss(w, sigma_yx, best):
 
 
 def descended(w1, w2, sigma_yx, eta, steps):
-    """Weights after each step, the initial ones first."""
+    """Weights after each step, beginning with the initial ones."""
     path = [(w1, w2)]
     for _ in range(steps):
         error = sigma_yx - w2 @ w1

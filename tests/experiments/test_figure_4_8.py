@@ -28,7 +28,7 @@ PUBLISHED = {
 
 
 def trained(w1, w2, inputs, targets, activation, learning_rate, steps):
-    """Backpropagation of one network, sample by sample summed."""
+    """Back-propagation of one network, summed sample by sample."""
     act, slope = {
         "linear": (lambda z: z, np.ones_like),
         "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0).astype(float)),
@@ -52,7 +52,7 @@ def nearest(w1, w2):
 
 
 def test_all_trials_by_hand(monkeypatch):
-    """Networks and samples as the experiment draws them, each trained alone."""
+    """Networks and samples as the experiment draws them, each trained separately."""
     drawn_weights, drawn_tasks = [], []
 
     def kept(function, record):
@@ -112,7 +112,7 @@ def test_sizes_cover_both_bounds_in_any_order():
 
 
 def test_each_trial_is_in_its_place():
-    """More trials leave the first ones as they are."""
+    """More trials do not change the first ones."""
     few, many = (computed(EXPERIMENT, **SMALL | {"trials": trials}) for trials in (6, 9))
     np.testing.assert_array_equal(few.values("size"), many.values("size")[:6])
     for name in ("lambda_star", "distance"):
@@ -121,7 +121,7 @@ def test_each_trial_is_in_its_place():
 
 
 def test_what_is_conserved():
-    """Linear: B, ReLU: its trace, up to the learning rate; tanh: neither."""
+    """Linear networks conserve B, ReLU networks its trace, up to the learning rate; tanh networks neither."""
     common = SMALL | {"trials": 4, "tasks": 1}
     coarse, fine = (
         computed(EXPERIMENT, **common | {"learning_rate": eta, "steps": round(1 / eta)}) for eta in (4e-3, 2e-3)

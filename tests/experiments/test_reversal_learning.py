@@ -64,7 +64,7 @@ def test_stuck_without_a_balance_and_freed_with_one(seed):
 
 @pytest.mark.parametrize("lam", [1e-6, 1e-2, -0.5, 3.0])
 def test_time_to_relearn_one_mode_by_quadrature(lam):
-    """From a = s to the strength where 1/2 (s + a)^2 is the part of 1/2 s^2 that counts as learned."""
+    """From a = s to the strength at which 1/2 (s + a)^2 is the fraction of 1/2 s^2 that counts as learned."""
     s, tolerance = 1.3, 1e-3
     table = computed(EXPERIMENT, lambdas=[lam], singular_values=[s], duration=40.0, tolerance=tolerance)
     end = s * (np.sqrt(tolerance) - 1)
@@ -81,8 +81,8 @@ def test_the_delay_grows_with_the_logarithm_of_the_balance():
     np.testing.assert_allclose(delays, np.log(10) / S.min(), rtol=1e-3)
 
 
-def test_signs_are_alike():
-    """The exchange of the layers: W1 <-> W2^T and lambda -> -lambda."""
+def test_both_signs_of_lambda_are_equivalent():
+    """By the exchange of the layers: W1 <-> W2^T and lambda -> -lambda."""
     table = computed(EXPERIMENT, lambdas=[0.4, -0.4])
     np.testing.assert_allclose(*table.values("loss"), rtol=1e-9, atol=1e-12)
 

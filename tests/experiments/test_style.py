@@ -1,4 +1,4 @@
-"""Panels of pictures, and that nothing draws before it is asked to."""
+"""Panels of pictures; no experiment imports matplotlib before it draws."""
 
 import subprocess
 import sys

@@ -19,7 +19,7 @@ def browser():
 
 @pytest.fixture
 def explorer(service, browser):
-    """A page in a browser context of its own, that must not complain, nor ask anybody else."""
+    """A page in its own browser context, without console errors and without requests to other hosts."""
     page = Explorer(browser, service.url)
     yield page
     page.close()
@@ -35,7 +35,7 @@ def tab(service, browser):
 
 @pytest.fixture
 def reloaded(tab):
-    """One page for a module of many cases, loaded anew for each of them: half the work of a new browser context."""
+    """One page for a module of many cases, loaded again for each: half the work of a new browser context."""
     tab.forget()
     yield tab
     tab.leave()
@@ -49,7 +49,7 @@ def assert_clean(page):
 
 @pytest.fixture
 def free_port():
-    """A port that a service can take again after it was killed."""
+    """A port that a service can use again after it was killed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""What those who do not see or do not point get: axe's rules, names, the keyboard."""
+"""Accessibility: the rules of axe, names of controls, and use by keyboard."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ def assert_nothing_grave(page):
 
 @pytest.fixture
 def injecting(service, browser):
-    """A page into which axe may be put, which the page's policy forbids to everybody else."""
+    """A page into which axe can be injected, which the page's policy otherwise forbids."""
     pages = []
 
     def opened(fragment="", **context):
@@ -48,8 +48,8 @@ def test_other_controls(injecting, network, task):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-def test_files_of_ones_own(injecting, scheme, width):
-    """What is announced, what is refused, and what can be chosen; nothing is wider than the page."""
+def test_dialogs_of_uploaded_files(injecting, scheme, width):
+    """Announcements, refusals and choices; nothing is wider than the page."""
     page = injecting(color_scheme=scheme, viewport={"width": width, "height": 844})
     page.select_option("#task", "data")
     choose(page, "#data-file", "classes.csv", b",0,1\n0,2,1\n1,4,2\n2,6,3\n3,8,1\n")
@@ -78,8 +78,8 @@ def test_tour_code_and_trouble(injecting, scheme):
     assert_nothing_grave(page)
 
 
-def test_all_of_it_by_keyboard(explorer):
-    """Tab comes by everything that can be used, in the order of the page, and each has a name."""
+def test_all_controls_can_be_used_by_keyboard(explorer):
+    """The tab key visits all controls in the order of the page, and each has a name."""
     page = explorer.open("#dims=5_5_5&task=spectrum&stop=4")
     seen = []
     for _ in range(80):
@@ -108,7 +108,7 @@ def test_all_of_it_by_keyboard(explorer):
     assert page.evaluate("document.activeElement.id") == "code-open"
 
 
-def test_what_is_heard(explorer):
+def test_announcements_of_screen_readers(explorer):
     page = explorer.open("#dims=5_5_5&task=spectrum&stop=4&num=201&lambda=2&time=2")
     for role, name in (
         ("slider", "λ between rich and lazy"),

@@ -1,4 +1,4 @@
-"""The description of the API in a browser: all of it from this service, under the same policy."""
+"""The description of the API in a browser: loaded from this service only, under the same policy."""
 
 from support.browser import SCREENSHOTS, Explorer
 

@@ -1,4 +1,4 @@
-"""Archives as numpy writes them: all types of numbers, unused entries, layers in any order."""
+"""Archives as numpy writes them: all number types, unused entries, layers in any order."""
 
 import numpy as np
 import pytest
@@ -43,7 +43,7 @@ def page(explorer):
 
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_numbers_of_all_widths(explorer, page, subtests, save):
+def test_numbers_of_all_data_types(explorer, page, subtests, save):
     for i, dtype in enumerate(["f2", ">f2", "g", "f4", ">f8", "i1", ">i8", "u4", "?"]):
         with subtests.test(dtype):
             first, second = (
@@ -67,7 +67,7 @@ def test_halves_and_long_doubles_of_all_sizes(explorer, page):
 
 
 def test_long_doubles_of_other_machines_are_refused(page):
-    """Sixteen bytes that are no extended precision, as other processors write them by the same name."""
+    """Sixteen bytes in another format than extended precision, which other processors give the same name."""
     quadruple = np.zeros((2, 2), "g")
     quadruple.view("u1").reshape(4, 16)[:, 14:] = (0xFF, 0x3F)
     drop(page, ("w.npz", archive(W1=quadruple, W2=np.eye(2))))
@@ -85,7 +85,7 @@ def test_entries_beside_the_weights(explorer, page):
         assert np.array_equal(found, layer)
 
 
-def test_biases_are_left_out_with_a_word(explorer, page):
+def test_biases_are_left_out_with_a_message(explorer, page):
     arrays = {"fc1.weight": FIRST, "fc1.bias": np.ones(5), "fc2.weight": SECOND, "fc2.bias": np.ones(2)}
     explorer.drawn(lambda: drop(page, ("w.npz", archive(**arrays))))
     note = page.inner_text("#weights-note")
@@ -129,8 +129,8 @@ ORDERED_NAMES = [
 ]
 
 
-def test_names_that_say_the_order(explorer, page, subtests):
-    """Kept in any order; the largest number is last, not the last letter."""
+def test_layers_are_ordered_by_their_names(explorer, page, subtests):
+    """They are stored in any order; the largest number is last, not the last letter."""
     for i, names in enumerate(ORDERED_NAMES):
         with subtests.test(names=names):
             arrays = dict(zip(names, (FIRST, SECOND, THIRD), strict=True))
@@ -142,7 +142,7 @@ def test_names_that_say_the_order(explorer, page, subtests):
 
 
 @pytest.mark.parametrize("names", [("encoder", "decoder"), ("w_in", "w_out"), ("bottom.weight", "top.weight")])
-def test_words_that_say_the_order_of_squares(explorer, page, names):
+def test_square_layers_are_ordered_by_words_in_their_names(explorer, page, names):
     explorer.drawn(lambda: drop(page, ("w.npz", archive(**{names[1]: OTHER, names[0]: SQUARE}))))
     assert page.inner_text("#weights-note") == (
         f"w.npz: 3 × 3, 3 × 3. In the order {names[0]}, then {names[1]}: 3 → 3 → 3."
@@ -150,14 +150,14 @@ def test_words_that_say_the_order_of_squares(explorer, page, names):
     assert np.array_equal(layers(page)[0], SQUARE)
 
 
-def test_widths_say_the_order_where_names_do_not(explorer, page):
+def test_layers_are_ordered_by_widths_if_names_do_not_tell(explorer, page):
     explorer.drawn(lambda: drop(page, ("w.npz", archive(readout=SECOND, trunk=FIRST))))
     note = page.inner_text("#weights-note")
     assert note == "w.npz: 5 × 4, 2 × 5. In the order trunk, then readout: 4 → 5 → 2."
     assert np.array_equal(layers(page)[0], FIRST)
 
 
-def test_the_order_of_squares_without_names_is_asked(explorer, page):
+def test_the_page_asks_for_the_order_of_square_layers(explorer, page):
     drop(page, ("w.npz", archive(alice=SQUARE, bob=OTHER)))
     until(page, ASKED)
     assert page.inner_text("#weights-note") == (
@@ -172,8 +172,8 @@ def test_the_order_of_squares_without_names_is_asked(explorer, page):
 
 
 @pytest.mark.parametrize("names", [("fc1", "fc2"), ("encoder", "decoder"), ("W1", "W2")])
-def test_names_that_contradict_the_widths_are_asked(explorer, page, names):
-    """In the other order, or kept as (in, out): both fit, and only a person knows."""
+def test_the_page_asks_if_names_contradict_the_widths(explorer, page, names):
+    """In reverse order or transposed: both fit, and only the user knows."""
     first, second = names
     drop(page, ("w.npz", archive(**{first: FIRST.T, second: SECOND.T})))
     until(page, ASKED)
@@ -186,7 +186,7 @@ def test_names_that_contradict_the_widths_are_asked(explorer, page, names):
     assert np.array_equal(layers(page)[0], SECOND.T)
 
 
-def test_two_networks_in_one_archive_are_asked(explorer, page):
+def test_the_page_asks_which_of_two_networks_is_used(explorer, page):
     weights = {"fc1": SQUARE, "fc2": OTHER, "fc1_before": OTHER, "fc2_before": SQUARE}
     drop(page, ("w.npz", archive(**weights)))
     until(page, ASKED)
@@ -196,7 +196,7 @@ def test_two_networks_in_one_archive_are_asked(explorer, page):
     assert "Left out: fc1, fc2." in page.inner_text("#weights-note")
 
 
-def test_pasted_weights_that_are_transposed_are_asked(explorer, page):
+def test_the_page_asks_whether_pasted_weights_are_transposed(explorer, page):
     page.fill("#weights-text", str([FIRST.T.tolist(), SECOND.T.tolist()]))
     until(page, ASKED)
     explorer.drawn(lambda: page.select_option("#weights-order", label="W1, then W2, transposed: 4 → 5 → 2"))
@@ -216,7 +216,7 @@ REFUSALS = [
 ]
 
 
-def test_what_cannot_be_taken_says_why(page, subtests):
+def test_refusals_of_archives_name_their_reason(page, subtests):
     for i, (arrays, said) in enumerate(REFUSALS):
         with subtests.test(said):
             drop(page, (f"w{i}.npz", archive(**arrays)))
@@ -225,8 +225,8 @@ def test_what_cannot_be_taken_says_why(page, subtests):
             assert page.inner_text("body").count(said) == 1
 
 
-def test_pasted_entries_that_are_no_numbers(page, subtests):
-    """JSON writes NaN as null, which is no 0."""
+def test_pasted_values_that_are_not_numbers_are_refused(page, subtests):
+    """JSON writes NaN as null, which is not 0."""
     for row, entry in enumerate(["null", "true", '"1"', "[]", "{}"], 1):
         with subtests.test(entry):
             page.fill("#weights-text", f"[[{'[1, 1], ' * (row - 1)}[1, {entry}]], [[1]]]")

@@ -1,4 +1,4 @@
-"""What the page gives away runs, and gives the numbers of the page again: code, pictures, data."""
+"""Code, pictures and data from the page reproduce its numbers."""
 
 import io
 import json
@@ -23,7 +23,7 @@ def code_of(page, language):
 
 
 def run_python(code, folder):
-    """Run it, and return what it got as `t`."""
+    """Run Python code, and return its trajectory `t`."""
     names = ["loss" if "'loss'" in code else "excess_loss", "singular_values"]
     ending = "import json\nprint('RESULT', json.dumps({n: t.quantities[n].tolist() for n in t.quantities if n in %r}))"
     ran = subprocess.run(
@@ -36,7 +36,7 @@ def run_python(code, folder):
 
 
 @pytest.mark.parametrize("fragment", ["", FIVE, "#network=random&dims=4_6_3&task=regression&stop=3&gain=0.5"])
-def test_as_python(explorer, fragment, tmp_path):
+def test_python_code_reproduces_the_numbers(explorer, fragment, tmp_path):
     page = explorer.open(fragment)
     found = run_python(code_of(page, "python"), tmp_path)
     table = explorer.table("loss")
@@ -46,8 +46,8 @@ def test_as_python(explorer, fragment, tmp_path):
     assert np.array_equal(np.array(found["singular_values"])[:, 0], values["learned 1"])
 
 
-def test_as_python_with_a_file_beside_it(explorer, tmp_path):
-    """Own data too long for code are in a file, with which the code runs."""
+def test_python_code_with_a_data_file_reproduces_the_numbers(explorer, tmp_path):
+    """Data that are too long for the code are in a file."""
     page = explorer.open()
     rng = np.random.default_rng(3)
     text = "\n".join(",".join(map(str, row)) for row in rng.standard_normal((60, 7)))
@@ -61,7 +61,7 @@ def test_as_python_with_a_file_beside_it(explorer, tmp_path):
     assert np.array_equal(found["loss"], explorer.table("loss")["loss"])
 
 
-def test_as_curl(explorer, tmp_path):
+def test_curl_code_reproduces_the_numbers(explorer, tmp_path):
     page = explorer.open(FIVE)
     ran = subprocess.run(
         ["/bin/sh", "-c", code_of(page, "curl").replace("curl ", "curl --silent --fail --noproxy '*' ", 1)],
@@ -71,7 +71,7 @@ def test_as_curl(explorer, tmp_path):
     assert np.array_equal(found, explorer.table("loss")["excess loss"])
 
 
-def test_all_numbers_as_npz(explorer):
+def test_npz_files_have_all_numbers(explorer):
     explorer.open(FIVE)
     with np.load(io.BytesIO(explorer.download("#download-all")), allow_pickle=False) as archive:
         assert json.loads(str(archive["metadata"]))["lambda"] == 1.5
@@ -80,7 +80,7 @@ def test_all_numbers_as_npz(explorer):
 
 
 @pytest.mark.parametrize("picture", ["loss", "singular-values", "representation", "kernel", "alignment", "specificity"])
-def test_pictures_as_files(explorer, picture):
+def test_pictures_are_saved_as_files(explorer, picture):
     page = explorer.open(FIVE)
     svg = ET.fromstring(explorer.download(f"#picture-{picture} .downloads button:has-text('SVG')"))
     space = "{http://www.w3.org/2000/svg}"

@@ -1,4 +1,4 @@
-"""Fields show what is computed, or say that they do not; what is wrong is said once."""
+"""Fields show the values of the pictures or are marked as invalid; each error is shown once."""
 
 import pytest
 from support.browser import Explorer, until
@@ -16,7 +16,7 @@ def explorer(reloaded):
 
 @pytest.fixture
 def troubled(service, browser):
-    """A page whose browser may complain of answers that are errors."""
+    """A page whose console may have errors of refused requests."""
     page = Explorer(browser, service.url)
     yield page
     page.close()
@@ -64,7 +64,7 @@ def test_a_lambda_that_is_computed_is_shown_as_it_is(explorer):
     assert page.get_attribute("#lambda-number", "aria-invalid") is None
 
 
-def test_no_lambda_is_shown_where_none_is_asked_for(explorer):
+def test_the_field_of_lambda_is_hidden_for_other_networks(explorer):
     page = explorer.open(RANDOM)
     assert page.input_value("#lambda-number") == ""
     explorer.drawn(lambda: page.select_option("#network", "balanced"))
@@ -99,7 +99,7 @@ def test_no_lambda_is_shown_where_none_is_asked_for(explorer):
         (REGRESSION, "second-seed", "2.5", "a whole number from 0"),
     ],
 )
-def test_every_field_that_is_refused_stays_marked(explorer, fragment, field, wrong, said):
+def test_every_refused_field_stays_marked(explorer, fragment, field, wrong, said):
     page = explorer.open(fragment)
     before = page.input_value(f"#{field}")
     page.fill(f"#{field}", wrong)
@@ -117,7 +117,7 @@ def test_every_field_that_is_refused_stays_marked(explorer, fragment, field, wro
     ("field", "text", "shown"),
     [("dims", "10 6 3", "10-6-3"), ("spectrum", "2,5; 1", "2.5, 1"), ("scale", "0,050", "0.05"), ("stop", "1e1", "10")],
 )
-def test_a_field_that_is_left_shows_what_is_computed(explorer, field, text, shown):
+def test_leaving_a_field_restores_the_computed_value(explorer, field, text, shown):
     page = explorer.open(NARROW)
     explorer.drawn(lambda: page.fill(f"#{field}", text))
     page.press(f"#{field}", "Enter")
@@ -142,7 +142,7 @@ def test_widths_and_targets_that_do_not_fit_the_data(explorer):
     assert page.inner_text("#data-note") == "pasted: 3 samples, 2 inputs, 2 targets"
 
 
-def test_start_over_forgets_what_was_refused(explorer):
+def test_starting_over_clears_refused_values(explorer):
     page = explorer.open()
     page.fill("#lambda-number", "abc")
     page.fill("#dims", "5-x")
@@ -154,7 +154,7 @@ def test_start_over_forgets_what_was_refused(explorer):
 
 
 @pytest.mark.parametrize(("field", "value"), [("points", "11.5"), ("seeds", "1.5"), ("points", ""), ("seeds", "51")])
-def test_a_sweep_is_of_the_numbers_that_are_shown(explorer, field, value):
+def test_a_sweep_uses_the_displayed_values(explorer, field, value):
     page = explorer.open(f"{NARROW}&sweep=true")
     page.fill(f"#sweep-{field}", value)
     page.click("#sweep-run")
@@ -183,7 +183,7 @@ def test_a_refusal_of_the_service_is_shown_once(troubled, field, value, element,
     assert page.get_attribute(f"#{field}", "aria-invalid") is None
 
 
-def test_a_link_that_is_refused_is_said_once(troubled):
+def test_the_error_of_a_refused_link_is_shown_once(troubled):
     page = troubled.open_without_pictures("#dims=5_5_3&task=spectrum&spectrum=2_1&lambda=2&scale=1e-80")
     until(page, REFUSED)
     assert page.inner_text("#problem") == "The request is invalid. See “Scale”."
@@ -193,7 +193,7 @@ def test_a_link_that_is_refused_is_said_once(troubled):
     assert page.inner_text("body").count("λ > 0 needs hidden ≤ out") == 1
 
 
-def test_another_link_in_the_same_page_with_nonsense(explorer):
+def test_an_invalid_link_in_the_same_page(explorer):
     page = explorer.open(NARROW)
     explorer.drawn(lambda: page.evaluate("location.hash = '#lambda=much&seed=8'"))
     assert page.inner_text("#toast") == "The link has parts that cannot be read: lambda."

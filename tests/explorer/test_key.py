@@ -1,4 +1,4 @@
-"""A service with keys: the page asks for one, uses it for all that it does, and keeps it to itself."""
+"""A service with keys: the page asks for a key, uses it for all requests, and does not disclose it."""
 
 import os
 import re
@@ -34,7 +34,7 @@ def guarded(keys, key):
 
 @pytest.fixture
 def opened(guarded, browser):
-    """Open the page of a service that refuses it; its console then says so, and nothing else."""
+    """Open the page of a service that refuses it; the console then has this error and no other."""
     explorers = []
 
     def open_(fragment="", **context):
@@ -54,7 +54,7 @@ def give(explorer, key):
     explorer.page.click("#key-form button.primary")
 
 
-def test_with_a_key_it_works(opened, key):
+def test_the_page_works_with_a_key(opened, key):
     explorer = opened()
     give(explorer, f" {key} ")
     until(explorer.page, f"{DRAWN} > 0")
@@ -69,7 +69,7 @@ def test_with_a_key_it_works(opened, key):
 
 
 @pytest.mark.parametrize(("language", "program"), [("python", [sys.executable, "-"]), ("curl", ["/bin/sh"])])
-def test_code_takes_the_key_from_the_environment(opened, key, language, program):
+def test_displayed_code_reads_the_key_from_the_environment(opened, key, language, program):
     explorer = opened()
     give(explorer, key)
     until(explorer.page, f"{DRAWN} > 0")
@@ -95,7 +95,7 @@ def test_sweeps_are_followed(opened, key):
     assert not any(url.endswith("/events") for url in explorer.requests)
 
 
-def test_a_wrong_key_is_asked_for_again(opened, key):
+def test_the_page_asks_again_after_a_wrong_key(opened, key):
     explorer = opened()
     assert explorer.page.text_content("#key-why") == ""
     give(explorer, "lindyn_wrong")
@@ -104,7 +104,7 @@ def test_a_wrong_key_is_asked_for_again(opened, key):
     until(explorer.page, f"{DRAWN} > 0")
 
 
-def test_without_a_key_the_page_says_what_it_needs(opened):
+def test_the_page_explains_that_it_needs_a_key(opened):
     explorer = opened()
     explorer.page.keyboard.press("Escape")
     until(explorer.page, "document.body.innerText.includes('A key is needed')")
@@ -112,7 +112,7 @@ def test_without_a_key_the_page_says_what_it_needs(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_prompt_is_for_all(opened, scheme):
+def test_the_prompt_is_accessible(opened, scheme):
     explorer = opened(bypass_csp=True, color_scheme=scheme)
     assert explorer.page.evaluate("document.activeElement.id") == "key-text"
     found = Axe().run(explorer.page).response["violations"]

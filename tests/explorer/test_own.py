@@ -1,4 +1,4 @@
-"""Weights and data of one's own: chosen, dropped, pasted; and files that are none."""
+"""Weights and data of the user: chosen, dropped and pasted, and files that cannot be read."""
 
 import json
 from itertools import pairwise
@@ -27,7 +27,7 @@ def rng():
 
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 @pytest.mark.parametrize(("dtype", "order"), [("f8", "C"), ("<f4", "F"), (">f8", "C"), ("i4", "C")])
-def test_weights_of_ones_own(explorer, service, rng, save, dtype, order):
+def test_uploaded_weights(explorer, service, rng, save, dtype, order):
     page = explorer.open("#task=spectrum&spectrum=2_1&dims=5_5_5&stop=2")
     weights = [np.array(3 * layer, dtype=dtype, order=order) for layer in layers(rng, 4, 5, 3)]
     page.select_option("#network", "weights")
@@ -59,7 +59,7 @@ def test_weights_dropped_anywhere_and_shared_by_link(explorer, rng):
     assert np.array_equal(explorer.table("loss")["excess loss"], table["excess loss"])
 
 
-def test_a_file_pasted(explorer, rng):
+def test_pasted_files(explorer, rng):
     page = explorer.open("#stop=3")
     content = archive(W1=rng.standard_normal((4, 3)), W2=rng.standard_normal((2, 4)))
     paste = """(bytes) => {
@@ -71,7 +71,7 @@ def test_a_file_pasted(explorer, rng):
     assert page.inner_text("#weights-note") == "mine.npz: 4 × 3, 2 × 4"
 
 
-def test_weights_pasted(explorer):
+def test_pasted_weights(explorer):
     page = explorer.open("#task=spectrum&spectrum=2_1&stop=4")
     page.select_option("#network", "weights")
     assert page.inner_text("#words") == "Drop or paste your weights to see the pictures."
@@ -81,7 +81,7 @@ def test_weights_pasted(explorer):
 
 
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])
-def test_data_pasted(explorer, service, rng, separator):
+def test_pasted_data(explorer, service, rng, separator):
     page = explorer.open()
     data = rng.standard_normal((30, 6))
     page.select_option("#task", "data")
@@ -102,7 +102,7 @@ def test_data_pasted(explorer, service, rng, separator):
     assert np.array_equal(explorer.table("loss")["loss"], expected)
 
 
-def test_data_dropped(explorer, rng):
+def test_dropped_data(explorer, rng):
     page = explorer.open()
     inputs, targets = rng.standard_normal((25, 5)), rng.standard_normal((25, 3))
     explorer.drawn(lambda: drop(page, ("data.csv", as_csv(np.hstack([inputs, targets])).encode())))
@@ -141,7 +141,7 @@ REFUSED_FILES = [
 ]
 
 
-def test_files_that_cannot_be_taken(explorer, subtests):
+def test_unreadable_files_are_refused(explorer, subtests):
     page = explorer.open()
     page.select_option("#network", "weights")
     for name, content, said in REFUSED_FILES:
@@ -154,7 +154,7 @@ def test_files_that_cannot_be_taken(explorer, subtests):
             assert page.locator("#picture-loss .u-over").is_visible()
 
 
-def test_text_that_is_no_weights(explorer, subtests):
+def test_text_without_weights_is_refused(explorer, subtests):
     page = explorer.open()
     page.select_option("#network", "weights")
     wrong = "document.getElementById('weights-note').classList.contains('wrong')"
@@ -166,7 +166,7 @@ def test_text_that_is_no_weights(explorer, subtests):
             until(page, wrong)
 
 
-def test_a_refusal_without_a_place_on_the_page_is_told_in_passing(explorer):
+def test_a_refusal_without_a_field_is_shown_in_the_banner(explorer):
     page = explorer.open()
     drop(page, ("notes.csv", b"one,two\nthree,four\n"))
     until(page, "document.getElementById('toast').textContent !== ''")
@@ -175,8 +175,8 @@ def test_a_refusal_without_a_place_on_the_page_is_told_in_passing(explorer):
     until(page, "document.getElementById('toast').textContent.startsWith('a.npz, b.npz: expected one file')")
 
 
-def test_what_is_refused_does_not_hide_what_is_in_use(explorer, rng):
-    """A text that is refused stays marked, and the page says whose pictures it shows."""
+def test_a_refused_upload_does_not_replace_the_one_in_use(explorer, rng):
+    """A refused text stays marked, and the page names the upload that its pictures show."""
     page = explorer.open()
     page.select_option("#task", "data")
     explorer.drawn(lambda: choose(page, "#data-file", "good.csv", as_csv(rng.standard_normal((9, 3))).encode()))
@@ -197,8 +197,8 @@ def test_what_is_refused_does_not_hide_what_is_in_use(explorer, rng):
     assert page.inner_text("#data-note") == ""
 
 
-def test_one_table_is_no_weights(explorer, rng):
-    """Chosen as weights, it is not taken for data."""
+def test_a_single_table_is_not_accepted_as_weights(explorer, rng):
+    """If it is chosen as weights, it is not used as data."""
     page = explorer.open()
     page.select_option("#network", "weights")
     for name, content in (("x.csv", b"1,2\n3,4\n"), ("W1.npy", npy(np.eye(3)))):

@@ -1,4 +1,4 @@
-"""The explorer in a real browser: what it shows, what moves it, and that its numbers are those of the API."""
+"""The explorer in a real browser: its pictures, its controls, and agreement of its numbers with the API."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ PICTURES = ["loss", "singular-values", "representation", "kernel", "alignment", 
 
 
 def five(lam=0.0, **changes):
-    """The request that FIVE stands for, from the contract."""
+    """The request that FIVE abbreviates, from the documentation."""
     return {
         "network": {"kind": "balanced", "dims": [5, 5, 5], "lambda": lam, "scale": 0.1, "aligned": False, "seed": 7},
         "task": {"kind": "spectrum", "singular_values": [5, 4, 3, 2, 1], "seed": 1},
@@ -21,18 +21,18 @@ def five(lam=0.0, **changes):
 
 
 def at(page):
-    """The time that the cursor is at."""
+    """Time of the cursor."""
     return float(page.inner_text("#time-value").removeprefix("t = "))
 
 
 def place_of_cursor(page, picture="loss"):
-    """Where the cursor's line is within a picture, from 0 to 1."""
+    """Position of the cursor's line within a picture, from 0 to 1."""
     over, line = (page.locator(f"#picture-{picture} {part}").bounding_box() for part in (".u-over", ".time-line"))
     return (line["x"] + line["width"] / 2 - over["x"]) / over["width"]
 
 
 def stop_after(page, time):
-    """Pause at the first frame of this play that shows a later time; only the page itself is quick enough for that."""
+    """Pause at the first frame after a time, from within the page, since nothing else is fast enough."""
     page.evaluate(
         """(time) => new Promise((resolve) => {
             const [play, value] = ["play", "time-value"].map((id) => document.getElementById(id));
@@ -103,7 +103,7 @@ def test_the_numbers_are_those_of_the_api(explorer, service):
 
 
 def test_equally_strong_modes_share_a_line(explorer):
-    """The first pictures at a lambda that learns all modes to rounding, where single singular vectors mean nothing."""
+    """The first pictures at a lambda that learns all modes to rounding, where singular vectors are not unique."""
     page = explorer.open("#lambda=50&stop=20")
     found = explorer.table("alignment")
     for side in ("input", "output"):
@@ -114,7 +114,7 @@ def test_equally_strong_modes_share_a_line(explorer):
     assert "Modes with equal singular values share one line" in page.inner_text("#picture-alignment")
 
 
-def test_no_line_where_there_is_no_mode(explorer):
+def test_missing_modes_have_no_line(explorer):
     page = explorer.open("#dims=8_6_8")
     found = explorer.table("alignment")
     assert [np.isnan(found[f"{i}, output"]).all() for i in range(1, 9)] == [False] * 4 + [True] * 4
@@ -129,8 +129,8 @@ def test_no_line_where_there_is_no_mode(explorer):
     assert "4, output" in page.inner_text("#tooltip")
 
 
-def test_a_line_has_a_gap_where_there_is_no_number(explorer):
-    """Weights that are the identity prefer no mode at time 0."""
+def test_lines_have_gaps_at_undefined_values(explorer):
+    """Weights that are the identity have no preferred mode at time 0."""
     page = explorer.open(f"#network=weights&W1={IDENTITY}&W2={IDENTITY}&task=spectrum&spectrum=2_1&stop=4&num=9")
     found = explorer.table("alignment")
     assert np.array_equal(np.isnan(found["1, input"]), [True] + 8 * [False])
@@ -139,7 +139,7 @@ def test_a_line_has_a_gap_where_there_is_no_number(explorer):
     assert page.evaluate(drawn) == [None, 1, None, 2]
 
 
-def test_moving_lambda(explorer, service):
+def test_pictures_follow_lambda(explorer, service):
     page = explorer.open(FIVE)
     explorer.drawn(lambda: page.fill("#lambda-number", "2.5"))
     assert page.inner_text("#regime") == "between rich and lazy"
@@ -156,7 +156,7 @@ def test_moving_lambda(explorer, service):
 
 
 def test_a_drag_shows_the_last_lambda(explorer, service):
-    """What is asked while an answer is awaited is not lost."""
+    """Changes while an answer is awaited are not lost."""
     page = explorer.open(FIVE)
     box = page.locator("#lambda").bounding_box()
     y = box["y"] + box["height"] / 2
@@ -213,7 +213,7 @@ def test_playing_and_dragging_time(explorer):
     assert "excess loss" in page.get_attribute("#picture-loss .plot", "aria-valuetext")
 
 
-def test_play_ends_at_the_horizon_and_begins_again(explorer):
+def test_playing_ends_at_the_last_time_and_restarts(explorer):
     page = explorer.open(FIVE.replace("time=3", "time=5.9"))
     page.click("#play")
     until(page, "document.getElementById('play').getAttribute('aria-label') === 'Play'")
@@ -263,7 +263,7 @@ def test_entries_of_the_matrix(explorer):
     assert "output 4, input 1" in page.inner_text("#tooltip")
 
 
-def test_a_link_shares_the_screen(explorer):
+def test_a_link_reproduces_the_screen(explorer):
     page = explorer.open(FIVE)
     explorer.drawn(lambda: page.fill("#lambda-number", "-3.25"))
     explorer.drawn(lambda: page.fill("#seed", "8"))

@@ -1,4 +1,4 @@
-"""Sweeps from the page: a job with progress whose result is the API's; cancelled, refused, interrupted."""
+"""Sweeps from the page: progress, results as from the API, cancellation, refusals and interruptions."""
 
 import re
 
@@ -22,7 +22,7 @@ def run(page, what="kernel_distance", **fields):
 
 
 def progress(page):
-    """How many points are done, of how many."""
+    """Numbers of computed and of all points."""
     found = re.search(r"(\d+) of (\d+)", page.inner_text("#sweep-progress"))
     return (0, 0) if found is None else (int(found[1]), int(found[2]))
 
@@ -65,7 +65,7 @@ def test_the_result_is_that_of_the_api(explorer, service):
     explorer.screenshot("explorer-sweep", full_page=True)
 
 
-def test_what_points_are_warned_of_is_said_below_the_picture(explorer):
+def test_warnings_of_points_are_shown_below_the_picture(explorer):
     page = explorer.open(FIVE)
     run(page, what="final_loss", from_=-1, to=1, points=3)
     until(page, DONE, JOB_SECONDS)
@@ -74,7 +74,7 @@ def test_what_points_are_warned_of_is_said_below_the_picture(explorer):
     assert "3 points, irreducible-loss-unknown: the targets' scale is not given" in notes
 
 
-def test_a_click_takes_a_lambda_over(explorer):
+def test_a_click_selects_a_lambda(explorer):
     page = explorer.open(FIVE)
     run(page, from_=-2, to=2, points=5)
     until(page, DONE, JOB_SECONDS)
@@ -97,7 +97,7 @@ def test_cancelling(explorer, service):
         assert client.get("/v1/jobs").json()["jobs"][0]["state"] == "cancelled"
 
 
-def test_senseless_sweeps_are_not_asked_for(explorer):
+def test_invalid_sweeps_are_not_sent(explorer):
     page = explorer.open(FIVE)
     before = len(explorer.requests)
     run(page, from_=3, to=1, points=5)

@@ -1,4 +1,4 @@
-"""Tables as others write them: what is read of them, what is announced and can be chosen, what is refused."""
+"""Tables in the formats of other programs: how they are read, announced, chosen and refused."""
 
 import csv
 import gzip
@@ -36,7 +36,7 @@ def saved(array, **options):
 
 
 def as_r(frame, separator=",", decimal=".", names=True, rows=True, corner='""'):
-    """As write.csv, write.csv2 and write.table of R write it: names in quotes, rows numbered from 1 on."""
+    """Formats of write.csv, write.csv2 and write.table of R: quoted names, and rows numbered from 1."""
     index = [i + 1 for i in frame.index] if isinstance(frame.index, pd.RangeIndex) else frame.index
     lines = [[repr(value).replace(".", decimal) for value in row] for row in frame.to_numpy().tolist()]
     header = [*([corner] if rows and corner else []), *(f'"{name}"' for name in frame.columns)]
@@ -51,14 +51,14 @@ def opened(explorer):
 
 
 def refusal(page, name, text):
-    """Choose a file that cannot be taken; returns what the page says of it."""
+    """Choose a file that cannot be read, and return the message of the page."""
     choose(page, "#data-file", name, text.encode())
     until(page, refused(name))
     return page.inner_text("#data-note")
 
 
 def refused(name):
-    """An expression that holds when the page says that it cannot take this file."""
+    """An expression that is true when the page shows the refusal of this file."""
     return f"{REFUSED} && document.getElementById('data-note').textContent.startsWith('{name}: ')"
 
 
@@ -112,7 +112,7 @@ TABLES = [
 ]
 
 
-def test_what_is_read(explorer, subtests):
+def test_tables_are_read_in_all_formats(explorer, subtests):
     page = opened(explorer)
     for i, (text, announced) in enumerate(TABLES):
         with subtests.test(text[:40]):
@@ -125,8 +125,8 @@ def test_what_is_read(explorer, subtests):
             assert np.array_equal(matrices(page)["data"], X)
 
 
-def test_bytes_that_spreadsheets_write(explorer):
-    """Two bytes a character, as Excel's "Unicode text", and letters of another code page."""
+def test_encodings_of_spreadsheets_are_read(explorer):
+    """UTF-16, as in Excel's "Unicode text", and letters of another code page."""
     page = opened(explorer)
     text = NAMED.rename(columns={"a": "Größe"}).to_csv(index=False, sep="\t")
     for encoding in ("utf-16", "utf-16-be", "cp1252", "utf-8-sig"):
@@ -162,8 +162,8 @@ def test_the_first_row_and_column_can_be_chosen(explorer):
         ("1,0\n0.75,0.25\n", "sample", np.array([[1, 0], [0.75, 0.25]])),
     ],
 )
-def test_whole_numbers_in_the_first_row_are_announced(explorer, text, first, rows):
-    """They name columns as pandas does, or are a sample; the page says which, and lets people choose."""
+def test_integers_in_the_first_row_are_announced(explorer, text, first, rows):
+    """They are column names as of pandas, or a sample; the page says which, and offers the choice."""
     page = opened(explorer)
     explorer.drawn(lambda: choose(page, "#data-file", "x.csv", text.encode()))
     assert page.input_value("#first-row") == first
@@ -174,7 +174,7 @@ def test_whole_numbers_in_the_first_row_are_announced(explorer, text, first, row
     assert len(matrices(page)["data"]) == len(rows) + (1 if other == "sample" else -1)
 
 
-def test_a_first_column_that_counts_may_be_an_input(explorer):
+def test_a_first_column_of_row_numbers_may_be_an_input(explorer):
     page = opened(explorer)
     frame = NAMED.rename_axis("time").reset_index()
     explorer.drawn(lambda: choose(page, "#data-file", "x.csv", frame.to_csv(index=False).encode()))
@@ -200,7 +200,7 @@ FIRST_ROWS = [
 ]
 
 
-def test_a_first_row_without_numbers_is_no_header(explorer, subtests):
+def test_a_first_row_without_numbers_is_not_always_a_header(explorer, subtests):
     page = opened(explorer)
     for i, (text, said) in enumerate(FIRST_ROWS):
         with subtests.test(text[:30]):
@@ -244,7 +244,7 @@ def excel():
 
 
 def torch():
-    """As torch.save writes it since 1.6."""
+    """The format of torch.save since version 1.6."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as checkpoint:
         checkpoint.writestr("model/data.pkl", pickle.dumps({"W1": 0}))
@@ -279,7 +279,7 @@ FILES_OF_OTHERS = [
 ]
 
 
-def test_files_of_others_are_named(explorer, subtests):
+def test_files_of_other_formats_are_named(explorer, subtests):
     page = opened(explorer)
     for name, content, said in FILES_OF_OTHERS:
         with subtests.test(name):
@@ -289,7 +289,7 @@ def test_files_of_others_are_named(explorer, subtests):
             assert page.inner_text("body").count(said) == 1
 
 
-def test_one_array_of_numpy(explorer):
+def test_a_single_numpy_array_is_read(explorer):
     page = opened(explorer)
 
     def give(array):
@@ -313,7 +313,7 @@ def test_one_array_of_numpy(explorer):
 
 
 @pytest.mark.parametrize("kind", ["csv", "npz"])
-def test_classes_are_no_numbers(explorer, service, kind):
+def test_columns_of_classes_are_not_numbers(explorer, service, kind):
     page = opened(explorer)
     labels = np.array([2, 0, 1, 1, 0, 2, 2, 0, 1, 1])
     inputs = np.random.default_rng(5).standard_normal((10, 4))
@@ -348,7 +348,7 @@ def test_classes_with_names(explorer):
     assert "“setosa”, “versicolor”, “virginica”" in page.inner_text("#data-note")
 
 
-def test_signs_are_numbers(explorer):
+def test_columns_of_signs_are_numbers(explorer):
     page = opened(explorer)
     explorer.drawn(
         lambda: choose(page, "#data-file", "x.csv", NAMED.assign(y=[1, -1] * 3).to_csv(index=False).encode())

@@ -1,4 +1,4 @@
-"""When things go wrong, the page says what, keeps its last pictures, and comes back by itself."""
+"""Errors: the page shows the reason, keeps its last pictures, and recovers."""
 
 import pytest
 from support.browser import Explorer, until
@@ -14,7 +14,7 @@ SHOWN = f"!{HIDDEN}"
 
 @pytest.fixture
 def troubled(service, browser):
-    """A page whose browser may complain of answers that are errors."""
+    """A page whose console may have errors of refused requests."""
     page = Explorer(browser, service.url)
     yield page
     page.close()
@@ -38,7 +38,7 @@ def test_a_busy_service(browser):
         explorer.close()
 
 
-def test_the_service_gone_and_back(browser, free_port):
+def test_the_page_recovers_after_a_restart_of_the_service(browser, free_port):
     with Service(tcp=True, workers=1, port=free_port) as fleeting:
         explorer = Explorer(browser, fleeting.url)
         page = explorer.open(FIVE)
@@ -70,7 +70,7 @@ def test_a_link_to_an_infeasible_lambda(troubled):
 
 
 def keep_requests(page, words):
-    """Have the browser keep all requests for trajectories with these words, in the list that is returned."""
+    """Hold all requests for trajectories that contain these words, in the returned list."""
     kept = []
 
     def keep(route):
@@ -84,7 +84,7 @@ def keep_requests(page, words):
 
 
 def wait_for_one(page, kept):
-    """Let the browser go on until it has kept a request."""
+    """Wait until a request is held."""
 
     def there():
         page.wait_for_timeout(20)
@@ -93,7 +93,7 @@ def wait_for_one(page, kept):
     eventually(there)
 
 
-def test_an_answer_does_not_type_over_a_person(troubled):
+def test_an_answer_does_not_overwrite_what_the_user_types(troubled):
     page = troubled.open(FIVE)
     kept = keep_requests(page, '"stop":5')
     page.fill("#stop", "5")
@@ -104,7 +104,7 @@ def test_an_answer_does_not_type_over_a_person(troubled):
     assert "three widths" in page.inner_text("#dims-problem")
 
 
-def test_refusals_are_shown_where_they_belong(troubled):
+def test_refusals_are_shown_at_their_fields(troubled):
     page = troubled.open(FIVE)
     page.fill("#stop", "")
     assert "expected a number above 0" in page.inner_text("#stop-problem")
@@ -117,13 +117,13 @@ def test_refusals_are_shown_where_they_belong(troubled):
     until(page, "document.getElementById('descent-note').textContent.includes('diverged')")
 
 
-def test_a_link_with_nonsense(troubled):
+def test_an_invalid_link(troubled):
     page = troubled.open("#lambda=much&task=juggling&seed=7&W1=3x3.zzz")
     until(page, "document.getElementById('toast').textContent.includes('cannot be read')")
     assert page.input_value("#lambda-number") == "0"
 
 
-def test_what_takes_long_is_aborted_by_what_is_newer(troubled):
+def test_newer_requests_abort_older_ones(troubled):
     page = troubled.open(FIVE)
     aborted = []
     page.on("requestfailed", lambda request: aborted.append(request.failure))
@@ -135,8 +135,8 @@ def test_what_takes_long_is_aborted_by_what_is_newer(troubled):
     assert page.locator("#problem").is_hidden()
 
 
-def test_an_address_counts_although_it_is_written_over(troubled):
-    """The page writes its own a quarter of a second after each change, which may be just before it hears of another."""
+def test_a_changed_address_is_used_although_the_page_rewrites_it(troubled):
+    """The page writes its address a quarter of a second after each change, perhaps before it reads a new one."""
     page = troubled.open(FIVE)
     troubled.drawn(
         lambda: page.evaluate(f"location.hash = {OTHER!r}; history.replaceState(null, '', {FIVE!r}); undefined")
@@ -153,8 +153,8 @@ def test_a_proxy_that_answers_in_html(troubled):
     assert "Unexpected answer, perhaps from a proxy. The answer is 502" in page.inner_text("#problem")
 
 
-def test_a_sweep_whose_events_are_cut(troubled):
-    """Where events do not pass, the job is asked for instead."""
+def test_a_sweep_without_events_is_polled(troubled):
+    """Some proxies do not pass event streams."""
     page = troubled.open(f"{FIVE}&sweep=true")
     page.route("**/events", lambda route: route.fulfill(status=502, body=""))
     page.fill("#sweep-points", "11")

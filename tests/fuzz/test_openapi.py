@@ -1,4 +1,4 @@
-"""Requests that the OpenAPI document allows and forbids, alone and in sequences, to a real service (schemathesis)."""
+"""Requests that the OpenAPI document allows or forbids, alone and in sequences, to a real service (schemathesis)."""
 
 import json
 import os
@@ -32,7 +32,7 @@ OFTEN = {"key_requests_per_minute": 0, "key_max_jobs": 0, "max_jobs": 1_000_000}
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    """One that takes no costly requests and wants keys, of which two callers have one each."""
+    """A service with keys and small limits, and two callers with one key each."""
     keys = KeysFile(tmp_path / "keys")
     callers = [
         {"name": name, "fixedHeaders": [{"name": header, "value": value} for header, value in bearer(key).items()]}
@@ -44,7 +44,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def document_where_keys_are_needed(service: Service) -> dict[str, Any]:
-    """What the service says of itself, without the leave to send no key; with the examples that are kept beside it."""
+    """The document of the service, without the option of requests without a key, with the stored examples."""
     document = service.get("/openapi.json").json()
     examples = [json.loads(path.read_text()) for path in sorted(EXAMPLES.glob("*.json"))]
     for path, operations in document["paths"].items():

@@ -1,4 +1,4 @@
-"""Damaged and hostile bodies, JSON and npz, straight into what reads them: only problems that are documented."""
+"""Damaged and hostile bodies, JSON and npz, passed directly to the parsers: only documented problems are raised."""
 
 import json
 import os
@@ -64,7 +64,7 @@ MOST_BYTES = 2**24  # of memory for a body of some kilobytes, that may say that 
 
 
 class TooLongError(BaseException):
-    """Not one of the exceptions that readers catch."""
+    """An exception that the parsers do not catch."""
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def alarmed() -> Iterator[None]:
 
 
 def outcome_of(path: str, content: bytes, media_type: str) -> str:
-    """What the service does with a body before it computes; returns the code of the problem, or `taken`."""
+    """Parse a body as the service does before it computes; return the code of the problem, or `taken`."""
     body = Body(content, media_type, LARGEST, MOST_PARTS)
     try:
         if path in ANSWERED:
@@ -94,7 +94,7 @@ def outcome_of(path: str, content: bytes, media_type: str) -> str:
 
 
 def check_problem(error: ServiceError) -> str:
-    """One that readers may raise, and that can be told."""
+    """Check that a problem is documented and can be encoded."""
     assert error.status in (400, 413, 422)
     assert len(error.detail) < 2000
     assert len(error.errors) <= 100
@@ -103,7 +103,7 @@ def check_problem(error: ServiceError) -> str:
 
 
 def fuzz(first: int, count: int) -> dict[str, object]:
-    """Read so many bodies, one for each seed; fails with the seed of the first that is not read as it should be."""
+    """Parse one body for each seed; fail with the first seed whose body is not handled as documented."""
     random, outcomes, slowest, largest = Random(), Counter[str](), 0.0, 0
     with alarmed():
         for seed in range(first, first + count):
@@ -130,7 +130,7 @@ def fuzz(first: int, count: int) -> dict[str, object]:
 
 
 def test_some_bodies():
-    """Some of each kind are taken, so that what is refused was nearly right."""
+    """Some of each kind are accepted, so that the refused ones are nearly valid."""
     seen = fuzz(SEED, 3000)
     assert {"json taken", "npz taken", "json malformed-body", "npz malformed-body"} <= set(seen)
     assert {"json invalid-request", "npz invalid-request"} <= set(seen)

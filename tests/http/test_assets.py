@@ -1,4 +1,4 @@
-"""The pages and what they load: addresses by content, bytes, headers, and libraries as their makers released them."""
+"""The pages and their files: addresses by content, bytes, headers, and libraries as released."""
 
 import gzip
 import hashlib
@@ -23,12 +23,12 @@ async def get(app, path, **headers):
 
 
 def loaded_by(text):
-    """What a page names, and the modules that these import."""
+    """Files that a page names, and the modules that these import."""
     return sorted(set(re.findall(r'(?:href|src)="(explorer/[^"]+)"', text)))
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_pages_are_asked_for_anew_and_allow_nothing_but_their_own(app, path):
+async def test_pages_are_revalidated_and_allow_only_their_own_files(app, path):
     page = await get(app, path)
     assert page.status_code == 200
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -51,7 +51,7 @@ async def test_pages_have_nothing_inline(app, path):
 
 
 @pytest.mark.parametrize("path", ["/", "/docs"])
-async def test_files_are_kept_for_ever_under_the_address_of_their_contents(app, path):
+async def test_files_under_the_address_of_their_contents_are_immutable(app, path):
     found = loaded_by((await get(app, path)).text)
     assert len(found) > 3
     for name in found:
@@ -62,8 +62,8 @@ async def test_files_are_kept_for_ever_under_the_address_of_their_contents(app, 
         assert file.content == (FOLDER / name.split("/", 2)[2]).read_bytes()
 
 
-async def test_no_module_waits_for_another(app):
-    """All modules that any of them imports are named in the page."""
+async def test_all_modules_are_preloaded(app):
+    """The page names all modules that are imported anywhere."""
     named = {name.split("/", 2)[2] for name in loaded_by((await get(app, "/")).text)}
     for path in (FOLDER / "js").glob("*.js"):
         for imported in re.findall(r'^import [^;]*?"(\.[^"]+)"', path.read_text(), re.M):
@@ -96,13 +96,13 @@ async def test_compression(app):
         ("", False),
     ],
 )
-async def test_it_is_compressed_for_who_takes_that(app, accepted, expected):
+async def test_compression_follows_the_accept_encoding_header(app, accepted, expected):
     for path in ("/", "/openapi.json"):
         answer = await get(app, path, **{"Accept-Encoding": accepted})
         assert (answer.headers.get("content-encoding") == "gzip") is expected
 
 
-async def test_the_page_is_light(app):
+async def test_the_page_is_small(app):
     page = await get(app, "/")
     contents = [page.content, *[(await get(app, f"/{name}")).content for name in loaded_by(page.text)]]
     assert sum(len(gzip.compress(content)) for content in contents) < LARGEST_PAGE
@@ -126,7 +126,7 @@ async def test_files_that_are_not_served(app, name):
     assert response.headers["content-type"] == "application/problem+json"
 
 
-async def test_files_of_another_version_are_not_here(app):
+async def test_files_of_another_version_are_not_found(app):
     response = await get(app, f"/explorer/{16 * '0'}/js/main.js")
     assert response.status_code == 404
     assert "immutable" not in response.headers["cache-control"]
@@ -142,7 +142,7 @@ def test_other_contents_have_another_address(tmp_path):
     assert first.pages["index"].content == f"<a href='explorer/{first.digest}/a.js'>".encode()
 
 
-def test_libraries_are_as_released_with_their_licences():
+def test_libraries_are_unmodified_and_have_their_licences():
     folder = FOLDER / "vendor"
     listed = dict(reversed(line.split("  ")) for line in (folder / "SHA256SUMS").read_text().splitlines())
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.parent != folder}

@@ -1,4 +1,4 @@
-"""Which paths need what, and what a foreign web page is refused, in the real application."""
+"""Authentication of routes, and refusals of foreign web pages, in the real application."""
 
 import httpx
 import pytest
@@ -20,7 +20,7 @@ def all_paths():
     return set(document["paths"])
 
 
-def test_every_route_is_open_on_purpose_or_needs_a_key():
+def test_every_route_is_listed_as_open_or_needs_a_key():
     app = create_service(Settings()).app
     paths = all_paths() | {route.path for route in app.routes if isinstance(route, APIRoute)}
     assert {path for path in paths if needed_scope(path) is None} <= OPEN
@@ -45,21 +45,21 @@ async def ask(settings, method, url, **headers):
 @pytest.mark.parametrize(
     "host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "192.0.2.7:8000", "LOCALHOST:8000", "api:8000"]
 )
-async def test_an_open_service_answers_to_addresses_and_names_without_a_dot(host):
+async def test_an_open_service_accepts_addresses_and_names_without_a_dot(host):
     assert (await ask(Settings(), "GET", f"http://{host}/v1/experiments")).status_code == 200
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example:8000", "127.0.0.1.evil.example:8000", "localhost.evil.example", "", "[", "x" * 200]
 )
-async def test_a_name_that_may_point_here_by_a_trick_is_refused(host):
+async def test_host_names_of_dns_rebinding_are_refused(host):
     response = await ask(Settings(), "GET", "http://127.0.0.1:8000/v1/experiments", Host=host)
     assert "LINDYN_ALLOWED_HOSTS" in problem(response, 403, "forbidden")["detail"]
 
 
 @pytest.mark.parametrize("path", ["/v1/about", "/openapi.json", "/", "/docs", "/metrics", "/nothing", "/healthz/"])
 async def test_under_a_foreign_name_nothing_but_probes_is_answered(path):
-    """A page whose name points here learns nothing of an open service; keys are what others have for that."""
+    """A page whose name resolves to this address learns nothing from an open service; other services need keys."""
     evil = "http://evil.example:8000"
     for method in ("GET", "HEAD"):
         assert (await ask(Settings(), method, f"{evil}{path}")).status_code == 403
@@ -69,7 +69,7 @@ async def test_under_a_foreign_name_nothing_but_probes_is_answered(path):
 
 
 @pytest.mark.parametrize("allowed", ["lab.example", "other.example, lab.example", "*"])
-async def test_names_that_are_allowed(allowed):
+async def test_allowed_host_names_are_accepted(allowed):
     response = await ask(Settings(allowed_hosts=allowed), "GET", "http://lab.example:8000/v1/experiments")
     assert response.status_code == 200
 
@@ -84,8 +84,8 @@ async def test_names_that_are_allowed(allowed):
         {"Origin": "null"},
     ],
 )
-async def test_a_foreign_page_starts_nothing(headers):
-    """An experiment needs no body, so a form on any page could send it without asking first."""
+async def test_requests_of_foreign_pages_are_refused(headers):
+    """An experiment needs no body, so that a form on any page could send it without a preflight request."""
     response = await ask(Settings(), "POST", "http://127.0.0.1:8000/v1/experiments/figure-4.1", **headers)
     assert "another site" in problem(response, 403, "forbidden")["detail"]
 
@@ -99,8 +99,8 @@ async def test_a_foreign_page_starts_nothing(headers):
         {"Origin": "http://127.0.0.1:8000"},
     ],
 )
-async def test_own_pages_and_programs_are_let_in(headers):
-    """As far as the body, which is missing."""
+async def test_requests_of_own_pages_and_programs_are_accepted(headers):
+    """Only their missing body is refused."""
     response = await ask(Settings(), "POST", "http://127.0.0.1:8000/v1/trajectories", **headers)
     assert response.status_code == 415
 

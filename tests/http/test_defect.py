@@ -1,4 +1,4 @@
-"""A part of the service that ends by an error of ours: the service says so, and stops as one that failed."""
+"""Internal failure of a part of the service: health reports it, and the process ends with an error."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ async def broken(*_: object) -> None:
     raise ValueError("a defect")
 
 
-async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
+async def test_health_reports_a_part_that_has_ended(monkeypatch):
     monkeypatch.setattr(lifespan, "sample_gauges", broken)
     service = create_service(Settings(workers=1, embedded_cache=False))
     stopped = anyio.Event()
@@ -35,7 +35,7 @@ async def test_health_tells_of_a_part_that_has_ended(monkeypatch):
     assert (response.status_code, response.json()) == (503, {"status": "failed"})
 
 
-async def test_jobs_that_cannot_go_on_are_such_a_part(monkeypatch):
+async def test_a_failed_scheduler_is_reported(monkeypatch):
     monkeypatch.setattr("lindyn_service.jobs.scheduler_thread._run", broken)
     service = create_service(Settings(workers=1, redis_url="unix:///nowhere/redis"))
     told: Future[None] = Future()
@@ -57,7 +57,7 @@ if __name__ == "__main__":
 """
 
 
-def test_the_process_ends_with_a_code_that_is_no_success(tmp_path):
+def test_the_process_ends_with_a_failure_code(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     settings = clean_environment(LINDYN_SOCKET=str(tmp_path / "s"), LINDYN_WORKERS="1", LINDYN_EMBEDDED_CACHE="0")
     run = subprocess.run(

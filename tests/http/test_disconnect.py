@@ -1,4 +1,4 @@
-"""Work for a client who leaves is cancelled; everything else goes its way."""
+"""Work is cancelled if its client disconnects, and otherwise unaffected."""
 
 import anyio
 import pytest
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Connection:
-    """What a server tells about a client: messages as they come, then silence."""
+    """Messages of a server about a client: some at once, then none."""
 
     def __init__(self, *messages):
         self.messages = list(messages)
@@ -32,7 +32,7 @@ class Connection:
         return Request({"type": "http", "headers": []}, self.receive)
 
 
-async def test_a_result():
+async def test_results_are_returned():
     async def work():
         await checkpoint()
         return 7
@@ -41,7 +41,7 @@ async def test_a_result():
         assert await unless_disconnected(Connection().request, work()) == 7
 
 
-async def test_work_that_never_waits():
+async def test_work_that_never_suspends_is_returned():
     async def work():
         return 7
 
@@ -49,7 +49,7 @@ async def test_work_that_never_waits():
         assert await unless_disconnected(Connection().request, work()) == 7
 
 
-async def test_an_error_is_raised_as_it_is():
+async def test_errors_are_raised_unchanged():
     error = BusyError("full")
 
     async def work():
@@ -61,7 +61,7 @@ async def test_an_error_is_raised_as_it_is():
     assert caught.value is error
 
 
-async def test_work_is_cancelled_when_the_client_leaves():
+async def test_work_is_cancelled_if_the_client_disconnects():
     connection, ended = Connection(), anyio.Event()
 
     async def work():
@@ -82,8 +82,8 @@ async def test_work_is_cancelled_when_the_client_leaves():
     assert ended.is_set()
 
 
-async def test_other_messages_do_not_count():
-    """The end of a body may still be under way."""
+async def test_other_messages_do_not_cancel_work():
+    """The end of a body may still arrive."""
 
     async def work():
         for _ in range(10):

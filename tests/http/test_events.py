@@ -1,4 +1,4 @@
-"""Events of jobs, with a store that does what the test says."""
+"""Events of jobs, with a store that the test controls."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,7 @@ JOB = Job(id="0" * 32, kind="sweep", state="queued", completed=0, total=3, creat
 
 
 class Store:
-    """Answers what is next, and the last of it for ever; counts the questions."""
+    """A store that returns a list of states and then repeats the last one; it counts the queries."""
 
     def __init__(self, *answers: Job | Exception | None) -> None:
         self._answers = list(answers)
@@ -50,7 +50,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 async def heard(
     store: Any, readers: int = 1, stop_after: float | None = None
 ) -> list[list[tuple[str, dict[str, Any]]]]:
-    """What so many streams of one job are told."""
+    """Events of some streams of one job."""
     watch, stopping = JobWatch(store), anyio.Event()
     resources: Any = SimpleNamespace(stopping=stopping)
     service: Any = SimpleNamespace(watch=watch)
@@ -73,19 +73,19 @@ async def heard(
     return all_heard
 
 
-async def test_a_job_that_the_store_has_lost_ends() -> None:
+async def test_the_stream_of_a_lost_job_ends() -> None:
     ((*_, (name, job)),) = await heard(Store(JOB, None))
     assert (name, job["state"], job["problem"]["code"]) == ("failed", "failed", "not-found")
     assert JOB.id in job["problem"]["detail"]
 
 
-async def test_a_store_that_does_not_answer_for_a_while_is_waited_for() -> None:
+async def test_streams_wait_for_a_store_that_is_unavailable() -> None:
     done = JOB.model_copy(update={"state": "done", "completed": 3})
     (told,) = await heard(Store(*[JobsUnavailableError("no")] * 50, None, done))
     assert [name for name, _ in told] == ["progress", "done"]
 
 
-async def test_many_streams_of_a_job_ask_once_for_all() -> None:
+async def test_many_streams_of_a_job_share_one_query() -> None:
     one, done = (JOB.model_copy(update={"state": state, "completed": n}) for state, n in (("running", 1), ("done", 3)))
     store = Store(*[JOB] * 20, *[one] * 20, done)
     all_heard = await heard(store, readers=300)
@@ -100,7 +100,7 @@ async def test_streams_end_when_the_service_stops() -> None:
     assert [name for name, _ in told] == ["progress"]
 
 
-def test_streams_leave_half_of_the_connections_and_a_key_leaves_half_of_its_requests() -> None:
+def test_streams_take_half_of_the_connections_and_of_the_requests_of_a_key() -> None:
     streams = EventStreams(8, 4)
     assert (streams.max_open, streams.max_open_per_key) == (4, 2)
     with streams.open("ada"), streams.open("ada"):

@@ -1,4 +1,4 @@
-"""Readiness of the real application with a real worker, before and after it stops its work."""
+"""Readiness of the real application with a real worker, before and after it stops."""
 
 from contextlib import asynccontextmanager
 
@@ -22,7 +22,7 @@ async def started(app):
             yield client
 
 
-async def test_ready_until_it_stops():
+async def test_the_service_is_ready_until_it_stops():
     service = create_service(Settings(workers=1, embedded_cache=False))
     async with started(service.app) as client:
         response = await client.get("/readyz")
@@ -36,7 +36,7 @@ async def test_ready_until_it_stops():
         assert (await client.get("/healthz")).status_code == 200
 
 
-async def test_without_its_redis_it_is_ready_but_degraded():
+async def test_without_redis_the_service_is_ready_but_degraded():
     async with started(create_service(Settings(workers=1, redis_url="unix:///nowhere/redis")).app) as client:
         response = await client.get("/readyz")
     assert response.status_code == 200

@@ -1,4 +1,4 @@
-"""A time limit that is set when something is waited for."""
+"""A timeout that arms its timer only if the coroutine suspends."""
 
 import asyncio
 
@@ -9,21 +9,21 @@ from lindyn_service.http.lazy_timeout import lazy_timeout
 pytestmark = pytest.mark.anyio
 
 
-async def test_what_is_there_comes_at_once():
+async def test_a_coroutine_that_does_not_suspend_returns():
     async def there():
         return 1
 
     assert await lazy_timeout(0, there()) == 1
 
 
-async def test_what_comes_in_time():
+async def test_a_coroutine_within_the_timeout_returns():
     async def soon():
         return await asyncio.sleep(0.01, 1) + await asyncio.sleep(0, 1)
 
     assert await lazy_timeout(60, soon()) == 2
 
 
-async def test_what_comes_too_late_is_cancelled():
+async def test_a_coroutine_beyond_the_timeout_is_cancelled():
     seen = []
 
     async def never():
@@ -39,7 +39,7 @@ async def test_what_comes_too_late_is_cancelled():
 
 
 @pytest.mark.parametrize("seconds", [0, 0.01])
-async def test_errors_pass(seconds):
+async def test_errors_are_raised_unchanged(seconds):
     async def broken():
         await asyncio.sleep(seconds)
         raise ZeroDivisionError
@@ -48,7 +48,7 @@ async def test_errors_pass(seconds):
         await lazy_timeout(60, broken())
 
 
-async def test_it_may_catch_and_go_on():
+async def test_a_coroutine_may_catch_errors_and_continue():
     async def stubborn():
         try:
             await asyncio.sleep(60)

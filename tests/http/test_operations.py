@@ -1,4 +1,4 @@
-"""An operation that is in the registry is served and described, and needs nothing else."""
+"""An operation of the registry has a route and a description without further code."""
 
 import httpx
 import pytest

@@ -1,4 +1,4 @@
-"""Reading bodies within bounds, chunk by chunk, and clients who leave while they send."""
+"""Reading bodies within limits, in chunks, and clients that disconnect while they send."""
 
 import json
 import logging
@@ -12,7 +12,7 @@ VALID = b'{"more": 1}'  # readable; refused later, by its fields
 
 
 async def send_body(app, chunks, content_type="application/json", end="body"):
-    """Call the application as a server does: returns status, body and how many chunks it took."""
+    """Call the application as a server does; return status, body and the number of chunks that were read."""
     taken = 0
     sent = {}
 
@@ -34,7 +34,7 @@ async def send_body(app, chunks, content_type="application/json", end="body"):
     return sent["http.response.start"]["status"], json.loads(body) if body else None, taken
 
 
-async def test_a_body_in_many_chunks(app):
+async def test_a_body_in_many_chunks_is_joined(app):
     chunks = [VALID[i : i + 1] for i in range(len(VALID))]
     status, body, taken = await send_body(app, chunks)
     assert (status, taken) == (422, len(chunks))
@@ -48,7 +48,7 @@ async def test_empty_chunks(app):
 
 
 @pytest.mark.parametrize(("size", "status"), [(1000, 422), (1001, 413)])
-async def test_the_limit(app, size, status):
+async def test_the_limit_is_inclusive(app, size, status):
     assert (await send_body(app, [VALID.ljust(size)]))[0] == status
     assert (await send_body(app, [VALID, b" " * (size - len(VALID))]))[0] == status
 
@@ -74,7 +74,7 @@ async def test_archives_have_the_same_limit(app):
     assert (await send_body(app, [archive + bytes(1001)], "application/x-npz"))[0] == 413
 
 
-async def test_a_client_who_leaves_while_sending_is_no_defect(app, caplog):
+async def test_a_client_that_disconnects_while_sending_is_not_an_internal_error(app, caplog):
     caplog.set_level(logging.INFO)
     status, body, _ = await send_body(app, [b'{"network":'], end="disconnect")
     assert (status, body) == (499, None)

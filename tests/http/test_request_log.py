@@ -1,4 +1,4 @@
-"""Around every request: ids, the log, and defects of ours, in the real application as an ASGI server sees it."""
+"""Handling of all requests: ids, log and internal errors, in the real application as an ASGI server calls it."""
 
 import logging
 
@@ -16,7 +16,7 @@ SECRET = "the password is 1234"
 
 
 def client_of(app):
-    """Exceptions go to the server, as in production, and not to the test."""
+    """A client to which exceptions are not raised, as in production."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://service")
 
@@ -26,7 +26,7 @@ async def ask(app, method, path, **options):
         return await client.request(method, path, **options)
 
 
-async def test_a_defect_of_ours_leaks_nothing(app, caplog):
+async def test_internal_errors_disclose_nothing(app, caplog):
     async def broken():
         raise RuntimeError(SECRET)
 
@@ -41,7 +41,7 @@ async def test_a_defect_of_ours_leaks_nothing(app, caplog):
     assert SECRET in str(record.exc_info[1])
 
 
-async def test_an_exception_group_is_a_defect_too(app):
+async def test_exception_groups_are_internal_errors(app):
     async def broken():
         async with anyio.create_task_group():
             raise ValueError(SECRET)
@@ -50,7 +50,7 @@ async def test_an_exception_group_is_a_defect_too(app):
     assert SECRET not in str(problem(await ask(app, "GET", "/broken"), 500, "internal"))
 
 
-async def test_a_defect_after_the_head_was_sent_ends_the_answer(app, caplog):
+async def test_an_internal_error_after_the_head_aborts_the_answer(app, caplog):
     async def half(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"half", "more_body": True})
@@ -79,7 +79,7 @@ async def test_a_defect_after_the_head_was_sent_ends_the_answer(app, caplog):
         ("/healthz", 200, "DEBUG"),  # every few seconds, for ever
     ],
 )
-async def test_a_line_in_the_log(app, caplog, path, status, level):
+async def test_each_request_has_a_line_in_the_log(app, caplog, path, status, level):
     caplog.set_level(logging.DEBUG, "lindyn_service.http.request_log")
     response = await ask(app, "GET", path)
     (record,) = [record for record in caplog.records if record.name == "lindyn_service.http.request_log"]
@@ -97,14 +97,14 @@ async def test_a_line_in_the_log(app, caplog, path, status, level):
     }
 
 
-async def test_ids_differ(app):
+async def test_request_ids_differ(app):
     async with client_of(app) as client:
         ids = {(await client.get("/healthz")).headers["x-request-id"] for _ in range(20)}
     assert len(ids) == 20
 
 
 async def test_other_protocols_pass_through(app):
-    """The life of the application itself is no request."""
+    """The lifespan protocol has no requests."""
     sent = []
 
     async def receive():
@@ -120,8 +120,8 @@ async def test_other_protocols_pass_through(app):
     assert sent == ["lifespan"]
 
 
-async def test_every_error_of_every_route_has_the_one_shape(app):
-    """Unknown methods of all routes that the application has, and everything that it answers without a worker."""
+async def test_all_errors_of_all_routes_have_the_same_shape(app):
+    """Unknown methods of all routes, and all requests that are answered without a worker."""
     async with client_of(app) as client:
         for path in (await client.get("/openapi.json")).json()["paths"]:
             problem(await client.request("TRACE", path.replace("{key}", "0")), 405, "method-not-allowed")

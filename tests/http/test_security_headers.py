@@ -1,4 +1,4 @@
-"""Security headers: on answers, refusals, defects and pictures."""
+"""Security headers of answers, refusals, internal errors and pictures."""
 
 import httpx
 import pytest
@@ -30,7 +30,7 @@ EXPECTED = {
         ("GET", "/broken", 500),
     ],
 )
-async def test_every_answer_has_them(method, path, status):
+async def test_every_answer_has_security_headers(method, path, status):
     app = idle_application(Settings())
 
     async def broken():
@@ -45,7 +45,7 @@ async def test_every_answer_has_them(method, path, status):
     assert set(EXPECTED) == {name.lower() for name in DEFAULTS}
 
 
-async def test_a_route_may_have_its_own_policy():
+async def test_a_route_may_set_its_own_policy():
     sent = []
 
     async def inner(scope, receive, send):

@@ -1,4 +1,4 @@
-"""Settings: described, with units in their names, and refused in one sentence each."""
+"""Settings: descriptions, units in names, and errors of one sentence."""
 
 import os
 import re
@@ -20,7 +20,7 @@ def no_settings(monkeypatch):
 FIELDS = Settings.model_fields
 
 
-def test_each_is_described_by_a_sentence():
+def test_each_setting_is_described_by_a_sentence():
     assert not [name for name, field in FIELDS.items() if not re.fullmatch(r"[A-Z].*\.", field.description or "", re.S)]
 
 
@@ -46,7 +46,7 @@ def test_the_environment_is_read(monkeypatch):
     assert str(settings.socket) == "/tmp/x"
 
 
-def test_they_cannot_be_changed():
+def test_settings_are_immutable():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().workers = 2
 
@@ -85,7 +85,7 @@ def test_they_cannot_be_changed():
         ("max_flops", "nan", "more than 0"),
     ],
 )
-def test_one_sentence_for_a_bad_value(monkeypatch, name, value, text):
+def test_invalid_values_are_refused_in_one_sentence(monkeypatch, name, value, text):
     monkeypatch.setenv(f"LINDYN_{name.upper()}", value)
     with pytest.raises(SettingsError) as caught:
         load()
@@ -97,7 +97,7 @@ def test_one_sentence_for_a_bad_value(monkeypatch, name, value, text):
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", "\t"])
-def test_an_empty_value_is_none(monkeypatch, nothing):
+def test_an_empty_value_is_the_default(monkeypatch, nothing):
     for name in FIELDS:
         monkeypatch.setenv(f"LINDYN_{name.upper()}", nothing)
     assert load() == Settings()
@@ -122,7 +122,7 @@ SENSIBLE = {
 }
 
 
-def test_blanks_around_a_value_say_nothing(monkeypatch):
+def test_blanks_around_a_value_are_ignored(monkeypatch):
     for name, field in FIELDS.items():
         kind = str(field.annotation)
         value = SENSIBLE.get(name) or ("true" if "bool" in kind else "a" if "str" in kind else "1")
@@ -146,7 +146,7 @@ def test_blanks_around_a_value_say_nothing(monkeypatch):
         ("allow_anonymous", "Yes", True),
     ],
 )
-def test_case_says_nothing(monkeypatch, name, value, meant):
+def test_the_case_of_values_is_ignored(monkeypatch, name, value, meant):
     monkeypatch.setenv(f"LINDYN_{name.upper()}", value)
     assert getattr(load(), name) == meant
     assert warnings_of_environment() == []
@@ -165,7 +165,7 @@ OF_KUBERNETES = {
 
 
 @pytest.mark.parametrize("port", ["tcp://10.0.0.5:8000", "udp://[fd00::5]:8000", "sctp://10.0.0.5:8000"])
-def test_what_kubernetes_says_of_a_service_called_lindyn(monkeypatch, port):
+def test_variables_of_kubernetes_for_a_service_called_lindyn_are_ignored(monkeypatch, port):
     for name, value in {**OF_KUBERNETES, "LINDYN_PORT": port}.items():
         monkeypatch.setenv(name, value)
     assert load() == Settings()
@@ -176,7 +176,7 @@ def test_what_kubernetes_says_of_a_service_called_lindyn(monkeypatch, port):
     assert "enableServiceLinks: false" in said
 
 
-def test_an_empty_file_of_keys_is_told(monkeypatch):
+def test_an_empty_key_file_setting_is_refused(monkeypatch):
     monkeypatch.setenv("LINDYN_API_KEYS_FILE", " ")
     assert warnings_of_environment() == ["LINDYN_API_KEYS_FILE is empty, which counts as not set: no key is needed"]
 
@@ -184,8 +184,8 @@ def test_an_empty_file_of_keys_is_told(monkeypatch):
 @pytest.mark.parametrize(
     "name", ["LINDYN_API_KEY_FILE", "LINDYN_API_KEYS_FILES", "LINDYN_APIKEYS_FILE", "lindyn_api_keyfile"]
 )
-def test_a_mistyped_file_of_keys_is_refused(monkeypatch, name):
-    """Else the service would be open without a word."""
+def test_a_mistyped_key_file_setting_is_refused(monkeypatch, name):
+    """Otherwise the service would be open without a warning."""
     monkeypatch.setenv(name, "/keys")
     with pytest.raises(SettingsError) as caught:
         load()
@@ -197,7 +197,7 @@ def test_a_mistyped_file_of_keys_is_refused(monkeypatch, name):
     assert warnings_of_environment() == [f"{name}: there is no such setting, did you mean LINDYN_API_KEYS_FILE?"]
 
 
-def test_other_mistyped_settings_are_told(monkeypatch):
+def test_other_mistyped_settings_are_reported(monkeypatch):
     monkeypatch.setenv("LINDYN_WORKER", "2")
     monkeypatch.setenv("LINDYN_API_KEY", "of the client")
     monkeypatch.setenv("LINDYN_URL", "http://elsewhere")
@@ -206,7 +206,7 @@ def test_other_mistyped_settings_are_told(monkeypatch):
     assert warnings_of_environment() == ["LINDYN_WORKER: there is no such setting, did you mean LINDYN_WORKERS?"]
 
 
-def test_one_line_each(monkeypatch):
+def test_each_mistyped_setting_has_one_line(monkeypatch):
     monkeypatch.setenv("LINDYN_WORKERS", "0")
     monkeypatch.setenv("LINDYN_PORT", "x")
     with pytest.raises(SettingsError) as caught:
@@ -214,7 +214,7 @@ def test_one_line_each(monkeypatch):
     assert [line.partition(":")[0] for line in str(caught.value).splitlines()] == ["LINDYN_PORT", "LINDYN_WORKERS"]
 
 
-def test_what_is_no_setting_is_refused_where_nobody_else_sets_any(monkeypatch):
+def test_unknown_settings_of_the_command_line_are_refused(monkeypatch):
     monkeypatch.setenv("LINDYN_WORKERS", "2")
     monkeypatch.setenv("lindyn_queue", "2")
     refuse_unknown()
@@ -228,7 +228,7 @@ def test_what_is_no_setting_is_refused_where_nobody_else_sets_any(monkeypatch):
     ]
 
 
-def test_settings_that_do_not_exist():
+def test_unknown_settings_are_refused():
     with pytest.raises(ValidationError, match="extra"):
         Settings(worker=2)
 

@@ -1,4 +1,4 @@
-"""State of the application and of requests: one module touches it, and values of a request are there once."""
+"""State of the application and of requests: one module accesses it."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from lindyn_service.http.state import begin_request, context_of
 ACCESS = re.compile(r"""\bapp\.state\b|\brequest\.state\b|\[["']state["']\]|\.setdefault\(["']state["']""")
 
 
-def test_one_module_touches_the_state_of_a_scope():
+def test_one_module_accesses_the_state_of_a_scope():
     root = Path(lindyn_service.__file__).parent
     rooms = ("http", "server", "answers", "access", "telemetry")
     files = [file for room in rooms for file in sorted((root / room).rglob("*.py"))]
@@ -26,7 +26,7 @@ def test_the_values_of_a_request_are_found_by_its_scope():
 
 
 def test_a_body_is_taken_once():
-    """So that the one who parses it has the only reference, and its memory can be freed."""
+    """The parser then has the only reference, so that its memory can be freed."""
     context = begin_request({}, "abc")
     context.body = b"{}"
     assert (context.take_body(), context.take_body()) == (b"{}", None)

@@ -1,4 +1,4 @@
-"""Which sweeps are taken: by the dearest of their points, by all of them together, and whatever their arrays are."""
+"""Admission of sweeps, by their most expensive point and by the sum of all points, for arrays of any form."""
 
 from dataclasses import replace
 
@@ -26,13 +26,13 @@ def request(axes, collect=("final_loss",), base=None):
     return read(SweepRequest, {"base": base or {**RANDOM, **TASK}, "axes": named, "collect": list(collect)})
 
 
-def test_one_dear_value_among_thousands_is_seen():
+def test_one_expensive_value_among_thousands_is_detected():
     values = [[2, 1, 2]] * 6000 + [[400, 400, 400]] * 20
     with pytest.raises(TooLargeError, match="floating-point operations, the limit is 1e"):
         admit(request({"network.dims": values}), WIDE)
 
 
-def test_products_of_axes_are_seen():
+def test_expensive_combinations_of_axes_are_detected():
     axes = {f"network.dims.{i}": [2, 200] for i in range(3)}
     for name, values in axes.items():
         admit(request({name: values}), replace(WIDE, point_flops=2e10))
@@ -45,7 +45,7 @@ def test_products_of_axes_are_seen():
         )
 
 
-def test_the_smallest_value_may_be_the_dearest():
+def test_the_smallest_value_may_be_the_most_expensive():
     base = {**RANDOM, **TASK, "method": {"kind": "descent", "learning_rate": 0.1}}
     axes = {"method.learning_rate": [0.1, 1e-4], "times": [[1.0], [10.0]]}
     for name, values in axes.items():
@@ -54,7 +54,7 @@ def test_the_smallest_value_may_be_the_dearest():
         admit(request(axes, base=base), replace(WIDE, point_flops=2e10))
 
 
-def test_all_points_together_are_bounded():
+def test_the_sum_of_all_points_is_limited():
     few, many = (request({"network.seed": list(range(n))}) for n in (10, 1000))
     limits = replace(WIDE, job_flops=100 * admit(few, WIDE).flops - 1)
     assert admit(few, limits).flops * 100 == pytest.approx(admit(many, WIDE).flops)
@@ -63,8 +63,8 @@ def test_all_points_together_are_bounded():
 
 
 @pytest.mark.parametrize(("changes", "text"), [({"point_flops": 1e9}, "operations"), ({"point_bytes": 800}, "numbers")])
-def test_each_point_is_held_against_the_limits_when_it_is_computed(changes, text):
-    """Whatever was seen at the start; the others are computed."""
+def test_each_point_is_checked_when_it_is_computed(changes, text):
+    """Regardless of the estimate at admission; the other points are computed."""
     sweep = request({"network.dims": [[2, 1, 2], [60, 60, 60], [2, 2, 2]]}, ["singular_values"])
     places = list(indices(sweep))
     records = sweep_points(sweep, places, replace(WIDE, **changes), 1e9)
@@ -74,7 +74,7 @@ def test_each_point_is_held_against_the_limits_when_it_is_computed(changes, text
     assert text in orjson.loads(records[1])["problem"]["detail"]
 
 
-def test_a_call_ends_after_the_point_at_which_its_time_is_over():
+def test_a_call_ends_after_the_point_that_exceeds_its_time():
     sweep = request({"network.seed": list(range(9))})
     places = list(indices(sweep))
     every = sweep_points(sweep, places, WIDE, 1e9)
@@ -83,7 +83,7 @@ def test_a_call_ends_after_the_point_at_which_its_time_is_over():
 
 
 def test_admission_reads_a_bounded_amount(monkeypatch):
-    """A large base is read once, and a large part that an axis leads into so often as the bound allows."""
+    """A large base is read once, and a large part that an axis leads into as often as the limit allows."""
     read_points = []
     original = admission.PointReader.read
     monkeypatch.setattr(
@@ -99,7 +99,7 @@ def test_admission_reads_a_bounded_amount(monkeypatch):
     assert len(read_points) < 30
 
 
-def test_a_request_that_is_too_large_to_be_kept_says_so():
+def test_a_request_that_is_too_large_to_be_stored_is_refused():
     base = {"network": BALANCED, "task": SIGMA_YX, "times": np.linspace(0, 1, 1000).tolist()}
     asked = request({"network.seed": [1]}, base=base)
     size = len(admit_and_encode(asked, WIDE).document)
@@ -124,8 +124,8 @@ ARRAYS = {
 
 
 @pytest.mark.parametrize("form", ARRAYS)
-def test_arrays_of_every_form_mean_their_numbers(form):
-    """In the base, as values of an axis, and on the way through the store."""
+def test_arrays_of_all_forms_have_the_same_points(form):
+    """In the base, as values of an axis, and after storing."""
     array = ARRAYS[form]
     plain = np.array([[float(value) for value in row] for row in array])
     for axes, task in (({"network.seed": [1]}, array), ({"task": [array]}, SIGMA_YX)):
@@ -151,8 +151,8 @@ def test_arrays_of_every_form_mean_their_numbers(form):
     ],
     ids=repr,
 )
-def test_what_no_point_reads_and_json_cannot_say_is_refused(odd):
-    """The axis puts another task into every point."""
+def test_unused_parts_that_json_cannot_express_are_refused(odd):
+    """The axis replaces the task of every point."""
     base = {"network": BALANCED, "task": odd, "times": [1.0]}
     with pytest.raises((InvalidRequestError, ValueError)) as caught:
         admit_and_encode(request({"task": [SIGMA_YX]}, base=base), WIDE)
@@ -160,11 +160,11 @@ def test_what_no_point_reads_and_json_cannot_say_is_refused(odd):
 
 
 @pytest.mark.parametrize("values", [[], np.array([]), np.zeros((0, 3)), np.array(1.0), np.array(1), True, "ab", None])
-def test_axes_without_values_are_refused_by_their_place(values):
+def test_axes_without_values_are_refused_with_their_path(values):
     with pytest.raises(ValueError, match=r"axes\.0\.values"):
         request({"network.seed": values})
 
 
-def test_flags_are_no_numbers():
+def test_booleans_are_not_numbers():
     with pytest.raises(InvalidRequestError, match=r"axes\.0\.values\.0"):
         admit(request({"time_constant": np.array([True])}), WIDE)

@@ -1,4 +1,4 @@
-"""What goes wrong when the points of a job are put together is told as what it is."""
+"""Errors while the points of a job are put into a table."""
 
 import pytest
 from support.job_resources import job_resources, stored_sweep
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
 
 class Engine:
-    """Computes here, and fails at the end."""
+    """An engine that computes in this process, and fails at the end."""
 
     def __init__(self, failure: Exception) -> None:
         self._failure = failure
@@ -27,7 +27,7 @@ class Engine:
 @pytest.mark.parametrize(
     "failure", [DeadlineError("late"), ShuttingDownError("later"), ValueError("a defect")], ids=repr
 )
-async def test_a_failure_at_the_end_is_not_wrapped(failure):
+async def test_errors_of_the_table_are_raised_unchanged(failure):
     with RedisServer() as server:
         async with job_resources(server.url, Engine(failure)) as resources:
             job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))

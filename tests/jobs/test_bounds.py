@@ -1,4 +1,4 @@
-"""Jobs take no more bytes than they may, by what they really take; and whoever wants one to end is heard."""
+"""Limits of the bytes of jobs, by actual sizes, and cancellation in all states."""
 
 import io
 import json
@@ -46,7 +46,7 @@ RAGGED = {
 
 
 async def until(condition) -> None:
-    """Wait for what another task brings about."""
+    """Wait for the effect of another task."""
     with anyio.fail_after(300):
         while not await condition():  # noqa: ASYNC110 (what another process brings about)
             await anyio.sleep(0.01)
@@ -65,7 +65,7 @@ def of_seeds(n: int) -> SweepRequest:
     return read(SweepRequest, {"base": base, "axes": [{"path": "network.seed", "values": list(range(n))}]})
 
 
-def test_a_table_is_refused_by_its_padded_size_before_there_is_memory_for_it():
+def test_a_table_is_refused_by_its_padded_size_before_allocation():
     """A row and a column of 3e5 numbers are 5 MB, and the rectangle around both is 1.4 TB."""
     records = records_of_shapes((1, 300_000, 1), (1, 1, 300_000))
     with pytest.raises(TooLargeError, match=str(8 * 2 * 300_000**2)):
@@ -77,7 +77,7 @@ def test_a_table_is_refused_by_its_padded_size_before_there_is_memory_for_it():
         sweep_table("job", of_seeds(2), small, exact - 1).pack()
 
 
-def test_long_metadata_takes_less_than_a_byte_a_character_and_is_read_as_before():
+def test_long_metadata_is_compressed_and_read_unchanged():
     task = np.random.default_rng(1).normal(size=(200, 100))
     request = of_seeds(1).model_copy(update={"base": {**of_seeds(1).base, "task": task.tolist()}})
     text = orjson.dumps(request.model_dump())
@@ -91,7 +91,7 @@ def test_long_metadata_takes_less_than_a_byte_a_character_and_is_read_as_before(
     assert npz.unpack(archive, largest_bytes=2**26)[0] == metadata
 
 
-def test_a_point_that_takes_more_bytes_than_estimated_is_that_points_problem(monkeypatch):
+def test_a_point_larger_than_estimated_has_a_problem(monkeypatch):
     monkeypatch.setattr(limits_module, "NUMBER_BYTES", 1)
     request = read(SweepRequest, sweep(lams=(0.5,), seeds=2, collect=("loss",), num=50))
     limits = SweepLimits(**{**vars(LIMITS), "point_bytes": 60 * 20})
@@ -103,15 +103,15 @@ def test_a_point_that_takes_more_bytes_than_estimated_is_that_points_problem(mon
     assert [is_refusal(record) for record in bounded] == [len(record) > 1200 for record in whole]
 
 
-async def test_points_together_take_so_many_bytes_and_no_more(server):
+async def test_the_sum_of_the_bytes_of_points_is_limited(server):
     async with job_resources(server.url, max_record_bytes=1000) as resources:
         job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=200))
         with pytest.raises(TooLargeError, match="more than 1000 bytes together"):
             await JobExecution(job, request, LIMITS, resources).run()
 
 
-async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
-    """With as little memory as it has already, it takes no result, and notes how jobs end."""
+async def test_a_full_server_fails_jobs_and_accepts_cancellation(server):
+    """Redis without free memory takes no result, but records the end of jobs."""
     async with job_resources(server.url) as resources:
         job, _ = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
         other, _ = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=2))
@@ -132,7 +132,7 @@ async def test_a_full_server_ends_a_job_and_can_be_told_to_cancel(server):
 
 
 class Stuck(Results):
-    """Results that are never put: the store does not answer that."""
+    """Results that are never stored, since the store does not answer."""
 
     async def put(self, job_id: str, archive: bytes | None) -> int:
         await anyio.sleep_forever()
@@ -140,7 +140,7 @@ class Stuck(Results):
 
 
 class StuckEngine(InlineEngine):
-    """Never ends to put a table together."""
+    """An engine that never finishes a table."""
 
     async def run(self, function, *args, report_seconds=None):
         if args[1:2] == (assemble,):
@@ -149,7 +149,7 @@ class StuckEngine(InlineEngine):
 
 
 @pytest.mark.parametrize("phase", ["assembling", "storing"])
-async def test_cancelling_reaches_a_job_that_has_all_of_its_points(server, phase):
+async def test_a_job_with_all_points_can_be_cancelled(server, phase):
     async with job_resources(server.url, StuckEngine() if phase == "assembling" else None) as resources:
         if phase == "storing":
             object.__setattr__(resources, "results", Stuck(resources.store, None, None, 0))
@@ -170,7 +170,7 @@ async def test_cancelling_reaches_a_job_that_has_all_of_its_points(server, phase
             tasks.cancel_scope.cancel()
 
 
-async def test_a_running_job_that_nobody_holds_is_cancelled_at_once(server, stores):
+async def test_a_running_job_without_a_lease_is_cancelled_at_once(server, stores):
     store = stores()
     job, _ = await stored_sweep(store, sweep())
     await store.start(job.id)
@@ -178,7 +178,7 @@ async def test_a_running_job_that_nobody_holds_is_cancelled_at_once(server, stor
     assert (await store.get(job.id)).state == "cancelled"
 
 
-async def test_requests_go_when_jobs_end(server, stores):
+async def test_requests_are_deleted_when_jobs_end(server, stores):
     store = stores()
     for state in ("done", "failed", "cancelled"):
         job, request = await stored_sweep(store, sweep())
@@ -187,8 +187,8 @@ async def test_requests_go_when_jobs_end(server, stores):
         assert await store.request(job.id) is None
 
 
-async def test_what_ended_first_makes_room_and_nothing_else_does(server, stores):
-    """Three results fit; a fourth one takes the place of the first, and what does not fit takes nobody's."""
+async def test_the_oldest_results_are_evicted_first(server, stores):
+    """Three results fit; a fourth replaces the first, and a result that is too large replaces none."""
     store = stores(max_bytes=50_000)
     jobs = []
     for _ in range(4):
@@ -208,7 +208,7 @@ async def test_what_ended_first_makes_room_and_nothing_else_does(server, stores)
 
 
 async def test_cancelled_jobs_leave_no_requests_behind(server, stores):
-    """Nineteen of a megabyte within a bound of four."""
+    """Nineteen of a megabyte within a limit of four."""
     store = stores(max_bytes=4 * 2**20)
     for _ in range(19):
         job = await store.create("sweep", bytes(10**6), 1, None)
@@ -216,7 +216,7 @@ async def test_cancelled_jobs_leave_no_requests_behind(server, stores):
     assert sum(server.client.memory_usage(key) or 0 for key in server.client.keys("*")) < 2**20
 
 
-async def test_jobs_take_half_of_a_small_server_at_most(server, stores):
+async def test_jobs_take_at_most_half_of_a_small_server(server, stores):
     store = stores()
     server.client.config_set("maxmemory", 16 * 2**20)
     for _ in range(3):
@@ -226,12 +226,12 @@ async def test_jobs_take_half_of_a_small_server_at_most(server, stores):
 
 
 def constant(value: float, times: int) -> list[bytes]:
-    """A point of this loss at so many times."""
+    """A point with this loss at a number of times."""
     return [orjson.dumps({"values": {"loss": [value] * times}, "warnings": []})]
 
 
-async def test_large_results_are_files_within_a_bound_of_their_own(server, stores, tmp_path):
-    """Each of the large ones has its losses and its times, so that two of them do not fit together."""
+async def test_large_results_are_files_within_a_separate_limit(server, stores, tmp_path):
+    """Each has losses and times, so that two of them do not fit together."""
     store = stores()
     results = Results(store, Spool(tmp_path / "results", 25_000), None, 9_000)
     jobs = [await store.create("sweep", b"{}", 1, None) for _ in range(3)]

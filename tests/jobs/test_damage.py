@@ -1,4 +1,4 @@
-"""Whatever is in Redis under the names of jobs: what is damaged fails or goes alone, and everything else goes on."""
+"""Damaged entries of jobs in Redis: the damaged job fails or is deleted, and all others continue."""
 
 import logging
 import math
@@ -19,7 +19,7 @@ GHOST = "0123456789abcdef" * 2
 
 
 async def is_done(resources, body=None) -> None:
-    """A job goes from its post to its end."""
+    """Post a job, and run it to its end."""
     with anyio.fail_after(300):
         while True:
             try:
@@ -56,7 +56,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-async def test_jobs_go_on(server, damage, caplog):
+async def test_other_jobs_continue(server, damage, caplog):
     caplog.set_level(logging.WARNING)
     async with job_resources(server.url) as resources, anyio.create_task_group() as tasks:
         await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=1))
@@ -131,7 +131,7 @@ ODD = [
 
 
 async def odd_server(reply: bytes, port: list[int], *, task_status) -> None:
-    """Says the same to whatever it is asked."""
+    """A server with the same reply to all commands."""
     listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
     port.append(listener.extra(anyio.abc.SocketAttribute.local_port))
 
@@ -150,8 +150,8 @@ async def odd_server(reply: bytes, port: list[int], *, task_status) -> None:
 
 
 @pytest.mark.parametrize("reply", ODD)
-async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
-    """Each method answers something, or says that the store is not available; the runner lives through all of it."""
+async def test_unexpected_replies_count_as_an_unavailable_store(reply):
+    """Each method returns a value or reports that the store is unavailable; the scheduler survives all of it."""
     port: list[int] = []
     async with anyio.create_task_group() as tasks:
         await tasks.start(odd_server, reply, port)
@@ -180,7 +180,7 @@ async def test_odd_replies_are_no_more_than_a_store_that_is_not_there(reply):
         tasks.cancel_scope.cancel()
 
 
-async def test_a_refusal_that_says_that_it_is_for_now_is_waited_for(server):
+async def test_temporary_refusals_are_retried(server):
     store = job_store(server.url)
     for told, waits in (("READONLY x", True), ("MISCONF x", True), ("NOPERM x", False), ("ERR x", False)):
         server.client.flushall()
@@ -191,8 +191,8 @@ async def test_a_refusal_that_says_that_it_is_for_now_is_waited_for(server):
     await store.aclose()
 
 
-async def test_counters_that_no_number_is_large_enough_for_count_as_none(server):
-    """They go on into a metric, which is a float."""
+async def test_counters_beyond_the_range_of_floats_count_as_zero(server):
+    """They are exported as a metric, which is a float."""
     store = job_store(server.url)
     for value in ("9" * 401, "9" * 5_000, "-1", "nan", ""):
         server.client.hset("test:jobs:ended", "done", value)

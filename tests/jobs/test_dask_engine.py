@@ -1,4 +1,4 @@
-"""The engine of many machines, on a cluster of this one."""
+"""The Dask engine, on a cluster of this machine."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""How the points of a job are computed: of slow ones, a call does so many as it has time for."""
+"""Computation of the points of a job in calls of limited duration."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
 
 class Slow(InlineEngine):
-    """Has time for one point a call; notes how many were asked for."""
+    """An engine that has time for one point per call, and records the numbers of requested points."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -36,7 +36,7 @@ class Slow(InlineEngine):
 
 
 class Busy(InlineEngine):
-    """On a machine on which each call takes an hour, with little processor time."""
+    """An engine on a busy machine: each call takes an hour, with little processor time."""
 
     def __init__(self):
         self.asked: list[int] = []
@@ -51,15 +51,15 @@ class Busy(InlineEngine):
 
 
 async def test_other_work_on_the_machine_does_not_make_calls_short():
-    """Calls of a few points would have no blocks, so that points take longer, and calls stay short."""
+    """Calls of a few points would have no blocks, so that points would take longer, and calls remain short."""
     busy = Busy()
     await computed(busy, seeds=50)
     assert busy.asked[0] == FIRST_CHUNK
     assert busy.asked[1] > 10 * FIRST_CHUNK
 
 
-def test_points_of_a_block_are_kept_when_the_time_is_over(monkeypatch):
-    """The first point is by itself; the block of the others has taken all the time."""
+def test_points_of_a_block_are_kept_after_the_time_limit(monkeypatch):
+    """The first point is computed alone; the block of the others has taken all the time."""
     request = read(SweepRequest, sweep(lams=(0.5,), seeds=40))
     monkeypatch.setattr(points, "time", SimpleNamespace(perf_counter=iter([0.0, 0.0, 5.0]).__next__))
     assert len(points.sweep_points(request, list(indices(request)), LIMITS, 1.0)) == 40
@@ -81,7 +81,7 @@ async def computed(engine, seeds=5):
             return read_table(await resources.results.find(job.id))[0].values("final_loss")
 
 
-async def test_what_a_call_had_no_time_for_is_computed_by_the_next_ones():
+async def test_points_beyond_the_time_of_a_call_are_computed_by_later_calls():
     slow = Slow()
     assert ((await computed(slow)) == (await computed(InlineEngine()))).all()
     assert len(slow.asked) == 10
@@ -94,7 +94,7 @@ async def test_a_point_that_takes_too_long_ends_its_job():
 
 
 class Costly(InlineEngine):
-    """Takes a worker for an hour, each time."""
+    """An engine whose calls take an hour of a worker each."""
 
     async def run(self, function, *args, report_seconds=None):
         result = await super().run(function, *args)
@@ -103,7 +103,7 @@ class Costly(InlineEngine):
         return result
 
 
-async def test_an_owner_pays_for_the_time_of_workers_and_then_waits():
+async def test_an_owner_beyond_the_quota_waits():
     """The second of two jobs does not fail, and is not computed either."""
     with RedisServer() as server:
         async with job_resources(server.url, Costly(), flops_per_hour=1e13) as resources:

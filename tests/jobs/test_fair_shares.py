@@ -1,4 +1,4 @@
-"""Who computes next, by what was done for whom."""
+"""The order of computations of different owners, by the time that each has used."""
 
 from collections import Counter
 from contextlib import ExitStack
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def turns(shares: FairShares, jobs: dict[str, tuple[str | None, float]], most: int) -> list[str]:
-    """In which order jobs get turns that take so many seconds of theirs, all of them asking all the time."""
+    """Order in which jobs get turns, if all of them always request one and each turn takes its number of seconds."""
     order: list[str] = []
     ready = anyio.Event()
 
@@ -34,14 +34,14 @@ async def turns(shares: FairShares, jobs: dict[str, tuple[str | None, float]], m
     return order[:most]
 
 
-async def test_four_jobs_of_one_owner_get_what_one_of_another_gets():
+async def test_owners_have_equal_shares_whatever_their_number_of_jobs():
     jobs = {f"a{i}": ("ada", 1.0) for i in range(4)} | {"b": ("bob", 1.0)}
     counted = Counter(await turns(FairShares(lambda: 1), jobs, 80))
     assert abs(counted["b"] - 40) <= 2
     assert all(abs(counted[f"a{i}"] - 10) <= 2 for i in range(4))
 
 
-async def test_shares_are_of_seconds_not_of_turns():
+async def test_shares_are_measured_in_seconds():
     counted = Counter(await turns(FairShares(lambda: 1), {"slow": ("ada", 9.0), "fast": ("bob", 1.0)}, 100))
     assert abs(counted["fast"] - 9 * counted["slow"]) <= 9
 
@@ -53,7 +53,7 @@ async def test_callers_without_a_key_share_one_share():
     assert abs(counted["x"] - counted["y"]) <= 2
 
 
-async def test_who_comes_later_starts_from_where_the_others_are():
+async def test_new_owners_start_at_the_level_of_the_others():
     shares = FairShares(lambda: 1)
     with shares.join("ada") as old:
         old.charge(1e6)
@@ -61,7 +61,7 @@ async def test_who_comes_later_starts_from_where_the_others_are():
     assert abs(counted["a"] - 20) <= 2
 
 
-async def test_no_more_turns_than_the_width_and_none_is_lost_by_cancelling():
+async def test_the_number_of_turns_is_limited_and_cancelling_loses_none():
     shares, under_way, most = FairShares(lambda: 2), 0, 0
     with shares.join("ada") as share:
 

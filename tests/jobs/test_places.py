@@ -1,4 +1,4 @@
-"""Who may post another job, and whose ended jobs make room: no owner takes what others need."""
+"""Limits of the number of jobs of an owner, and whose ended jobs are evicted."""
 
 from contextlib import suppress
 
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.live, pytest.mark.usefixtures("empt
 
 
 async def posted_until_refused(store, owner, size=2):
-    """How many jobs somebody has, who posts as many as he may."""
+    """Number of jobs that an owner can post."""
     for count in range(1000):
         try:
             await store.create("sweep", bytes(size), 1, owner)
@@ -23,8 +23,8 @@ async def posted_until_refused(store, owner, size=2):
     raise AssertionError
 
 
-async def test_owners_who_want_all_places_leave_one_part_free(stores):
-    """Five of twenty jobs each have filled a hundred places."""
+async def test_greedy_owners_leave_room_for_others(stores):
+    """Five owners with twenty jobs each have filled a hundred places."""
     store = stores(max_active=100, max_active_per_owner=20)
     for owner in "abcde":
         assert 10 <= await posted_until_refused(store, owner) <= 20
@@ -35,7 +35,7 @@ async def test_owners_who_want_all_places_leave_one_part_free(stores):
         await store.admit("a")
 
 
-async def test_callers_without_a_name_share_all_places(stores):
+async def test_callers_without_a_key_share_all_jobs(stores):
     store = stores(max_active=5)
     for _ in range(5):
         await store.create("sweep", b"{}", 1, None)
@@ -44,8 +44,8 @@ async def test_callers_without_a_name_share_all_places(stores):
             await ask
 
 
-async def test_places_are_counted_where_they_are_taken(stores):
-    """Those who post at the same time do not all find the last place free."""
+async def test_concurrent_posts_do_not_exceed_the_limit(stores):
+    """Redis counts them atomically."""
     store, taken = stores(max_active=100, max_active_per_owner=3), []
 
     async def post():
@@ -58,7 +58,7 @@ async def test_places_are_counted_where_they_are_taken(stores):
     assert len(taken) == 3
 
 
-async def test_requests_of_one_owner_leave_room_for_those_of_others(stores):
+async def test_large_requests_of_one_owner_leave_room_for_others(stores):
     store = stores(max_bytes=20 * (JOB_BYTES + 1000))
     assert await posted_until_refused(store, "ada", 1000) == 10
     with pytest.raises(RateLimitedError, match="LINDYN_STORE_BYTES"):
@@ -68,15 +68,15 @@ async def test_requests_of_one_owner_leave_room_for_those_of_others(stores):
 
 
 async def ended(store, owner, size):
-    """A job of somebody that has ended with a result."""
+    """A job of an owner that has ended with a result."""
     job = await store.create("sweep", b"{}", 1, owner)
     await store.put_result(job.id, bytes(size))
     await store.finish(job.id, "done", kept_bytes=size)
     return job.id
 
 
-async def test_results_of_one_owner_do_not_push_out_those_of_another(stores):
-    """Four megabytes of hers are older than all of his, and stay however many he has."""
+async def test_results_of_one_owner_do_not_evict_those_of_another(stores):
+    """Four megabytes of one owner are older than all of the other, and stay."""
     store = stores(max_bytes=10 * 2**20)
     hers = [await ended(store, "ada", 2**20) for _ in range(4)]
     his = [await ended(store, "bob", 2**20) for _ in range(20)]
@@ -85,7 +85,7 @@ async def test_results_of_one_owner_do_not_push_out_those_of_another(stores):
     assert kept == his[-5:]
 
 
-async def test_who_has_most_makes_room_for_who_comes(stores):
+async def test_results_of_the_largest_owner_are_evicted_first(stores):
     store = stores(max_bytes=10 * 2**20)
     his = [await ended(store, "bob", 2**20) for _ in range(9)]
     hers = [await ended(store, "ada", 2**20) for _ in range(8)]
@@ -94,7 +94,7 @@ async def test_who_has_most_makes_room_for_who_comes(stores):
     assert kept == [his[-len(kept[0]) :], hers[-len(kept[1]) :]]
 
 
-async def test_what_changed_is_found_and_what_is_gone(stores):
+async def test_changed_and_deleted_jobs_are_found(stores):
     store = stores(max_active=200)
     jobs = [await store.create("sweep", b"{}", 9, None) for _ in range(120)]
     known = {job.id: ("queued", 0) for job in jobs}

@@ -1,4 +1,4 @@
-"""Which jobs are held: some of each owner, and one in any case."""
+"""Jobs that a scheduler holds: some of each owner, and at least one."""
 
 from collections import Counter
 from typing import Any
@@ -14,7 +14,7 @@ class JobResources:
 
 
 class Tasks:
-    """Takes jobs and does nothing."""
+    """Tasks that accept jobs and do nothing."""
 
     def __init__(self) -> None:
         self.taken: list[str] = []
@@ -23,7 +23,7 @@ class Tasks:
         self.taken.append(job_id)
 
 
-def test_who_comes_when_all_places_are_taken_is_not_kept_waiting():
+def test_a_new_owner_does_not_wait_while_all_places_are_taken():
     runner, tasks = JobScheduler(JobResources(), LIMITS), Tasks()
     full = MAX_HELD_JOBS // MAX_HELD_JOBS_PER_OWNER
     jobs = [

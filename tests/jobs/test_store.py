@@ -28,7 +28,7 @@ async def store(server: RedisServer) -> AsyncIterator[JobStore]:
 
 
 async def test_results_of_two_runners_do_not_mix(store: JobStore) -> None:
-    """Both may believe that a job is theirs, after a server was frozen for longer than a lease."""
+    """Both may hold a job after a server was frozen for longer than a lease."""
     job = await store.create("sweep", b"{}", 1, None)
     archives = [bytes([65 + i]) * (PIECES * 2**20 - i) for i in range(4)]
     async with anyio.create_task_group() as tasks:
@@ -37,7 +37,7 @@ async def test_results_of_two_runners_do_not_mix(store: JobStore) -> None:
     assert await store.result(job.id) in archives
 
 
-async def test_a_result_stays_and_leaves_nothing_else(store: JobStore, server: RedisServer) -> None:
+async def test_a_result_is_kept_and_all_other_data_are_deleted(store: JobStore, server: RedisServer) -> None:
     job = await store.create("sweep", b"{}", 1, None)
     for archive in (b"first", b"second" * 2**18):
         await store.put_result(job.id, archive)
@@ -47,7 +47,7 @@ async def test_a_result_stays_and_leaves_nothing_else(store: JobStore, server: R
 
 
 @pytest.mark.parametrize("jump_seconds", [-86_400, 86_400])
-async def test_a_jump_of_the_clock_deletes_nothing(store: JobStore, monkeypatch, jump_seconds) -> None:
+async def test_a_clock_that_is_set_forward_deletes_nothing(store: JobStore, monkeypatch, jump_seconds) -> None:
     ended, waiting = [await store.create("sweep", b"{}", 1, None) for _ in range(2)]
     await store.finish(ended.id, "done")
     jumped = SimpleNamespace(time=lambda: time.time() + jump_seconds, monotonic=time.monotonic)
@@ -59,7 +59,7 @@ async def test_a_jump_of_the_clock_deletes_nothing(store: JobStore, monkeypatch,
     assert {job.id for job in await store.active()} == {waiting.id, later.id}
 
 
-async def test_what_ended_long_ago_is_deleted(store: JobStore, monkeypatch) -> None:
+async def test_jobs_that_ended_long_ago_are_deleted(store: JobStore, monkeypatch) -> None:
     ended, waiting = [await store.create("sweep", b"{}", 1, None) for _ in range(2)]
     await store.finish(ended.id, "done")
     later = SimpleNamespace(time=lambda: time.time() + 61, monotonic=lambda: time.monotonic() + 61)
@@ -69,8 +69,8 @@ async def test_what_ended_long_ago_is_deleted(store: JobStore, monkeypatch) -> N
     assert await store.get(waiting.id) is not None
 
 
-async def test_a_result_of_which_a_piece_was_evicted_is_none(store: JobStore, server: RedisServer) -> None:
-    """The writer is told, and writes it again."""
+async def test_a_result_with_an_evicted_piece_is_missing(store: JobStore, server: RedisServer) -> None:
+    """The writer gets an error, and writes it again."""
     job = await store.create("sweep", b"{}", 1, None)
     archive = bytes(2 * 2**20)
 

@@ -1,4 +1,4 @@
-"""How workers come to know the requests of jobs: a long one is sent to each of them once, and read once."""
+"""Requests of jobs in workers: a long request is sent to each worker once, and parsed once."""
 
 import orjson
 import pytest
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Worker(InlineEngine):
-    """Notes how many bytes of a request it is sent with each call."""
+    """A worker that records the bytes of a request that are sent with each call."""
 
     def __init__(self) -> None:
         self.sent: list[int] = []
@@ -62,7 +62,7 @@ async def test_a_short_request_goes_with_each_call():
     assert worker.sent == [len(short.document)] * 2
 
 
-def test_what_is_remembered_is_bounded_and_told_apart(monkeypatch):
+def test_the_number_of_stored_requests_is_bounded_and_requests_differ(monkeypatch):
     first, second = request_of(3), request_of(4)
     assert with_plan(first, outline)[0].total == 3
     assert with_plan(second, outline)[0].total == 4
@@ -75,7 +75,7 @@ def test_what_is_remembered_is_bounded_and_told_apart(monkeypatch):
     assert with_plan(first.without_document, outline) is None
 
 
-def test_a_damaged_request_is_told_and_not_remembered():
+def test_a_damaged_request_is_refused_and_not_stored():
     damaged = StoredRequest.of("sweep", b"\xff{", LIMITS)
     for _ in range(2):
         with pytest.raises(DamagedJobError):

@@ -8,7 +8,7 @@ from support.processes import Measured, RedisServer, eventually
 
 @pytest.fixture(autouse=True, scope="module")
 def no_process_left() -> Iterator[None]:
-    """Hold every module to leaving no child process behind."""
+    """Check that no module leaves a child process behind."""
     before = len(psutil.Process().children())
     yield
     eventually(lambda: len(psutil.Process().children()) <= before)
@@ -28,6 +28,6 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def stack() -> Iterator[ExitStack]:
-    """For processes that end with the test."""
+    """An exit stack for processes that end with the test."""
     with ExitStack() as stack:
         yield stack

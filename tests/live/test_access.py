@@ -1,4 +1,4 @@
-"""A real service with keys: who is let in, to what, and whose jobs they see."""
+"""A real service with keys: authentication, scopes, and visibility of jobs."""
 
 from collections.abc import Iterator
 
@@ -62,13 +62,13 @@ ROUTES = [
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-def test_without_a_key_nothing_is_done(http, method, path):
+def test_requests_without_a_key_are_refused(http, method, path):
     response = http.request(method, path)
     problem(response, 401, "unauthorized")
     assert response.headers["www-authenticate"] == 'Bearer realm="lindyn"'
 
 
-def test_all_routes_that_are_described_are_tried(http):
+def test_all_documented_routes_are_tried(http):
     described = http.get("/openapi.json").json()
     needing = {
         (method.upper(), path)
@@ -86,7 +86,7 @@ def test_all_routes_that_are_described_are_tried(http):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/about", "/openapi.json"])
-def test_what_everybody_may_know(http, path):
+def test_public_routes_need_no_key(http, path):
     assert http.get(path).status_code == 200
 
 
@@ -101,13 +101,13 @@ def test_what_everybody_may_know(http, path):
         "Bearer \xff\xfe",
     ],
 )
-def test_wrong_keys(http, value):
+def test_wrong_keys_are_refused(http, value):
     response = http.get("/v1/jobs", headers=[(b"Authorization", value.encode("latin-1"))])
     problem(response, 401, "unauthorized")
     assert value.partition(" ")[2].strip() == "" or value.partition(" ")[2] not in response.text
 
 
-def test_scopes(http, keys):
+def test_scopes_limit_the_routes_of_a_key(http, keys):
     solver, sweeper = keys.add("solver", "solve"), keys.add("sweeper", "jobs")
     known(http, sweeper)
     assert http.post("/v1/trajectories", json=trajectory(), headers=bearer(solver)).status_code == 200
@@ -123,7 +123,7 @@ def test_scopes(http, keys):
         assert challenge == f'Bearer realm="lindyn", error="insufficient_scope", scope="{needed}"'
 
 
-def test_keys_are_replaced_while_it_runs(http, keys):
+def test_keys_are_replaced_while_the_service_runs(http, keys):
     old = known(http, keys.add("ada"))
     job = submit_as(http, old, sweep(seeds=1))
     new = known(http, keys.add("ada"))
@@ -139,7 +139,7 @@ def submit_as(http: httpx.Client, key: str, body: dict) -> str:
     return response.json()["id"]
 
 
-def test_jobs_are_seen_by_their_owner_only(http, keys):
+def test_jobs_are_visible_to_their_owner_only(http, keys):
     ada, bob = keys.add("ada-of-jobs"), keys.add("bob-of-jobs")
     known(http, bob)
     job = submit_as(http, ada, sweep(seeds=1))
@@ -158,7 +158,7 @@ def test_jobs_are_seen_by_their_owner_only(http, keys):
     assert http.delete(f"/v1/jobs/{long}", headers=bearer(ada)).status_code == 200
 
 
-def test_an_open_service_refuses_names_that_are_not_its_own():
+def test_an_open_service_refuses_foreign_host_names():
     with Service(tcp=True) as service, service.client() as client:
         assert client.get("/v1/experiments").status_code == 200
         assert client.get("/v1/experiments", headers={"Host": "localhost"}).status_code == 200
@@ -167,7 +167,7 @@ def test_an_open_service_refuses_names_that_are_not_its_own():
         problem(client.post("/v1/experiments/figure-4.1", headers=foreign), 403, "forbidden")
 
 
-def test_an_open_service_keeps_jobs_of_nobody():
+def test_an_open_service_keeps_jobs_without_an_owner():
     with Service(embedded_cache=True, job_workers=1) as service, service.client() as client:
         job = submit(client, sweep(seeds=1))
         assert finished(client, job)["owner"] is None

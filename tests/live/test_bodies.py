@@ -1,4 +1,4 @@
-"""Bodies that are under way together: within one bound, which whoever ends gives back."""
+"""Bodies that arrive at the same time: one limit for all of them, and release of their bytes."""
 
 import json
 import socket
@@ -29,14 +29,14 @@ def service() -> Iterator[Service]:
 
 
 def post(service: Service, path: str, size: int) -> httpx.Response:
-    """A body of blanks, which has room or not, and is no JSON."""
+    """Send a body of blanks, which is accepted if there is room, and is not JSON."""
     with service.client() as client:
         return client.post(path, content=bytes([32]) * size, headers={"Content-Type": "application/json"})
 
 
 @contextmanager
 def under_way(service: Service, path: str, size: int) -> Iterator[socket.socket]:
-    """A body of which all but the last byte has arrived."""
+    """A body of which all bytes but the last have arrived."""
     with connect(service) as connection:
         connection.sendall(POST % (path.encode(), size + 1) + b" " * size)
         yield connection
@@ -47,7 +47,7 @@ def is_free(service: Service) -> bool:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_all_bodies_together_have_a_bound(service: Service, path: str) -> None:
+def test_all_bodies_together_have_a_limit(service: Service, path: str) -> None:
     eventually(lambda: is_free(service))
     with under_way(service, path, HALF), under_way(service, path, HALF - 1000):
         refused = eventually(lambda: (got := post(service, path, 2000)).status_code == 503 and got)
@@ -60,8 +60,8 @@ def test_all_bodies_together_have_a_bound(service: Service, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_ends_gives_back(service: Service, path: str) -> None:
-    """By its last byte, by what is no HTTP, or by leaving."""
+def test_bytes_of_ended_requests_are_released(service: Service, path: str) -> None:
+    """By the last byte, by invalid HTTP, or by a disconnect."""
     for rest in (b" ", b"x", b""):
         with under_way(service, path, MOST - 10) as connection:
             eventually(lambda: post(service, path, 2000).status_code == 503)
@@ -72,7 +72,7 @@ def test_what_ends_gives_back(service: Service, path: str) -> None:
         eventually(lambda: is_free(service))
 
 
-def test_too_large_a_body_has_its_own_answer(service: Service) -> None:
+def test_a_body_over_its_own_limit_has_a_different_error(service: Service) -> None:
     eventually(lambda: is_free(service))
     with connect(service) as connection:
         connection.sendall(POST % (b"/v1/limits", MOST + 1) + b" " * (MOST + 1))
@@ -89,8 +89,8 @@ def test_a_large_body_counts_until_its_answer_is_there(service: Service) -> None
         assert is_free(service)
 
 
-def test_memory_is_bounded_where_many_send() -> None:
-    """Thirty bodies of 16 MiB at once, of which there is room for two."""
+def test_memory_is_bounded_while_many_bodies_arrive() -> None:
+    """Thirty bodies of 16 MiB at once, with room for two."""
     size = 16 * MEBIBYTE
     with Service(max_body_bytes=size, max_bodies_bytes=2 * size) as service:
         before = service.process.memory_info().rss
@@ -106,12 +106,12 @@ def test_memory_is_bounded_where_many_send() -> None:
         assert service.post(trajectory()).status_code == 200
 
 
-def test_the_bound_is_never_below_one_body() -> None:
+def test_the_limit_is_at_least_one_body() -> None:
     with Service(max_body_bytes=MEBIBYTE, max_bodies_bytes=1) as service:
         assert post(service, "/v1/limits", MEBIBYTE).status_code == 400
 
 
-def test_counts() -> None:
+def test_bodies_are_counted() -> None:
     budget = BodyBudget(10)
     one, two = BodyReservation(budget), BodyReservation(budget)
     one.add(6)

@@ -1,4 +1,4 @@
-"""Bodies that are known by their bytes get what they would get by being read: answer, headers, refusals and notes."""
+"""Bodies that are recognised by their digest have the same answers, headers, refusals and log lines as parsed ones."""
 
 import itertools
 import json
@@ -39,7 +39,7 @@ def body(**changes) -> bytes:
     return json.dumps(trajectory(**changes)).encode()
 
 
-def test_a_known_body_has_the_headers_of_one_that_is_read(http):
+def test_a_known_body_has_the_headers_of_a_parsed_one(http):
     one = send(http, body(seed=1))
     known, read = send(http, body(seed=1)), send(http, body(seed=1) + b" ")
     assert [answer.headers["x-cache"] for answer in (one, known, read)] == ["miss", "hit", "hit"]
@@ -75,7 +75,7 @@ def test_routes_do_not_mix(http):
 
 
 @pytest.mark.parametrize("where", ["network", "task"])
-def test_seeds_that_are_not_given_are_drawn_each_time(http, where):
+def test_omitted_seeds_are_drawn_for_each_request(http, where):
     document = trajectory()
     del document[where]["seed"]
     content = json.dumps(document).encode()
@@ -85,7 +85,7 @@ def test_seeds_that_are_not_given_are_drawn_each_time(http, where):
     assert len({answer.json()[seed] for answer in answers}) == 4
 
 
-def test_a_condition_is_kept(http):
+def test_conditions_are_honoured(http):
     key = send(http, body(seed=3)).json()["key"]
     for tags, status in ((f'"{key}"', 304), (f'W/"{key}", "x"', 304), ('"x"', 200), (key, 200)):
         answer = send(http, body(seed=3), **{"If-None-Match": tags})
@@ -96,7 +96,7 @@ def test_a_condition_is_kept(http):
         assert answer.headers["x-request-id"]
 
 
-def test_each_format_has_its_tag(http):
+def test_each_format_has_its_etag(http):
     for _ in range(2):
         tags = {accept: send(http, body(seed=2), Accept=accept).headers["etag"] for accept in (JSON, NPZ)}
         assert tags[NPZ] == f'{tags[JSON][:-1]}-npz"'
@@ -113,7 +113,7 @@ def test_refused_bodies_are_refused_again(http):
         problem(send(http, wrong), 422, "invalid-request")
 
 
-def test_ids_and_notes(service, http):
+def test_known_bodies_have_ids_and_log_lines(service, http):
     for name in ("known-0", "known-1", "known-2"):
         assert send(http, body(seed=4), **{"X-Request-ID": name}).headers["x-request-id"] == name
     lines = [next(line for line in service.log().splitlines() if f"id=known-{i}" in line) for i in range(3)]
@@ -125,7 +125,7 @@ def test_ids_and_notes(service, http):
     assert notes[2]["solver"] == "exact"
 
 
-def test_they_are_counted(http):
+def test_known_bodies_are_counted(http):
     def hits() -> tuple[float, float]:
         text = http.get("/metrics").text
         answers = re.search(r'lindyn_answers_total\{operation="trajectories",solver="exact",source="hit"\} (\S+)', text)
@@ -140,7 +140,7 @@ def test_they_are_counted(http):
     assert hits() == (before[0] + 3, before[1] + 3)
 
 
-def test_a_body_whose_answer_went_is_answered_anew():
+def test_a_body_whose_answer_was_evicted_is_computed_again():
     with Service(memory_cache_bytes=0) as service, service.client() as http:
         answers = [send(http, body(seed=6)) for _ in range(3)]
     assert [answer.headers["x-cache"] for answer in answers] == ["miss"] * 3
@@ -153,7 +153,7 @@ def test_large_bodies_in_many_pieces(http):
     assert [answer.headers["x-cache"] for answer in answers] == ["miss", "hit", "hit"]
 
 
-def test_many_at_once(http):
+def test_many_known_bodies_at_once(http):
     bodies = [body(seed=100 + i) for i in range(5)]
     expected = [send(http, content).content for content in bodies]
     with ThreadPoolExecutor(8) as threads:
@@ -161,7 +161,7 @@ def test_many_at_once(http):
     assert found == [expected[i % 5] for i in range(200)]
 
 
-def test_keys_and_limits_come_first(tmp_path):
+def test_keys_and_limits_are_checked_first(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     good, other = keys.add("first"), keys.add("second", "metrics")
     with Service(api_keys_file=keys.path, key_requests_per_minute=5) as service, service.client() as http:
@@ -186,8 +186,8 @@ def test_foreign_pages_are_refused():
         problem(send(http, body(), Host="elsewhere.example"), 403, "forbidden")
 
 
-def test_too_many_are_turned_away_unread_but_not_those_who_are_known_or_waited_for():
-    """A queue that stays full refuses new bodies whatever they say, unless what they ask is answered or under way."""
+def test_an_overloaded_service_refuses_unknown_bodies_only():
+    """A persistent queue refuses new bodies unread, unless their answer is stored or being computed."""
 
     def turned_away(http) -> bool:
         send(http, body(seed=next(seeds)))

@@ -1,4 +1,4 @@
-"""Each distinct request is computed once, by whichever process, and stays the same to the byte."""
+"""Each distinct request is computed once by all processes, and its answer keeps the same bytes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -26,12 +26,12 @@ def service(both: tuple[Service, Service]) -> Service:
 
 @pytest.fixture
 def forgetful(both: tuple[Service, Service]) -> Service:
-    """Another process at the same Redis, that remembers nothing by itself."""
+    """Another process on the same Redis, without a memory cache."""
     return both[1]
 
 
 def post_many(services: list[Service], count: int) -> list[httpx.Response]:
-    """The same request, posted to each service in turn while the first one computes."""
+    """Post the same request to each service in turn while the first one computes."""
     document = trajectory(seed=1000 + count)
     with held(services[0], document) as first:
         others = post_and_wait_until_read(services, document, count - 1)
@@ -44,26 +44,28 @@ def sources(answers: list[httpx.Response]) -> Counter[str]:
     return Counter(answer.headers["X-Cache"] for answer in answers)
 
 
-def test_a_second_request_hits(service: Service) -> None:
+def test_a_second_request_is_a_hit(service: Service) -> None:
     first, second = service.post(trajectory()), service.post(trajectory())
     assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
     assert second.content == first.content
     assert second.headers["ETag"] == first.headers["ETag"] == f'"{first.json()["key"]}"'
 
 
-def test_another_process_hits(service: Service, forgetful: Service) -> None:
+def test_a_request_to_another_process_is_a_hit(service: Service, forgetful: Service) -> None:
     first, second = service.post(trajectory(seed=2)), forgetful.post(trajectory(seed=2))
     assert (first.headers["X-Cache"], second.headers["X-Cache"]) == ("miss", "hit")
     assert second.content == first.content
 
 
-def test_equal_requests_at_once_compute_once(service: Service, measured: Measured) -> None:
+def test_concurrent_equal_requests_are_computed_once(service: Service, measured: Measured) -> None:
     found = sources(post_many([service], 20))
     measured("sources", dict(found))
     assert found == {"miss": 1, "coalesced": 19}
 
 
-def test_equal_requests_to_two_processes_compute_once(service: Service, forgetful: Service, measured: Measured) -> None:
+def test_equal_requests_to_two_processes_are_computed_once(
+    service: Service, forgetful: Service, measured: Measured
+) -> None:
     found = sources(post_many([service, forgetful], 21))
     measured("sources", dict(found))
     assert found["miss"] == 1
@@ -71,7 +73,7 @@ def test_equal_requests_to_two_processes_compute_once(service: Service, forgetfu
 
 
 def stored_name(server: RedisServer, answer: httpx.Response) -> bytes:
-    """The name under which an answer is stored, which happens after it has been sent."""
+    """The name under which an answer is stored, after waiting until it is stored."""
     (name,) = eventually(lambda: server.keys(answer.json()["key"]))
     return name
 
@@ -106,7 +108,7 @@ def test_a_damaged_entry_is_computed_again(
     assert f"deleting the value of {name.decode()}" in forgetful.log()
 
 
-def test_another_answer_under_a_key_is_not_served(forgetful: Service, redis_server: RedisServer) -> None:
+def test_the_answer_of_another_key_is_not_served(forgetful: Service, redis_server: RedisServer) -> None:
     first, other = forgetful.post(trajectory(seed=4)), forgetful.post(trajectory(seed=5))
     name, stranger = stored_name(redis_server, first), stored_name(redis_server, other)
     redis_server.client.copy(stranger, name, replace=True)
@@ -115,7 +117,7 @@ def test_another_answer_under_a_key_is_not_served(forgetful: Service, redis_serv
 
 
 def test_the_other_format_is_a_hit(service: Service, forgetful: Service, redis_server: RedisServer) -> None:
-    """JSON is written from a stored npz, and has the bytes that a computation has; and the other way round."""
+    """JSON converted from stored npz has the bytes of a computed answer, and vice versa."""
     npz = {"Accept": "application/x-npz"}
     document = trajectory(seed=6, quantities=["loss", "output", "balance"])
     first = service.post(document, headers=npz)
@@ -127,7 +129,7 @@ def test_the_other_format_is_a_hit(service: Service, forgetful: Service, redis_s
     assert (computed.content, back.content) == (second.content, first.content)
 
 
-def test_a_process_that_is_killed_and_started_again(service: Service) -> None:
+def test_a_killed_process_finds_its_answers_after_a_restart(service: Service) -> None:
     known = service.post(trajectory(seed=7))
     with held(service, trajectory(seed=8)) as lost:
         service.kill()  # which leaves its socket there

@@ -1,4 +1,4 @@
-"""Connections on which no request goes on: they end, and where there are too many those who come are served."""
+"""Idle connections: they end after a while, and make room for new ones if there are too many."""
 
 import itertools
 import re
@@ -52,7 +52,7 @@ SENT = {
 
 
 def drips_until_it_ends(connection: socket.socket, drop: bytes) -> bytes:
-    """Send a drop now and then as long as anybody listens; returns what is heard."""
+    """Send a byte now and then until the connection ends, and return the response."""
     heard, deadline = b"", time.monotonic() + PATIENCE_SECONDS
     connection.settimeout(0.1)
     while time.monotonic() < deadline:
@@ -70,7 +70,7 @@ def drips_until_it_ends(connection: socket.socket, drop: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", SENT)
-def test_no_connection_goes_on_for_ever(service: Service, with_keys: Service, name: str) -> None:
+def test_idle_connections_end(service: Service, with_keys: Service, name: str) -> None:
     first, drop = SENT[name]
     for each in (service, with_keys):
         with connect(each) as connection:
@@ -82,8 +82,8 @@ def test_no_connection_goes_on_for_ever(service: Service, with_keys: Service, na
             assert b'"code":"unauthorized"' in heard
 
 
-def test_an_answer_that_is_never_taken_ends_with_the_connection() -> None:
-    """The last bytes, which are too few for the service to wait with the next."""
+def test_a_connection_whose_answer_is_not_read_ends() -> None:
+    """The remaining bytes are too few to make the service wait before it sends them."""
     with Service(tcp=True, **SHORT) as service:
         before = service.process.num_fds()
         asked = b"GET /explorer/%b/vendor/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n"
@@ -111,8 +111,8 @@ WAITING = {
 
 
 @pytest.mark.parametrize("name", WAITING)
-def test_nobody_is_locked_out(crowded: Service, name: str) -> None:
-    """Those who wait longest for their clients make room, and the log says so, but not for each of them."""
+def test_new_connections_replace_the_longest_idle_ones(crowded: Service, name: str) -> None:
+    """The log says so, but not for each connection."""
     before = crowded.process.num_fds()
     with ExitStack() as stack:
         first = stack.enter_context(connect(crowded))
@@ -124,8 +124,8 @@ def test_nobody_is_locked_out(crowded: Service, name: str) -> None:
     assert 0 < crowded.log().count("LINDYN_MAX_CONNECTIONS") < 4 * MOST
 
 
-def test_those_who_are_served_stay() -> None:
-    """Where there are none but these, others are told that the service is busy."""
+def test_connections_with_requests_are_kept() -> None:
+    """If all connections have requests, new ones are told that the service is busy."""
     document = trajectory(seed=5)
     with Service(max_connections=MOST) as service:
         with held(service, document) as first, connect(service) as idle:
@@ -146,7 +146,7 @@ class Mock:
         self.ended = True
 
 
-def test_who_ends_first() -> None:
+def test_the_order_in_which_connections_end() -> None:
     connections, all_ = Connections(4), [Mock() for _ in range(8)]
     for one, kind in zip(
         all_[:4],
@@ -166,7 +166,7 @@ def test_who_ends_first() -> None:
     assert connections.add(all_[7])
 
 
-def test_who_waits_longest_ends_first_and_moving_within_a_kind_does_not_help() -> None:
+def test_the_longest_idle_connection_of_a_kind_ends_first() -> None:
     connections, all_ = Connections(3), [Mock() for _ in range(6)]
     for one in all_[:3]:
         connections.add(one)
@@ -176,7 +176,7 @@ def test_who_waits_longest_ends_first_and_moving_within_a_kind_does_not_help() -
         assert first.ended
 
 
-def test_by_default_descriptors_are_left_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_limit_leaves_file_descriptors_for_other_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     import resource
 
     for limit, workers in itertools.product((256, 1024, 4096, 20_000, resource.RLIM_INFINITY), (2, 8, 64)):

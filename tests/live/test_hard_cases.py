@@ -23,7 +23,7 @@ def of(route):
 
 
 @of("/v1/trajectories")
-def test_trajectories(client, case):
+def test_trajectories_agree_with_many_digits(client, case):
     answer = ask(client, case["body"])
     (name,) = case["body"]["quantities"]
     for got, expected in zip(answer["quantities"][name], case["oracle"], strict=True):
@@ -32,7 +32,7 @@ def test_trajectories(client, case):
 
 
 @of("/v1/sweeps")
-def test_sweeps(client, case):
+def test_sweeps_agree_with_many_digits(client, case):
     job = submit(client, case["body"])
     finished(client, job)
     document = result(client, job)
@@ -42,7 +42,7 @@ def test_sweeps(client, case):
 
 
 @of("/v1/continual")
-def test_continual_learning(client, case):
+def test_continual_learning_agrees_with_many_digits(client, case):
     answer = post(client, case["body"], path=case["route"]).json()
     for name, expected in zip(case["quantity"], case["oracle"], strict=True):
         field, index, part = name.split(".")

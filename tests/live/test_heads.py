@@ -1,4 +1,4 @@
-"""Heads beyond all bounds, and what is no HTTP: refused in the one shape, before any key, in bounded memory."""
+"""Heads beyond the limits, and invalid HTTP: refused with the same shape of error, before any key is checked."""
 
 import itertools
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ CHUNKED = (
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """With keys, on TCP."""
+    """A service with keys, on TCP."""
     keys = KeysFile(tmp_path_factory.mktemp("keys") / "keys")
     keys.add("ada")
     with Service(tcp=True, api_keys_file=keys.path) as service:
@@ -29,7 +29,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def refused(answer: httpx.Response, status: int, code: str) -> None:
-    """As any other answer of the service, and the last one of its connection."""
+    """Check a refusal, which has the usual shape and ends its connection."""
     problem(answer, status, code)
     for name, value in DEFAULTS.items():
         assert answer.headers[name] == value
@@ -48,21 +48,21 @@ LARGE = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_a_head_has_bounds(service: Service, name: str) -> None:
+def test_heads_over_the_limit_are_refused(service: Service, name: str) -> None:
     for parts in (LARGE[name], [b"".join(LARGE[name])]):
         *before, last = answers(exchange(service, *parts))
         refused(last, 431, "head-too-large")
         assert [answer.status_code for answer in before] == [200] * (HEALTH in parts[0])
 
 
-def test_a_head_within_bounds_is_read(service: Service) -> None:
+def test_heads_within_the_limit_are_read(service: Service) -> None:
     lines = [b"X-%d: %b\r\n" % (i, b"a" * 600) for i in range(98)]
     (only,) = answers(exchange(service, HEAD, *lines, b"Connection: close\r\n\r\n"))
     assert only.status_code == 200
 
 
 @pytest.mark.parametrize("target", [b"/healthz?" + b"a&" * 5_000, b"/" + b"a" * 9_000, b"/" + b"%2e" * 100_000])
-def test_a_target_has_bounds(service: Service, target: bytes) -> None:
+def test_targets_over_the_limit_are_refused(service: Service, target: bytes) -> None:
     (only,) = answers(exchange(service, b"GET ", target, b" HTTP/1.1\r\nHost: localhost\r\n\r\n"))
     refused(only, 414, "target-too-long")
     assert len(service.log().splitlines()[-1]) < 1_000
@@ -70,8 +70,8 @@ def test_a_target_has_bounds(service: Service, target: bytes) -> None:
 
 @pytest.mark.timed
 @pytest.mark.parametrize("line", [b"", b"X: 1\r\n"])
-def test_a_head_without_end_is_not_kept(service: Service, line: bytes) -> None:
-    """Of half a gigabyte, nearly nothing is kept, and nobody else waits for it."""
+def test_an_endless_head_takes_no_memory(service: Service, line: bytes) -> None:
+    """Of half a gigabyte, nearly nothing is kept, and other requests are not delayed."""
     before = service.process.memory_info().rss
     parts = itertools.repeat(line * 50_000 or b"a" * 300_000, 1_500)
     with loop_hold(service) as hold, connect(service) as connection:
@@ -92,13 +92,13 @@ ENDLESS = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_what_is_around_chunks_has_bounds(name: str) -> None:
+def test_chunk_extensions_and_trailers_are_limited(name: str) -> None:
     with Service() as service:
         (only,) = answers(exchange(service, CHUNKED, ENDLESS[name]))
         refused(only, 431, "head-too-large")
 
 
-def test_a_trailer_changes_nothing_of_a_head() -> None:
+def test_trailers_do_not_change_the_head() -> None:
     with Service() as service:
         trailer = b"2\r\n{}\r\n0\r\nAccept: application/x-npz\r\nX-Request-ID: trailing\r\nHost: b\r\n\r\n"
         (first, health) = answers(exchange(service, CHUNKED + trailer + HEAD + b"Connection: close\r\n\r\n"))
@@ -123,7 +123,7 @@ NO_HTTP = {
 
 
 @pytest.mark.parametrize("name", NO_HTTP)
-def test_what_is_no_http(service: Service, name: str) -> None:
+def test_invalid_http_is_refused(service: Service, name: str) -> None:
     (only,) = answers(exchange(service, NO_HTTP[name]))
     refused(only, 400, "malformed-request")
 
@@ -133,12 +133,12 @@ def test_an_old_request_needs_no_host(service: Service) -> None:
     assert only.status_code == 200
 
 
-def test_what_came_before_is_answered_first(service: Service) -> None:
+def test_earlier_requests_of_a_connection_are_answered_first(service: Service) -> None:
     found = answers(exchange(service, HEALTH * 3 + b"hello\r\n\r\n" + HEALTH))
     assert [answer.status_code for answer in found] == [200, 200, 200, 400]
 
 
-def test_a_body_that_is_none_gets_one_answer() -> None:
+def test_an_invalid_body_gets_one_answer() -> None:
     with Service() as service:
         (only,) = answers(exchange(service, CHUNKED + b"2\r\n{}\r\nx\r\n"))
         refused(only, 400, "malformed-request")
@@ -150,7 +150,7 @@ def test_a_body_that_is_none_gets_one_answer() -> None:
         assert "Traceback" not in service.log()
 
 
-def test_so_many_requests_wait_on_a_connection(service: Service) -> None:
+def test_the_number_of_pipelined_requests_is_limited(service: Service) -> None:
     found = answers(exchange(service, HEALTH * 5_000))
     assert {answer.status_code for answer in found[:-1]} == {200}
     refused(found[-1], 400, "malformed-request")
@@ -159,7 +159,7 @@ def test_so_many_requests_wait_on_a_connection(service: Service) -> None:
     assert [answer.status_code for answer in found] == [200] * 91
 
 
-def test_it_is_logged_and_counted_as_the_others(service: Service) -> None:
+def test_refused_heads_are_logged_and_counted(service: Service) -> None:
     head = b"GET /v1/about?a=b HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: too-much\r\n"
     exchange(service, head + b"X: " + b"a" * 90_000)
     line = eventually(lambda: next((line for line in service.log().splitlines() if "id=too-much" in line), None))
@@ -167,7 +167,7 @@ def test_it_is_logged_and_counted_as_the_others(service: Service) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/sweeps", "/v1/trajectories", "/v1/nothing", "/nothing"])
-def test_bounds_come_before_keys(service: Service, path: str) -> None:
+def test_limits_are_checked_before_keys(service: Service, path: str) -> None:
     head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n".encode()
     (only,) = answers(exchange(service, head, b"X: " + b"a" * 90_000))
     refused(only, 431, "head-too-large")

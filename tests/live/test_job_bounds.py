@@ -1,4 +1,4 @@
-"""Jobs that take more than they may, and owners who take more than their share, through a real service."""
+"""Jobs over their limits, and owners over their share, in a real service."""
 
 import io
 
@@ -22,7 +22,7 @@ RAGGED = {
 }
 
 
-def test_a_result_that_is_larger_than_its_points_ends_the_job_and_nothing_else():
+def test_a_result_larger_than_its_points_fails_only_its_job():
     """No point has more than 6e4 numbers; the rectangle around all of them has 3.6e7."""
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         ended = finished(client, submit(client, RAGGED))
@@ -55,7 +55,7 @@ def test_large_results_are_files_and_the_same_numbers():
             assert int(archive.headers["content-length"]) == len(archive.content)
 
 
-def test_a_full_redis_ends_jobs_and_takes_cancellations():
+def test_a_full_redis_fails_jobs_and_accepts_cancellation():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         with jobs_held(service, client):
             jobs = [submit(client, sweep(lams=(0.5,), seeds=2)) for _ in range(2)]
@@ -77,7 +77,7 @@ def test_work_of_a_job_is_bounded_by_default():
         assert "LINDYN_MAX_JOB_FLOPS" in refused.json()["detail"]
 
 
-def test_four_large_sweeps_of_one_key_do_not_keep_another_waiting(tmp_path):
+def test_four_large_sweeps_of_one_key_do_not_delay_another_key(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     with (
@@ -94,7 +94,7 @@ def test_four_large_sweeps_of_one_key_do_not_keep_another_waiting(tmp_path):
             hers.delete(f"/v1/jobs/{job}")
 
 
-def test_nonsense_in_redis_is_taken_out_and_everything_goes_on():
+def test_invalid_entries_in_redis_are_removed_and_jobs_continue():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         server.client.sadd("lindyn:jobs:active", b"\xff")
         server.client.set("lindyn:jobs:ended", "x")
@@ -107,8 +107,8 @@ def test_nonsense_in_redis_is_taken_out_and_everything_goes_on():
         assert service.process.is_running()
 
 
-def test_a_client_who_leaves_stops_the_reading_of_a_sweep() -> None:
-    """The service need not wait for the worker that reads it, which is suspended here."""
+def test_a_client_that_disconnects_cancels_the_parsing_of_a_sweep() -> None:
+    """The service does not wait for the worker that parses it, which is suspended here."""
     with Service(workers=1, embedded_cache=True) as service:
         eventually(lambda: service.readiness()["ready"])
         with suspended(service.workers()):

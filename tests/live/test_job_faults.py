@@ -1,4 +1,4 @@
-"""Jobs while what they need is killed: nothing is lost, nothing that was finished is computed again."""
+"""Jobs while processes are killed: nothing is lost, and no finished point is computed again."""
 
 import signal
 
@@ -20,11 +20,11 @@ def assert_right(client, body, job):
 
 
 def stored_points(server: RedisServer) -> dict[bytes, int]:
-    """When each stored point ends, which would change if it was written again."""
+    """Expiry of each stored point, which would change if the point was written again."""
     return {key: server.client.pexpiretime(key) for key in server.keys("point:")}
 
 
-def test_a_killed_service_goes_on_where_it_was():
+def test_a_killed_service_resumes_its_jobs():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service:
         body = slow_sweep(seeds=60)
         with service.client() as client:
@@ -57,7 +57,7 @@ def test_the_same_points_are_not_computed_for_another_job():
         assert_right(client, longer, job)
 
 
-def test_a_killed_worker_costs_its_points_a_retry():
+def test_points_of_a_killed_worker_are_retried():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         body = slow_sweep(seeds=60)
         job = submit(client, body)
@@ -71,7 +71,7 @@ def test_a_killed_worker_costs_its_points_a_retry():
         assert_right(client, body, job)
 
 
-def test_a_redis_that_forgets_everything_is_told_again():
+def test_jobs_survive_the_loss_of_all_data_in_redis():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         body = slow_sweep(seeds=60)
         job = submit(client, body)
@@ -85,7 +85,7 @@ def test_a_redis_that_forgets_everything_is_told_again():
         assert_right(client, body, job)
 
 
-def test_a_service_that_stops_leaves_its_job_to_another():
+def test_another_service_takes_over_the_job_of_a_stopped_one():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as other:
         with Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
             body = slow_sweep(seeds=60)
@@ -98,7 +98,7 @@ def test_a_service_that_stops_leaves_its_job_to_another():
             assert_right(client, body, job)
 
 
-def test_a_client_that_leaves_does_not_stop_a_job():
+def test_a_client_that_disconnects_does_not_stop_a_job():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service:
         with service.client() as client:
             job = submit(client, slow_sweep(seeds=10))
@@ -120,7 +120,7 @@ def dask_workers(service: Service) -> list[psutil.Process]:
     return [p for p in service.process.children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
 
 
-def test_a_dask_worker_that_dies_costs_its_points_a_retry():
+def test_points_of_a_dead_dask_worker_are_retried():
     with RedisServer() as server, Service(redis_url=server.url, dask_local=1) as service, service.client() as client:
         body = slow_sweep(seeds=60)
         job = submit(client, body)
@@ -156,7 +156,7 @@ def test_a_job_outlives_its_cluster_and_uses_workers_that_come_later():
         assert_right(client, body, job)
 
 
-def test_two_processes_answer_at_one_address_and_are_started_again():
+def test_two_processes_share_an_address_and_are_restarted():
     with RedisServer() as server, Service(tcp=True, redis_url=server.url, processes=2) as service:
         children = eventually(lambda: len(service.process.children()) == 2 and service.process.children())
         with service.client() as client:
@@ -175,7 +175,7 @@ def test_two_processes_answer_at_one_address_and_are_started_again():
         assert service.process.wait(PATIENCE_SECONDS) == 0
 
 
-def test_a_frozen_process_does_not_keep_the_others_from_ending():
+def test_a_frozen_process_does_not_prevent_the_others_from_ending():
     with RedisServer() as server, Service(tcp=True, redis_url=server.url, processes=2, grace_seconds=0) as service:
         eventually(lambda: service.readiness()["ready"])
         both = eventually(lambda: [each for each in service.process.children() if each.children()])

@@ -25,7 +25,7 @@ def client(service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_points_are_what_they_are_alone(client):
+def test_points_are_the_answers_to_single_requests(client):
     body = sweep(collect=("final_loss", "loss"))
     job = submit(client, body)
     done = finished(client, job)
@@ -47,7 +47,7 @@ def test_points_are_what_they_are_alone(client):
             assert np.isclose(last[i, seed], expected[-1], rtol=1e-13, atol=0)
 
 
-def test_archive_holds_the_same(client):
+def test_json_and_npz_have_the_same_result(client):
     job = submit(client, sweep(collect=("loss",)))
     finished(client, job)
     response = client.get(f"/v1/jobs/{job}/result", headers={"Accept": "application/x-npz"})
@@ -59,7 +59,7 @@ def test_archive_holds_the_same(client):
     assert metadata["request"]["collect"] == ["loss"]
 
 
-def test_infeasible_points_are_reported_and_the_others_computed(client):
+def test_infeasible_points_are_reported_and_others_computed(client):
     body = sweep(lams=(-2.0, 1.0))
     body["base"]["network"]["dims"] = [2, 3, 3]  # lambda < 0 needs hidden <= in
     job = submit(client, body)
@@ -71,7 +71,7 @@ def test_infeasible_points_are_reported_and_the_others_computed(client):
     assert None not in table["data"]["final_loss"]["values"][1]
 
 
-def test_seeds_that_are_left_out_are_drawn_and_returned(client):
+def test_omitted_seeds_are_drawn_and_returned(client):
     body = sweep(seeds=2)
     del body["base"]["task"]["seed"]
     job = submit(client, body)
@@ -84,7 +84,7 @@ def test_seeds_that_are_left_out_are_drawn_and_returned(client):
 
 
 def events_of(client, job, heard: list[dict], **headers) -> list[dict]:
-    """Listen to the end; what comes is in `heard` as soon as it is there."""
+    """Read events to the end; `heard` has them as they arrive."""
     fields = {}
     with client.stream("GET", f"/v1/jobs/{job}/events", headers=headers) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
@@ -98,8 +98,8 @@ def events_of(client, job, heard: list[dict], **headers) -> list[dict]:
     return heard
 
 
-def test_events_tell_the_progress_and_resume(client, service, redis_server):
-    """One tells that nothing is done, one that some of it is, and the last one that all is."""
+def test_events_report_progress_and_can_be_resumed(client, service, redis_server):
+    """One reports no points, one some of them, and the last one all."""
     known, heard = len(redis_server.keys("point:")), []
     with ThreadPoolExecutor(1) as thread:
         with jobs_held(service, client):
@@ -119,7 +119,7 @@ def test_events_tell_the_progress_and_resume(client, service, redis_server):
 
 
 @pytest.mark.parametrize("last", ["9" * 5_000, "9" * 15, "-1", "1e3", "\xb2", "x", ""])
-def test_any_last_event_id_is_read(client, last):
+def test_any_last_event_id_is_accepted(client, last):
     job = submit(client, sweep(seeds=1))
     finished(client, job)
     assert [e["event"] for e in events_of(client, job, [], **{"Last-Event-ID": last.encode("latin-1")})] == ["done"]
@@ -193,7 +193,7 @@ def test_experiments_are_listed_run_and_drawn(client):
     ],
     ids=str,
 )
-def test_bad_sweeps_say_where(client, change, status, path, text):
+def test_invalid_sweeps_have_paths(client, change, status, path, text):
     body = {**sweep(lams=(1.0,), seeds=1), **change}
     if "axes" in change and change["axes"] and change["axes"][0]["path"] != "network.lambda":
         body["base"]["network"]["lambda"] = 1.0
@@ -231,7 +231,7 @@ def test_sweeps_that_are_too_large_name_the_limit(client, lams, seeds, changes, 
         ({"seed": True}, "expected an integer"),
     ],
 )
-def test_bad_parameters_say_what_is_allowed(client, parameters, text):
+def test_errors_of_parameters_name_the_allowed_values(client, parameters, text):
     response = client.post("/v1/experiments/figure-3.2", json={"parameters": parameters})
     problem = response.json()
     assert (response.status_code, problem["code"]) == (422, "invalid-request")
@@ -239,7 +239,7 @@ def test_bad_parameters_say_what_is_allowed(client, parameters, text):
     assert text in problem["errors"][0]["detail"]
 
 
-def test_what_does_not_exist(client):
+def test_unknown_jobs_and_experiments(client):
     for method, path in (
         ("POST", "/v1/experiments/figure-9.9"),
         ("GET", "/v1/jobs/0123456789abcdef"),
@@ -255,7 +255,7 @@ def test_what_does_not_exist(client):
 
 
 def test_mistyped_names_of_jobs(client):
-    """An experiment, its parameter, an axis, and what a sweep collects: the nearest of each, told once."""
+    """An experiment, its parameter, an axis, and a collected value: the nearest name of each, reported once."""
     experiment = client.post("/v1/experiments/figure-31", json={})
     assert experiment.status_code == 404
     detail = experiment.json()["detail"]
@@ -285,7 +285,7 @@ def test_without_redis_there_are_no_jobs():
         assert int(response.headers["retry-after"]) > 0
 
 
-def test_as_many_jobs_as_the_service_takes(redis_server):
+def test_jobs_over_the_limit_are_refused(redis_server):
     with (
         Service(redis_url=f"{redis_server.url}?db=1", max_jobs=1, job_workers=1) as service,
         service.client() as client,

@@ -1,4 +1,4 @@
-"""Answers above LINDYN_CACHE_VALUE_BYTES live in files: found again, never damaged, bounded, and not in memory."""
+"""Answers above LINDYN_CACHE_VALUE_BYTES are files: found again, checked, bounded, and not held in memory."""
 
 import fcntl
 import io
@@ -28,7 +28,7 @@ def large(seed: int = 1, num: int = 2_000) -> dict[str, Any]:
 
 
 def small_of(document: dict[str, Any]) -> dict[str, Any]:
-    """The same run at its first and last time."""
+    """The same run at its first and last time only."""
     return document | {"times": [0.0, 10.0]}
 
 
@@ -48,7 +48,7 @@ def service(folder: Path):
         yield service
 
 
-def test_a_large_answer_is_whole_and_found_again(service: Service, folder: Path) -> None:
+def test_a_large_answer_is_complete_and_found_again(service: Service, folder: Path) -> None:
     document = large(1)
     first, second = service.post(document, headers=NPZ), service.post(document, headers=NPZ)
     assert [answer.headers["X-Cache"] for answer in (first, second)] == ["miss", "hit"]
@@ -67,7 +67,7 @@ def test_a_large_answer_is_whole_and_found_again(service: Service, folder: Path)
     assert [path.name for path in folder.glob(f"*{key}*")] == [f"trajectories-{key}.npz"]
 
 
-def test_large_json_says_the_same_and_has_the_encoders_bytes(service: Service) -> None:
+def test_large_json_has_the_bytes_of_the_encoder(service: Service) -> None:
     document = large(2)
     answer = service.post(document)
     assert answer.headers["Content-Type"] == "application/json"
@@ -80,7 +80,7 @@ def test_large_json_says_the_same_and_has_the_encoders_bytes(service: Service) -
     assert encode(tree, "json") == answer.content
 
 
-def test_it_survives_a_restart_and_a_kill(folder: Path) -> None:
+def test_a_large_answer_survives_a_restart_and_a_kill(folder: Path) -> None:
     with Service(spool_folder=folder, **ABOVE) as service:
         first = service.post(large(3), headers=NPZ)
         service.stop()
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_computed_again(service: Service, folder: Path) -> Non
     assert first.content == second.content == third.content
 
 
-def test_files_are_bounded(tmp_path: Path) -> None:
+def test_the_size_of_files_is_bounded(tmp_path: Path) -> None:
     bound = 2_000_000
     with Service(spool_folder=tmp_path, spool_bytes=bound, **ABOVE) as service:
         sources = []
@@ -116,7 +116,7 @@ def test_files_are_bounded(tmp_path: Path) -> None:
     assert sources == ["miss", "miss", "miss", "hit", "miss", "hit", "miss"]
 
 
-def test_without_a_spool_answers_travel_as_before() -> None:
+def test_without_a_spool_answers_are_sent_by_the_worker() -> None:
     with Service(spool_bytes=0, **ABOVE) as service:
         first, second = service.post(large(1), headers=NPZ), service.post(large(1), headers=NPZ)
     assert [answer.headers["X-Cache"] for answer in (first, second)] == ["miss", "hit"]
@@ -134,8 +134,8 @@ def test_two_processes_share_a_folder(redis_server: RedisServer, tmp_path: Path)
     assert sources.count("miss") == 1
 
 
-def test_the_disk_is_full(tmp_path: Path) -> None:
-    """As far as a worker can tell: it may not write there."""
+def test_a_full_disk(tmp_path: Path) -> None:
+    """The worker may not write to the folder."""
     with Service(spool_folder=tmp_path, **ABOVE) as service:
         service.post(trajectory())
         for worker in service.workers():
@@ -146,7 +146,7 @@ def test_the_disk_is_full(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_client_who_leaves_leaves_no_part(tmp_path: Path) -> None:
+def test_a_client_that_disconnects_leaves_no_partial_file(tmp_path: Path) -> None:
     with Service(spool_folder=tmp_path, **ABOVE) as service:
         (worker,) = service.workers()
         lost = service.post_later(large(7, 400_000), headers=NPZ)
@@ -162,8 +162,8 @@ def test_a_client_who_leaves_leaves_no_part(tmp_path: Path) -> None:
         assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_service_holds_little_of_it() -> None:
-    """Of 200 MB, made and sent twice, less than a fifth at any time."""
+def test_the_service_holds_little_of_a_large_answer_in_memory() -> None:
+    """Less than a fifth of 200 MB at any time, which are computed and sent twice."""
     with Service(max_answer_bytes=10**9) as service, service.client() as client:
         service.post(large(8))
         before = service.process.memory_info().rss
@@ -186,8 +186,8 @@ def weights_of(width: int, seed: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("form", ["application/json", "application/x-npz"])
-def test_clients_who_do_not_read_are_not_waited_for_in_memory(form: str) -> None:
-    """Twenty answers of a route that is not that of trajectories, of about 12 MB each, which are read by nobody."""
+def test_answers_that_are_not_read_take_no_memory(form: str) -> None:
+    """Twenty answers of about 12 MB each, of another route than that of trajectories."""
     with Service() as service, ExitStack() as stack:
         client = stack.enter_context(service.client())
         client.post("/v1/initializations", json=weights_of(5, 0))
@@ -203,7 +203,7 @@ def test_clients_who_do_not_read_are_not_waited_for_in_memory(form: str) -> None
         assert service.process.memory_info().rss - before < 5 * 10**7
 
 
-def test_a_burst_keeps_within_the_bound(tmp_path: Path) -> None:
+def test_a_burst_keeps_within_the_limit(tmp_path: Path) -> None:
     """Sixty different answers of 0.6 MB into a folder of 2 MB, at the same time."""
     bound, most = 2_000_000, 0
     with Service(spool_folder=tmp_path, spool_bytes=bound, workers=2, **ABOVE) as service:
@@ -218,7 +218,7 @@ def test_a_burst_keeps_within_the_bound(tmp_path: Path) -> None:
 
 
 def bytes_of(folder: Path) -> int:
-    """The bytes of all files at one moment: nothing is reserved or evicted while the folder is locked."""
+    """Size of all files at one moment, while the folder is locked."""
     sizes = {}
     descriptor = os.open(folder, os.O_RDONLY)
     try:
@@ -232,7 +232,7 @@ def bytes_of(folder: Path) -> int:
     return sum(sizes.values())
 
 
-def test_a_cleaner_removed_the_folder() -> None:
+def test_a_folder_that_was_removed_is_created_again() -> None:
     with Service(**ABOVE) as service:
         assert service.post(large(1), headers=NPZ).status_code == 200
         (folder,) = Path(service.folder).glob("lindyn-spool-*")

@@ -1,4 +1,4 @@
-"""Sweeps with large requests and large results: the service neither reads the former nor holds the latter."""
+"""Sweeps with large requests and large results: the service neither parses the former nor holds the latter."""
 
 import io
 import time
@@ -18,7 +18,7 @@ FLAT_BYTES = 6e7  # less than a result, and far less than the points that it is 
 
 
 def one_large_value(samples: int) -> bytes:
-    """A sweep of two points whose first axis has one value, of as many small numbers as there are fastest to write."""
+    """A sweep of two points whose first axis has one large value of small numbers."""
     rng = np.random.default_rng(0)
     inputs, targets = (rng.integers(0, 10, (samples, n)).tolist() for n in (200, 2))
     task = {"kind": "data", "inputs": inputs, "targets": targets, "whiten": True}
@@ -28,14 +28,14 @@ def one_large_value(samples: int) -> bytes:
 
 
 def reading_seconds(content: bytes) -> float:
-    """Of a processor, to read a sweep once."""
+    """Processor time to parse a sweep once."""
     started = time.process_time()
     SweepRequest.model_validate(orjson.loads(content))
     return time.process_time() - started
 
 
 def test_no_request_waits_while_a_large_sweep_is_read() -> None:
-    """Where a thread of the service reads it, a request waits for a fifth of that; else for less than a fiftieth."""
+    """Parsing in the service itself would delay a request by a fifth of its time; a worker by a fiftieth at most."""
     content = one_large_value(30_000)
     assert len(content) > 1.2e7
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
@@ -47,8 +47,8 @@ def test_no_request_waits_while_a_large_sweep_is_read() -> None:
     assert hold.longest_seconds < reading_seconds(content) / 10
 
 
-def test_the_memory_of_a_service_is_flat_while_results_are_made() -> None:
-    """Of 38 MB, from points of 90 MB; the peak counts, too."""
+def test_the_memory_of_a_service_does_not_grow_with_results() -> None:
+    """Results of 38 MB, from points of 90 MB; the peak counts."""
     body = sweep(lams=(0.5,), seeds=25, n=20, num=470, collect=("output",))
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         finished(client, submit(client, sweep(seeds=1)))
@@ -65,6 +65,6 @@ def test_the_memory_of_a_service_is_flat_while_results_are_made() -> None:
 
 
 def peak_bytes(service: Service) -> float:
-    """The largest resident memory of a service until now."""
+    """Peak resident memory of a service."""
     with open(f"/proc/{service.process.pid}/status") as file:
         return 1024 * int(next(line for line in file if line.startswith("VmHWM")).split()[1])

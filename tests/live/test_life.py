@@ -1,4 +1,4 @@
-"""Starting and stopping: what runs is finished or refused in form, and nothing is left behind."""
+"""Starting and stopping: running requests are finished or refused, and nothing is left behind."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ def slowly(go_on: threading.Event) -> Iterator[bytes]:
     yield body[10:]
 
 
-def test_what_takes_longer_than_the_grace_time_is_refused(measured: Measured) -> None:
+def test_requests_beyond_the_grace_period_are_refused(measured: Measured) -> None:
     go_on = threading.Event()
     with Service(grace_seconds=0.5, embedded_cache=True) as service, service.client() as slow:
         late = service.threads.submit(slow.post, "/v1/trajectories", content=slowly(go_on), headers=JSON)
@@ -39,7 +39,7 @@ def test_what_takes_longer_than_the_grace_time_is_refused(measured: Measured) ->
         assert "Traceback" not in service.log()
 
 
-def test_killed_with_a_computation_and_an_embedded_cache(measured: Measured) -> None:
+def test_a_killed_service_leaves_no_processes(measured: Measured) -> None:
     with Service(embedded_cache=True, workers=2) as service:
         assert len(service.workers()) == 2
         assert service.valkey().is_running()
@@ -52,7 +52,7 @@ def test_killed_with_a_computation_and_an_embedded_cache(measured: Measured) -> 
         assert answer.exception() is not None
 
 
-def test_a_cache_that_dies_and_a_computation_that_ends_in_the_grace_time(measured: Measured) -> None:
+def test_a_computation_ends_within_the_grace_period_without_its_cache(measured: Measured) -> None:
     with Service(embedded_cache=True, memory_cache_bytes=0, stop_with_stdin=False, grace_seconds=600) as service:
         assert service.readiness() == {"ready": True, "workers": "ok", "cache": "ok"}
         first, second = service.post(trajectory()), service.post(trajectory())
@@ -73,7 +73,7 @@ def test_a_cache_that_dies_and_a_computation_that_ends_in_the_grace_time(measure
         assert "Traceback" not in service.log()
 
 
-def test_interrupted_while_it_starts() -> None:
+def test_a_service_may_be_interrupted_while_it_starts() -> None:
     with Service(embedded_cache=True, wait=False) as service:
         eventually(lambda: "Waiting for application startup" in service.log())
         eventually(service.process.children)

@@ -1,4 +1,4 @@
-"""Limits of callers, of slow clients and of memory: each is answered, and others are served."""
+"""Limits of keys, of slow clients and of memory: each has its error, and other requests are answered."""
 
 import itertools
 import json
@@ -30,7 +30,7 @@ def is_over(connection: socket.socket) -> bool:
         return True
 
 
-def test_a_key_may_ask_so_often_and_start_so_many_jobs(tmp_path):
+def test_the_requests_per_minute_and_jobs_of_a_key_are_limited(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     limits = {"key_requests_per_minute": 12, "key_max_jobs": 2, "key_requests_at_once": 2}
@@ -52,7 +52,7 @@ def test_a_key_may_ask_so_often_and_start_so_many_jobs(tmp_path):
         assert service.get("/healthz").status_code == 200
 
 
-def test_a_key_may_have_so_many_requests_served_at_once(tmp_path):
+def test_the_concurrent_requests_of_a_key_are_limited(tmp_path):
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     probe = keys.add("prometheus", "metrics")
@@ -69,8 +69,8 @@ def test_a_key_may_have_so_many_requests_served_at_once(tmp_path):
         assert client.post("/v1/trajectories", json=trajectory(), headers=bearer(ada)).status_code == 200
 
 
-def test_a_key_may_have_so_much_computed_in_an_hour(tmp_path):
-    """Work is counted by its estimate or its time, whichever is more; what a cache has is free, for everybody."""
+def test_the_work_per_hour_of_a_key_is_limited(tmp_path):
+    """Work counts by the larger of its estimate and its time; answers from the cache are free."""
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     with Service(api_keys_file=keys.path, embedded_cache=True, key_flops_per_hour=1.2e10, log_format="json") as service:
@@ -101,7 +101,7 @@ def test_a_key_may_have_so_much_computed_in_an_hour(tmp_path):
 
 
 def diverging(seed: int) -> dict[str, Any]:
-    """Descent of two million steps, as far as an estimate can know, which diverges in the first ones."""
+    """A descent of two million steps by its estimate, which diverges in the first steps."""
     return {
         "network": {"kind": "random", "dims": [50, 50, 50], "scheme": "lecun", "seed": seed},
         "task": {"kind": "regression", "samples": 90, "seed": 1},
@@ -112,7 +112,7 @@ def diverging(seed: int) -> dict[str, Any]:
 
 
 def asked_until_refused(client: httpx.Client, path: str, documents: Iterable[dict[str, Any]]) -> int:
-    """Post what a worker refuses until there is no quota left; tells how often."""
+    """Post requests that a worker refuses until the quota is used, and count them."""
     for count, document in enumerate(documents):
         answer = client.post(path, json=document)
         if answer.status_code == 429:
@@ -122,8 +122,8 @@ def asked_until_refused(client: httpx.Client, path: str, documents: Iterable[dic
     raise AssertionError
 
 
-def test_a_key_pays_for_the_time_of_a_worker(tmp_path):
-    """What is refused is paid by its time, not by its estimate of 4.2e11; a time that was paid is gone."""
+def test_a_key_is_charged_for_the_time_of_a_worker(tmp_path):
+    """A refused request is charged by its time, not by its estimate of 4.2e11, and the charge is not returned."""
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     with Service(api_keys_file=keys.path, workers=1, key_flops_per_hour=4.5e11) as service:
@@ -135,7 +135,7 @@ def test_a_key_pays_for_the_time_of_a_worker(tmp_path):
 
 
 @pytest.mark.parametrize(("path", "wrong"), [("/v1/trajectories", "dims"), ("/v1/sweeps", "axes")])
-def test_a_key_pays_for_the_reading_of_what_is_large(tmp_path, path, wrong):
+def test_a_key_is_charged_for_parsing_large_bodies(tmp_path, path, wrong):
     keys = KeysFile(tmp_path / "keys")
     ada, bob = keys.add("ada"), keys.add("bob")
     large = {wrong: [0.5] * 300_000}
@@ -148,14 +148,14 @@ def test_a_key_pays_for_the_reading_of_what_is_large(tmp_path, path, wrong):
 
 
 @pytest.mark.parametrize("said", [b"", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
-def test_a_head_that_does_not_end(service, said):
+def test_a_head_that_does_not_end_is_aborted(service, said):
     with connect(service) as connection:
         connection.sendall(said)
         assert is_over(connection)
 
 
 def drips_in_vain(connection: socket.socket) -> bool:
-    """Send another byte, and tell whether the connection is over."""
+    """Send another byte, and return whether the connection has ended."""
     try:
         connection.sendall(b"x")
         return connection.recv(1000) == b""
@@ -165,8 +165,8 @@ def drips_in_vain(connection: socket.socket) -> bool:
         return True
 
 
-def test_a_head_that_drips(service):
-    """A byte now and then starts no new wait, nor does a first request that was answered."""
+def test_a_slowly_arriving_head_is_aborted(service):
+    """Single bytes do not restart the timeout, nor does an earlier request that was answered."""
     with connect(service) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert b"200 OK" in connection.recv(65536)
@@ -175,7 +175,7 @@ def test_a_head_that_drips(service):
         eventually(lambda: drips_in_vain(connection))
 
 
-def test_a_body_that_does_not_end(service):
+def test_a_body_that_does_not_end_is_aborted(service):
     with connect(service) as connection:
         head = "POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(head.encode() + b"Content-Length: 1000\r\n\r\n{")
@@ -184,8 +184,8 @@ def test_a_body_that_does_not_end(service):
         assert b'"code":"slow-body"' in answer
 
 
-def test_a_client_who_does_not_read(service):
-    """Its connection ends, with the answer that was kept for it."""
+def test_a_client_that_does_not_read_is_disconnected(service):
+    """Its connection ends, and the rest of its answer is released."""
     document = trajectory(60, 2000, quantities=["output"])
     length = len(service.post(document).content)
     assert length > 2**26
@@ -202,8 +202,8 @@ def test_a_client_who_does_not_read(service):
     assert service.get("/healthz").status_code == 200
 
 
-def test_a_reader_who_is_only_slow_gets_all():
-    """It is longer about it than a reader may stand still, and each pause is much shorter."""
+def test_a_slow_reader_gets_the_whole_answer():
+    """Reading takes longer than the timeout in total, but each pause is much shorter."""
     document = trajectory(60, 500, quantities=["output"])
     with Service(tcp=True, stalled_seconds=4) as service, service.client() as client:
         expected = service.post(document).content
@@ -217,8 +217,8 @@ def test_a_reader_who_is_only_slow_gets_all():
     assert got == expected
 
 
-def test_memory_of_a_worker():
-    """Weights of 650 MB where a worker may have half of that; the worker lives on."""
+def test_the_memory_of_a_worker_is_limited():
+    """Weights of 650 MB where a worker may have half of that; the worker survives."""
     wide = {"network": {"kind": "random", "dims": [9000, 9000, 1], "scheme": "lecun", "seed": 1}}
     bounds = {"worker_memory_bytes": 320 * 2**20, "max_answer_bytes": 2**33, "max_work_bytes": 2**33, "max_flops": 1e14}
     with Service(**bounds) as service, service.client() as client:
@@ -229,7 +229,7 @@ def test_memory_of_a_worker():
         assert service.workers() == [worker]
 
 
-def test_limits_are_told(service):
+def test_limits_are_reported(service):
     limits = service.get("/v1/about").json()["limits"]
     assert limits["head_seconds"] == 1
     assert {"key_requests_per_minute", "key_requests_at_once", "key_max_jobs", "worker_memory_bytes"} <= set(limits)

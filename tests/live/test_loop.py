@@ -55,7 +55,7 @@ def service() -> Iterator[Service]:
 
 @pytest.mark.timed
 @pytest.mark.parametrize("name", BODIES)
-def test_no_body_holds_up_others(service: Service, name: str) -> None:
+def test_no_body_delays_other_requests(service: Service, name: str) -> None:
     path, media_type, content = BODIES[name]
     with service.client() as client, loop_hold(service) as hold:
         answer = client.post(path, content=content, headers={"Content-Type": media_type})
@@ -63,7 +63,7 @@ def test_no_body_holds_up_others(service: Service, name: str) -> None:
     assert hold.ratio < MOST_HELD, hold
 
 
-def test_the_memory_of_large_bodies_is_given_back(service: Service) -> None:
+def test_the_memory_of_large_bodies_is_freed(service: Service) -> None:
     before = service.process.memory_info().rss
     path, media_type, content = BODIES["numbers of 60 MB"]
     with service.client() as client:

@@ -1,4 +1,4 @@
-"""What Prometheus reads and what the log says, against what was done to a real service."""
+"""Metrics and log lines against the requests that a real service has answered."""
 
 import json
 import signal
@@ -36,7 +36,7 @@ def service() -> Iterator[Service]:
 
 
 def lines(service: Service, path: str) -> list[dict]:
-    """The lines of the log about a path; every line is JSON."""
+    """Log lines about a path; every line is JSON."""
     found = [json.loads(line) for line in service.log().splitlines()]
     return [line for line in found if line.get("path") == path]
 
@@ -95,7 +95,7 @@ def test_jobs_and_the_cache(service):
         eventually(lambda: count(client, "lindyn_shared_cache_up") == 0)
 
 
-def test_a_line_is_one_line_whatever_was_asked_for(service):
+def test_each_request_has_one_log_line_for_any_path(service):
     with service.client() as client:
         answer = client.get("/a%0Ab%22,%22level%22:%22x", headers={"X-Request-ID": "x status=200 caller=ada"})
     (line,) = eventually(lambda: lines(service, "/a%0Ab%22%2C%22level%22%3A%22x"))
@@ -104,7 +104,7 @@ def test_a_line_is_one_line_whatever_was_asked_for(service):
     assert line["id"].isalnum()
 
 
-def test_several_processes_are_counted_as_one_and_go_on_counting_when_one_dies():
+def test_metrics_of_several_processes_are_summed_also_after_one_dies():
     with (
         RedisServer() as redis,
         Service(tcp=True, redis_url=redis.url, processes=2, stop_with_stdin=True) as service,

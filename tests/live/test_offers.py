@@ -1,4 +1,4 @@
-"""Clients that offer to go on in another protocol (RFC 9110, section 7.8) get their answer in this one."""
+"""Clients that offer an upgrade to another protocol (RFC 9110, section 7.8) are answered in HTTP/1.1."""
 
 import json
 import shutil
@@ -71,7 +71,7 @@ def post(offer: str, framing: str = f"Content-Length: {len(BODY)}", version: str
 
 
 def said(service: Service, *parts: bytes) -> bytes:
-    """All that the service answers to these parts, which are sent one by one, until it ends the connection."""
+    """All bytes that the service sends to these parts, which are sent one by one, until the connection ends."""
     address = urlsplit(service.url)
     if address.port is None:
         connection = socket.socket(socket.AF_UNIX)
@@ -137,8 +137,8 @@ def test_without_a_body(service: Service, offer: str) -> None:
     assert heard.count(b"HTTP/1.1 200 OK") == 2
 
 
-def test_what_is_wrong_stays_wrong(service: Service) -> None:
-    """No second reading of a head lets pass what the first would not."""
+def test_invalid_requests_remain_invalid(service: Service) -> None:
+    """The head is not parsed again in a way that accepts what was refused first."""
     both = f"Content-Length: {len(BODY)}\r\nTransfer-Encoding: chunked"
     assert said(service, post(H2C, both) + CHUNKED).startswith(b"HTTP/1.1 400")
     twice = f"Content-Length: {len(BODY)}\r\nContent-Length: 1"

@@ -1,4 +1,4 @@
-"""The OpenAPI document as it is served: made once, compressed, known by its tag; and what the loop says of itself."""
+"""The OpenAPI document as it is served: encoded once, compressed, with an ETag; and the metric of the event loop."""
 
 import gzip
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def service() -> Iterator[Service]:
 
 
 @pytest.mark.timed
-def test_the_document_costs_as_little_as_any_answer(service: Service) -> None:
+def test_the_document_is_served_as_fast_as_any_answer(service: Service) -> None:
     with service.client() as client:
         costs = {}
         for path in ("/healthz", PATH):
@@ -30,7 +30,7 @@ def test_the_document_costs_as_little_as_any_answer(service: Service) -> None:
     assert costs[PATH] < 2 * costs["/healthz"]
 
 
-def test_it_is_compressed_and_known(service: Service) -> None:
+def test_the_document_is_compressed_and_has_an_etag(service: Service) -> None:
     with service.client() as client:
         plain = client.get(PATH, headers={"Accept-Encoding": "identity"})
         packed = client.get(PATH, headers={"Accept-Encoding": "gzip"})
@@ -45,6 +45,6 @@ def test_it_is_compressed_and_known(service: Service) -> None:
         assert client.head(PATH).headers["content-length"] == packed.headers["content-length"]
 
 
-def test_the_metric_counts(service: Service) -> None:
+def test_the_metric_of_the_event_loop_counts(service: Service) -> None:
     eventually(lambda: service.metric("lindyn_loop_lag_seconds_count") >= 3)
     assert service.metric("lindyn_loop_lag_seconds_sum") > 0

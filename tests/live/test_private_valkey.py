@@ -1,4 +1,4 @@
-"""A private Valkey that dies is started again, and what waited in it goes on."""
+"""A private Valkey that dies is restarted, and its jobs continue."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -20,7 +20,7 @@ def service() -> Iterator[Service]:
 
 
 def another(service: Service, before: psutil.Process) -> psutil.Process:
-    """The Valkey that took the place of one that ended."""
+    """The Valkey that replaced one that ended."""
 
     def found() -> psutil.Process | None:
         with suppress(StopIteration):
@@ -37,7 +37,7 @@ def kill(service: Service) -> psutil.Process:
     return another(service, before)
 
 
-def test_it_is_started_again_each_time(service):
+def test_it_is_restarted_each_time(service):
     for _ in range(3):
         kill(service)
         eventually(lambda: service.readiness()["cache"] == "ok")
@@ -46,7 +46,7 @@ def test_it_is_started_again_each_time(service):
     assert service.post(trajectory()).status_code == 200
 
 
-def test_jobs_that_run_or_wait_go_on(service):
+def test_running_and_waiting_jobs_continue(service):
     with service.client() as client:
         finished(client, submit(client, sweep(seeds=1)))
         with suspended(eventually(lambda: job_workers(service))):
@@ -59,8 +59,8 @@ def test_jobs_that_run_or_wait_go_on(service):
         assert table[1][2] == pytest.approx(alone(client, slow_sweep(seeds=3), slow_sweep()["axes"][0]["values"][1], 2))
 
 
-def test_under_load(service):
-    """It is killed again and again: no request is refused, and no job that has not ended is lost."""
+def test_it_may_be_killed_under_load(service):
+    """It is killed repeatedly: no request is refused, and no unfinished job is lost."""
     with service.client() as client:
         finished(client, submit(client, sweep(seeds=1)))
         with suspended(eventually(lambda: job_workers(service))):
@@ -73,7 +73,7 @@ def test_under_load(service):
         assert [finished(client, job)["state"] for job in jobs] == ["done"] * 6
 
 
-def test_one_that_cannot_be_started_is_tried_again(service):
+def test_a_failed_start_is_retried(service):
     (folder,) = Path(service.folder).glob(f"{private_valkey.PREFIX}*")
     lost = folder.with_name("elsewhere")
     folder.rename(lost)

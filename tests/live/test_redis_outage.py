@@ -1,4 +1,4 @@
-"""Whatever happens to Redis, requests are answered; the service says so, and recovers."""
+"""Requests are answered during any failure of Redis; the service reports it and recovers."""
 
 import itertools
 import threading
@@ -15,7 +15,7 @@ OUTAGE_ANSWERS = 50  # while Redis is away
 
 
 class Load:
-    """What clients got that posted one distinct request after another."""
+    """Results of clients that post one distinct request after another."""
 
     def __init__(self) -> None:
         self.statuses: dict[int, int] = {}
@@ -32,7 +32,7 @@ class Load:
 
 @pytest.fixture(scope="module")
 def service(redis_server: RedisServer) -> Iterator[Service]:
-    """Started without its Redis."""
+    """A service that was started without its Redis."""
     redis_server.kill()
     with Service(redis_url=redis_server.url, workers=2, redis_timeout_seconds=0.5) as service:
         yield service
@@ -66,7 +66,7 @@ def cache_is(service: Service, state: str) -> bool:
     return found["cache"] == state
 
 
-def test_not_there_at_the_start(service: Service, redis_server: RedisServer) -> None:
+def test_redis_may_be_absent_at_the_start(service: Service, redis_server: RedisServer) -> None:
     assert service.post(trajectory()).headers["X-Cache"] == "miss"
     assert service.post(trajectory()).headers["X-Cache"] == "hit"
     assert cache_is(service, "degraded")
@@ -77,7 +77,7 @@ def test_not_there_at_the_start(service: Service, redis_server: RedisServer) -> 
 def outage_under_load(
     service: Service, first_seed: int, begin: Callable[[], object], end: Callable[[], object], measured: Measured
 ) -> None:
-    """Go through an outage while clients post, none of whom may fail."""
+    """Go through an outage while clients post requests, none of which may fail."""
     with load(service, first_seed) as result:
         begin()
         eventually(lambda: cache_is(service, "degraded"))
@@ -91,11 +91,11 @@ def outage_under_load(
     assert set(result.statuses) == {200}
 
 
-def test_killed_and_started_again(service: Service, redis_server: RedisServer, measured: Measured) -> None:
+def test_redis_may_be_killed_and_restarted(service: Service, redis_server: RedisServer, measured: Measured) -> None:
     outage_under_load(service, 1000, redis_server.kill, redis_server.start, measured)
     seeds = itertools.count(900_000)
     eventually(lambda: redis_server.keys(service.post(trajectory(seed=next(seeds))).json()["key"]))
 
 
-def test_frozen(service: Service, redis_server: RedisServer, measured: Measured) -> None:
+def test_redis_may_be_frozen(service: Service, redis_server: RedisServer, measured: Measured) -> None:
     outage_under_load(service, 1_000_000, redis_server.freeze, redis_server.thaw, measured)

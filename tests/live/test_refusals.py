@@ -1,4 +1,4 @@
-"""A service that cannot be what it is asked to be says so in one sentence, and ends."""
+"""A service with impossible settings reports the reason in one sentence, and ends."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ from lindyn_service.server.sockets import on_unix
 
 
 def refusal(**settings: str) -> str:
-    """What the service says when it does not start."""
+    """Error message of a service that does not start."""
     variables = {f"LINDYN_{name.upper()}": value for name, value in settings.items()}
     ended = subprocess.run(
         [sys.executable, "-m", "lindyn_service"],
@@ -52,7 +52,7 @@ def refusal(**settings: str) -> str:
     ],
     ids=str,
 )
-def test_senseless_settings(settings: dict[str, str], names: list[str]) -> None:
+def test_contradictory_settings_are_refused(settings: dict[str, str], names: list[str]) -> None:
     said = refusal(**settings)
     assert said.startswith("lindyn: ")
     assert len(said.splitlines()) == 1
@@ -60,7 +60,7 @@ def test_senseless_settings(settings: dict[str, str], names: list[str]) -> None:
     assert "s3cret" not in said
 
 
-def test_each_senseless_setting_is_named() -> None:
+def test_each_contradictory_setting_is_named() -> None:
     said = refusal(workers="0", queue="-1")
     assert "LINDYN_WORKERS" in said
     assert "LINDYN_QUEUE" in said
@@ -82,7 +82,7 @@ def test_an_inherited_socket_beyond_this_machine_needs_keys() -> None:
     assert "LINDYN_ALLOW_ANONYMOUS=1" in ended.stderr
 
 
-def test_a_file_is_not_taken_for_a_socket(tmp_path: Path) -> None:
+def test_a_file_at_the_path_of_the_socket_is_not_replaced(tmp_path: Path) -> None:
     path = tmp_path / "precious"
     path.write_text("words")
     assert "in use" in refusal(socket=str(path))
@@ -115,8 +115,8 @@ def test_a_socket_in_use(tmp_path: Path) -> None:
     assert path.is_socket()
 
 
-def test_a_socket_that_a_service_is_about_to_listen_on(tmp_path: Path) -> None:
-    """A service that starts, or is frozen, between two steps: it has bound its socket and does not listen yet."""
+def test_a_bound_socket_that_does_not_listen_yet_is_in_use(tmp_path: Path) -> None:
+    """A service that is starting or frozen has bound its socket before it listens."""
     path = tmp_path / "http"
     bound = textwrap.dedent("""
         import sys, pathlib
@@ -146,7 +146,7 @@ def test_a_frozen_service_keeps_its_socket() -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
-def test_what_is_in_the_place_of_a_lock_stays_as_it_is(tmp_path: Path, kind: str) -> None:
+def test_other_files_at_the_path_of_the_lock_are_not_changed(tmp_path: Path, kind: str) -> None:
     victim, lock = tmp_path / "victim", tmp_path / "http.lock"
     if kind == "folder":
         lock.mkdir()
@@ -162,8 +162,8 @@ def test_what_is_in_the_place_of_a_lock_stays_as_it_is(tmp_path: Path, kind: str
 
 
 @pytest.mark.parametrize("kind", ["file", "connected"])
-def test_a_descriptor_of_something_else(tmp_path: Path, kind: str) -> None:
-    """That of an application which started a shell, and with it the service, and has it in its environment."""
+def test_a_descriptor_of_another_kind_is_refused(tmp_path: Path, kind: str) -> None:
+    """The variable may be inherited from an application that started a shell, and with it the service."""
     connected, peer = socket.socketpair()
     with (tmp_path / "file").open("w") as file, connected, peer:
         descriptor = {"file": file, "connected": connected}[kind].fileno()

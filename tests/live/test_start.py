@@ -1,4 +1,4 @@
-"""Starting the service as people and machines do: its command, its working folder, its variables, its processors."""
+"""Starting the service: its command, working directory, environment variables and processors."""
 
 import json
 import os
@@ -26,7 +26,7 @@ SHADOWS = ("limits", "queue", "random", "redis", "numpy", "fastapi", "anyio", "u
 
 @contextmanager
 def started(command: Sequence[str], folder: Path, **variables: str) -> Iterator[tuple[psutil.Popen, Path]]:
-    """A service that was started in a folder, and its log; ended by SIGTERM, which is no failure."""
+    """A service that was started in a folder, and its log; SIGTERM ends it, which is not a failure."""
     log = folder.with_name(f"{folder.name}.log")
     more = {"LINDYN_WORKERS": "1", "LINDYN_PORT": "0", "LINDYN_EMBEDDED_CACHE": "false", **variables}
     with log.open("wb") as said:
@@ -80,14 +80,14 @@ def test_the_version_is_printed() -> None:
 
 
 @pytest.mark.parametrize("argument", ["serve", "--port=8001", "keys"])
-def test_what_is_no_option_starts_nothing(argument: str) -> None:
+def test_unknown_options_are_refused(argument: str) -> None:
     run = subprocess.run([SCRIPT, argument], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert run.returncode == 2
     assert argument in run.stderr
 
 
 def test_without_its_libraries_it_says_what_to_install() -> None:
-    """An interpreter without site-packages has none of them."""
+    """An interpreter without site-packages."""
     places = os.pathsep.join((str(ROOT / "client"), str(ROOT / "service")))
     for module in ("lindyn_service", "lindyn_service.server.private_service"):
         command = [sys.executable, "-S", "-m", module]
@@ -110,8 +110,8 @@ def test_without_its_libraries_it_says_what_to_install() -> None:
 @pytest.mark.parametrize(
     "command", [[SCRIPT], MODULE, [*MODULE[:-1], "lindyn_service.server.private_service"]], ids=str
 )
-def test_files_with_names_of_libraries(command: list[str], tmp_path: Path) -> None:
-    """Neither the service nor its workers take them for what they are called."""
+def test_files_with_names_of_libraries_are_not_imported(command: list[str], tmp_path: Path) -> None:
+    """Neither by the service nor by its workers."""
     folder = tmp_path / "here"
     folder.mkdir()
     for name in SHADOWS:
@@ -123,7 +123,7 @@ def test_files_with_names_of_libraries(command: list[str], tmp_path: Path) -> No
 
 
 def test_a_long_name_of_the_folder_for_temporary_files() -> None:
-    """The socket of its Valkey is where it fits, and is gone in the end."""
+    """The socket of its Valkey is put where it fits, and is removed at the end."""
     before = set(Path("/tmp").glob("lindyn-valkey-*"))
     with Service(embedded_cache=True, temporary="x" * 100) as service:
         assert service.readiness() == {"ready": True, "workers": "ok", "cache": "ok"}
@@ -136,8 +136,8 @@ def is_of(folder: Path, service: Service) -> bool:
     return str(folder) in " ".join(service.valkey().cmdline())
 
 
-def test_no_folder_for_temporary_files(tmp_path: Path) -> None:
-    """As in a container that may write nowhere."""
+def test_without_a_folder_for_temporary_files(tmp_path: Path) -> None:
+    """As in a container without a writable file system."""
     (tmp_path / "sitecustomize.py").write_text(
         "import tempfile\n"
         "def nowhere():\n"
@@ -168,7 +168,7 @@ CROWDED = {
 }
 
 
-def test_variables_of_others_and_empty_ones(tmp_path: Path) -> None:
+def test_foreign_and_empty_variables_are_ignored(tmp_path: Path) -> None:
     folder, metrics = tmp_path / "here", tmp_path / "metrics"
     folder.mkdir()
     metrics.mkdir()
@@ -182,7 +182,7 @@ def test_variables_of_others_and_empty_ones(tmp_path: Path) -> None:
 
 
 def test_a_service_called_lindyn_in_kubernetes(tmp_path: Path) -> None:
-    """Its port counts as not set, so the service is where it is by default, or that is in use."""
+    """Its port counts as not set, so that the service uses its default port, or reports that it is in use."""
     folder = tmp_path / "here"
     folder.mkdir()
     log = tmp_path / "log"
@@ -212,7 +212,7 @@ def test_a_service_called_lindyn_in_kubernetes(tmp_path: Path) -> None:
         ("::", "[::1]"),
     ],
 )
-def test_it_says_what_to_open(tmp_path: Path, host: str, shown: str) -> None:
+def test_it_prints_its_address(tmp_path: Path, host: str, shown: str) -> None:
     with socket.socket(socket.AF_INET6) as probe:
         if ":" in host and probe.connect_ex(("::1", 9)) not in (0, 111):
             pytest.skip("no IPv6 here")
@@ -225,7 +225,7 @@ def test_it_says_what_to_open(tmp_path: Path, host: str, shown: str) -> None:
             assert httpx.get(f"{other}/healthz", trust_env=False, timeout=PATIENCE_SECONDS).json() == {"status": "ok"}
 
 
-def test_several_processes_say_it_too(tmp_path: Path) -> None:
+def test_several_processes_print_their_address(tmp_path: Path) -> None:
     with (
         RedisServer() as redis,
         started(MODULE, tmp_path, LINDYN_PROCESSES="2", LINDYN_REDIS_URL=redis.url, LINDYN_LOG_FORMAT="JSON") as (
@@ -238,8 +238,8 @@ def test_several_processes_say_it_too(tmp_path: Path) -> None:
         assert {json.loads(line)["level"] for line in log.read_text().splitlines()} == {"INFO"}
 
 
-def test_a_worker_for_each_processor_that_it_may_use() -> None:
-    """Not for each that the machine has; and each computes in one thread, and starts no others."""
+def test_there_is_a_worker_for_each_allowed_processor() -> None:
+    """Each computes in one thread, and starts no others."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(allowed)})
     try:

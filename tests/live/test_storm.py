@@ -59,7 +59,7 @@ def run_storm(
 
 
 def big_sweep(seeds: int, first: int) -> dict:
-    """Points of some tens of milliseconds."""
+    """A sweep whose points take some tens of milliseconds."""
     body = sweep(lams=(0.5, 1.0), n=40, num=100, collect=("loss",))
     body["axes"][1]["values"] = list(range(first, first + seeds))
     return body

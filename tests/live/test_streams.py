@@ -1,4 +1,4 @@
-"""EventStreams of events, and lists of jobs, beside a service that has other things to do."""
+"""Streams of events and lists of jobs, in a service with other requests."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ MOST_HELD = 400  # times as long as for /healthz: a tenth of a second where that
 
 @contextmanager
 def stream(service: Service, job: str) -> Iterator[socket.socket]:
-    """A stream of events of a job, whose head and first event have come."""
+    """A stream of events of a job, whose head and first event have arrived."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(120)
         connection.connect(f"{service.folder}/http")
@@ -39,7 +39,7 @@ def read_until(connection: socket.socket, wanted: bytes) -> None:
         read += more
 
 
-def test_many_streams_beside_a_service_that_works():
+def test_many_streams_do_not_delay_requests():
     with (
         RedisServer() as server,
         Service(redis_url=server.url, job_workers=1, max_connections=1000) as service,
@@ -98,7 +98,7 @@ async def failed_jobs(url: str, count: int, detail: str) -> None:
     await store.aclose()
 
 
-def test_a_long_list_of_jobs_holds_nobody_up():
+def test_a_long_list_of_jobs_does_not_delay_requests():
     with RedisServer() as server, Service(redis_url=server.url, job_workers=1) as service, service.client() as client:
         asyncio.run(failed_jobs(server.url, 1000, "long " * 600))
         with loop_hold(service) as hold:

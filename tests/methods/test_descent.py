@@ -1,4 +1,4 @@
-"""The adapter of training: times, time constants, activations, refusals."""
+"""Method descent: times, time constants, activations and refusals."""
 
 from decimal import Decimal, localcontext
 
@@ -37,7 +37,7 @@ def test_small_steps_approach_the_flow_in_proportion(tau):
     assert np.log2(errors[1] / errors[2]) == pytest.approx(1.0, abs=0.1)
 
 
-def test_times_between_steps_are_rounded_and_said():
+def test_times_between_steps_are_rounded_with_a_warning():
     found = train(DescentSolver(0.1), [0.0, 0.26, 0.5])
     assert np.allclose(found.times, [0.0, 0.3, 0.5])
     (warned,) = found.warnings
@@ -54,7 +54,7 @@ def forward(weights, activation):
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
-def test_nonlinear_losses_and_their_rates(activation):
+def test_nonlinear_losses_and_rates_are_those_of_back_propagation(activation):
     found = train(DescentSolver(0.05, activation), [0.0, 0.5], ("loss", "loss_rate", "weights", "output"), tau=2.0)
     for i in range(2):
         weights = [layer[i] for layer in found.quantities["weights"]]
@@ -80,19 +80,19 @@ def test_nonlinear_networks_need_samples():
 
 
 @pytest.mark.parametrize("name", OF_FUNCTION)
-def test_what_only_linear_functions_have(name):
+def test_quantities_of_linear_functions_are_refused_for_activations(name):
     with pytest.raises(NotApplicableError, match=f"{name} are defined for linear networks"):
         train(DescentSolver(0.1, "relu"), [1.0], (name,))
     assert name in train(DescentSolver(0.1), [1.0], (name,)).quantities
 
 
-def test_a_learning_rate_that_is_too_large():
+def test_a_learning_rate_that_is_too_large_is_refused():
     with pytest.raises(DivergedDescentError, match=r"diverged by step \d+ .* divide method\.learning_rate by 2"):
         train(DescentSolver(20.0), [1e4])
 
 
 @pytest.mark.parametrize("white", [True, False])
-def test_small_losses_and_rates_keep_their_digits(white):
+def test_small_losses_and_rates_have_small_relative_errors(white):
     """Against the definition in 400 digits; the rate is minus the squared norm of the gradient over tau."""
     rng = np.random.default_rng(3)
     weights = tuple(0.6 * rng.standard_normal(shape) for shape in ((3, 2), (2, 3)))

@@ -20,7 +20,7 @@ def deviation(weights, sigma_yx, times):
     )
 
 
-def test_a_deviation_after_convergence():
+def test_deviations_after_convergence():
     """By closed-form sigmoids and descent in 80 digits."""
     w = np.diag([0.5, 0.4])
     found = deviation((w, w), np.diag([1.0, 0.8]), 0.01 + 0.1 * np.arange(400))
@@ -33,8 +33,8 @@ def sigmoid_loss(s, a0, time):
     return (s / (1 + (2 * s * time).exp() / (s / a0 - 1))) ** 2 / 2
 
 
-def test_a_deviation_down_to_1e_300_and_beyond():
-    """One mode: what is below is left out."""
+def test_losses_below_1e_300_are_left_out_of_deviations():
+    """One mode."""
     w, s, steps = np.array([[0.5]]), np.array([[1.0]]), [1, 100, 1000, 10_000, 17_000, 18_000]
     with localcontext() as context:
         context.prec = 350

@@ -1,4 +1,4 @@
-"""Bounds of the errors of answers against errors measured in a hundred digits."""
+"""Error bounds of answers against errors measured with a hundred digits."""
 
 import json
 import os
@@ -22,20 +22,20 @@ _SMALLEST = dict.fromkeys(QUANTITIES, 1e-290) | {"ntk_distance": 1e-80}  # what 
 
 
 def reference():
-    """Problems, times, and the states that tests/reference/closed_form_states.py found there."""
+    """Problems, times, and the states from tests/reference/closed_form_states.py."""
     for case in json.loads(REFERENCE.read_text())["cases"]:
         matrices = (np.array(case[name]) for name in ("w1", "w2", "sigma_yx"))
         yield Drawn(*matrices, case["lam"]), np.array(case["times"]), [read(state) for state in case["states"]]
 
 
 def read(written):
-    """One state of the file."""
+    """Read one state of the file."""
     numbers = {name: mp.mpf(value) for name, value in written.items() if name != "output"}
     return State(np.array(written["output"]), **numbers)
 
 
 def computed(seed, count, widest):
-    """Random problems, times, and their states."""
+    """Compute random problems, times, and their states."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         problem, times = far_apart(rng, widest, [-1, 0, 1])
@@ -43,7 +43,7 @@ def computed(seed, count, widest):
 
 
 def measured(problem, times, true):
-    """True errors and their bounds by quantity; None at a saddle, where rounding decides."""
+    """True errors and their bounds by quantity; None at a saddle, where rounding errors decide."""
     asked = LearningProblem((problem.w1, problem.w2), Moments(problem.sigma_yx), 1.0, times, QUANTITIES, problem.lam)
     outcome = ExactSolver().examine(asked).run()
     if any(warned.code == "saddle" for warned in outcome.warnings):
@@ -76,12 +76,12 @@ def check(cases, count):
         assert np.median(ratios) <= 1e4, name
 
 
-def test_bounds_of_the_closed_form():
+def test_bounds_of_the_closed_form_exceed_its_errors():
     check(reference(), count=100)
 
 
-def test_the_reference_is_what_the_definition_says():
-    """A few of its states, computed anew from the solution's definition."""
+def test_the_reference_follows_from_the_definition():
+    """Some of its states, computed again from the definition of the solution."""
     for problem, times, written in list(reference())[::25]:
         anew = states(problem.w1, problem.w2, problem.sigma_yx, problem.lam, times)
         for state, expected in zip(anew, written, strict=True):
@@ -91,5 +91,5 @@ def test_the_reference_is_what_the_definition_says():
 
 
 @pytest.mark.fuzz
-def test_bounds_of_many_problems():
+def test_bounds_of_random_problems_exceed_their_errors():
     check(computed(seed=2, count=PROBLEMS, widest=8), PROBLEMS)

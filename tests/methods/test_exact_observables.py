@@ -33,7 +33,7 @@ def function(lam, i):
 
 @pytest.mark.parametrize("quantities", [("output",), ("loss", "output"), ("excess_loss",)])
 @pytest.mark.parametrize("lam", [0.0, 1.0])
-def test_many_times(lam, quantities):
+def test_quantities_at_many_times_are_those_at_few_times(lam, quantities):
     asked = problem(lam, quantities)
     run = ExactSolver().examine(asked)
     needed = sum(part.n_nodes for part, _ in network_functions(run.solution(), TIMES))

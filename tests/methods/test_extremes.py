@@ -93,7 +93,7 @@ def test_weights_of_every_scale():
 
 @pytest.mark.parametrize("quantity", sorted(OVERFLOWING))
 def test_quantities_of_high_powers_are_answered_or_refused(quantity):
-    """Where they overflow, by the name of the quantity; nothing is divided by zero on the way."""
+    """A quantity that overflows is refused by its name; nothing is divided by zero."""
     others, refusals = set(QUANTITIES) - {quantity}, list[str]()
     sizes, strengths = [1e-200, 1e-70, 1.0, 1e70], [0.0, 1e-150, 1.0, 1e70]
     for size, whiten, y, lam in itertools.product(sizes, [True, False], strengths, [0, 1e70]):
@@ -106,8 +106,8 @@ def test_quantities_of_high_powers_are_answered_or_refused(quantity):
     assert all("float64" in detail or "no inputs" in detail for detail in refusals), refusals
 
 
-def test_weights_that_are_zero(capfd):
-    """They stay zero, a saddle of all modes; and nothing is written where a worker process has its answers."""
+def test_weights_of_zero_stay_zero(capfd):
+    """They are a saddle of all modes; nothing is written to the pipe of the worker process."""
     nothing = np.zeros((2, 2)).tolist()
     found = answer({"kind": "weights", "weights": [nothing, nothing]}, SHAPE.tolist(), 5.0)
     assert np.array_equal(found["quantities"]["output"], np.zeros((3, 2, 2)))
@@ -124,7 +124,7 @@ def test_moments_of_every_scale():
 
 
 def test_tiny_weights_are_exact():
-    """The smallest that are taken, against 80 digits."""
+    """The smallest accepted weights, against 80 digits."""
     w1, w2 = 1e-150 * np.array([[1.0, 0.5], [0.0, 1.0]]), 1e-150 * np.array([[1.0, 0.0], [0.5, 1.0]])
     network = {"kind": "weights", "weights": [w1.tolist(), w2.tolist()]}
     found = answer(network, SHAPE.tolist(), 800.0)
@@ -148,14 +148,14 @@ def test_tiny_weights_are_exact():
     ],
     ids=["weights", "inputs"],
 )
-def test_what_is_refused_says_why(network, task, text):
+def test_refusals_name_their_reason(network, task, text):
     with pytest.raises(NotApplicableError) as caught:
         answer(network, task, 1.0)
     assert text in caught.value.detail
 
 
 @pytest.mark.parametrize("method", ["exact", "flow"])
-def test_what_overflows_is_refused_by_its_name(method):
+def test_overflowing_quantities_are_refused_by_name(method):
     network = {"kind": "weights", "weights": [(1e70 * np.eye(2)).tolist(), (1e70 * np.eye(2)).tolist()]}
     with pytest.raises(NotApplicableError, match="loss_rate") as caught:
         answer(network, SHAPE.tolist(), 0.0, leave_out=set(QUANTITIES) - {"loss", "loss_rate"}, method=method)

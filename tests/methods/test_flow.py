@@ -1,4 +1,4 @@
-"""The adapter of the flow: its error estimate is honest, and what it cannot do it says."""
+"""Method flow: error estimates that bound the errors, warnings, and refusals."""
 
 from itertools import pairwise
 
@@ -41,7 +41,7 @@ def tight(weights, sigma_yx, sigma_xx, time):
 
 
 def test_error_estimate_bounds_the_error():
-    """At least 99 of 100 random networks, as the documentation says: two integrations can have the same error."""
+    """For at least 99 of 100 random networks, as documented: two integrations may have the same error."""
     bounded = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
@@ -60,7 +60,7 @@ def test_error_estimate_bounds_the_error():
     assert bounded >= 99
 
 
-def test_defaults_and_what_is_given_come_back():
+def test_tolerances_are_returned_with_the_answer():
     weights = [np.diag([3.0, 1.0]), np.eye(2)]
     plain = answer([FlowSolver()], problem(weights, np.eye(2), [1.0], tau=2.0)).diagnostics
     assert (plain["rtol"], plain["atol"]) == (1e-13, pytest.approx(3e-13))
@@ -70,7 +70,7 @@ def test_defaults_and_what_is_given_come_back():
     assert own["balance_residual"] == pytest.approx(np.linalg.norm(np.diag([-4.0, 4.0])))
 
 
-def test_a_run_by_a_saddle_is_warned_of():
+def test_a_run_near_a_saddle_has_a_warning():
     """An overlap of 1e-13 with the growing mode is below the tolerance, and decides the run."""
     tiny = np.array([[1e-13, 0.0], [0.0, 1.0]])
     outcome = answer([FlowSolver(1e-6)], problem([tiny, np.eye(2) * [1e-13, 1.0]], np.diag([3.0, 1.0]), [10.0]))
@@ -84,13 +84,13 @@ def test_auto_says_why_the_closed_form_does_not_apply():
     assert "the nearest lambda is 1.5" in outcome.reason
 
 
-def test_an_integration_that_cannot_go_on_says_where_and_what_to_do():
+def test_a_failed_integration_names_the_time_reached_and_a_remedy():
     weights = [np.full((1, 1), 1e60), np.full((1, 1), 1e-60)]
     with pytest.raises(NotApplicableError, match=r"came to time 0 of 1 .*; loosen rtol and atol"):
         answer([FlowSolver(1e-13, 1e-60)], problem(weights, np.full((1, 1), 1e60), [1.0]))
 
 
-def test_zero_weights_stay():
+def test_weights_of_zero_stay_zero():
     outcome = answer([FlowSolver()], problem([np.zeros((2, 2))] * 3, np.eye(2), [0.0, 5.0], ("loss", "balance")))
     assert np.allclose(outcome.quantities["loss"], 1.0)
     assert outcome.quantities["balance"]["lambda"].shape == (2, 2)
@@ -99,7 +99,7 @@ def test_zero_weights_stay():
 
 
 @pytest.mark.parametrize("variances", [(1.0, 1.0), (1.5, 0.6), (1 + 1e-10, 1.0)])
-def test_late_losses_keep_their_digits(variances):
+def test_late_losses_have_small_relative_errors(variances):
     """Modes of equal strength in both layers: da/dt = 2 a (s - x a) with the variance x (Saxe et al. 2014)."""
     s, x, start = np.array([1.3, 0.7]), np.array(variances), np.array([0.5, 0.4])
     times = np.array([5.0, 20.0, 60.0, 150.0])

@@ -1,4 +1,4 @@
-"""Whether modes learn alone, as estimates of cost guess it from a look at a request."""
+"""Quick tests of whether modes learn alone, which cost estimates use."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ def guess(asked):
 
 @pytest.mark.parametrize("deep", [False, True])
 @pytest.mark.parametrize("n", [1, 3, 12])
-def test_guesses(n, deep):
+def test_probes_recognise_modes_that_learn_alone(n, deep):
     rng = np.random.default_rng(n)
     task, inputs, u, v, _, _ = commuting(n, n + 1, rng)
     weights = chain(u, v, [n, n], rng) if deep else two_layers(u, v, 2 * n, rng)
@@ -47,7 +47,7 @@ def test_guesses(n, deep):
 FLOW = request([np.eye(1)] * 2, np.eye(1), np.eye(1), method="flow").method
 
 
-def test_samples_and_hierarchies():
+def test_tasks_of_samples_and_hierarchies():
     rng = np.random.default_rng(0)
     inputs, targets = rng.standard_normal((9, 3)), rng.standard_normal((9, 2))
     network = {"kind": "weights", "weights": [np.eye(2, 3).tolist(), np.eye(2).tolist()]}

@@ -1,4 +1,4 @@
-"""Rich or lazy: the verdict of answers against the kernel by definition, and where there is none."""
+"""Regimes of runs against the kernel by its definition, and runs without a regime."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_known_cases(case):
+def test_regimes_of_known_cases(case):
     network, expected = CASES[case]
     two = len(network["dims"]) == 3
     found = solved(network=network, quantities=["qqt" if two else "loss"])
@@ -54,7 +54,7 @@ def test_known_cases(case):
 
 
 @pytest.mark.parametrize("method", ["flow", {"kind": "descent", "learning_rate": 0.01}], ids=["flow", "descent"])
-def test_all_methods_tell_it(method):
+def test_all_methods_determine_the_same_regime(method):
     network = balanced(0.5, 0.5)
     expected = solved(network=network, times=[0.0, 20.0])["regime"]
     found = solved(network=network, times=[0.0, 20.0], method=method)["regime"]
@@ -64,7 +64,7 @@ def test_all_methods_tell_it(method):
     assert found["kernel_distance"] == pytest.approx(expected["kernel_distance"], rel=tolerance)
 
 
-def test_wide_limit_and_draws_have_one_regime():
+def test_the_wide_limit_and_wide_draws_have_the_same_regime():
     task = np.random.default_rng(1).standard_normal((2, 3)).tolist()
     draw = random([3, 4000, 2])
     limit = draw | {"kind": "wide", "start": "drawn"}
@@ -96,11 +96,11 @@ UNTOLD = {
 
 
 @pytest.mark.parametrize("case", UNTOLD)
-def test_where_it_cannot_be_told(case):
+def test_runs_without_a_regime(case):
     assert solved(**UNTOLD[case])["regime"] is None
 
 
-def test_thresholds_of_the_page():
+def test_verdicts_at_the_documented_thresholds():
     assert [verdict(*each) for each in ((0.1, 0.5), (0.11, 0.09), (0.11, 0.1), (0.99, 0.09), (1.0, 0.0))] == [
         "lazy",
         "between",
@@ -110,7 +110,7 @@ def test_thresholds_of_the_page():
     ]
 
 
-def test_kernels_of_large_networks_are_left_alone(monkeypatch):
-    """They would cost more than the answer."""
+def test_large_networks_have_no_regime(monkeypatch):
+    """Their kernels would cost more than the answer."""
     monkeypatch.setattr("lindyn_service.dynamics.regimes.MAX_NUMBERS", 31)
     assert solved(network=balanced(100))["regime"] is None

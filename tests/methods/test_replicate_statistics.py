@@ -22,7 +22,7 @@ def root(value: Fraction) -> float:
 
 
 @given(st.lists(NUMBERS, min_size=2, max_size=8), st.floats(0, 1))
-def test_they_are_their_definitions_in_exact_arithmetic(numbers, level):
+def test_statistics_are_their_definitions_in_exact_arithmetic(numbers, level):
     found = statistics(np.array(numbers), [level])
     exact = [Fraction(x) for x in numbers]
     n, size = len(numbers), max(map(abs, numbers))
@@ -39,7 +39,7 @@ def test_they_are_their_definitions_in_exact_arithmetic(numbers, level):
 
 @pytest.mark.parametrize("shape", [(7,), (7, 4), (7, 3, 2, 2)])
 @pytest.mark.parametrize("batch", [1, 20, 2**18])
-def test_each_number_has_its_own(shape, batch, monkeypatch):
+def test_each_number_has_its_own_statistics(shape, batch, monkeypatch):
     monkeypatch.setattr(replicate_statistics, "_BATCH_NUMBERS", batch)
     values, levels = np.random.default_rng(0).standard_normal(shape), [0.5, 0.0, 0.9]
     found = statistics(values, levels)
@@ -59,7 +59,7 @@ def test_values_whose_squares_overflow():
     np.testing.assert_allclose(found["std"], np.std([1.0, -1.0, 0.5], ddof=1) * 1e300)
 
 
-def test_one_value_has_no_deviation_that_is_defined():
+def test_the_standard_deviation_of_one_value_is_nan():
     found = statistics(np.array([[2.0, 3.0]]), [0.1, 0.9])
     assert found["mean"].tolist() == [2.0, 3.0]
     assert found["quantiles"].tolist() == [[2.0, 3.0], [2.0, 3.0]]

@@ -1,4 +1,4 @@
-"""What sweeps collect, against whole trajectories."""
+"""Values that sweeps keep, against trajectories."""
 
 import numpy as np
 import pytest
@@ -42,14 +42,14 @@ def test_scalars_are_those_of_the_last_time():
     assert list(found) == names
 
 
-def test_quantities_come_at_all_times_with_their_parts():
+def test_quantities_are_kept_at_all_times_with_their_parts():
     found = summarise(AUTO, problem(), ["final_loss", "loss", "balance", "weights"], 1e-3).values
     assert set(found) == {"final_loss", "loss", "balance.lambda", "balance.residual", "weights.0", "weights.1"}
     assert np.array_equal(found["loss"], whole("loss")["loss"])
     assert found["weights.1"].shape == (9, 3, 3)
 
 
-def test_deviation_is_the_mean_relative_difference_to_training():
+def test_deviation_is_the_mean_relative_difference_from_training():
     data = from_data(np.sqrt(3) * np.eye(3), RNG.standard_normal((3, 3)), whiten=True)
     times = 0.01 * np.arange(101)
     descent = (DescentSolver(0.01),)
@@ -62,7 +62,7 @@ def test_deviation_is_the_mean_relative_difference_to_training():
         summarise(descent, problem(data, np.zeros(1)), ["deviation"], 1e-3)
 
 
-def test_times_are_those_of_the_answer_and_only_of_quantities():
+def test_times_are_those_of_the_answer_if_quantities_are_kept():
     descent, times = (DescentSolver(0.3),), np.array([0.0, 1.0, 2.0])
     found = summarise(descent, problem(times=times), ["loss", "final_loss"], 1e-3)
     assert np.allclose(found.times, [0.0, 0.9, 2.1], rtol=1e-15)
@@ -78,24 +78,24 @@ def codes(found):
 
 
 @pytest.mark.parametrize("name", ["loss", "final_loss", "convergence_time", "kernel_distance"])
-def test_a_saddle_is_told_whatever_is_collected(name):
+def test_a_saddle_has_a_warning_for_all_collected_values(name):
     given = problem(Moments(np.diag([2.0, 1.0]), sigma_yy_trace=6.0), weights=SADDLE)
     assert "saddle" in codes(summarise(AUTO, given, [name], 1e-3))
 
 
-def test_warnings_of_both_sides_of_a_deviation_come_once():
+def test_warnings_of_both_sides_of_a_deviation_have_no_duplicates():
     given = problem(Moments(np.diag([2.0, 1.0])), weights=SADDLE, times=np.array([0.0, 0.17, 0.5]))
     found = summarise((DescentSolver(0.1),), given, ["loss", "deviation"], 1e-3)
     assert codes(found) == ["rounded-times", "irreducible-loss-unknown", "saddle"]
 
 
-def test_networks_with_activations_are_told():
+def test_networks_with_activations_have_a_warning():
     data = from_data(np.eye(3), RNG.standard_normal((3, 3)), whiten=False)
     assert codes(summarise((DescentSolver(0.01, "tanh"),), problem(data), ["final_loss"], 1e-3)) == ["nonlinear"]
 
 
-def test_a_deviation_leaves_vanishing_losses_out():
-    """One mode: the loss of training is 0 from some step on, and until then each time counts."""
+def test_deviations_leave_out_vanishing_losses():
+    """One mode: the loss of training is 0 after some step, and all times before count."""
     weights, task = (np.array([[1.0]]), np.array([[1.0]])), Moments(np.array([[1.0 + 1e-3]]))
     early, late = np.array([0.5, 1.0]), np.array([0.5, 1.0, 5e3, 6e3])
     descent = (DescentSolver(0.25),)
@@ -110,7 +110,7 @@ def test_a_deviation_leaves_vanishing_losses_out():
     assert "at 2 of 2 times" in none.warnings[-1].detail
 
 
-def test_a_deviation_leaves_out_what_is_rounding_errors_behind_a_bottleneck():
+def test_deviations_leave_out_losses_of_rounding_errors_at_a_bottleneck():
     """Two hidden units learn a task of rank two in four dimensions, but for its rounding errors."""
     rng = np.random.default_rng(4)
     task = Moments(rng.standard_normal((4, 2)) @ rng.standard_normal((2, 4)))

@@ -1,4 +1,4 @@
-"""What must not matter to any observable: which layer is the larger one, and which other times are asked for."""
+"""Invariances of all observables: exchange of the layers, and the choice of the other times."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ def drawn(seed, signs):
 
 
 def answered(seed, w1, w2, sigma_yx, lam, times):
-    """All quantities by path, and their bounds; weights, whose rotation takes long to integrate, for few seeds."""
+    """Compute all quantities by path, and their bounds; weights, whose rotation takes long, for few seeds only."""
     names = tuple(name for name in QUANTITIES if name != "weights" or seed == 0)
     outcome = ExactSolver().examine(LearningProblem((w1, w2), Moments(sigma_yx), 1.0, times, names, lam)).run()
     return dict(flat(outcome.quantities)), outcome.diagnostics["errors"]
@@ -47,7 +47,7 @@ def flat(quantities):
 
 
 def exchanged(name, found, n_in):
-    """The array of the problem with exchanged layers that stands for one of the problem itself."""
+    """The array of the problem with exchanged layers that corresponds to an array of the problem."""
     array = found[EXCHANGED.get(name, name)]
     if name in TRANSPOSED:
         return array.transpose(0, 2, 1)
@@ -57,7 +57,7 @@ def exchanged(name, found, n_in):
 
 
 def distance(first, second, floor):
-    """Largest over the times, relative; undefined numbers are the same ones."""
+    """Largest relative distance over the times; undefined numbers must be the same."""
     assert np.array_equal(np.isnan(first), np.isnan(second))
     first, second = (np.nan_to_num(array).reshape(len(array), -1) for array in (first, second))
     size, gap = np.maximum(np.linalg.norm(first, axis=1), floor), np.linalg.norm(first - second, axis=1)
@@ -71,7 +71,7 @@ def floor_of(name, w1, w2, sigma_yx):
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_layers_may_be_exchanged(seed):
+def test_exchanged_layers_exchange_the_quantities(seed):
     w1, w2, sigma_yx, lam, times = drawn(seed, [-1, 1])
     (found, bounds), (mirrored, _) = (
         answered(seed, w1, w2, sigma_yx, lam, times),
@@ -84,7 +84,7 @@ def test_layers_may_be_exchanged(seed):
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_a_time_alone_is_the_same_time_among_others(seed):
+def test_values_at_one_time_do_not_depend_on_the_other_times(seed):
     w1, w2, sigma_yx, lam, times = drawn(seed, [-1, 0, 1])
     found, bounds = answered(seed, w1, w2, sigma_yx, lam, times)
     for i in (0, 2, 4):

@@ -1,4 +1,4 @@
-"""What a worker does, in this process: answers in both formats, and verdicts that travel to the service."""
+"""Work of a worker, in this process: answers in both formats, and errors that are pickled to the service."""
 
 import pickle
 
@@ -24,7 +24,7 @@ def answer(form, **changes):
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("network", NETWORKS)
-def test_both_ways_to_a_format_give_the_same_bytes(network, task):
+def test_encoding_and_conversion_give_the_same_bytes(network, task):
     changes = {"network": NETWORKS[network], "task": TASKS[task]}
     as_json, as_npz = answer("json", **changes), answer("npz", **changes)
     assert transcode(as_json, "npz") == as_npz
@@ -77,7 +77,7 @@ def moments(**fields):
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else value[:20] if isinstance(value, str) else "",
 )
-def test_verdicts_travel_whole(network, task, kind, text):
+def test_errors_are_pickled_with_all_their_parts(network, task, kind, text):
     with pytest.raises(kind) as caught:
         answer("json", network=network, task=task, method="exact", quantities=["loss"])
     here = caught.value
@@ -88,7 +88,7 @@ def test_verdicts_travel_whole(network, task, kind, text):
 
 
 def test_zero_weights_within_a_span_are_balanced():
-    """The part of the first layer outside the span is nothing of nothing."""
+    """The relative size of the part of the first layer outside the span is 0 / 0."""
     task = {"kind": "data", "inputs": [[1.0, 0.0]], "targets": [[1.0, 1.0]], "whiten": True}
     _, arrays = unpack(answer("npz", network=weights([[0.0, 0.0]], [[0.0], [0.0]]), task=task), largest_bytes=2**20)
     assert not np.any(arrays["output"])
@@ -99,7 +99,7 @@ def test_zero_weights_within_a_span_are_balanced():
     [{"network": NETWORKS["balanced"] | {"seed": None}}, {"task": TASKS["spectrum"] | {"seed": None}}],
     ids=["network", "task"],
 )
-def test_nothing_is_drawn_without_a_seed(changes):
-    """A worker may be asked twice; the service draws seeds before."""
-    with pytest.raises(ValueError, match="has its seeds drawn"):
+def test_requests_without_a_seed_are_not_drawn(changes):
+    """A worker may be asked twice for the same request, so that the service draws seeds before."""
+    with pytest.raises(ValueError, match="a seed is missing"):
         answer("json", **changes)

@@ -1,4 +1,4 @@
-"""One request to each route of one real service: the part of the tests with real processes that `make test` runs."""
+"""One request to each route of one real service: the only test with real processes that `make test` runs."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def client() -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def parameters(client: httpx.Client) -> dict[str, str]:
-    """Values for the parameters of paths: an experiment, its job, which is done, and the key of a trajectory."""
+    """Values for the parameters of paths: an experiment, its job, which has ended, and the key of a trajectory."""
     (path,) = (each["path"] for each in EXAMPLES.values() if template_fits("/v1/experiments/{name}", each["path"]))
     job = submit(client, BODIES["/v1/experiments/{name}"], path)
     assert finished(client, job)["state"] == "done"

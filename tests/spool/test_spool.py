@@ -1,4 +1,4 @@
-"""Files of answers: whole or not there, bounded in all, and nothing left of services that were killed."""
+"""Files of answers: complete or absent, bounded in size, and removed after a service was killed."""
 
 import errno
 import io
@@ -49,7 +49,7 @@ def spool(tmp_path: Path) -> Spool:
 
 
 @pytest.mark.parametrize("content", [b"", b"x", CONTENT], ids=len)
-async def test_what_was_written_is_found(spool: Spool, content: bytes) -> None:
+async def test_written_files_are_found(spool: Spool, content: bytes) -> None:
     assert await spool.find("a:1.npz") is None
     path = file(spool, "a:1.npz", content)
     found = await spool.find("a:1.npz")
@@ -60,7 +60,7 @@ async def test_what_was_written_is_found(spool: Spool, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", CONTENT], ids=len)
-async def test_a_note_is_found_beside_what_was_written(spool: Spool, content: bytes) -> None:
+async def test_the_note_of_a_file_is_found(spool: Spool, content: bytes) -> None:
     path = file(spool, "a", content, note="exact")
     found = await spool.find("a")
     assert found is not None
@@ -80,7 +80,7 @@ async def test_files_of_earlier_versions_have_no_note(spool: Spool) -> None:
     assert (found.read(), found.note) == (b"content", "")
 
 
-async def test_another_process_finds_it(spool: Spool) -> None:
+async def test_files_are_found_by_other_processes(spool: Spool) -> None:
     path = file(spool, "a")
     found = await Spool(path.parent, 1).find("a")
     assert found is not None
@@ -97,7 +97,7 @@ def flip(content: bytes) -> bytes:
     ids=["empty", "cut", "begun late", "flipped", "longer", "checksum"],
 )
 @pytest.mark.parametrize("known", [False, True])
-async def test_a_damaged_file_is_not_there(spool: Spool, damage, known: bool) -> None:
+async def test_a_damaged_file_is_not_found(spool: Spool, damage, known: bool) -> None:
     path = file(spool, "a")
     if known:
         assert await spool.find("a")
@@ -106,19 +106,19 @@ async def test_a_damaged_file_is_not_there(spool: Spool, damage, known: bool) ->
     assert not path.exists()
 
 
-async def test_a_file_of_another_name_is_not_taken(spool: Spool) -> None:
+async def test_a_file_with_the_content_of_another_name_is_not_found(spool: Spool) -> None:
     file(spool, "a").rename(spool.path("b"))
     assert await spool.find("b") is None
 
 
-async def test_a_failure_leaves_nothing(spool: Spool) -> None:
+async def test_a_failed_write_leaves_no_file(spool: Spool) -> None:
     with pytest.raises(ZeroDivisionError), spool.destination("a") as place:
         write_atomically(place, 10, lambda opened: opened.write(b"half") and 1 // 0)
     assert await spool.find("a") is None
     assert list(spool.path("a").parent.iterdir()) == []
 
 
-async def test_room_is_made_by_those_unused_for_longest(tmp_path: Path) -> None:
+async def test_the_least_recently_used_files_are_evicted(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 350)
     for name in "abc":
         file(spool, name, bytes(84))  # and 16 of the trailer
@@ -131,7 +131,7 @@ async def test_room_is_made_by_those_unused_for_longest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("expected", [0, 1, len(CONTENT) - 1, len(CONTENT) + 1, 2 * len(CONTENT)])
-async def test_another_size_than_was_expected(spool: Spool, expected: int) -> None:
+async def test_a_file_of_another_size_than_expected(spool: Spool, expected: int) -> None:
     path = file(spool, "a", CONTENT, expected)
     found = await spool.find("a")
     assert found is not None
@@ -139,8 +139,8 @@ async def test_another_size_than_was_expected(spool: Spool, expected: int) -> No
     assert path.read_bytes()[:-16] == CONTENT
 
 
-async def test_an_archive_is_written_as_into_memory(spool: Spool) -> None:
-    """The writer seeks back to its heads, and more was reserved than it writes."""
+async def test_an_archive_in_a_file_has_the_bytes_of_one_in_memory(spool: Spool) -> None:
+    """The writer seeks back to its headers, and more space was reserved than it writes."""
     arrays = {"a": np.arange(100_000.0), "b": np.eye(3)}
     with spool.destination("a") as place:
         write_atomically(place, 2_000_000, lambda opened: np.savez(opened, **arrays))
@@ -151,7 +151,7 @@ async def test_an_archive_is_written_as_into_memory(spool: Spool) -> None:
     assert found.path.read_bytes()[: found.size] == memory.getvalue()
 
 
-def test_an_answer_larger_than_the_folder_may_be_deletes_nothing(tmp_path: Path) -> None:
+def test_an_answer_larger_than_the_limit_evicts_nothing(tmp_path: Path) -> None:
     spool = Spool(tmp_path, 1000)
     file(spool, "a", bytes(500))
     for expected in (2000, 0):
@@ -160,8 +160,8 @@ def test_an_answer_larger_than_the_folder_may_be_deletes_nothing(tmp_path: Path)
     assert names(tmp_path) == {"a"}
 
 
-def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> None:
-    """Two writers and a reader of an old answer: the third answer has to wait, and the bound holds all the time."""
+def test_files_in_use_count_towards_the_limit(tmp_path: Path) -> None:
+    """Two writers and a reader of an old answer: the third answer has to wait, and the limit always holds."""
     spool = Spool(tmp_path, 1000)
     file(spool, "old", bytes(284))
     with (
@@ -180,15 +180,15 @@ def test_what_is_written_and_read_at_the_same_time_counts(tmp_path: Path) -> Non
     assert names(tmp_path) == {"z", "z2"}
 
 
-def test_parts_of_killed_writers_are_removed(tmp_path: Path) -> None:
+def test_partial_files_of_killed_writers_are_removed(tmp_path: Path) -> None:
     (tmp_path / "dead.part").write_bytes(bytes(900))
     with reserved_file(SpoolDestination.of("x", tmp_path / "x", 1000), 300):
         assert len(names(tmp_path)) == 1
         assert "dead.part" not in names(tmp_path)
 
 
-def test_a_full_disk_makes_others_give_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk of 1000 bytes, which is smaller than the bound of the folder."""
+def test_a_full_disk_evicts_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk of 1000 bytes, which is smaller than the limit of the folder."""
     allocate = os.posix_fallocate
 
     def of_a_small_disk(descriptor: int, start: int, size: int) -> None:
@@ -207,7 +207,7 @@ def test_a_full_disk_makes_others_give_way(tmp_path: Path, monkeypatch: pytest.M
     assert names(tmp_path) == set()
 
 
-async def test_a_folder_that_a_cleaner_removed_comes_back(spool: Spool) -> None:
+async def test_a_removed_folder_is_created_again(spool: Spool) -> None:
     path = file(spool, "a")
     shutil.rmtree(path.parent)
     assert await spool.find("a") is None
@@ -217,7 +217,7 @@ async def test_a_folder_that_a_cleaner_removed_comes_back(spool: Spool) -> None:
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "folder"])
-async def test_what_is_no_file_is_neither_read_nor_waited_for(spool: Spool, kind: str, tmp_path: Path) -> None:
+async def test_entries_that_are_not_files_are_ignored(spool: Spool, kind: str, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     path = file(spool, "a")
@@ -266,8 +266,8 @@ def test_folders_of_killed_services_are_removed(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.mark.parametrize("kind", ["link to a file", "fifo", "link to a folder", "another user's", "nothing"])
-def test_foreign_folders_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """What somebody else put into the folder of temporary files is neither emptied, nor waited for, nor removed."""
+def test_folders_of_others_are_left_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Entries of others in the folder of temporary files are neither emptied, nor waited for, nor removed."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     victims = tmp_path / "victims"
     victims.mkdir()
@@ -292,7 +292,7 @@ def test_foreign_folders_are_left_alone(tmp_path: Path, monkeypatch: pytest.Monk
     assert trap.exists()
 
 
-def test_a_folder_that_became_a_file_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_was_replaced_by_a_file_has_an_error(tmp_path: Path) -> None:
     spool = Spool(tmp_path / "folder", 1000)
     (tmp_path / "folder").rmdir()
     (tmp_path / "folder").write_bytes(b"")
@@ -300,10 +300,8 @@ def test_a_folder_that_became_a_file_is_told(tmp_path: Path) -> None:
         file(spool, "a", bytes(10))
 
 
-def test_a_disk_without_room_for_another_file_makes_others_give_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file system that has so many files and no more."""
+def test_a_disk_without_free_inodes_evicts_other_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system with a limited number of files."""
     opened = space.open_own
 
     def of_a_small_disk(path: Path, flags: int) -> int:

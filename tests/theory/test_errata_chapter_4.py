@@ -1,4 +1,4 @@
-"""Errata of the thesis's chapter 4: what is printed fails against independent truth, what is corrected holds."""
+"""Errata of chapter 4 of the thesis: printed statements fail against independent truth, corrected ones hold."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Initial weights and their balance, as the worker answers."""
+"""Initial weights, their balance and its statistics, as computed by a worker."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ DEEP = {"kind": "random", "dims": [3, 4, 2, 3], "scheme": "he", "gain": [1.0, 0.
     [(BALANCED, ["weights"]), ({**BALANCED, "aligned": True}, ["weights"]), (DEEP, ["weights"])],
     ids=["balanced", "aligned", "random"],
 )
-def test_weights_are_those_that_a_trajectory_starts_from(network, quantities):
+def test_weights_are_the_initial_ones_of_a_trajectory(network, quantities):
     found = ask(initialization, InitializationRequest, {"network": network, "task": SIGMA_YX})
     start = learn(network=network, times=[0.0], quantities=quantities)["quantities"]["weights"]
     assert len(found["weights"]) == len(start)
@@ -25,7 +25,7 @@ def test_weights_are_those_that_a_trajectory_starts_from(network, quantities):
     assert (found["dims"], found["seed"], found["task_seed"]) == (network["dims"], network["seed"], None)
 
 
-def test_balance_of_what_is_drawn():
+def test_drawn_weights_have_the_requested_balance():
     found = ask(initialization, InitializationRequest, {"network": BALANCED})
     assert found["lambda"] == pytest.approx(1.0, abs=1e-14)
     assert found["balance_residual"] < 1e-14

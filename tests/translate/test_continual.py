@@ -1,4 +1,4 @@
-"""Continual learning, as the worker answers, against separate trajectories and theory."""
+"""Continual learning, as computed by a worker, against separate trajectories and theory."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def chain(tasks, **changes):
     return ask(continual, ContinualRequest, document)
 
 
-def test_losses_are_those_of_the_trajectories_one_after_the_other():
+def test_losses_are_those_of_consecutive_trajectories():
     found = chain([{"task": TASKS[0], "duration": 2.0}, {"task": TASKS[1], "duration": 3.0}], time_constant=2.0)
     assert np.allclose(found["times"], [*np.linspace(0, 2, 11), *np.linspace(2, 5, 11)])
     first = learn(task=TASKS[0], times=np.linspace(0, 2, 11), time_constant=2.0, quantities=["output", "weights"])
@@ -62,7 +62,7 @@ def test_best_stopping_times_are_stationary_and_least():
     assert all(abs(stop["rate"]) < 1e-10 for stop in interior)
 
 
-def test_reversal_is_stuck_at_the_saddle_only_without_balance():
+def test_reversal_ends_at_a_saddle_only_for_balance_0():
     for lam, stuck in ((0.0, True), (1e-2, False)):
         network = {**BALANCED, "lambda": lam, "aligned": True}
         found = chain([{"task": SIGMA_YX, "duration": 200.0}, {"task": -SIGMA_YX, "duration": 2000.0}], network=network)
@@ -70,7 +70,7 @@ def test_reversal_is_stuck_at_the_saddle_only_without_balance():
         assert any(warning["code"] == "saddle" for warning in found["warnings"]) == stuck
 
 
-def test_irreducible_losses_are_added_where_they_are_known():
+def test_known_irreducible_losses_are_added():
     data = {"kind": "regression", "samples": 9, "seed": 1}
     found = chain(
         [
@@ -84,7 +84,7 @@ def test_irreducible_losses_are_added_where_they_are_known():
     assert found["warnings"] == []
 
 
-def test_what_cannot_be_chained():
+def test_sequences_without_a_closed_form_are_refused():
     flat = {"kind": "data", "inputs": [[1.0, 0.0, 0.0]], "targets": [[1.0, 0.0, 0.0]], "whiten": True}
     with pytest.raises(NotApplicableError, match="must span all dimensions") as caught:
         chain([{"task": flat, "duration": 1.0}], network={**BALANCED, "dims": [3, 1, 3]})

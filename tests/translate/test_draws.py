@@ -1,4 +1,4 @@
-"""Networks and tasks as requests have them drawn: no direction is favoured that the request leaves open."""
+"""Random networks and tasks of requests have no preferred directions beyond those that the request determines."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def started(dims, lam, task=None, **changes):
 
 
 def assert_no_direction_is_favoured(factors):
-    """In the Gram matrix, and among the directions that have weights."""
+    """Check the Gram matrix, and the directions that have weights."""
     assert_isotropic(factors @ factors.mT)
     left, strengths, _ = np.linalg.svd(factors, full_matrices=False)
     used = left * (strengths > 1e-9 * strengths[:, :1])[:, None, :]
@@ -47,14 +47,14 @@ def task_of(n_in, n_out, values):
 @pytest.mark.parametrize(
     ("dims", "lam"), [([1, 2, 5], 1.0), ([5, 2, 1], -1.0), ([2, 3, 5], 4.0), ([4, 3, 2], -4.0), ([3, 2, 4], 0.0)]
 )
-def test_balanced_networks(dims, lam):
+def test_balanced_networks_have_no_preferred_directions(dims, lam):
     w1, w2 = started(dims, lam)
     assert_no_direction_is_favoured(w1.mT)
     assert_no_direction_is_favoured(w2)
 
 
 def test_balanced_networks_within_the_span_of_the_inputs():
-    """Two inputs that are there, three hidden units, five outputs."""
+    """Inputs that span two dimensions, three hidden units, five outputs."""
     basis = rotated(3, 4)[:, :2]
     inputs = np.random.default_rng(4).standard_normal((6, 2)) @ basis.T
     task = {"kind": "data", "inputs": inputs.tolist(), "targets": np.eye(6, 5).tolist(), "whiten": True}
@@ -77,8 +77,8 @@ def test_balanced_networks_within_the_span_of_the_inputs():
         ([3, 3, 3], 0.5, [0.0]),
     ],
 )
-def test_aligned_networks_are_uniform_where_the_task_is_silent(dims, lam, values):
-    """They have the singular vectors of its modes; on both sides the others are as likely as any."""
+def test_aligned_networks_are_uniform_beyond_the_modes_of_the_task(dims, lam, values):
+    """They have the singular vectors of its modes; on both sides the other directions are uniform."""
     task, u, v = task_of(dims[0], dims[2], values)
     rank = np.count_nonzero(values)
     w1, w2 = started(dims, lam, task, aligned=True)
@@ -94,8 +94,8 @@ def test_aligned_networks_are_uniform_where_the_task_is_silent(dims, lam, values
             assert_no_direction_is_favoured(with_weights)
 
 
-def test_aligned_networks_of_a_whole_task_are_determined():
-    """Up to signs of the hidden units: U and V are those of the task."""
+def test_aligned_networks_of_a_task_of_full_rank_are_determined():
+    """Up to signs of the hidden units, U and V are those of the task."""
     task, u, v = task_of(3, 3, [3.0, 2.0, 1.0])
     w1, w2 = started([3, 3, 3], 0.5, task, aligned=True)
     strengths = u.T @ w2 @ w1 @ v
@@ -103,8 +103,8 @@ def test_aligned_networks_of_a_whole_task_are_determined():
     assert np.all(np.diagonal(strengths, axis1=1, axis2=2) > 0)
 
 
-def test_spectra():
-    """As a shallow network learns them."""
+def test_spectrum_tasks_have_uniform_singular_vectors():
+    """They are observed in the limit of the shallow network."""
     values, outputs = [2.0, 1.0, 0.5], []
     for seed in range(DRAWS):
         task = {"kind": "spectrum", "singular_values": values, "seed": seed}

@@ -1,4 +1,4 @@
-"""Ensembles: each replicate is the trajectory of its seed, and statistics are those of the trajectories."""
+"""Ensembles: each replicate is the trajectory of its seed, and the statistics are those of the trajectories."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def request(network=BALANCED, replicates=6, quantities=("loss", "output"), **cha
 
 
 def alone(asked):
-    """The arrays of each replicate by path, from its own request for a trajectory."""
+    """Arrays of each replicate by path, from separate requests for trajectories."""
     answers = []
     for seed in asked.seeds:
         document = asked.base.model_dump(by_alias=True)
@@ -100,7 +100,7 @@ def test_blocks_have_the_statistics_of_the_trajectories(network, quantities, mon
     ],
     ids=str,
 )
-def test_replicates_that_no_block_has(network, changes):
+def test_replicates_outside_blocks_have_the_same_statistics(network, changes):
     asked = request(network, replicates=3, **changes)
     found = ensemble(asked, "k")
     assert_statistics_of(found, alone(asked))
@@ -111,7 +111,7 @@ def test_replicates_that_no_block_has(network, changes):
 def test_blocks_of_any_size_have_the_same_statistics(monkeypatch):
     asked = request(replicates=11, quantities=["loss", "singular_values"])
     whole = flatten(ensemble(asked, "k")["quantities"])
-    monkeypatch.setattr("lindyn_service.translate.families._ENTRIES", 3 * 7 * 6)
+    monkeypatch.setattr("lindyn_service.translate.families._MAX_ENTRIES", 3 * 7 * 6)
     for path, array in flatten(ensemble(asked, "k")["quantities"]).items():
         np.testing.assert_allclose(array, whole[path], rtol=0, atol=1e-15)
 
@@ -125,7 +125,7 @@ def test_modes_that_some_replicates_do_not_have_are_left_out():
 
 
 def test_saddles_are_counted():
-    """A network of width one whose sign is that of the task or not, by chance: then it is never learned."""
+    """A network of width one has the sign of the task or not, by chance; if not, the task is never learned."""
     network = {**BALANCED, "dims": [1, 1, 1], "lambda": 0.0}
     asked = request(network, replicates=20, quantities=["loss", "output"], task=[[1.5]])
     found = ensemble(asked, "k")
@@ -166,7 +166,7 @@ def test_an_ensemble_all_of_whose_replicates_fail_is_refused():
         ensemble(request(RANDOM, method="exact"), "k")
 
 
-def test_refusals_name_their_place_in_the_base_request():
+def test_refusals_have_paths_in_the_base_request():
     with pytest.raises(InfeasibleBalanceError) as found:
         ensemble(request({**BALANCED, "dims": [3, 3, 2]}), "k")
     assert [path for path, _ in found.value.errors] == ["base.network.lambda"]
@@ -178,7 +178,7 @@ def test_refusals_name_their_place_in_the_base_request():
         assert refused.value.detail.startswith("base.task.sigma_yy_trace: ")
 
 
-def test_requests_with_fields_that_blocks_do_not_know_are_computed_by_themselves():
+def test_requests_with_fields_that_blocks_do_not_support_are_computed_singly():
     class Newer(TrajectoryRequest):
         weight_decay: float = 0.0
 
@@ -204,7 +204,7 @@ def test_requests_with_fields_that_blocks_do_not_know_are_computed_by_themselves
         ({"quantities": ["accuracy"]}, "base.quantities.0", "got 'accuracy'"),
     ],
 )
-def test_what_is_refused(changes, path, text):
+def test_refused_requests(changes, path, text):
     with pytest.raises(InvalidDocumentError) as refused:
         request(**{"replicates": 7, **changes})
     ((found, detail),) = refused.value.errors
@@ -219,7 +219,7 @@ def test_seeds_that_are_replaced_do_not_change_the_key():
     assert len(keys) == 3
 
 
-def test_all_quantities():
+def test_ensembles_have_all_quantities():
     asked = request(replicates=2, quantities=QUANTITIES)
     found = ensemble(asked, "k")
     arrays = alone(asked)
@@ -228,8 +228,8 @@ def test_all_quantities():
     assert len(found["quantities"]["weights"]) == 2
 
 
-def test_the_wide_limit_is_beside_random_networks():
-    """Of a hidden layer of 4,000 units, whose losses deviate by about n^(-1/2); they start near zero by their gains."""
+def test_ensembles_of_random_networks_include_the_wide_limit():
+    """With 4,000 hidden units losses deviate by about n^(-1/2); small gains make them start near zero."""
     network = {"kind": "random", "dims": [3, 4000, 2], "scheme": "lecun", "gain": [0.3, 0.01]}
     quantities = ["loss", "output", "singular_values"]
     found = ensemble(request(network, replicates=3, quantities=quantities, times={"stop": 0.02, "num": 5}), "k")

@@ -1,4 +1,4 @@
-"""Parameters, cells and pictures of experiments, as the worker makes them."""
+"""Parameters, cells and pictures of experiments, as computed by a worker."""
 
 import pytest
 from support.jobs import LIMITS
@@ -10,7 +10,7 @@ from lindyn_service.translate.experiment import compute_cells, experiment_pictur
 from lindyn_service.translate.table import read_table
 
 
-def test_all_figures_of_the_thesis_are_there():
+def test_there_is_an_experiment_for_each_figure_of_the_thesis():
     figures = {f"figure-3.{i}" for i in range(1, 7)} | {f"figure-4.{i}" for i in range(1, 9)}
     assert figures | {"reversal-learning", "wide-limit"} == set(EXPERIMENTS)
 
@@ -24,7 +24,7 @@ def test_defaults_are_valid_overrides(name):
     assert len(experiment.cells(experiment.defaults())) >= 1
 
 
-def test_whole_numbers_are_numbers_where_the_default_is_not_whole():
+def test_integers_are_accepted_for_float_parameters():
     found = parameters(EXPERIMENTS["figure-3.2"], {"scale": 2})
     assert isinstance(found["scale"], float)
 
@@ -41,7 +41,7 @@ def test_whole_numbers_are_numbers_where_the_default_is_not_whole():
         ({"trials": 10**400}, "got an integer of more than 80 digits, expected 1 to"),
     ],
 )
-def test_bad_overrides(overrides, text):
+def test_invalid_overrides_are_refused(overrides, text):
     with pytest.raises(InvalidRequestError) as caught:
         parameters(EXPERIMENTS["figure-3.4"], overrides)
     assert caught.value.errors[0][0] == f"parameters.{next(iter(overrides))}"
@@ -63,7 +63,7 @@ def test_an_experiment_from_cells_to_picture():
     assert len(set(plan.keys(range(plan.total)))) == plan.total
 
 
-def test_divergence_is_said_in_words_for_the_user():
+def test_divergence_has_a_message_for_the_user():
     values = parameters(EXPERIMENTS["figure-3.2"], {"learning_rate": 0.1, "scale": 10.0})
-    with pytest.raises(DivergedDescentError, match="lower the learning rate or the scale"):
+    with pytest.raises(DivergedDescentError, match="decrease the learning rate or the scale"):
         list(compute_cells("figure-3.2", values, [0]))

@@ -1,4 +1,4 @@
-"""Answers hold the same numbers in both forms."""
+"""Answers have the same numbers in both formats."""
 
 import io
 
@@ -13,7 +13,7 @@ from lindyn_service.translate.trajectory import trajectory
 
 
 @pytest.mark.parametrize(("dims", "lam"), [([3, 3, 3], 0.0), ([3, 2, 4], 2.0), ([4, 2, 2], -2.0)])
-def test_json_is_npz_to_the_bit(dims, lam):
+def test_json_and_npz_have_identical_numbers(dims, lam):
     request = {
         "network": {"kind": "balanced", "dims": dims, "lambda": lam, "seed": 1},
         "task": {"kind": "regression", "samples": 7, "seed": 2},

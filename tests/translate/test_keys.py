@@ -1,4 +1,4 @@
-"""Every address of what is stored depends on the solver, so that a new one never serves what an old one computed."""
+"""All keys of stored results depend on the solver, so that a new version never serves results of an old one."""
 
 import pytest
 from support.documents import document

@@ -1,4 +1,4 @@
-"""Limits, as the worker answers, against trajectories and closed forms."""
+"""Limits, as computed by a worker, against trajectories and closed forms."""
 
 import numpy as np
 import pytest
@@ -35,12 +35,12 @@ def test_loss_at_the_convergence_time_is_the_tolerance(task, tolerance, tau):
     assert there["quantities"]["excess_loss"][0] == pytest.approx(tolerance, rel=1e-9)
 
 
-def test_a_bottleneck_never_gets_there():
+def test_a_bottleneck_has_no_convergence_time():
     document = {"network": {**BALANCED, "dims": [3, 1, 3]}, "task": SIGMA_YX}
     assert ask(limits, LimitsRequest, document)["convergence_time"] is None
 
 
-def test_extremes_and_rates():
+def test_limits_of_large_lambda_and_their_rates():
     found = ask(limits, LimitsRequest, {"network": {**BALANCED, "lambda": -2.0, "dims": [3, 2, 3]}, "task": SIGMA_YX})
     extremes = found["lambda_to_infinity"]
     assert found["effective_learning_rate"] == extremes["positive"]["fast_rate"] == 2.0
@@ -58,7 +58,7 @@ def test_extremes_and_rates():
     assert wide["lambda_to_infinity"]["negative"]["fast_limit"] is None
 
 
-def test_shallow_network_from_the_same_function():
+def test_the_shallow_network_starts_from_the_same_function():
     found = ask(limits, LimitsRequest, {"network": BALANCED, "task": DATA, "tolerance": 1e-4})["shallow"]
     start = np.array(learn(task=DATA, times=[0.0], quantities=["output"])["quantities"]["output"][0])
     variance = 0.25 / 3
@@ -69,7 +69,7 @@ def test_shallow_network_from_the_same_function():
     assert 0.5 * variance * np.sum(error**2) == pytest.approx(1e-4, rel=1e-10)
 
 
-def test_inputs_that_span_less_are_put_back_into_their_space():
+def test_limits_are_in_the_coordinates_of_all_inputs():
     inputs = np.array([[3.0, 4.0, 0.0], [4.0, -3.0, 0.0]])
     task = {"kind": "data", "inputs": inputs, "targets": np.eye(3)[:2], "whiten": True}
     found = ask(limits, LimitsRequest, {"network": {**BALANCED, "dims": [3, 2, 3]}, "task": task})
@@ -78,7 +78,7 @@ def test_inputs_that_span_less_are_put_back_into_their_space():
     assert np.shape(found["shallow"]["output"]) == (3, 3)
 
 
-def test_only_what_the_closed_form_covers():
+def test_problems_without_a_closed_form_are_refused():
     unbalanced = {"kind": "random", "dims": [3, 3, 3], "scheme": "lecun", "seed": 1}
     with pytest.raises(NotBalancedError, match="this needs the closed form"):
         ask(limits, LimitsRequest, {"network": unbalanced, "task": SIGMA_YX})
@@ -122,8 +122,8 @@ def test_modes_end_at_the_soft_threshold(decay, deep):
         assert found["convergence_time"] is None
 
 
-def test_the_largest_learning_rate_with_decay_is_that_of_the_loss_that_is_descended():
-    """Descent with decay stays at the end below it and leaves it above, along the steepest direction."""
+def test_the_largest_learning_rate_with_decay_is_that_of_the_decayed_loss():
+    """Along the steepest direction, descent with smaller rates stays at the limit, and with larger ones leaves it."""
     asked, *_ = modes_request(0.7)
     found = ask(limits, LimitsRequest, asked)
     end = found["largest_learning_rate"]
@@ -158,7 +158,7 @@ def test_balanced_networks_with_decay(dims, lam):
 
 
 def learned(found, n_modes):
-    """All modes but those that are said to be missed."""
+    """All modes except those that the warnings name as missed."""
     missed = [mode for w in found["warnings"] if w["code"] == "saddle" for mode in w["modes"]]
     assert all("modes" not in w for w in found["warnings"] if w["code"] != "saddle")
     return np.array([mode not in missed for mode in range(n_modes)])
@@ -168,7 +168,7 @@ def task_of(n_in, n_out):
     return np.random.default_rng(0).standard_normal((n_out, n_in))
 
 
-def test_no_decay_is_the_same_request():
+def test_weight_decay_0_is_the_same_request():
     plain = {"network": BALANCED, "task": SIGMA_YX}
     assert ask(limits, LimitsRequest, plain) == ask(limits, LimitsRequest, plain | {"weight_decay": 0.0})
     keys = [digest(read(LimitsRequest, plain | more), "solver") for more in ({}, {"weight_decay": 0.0})]

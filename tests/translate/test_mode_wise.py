@@ -1,4 +1,4 @@
-"""Networks whose modes learn alone, as the worker answers, against the flow of all weights."""
+"""Networks whose modes learn alone, as computed by a worker, against the flow of all weights."""
 
 import numpy as np
 import orjson
@@ -31,7 +31,7 @@ def test_two_layers_of_any_shape(dims, decay):
     check(found, trained(weights, task, inputs, TIMES, decay=decay), task, inputs)
 
 
-def test_balances_are_those_of_the_modes():
+def test_each_mode_has_its_balance():
     rng = np.random.default_rng(0)
     task, inputs, u, v, _, _ = commuting(3, 4, rng)
     weights = two_layers(u, v, 8, rng)
@@ -41,7 +41,7 @@ def test_balances_are_those_of_the_modes():
     assert np.allclose(found["diagnostics"]["lambda_per_mode"], y[:3] ** 2 - x[:3] ** 2, rtol=1e-13)
 
 
-def test_one_balance_of_all_modes_is_told():
+def test_a_balance_of_all_modes_is_reported():
     rng = np.random.default_rng(1)
     task, inputs, u, v, _, _ = commuting(3, 3, rng)
     weights = [np.diag([0.5, 0.2, 0.1]) @ v.T, u @ np.diag(np.sqrt(np.array([0.5, 0.2, 0.1]) ** 2 + 0.7))]
@@ -76,14 +76,14 @@ def test_deep_chains_with_any_imbalance(n_layers, how):
         asked["learning_rates"] = rates.tolist()
     found = learn(**request(weights, task, inputs, **asked))
     assert found["method"] == "exact"
-    assert "one quadrature a mode" in found["reason"]
+    assert "one quadrature for each mode" in found["reason"]
     assert np.shape(found["diagnostics"]["lambda_per_mode"]) == (len(s), n_layers - 1)
     truth = trained(weights, task, inputs, TIMES, rates=rates, schedule=how.get("schedule"))
     check(found, truth, task, inputs, 3e-12)
 
 
 def test_disjoint_hidden_groups_with_their_own_balance():
-    """Unaligned within groups, of which each has its own lambda."""
+    """The modes are unaligned within groups, each of which has its own lambda."""
     rng = np.random.default_rng(6)
     u, v, turn = orthogonal(5, rng), orthogonal(5, rng), orthogonal(5, rng)
     first, second = balanced_weights((2, 2, 2), 0.8, 0.5, rng), balanced_weights((3, 3, 3), -0.4, 0.5, rng)
@@ -125,7 +125,7 @@ def test_answers_change_by_no_more_than_the_condition(kind, off):
         assert other["method"] == "flow"
 
 
-def test_exact_says_that_weights_are_neither_balanced_nor_aligned():
+def test_exact_refuses_weights_that_are_neither_balanced_nor_aligned():
     rng = np.random.default_rng(0)
     weights = [rng.standard_normal((3, 3)), rng.standard_normal((3, 3))]
     with pytest.raises(NotBalancedError, match=r"away from balanced .*; modes do not learn alone: modes share"):
@@ -164,7 +164,7 @@ def test_times_of_convergence(deep, decay):
         assert before > 0.02 > after
 
 
-def test_late_losses_of_deep_chains_keep_their_digits():
+def test_late_losses_of_deep_chains_have_small_relative_errors():
     """They fall at the rate 2 d sum over layers of the squared products of the others, however small they are."""
     rng = np.random.default_rng(9)
     u, v = orthogonal(2, rng), orthogonal(2, rng)
@@ -189,7 +189,7 @@ def test_numbers_that_leave_float64_are_refused(weight, target, variance):
 
 
 @pytest.mark.parametrize("schedule", [None, {"kind": "exponential", "half_life": 1e9}])
-def test_schedules_that_hardly_change_are_none(schedule):
+def test_nearly_constant_schedules_are_continuous(schedule):
     rng = np.random.default_rng(0)
     task, inputs, u, v, _, _ = commuting(2, 3, rng)
     weights = two_layers(u, v, 4, rng)

@@ -1,4 +1,4 @@
-"""Points that are computed in blocks are the same as computed alone."""
+"""Points that are computed in blocks are those that are computed one by one."""
 
 import numpy as np
 import orjson
@@ -28,7 +28,7 @@ def records(asked):
 
 
 def both_ways(asked, monkeypatch):
-    """Records as computed, those of points alone, and how many of the first were computed alone."""
+    """Records computed in blocks, those computed one by one, and how many of the first were computed one by one."""
     alone: list[tuple[int, ...]] = []
     original = sweep._Points.compute
     with monkeypatch.context() as patched:
@@ -65,7 +65,7 @@ def assert_equal(found, expected):
     ],
 )
 @pytest.mark.parametrize("scalars", [True, False])
-def test_all_that_is_collected(network, scalars, monkeypatch):
+def test_all_collected_values_are_the_same(network, scalars, monkeypatch):
     collect = set(SCALARS if scalars else QUANTITIES) & COVERED
     found, expected, alone = both_ways(request({"network.seed": list(range(30))}, collect, network), monkeypatch)
     assert_equal(found, expected)
@@ -97,7 +97,7 @@ def test_saddles_with_their_warnings(dims, collect, monkeypatch):
     assert alone <= 3
 
 
-def test_a_saddle_of_a_mode_that_is_rounding_is_none(monkeypatch):
+def test_a_mode_at_rounding_level_is_not_a_saddle(monkeypatch):
     task = (np.outer([1.0, 2.0, 0.5], [0.3, 0.1, 0.7]) + np.diag([0.0, 1.0, 0.0])).tolist()
     asked = request({"network.seed": list(range(8))}, ["loss"], {"dims": [3, 3, 3], "lambda": 0.0}, task=task)
     found, expected, _ = both_ways(asked, monkeypatch)
@@ -117,7 +117,7 @@ def test_tasks_of_data_and_isotropic_inputs(task, monkeypatch):
     assert alone <= 3
 
 
-def test_points_that_are_no_networks_of_a_block_are_computed_alone(monkeypatch):
+def test_points_outside_blocks_are_computed_one_by_one(monkeypatch):
     axes = {
         "network.lambda": [0.5, -0.3, 0.0, 0, "a", 1e80, 7.0],
         "network.seed": [*range(6), -1, 2.5],
@@ -138,7 +138,7 @@ def test_points_that_are_no_networks_of_a_block_are_computed_alone(monkeypatch):
         ("network.scale", {}, {"task": "nonsense"}),
     ],
 )
-def test_what_blocks_do_not_cover(path, network, base, monkeypatch):
+def test_requests_that_blocks_do_not_cover(path, network, base, monkeypatch):
     if "sigma_yx" in base.get("task", {}):
         base["task"]["kind"] = "correlation"
     asked = request({path: [0.1, 0.2, 0.3, 0.4, 0.5]}, ["final_loss"], network, **base)
@@ -150,7 +150,7 @@ def test_what_blocks_do_not_cover(path, network, base, monkeypatch):
     assert alone == len(found)
 
 
-def test_times_of_their_own_are_kept(monkeypatch):
+def test_times_that_differ_from_the_base_request_are_kept(monkeypatch):
     asked = request({"times.stop": [1.0, 2.0], "network.seed": list(range(8))}, ["loss", "final_loss"])
     found, expected, alone = both_ways(asked, monkeypatch)
     assert_equal(found, expected)
@@ -158,7 +158,7 @@ def test_times_of_their_own_are_kept(monkeypatch):
     assert found[-1]["times"][-1] == 2.0
 
 
-def test_a_point_that_is_not_allowed_is_refused_by_itself():
+def test_points_beyond_the_limits_have_a_problem_each():
     asked = request({"network.seed": list(range(8))}, ["final_loss"])
 
     def refuse(_point):
@@ -168,7 +168,7 @@ def test_a_point_that_is_not_allowed_is_refused_by_itself():
     assert [record["problem"]["code"] for record in found] == [TooLargeError.code] * 8
 
 
-def test_losses_that_overflow_are_refused_point_by_point(monkeypatch):
+def test_overflowing_losses_are_refused_for_each_point(monkeypatch):
     asked = request(
         {"network.seed": list(range(8))}, ["loss"], {"scale": 1e60}, task=(SIGMA_YX * 1e60).tolist(), times=[0.0, 1e-70]
     )

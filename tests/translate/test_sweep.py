@@ -1,4 +1,4 @@
-"""Points of a sweep, their addresses and their table, without a service between."""
+"""Points of a sweep, their keys and their table, without a service."""
 
 import io
 import json
@@ -38,7 +38,7 @@ def points(sweep):
     return [orjson.loads(record) for record in compute_points(sweep, list(indices(sweep)))]
 
 
-def test_points_are_trajectories_with_the_values_put_in():
+def test_points_are_trajectories_with_the_values_of_the_axes():
     sweep = request({"network.dims.1": [2, 3], "task.0.0": [1.0, 2.0], "time_constant": [1.0, 3.0]}, ["loss"])
     for index, point in zip(indices(sweep), points(sweep), strict=True):
         task = SIGMA_YX.copy()
@@ -54,7 +54,7 @@ def test_points_are_trajectories_with_the_values_put_in():
     assert sweep.base["network"] == BALANCED  # untouched
 
 
-def test_points_that_cannot_be_computed_say_why():
+def test_points_that_cannot_be_computed_have_a_problem():
     axes = {"network.dims": [[3, 3, 3], [3, 4, 3], [4, 3, 3]]}
     found = points(request(axes))
     assert "values" in found[0]
@@ -63,7 +63,7 @@ def test_points_that_cannot_be_computed_say_why():
     assert "sigma_yx" in found[2]["problem"]["detail"]
 
 
-def test_modes_that_a_network_has_not_are_no_number_in_the_table():
+def test_modes_that_a_network_does_not_have_are_nan_in_the_table():
     sweep = request({"network.dims.1": [1, 3], "network.lambda": [0.0]}, ["alignment"])
     found = points(sweep)
     assert found[0]["values"]["alignment.input"][0][1:] == [None, None]
@@ -77,7 +77,7 @@ def test_modes_that_a_network_has_not_are_no_number_in_the_table():
     assert written["data"]["alignment.input"]["values"][0][0][0][1:] == [None, None]
 
 
-def test_addresses_are_of_the_content():
+def test_keys_depend_on_the_content_of_a_point():
     one = request({"network.lambda": [0.0, 1.0], "network.seed": [1, 2]})
     swapped = request({"network.seed": [2, 1, 3], "network.lambda": [1.0, 0.0]})
     keys = dict(zip(indices(one), point_keys(one, list(indices(one))), strict=True))
@@ -128,7 +128,7 @@ def test_every_quantity_has_named_dimensions(name):
         assert names[0] == "time"
 
 
-def test_admission_draws_seeds_that_nobody_gives():
+def test_admission_draws_omitted_seeds():
     base = {
         "network": {"kind": "balanced", "dims": [3, 3, 3]},
         "task": {"kind": "regression", "samples": 9},
@@ -162,7 +162,7 @@ def test_admission_draws_the_seeds_of_axes():
 
 @pytest.mark.parametrize("array", [np.asfortranarray(SIGMA_YX), SIGMA_YX.astype(">f8"), SIGMA_YX.astype(np.longdouble)])
 def test_arrays_of_every_layout(array):
-    """As an archive may bring them, in the base request and among the values of an axis."""
+    """As archives may have them, in the base request and among the values of an axis."""
     plain = request({"task": [SIGMA_YX, (2 * SIGMA_YX).tolist()], "network.seed": [1.0, 2.0]})
     found = request({"task": [array, (2 * SIGMA_YX).tolist()], "network.seed": np.array([1, 2]).astype(array.dtype)})
     assert point_keys(found, list(indices(found))) == point_keys(plain, list(indices(plain)))
@@ -180,7 +180,7 @@ def test_arrays_without_dimensions():
     assert (found.axes[0].values, found.base["scale"]) == ([1.0, 2.0], 3)
 
 
-def test_other_arrays_in_sweeps_are_refused_by_their_place():
+def test_other_arrays_in_sweeps_are_refused_with_their_path():
     for bad, text in ((SIGMA_YX.astype(complex), "complex"), (SIGMA_YX.astype(str), "str"), (SIGMA_YX > 0, "bool")):
         with pytest.raises(InvalidRequestError, match=text) as caught:
             admit(request({"task": [SIGMA_YX, bad]}), LIMITS)
@@ -201,14 +201,14 @@ def test_other_arrays_in_sweeps_are_refused_by_their_place():
         ({"network.dims": [[3, 3, 3], [3, 0, 3]]}, "axes.0.values.1.1", "at least 1"),
     ],
 )
-def test_admission_says_where_it_is_wrong(axes, path, text):
+def test_refusals_of_sweeps_have_paths(axes, path, text):
     with pytest.raises(InvalidRequestError) as caught:
         admit(request(axes), LIMITS)
     assert caught.value.errors[0][0] == path
     assert text in caught.value.errors[0][1]
 
 
-def test_admission_says_what_is_wrong_with_the_base():
+def test_refusals_of_the_base_request_have_its_paths():
     with pytest.raises(InvalidRequestError) as caught:
         admit(request({"network.seed": [1]}, base={"network": BALANCED, "task": SIGMA_YX.tolist()}), LIMITS)
     assert caught.value.errors[0][0] == "base.times"
@@ -228,14 +228,14 @@ def test_admission_says_what_is_wrong_with_the_base():
         ),
     ],
 )
-def test_admission_names_limits(axes, collect, changes, text):
+def test_refusals_of_large_sweeps_name_the_limits(axes, collect, changes, text):
     base = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [1.0], **changes}
     with pytest.raises(TooLargeError) as caught:
         admit(request(axes, collect, base), LIMITS)
     assert text in caught.value.detail
 
 
-def test_admission_counts_the_times_that_points_have_of_their_own():
+def test_admission_counts_times_that_differ_between_points():
     """Two numbers at each of 150 times of 500 points: the loss, and the time of the step or of the point."""
     base = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": {"stop": 1, "num": 150}}
     admit(request({"network.seed": list(range(500))}, ["loss"], base), LIMITS)
@@ -245,13 +245,13 @@ def test_admission_counts_the_times_that_points_have_of_their_own():
             admit(request(axes, ["loss"], given), LIMITS)
 
 
-def test_admission_looks_at_a_bounded_number_of_values():
+def test_admission_examines_a_bounded_number_of_values():
     many = {"network.seed": list(range(6000)), "network.lambda": [0.0]}
     limits = replace(LIMITS, points=10**5)
     assert admit(request(many), limits).request.shape == (6000, 1)
 
 
-def test_work_is_that_of_the_dearest_point_at_every_point():
+def test_work_is_that_of_the_most_expensive_point_times_the_points():
     """Twice as many points are twice the work; a descent of twice the time is twice the steps."""
     base = {"network": BALANCED, "task": SIGMA_YX.tolist()}
     descent = {**base, "method": {"kind": "descent", "learning_rate": 0.01}}

@@ -32,7 +32,7 @@ def points(base, collect, axes=None):
 
 @pytest.mark.parametrize("method", METHODS, ids=["auto", "flow", "descent"])
 @pytest.mark.parametrize("network", [WIDE, ONE], ids=["wide", "one layer"])
-def test_points_are_single_requests(network, method):
+def test_points_are_the_answers_to_single_requests(network, method):
     for asked, record in points(asking(network, method=method), COLLECT):
         changed = asked | {"quantities": ["loss", "excess_loss", "ntk_movement", "output", "weight_norms"]}
         alone = trajectory(read(TrajectoryRequest, changed, conflicts), 64 * "0")["quantities"]
@@ -48,7 +48,7 @@ def test_points_are_single_requests(network, method):
             assert loss == pytest.approx(0.5, rel=1e-9) or (reached == 0 and loss <= 0.5)
 
 
-def test_what_a_kind_of_network_does_not_have_is_told_at_its_points():
+def test_points_with_undefined_quantities_have_a_problem():
     base = asking(WIDE)
     axes = {"network": [WIDE, ONE, {**ONE, "dims": [2, 3, 2]}]}
     found = [record for _, record in points(base, ["weights", "final_loss"], axes)]

@@ -1,4 +1,4 @@
-"""What the table of a sweep says beside its values: the times of the answers, and the warnings of the points."""
+"""Times and warnings in the table of a sweep."""
 
 import json
 
@@ -32,12 +32,12 @@ def test_times_are_those_of_the_steps():
     assert "times" not in content.data
 
 
-def test_times_that_were_asked_for_are_kept_to_the_bit():
+def test_requested_times_are_kept_without_rounding():
     _, content, _ = table_of({"network.seed": [1, 2]})
     assert np.array_equal(content.coordinates["time"], BASE["times"])
 
 
-def test_times_lie_along_the_axes_that_they_depend_on():
+def test_times_have_the_axes_that_they_depend_on():
     axes = {"network.seed": [1, 2], "method.learning_rate": [0.1, 0.2, 0.05], "network.lambda": [0.0, 1.0]}
     archive, content, _ = table_of(axes, method=DESCENT)
     assert content.data["loss"][0] == (*axes, "time")
@@ -47,12 +47,12 @@ def test_times_lie_along_the_axes_that_they_depend_on():
     assert json.loads(table_as_json(archive))["data"]["times"]["dims"] == ["method.learning_rate", "time"]
 
 
-def test_steps_that_round_nothing_beside_some_that_do():
+def test_points_with_exact_and_with_rounded_times():
     _, content, _ = table_of({"method.learning_rate": [0.01, 0.1]}, method=DESCENT)
     assert np.allclose(content.values("times"), [[0.0, 0.26, 0.5], [0.0, 0.3, 0.5]], rtol=1e-15)
 
 
-def test_a_point_that_failed_has_no_times_of_its_own():
+def test_a_failed_point_does_not_affect_the_times():
     axes = {"network.dims": [[3, 3, 3], [3, 4, 3]], "method.learning_rate": [0.1, 0.2]}
     _, content, metadata = table_of(axes, method=DESCENT)
     assert len(metadata["problems"]) == 2
@@ -63,7 +63,7 @@ def test_a_point_that_failed_has_no_times_of_its_own():
 
 @pytest.mark.parametrize("method", ["auto", {"kind": "descent", "learning_rate": 0.5}])
 def test_times_of_an_axis_of_times(method):
-    """Lists of two lengths: where the shorter one has ended, there is NaN."""
+    """Lists of two lengths: after the end of the shorter one, there is NaN."""
     axes = {"times": [[0.0, 1.0], [0.5, 1.5, 2.5]], "network.seed": [1, 2]}
     _, content, _ = table_of(axes, method=method)
     dims, times = content.data["times"]
@@ -83,7 +83,7 @@ def codes(metadata):
 
 
 @pytest.mark.parametrize("collect", ["loss", "final_loss", "convergence_time"])
-def test_saddles_are_told_with_their_places(collect):
+def test_warnings_of_saddles_have_the_indices_of_their_points(collect):
     axes = {"network.weights.0.1.1": [0.0, 0.1, 0.0], "time_constant": [1.0, 2.0]}
     base = {"network": SADDLE, "task": {"kind": "correlation", "sigma_yx": [[2.0, 0.0], [0.0, 1.0]]}}
     archive, content, metadata = table_of(axes, [collect], **base, times=[0.0, 60.0])
@@ -99,7 +99,7 @@ def test_saddles_are_told_with_their_places(collect):
         assert np.array_equal(np.isnan(content.values(collect)), [[True, True], [False, False], [True, True]])
 
 
-def test_every_kind_of_warning_is_told():
+def test_all_kinds_of_warnings_are_kept():
     data = {"kind": "data", "inputs": np.eye(3).tolist(), "targets": np.eye(3).tolist(), "whiten": False}
     methods = [DESCENT, {**DESCENT, "activation": "relu"}, "auto"]
     _, _, metadata = table_of({"method": methods}, ["loss", "ntk_distance"])
@@ -113,13 +113,13 @@ def test_every_kind_of_warning_is_told():
     assert codes(metadata)["vanishing-loss"] == [[0]]
 
 
-def test_points_without_warnings_have_none():
+def test_sweeps_without_warnings_have_an_empty_list():
     _, _, metadata = table_of({"network.seed": [1, 2]}, ["convergence_time"])
     assert metadata["warnings"] == []
 
 
-def test_many_details_are_bounded_and_no_place_is_lost():
-    """A detail for each point, as where it holds measured numbers, and one that all of them share."""
+def test_the_number_of_details_is_bounded_and_no_index_is_lost():
+    """Each point has a detail of its own, as with measured numbers, and one that all points share."""
     n_points = 3 * MOST_DETAILS
     sweep = read(SweepRequest, {"base": BASE, "axes": [{"path": "network.seed", "values": list(range(n_points))}]})
     own = [{"code": "ill-conditioned", "detail": f"overlap {i}"} for i in range(n_points)]

@@ -1,4 +1,4 @@
-"""Learning rates of layers, schedules and weight decay, as the worker answers, against the flow of all weights."""
+"""Learning rates, schedules and weight decay, as computed by a worker, against the flow of all weights."""
 
 from itertools import pairwise
 
@@ -34,7 +34,7 @@ def request(weights, sigma_yx, sigma_xx=None, *, times=TIMES, **changes):
 
 
 def check(answer, layers, sigma_yx, sigma_xx, tolerance):
-    """Weights and what follows from them, relative to the sizes of the largest entries."""
+    """Compare weights and quantities that follow from them, relative to the sizes of the largest entries."""
     found = {name: np.array(values) for name, values in answer["quantities"].items() if name != "weights"}
     for got, right in zip(map(np.array, answer["quantities"]["weights"]), layers, strict=True):
         assert np.max(np.abs(got - right)) <= tolerance * np.max(np.abs(right))
@@ -50,7 +50,7 @@ def check(answer, layers, sigma_yx, sigma_xx, tolerance):
 
 
 def rates_of_loss(layers, sigma_yx, sigma_xx, rates, decay):
-    """Minus the inner product of the gradients with what moves the layers, before the factor of a schedule."""
+    """Minus the inner product of the gradients with the velocities, without the factor of a schedule."""
     total = np.zeros(len(layers[0]))
     for t in range(len(total)):
         below = [np.eye(layers[0].shape[2])]
@@ -66,7 +66,7 @@ def rates_of_loss(layers, sigma_yx, sigma_xx, rates, decay):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("rates", [None, [0.4, 2.5], [3.0, 0.7]])
-def test_exact_for_weights_that_are_balanced_in_units_of_their_rates(rates, schedule):
+def test_weights_that_are_balanced_in_the_plain_flow_are_exact(rates, schedule):
     rng = np.random.default_rng(len(schedule))
     dims, tau = (4, 3, 3), 1.7
     plain = balanced_weights(dims, 0.8, 0.6, rng)
@@ -88,7 +88,7 @@ def factors(name):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("decay", [0.0, 0.3])
 @pytest.mark.parametrize("dims", [(3, 5, 2), (2, 3, 3, 2)])
-def test_flow_of_any_network(dims, decay, schedule):
+def test_flow_with_rates_is_that_of_the_definition(dims, decay, schedule):
     rng = np.random.default_rng(sum(dims))
     weights = [rng.standard_normal((b, a)) / 2 for a, b in pairwise(dims)]
     task, root = rng.standard_normal((dims[-1], dims[0])), rng.standard_normal((dims[0], dims[0]))
@@ -107,7 +107,7 @@ def test_flow_of_any_network(dims, decay, schedule):
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("dims", [(3, 5, 2), (2, 3, 3, 2)])
-def test_descent_step_by_step(dims, schedule):
+def test_descent_with_rates_is_that_of_the_definition(dims, schedule):
     rng = np.random.default_rng(sum(dims))
     weights = [rng.standard_normal((b, a)) / 2 for a, b in pairwise(dims)]
     task, root = rng.standard_normal((dims[-1], dims[0])), rng.standard_normal((dims[0], dims[0]))
@@ -131,8 +131,8 @@ def points_of(base, axes, collect):
 
 
 @pytest.mark.parametrize("method", ["auto", "flow", {"kind": "descent", "learning_rate": 0.05}])
-def test_points_of_a_sweep_are_single_requests(method):
-    """Also where a sweep computes points together: over seeds and lambda of balanced networks."""
+def test_points_of_a_sweep_are_the_answers_to_single_requests(method):
+    """Also if a sweep computes points together, over seeds and lambda of balanced networks."""
     network = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 1.0, "scale": 0.4, "seed": 1}
     base = {"network": network, "task": (np.eye(3) * [2.0, 1.0, 0.5]).tolist(), "times": [0.0, 1.0, 3.0]}
     base |= {"method": method, "weight_decay": 0.1, "learning_rates": [1.0, 1.0], "schedule": SCHEDULES["cosine"]}
@@ -177,7 +177,7 @@ def test_convergence_times_are_those_of_the_schedule(method, schedule):
     assert np.isclose(there, 1e-3, rtol=1e-9)
 
 
-def test_a_schedule_that_ends_before_the_tolerance_never_gets_there():
+def test_a_schedule_that_stops_before_the_tolerance_has_no_convergence_time():
     network = {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0, "scale": 0.5, "seed": 1}
     base = {"network": network, "task": [[1.5, 0.2], [0.0, 1.0]], "times": [0.0, 20.0]}
     base |= {"schedule": {"kind": "exponential", "half_life": 0.1}}
@@ -205,7 +205,7 @@ def flat(values):
     return np.concatenate([np.ravel(part) for part in values])
 
 
-def test_exact_says_what_kept_it_from_answering():
+def test_refusals_of_exact_name_the_reason():
     rng = np.random.default_rng(0)
     weights = balanced_weights((3, 3, 3), 0.8, 0.6, rng)
     with pytest.raises(NotBalancedError, match="away from balanced"):
@@ -247,8 +247,8 @@ def test_descent_of_nonlinear_networks(activation):
 
 
 @pytest.mark.parametrize("method", ["exact", "flow"])
-def test_changes_of_the_kernel_however_small(method):
-    """Of layers with their own rates, relative to those of central differences of tight integration."""
+def test_small_changes_of_the_kernel_with_rates(method):
+    """Layers with different rates, relative to central differences of a tight integration."""
     rng = np.random.default_rng(5)
     rates = (0.4, 2.5)
     weights = [w * np.sqrt(c) for w, c in zip(balanced_weights((3, 3, 3), 0.8, 0.6, rng), rates, strict=True)]

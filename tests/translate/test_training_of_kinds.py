@@ -1,4 +1,4 @@
-"""Learning rates, schedules and weight decay of one layer and of the limit of wide layers, as the worker answers."""
+"""Rates, schedules and weight decay for networks of one layer and for the wide limit, as computed by a worker."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ HOW = {
 
 
 def asked(how, n_layers):
-    """Fields of a request, and the same for the definition."""
+    """Fields of a request, and the same parameters for the definition."""
     rates = how.get("rates", [1.0, 1.0])[:n_layers]
     fields = {"learning_rates": rates, "schedule": how.get("schedule"), "weight_decay": how.get("decay", 0.0)}
     return fields | {"time_constant": TAU}, how | {"rates": rates, "tau": TAU}
@@ -42,14 +42,14 @@ def sizes(dims=(4, 60, 3)):
 
 
 def from_zero():
-    """Layers with W2 W1 = 0 and isotropic representations: each has hidden units of its own."""
+    """Layers with W2 W1 = 0 and isotropic representations: each layer has separate hidden units."""
     a, b = sizes()
     return np.sqrt(a) * np.eye(7, 4), np.sqrt(b) * np.eye(3, 7, 4)
 
 
 @pytest.mark.parametrize("method", ["exact", "flow"])
 @pytest.mark.parametrize("how", HOW)
-def test_one_layer(how, method):
+def test_one_layer_with_rates_and_decay(how, method):
     """Inputs of any covariance, which do not span all dimensions."""
     rng = np.random.default_rng(1)
     weights, samples = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
@@ -100,7 +100,7 @@ def test_one_layer_ends_at_ridge_regression():
 @pytest.mark.parametrize("coloured", [False, True])
 @pytest.mark.parametrize("how", HOW)
 def test_wide_layers_from_zero(how, coloured):
-    """Exact but for decay with different rates; the layers that stand for wide ones have no weights to compare."""
+    """Exact except for decay with different rates; weights are not compared, since wide layers have none."""
     task, inputs, *_ = commuting(3, 4, np.random.default_rng(4), white=not coloured)
     fields = asked(HOW[how], 2)
     layers = trained(from_zero(), task, inputs, TIMES, **fields[1])
@@ -117,7 +117,7 @@ def test_wide_layers_from_zero(how, coloured):
 
 @pytest.mark.parametrize("how", HOW)
 def test_drawn_wide_layers_by_all_methods(how):
-    """Steps of descent deviate from the flow by about their length."""
+    """Descent deviates from the flow by about the length of a step."""
     task, fields = np.random.default_rng(5).standard_normal((3, 4)), asked(HOW[how], 2)
     names = ["output", "qqt", "loss_rate", "ntk_movement", "ntk_distance"]
     asking = {"network": wide("drawn"), "task": task.tolist(), "times": [0.0, 0.4, 1.0], "quantities": names}
@@ -137,8 +137,8 @@ def test_drawn_wide_layers_by_all_methods(how):
         assert other["regime"]["ntk_movement"] == pytest.approx(first["regime"]["ntk_movement"], rel=5e-3)
 
 
-def test_draws_with_rates_come_near_to_the_limit():
-    """Wide layers learn with the sizes that their learning rates give them."""
+def test_draws_with_rates_approach_the_limit():
+    """Wide layers learn with the sizes that follow from their learning rates."""
     task, rates = np.random.default_rng(6).standard_normal((3, 4)), [3.0, 0.5]
     asking = {"task": task.tolist(), "times": [0.0, 0.05, 0.2], "learning_rates": rates, "quantities": ["output"]}
     network = wide("drawn", (4, 20_000, 3)) | {"gain": 0.3}
@@ -169,7 +169,7 @@ def test_modes_that_learn_alone_have_the_regime_of_the_flow():
         assert exact["regime"][name] == pytest.approx(flow["regime"][name], rel=1e-9)
 
 
-def test_the_regime_is_told_by_the_weights_as_asked():
+def test_the_regime_is_that_of_the_weights_with_their_rates():
     """Against the quantities, which are tested against their definitions."""
     task = np.random.default_rng(9).standard_normal((4, 4))
     network = {"kind": "balanced", "dims": [4, 4, 4], "lambda": 1.0, "scale": 0.3, "seed": 1}
@@ -187,7 +187,7 @@ def test_one_learning_rate_for_one_layer():
         learn(**whole)
 
 
-def test_ensembles_do_not_vary_a_seed_that_changes_nothing():
+def test_ensembles_over_a_seed_without_effect_are_refused():
     base = {"network": wide(), "task": np.eye(3, 4).tolist(), "times": [1.0]}
     with pytest.raises(InvalidDocumentError, match=r"give base.network.start 'drawn'"):
         read(EnsembleRequest, {"base": base, "replicates": 3}, conflicts_of_ensemble)

@@ -1,4 +1,4 @@
-"""Weight decay, as the worker answers, against the flow of all weights, many digits, and where it ends."""
+"""Weight decay, as computed by a worker, against the flow of all weights, many digits, and its limit."""
 
 import numpy as np
 import pytest
@@ -13,8 +13,8 @@ from lindyn_service.errors import NotApplicableError
 
 @pytest.mark.parametrize("decay", [0.0, 1e-6, 0.05, 1.0, 1e6])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 8.0])
-def test_at_late_times_it_is_the_soft_threshold(decay, scale):
-    """At 1e3 and 1e6 times the slowest time scale, also small losses to their own digits."""
+def test_late_times_reach_the_soft_threshold(decay, scale):
+    """At 1e3 and 1e6 times the slowest time scale, also for small losses relative to their size."""
     rng = np.random.default_rng(8)
     task, inputs, u, v, s, d = commuting(3, 4, rng)
     weights = two_layers(u, v, 8, rng, scale)
@@ -31,7 +31,7 @@ def test_at_late_times_it_is_the_soft_threshold(decay, scale):
 @pytest.mark.parametrize("gamma", [1e-7, 1e-3, 0.2, 3.0])
 @pytest.mark.parametrize("dims", [(3, 3, 3), (4, 3, 2), (2, 4, 3), (3, 2, 3)])
 def test_zero_balance_unaligned_with_decay(dims, gamma):
-    """Against many digits of the closed form with F less gamma, and losses of the size of gamma to their own digits."""
+    """Against many digits of the closed form with F - gamma, also for losses of the size of gamma."""
     rng = np.random.default_rng(sum(dims))
     w1, w2 = balanced_weights(dims, 0.0, 0.6, rng)
     task, times = rng.standard_normal((dims[2], dims[0])), [0.0, 0.5, 3.0, 15.0, 60.0]
@@ -60,7 +60,7 @@ def test_zero_balance_on_isotropic_inputs_with_equal_rates():
 
 @pytest.mark.parametrize("gamma", [1e-12, 1e-9, 1e-6, 1e-4])
 @pytest.mark.parametrize("kind", ["modes", "zero balance", "any"])
-def test_answers_are_continuous_towards_no_decay(kind, gamma):
+def test_answers_are_continuous_as_decay_vanishes(kind, gamma):
     rng = np.random.default_rng(2)
     task, inputs, u, v, _, _ = commuting(3, 3, rng)
     layers = two_layers(u, v, 6, rng)
@@ -74,7 +74,7 @@ def test_answers_are_continuous_towards_no_decay(kind, gamma):
         assert jump(plain, other, name) <= 100 * gamma + 2e-12
 
 
-def test_exact_says_what_decay_it_does_not_cover():
+def test_exact_refuses_decay_that_it_does_not_cover():
     rng = np.random.default_rng(0)
     deep, task = chain(np.eye(3), np.eye(3), [3, 3], rng), np.diag([3.0, 2.0, 1.0])
     unaligned = [w + 0.1 * rng.standard_normal((3, 3)) for w in balanced_weights((3, 3, 3), 0.7, 0.6, rng)]

@@ -1,4 +1,4 @@
-"""Arrays: what is taken, as what, and what the refusal of everything else says."""
+"""Arrays in messages: accepted values, their conversion, and the errors of all others."""
 
 import copy
 
@@ -56,12 +56,12 @@ def test_float32_keeps_its_value():
     assert VECTOR.validate_python(np.array([0.1], dtype=np.float32))[0] == 13421773 / 2**27
 
 
-def test_integers_beyond_int64_are_numbers_too():
+def test_integers_beyond_int64_are_accepted():
     assert VECTOR.validate_python([10**30, -(2**64)]).tolist() == [1e30, -(2.0**64)]
 
 
 @pytest.mark.parametrize("value", [np.array([1.0, 2.0]), [1.0, 2.0]], ids=["array", "list"])
-def test_arrays_are_our_own_and_read_only(value):
+def test_arrays_are_copied_and_read_only(value):
     original = copy.copy(value)
     array = VECTOR.validate_python(value)
     with pytest.raises(ValueError, match="read-only"):
@@ -70,7 +70,7 @@ def test_arrays_are_our_own_and_read_only(value):
     assert array[0] == original[0]
 
 
-def test_no_negative_zero():
+def test_negative_zeros_become_positive():
     assert not np.any(np.signbit(VECTOR.validate_python(np.array([-0.0, 0.0]))))
     assert not np.any(np.signbit(VECTOR.validate_python([-0.0, 0])))
 
@@ -135,7 +135,7 @@ def test_refused_vectors(value):
 
 
 @pytest.mark.parametrize("largest", [1e70, -1e70])
-def test_the_largest_number_is_allowed_and_the_next_is_not(largest):
+def test_the_limit_of_numbers_is_inclusive(largest):
     assert VECTOR.validate_python([largest])[0] == largest
     assert "1e+70" in refusal(VECTOR, [float(np.nextafter(largest, 2 * largest))])
 
@@ -147,5 +147,5 @@ def test_json_is_nested_lists():
 
 
 @pytest.mark.parametrize("braces", ["{x}", "{", "%s"])
-def test_texts_with_braces_stay_as_they_are(braces):
+def test_texts_with_braces_are_unchanged(braces):
     assert f"('{braces}', '<f8')" in refusal(MATRIX, np.zeros((1, 1), dtype=[(braces, "f8")]))

@@ -120,7 +120,7 @@ def test_tasks_that_do_not_fit(network, task, expected):
 
 
 @pytest.mark.parametrize("layers", [3, 4])
-def test_what_two_layers_have(layers):
+def test_qqt_needs_two_layers(layers):
     whole = {"network": {"kind": "weights", "weights": [np.eye(2)] * layers}, "task": np.eye(2), "times": [0.0]}
     assert read(TrajectoryRequest, whole, conflicts)
     ((path, text),) = refused(whole | {"quantities": ["loss", "qqt"]})

@@ -44,18 +44,18 @@ GOLDEN_MESSAGES = {
 
 @pytest.mark.parametrize("kinds", GOLDEN)
 def test_golden_values(kinds):
-    """Stored answers are found by these; a change here loses every cache."""
+    """Stored answers have these keys; a change here invalidates all caches."""
     *parts, method = kinds
     assert key(document(*parts, method=METHODS[method])) == GOLDEN[kinds]
 
 
 @pytest.mark.parametrize("name", GOLDEN_MESSAGES)
-def test_golden_values_of_the_other_messages(name):
+def test_golden_values_of_other_messages(name):
     model, expected = GOLDEN_MESSAGES[name]
     assert digest(read(model, message(name)), "solver/1") == expected
 
 
-def test_the_solver_counts():
+def test_keys_depend_on_the_solver():
     assert key(document(), "solver/1") != key(document(), "solver/2")
 
 
@@ -91,11 +91,11 @@ def test_the_solver_counts():
     ],
     ids=str,
 )
-def test_equal_requests(path, one, same):
+def test_equal_requests_have_equal_keys(path, one, same):
     assert key(put(document(), path, one)) == key(put(document(), path, same))
 
 
-def test_the_order_of_fields_does_not_count():
+def test_keys_do_not_depend_on_the_order_of_fields():
     def reversed_fields(node):
         return {name: reversed_fields(node[name]) for name in reversed(node)} if isinstance(node, dict) else node
 
@@ -105,7 +105,7 @@ def test_the_order_of_fields_does_not_count():
             assert key(reversed_fields(whole)) == key(whole)
 
 
-def test_what_is_left_out_is_what_is_default():
+def test_omitted_fields_and_defaults_have_the_same_key():
     short = {"network": NETWORKS["balanced"], "task": [[1.0, 0.0], [0.0, 1.0]], "times": [0.0]}
     full = {**short, "time_constant": 1.0, "quantities": ["loss", "output"], "method": "auto"}
     assert key(short) == key(full)
@@ -142,11 +142,11 @@ def test_what_is_left_out_is_what_is_default():
     ],
     ids=str,
 )
-def test_different_requests(path, one, other):
+def test_different_requests_have_different_keys(path, one, other):
     assert key(put(document(), path, one)) != key(put(document(), path, other))
 
 
-def test_layers_are_kept_apart():
+def test_keys_depend_on_the_division_into_layers():
     one = [[[1.0]], [[2.0], [3.0]]]
     other = [[[1.0], [2.0]], [[3.0, 4.0]]]
     keys = {key(put(document("weights"), "network.weights", weights)) for weights in (one, other)}
@@ -210,7 +210,7 @@ trees = st.recursive(
 
 
 def canonical(value):
-    """The same tree as text that names every type."""
+    """The tree as a text that names the type of each value."""
     if isinstance(value, np.ndarray):
         return ["array", list(value.shape), [float(number + 0.0) for number in value.ravel()]]
     if isinstance(value, list):
@@ -233,7 +233,7 @@ def test_a_tuple_counts_as_a_list():
     assert digest(Holder(value=(1, 2)), "") == digest(Holder(value=[1, 2]), "")
 
 
-def test_other_things_have_no_address():
+def test_other_values_have_no_key():
     with pytest.raises(TypeError, match="set"):
         digest(Holder(value={1}), "")
 
@@ -243,8 +243,8 @@ class Matrices(BaseModel):
 
 
 @given(sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
-def test_shapes_count_and_not_only_the_numbers(sizes):
-    """All ones: nothing but the shapes tells such requests apart."""
+def test_keys_depend_on_shapes(sizes):
+    """All numbers are 1, so that only the shapes differ."""
     one = Matrices(matrices=[np.ones(size) for size in sizes])
     flat = Matrices(matrices=[np.ones((1, sum(math.prod(size) for size in sizes)))])
     same = one.matrices[0].shape == flat.matrices[0].shape

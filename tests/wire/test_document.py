@@ -36,7 +36,7 @@ A, B, C = np.zeros(1), np.ones(2), np.full(3, 2.0)
     ],
     ids=str,
 )
-def test_arrays_are_put_where_their_paths_lead(metadata, arrays, expected):
+def test_arrays_are_put_at_their_paths(metadata, arrays, expected):
     assert same(graft(metadata, arrays), expected)
 
 
@@ -75,7 +75,7 @@ def same(one, other):
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_paths_that_lead_nowhere(metadata, paths, wrong, text):
+def test_invalid_paths(metadata, paths, wrong, text):
     with pytest.raises(InvalidDocumentError) as caught:
         graft(metadata, dict.fromkeys(paths, A))
     ((path, detail),) = caught.value.errors
@@ -123,12 +123,12 @@ def test_a_field_named_like_its_kind():
     assert {path for path, _ in errors_of(whole)} == {"network.balanced", "network.dims.0"}
 
 
-def test_the_text_of_the_exception_has_all_of_them():
+def test_the_text_of_the_exception_has_all_errors():
     with pytest.raises(InvalidDocumentError, match=r"^method: got 'x', .*; more: this field is unknown, .*'method'$"):
         read(TrajectoryRequest, {**document(method="x"), "more": 1})
 
 
-def test_no_more_than_a_hundred_errors():
+def test_at_most_a_hundred_errors_are_listed():
     assert len(errors_of(document() | {f"field {i}": i for i in range(1000)})) == 100
 
 
@@ -142,7 +142,7 @@ def test_a_million_errors_are_not_described():
     assert peak < 2**27  # each described takes more than 700 bytes
 
 
-def test_what_is_repeated_of_a_message_is_short():
+def test_values_in_errors_are_shortened():
     for whole in (
         document(method="x" * 10_000),
         document() | {"x" * 10_000: 1},
@@ -155,8 +155,8 @@ def test_what_is_repeated_of_a_message_is_short():
         assert len(detail) <= 200
 
 
-def test_names_that_are_no_text():
-    """Lone surrogates, which only the metadata of an archive can hold, are escaped or left out."""
+def test_names_with_lone_surrogates():
+    """Only the metadata of an archive can have them; they are escaped or left out."""
     for whole in (
         document() | {"\ud800": 1},
         document() | {"network": {"kind": "\ud800"}},
@@ -172,7 +172,7 @@ class Small(BaseModel):
     b: int
 
 
-def test_conflicts_are_asked_for_only_when_every_field_is_right():
+def test_conflicts_are_checked_only_if_all_fields_are_valid():
     asked = []
 
     def ordered(message):
@@ -190,5 +190,5 @@ def test_conflicts_are_asked_for_only_when_every_field_is_right():
 
 
 def test_the_largest_number_leaves_room_for_the_loss():
-    """Weights, their product, and the square of that: the fourth power of the largest number is finite."""
+    """Weights, their product and its square are finite: the fourth power of the largest number."""
     assert np.isfinite(np.float64(LARGEST) ** 4)

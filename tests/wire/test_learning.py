@@ -1,4 +1,4 @@
-"""Learning rates, schedules and weight decay in requests: what is allowed, and what is said of the rest."""
+"""Learning rates, schedules and weight decay in requests: valid values, and errors of others."""
 
 import numpy as np
 import pytest
@@ -25,7 +25,7 @@ COSINE = {"kind": "cosine", "period": 2.0, "floor": 0.1}
 PIECES = {"kind": "piecewise", "times": [1.0, 2.0], "factors": [1.0, 0.5, 0.0]}
 
 
-def test_what_says_nothing_is_the_same_request():
+def test_defaults_are_the_same_request():
     plain = digest(parsed(), "solver")
     nothing = {"learning_rates": None, "schedule": None, "weight_decay": 0.0}
     assert digest(parsed(**nothing), "solver") == plain
@@ -35,7 +35,7 @@ def test_what_says_nothing_is_the_same_request():
     assert len({plain, *(digest(parsed(**each), "solver") for each in several)}) == 5
 
 
-def test_what_is_said_is_kept():
+def test_values_are_kept():
     given = {"learning_rates": [0.5, 2.0], "schedule": PIECES, "weight_decay": 0.1}
     request = parsed(**given)
     assert {name: request.model_dump()[name] for name in given} == given
@@ -50,7 +50,7 @@ def test_arrays_are_lists():
     assert request.schedule.factors == [1.0, 0.5]
 
 
-def test_a_floor_may_be_missing():
+def test_the_floor_of_a_schedule_is_optional():
     assert parsed(schedule={"kind": "cosine", "period": 2}).schedule.floor == 0.0
 
 
@@ -89,7 +89,7 @@ def test_a_floor_may_be_missing():
         ({"schedule": PIECES | {"factors": [1.0, -1.0, 0.0]}}, "schedule.factors.1", "got -1.0, expected at least 0"),
     ],
 )
-def test_bad_input_is_named_by_its_path(changes, path, said):
+def test_errors_have_the_path_of_the_invalid_field(changes, path, said):
     found = refused(**changes)
     assert found[0] == path
     assert said in found[1], found[1]

@@ -1,4 +1,4 @@
-"""Messages about initial weights, their balance, limits and continual learning: every rule of every field."""
+"""Messages about initial weights, balance, limits and continual learning: all rules of all fields."""
 
 from itertools import product
 
@@ -140,7 +140,7 @@ def test_integers(name, path, smallest, largest):
     ids=str,
 )
 def test_gains_of_statistics_are_positive(value, where, text):
-    """Where a width grows without bound, so does the mean of B, in a direction that the signs of the gains tell."""
+    """Otherwise the mean of B would tend to an infinity whose sign depends on those of the gains."""
     errors = broken("statistics", "gain", value)
     assert set(errors) == {where}
     assert text in errors[where]
@@ -183,17 +183,17 @@ def test_schemes_of_statistics(value):
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_weights_whose_balance_is_asked(value, where, text):
+def test_invalid_weights_of_balance_requests(value, where, text):
     assert text in broken("balance", "weights", value)[where]
 
 
-def test_any_number_of_layers_has_a_balance():
+def test_any_number_of_layers_is_accepted_for_balance():
     for given in ([EYE] * 5, np.ones((3, 2, 2)), [np.ones((3, 2)), np.ones((1, 3))]):
         assert len(taken("balance", {"weights": given}).weights) == len(given)
 
 
 @pytest.mark.parametrize("value", ["forever", "", "Converged", "2", None, True, [1.0], {}, b"converged"])
-def test_durations_that_are_none(value):
+def test_invalid_durations(value):
     shown = repr(value) if isinstance(value, str | bool | None) else f"a value of type {type(value).__name__}"
     errors = broken("continual", "tasks.1.duration", value)
     assert errors == {"tasks.1.duration": f"got {shown}, expected a number or 'converged'"}
@@ -242,13 +242,13 @@ def test_tasks_are_learned_until_they_settle_by_default():
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_tasks_one_after_the_other(path, value, where, text):
+def test_invalid_sequences_of_tasks(path, value, where, text):
     errors = broken("continual", path, value)
     assert set(errors) == {where}
     assert text in errors[where]
 
 
-def test_errors_in_several_tasks_are_all_found():
+def test_errors_in_several_tasks_are_all_listed():
     tasks = [{"task": EYE, "duration": "x"}, {"task": {"kind": "semantic", "levels": 0}}, {"task": [[]], "more": 1}]
     found = rules.broken(ContinualRequest, message("continual", tasks=tasks))
     assert set(found) == {"tasks.0.duration", "tasks.1.task.levels", "tasks.2.task", "tasks.2.more"}
@@ -278,8 +278,8 @@ def test_initial_weights_need_no_task():
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_whatever_is_put_anywhere_is_read_or_refused_there(name):
-    """Never another exception; and an error is at the place that was changed, inside it, or in what must fit it."""
+def test_any_value_at_any_path_is_accepted_or_refused_there(name):
+    """No other exception is raised; the error is at the changed path, inside it, or at a field that must match it."""
     whole = message(name)
     assert taken(name, whole)
     for path, value in product(paths(whole), UNUSUAL_VALUES):

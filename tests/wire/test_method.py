@@ -1,4 +1,4 @@
-"""Methods: by name or with their settings, each with its bounds."""
+"""Methods: by name or with their settings, and the bounds of these."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_a_name_is_short_for_the_method_with_its_defaults(name, expected):
 
 
 @pytest.mark.parametrize("kind", METHODS)
-def test_settings_arrive(kind):
+def test_settings_are_kept(kind):
     assert taken(METHODS[kind]).model_dump() == METHODS[kind]
 
 
@@ -49,13 +49,13 @@ def test_every_method_has_a_name():
     ("name", "near"),
     [("euler", None), ("", None), ("Auto", "auto"), ("flow ", "flow"), ("(grid)", None), ("auto\n", "auto")],
 )
-def test_names_that_are_none(name, near):
+def test_unknown_names(name, near):
     allowed = "llowed are 'auto', 'exact', 'flow', 'descent'"
     choices = f", a{allowed}" if near is None else f", did you mean '{near}'? A{allowed}"
     assert broken(name) == {"method": f"got {name!r}{choices}"}
 
 
-def test_a_long_name_is_cut():
+def test_long_names_are_shortened_in_errors():
     assert len(broken("x" * 10_000)["method"]) < 150
 
 
@@ -83,7 +83,7 @@ def test_neither_a_name_nor_an_object(given, got):
 @pytest.mark.parametrize(
     ("kind", "got"), [("euler", "'euler'"), ("Flow", "'Flow'"), (None, "None"), (3, "3"), (["flow"], "a value of type")]
 )
-def test_kinds_that_are_none(kind, got):
+def test_unknown_kinds(kind, got):
     ((path, text),) = broken({"kind": kind}).items()
     assert path == "method.kind"
     assert text.startswith(f"got {got}")
@@ -155,6 +155,6 @@ def test_activations(value, choices):
         assert taken(METHODS["descent"] | {"activation": known}).activation == known
 
 
-def test_numbers_of_numpy():
+def test_numpy_numbers_are_accepted():
     given = {"kind": "flow", "rtol": np.float32(1e-3), "atol": np.array(1)}
     assert taken(given) == method.FlowMethod(kind="flow", rtol=float(np.float32(1e-3)), atol=1.0)

@@ -1,4 +1,4 @@
-"""Archives: a round trip, numpy as the other reader, and every kind of damage."""
+"""Archives: round trips, numpy as reader and writer, and all kinds of damage."""
 
 import io
 import json
@@ -47,8 +47,8 @@ def test_round_trip(metadata, arrays):
         assert np.array_equal(found[name], array, equal_nan=True)
 
 
-def test_long_doubles_travel_as_what_all_machines_read():
-    """Processors write different bytes for them by one name."""
+def test_long_doubles_are_converted_to_float64():
+    """Their bytes differ between processors, though their type has the same name."""
     long = np.array([[1, -2.5], [1 / np.longdouble(3), np.longdouble(10) ** 400]])
     assert long.dtype == np.longdouble
     _, found = unpack(pack({}, {"a": long, "b": long.T}), largest_bytes=LIMIT)
@@ -84,7 +84,7 @@ def test_the_same_message_has_the_same_bytes():
     assert one == pack({"a": 1, "b": [0.1]}, {"x": np.arange(3.0), "y": np.eye(2)})
 
 
-def test_objects_are_not_written():
+def test_arrays_of_objects_are_refused():
     with pytest.raises(ValueError, match="allow_pickle"):
         pack({}, {"x": np.array([{}], dtype=object)})
 
@@ -100,7 +100,7 @@ DEFLATED = message({"times": [0, 1]}, zipfile.ZIP_DEFLATED, task__sigma_yx=np.ey
 
 
 @pytest.mark.parametrize("archive", [WHOLE, DEFLATED], ids=["stored", "deflated"])
-def test_every_truncation(archive):
+def test_truncated_archives_are_refused(archive):
     assert unpack(archive, largest_bytes=LIMIT)
     for length in range(len(archive)):
         refusal(archive[:length])
@@ -108,7 +108,7 @@ def test_every_truncation(archive):
 
 @pytest.mark.parametrize("flip", [0x01, 0x08, 0x80, 0xFF], ids=hex)
 @pytest.mark.parametrize("archive", [WHOLE, DEFLATED], ids=["stored", "deflated"])
-def test_every_flipped_byte_is_noticed_or_does_not_matter(archive, flip):
+def test_flipped_bytes_are_detected_or_have_no_effect(archive, flip):
     metadata, arrays = unpack(archive, largest_bytes=LIMIT)
     noticed = 0
     for i in range(len(archive)):
@@ -128,14 +128,14 @@ def test_every_flipped_byte_is_noticed_or_does_not_matter(archive, flip):
 
 @settings(deadline=None, max_examples=200)
 @given(data=st.binary(max_size=300))
-def test_noise(data):
+def test_random_bytes_are_refused(data):
     refusal(data)
     refusal(b"PK\x03\x04" + data)
 
 
 @settings(deadline=None, max_examples=150)
 @given(content=st.binary(max_size=200))
-def test_noise_in_an_entry(content):
+def test_random_bytes_in_an_entry_are_refused(content):
     refusal(zipped([META, ("a.npy", content)]))
     refusal(zipped([META, ("a.npy", b"\x93NUMPY\x01\x00" + content)]))
 
@@ -146,8 +146,8 @@ def test_noise_in_an_entry(content):
     descr=st.sampled_from(["<f8", "|O", "|S0", "<U0", "|V0", "|V3", "<c16", "<M8[s]", "|b1", []]),
     content=st.binary(max_size=64),
 )
-def test_headers_that_claim_anything(shape, descr, content):
-    """Either refused, or an array that holds what the entry holds and not a byte more."""
+def test_headers_are_refused_or_agree_with_their_entry(shape, descr, content):
+    """An accepted array has exactly the bytes of its entry."""
     tracemalloc.start()
     try:
         _, arrays = unpack(zipped([META, ("a.npy", npy_header(shape, descr, content))]), largest_bytes=LIMIT)
@@ -205,7 +205,7 @@ def test_headers_that_claim_anything(shape, descr, content):
     ],
     ids=lambda value: str(value)[:50] if isinstance(value, str) else "",
 )
-def test_damage_inside(entries, text):
+def test_damaged_entries_are_refused(entries, text):
     assert text in refusal(zipped(entries))
 
 
@@ -237,7 +237,7 @@ def test_comments_on_entries():
     assert "comments on entries" in refusal(buffer.getvalue())
 
 
-def test_compressions_that_do_not_exist():
+def test_unknown_compressions_are_refused():
     archive = zipped([META])
     local, central = archive.index(b"PK\x03\x04") + 8, archive.index(b"PK\x01\x02") + 10
     damaged = bytearray(archive)
@@ -260,7 +260,7 @@ def peak_of_refusal(archive):
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 @pytest.mark.parametrize("claimed", [len(ZEROS), 1000], ids=["honest", "lying"])
-def test_bombs_are_not_expanded(compression, claimed):
+def test_decompression_bombs_are_not_expanded(compression, claimed):
     bomb = with_size(zipped([META, ("a.npy", ZEROS)], compression), len(ZEROS), claimed)
     text, peak = peak_of_refusal(bomb)
     assert peak < 2**18
@@ -275,14 +275,14 @@ def test_an_array_that_ends_early():
     assert "ends after 24000 of 32000 bytes" in refusal(archive)
 
 
-def test_many_entries_that_share_their_bytes_are_added_up():
+def test_the_limit_applies_to_the_sum_of_all_entries():
     entries = [META, *((f"{i}.npy", ZEROS[: 2**17]) for i in range(8))]
     assert "9 entries of" in refusal(zipped(entries, zipfile.ZIP_DEFLATED))
 
 
 @pytest.mark.parametrize("kind", ["i1", "u1", "f2", "?"])
-def test_small_numbers_count_as_what_they_become(kind):
-    """They take up to eight times as much once they are float64."""
+def test_numbers_count_with_their_size_as_float64(kind):
+    """They may become eight times as large."""
     entry = npy(np.ones((2, 200_000), kind))
     assert len(entry) < LIMIT
     text, peak = peak_of_refusal(zipped([META, ("a.npy", entry)], zipfile.ZIP_DEFLATED))
@@ -290,14 +290,14 @@ def test_small_numbers_count_as_what_they_become(kind):
     assert peak < 2**18
 
 
-def test_several_arrays_count_together():
+def test_the_limit_applies_to_the_sum_of_all_arrays():
     entries = [(f"{i}.npy", npy(np.ones(2**15, "i1"))) for i in range(5)]  # of 2**18 bytes each as float64
     assert "as float64" in refusal(zipped([META, *entries], zipfile.ZIP_DEFLATED))
     assert len(unpack(zipped([META, *entries[:3]], zipfile.ZIP_DEFLATED), largest_bytes=LIMIT)[1]) == 3
 
 
 def test_parts_of_the_metadata_are_bounded():
-    """They are read as JSON, in microseconds each, and compress well."""
+    """Parsing takes microseconds for each part, and parts compress well."""
     text = '{"a": [' + "[]," * 5_000 + "[]]}"
     archive = zipped([("metadata.npy", npy(text))], zipfile.ZIP_DEFLATED)
     assert "has 5004 arrays, objects and fields, at most 5003 are read" in refusal(archive, max_parts=5003)
@@ -312,7 +312,7 @@ def test_limits_are_inclusive():
     assert "3 entries" in refusal(archive, largest_bytes=size, max_entries=2)
 
 
-def test_no_more_than_256_entries():
+def test_at_most_256_entries_are_read():
     entries = [(f"{i}.npy", npy(1.0)) for i in range(255)]
     assert len(unpack(zipped([META, *entries]), largest_bytes=LIMIT)[1]) == 255
     assert "at most 256 entries" in refusal(zipped([META, *entries, ("more.npy", npy(1.0))]))

@@ -46,7 +46,7 @@ def test_gains(gain, gains):
 
 
 @pytest.mark.parametrize("depth", [2, 3, 64])
-def test_what_is_left_out(depth):
+def test_defaults(depth):
     short = {"kind": "random", "dims": [2] * (depth + 1), "scheme": "normal"}
     request = read(TrajectoryRequest, document() | {"network": short}, conflicts)
     assert (request.network.gain, request.network.seed) == ([1.0], None)
@@ -54,7 +54,7 @@ def test_what_is_left_out(depth):
     assert request.dims == (2,) * (depth + 1)
 
 
-def test_the_model_itself_may_be_given():
+def test_model_instances_are_accepted():
     network = RandomNetwork(kind="random", dims=[2, 3, 2], scheme="he", gain=2.0)
     assert read(TrajectoryRequest, document() | {"network": network}).network == network
 
@@ -62,7 +62,7 @@ def test_the_model_itself_may_be_given():
 @pytest.mark.parametrize(
     "value", [True, "x", "1", None, {}, {"gain": 1}, b"1", 1j, float("nan"), float("inf"), 10**400, -1, 1.5e70], ids=str
 )
-def test_a_wrong_gain_is_wrong_at_the_gain(value):
+def test_errors_of_a_single_gain_have_its_path(value):
     """A number stands for a list, so that errors have no index."""
     errors = broken("gain", value)
     assert set(errors) == {"network.gain"}
@@ -71,7 +71,7 @@ def test_a_wrong_gain_is_wrong_at_the_gain(value):
 
 
 @pytest.mark.parametrize(("value", "text"), NOT_NUMBERS[1:], ids=lambda value: str(value)[:20])
-def test_a_wrong_gain_of_a_layer_is_wrong_there(value, text):
+def test_errors_of_a_gain_in_a_list_have_its_index(value, text):
     errors = broken("gain.1", value)
     assert set(errors) == {"network.gain.1"}
     assert text in errors["network.gain.1"]
@@ -92,7 +92,7 @@ def test_numbers_of_gains(value, text):
     assert broken("gain", value) == {"network.gain": text}
 
 
-def test_gains_are_not_counted_against_widths_that_are_wrong():
+def test_the_number_of_gains_is_not_checked_for_invalid_widths():
     whole = document() | {"network": WHOLE | {"dims": [2, 0, 2], "gain": [1] * 5}}
     assert set(rules.broken(TrajectoryRequest, whole)) == {"network.dims.1"}
 

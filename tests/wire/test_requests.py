@@ -1,4 +1,4 @@
-"""Every rule of every field of a request: the exact path, what was got, what is allowed."""
+"""All rules of all fields of a request: path of the error, what was got, what is allowed."""
 
 from fractions import Fraction
 from itertools import product
@@ -32,7 +32,7 @@ NULLABLE = {"network.seed", "task.seed", "task.sigma_yy_trace"}
 
 
 def kinds_with(path):
-    """Kinds of a request that has this path, or else its parent."""
+    """Kinds of a request that has this path, or its parent."""
     kinds = [dict(zip(("network", "task", "times"), k, strict=True)) for k in product(NETWORKS, TASKS, TIMES)]
     for wanted in (path, path.rpartition(".")[0]):
         for these in kinds:
@@ -59,7 +59,7 @@ def test_integers(path, value, text):
 
 
 @pytest.mark.parametrize("path", ["network.seed", "task.seed", "task.samples", "task.levels", "times.num"])
-def test_integers_that_are_left_out(path):
+def test_required_integers(path):
     check_field(path, MISSING, "required")
 
 
@@ -213,14 +213,14 @@ def test_shapes_and_kinds(path, value, where, text):
     assert text in errors[where]
 
 
-def test_a_message_that_is_no_object():
+def test_messages_that_are_not_objects():
     for whole in (None, 3, "x", [], [1], True):
         (path,) = broken(whole)
         assert path == ""
         assert "expected an object" in broken(whole)[""]
 
 
-def test_every_broken_field_is_named():
+def test_every_invalid_field_is_listed():
     whole = document(quantities=["nothing"], time_constant=-1.0, more=1)
     whole = put(put(whole, "network.dims", [2, 0, 2.5]), "task.sigma_yx", [[True]])
     expected = {"quantities.0", "time_constant", "more", "network.dims.1", "network.dims.2", "task.sigma_yx"}
@@ -310,8 +310,8 @@ def test_the_smallest_times(times, expected):
     ],
 )
 @pytest.mark.parametrize("spacing", ["linear", "log"])
-def test_grids_ascend_from_end_to_end(start, stop, spacing):
-    """Though a step may be less than a number of its size can say."""
+def test_grids_of_tiny_steps_ascend(start, stop, spacing):
+    """A step may be less than the spacing of float64 numbers."""
     start = start or (0 if spacing == "linear" else 5e-324)
     for num in (2, 999, 1000, 3000, 20_000):
         grid = {"start": start, "stop": stop, "num": num, "spacing": spacing}
@@ -324,8 +324,8 @@ def test_grids_ascend_from_end_to_end(start, stop, spacing):
             assert max(off) <= 2 * Fraction(np.spacing(float(stop)))
 
 
-def test_grids_are_as_they_were():
-    """An exact change of the unit changes no number that is not tiny."""
+def test_grids_are_those_of_numpy():
+    """They are computed in a scaled unit of time, which is exact except for tiny numbers."""
     for start, stop, num in ((0.0, 10.0, 200), (0.1, 7.3, 1001), (1e-12, 3e5, 77), (0.0, 1e-290, 500)):
         times = read(TrajectoryRequest, document() | {"times": {"start": start, "stop": stop, "num": num}})
         assert np.array_equal(times.resolved_times(), np.linspace(start, stop, num))
@@ -336,7 +336,7 @@ def test_times_have_200_points_by_default():
     assert (len(times), times[0], times[-1]) == (200, 0.0, 10.0)
 
 
-def test_what_is_left_out():
+def test_defaults():
     whole = {"network": NETWORKS["balanced"], "task": [[1.0, 0.0], [0.0, 2.0]], "times": [0, 1]}
     request = read(TrajectoryRequest, put(whole, "network", {"kind": "balanced", "dims": [2, 2, 2], "lambda": -1}))
     assert (request.network.scale, request.network.aligned, request.network.seed) == (1.0, False, None)
@@ -345,7 +345,7 @@ def test_what_is_left_out():
     assert read(TrajectoryRequest, put(document(task="semantic"), "task", {"kind": "semantic"})).task.levels == 3
 
 
-def test_quantities_are_put_in_order_and_counted_once():
+def test_quantities_are_in_canonical_order_without_duplicates():
     request = read(TrajectoryRequest, document(quantities=["output", "loss", "output", "balance", "loss"]))
     assert request.quantities == ["loss", "output", "balance"]
     assert read(TrajectoryRequest, document(quantities=list(reversed(QUANTITIES)))).quantities == list(QUANTITIES)
@@ -370,13 +370,13 @@ def test_a_bare_matrix_is_a_correlation_task(form):
     ],
     ids=str,
 )
-def test_a_wrong_bare_matrix_is_wrong_at_the_task(bare, text):
+def test_errors_of_a_bare_matrix_have_the_path_of_the_task(bare, text):
     errors = broken(document() | {"task": bare})
     assert set(errors) == {"task"}
     assert text in errors["task"]
 
 
-def test_a_bare_matrix_that_does_not_fit_is_wrong_where_the_long_form_has_it():
+def test_conflicts_of_a_bare_matrix_have_the_path_of_the_long_form():
     assert set(broken(document() | {"task": [[1.0, 2.0]]})) == {"task.sigma_yx"}
 
 
@@ -391,7 +391,7 @@ def test_dims():
     assert request.dims == (2, 3, 5, 4)
 
 
-def test_parts_may_be_models():
+def test_model_instances_are_accepted():
     network = BalancedNetwork(kind="balanced", dims=(2, 2, 2), lam=1.0)
     for task in (
         CorrelationTask(kind="correlation", sigma_yx=np.eye(2)),
@@ -409,7 +409,7 @@ def test_parts_may_be_models():
     )
 
 
-def test_numbers_of_numpy():
+def test_numpy_numbers_are_accepted():
     given = {
         "network": {
             "kind": "balanced",
@@ -446,8 +446,8 @@ def test_requests_cannot_be_changed():
 
 @pytest.mark.parametrize("task", [*TASKS, "bare"])
 @pytest.mark.parametrize(("network", "times", "method"), [("weights", "grid", "descent"), ("balanced", "list", "flow")])
-def test_whatever_is_put_anywhere_is_read_or_refused_there(network, task, times, method):
-    """Never another exception; and an error is at the place that was changed, inside it, or in what must fit it."""
+def test_any_value_at_any_path_is_accepted_or_refused_there(network, task, times, method):
+    """No other exception is raised; the error is at the changed path, inside it, or at a field that must match it."""
     whole = document(network, times=times, method=METHODS[method])
     whole |= {"task": TASKS.get(task, [[1.0, 0.5], [0.0, 1.0]])}
     assert read(TrajectoryRequest, whole, conflicts)

@@ -1,4 +1,4 @@
-"""The JSON schema says what the validators do, as far as a schema can."""
+"""The JSON schema agrees with the validators, as far as a schema can express their rules."""
 
 import jsonschema
 import pytest
@@ -61,8 +61,8 @@ def test_valid_messages(name):
     jsonschema.validate(message(name), MESSAGES[name].model_json_schema())
 
 
-def test_the_request_of_the_contract():
-    """The body that the contract's page shows."""
+def test_the_request_of_the_documentation():
+    """The body that the page about the API shows."""
     whole = {
         "network": {
             "kind": "balanced",

@@ -25,7 +25,7 @@ def test_axes_that_overlap_are_refused(paths: tuple[str, str]) -> None:
         sweep(*paths)
 
 
-def test_names_that_begin_alike_are_apart() -> None:
+def test_paths_with_a_common_prefix_do_not_overlap() -> None:
     assert sweep("network.seed", "network.seeds").shape == (2, 2)
 
 

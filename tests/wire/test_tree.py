@@ -128,7 +128,7 @@ def test_a_value_is_replaced_in_a_copy(path, value, place):
         ("tasks." + "9" * 5000, f"names item '{'9' * 5000}' of a list of 2"),
     ],
 )
-def test_paths_that_lead_nowhere(path, detail):
+def test_invalid_paths(path, detail):
     with pytest.raises(PathError) as caught:
         replaced(BASE, path, 1)
     assert (caught.value.path, caught.value.detail) == (path, detail)

@@ -53,7 +53,7 @@ def test_quantities_that_a_network_does_not_have(network, name, text):
     assert text in errors["quantities"]
 
 
-def test_a_limit_has_no_initial_weights():
+def test_wide_networks_have_no_initial_weights():
     with pytest.raises(InvalidDocumentError, match="kind 'random' for those of one draw"):
         read(InitializationRequest, message("initialization", network=WIDE), conflicts)
     read(InitializationRequest, message("initialization", network=ONE), conflicts)

@@ -1,4 +1,4 @@
-"""What is said of values and names: short, once, with the nearest name, and nothing of the library that checks."""
+"""Errors about values and names: short, without duplicates, with the nearest name, and without words of pydantic."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def test_nearest_names(name, near):
     assert nearest(name, QUANTITIES) == near
 
 
-def test_names_that_differ_in_digits_are_not_near():
+def test_names_that_differ_in_digits_are_not_suggested():
     figures = ["figure-3.1", "figure-3.6", "figure-4.8"]
     assert nearest("figure-3.7", figures) is None
     assert nearest("figure-9", figures) is None
@@ -79,7 +79,7 @@ def test_choices_are_named_once():
     ],
 )
 def test_mistyped_names(path, value, where, near):
-    """The nearest is asked for, and all are named once."""
+    """The nearest name is suggested, and all names are listed once."""
     ((found, text),) = broken(TrajectoryRequest, put(document(), path, value)).items()
     assert found == where
     assert ("did you mean" in text) == (near is not None)
@@ -103,7 +103,7 @@ def test_mistyped_names(path, value, where, near):
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_mistyped_names_elsewhere(model, whole, where, near):
+def test_mistyped_names_in_other_fields(model, whole, where, near):
     ((found, text),) = broken(model, whole).items()
     assert found == where
     assert f"did you mean '{near}'? Allowed are '" in text
@@ -118,7 +118,7 @@ def test_names_in_the_second_of_several_tasks():
     }
 
 
-def test_everything_that_a_sweep_collects_is_named():
+def test_errors_list_all_that_a_sweep_can_collect():
     ((_, text),) = broken(SweepRequest, SWEEP | {"collect": ["x"]}).items()
     for name in (*SCALARS, *QUANTITIES):
         assert text.count(f"'{name}'") == 1
@@ -141,14 +141,14 @@ def test_values_of_sweeps(path, value, text):
     assert said.startswith(text)
 
 
-def test_keys_that_are_no_text():
+def test_keys_that_are_not_strings():
     ((where, said),) = broken(ExperimentRequest, {"parameters": {1: 2}}).items()
     assert where.startswith("parameters")
     assert said == "got 1, expected text"
 
 
-def test_nothing_is_said_in_the_words_of_the_library():
-    """No unusual value at any field raises an error with a message of the validation library."""
+def test_errors_have_no_messages_of_pydantic():
+    """For unusual values in any field."""
     for whole, model, rule in (
         (document(times="grid", method={"kind": "flow"}), TrajectoryRequest, conflicts),
         (document("weights", "data"), TrajectoryRequest, conflicts),
@@ -169,7 +169,7 @@ W1, W2 = np.ones((3, 4)), np.ones((2, 3))
 
 
 @pytest.mark.parametrize("task", [np.ones((2, 4)), {"kind": "regression", "samples": 3}], ids=["matrix", "drawn"])
-def test_layers_that_chain_the_other_way_round(task):
+def test_errors_of_transposed_layers_say_so(task):
     ((where, text),) = broken(
         TrajectoryRequest, document() | {"network": {"kind": "weights", "weights": [W1.T, W2.T]}, "task": task}
     ).items()
@@ -177,7 +177,7 @@ def test_layers_that_chain_the_other_way_round(task):
     assert text == f"matrix 1 takes 2 inputs but matrix 0 has 4 outputs; widths must chain; {AS_IN_TORCH}"
 
 
-def test_layers_that_chain_neither_way():
+def test_errors_of_layers_that_do_not_match():
     network = {"kind": "weights", "weights": [np.ones((3, 4)), np.ones((2, 5))]}
     ((_, text),) = broken(TrajectoryRequest, document() | {"network": network}).items()
     assert text == "matrix 1 takes 5 inputs but matrix 0 has 3 outputs; widths must chain"
@@ -214,7 +214,7 @@ def test_layers_that_chain_neither_way():
     ],
     ids=["weights", "weights for a hierarchy", "task", "neither", "data"],
 )
-def test_what_fits_the_other_way_round(weights, task, where, text):
+def test_errors_of_transposed_arrays_say_so(weights, task, where, text):
     whole = document() | {"network": {"kind": "weights", "weights": weights}, "task": task}
     with pytest.raises(InvalidDocumentError) as caught:
         read(TrajectoryRequest, whole, conflicts)
@@ -222,7 +222,7 @@ def test_what_fits_the_other_way_round(weights, task, where, text):
     assert sum("as in torch" in detail for _, detail in caught.value.errors) == ("as in torch" in text)
 
 
-def test_drawn_networks_are_not_asked_whether_they_are_transposed():
+def test_errors_of_drawn_networks_do_not_mention_transposition():
     whole = document() | {"network": NETWORKS["balanced"] | {"dims": [3, 3, 4]}, "task": np.ones((3, 4))}
     ((_, text),) = broken(TrajectoryRequest, whole, conflicts).items()
     assert text == "got shape (3, 4), the network's widths require (4, 3); transposed? sigma_yx is (out, in)"

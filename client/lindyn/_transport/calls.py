@@ -47,7 +47,7 @@ class Call(Generic[T_co]):
     """A request and the decoder of its reply.
 
     Attributes:
-        method: method of HTTP.
+        method: HTTP method.
         path: path of the route.
         read: decodes a successful reply.
         content: the body.
@@ -184,8 +184,8 @@ class Connection:
             return call.read(response)
         except Exception as error:  # an invalid reply can raise anything in the decoder
             raise UnexpectedReplyError(
-                f"the answer from {_shown(response.url)} cannot be read ({type(error).__name__}: {error}); do the "
-                f"versions of client and service fit? {_versions(response)}"
+                f"the answer from {_shown(response.url)} cannot be read ({type(error).__name__}: {error}); are "
+                f"the versions of client and service compatible? {_versions(response)}"
             ) from error
 
     def check(self, response: httpx.Response) -> None:

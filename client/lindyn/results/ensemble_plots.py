@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MEDIAN = 0.5
-_MOST_NAMED = 4  # lines in a legend
+_MAX_NAMED = 4  # modes that are named in a legend
 
 
 class EnsemblePlots:
@@ -39,7 +39,7 @@ class EnsemblePlots:
     def line(self, path: str, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the median of a quantity over time, with bands between the quantiles of opposite ranks.
 
-        The mean stands for the median if 0.5 is not among the levels; the limit of wide networks is a dashed line.
+        The mean replaces the median if 0.5 is not among the levels; the limit of wide networks is a dashed line.
 
         Args:
             path: path of a quantity with one number, or one for each mode, at each time.
@@ -56,7 +56,7 @@ class EnsemblePlots:
             raise ValueError(f"a line needs one number at each time, or one for each mode; {path} has matrices")
         axes = given_or_new(ax)
         n_lines = 1 if n_dims == 1 else self._means[path].shape[1]
-        named = 1 < n_lines <= _MOST_NAMED
+        named = 1 < n_lines <= _MAX_NAMED
         for i, colour in enumerate([BLUE] if n_lines == 1 else ordered_colours(n_lines)):
             own: dict[str, Style] = {"label": f"mode {i + 1}"} if named else {}
             if ax is None or n_lines > 1:

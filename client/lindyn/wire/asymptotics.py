@@ -13,7 +13,10 @@ from lindyn.wire.trajectory import ReplyWarning
 
 
 class LimitsRequest(Request):
-    """Request for the limits of balanced or wide layers on isotropic inputs, of modes alone, or of one layer."""
+    """Request for the limits of learning.
+
+    They are known for balanced or wide layers on isotropic inputs, for modes that learn alone, and for one layer.
+    """
 
     network: Network
     task: Task
@@ -32,9 +35,15 @@ class LimitsRequest(Request):
 
 
 class Converged(Reply):
-    """The state for t to infinity."""
+    """The state as t goes to infinity."""
 
-    output: Annotated[Arrays, Field(description="Best rank-min(hidden, modes) map over the modes reached, (out, in).")]
+    output: Annotated[
+        Arrays,
+        Field(
+            description="Network function, (out, in): the best one of rank min(hidden, modes) in the modes that the "
+            "weights reach."
+        ),
+    ]
     input_representation: Arrays
     output_representation: Arrays
     loss: float
@@ -44,16 +53,17 @@ class Converged(Reply):
 
 
 class Extreme(Reply):
-    """The limit of large |lambda|, of one sign."""
+    """The limit of large |lambda| for one sign of lambda."""
 
     exists: Annotated[bool, Field(description="Whether weights of these widths can have a balance of this sign.")]
     one_time_scale: Annotated[bool, Field(description="Whether all modes are learned at the fast rate.")]
     fast_limit: Annotated[
         Arrays, Field(description="Network function after the fast phase, (out, in); null if there is no such phase.")
     ]
-    fast_rate: Annotated[float, Field(description="|lambda| per time constant, per unit of time.")]
+    fast_rate: Annotated[float, Field(description="Rate of the fast phase, |lambda| / tau.")]
     slow_rates: Annotated[
-        Arrays, Field(description="s^2 / |lambda| of each mode, per unit of time; empty if there is none.")
+        Arrays,
+        Field(description="Rates of the slow phase, s^2 / (|lambda| tau) of each mode; empty without a slow phase."),
     ]
 
 
@@ -67,9 +77,13 @@ class Extremes(Reply):
 class Shallow(Reply):
     """A network of one layer that starts from the same network function."""
 
-    output: Annotated[Arrays, Field(description="At t to infinity, (out, in).")]
+    output: Annotated[Arrays, Field(description="Network function as t goes to infinity, (out, in).")]
     rate: Annotated[
-        float | None, Field(description="Of every mode, per unit of time; null where inputs have several variances.")
+        float | None,
+        Field(
+            description="Rate at which all modes are learned, per unit of time; null if the inputs have different "
+            "variances."
+        ),
     ]
     convergence_time: float | None
 
@@ -82,13 +96,16 @@ class LimitsReply(Reply):
         float | None,
         Field(
             alias="lambda",
-            description="Balance, of a wide network that of the equivalent one; null where modes have their own, and "
-            "for one layer.",
+            description="Balance of the weights, for a wide network that of the equivalent balanced one; null if the "
+            "modes have different balances, and for one layer.",
         ),
     ]
     lambda_per_mode: Annotated[
         list[Any] | None,
-        Field(description="Balance of each mode, where modes learn alone; of deep networks for each pair."),
+        Field(
+            description="Balance of each mode if the modes learn alone; for deep networks, of each pair of adjacent "
+            "layers."
+        ),
     ] = None
     dims: list[int]
     seed: int | None
@@ -97,27 +114,32 @@ class LimitsReply(Reply):
     tolerance: float
     converged: Converged
     convergence_time: Annotated[
-        float | None, Field(description="First time with an excess loss within the tolerance; null if there is none.")
+        float | None,
+        Field(description="First time at which the excess loss is at most the tolerance; null if there is none."),
     ]
     effective_learning_rate: Annotated[
         float | None,
-        Field(description="|lambda| per time constant, per unit of time; null where `lambda_to_infinity` is."),
+        Field(description="Effective learning rate |lambda| / tau; null if `lambda_to_infinity` is null."),
     ]
     largest_learning_rate: Annotated[
         float | None,
         Field(
-            description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there, "
-            "with weight_decay added; null if that is zero."
+            description="Largest stable learning rate of gradient descent near the limit: 2 tau over the largest "
+            "eigenvalue of the Hessian of the loss with weight decay; null if this is zero."
         ),
     ]
     lambda_to_infinity: Annotated[
-        Extremes | None, Field(description="Of balanced or wide layers on isotropic inputs, without weight decay.")
+        Extremes | None,
+        Field(
+            description="Limits of large |lambda| for balanced or wide layers on isotropic inputs; null otherwise, and "
+            "with weight decay."
+        ),
     ]
     shallow: Annotated[
         Shallow | None,
         Field(
-            description="For isotropic inputs and balanced or wide layers, or for one layer, which it is itself; "
-            "without weight decay."
+            description="Shallow network for comparison, for balanced or wide layers on isotropic inputs; for one "
+            "layer, the network itself; null otherwise, and with weight decay."
         ),
     ]
     warnings: list[ReplyWarning]

@@ -41,7 +41,9 @@ class ContinualRequest(Request):
     network: Network
     tasks: Annotated[list[ContinualTask], Field(min_length=1, max_length=64)]
     num: Annotated[
-        int, Field(strict=True, ge=2, le=100_000, description="Times in each segment, both ends included."), FromNumpy
+        int,
+        Field(strict=True, ge=2, le=100_000, description="Number of times in each segment, both ends included."),
+        FromNumpy,
     ] = 200
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow, in the unit of times.")] = 1.0
 
@@ -75,7 +77,7 @@ class BestStop(Reply):
 
 
 class ContinualReply(Reply):
-    """The losses of all tasks on one time axis; a bound of two segments occurs twice, with the rates of both."""
+    """The losses of all tasks on one time axis; the common end of two segments occurs twice, with the rates of each."""
 
     key: str
     lam: Annotated[float, Field(alias="lambda")]

@@ -17,7 +17,7 @@ def _as_list(value: Tree) -> Tree:
 
 _AsList = BeforeValidator(_as_list)
 _Fraction = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), FromNumpy]
-_MOST_PARTS = 10_000
+_MAX_PARTS = 10_000
 
 
 class CosineSchedule(Request):
@@ -41,12 +41,12 @@ class PiecewiseSchedule(Request):
     kind: Literal["piecewise"]
     times: Annotated[
         list[Positive],
-        Field(max_length=_MOST_PARTS, description="Ascending times at which the factor changes."),
+        Field(max_length=_MAX_PARTS, description="Ascending times at which the factor changes."),
         _AsList,
     ]
     factors: Annotated[
         list[NonNegative],
-        Field(min_length=1, max_length=_MOST_PARTS + 1, description="One more than times; the first holds before."),
+        Field(min_length=1, max_length=_MAX_PARTS + 1, description="One more than times; the first holds before."),
         _AsList,
     ]
 

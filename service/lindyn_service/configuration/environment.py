@@ -62,7 +62,7 @@ def _refuse_misspelt_keys(chosen: Settings) -> None:
 
 
 def refuse_unknown() -> None:
-    """Refuse variables with the prefix LINDYN_ that are no settings, where no other program can have set them.
+    """Refuse variables with the prefix LINDYN_ that are not settings, where no other program can have set them.
 
     Raises:
         SettingsError: there is such a variable, perhaps a misspelt one.
@@ -73,7 +73,7 @@ def refuse_unknown() -> None:
 
 
 def _unknown() -> list[str]:
-    """Return the names of variables with the prefix LINDYN_ that are no settings."""
+    """Return the names of variables with the prefix LINDYN_ that are not settings."""
     prefixed = [name for name in os.environ if name.upper().startswith(PREFIX)]
     return [name for name in prefixed if _setting(name) not in Settings.model_fields]
 

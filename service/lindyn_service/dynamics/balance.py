@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-_LARGE = 512  # hidden units, of which a square matrix is small
+_MAX_SQUARE = 512  # hidden units up to which B is computed as a square matrix, although its rank may be smaller
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidde
     _, exponent = np.frexp(max(np.max(np.abs(w1)), np.max(np.abs(w2))))
     w1, w2 = np.ldexp(w1, -exponent), np.ldexp(w2, -exponent)  # otherwise squares of tiny weights underflow
     (n_hidden, n_in), n_out = w1.shape, len(w2)
-    if n_hidden > max(n_in + n_out, _LARGE):
+    if n_hidden > max(n_in + n_out, _MAX_SQUARE):
         lam, residual = _of_wide(w1, w2)
     else:
         b = w2.T @ w2 - w1 @ w1.T
@@ -45,7 +45,7 @@ def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidde
 
 
 def _of_wide(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> tuple[float, float]:
-    """Nearest lambda and distance from it, on the span of the weights among many hidden units; B is zero beyond it."""
+    """Nearest lambda and the distance from it for many hidden units, by the span of the weights; B = 0 outside it."""
     basis = np.linalg.qr(np.concatenate([w1, w2.T], axis=1))[0]
     lower, upper = basis.T @ w1, w2 @ basis
     # exact sums, so that lambda is exactly 0 for layers that are each other's transposes

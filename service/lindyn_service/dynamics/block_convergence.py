@@ -1,4 +1,4 @@
-"""When the excess losses of many networks have fallen to a tolerance."""
+"""Times at which the excess losses of many networks fall to a tolerance."""
 
 from dataclasses import dataclass
 
@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 
 from lindyn_service.dynamics.block_solution import BlockSolution
 
-_DOUBLINGS = 8  # that are looked at together
-_MOST_DOUBLINGS = 200  # as in `convergence`
+_DOUBLINGS = 8  # of the time, evaluated together
+_MAX_DOUBLINGS = 200  # as in `convergence`
 _ROUNDINGS = 1e-14  # relative accuracy of the times
-_SURELY = 1e-6  # relative, of a limit beside the tolerance
+_SURELY = 1e-6  # relative distance of the limit of a loss from the tolerance, above which it decides
 _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _PerNetwork = Float[np.ndarray, " network"]
@@ -18,15 +18,15 @@ _Some = Float[np.ndarray, " some"]
 
 
 def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNetwork, Bool[np.ndarray, " network"]]:
-    """First times from which the excess losses on white inputs are at most the tolerance.
+    """First times at which the excess losses on white inputs are at most the tolerance.
 
     Args:
-        solution: the problems.
-        tolerance: in units of the loss.
+        solution: exact solutions of the networks.
+        tolerance: excess loss.
 
     Returns:
-        Times in units of the time constants, 0 where the initial weights are good enough, NaN where the loss stays
-        above; and where they are as good as those of `convergence.convergence_time`.
+        Times in units of the time constants, 0 if the initial loss is at most the tolerance, NaN if the loss stays
+        above; and whether they are as accurate as those of `convergence.convergence_time`.
 
     Source: Domine et al. (2025), arXiv 2409.14623, exact solution; Chandrupatla (1997), 10.1016/S0965-9978(96)00051-8,
     for the roots.
@@ -51,7 +51,7 @@ def convergence_times(solution: BlockSolution, tolerance: float) -> tuple[_PerNe
 
 @dataclass(frozen=True)
 class _Search:
-    """Losses relative to a tolerance, and where they were good at all times that were looked at."""
+    """Losses relative to a tolerance, and whether they have been accurate at all times so far."""
 
     solution: BlockSolution
     tolerance: float
@@ -60,20 +60,20 @@ class _Search:
     def above(
         self, which: Int[np.ndarray, " some"], times: Float[np.ndarray, "some time"]
     ) -> Float[np.ndarray, "some time"]:
-        """Logarithms of the losses of some networks over the tolerance; NaN where they are not good."""
+        """Logarithms of the ratios of the losses to the tolerance; NaN if a loss is not accurate."""
         losses, good = self.solution[which].excess_losses(times)
         logs = np.log(np.maximum(losses, _SMALLEST)) - np.log(max(self.tolerance, _SMALLEST))
         return np.where(good, logs, np.nan)
 
     def brackets(self) -> tuple[_PerNetwork, _PerNetwork]:
-        """Successive times between which the losses fall to the tolerance: from 0 on, then doubled."""
+        """Two successive times that bracket the crossing of the tolerance, among time 0 and its doublings."""
         n = len(self.solution)
         lower, f = self.solution.start.lower, self.solution.start.modes.kappa[:, 0]
         first = 1 / (f + np.einsum("brp,brp->b", lower, lower))
         before, after = np.zeros(n), np.full(n, np.nan)
         which, times = np.arange(n), np.concatenate([np.zeros((n, 1)), first[:, None]], axis=1)
         doublings = 0
-        while len(which) and doublings <= _MOST_DOUBLINGS:
+        while len(which) and doublings <= _MAX_DOUBLINGS:
             logs = self.above(which, times[which])
             self.good[which[np.any(np.isnan(logs), axis=1)]] = False
             passed = logs <= 0
@@ -87,7 +87,7 @@ class _Search:
         return before, after
 
     def roots(self, which: Int[np.ndarray, " some"], before: _Some, after: _Some) -> _Some:
-        """Where the losses cross the tolerance, by inverse quadratic interpolation where that is safe, or bisection."""
+        """Times at which the losses cross the tolerance, by inverse quadratic interpolation if safe, else bisection."""
         both = self.above(which, np.stack([before, after], axis=1))
         a, b, fa, fb = before, after, both[:, 0], both[:, 1]
         c, fc, t = a, fa, np.full(len(which), 0.5)
@@ -109,11 +109,11 @@ class _Search:
 
 
 _Point = tuple[_Some, _Some]
-"""Times, and values there."""
+"""Times and values at these times."""
 
 
 def _step(a: _Point, b: _Point, c: _Point) -> _Some:
-    """Part of the way from a to b at which to look next."""
+    """Fraction of the way from a to b at which the function is evaluated next."""
     with np.errstate(divide="ignore", invalid="ignore"):
         xi = (a[0] - b[0]) / (c[0] - b[0])
         phi = (a[1] - b[1]) / (c[1] - b[1])

@@ -1,7 +1,7 @@
-"""The initial weights of many networks of equal widths along the eigenvectors of the flow of their one task.
+"""Coordinates of the initial weights of many networks of equal widths on one task, in the eigenbasis of F.
 
-What `coordinates`, `echelon` and `late` do for one network is done here for all at once, by the same steps; networks
-whose weights are not generic are left to those.
+They are computed for all networks at once by the steps of `initial_coordinates`, `echelon` and `late_deviation`.
+Networks whose weights are not generic are left to these.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ from lindyn_service.dynamics.inverse_roots import invert_upper
 from lindyn_service.dynamics.modes import Modes, modes
 
 _ROUNDINGS = 8  # as in `echelon`
-_LARGE, _FAR = 1e-3, 1e-6  # lengths beside the largest, and cosines: by no rounding errors
-_MOST_ROUNDINGS = 1e3  # beyond the rank of weights, of the largest row
-_SMALLEST_PIVOT, _LARGEST_PIVOT = 1e-100, 1e100  # whose inverses can be squared
+_LARGE, _FAR = 1e-3, 1e-6  # relative lengths and cosines that are far above rounding errors
+_MAX_ROUNDINGS = 1e3  # entries beyond the rank of the weights, in rounding errors of the largest row
+_MIN_PIVOT, _MAX_PIVOT = 1e-100, 1e100  # whose inverses can be squared
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class BlockModes:
     """Singular modes of one task, and the eigenpairs of F for many lambdas of one sign; see `Modes`.
 
     Attributes:
-        one: modes for one of the lambdas, of which u, s and v are those of all.
-        lam: of each network.
-        kappa: rates.
-        p: in the minor layer.
-        q: in the major layer.
+        one: modes for one of the lambdas; u, s and v are the same for all.
+        lam: lambda of each network.
+        kappa: rates per time constant.
+        p: weight of the minor layer in the growing eigenvector.
+        q: weight of the major layer in the growing eigenvector.
         gap: q - p.
     """
 
@@ -63,14 +63,14 @@ class BlockModes:
 
 @dataclass(frozen=True)
 class BlockCoordinates:
-    """Echelon forms of generic weights: the first rows are the pivots.
+    """Echelon forms of generic weights, whose first rows are the pivots.
 
     Attributes:
         modes: eigenpairs of F.
-        lower: the echelon forms, with rows that decay in the places of those of the minor layer.
-        minor: rows of the minor layer, mode by mode.
-        overlaps: the smallest overlap with a mode that grows, in units of its rounding error.
-        n_fading: columns at the end, none or one, whose rows all decay.
+        lower: echelon forms, in which the decaying rows replace those of the minor layer.
+        minor: rows of the minor layer in the order of the modes.
+        overlaps: smallest overlap of each network with a growing mode, in units of its rounding error.
+        n_fading: number of last columns without growing rows, 0 or 1.
     """
 
     modes: BlockModes
@@ -81,7 +81,7 @@ class BlockCoordinates:
 
     @property
     def n_learned(self) -> int:
-        """Number of pivots that grow."""
+        """Number of growing pivots."""
         return self.lower.shape[2] - self.n_fading
 
     def __getitem__(self, which: Int[np.ndarray, " some"] | slice) -> "BlockCoordinates":
@@ -95,7 +95,7 @@ def block_modes(sigma_yx: Float[np.ndarray, "out in"], lam: Float[np.ndarray, " 
 
     Args:
         sigma_yx: input-output correlation, (out, in).
-        lam: all negative, or none.
+        lam: lambda of each network, all negative or all non-negative.
 
     Source: as for `modes`.
     """
@@ -115,15 +115,15 @@ def block_modes(sigma_yx: Float[np.ndarray, "out in"], lam: Float[np.ndarray, " 
 def block_coordinates(
     basis: BlockModes, w1: Float[np.ndarray, "network hidden in"], w2: Float[np.ndarray, "network out hidden"]
 ) -> tuple[BlockCoordinates, Bool[np.ndarray, " network"]]:
-    """Find the coordinates of drawn weights.
+    """Compute the coordinates of drawn weights.
 
     Args:
         basis: eigenpairs of F for the task and the balances.
-        w1: first layers.
-        w2: second layers.
+        w1: initial first layers.
+        w2: initial second layers.
 
     Returns:
-        The coordinates, and of which networks they are right: generic weights, which are surely not aligned.
+        The coordinates, and for each network whether they are valid: whether its weights are generic and not aligned.
 
     Source: as for `coordinates` and `echelon`.
     """
@@ -138,15 +138,15 @@ def block_coordinates(
 def saddle_coordinates(
     basis: BlockModes, w1: Float[np.ndarray, "network hidden in"], w2: Float[np.ndarray, "network out hidden"]
 ) -> tuple[BlockCoordinates, Bool[np.ndarray, " network"]]:
-    """Find the coordinates of weights with lambda = 0 and in = out that miss the weakest mode, and no other.
+    """Compute the coordinates of weights with lambda = 0 and in = out that miss the weakest mode only.
 
     Args:
-        basis: as for `block_coordinates`.
-        w1: first layers.
-        w2: second layers.
+        basis: eigenpairs of F, as for `block_coordinates`.
+        w1: initial first layers.
+        w2: initial second layers.
 
     Returns:
-        The coordinates, whose last column fades, and of which networks they are right.
+        The coordinates, whose last column has decaying rows only, and for each network whether they are valid.
 
     Source: docs/theory.md, section 2: half of these weights have the sign that the flow cannot change.
     """
@@ -165,10 +165,10 @@ def saddle_coordinates(
 def _is_missed(
     reduced: Float[np.ndarray, "network row pivot"], errors: Float[np.ndarray, "network row"]
 ) -> Bool[np.ndarray, " network"]:
-    """Whether the row of the weakest mode, the last one, is surely nothing beside its errors, and the column is not."""
+    """Whether the last row, of the weakest mode, is at rounding level, while the last column is far above it."""
     m = reduced.shape[2]
     leading, row = reduced[:, : m - 1, : m - 1], reduced[:, -1]
-    with np.errstate(all="ignore"):  # of networks that are not generic
+    with np.errstate(all="ignore"):  # networks that are not generic may overflow
         weights = np.abs(row[:, None, : m - 1] @ invert_upper(leading.transpose(0, 2, 1)).transpose(0, 2, 1))[:, 0]
         doubts = errors[:, m - 1] + np.vecdot(weights, errors[:, : m - 1])
     column = np.abs(reduced[:, m - 1, m - 1])
@@ -176,7 +176,7 @@ def _is_missed(
 
 
 def _most_pivots(basis: BlockModes, n_hidden: int) -> int:
-    """Number of hidden directions that drawn weights have: with lambda = 0 those of the network function only."""
+    """Rank of drawn weights in the hidden space: with lambda = 0, at most the rank of the network function."""
     one = basis.one
     most = len(one.s) if not np.any(basis.lam) else one.n_minor + one.n_major
     return min(n_hidden, most)
@@ -185,10 +185,10 @@ def _most_pivots(basis: BlockModes, n_hidden: int) -> int:
 def _lower_factors(
     g: Float[np.ndarray, "network row hidden"], n_pivots: int, errors: Float[np.ndarray, "network row"]
 ) -> tuple[Float[np.ndarray, "network row pivot"], Bool[np.ndarray, " network"]]:
-    """Lower factors with these pivots, and for which networks the columns beyond are rounding errors."""
+    """Lower factors with this number of columns, and whether further columns of a network are rounding errors."""
     factors = np.asarray(np.linalg.qr(g.transpose(0, 2, 1), mode="r"))
     beyond = np.max(np.abs(factors[:, n_pivots:]), axis=(1, 2), initial=0.0)
-    is_whole = beyond <= _MOST_ROUNDINGS * np.max(errors, axis=1)
+    is_whole = beyond <= _MAX_ROUNDINGS * np.max(errors, axis=1)
     return np.ascontiguousarray(factors[:, :n_pivots].transpose(0, 2, 1)), is_whole
 
 
@@ -198,7 +198,7 @@ def _coordinates(
     overlaps: Float[np.ndarray, " network"],
     n_fading: int,
 ) -> BlockCoordinates:
-    """Put rows that decay in the places of those of the minor layer."""
+    """Replace rows of the minor layer by the decaying rows."""
     n_rows, m = lower.shape[1], len(basis.one.s)
     minor = lower[:, n_rows - m :][:, ::-1]
     decay = (minor - basis.p[:, :, None] * lower[:, :m]) / basis.q[:, :, None]
@@ -211,7 +211,7 @@ def _rows(
     small: Float[np.ndarray, "network minor hidden"],
     large: Float[np.ndarray, "network major hidden"],
 ) -> Float[np.ndarray, "network row hidden"]:
-    """As in `coordinates.rows`."""
+    """Rows to be reduced to echelon form, as in `initial_coordinates.rows`."""
     m = len(basis.one.s)
     grow = basis.p[:, :, None] * (small[:, :m] + large[:, :m]) + basis.gap[:, :, None] * large[:, :m]
     return np.concatenate([grow, small[:, m:], large[:, m:], small[:, :m][:, ::-1]], axis=1)
@@ -234,12 +234,12 @@ def _overlaps(
     errors: Float[np.ndarray, "network row"],
     f: Float[np.ndarray, "network row"],
 ) -> tuple[Float[np.ndarray, " network"], Bool[np.ndarray, " network"]]:
-    """Smallest overlaps in rounding errors, and whether each of the first rows is a pivot, as in `echelon`."""
+    """Smallest overlaps in units of rounding errors, and whether all first rows are pivots, as in `echelon`."""
     n = lower.shape[2]
     leading, errors = lower[:, :n], errors[:, :n]
     pivots = np.abs(np.einsum("bii->bi", leading))
     generic = np.all(pivots > _ROUNDINGS * errors, axis=1) & (f[:, n - 1] >= 0)
-    generic &= np.all((pivots > _SMALLEST_PIVOT) & (pivots < _LARGEST_PIVOT), axis=1)
+    generic &= np.all((pivots > _MIN_PIVOT) & (pivots < _MAX_PIVOT), axis=1)
     with np.errstate(all="ignore"):  # of networks that are not generic
         inverse = np.abs(invert_upper(leading.transpose(0, 2, 1))).transpose(0, 2, 1)
         sizes = errors + EPS * np.sqrt(np.vecdot(leading, leading))
@@ -253,7 +253,7 @@ def _overlaps(
 def _surely_mixed(
     into: Float[np.ndarray, "network in hidden"], out: Float[np.ndarray, "network out hidden"]
 ) -> Bool[np.ndarray, " network"]:
-    """Whether some two rows of different modes, large beside all rounding errors, are not orthogonal: see `aligned`."""
+    """Whether two long rows of different modes are far from orthogonal, so that the weights are not aligned."""
     first, second = _large_units(into), _large_units(out)
     mixed = np.zeros(len(into), dtype=bool)
     for one, other in ((first, first), (second, second), (first, second)):
@@ -264,7 +264,7 @@ def _surely_mixed(
 
 
 def _large_units(rows: Float[np.ndarray, "network row hidden"]) -> Float[np.ndarray, "network row hidden"]:
-    """Directions of rows; zeros for those that are small beside others."""
+    """Unit vectors along rows; zeros for rows that are short compared with others."""
     lengths = np.sqrt(np.vecdot(rows, rows))
     lengths[(lengths < _LARGE * np.max(lengths, axis=1, keepdims=True)) | (lengths == 0)] = np.inf
     return rows / lengths[:, :, None]

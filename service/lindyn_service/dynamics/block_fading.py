@@ -1,4 +1,4 @@
-"""A hidden direction that overlaps with decaying rows only, in the networks of a block: what it does while it fades.
+"""Contribution of a hidden direction that overlaps with decaying rows only, for the networks of a block.
 
 Networks with lambda = 0 and equal widths whose sign is not that of the task miss the weakest mode, and one of their
 hidden directions has no overlap with any row that grows. With its column c of the echelon form, weights w of the
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FadingColumn:
-    """What is left of the direction.
+    """Contribution of the direction to the layers.
 
     Attributes:
         minor: its column of the minor layer.
-        major: the same of the major layer.
-        growth: d^{1/2}, whose square is what the rounding errors of the elimination grow by.
+        major: its column of the major layer.
+        growth: d^{1/2}, whose square amplifies the rounding errors of the elimination.
     """
 
     minor: Float[np.ndarray, "minor network time"]
@@ -44,15 +44,15 @@ def fading_column(
     minor: "Stack",
     major: "Stack",
 ) -> FadingColumn:
-    """Eliminate the column that fades, in place, and return what is left of it.
+    """Eliminate the fading column, in place, and return its contribution to the layers.
 
     Args:
-        terms: of networks of equal widths, which have one such column.
+        terms: prepared networks of equal widths, which have one such column.
         times: in units of the time constants, one row for all networks or one for each.
         left: factors e^{-f t} of the pivots.
-        s: S.
-        minor: rows of the minor layer beyond those of the pivots.
-        major: the same of the major layer.
+        s: matrix S.
+        minor: rows of the minor layer other than pivots.
+        major: rows of the major layer other than pivots.
 
     Source: Golub and Van Loan (2013), Matrix Computations, section 2.1, the inverse of a block matrix.
     """

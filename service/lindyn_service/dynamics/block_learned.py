@@ -1,10 +1,11 @@
-"""Distances of many networks from their task by what they have learned, small ones to all their digits.
+"""Weights of many networks after learning has begun, and errors that are accurate relative to each error.
 
-With the growing rows of the echelon form as pivots, P = Q Q^T has in their rows the inverse of
+If the pivots of the echelon form are growing rows, the block of P = Q Q^T in these rows is the inverse of
 
     H = (1 - e^{-2 kappa t}) / (2 kappa) + S
 
-and X H^{-1} in the others, where S and X fall with e^{-kappa t} (see `late`, and docs/theory.md, section 2).
+and the block in the other rows is X H^{-1}, where S and X decay as e^{-kappa t} (see `late_deviation`, and
+docs/theory.md, section 2).
 """
 
 from dataclasses import dataclass
@@ -22,15 +23,15 @@ class Learned:
     """Networks at some times.
 
     Attributes:
-        terms: of the networks.
+        terms: prepared networks.
         times: in units of the time constants.
-        stacks: arithmetic.
-        s: S.
-        minor: rows of the minor layer beyond those of the pivots, in terms of the pivots' rows.
-        major: the same of the major layer.
+        stacks: arithmetic on stacks of these networks and times.
+        s: matrix S.
+        minor: rows of the minor layer other than pivots, as combinations of the pivot rows.
+        major: rows of the major layer other than pivots, as combinations of the pivot rows.
         root: U with U U^T = H^{-1}.
-        ratio: see `Stacks.inverse_roots`.
-        fading: of networks that have a column which fades.
+        ratio: condition of the Cholesky factors, see `Stacks.inverse_roots`.
+        fading: contribution of the fading column; None if there is none.
     """
 
     terms: Terms
@@ -44,7 +45,7 @@ class Learned:
     fading: FadingColumn | None = None
 
     def layers(self) -> tuple[Stack, Stack]:
-        """The minor layer and the major one in the singular bases of the task, up to rotations of the hidden units."""
+        """Minor and major layer in the singular bases of the task, up to rotations of the hidden units."""
         terms, basis, own = self.terms, self.terms.modes, self.terms.n_own
         found: list[Stack] = []
         for name, beyond, weight in (("w_minor", self.minor, basis.p), ("w_major", self.major, basis.q)):
@@ -60,10 +61,10 @@ class Learned:
         return np.concatenate([found[0], columns[0]], axis=1), np.concatenate([found[1], columns[1]], axis=1)
 
     def errors(self) -> Stack:
-        """Distances u^T (W - sigma_yx) v, or their transposes where the layers are exchanged; to be taken once.
+        """Errors u^T (W - sigma_yx) v, or their transposes if the layers are exchanged; may be called only once.
 
-        With the minor layer A = p + R and the major one B = q + T in terms of the pivots' rows, and
-        D = H^{-1} A^T - 2 kappa p, the distance is q D + T (D + 2 kappa p), less the modes that are missed.
+        With the minor layer A = p + R and the major layer B = q + T as combinations of the pivot rows, and
+        D = H^{-1} A^T - 2 kappa p, the error is q D + T (D + 2 kappa p), minus the missed modes.
         """
         terms, basis, own = self.terms, self.terms.modes, self.terms.n_own
         k, n_minor, n_major = terms.n_learned, len(self.minor), len(self.major)
@@ -88,12 +89,12 @@ class Learned:
 
 
 def learned(terms: Terms, times: Float[np.ndarray, "any_times time"], stacks: Stacks) -> Learned:
-    """Evaluate what networks have learned.
+    """Evaluate networks after learning has begun.
 
     Args:
-        terms: of the networks.
+        terms: prepared networks.
         times: in units of the time constants, one row for all networks or one for each.
-        stacks: arithmetic for these.
+        stacks: arithmetic on stacks of these networks and times.
 
     Source: docs/theory.md, section 2.
     """
@@ -120,18 +121,18 @@ def learned(terms: Terms, times: Float[np.ndarray, "any_times time"], stacks: St
 
 
 def _add_missed(terms: Terms, times: Float[np.ndarray, "any_times time"], s: Stack, minor: Stack, major: Stack) -> None:
-    """What grows without being a pivot adds to S and to the layers, in place."""
+    """Add the contributions of growing rows that are not pivots to S and to the layers, in place."""
     basis, k, m = terms.modes, terms.n_learned, terms.n_modes
     rows = terms.missed(times)
     weights = terms.integrals(slice(k, k + terms.n_missed), times)
     for row, weight in zip(rows, weights, strict=True):
         s += (weight * row)[:, None] * row
-    own = max(m - k, 0)  # rows of modes; the others are of the major layer
+    own = max(m - k, 0)  # rows of modes; the other rows belong to the major layer only
     minor[k : k + own] += _column(basis.p[:, k:], own)[:, None] * rows[:own]
     major[k : k + own] += _column(basis.q[:, k:], own)[:, None] * rows[:own]
     major[max(k, m) : max(k, m) + len(rows) - own] += rows[own:]
 
 
 def _column(values: Float[np.ndarray, "network mode"], n: int) -> Float[np.ndarray, "first network 1"]:
-    """Of the first modes, to be weighed with."""
+    """Values of the first modes as columns, to scale rows."""
     return values[:, :n].T[:, :, None]

@@ -1,4 +1,4 @@
-"""The exact solution for many networks of equal widths on one task, evaluated at the same times together."""
+"""Exact solutions of many networks of equal widths on one task, evaluated together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from lindyn_service.dynamics.block_learned import Learned, learned
 from lindyn_service.dynamics.block_terms import Terms
 from lindyn_service.dynamics.stacks import Stack, Stacks
 
-_BATCH_ENTRIES = 2**17  # of a stack: a megabyte
-_TIME_ENTRIES = 2**16  # of the stack of one network
-_SMALL_PART = 0.03  # of a row of the weights, that cancels no digit of it
+_BATCH_ENTRIES = 2**17  # one megabyte per stack
+_TIME_ENTRIES = 2**16  # per stack of a single network
+_SMALL_PART = 0.03  # relative size of a fading part of a row that does not cancel digits of the row
 LARGEST_RATIO = 8.0
-"""Of a column of H to its Cholesky pivot; its square is what rounding errors grow by."""
+"""Largest ratio of a column of H to its Cholesky pivot; its square amplifies rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class Layers:
 
     Attributes:
         into: first layers v^T w1^T, up to rotations of the hidden units.
-        out: second layers u^T w2, in the same basis of these.
-        errors: distances u^T (W - sigma_yx) v from the task.
-        known: where the layers are as good as those of `exact.Solution`.
-        good: where the distances are, too.
+        out: second layers u^T w2, up to the same rotations.
+        errors: errors u^T (W - sigma_yx) v.
+        known: where the layers are as accurate as those of `riccati.Solution`.
+        good: where the errors are as accurate, too.
     """
 
     into: Float[np.ndarray, "network time in pivot"]
@@ -40,10 +40,10 @@ class Layers:
 
 @dataclass(frozen=True)
 class BlockSolution:
-    """Many problems solved once, to be evaluated at the same times; these are in units of the time constants.
+    """Exact solutions of many networks; times are in units of the time constants.
 
     Attributes:
-        start: coordinates of the initial weights; all pivots grow.
+        start: coordinates of the initial weights, whose pivots all grow.
     """
 
     start: BlockCoordinates
@@ -61,7 +61,7 @@ class BlockSolution:
             times: one row for all networks, or one for each.
 
         Returns:
-            The losses, and where they are as good as those of `exact.Solution`; elsewhere they are to be had from that.
+            The losses, and where they are as accurate as those of `riccati.Solution`, which has to compute the others.
         """
         losses = np.empty((len(self), times.shape[1]))
         good = np.empty(losses.shape, dtype=bool)
@@ -73,7 +73,7 @@ class BlockSolution:
         return losses, good
 
     def layers(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Layers]]:
-        """Evaluate the weights in batches of networks and of times.
+        """Evaluate the weights in batches of networks and times.
 
         Args:
             times: one row for all networks, or one for each.
@@ -86,8 +86,8 @@ class BlockSolution:
             known, good = is_learned.copy(), is_learned.copy()
             until = _end_of_early(found, is_learned)
             if until:
-                # of weights that are small beside what they become, only the formula of early times keeps the digits
-                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # where they are not known
+                # only the formula for early times is accurate for weights that are small compared with their limits
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # inaccurate values may overflow
                     anew = early(found.terms, found.times[:, :until])
                 np.copyto(minor[:, :until], anew.minor, where=anew.known[:, :, None, None])
                 np.copyto(major[:, :until], anew.major, where=anew.known[:, :, None, None])
@@ -99,7 +99,7 @@ class BlockSolution:
             yield part, batch, Layers(into, out, errors, known, good)
 
     def batches(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Learned]]:
-        """Evaluate in batches of networks and of times whose stacks fit a core's cache."""
+        """Evaluate in batches of networks and times whose stacks fit into the cache of one core."""
         one, n_times = self.start.modes.one, times.shape[1]
         entries = one.n_minor * one.n_major
         long = min(n_times, max(1, _TIME_ENTRIES // entries))
@@ -116,12 +116,12 @@ class BlockSolution:
                 yield part, batch, learned(terms, own[:, batch], arithmetic)
 
     def __getitem__(self, which: Int[np.ndarray, " some"]) -> "BlockSolution":
-        """Some of the problems."""
+        """Select some of the networks."""
         return BlockSolution(self.start[which])
 
 
 def _end_of_early(found: Learned, is_learned: Bool[np.ndarray, "network time"]) -> int:
-    """Return the number of times up to the last one at which much of the weights fades, or little is learned."""
+    """Number of times up to the last one at which large parts of the weights still fade, or little is learned."""
     fades = found.terms.fading_sizes(found.times) > _SMALL_PART
     needed = np.flatnonzero(np.any(fades | ~is_learned, axis=0))
     return int(needed[-1]) + 1 if len(needed) else 0
@@ -140,7 +140,7 @@ def _mend(
     losses: Float[np.ndarray, "network time"],
     good: Bool[np.ndarray, "network time"],
 ) -> None:
-    """Evaluate anew, in place, where what is learned is not well-conditioned: that is early in training."""
+    """Evaluate again by the formula for early times, in place, where that for late times is ill-conditioned."""
     bad = ~good
     which = np.flatnonzero(np.any(bad, axis=1))
     until = int(np.flatnonzero(np.any(bad, axis=0))[-1]) + 1
@@ -152,5 +152,5 @@ def _mend(
 
 
 def _last(stack: Stack) -> Float[np.ndarray, "network time _ _"]:
-    """A view with the matrices last."""
+    """View with the axes of the matrices last."""
     return stack.transpose(2, 3, 0, 1)

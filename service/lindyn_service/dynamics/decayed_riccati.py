@@ -1,7 +1,8 @@
-"""The exact solution of gradient flow with weight decay for zero-balanced networks of two layers on white inputs.
+"""Exact solution of gradient flow with weight decay for zero-balanced networks of two layers on white inputs.
 
-Balance decays, W2^T W2 - W1 W1^T = B(0) e^{-2 gamma t}, so that weights of balance 0 keep it, and tau dP/dt =
-(F - gamma) P + P (F - gamma) - P^2: the solution of `exact` with all eigenvalues of F less gamma.
+With weight decay, w2^T w2 - w1 w1^T = B(0) e^{-2 gamma t / tau}, so that balance 0 is conserved. Then
+tau dP/dt = (F - gamma) P + P (F - gamma) - P^2, which has the solution of `riccati` with all eigenvalues of F reduced
+by gamma.
 """
 
 from collections.abc import Iterator
@@ -19,19 +20,19 @@ from lindyn_service.dynamics.modes import Modes, diagonal, modes
 from lindyn_service.dynamics.phi import phi
 from lindyn_service.dynamics.riccati import Factors
 
-_NEGLIGIBLE = -230.0  # of exponents: beside 1 nothing, and no products are subnormal
+_NEGLIGIBLE = -230.0  # e^-230 = 1e-100 counts as 0, so that products are not subnormal, which would be slow
 _BATCH_ENTRIES = 2**18  # as in `riccati`
-_NEAR = 1e-2  # likewise
-_EQUAL = 1e-14  # of singular values by rounding, relative to the largest
+_CANCELLATION_THRESHOLD = 1e-2  # as in `riccati`
+_EQUAL_TOLERANCE = 1e-14  # relative to the largest; equal singular values differ by rounding
 
 
 @dataclass(frozen=True)
 class DecayedSolution:
-    """A problem solved once, to be evaluated at many times, in units of the time constant.
+    """Exact solution with weight decay; times are in units of the time constant.
 
     Attributes:
         modes: singular modes of the task.
-        echelon: of the initial weights along the eigenvectors of F.
+        echelon: echelon form of the initial weights in the eigenbasis of F.
         gamma: weight decay, in units of the task.
     """
 
@@ -54,7 +55,7 @@ class DecayedSolution:
         return np.maximum(self.late_rates, 0.0) * time
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
-        """Evaluate at a few times at once, in the singular bases of the task and up to a rotation of hidden units."""
+        """Evaluate at a few times in one batch, in the singular bases of the task, up to a rotation of hidden units."""
         f, t, reduced = self.rates, times[:, None], self.echelon
         if not len(reduced.pivots):
             return self._layers(np.zeros((len(times), len(f), 1)))
@@ -71,7 +72,7 @@ class DecayedSolution:
         return self._layers(times_upper(rows, inverse_root))
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
-        """Evaluate at non-negative times, in batches that fit a core's cache."""
+        """Evaluate at non-negative times, in batches that fit into the cache of one core."""
         size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
         for start in range(0, len(times), size):
             part = slice(start, start + size)
@@ -80,27 +81,27 @@ class DecayedSolution:
     def errors(
         self, times: Float[np.ndarray, " time"], functions: Float[np.ndarray, "time out in"]
     ) -> Float[np.ndarray, "time out in"]:
-        """Distances u^T (W - sigma_yx) v from the task; small ones, where gamma is small, keep their digits.
+        """Errors u^T (W - sigma_yx) v, accurate relative to each error, however small.
 
         Args:
-            times: a few, in units of the time constant.
-            functions: u^T W v at these.
+            times: a few times, in units of the time constant.
+            functions: network functions u^T W v at these times.
         """
-        distances = functions - diagonal(self.modes.s, functions.shape[1:])
-        near = np.max(np.abs(distances), axis=(1, 2)) < _NEAR * self.modes.s[0]
-        if len(self.echelon.pivots) and np.any(near):
-            distances[near] = self._late.errors(times[near])
-        return distances
+        errors = functions - diagonal(self.modes.s, functions.shape[1:])
+        small = np.max(np.abs(errors), axis=(1, 2)) < _CANCELLATION_THRESHOLD * self.modes.s[0]
+        if len(self.echelon.pivots) and np.any(small):
+            errors[small] = self._late.errors(times[small])
+        return errors
 
     @cached_property
     def _late(self) -> LateDeviation:
         return late_deviation(self.modes, self.echelon, self.gamma)
 
     def limit(self) -> Float[np.ndarray, "out in"]:
-        """U^T W V at t -> infinity: the soft threshold of the strongest modes that the weights reach."""
+        """Network function u^T W v at t -> infinity: strengths s - gamma in the strongest modes that are reached."""
         pivots = self.echelon.pivots
         end = np.zeros((len(self.modes.u), len(self.modes.v)))
-        bounds = np.flatnonzero(-np.diff(self.modes.s, append=-1.0) > _EQUAL * self.modes.s[0]) + 1
+        bounds = np.flatnonzero(-np.diff(self.modes.s, append=-1.0) > _EQUAL_TOLERANCE * self.modes.s[0]) + 1
         for start, stop in zip([0, *bounds[:-1]], bounds, strict=True):
             block, columns = slice(start, stop), np.flatnonzero((pivots >= start) & (pivots < stop))
             if self.rates[start] > 0 and len(columns):
@@ -109,7 +110,7 @@ class DecayedSolution:
         return end
 
     def _layers(self, rows: Float[np.ndarray, "time row column"]) -> Factors:
-        """From eigenvectors of F to singular vectors of the task."""
+        """Transform rows from the eigenvectors of F to the singular vectors of the task."""
         m, n_rows = len(self.modes.s), rows.shape[1]
         growing, decaying = rows[:, :m], rows[:, n_rows - m :][:, ::-1]
         extra = rows[:, m : n_rows - m]
@@ -131,11 +132,11 @@ def decayed_balanced(
     """Solve gradient flow with weight decay from weights of balance 0 on white inputs.
 
     Args:
-        w1: first layer, (hidden, in).
-        w2: second layer, (out, hidden), with w2^T w2 = w1 w1^T up to rounding.
-        sigma_yx: input-output correlation.
+        w1: initial first layer, (hidden, in).
+        w2: initial second layer, (out, hidden), with w2^T w2 = w1 w1^T up to rounding.
+        sigma_yx: input-output correlation, (out, in).
         gamma: weight decay, non-negative, in units of the task.
-        rounded: as in `closed_form`.
+        rounded: whether the weights carry rounding errors, see `closed_form`.
 
     Source: Braun et al. (2022), arXiv 2206.03738, for F - gamma; docs/theory.md, section 3.
     """
@@ -144,5 +145,5 @@ def decayed_balanced(
 
 
 def _decay(exponent: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """e^exponent, zero where that is negligible."""
+    """Exponential, with 0 for negligible values."""
     return np.exp(np.where(exponent < _NEGLIGIBLE, -np.inf, exponent))

@@ -1,4 +1,4 @@
-"""Full-batch gradient descent of networks of any depth, many of them at once along leading batch axes."""
+"""Full-batch gradient descent of networks of any depth, for several networks along leading batch axes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,22 +10,25 @@ from jaxtyping import Float
 from lindyn_service.dynamics.learning_rates import Schedule
 
 Layers = tuple[Float[np.ndarray, "*batch _ _"], ...]
-Gradient = Callable[[Layers], Layers]  # gives new arrays, which the caller may overwrite
+Gradient = Callable[[Layers], Layers]  # returns new arrays, which the caller may overwrite
 Activation = Literal["relu", "tanh"]
 State = tuple[Float[np.ndarray, "..."], ...]
-"""Copies of arrays that a network moves by."""
+"""Arrays that determine all further steps of a training run."""
 
-_LARGEST_WEIGHT = 1e100
+_MAX_WEIGHT = 1e100
 _STEPS_BETWEEN_CHECKS = 100
 
 
 class DivergedError(ValueError):
-    """Descent left the numbers: `step_number` is the first step after which a weight is not finite or above 1e100."""
+    """Training diverged.
+
+    Attributes:
+        step_number: first step after which a weight is not finite or exceeds 1e100 in magnitude.
+    """
 
     def __init__(self, step_number: int) -> None:
         super().__init__(
-            f"weights are not finite or exceed {_LARGEST_WEIGHT:g} after step {step_number}: use a smaller learning "
-            "rate"
+            f"weights are not finite or exceed {_MAX_WEIGHT:g} after step {step_number}: use a smaller learning rate"
         )
         self.step_number = step_number
 
@@ -35,14 +38,14 @@ def network_gradient(
     targets: Float[np.ndarray, "*data sample out"],
     activation: Activation,
 ) -> Gradient:
-    """Gradient of 1/(2P) sum ||f(x) - y||^2 by backpropagation; hidden layers have the activation, the last has none.
+    """Return the gradient of 1/(2P) sum ||f(x) - y||^2 as a function of the layers, by back-propagation.
 
-    The slope of a rectifier at 0 is taken as 0.
+    The derivative of the rectifier at 0 is taken as 0.
 
     Args:
         inputs: rows are samples; batch axes broadcast to those of the layers.
-        targets: likewise.
-        activation: of all layers but the last.
+        targets: rows are samples; batch axes broadcast to those of the layers.
+        activation: activation of the hidden layers; the last layer is linear.
 
     Source: Rumelhart, Hinton & Williams (1986), 10.1038/323533a0.
     """
@@ -70,7 +73,7 @@ def network_loss(
     targets: Float[np.ndarray, "*data sample out"],
     activation: Activation,
 ) -> Float[np.ndarray, "*batch"]:
-    """Loss 1/(2P) sum ||f(x) - y||^2 of each network; not finite where its square overflows.
+    """Loss 1/(2P) sum ||f(x) - y||^2 of each network; not finite if squares overflow.
 
     Source: thesis (2.3), with the activation between the layers.
     """
@@ -81,13 +84,13 @@ def network_loss(
 
 @dataclass(frozen=True)
 class StepRates:
-    """Steps W_l <- W_l - step c_l g(t) (dL/dW_l + gamma W_l), where t is the time at which a step begins.
+    """Parameters of the steps W_l <- W_l - step c_l g(t) (dL/dW_l + gamma W_l), with the time t at which a step begins.
 
     Attributes:
-        layers: c_l.
-        schedule: g.
-        length: time from one step to the next.
-        weight_decay: gamma.
+        layers: learning rate c_l of each layer.
+        schedule: schedule g.
+        length: duration of a step, in the unit of times.
+        weight_decay: gamma, in units of the task.
     """
 
     layers: tuple[float, ...]
@@ -96,43 +99,43 @@ class StepRates:
     weight_decay: float
 
     def factors(self, first: int, count: int) -> Float[np.ndarray, " step"]:
-        """The values of g at some steps, the first one of all being number 0."""
+        """Values of g at `count` steps from number `first`; the first step of the run has number 0."""
         return self.schedule.factors(self.length * np.arange(first, first + count, dtype=np.float64))
 
 
 @runtime_checkable
 class Moving(Protocol):
-    """A network that takes one step after the other."""
+    """A training run, which advances in steps."""
 
     taken: int
-    """How many steps it has taken."""
+    """Number of steps taken so far."""
 
     def weights(self) -> Layers:
-        """As they are now; the next step may overwrite them."""
+        """Return the present weights, which the next step may overwrite."""
         ...
 
     def advance(self, steps: int) -> None:
-        """Take steps, without warnings where numbers overflow."""
+        """Take steps, without floating-point warnings if numbers overflow."""
         ...
 
     def saved(self) -> State:
-        """A copy of all that moves, for `restore`."""
+        """Return a copy of the present state, for `restore`."""
         ...
 
     def restore(self, saved: State, taken: int) -> None:
-        """Go back to where it was after `taken` steps."""
+        """Return to a saved state, which was reached after `taken` steps."""
         ...
 
 
 def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
-    """Move a network to each of some numbers of steps, and yield the place of each number.
+    """Advance a run to each of the recorded numbers of steps, and yield the index of each of these when it is reached.
 
     Args:
-        moving: has taken no more steps than the first number.
+        moving: training run, which has taken no more steps than the first recorded number.
         recorded: ascending numbers of steps.
 
     Raises:
-        DivergedError: the weights grew without bound; it is raised at most 100 steps after they did.
+        DivergedError: training diverged; weights are checked every 100 steps.
     """
     checked, saved = moving.taken, moving.saved()
     for row, number in enumerate(recorded):
@@ -149,19 +152,20 @@ def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
 def descend(
     layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int], rates: StepRates | None = None
 ) -> tuple[Float[np.ndarray, "recorded *batch _ _"], ...]:
-    """Repeat W <- W - step dL/dW and keep the weights after the recorded steps.
+    """Repeat W <- W - step dL/dW, and return the weights after the recorded steps.
 
-    Step number n is the flow at time n * step in units of tau, up to O(step). For linear networks see `LinearDescent`.
+    After n steps, the weights are those of gradient flow at time n * step in units of tau, up to O(step). For linear
+    networks `LinearDescent` is more accurate.
 
     Args:
-        layers: initial weights, (*batch, out_l, in_l) with the same batch axes.
-        gradient: of the loss.
-        step: learning rate over time constant.
-        recorded: ascending numbers of steps; 0 is the initial weights.
-        rates: of layers and steps, and weight decay; None for equal steps without any.
+        layers: initial weights, (*batch, width l+1, width l) with the same batch axes.
+        gradient: gradient of the loss.
+        step: learning rate divided by the time constant.
+        recorded: ascending numbers of steps; 0 stands for the initial weights.
+        rates: learning rates of layers, schedule and weight decay; None without these.
 
     Raises:
-        DivergedError: the weights grew without bound.
+        DivergedError: training diverged.
     """
     moving = _Descent(layers, gradient, step, rates)
     kept = tuple(np.empty((len(recorded), *w.shape)) for w in layers)
@@ -172,7 +176,7 @@ def descend(
 
 
 class _Descent:
-    """Steps along any gradient."""
+    """Training run with any gradient."""
 
     def __init__(self, layers: Layers, gradient: Gradient, step: float, rates: StepRates | None) -> None:
         self._layers, self._gradient, self._step = tuple(w.copy() for w in layers), gradient, step
@@ -210,7 +214,7 @@ class _Descent:
 def _signals(
     layers: Layers, inputs: Float[np.ndarray, "*data sample in"], activation: Activation
 ) -> list[Float[np.ndarray, "... sample _"]]:
-    """What each layer sends up, rows are samples; the last is the function of the network."""
+    """Outputs of all layers, whose rows are samples; the last are those of the network."""
     signals: list[np.ndarray] = []
     signal = inputs
     for w in layers[:-1]:
@@ -225,11 +229,11 @@ def _signals(
 
 
 def _are_bounded(weights: Layers) -> bool:
-    return all(np.max(np.abs(w)) <= _LARGEST_WEIGHT for w in weights)  # false for NaN
+    return all(np.max(np.abs(w)) <= _MAX_WEIGHT for w in weights)  # false for NaN
 
 
 def _first_out_of_bounds(moving: Moving) -> int:
-    """Walk again, slowly."""
+    """Advance step by step, and return the number of the first step after which the weights are out of bounds."""
     while _are_bounded(moving.weights()):
         moving.advance(1)
     return moving.taken

@@ -1,4 +1,4 @@
-"""How far integrated networks are from what the flow conserves, and from each other."""
+"""Checks of integrated networks: drift of the conserved balance, and distance between two integrations."""
 
 from itertools import pairwise
 
@@ -12,9 +12,10 @@ def balance_drift(layers: Layers, initial: Layers, left: Float[np.ndarray, " tim
     """Largest change of W_l+1^T W_l+1 - W_l W_l^T, which the flow conserves, relative to the weights' squared norm.
 
     Args:
-        layers: (time, width l+1, width l) each.
-        initial: (width l+1, width l) each.
-        left: what weight decay, the same in all layers, leaves of it at each time, e^{-2 gamma t}.
+        layers: layers at some times, (time, width l+1, width l) each.
+        initial: initial layers, (width l+1, width l) each.
+        left: factor e^{-2 gamma t} by which equal weight decay of all layers reduces the matrix at each time; None
+            without weight decay.
 
     Source: Du et al. (2018), arXiv 1806.00900, Theorem 2.1.
     """
@@ -29,11 +30,11 @@ def balance_drift(layers: Layers, initial: Layers, left: Float[np.ndarray, " tim
 
 
 def distance(first: Layers, second: Layers) -> float:
-    """Largest Frobenius distance over times, all layers together, relative to the weights of the first.
+    """Largest Frobenius distance over the times, of all layers together, relative to the norm of the first network.
 
     Args:
-        first: (time, width l+1, width l) each.
-        second: the same.
+        first: layers, (time, width l+1, width l) each.
+        second: layers of the same shapes.
     """
     gaps = sum(np.einsum("tij,tij->t", a - b, a - b) for a, b in zip(first, second, strict=True))
     sizes = sum(np.einsum("tij,tij->t", a, a) for a in first)

@@ -1,12 +1,13 @@
-"""The distance from the task late in training, where the network function minus the task would lose its digits.
+"""Deviation from the task late in training, without the cancellation in the network function minus the task.
 
-Rows of the weights are split into those that are learned, the pivots with positive eigenvalues f, and all others. With
-T the inverse of the pivots' block of the echelon form and X the others' rows times T, the block of P = Q Q^T of the
-pivots is the inverse of
+Rows of the weights are divided into learned ones, the pivots with positive eigenvalues f, and all others. Let T be the
+inverse of the block of the echelon form in the rows of the learned pivots, and X the other rows times T. The block of
+P = Q Q^T in the learned rows is the inverse of
 
-    H = (1 - e^{-2ft}) / (2f) + S,    S = e^{-ft} (T^T T + X^T D X) e^{-ft},    D = (e^{2ft} - 1) / (2f) of the others,
+    H = (1 - e^{-2ft}) / (2f) + S,    S = e^{-ft} (T^T T + X^T D X) e^{-ft},    D = (e^{2ft} - 1) / (2f) in other rows,
 
-so that P - 2f = H^{-1} (e^{-2ft} - 2f S) is small by itself, as are all other blocks of P (docs/theory.md, section 2).
+so that P - 2f = H^{-1} (e^{-2ft} - 2f S), which does not cancel; neither do the other blocks of P (docs/theory.md,
+section 2).
 """
 
 from dataclasses import dataclass
@@ -21,25 +22,25 @@ from lindyn_service.dynamics.inverse_roots import inverse_roots, safe_inverse_ro
 from lindyn_service.dynamics.modes import Modes
 from lindyn_service.dynamics.phi import phi
 
-_LARGEST_EXPONENT = 345.0  # the square of e^345 is 1e299
+_MAX_EXPONENT = 345.0  # the square of e^345 is 1e299
 
 
 @dataclass(frozen=True)
 class LateDeviation:
-    """A problem prepared for late times.
+    """Exact solution, prepared for late times, in units of the time constant.
 
     Attributes:
         modes: eigenpairs of F.
         learned: rows of the pivots with positive eigenvalues.
-        missed: the other rows with positive eigenvalues.
-        fading: rows with eigenvalues that are not positive.
-        inverse: T with columns in units of 1 / sizes.
-        sizes: of the pivots that are learned.
-        missed_x: X of the missed rows.
-        missed_behind: rates by which missed rows grow more slowly than learned ones.
-        fading_x: X of the fading rows, with columns in units of 1 / sizes.
-        fading_columns: columns of the echelon form whose pivots fade, in the fading rows.
-        gamma: weight decay, only of balance 0: all eigenvalues of F are less by it.
+        missed: other rows with positive eigenvalues.
+        fading: rows whose eigenvalues are not positive.
+        inverse: T, with columns in units of 1 / sizes.
+        sizes: magnitudes of the learned pivots.
+        missed_x: X in the missed rows.
+        missed_behind: growth rates of learned rows minus those of missed ones, non-negative.
+        fading_x: X in the fading rows, with columns in units of 1 / sizes.
+        fading_columns: columns of the echelon form with pivots in fading rows, restricted to these rows.
+        gamma: weight decay, which reduces all eigenvalues of F and needs balance 0.
     """
 
     modes: Modes
@@ -56,11 +57,11 @@ class LateDeviation:
 
     @cached_property
     def rates(self) -> Float[np.ndarray, " row"]:
-        """Eigenvalues of F less gamma."""
+        """Eigenvalues of F - gamma."""
         return self.modes.eigenvalues - self.gamma
 
     def errors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time out rank"]:
-        """Evaluate u^T (W - sigma_yx) v at a few times in units of the time constant."""
+        """Evaluate the errors u^T (W - sigma_yx) v at a few times."""
         modes, m = self.modes, len(self.modes.s)
         change = self._change(times[:, None])
         minor = _joined(change.transpose(0, 2, 1), modes.p, modes.q, wider=modes.n_minor > m)
@@ -74,10 +75,10 @@ class LateDeviation:
         return errors.transpose(0, 2, 1) if modes.exchanged else errors
 
     def _change(self, t: Float[np.ndarray, "time 1"]) -> Float[np.ndarray, "time row row"]:
-        """P less 2f on the diagonal of the learned rows, along the eigenvectors."""
+        """Matrix P in the eigenbasis of F, minus 2f on the diagonal of the learned rows."""
         f = self.rates
         rate, learned, others = f[self.learned], self.learned, np.concatenate([self.missed, self.fading])
-        behind = np.exp(np.minimum(-rate * t - np.log(self.sizes), _LARGEST_EXPONENT))[:, None, :]
+        behind = np.exp(np.minimum(-rate * t - np.log(self.sizes), _MAX_EXPONENT))[:, None, :]
         missed = self.missed_x * np.exp(-self.missed_behind * t[:, :, None])
         missed_root = np.sqrt(t * phi(2 * f[self.missed] * t))[:, :, None] * missed
         fading_root, fading, own = self._fading(self.fading_x * behind, t)
@@ -104,7 +105,7 @@ class LateDeviation:
         Float[np.ndarray, "time fading learned"],
         Float[np.ndarray, "time fading column"],
     ]:
-        """What the fading rows add to the root of S, what is left of their X, and of their own columns."""
+        """Rows of the root of S from the fading rows, X in these rows, and a root of their own part of P."""
         f = self.rates[self.fading]
         left, weights = np.exp(f * t)[:, :, None], np.sqrt(t * phi(-2 * f * t))[:, :, None]
         columns = self.fading_columns
@@ -119,12 +120,12 @@ class LateDeviation:
 
 
 def late_deviation(basis: Modes, reduced: Echelon, gamma: float = 0.0) -> LateDeviation:
-    """Prepare a problem for late times.
+    """Prepare an exact solution for late times.
 
     Args:
         basis: eigenpairs of F.
-        reduced: echelon form of the initial weights along the eigenvectors; it has pivots.
-        gamma: weight decay, only of balance 0.
+        reduced: echelon form of the initial weights in the eigenbasis of F, with at least one pivot.
+        gamma: weight decay, in units of the task; 0 unless the balance is 0.
 
     Source: docs/theory.md, section 2.
     """
@@ -161,7 +162,7 @@ def _joined(
     *,
     wider: bool,
 ) -> Float[np.ndarray, "time side any"]:
-    """From eigenvectors of F to singular vectors of one side, which may have more of them than there are modes."""
+    """Transform rows from the eigenvectors of F to the singular vectors of one side, which may exceed the modes."""
     m, n_rows = len(growing), rows.shape[1]
     joined = growing[:, None] * rows[:, :m] + decaying[:, None] * rows[:, n_rows - m :][:, ::-1]
     return np.concatenate([joined, rows[:, m : n_rows - m]], axis=1) if wider else joined

@@ -1,8 +1,10 @@
-"""Learning rates that differ by layer, and schedules of them, by a change of variables and of the clock.
+"""Learning rates that differ between layers, and schedules of these, by changes of variables and of time.
 
-tau dW_l/dt = -c_l g(t) grad_l is, for w_l = W_l / sqrt(c_l / c) with the geometric mean c of all c_l, the plain flow of
-the same task in the time c u(t) / tau, where u is the integral of g: the product of all layers is the same network
-function, and its gradient by w_l is sqrt(c_l / c) grad_l. Whatever solves the plain flow solves this one.
+Consider tau dW_l/dt = -c_l g(t) grad_l. Let c be the geometric mean of all c_l and u the integral of g. The rescaled
+layers w_l = W_l / sqrt(c_l / c) follow the plain flow of the same task, whose time is c u(t) / tau: the product of all
+layers is the same network function, and its gradient with respect to w_l is sqrt(c_l / c) grad_l. Every solution of the
+plain flow thus gives one of this flow.
+
 Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
 """
 
@@ -15,71 +17,70 @@ from jaxtyping import Float
 from lindyn_service.dynamics.flow import Layers
 from lindyn_service.dynamics.phi import phi
 
-_ITERATIONS = 100  # of Newton's method, by 2/3 of the error each where the factor ends at zero
+_ITERATIONS = 100  # of Newton's method, which reduces the error by 2/3 each if g tends to zero
 
 
 @dataclass(frozen=True)
 class ConstantSchedule:
-    """The factor g = 1 at all times.
+    """The schedule g = 1.
 
-    Of every schedule, `factors` are the values of g at non-negative times, where it jumps those after the jump;
-    `elapsed` is its integral u from 0 on, and `times` the earliest times at which u has non-negative values, infinity
-    where it never has.
+    All schedules have the same methods. `factors` are the values of g at non-negative times, at a jump those after it.
+    `elapsed` is the integral u of g from time 0. `times` is the inverse of u for non-negative values: the earliest
+    times, or infinity for values that u never reaches.
     """
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Ones."""
+        """Values of g: ones."""
         return np.ones_like(times)
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The times themselves."""
+        """Integral u of g: the times."""
         return times
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The same back."""
+        """Inverse of u: its values."""
         return elapsed
 
 
 @dataclass(frozen=True)
 class CosineSchedule:
-    """The factor g = r + (1 - r) (1 + cos(pi t / T)) / 2 until T, then r.
+    """The schedule g = r + (1 - r) (1 + cos(pi t / T)) / 2 until T, and g = r afterwards.
 
     Attributes:
         period: T, positive, in the unit of times.
-        floor: r, 0 to 1.
+        floor: r, from 0 to 1.
     """
 
     period: float
     floor: float
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The factor; r + (1 - r) cos^2(pi t / 2 T) keeps the digits of small ones."""
+        """Values of g, as r + (1 - r) cos^2(pi t / (2 T)), in which small values do not cancel."""
         return self.floor + (1 - self.floor) * np.cos(np.pi / 2 * np.minimum(times / self.period, 1.0)) ** 2
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Integral of the factor, r t + (1 - r) (t + sin(pi t / T) T / pi) / 2 until T."""
+        """Integral u of g, r t + (1 - r) (t + sin(pi t / T) T / pi) / 2 until T."""
         inside = np.minimum(times, self.period)
         wave = self.period / np.pi * np.sin(np.pi * inside / self.period)
         return self.floor * times + (1 - self.floor) * (inside + wave) / 2
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse, by Newton's method from below, since u is concave."""
-        whole = self.period * (1 + self.floor) / 2
-        after = elapsed > whole
-        beyond = np.full(len(elapsed), np.inf)
+        """Inverse of u, by Newton's method from below, since u is concave."""
+        at_period = self.period * (1 + self.floor) / 2
+        after = np.full(len(elapsed), np.inf)
         if self.floor:
-            beyond = self.period + (elapsed - whole) / self.floor
-        t = goal = np.minimum(elapsed, whole)
+            after = self.period + (elapsed - at_period) / self.floor
+        t = goal = np.minimum(elapsed, at_period)
         for _ in range(_ITERATIONS):
-            late = self.elapsed(t) - goal
+            excess = self.elapsed(t) - goal
             factor = self.factors(t)
-            t = np.minimum(t - np.divide(late, factor, out=np.zeros_like(late), where=factor > 0), self.period)
-        return np.where(after, beyond, np.where(elapsed == whole, self.period, t))
+            t = np.minimum(t - np.divide(excess, factor, out=np.zeros_like(excess), where=factor > 0), self.period)
+        return np.where(elapsed > at_period, after, np.where(elapsed == at_period, self.period, t))
 
 
 @dataclass(frozen=True)
 class ExponentialSchedule:
-    """The factor g = 2^{-t / h}.
+    """The schedule g = 2^{-t / h}.
 
     Attributes:
         half_life: h, positive, in the unit of times.
@@ -88,15 +89,15 @@ class ExponentialSchedule:
     half_life: float
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The factor."""
+        """Values of g."""
         return np.exp2(-times / self.half_life)
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Integral of the factor, (1 - 2^{-t / h}) h / log 2."""
+        """Integral u of g, (1 - 2^{-t / h}) h / log 2."""
         return times * phi(np.log(2) / self.half_life * times)
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse; it never exceeds h / log 2."""
+        """Inverse of u, which never reaches h / log 2."""
         rate = np.log(2) / self.half_life
         reached = rate * elapsed < 1
         return np.where(reached, -np.log1p(-np.where(reached, rate * elapsed, 0.0)) / rate, np.inf)
@@ -104,11 +105,11 @@ class ExponentialSchedule:
 
 @dataclass(frozen=True)
 class PiecewiseSchedule:
-    """Constant factors between times.
+    """A piecewise constant schedule.
 
     Attributes:
-        bounds: ascending, positive times at which the factor changes.
-        values: factors, one more, non-negative; the first holds before the first bound.
+        bounds: ascending, positive times at which g changes.
+        values: non-negative values of g, one more than there are bounds; the first one holds before the first bound.
     """
 
     bounds: tuple[float, ...]
@@ -123,16 +124,16 @@ class PiecewiseSchedule:
         return np.concatenate([[0.0], np.cumsum(np.diff(self._starts) * np.array(self.values[:-1]))])
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """The factors."""
+        """Values of g."""
         return np.array(self.values)[np.searchsorted(self._starts, times, side="right") - 1]
 
     def elapsed(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Integral of the factors."""
+        """Integral u of g."""
         part = np.searchsorted(self._starts, times, side="right") - 1
         return self._passed[part] + np.array(self.values)[part] * (times - self._starts[part])
 
     def times(self, elapsed: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Its inverse, the earliest where factors are zero."""
+        """Inverse of u; the earliest time if u is constant while g is zero."""
         part = np.maximum(np.searchsorted(self._passed, elapsed, side="left") - 1, 0)
         ahead, factor = elapsed - self._passed[part], np.array(self.values)[part]
         beyond = np.where(ahead > 0, np.inf, 0.0)
@@ -144,11 +145,11 @@ Schedule = ConstantSchedule | CosineSchedule | ExponentialSchedule | PiecewiseSc
 
 @dataclass(frozen=True)
 class LearningRates:
-    """Learning rates c_l g(t) / tau, and the plain flow that they amount to.
+    """Learning rates c_l g(t) / tau, and the transformation to the plain flow.
 
     Attributes:
         layers: c_l of each layer, positive, first layer first.
-        schedule: g.
+        schedule: schedule g.
         time_constant: tau, in the unit of times.
     """
 
@@ -158,36 +159,36 @@ class LearningRates:
 
     @cached_property
     def mean(self) -> float:
-        """The geometric mean c of all c_l."""
+        """Geometric mean c of all c_l."""
         first = self.layers[0]
         return first * float(np.exp(np.mean(np.log(np.array(self.layers) / first))))
 
     @cached_property
     def relative(self) -> tuple[float, ...]:
-        """The ratios c_l / c, whose product is 1."""
+        """Ratios c_l / c, whose product is 1."""
         return tuple(c / self.mean for c in self.layers)
 
     @property
     def are_equal(self) -> bool:
-        """Whether all layers learn at one rate."""
+        """Whether all layers have the same learning rate."""
         return len(set(self.layers)) == 1
 
     def plain_weights(self, weights: Layers) -> Layers:
-        """Layers of the plain flow, W_l / sqrt(c_l / c), with any leading axes; `balanced` refers to these."""
+        """Layers of the plain flow, W_l / sqrt(c_l / c), with any leading axes; their balance is conserved."""
         return tuple(w / np.sqrt(c) for w, c in zip(weights, self.relative, strict=True))
 
     def weights(self, plain: Layers) -> Layers:
-        """Layers from those of the plain flow."""
+        """Layers W_l from those of the plain flow."""
         return tuple(w * np.sqrt(c) for w, c in zip(plain, self.relative, strict=True))
 
     def plain_decay(self, gamma: float) -> tuple[float, ...]:
-        """Weight decay of each layer in the plain flow, gamma c_l / c: one number for all if the rates are equal."""
+        """Weight decay of each layer in the plain flow, gamma c_l / c."""
         return tuple(gamma * c for c in self.relative)
 
     def plain_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Times of the plain flow, whose time constant is 1."""
+        """Times of the plain flow, c u(t) / tau."""
         return self.schedule.elapsed(times) * (self.mean / self.time_constant)
 
     def times(self, plain: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
-        """Times from those of the plain flow; infinity where a schedule ends before."""
+        """Times from those of the plain flow; infinity for times that the schedule never reaches."""
         return self.schedule.times(plain * (self.time_constant / self.mean))

@@ -1,4 +1,4 @@
-"""What is read off the weights at a batch of times; nothing here depends on a rotation of the hidden units."""
+"""Observables of a network at a batch of times, none of which depends on rotations of the hidden units."""
 
 from collections.abc import Callable, Mapping
 from itertools import pairwise
@@ -14,68 +14,69 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.sharpness import sharpness
 
 Values = np.ndarray | Mapping[str, np.ndarray]
-"""Arrays with time first, one or several by name."""
+"""One array, or several by name, with time first."""
 
 
-def excess_loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
+def excess_loss(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
     """Loss above the irreducible one, 1/2 ||(W - W*) sigma_xx^{1/2}||_F^2, in squared units of the targets.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
-    return excess_of(frame.distance, frame.objective)
+    return excess_of(modal_weights.distance, modal_weights.objective)
 
 
 def excess_of(error: Float[np.ndarray, "time out rank"], objective: Objective) -> Float[np.ndarray, " time"]:
-    """The same from u^T (W - W*) v.
+    """Excess loss from the error u^T (W - W*) v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the loss with its square completed.
     """
     return 0.5 * _squared_norm(times_root(error, objective.root))
 
 
-def loss(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """Mean squared error over samples, 1/(2P) ||W X - Y||_F^2; the excess loss where the targets' scale is unknown.
+def loss(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Mean squared error over samples, 1/(2P) ||W X - Y||_F^2; the excess loss if the scale of the targets is unknown.
 
     Source: Saxe et al. (2014), arXiv 1312.6120; thesis (2.3).
     """
-    return excess_loss(frame) + (frame.objective.irreducible or 0.0)
+    return excess_loss(modal_weights) + (modal_weights.objective.irreducible or 0.0)
 
 
-def loss_rate(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """dL/dt along the run, per unit of time; of the plain flow minus the squared norm of the gradient over tau.
+def loss_rate(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Time derivative of the loss, per unit of time: minus the squared norm of the gradient over tau for plain flow.
 
-    Where layers have rates c_l g(t), the gradient of each counts c_l g(t) times, and weight decay, which the loss does
-    not contain, adds -gamma c_l g(t) <gradient, W_l>, where the inner product is <E, W> for every layer.
+    With learning rates c_l and a schedule g, the squared norm of the gradient of layer l is multiplied by c_l g(t).
+    With weight decay, which is not part of the loss, layer l also adds -gamma c_l g(t) <gradient, W_l> / tau. This
+    inner product is Tr (W sigma_xx - sigma_yx)^T W for every layer.
 
     Source: thesis (4.36), corrected; the sum over layers of ||(W_L .. W_l+1)^T E (W_l-1 .. W_1)^T||_F^2 with
     E = sigma_yx - W sigma_xx holds for any depth and inputs.
     """
-    root, last, training = frame.objective.root, len(frame.layers) - 1, frame.training
-    error = times_root(times_root(frame.distance, root), root)
+    root, last, training = modal_weights.objective.root, len(modal_weights.layers) - 1, modal_weights.training
+    error = times_root(times_root(modal_weights.distance, root), root)
     total = np.zeros(len(error))
     for layer in range(last + 1):
-        gradient = error if layer == last else frame.above(layer).transpose(0, 2, 1) @ error
+        gradient = error if layer == last else modal_weights.above(layer).transpose(0, 2, 1) @ error
         if layer:
-            gradient = gradient @ frame.below(layer).transpose(0, 2, 1)
+            gradient = gradient @ modal_weights.below(layer).transpose(0, 2, 1)
         square = np.einsum("tij,tij->t", gradient, gradient)
         total += square if training is None else training.rates[layer] * square
     if training is None:
-        return -total / frame.time_constant
+        return -total / modal_weights.time_constant
     if training.weight_decay:
-        total += training.weight_decay * sum(training.rates) * np.einsum("tij,tij->t", error, frame.strengths)
-    return -training.factors * total / frame.time_constant
+        total += training.weight_decay * sum(training.rates) * np.einsum("tij,tij->t", error, modal_weights.strengths)
+    return -training.factors * total / modal_weights.time_constant
 
 
-def output(frame: ModalWeights) -> Float[np.ndarray, "time out in"]:
+def output(modal_weights: ModalWeights) -> Float[np.ndarray, "time out in"]:
     """Network function W = W_L .. W_1.
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
-    return function(frame.strengths, frame.objective)
+    return function(modal_weights.strengths, modal_weights.objective)
 
 
 def function(strengths: Float[np.ndarray, "time seen rank"], objective: Objective) -> Float[np.ndarray, "time out in"]:
-    """The same from u^T W v.
+    """Network function W in the coordinates of inputs and outputs, from u^T W v.
 
     Source: Saxe et al. (2014), arXiv 1312.6120, the change of variables to the modes of the task.
     """
@@ -85,60 +86,60 @@ def function(strengths: Float[np.ndarray, "time seen rank"], objective: Objectiv
     return objective.u @ along.reshape(n_times, seen, -1)
 
 
-def input_representation(frame: ModalWeights) -> Float[np.ndarray, "time in in"]:
-    """W_1^T W_1.
+def input_representation(modal_weights: ModalWeights) -> Float[np.ndarray, "time in in"]:
+    """Representation of the inputs in the first hidden layer, W_1^T W_1.
 
     Source: Braun et al. (2022), arXiv 2206.03738.
     """
-    return _gram(frame.w1_transposed)
+    return _gram(modal_weights.w1_transposed)
 
 
-def output_representation(frame: ModalWeights) -> Float[np.ndarray, "time out out"]:
-    """W_L W_L^T.
+def output_representation(modal_weights: ModalWeights) -> Float[np.ndarray, "time out out"]:
+    """Representation of the outputs in the last hidden layer, W_L W_L^T.
 
     Source: Braun et al. (2022), arXiv 2206.03738.
     """
-    return _gram(frame.w_last)
+    return _gram(modal_weights.w_last)
 
 
-def qqt(frame: ModalWeights) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
-    """Q Q^T with Q = [W_1^T; W_2], of two layers.
+def qqt(modal_weights: ModalWeights) -> Float[np.ndarray, "time in_plus_out in_plus_out"]:
+    """Matrix Q Q^T of two layers, with Q = [W_1^T; W_2].
 
     Source: Fukumizu (1998); Braun et al. (2022), arXiv 2206.03738.
     """
-    return _gram(np.concatenate([frame.w1_transposed, frame.w_last], axis=1))
+    return _gram(np.concatenate([modal_weights.w1_transposed, modal_weights.w_last], axis=1))
 
 
-def singular_values(frame: ModalWeights) -> Float[np.ndarray, "time mode"]:
+def singular_values(modal_weights: ModalWeights) -> Float[np.ndarray, "time mode"]:
     """Singular values of the network function, descending.
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
-    return _all_modes(frame, np.linalg.svd(frame.strengths, compute_uv=False))
+    return _all_modes(modal_weights, np.linalg.svd(modal_weights.strengths, compute_uv=False))
 
 
-def effective_rank(frame: ModalWeights) -> Float[np.ndarray, " time"]:
-    """How many modes the network function has: exp of the entropy of its singular values over their sum.
+def effective_rank(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
+    """Effective rank of the network function: exponential of the entropy of its normalised singular values.
 
-    From 1 for one mode to min(in, out) for as many of equal strength; 0 for a function that is zero.
+    It is 1 for a single mode, min(in, out) if all singular values are equal, and 0 for a function that is zero.
 
     Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 2.
     """
-    strengths = np.linalg.svd(frame.strengths, compute_uv=False)
+    strengths = np.linalg.svd(modal_weights.strengths, compute_uv=False)
     total = np.sum(strengths, axis=1, keepdims=True)
     shares = np.divide(strengths, total, out=np.zeros_like(strengths), where=total > 0)
     return np.where(total[:, 0] > 0, np.exp(np.sum(entr(shares), axis=1)), 0.0)
 
 
-def weight_norms(frame: ModalWeights) -> Float[np.ndarray, "time layer"]:
+def weight_norms(modal_weights: ModalWeights) -> Float[np.ndarray, "time layer"]:
     """Frobenius norm of each layer.
 
     Source: thesis section 4.5.
     """
-    return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in frame.layers], axis=1)
+    return np.stack([np.sqrt(np.einsum("tij,tij->t", w, w)) for w in modal_weights.layers], axis=1)
 
 
-def balance(frame: ModalWeights) -> dict[str, Float[np.ndarray, "time *pair"]]:
+def balance(modal_weights: ModalWeights) -> dict[str, Float[np.ndarray, "time *pair"]]:
     """Nearest lambda of W_l+1^T W_l+1 - W_l W_l^T, and the Frobenius distance from it, for each pair of layers.
 
     Returns:
@@ -146,7 +147,8 @@ def balance(frame: ModalWeights) -> dict[str, Float[np.ndarray, "time *pair"]]:
 
     Source: Domine et al. (2025), arXiv 2409.14623; thesis Theorem 4.5.1, corrected.
     """
-    pairs = [_balance(*pair, width) for pair, width in zip(pairwise(frame.layers), frame.hidden, strict=True)]
+    adjacent = zip(pairwise(modal_weights.layers), modal_weights.hidden, strict=True)
+    pairs = [_balance(*pair, width) for pair, width in adjacent]
     lam, residual = (np.stack(values, axis=1) for values in zip(*pairs, strict=True))
     if len(pairs) == 1:
         lam, residual = lam[:, 0], residual[:, 0]
@@ -185,13 +187,15 @@ def _balance(
     lam = np.trace(b, axis1=1, axis2=2) / width
     diagonal = np.einsum("tii->ti", b)  # a view
     diagonal -= lam[:, None]
-    # hidden directions that the layers leave out have no weights: their part of B - lam I is -lam I
+    # in hidden directions that the layers omit, B is zero and B - lam I is -lam I
     return lam, np.sqrt(np.einsum("tij,tij->t", b, b) + (width - b.shape[1]) * lam**2)
 
 
-def _all_modes(frame: ModalWeights, values: Float[np.ndarray, "time reached"]) -> Float[np.ndarray, "time mode"]:
-    """Zeros for the modes outside the span of the inputs: min(in, out) modes in all."""
-    n_modes = min(len(frame.objective.v), len(frame.objective.u))
+def _all_modes(
+    modal_weights: ModalWeights, values: Float[np.ndarray, "time reached"]
+) -> Float[np.ndarray, "time mode"]:
+    """Append zeros for modes outside the span of the inputs, to a total of min(in, out) modes."""
+    n_modes = min(len(modal_weights.objective.v), len(modal_weights.objective.u))
     return np.pad(values, ((0, 0), (0, n_modes - values.shape[1])))
 
 

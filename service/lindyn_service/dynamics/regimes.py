@@ -1,4 +1,4 @@
-"""Rich or lazy: how far the neural tangent kernel of a run has moved by its last time."""
+"""Rich and lazy regimes, by the change of the neural tangent kernel from time 0 to the last time."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,25 +10,25 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import excess_loss, excess_of
 
 LAZY_MOVEMENT = 0.1
-"""Movement up to which a run is lazy: the loss of the fixed kernel was at most 3 % of the initial one away."""
+"""Largest movement in a lazy run, at which losses with a fixed kernel deviated by at most 3 % of the initial loss."""
 
 RICH_MOVEMENT, RICH_DISTANCE = 1.0, 0.1
-"""Movement or distance from which a run is rich: the loss of the fixed kernel was 5 to 90 % away."""
+"""Least movement or distance in a rich run, at which losses with a fixed kernel deviated by 5 to 90 %."""
 
-_ROUNDING = 1e-26  # part of the excess loss of the zero function, up to which an initial one is of rounding errors
-_LEARNED = 0.5  # part of the initial excess loss, of which a run that has learned something has no more left
+_ROUNDING = 1e-26  # relative to the excess loss of the zero function; smaller initial losses are rounding errors
+_LEARNED = 0.5  # fraction of the initial excess loss that a run must fall below to have a regime
 MAX_NUMBERS = 2**20
-"""Squared widths of inputs and outputs together, beyond which the kernel is not looked at."""
+"""Largest sum of the squared widths of inputs and outputs for which the kernel is computed."""
 
 
 @dataclass(frozen=True)
 class Regime:
-    """How a run has learned.
+    """Regime of a run.
 
     Attributes:
         verdict: lazy, rich, or between the two.
-        ntk_movement: of the kernel from time 0 to the last time, relative.
-        kernel_distance: one minus the cosine between both kernels.
+        ntk_movement: relative movement of the kernel from time 0 to the last time.
+        kernel_distance: one minus the cosine between the kernels at these times.
     """
 
     verdict: Literal["rich", "lazy", "between"]
@@ -37,7 +37,7 @@ class Regime:
 
 
 def is_small(n_in: int, n_out: int) -> bool:
-    """Whether the kernel of a network of these widths is looked at.
+    """Whether the regime of a network of these widths is determined.
 
     Source: docs/quantities.md, "Regime".
     """
@@ -45,14 +45,16 @@ def is_small(n_in: int, n_out: int) -> bool:
 
 
 def regime(modal_weights: ModalWeights) -> Regime | None:
-    """Tell the regime of a run from its last time; None where it cannot be told.
+    """Determine the regime of a run at its last time.
 
-    That is where less than half of the excess loss has been learned, where there is none but rounding errors at time 0,
-    where the kernel is zero then, and for networks whose kernel is not looked at since it would cost more than the
-    answer.
+    A run has no regime if less than half of the excess loss has been learned, if the initial excess loss is a rounding
+    error, if the initial kernel is zero, or if the widths are so large that the kernel would cost more than the answer.
 
     Args:
         modal_weights: weights at the last time, with those at time 0.
+
+    Returns:
+        The regime; None if the run has none.
 
     Source: Chizat et al. (2019), arXiv 1812.07956, lazy training as little relative change of the kernel; the
     thresholds are those of docs/quantities.md.

@@ -1,4 +1,4 @@
-"""The end of a gradient flow, where the layers stay to rounding and the residual decays at constant rates."""
+"""End of gradient flow, where the layers are constant up to rounding and the residual decays at constant rates."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-_UNCHANGED = 2.0**-56  # of the smallest layer, by which the layers still change
-_MAX_NUMBERS = 256  # of the residual, whose rates are a square matrix
-_WIDEST = 1e3  # ratio of the variances of the inputs
+_MAX_CHANGE = 2.0**-56  # further change of the layers that counts as none, relative to the smallest layer
+_MAX_NUMBERS = 256  # in the residual, since its rates are the eigenvalues of a matrix with as many rows
+_MAX_VARIANCE_RATIO = 1e3  # of the inputs, for which the square root of sigma_xx is accurate enough
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Residual of a network whose layers stay, sigma_yx - W sigma_xx = sum over k of parts_k e^{-rate_k t}.
+    """Residual of a network with constant layers, sigma_yx - W sigma_xx = sum over k of parts_k e^{-rate_k t}.
 
     Attributes:
-        rates: ascending, per time constant.
-        parts: of the residual at time 0, flat.
+        rates: decay rates, ascending, per time constant.
+        parts: residual at time 0 along each eigenvector, flattened.
     """
 
     rates: Float[np.ndarray, " number"]
@@ -26,7 +26,7 @@ class Settled:
     def at(
         self, times: Float[np.ndarray, " time"]
     ) -> tuple[Float[np.ndarray, "time flat"], Float[np.ndarray, " time"]]:
-        """The residual over the decay of its slowest part, and the logarithm of that, at times from then on."""
+        """Residual divided by the decay e^{-rate_0 t} of its slowest part, and the logarithm of this decay."""
         decays = np.exp(-times[:, None] * (self.rates - self.rates[0]))
         return decays @ self.parts, -times * self.rates[0]
 
@@ -37,16 +37,20 @@ def settled(
     sigma_xx: Float[np.ndarray, "in in"] | None,
     size: float,
 ) -> Settled | None:
-    """Find the rates of the residual if it can no longer change the layers; None if it can, or that is not known.
+    """Find the decay rates of the residual if it is too small to change the layers.
 
-    With A_l = (W_L .. W_l+1)(W_L .. W_l+1)^T and C_l = (W_l-1 .. W_1)^T (W_l-1 .. W_1) the residual R obeys
-    dR/dt = - sum_l A_l R C_l sigma_xx, whose operator is symmetric for R sigma_xx^{-1/2}.
+    With A_l = (W_L .. W_l+1)(W_L .. W_l+1)^T and C_l = (W_l-1 .. W_1)^T (W_l-1 .. W_1), the residual R obeys
+    dR/dt = - sum_l A_l R C_l sigma_xx, which is a symmetric operator on R sigma_xx^{-1/2}.
 
     Args:
-        layers: first layer first.
-        residual: up to a factor.
-        sigma_xx: (in, in); None for white inputs.
-        size: that factor.
+        layers: layers, (width l+1, width l), first layer first.
+        residual: residual divided by `size`.
+        sigma_xx: input correlation, (in, in); None for white inputs.
+        size: factor of the residual.
+
+    Returns:
+        The decay of the residual; None if the layers may still change, or if the problem is too large or too
+        ill-conditioned to determine this.
 
     Source: docs/theory.md, section 3.
     """
@@ -55,7 +59,7 @@ def settled(
     root, inverse = np.eye(residual.shape[1]), np.eye(residual.shape[1])
     if sigma_xx is not None:
         variances, axes = np.linalg.eigh(sigma_xx)
-        if variances[0] * _WIDEST < variances[-1]:
+        if variances[0] * _MAX_VARIANCE_RATIO < variances[-1]:
             return None
         root, inverse = ((axes * np.sqrt(variances) ** sign) @ axes.T for sign in (1, -1))
     operator, gain = np.zeros((residual.size, residual.size)), 0.0
@@ -72,7 +76,7 @@ def settled(
     if rates[0] <= 0:
         return None
     change = size * gain * float(np.sum(np.abs(along) / rates))
-    if not change <= _UNCHANGED * min(float(np.linalg.norm(w)) for w in layers):
+    if not change <= _MAX_CHANGE * min(float(np.linalg.norm(w)) for w in layers):
         return None
     parts = (along[:, None] * vectors.T).reshape(len(along), *residual.shape) @ root
     return Settled(rates, parts.reshape(len(along), -1))

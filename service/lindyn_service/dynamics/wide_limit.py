@@ -37,7 +37,7 @@ class Isotropy:
 
 @dataclass(frozen=True)
 class WideLayers:
-    """Two wide layers of random weights, of which only the sizes remain in the limit.
+    """Parameters of two wide layers of random weights, which determine their limit.
 
     Attributes:
         a: n_hidden v1; w1^T w1 = a I at time 0.
@@ -51,11 +51,11 @@ class WideLayers:
 
     @property
     def lambda_eff(self) -> float:
-        """Size of the balance of the network that learns the same function, in squared units of the weights."""
+        """|lambda| of the balanced network that learns the same function, in squared units of the weights."""
         return self.a + self.b
 
     def rescaled(self, squares: Sequence[float]) -> "WideLayers":
-        """Sizes of the layers over the roots of two numbers, as in the plain flow of layers with learning rates."""
+        """Parameters after dividing the layers by the square roots of two numbers, as for the plain flow."""
         first, second = squares
         return WideLayers(self.a / first, self.b / second, self.hidden)
 
@@ -91,7 +91,7 @@ def predicted_lambda_eff(dims: tuple[int, int, int], scheme: Scheme, gains: Sequ
 
 
 def wide_layers(dims: tuple[int, int, int], scheme: Scheme, gains: Sequence[float]) -> WideLayers:
-    """Sizes of the weights of a scheme in the limit.
+    """Parameters of the limit for an initialization scheme.
 
     Args:
         dims: widths (in, hidden, out).

@@ -13,10 +13,10 @@ Ts = TypeVarTuple("Ts")
 
 
 class Settle(Protocol):
-    """Replaces a reservation by what was used."""
+    """Function that replaces a reservation by the work that was done."""
 
     def __call__(self, seconds: float, reserved: float, *, done: bool) -> Awaitable[None]:
-        """Replace the reservation by what was used.
+        """Replace the reservation by the work that was done.
 
         Args:
             seconds: processor time of workers.
@@ -32,7 +32,7 @@ class Account:
 
     Attributes:
         reserve: reserves the estimated flops of work that is about to begin, or raises `RateLimitedError`.
-        settle: replaces the reservation by what was used when the work has ended.
+        settle: replaces the reservation by the work that was done, after its end.
     """
 
     reserve: Callable[[float], Awaitable[None]]

@@ -12,7 +12,7 @@ from lindyn_service.jobs.errors import JobsFullError, TooManyJobsError
 
 BATCH_JOBS = 50  # decoding them takes some milliseconds
 RETRY_SECONDS = 10
-_MOST_DIGITS = 15
+_MAX_DIGITS = 15
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def no_room_error(size: int, max_bytes: int) -> JobsFullError:
 
 def count_of(value: bytes | None) -> int:
     """Decode a counter; an invalid value counts as 0."""
-    return int(value) if value is not None and value.isdigit() and len(value) <= _MOST_DIGITS else 0
+    return int(value) if value is not None and value.isdigit() and len(value) <= _MAX_DIGITS else 0
 
 
 def job_of(job_id: str, fields: object) -> Job | None:

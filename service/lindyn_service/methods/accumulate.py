@@ -1,4 +1,4 @@
-"""Quantities of all times from frames of some."""
+"""Accumulation of quantities over batches of times."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
@@ -12,7 +12,7 @@ from lindyn_service.errors import NotApplicableError
 
 
 class Accumulator:
-    """Gathers what is asked, batch by batch, into arrays with time first."""
+    """Arrays of the requested quantities, time first, which are filled batch by batch."""
 
     def __init__(self, names: Sequence[str], n_times: int) -> None:
         self._n_times = n_times
@@ -21,55 +21,65 @@ class Accumulator:
 
     @property
     def names(self) -> Sequence[str]:
-        """Of the quantities."""
+        """Names of the requested quantities."""
         return tuple(self._gathered)
 
-    def observe(self, part: slice, frame: ModalWeights, skip: Iterable[str] = ()) -> None:
-        """Read the quantities that a frame has, but for some."""
-        with np.errstate(over="ignore", invalid="ignore"):  # refused below, by their names
+    def observe(self, part: slice, weights: ModalWeights, skip: Iterable[str] = ()) -> None:
+        """Evaluate and store the requested observables.
+
+        Args:
+            part: indices of the times.
+            weights: the network at these times.
+            skip: observables that are left out.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # `quantities` raises an error that names them
             for name in self._observed:
                 if name not in skip:
-                    self.store(part, name, OBSERVABLES[name](frame))
+                    self.store(part, name, OBSERVABLES[name](weights))
 
     def store(self, part: slice, name: str, values: Values | Sequence[np.ndarray]) -> None:
-        """Put a quantity's values at some times, if it is asked for: an array, a mapping or a list of arrays."""
+        """Store the values of a quantity at some times: an array, a mapping or a list of arrays.
+
+        A quantity that was not requested is ignored.
+        """
         if name in self._gathered:
             self._gathered[name] = self._filled(self._gathered[name], part, values)
 
-    def place(self, name: str, values: np.ndarray) -> None:
-        """Put a quantity's values at all times, which is asked for, without a copy."""
+    def store_all(self, name: str, values: np.ndarray) -> None:
+        """Store the values of a requested quantity at all times, without a copy."""
         self._gathered[name] = values
 
     def gathered(self, name: str) -> np.ndarray:
-        """The values so far of a quantity that is one array."""
+        """Return the values stored so far of a quantity that is a single array."""
         return cast("np.ndarray", self._gathered[name])
 
     def quantities(self) -> dict[str, Any]:
-        """All that was gathered, in the order of the names.
+        """Return all stored quantities, in the order of the names.
 
         Raises:
-            NotApplicableError: some of it is not finite that is defined at all times.
+            NotApplicableError: values of a quantity that is defined at all times are not finite.
         """
-        always = {name: value for name, value in self._gathered.items() if name not in PARTLY_DEFINED}
-        beyond = [name for name, value in always.items() if not _is_finite(value)]
-        if beyond:
+        always_defined = {name: value for name, value in self._gathered.items() if name not in PARTLY_DEFINED}
+        overflowing = [name for name, value in always_defined.items() if not _is_finite(value)]
+        if overflowing:
             raise NotApplicableError(
-                f"{', '.join(beyond)} overflow float64 for weights and data of this size; scale these to the order of "
-                "one, or leave the quantities out"
+                f"{', '.join(overflowing)} overflow float64 for weights and data of this size; scale these to the "
+                "order of one, or leave the quantities out"
             )
         return self._gathered
 
-    def _filled(self, whole: Any, part: slice, values: Values | Sequence[np.ndarray]) -> Any:  # noqa: ANN401 (a tree)
+    def _filled(self, stored: Any, part: slice, values: Values | Sequence[np.ndarray]) -> Any:  # noqa: ANN401 (a tree)
+        """Write values at some times into the stored tree of arrays, which is allocated if it is None."""
         match values:
             case np.ndarray():
-                filled: np.ndarray = np.empty((self._n_times, *values.shape[1:])) if whole is None else whole
+                filled: np.ndarray = np.empty((self._n_times, *values.shape[1:])) if stored is None else stored
                 filled[part] = values
                 return filled
             case Mapping():
-                parts = whole or dict.fromkeys(values)
+                parts = stored or dict.fromkeys(values)
                 return {name: self._filled(parts[name], part, value) for name, value in values.items()}
             case _:
-                layers = whole or [None] * len(values)
+                layers = stored or [None] * len(values)
                 return [self._filled(old, part, value) for old, value in zip(layers, values, strict=True)]
 
 
@@ -80,5 +90,5 @@ def _is_finite(value: Any) -> bool:  # noqa: ANN401 (a tree)
         case list():
             return all(map(_is_finite, cast("list[Any]", value)))
         case _:
-            # a sum is faster to check, and only doubtful where it overflows
+            # the sum is faster to check; it may overflow although all values are finite
             return bool(np.isfinite(np.sum(value)) or np.all(np.isfinite(value)))

@@ -1,4 +1,4 @@
-"""All that is solved to rounding errors: balanced and wide layers, modes by themselves, and one layer."""
+"""Choice among the exact solvers: balanced and wide layers, modes that learn alone, and a single layer."""
 
 from dataclasses import dataclass, replace
 
@@ -15,15 +15,17 @@ class AllExactSolver:
     """The first of the exact solvers that covers a problem.
 
     Attributes:
-        brief: whether a refusal has the finding of the first one only, as before an answer by another method.
+        brief: whether a refusal has the finding of the first solver only, as in the reason of an answer by another
+            method.
     """
 
     brief: bool = False
 
     def examine(self, problem: LearningProblem) -> Applicable | Refusal:
-        """Try one after the other; a refusal has the findings of all and the remedy of the first.
+        """Try the solvers in order; a refusal has the findings of all of them and the remedy of the first.
 
-        Numbers that float64 cannot square are the only finding, since all solvers refuse them.
+        If the first solver refuses numbers that float64 cannot square, this is the only finding, since all solvers
+        refuse them.
         """
         if len(problem.weights) == 1:
             return OneLayerRun(problem, reduced(problem))

@@ -28,25 +28,28 @@ from lindyn_service.methods.plain_flow import balance_as_asked, clock, plain, pl
 
 @dataclass(frozen=True)
 class BalancedDecaySolver:
-    """Adapter of `dynamics.decayed_riccati`, for balance 0, and of `dynamics.decaying_balance`."""
+    """Closed form with weight decay: `dynamics.decayed_riccati` for balance 0, else `dynamics.decaying_balance`."""
 
     def examine(self, problem: LearningProblem) -> ModalRun | Refusal:
-        """Measure layers, whiteness and balance."""
+        """Measure number of layers, isotropy and span of the inputs, and balance."""
         finding = _of_request(problem)
         if finding is not None:
             return _refusal(finding)
         decay = plain_decay(problem)[0]
         problem = plain(problem)
-        small = reduced(problem)
-        white = white_task(small.moments, TOLERANCE)
+        reduction = reduced(problem)
+        white = white_task(reduction.moments, TOLERANCE)
         if isinstance(white, Coloured):
-            return _refusal(f"the closed form needs white inputs: sigma_xx is {white.residual:.3g} away from those")
+            return _refusal(
+                f"the closed form needs white inputs: sigma_xx is {white.residual:.3g} away from a multiple of the "
+                f"identity (relative, tolerance {TOLERANCE:g})"
+            )
         if white.basis is not None:
-            return _refusal("the inputs do not span all dimensions")
-        w1, w2 = small.weights
-        beyond = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
-        if beyond is not None:
-            return beyond
+            return _refusal("with weight decay the closed form needs inputs that span all dimensions")
+        w1, w2 = reduction.weights
+        out_of_range = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
+        if out_of_range is not None:
+            return out_of_range
         measured = balance(w1, w2)
         if measured.relative_residual > TOLERANCE:
             return _refusal(
@@ -54,35 +57,35 @@ class BalancedDecaySolver:
                 f"{TOLERANCE:g}; the nearest lambda is {measured.lam:.6g})"
             )
         if "weights" in problem.quantities:
-            return _refusal("the weights themselves need a rotation of the hidden units that is integrated")
+            return _refusal("with weight decay the closed form gives weights up to a rotation of the hidden units only")
         try:
-            return _run(problem, small, white, decay, measured)
+            return _run(problem, reduction, white, decay, measured)
         except TooManyStepsError as failure:
             return _refusal(str(failure))
 
 
-def _run(problem: LearningProblem, small: Reduction, white: WhiteTask, decay: float, measured: Balance) -> ModalRun:
+def _run(problem: LearningProblem, reduction: Reduction, white: WhiteTask, decay: float, measured: Balance) -> ModalRun:
     """Solve, with balance 0 where the weights are balanced with it up to rounding.
 
     Raises:
         TooManyStepsError: the numbers of the problem are too many orders of magnitude apart.
     """
-    w1, w2 = small.weights
+    w1, w2 = reduction.weights
     lam = measured.lam if problem.lam is None else problem.lam
     size = float(np.sum(w1 * w1) + np.sum(w2 * w2))
     if abs(lam) * len(w1) ** 0.5 <= TOLERANCE * size:
         lam = 0.0
-    how = "all rates less gamma" if lam == 0 else "a balance that decays, by quadrature for each mode"
-    solution = WhiteDecay.of(small, (w1, w2, white.sigma_yx), lam, decay, white, rounded=problem.drawn)
+    how = "gamma subtracted from all rates" if lam == 0 else "a balance that decays, by quadrature for each mode"
+    solution = WhiteDecay.of(reduction, (w1, w2, white.sigma_yx), lam, decay, white, rounded=problem.drawn)
     next(solution.batches(np.zeros(1)))
     strengths = solution.solved.modes.s * white.variance
     reason = (
-        f"two layers{remark(small)}, white inputs{remark_on_training(problem)}, balanced to "
+        f"two layers{remark(reduction)}, white inputs{remark_on_training(problem)}, balanced to "
         f"{measured.relative_residual:.1g} (tolerance {TOLERANCE:g}): closed form with {how}"
     )
     return ModalRun(
         problem,
-        small,
+        reduction,
         solution,
         reason,
         lam=balance_as_asked(problem, lam),
@@ -93,13 +96,13 @@ def _run(problem: LearningProblem, small: Reduction, white: WhiteTask, decay: fl
 
 
 def _of_request(problem: LearningProblem) -> str | None:
-    """Return what excludes a request whatever its numbers are."""
+    """Return the finding that excludes the closed form before its numbers are measured; None if there is none."""
     if len(problem.weights) != 2:
-        return f"balanced weights with weight decay are solved in two layers, got {len(problem.weights)}"
+        return f"with weight decay the closed form of balanced weights needs two layers, got {len(problem.weights)}"
     if len(set(plain_decay(problem))) > 1:
-        return "weights do not stay balanced with different learning rates and weight decay"
+        return "with weight decay and different learning rates, weights do not stay balanced"
     if problem.wide is not None:
-        return "the limit of wide layers with weight decay is integrated"
+        return "with weight decay the closed form does not cover the limit of wide layers"
     return None
 
 
@@ -109,20 +112,20 @@ def _refusal(finding: str) -> Refusal:
 
 @dataclass(frozen=True)
 class WhiteDecay:
-    """The solution of the white-input problem, in units of the time constant of the given one.
+    """Solution of the white-input problem, with times in units of the time constant of the given problem.
 
     Attributes:
-        small: the given problem.
-        numbers: both layers and the task of the white-input problem.
+        reduction: the reduced problem.
+        numbers: both initial layers, and sigma_yx of the white-input task.
         lam: balance of the weights at time 0.
         gamma: weight decay of the given problem.
-        white: the white-input problem.
-        rounded: as in `closed_form`.
-        solved: its solution.
-        objective: what is learned.
+        white: the white-input task.
+        rounded: whether the weights carry rounding errors, as in `closed_form`.
+        solved: solution of the white-input problem.
+        objective: loss function in the singular bases of the task.
     """
 
-    small: Reduction
+    reduction: Reduction
     numbers: tuple[np.ndarray, np.ndarray, np.ndarray]
     lam: float
     gamma: float
@@ -134,7 +137,7 @@ class WhiteDecay:
     @classmethod
     def of(
         cls,
-        small: Reduction,
+        reduction: Reduction,
         numbers: tuple[np.ndarray, np.ndarray, np.ndarray],
         lam: float,
         gamma: float,
@@ -142,7 +145,7 @@ class WhiteDecay:
         *,
         rounded: bool,
     ) -> Self:
-        """Solve it."""
+        """Solve the white-input problem."""
         w1, w2, sigma_yx = numbers
         own_gamma = gamma / white.variance
         solved = (
@@ -150,25 +153,27 @@ class WhiteDecay:
             if lam == 0
             else decaying_balance(w1, w2, sigma_yx, lam, own_gamma, rounded=rounded)
         )
-        samples: Samples | None = small.moments.samples
-        return cls(small, numbers, lam, gamma, white, rounded, solved, white_objective(white, solved.modes, samples))
+        samples: Samples | None = reduction.moments.samples
+        return cls(
+            reduction, numbers, lam, gamma, white, rounded, solved, white_objective(white, solved.modes, samples)
+        )
 
     @property
     def fastest_rate(self) -> float:
-        """The largest of the task, of the weights, and of decay."""
+        """Sum of the rates of the task, of the weights, and of weight decay."""
         w1, w2, sigma_yx = self.numbers
         size = float(np.sum(w1 * w1) + np.sum(w2 * w2) + np.linalg.norm(sigma_yx, 2))
         return self.white.variance * size + self.gamma
 
     @property
     def missed(self) -> np.ndarray:
-        """Modes above the threshold that the weights do not reach although hidden units are left."""
+        """Indices of modes with s > gamma that are never learned for lack of overlap with the initial weights."""
         unreached = self.solved.echelon.unreached
         unreached = unreached[unreached < len(self.solved.modes.s)]
         return unreached[self.solved.late_rates[unreached] > 0]
 
     def undecided(self, last: float) -> float:
-        """Relative size, by a time, of what grows from one rounding error in the modes that are missed."""
+        """Relative size at a time of the largest missed mode that grows from one rounding error."""
         if not len(self.missed):
             return 0.0
         rates, errors = self.solved.late_rates[self.missed], self.solved.echelon.remainder_errors[self.missed]
@@ -178,21 +183,21 @@ class WhiteDecay:
 
     @property
     def rotation_error(self) -> float:
-        """Of weights, which are not known."""
+        """Relative error of the weights, which the solution does not have."""
         return 1.0
 
     def batches(self, times: np.ndarray) -> Iterator[tuple[slice, ModalStates]]:
-        """Evaluate."""
+        """Evaluate at ascending times, in bounded batches."""
         for part, factors in self.solved.batches(self.white.variance * times):
             layers = (factors.into.transpose(0, 2, 1), factors.out)
             errors = self.solved.errors(self.white.variance * times[part], layers[1] @ layers[0])
             yield part, ModalStates(layers, errors)
 
     def weights(self, times: np.ndarray) -> Layers:
-        """Refused before."""
+        """Raise an error, since the solution has the weights up to a rotation only; `examine` refuses them before."""
         raise NotImplementedError(f"weights at {len(times)} times need a rotation of the hidden units")
 
     def disturbed(self, run: int) -> "WhiteDecay":
         """Disturb the weights and the task."""
         w1, w2, sigma_yx = disturbed(self.numbers, self.white.residual, run)
-        return self.of(self.small, (w1, w2, sigma_yx), self.lam, self.gamma, self.white, rounded=self.rounded)
+        return self.of(self.reduction, (w1, w2, sigma_yx), self.lam, self.gamma, self.white, rounded=self.rounded)

@@ -1,4 +1,4 @@
-"""What a method is asked, and what it answers."""
+"""Interface of all methods: learning problems, outcomes, refusals, and the choice of a method."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from lindyn_service.dynamics.wide_limit import WideLayers
 from lindyn_service.errors import ServiceError
 
 Quantities = Mapping[str, Any]
-"""Arrays by quantity, time first; some quantities are mappings or lists of arrays."""
+"""Arrays by the name of their quantity, time first; some quantities are mappings or lists of arrays."""
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,17 @@ class LearningProblem:
 
     Attributes:
         weights: initial weights, first layer first; entry l is (width l+1, width l).
-        moments: what the network is trained on.
+        moments: second moments of the training data, and the samples if they are known.
         time_constant: tau, in the unit of times.
         times: ascending, non-negative.
-        quantities: names of what is asked.
-        lam: balance that the weights were drawn with; None for weights of unknown origin.
-        wide: sizes of the wide layers whose limit is asked for, which `weights` stand for; None for the weights
-            themselves.
-        drawn: whether the weights are random numbers of the service, in which zeros by cancellation mean nothing.
-        estimate: whether the errors of the answer are estimated, which takes some more evaluations.
+        quantities: names of the requested quantities.
+        lam: lambda that the weights were drawn with; None for weights of unknown balance.
+        wide: parameters of the limit of a wide hidden layer, which `weights` represent; None for a network of finite
+            width.
+        drawn: whether the service drew the weights at random; zeros by cancellation are then rounding errors.
+        estimate: whether the errors of the answer are estimated, which takes additional evaluations.
         rates: learning rates of the layers and their schedule, with the same time constant; None for rates of 1.
-        weight_decay: gamma, of the loss with (gamma / 2) sum ||W_l||_F^2 added, which is descended.
+        weight_decay: gamma; training minimises the loss plus (gamma / 2) sum ||W_l||_F^2.
     """
 
     weights: tuple[np.ndarray, ...]
@@ -51,12 +51,12 @@ class LearningProblem:
 
 @dataclass(frozen=True)
 class Warned:
-    """Something about an answer that its reader should know.
+    """A warning about an answer.
 
     Attributes:
         code: kind of the warning.
         detail: text for the reader.
-        modes: indices of the modes that it is about; empty for a warning that is not about single modes.
+        modes: indices of the modes that it concerns; empty for a warning that does not concern single modes.
     """
 
     code: str
@@ -64,16 +64,24 @@ class Warned:
     modes: tuple[int, ...] = ()
 
     def message(self) -> dict[str, JSON]:
-        """Return the warning as it is sent, without `modes` where there are none."""
+        """Return the warning as JSON, without `modes` if there are none."""
         message: dict[str, JSON] = {"code": self.code, "detail": self.detail}
         return {**message, "modes": list(self.modes)} if self.modes else message
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """An answered problem; `times` are those that the method really has.
+    """The answer to a learning problem.
 
-    The regime is None where it cannot be told, or the errors of the answer are not estimated.
+    Attributes:
+        method: name of the method.
+        reason: why this method was chosen, and how it was run.
+        lam: lambda of the initial weights; None if the weights do not have one.
+        times: times of the quantities, which descent rounds to steps.
+        quantities: requested quantities, time first.
+        diagnostics: measured residuals, errors and properties of the task.
+        warnings: warnings about the answer.
+        regime: rich or lazy; None if rounding errors decide it, or if errors are not estimated.
     """
 
     method: str
@@ -88,7 +96,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Reached:
-    """When a loss has fallen to a tolerance, in the unit of times; None for never, or not by the last time."""
+    """The time at which the excess loss has first fallen to a tolerance.
+
+    Attributes:
+        time: in the unit of times; None if the loss never falls to the tolerance, or not by the last time.
+        warnings: warnings about the time.
+    """
 
     time: float | None
     warnings: tuple[Warned, ...]
@@ -100,10 +113,10 @@ class Refusal:
 
     Attributes:
         finding: what was measured.
-        remedy: what to do.
-        kind: the error that says both.
-        part: what of the request it is about.
-        exceeds_range: whether numbers of the request cannot be squared in float64, by any exact method.
+        remedy: what the caller can do.
+        kind: class of the error that reports both.
+        part: field of the request that the finding concerns.
+        exceeds_range: whether numbers of the request cannot be squared in float64, so that every exact method refuses.
     """
 
     finding: str
@@ -113,13 +126,13 @@ class Refusal:
     exceeds_range: bool = False
 
     def error(self, task_path: str = "task") -> ServiceError:
-        """The refusal as an answer, given where the request has its task."""
+        """Return the refusal as an error; `task_path` is the path of the task in the request."""
         path = task_path if self.part == "task" else self.part
         return self.kind(f"{self.finding}; {self.remedy}", ((path, self.finding),))
 
 
 class Applicable(Protocol):
-    """A method that was found to cover a problem, with what was measured on the way."""
+    """A method that covers a problem, together with the measurements that showed it."""
 
     def run(self) -> Outcome:
         """Answer the problem."""
@@ -127,7 +140,7 @@ class Applicable(Protocol):
 
 
 class Method(Protocol):
-    """One way to answer problems."""
+    """A method that solves learning problems."""
 
     def examine(self, problem: LearningProblem) -> Applicable | Refusal:
         """Measure whether the method covers the problem."""
@@ -135,10 +148,11 @@ class Method(Protocol):
 
 
 def answer(candidates: Sequence[Method], problem: LearningProblem) -> Outcome:
-    """Answer with the first method that covers the problem, and say why not with those before it.
+    """Answer with the first method that covers the problem; the reason says why the methods before it do not.
 
     Raises:
-        ServiceError: what each method found, and what the last one, which covers most, asks for.
+        ServiceError: no method covers the problem; the error has the findings of all methods and the remedy of the
+            last one, which covers most problems.
     """
     chosen, findings = choose(candidates, problem)
     outcome = chosen.run()
@@ -146,10 +160,10 @@ def answer(candidates: Sequence[Method], problem: LearningProblem) -> Outcome:
 
 
 def choose(candidates: Sequence[Method], problem: LearningProblem) -> tuple[Applicable, list[str]]:
-    """The first method that covers the problem, and what kept those before it from doing so.
+    """Return the first method that covers the problem, and the findings of the methods before it.
 
     Raises:
-        ServiceError: as above.
+        ServiceError: no method covers the problem, as in `answer`.
     """
     refusals: list[Refusal] = []
     for method in candidates:

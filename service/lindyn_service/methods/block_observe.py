@@ -1,4 +1,4 @@
-"""Quantities of many networks of equal widths on one task, read off their weights together."""
+"""Quantities of many networks of equal widths on one task, evaluated together."""
 
 from collections.abc import Collection, Iterator, Mapping
 
@@ -14,7 +14,7 @@ from lindyn_service.dynamics.observables import OBSERVABLES, Values
 LOSSES = frozenset({"loss", "excess_loss"})
 OF_CHANGE = frozenset({"ntk_movement", "ntk_distance"})
 _OF_ERRORS = LOSSES | {"loss_rate"}
-_SMALL_CHANGE = 1e-2  # as in `observe`: smaller changes of the kernel are integrals
+_SMALL_CHANGE = 1e-2  # as in `exact_observables`, which computes smaller changes of the kernel as integrals
 
 Found = dict[str, np.ndarray | dict[str, np.ndarray]]
 """Quantities by name, network and time first."""
@@ -29,18 +29,19 @@ def observe_block(
     hidden: int,
     time_constant: float,
 ) -> tuple[Found, np.ndarray]:
-    """Read quantities at ascending times.
+    """Evaluate quantities at ascending times.
 
     Args:
-        solution: the problems.
-        objective: what the networks are trained for.
+        solution: solutions of the networks.
+        objective: loss function in the singular bases of the task.
         times: in units of the time constant of the white-input problem.
-        quantities: their names.
+        quantities: names of the quantities.
         hidden: width of the hidden layer.
         time_constant: tau, in the unit of times.
 
     Returns:
-        The quantities, and of which networks all of them are as good as `observe` has them, and finite.
+        The quantities; and for each network whether all of them are finite and as accurate as those of
+        `exact_observables.observe`.
     """
     found: Found = {}
     good = np.ones(len(solution), dtype=bool)
@@ -74,7 +75,7 @@ def _frames(
     *,
     with_start: bool,
 ) -> Iterator[tuple[slice, slice, Layers, ModalWeights]]:
-    """Of batches of networks and times, with all times of one network after the other."""
+    """Yield modal weights of batches of networks and times, whose first axis has all times of each network in turn."""
     for part, batch, layers in solution.layers(times[None]):
         start: ModalWeights | None = None
         if with_start:
@@ -101,7 +102,7 @@ def _frame(
 
 
 def _is_large(name: str, values: Values, shape: tuple[int, ...]) -> np.ndarray:
-    """Of which networks changes of the kernel are differences with enough digits at all times."""
+    """Return for each network whether changes of the kernel are large enough at all times to be differences."""
     changes = np.asarray(values).reshape(shape)
     return np.all((np.sqrt(2 * changes) if name == "ntk_distance" else changes) > _SMALL_CHANGE, axis=1)
 
@@ -112,7 +113,7 @@ def _are_finite(values: Values, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _store(found: Found, name: str, values: Values, at: tuple[slice, slice], shape: tuple[int, int]) -> None:
-    """Put the values of some networks and times into arrays of all."""
+    """Store the values of some networks and times in the arrays of all."""
     parts = dict(values) if isinstance(values, Mapping) else {"": values}
     if name not in found:
         whole = {part: np.empty((*shape, *array.shape[1:])) for part, array in parts.items()}

@@ -1,4 +1,4 @@
-"""What sweeps collect of many networks of equal widths on one task, by the closed form for all of them together."""
+"""Values that sweeps keep of many networks of equal widths on one task, by the closed form for all of them together."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,22 +24,22 @@ from lindyn_service.methods.number_range import beyond_float64
 from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary
 
 OF_BLOCKS = frozenset(OBSERVABLES) - OF_CHANGE
-"""Quantities that blocks have at all times."""
+"""Quantities that blocks compute at all times."""
 
 COVERED = OF_BLOCKS | frozenset(AT_LAST_TIME) | {"convergence_time"}
-"""Quantities and scalars that blocks have."""
+"""Quantities and scalars that blocks compute."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Problems that differ in their weights only.
+    """Problems that differ only in their initial weights.
 
     Attributes:
-        w1: first layers, (network, hidden, rank), in coordinates of the inputs' span.
+        w1: first layers, (network, hidden, rank), in coordinates of the span of the inputs.
         w2: second layers, (network, out, hidden).
-        lam: balances that the weights were drawn with, of one sign.
-        white: the white-input equivalent of the task.
-        moments: what the networks are trained on.
+        lam: lambda that the weights were drawn with, all of one sign.
+        white: the equivalent white-input task.
+        moments: moments of the task.
         time_constant: tau, in the unit of times.
         times: ascending, non-negative.
     """
@@ -54,22 +54,22 @@ class Block:
 
 
 def white_equivalent(moments: Moments) -> WhiteTask | None:
-    """The white-input equivalent of a task, as the closed form takes it; None for coloured inputs."""
+    """Return the equivalent white-input task, with the tolerance of the closed form; None for coloured inputs."""
     found = white_task(moments, TOLERANCE)
     return found if isinstance(found, WhiteTask) else None
 
 
 def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> list[Summary | None]:
-    """Answer many problems and keep what is named, as `summary.summarise` does for each.
+    """Solve many problems, and keep the named values, as `sweep_scalars.summarise` does for each.
 
     Args:
         block: the problems.
-        names: scalars and quantities, of those that blocks have.
-        tolerance: excess loss that `convergence_time` waits for.
+        names: names of scalars and quantities from `COVERED`.
+        tolerance: excess loss that defines `convergence_time`.
 
     Returns:
-        One summary for each problem; None for those that the closed form does not cover in a block: weights that are
-        aligned, not balanced or not generic, and where digits would be lost.
+        One summary for each problem; None for problems that are not solved in blocks: weights that are aligned, not
+        balanced or not generic, and evaluations that would lose digits.
     """
     found: list[Summary | None] = [None] * len(block.w1)
     for solved in _solved(block):
@@ -80,9 +80,9 @@ def summarise_block(block: Block, names: Sequence[str], tolerance: float) -> lis
 def _summarise(
     block: Block, solved: "_Solved", names: Sequence[str], tolerance: float, found: list[Summary | None]
 ) -> None:
-    """Put the summaries of some networks of a block into the list of all."""
+    """Store the summaries of some networks of a block in the list of all."""
     networks, solution = solved.networks, solved.solution
-    if "convergence_time" in names:  # it tells of doubtful overlaps
+    if "convergence_time" in names:  # which has a warning for doubtful overlaps, in single networks only
         sure = np.flatnonzero(solution.start.overlaps >= DOUBTFUL_OVERLAP)
         networks, solution = networks[sure], solution[sure]
     if not len(networks):
@@ -100,13 +100,13 @@ def _summarise(
 
 @dataclass(frozen=True)
 class BlockQuantities:
-    """Quantities of the networks that the closed form covers in a block, and that are as good as those alone.
+    """Quantities of networks of a block that are as accurate as those of single networks.
 
     Attributes:
-        networks: their indices in the block.
-        rows: the same in the arrays of the quantities.
-        quantities: by name, (network, time, ...).
-        warnings: of each network.
+        networks: indices of the networks in the block.
+        rows: indices of the same networks in the arrays of the quantities.
+        quantities: quantities by name, (network, time, ...).
+        warnings: warnings that hold for each of these networks.
     """
 
     networks: np.ndarray
@@ -116,14 +116,14 @@ class BlockQuantities:
 
 
 def block_quantities(block: Block, names: Sequence[str]) -> list[BlockQuantities]:
-    """Read quantities of many networks at all times.
+    """Evaluate quantities of many networks at all times.
 
     Args:
         block: the problems.
-        names: of quantities that blocks have.
+        names: names of quantities from `OF_BLOCKS`.
 
     Returns:
-        Those of networks that are solved together; networks that are in none are to be computed alone.
+        Quantities of networks that were solved together; all other networks have to be solved one by one.
     """
     problem = LearningProblem((), block.moments, block.time_constant, block.times, tuple(names), estimate=False)
     told = tuple(of_samples(problem))
@@ -137,7 +137,7 @@ def block_quantities(block: Block, names: Sequence[str]) -> list[BlockQuantities
 
 @dataclass(frozen=True)
 class _Solved:
-    """Networks of a block that are solved together: their indices, their solution, and what all of them warn of."""
+    """Networks of a block that are solved together: their indices, their solution, and their common warnings."""
 
     networks: np.ndarray
     solution: BlockSolution
@@ -145,7 +145,7 @@ class _Solved:
 
 
 def _solved(block: Block) -> list[_Solved]:
-    """Solve the networks that the closed form covers in a block: generic ones, and those that end at a saddle."""
+    """Solve the networks that can be solved in blocks: generic ones, and those that converge to a saddle."""
     covered = _examined(block)
     if not len(covered):
         return []
@@ -162,20 +162,20 @@ def _solved(block: Block) -> list[_Solved]:
 
 
 def _may_be_saddles(block: Block) -> bool:
-    """Return whether networks of the block can miss the weakest mode, and learn others."""
+    """Return whether networks of the block may miss the weakest mode and learn the others."""
     n_out, n_in = block.white.sigma_yx.shape
     return not np.any(block.lam) and 1 < n_in == n_out <= block.w1.shape[1]
 
 
 def _of_weakest_mode(white: WhiteTask, basis: Modes) -> Iterator[Warned]:
-    """Warn of the weakest mode, unless it is a mode by rounding errors only."""
+    """Warn that the weakest mode is never learned, unless its singular value is a rounding error."""
     weakest = len(basis.s) - 1
     if basis.s[weakest] > max(len(basis.u), len(basis.v)) * EPS * basis.s[0]:
         yield saddle(weakest, float(basis.s[weakest]) * white.variance)
 
 
 def _observed(block: Block, solution: BlockSolution, times: np.ndarray, names: set[str]) -> tuple[Found, np.ndarray]:
-    """Quantities at some of the times, and of which networks they are right."""
+    """Evaluate quantities at some times, and for each network whether they are accurate."""
     return observe_block(
         solution,
         white_objective(block.white, solution.start.modes.one, block.moments.samples),
@@ -187,7 +187,7 @@ def _observed(block: Block, solution: BlockSolution, times: np.ndarray, names: s
 
 
 def _examined(block: Block) -> np.ndarray:
-    """Indices of the problems whose numbers are within range, and whose weights are balanced: see `ExactMethod`."""
+    """Return indices of the problems whose numbers are in range and whose weights are balanced, as in `ExactSolver`."""
     largest = np.maximum(np.max(np.abs(block.w1), axis=(1, 2)), np.max(np.abs(block.w2), axis=(1, 2)))
     if beyond_float64(float(np.max(largest)), block.white) or beyond_float64(float(np.min(largest)), block.white):
         return np.empty(0, dtype=np.intp)
@@ -202,13 +202,13 @@ def _examined(block: Block) -> np.ndarray:
 
 
 def _read(block: Block, solution: BlockSolution, names: list[str], summaries: list[Summary]) -> np.ndarray:
-    """Store what is named, at the last time only where that is enough; returns of which problems it is right."""
+    """Store the named values, computing only the last time if it suffices; return where they are accurate."""
     needed = {AT_LAST_TIME.get(name, (name, None))[0] for name in names}
     only_last = all(name in AT_LAST_TIME for name in names)
     times = block.times[-1:] if only_last else block.times
     found: Found = {}
     good = np.ones(len(solution), dtype=bool)
-    # changes of the kernel are small at first, and would be integrals: they are wanted at the last time only
+    # blocks compute changes of the kernel at the last time only, since small ones at early times need integrals
     for quantities, at in ((needed - OF_CHANGE, times), (needed & OF_CHANGE, times[-1:])):
         if quantities:
             observed, known = _observed(block, solution, at, quantities)
@@ -234,7 +234,7 @@ def _of_network(i: int, values: np.ndarray | dict[str, np.ndarray]) -> np.ndarra
 
 
 def _reach(block: Block, solution: BlockSolution, tolerance: float, summaries: list[Summary]) -> np.ndarray:
-    """Store convergence times; returns of which problems they are right."""
+    """Store convergence times, and return for each problem whether they are accurate."""
     times, good = convergence_times(solution, tolerance / block.white.variance)
     unit = block.time_constant / block.white.variance
     for time, summary in zip(times, summaries, strict=True):

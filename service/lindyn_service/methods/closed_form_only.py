@@ -1,4 +1,4 @@
-"""What limits and continual learning build on: a problem that is solved exactly."""
+"""Requirement of an exact solution, on which limits and continual learning build."""
 
 from dataclasses import replace
 
@@ -24,30 +24,37 @@ _REMEDY_WITH_DECAY = (
 def require_closed_form(
     network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, task_path: str = "task"
 ) -> ExactRun:
-    """Examine a network and a task, which is at a path in the request.
+    """Return the closed form of balanced weights for a network and a task.
+
+    Args:
+        network: network of the request.
+        weights: its initial layers, first layer first.
+        trained_on: moments of the task.
+        tau: time constant.
+        task_path: path of the task in the request, for errors.
 
     Raises:
-        ServiceError: the closed form of balanced weights does not cover them, with what was measured.
+        ServiceError: the closed form does not cover them; the error has what was measured.
     """
-    found = _examined(ExactSolver(), _problem(network, weights, trained_on, tau, 0.0), _REMEDY, task_path)
-    if not isinstance(found, ExactRun):
-        raise TypeError(f"{type(found).__name__} is not of balanced weights")
-    return found
+    run = _examined(ExactSolver(), _problem(network, weights, trained_on, tau, 0.0), _REMEDY, task_path)
+    if not isinstance(run, ExactRun):
+        raise TypeError(f"{type(run).__name__} is not the closed form of balanced weights")
+    return run
 
 
 def require_exact(
     network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, decay: float
 ) -> ExactRun | ModalRun:
-    """Examine a network and a task for any exact solution, of modes that learn alone and with weight decay too.
+    """Return any exact solution for a network and a task: balanced weights, modes that learn alone, or weight decay.
 
     Raises:
-        ServiceError: there is none, with what was measured.
+        ServiceError: no exact solution covers them; the error has what was measured.
     """
     problem = _problem(network, weights, trained_on, tau, decay)
-    found = _examined(AllExactSolver(), problem, _REMEDY_WITH_DECAY if decay else _REMEDY, "task")
-    if not isinstance(found, ExactRun | ModalRun):
-        raise TypeError(f"{type(found).__name__} does not know its limits")
-    return found
+    run = _examined(AllExactSolver(), problem, _REMEDY_WITH_DECAY if decay else _REMEDY, "task")
+    if not isinstance(run, ExactRun | ModalRun):
+        raise TypeError(f"{type(run).__name__} has no limits as t -> infinity")
+    return run
 
 
 def _problem(

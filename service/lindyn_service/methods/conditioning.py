@@ -1,4 +1,4 @@
-"""What the overlap of the initial weights with the modes of the task says about an answer of the closed form."""
+"""Warnings about the overlap of the initial weights with the modes of the task."""
 
 from collections.abc import Iterator
 
@@ -7,11 +7,11 @@ from lindyn_service.dynamics.mode_overlap import ModeOverlap
 from lindyn_service.methods.base import Warned
 
 DOUBTFUL_OVERLAP = 1e6
-"""In rounding errors: below, fewer than six digits of an overlap are sure."""
+"""Overlap in units of its rounding error below which fewer than six digits of it are certain."""
 
 
 def saddles(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
-    """Which modes the initial weights never learn; `variance` is that of the inputs."""
+    """Warn of the modes that the initial weights never learn; `variance` is that of the inputs."""
     for i in reached.missed:
         yield saddle(i, float(solution.modes.s[i]) * variance)
 
@@ -26,7 +26,7 @@ def saddle(mode: int, strength: float) -> Warned:
 
 
 def conditioning(solution: ClosedForm, reached: ModeOverlap, variance: float) -> Iterator[Warned]:
-    """What the overlap of the initial weights with the modes says about answers whose errors are not estimated."""
+    """Warn of missing and small overlaps, in answers whose errors are not estimated."""
     yield from saddles(solution, reached, variance)
     if reached.smallest_overlap is not None and reached.smallest_overlap < DOUBTFUL_OVERLAP:
         yield Warned(

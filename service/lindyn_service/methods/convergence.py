@@ -1,4 +1,4 @@
-"""When the excess loss of a run has fallen to a tolerance, by whatever method covers it."""
+"""Time at which the excess loss has fallen to a tolerance, by the first method that covers the problem."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,17 +15,18 @@ from lindyn_service.methods.one_layer import OneLayerRun
 
 
 def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: float) -> Reached:
-    """Find the time, whichever times were asked for, by the first method that covers the problem.
+    """Find the first time at which the excess loss is at most the tolerance.
 
-    A root of the closed form may lie beyond the last time; the flow is integrated, and descent is run, up to it.
+    The closed form also finds times after the last one of the problem; the flow and descent end at the last one.
 
     Args:
-        candidates: the preferred one first.
-        problem: its quantities do not count.
-        tolerance: in units of the loss.
+        candidates: methods, the preferred one first.
+        problem: the learning problem; its quantities are ignored.
+        tolerance: excess loss, in units of the loss.
 
     Raises:
-        ServiceError: no method covers the excess loss of the problem, or it cannot go as far as the last time.
+        ServiceError: no method covers the excess loss of the problem, or the flow or descent fails before the last
+            time.
     """
     chosen, _ = choose(candidates, replace(problem, quantities=("excess_loss",)))
     match chosen:
@@ -34,7 +35,7 @@ def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: 
         case FlowRun() | DescentRun() | ModalRun() | OneLayerRun():
             return chosen.reaching(tolerance)
         case _:
-            raise TypeError(f"{type(chosen).__name__} does not say when a loss is reached")
+            raise TypeError(f"{type(chosen).__name__} has no time of convergence")
 
 
 def _of_closed_form(run: ExactRun, tolerance: float) -> Reached:

@@ -1,4 +1,4 @@
-"""What an answer will cost, estimated before anything is computed; models fitted to `benchmarks/estimates.py`."""
+"""Estimates of the cost of an answer before it is computed; the constants are fitted to `benchmarks/estimates.py`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,47 +9,53 @@ from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 MICROSECOND = 1e-6 * FLOPS_PER_SECOND
 
-_LANCZOS = 60  # steps, a typical number
+_LANCZOS_STEPS = 60  # a typical number
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Estimated floating-point operations, numbers in the answer, and numbers in memory beside it."""
+    """Estimated cost of a computation.
+
+    Attributes:
+        flops: floating-point operations, where time that is not arithmetic counts as operations of equal duration.
+        numbers: numbers in the answer.
+        work_numbers: numbers that are held in memory beside the answer.
+    """
 
     flops: float
     numbers: int
     work_numbers: int
 
     def __add__(self, other: "Cost") -> "Cost":
-        """Of both, one after the other."""
+        """Add the cost of two computations that run one after the other, so that they do not share memory."""
         return Cost(self.flops + other.flops, self.numbers + other.numbers, max(self.work_numbers, other.work_numbers))
 
 
 def product(rows: float, inner: float, columns: float) -> float:
-    """A product of two matrices in a stack: the call, the arithmetic, and the numbers that are read and written."""
+    """Operations of a product of two matrices in a stack: call, arithmetic, and memory access."""
     numbers = rows * inner + inner * columns + rows * columns
     return 0.06 * MICROSECOND + 2 * rows * inner * columns + 30 * numbers
 
 
 def singular_values(rows: float, columns: float) -> float:
-    """Of a matrix in a stack, without vectors."""
+    """Operations of the singular values of a matrix in a stack, without singular vectors."""
     small, large = min(rows, columns), max(rows, columns)
     return 0.5 * MICROSECOND * (1 + small) + 11 * small**2 * large
 
 
 def full_decomposition(rows: float, columns: float) -> float:
-    """Singular values and all vectors of both sides."""
+    """Operations of a full singular value decomposition."""
     small, large = min(rows, columns), max(rows, columns)
     return 50 * MICROSECOND + 22 * small**2 * large + 4 * small * large**2
 
 
 def chain(dims: Sequence[int]) -> float:
-    """The product of all layers."""
+    """Operations of the product of all layers."""
     return sum(product(dims[-1], upper, lower) for lower, upper in pairwise(dims[:-1]))
 
 
 def numbers_of(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> int:
-    """Numbers of some quantities at one time."""
+    """Count the numbers of some quantities at one time."""
     n_in, n_out, n_layers, n_modes = dims[0], dims[-1], len(dims) - 1, min(dims[0], dims[-1])
     n_weights = sum(a * b for a, b in pairwise(dims))
     counts = {
@@ -72,30 +78,30 @@ def numbers_of(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -
 
 
 def observed(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> float:
-    """Operations of reading some quantities off the layers at one time."""
+    """Operations of evaluating some quantities from the layers at one time."""
     costs = _per_time(dims, n_samples)
-    found = sum(costs[name] for name in quantities) + 40 * numbers_of(dims, quantities, n_samples)
+    separate = sum(costs[name] for name in quantities) + 40 * numbers_of(dims, quantities, n_samples)
     shared = chain(dims) if set(quantities) - {"weights", "weight_norms"} else 0.0
-    return 0.2 * MICROSECOND + shared + found
+    return 0.2 * MICROSECOND + shared + separate
 
 
 def vectors_of_sharpness(dims: Sequence[int], n_times: int) -> int:
-    """Numbers in the Lanczos vectors, which are kept of some times at once, at least of one."""
+    """Count the numbers in the Lanczos vectors, which are held for a batch of at least one time."""
     n_weights = sum(a * b for a, b in pairwise(dims))
     each = n_weights * min(n_weights, MAX_VECTORS)
     return 3 * min(max(BATCH_NUMBERS, each), n_times * each)
 
 
 def _of_sharpness(dims: Sequence[int]) -> float:
-    """Products of the Hessian with vectors, which are made orthogonal."""
+    """Operations of the Lanczos iteration at one time: products with the Hessian, and orthogonalisation."""
     n_weights = sum(a * b for a, b in pairwise(dims))
-    steps = min(n_weights, _LANCZOS)
+    steps = min(n_weights, _LANCZOS_STEPS)
     products = (6 * len(dims)) * chain(dims) + 3 * MICROSECOND * len(dims)
     return steps * (products + 4 * steps * n_weights + 20 * n_weights) + steps**3
 
 
 def _per_time(dims: Sequence[int], n_samples: int) -> dict[str, float]:
-    """Operations of each quantity, beside those for the network function."""
+    """Operations of each quantity at one time, in addition to those of the network function."""
     n_in, n_out, n_layers, first, last = dims[0], dims[-1], len(dims) - 1, dims[1], dims[-2]
     squares, products = n_in**2 + n_out**2, n_layers * chain(dims)
     pair = 0.05 * MICROSECOND + 20 * squares  # an inner product of two terms of the kernel

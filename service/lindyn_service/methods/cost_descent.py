@@ -1,11 +1,11 @@
-"""What training costs: its steps, and what is read off at the recorded ones."""
+"""Estimates of the cost of gradient descent: its steps, and the quantities at the recorded steps."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 
 from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed
 
-_ARITHMETIC = 0.5  # of a step's products, whose arrays stay in a cache, to that of others
+_CACHED_ARITHMETIC = 0.5  # relative time of the products of a step, whose arrays stay in the processor's cache
 
 
 def descent_cost(
@@ -18,16 +18,16 @@ def descent_cost(
     linear: bool,
     runs: int = 2,
 ) -> Cost:
-    """Training by some steps.
+    """Estimate the cost of training by gradient descent.
 
     Args:
         dims: widths.
-        n_times: how many steps are recorded.
-        quantities: what is read off these.
-        n_samples: of the task; the input width where there are none.
-        steps: number of the last one.
-        linear: whether the network is.
-        runs: networks that are trained beside each other, of which a second tells the errors of the first.
+        n_times: number of recorded steps.
+        quantities: quantities that are evaluated at these.
+        n_samples: number of samples of the task; the input width if there are none.
+        steps: number of the last step.
+        linear: whether the network is linear.
+        runs: number of networks that are trained together; the second one serves to estimate the errors of the first.
     """
     n_weights = sum(a * b for a, b in pairwise(dims))
     step = linear_step(dims, runs) if linear else _step(dims, n_samples, runs)
@@ -41,14 +41,14 @@ def descent_cost(
 
 
 def linear_step(dims: Sequence[int], runs: int) -> float:
-    """A step of linear networks, which see the moments of the data."""
+    """Operations of a step of `runs` linear networks, which are trained on the moments of the data."""
     products = 12 * dims[0] * sum(a * b for a, b in pairwise(dims[1:])) + 2 * dims[-1] * dims[0]
     calls = (1 + 4.8 * (len(dims) - 1)) * MICROSECOND
-    return calls + runs * (_ARITHMETIC * products + 40 * sum(a * b for a, b in pairwise(dims)))
+    return calls + runs * (_CACHED_ARITHMETIC * products + 40 * sum(a * b for a, b in pairwise(dims)))
 
 
 def _step(dims: Sequence[int], n_samples: int, runs: int) -> float:
-    """A step by back-propagation of all samples."""
+    """Operations of a step of `runs` networks by back-propagation of all samples."""
     products = 5 * n_samples * sum(a * b for a, b in pairwise(dims))
     calls = (1 + 5.7 * (len(dims) - 1)) * MICROSECOND
-    return calls + runs * (_ARITHMETIC * products + 100 * n_samples * sum(dims[1:]))
+    return calls + runs * (_CACHED_ARITHMETIC * products + 100 * n_samples * sum(dims[1:]))

@@ -1,4 +1,4 @@
-"""What the closed form costs: once, at each time, and to search for a time."""
+"""Estimates of the cost of the closed form: of solving it, of each time, and of the search for a time."""
 
 from collections.abc import Sequence
 from math import log1p
@@ -13,24 +13,24 @@ from lindyn_service.methods.cost import (
 )
 from lindyn_service.methods.exact_observables import INTERPOLATED
 
-_SOLUTIONS = 3  # of which two tell the errors of the first
-_FEW_TIMES = 8  # at which those are evaluated
-_NODES = 17  # of one interval of interpolation
-_DECAY, _DECAYING_MODE = 30_000 * MICROSECOND, 2_500 * MICROSECOND  # integrated once, all modes and each
-_SEARCH = 30  # evaluations to find a time by its value
+_SOLUTIONS = 3  # the solution, and two of disturbed problems to estimate its errors
+_ESTIMATE_TIMES = 8  # at most; times at which the disturbed problems are evaluated
+_NODES = 17  # in an interval of interpolation
+_DECAY, _DECAYING_MODE = 30_000 * MICROSECOND, 2_500 * MICROSECOND  # once for all modes, and for each of them
+_SEARCH = 30  # evaluations to find the time at which a loss has a given value
 _OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
 _OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
 
 
 def solved(dims: Sequence[int]) -> float:
-    """Solving once: singular vectors of the task, and the weights along them."""
+    """Operations of solving once: singular vectors of the task, and coordinates of the weights along them."""
     n_in, n_hidden, n_out = dims
     pivots = min(n_in + n_out, n_hidden)
     return 400 * MICROSECOND + full_decomposition(n_out, n_in) + 12 * (n_in + n_out) * pivots * n_hidden
 
 
 def evaluated(dims: Sequence[int]) -> float:
-    """The layers at one of many times."""
+    """Operations of the layers at one time of a batch."""
     n_in, n_hidden, n_out = dims
     pivots, rows = min(n_in + n_out, n_hidden), n_in + n_out
     inverse = product(pivots, rows, pivots)
@@ -38,18 +38,18 @@ def evaluated(dims: Sequence[int]) -> float:
 
 
 def of_error(dims: Sequence[int]) -> float:
-    """The distance from the task late, at one of many times."""
+    """Operations of the layers and of the late deviation from the task, at one time of a batch."""
     return evaluated(dims) + 400 * (dims[0] + dims[-1]) ** 2
 
 
 def evaluated_alone(dims: Sequence[int]) -> float:
-    """The layers at a time that is evaluated by itself."""
+    """Operations of the layers at a time that is evaluated outside a batch."""
     pivots = min(dims[0] + dims[-1], dims[1])
     return (120 + 8 * pivots) * MICROSECOND + evaluated(dims)
 
 
 def searched(dims: Sequence[int]) -> float:
-    """Finding the time at which a loss has a value."""
+    """Operations of finding the time at which a loss has a given value."""
     return _SEARCH * (evaluated_alone(dims) + product(dims[2], dims[1], dims[0]))
 
 
@@ -63,15 +63,15 @@ def exact_cost(
     *,
     estimate: bool = True,
 ) -> Cost:
-    """The closed form at some times.
+    """Estimate the cost of the closed form.
 
     Args:
         dims: widths.
-        reached: the same without hidden units that have no weights.
-        n_times: how many.
-        quantities: what is read off.
-        n_samples: of the task; the input width where there are none.
-        span: the last time, in units of the fastest motion.
+        reached: widths without hidden units whose weights are zero.
+        n_times: number of times.
+        quantities: requested quantities.
+        n_samples: number of samples of the task; the input width if there are none.
+        span: last time, in units of the shortest time scale.
         estimate: whether errors are estimated.
     """
     pivots = (dims[0], min(dims[0] + dims[-1], reached[1]), dims[-1])
@@ -85,9 +85,9 @@ def exact_cost(
         nodes = _NODES * (4 + 3 * log1p(span))
         total = min(total, nodes * each + n_times * _interpolated(dims, quantities))
     solutions = _SOLUTIONS if estimate else 1
-    extra = (solutions - 1) * min(n_times, _FEW_TIMES) * (each + 10 * MICROSECOND)
+    extra = (solutions - 1) * min(n_times, _ESTIMATE_TIMES) * (each + 10 * MICROSECOND)
     if "weights" in quantities:
-        total += _turned(pivots, span) + n_times * _in_coordinates(dims, pivots[1])
+        total += _rotation(pivots, span) + n_times * _in_coordinates(dims, pivots[1])
     flops = solutions * (solved(reached) + (100 + 60 * len(quantities)) * MICROSECOND) + extra + total
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
 
@@ -101,39 +101,39 @@ def decaying_cost(
     each = 3 * evaluated(pivots) + observed(pivots, quantities, n_samples) + of_error(pivots)
     solutions = _SOLUTIONS if estimate else 1
     once = _DECAY + min(n_in, n_out) * _DECAYING_MODE + solved(dims)
-    flops = solutions * once + (n_times + (solutions - 1) * min(n_times, _FEW_TIMES)) * each
+    flops = solutions * once + (n_times + (solutions - 1) * min(n_times, _ESTIMATE_TIMES)) * each
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), _work_numbers(dims))
 
 
 def one_layer_cost(
     dims: Sequence[int], n_times: int, quantities: Sequence[str], n_samples: int, *, estimate: bool = True
 ) -> Cost:
-    """The closed form of one layer, with arguments as for `exact_cost`."""
+    """Estimate the cost of the closed form of a single layer, with arguments as for `exact_cost`."""
     n_in, n_out = dims
     each = 0.5 * MICROSECOND + 2 * product(n_out, n_in, n_in) + observed(dims, quantities, n_samples)
     solutions = _SOLUTIONS if estimate else 1
     once = 500 * MICROSECOND + full_decomposition(n_out, n_in) + 10 * n_in**3
-    flops = solutions * once + (n_times + (solutions - 1) * min(n_times, _FEW_TIMES)) * each
+    flops = solutions * once + (n_times + (solutions - 1) * min(n_times, _ESTIMATE_TIMES)) * each
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), 4 * (n_in**2 + n_out**2))
 
 
 def _interpolated(dims: Sequence[int], quantities: Sequence[str]) -> float:
-    """One time between nodes."""
+    """Operations of one time between the nodes of interpolation."""
     return 0.3 * MICROSECOND + 70 * dims[0] * dims[-1] * len(quantities)
 
 
-def _turned(dims: Sequence[int], span: float) -> float:
-    """The rotation of the hidden units, which is integrated."""
+def _rotation(dims: Sequence[int], span: float) -> float:
+    """Operations of integrating the rotation of the hidden units."""
     evaluations = 40 + 90 * log1p(span)
     return evaluations * (30 * MICROSECOND + evaluated_alone(dims))
 
 
 def _in_coordinates(dims: Sequence[int], pivots: int) -> float:
-    """The layers with their hidden units, at one time."""
+    """Operations of the layers in the coordinates of the hidden units, at one time."""
     n_in, n_hidden, n_out = dims
-    turned = 3 * product(pivots, pivots, pivots) + product(pivots, pivots, n_hidden)
+    rotated = 3 * product(pivots, pivots, pivots) + product(pivots, pivots, n_hidden)
     layers = product(n_in, n_in, pivots) + product(n_out, n_out, pivots)
-    return evaluated((n_in, pivots, n_out)) + turned + layers + product(n_in + n_out, pivots, n_hidden)
+    return evaluated((n_in, pivots, n_out)) + rotated + layers + product(n_in + n_out, pivots, n_hidden)
 
 
 def _work_numbers(dims: Sequence[int]) -> int:

@@ -1,4 +1,4 @@
-"""What an integration of the gradient flow costs: how many evaluations it takes, and what one of them does."""
+"""Estimates of the cost of integrating the gradient flow: number of evaluations, and cost of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,23 +9,24 @@ import numpy as np
 
 from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed, product
 
-_LOOSER = (1.0, 30.0)  # the two integrations, in units of rtol
+_LOOSER = (1.0, 30.0)  # tolerances of the two integrations, in units of rtol
 _STAGES = 12  # evaluations of a step
-_AT_START = 40  # evaluations, to find the length of steps
-_ACCURATE, _ORDER = 69.0, 8  # evaluations for a time constant of what moves, at rtol 1e-13
-_STABLE = 2.5  # evaluations for a time constant of the fastest, which is at rest
-_SLOWEST = 1 / 16  # of the fastest rate: modes without strength are unlearned as the weights let them
+_AT_START = 40  # evaluations until the step size has adapted
+# evaluations per time constant of the slowest learned mode at rtol 1e-13, where accuracy bounds the step
+_ACCURATE, _ORDER = 69.0, 8
+_STABLE = 2.5  # evaluations per time constant of the fastest mode, where stability bounds the step
+_SLOWEST = 1 / 16  # least late rate, relative to the fastest: modes without strength decay by the weights of others
 _MOVING = 40.0  # time constants in which the residual falls to a rounding error of the weights
-_GIVEN_UP = 20_000.0, 1_000_000.0  # evaluations before any progress, and for the whole way
+_GIVEN_UP = 20_000.0, 1_000_000.0  # evaluations at which an integration without progress, or any integration, fails
 _HUGE, _TINY = 1e100, 1e-100
 
 
 @dataclass(frozen=True)
 class Scales:
-    """What the speed of learning depends on.
+    """Magnitudes of the weights and of the task that determine the rates of learning.
 
     Attributes:
-        strengths: of each layer, the factor by which it lengthens vectors.
+        strengths: typical factor by which each layer stretches vectors.
         correlation: largest singular value of sigma_yx.
         best: largest and smallest singular value of the best network function.
         inputs: largest and smallest variance of the inputs.
@@ -38,7 +39,15 @@ class Scales:
 
 
 def rates(scales: Scales, span: float) -> tuple[float, float]:
-    """The fastest rate until a time, in units of the time constant, and the slowest late one; 0 if none is learned."""
+    """Estimate the fastest and the slowest rate of learning, in units of 1 / tau.
+
+    Args:
+        scales: magnitudes of the weights and of the task.
+        span: last time, in units of tau.
+
+    Returns:
+        The fastest rate up to the last time, and the slowest late rate, which is 0 if nothing is learned by then.
+    """
     if len(scales.strengths) == 1:
         return scales.inputs
     logs = np.log(np.clip(scales.strengths, _TINY, _HUGE))
@@ -55,12 +64,21 @@ def rates(scales: Scales, span: float) -> tuple[float, float]:
 
 
 def evaluations(fast: float, slow: float, span: float, rtol: float) -> float:
-    """How many evaluations one integration takes: for accuracy while something moves, for stability after that."""
+    """Estimate the number of evaluations of one integration.
+
+    Accuracy bounds the step while the weights move, and stability after that.
+
+    Args:
+        fast: fastest rate.
+        slow: slowest late rate.
+        span: last time, in units of the time constant.
+        rtol: relative tolerance of a step.
+    """
     accurate = _ACCURATE * (1e-13 / rtol) ** (1 / _ORDER)
     phases = min(fast * span, _HUGE)
-    found = _AT_START + accurate * (min(slow * span, _MOVING) + 2.5 * log1p(phases)) + _STABLE * phases
-    first, most = _GIVEN_UP
-    return found if found <= first + most else min(first + most, first * found / (found - most))
+    needed = _AT_START + accurate * (min(slow * span, _MOVING) + 2.5 * log1p(phases)) + _STABLE * phases
+    first, largest = _GIVEN_UP
+    return needed if needed <= first + largest else min(first + largest, first * needed / (needed - largest))
 
 
 def flow_cost(
@@ -75,25 +93,25 @@ def flow_cost(
     decay: float = 0.0,
     estimate: bool = True,
 ) -> Cost:
-    """Both integrations to some times, and what is read off them.
+    """Estimate the cost of both integrations and of the quantities.
 
     Args:
         dims: widths.
-        n_times: how many.
-        quantities: what is read off.
-        n_samples: of the task; the input width where there are none.
-        scales: of weights and task.
-        span: the last time, in units of the time constant.
-        rtol: bound of the error of a step.
-        decay: weight decay, of the layer where it is fastest.
-        estimate: whether quantities are read off both, to estimate errors.
+        n_times: number of times.
+        quantities: requested quantities.
+        n_samples: number of samples of the task; the input width if there are none.
+        scales: magnitudes of the weights and of the task.
+        span: last time, in units of the time constant.
+        rtol: relative tolerance of a step.
+        decay: largest weight decay of any layer.
+        estimate: whether quantities are evaluated from both integrations, to estimate errors.
     """
     fast, slow = rates(scales, span)
     fast, slow = fast + 2 * decay, max(slow, decay)
     total = 0.0
     for looser in _LOOSER:
         steps = evaluations(fast, slow, span, min(1e-2, looser * rtol))
-        total += (steps + min(steps, _STAGES * n_times)) * evaluated(dims) + n_times * _reached(dims)
+        total += (steps + min(steps, _STAGES * n_times)) * evaluated(dims) + n_times * _within_step(dims)
     each = observed(dims, quantities, n_samples) + 30 * sum(a * b for a, b in pairwise(dims))
     total += (2 if estimate else 1) * n_times * each
     once = (2000 + 200 * len(dims) + 100 * len(quantities)) * MICROSECOND
@@ -102,14 +120,14 @@ def flow_cost(
 
 
 def evaluated(dims: Sequence[int]) -> float:
-    """One evaluation of the velocity in a step: forward, twice backward, and the change of the network function."""
+    """Operations of one evaluation of the velocity: forward, twice backward, and the rate of the network function."""
     calls = (12 + 9.5 * (len(dims) - 1)) * MICROSECOND
     arithmetic = 10 * dims[0] * sum(a * b for a, b in pairwise(dims[1:])) + 6 * dims[-1] * dims[0] ** 2
     return calls + arithmetic + 60 * _numbers(dims)
 
 
-def _reached(dims: Sequence[int]) -> float:
-    """One of many times within a step, by a shorter step."""
+def _within_step(dims: Sequence[int]) -> float:
+    """Operations of one requested time inside a step, which is reached by a shorter step."""
     layers = sum(7 * product(upper, dims[0], lower) for lower, upper in pairwise(dims[1:]))
     return 0.5 * MICROSECOND + _STAGES * (layers + 0.3 * MICROSECOND) + 1400 * _numbers(dims)
 
@@ -119,12 +137,12 @@ def _numbers(dims: Sequence[int]) -> int:
 
 
 def _others(doubled: np.ndarray) -> float:
-    """Sum over the layers of the squared product of all others, from the logarithms of squares."""
+    """Sum over the layers of the squared product of all other layers, from the logarithms of the squares."""
     return float(np.sum(np.exp(np.clip(np.sum(doubled) - doubled, -230.0, 230.0))))
 
 
 def _escape(total: float, n_layers: int, scales: Scales) -> float:
-    """When small weights have learned the strongest mode."""
+    """Estimate the time at which small weights have learned the strongest mode."""
     best, correlation = max(scales.best[0], _TINY), max(scales.correlation, _TINY)
     if total >= log(best):
         return 0.0
@@ -134,7 +152,10 @@ def _escape(total: float, n_layers: int, scales: Scales) -> float:
 
 
 def _settled(excess: np.ndarray, best: float) -> float:
-    """Rate at which a mode decays late: its layers have squares that differ as at the start, and the product `best`."""
+    """Rate at which the error of a mode decays late.
+
+    The squares of its layers differ by `excess`, as at the start, and the product of the layers is `best`.
+    """
     target = 2 * log(max(best, _TINY))
     low, high = target / len(excess) - 2 * log(_HUGE), target / len(excess) + 1e-9
     for _ in range(14):

@@ -1,14 +1,14 @@
-"""What solutions mode by mode cost: once for each mode, and at each time."""
+"""Estimates of the cost of solutions mode by mode."""
 
 from collections.abc import Sequence
 
 from lindyn_service.methods.cost import MICROSECOND, Cost, chain, full_decomposition, numbers_of, observed
 
-_SOLUTIONS = 3  # of which two tell the errors of the first
-_FEW_TIMES = 8  # at which those are evaluated
-_DECAY, _DECAYING_MODE = 8_000 * MICROSECOND, 5_000 * MICROSECOND  # integrated once, all modes and each
+_SOLUTIONS = 3  # the solution, and two of disturbed problems to estimate its errors
+_ESTIMATE_TIMES = 8  # at most; times at which the disturbed problems are evaluated
+_DECAY, _DECAYING_MODE = 8_000 * MICROSECOND, 5_000 * MICROSECOND  # once for all modes, and for each of them
 _DEEP_MODE = 10_000 * MICROSECOND
-_DEEP_TIME = 80 * MICROSECOND  # of one mode
+_DEEP_TIME = 80 * MICROSECOND  # for one mode
 
 
 def modes_cost(
@@ -20,13 +20,13 @@ def modes_cost(
     decays: bool,
     estimate: bool = True,
 ) -> Cost:
-    """Modes that learn alone, at some times.
+    """Estimate the cost of modes that learn alone.
 
     Args:
         dims: widths.
-        n_times: how many.
-        quantities: what is read off.
-        n_samples: of the task; the input width where there are none.
+        n_times: number of times.
+        quantities: requested quantities.
+        n_samples: number of samples of the task; the input width if there are none.
         decays: whether there is weight decay.
         estimate: whether errors are estimated.
     """
@@ -38,7 +38,7 @@ def modes_cost(
     together = 0.0 if deep or not decays else _DECAY
     solutions = _SOLUTIONS if estimate else 1
     measured = 3000 * MICROSECOND + 10 * full_decomposition(n_out, n_in)
-    extra = (solutions - 1) * min(n_times, _FEW_TIMES) * (each + 10 * MICROSECOND)
+    extra = (solutions - 1) * min(n_times, _ESTIMATE_TIMES) * (each + 10 * MICROSECOND)
     once = together + n_modes * mode + 100 * len(quantities) * MICROSECOND
     flops = measured + solutions * once + extra + n_times * each
     return Cost(flops, n_times * (1 + numbers_of(dims, quantities, n_samples)), 8 * sum(dims) ** 2)

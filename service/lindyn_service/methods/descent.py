@@ -1,4 +1,4 @@
-"""Discrete training: full-batch gradient descent of linear and nonlinear networks."""
+"""Method descent: full-batch gradient descent of linear and nonlinear networks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -30,21 +30,26 @@ from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
 from lindyn_service.methods.plain_flow import plain, remark_on_training, training
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
-"""Quantities that only make sense for the network function of a linear network."""
+"""Quantities that are defined for linear networks only."""
 
 _BATCH = 256
-_ROUNDED = 1e-6  # of a step: what is not worth a warning
+_IGNORED_ROUNDING = 1e-6  # difference of a time from a step, in steps, that needs no warning
 
 
 @dataclass(frozen=True)
 class DescentSolver:
-    """Adapter of `dynamics.descent`; time is the learning rate times the number of steps."""
+    """Full-batch gradient descent; time is the learning rate times the number of steps.
+
+    Attributes:
+        learning_rate: eta, in the unit of times.
+        activation: activation of the hidden units.
+    """
 
     learning_rate: float
     activation: Literal["linear", "relu", "tanh"] = "linear"
 
     def examine(self, problem: LearningProblem) -> "DescentRun | Refusal":
-        """Nonlinear networks need samples, and quantities that do not ask for a linear function."""
+        """Accept all linear networks, and nonlinear ones with samples and quantities that are defined for them."""
         samples = problem.moments.samples
         if problem.wide is not None and self.activation != "linear":
             return Refusal(
@@ -61,26 +66,26 @@ class DescentSolver:
                 "use a task of kind data, regression or semantic",
                 NotApplicableError,
             )
-        asked = [name for name in problem.quantities if name in OF_FUNCTION]
-        if asked:
+        undefined = [name for name in problem.quantities if name in OF_FUNCTION]
+        if undefined:
             return Refusal(
-                f"{', '.join(asked)} are defined for linear networks, the activation is {self.activation}",
+                f"{', '.join(undefined)} are defined for linear networks, the activation is {self.activation}",
                 "leave them out, or use activation linear",
                 NotApplicableError,
             )
-        small = reduced(problem, linear=False)
-        return DescentRun(problem, self, small, small.moments.samples)
+        reduction = reduced(problem, linear=False)
+        return DescentRun(problem, self, reduction, reduction.moments.samples)
 
 
 @dataclass(frozen=True)
 class _Trained:
-    """Runs of training.
+    """Recorded weights of networks that were trained together.
 
     Attributes:
-        initial: weights at the start, (run, width l+1, width l).
-        layers: weights after some steps, (step, run, width l+1, width l).
-        errors: W - W* of linear networks, (step, run, out, in).
-        times: of the steps.
+        initial: initial layers, (run, width l+1, width l).
+        layers: layers after the recorded steps, (step, run, width l+1, width l).
+        errors: W - W*, W* the best network function, (step, run, out, in); None for nonlinear networks.
+        times: times of the recorded steps.
     """
 
     initial: Layers
@@ -89,49 +94,51 @@ class _Trained:
     times: np.ndarray
 
     def of_run(self, number: int) -> "_Trained":
-        """One of them, without the axis of runs."""
+        """Select one run, and drop the axis of runs."""
         errors = None if self.errors is None else self.errors[:, number]
         layers = tuple(w[:, number] for w in self.layers)
         return _Trained(tuple(w[number] for w in self.initial), layers, errors, self.times)
 
     def at(self, steps: np.ndarray) -> "_Trained":
-        """Some of the steps."""
+        """Select recorded steps by their indices."""
         errors = None if self.errors is None else self.errors[steps]
         return _Trained(self.initial, tuple(w[steps] for w in self.layers), errors, self.times[steps])
 
 
 @dataclass(frozen=True)
 class DescentRun:
-    """A problem to be trained.
+    """A learning problem that is solved by gradient descent.
 
     Attributes:
-        problem: as it was asked.
-        method: how it is trained.
-        small: the problem that is trained.
-        samples: of that, which a nonlinear network sees.
+        problem: the given problem.
+        method: learning rate and activation.
+        reduction: reduced problem, which is trained.
+        samples: training data of a nonlinear network, in the coordinates of the reduced problem; None for a linear
+            network, which is trained on moments.
     """
 
     problem: LearningProblem
     method: DescentSolver
-    small: Reduction
+    reduction: Reduction
     samples: Samples | None
 
     def run(self) -> Outcome:
-        """Train and read off what is asked at the steps that are nearest to the times."""
+        """Train, and evaluate the requested quantities at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
         steps = self._steps()
-        found, started = objective(self.small.moments), plain(problem)
+        task_objective, plain_problem = objective(self.reduction.moments), plain(problem)
         try:
             trained = self._trained(steps.tolist())
         except DivergedError as error:
             raise self._diverged(error) from None
-        quantities = self._quantities(found, trained.of_run(0))
-        errors = self._errors(found, quantities, trained) if problem.estimate else {}
+        quantities = self._quantities(task_objective, trained.of_run(0))
+        errors = self._errors(task_objective, quantities, trained) if problem.estimate else {}
         return Outcome(
             method="descent",
             reason=f"{int(steps[-1])} steps of full-batch gradient descent, learning rate {eta:g}, "
-            f"{layers_of(problem)}{remark(self.small)}, {self.method.activation}{remark_on_training(problem)}",
-            lam=initial_lambda(started),
+            f"{layers_of(problem)}{remark(self.reduction)}, {self.method.activation}"
+            f"{remark_on_training(problem)}",
+            lam=initial_lambda(plain_problem),
             times=steps * eta,
             quantities=quantities,
             diagnostics={
@@ -139,18 +146,18 @@ class DescentRun:
                 "activation": self.method.activation,
                 "steps": int(steps[-1]),
                 "errors": errors,
-                **balances(started),
-                **of_task(self.small.objective(found)),
+                **balances(plain_problem),
+                **of_task(self.reduction.objective(task_objective)),
             },
             warnings=tuple(self._warnings(steps)),
-            regime=self._regime(found, trained.of_run(0)) if problem.estimate and self.samples is None else None,
+            regime=self._regime(task_objective, trained.of_run(0)) if problem.estimate else None,
         )
 
     def reaching(self, tolerance: float) -> Reached:
-        """The time of the first step, up to the last one asked for, whose excess loss is at most the tolerance."""
+        """Find the first step, up to the last requested one, whose excess loss is at most the tolerance."""
         last = int(self._steps()[-1])
         try:
-            number = first_below(self._linear(self.small.weights, self.small.moments.sigma_yx), tolerance, last)
+            number = first_below(self._linear(self.reduction.weights, self.reduction.moments.sigma_yx), tolerance, last)
         except DivergedError as error:
             raise self._diverged(error) from None
         return Reached(None if number is None else number * self.method.learning_rate, ())
@@ -162,13 +169,13 @@ class DescentRun:
         return LinearDescent(
             weights,
             sigma_yx,
-            self.small.moments.sigma_xx,
+            self.reduction.moments.sigma_xx,
             self.method.learning_rate / self.problem.time_constant,
             self._rates(),
         )
 
     def _rates(self) -> StepRates | None:
-        """Of layers and steps; None where all are equal and there is no weight decay."""
+        """Return the rates of layers and steps; None if all are equal and there is no weight decay."""
         rates, decay = self.problem.rates, self.problem.weight_decay
         if rates is None and not decay:
             return None
@@ -177,37 +184,39 @@ class DescentRun:
         return StepRates(layers, schedule, self.method.learning_rate, decay)
 
     def _trained(self, steps: list[int]) -> _Trained:
-        """Networks after steps, for linear ones with their errors: the given one, then one whose errors are others."""
+        """Train the given network, and if errors are estimated, a disturbed one beside it."""
         weights, sigma_yx = self._runs()
         times = np.array(steps) * self.method.learning_rate
         if self.samples is None:
-            found = self._linear(weights, sigma_yx).record(steps)
-            return _Trained(weights, found.layers, found.errors, times)
+            recorded = self._linear(weights, sigma_yx).record(steps)
+            return _Trained(weights, recorded.layers, recorded.errors, times)
         gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
         step = self.method.learning_rate / self.problem.time_constant
         return _Trained(weights, descend(weights, gradient, step, steps, self._rates()), None, times)
 
     def _runs(self) -> tuple[Layers, np.ndarray]:
-        """Initial weights and correlations of the runs."""
-        given = (*self.small.weights, self.small.moments.sigma_yx)
+        """Stack the initial weights and the correlations of all runs."""
+        given = (*self.reduction.weights, self.reduction.moments.sigma_yx)
         runs = [given, disturbed(given, 0.0, 0)] if self.problem.estimate else [given]
         *weights, sigma_yx = (np.stack(arrays) for arrays in zip(*runs, strict=True))
         return tuple(weights), sigma_yx
 
-    def _errors(self, found: Objective, quantities: Mapping[str, Any], trained: _Trained) -> dict[str, float]:
-        """Bounds of the relative errors, from training with other rounding errors."""
+    def _errors(self, task_objective: Objective, quantities: Mapping[str, Any], trained: _Trained) -> dict[str, float]:
+        """Bound the relative errors by the difference from the disturbed run."""
         times = some_times(len(self.problem.times))
-        other = self._quantities(found, trained.of_run(1).at(times))
-        return bounds(quantities, [other], times, squares(self.small.weights, found.best))
+        other = self._quantities(task_objective, trained.of_run(1).at(times))
+        return bounds(quantities, [other], times, squares(self.reduction.weights, task_objective.best))
 
-    def _regime(self, found: Objective, trained: _Trained) -> Regime | None:
-        """The regime from the weights at time 0 and at the last step."""
+    def _regime(self, task_objective: Objective, trained: _Trained) -> Regime | None:
+        """Determine the regime of a linear network from the weights at time 0 and after the last step."""
+        if self.samples is not None:
+            return None
         tau, last = self.problem.time_constant, trained.at(np.array([-1]))
-        start = modal_weights(found, tuple(w[None] for w in trained.initial), tau)
-        frame = modal_weights(found, last.layers, tau, start)
+        start = modal_weights(task_objective, tuple(w[None] for w in trained.initial), tau)
+        modal = modal_weights(task_objective, last.layers, tau, start)
         if last.errors is not None:
-            frame = replace(frame, error=found.u.T @ last.errors @ found.v)
-        return regime(self.small.lifted(frame))
+            modal = replace(modal, error=task_objective.u.T @ last.errors @ task_objective.v)
+        return regime(self.reduction.lifted(modal))
 
     @property
     def _activation(self) -> Literal["relu", "tanh"]:
@@ -221,29 +230,29 @@ class DescentRun:
             "divide method.learning_rate by 2 until it trains, or scale weights and data down"
         )
 
-    def _quantities(self, found: Objective, trained: _Trained) -> dict[str, Any]:
+    def _quantities(self, task_objective: Objective, trained: _Trained) -> dict[str, Any]:
         tau, layers, n_times = self.problem.time_constant, trained.layers, len(trained.layers[0])
         learning = training(self.problem, trained.times)
-        start = modal_weights(found, tuple(w[None] for w in trained.initial), tau)
+        start = modal_weights(task_objective, tuple(w[None] for w in trained.initial), tau)
         collected = Accumulator(self.problem.quantities, n_times)
         for first in range(0, n_times, _BATCH):
             part = slice(first, min(first + _BATCH, n_times))
             batch = tuple(w[part] for w in layers)
-            frame = modal_weights(found, batch, tau, start)
+            modal = modal_weights(task_objective, batch, tau, start)
             if trained.errors is not None:
-                frame = replace(frame, error=found.u.T @ trained.errors[part] @ found.v)
+                modal = replace(modal, error=task_objective.u.T @ trained.errors[part] @ task_objective.v)
             if learning is not None:
-                frame = replace(frame, training=replace(learning, factors=learning.factors[part]))
-            own = {} if self.samples is None else self._nonlinear(self.samples, batch, frame.training)
-            collected.observe(part, self.small.lifted(frame), skip=own)
-            for name, values in own.items():
+                modal = replace(modal, training=replace(learning, factors=learning.factors[part]))
+            nonlinear = {} if self.samples is None else self._nonlinear(self.samples, batch, modal.training)
+            collected.observe(part, self.reduction.lifted(modal), skip=nonlinear)
+            for name, values in nonlinear.items():
                 collected.store(part, name, values)
         if "weights" in self.problem.quantities:
-            collected.store(slice(None), "weights", self.small.expanded(layers))
+            collected.store(slice(None), "weights", self.reduction.expanded(layers))
         return collected.quantities()
 
     def _nonlinear(self, samples: Samples, layers: Layers, learning: Training | None) -> dict[str, np.ndarray]:
-        """Loss and its rate under the flow, one time after the other, so that memory does not grow with times."""
+        """Compute the loss and its rate under gradient flow, time by time, so that memory does not grow with times."""
         gradient = network_gradient(samples.inputs, samples.targets, self._activation)
         losses, rates = np.empty(len(layers[0])), np.empty(len(layers[0]))
         for i in range(len(losses)):
@@ -259,17 +268,18 @@ class DescentRun:
 
     def _warnings(self, steps: np.ndarray) -> Iterator[Warned]:
         off = float(np.max(np.abs(self.problem.times / self.method.learning_rate - steps)))
-        if off > _ROUNDED:
+        if off > _IGNORED_ROUNDING:
             yield Warned(
                 "rounded-times",
-                f"some times are up to {off:.2g} steps away from a step of {self.method.learning_rate:g}; the answer "
-                "is at the nearest steps, whose times it returns",
+                f"some times are up to {off:.2g} steps away from a multiple of the learning rate "
+                f"{self.method.learning_rate:g}; the quantities are those at the nearest steps, whose times are "
+                "returned",
             )
         if self.samples is not None:
             yield Warned(
                 "nonlinear",
-                "quantities other than the losses are of the weights: of the product of the layers, not of the "
-                "network function",
+                "quantities other than the losses are those of the product of the layers, which is not the function "
+                "of a nonlinear network",
             )
         yield from of_wide(self.problem)
         yield from of_samples(self.problem)

@@ -1,4 +1,4 @@
-"""What several methods say about a problem beside its quantities."""
+"""Diagnostics and warnings that several methods share."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -12,15 +12,19 @@ from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.methods.base import LearningProblem, Warned
 from lindyn_service.methods.plain_flow import balance_as_asked
 
-_REMARKABLE = {"weights": 1e-9}  # relative errors of which a warning tells, where they are not 1e-11
+_UNUSUAL_ERROR = 1e-11  # relative error above which there is a warning
+_UNUSUAL_ERROR_OF = {"weights": 1e-9}
 _OF_SAMPLES = ("ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output")
 
 
 def initial_lambda(problem: LearningProblem) -> float | None:
-    """Balance that is nearest to the initial weights of two layers; wide ones have that of the equivalent network.
+    """Return the lambda nearest to the balance of two layers, for wide layers that of the equivalent network.
 
     Args:
-        problem: with the weights of the plain flow.
+        problem: the problem in the weights of the plain flow.
+
+    Returns:
+        Lambda in the convention of the request; None for a number of layers other than two.
     """
     if len(problem.weights) != 2:
         return None
@@ -31,27 +35,27 @@ def initial_lambda(problem: LearningProblem) -> float | None:
 
 
 def balances(problem: LearningProblem) -> dict[str, Any]:
-    """Distance of the initial weights from balance; lists over pairs for more than two layers.
+    """Return the distance of the initial weights from balance, as lists over pairs of layers if there are several.
 
     Args:
-        problem: with the weights of the plain flow.
+        problem: the problem in the weights of the plain flow.
     """
     if len(problem.weights) == 1 or problem.wide is not None:
         return sizes_of_wide(problem)
-    found = [balance(lower, upper) for lower, upper in pairwise(problem.weights)]
-    residuals, relative = [b.residual for b in found], [b.relative_residual for b in found]
-    if len(found) == 1:
+    pairs = [balance(lower, upper) for lower, upper in pairwise(problem.weights)]
+    residuals, relative = [pair.residual for pair in pairs], [pair.relative_residual for pair in pairs]
+    if len(pairs) == 1:
         return {"balance_residual": residuals[0], "relative_balance_residual": relative[0]}
     return {"balance_residual": residuals, "relative_balance_residual": relative}
 
 
 def sizes_of_wide(problem: LearningProblem) -> dict[str, Any]:
-    """What is left of wide layers in their limit; nothing for others."""
+    """Return the effective lambda of wide layers; nothing for other networks."""
     return {} if problem.wide is None else {"lambda_eff": balance_as_asked(problem, problem.wide.lambda_eff)}
 
 
 def of_wide(problem: LearningProblem) -> Iterator[Warned]:
-    """Whether a hidden layer is wide enough to have the representations of the limit at all."""
+    """Warn if the hidden layer is too narrow for the representations of the limit of a wide layer."""
     wide, ends = problem.wide, problem.weights[0].shape[1] + len(problem.weights[-1])
     if wide is not None and wide.hidden < ends:
         yield Warned(
@@ -61,26 +65,26 @@ def of_wide(problem: LearningProblem) -> Iterator[Warned]:
         )
 
 
-def of_task(found: Objective) -> dict[str, Any]:
-    """What the task is to a network; `target` is what quantities of the best network function are."""
+def of_task(objective: Objective) -> dict[str, Any]:
+    """Return properties of the task; `target` has the quantities of the best network function."""
     target = {
-        "singular_values": _of_all_modes(found, np.linalg.svd(found.best, compute_uv=False)),
-        "mode_strengths": mean_strengths(found, np.diagonal(found.best)).tolist(),
+        "singular_values": _of_all_modes(objective, np.linalg.svd(objective.best, compute_uv=False)),
+        "mode_strengths": mean_strengths(objective, np.diagonal(objective.best)).tolist(),
     }
     return {
-        "task_singular_values": _of_all_modes(found, found.s),
+        "task_singular_values": _of_all_modes(objective, objective.s),
         "target": target,
-        "irreducible_loss": found.irreducible,
+        "irreducible_loss": objective.irreducible,
     }
 
 
-def _of_all_modes(found: Objective, values: np.ndarray) -> list[float]:
-    """Zeros for the modes that the network does not see."""
-    return np.pad(values, (0, min(len(found.u), len(found.v)) - len(values))).tolist()
+def _of_all_modes(objective: Objective, values: np.ndarray) -> list[float]:
+    """Pad with zeros for modes outside the reduced problem."""
+    return np.pad(values, (0, min(len(objective.u), len(objective.v)) - len(values))).tolist()
 
 
 def of_loss(problem: LearningProblem) -> Iterator[Warned]:
-    """What the loss is where the scale of the targets is missing."""
+    """Warn that the loss is the excess loss if the scale of the targets is unknown."""
     if problem.moments.sigma_yy_trace is None:
         yield Warned(
             "irreducible-loss-unknown",
@@ -89,24 +93,24 @@ def of_loss(problem: LearningProblem) -> Iterator[Warned]:
 
 
 def of_errors(errors: Mapping[str, float]) -> Iterator[Warned]:
-    """Which quantities are known to fewer digits than computations usually leave, by the bounds of their errors."""
-    worst = {name: error for name, error in errors.items() if error > _REMARKABLE.get(name, 1e-11)}
+    """Warn of quantities whose bounds of the relative error are larger than usual."""
+    worst = {name: error for name, error in errors.items() if error > _UNUSUAL_ERROR_OF.get(name, _UNUSUAL_ERROR)}
     if worst:
-        told = ", ".join(f"{name} {error:.1g}" for name, error in worst.items())
+        bounds = ", ".join(f"{name} {error:.1g}" for name, error in worst.items())
         yield Warned(
             "ill-conditioned",
-            f"rounding errors of the weights and the task grow in this run: relative errors are at most about {told}",
+            f"rounding errors of the weights and the task grow in this run: relative errors are at most about {bounds}",
         )
 
 
 def of_samples(problem: LearningProblem) -> Iterator[Warned]:
-    """What was assumed where samples or the scale of the targets are missing."""
+    """Warn of assumptions about samples or the scale of the targets that are not given."""
     if "loss" in problem.quantities:
         yield from of_loss(problem)
     assumed = [name for name in _OF_SAMPLES if name in problem.quantities]
     if problem.moments.samples is None and assumed:
         yield Warned(
             "no-samples",
-            f"no samples are given, so {', '.join(assumed)} take X = sigma_xx^(1/2) (the identity for white inputs) "
-            "and Y = sigma_yx X^+; give data for those of your samples",
+            f"no samples are given, so {', '.join(assumed)} are computed for X = sigma_xx^(1/2) (the identity for "
+            "white inputs) and Y = sigma_yx X^+; give a task of kind data to use your samples",
         )

@@ -1,4 +1,4 @@
-"""Estimates of the errors of an answer, from the same problem with its numbers disturbed by a few rounding errors."""
+"""Estimates of the errors of an answer, from the same problem with its numbers disturbed at rounding level."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -8,40 +8,46 @@ import numpy as np
 from lindyn_service.dynamics.tasks import EPS
 
 RUNS = 2
+"""Number of disturbed problems: with a single one, differences may be small by chance."""
 
 DECIDED = 1e-2
-"""Relative size of what rounding decides, below which a run has a regime."""
-"""Number of disturbed problems: for one alone, differences may be small by chance."""
+"""Relative size of growing rounding errors below which a run has a regime."""
 
-_DISTURBANCE = 8 * EPS  # relative, of each number that is given
-_SAFETY = 4.0  # of a bound over the largest difference that is seen
-_SAFETY_OF = {"loss_rate": 10.0}  # of products that nearly cancel, whose errors differ more from run to run
-_ROUNDING = 64 * EPS  # of what is computed from numbers without any conditioning
-# of integrals and iterations, where there is more
-_ROUNDING_OF = {"ntk_distance": 512 * EPS, "ntk_movement": 512 * EPS, "sharpness": 512 * EPS}
-_MOST_TIMES = 8
-_VANISHING = 1e-290  # numbers that have no relative errors any more
+_DISTURBANCE = 8 * EPS  # relative, of each given number
+_SAFETY = 4.0  # ratio of the bound to the largest observed difference
+_SAFETY_OF = {"loss_rate": 10.0}  # sums of products that nearly cancel, whose errors vary more from run to run
+_ROUNDING = 64 * EPS  # rounding errors of a well-conditioned computation
+_ROUNDING_OF = {"ntk_distance": 512 * EPS, "ntk_movement": 512 * EPS, "sharpness": 512 * EPS}  # integrals, iterations
+_MAX_TIMES = 8
+_VANISHING = 1e-290  # near the smallest normal number, below which relative errors mean nothing
 
 
 def some_times(n_times: int) -> np.ndarray:
-    """Indices of the times at which a disturbed problem is evaluated: evenly spaced, the first and the last too."""
-    return np.unique(np.linspace(0, n_times - 1, min(n_times, _MOST_TIMES)).round().astype(np.intp))
+    """Choose indices of times at which disturbed problems are evaluated: at most 8, evenly spaced, with both ends."""
+    return np.unique(np.linspace(0, n_times - 1, min(n_times, _MAX_TIMES)).round().astype(np.intp))
 
 
 def disturbed(arrays: Sequence[np.ndarray], residual: float, run: int) -> list[np.ndarray]:
-    """Disturb each number by up to eight rounding errors, or by a residual that is larger; zeros stay.
+    """Disturb each number at random by up to eight rounding errors, or by the residual if it is larger.
+
+    Zeros remain zero.
 
     Args:
-        arrays: what is given.
-        residual: relative size of what is neglected in it.
-        run: number of the disturbed problem, which draws other signs.
+        arrays: numbers of the problem.
+        residual: relative size of what the method neglects in them.
+        run: number of the disturbed problem, which seeds the random numbers.
     """
     rng, size = np.random.default_rng(run), max(_DISTURBANCE, residual)
     return [array * (1 + size * rng.uniform(-1, 1, array.shape)) for array in arrays]
 
 
 def squares(weights: Sequence[np.ndarray], best: np.ndarray) -> float:
-    """Of the initial weights, and of those that learn the best network function in the smallest way."""
+    """Bound the sum of squares of the weights: of the initial ones plus the smallest with the best network function.
+
+    Args:
+        weights: initial layers.
+        best: best network function, in orthonormal bases of any kind.
+    """
     initial = sum(float(np.vdot(w, w)) for w in weights)
     return initial + len(weights) * float(np.sum(np.linalg.svd(best, compute_uv=False) ** (2 / len(weights))))
 
@@ -53,16 +59,16 @@ def bounds(
     size: float,
     floors: Mapping[str, float] | None = None,
 ) -> dict[str, float]:
-    """Bound the relative error of each quantity, largest over the times and at most 1.
+    """Bound the largest relative error of each quantity over the times, by at most 1.
 
-    That of `balance` is relative to the squares of the weights, of which it is a difference.
+    The error of `balance` is relative to the squares of the weights, since it is a difference of these.
 
     Args:
-        quantities: the answer, time first.
-        others: the same of disturbed problems, at some times.
-        times: indices of these.
-        size: of the squares of the weights, which `squares` bounds.
-        floors: of the numbers that errors are relative to, besides that of `balance`.
+        quantities: quantities of the answer, time first.
+        others: quantities of the disturbed problems, at some times.
+        times: indices of these times.
+        size: sum of squares of the weights, as from `squares`.
+        floors: by quantity, the least size that its error is taken relative to; `size` for `balance`.
     """
     floors = {"balance": size, **(floors or {})}
     return {
@@ -78,21 +84,22 @@ def bounds(
 
 
 def of_differences(quantities: Mapping[str, Any]) -> dict[str, float]:
-    """Errors of small distances and movements of the kernel that are read from differences of rounded layers."""
-    found: dict[str, float] = {}
+    """Bound the relative errors of small changes of the kernel that are differences of rounded numbers."""
+    errors: dict[str, float] = {}
     if "ntk_distance" in quantities:
-        found["ntk_distance"] = _of_smallest(np.sqrt(2 * quantities["ntk_distance"]))
+        errors["ntk_distance"] = _of_smallest(np.sqrt(2 * quantities["ntk_distance"]))
     if "ntk_movement" in quantities:
-        found["ntk_movement"] = _of_smallest(quantities["ntk_movement"])
-    return found
+        errors["ntk_movement"] = _of_smallest(quantities["ntk_movement"])
+    return errors
 
 
 def _of_smallest(changes: np.ndarray) -> float:
+    """Relative error of the smallest positive change."""
     return min(1.0, _ROUNDING / float(np.min(changes[changes > 0], initial=1.0)))
 
 
 def _distance(values: Any, other: Any, times: np.ndarray, floor: float) -> float:  # noqa: ANN401 (a tree of arrays)
-    """Largest difference over the times and the parts of a quantity, relative to its size and no less than a floor.
+    """Largest difference over the times and the parts of a quantity, relative to its size or to `floor` if larger.
 
     Undefined numbers are left out.
     """
@@ -111,5 +118,5 @@ def _distance(values: Any, other: Any, times: np.ndarray, floor: float) -> float
 
 
 def _norms(rows: np.ndarray) -> np.ndarray:
-    """Lengths of rows whose squares may overflow or vanish."""
+    """Euclidean norms of rows, whose squares may overflow or underflow."""
     return np.hypot.reduce(rows, axis=1)

@@ -1,4 +1,4 @@
-"""The closed form: two layers, white inputs up to a factor, balanced weights."""
+"""The closed form of two balanced layers on white inputs, or on isotropic ones."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -29,16 +29,16 @@ from lindyn_service.methods.number_range import beyond_float64
 from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, clock, plain, reached_at, remark_on_training
 
 TOLERANCE = 1e-13
-"""Relative size of what is neglected: imbalance, anisotropy of the inputs, weights outside the inputs' span."""
+"""Relative imbalance, anisotropy of the inputs, and size of weights outside the inputs' span that are neglected."""
 
-_ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, whose steps err by 1e-12
+_ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, with steps of relative error 1e-12
 
 
 class ExactSolver:
-    """Adapter of `dynamics.exact`."""
+    """Closed form of balanced networks (`dynamics.closed_form`)."""
 
     def examine(self, problem: LearningProblem) -> "ExactRun | Refusal":
-        """Measure layers, isotropy, span and balance, the last of the plain flow's weights."""
+        """Measure number of layers, isotropy and span of the inputs, and balance of the plain flow's weights."""
         if problem.weight_decay:
             return Refusal(
                 f"the closed form of balanced weights has no weight decay, got {problem.weight_decay:g}",
@@ -53,10 +53,10 @@ class ExactSolver:
                 "use method flow",
                 NotApplicableError,
             )
-        small = reduced(problem)
-        if small.bases[0] is None and small.bases[-1] is None:  # hidden units without weights cost nothing here
-            small = unreduced(problem)
-        white = white_task(small.moments, TOLERANCE)
+        reduction = reduced(problem)
+        if reduction.bases[0] is None and reduction.bases[-1] is None:  # the closed form skips unused hidden units
+            reduction = unreduced(problem)
+        white = white_task(reduction.moments, TOLERANCE)
         if isinstance(white, Coloured):
             return Refusal(
                 f"the closed form needs white inputs: sigma_xx is {white.residual:.3g} away from a multiple of the "
@@ -65,68 +65,74 @@ class ExactSolver:
                 NotApplicableError,
                 "task",
             )
-        w1, w2 = small.weights
+        w1, w2 = reduction.weights
         if problem.wide is not None:
-            return _wide(problem, problem.wide, small, white)
+            return _wide(problem, problem.wide, reduction, white)
         if white.basis is not None:
             within = w1 @ white.basis
             outside = _relative(w1 - within @ white.basis.T, w1)
             if outside > TOLERANCE:
                 return Refusal(
                     f"the inputs span {white.basis.shape[1]} of {w1.shape[1]} dimensions and {outside:.3g} of the "
-                    "first layer (relative) lies outside, where it never learns",
-                    "use method flow, or remove that part, or input columns",
+                    "first layer (relative) lies outside this span, where it never learns",
+                    "use method flow, remove that part of the first layer, or remove dependent input columns",
                     NotApplicableError,
                     "task",
                 )
             w1 = within
-        return _examined(problem, small, (w1, w2), white)
+        return _examined(problem, reduction, (w1, w2), white)
 
 
-def _wide(problem: LearningProblem, wide: WideLayers, small: Reduction, white: WhiteTask) -> "ExactRun | Refusal":
-    """Replace wide layers by the balanced ones that have the same network function at all times."""
-    w1, w2 = small.weights
+def _wide(problem: LearningProblem, wide: WideLayers, reduction: Reduction, white: WhiteTask) -> "ExactRun | Refusal":
+    """Replace wide layers by balanced ones with the same network function at all times, and examine these."""
+    w1, w2 = reduction.weights
     if white.basis is not None:
         return Refusal(
             f"the inputs span {white.basis.shape[1]} of {w1.shape[1]} dimensions, and wide random layers have weights "
-            "outside, which never learn",
-            "use method flow, or remove input columns",
+            "outside this span, which never learn",
+            "use method flow, or remove dependent input columns",
             NotApplicableError,
             "task",
         )
     w1, w2, lam = equivalent_balanced(w2 @ w1, wide.lambda_eff)
-    return _examined(replace(problem, lam=lam), small, (w1, w2), white)
+    return _examined(replace(problem, lam=lam), reduction, (w1, w2), white)
 
 
 def _examined(
-    problem: LearningProblem, small: Reduction, layers: tuple[np.ndarray, np.ndarray], white: WhiteTask
+    problem: LearningProblem, reduction: Reduction, layers: tuple[np.ndarray, np.ndarray], white: WhiteTask
 ) -> "ExactRun | Refusal":
     """Measure size and balance of weights in the span of the inputs."""
     w1, w2 = layers
-    beyond = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
-    if beyond is not None:
-        return beyond
+    out_of_range = beyond_float64(max(float(np.max(np.abs(w1))), float(np.max(np.abs(w2)))), white)
+    if out_of_range is not None:
+        return out_of_range
     measured = balance(w1, w2)
     if measured.relative_residual > TOLERANCE:
         return Refusal(
             f"the weights are {measured.relative_residual:.3g} away from balanced (||B - lambda I||_F = "
-            f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}), the nearest lambda "
+            f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}); the nearest lambda "
             f"is {measured.lam:.8g}",
             "use method flow, or a balanced network of that lambda",
             NotBalancedError,
         )
-    return ExactRun(problem, small, w1, w2, white, measured)
+    return ExactRun(problem, reduction, w1, w2, white, measured)
 
 
 @dataclass(frozen=True)
 class ExactRun:
-    """A problem that the closed form covers, in fewer dimensions, with its white-input equivalent and its balance.
+    """A problem that the closed form covers.
 
-    The weights are those of the plain flow.
+    Attributes:
+        problem: the problem in the weights of the plain flow.
+        reduction: the reduced problem.
+        w1: initial first layer of the reduced problem in the span of the inputs, (hidden, rank).
+        w2: its initial second layer, (out, hidden).
+        white: the equivalent white-input task.
+        measured: balance of w1 and w2.
     """
 
     problem: LearningProblem
-    small: Reduction
+    reduction: Reduction
     w1: np.ndarray
     w2: np.ndarray
     white: WhiteTask
@@ -134,28 +140,32 @@ class ExactRun:
 
     @property
     def lam(self) -> float:
-        """As the weights were drawn, else as measured."""
+        """Lambda that the weights were drawn with, or the measured one."""
         return self.measured.lam if self.problem.lam is None else self.problem.lam
 
     @property
     def rounded(self) -> bool:
-        """Whether the weights are not the numbers of the request, but drawn, or computed from these."""
+        """Whether the weights carry rounding errors, as drawn and computed ones do, unlike numbers of the request."""
         return self.problem.lam is not None or self.white.basis is not None
 
     @property
     def time_constant(self) -> float:
-        """Of the equivalent white-input problem, without a schedule."""
+        """Time constant of the equivalent white-input problem, without a schedule."""
         rates = self.problem.rates
         return self.problem.time_constant / (1.0 if rates is None else rates.mean) / self.white.variance
 
     def clock(self, times: np.ndarray) -> np.ndarray:
-        """Times of the equivalent white-input problem, in units of its time constant."""
+        """Convert times to those of the equivalent white-input problem, in units of its time constant."""
         if self.problem.rates is None:
             return times / self.time_constant
         return clock(self.problem, times) * self.white.variance
 
     def time_at(self, white_time: float | None) -> float | None:
-        """The time at which the white-input problem is at one of its own, if there is any."""
+        """Convert a time of the white-input problem, as from `clock`, to a time of the problem.
+
+        Returns:
+            The time; None for None, and for a time that the schedule never reaches.
+        """
         if self.problem.rates is None:
             return None if white_time is None else white_time * self.time_constant
         return reached_at(self.problem, None if white_time is None else white_time / self.white.variance)
@@ -165,20 +175,20 @@ class ExactRun:
         return closed_form(self.w1, self.w2, self.white.sigma_yx, self.lam, rounded=self.rounded)
 
     def run(self) -> Outcome:
-        """Solve once, evaluate at all times, read off what is asked."""
+        """Solve once, and evaluate the requested quantities at all times."""
         solution = self.solution()
         reached = mode_overlap(solution)
         reason, diagnostics = self._reason(), self._diagnostics(solution, reached)
         collected, rotation_error = self._observed(solution), 0.0
         if "weights" in self.problem.quantities:
-            found = true_weights(solution, self.w1, self.w2, self.clock(self.problem.times))
-            w1 = found.w1 if self.white.basis is None else found.w1 @ self.white.basis.T
-            layers = as_asked(self.problem).layers((w1, found.w2))
-            collected.store(slice(None), "weights", self.small.expanded(layers))
-            if found.evaluations:
-                reason += "; the rotation of the hidden units, which only weights have, by DOP853 with rtol 1e-12"
-                rotation_error = max(found.deviation, _ROTATION)
-            diagnostics["rotation"] = {"error_estimate": rotation_error, "evaluations": found.evaluations}
+            true = true_weights(solution, self.w1, self.w2, self.clock(self.problem.times))
+            w1 = true.w1 if self.white.basis is None else true.w1 @ self.white.basis.T
+            layers = as_asked(self.problem).layers((w1, true.w2))
+            collected.store(slice(None), "weights", self.reduction.expanded(layers))
+            if true.evaluations:
+                reason += "; the rotation of the hidden units, which weights alone have, by DOP853 with rtol 1e-12"
+                rotation_error = max(true.deviation, _ROTATION)
+            diagnostics["rotation"] = {"error_estimate": rotation_error, "evaluations": true.evaluations}
         quantities = collected.quantities()
         errors = self._errors(quantities, rotation_error) if self.problem.estimate else {}
         undecided = self._undecided(solution, reached)
@@ -193,7 +203,7 @@ class ExactRun:
             diagnostics=diagnostics,
             warnings=(
                 *saddles(solution, reached, self.white.variance),
-                *(() if reached.missed else of_errors(errors)),  # saddles say what rounding decides
+                *(() if reached.missed else of_errors(errors)),  # warnings of saddles already say so
                 *of_wide(self.problem),
                 *of_samples(self.problem),
             ),
@@ -201,18 +211,18 @@ class ExactRun:
         )
 
     def _regime(self, solution: ClosedForm) -> Regime | None:
-        """The regime from the weights at time 0 and at the last time."""
-        objective = self.small.objective(white_objective(self.white, solution.modes, self.small.moments.samples))
+        """Determine the regime from the weights at time 0 and at the last time."""
+        objective = self._objective(solution)
         last = self.clock(self.problem.times[-1:])
         start = self.frame(objective, solution.at(np.zeros(1)), None)
-        frame = self.frame(objective, solution.at(last), start)
-        frame = replace(frame, error=solution.errors(last, frame.strengths))
-        return regime(as_asked(self.problem).frame(frame, slice(-1, None)))
+        modal = self.frame(objective, solution.at(last), start)
+        modal = replace(modal, error=solution.errors(last, modal.strengths))
+        return regime(as_asked(self.problem).frame(modal, slice(-1, None)))
 
     def _errors(self, quantities: Mapping[str, Any], rotation_error: float) -> dict[str, float]:
-        """Bounds of the relative errors, from the same problem with other rounding errors and residuals."""
+        """Bound the relative errors by the differences from disturbed problems."""
         times = some_times(len(self.problem.times))
-        # weights are as exact as Q Q^T, but for the rotation of the hidden units
+        # the error of the weights is that of Q Q^T plus that of the rotation of the hidden units
         names = tuple("qqt" if name == "weights" else name for name in self.problem.quantities)
         residual = max(self.measured.relative_residual, self.white.residual)
         others: list[Mapping[str, Any]] = []
@@ -221,15 +231,15 @@ class ExactRun:
             problem = replace(self.problem, times=self.problem.times[times], quantities=names)
             other = replace(self, problem=problem, w1=w1, w2=w2, white=replace(self.white, sigma_yx=sigma_yx))
             others.append(other._observed(other.solution()).quantities())
-        found = bounds(quantities, others, times, squares((self.w1, self.w2), self.white.sigma_yx))
+        errors = bounds(quantities, others, times, squares((self.w1, self.w2), self.white.sigma_yx))
         if "weights" in quantities:
-            sizes = [other["qqt"] for other in others]
-            of_both = bounds({"qqt": sizes[0]}, others[1:], np.arange(len(times)), 0.0)
-            found["weights"] = min(1.0, rotation_error + of_both["qqt"])
-        return found
+            first, *rest = others
+            of_qqt = bounds({"qqt": first["qqt"]}, rest, np.arange(len(times)), 0.0)
+            errors["weights"] = min(1.0, rotation_error + of_qqt["qqt"])
+        return errors
 
     def _undecided(self, solution: ClosedForm, reached: ModeOverlap) -> float:
-        """Size of what would have grown by the last time from an overlap of one rounding error with a missed mode."""
+        """Relative size at the last time of a missed mode that grows from an overlap of one rounding error."""
         if reached.rounding_time is None:
             return 0.0
         late = float(self.clock(self.problem.times[-1:])[0]) - reached.rounding_time
@@ -243,36 +253,38 @@ class ExactRun:
             inputs += f" on their span ({self.white.basis.shape[1]} of {self.white.basis.shape[0]} dimensions)"
         if self.problem.wide is not None:
             return (
-                f"two layers{remark(self.small)}, {inputs}{remark_on_training(self.problem)}: learns as a balanced "
+                f"two layers{remark(self.reduction)}, {inputs}{remark_on_training(self.problem)}: learns as a balanced "
                 f"network of lambda {balance_as_asked(self.problem, self.lam):.6g}"
             )
         return (
-            f"two layers{remark(self.small)}, {inputs}{remark_on_training(self.problem)}, "
+            f"two layers{remark(self.reduction)}, {inputs}{remark_on_training(self.problem)}, "
             f"balanced to {self.measured.relative_residual:.1g} (tolerance {TOLERANCE:g})"
         )
 
     def _observed(self, solution: ClosedForm) -> Accumulator:
-        times = self.clock(self.problem.times)
-        objective = white_objective(self.white, solution.modes, self.small.moments.samples)
         return observe(
             solution,
-            self.small.objective(objective),
-            times,
+            self._objective(solution),
+            self.clock(self.problem.times),
             self.problem.quantities,
-            hidden=self.small.widths[1],
+            hidden=self.reduction.widths[1],
             time_constant=self.problem.time_constant,
             represented=self._represented,
             asked=as_asked(self.problem),
         )
+
+    def _objective(self, solution: ClosedForm) -> Objective:
+        white = white_objective(self.white, solution.modes, self.reduction.moments.samples)
+        return self.reduction.objective(white)
 
     @property
     def _represented(self) -> Represented:
         return as_they_are if self.problem.wide is None else self.problem.wide.represented
 
     def frame(self, objective: Objective, factors: Factors, start: ModalWeights | None) -> ModalWeights:
-        """Put weights of the white-input problem into the frame that observables are read from."""
+        """Return weights of the white-input problem in the singular bases of the task, as `factors_frame` does."""
         layers = self._represented(factors)
-        return factors_frame(objective, layers, self.small.widths[1], self.problem.time_constant, start)
+        return factors_frame(objective, layers, self.reduction.widths[1], self.problem.time_constant, start)
 
     def _diagnostics(self, solution: ClosedForm, reached: ModeOverlap) -> dict[str, Any]:
         rounding_time = reached.rounding_time

@@ -1,4 +1,4 @@
-"""Quantities of a closed form: from its weights at each time, or by interpolation of its network function."""
+"""Quantities of a closed form, from its weights at each time or by interpolation of its network function."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,18 +16,18 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.plain_flow import PLAIN, AsAsked
 
 INTERPOLATED = frozenset({"loss", "excess_loss", "output"})
-"""Quantities that need the network function alone, and its smallest entries no better than its largest."""
+"""Quantities that depend on the network function alone, with errors relative to its largest entries."""
 
 _OF_CHANGE = frozenset({"ntk_distance", "ntk_movement"})
-_SMALL_CHANGE = 1e-2  # of the kernel, relative: differences of its factors have lost two digits there
+_SMALL_CHANGE = 1e-2  # relative change of the kernel below which differences of its factors lose two digits or more
 _OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
 
 Represented = Callable[[Factors], Factors]
-"""Layers whose quantities are read, from those of the closed form, which have the same network function."""
+"""Map from the layers of the closed form to layers with the same network function, whose quantities are evaluated."""
 
 
 def as_they_are(factors: Factors) -> Factors:
-    """Read quantities off the layers of the closed form themselves."""
+    """Return the layers of the closed form unchanged."""
     return factors
 
 
@@ -42,7 +42,18 @@ def observe(
     represented: Represented = as_they_are,
     asked: AsAsked = PLAIN,
 ) -> Accumulator:
-    """Read quantities at ascending times, which are in units of the white-input problem's time constant."""
+    """Evaluate quantities of a closed form.
+
+    Args:
+        solution: solution of the white-input problem.
+        objective: loss function in the singular bases of the task.
+        times: ascending, in units of the time constant of the white-input problem.
+        quantities: names of the quantities.
+        hidden: width of the hidden layer.
+        time_constant: tau, in the unit of times.
+        represented: layers whose quantities are evaluated.
+        asked: transformation from the plain flow to the learning rates of the problem.
+    """
     collected = Accumulator(quantities, len(times))
     if INTERPOLATED.issuperset(quantities) and isinstance(solution, Solution):
         _function(solution, objective, times, collected)
@@ -51,10 +62,10 @@ def observe(
     if not _OF_CHANGE.isdisjoint(quantities):
         start = factors_frame(objective, represented(solution.at(np.zeros(1))), hidden, time_constant)
     for part, factors in solution.batches(times):
-        frame = factors_frame(objective, represented(factors), hidden, time_constant, start)
+        modal = factors_frame(objective, represented(factors), hidden, time_constant, start)
         if not _OF_ERRORS.isdisjoint(quantities):
-            frame = replace(frame, error=solution.errors(times[part], frame.strengths))
-        collected.observe(part, asked.frame(frame, part))
+            modal = replace(modal, error=solution.errors(times[part], modal.strengths))
+        collected.observe(part, asked.frame(modal, part))
     if start is not None:
         _small_changes(solution, start, times, collected, represented, asked)
     return collected
@@ -68,7 +79,7 @@ def _small_changes(
     represented: Represented,
     asked: AsAsked,
 ) -> None:
-    """Observe changes of the kernel anew up to the last time at which they are small."""
+    """Evaluate changes of the kernel again, from integrals instead of differences, while they are small."""
     names = [name for name in collected.names if name in _OF_CHANGE]
     values = [collected.gathered(name) for name in names]
     changed = [np.sqrt(2 * v) if name == "ntk_distance" else v for name, v in zip(names, values, strict=True)]
@@ -76,33 +87,41 @@ def _small_changes(
     if not len(small):
         return
     until = times[: small[-1] + 1]
-    found = gram_changes(solution, until)
+    changes_out, changes_in = gram_changes(solution, until)
     for part, factors in solution.batches(until):
-        own = slice(part.start, part.start + len(factors.out))
-        frame = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
-        frame = replace(frame, gram_changes=(found[0][own], found[1][own]))
+        batch = slice(part.start, part.start + len(factors.out))
+        modal = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
+        modal = replace(modal, gram_changes=(changes_out[batch], changes_in[batch]))
         for name in names:
-            with np.errstate(over="ignore"):  # refused by its name when it is collected
-                collected.store(own, name, OBSERVABLES[name](asked.frame(frame, own)))
+            with np.errstate(over="ignore"):  # `Accumulator.quantities` raises an error that names the quantity
+                collected.store(batch, name, OBSERVABLES[name](asked.frame(modal, batch)))
 
 
 def factors_frame(
     objective: Objective, factors: Factors, hidden: int, time_constant: float, start: ModalWeights | None = None
 ) -> ModalWeights:
-    """Put weights of the white-input problem into the frame that observables are read from."""
+    """Return weights in the singular bases of the task, from which observables are evaluated.
+
+    Args:
+        objective: loss function in these bases.
+        factors: layers of the white-input problem at some times.
+        hidden: width of the hidden layer.
+        time_constant: tau, in the unit of times.
+        start: the network at time 0; None for that itself.
+    """
     return ModalWeights(objective, (factors.into.transpose(0, 2, 1), factors.out), (hidden,), time_constant, start)
 
 
 def _function(solution: Solution, objective: Objective, times: np.ndarray, collected: Accumulator) -> None:
-    """Quantities of the network function; the loss between nodes is that of the interpolated function."""
-    asked = collected.names
-    outputs = np.empty((len(times), len(objective.u), len(objective.v))) if "output" in asked else None
-    learning = set(asked) != {"output"}
+    """Evaluate quantities of the network function, which is interpolated between nodes."""
+    names = collected.names
+    outputs = np.empty((len(times), len(objective.u), len(objective.v))) if "output" in names else None
+    with_losses = set(names) != {"output"}
     for part, values in network_functions(solution, times):
         if part.interval is None:
             if outputs is not None:
                 outputs[part.times] = function(values.functions, objective)
-            if learning:
+            if with_losses:
                 _store_losses(part.times, values.errors, objective, collected)
             continue
         n_nodes = len(values.functions)
@@ -110,16 +129,16 @@ def _function(solution: Solution, objective: Objective, times: np.ndarray, colle
         for batch, weights in part.weights(times, values.functions[0].size):
             if outputs is not None and nodes is not None:
                 np.matmul(weights, nodes, out=outputs[batch].reshape(len(weights), -1))
-            if learning:
+            if with_losses:
                 between = (weights @ values.errors.reshape(n_nodes, -1)).reshape(-1, *values.errors.shape[1:])
                 between *= np.exp(-values.decay * (times[batch] - part.interval.first))[:, None, None]
                 _store_losses(batch, between, objective, collected)
     if outputs is not None:
-        collected.place("output", outputs)
+        collected.store_all("output", outputs)
 
 
 def _store_losses(times: slice, error: np.ndarray, objective: Objective, collected: Accumulator) -> None:
-    with np.errstate(over="ignore"):  # refused by its name when it is collected
+    with np.errstate(over="ignore"):  # `Accumulator.quantities` raises an error that names the quantity
         excess = excess_of(error, objective)
     collected.store(times, "excess_loss", excess)
     collected.store(times, "loss", excess + (objective.irreducible or 0.0))

@@ -1,4 +1,4 @@
-"""Which problems are solved in fewer dimensions than they have."""
+"""Reduction of problems to the dimensions that their networks use, where this keeps the answer."""
 
 from dataclasses import replace
 
@@ -8,40 +8,40 @@ from lindyn_service.methods.base import LearningProblem
 
 
 def reduced(problem: LearningProblem, *, linear: bool = True) -> Reduction:
-    """The problem without the dimensions that its network never uses.
+    """Reduce a problem with drawn weights to the dimensions that its network uses.
 
-    Given weights stay as they are: an overlap of exactly zero would become a rounding error, which grows.
+    Weights of the request are not reduced: an overlap of exactly zero would become a rounding error, which grows.
 
     Args:
-        problem: of any network.
-        linear: whether the hidden units are; others need samples.
+        problem: problem of any network.
+        linear: whether the hidden units are linear; nonlinear ones need samples.
     """
     if problem.drawn and problem.wide is None:
-        found = reduction(problem.weights, problem.moments, linear=linear)
-        if found.is_smaller:
-            return found
+        smaller = reduction(problem.weights, problem.moments, linear=linear)
+        if smaller.is_smaller:
+            return smaller
     return unreduced(problem)
 
 
 def unreduced(problem: LearningProblem) -> Reduction:
-    """The problem as it is; layers that stand for wide ones have the width of these."""
-    small = trivial_reduction(problem.weights, problem.moments)
+    """Keep all dimensions; layers that represent a wide hidden layer are given its width."""
+    trivial = trivial_reduction(problem.weights, problem.moments)
     if problem.wide is None:
-        return small
-    return replace(small, widths=(small.widths[0], problem.wide.hidden, small.widths[-1]))
+        return trivial
+    return replace(trivial, widths=(trivial.widths[0], problem.wide.hidden, trivial.widths[-1]))
 
 
 def layers_of(problem: LearningProblem) -> str:
-    """How many layers a network has, in words."""
+    """Return the number of layers in words."""
     number = len(problem.weights)
     return "1 layer" if number == 1 else f"{number} layers"
 
 
-def remark(small: Reduction) -> str:
-    """What the reason of an answer says about it; nothing where no dimension is left out."""
-    if small.widths[1:-1] != tuple(len(w) for w in small.weights[:-1]) and not small.is_smaller:
+def remark(problem: Reduction) -> str:
+    """Return the part of an answer's reason about a reduction; empty if no dimension is left out."""
+    if problem.widths[1:-1] != tuple(len(w) for w in problem.weights[:-1]) and not problem.is_smaller:
         return " of random weights in the limit of a wide hidden layer"
-    if not small.is_smaller:
+    if not problem.is_smaller:
         return ""
-    widths = [small.weights[0].shape[1], *(len(w) for w in small.weights)]
+    widths = [problem.weights[0].shape[1], *(len(w) for w in problem.weights)]
     return f", in the {'-'.join(map(str, widths))} dimensions that weights and data span"

@@ -1,4 +1,4 @@
-"""Adaptive integration of the gradient flow: any weights, any depth, any inputs."""
+"""Method flow: adaptive integration of the gradient flow, for any weights, depth and inputs."""
 
 import math
 from collections.abc import Iterator
@@ -34,26 +34,26 @@ from lindyn_service.methods.plain_flow import (
 DEFAULT_RTOL = 1e-13
 
 _SMALLEST = 1e-140
-_MARGIN = 1e4  # of the promised error over that of a step
-_CHECK = 30.0  # how much looser the second integration is
-_STIFF = 1e4  # ratio of variances, beyond which they explain that there are too many steps
-_SAFETY = 10.0  # of the error estimate over the distance to it: both may have nearly the same error
+_MARGIN = 1e4  # ratio of the accepted error of an answer to the tolerance of a step
+_CHECK = 30.0  # ratio of the tolerances of the second and the first integration
+_STIFF = 1e4  # ratio of the variances of the inputs above which a failure is attributed to these
+_SAFETY = 10.0  # ratio of the error estimate to the distance of both integrations, whose errors may be nearly equal
 
 
 @dataclass(frozen=True)
 class FlowSolver:
-    """Adapter of `dynamics.flow`.
+    """Integration of the gradient flow (`dynamics.flow`).
 
     Attributes:
-        rtol: bound of the error of a step, relative.
-        atol: the same in units of the weights; None for rtol times the largest initial weight.
+        rtol: relative tolerance of a step.
+        atol: absolute tolerance of a step, in units of the weights; None for rtol times the largest initial weight.
     """
 
     rtol: float = DEFAULT_RTOL
     atol: float | None = None
 
     def examine(self, problem: LearningProblem) -> "FlowRun | Refusal":
-        """It covers everything whose numbers stay finite."""
+        """Accept all problems whose numbers neither overflow nor underflow when they are squared."""
         problem = plain(problem)
         small = reduced(problem)
         found = objective(small.moments)
@@ -80,14 +80,14 @@ class FlowSolver:
 
 @dataclass(frozen=True)
 class FlowRun:
-    """A problem to be integrated, twice: the distance to a looser integration tells the error.
+    """A problem that is integrated twice; the distance from a looser integration estimates the error.
 
     Attributes:
-        problem: with the weights of the plain flow.
-        small: the problem that is integrated.
-        objective: of that.
-        rtol: bound of the error of a step, relative.
-        atol: the same in units of the weights.
+        problem: the problem in the weights of the plain flow.
+        small: the reduced problem, which is integrated.
+        objective: loss function of the reduced problem, in its singular bases.
+        rtol: relative tolerance of a step.
+        atol: absolute tolerance of a step, in units of the weights.
     """
 
     problem: LearningProblem
@@ -97,7 +97,7 @@ class FlowRun:
     atol: float
 
     def run(self) -> Outcome:
-        """Integrate and read off what is asked."""
+        """Integrate, and evaluate the requested quantities."""
         problem = self.problem
         found = self._integrated()
         quantities = found.fine.quantities()
@@ -132,7 +132,7 @@ class FlowRun:
         )
 
     def _integrated(self) -> "_Integrated":
-        """Integrate twice, and read the quantities off both where errors are estimated."""
+        """Integrate twice, and evaluate the quantities of both integrations if errors are estimated."""
         problem, n_times = self.problem, len(self.problem.times)
         times, asked, decay = clock(problem, problem.times), as_asked(problem), set(plain_decay(problem))
         flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
@@ -159,7 +159,7 @@ class FlowRun:
         return _Integrated(collected[0], collected[1], error, drift, evaluations, told)
 
     def reaching(self, tolerance: float) -> Reached:
-        """When the excess loss has fallen to the tolerance, if it does by the last time: a root between two steps."""
+        """Find the first time, up to the last one, at which the excess loss is at most the tolerance."""
         end = float(clock(self.problem, self.problem.times[-1:])[0])
         try:
             (time, excess), (check, rough) = (
@@ -208,7 +208,7 @@ class FlowRun:
         )
 
     def _remedy(self) -> str:
-        """What to do where the integration cannot go on."""
+        """Return advice for a failed integration."""
         variances = fitted(self.small.moments).variances
         if np.any(variances[:1] > _STIFF * variances[-1:]):
             return (
@@ -231,7 +231,7 @@ class FlowRun:
 
 @dataclass(frozen=True)
 class _Integrated:
-    """Quantities of both integrations, and what was measured on the way."""
+    """Quantities of both integrations, and their measured errors."""
 
     fine: Accumulator
     rough: Accumulator

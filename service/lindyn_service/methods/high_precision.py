@@ -1,4 +1,4 @@
-"""Integration in 32 digits, where rounding errors in float64 decide more than the last digits of an answer."""
+"""Integration in 32 digits, for runs in which rounding errors of float64 grow beyond the last digits."""
 
 from dataclasses import replace
 
@@ -15,24 +15,24 @@ from lindyn_service.methods.diagnostics import of_errors
 from lindyn_service.methods.error_estimates import of_differences
 from lindyn_service.methods.plain_flow import as_asked, clock, plain_decay
 
-_DOUBTFUL = 1e-10  # relative error of a quantity, beyond which an answer is computed anew
-_MOST_STEPS, _MOST_WEIGHTS = 300, 1000  # some seconds
-_OF_ROUNDING = ("ill-conditioned", "tolerance-not-met")  # warnings that no longer hold
-_SAFETY = 30.0  # of a quantity's error over that of the weights and of the residual
+_DOUBTFUL = 1e-10  # relative error of a quantity above which an answer is computed again
+_MAX_STEPS, _MAX_WEIGHTS = 300, 1000  # which take some seconds
+_OF_ROUNDING = ("ill-conditioned", "tolerance-not-met")  # warnings that do not hold for the new answer
+_SAFETY = 30.0  # ratio of the bound of a quantity's error to the error of the weights and of the residual
 
 
 def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
-    """Compute an answer anew in 32 digits if its errors are large and the numbers that were given decide.
+    """Compute an answer again in 32 digits if its errors are large and the weights are exact numbers of the request.
 
-    Weights that were drawn stand for balanced ones, whose rounding errors mean nothing; those of the plain flow of
-    layers with different rates are rounded.
+    More digits do not help if the weights are rounded: drawn balanced weights, wide layers, and layers with different
+    learning rates, which the plain flow rescales.
 
     Args:
-        problem: what is asked.
+        problem: the learning problem.
         outcome: its answer in float64.
 
     Returns:
-        The better answer, or the given one where there is none, or where it would take too long.
+        The improved answer; the given one if it cannot be improved, or if that would take too long.
     """
     errors: dict[str, float] = outcome.diagnostics.get("errors", {})
     size = sum(w.size for w in problem.weights)
@@ -43,17 +43,17 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
     if (
         problem.lam is not None
         or problem.wide is not None
-        or size > _MOST_WEIGHTS
+        or size > _MAX_WEIGHTS
         or max(errors.values(), default=0.0) <= _DOUBTFUL
     ):
         return outcome
     try:
-        collected, found = _integrated(problem)
+        collected, weights_error = _integrated(problem)
         quantities = collected.quantities()
     except (FlowError, NotApplicableError):
         return outcome
-    rough = of_differences(quantities)
-    better = {name: min(1.0, _SAFETY * found + rough.get(name, 0.0)) for name in errors}
+    rounding = of_differences(quantities)
+    better = {name: min(1.0, _SAFETY * weights_error + rounding.get(name, 0.0)) for name in errors}
     improved = [name for name in errors if errors[name] > _DOUBTFUL and better[name] < errors[name]]
     if not improved:
         return outcome
@@ -73,21 +73,21 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
 
 
 def _integrated(problem: LearningProblem) -> tuple[Accumulator, float]:
-    """Quantities, and the largest relative error of the weights and of the residual."""
+    """Integrate; return the quantities, and the largest relative error of the weights and of the residual."""
     trained_on, tau, asked = problem.moments, problem.time_constant, as_asked(problem)
     flow = PreciseFlow(
         problem.weights,
         trained_on.sigma_yx,
         trained_on.sigma_xx,
-        max_steps=_MOST_STEPS,
+        max_steps=_MAX_STEPS,
         weight_decay=plain_decay(problem),
     )
     best = objective(trained_on)
     start = modal_weights(best, tuple(w[None] for w in problem.weights), tau)
     collected, error = Accumulator(problem.quantities, len(problem.times)), 0.0
     for part, states in flow.batches(clock(problem, problem.times)):
-        frame = modal_weights(best, states.layers, tau, start)
-        collected.observe(part, asked.frame(replace(frame, error=best.error_of(states.residual)), part))
+        modal = modal_weights(best, states.layers, tau, start)
+        collected.observe(part, asked.frame(replace(modal, error=best.error_of(states.residual)), part))
         collected.store(part, "weights", states.layers)
         error = max(error, float(np.max(states.layers_error)), float(np.max(states.residual_error)))
     return collected, error

@@ -1,4 +1,4 @@
-"""Runs of solutions that are known in the modes of the task: quantities, their errors, and when a loss is reached."""
+"""Runs of solutions in the modes of the task: quantities, their errors, and times of convergence."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -21,17 +21,17 @@ from lindyn_service.methods.diagnostics import balances, of_errors, of_samples, 
 from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, of_differences, some_times, squares
 from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, reached_at
 
-_FOREVER = 1e100
+_INFINITE_TIME = 1e100  # in units of the shortest time scale
 _GRAMS = ("input_representation", "output_representation")
 
 
 @dataclass(frozen=True)
 class ModalStates:
-    """A network at some times.
+    """A network at some times, in the bases u and v of the modes.
 
     Attributes:
         layers: W_1 v, the layers between, and u^T W_L, up to rotations of the hidden units.
-        error: u^T (W - W*) v, small ones with their digits; None where the difference is as good.
+        error: u^T (W - W*) v without cancellation; None if the difference is as accurate.
     """
 
     layers: Layers
@@ -39,21 +39,21 @@ class ModalStates:
 
 
 class ModalSolution(Protocol):
-    """A solution of the plain flow, in units of the time constant."""
+    """A solution of the plain flow, with times in units of the time constant."""
 
     @property
     def objective(self) -> Objective:
-        """What is learned, with the bases u and v."""
+        """Loss function in the bases u and v of the modes."""
         ...
 
     @property
     def fastest_rate(self) -> float:
-        """A rate that nothing exceeds by much."""
+        """Estimate of the fastest rate of the dynamics, which is not much too small."""
         ...
 
     @property
     def rotation_error(self) -> float:
-        """Relative error of the weights by rotations of hidden units that are integrated."""
+        """Relative error of the weights from integrating rotations of hidden units."""
         ...
 
     def batches(self, times: np.ndarray) -> Iterator[tuple[slice, ModalStates]]:
@@ -61,11 +61,11 @@ class ModalSolution(Protocol):
         ...
 
     def weights(self, times: np.ndarray) -> Layers:
-        """All layers with the hidden units of the initial weights."""
+        """Return all layers in the coordinates of the hidden units, (time, width l+1, width l)."""
         ...
 
     def disturbed(self, run: int) -> "ModalSolution":
-        """The solution with all numbers disturbed by rounding errors, or by what was neglected."""
+        """Return a solution whose numbers are disturbed by rounding errors, or by the neglected residual if larger."""
         ...
 
 
@@ -74,18 +74,18 @@ class ModalRun:
     """A problem that was solved in the modes of its task.
 
     Attributes:
-        problem: with the weights of the plain flow.
-        small: the problem that was solved.
-        solution: of that.
-        reason: what was measured.
-        lam: balance of the weights, of wide layers that of the equivalent network; None where modes have their own.
-        diagnostics: of the solution.
-        undecided: relative size of what would have grown from rounding errors by the last time.
-        warnings: of the solution.
+        problem: the problem in the weights of the plain flow.
+        reduction: the reduced problem, which was solved.
+        solution: solution of the reduced problem.
+        reason: reason of the answer, with what was measured.
+        lam: lambda of the weights, for wide layers that of the equivalent network; None if each mode has its own.
+        diagnostics: diagnostics of the solution.
+        undecided: relative size at the last time of modes that grow from rounding errors.
+        warnings: warnings about the solution.
     """
 
     problem: LearningProblem
-    small: Reduction
+    reduction: Reduction
     solution: ModalSolution
     reason: str
     lam: float | None
@@ -94,7 +94,7 @@ class ModalRun:
     warnings: tuple[Warned, ...] = ()
 
     def run(self) -> Outcome:
-        """Evaluate at all times, read off what is asked."""
+        """Evaluate the requested quantities at all times."""
         try:
             return self._outcome()
         except TooManyStepsError as failure:
@@ -107,7 +107,7 @@ class ModalRun:
         collected = self._observed(self.solution, problem.times, problem.quantities)
         if "weights" in problem.quantities:
             layers = as_asked(problem).layers(self.solution.weights(clock(problem, problem.times)))
-            collected.store(slice(None), "weights", self.small.expanded(layers))
+            collected.store(slice(None), "weights", self.reduction.expanded(layers))
         quantities = collected.quantities()
         errors = self._errors(quantities) if problem.estimate else {}
         return Outcome(
@@ -120,7 +120,7 @@ class ModalRun:
                 **self.diagnostics,
                 "errors": errors,
                 **balances(problem),
-                **of_task(self.small.objective(self.solution.objective)),
+                **of_task(self.reduction.objective(self.solution.objective)),
             },
             warnings=(
                 *self.warnings,
@@ -132,65 +132,65 @@ class ModalRun:
         )
 
     def _regime(self) -> Regime | None:
-        """The regime from the weights at time 0 and at the last time."""
+        """Determine the regime from the weights at time 0 and at the last time."""
         ((_, first),) = self.solution.batches(np.zeros(1))
         ((_, last),) = self.solution.batches(clock(self.problem, self.problem.times[-1:]))
-        found = self.small.lifted(self._frame(last, self._frame(first, None)))
-        return regime(as_asked(self.problem).frame(found, slice(-1, None)))
+        end = self.reduction.lifted(self._modal_weights(last, self._modal_weights(first, None)))
+        return regime(as_asked(self.problem).frame(end, slice(-1, None)))
 
     def reaching(self, tolerance: float) -> Reached:
-        """When the excess loss has first fallen to the tolerance, also after the last time."""
+        """Find the first time at which the excess loss is at most the tolerance, also after the last time."""
 
         def excess(times: np.ndarray) -> np.ndarray:
             return np.concatenate(
-                [excess_loss(self._frame(states, None)) for _, states in self.solution.batches(times)]
+                [excess_loss(self._modal_weights(states, None)) for _, states in self.solution.batches(times)]
             )
 
         time = first_below(excess, tolerance, self.solution.fastest_rate, falls=not self.problem.weight_decay)
         return Reached(reached_at(self.problem, time), self.warnings)
 
     def end(self) -> ModalWeights:
-        """The network at t -> infinity, one time: nothing moves after 1e100 times of the fastest motion."""
+        """Return the network as t -> infinity, as a batch of one time."""
         rate = self.solution.fastest_rate
-        ((_, states),) = self.solution.batches(np.array([_FOREVER / rate if rate > 0 else 0.0]))
-        return self.small.lifted(self._frame(states, None))
+        ((_, states),) = self.solution.batches(np.array([_INFINITE_TIME / rate if rate > 0 else 0.0]))
+        return self.reduction.lifted(self._modal_weights(states, None))
 
     def _observed(self, solution: ModalSolution, times: np.ndarray, names: tuple[str, ...]) -> Accumulator:
-        """Quantities but the weights themselves."""
+        """Evaluate all quantities except the weights."""
         asked, plain_times = as_asked(replace(self.problem, times=times)), clock(self.problem, times)
         collected = Accumulator(names, len(times))
         ((_, first),) = solution.batches(np.zeros(1))
-        start = self._frame(first, None)
+        start = self._modal_weights(first, None)
         for part, states in solution.batches(plain_times):
-            frame = self.small.lifted(self._frame(states, start))
-            collected.observe(part, asked.frame(frame, part))
+            modal = self.reduction.lifted(self._modal_weights(states, start))
+            collected.observe(part, asked.frame(modal, part))
         return collected
 
-    def _frame(self, states: ModalStates, start: ModalWeights | None) -> ModalWeights:
-        hidden = tuple(len(w) for w in self.small.weights[:-1])
+    def _modal_weights(self, states: ModalStates, start: ModalWeights | None) -> ModalWeights:
+        hidden = tuple(len(w) for w in self.reduction.weights[:-1])
         tau = self.problem.time_constant
         return ModalWeights(self.solution.objective, states.layers, hidden, tau, start, states.error)
 
     def _errors(self, quantities: Mapping[str, Any]) -> dict[str, float]:
-        """Bounds of the relative errors, from the same problem with other rounding errors and residuals."""
+        """Bound the relative errors by the differences from disturbed problems."""
         problem, times = self.problem, some_times(len(self.problem.times))
-        # weights are as exact as their Gram matrices, but for rotations of hidden units
-        asked, with_weights = dict.fromkeys(problem.quantities), "weights" in problem.quantities
+        # the error of the weights is that of their Gram matrices plus that of rotations of hidden units
+        compared, with_weights = dict.fromkeys(problem.quantities), "weights" in problem.quantities
         if with_weights:
-            asked |= dict.fromkeys(_GRAMS)
-        names = tuple(name for name in asked if name != "weights")
+            compared |= dict.fromkeys(_GRAMS)
+        names = tuple(name for name in compared if name != "weights")
         others: list[Mapping[str, Any]] = [
             self._observed(self.solution.disturbed(run), problem.times[times], names).quantities()
             for run in range(RUNS)
         ]
-        size = squares(self.small.weights, self.solution.objective.best)
-        # an alignment is 0 where the modes of the network are in another order
-        floors = {"alignment": 1.0, **floors_with_decay(problem, self.small.moments.sigma_yx, size)}
-        found = bounds(quantities, others, times, size, floors)
+        size = squares(self.reduction.weights, self.solution.objective.best)
+        # an alignment is 0 if the modes of the network are in another order, and then has no relative error
+        floors = {"alignment": 1.0, **floors_with_decay(problem, self.reduction.moments.sigma_yx, size)}
+        errors = bounds(quantities, others, times, size, floors)
         for name, rounding in of_differences(quantities).items():
-            found[name] = min(1.0, found[name] + rounding)
+            errors[name] = min(1.0, errors[name] + rounding)
         if with_weights:
             first, *rest = ({name: other[name] for name in _GRAMS} for other in others)
             of_grams = bounds(first, rest, np.arange(len(times)), 0.0)
-            found["weights"] = self.solution.rotation_error + max(of_grams.values())
-        return {name: min(1.0, max(error, self.undecided)) for name, error in found.items()}
+            errors["weights"] = self.solution.rotation_error + max(of_grams.values())
+        return {name: min(1.0, max(error, self.undecided)) for name, error in errors.items()}

@@ -1,4 +1,4 @@
-"""Solutions of networks whose modes learn alone, as runs of modes read them."""
+"""Solutions of networks whose modes learn alone, for `ModalRun`."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,12 +17,18 @@ from lindyn_service.dynamics.tasks import Moments, fitted
 from lindyn_service.methods.error_estimates import disturbed
 from lindyn_service.methods.modal_run import ModalStates
 
-_ROTATION = 5e-11  # relative error of integrated rotations of hidden units, as of the closed form
+_ROTATION = 5e-11  # relative error of integrated rotations of hidden units, as in `exact`
 _BATCH_NUMBERS = 2**16
 
 
 def objective_in_modes(basis: ModeBasis, best: np.ndarray, moments: Moments) -> Objective:
-    """The objective in bases of modes in which the inputs are diagonal."""
+    """Return the loss function in bases of modes in which sigma_xx is diagonal.
+
+    Args:
+        basis: bases of the modes.
+        best: best network function in these bases.
+        moments: moments of the task.
+    """
     n_modes = min(len(basis.u), len(basis.v))
     root: np.ndarray | float = 1.0
     inverse: np.ndarray | float = 1.0
@@ -36,30 +42,30 @@ def objective_in_modes(basis: ModeBasis, best: np.ndarray, moments: Moments) -> 
 
 @dataclass(frozen=True)
 class PartsSolution:
-    """Two layers that fall into modes and groups.
+    """Solution of two layers that decouple into single modes and balanced groups of modes.
 
     Attributes:
-        parts: as measured.
-        small: the problem.
+        parts: the modes and groups.
+        reduction: the reduced problem.
         gamma: weight decay.
-        rounded: as in `closed_form`.
-        solved: the solution.
-        objective: what is learned.
+        rounded: whether the weights carry rounding errors, as in `closed_form`.
+        solved: solution of the modes and groups.
+        objective: loss function in the bases of the modes.
     """
 
     parts: Decoupling
-    small: Reduction
+    reduction: Reduction
     gamma: float
     rounded: bool
     solved: DecoupledSolution
     objective: Objective
 
     @classmethod
-    def of(cls, parts: Decoupling, small: Reduction, gamma: float, *, rounded: bool) -> Self:
-        """Solve the parts."""
+    def of(cls, parts: Decoupling, reduction: Reduction, gamma: float, *, rounded: bool) -> Self:
+        """Solve the modes and groups."""
         solved = decoupled(parts, gamma=gamma, rounded=rounded)
-        objective = objective_in_modes(parts.basis, solved.best, small.moments)
-        return cls(parts, small, gamma, rounded, solved, objective)
+        objective = objective_in_modes(parts.basis, solved.best, reduction.moments)
+        return cls(parts, reduction, gamma, rounded, solved, objective)
 
     @property
     def lam(self) -> np.ndarray:
@@ -68,26 +74,26 @@ class PartsSolution:
 
     @property
     def fastest_rate(self) -> float:
-        """The largest of the task, of the weights, and of decay."""
-        basis, size = self.parts.basis, sum(float(np.sum(w * w)) for w in self.small.weights)
+        """Sum of the rates of the task, of the weights, and of weight decay."""
+        basis, size = self.parts.basis, sum(float(np.sum(w * w)) for w in self.reduction.weights)
         return float(np.max(basis.s, initial=0.0)) + float(np.max(basis.d)) * size + self.gamma
 
     @property
     def rotation_error(self) -> float:
-        """Of groups, whose hidden units turn."""
+        """Relative error of the weights; only groups have hidden units that rotate."""
         return _ROTATION if self.solved.groups else 0.0
 
     @property
     def missed(self) -> np.ndarray:
-        """Modes that learn alone and are never learned although hidden units are left by those before."""
+        """Indices of single modes that are never learned, although hidden units are left by stronger modes."""
         learns = np.ones(len(self.parts.basis.s), dtype=bool)
         learns[self.solved.alone] = self.solved.modes.alpha > 0
-        free = np.cumsum(learns) < len(self.small.weights[0])
+        free = np.cumsum(learns) < len(self.reduction.weights[0])
         worth = (self.parts.basis.s > self.gamma) & (self.parts.basis.d[: len(learns)] > 0)
         return np.flatnonzero(~learns & free & worth)
 
     def undecided(self, last: float) -> float:
-        """Relative size, by a time, of what grows from one rounding error in the modes that are missed."""
+        """Relative size at a time of the largest missed mode that grows from one rounding error."""
         missed = self.missed
         if not len(missed):
             return 0.0
@@ -98,13 +104,13 @@ class PartsSolution:
             return float(np.max(np.exp(np.minimum(np.log(sizes) + (s - self.gamma) * last, 0.0))))
 
     def batches(self, times: np.ndarray) -> Iterator[tuple[slice, ModalStates]]:
-        """Evaluate."""
+        """Evaluate at ascending times, in bounded batches."""
         for part, factors in self.solved.batches(times):
             layers = (factors.into.transpose(0, 2, 1), factors.out)
             yield part, ModalStates(layers, self.solved.errors(times[part]))
 
     def weights(self, times: np.ndarray) -> Layers:
-        """Both layers."""
+        """Return both layers in the coordinates of the hidden units."""
         return self.solved.weights(times)
 
     def disturbed(self, run: int) -> "PartsSolution":
@@ -133,34 +139,34 @@ class PartsSolution:
                 for group, (w1, w2, task) in zip(parts.groups, groups, strict=True)
             ),
         )
-        return self.of(moved, self.small, self.gamma, rounded=self.rounded)
+        return self.of(moved, self.reduction, self.gamma, rounded=self.rounded)
 
 
 @dataclass(frozen=True)
 class ChainSolution:
-    """Layers whose modes have one unit in each.
+    """Solution of layers in each of which a mode has one unit.
 
     Attributes:
-        modes: as measured.
-        small: the problem.
-        objective: what is learned.
+        modes: modes of the layers.
+        reduction: the reduced problem.
+        objective: loss function in the bases of the modes.
     """
 
     modes: DeepModes
-    small: Reduction
+    reduction: Reduction
     objective: Objective
 
     @classmethod
-    def of(cls, modes: DeepModes, small: Reduction) -> Self:
-        """Prepare the modes."""
+    def of(cls, modes: DeepModes, reduction: Reduction) -> Self:
+        """Return the solution of the modes."""
         basis, n_modes = modes.basis, np.arange(len(modes.basis.s))
         best, d = np.zeros((len(basis.u), len(basis.v))), basis.d[: len(n_modes)]
         best[n_modes, n_modes] = np.divide(basis.s, d, out=np.zeros_like(d), where=d > 0)
-        return cls(modes, small, objective_in_modes(basis, best, small.moments))
+        return cls(modes, reduction, objective_in_modes(basis, best, reduction.moments))
 
     @property
     def fastest_rate(self) -> float:
-        """By the squares of the products of all layers but one, of the weights and of what is learned."""
+        """Bound from the largest strengths: those of the weights, and those of the best network function."""
         strengths = np.abs(self.modes.strengths)
         n_layers, best = strengths.shape[1], float(np.max(np.abs(self.objective.best), initial=0.0))
         largest = np.max(strengths, initial=0.0) + best ** (1 / n_layers)
@@ -169,22 +175,25 @@ class ChainSolution:
 
     @property
     def rotation_error(self) -> float:
-        """Hidden units keep their directions."""
+        """Zero, since the hidden units do not rotate."""
         return 0.0
 
     @property
     def missed(self) -> np.ndarray:
-        """Modes that two layers do not have, or that two equal layers with opposite signs lead to zero."""
+        """Indices of modes that are never learned, although hidden units are left by stronger modes.
+
+        Their two smallest strengths are both zero, or equal while the product of all strengths is negative.
+        """
         basis, strengths = self.modes.basis, np.sort(np.abs(self.modes.strengths), axis=1)
         tied = strengths[:, 0] == strengths[:, 1]
         stuck = tied & ((strengths[:, 0] == 0) | (np.prod(np.sign(self.modes.strengths), axis=1) < 0))
-        free = np.cumsum(~stuck) < min(len(w) for w in self.small.weights[:-1])
+        free = np.cumsum(~stuck) < min(len(w) for w in self.reduction.weights[:-1])
         return np.flatnonzero(stuck & free & (basis.s > 0) & (basis.d[: len(basis.s)] > 0))
 
     def batches(self, times: np.ndarray) -> Iterator[tuple[slice, ModalStates]]:
-        """Evaluate; the residuals of the modes keep their digits."""
+        """Evaluate at ascending times, in bounded batches, without cancellation in the residuals of the modes."""
         basis, n_modes = self.modes.basis, np.arange(len(self.modes.basis.s))
-        size = max(1, _BATCH_NUMBERS // sum(w.size for w in self.small.weights))
+        size = max(1, _BATCH_NUMBERS // sum(w.size for w in self.reduction.weights))
         d = basis.d[: len(n_modes)]
         for start in range(0, len(times), size):
             part = slice(start, start + size)
@@ -195,14 +204,14 @@ class ChainSolution:
             function = layers[0]
             for w in layers[1:]:
                 function = w @ function
-            # between modes there is nothing but rounding, and what inputs without variance lead to
+            # other entries are zero up to rounding, except for inputs without variance
             error = np.where(basis.d > 0, 0.0, function)
             seen = d > 0
             error[:, n_modes[seen], n_modes[seen]] = -residuals[:, seen] / d[seen]
             yield part, ModalStates(layers, error)
 
     def weights(self, times: np.ndarray) -> Layers:
-        """All layers."""
+        """Return all layers in the coordinates of the hidden units."""
         return self.modes.weights(times)
 
     def disturbed(self, run: int) -> "ChainSolution":
@@ -210,4 +219,4 @@ class ChainSolution:
         basis = self.modes.basis
         s, d, strengths = disturbed((basis.s, basis.d, self.modes.strengths), self.modes.residual, run)
         moved = replace(self.modes, basis=replace(basis, s=s, d=d), strengths=strengths)
-        return self.of(moved, self.small)
+        return self.of(moved, self.reduction)

@@ -1,4 +1,4 @@
-"""Networks whose modes learn alone, or in balanced groups, and balanced ones that decay: closed forms mode by mode."""
+"""Networks whose modes learn alone or in balanced groups, solved mode by mode."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -26,10 +26,10 @@ _USE_FLOW = "use method flow"
 
 @dataclass(frozen=True)
 class ModeWiseSolver:
-    """Adapter of `dynamics.decoupled` and `dynamics.decoupled_deep`."""
+    """Solutions mode by mode (`dynamics.decoupled` and `dynamics.decoupled_deep`)."""
 
     def examine(self, problem: LearningProblem) -> ModalRun | Refusal:
-        """Measure whether modes of the plain flow learn alone."""
+        """Measure whether the modes of the plain flow learn alone, or in balanced groups."""
         decay = plain_decay(problem)
         if len(set(decay)) > 1:
             return Refusal(
@@ -46,26 +46,26 @@ class ModeWiseSolver:
                 "weight_decay",
             )
         problem = plain(problem)
-        beyond = beyond_products(problem.weights, problem.moments)
-        if beyond is not None:
-            return beyond
-        small = reduced(problem)
-        moments = small.moments
-        if len(small.weights) != 2:
-            return _deep(problem, small, deep_modes(small.weights, moments.sigma_yx, moments.sigma_xx))
-        w1, w2 = small.weights
-        rounded = _is_rounded(problem, small)
+        out_of_range = beyond_products(problem.weights, problem.moments)
+        if out_of_range is not None:
+            return out_of_range
+        reduction = reduced(problem)
+        moments = reduction.moments
+        if len(reduction.weights) != 2:
+            return _deep(problem, reduction, deep_modes(reduction.weights, moments.sigma_yx, moments.sigma_xx))
+        w1, w2 = reduction.weights
+        rounded = _is_rounded(problem, reduction)
         parts = decoupling(w1, w2, moments.sigma_yx, moments.sigma_xx, rounded=rounded)
-        return _of_two_layers(problem, small, parts, decay[0] if decay else 0.0, rounded=rounded)
+        return _of_two_layers(problem, reduction, parts, decay[0] if decay else 0.0, rounded=rounded)
 
 
-def _is_rounded(problem: LearningProblem, small: Reduction) -> bool:
-    """Whether the weights are not the numbers of the request, but drawn, or computed from these."""
-    return problem.drawn or small.is_smaller or (problem.rates is not None and not problem.rates.are_equal)
+def _is_rounded(problem: LearningProblem, reduction: Reduction) -> bool:
+    """Return whether the weights carry rounding errors, as drawn and computed ones do; the request has exact ones."""
+    return problem.drawn or reduction.is_smaller or (problem.rates is not None and not problem.rates.are_equal)
 
 
 def _of_two_layers(
-    problem: LearningProblem, small: Reduction, parts: Decoupling, gamma: float, *, rounded: bool
+    problem: LearningProblem, reduction: Reduction, parts: Decoupling, gamma: float, *, rounded: bool
 ) -> ModalRun | Refusal:
     basis, n_groups = parts.basis, len(parts.groups)
     if parts.residual > TOLERANCE:
@@ -78,52 +78,52 @@ def _of_two_layers(
             NotApplicableError,
             "weight_decay",
         )
-    solution = PartsSolution.of(parts, small, gamma, rounded=rounded)
+    solution = PartsSolution.of(parts, reduction, gamma, rounded=rounded)
     try:
         next(solution.batches(np.zeros(1)))
     except TooManyStepsError as failure:
         return Refusal(str(failure), _USE_FLOW, NotApplicableError, "weight_decay")
-    groups = f", but for {n_groups} balanced groups of modes that share hidden units" if n_groups else ""
+    groups = f", except in {_groups(n_groups)} of modes that share hidden units" if n_groups else ""
     diagnostics: dict[str, Any] = _measured(basis.mixing, parts.overlap)
     if problem.wide is None:
         diagnostics = {"lambda_per_mode": (balance_as_asked(problem, 1.0) * solution.lam).tolist(), **diagnostics}
     missed = solution.missed
     return ModalRun(
         problem,
-        small,
+        reduction,
         solution,
-        reason=f"two layers{remark(small)}{remark_on_training(problem)}, each mode learns alone{groups} (inputs mix "
-        f"modes to {basis.mixing:.1g}, tolerance {TOLERANCE:g}; largest cosine between rows of different modes "
+        reason=f"two layers{remark(reduction)}{remark_on_training(problem)}, each mode learns alone{groups} (inputs "
+        f"mix modes to {basis.mixing:.1g}, tolerance {TOLERANCE:g}; largest cosine between rows of different modes "
         f"{parts.overlap:.1g}): closed form of each",
-        lam=_shared_lambda(problem, small),
+        lam=_shared_lambda(problem, reduction),
         diagnostics=diagnostics,
         undecided=solution.undecided(float(clock(problem, problem.times[-1:])[0])),
         warnings=tuple(saddle(int(mode), float(basis.s[mode])) for mode in missed),
     )
 
 
-def _shared_lambda(problem: LearningProblem, small: Reduction) -> float | None:
-    """Balance of all modes, as asked; None where they have their own."""
+def _shared_lambda(problem: LearningProblem, reduction: Reduction) -> float | None:
+    """Return lambda in the convention of the request; None if each mode has its own."""
     if problem.wide is not None:
         return initial_lambda(problem)
-    measured = balance(*small.weights)
+    measured = balance(*reduction.weights)
     if measured.relative_residual > TOLERANCE:
         return None
     return balance_as_asked(problem, measured.lam if problem.lam is None else problem.lam)
 
 
-def _deep(problem: LearningProblem, small: Reduction, modes: DeepModes) -> ModalRun | Refusal:
+def _deep(problem: LearningProblem, reduction: Reduction, modes: DeepModes) -> ModalRun | Refusal:
     basis = modes.basis
     if max(basis.mixing, basis.unseen) > TOLERANCE or modes.overlap > max(modes.bound, TOLERANCE):
         return _mixed(basis.mixing, modes.overlap, 0)
-    solution = ChainSolution.of(modes, small)
+    solution = ChainSolution.of(modes, reduction)
     return ModalRun(
         problem,
-        small,
+        reduction,
         solution,
-        reason=f"{len(small.weights)} layers{remark(small)}{remark_on_training(problem)}, each mode learns alone in "
-        f"one unit of every layer (inputs mix modes to {basis.mixing:.1g}, layers to {modes.overlap:.1g}, relative): "
-        "one quadrature a mode",
+        reason=f"{len(reduction.weights)} layers{remark(reduction)}{remark_on_training(problem)}, each mode learns "
+        f"alone in one unit of every layer (inputs mix modes to {basis.mixing:.1g}, layers to {modes.overlap:.1g}, "
+        "relative): one quadrature for each mode",
         lam=None,
         diagnostics={
             "lambda_per_mode": (balance_as_asked(problem, 1.0) * np.diff(modes.strengths**2)).tolist(),
@@ -134,16 +134,20 @@ def _deep(problem: LearningProblem, small: Reduction, modes: DeepModes) -> Modal
 
 
 def _mixed(mixing: float, overlap: float, n_groups: int) -> Refusal:
-    found = [f"inputs mix modes of the task (relative {mixing:.3g})"] if mixing > TOLERANCE else []
+    causes = [f"inputs mix modes of the task (relative {mixing:.3g})"] if mixing > TOLERANCE else []
     if n_groups:
-        found.append(f"{_share(n_groups)} hidden units without being balanced (largest cosine {overlap:.3g})")
-    elif not found:
-        found.append(f"layers mix modes of the task (relative {overlap:.3g})")
-    return Refusal(f"modes do not learn alone: {' and '.join(found)}", _USE_FLOW, NotApplicableError)
+        causes.append(f"{_share(n_groups)} hidden units without being balanced (largest cosine {overlap:.3g})")
+    elif not causes:
+        causes.append(f"layers mix modes of the task (relative {overlap:.3g})")
+    return Refusal(f"modes do not learn alone: {' and '.join(causes)}", _USE_FLOW, NotApplicableError)
 
 
 def _share(n_groups: int) -> str:
     return "modes share" if n_groups == 1 else f"{n_groups} groups of modes share"
+
+
+def _groups(n_groups: int) -> str:
+    return "a balanced group" if n_groups == 1 else f"{n_groups} balanced groups"
 
 
 def _measured(mixing: float, overlap: float) -> dict[str, Any]:

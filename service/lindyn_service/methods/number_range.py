@@ -1,4 +1,4 @@
-"""Which numbers float64 can square."""
+"""Range of numbers whose squares and products float64 can represent."""
 
 import math
 from collections.abc import Sequence
@@ -10,16 +10,19 @@ from lindyn_service.dynamics.white_inputs import WhiteTask
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import Refusal
 
-_SMALLEST, _LARGEST = 1e-150, 1e140  # of numbers whose squares, summed, are exact in float64
-_TINY, _HUGE = 1e-140, 1e140  # of weights, and of products of all layers
+_SMALLEST, _LARGEST = 1e-150, 1e140  # sums of squares of such numbers neither underflow nor overflow
+_TINY, _HUGE = 1e-140, 1e140  # the same for weights, and for products of all layers
 
 
 def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
-    """Say which numbers of the white-input problem are too small or too large to be squared, if any are.
+    """Refuse a white-input problem with numbers that are too small or too large to be squared.
 
     Args:
-        weight: size of the largest weight.
-        white: the problem.
+        weight: magnitude of the largest weight.
+        white: the task.
+
+    Returns:
+        The refusal; None if all numbers are in range.
     """
     if 0 < weight < _SMALLEST:
         return Refusal(
@@ -42,11 +45,14 @@ def beyond_float64(weight: float, white: WhiteTask) -> Refusal | None:
 
 
 def beyond_products(weights: Sequence[np.ndarray], moments: Moments) -> Refusal | None:
-    """Say whether squared products of layers, or of these with the inputs and the task, leave float64.
+    """Refuse a problem if squares of the weights, of the task or of their products underflow or overflow.
 
     Args:
-        weights: layers.
-        moments: what they are trained on.
+        weights: initial layers.
+        moments: moments of the task.
+
+    Returns:
+        The refusal; None if all numbers are in range.
     """
     largest = [float(np.max(np.abs(w))) for w in weights]
     if 0 < max(largest) < _TINY:

@@ -1,4 +1,4 @@
-"""Networks of one layer, whose closed form covers inputs of any covariance."""
+"""Closed form of networks of one layer, for inputs of any covariance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,41 +23,41 @@ _BATCH_NUMBERS = 2**18
 
 @dataclass(frozen=True)
 class OneLayerRun:
-    """A network of one layer.
+    """A learning problem of a network of one layer.
 
     Attributes:
-        problem: as it was asked.
-        small: the problem that is solved.
+        problem: the given problem.
+        reduction: the reduced problem, which is solved.
     """
 
     problem: LearningProblem
-    small: Reduction
+    reduction: Reduction
 
     def solution(self) -> OneLayer:
-        """Solve the problem; its times are those of `clock`."""
-        return one_layer(self.small.weights[0], self.small.moments, self.problem.weight_decay)
+        """Solve the reduced problem; times of the solution are those of `clock`."""
+        return one_layer(self.reduction.weights[0], self.reduction.moments, self.problem.weight_decay)
 
     def run(self) -> Outcome:
-        """Solve once, evaluate at all times, read off what is asked."""
+        """Solve once, and evaluate the requested quantities at all times."""
         solution, problem = self.solution(), self.problem
         quantities = self._quantities(solution)
         errors = self._errors(solution, quantities) if problem.estimate else {}
-        last = self.small.lifted(solution.frame(clock(problem, problem.times[-1:]), problem.time_constant))
+        last = self.reduction.lifted(solution.frame(clock(problem, problem.times[-1:]), problem.time_constant))
         return Outcome(
             method="exact",
-            reason=f"one layer{remark(self.small)}{remark_on_training(problem)}: along each principal direction of the "
-            "inputs, the distance from the limit decays at the rate of their variance"
-            + (" and gamma" if problem.weight_decay else ""),
+            reason=f"one layer{remark(self.reduction)}{remark_on_training(problem)}: along each principal direction of "
+            "the inputs, the distance from the limit decays at the rate of their variance"
+            + (" plus gamma" if problem.weight_decay else ""),
             lam=None,
             times=problem.times,
             quantities=quantities,
-            diagnostics={**of_task(self.small.objective(solution.objective)), "errors": errors},
+            diagnostics={**of_task(self.reduction.objective(solution.objective)), "errors": errors},
             warnings=(*of_errors(errors), *of_samples(problem)),
             regime=regime(last) if problem.estimate else None,
         )
 
     def reaching(self, tolerance: float) -> Reached:
-        """When the excess loss has first fallen to the tolerance, which plain flow always does."""
+        """Find the first time at which the excess loss is at most the tolerance, also after the last time."""
         solution, decay = self.solution(), self.problem.weight_decay
         if decay:
             fastest = float(np.max(solution.variances, initial=0.0)) + decay
@@ -70,27 +70,27 @@ class OneLayerRun:
         tau, asked = self.problem.time_constant, as_asked(self.problem)
         times = clock(self.problem, self.problem.times)
         collected = Accumulator(self.problem.quantities, len(times))
-        size = max(1, _BATCH_NUMBERS // self.small.weights[0].size)
+        size = max(1, _BATCH_NUMBERS // self.reduction.weights[0].size)
         for first in range(0, len(times), size):
             part = slice(first, min(first + size, len(times)))
-            frame = solution.frame(times[part], tau)
-            collected.observe(part, asked.frame(self.small.lifted(frame), part))
+            modal = solution.frame(times[part], tau)
+            collected.observe(part, asked.frame(self.reduction.lifted(modal), part))
             if "weights" in self.problem.quantities:
-                layer = function(frame.strengths, frame.objective)
-                collected.store(part, "weights", self.small.expanded((layer,)))
+                layer = function(modal.strengths, modal.objective)
+                collected.store(part, "weights", self.reduction.expanded((layer,)))
         return collected.quantities()
 
     def _errors(self, solution: OneLayer, quantities: Mapping[str, Any]) -> dict[str, float]:
-        """Bounds of the relative errors, from the same problem with other rounding errors."""
+        """Bound the relative errors by the differences from disturbed problems."""
         times, others = some_times(len(self.problem.times)), list[Mapping[str, Any]]()
         for run in range(RUNS):
-            (weights,) = disturbed(self.small.weights, 0.0, run)
+            (weights,) = disturbed(self.reduction.weights, 0.0, run)
             other = replace(
                 self,
                 problem=replace(self.problem, times=self.problem.times[times]),
-                small=replace(self.small, weights=(weights,)),
+                reduction=replace(self.reduction, weights=(weights,)),
             )
             others.append(other._quantities(other.solution()))
-        size = squares(self.small.weights, solution.objective.best)
-        floors = floors_with_decay(self.problem, self.small.moments.sigma_yx, size)
+        size = squares(self.reduction.weights, solution.objective.best)
+        floors = floors_with_decay(self.problem, self.reduction.moments.sigma_yx, size)
         return bounds(quantities, others, times, size, floors)

@@ -1,4 +1,8 @@
-"""Learning rates, schedules and weight decay: the plain flow that they amount to, and the way back."""
+"""Transformation of learning rates and schedules to the plain flow, and back.
+
+The plain flow is the gradient flow with time constant 1, learning rates of 1 and no schedule. Rescaled layers and a
+transformed time turn a flow with learning rates c_l and a schedule g(t) into the plain flow.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -17,7 +21,7 @@ _SCHEDULES: dict[type[Schedule], str] = {
 
 
 def plain(problem: LearningProblem) -> LearningProblem:
-    """The problem with the weights of its plain flow, on which `clock` and `time_at` go from its times and back."""
+    """Return the problem in the weights of the plain flow; `clock` and `time_at` convert its times and back."""
     if problem.rates is None or problem.rates.are_equal:
         return problem
     wide = None if problem.wide is None else problem.wide.rescaled(problem.rates.relative)
@@ -25,25 +29,25 @@ def plain(problem: LearningProblem) -> LearningProblem:
 
 
 def clock(problem: LearningProblem, times: np.ndarray) -> np.ndarray:
-    """Times of the plain flow with the time constant 1."""
+    """Convert times of the problem to times of the plain flow."""
     return times / problem.time_constant if problem.rates is None else problem.rates.plain_times(times)
 
 
 def time_at(problem: LearningProblem, plain_time: float) -> float:
-    """The time at which the plain flow is at a time of its own; infinity where a schedule ends before."""
+    """Convert a time of the plain flow to a time of the problem; infinity if the schedule never reaches it."""
     if problem.rates is None:
         return plain_time * problem.time_constant
     return float(problem.rates.times(np.array([plain_time]))[0])
 
 
 def reached_at(problem: LearningProblem, plain_time: float | None) -> float | None:
-    """The same of a time that may not exist; None also where a schedule ends before."""
-    found = np.inf if plain_time is None else time_at(problem, plain_time)
-    return found if np.isfinite(found) else None
+    """Convert a time of the plain flow as `time_at` does; None for None, and if the schedule never reaches it."""
+    time = np.inf if plain_time is None else time_at(problem, plain_time)
+    return time if np.isfinite(time) else None
 
 
 def plain_decay(problem: LearningProblem) -> tuple[float, ...]:
-    """Weight decay of each layer in the plain flow; empty for none."""
+    """Return the weight decay of each layer in the plain flow; empty without weight decay."""
     if not problem.weight_decay:
         return ()
     if problem.rates is None:
@@ -52,30 +56,33 @@ def plain_decay(problem: LearningProblem) -> tuple[float, ...]:
 
 
 def balance_as_asked(problem: LearningProblem, lam: float) -> float:
-    """The lambda of W2^T W2 / c2 - W1 W1^T / c1 = lambda I from the balance of the plain flow's weights."""
+    """Convert lambda of the plain flow's weights to lambda of W2^T W2 / c2 - W1 W1^T / c1 = lambda I."""
     return lam if problem.rates is None else lam / problem.rates.mean
 
 
 def remark_on_training(problem: LearningProblem) -> str:
-    """What the reason of an answer says about rates and decay; nothing where there are none."""
-    said: list[str] = []
+    """Return the part of an answer's reason about learning rates and weight decay; empty without them."""
+    remarks: list[str] = []
     if problem.rates is not None:
         if set(problem.rates.layers) != {1.0}:
-            said.append("learning rates " + ", ".join(f"{c:g}" for c in problem.rates.layers))
+            remarks.append("learning rates " + ", ".join(f"{c:g}" for c in problem.rates.layers))
         if type(problem.rates.schedule) in _SCHEDULES:
-            said.append(f"{_SCHEDULES[type(problem.rates.schedule)]} schedule")
+            remarks.append(f"{_SCHEDULES[type(problem.rates.schedule)]} schedule")
     if problem.weight_decay:
-        said.append(f"weight decay {problem.weight_decay:g}")
-    return "".join(f", {each}" for each in said)
+        remarks.append(f"weight decay {problem.weight_decay:g}")
+    return "".join(f", {remark}" for remark in remarks)
 
 
 def floors_with_decay(problem: LearningProblem, sigma_yx: np.ndarray, size: float) -> dict[str, float]:
-    """Size of the terms whose difference is the rate of the loss at the end of learning with weight decay.
+    """Size of the two terms that cancel in the rate of the loss late in training with weight decay.
 
     Args:
-        problem: given or plain.
-        sigma_yx: of the task.
-        size: of the squares of the weights.
+        problem: the problem, in its own weights or those of the plain flow.
+        sigma_yx: input-output correlation of the task.
+        size: sum of squares of the weights.
+
+    Returns:
+        The least size that the error of `loss_rate` is taken relative to, for `bounds`; empty without weight decay.
     """
     if not problem.weight_decay:
         return {}
@@ -86,49 +93,55 @@ def floors_with_decay(problem: LearningProblem, sigma_yx: np.ndarray, size: floa
 
 @dataclass(frozen=True)
 class AsAsked:
-    """From the layers of the plain flow to those of the problem.
+    """Transformation from layers of the plain flow to layers of the problem.
 
     Attributes:
         roots: factors of the layers.
-        training: how they learn, at all times of the problem; None for the plain flow, whose layers are those asked.
+        training: learning rates, schedule at all times of the problem, and weight decay; None if the problem is a plain
+            flow, whose layers stay as they are.
     """
 
     roots: tuple[float, ...]
     training: Training | None
 
     def layers(self, plain_layers: Layers) -> Layers:
-        """Layers of the problem."""
+        """Return the layers of the problem from those of the plain flow."""
         if self.training is None:
             return plain_layers
         return tuple(w * root for w, root in zip(plain_layers, self.roots, strict=True))
 
-    def frame(self, found: ModalWeights, times: slice) -> ModalWeights:
-        """The frame of the problem at some of its times, from that of the plain flow."""
+    def frame(self, plain_weights: ModalWeights, times: slice) -> ModalWeights:
+        """Return the weights of the problem from those of the plain flow, for observables.
+
+        Args:
+            plain_weights: weights of the plain flow in the singular bases of the task.
+            times: indices of their times among those of the problem.
+        """
         if self.training is None:
-            return found
-        changes = found.gram_changes
+            return plain_weights
+        changes = plain_weights.gram_changes
         return replace(
-            found,
-            layers=self.layers(found.layers),
-            initial=None if found.initial is None else self.frame(found.initial, slice(0, 1)),
+            plain_weights,
+            layers=self.layers(plain_weights.layers),
+            initial=None if plain_weights.initial is None else self.frame(plain_weights.initial, slice(0, 1)),
             gram_changes=changes and (self.roots[-1] ** 2 * changes[0], self.roots[0] ** 2 * changes[1]),
             training=replace(self.training, factors=self.training.factors[times]),
         )
 
 
 PLAIN = AsAsked((), None)
-"""Of problems that are plain flows."""
+"""The transformation of problems that are plain flows: the identity."""
 
 
 def as_asked(problem: LearningProblem) -> AsAsked:
-    """What turns layers of the plain flow into those of a problem, given or plain."""
+    """Return the transformation from layers of the plain flow to layers of the problem."""
     rates = problem.rates
     roots = (1.0,) * len(problem.weights) if rates is None else tuple(float(np.sqrt(c)) for c in rates.relative)
     return AsAsked(roots, training(problem, problem.times))
 
 
 def training(problem: LearningProblem, times: np.ndarray) -> Training | None:
-    """How the layers of a problem learn at some times; None for the plain flow with its time constant."""
+    """Return learning rates, schedule and weight decay at some times; None for a plain flow."""
     if problem.rates is None:
         ones = (1.0,) * len(problem.weights)
         return Training(ones, np.ones_like(times), problem.weight_decay) if problem.weight_decay else None

@@ -6,17 +6,17 @@ import numpy as np
 
 from lindyn.wire.array import FloatArray
 
-_BATCH_NUMBERS = 2**18  # that are sorted at once: they fit a core's cache
+_BATCH_NUMBERS = 2**18  # numbers sorted at a time, which fit into the cache of a core
 
 
 def statistics(values: FloatArray, levels: Sequence[float]) -> dict[str, FloatArray]:
     """Return mean, standard deviation, quantiles and standard error of the mean, over the first axis.
 
-    NaN stands for a value that is not defined, and is left out; a statistic of too few values is NaN.
+    NaN represents an undefined value, and is left out; a statistic of too few values is NaN.
 
     Args:
-        values: (replicate, ...).
-        levels: of the quantiles, between 0 and 1.
+        values: values of the replicates, (replicate, ...).
+        levels: levels of the quantiles, between 0 and 1.
 
     Returns:
         `mean`, `std` with the divisor n - 1, `quantiles` (level, ...) by linear interpolation between order statistics,
@@ -27,27 +27,30 @@ def statistics(values: FloatArray, levels: Sequence[float]) -> dict[str, FloatAr
     shape = values.shape[1:]
     columns = values.reshape(len(values), -1)
     n_columns = columns.shape[1]
-    found = {name: np.empty(n_columns) for name in ("mean", "std")}
+    moments = {name: np.empty(n_columns) for name in ("mean", "std")}
     quantiles, standard_error = np.empty((len(levels), n_columns)), np.empty(n_columns)
     size = max(1, _BATCH_NUMBERS // len(values))
     for first in range(0, n_columns, size):
         batch = slice(first, min(first + size, n_columns))
         ordered = np.sort(columns[:, batch].T, axis=1)  # NaN last
         counts = np.count_nonzero(~np.isnan(ordered), axis=1)
-        found["mean"][batch], found["std"][batch] = _moments(ordered, counts)
-        standard_error[batch] = found["std"][batch] / np.sqrt(np.maximum(counts, 1))
+        moments["mean"][batch], moments["std"][batch] = _moments(ordered, counts)
+        standard_error[batch] = moments["std"][batch] / np.sqrt(np.maximum(counts, 1))
         for quantile, level in zip(quantiles, levels, strict=True):
             quantile[batch] = _quantile(ordered, counts, level)
     return {
-        "mean": found["mean"].reshape(shape),
-        "std": found["std"].reshape(shape),
+        "mean": moments["mean"].reshape(shape),
+        "std": moments["std"].reshape(shape),
         "quantiles": quantiles.reshape(len(levels), *shape),
         "standard_error": standard_error.reshape(shape),
     }
 
 
 def _moments(ordered: FloatArray, counts: np.ndarray) -> tuple[FloatArray, FloatArray]:
-    """Mean and standard deviation of each row, from differences to its smallest value, so that equal values have 0."""
+    """Mean and standard deviation of each row, computed relative to its smallest value.
+
+    Equal values thus have a standard deviation of exactly 0.
+    """
     smallest = ordered[:, :1]
     shifted = ordered - smallest
     n = np.maximum(counts, 1)[:, None]

@@ -1,4 +1,4 @@
-"""What sweeps collect of a run: one number for the whole of it, or quantities at all times."""
+"""Values that sweeps keep of a run: scalars, and quantities at all times."""
 
 import math
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ from lindyn_service.methods.all_exact import AllExactSolver
 from lindyn_service.methods.base import LearningProblem, Method, Outcome, Warned, answer
 from lindyn_service.methods.convergence import reaching
 
-_LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 has fewer digits
-_ROUNDINGS = 64  # of the best network function, that its distance may consist of
+_LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 loses digits
+_ROUNDINGS = 64  # rounding errors in the distance from the best network function
 
 AT_LAST_TIME = {
     "final_loss": ("loss", None),
@@ -25,17 +25,18 @@ AT_LAST_TIME = {
     "task_specificity_input": ("task_specificity", "input"),
     "task_specificity_output": ("task_specificity", "output"),
 }
-"""The quantity and its part that a scalar is at the last time."""
+"""Scalars that are a quantity, or a part of one, at the last time."""
 
 
 @dataclass
 class Summary:
-    """What was collected of one run.
+    """Values that are kept of one run.
 
     Attributes:
-        values: by name; parts of nested quantities under their path, `balance.lambda` and `weights.0`.
-        times: those that quantities at all times are at; None when there are none of these.
-        warnings: what readers of the values should know, each once.
+        values: scalars and arrays by name; parts of nested quantities by their path, as `balance.lambda` and
+            `weights.0`.
+        times: times of the arrays; None if there are only scalars.
+        warnings: warnings about the values, without duplicates.
     """
 
     values: dict[str, np.ndarray | float] = field(default_factory=dict[str, "np.ndarray | float"])
@@ -43,39 +44,39 @@ class Summary:
     warnings: list[Warned] = field(default_factory=list[Warned])
 
     def warn(self, warnings: Sequence[Warned]) -> None:
-        """Add those that are new."""
+        """Add warnings that are new."""
         self.warnings += [warned for warned in warnings if warned not in self.warnings]
 
 
 def summarise(
     candidates: Sequence[Method], problem: LearningProblem, names: Sequence[str], tolerance: float
 ) -> Summary:
-    """Answer a problem and keep what is named.
+    """Solve a problem, and keep the named values.
 
     Args:
-        candidates: methods that may answer, the preferred one first.
-        problem: its own quantities do not count.
-        names: scalars and quantities.
-        tolerance: excess loss that `convergence_time` waits for.
+        candidates: methods, the preferred one first.
+        problem: the learning problem; its quantities are ignored.
+        names: names of scalars and quantities.
+        tolerance: excess loss that defines `convergence_time`.
 
     Raises:
-        ServiceError: no method covers the problem, or a deviation is asked for without training.
+        ServiceError: no method covers the problem, or `deviation` is requested without method descent.
     """
-    found = Summary()
-    read = [name for name in names if name not in ("convergence_time", "deviation")]
-    if read:
-        _read(found, candidates, problem, read)
+    summary = Summary()
+    quantities = [name for name in names if name not in ("convergence_time", "deviation")]
+    if quantities:
+        _read(summary, candidates, problem, quantities)
     if "convergence_time" in names:
         reached = reaching(candidates, problem, tolerance)
-        found.values["convergence_time"] = math.nan if reached.time is None else reached.time
-        found.warn(reached.warnings)
+        summary.values["convergence_time"] = math.nan if reached.time is None else reached.time
+        summary.warn(reached.warnings)
     if "deviation" in names:
-        _deviation(found, candidates, problem)
-    return found
+        _deviation(summary, candidates, problem)
+    return summary
 
 
-def _read(found: Summary, candidates: Sequence[Method], problem: LearningProblem, names: Sequence[str]) -> None:
-    """Quantities, and what scalars read off them at the last time; only that time is computed where it is enough."""
+def _read(summary: Summary, candidates: Sequence[Method], problem: LearningProblem, names: Sequence[str]) -> None:
+    """Keep quantities, and scalars that are quantities at the last time; compute only that time if it suffices."""
     needed = {AT_LAST_TIME.get(name, (name, None))[0] for name in names}
     only_last = all(name in AT_LAST_TIME for name in names)
     times = problem.times[-1:] if only_last else problem.times
@@ -84,47 +85,53 @@ def _read(found: Summary, candidates: Sequence[Method], problem: LearningProblem
         quantity, part = AT_LAST_TIME.get(name, (name, None))
         values: Any = outcome.quantities[quantity]
         if name in AT_LAST_TIME:
-            found.values[name] = float((values if part is None else values[part])[-1])
+            summary.values[name] = float((values if part is None else values[part])[-1])
         else:
-            found.values |= flatten({name: values})
-    found.times = None if only_last else outcome.times
-    found.warn(outcome.warnings)
+            summary.values |= flatten({name: values})
+    summary.times = None if only_last else outcome.times
+    summary.warn(outcome.warnings)
 
 
-def _deviation(found: Summary, candidates: Sequence[Method], problem: LearningProblem) -> None:
-    """Mean over the times after 0 of the relative deviation of the exact loss from that of training (thesis 3.4).
+def _deviation(summary: Summary, candidates: Sequence[Method], problem: LearningProblem) -> None:
+    """Keep the mean relative deviation of the exact loss from that of training, over the times after 0.
 
-    Losses that are rounding errors cannot be compared: their times are left out.
+    Times at which the loss of training is a rounding error are left out.
+
+    Source: thesis, section 3.4.
     """
     trained = _losses(candidates, problem)
     if trained.method != "descent":
         raise NotApplicableError(
-            f"a deviation compares the closed form with training, the method is {trained.method}; use method descent"
+            f"deviation compares the closed form with training by descent, the method is {trained.method}; use method "
+            "descent"
         )
     exact = _losses([AllExactSolver()], replace(problem, times=trained.times))
     later = trained.times > 0
     if not np.any(later):
-        raise NotApplicableError("a deviation needs a time after 0; ask for more times")
+        raise NotApplicableError("deviation needs a time after 0, at which training has made a step; give later times")
     losses, expected = (outcome.quantities["loss"][later] for outcome in (trained, exact))
     least = _least_loss(problem)
-    held = losses >= least
-    deviations: np.ndarray = (expected[held] - losses[held]) / losses[held]
-    found.values["deviation"] = float(np.mean(deviations)) if len(deviations) else math.nan
-    found.warn([*trained.warnings, *exact.warnings])
-    if not np.all(held):
-        where = f"{np.count_nonzero(~held)} of {len(held)} times"
+    comparable = losses >= least
+    deviations: np.ndarray = (expected[comparable] - losses[comparable]) / losses[comparable]
+    summary.values["deviation"] = float(np.mean(deviations)) if len(deviations) else math.nan
+    summary.warn([*trained.warnings, *exact.warnings])
+    if not np.all(comparable):
+        where = f"{np.count_nonzero(~comparable)} of {len(comparable)} times"
         detail = f"the loss of training is below {least:.3g} at {where}, which the deviation leaves out"
-        found.warn([Warned("vanishing-loss", f"{detail}: there are rounding errors only")])
+        summary.warn([Warned("vanishing-loss", f"{detail}, since such a loss is a rounding error")])
 
 
 def _least_loss(problem: LearningProblem) -> float:
-    """That has digits: of float64, and behind a bottleneck, of what the best network function is by rounding errors."""
+    """Return the least loss that is not a rounding error.
+
+    With a bottleneck, rounding errors of the best network function bound the excess loss from below.
+    """
     moments, n_hidden = problem.moments, len(problem.weights[0])
     spanned = len(moments.sigma_yx.T) if moments.sigma_xx is None else int(np.linalg.matrix_rank(moments.sigma_xx))
     if n_hidden >= min(len(moments.sigma_yx), spanned):
         return _LEAST_LOSS
-    found = objective(moments)
-    return max(_LEAST_LOSS, 0.5 * (_ROUNDINGS * EPS * float(np.linalg.norm(times_root(found.best, found.root)))) ** 2)
+    goal = objective(moments)
+    return max(_LEAST_LOSS, 0.5 * (_ROUNDINGS * EPS * float(np.linalg.norm(times_root(goal.best, goal.root)))) ** 2)
 
 
 def _losses(candidates: Sequence[Method], problem: LearningProblem) -> Outcome:

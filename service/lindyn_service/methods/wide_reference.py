@@ -18,7 +18,7 @@ from lindyn_service.methods.blocks import white_equivalent
 from lindyn_service.methods.exact_observables import factors_frame
 
 OF_LIMIT = frozenset(OBSERVABLES) - OF_CHANGE
-"""Quantities that the limit has; small changes of the kernel would need more digits than its differences keep."""
+"""Quantities of the limit; changes of the kernel are left out, since they are differences that lose digits if small."""
 
 
 def wide_quantities(
@@ -34,15 +34,15 @@ def wide_quantities(
 
     Args:
         dims: widths (in, hidden, out).
-        scheme: how the variances of the weights depend on the widths.
-        gains: of both layers.
-        moments: of the task.
+        scheme: initialisation scheme, the dependence of the variances of the weights on the widths.
+        gains: gains of both layers.
+        moments: moments of the task.
         times: ascending, non-negative.
         time_constant: tau, in the unit of times.
-        names: of quantities that the limit has.
+        names: names of quantities from `OF_LIMIT`.
 
     Returns:
-        Quantities by name, time first; None for coloured inputs.
+        Quantities by name, time first; None for inputs that are not isotropic.
 
     Source: docs/theory.md, section 7.
     """
@@ -56,7 +56,7 @@ def wide_quantities(
     scaled = times / (time_constant / white.variance)
     collected = Accumulator(names, len(times))
     for part, factors in solution.batches(scaled):
-        frame = factors_frame(objective, wide.represented(factors), wide.hidden, time_constant)
-        errors = solution.errors(scaled[part], frame.strengths)
-        collected.observe(part, replace(frame, error=errors))
+        modal = factors_frame(objective, wide.represented(factors), wide.hidden, time_constant)
+        errors = solution.errors(scaled[part], modal.strengths)
+        collected.observe(part, replace(modal, error=errors))
     return collected.quantities()

@@ -47,15 +47,15 @@ _DRAW_FLOPS = 250  # per Gaussian number drawn
 _DATA_FLOPS = 300  # per number of the data, which is read and written several times
 _STOPPING_TIMES = 700  # evaluations of a segment to find the best stopping times of the earlier tasks
 _STOPPING_TIMES_PER_TASK = 20  # further evaluations for each earlier task
-_SEARCHED_TIMES = 600  # to find a time by its value
+_SEARCHED_TIMES = 600  # evaluations of modes to find the time at which the loss falls to a tolerance
 _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_distance": "ntk_distance"}
 
 
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of a trajectory with its error estimates."""
     setup = _setup_cost(request.network, request.task, _reduced_dims(request))
-    found = setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
-    return found + _regime_cost(request)
+    solution = setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
+    return solution + _regime_cost(request)
 
 
 def _regime_cost(request: TrajectoryRequest) -> Cost:
@@ -66,7 +66,7 @@ def _regime_cost(request: TrajectoryRequest) -> Cost:
 
 
 def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
-    """Estimate the cost of a point of a sweep: without error estimates, and at the last time only if that is enough."""
+    """Estimate the cost of a point of a sweep: without error estimates, and at the last time only if this suffices."""
     total = _setup_cost(request.network, request.task, _reduced_dims(request)) + Cost(500 * MICROSECOND, 0, 0)
     names = [name for name in collect if name not in ("convergence_time", "deviation")]
     quantities = sorted(
@@ -148,7 +148,7 @@ def continual_cost(request: ContinualRequest) -> Cost:
 
 
 def _method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
-    """Estimate the cost of the method that will answer, with the reduction to fewer dimensions and back."""
+    """Estimate the cost of the method that applies, with the reduction of the problem and the transformation back."""
     samples, dims = samples_of(request.task, request.dims), _reduced_dims(request)
     solving = _solving_cost(request, dims, quantities, n_times, estimate=estimate)
     return reduced_cost(solving, own_dims(request.network), dims, n_times, quantities, samples)
@@ -157,7 +157,7 @@ def _method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times:
 def _solving_cost(
     request: TrajectoryRequest, dims: Sequence[int], quantities: Sequence[str], n_times: int, *, estimate: bool
 ) -> Cost:
-    """Estimate the cost of the method that will answer, in the dimensions of the reduced problem."""
+    """Estimate the cost of the method that applies, in the dimensions of the reduced problem."""
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
@@ -195,7 +195,10 @@ def _convergence_cost(request: TrajectoryRequest) -> Cost:
 
 
 def _is_exact(request: TrajectoryRequest) -> bool:
-    """Return whether the closed form of balanced weights answers; with decay, that of balance 0 but for the weights."""
+    """Return whether the closed form of balanced weights applies.
+
+    With weight decay, it needs balance 0 and does not give weights.
+    """
     network, is_wide = request.network, isinstance(request.network, WideNetwork)
     if request.weight_decay and (is_wide or getattr(network, "lam", 0.0) != 0 or "weights" in request.quantities):
         return False
@@ -220,7 +223,7 @@ def _is_balanced(network: Network, task: Task, learning: LearningRates | None = 
 
 
 def _is_mode_wise(request: TrajectoryRequest) -> bool:
-    """Return whether modes learn alone, or `exact` is asked for: a request that it must refuse costs no more."""
+    """Return whether the solution mode by mode applies; also for method exact, whose refusal costs no more."""
     learning = rates(request)
     if request.weight_decay and (len(request.dims) != 3 or not (learning is None or learning.are_equal)):
         return isinstance(request.method, ExactMethod)
@@ -250,7 +253,7 @@ def _effective_dims(network: Network, dims: Sequence[int]) -> tuple[int, int, in
 
 
 def _last_time(request: TrajectoryRequest) -> float:
-    """Return the last time in units of the time constant, of the plain flow where there are learning rates."""
+    """Return the last time in the plain flow, in units of the time constant."""
     last, learning = _last(request), rates(request)
     return last / request.time_constant if learning is None else float(learning.plain_times(np.array([last]))[0])
 
@@ -287,10 +290,10 @@ def _weights_cost(network: Network) -> Cost:
     """Estimate the cost of the initial weights."""
     dims, n_weights = network.dims, _n_weights(network.dims)
     if isinstance(network, WideNetwork):
-        standing, drawn = own_dims(network), n_weights if network.start == "drawn" else 0
-        flops = 200 * MICROSECOND + full_decomposition(dims[2], dims[0]) + 60 * _n_weights(standing)
+        representing, drawn = own_dims(network), n_weights if network.start == "drawn" else 0
+        flops = 200 * MICROSECOND + full_decomposition(dims[2], dims[0]) + 60 * _n_weights(representing)
         draws = _DRAW_FLOPS * drawn + product(dims[2], dims[1] if drawn else 0, dims[0])
-        return Cost(flops + draws, 0, drawn + 3 * _n_weights(standing))
+        return Cost(flops + draws, 0, drawn + 3 * _n_weights(representing))
     flops = 100 * MICROSECOND + _DRAW_FLOPS * n_weights
     if isinstance(network, BalancedNetwork):
         n_in, n_hidden, n_out = dims
@@ -329,7 +332,7 @@ def _regression_cost(samples: int, n_in: int, n_out: int) -> Cost:
 
 
 def _balance_cost(dims: Sequence[int]) -> Cost:
-    """Estimate the cost of the balance of all pairs of adjacent layers, and of their distance from wide networks."""
+    """Estimate the cost of the balance and of the isotropy of all pairs of adjacent layers."""
     total = Cost(200 * MICROSECOND, 0, 0)
     for n_in, n_hidden, n_out in zip(dims, dims[1:], dims[2:], strict=False):
         flops = product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden) + 50 * MICROSECOND

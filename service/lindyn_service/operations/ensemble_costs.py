@@ -10,7 +10,7 @@ from lindyn_service.translate.families import may_be_in_blocks
 
 
 def ensemble_cost(request: EnsembleRequest) -> Cost:
-    """Estimate the cost of all replicates and of their statistics; the values of all are in memory at once."""
+    """Estimate the cost of all replicates, whose values are in memory at the same time, and of their statistics."""
     base, n = request.base, request.replicates
     samples = samples_of(base.task, base.dims)
     values = base.n_times * numbers_of(base.dims, base.quantities, samples)
@@ -27,9 +27,9 @@ def ensemble_cost(request: EnsembleRequest) -> Cost:
 
 
 def _in_blocks(request: EnsembleRequest) -> bool:
-    """Return whether the closed form answers for many replicates at once."""
+    """Return whether the replicates are computed in blocks."""
     base = request.base
     if "task.seed" in request.vary or not OF_BLOCKS.issuperset(base.quantities):
         return False
-    # a network of width one has one mode, which is aligned with it
+    # a network of widths 1 has a single mode, so that it is aligned, which blocks do not cover
     return max(base.dims) > 1 and may_be_in_blocks(base) and time_scales.is_white(base.task)

@@ -1,7 +1,7 @@
-"""Whether modes of a network probably learn alone, judged by a probe vector in less than a millisecond.
+"""Quick test of whether the modes of a network learn alone, by probe vectors, in less than a millisecond.
 
-There are bases in which the task, the inputs and all layers are diagonal only if certain products of them commute or
-are symmetric, which changes of the bases leave alone: each is applied to one vector.
+Bases in which the task, the inputs and all layers are diagonal exist only if certain products of these commute or are
+symmetric, whatever the basis. Each of these identities is checked for one vector.
 """
 
 from collections.abc import Callable
@@ -15,9 +15,9 @@ from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.operations.time_scales import probe_vector
 
-_RTOL = 1e-6  # relative deviation up to which two images are the same
-_MOST_PRODUCTS = 2**20  # for the correlation of samples
-_MOST_LEVELS = 6  # of a hierarchy that is made for this
+_RTOL = 1e-6  # relative deviation up to which two images count as equal
+_MAX_PRODUCTS = 2**20  # multiplications to compute the correlation of samples
+_MAX_LEVELS = 6  # of a semantic task whose moments are computed
 
 _Map = Callable[[FloatArray], FloatArray]
 
@@ -43,7 +43,14 @@ def learns_mode_wise(network: Network, task: Task, rates: LearningRates | None) 
 
 
 def _are_diagonal(layers: list[FloatArray], sigma_yx: FloatArray, square: _Map, see: _Map) -> bool:
-    """Judge products of the first layers, and the network function with the task."""
+    """Return whether the layers pass all tests of being diagonal in the modes of the task.
+
+    Args:
+        layers: layers of the plain flow, first layer first.
+        sigma_yx: input-output correlation.
+        square: map of a vector by sigma_yx^T sigma_yx.
+        see: map of a vector by sigma_xx.
+    """
     into, out = probe_vector(sigma_yx.shape[1]), probe_vector(sigma_yx.shape[0])
     for number in range(1, len(layers) + 1):
         gram = _gram(layers[:number])
@@ -76,13 +83,13 @@ def _gram(layers: list[FloatArray]) -> _Map:
 
 
 def _moments(task: Task) -> tuple[FloatArray, _Map] | None:
-    """The correlation, and what the inputs' covariance makes of a vector; None where that takes longer to know."""
+    """Return sigma_yx, and the map of a vector by sigma_xx; None for tasks whose moments take long to compute."""
     match task:
         case CorrelationTask(sigma_yx=sigma_yx, sigma_xx=sigma_xx):
             return sigma_yx, (lambda x: x) if sigma_xx is None else (lambda x: sigma_xx @ x)
-        case DataTask(inputs=inputs, targets=targets, whiten=False) if inputs.size * targets.shape[1] <= _MOST_PRODUCTS:
+        case DataTask(inputs=inputs, targets=targets, whiten=False) if inputs.size * targets.shape[1] <= _MAX_PRODUCTS:
             return targets.T @ inputs / len(inputs), lambda x: inputs.T @ (inputs @ x) / len(inputs)
-        case SemanticTask(levels=levels) if levels <= _MOST_LEVELS:
+        case SemanticTask(levels=levels) if levels <= _MAX_LEVELS:
             return tasks.semantic(levels).sigma_yx, lambda x: x / 2**levels
         case _:
             return None

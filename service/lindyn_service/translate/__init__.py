@@ -1,1 +1,1 @@
-"""From requests to encoded answers: the only room that knows both the messages and the arrays. Runs in a worker."""
+"""Translation of messages to arrays and of results to bytes: the only package that uses both. It runs in workers."""

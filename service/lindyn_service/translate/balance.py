@@ -1,4 +1,4 @@
-"""Initial weights and how balanced they are."""
+"""Initial weights, their balance, and statistics of the balance of random weights."""
 
 from itertools import pairwise
 
@@ -21,16 +21,16 @@ def initialization(request: InitializationRequest, key: str) -> dict[str, Tree]:
     """Draw or check initial weights, and measure their balance.
 
     Raises:
-        ServiceError: no such weights exist, or aligned ones are asked for without a task.
+        ServiceError: no such weights exist, or aligned weights are requested without a task.
     """
     dims, task = request.dims, request.task
     if task is None and getattr(request.network, "aligned", False):
-        detail = "aligned weights take their singular vectors from the task, and none is given"
+        detail = "aligned weights take their singular vectors from the task, but no task is given; add one"
         raise InvalidRequestError(f"task: {detail}", (("task", detail),))
     trained_on = Moments(np.zeros((dims[-1], dims[0]))) if task is None else moments(task, dims)
     drawn = weights(request.network, trained_on)
-    found = [balance(lower, upper) for lower, upper in pairwise(drawn)]
-    lam, residual = [b.lam for b in found], [b.residual for b in found]
+    measured = [balance(lower, upper) for lower, upper in pairwise(drawn)]
+    lam, residual = [b.lam for b in measured], [b.residual for b in measured]
     return {
         "key": key,
         "weights": list(drawn),
@@ -46,16 +46,16 @@ def initialization(request: InitializationRequest, key: str) -> dict[str, Tree]:
 def balances(request: BalanceRequest, key: str) -> dict[str, Tree]:
     """Measure the balance of each pair of adjacent layers."""
     pairs = list(pairwise(request.weights))
-    found = [balance(lower, upper) for lower, upper in pairs]
+    measured = [balance(lower, upper) for lower, upper in pairs]
     wide = [isotropy(lower, upper) for lower, upper in pairs]
     widths = [(lower.shape[1], len(lower), len(upper)) for lower, upper in pairs]
     return {
         "key": key,
-        "lambda": [b.lam for b in found],
-        "residual": [b.residual for b in found],
-        "relative_residual": [b.relative_residual for b in found],
-        "balanced": [b.relative_residual <= TOLERANCE for b in found],
-        "feasible": [broken_inequality(b.lam, *each) is None for b, each in zip(found, widths, strict=True)],
+        "lambda": [b.lam for b in measured],
+        "residual": [b.residual for b in measured],
+        "relative_residual": [b.relative_residual for b in measured],
+        "balanced": [b.relative_residual <= TOLERANCE for b in measured],
+        "feasible": [broken_inequality(b.lam, *each) is None for b, each in zip(measured, widths, strict=True)],
         "lambda_eff": [each.lambda_eff for each in wide],
         "isotropy": [each.residual for each in wide],
         "tolerance": TOLERANCE,

@@ -1,4 +1,4 @@
-"""From the bytes of a request's body, JSON or npz, to the message that they are."""
+"""Parsing of request bodies, JSON or npz, into messages."""
 
 import codecs
 from collections.abc import Callable, Sequence
@@ -25,13 +25,13 @@ _Conflicts = Callable[[_Model], Sequence[tuple[str, str]]]
 
 @dataclass(frozen=True)
 class Body:
-    """What was sent, and the bounds that it must keep.
+    """An unparsed request body, and its limits.
 
     Attributes:
-        content: the bytes.
-        media_type: JSON's or that of npz.
-        largest_bytes: that its numbers may take as float64.
-        max_parts: arrays, objects and fields that JSON may have, and the metadata of an archive.
+        content: bytes of the body.
+        media_type: media type, of JSON or of npz.
+        largest_bytes: limit of the size of its numbers as float64.
+        max_parts: limit of the number of arrays, objects and fields, in JSON or in the metadata of an archive.
     """
 
     content: bytes
@@ -41,7 +41,7 @@ class Body:
 
     @property
     def is_small(self) -> bool:
-        """Whether it takes milliseconds at most to read it, so that an event loop may."""
+        """Whether reading takes a few milliseconds at most, so that it may run in the event loop."""
         if len(self.content) > _SMALL_BYTES:
             return False
         if self.media_type == JSON:
@@ -49,12 +49,16 @@ class Body:
         return npz.expanded_bytes(self.content) <= _SMALL_BYTES
 
     def read(self, model: type[_Model], conflicts: _Conflicts[_Model] | None = None) -> _Model:
-        """Parse and validate it.
+        """Parse and validate the body.
+
+        Args:
+            model: model of the message.
+            conflicts: finds violated rules between fields of the message.
 
         Raises:
-            BodyTooLargeError: JSON has more parts or numbers than it may.
-            MalformedBodyError: not JSON, or not an npz archive that expands to so much at most.
-            InvalidRequestError: every rule of the contract that is broken, with its path.
+            BodyTooLargeError: JSON exceeds the limits.
+            MalformedBodyError: the body is not JSON, or is not an npz archive within the limits.
+            InvalidRequestError: the message is invalid; the error has all violated rules with their paths.
         """
         try:
             return read(model, self._tree(), conflicts)
@@ -66,11 +70,11 @@ class Body:
             try:
                 return graft(*npz.unpack(self.content, largest_bytes=self.largest_bytes, max_parts=self.max_parts))
             except npz.NpzError as error:
-                written = "write it with np.savez(file, metadata=json_text, **arrays)"
-                raise MalformedBodyError(f"{error}; {written}") from None
+                remedy = "write it with np.savez(file, metadata=json_text, **arrays)"
+                raise MalformedBodyError(f"{error}; {remedy}") from None
         self._limit_json()
         try:
-            # NaN and Infinity are read, so that the field that holds them can be named
+            # NaN and Infinity are accepted here, so that validation can name the field that has them
             return from_json(self.content.removeprefix(codecs.BOM_UTF8), allow_inf_nan=True)
         except ValueError as error:
             raise MalformedBodyError(f"the body is not JSON: {error}") from None
@@ -91,7 +95,7 @@ class Body:
 
 
 def _parts(content: bytes) -> int:
-    """Each takes microseconds to read, many times what a number takes."""
+    """Estimate the number of arrays, objects and fields, each of which takes far longer to parse than a number."""
     return content.count(b"[") + content.count(b"{") + content.count(b":")
 
 

@@ -1,4 +1,4 @@
-"""Tasks learned one after the other."""
+"""Continual learning: exact solutions of tasks that are learned one after the other."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def continual(request: ContinualRequest, key: str) -> dict[str, Tree]:
     """Chain the exact solutions of the tasks, with their losses, forgetting and best stopping times.
 
     Raises:
-        ServiceError: the request is invalid in a way that needs its numbers, or the closed form does not cover it.
+        ServiceError: the numbers of the request are contradictory, or the closed form does not cover it.
     """
     problems = _problems(request)
     tau = request.time_constant
@@ -56,12 +56,15 @@ def continual(request: ContinualRequest, key: str) -> dict[str, Tree]:
 
 
 def _problems(request: ContinualRequest) -> list[ExactRun]:
-    """Each task with the initial weights, which are as balanced as those at the start of any segment."""
-    found = [moments(each.task, request.dims, f"tasks.{i}.task") for i, each in enumerate(request.tasks)]
-    drawn = weights(request.network, found[0])
+    """Return the closed form of each task from the initial weights.
+
+    The balance is conserved, so that the closed form covers a segment exactly if it covers its task from these weights.
+    """
+    all_moments = [moments(each.task, request.dims, f"tasks.{i}.task") for i, each in enumerate(request.tasks)]
+    drawn = weights(request.network, all_moments[0])
     problems = [
         require_closed_form(request.network, drawn, trained_on, request.time_constant, f"tasks.{i}.task")
-        for i, trained_on in enumerate(found)
+        for i, trained_on in enumerate(all_moments)
     ]
     for i, problem in enumerate(problems):
         if problem.white.basis is not None:
@@ -71,12 +74,12 @@ def _problems(request: ContinualRequest) -> list[ExactRun]:
 
 
 def _on_one_axis(values: np.ndarray) -> np.ndarray:
-    """(segment, num, task) -> (task, time)."""
+    """Reshape (segment, num, task) to (task, time)."""
     return np.ascontiguousarray(values.reshape(-1, values.shape[-1]).T)
 
 
 def _forgetting(losses: np.ndarray) -> np.ndarray:
-    """(task, time): the loss minus that at the end of the task's own segment, NaN before."""
+    """Forgetting, (task, time): the loss minus that at the end of the task's own segment; NaN before."""
     n_segments, num, _ = losses.shape
     changes = _on_one_axis(losses) - np.array([losses[i, -1, i] for i in range(n_segments)])[:, None]
     for i in range(n_segments):
@@ -112,5 +115,7 @@ def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[War
             yield Warned(warned.code, f"task {i}: {warned.detail}", warned.modes)
         if problem.white.irreducible_loss is None:
             yield Warned(
-                "irreducible-loss-unknown", f"task {i}: the targets' scale is not given, its loss is the excess"
+                "irreducible-loss-unknown",
+                f"task {i}: the targets' scale is not given, so its loss is the excess loss; give sigma_yy_trace or "
+                "data",
             )

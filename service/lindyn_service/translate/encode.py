@@ -1,4 +1,4 @@
-"""Answers as bytes: JSON, or npz with every array under its path."""
+"""Encoding of answers as JSON, or as npz with each array under its path."""
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
@@ -13,24 +13,24 @@ from lindyn.wire.tree import JSON, Array, Tree, array_from_lists, arrays_from_li
 VERSION = version("lindyn")
 
 SOLVER = f"{VERSION}/8"
-"""Part of every key; raise the number when an answer's bytes change within a version."""
+"""Part of every key; increment the number when the bytes of an answer change within a version."""
 
 Format = Literal["json", "npz"]
 
 BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
-"""Of an answer: in JSON a rounded mean, in npz exactly."""
+"""Bytes of a number in an answer: about the mean in JSON, exact in npz."""
 
 _PIECE_BYTES = 2**20
-_ENTRY_BYTES = 1024  # of an archive, beside the numbers of an array
+_ENTRY_BYTES = 1024  # of an array in an archive, in addition to its numbers
 
 
 def encode(document: Mapping[str, Tree], form: Format) -> bytes:
-    """Write an answer as JSON, or as npz: arrays by their path (`weights.0`), quantities by their name."""
+    """Encode an answer as JSON, or as npz with arrays under their paths (`weights.0`), quantities under their names."""
     return _json(document) if form == "json" else npz.pack(*_parts(document))
 
 
 def write(document: Mapping[str, Tree], form: Format, file: IO[bytes]) -> None:
-    """Write the same bytes into a file, a part of an array at a time."""
+    """Write the bytes of `encode` to a file, without holding all of them in memory."""
     if form == "json":
         file.writelines(_pieces(document))
     else:
@@ -38,7 +38,7 @@ def write(document: Mapping[str, Tree], form: Format, file: IO[bytes]) -> None:
 
 
 def size_of(document: Mapping[str, Tree], form: Format) -> int:
-    """How many bytes the arrays of an answer take, about, and their heads."""
+    """Estimate the size of an encoded answer in bytes, from its arrays."""
     _, arrays = _parts(document)
     return sum(_ENTRY_BYTES + BYTES_PER_NUMBER[form] * array.size for array in arrays.values())
 
@@ -48,7 +48,7 @@ def _json(value: Tree) -> bytes:
 
 
 def _pieces(value: Tree) -> Iterator[bytes]:
-    """What `_json` gives, with large arrays in pieces."""
+    """Yield the bytes of `_json`, with large arrays in pieces."""
     if isinstance(value, Mapping):
         opening = b"{"
         for name, inner in value.items():
@@ -75,13 +75,13 @@ def _pieces(value: Tree) -> Iterator[bytes]:
 
 
 def _parts(document: Mapping[str, Tree]) -> tuple[dict[str, JSON], dict[str, Array]]:
-    """Separate the metadata and the arrays of an archive; quantities are arrays by their names."""
+    """Separate the metadata and the arrays of an archive, in which quantities have no common prefix."""
     metadata, arrays = split(document)
     return metadata, {path.removeprefix("quantities."): array for path, array in arrays.items()}
 
 
 def transcode(body: bytes, form: Format) -> bytes:
-    """Convert a trajectory from the other format."""
+    """Convert an encoded trajectory from the other format to this one."""
     if form == "npz":
         document: dict[str, JSON] = orjson.loads(body)
         quantities = arrays_from_lists("quantities", document["quantities"])

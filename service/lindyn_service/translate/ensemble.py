@@ -1,4 +1,4 @@
-"""Statistics over many trajectories that differ in their seeds."""
+"""Ensembles: statistics over trajectories that differ in their seeds."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,7 +29,7 @@ def ensemble(request: EnsembleRequest, key: str) -> dict[str, Any]:
     """Compute the replicates, in blocks where the closed form covers them, and their statistics.
 
     Raises:
-        ServiceError: the base request is invalid in a way that needs its numbers, or all replicates fail.
+        ServiceError: the numbers of the base request are contradictory, or all replicates fail.
     """
     family = _family(request)
     found = _Replicates(request)
@@ -50,7 +50,7 @@ def _family(request: EnsembleRequest) -> Family | None:
     """Return the family of the replicates; None if they are computed one by one.
 
     Raises:
-        InvalidRequestError: the task contradicts itself.
+        InvalidRequestError: no data have the second moments of the task.
     """
     base = request.base
     if "task.seed" in request.vary:
@@ -62,7 +62,7 @@ def _family(request: EnsembleRequest) -> Family | None:
 
 
 class _Replicates:
-    """The values of all replicates, and what else is known of them."""
+    """Values, methods, warnings and problems of all replicates."""
 
     def __init__(self, request: EnsembleRequest) -> None:
         self._request = request
@@ -75,21 +75,21 @@ class _Replicates:
         self._first_error: ServiceError | None = None
 
     def has(self, place: int) -> bool:
-        """Return whether a replicate is computed."""
+        """Return whether a replicate has been computed."""
         return bool(self._computed[place])
 
     def add_block(self, first: int, block: BlockQuantities) -> None:
-        """Keep the replicates of a block that starts with this number."""
+        """Keep the replicates of a block whose first network is the replicate `first`."""
         places = first + block.networks
         for path, array in flatten(block.quantities).items():
             self._array(path, array.shape[1:])[places] = array[block.rows]
         self._keep(places.tolist(), "exact", block.warnings)
 
     def add(self, place: int, seed: int) -> None:
-        """Compute one replicate by itself.
+        """Compute a single replicate.
 
         Raises:
-            InfeasibleBalanceError: no network of these widths has this balance, whatever its seed.
+            InfeasibleBalanceError: no network of these widths has this lambda, for any seed.
         """
         try:
             outcome = solve(self._request.replicate(seed))
@@ -108,7 +108,7 @@ class _Replicates:
         """Return the answer.
 
         Raises:
-            ServiceError: the problem of the first replicate, if all have one.
+            ServiceError: all replicates failed; the error is that of the first one.
         """
         if self._first_error is not None and not np.any(self._computed):
             raise _of_base(self._first_error)
@@ -148,7 +148,7 @@ class _Replicates:
             self._warnings.setdefault(warned.code, (warned.detail, set()))[1].update(places)
 
     def _statistics(self) -> dict[str, Any]:
-        """Statistics by the paths of the quantities; values are dropped on the way, since they may be large."""
+        """Return the statistics of all quantities, and release their values, which may be large."""
         quantities: dict[str, Any] = {}
         for name in self._request.base.quantities:
             paths = [path for path in self._values if path.partition(".")[0] == name]
@@ -162,7 +162,7 @@ class _Replicates:
 
 
 def _wide(request: EnsembleRequest) -> Mapping[str, Any] | None:
-    """Return the quantities of the limit of wide random layers that the base request stands for; None without one."""
+    """Return quantities of the wide limit of the base request; None if it has no such limit."""
     base, network = request.base, request.base.network
     names = [name for name in base.quantities if name in OF_LIMIT]
     if not isinstance(network, RandomNetwork) or "network.seed" not in request.vary or "task.seed" in request.vary:
@@ -170,7 +170,7 @@ def _wide(request: EnsembleRequest) -> Mapping[str, Any] | None:
     if not is_plain(base) or isinstance(base.method, DescentMethod) or len(network.dims) != _N_WIDTHS:
         return None
     n_in, n_hidden, n_out = network.dims
-    if n_hidden < n_in + n_out:  # no such layers have the representations of the limit
+    if n_hidden < n_in + n_out:  # the hidden layer is too narrow for the representations of the limit
         names = [name for name in names if name != "balance"]
     if not names:
         return None
@@ -180,7 +180,7 @@ def _wide(request: EnsembleRequest) -> Mapping[str, Any] | None:
 
 
 def _nested(parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 (a tree)
-    """Return the parts of a quantity as it has them: by name, or as a list over its layers."""
+    """Return the parts of a quantity in its own form: one array, parts by name, or a list over layers."""
     if "" in parts:
         return parts[""]
     return list(parts.values()) if all(name.isdecimal() for name in parts) else dict(parts)

@@ -1,4 +1,4 @@
-"""Cells of experiments, their tables and their pictures."""
+"""Parameters, cells, tables and pictures of experiments."""
 
 # pyright: reportUnknownMemberType=false
 # (matplotlib has incomplete annotations)
@@ -22,10 +22,10 @@ _DOTS_PER_INCH = 150
 
 
 def parameters(experiment: Experiment, overrides: Mapping[str, JSON]) -> Values:
-    """Fill in the published parameters.
+    """Return all parameters of an experiment: the published ones, except where they are overridden.
 
     Raises:
-        InvalidRequestError: an override is unknown, of another kind or out of bounds.
+        InvalidRequestError: an override is unknown, of the wrong kind or out of bounds.
     """
     errors: list[tuple[str, str]] = []
     for name, value in overrides.items():
@@ -39,12 +39,21 @@ def parameters(experiment: Experiment, overrides: Mapping[str, JSON]) -> Values:
     if errors:
         path, detail = errors[0]
         raise InvalidRequestError(f"{path}: {detail}", tuple(errors))
-    own = {name: _as_default(experiment.parameters[name], value) for name, value in overrides.items()}
-    return {**experiment.defaults(), **own}
+    converted = {name: _as_default(experiment.parameters[name], value) for name, value in overrides.items()}
+    return {**experiment.defaults(), **converted}
 
 
 def compute_cells(name: str, values: Values, numbers: Sequence[int]) -> Iterator[bytes]:
-    """Compute some cells of an experiment, one after the other."""
+    """Compute some cells of an experiment, and yield the archive of each.
+
+    Args:
+        name: name of the experiment.
+        values: values of all parameters.
+        numbers: numbers of the cells.
+
+    Raises:
+        DivergedDescentError: training diverged.
+    """
     experiment = EXPERIMENTS[name]
     cells = experiment.cells(values)
     try:
@@ -52,7 +61,8 @@ def compute_cells(name: str, values: Values, numbers: Sequence[int]) -> Iterator
             yield npz.pack({}, experiment.run(values, cells[i]))
     except DivergedError as error:
         raise DivergedDescentError(
-            f"training diverged by step {error.step_number} with these parameters; lower the learning rate or the scale"
+            f"training diverged by step {error.step_number} with these parameters; decrease the learning rate or the "
+            "scale"
         ) from None
 
 
@@ -60,7 +70,7 @@ def experiment_table(job: str, name: str, values: Values, records: Iterable[byte
     """Put all cells of an experiment into one table.
 
     Raises:
-        TooLargeError: it takes more bytes.
+        TooLargeError: the table is larger than allowed.
     """
     results = [npz.unpack(record, largest_bytes=2 * len(record) + 2**16)[1] for record in records]
     content = EXPERIMENTS[name].tabulate(values, results)
@@ -69,20 +79,20 @@ def experiment_table(job: str, name: str, values: Values, records: Iterable[byte
 
 def experiment_picture(archive: bytes, form: Picture) -> bytes:
     """Draw the table of an experiment."""
-    import matplotlib as mpl  # noqa: PLC0415 (slow to import, and few draw)
+    import matplotlib as mpl  # noqa: PLC0415 (slow to import, and seldom used)
 
     content, rest = read_table(archive)
     kind = cast("str", rest["kind"])
     figure = EXPERIMENTS[kind].draw(content)
     buffer = io.BytesIO()
     metadata = {"Date": None} if form == "svg" else None
-    with mpl.rc_context({"svg.hashsalt": kind}):  # the same bytes each time
+    with mpl.rc_context({"svg.hashsalt": kind}):  # else the ids in the file are random
         figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, metadata=metadata)
     return buffer.getvalue()
 
 
 def _as_default(parameter: Parameter, value: JSON) -> JSON:
-    """Whole numbers are numbers where the default is not whole."""
+    """Convert an override to the number type of the default, as integers where the default is a float."""
     sample = parameter.default[0] if isinstance(parameter.default, list | tuple) else parameter.default
     kind = int if isinstance(sample, int) else float
     return (
@@ -93,10 +103,10 @@ def _as_default(parameter: Parameter, value: JSON) -> JSON:
 
 
 def _wrong(parameter: Parameter, value: object) -> str | None:
-    """Say what is wrong with an override: it must be of the kind of the default, and within its bounds."""
-    listed = isinstance(parameter.default, list | tuple)
-    if listed != isinstance(value, list):
-        return f"got {type(value).__name__}, expected {'a list of numbers' if listed else 'a number'}"
+    """Return what is wrong with an override, which must have the type of the default and be within its bounds."""
+    is_list = isinstance(parameter.default, list | tuple)
+    if is_list != isinstance(value, list):
+        return f"got {type(value).__name__}, expected {'a list of numbers' if is_list else 'a number'}"
     numbers = cast("list[object]", value) if isinstance(value, list) else [value]
     if not 1 <= len(numbers) <= parameter.longest:
         return f"got {len(numbers)} values, expected 1 to {parameter.longest}"

@@ -1,4 +1,4 @@
-"""Requests that differ in the numbers of a balanced network only, and what is prepared once for all of them."""
+"""Families of requests that differ only in lambda, scale, seed or time constant of a balanced network."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ from lindyn_service.methods.blocks import Block, white_equivalent
 from lindyn_service.translate.problem import rng
 from lindyn_service.translate.spans import reduced_dims
 
-_MUCH_SMALLER = 4  # factor of a width by which networks alone are solved in fewer dimensions, which blocks are not
-_UNDERSTOOD = {"network", "task", "times", "time_constant", "quantities", "method"}
-_ENTRIES = 2**21  # of the network functions of a block at all times: about 50 milliseconds
-_MOST = 1024  # networks of a block
+_MAX_REDUCTION = 4  # blocks keep all dimensions; a larger reduction of a width makes single networks faster
+_PLAIN_FIELDS = {"network", "task", "times", "time_constant", "quantities", "method"}
+_MAX_ENTRIES = 2**21  # of the network functions of a block at all times, which take about 50 milliseconds
+_MAX_NETWORKS = 1024  # in a block
 
 
 @dataclass(frozen=True)
 class Family:
-    """A request whose network can be computed in blocks, with others of the same widths, task and times.
+    """Requests with the same widths, task and times, whose networks can be computed in blocks.
 
     Attributes:
-        request: one of the requests.
-        network: its network.
-        moments: of the task.
-        white: the white-input equivalent of the task.
+        request: any of the requests.
+        network: network of this request.
+        moments: moments of the task.
+        white: the equivalent white-input task.
         times: ascending, non-negative.
     """
 
@@ -42,17 +42,17 @@ class Family:
 
     @property
     def dims(self) -> tuple[int, int, int]:
-        """Widths, of the span of the inputs in place of these."""
+        """Widths (in, hidden, out), where the dimension of the span of the inputs replaces their number."""
         return (self.white.sigma_yx.shape[1], *self.network.dims[1:])
 
     @property
     def block_size(self) -> int:
         """Number of networks that are computed together."""
         entries = len(self.times) * self.dims[0] * self.dims[2]
-        return max(1, min(_MOST, _ENTRIES // entries))
+        return max(1, min(_MAX_NETWORKS, _MAX_ENTRIES // entries))
 
     def block(self, lam: FloatArray, scale: FloatArray, seeds: Sequence[int], time_constant: float) -> Block:
-        """Draw networks, with balances of one sign."""
+        """Draw networks with given lambda, scale and seeds; all lambda must have the same sign."""
         w1, w2 = many_balanced_weights(self.dims, lam, scale, [rng(seed) for seed in seeds])
         return Block(w1, w2, lam, self.white, self.moments, time_constant, self.times)
 
@@ -63,18 +63,16 @@ class Family:
 
 
 def is_plain(request: TrajectoryRequest) -> bool:
-    """Return whether a request has no field beyond those that every method understands."""
-    return request.model_fields_set <= _UNDERSTOOD
+    """Return whether a request has only fields that blocks support: no learning rates, schedule or weight decay."""
+    return request.model_fields_set <= _PLAIN_FIELDS
 
 
 def family_of(request: TrajectoryRequest, moments: Moments) -> Family | None:
-    """Return the family of a request; None for one whose networks are computed one by one.
-
-    A request with a field that blocks do not know is computed by the methods that know it.
+    """Return the family of a request; None if its networks have to be computed one by one.
 
     Args:
-        request: for one of the networks.
-        moments: of its task.
+        request: request of one of the networks.
+        moments: moments of its task.
     """
     network = request.network
     if not isinstance(network, BalancedNetwork) or not may_be_in_blocks(request):
@@ -84,11 +82,11 @@ def family_of(request: TrajectoryRequest, moments: Moments) -> Family | None:
 
 
 def may_be_in_blocks(request: TrajectoryRequest) -> bool:
-    """Return whether networks of a request are computed in blocks if its inputs are white."""
+    """Return whether networks of a request can be computed in blocks, provided that its inputs are white."""
     network = request.network
     if not isinstance(network, BalancedNetwork) or network.aligned or not is_plain(request):
         return False
     if not isinstance(request.method, AutoMethod | ExactMethod):
         return False
     kept = reduced_dims(network, request.task)
-    return all(width <= _MUCH_SMALLER * left for width, left in zip(network.dims, kept, strict=True))
+    return all(width <= _MAX_REDUCTION * left for width, left in zip(network.dims, kept, strict=True))

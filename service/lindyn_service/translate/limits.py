@@ -1,4 +1,4 @@
-"""Limits in time and in lambda."""
+"""Limits as t -> infinity and as lambda -> +-infinity."""
 
 import math
 from collections.abc import Iterator
@@ -28,10 +28,10 @@ from lindyn_service.translate.problem import moments, weights
 
 
 def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
-    """Solve a network and describe where it ends, how fast, and what it resembles at extreme lambda.
+    """Solve a network, and return its limit, its convergence time, and the limits of large lambda.
 
     Raises:
-        ServiceError: the request is invalid in a way that needs its numbers, or no exact solution covers it.
+        ServiceError: the numbers of the request are contradictory, or no exact solution covers it.
     """
     trained_on = moments(request.task, request.dims)
     drawn = weights(request.network, trained_on)
@@ -104,7 +104,7 @@ def _extreme(problem: ExactRun, lam: float) -> dict[str, Tree]:
 
 
 def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Tree]:
-    """Every mode decays at one rate, so the time is known: excess e^{-2 rate t} = tolerance."""
+    """Return the limit of a shallow network, whose modes all decay at one rate: excess e^{-2 rate t} = tolerance."""
     white = problem.white
     rate = 1 / problem.time_constant
     error = problem.w2 @ problem.w1 - white.sigma_yx

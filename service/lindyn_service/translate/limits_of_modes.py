@@ -1,4 +1,4 @@
-"""Limits in time of networks whose modes learn alone, and of those with weight decay."""
+"""Limits as t -> infinity of networks whose modes learn alone, and of networks with weight decay."""
 
 import numpy as np
 
@@ -11,13 +11,19 @@ from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.translate.encode import VERSION
 
-_ROUNDINGS = 1e-12  # of the strongest mode, up to which a mode counts as none
+_ROUNDINGS = 1e-12  # relative to the strongest mode; weaker modes count as 0
 
 
 def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str, Tree]:
-    """Return where a network ends and how fast; fields that need one lambda and isotropic inputs are null."""
+    """Return the limit of a network and its convergence time; fields for a single lambda and isotropic inputs are null.
+
+    Args:
+        request: the request.
+        key: key of the request.
+        run: exact solution of the network.
+    """
     end, reached = run.end(), run.reaching(request.tolerance)
-    # the loss that is descended has the Hessian of that of the data, and gamma on its diagonal
+    # the Hessian of the loss with weight decay is that of the loss plus gamma times the identity
     steepest = float(sharpness(end)[0]) + request.weight_decay
     return {
         "key": key,

@@ -1,4 +1,4 @@
-"""Limits in time of a network of one layer, which has no lambda."""
+"""Limit as t -> infinity of a network of one layer, which has no lambda."""
 
 from typing import Any
 
@@ -14,13 +14,16 @@ from lindyn_service.methods.fewer_dimensions import unreduced
 from lindyn_service.methods.one_layer import OneLayerRun
 from lindyn_service.translate.encode import VERSION
 
-_EQUAL = 1e-13  # relative spread of variances that are one
+_EQUAL = 1e-13  # relative spread of variances that count as equal
 
 
 def limits_of_one_layer(
     request: LimitsRequest, key: str, weights: tuple[np.ndarray, ...], trained_on: Moments
 ) -> dict[str, Any]:
-    """Describe where a network of one layer ends, and how fast; without weight decay it is its own shallow network."""
+    """Return the limit of a network of one layer and its convergence time.
+
+    Without weight decay, the field `shallow` describes the network itself.
+    """
     tau, decay = request.time_constant, request.weight_decay
     problem = LearningProblem(weights, trained_on, tau, np.zeros(1), (), weight_decay=decay)
     run = OneLayerRun(problem, unreduced(problem))

@@ -1,4 +1,4 @@
-"""Points of a sweep that differ in the numbers of a balanced network only, computed together."""
+"""Computation in blocks of the points of a sweep that differ only in numbers of a balanced network."""
 
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false, reportUnknownMemberType=false
 # (JSON has no static types)
@@ -24,15 +24,15 @@ from lindyn_service.translate.families import Family, family_of
 Record = dict[str, Any]
 Index = tuple[int, ...]
 
-_FEWEST = 4  # points, of which a block is no slower than one by one
-_MOST_FAMILIES = 64
+_MIN_POINTS = 4  # fewer points are faster one by one
+_MAX_FAMILIES = 64
 
 _PLAIN = {"network.lambda": "lam", "network.scale": "scale", "network.seed": "seed", "time_constant": "tau"}
 
 
 @dataclass(frozen=True)
 class _Numbers:
-    """What the points of a family may differ in."""
+    """Numbers in which the points of a family may differ."""
 
     lam: float
     scale: float
@@ -41,32 +41,32 @@ class _Numbers:
 
     @property
     def block(self) -> tuple[int, float]:
-        """Equal for points that can be computed together: signs of lambda, and time constants."""
+        """Sign of lambda and time constant, which must be equal in a block."""
         return (self.lam > 0) - (self.lam < 0), self.tau
 
 
 @dataclass
 class _Points:
-    """Points of one family, and of which costs they may be: it depends on whether lambda is zero."""
+    """A family, and whether its points are within the limits; their cost depends on whether lambda is zero."""
 
     family: Family
     allowed: dict[bool, bool] = field(default_factory=dict[bool, bool])
 
     def summaries(self, points: Sequence[_Numbers], names: Sequence[str], tolerance: float) -> list[Summary | None]:
-        """Compute points of one block; None for those that are to be computed alone."""
+        """Compute the points of one block; None for points that have to be computed one by one."""
         lam, scale = (np.array([getattr(each, name) for each in points]) for name in ("lam", "scale"))
         block = self.family.block(lam, scale, [each.seed for each in points], points[0].tau)
         return summarise_block(block, names, tolerance)
 
 
 class PointBlocks:
-    """Computes in blocks those points that can be; others are computed alone.
+    """Computation of points in blocks where this is possible, and one by one elsewhere.
 
     Args:
         request: the sweep.
-        read: validates the point at a place.
-        moments: of the task of a point.
-        check: is shown one of each set of points that cost the same, and may refuse it by a ServiceError.
+        read: validates the point with these indices along the axes.
+        moments: returns the moments of the task of a point.
+        check: called with one point of each set of equal cost; raises a ServiceError to refuse them.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class PointBlocks:
         self._families: dict[Index, _Points | None] = {}
 
     def groups(self, places: Iterable[Index], alone: Callable[[Index], Record]) -> Iterator[list[Record]]:
-        """Return what is kept of each point, in order: points of a block together, others by themselves.
+        """Yield the records of all points in their order, those of a block in one list, and all others in lists of one.
 
         Args:
-            places: of the points.
-            alone: computes a point by itself.
+            places: indices of the points along the axes.
+            alone: computes a single point.
         """
         if not self._plain or not COVERED.issuperset(self._request.collect):
             yield from ([alone(index)] for index in places)
@@ -104,11 +104,11 @@ class PointBlocks:
             size = self._size()
 
     def _size(self) -> int:
-        """How many points are looked at together; one until the first is known."""
+        """Number of points that are examined together; one until the first family is known."""
         return min((each.family.block_size for each in self._families.values() if each is not None), default=1)
 
     def _in_blocks(self, batch: Sequence[Index]) -> dict[int, Record]:
-        """Records of those that blocks have, by their numbers in the batch."""
+        """Compute the points of a batch that form blocks, and return their records by their numbers in the batch."""
         blocks: dict[tuple[Index, int, float], list[tuple[int, _Numbers]]] = {}
         for i, index in enumerate(batch):
             place = tuple(index[axis] for axis in self._others)
@@ -119,7 +119,7 @@ class PointBlocks:
         records: dict[int, Record] = {}
         for (place, *_), points in blocks.items():
             own = self._families.get(place)
-            if own is None or len(points) < _FEWEST:
+            if own is None or len(points) < _MIN_POINTS:
                 continue
             summaries = own.summaries(
                 [numbers for _, numbers in points], self._request.collect, self._request.tolerance
@@ -136,9 +136,9 @@ class PointBlocks:
         return record
 
     def _family(self, place: Index, index: Index) -> _Points | None:
-        """That of a point; None where its points are computed alone."""
+        """Return the family of a point; None if its points are computed one by one."""
         if place not in self._families:
-            if len(self._families) >= _MOST_FAMILIES:
+            if len(self._families) >= _MAX_FAMILIES:
                 self._families.clear()
             self._families[place] = self._new_family(index)
         return self._families[place]
@@ -148,11 +148,11 @@ class PointBlocks:
             request = self._read(index)
             found = family_of(request, self._moments(request))
         except (InvalidDocumentError, ServiceError):
-            return None  # each of its points says why
+            return None  # the points are computed one by one, which raises the error of each
         return None if found is None else _Points(found)
 
     def _numbers(self, family: Family, index: Index) -> _Numbers | None:
-        """The numbers of a point where these are surely valid."""
+        """Return the numbers of a point; None if they may be invalid, which validation of the point decides."""
         lam = self._value("lam", index, family.network.lam)
         scale = self._value("scale", index, family.network.scale)
         tau = self._value("tau", index, family.request.time_constant)
@@ -169,7 +169,7 @@ class PointBlocks:
         return base if axis is None else self._request.axes[axis].values[index[axis]]
 
     def _is_allowed(self, points: _Points, numbers: _Numbers, index: Index) -> bool:
-        """Whether weights exist, and points of this cost are allowed: it depends on whether lambda is zero."""
+        """Return whether balanced weights exist, and `check` accepts points of this cost."""
         if broken_inequality(numbers.lam, *points.family.dims) is not None:
             return False
         is_zero = numbers.lam == 0

@@ -1,4 +1,4 @@
-"""Networks and tasks of a request as arrays."""
+"""Translation of the networks and tasks of requests to arrays."""
 
 import math
 from collections.abc import Sequence
@@ -23,18 +23,23 @@ from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.methods.wide import wide_of
 
-# equal seeds of network and task must not give equal numbers
+# separate streams, so that equal seeds of network and task do not give equal numbers
 _NETWORK_STREAM, _TASK_STREAM, _COMPLETION_STREAM = 0, 1, 2
 
-_CONTRADICTION = 1e-9  # relative: second moments may be given with ten digits
-_ROUNDED = 1e-12  # relative: of sums over samples
+_CONTRADICTION = 1e-9  # relative; second moments may have been rounded to ten digits
+_ROUNDING = 1e-12  # relative rounding error of sums over samples
 
 
 def moments(task: Task, dims: Sequence[int], path: str = "task") -> tasks.Moments:
-    """What a task is to a network of these widths.
+    """Return the moments of a task, for a network of these widths.
+
+    Args:
+        task: task of the request.
+        dims: widths of the network.
+        path: path of the task in the request, for errors.
 
     Raises:
-        InvalidRequestError: second moments that no data have; `path` says where they are in the request.
+        InvalidRequestError: no data have these second moments.
     """
     n_in, n_out = dims[0], dims[-1]
     match task:
@@ -51,14 +56,14 @@ def moments(task: Task, dims: Sequence[int], path: str = "task") -> tasks.Moment
 
 
 def _correlation(task: CorrelationTask, path: str) -> tasks.Moments:
-    """Second moments as they are given; those that no data have are refused."""
+    """Return given second moments, after checking that some data have them."""
     sigma_yx, trace = task.sigma_yx, task.sigma_yy_trace
     sigma_xx = None if task.sigma_xx is None else _symmetric(task.sigma_xx, path)
-    found = of_moments(sigma_yx, sigma_xx, None)
-    _check_span(sigma_yx, found, path)
+    fit = of_moments(sigma_yx, sigma_xx, None)
+    _check_span(sigma_yx, fit, path)
     if trace is not None:
-        with np.errstate(over="ignore", invalid="ignore"):  # no trace is enough then
-            left, rounding = remainder(found.best, sigma_yx, sigma_xx, trace)
+        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is refused below, as a loss that is not finite
+            left, rounding = remainder(fit.best, sigma_yx, sigma_xx, trace)
         explained = trace - left if np.isfinite(left) else math.inf
         if not left >= -(_CONTRADICTION * explained + rounding):
             detail = f"got {trace:.17g}, data with these correlations have at least {explained:.17g}"
@@ -67,41 +72,43 @@ def _correlation(task: CorrelationTask, path: str) -> tasks.Moments:
 
 
 def _symmetric(sigma_xx: np.ndarray, path: str) -> np.ndarray:
-    """A second moment of inputs is symmetric and has no eigenvalues below 0."""
-    most = _CONTRADICTION * float(np.max(np.abs(sigma_xx)))
-    if not np.allclose(sigma_xx, sigma_xx.T, rtol=0, atol=most):
-        raise _invalid(f"{path}.sigma_xx", "got a matrix that is not symmetric, X X^T / P is")
+    """Symmetrise sigma_xx, after checking that it is symmetric and positive semidefinite up to rounding."""
+    tolerance = _CONTRADICTION * float(np.max(np.abs(sigma_xx)))
+    if not np.allclose(sigma_xx, sigma_xx.T, rtol=0, atol=tolerance):
+        raise _invalid(f"{path}.sigma_xx", "got a matrix that is not symmetric, but X X^T / P is symmetric")
     symmetric = (sigma_xx + sigma_xx.T) / 2
     least = np.linalg.eigvalsh(symmetric)[0]
-    if least < -most:
-        raise _invalid(f"{path}.sigma_xx", f"got the eigenvalue {least:.3g}, X X^T / P has none below 0")
+    if least < -tolerance:
+        raise _invalid(f"{path}.sigma_xx", f"got the eigenvalue {least:.3g}, but X X^T / P has no eigenvalues below 0")
     return symmetric
 
 
-def _check_span(sigma_yx: np.ndarray, found: Fit, path: str) -> None:
-    """Targets only correlate with inputs that are there."""
-    along = sigma_yx @ found.right.T
-    outside, whole = float(np.linalg.norm(sigma_yx - along @ found.right)), float(np.linalg.norm(sigma_yx))
-    # rounding errors of sigma_xx turn directions without inputs towards those with few
-    turned = EPS * float(np.sum(np.linalg.norm(along, axis=0) * (found.variances[:1] / found.variances)))
-    if outside > _ROUNDED * whole + sigma_yx.shape[1] * turned:
+def _check_span(sigma_yx: np.ndarray, fit: Fit, path: str) -> None:
+    """Check that the targets correlate only with directions in which the inputs have variance."""
+    along = sigma_yx @ fit.right.T
+    outside, size = float(np.linalg.norm(sigma_yx - along @ fit.right)), float(np.linalg.norm(sigma_yx))
+    # rounding errors of sigma_xx rotate directions without variance towards those with little
+    rotated = EPS * float(np.sum(np.linalg.norm(along, axis=0) * (fit.variances[:1] / fit.variances)))
+    if outside > _ROUNDING * size + sigma_yx.shape[1] * rotated:
         raise _invalid(
             f"{path}.sigma_yx",
-            f"got correlations with directions in which sigma_xx has no inputs, a part of {outside / whole:.3g}: no "
-            "data have these moments; if inputs are of so different sizes that these were lost in sigma_xx, give the "
-            "data (task.kind = data), or inputs in other units",
+            f"got correlations with directions in which sigma_xx has no inputs ({outside / size:.3g} of sigma_yx, "
+            "relative): no data have these moments; if sigma_xx lost small inputs to rounding beside large ones, give "
+            "the data (task.kind = data), or scale the inputs",
         )
 
 
 def weights(
     network: Network, trained_on: tasks.Moments, own_rates: learning_rates.LearningRates | None = None
 ) -> tuple[np.ndarray, ...]:
-    """Initial weights of a network, first layer first; those of wide layers stand for them.
+    """Return the initial weights of a network, first layer first.
+
+    A wide network is given layers with n_in + n_out hidden units that learn as it does.
 
     Args:
-        network: of any kind.
+        network: network of the request.
         trained_on: moments of its task.
-        own_rates: learning rates, on which the invariants of wide layers depend that start at a function other than 0.
+        own_rates: learning rates, on which the layers of a wide network depend; None for rates of 1.
 
     Raises:
         InfeasibleBalanceError: no weights of these widths have this lambda.
@@ -118,7 +125,7 @@ def weights(
 
 
 def _representing(network: WideNetwork, own_rates: learning_rates.LearningRates | None) -> tuple[np.ndarray, ...]:
-    """Layers with the initial network function and, in the plain flow, the representations of the limit."""
+    """Return layers with the initial function of a wide network and, in the plain flow, its representations."""
     n_in, _, n_out = network.dims
     function = np.zeros((n_out, n_in))
     if network.start == "drawn":
@@ -134,7 +141,13 @@ def _representing(network: WideNetwork, own_rates: learning_rates.LearningRates 
 def learning_problem(
     request: TrajectoryRequest, trained_on: tasks.Moments, times: np.ndarray, quantities: Sequence[str]
 ) -> LearningProblem:
-    """A request, whose task has these moments, as a method sees it.
+    """Translate a request to a learning problem.
+
+    Args:
+        request: the request.
+        trained_on: moments of its task.
+        times: ascending, non-negative.
+        quantities: names of the quantities to compute.
 
     Raises:
         InfeasibleBalanceError: no weights of these widths have this lambda.
@@ -155,7 +168,7 @@ def learning_problem(
 
 
 def rates(request: TrajectoryRequest) -> learning_rates.LearningRates | None:
-    """Rates and schedule; None where there are none."""
+    """Return the learning rates and schedule of a request; None if all rates are 1 and there is no schedule."""
     if learning.are_ones(request.learning_rates) and request.schedule is None:
         return None
     layers = request.learning_rates or [1.0] * (len(request.dims) - 1)
@@ -175,14 +188,18 @@ def _schedule(schedule: learning.Schedule | None) -> learning_rates.Schedule:
 
 
 def rng(seed: int | None, stream: int = _NETWORK_STREAM) -> np.random.Generator:
-    """A generator of random numbers; a normalised request has its seeds drawn."""
+    """Return the random number generator of a seed.
+
+    Raises:
+        ValueError: the seed is None, which a normalised request does not have.
+    """
     if seed is None:
-        raise ValueError("a normalised request has its seeds drawn")
+        raise ValueError("the request is not normalised: a seed is missing")
     return np.random.default_rng([stream, seed])
 
 
 def _balanced(network: BalancedNetwork, trained_on: tasks.Moments) -> tuple[np.ndarray, ...]:
-    """Draw the weights within the span of the inputs: what lies outside never learns."""
+    """Draw balanced weights within the span of the inputs, since weights outside never learn."""
     white = white_task(trained_on, TOLERANCE)
     basis = white.basis if isinstance(white, WhiteTask) else None
     n_in, n_hidden, n_out = network.dims
@@ -204,17 +221,18 @@ def _balanced(network: BalancedNetwork, trained_on: tasks.Moments) -> tuple[np.n
 
 
 def _directions(sigma_yx: np.ndarray, network: BalancedNetwork) -> Directions:
-    """Singular vectors of the task, of coloured inputs too, though their modes do not evolve alone.
+    """Return singular vectors of the task for aligned weights, also for coloured inputs.
 
-    Where its singular values are zero, and on the wider side, the task leaves open which they are: any are as likely.
+    The task does not determine the vectors of singular values that are zero, nor those beyond the narrower side. These
+    are drawn uniformly.
     """
-    found, source = modes(sigma_yx, 0.0), rng(network.seed, _COMPLETION_STREAM)
-    rank = int(np.count_nonzero(found.s > max(sigma_yx.shape) * EPS * found.s[0]))
-    # beyond the modes, as many hidden units as the wider side has directions take all of them, in any basis
-    if rank < len(found.s) or network.dims[1] < max(sigma_yx.shape):
-        for vectors in (found.u, found.v):
-            vectors[:, rank:] = haar_completion(vectors[:, :rank], len(vectors) - rank, source)
-    return Directions(found.u, found.v)
+    basis, generator = modes(sigma_yx, 0.0), rng(network.seed, _COMPLETION_STREAM)
+    rank = int(np.count_nonzero(basis.s > max(sigma_yx.shape) * EPS * basis.s[0]))
+    # with full rank and enough hidden units, the weights span all further directions, whatever their basis
+    if rank < len(basis.s) or network.dims[1] < max(sigma_yx.shape):
+        for vectors in (basis.u, basis.v):
+            vectors[:, rank:] = haar_completion(vectors[:, :rank], len(vectors) - rank, generator)
+    return Directions(basis.u, basis.v)
 
 
 def _invalid(path: str, detail: str) -> InvalidRequestError:

@@ -1,4 +1,4 @@
-"""In how many dimensions a problem is solved, from a look at its request."""
+"""Estimates, from a request, of the dimensions of the reduced problem."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,15 @@ from lindyn_service.dynamics.reduction import kept_widths
 
 
 def reduced_dims(network: Network, task: Task, *, linear: bool = True) -> tuple[int, ...]:
-    """Widths of the problem that is solved, or a little more; those of the layers that stand for wide ones.
+    """Return the widths of the reduced problem, or slightly larger ones.
 
-    Coloured inputs count as if each direction had a variance of its own.
+    Coloured inputs are assumed to have a different variance in each direction. Networks of kind weights keep all
+    dimensions, and those of kind wide have the widths of `own_dims`.
 
     Args:
-        network: given weights keep all dimensions.
-        task: what it learns.
-        linear: whether the hidden units are.
+        network: network of the request.
+        task: task of the request.
+        linear: whether the hidden units are linear.
     """
     dims = own_dims(network)
     if isinstance(network, WeightsNetwork | WideNetwork):
@@ -25,7 +26,7 @@ def reduced_dims(network: Network, task: Task, *, linear: bool = True) -> tuple[
 
 
 def own_dims(network: Network) -> tuple[int, ...]:
-    """Widths of the network; a wide one has as many hidden units as the layers that stand for it."""
+    """Return the widths of a network; for one of kind wide, those of the layers that represent it."""
     if isinstance(network, WideNetwork):
         n_in, _, n_out = network.dims
         return n_in, n_in + n_out, n_out
@@ -33,7 +34,7 @@ def own_dims(network: Network) -> tuple[int, ...]:
 
 
 def _columns(task: Task, dims: Sequence[int], *, linear: bool) -> tuple[int, int]:
-    """How many columns span what the outputs are trained on, and what the inputs have to keep."""
+    """Return the numbers of columns that span the targets, and the inputs that a reduction has to keep."""
     n_in, n_out = dims[0], dims[-1]
     match task:
         case DataTask(inputs=data, whiten=whiten):

@@ -1,4 +1,4 @@
-"""Points of a sweep: expanding them, computing them, and putting them into one table."""
+"""Points of a sweep: their requests, keys and computation."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,16 +23,16 @@ from lindyn_service.translate.trajectory import candidates
 
 Conflicts = Callable[[TrajectoryRequest], Sequence[tuple[str, str]]]
 
-_WHOLE = ("network", "task", "times", "method")  # parts that are validated once where no axis leads into them
+_WHOLE = ("network", "task", "times", "method")  # parts that are validated once if no axis changes them
 
 
 def indices(request: SweepRequest) -> Iterator[tuple[int, ...]]:
-    """Places of all points, the last axis fastest."""
+    """Yield the indices of all points along the axes; the index of the last axis varies fastest."""
     return product(*(range(n) for n in request.shape))
 
 
 def first_points(request: SweepRequest) -> Iterator[tuple[int, ...]]:
-    """The first point, and those that differ from it in one axis: enough to see every value once."""
+    """Yield the indices of the first point, and of those that differ from it in one axis, so that all values occur."""
     origin = (0,) * len(request.axes)
     yield origin
     for i, n in enumerate(request.shape):
@@ -41,10 +41,10 @@ def first_points(request: SweepRequest) -> Iterator[tuple[int, ...]]:
 
 
 def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Tree]:
-    """The base request with the values of one point put in.
+    """Return the document of a point: the base request with the values of the axes at these indices.
 
     Raises:
-        InvalidRequestError: a path leads through something that has no parts.
+        InvalidRequestError: the path of an axis leads through a value that has no parts.
     """
     document = request.base
     for i, (axis, position) in enumerate(zip(request.axes, index, strict=True)):
@@ -56,7 +56,7 @@ def place(request: SweepRequest, index: Sequence[int]) -> dict[str, Tree]:
 
 
 class PointKeys:
-    """Content addresses of points: of the base, what is collected, and the values of the axes by their paths."""
+    """Content addresses of points, from the base request, the collected names, and the values of the axes."""
 
     def __init__(self, request: SweepRequest) -> None:
         self._order = sorted(range(len(request.axes)), key=lambda i: request.axes[i].path)
@@ -65,7 +65,7 @@ class PointKeys:
         self._values = [[hashlib.sha256(_canonical(value)).digest() for value in axis.values] for axis in request.axes]
 
     def of(self, index: Sequence[int]) -> str:
-        """The address of the point at a place."""
+        """Return the key of the point with these indices."""
         own = self._state.copy()
         for i in self._order:
             own.update(self._values[i][index[i]])
@@ -78,14 +78,14 @@ def compute_points(
     check: Callable[[TrajectoryRequest], None] = lambda _point: None,
     reader: "PointReader | None" = None,
 ) -> Iterator[bytes]:
-    """Compute some points, one after the other; each is encoded by itself, with its problem where it has no values.
+    """Compute some points, and yield the encoded record of each: its values, or its problem.
 
     Args:
         request: the sweep.
-        places: of the points.
-        check: is called with a point before it is computed, or with another that costs the same; raises a ServiceError
-            to refuse it.
-        reader: that has read other points of the sweep and knows its conflicts; None: a new one.
+        places: indices of the points along the axes.
+        check: called with each point, or with one of equal cost, before it is computed; raises a ServiceError to
+            refuse it.
+        reader: reader that has validated other points of the sweep; None for a new one.
     """
     for group in compute_groups(request, places, check, reader):
         yield from group
@@ -97,7 +97,7 @@ def compute_groups(
     check: Callable[[TrajectoryRequest], None] = lambda _point: None,
     reader: "PointReader | None" = None,
 ) -> Iterator[list[bytes]]:
-    """Compute some points as `compute_points` does; those that are computed together come together."""
+    """Compute some points as `compute_points` does, and yield the records of points that are computed together."""
     points = _Points(request, check, reader or PointReader(request, conflicts))
     blocks = PointBlocks(request, points.reader.read, points.moments, check)
     for group in blocks.groups(places, points.compute):
@@ -105,16 +105,16 @@ def compute_groups(
 
 
 def problem_record(code: str, detail: str) -> Record:
-    """What is kept of a point without values."""
+    """Return the record of a point without values."""
     return {"problem": {"code": code, "detail": detail}}
 
 
 class PointReader:
-    """Validates points, and but once what no axis changes.
+    """Validation of points, which validates only once the parts that no axis changes.
 
     Args:
         request: the sweep.
-        conflicts: finds what is wrong with parts that are right by themselves.
+        conflicts: finds violated rules between fields of a point; None to skip these.
     """
 
     def __init__(self, request: SweepRequest, conflicts: Conflicts | None = None) -> None:
@@ -125,11 +125,11 @@ class PointReader:
         self._parts: dict[str, Tree] = {}
 
     def read(self, index: Sequence[int]) -> TrajectoryRequest:
-        """Validate the point at a place.
+        """Validate the point with these indices along the axes.
 
         Raises:
-            InvalidRequestError: a path is wrong.
-            InvalidDocumentError: the request that the point makes is invalid.
+            InvalidRequestError: the path of an axis is invalid.
+            InvalidDocumentError: the request of the point is invalid.
         """
         point = read(TrajectoryRequest, {**place(self._request, index), **self._parts}, self._conflicts)
         self._parts = self._parts or {name: getattr(point, name) for name in self._constant}
@@ -137,7 +137,7 @@ class PointReader:
 
 
 class _Points:
-    """Draws but once what no axis changes."""
+    """Computation of single points, which computes the moments of the task only once if no axis changes it."""
 
     def __init__(self, request: SweepRequest, check: Callable[[TrajectoryRequest], None], reader: PointReader) -> None:
         self._request = request
@@ -147,7 +147,7 @@ class _Points:
         self._task: tuple[object, tuple[int, ...], Moments] | None = None
 
     def compute(self, index: tuple[int, ...]) -> Record:
-        """What is kept of one point."""
+        """Compute the record of one point."""
         try:
             return self._record(index)
         except InvalidDocumentError as error:
@@ -156,7 +156,7 @@ class _Points:
             return problem_record(error.code, error.detail)
 
     def _record(self, index: tuple[int, ...]) -> Record:
-        """Values of a point and its warnings; its times where they are not those of the base request."""
+        """Return the values and warnings of a point, and its times if they differ from those of the base request."""
         request = self.reader.read(index)
         misfit = quantity_conflict(self._request.collect, request.network)
         if misfit is not None:
@@ -175,7 +175,7 @@ class _Points:
         return summarise(candidates(request.method), problem, self._request.collect, self._request.tolerance)
 
     def moments(self, request: TrajectoryRequest) -> Moments:
-        """What the network of a point is trained on."""
+        """Return the moments of the task of a point."""
         if self._task is None or self._task[0] is not request.task or self._task[1] != request.dims:
             self._task = (request.task, request.dims, moments(request.task, request.dims))
         return self._task[2]

@@ -1,6 +1,7 @@
-"""The table of a sweep: points are read one after the other, and each quantity is put into one array.
+"""Table of a sweep, with one array for each quantity.
 
-Of the points, only their numbers are kept: the bytes of all of them as JSON take some times as much.
+The records of the points are read one after the other, and only their numbers are held, since JSON takes several times
+as much memory.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,19 +20,19 @@ from lindyn_service.translate.sweep import PointReader, indices
 from lindyn_service.translate.table import Archive, refuse_more, table
 
 MOST_DETAILS = 100
-"""Of the warnings of one code: they may have numbers of each point in them."""
+"""Largest number of different details of the warnings of one code, which may contain measured numbers."""
 
 _OTHERS = f"as above, with other numbers than these {MOST_DETAILS}: ask for the trajectory of a point to see its own"
 
 _Rows = dict[int, np.ndarray]
-"""Values of one quantity by the numbers of the points that have it."""
+"""Values of one quantity, by the numbers of the points that have it."""
 
 
 def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_bytes: int) -> Archive:
-    """Put all points of a sweep, in their order, into one archive.
+    """Return the archive of a sweep from the records of all its points in their order.
 
     Raises:
-        TooLargeError: it would take more bytes; told before there is memory for them.
+        TooLargeError: the archive would be larger than `most_bytes`; the size is checked before memory is allocated.
     """
     points = _Points(request, most_bytes)
     for place, record in zip(indices(request), records, strict=True):
@@ -70,13 +71,14 @@ class _Point(TypedDict, total=False):
 
 
 class _Points:
-    """What the points of a sweep have, by quantities.
+    """Contents of the records of all points.
 
     Attributes:
         columns: values of each quantity.
-        times: of the points whose times are not those of the base request.
-        problems: of points without values.
-        warnings: of the others.
+        times: times of the points whose times differ from those of the base request.
+        computed: numbers of the points with values.
+        problems: problems of the points without values.
+        warnings: warnings of the points with values.
     """
 
     def __init__(self, request: SweepRequest, most_bytes: int) -> None:
@@ -90,7 +92,11 @@ class _Points:
         self._bytes = self._count = 0
 
     def add(self, place: tuple[int, ...], point: _Point) -> None:
-        """Take the next point."""
+        """Add the record of the next point.
+
+        Raises:
+            TooLargeError: the values of all points so far take more bytes than allowed.
+        """
         number = self._count
         self._count += 1
         if "problem" in point:
@@ -107,31 +113,31 @@ class _Points:
         self.warnings.add(list(place), point.get("warnings", ()))
 
     def stacked_size(self) -> int:
-        """How many numbers `_stacked` makes of all of it."""
+        """Count the numbers of all arrays that `_stacked` will allocate."""
         return sum(self._n_points * prod(_largest_shape(rows)) for rows in (*self.columns.values(), self.times) if rows)
 
     def _keep(self, rows: _Rows, number: int, value: JSON) -> None:
-        rows[number] = np.asarray(value, dtype=np.float64)[()]  # a number by itself takes less than an array of none
+        rows[number] = np.asarray(value, dtype=np.float64)[()]  # a scalar takes less memory than an array without axes
         self._bytes += rows[number].nbytes
         refuse_more(self._bytes, self._most_bytes)
 
 
 @dataclass
 class _Group:
-    """The modes that a warning is about, if any, and the places of the points that have it."""
+    """Modes that a warning concerns, if any, and indices of the points with this warning."""
 
     modes: list[int] | None
     places: list[list[int]] = field(default_factory=list[list[int]])
 
 
 class _Warnings:
-    """Warnings of one code and detail together; where a code has very many details, the rest of its points."""
+    """Warnings of all points, grouped by code and detail; further details of a code share one group."""
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[str, _Group]] = {}
 
     def add(self, place: list[int], warnings: Sequence[_Warning]) -> None:
-        """Take those of a point."""
+        """Add the warnings of a point."""
         for warned in warnings:
             details, detail, modes = self._groups.setdefault(warned["code"], {}), warned["detail"], warned.get("modes")
             if detail not in details and len(details) >= MOST_DETAILS:
@@ -141,7 +147,7 @@ class _Warnings:
                 group.places.append(place)
 
     def lines(self) -> list[dict[str, JSON]]:
-        """All of them, with the places of their points."""
+        """Return all warnings, with the indices of their points."""
         return [
             {"code": code, "detail": detail, "indices": group.places, **({"modes": group.modes} if group.modes else {})}
             for code, details in self._groups.items()
@@ -150,7 +156,7 @@ class _Warnings:
 
 
 def _times(request: SweepRequest, points: _Points) -> tuple[tuple[str, ...], np.ndarray]:
-    """Times of all points, along the axes that they depend on; a point that failed agrees with every other."""
+    """Return the times of all points and the axes that they depend on; failed points do not count."""
     axes = [axis.path for axis in request.axes]
     rows = points.times
     if not any(path.split(".")[0] == "times" for path in axes):
@@ -161,7 +167,7 @@ def _times(request: SweepRequest, points: _Points) -> tuple[tuple[str, ...], np.
     times = _stacked(rows, request.n_points).reshape(*request.shape, -1)
     kept = list(axes)
     for i in reversed(range(len(axes))):
-        # of numbers and NaN, these two leave NaN out
+        # fmin and fmax ignore NaN, which failed points have
         least, largest = np.fmin.reduce(times, axis=i), np.fmax.reduce(times, axis=i)
         if np.array_equal(least, largest, equal_nan=True):
             times = least
@@ -170,7 +176,7 @@ def _times(request: SweepRequest, points: _Points) -> tuple[tuple[str, ...], np.
 
 
 def _stacked(rows: _Rows, n_points: int) -> np.ndarray:
-    """One array of all points; NaN where a point has no value, or where its value is smaller than that of others."""
+    """Stack the values of all points, with NaN for points without a value, and beyond the end of shorter ones."""
     stacked = np.full((n_points, *_largest_shape(rows)), np.nan)
     for number, array in rows.items():
         stacked[(number, *(slice(n) for n in array.shape))] = array

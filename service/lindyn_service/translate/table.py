@@ -1,4 +1,4 @@
-"""Results of jobs: labelled arrays, as npz where they are kept and as JSON where that is asked for."""
+"""Results of jobs: labelled arrays, which are stored as npz and converted to JSON on request."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from lindyn_service.spool.format import write_atomically
 from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.encode import VERSION
 
-_LARGEST_BYTES = 2**34  # of an archive of our own, all expanded; a worker has less memory
+_MAX_EXPANDED_BYTES = 2**34  # of a stored result, which is within its own limit; workers have less memory
 _COORDINATES, _DATA = "coordinates.", "data."
 
 
@@ -26,9 +26,9 @@ class Archive:
     """A result before it is written as npz.
 
     Attributes:
-        metadata: what it says beside its arrays, as JSON.
-        arrays: by their names in the archive.
-        most_bytes: that it may take.
+        metadata: metadata of the result, as JSON.
+        arrays: arrays by their names in the archive.
+        most_bytes: limit of the size of the archive.
     """
 
     metadata: dict[str, JSON]
@@ -37,20 +37,24 @@ class Archive:
 
     @property
     def size(self) -> int:
-        """About how many bytes it takes."""
+        """Approximate size of the archive in bytes."""
         return sum(array.nbytes for array in self.arrays.values())
 
     def write(self, file: IO[bytes]) -> None:
-        """Write it into an empty file, without holding all of it.
+        """Write the archive to an empty file, without holding all of it in memory.
 
         Raises:
-            TooLargeError: it takes more bytes than it may.
+            TooLargeError: the archive is larger than allowed.
         """
         npz.write(file, self.metadata, self.arrays)
         refuse_more(file.tell(), self.most_bytes)
 
     def pack(self) -> bytes:
-        """All of its bytes; raises as `write`."""
+        """Return the bytes of the archive.
+
+        Raises:
+            TooLargeError: the archive is larger than allowed.
+        """
         buffer = io.BytesIO()
         self.write(buffer)
         return buffer.getvalue()
@@ -66,10 +70,19 @@ def table(
     *,
     most_bytes: int,
 ) -> Archive:
-    """Make an archive of labelled arrays; what is no vector of numbers among the coordinates stays JSON.
+    """Return the archive of a table; coordinates that are not vectors of numbers are stored as JSON.
+
+    Args:
+        job: id of the job.
+        kind: `sweep`, or the name of an experiment.
+        content: the table.
+        request: request of the job.
+        problems: problems of points without values.
+        warnings: warnings about the values.
+        most_bytes: limit of the size of the archive.
 
     Raises:
-        TooLargeError: it takes more bytes.
+        TooLargeError: the archive is larger than allowed.
     """
     arrays = {f"{_DATA}{name}": np.asarray(values, dtype=np.float64) for name, (_, values) in content.data.items()}
     others: dict[str, list[JSON]] = {}
@@ -96,21 +109,22 @@ def table(
 
 
 def refuse_more(size: int, most_bytes: int) -> None:
-    """Hold the size of a result against its limit.
+    """Check the size of a result against its limit, both in bytes.
 
     Raises:
-        TooLargeError: it is more.
+        TooLargeError: the size exceeds the limit.
     """
     if size > most_bytes:
         raise TooLargeError(
-            f"the result takes {size} bytes, with all points filled up to the largest; the limit is {most_bytes} "
-            "(LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points or times"
+            f"the result takes {size} bytes, since arrays of all points have the size of the largest; the limit is "
+            f"{most_bytes} (LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points "
+            "or times"
         )
 
 
 def read_table(archive: bytes) -> tuple[Table, dict[str, JSON]]:
-    """The labelled arrays of an archive, and what else it says."""
-    metadata, arrays = npz.unpack(archive, largest_bytes=_LARGEST_BYTES, max_entries=2**16)
+    """Return the table of an archive, and the rest of its metadata."""
+    metadata, arrays = npz.unpack(archive, largest_bytes=_MAX_EXPANDED_BYTES, max_entries=2**16)
     dims = cast("dict[str, list[str]]", metadata.pop("dims"))
     coordinates = cast("dict[str, Sequence[JSON] | np.ndarray]", metadata.pop("coordinates"))
     for name, array in arrays.items():
@@ -121,7 +135,7 @@ def read_table(archive: bytes) -> tuple[Table, dict[str, JSON]]:
 
 
 def table_as_json(archive: bytes) -> bytes:
-    """The same result as JSON; NaN becomes null."""
+    """Convert the archive of a result to JSON, in which NaN is null."""
     content, metadata = read_table(archive)
     document = {
         **metadata,
@@ -132,15 +146,15 @@ def table_as_json(archive: bytes) -> bytes:
 
 
 def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolDestination) -> None:
-    """Write the same into a file.
+    """Convert the archive of a result to JSON, and write this to a file.
 
     Args:
-        archive: itself, or a file that begins with it, and its size.
-        place: where to write it.
+        archive: the archive; or a file that begins with it, and the size of the archive.
+        place: where the file is written.
 
     Raises:
-        BusyError: the file had to make room for others.
-        NoRoomError: there is no room for the new one.
+        BusyError: the file of the archive was evicted from the disk cache.
+        NoRoomError: there is no room for the new file.
     """
     document = table_as_json(archive if isinstance(archive, bytes) else _read(*archive))
     write_atomically(place, len(document), lambda file: file.writelines([document]))
@@ -151,11 +165,11 @@ def _read(path: Path, size: int) -> bytes:
         with path.open("rb") as file:
             return file.read(size)
     except FileNotFoundError:
-        raise BusyError("the result had to make room for others while it was read; ask again") from None
+        raise BusyError("the result was evicted from the disk cache before it was read; ask again") from None
 
 
 def _vector(values: Sequence[JSON] | np.ndarray) -> np.ndarray | None:
-    """The values as float64, if they are plain numbers."""
+    """Return values as a float64 vector; None if any of them is not a number."""
     if isinstance(values, np.ndarray):
         return values.astype(np.float64) if values.dtype.kind in "fiu" else None
     numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)

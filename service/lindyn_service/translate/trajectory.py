@@ -1,4 +1,4 @@
-"""From a request for a trajectory to its answer."""
+"""Computation of trajectories: request, learning problem, method, answer."""
 
 from dataclasses import asdict
 
@@ -18,7 +18,7 @@ def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Tree]:
     """Answer a normalised request.
 
     Raises:
-        ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
+        ServiceError: the numbers of the request are contradictory, or no method covers it.
     """
     return _document(request, key, solve(request))
 
@@ -27,7 +27,7 @@ def solve(request: TrajectoryRequest) -> Outcome:
     """Solve a normalised request.
 
     Raises:
-        ServiceError: the request is invalid in a way that needs its numbers, or no method covers it.
+        ServiceError: the numbers of the request are contradictory, or no method covers it.
     """
     trained_on = moments(request.task, request.dims)
     problem = learning_problem(request, trained_on, request.resolved_times(), request.quantities)
@@ -38,7 +38,7 @@ def solve(request: TrajectoryRequest) -> Outcome:
 
 
 def candidates(asked: method.Method) -> tuple[Method, ...]:
-    """Methods that may answer, the preferred one first."""
+    """Return the methods that are tried for a requested method, the preferred one first."""
     match asked:
         case method.AutoMethod():
             return AllExactSolver(brief=True), FlowSolver()
