@@ -83,6 +83,19 @@ def test_networks_of_very_different_sizes(monkeypatch):
     assert alone <= 12
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_lazy_networks_whose_kernels_hardly_move(sign, monkeypatch):
+    axes = {"network.lambda": [sign * lam for lam in (20.0, 300.0, 1e5)], "network.seed": list(range(6))}
+    task = np.random.default_rng(1).standard_normal((3, 3)).tolist()
+    collect = ["ntk_movement", "kernel_distance", "convergence_time"]
+    asked = request(axes, collect, {"dims": [3, 3, 3], "scale": 0.3}, task=task)
+    found, expected, alone = both_ways(asked, monkeypatch)
+    assert_equal(found, expected)
+    assert all(record["values"]["ntk_movement"] < 0.5 for record in expected)
+    assert expected[-1]["values"]["ntk_movement"] < 1e-4
+    assert alone <= 1
+
+
 @pytest.mark.parametrize("dims", [[3, 3, 3], [2, 4, 2]])
 @pytest.mark.parametrize("collect", [["loss", "output"], ["singular_values", "alignment", "qqt"], ["convergence_time"]])
 def test_saddles_with_their_warnings(dims, collect, monkeypatch):
