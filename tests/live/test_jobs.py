@@ -100,7 +100,7 @@ def events_of(client, job, heard: list[dict], **headers) -> list[dict]:
 
 def test_events_tell_the_progress_and_resume(client, service, redis_server):
     """One tells that nothing is done, one that some of it is, and the last one that all is."""
-    known, heard = len(redis_server.keys("point:")), []
+    known, heard = len(redis_server.keys("record:")), []
     with ThreadPoolExecutor(1) as thread:
         with jobs_held(service, client):
             job = submit(client, slow_sweep(seeds=30))

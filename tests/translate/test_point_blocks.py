@@ -1,8 +1,8 @@
 """Points that are computed in blocks are the same as computed alone."""
 
 import numpy as np
-import orjson
 import pytest
+from support.records import as_json
 
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SCALARS, SweepRequest
@@ -24,7 +24,7 @@ def request(axes, collect, network=None, **base):
 
 
 def records(asked):
-    return [orjson.loads(record) for record in compute_points(asked, list(indices(asked)))]
+    return [as_json(record) for record in compute_points(asked, list(indices(asked)))]
 
 
 def both_ways(asked, monkeypatch):
@@ -177,7 +177,7 @@ def test_a_point_that_is_not_allowed_is_refused_by_itself():
     def refuse(_point):
         raise TooLargeError("no")
 
-    found = [orjson.loads(record) for record in compute_points(asked, list(indices(asked)), refuse)]
+    found = [as_json(record) for record in compute_points(asked, list(indices(asked)), refuse)]
     assert [record["problem"]["code"] for record in found] == [TooLargeError.code] * 8
 
 

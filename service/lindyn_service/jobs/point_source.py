@@ -62,7 +62,7 @@ class PointSource:
             self._kept[number] = record
 
     async def _find_or_compute(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        names = {number: f"point:{self._outline.key(number)}" for number in numbers}
+        names = {number: f"record:{self._outline.key(number)}" for number in numbers}
         cached = await self._resources.cache.get_many(list(names.values()), MAX_CALL_BYTES)
         looked_up = dict(zip(numbers, cached, strict=False))
         records = {number: record for number, record in looked_up.items() if record is not None}
