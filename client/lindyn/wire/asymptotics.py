@@ -6,7 +6,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lindyn.wire.array import Arrays
 from lindyn.wire.base import Positive, Reply, Request
-from lindyn.wire.learning import WeightDecay, without_defaults
+from lindyn.wire.learning import LearningRates, OptionalSchedule, WeightDecay, without_defaults
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
@@ -19,6 +19,8 @@ class LimitsRequest(Request):
     task: Task
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow.")] = 1.0
     tolerance: Annotated[Positive, Field(description="Excess loss at which learning counts as done.")] = 1e-3
+    learning_rates: LearningRates = None
+    schedule: OptionalSchedule = None
     weight_decay: WeightDecay = 0.0
 
     @model_serializer(mode="wrap")
@@ -32,7 +34,7 @@ class LimitsRequest(Request):
 
 
 class Converged(Reply):
-    """The state for t to infinity."""
+    """The state for t to infinity, which a schedule with a finite integral leads to before the loss is minimal."""
 
     output: Annotated[Arrays, Field(description="Best rank-min(hidden, modes) map over the modes reached, (out, in).")]
     input_representation: Arrays
@@ -101,13 +103,17 @@ class LimitsReply(Reply):
     ]
     effective_learning_rate: Annotated[
         float | None,
-        Field(description="|lambda| per time constant, per unit of time; null where `lambda_to_infinity` is."),
+        Field(
+            description="|lambda| per time constant, per unit of time, where the factor of a schedule is 1; null where "
+            "`lambda_to_infinity` is."
+        ),
     ]
     largest_learning_rate: Annotated[
         float | None,
         Field(
             description="Of gradient descent near the end: 2 tau over the largest eigenvalue of the Hessian there, "
-            "with weight_decay added; null if that is zero."
+            "with weight_decay added; with learning_rates, of their common factor, where the factor of the schedule is "
+            "1. Null if the eigenvalue is zero."
         ),
     ]
     lambda_to_infinity: Annotated[
@@ -117,7 +123,7 @@ class LimitsReply(Reply):
         Shallow | None,
         Field(
             description="For isotropic inputs and balanced or wide layers, or for one layer, which it is itself; "
-            "without weight decay."
+            "without weight decay. It learns at the geometric mean of the learning rates, with the same schedule."
         ),
     ]
     warnings: list[ReplyWarning]

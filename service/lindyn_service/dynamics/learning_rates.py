@@ -6,6 +6,7 @@ function, and its gradient by w_l is sqrt(c_l / c) grad_l. Whatever solves the p
 Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,9 +24,14 @@ class ConstantSchedule:
     """The factor g = 1 at all times.
 
     Of every schedule, `factors` are the values of g at non-negative times, where it jumps those after the jump;
-    `elapsed` is its integral u from 0 on, and `times` the earliest times at which u has non-negative values, infinity
-    where it never has.
+    `elapsed` is its integral u from 0 on, `total` the value of u for t to infinity, and `times` the earliest times at
+    which u has non-negative values, infinity where it never has.
     """
+
+    @property
+    def total(self) -> float:
+        """Infinity."""
+        return math.inf
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Ones."""
@@ -51,6 +57,11 @@ class CosineSchedule:
 
     period: float
     floor: float
+
+    @property
+    def total(self) -> float:
+        """Integral until T if the factor is zero from there on, else infinity."""
+        return math.inf if self.floor else self.period / 2
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """The factor; r + (1 - r) cos^2(pi t / 2 T) keeps the digits of small ones."""
@@ -87,6 +98,11 @@ class ExponentialSchedule:
 
     half_life: float
 
+    @property
+    def total(self) -> float:
+        """Integral h / log 2."""
+        return self.half_life / math.log(2)
+
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """The factor."""
         return np.exp2(-times / self.half_life)
@@ -121,6 +137,11 @@ class PiecewiseSchedule:
     @cached_property
     def _passed(self) -> Float[np.ndarray, " part"]:
         return np.concatenate([[0.0], np.cumsum(np.diff(self._starts) * np.array(self.values[:-1]))])
+
+    @property
+    def total(self) -> float:
+        """Integral until the last time if the last factor is zero, else infinity."""
+        return math.inf if self.values[-1] else float(self._passed[-1])
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """The factors."""
@@ -187,6 +208,11 @@ class LearningRates:
     def plain_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Times of the plain flow, whose time constant is 1."""
         return self.schedule.elapsed(times) * (self.mean / self.time_constant)
+
+    @property
+    def plain_total(self) -> float:
+        """Time of the plain flow for t to infinity."""
+        return self.schedule.total * (self.mean / self.time_constant)
 
     def times(self, plain: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Times from those of the plain flow; infinity where a schedule ends before."""

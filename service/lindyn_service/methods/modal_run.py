@@ -19,7 +19,7 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Warne
 from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import balances, of_errors, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, of_differences, some_times, squares
-from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, reached_at
+from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, last_clock, reached_at
 
 _FOREVER = 1e100
 _GRAMS = ("input_representation", "output_representation")
@@ -150,9 +150,10 @@ class ModalRun:
         return Reached(reached_at(self.problem, time), self.warnings)
 
     def end(self) -> ModalWeights:
-        """The network at t -> infinity, one time: nothing moves after 1e100 times of the fastest motion."""
+        """The plain flow at t -> infinity, one time: nothing moves after 1e100 times of the fastest motion."""
         rate = self.solution.fastest_rate
-        ((_, states),) = self.solution.batches(np.array([_FOREVER / rate if rate > 0 else 0.0]))
+        last = min(_FOREVER / rate if rate > 0 else 0.0, last_clock(self.problem))
+        ((_, states),) = self.solution.batches(np.array([last]))
         return self.small.lifted(self._frame(states, None))
 
     def _observed(self, solution: ModalSolution, times: np.ndarray, names: tuple[str, ...]) -> Accumulator:

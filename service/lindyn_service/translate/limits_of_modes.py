@@ -9,6 +9,7 @@ from lindyn_service.dynamics.observables import excess_loss, input_representatio
 from lindyn_service.dynamics.sharpness import sharpness
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.modal_run import ModalRun
+from lindyn_service.methods.plain_flow import as_asked, effective_rate
 from lindyn_service.translate.encode import VERSION
 
 _ROUNDINGS = 1e-12  # of the strongest mode, up to which a mode counts as none
@@ -18,7 +19,7 @@ def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str
     """Return where a network ends and how fast; fields that need one lambda and isotropic inputs are null."""
     end, reached = run.end(), run.reaching(request.tolerance)
     # the loss that is descended has the Hessian of that of the data, and gamma on its diagonal
-    steepest = float(sharpness(end)[0]) + request.weight_decay
+    steepest = (float(sharpness(end)[0]) + request.weight_decay) * effective_rate(run.problem)
     return {
         "key": key,
         "lambda": run.lam,
@@ -28,10 +29,10 @@ def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str
         "task_seed": getattr(request.task, "seed", None),
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
-        "converged": _converged(end),
+        "converged": _converged(as_asked(run.problem).frame(end, slice(0, 1))),
         "convergence_time": reached.time,
         "effective_learning_rate": None,
-        "largest_learning_rate": 2 * request.time_constant / steepest if steepest > 0 else None,
+        "largest_learning_rate": 2 / steepest if steepest > 0 else None,
         "lambda_to_infinity": None,
         "shallow": None,
         "warnings": [warned.message() for warned in (*run.warnings, *of_loss(run.problem))],

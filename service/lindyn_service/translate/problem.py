@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lindyn.wire import learning
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -154,7 +155,7 @@ def learning_problem(
     )
 
 
-def rates(request: TrajectoryRequest) -> learning_rates.LearningRates | None:
+def rates(request: TrajectoryRequest | LimitsRequest) -> learning_rates.LearningRates | None:
     """Rates and schedule; None where there are none."""
     if learning.are_ones(request.learning_rates) and request.schedule is None:
         return None
