@@ -18,8 +18,8 @@ from lindyn_service.jobs import points
 from lindyn_service.jobs.execution import FIRST_CHUNK, JobExecution
 from lindyn_service.jobs.resources import PointMemory
 from lindyn_service.jobs.worker_functions import compute
-from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.point_records import pack_record
+from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.table import read_table
 
 BYTES_OF_A_SCALAR = len(pack_record({"values": {"final_loss": 1.0}, "warnings": []}))
@@ -140,9 +140,8 @@ async def test_points_in_memory_are_not_read_from_the_cache_again(max_bytes, mon
     with RedisServer() as server:
         async with job_resources(server.url) as resources:
             memory = PointMemory(max_bytes)
-            resources = replace(resources, point_memory=memory)
             job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=30))
-            await JobExecution(job, request, LIMITS, resources).run()
+            await JobExecution(job, request, LIMITS, replace(resources, point_memory=memory)).run()
             found = await resources.results.find(job.id)
             assert np.all(np.isfinite(read_table(found)[0].values("final_loss")))
     kept = {0: 0, 1000: 1000 // BYTES_OF_A_SCALAR, 2**20: 30}[max_bytes]
