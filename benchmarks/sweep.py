@@ -1,13 +1,13 @@
 """A sweep of 10,000 points through the service against one process, and what it does to interactive requests.
 
 The grid is 25 values of lambda by 400 seeds (`--seeds`) of a 5-5-5 network, 200 times each. Rates are points a second:
-of bare blocks in this process (coordinates and loss of the networks of one lambda together, one BLAS thread), which are the
-floor, of the same points validated, drawn, computed and encoded in this process, and of jobs through a service with two
-worker processes and with a Dask cluster of two, by the job's own clock from its start to its end. All are measured in
-turn, several times; the table shows medians, and efficiency as the share of twice the rate of one process. Other work
-on the machine makes rates smaller but not the processor time, so that is shown too: of all processes together, services
-and clients, and as the share of the time of one process. Each run has seeds of its own, so that nothing is answered
-from the cache.
+of bare blocks in this process (coordinates and loss of the networks of one lambda together, one BLAS thread), which are
+the floor, of the same points validated, drawn, computed and encoded in this process, and of jobs through a service with
+two worker processes and with a Dask cluster of two, by the job's own clock from its start to its end. All are measured
+in turn, several times; the table shows medians, and efficiency as the share of twice the rate of one process. Other
+work on the machine makes rates smaller but not the processor time, so that is shown too: of all processes together,
+services and clients, and as the share of the time of one process. Each run has seeds of its own, so that nothing is
+answered from the cache.
 
 Interactive latency is of uncached 5-5-5 requests, one at a time, with and without a sweep running.
 """
