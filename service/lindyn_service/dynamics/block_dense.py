@@ -11,6 +11,7 @@ from lindyn_service.dynamics.time_intervals import TimeInterval, evaluated, time
 _DEGREE = 40  # of the polynomials: losses are interpolated on longer intervals than network functions
 _MAX_LENGTH = 1.5  # of intervals, in the logarithm of time
 _MAX_NODE_FRACTION = 0.8  # interpolation from more nodes, relative to the number of times, saves nothing
+_BATCH_NETWORKS = 64  # whose losses fit into the cache of a core
 _TOLERANCE = 5e-14  # relative error of an interpolated loss
 _ROUNDING = 4 * EPS  # of an interpolated value, relative to the largest one at the nodes
 _LAST_COEFFICIENTS = coefficients(_DEGREE, np.arange(_DEGREE - 4.0, _DEGREE))  # they estimate the truncation error
@@ -73,7 +74,11 @@ def _interpolate(
     ratios = np.divide(values[:, 0], values[:, -1], out=np.ones(len(values)), where=is_positive)
     rates = np.log(ratios) / (interval.last - interval.first)
     smooth = values * np.exp(rates[:, None] * (interval.times - interval.first))
-    for batch, weights in part.weights(times, len(values)):
-        losses[:, batch] = (smooth @ weights.T) * np.exp(-rates[:, None] * (times[batch] - interval.first))
+    for batch, weights in part.weights(times, _BATCH_NETWORKS):
+        elapsed, to_times = times[batch] - interval.first, np.ascontiguousarray(weights.T)
+        for first in range(0, len(values), _BATCH_NETWORKS):
+            own = slice(first, first + _BATCH_NETWORKS)
+            decay = np.exp(-rates[own, None] * elapsed)
+            np.multiply(smooth[own] @ to_times, decay, out=losses[own, batch])
     doubt = np.abs(smooth @ _LAST_COEFFICIENTS.T).max(axis=1) + _ROUNDING * smooth.max(axis=1)
     return doubt <= _TOLERANCE * smooth.min(axis=1)
