@@ -1,13 +1,13 @@
-"""A sweep of 1,000 points through the service against one process, and what it does to interactive requests.
+"""A sweep of 10,000 points through the service against one process, and what it does to interactive requests.
 
-The grid is 25 values of lambda by 40 seeds of a 5-5-5 network, 200 times each. Rates are points a second: of bare
-blocks in this process (coordinates and loss of the networks of one lambda together, one BLAS thread), which are the
-floor, of the same points validated, drawn, computed and encoded in this process, and of jobs through a service with two
-worker processes and with a Dask cluster of two, by the job's own clock from its start to its end. All are measured in
-turn, several times; the table shows medians, and efficiency as the share of twice the rate of one process. Other work
-on the machine makes rates smaller but not the processor time, so that is shown too: of all processes together, services
-and clients, and as the share of the time of one process. Each run has seeds of its own, so that nothing is answered
-from the cache.
+The grid is 25 values of lambda by 400 seeds (`--seeds`) of a 5-5-5 network, 200 times each. Rates are points a second:
+of bare blocks in this process (coordinates and loss of the networks of one lambda together, one BLAS thread), which are
+the floor, of the same points validated, drawn, computed and encoded in this process, and of jobs through a service with
+two worker processes and with a Dask cluster of two, by the job's own clock from its start to its end. All are measured
+in turn, several times; the table shows medians, and efficiency as the share of twice the rate of one process. Other
+work on the machine makes rates smaller but not the processor time, so that is shown too: of all processes together,
+services and clients, and as the share of the time of one process. Each run has seeds of its own, so that nothing is
+answered from the cache.
 
 Interactive latency is of uncached 5-5-5 requests, one at a time, with and without a sweep running.
 """
@@ -33,13 +33,12 @@ from lindyn_service.dynamics.initialization import many_balanced_weights
 from lindyn_service.translate.sweep import compute_points, indices
 
 LAMBDAS = np.linspace(-6, 6, 25).tolist()
-SEEDS = 40
 HORIZON, N_TIMES = 10.0, 200
 SIGMA_YX = np.random.default_rng(5).standard_normal((5, 5))
-LONG = 40  # times the seeds: the sweep behind interactive requests
+LONG = 4  # times the seeds: the sweep behind interactive requests
 
 
-def grid(seeds: Iterator[int], factor: int = 1) -> dict[str, object]:
+def grid(seeds: Iterator[int], n_seeds: int) -> dict[str, object]:
     """A sweep that nobody has asked for."""
     return {
         "base": {
@@ -47,18 +46,18 @@ def grid(seeds: Iterator[int], factor: int = 1) -> dict[str, object]:
             "task": {"kind": "correlation", "sigma_yx": SIGMA_YX.tolist()},
             "times": {"start": 0, "stop": HORIZON, "num": N_TIMES},
         },
-        "axes": {"network.lambda": LAMBDAS, "network.seed": list(itertools.islice(seeds, SEEDS * factor))},
+        "axes": {"network.lambda": LAMBDAS, "network.seed": list(itertools.islice(seeds, n_seeds))},
         "collect": ["loss"],
     }
 
 
-def bare_blocks(seeds: Iterator[int]) -> float:
+def bare_blocks(seeds: Iterator[int], n_seeds: int) -> float:
     """Points a second of blocks alone, without networks that end at a saddle."""
     times, cases = np.linspace(0, HORIZON, N_TIMES), []
-    own = list(itertools.islice(seeds, SEEDS))
+    own = list(itertools.islice(seeds, n_seeds))
     for lam in LAMBDAS:
-        lams, rngs = np.full(SEEDS, lam), [np.random.default_rng(seed) for seed in own]
-        cases.append((lams, *many_balanced_weights((5, 5, 5), lams, np.full(SEEDS, 0.5), rngs)))
+        lams, rngs = np.full(n_seeds, lam), [np.random.default_rng(seed) for seed in own]
+        cases.append((lams, *many_balanced_weights((5, 5, 5), lams, np.full(n_seeds, 0.5), rngs)))
     started, n_points = time.perf_counter(), 0
     for lams, w1, w2 in cases:
         start, generic = block_coordinates(block_modes(SIGMA_YX, lams), w1, w2)
@@ -68,9 +67,9 @@ def bare_blocks(seeds: Iterator[int]) -> float:
     return n_points / (time.perf_counter() - started)
 
 
-def one_process(seeds: Iterator[int]) -> float:
+def one_process(seeds: Iterator[int], n_seeds: int) -> float:
     """Points a second of what a worker does, here."""
-    asked = grid(seeds)
+    asked = grid(seeds, n_seeds)
     axes = [{"path": path, "values": values} for path, values in asked["axes"].items()]
     request = SweepRequest.model_validate({**asked, "axes": axes})
     places = list(indices(request))
@@ -79,11 +78,11 @@ def one_process(seeds: Iterator[int]) -> float:
     return len(places) / (time.perf_counter() - started)
 
 
-def job(client: lindyn.Client) -> Callable[[Iterator[int]], float]:
+def job(client: lindyn.Client) -> Callable[[Iterator[int], int], float]:
     """Points a second of a job, by its own clock."""
 
-    def run(seeds: Iterator[int]) -> float:
-        handle = client.sweep(**grid(seeds))
+    def run(seeds: Iterator[int], n_seeds: int) -> float:
+        handle = client.sweep(**grid(seeds, n_seeds))
         handle.result(progress=False)
         found = handle.status()
         return found.total / (found.finished - found.started)
@@ -93,7 +92,7 @@ def job(client: lindyn.Client) -> Callable[[Iterator[int]], float]:
 
 def latencies(client: lindyn.Client, seeds: Iterator[int], n: int) -> list[float]:
     """Seconds of uncached requests, one after the other."""
-    base = grid(seeds)["base"]
+    base = grid(seeds, 1)["base"]
     found = []
     for seed in itertools.islice(seeds, n):
         started = time.perf_counter()
@@ -115,20 +114,20 @@ def percentiles(seconds: list[float]) -> str:
     return f"p50 {1e3 * p50:6.2f} ms, p95 {1e3 * p95:6.2f} ms"
 
 
-def rates(repeats: int, seeds: Iterator[int]) -> None:
+def rates(repeats: int, seeds: Iterator[int], n_seeds: int) -> None:
     """Print the table of rates."""
     with ExitStack() as stack:
         local = stack.enter_context(lindyn.Client.local(workers=2, job_workers=2))
         dask = stack.enter_context(lindyn.Client.local(workers=1, dask_local=2))
         ways = {"blocks": bare_blocks, "one process": one_process, "two workers": job(local), "Dask": job(dask)}
         for way in ways.values():  # starts processes, loads libraries
-            way(seeds)
+            way(seeds, n_seeds)
         found = {name: [] for name in ways}
         used = {name: [] for name in ways}
         for _ in range(repeats):
             for name, way in ways.items():
                 before = processor_seconds()
-                found[name].append(way(seeds))
+                found[name].append(way(seeds, n_seeds))
                 used[name].append(processor_seconds() - before)
     rate = {name: statistics.median(each) for name, each in found.items()}
     seconds = {name: statistics.median(each) for name, each in used.items()}
@@ -139,15 +138,15 @@ def rates(repeats: int, seeds: Iterator[int]) -> None:
         print(f"{name:12} {rate[name]:9.0f} {shares[0]:14.0%} {shares[1]:19.0%} {seconds[name]:6.2f} {share:11.0%}")
 
 
-def interactive(n: int, seeds: Iterator[int]) -> None:
+def interactive(n: int, seeds: Iterator[int], n_seeds: int) -> None:
     """Print latencies with and without a sweep, and the service's memory before and after."""
     with lindyn.Client.local(workers=2, job_workers=2) as client:
         latencies(client, seeds, 50)
         service = psutil.Process().children()[0]
-        client.sweep(**grid(seeds)).result(progress=False)
+        client.sweep(**grid(seeds, n_seeds)).result(progress=False)
         before = service.memory_info().rss
         alone = latencies(client, seeds, n)
-        running = client.sweep(**grid(seeds, LONG))
+        running = client.sweep(**grid(seeds, n_seeds * LONG))
         while running.status().completed == 0:
             time.sleep(0.02)
         beside = latencies(client, seeds, n)
@@ -163,11 +162,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--seeds", type=int, default=400)
     chosen = parser.parse_args()
     seeds = itertools.count(os.getpid() << 16)
     with threadpool_limits(1):
-        rates(chosen.repeats, seeds)
-        interactive(chosen.requests, seeds)
+        rates(chosen.repeats, seeds, chosen.seeds)
+        interactive(chosen.requests, seeds, chosen.seeds)
 
 
 if __name__ == "__main__":

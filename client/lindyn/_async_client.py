@@ -133,10 +133,14 @@ class AsyncClient:
         task: Task,
         tolerance: float = 1e-3,
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
         weight_decay: float = 0.0,
     ) -> Analysis:
         """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence."""
-        return await self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
+        learning = {"learning_rates": learning_rates, "schedule": schedule, "weight_decay": weight_decay}
+        fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
+        return await self._sender.send(_endpoints.limits(**fields, **learning))
 
     async def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0

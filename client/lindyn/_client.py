@@ -173,9 +173,13 @@ class Client:
         task: Task,
         tolerance: float = 1e-3,
         time_constant: float = 1.0,
+        learning_rates: LearningRates | None = None,
+        schedule: Schedule | None = None,
         weight_decay: float = 0.0,
     ) -> Analysis:
         """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence.
+
+        The state for t to infinity does not depend on a schedule, unless the integral of that is finite.
 
         Returns:
             `converged`, `convergence_time`, `effective_learning_rate`, `largest_learning_rate`,
@@ -184,7 +188,9 @@ class Client:
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
         """
-        return self._sender.send(_endpoints.limits(network, task, tolerance, time_constant, weight_decay))
+        learning = {"learning_rates": learning_rates, "schedule": schedule, "weight_decay": weight_decay}
+        fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
+        return self._sender.send(_endpoints.limits(**fields, **learning))
 
     def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0

@@ -43,8 +43,7 @@ T = TypeVar("T")
 
 def trajectory(**fields: object) -> Call[Trajectory]:
     """Request a trajectory; fields that say nothing are left out, so that older services answer, too."""
-    said = {name: value for name, value in fields.items() if value is not None and not _is_no_decay(name, value)}
-    return _post("/v1/trajectories", _with_quantity_list(said), read_trajectory)
+    return _post("/v1/trajectories", _with_quantity_list(_without_defaults(fields)), read_trajectory)
 
 
 def stored(key: str) -> Call[Trajectory]:
@@ -71,11 +70,9 @@ def balance_statistics(
     return _analysis("/v1/balance/statistics", StatisticsReply, **fields)
 
 
-def limits(network: Network, task: Task, tolerance: float, time_constant: float, weight_decay: float) -> Call[Analysis]:
-    """Request the limits of learning."""
-    fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
-    decay = {} if _is_no_decay("weight_decay", weight_decay) else {"weight_decay": weight_decay}
-    return _analysis("/v1/limits", LimitsReply, **fields, **decay)
+def limits(**fields: object) -> Call[Analysis]:
+    """Request the limits of learning; fields that say nothing are left out, as of a trajectory."""
+    return _analysis("/v1/limits", LimitsReply, **_without_defaults(fields))
 
 
 def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
@@ -151,6 +148,10 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
 def _with_quantity_list(fields: Fields) -> Fields:
     """Expand a single name of a quantity to a list."""
     return {name: _as_list(value) if name == "quantities" else value for name, value in fields.items()}
+
+
+def _without_defaults(fields: Fields) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None and not _is_no_decay(name, value)}
 
 
 def _is_no_decay(name: str, value: object) -> bool:

@@ -233,14 +233,17 @@ def test_networks_that_are_not_generic_are_excluded():
 def test_a_task_of_zeros_is_learned_by_decay():
     _, lams, w1, w2 = networks((3, 3, 3), 0.0)
     which, solution = block(np.zeros((3, 3)), lams, w1, w2)
-    losses, good = solution.excess_losses(np.array([[0.0, 1.0]]))
+    losses, good = dense_losses(solution, np.array([0.0, 1.0]))
     for i, network in enumerate(which):
         expected = excess_loss_at(closed_form(w1[network], w2[network], np.zeros((3, 3)), 0.0), np.array([0.0, 1.0]))
         np.testing.assert_allclose(losses[i][good[i]], expected[good[i]], rtol=1e-12)
 
 
-@pytest.mark.parametrize(("dims", "lam"), [((8, 8, 8), 1.0), ((7, 6, 12), -0.3), ((14, 14, 14), 0.5)])
-@pytest.mark.parametrize("times", [np.linspace(0, 10, 400), np.geomspace(1e-3, 1e3, 900)])
+@pytest.mark.parametrize(
+    ("dims", "lam"),
+    [((2, 2, 2), -1.0), ((5, 5, 5), 2.0), ((8, 8, 8), 1.0), ((7, 6, 12), -0.3), ((14, 14, 14), 0.5)],
+)
+@pytest.mark.parametrize("times", [np.linspace(0, 10, 200), np.geomspace(1e-3, 1e3, 900)])
 def test_losses_between_nodes_are_as_good_as_at_them(dims, lam, times):
     sigma_yx, lams, w1, w2 = networks(dims, lam, count=6)
     _, solution = block(sigma_yx, lams, w1, w2)
@@ -251,10 +254,9 @@ def test_losses_between_nodes_are_as_good_as_at_them(dims, lam, times):
     np.testing.assert_allclose(losses[both], expected[both], rtol=2e-13, atol=1e-290)
 
 
-@pytest.mark.parametrize(("dims", "count"), [((5, 5, 5), 400), ((8, 8, 8), 20)])
-def test_losses_are_evaluated_where_interpolation_saves_no_work(dims, count):
-    _, solution = block(*networks(dims, 1.0, count=3))
-    times = np.linspace(0, 10, count)
+def test_losses_are_evaluated_where_interpolation_saves_no_work():
+    _, solution = block(*networks((8, 8, 8), 1.0, count=3))
+    times = np.linspace(0, 10, 20)
     np.testing.assert_array_equal(dense_losses(solution, times)[0], solution.excess_losses(times[None])[0])
 
 

@@ -45,6 +45,20 @@ def test_elapsed_is_the_integral_of_the_factor(name):
 
 
 @pytest.mark.parametrize("name", SCHEDULES)
+def test_total_is_the_integral_of_the_factor_over_all_times(name):
+    schedule, factor = SCHEDULES[name]
+    if factor(1e9):
+        assert schedule.total == np.inf
+    else:
+        assert np.isclose(schedule.total, quad(factor, 0, 100, points=(2.5,), limit=500)[0], rtol=1e-9)
+    assert LearningRates((4.0, 1.0), schedule, time_constant=0.5).plain_total == 4 * schedule.total
+
+
+def test_a_piecewise_schedule_that_ends_at_zero():
+    assert PiecewiseSchedule((0.5, 2.0), (1.0, 0.3, 0.0)).total == pytest.approx(0.95, rel=1e-15)
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
 def test_factors(name):
     schedule, factor = SCHEDULES[name]
     times = np.array([0.0, 1e-9, 0.3, 0.5, 1.0, 2.0, 2.5, 3.0, 40.0])

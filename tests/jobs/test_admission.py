@@ -62,7 +62,7 @@ def test_the_sum_of_all_points_is_limited():
         admit(many, limits)
 
 
-@pytest.mark.parametrize(("changes", "text"), [({"point_flops": 1e9}, "operations"), ({"point_bytes": 800}, "numbers")])
+@pytest.mark.parametrize(("changes", "text"), [({"point_flops": 1e9}, "operations"), ({"point_bytes": 400}, "numbers")])
 def test_each_point_is_checked_when_it_is_computed(changes, text):
     """Regardless of the estimate at admission; the other points are computed."""
     sweep = request({"network.dims": [[2, 1, 2], [60, 60, 60], [2, 2, 2]]}, ["singular_values"])

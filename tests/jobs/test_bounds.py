@@ -24,6 +24,7 @@ from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.scheduler import JobScheduler
 from lindyn_service.jobs.worker_functions import assemble, write_records
 from lindyn_service.spool.store import Spool
+from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.sweep_table import sweep_table
 from lindyn_service.translate.table import read_table
@@ -53,7 +54,7 @@ async def until(condition) -> None:
 
 
 def records_of_shapes(*shapes: tuple[int, ...]) -> list[bytes]:
-    return [orjson.dumps({"values": {"output": np.zeros(shape).tolist()}, "warnings": []}) for shape in shapes]
+    return [pack_record({"values": {"output": np.zeros(shape)}, "warnings": []}) for shape in shapes]
 
 
 def of_seeds(n: int) -> SweepRequest:
@@ -81,7 +82,7 @@ def test_long_metadata_is_compressed_and_read_unchanged():
     task = np.random.default_rng(1).normal(size=(200, 100))
     request = of_seeds(1).model_copy(update={"base": {**of_seeds(1).base, "task": task.tolist()}})
     text = orjson.dumps(request.model_dump())
-    archive = sweep_table("job", request, [b'{"values": {"final_loss": 1.0}, "warnings": []}'], 2**26).pack()
+    archive = sweep_table("job", request, [pack_record({"values": {"final_loss": 1.0}, "warnings": []})], 2**26).pack()
     assert len(archive) < len(text)
     with np.load(io.BytesIO(archive), allow_pickle=False) as read_by_numpy:
         metadata = json.loads(str(read_by_numpy["metadata"]))
@@ -94,13 +95,13 @@ def test_long_metadata_is_compressed_and_read_unchanged():
 def test_a_point_larger_than_estimated_has_a_problem(monkeypatch):
     monkeypatch.setattr(limits_module, "NUMBER_BYTES", 1)
     request = read(SweepRequest, sweep(lams=(0.5,), seeds=2, collect=("loss",), num=50))
-    limits = SweepLimits(**{**vars(LIMITS), "point_bytes": 60 * 20})
+    limits = SweepLimits(**{**vars(LIMITS), "point_bytes": 400})
     whole, bounded = (sweep_points(request, list(indices(request)), each, 1e9) for each in (LIMITS, limits))
     longest = max(map(len, whole))
     fits = SweepLimits(**{**vars(LIMITS), "point_bytes": longest})
     assert sweep_points(request, list(indices(request)), fits, 1e9) == whole
     assert not any(map(is_refusal, whole))
-    assert [is_refusal(record) for record in bounded] == [len(record) > 1200 for record in whole]
+    assert [is_refusal(record) for record in bounded] == [len(record) > 400 for record in whole]
 
 
 async def test_the_sum_of_the_bytes_of_points_is_limited(server):
@@ -227,7 +228,7 @@ async def test_jobs_take_at_most_half_of_a_small_server(server, stores):
 
 def constant(value: float, times: int) -> list[bytes]:
     """A point with this loss at a number of times."""
-    return [orjson.dumps({"values": {"loss": [value] * times}, "warnings": []})]
+    return [pack_record({"values": {"loss": [value] * times}, "warnings": []})]
 
 
 async def test_large_results_are_files_within_a_separate_limit(server, stores, tmp_path):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import anyio
+import numpy as np
 import pytest
 from support.job_resources import InlineEngine, job_resources, stored_sweep
 from support.jobs import LIMITS, sweep
@@ -11,12 +12,17 @@ from support.processes import RedisServer
 
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
+from lindyn_service.cache.redis_cache import RedisCache
 from lindyn_service.errors import DeadlineError
 from lindyn_service.jobs import points
 from lindyn_service.jobs.execution import FIRST_CHUNK, JobExecution
+from lindyn_service.jobs.resources import PointMemory
 from lindyn_service.jobs.worker_functions import compute
+from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import indices
 from lindyn_service.translate.table import read_table
+
+BYTES_OF_A_SCALAR = len(pack_record({"values": {"final_loss": 1.0}, "warnings": []}))
 
 pytestmark = [pytest.mark.anyio, pytest.mark.live]
 
@@ -119,3 +125,26 @@ async def test_an_owner_beyond_the_quota_waits():
                 await run.run()
             assert (await resources.store.get(later.id)).state not in ("done", "failed")
             assert run.completed == 0
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1000, 2**20])
+async def test_points_in_memory_are_not_read_from_the_cache_again(max_bytes, monkeypatch):
+    looked_up: list[str] = []
+    original = RedisCache.get_many
+
+    async def get_many(self, names, max_bytes):
+        looked_up.extend(names)
+        return await original(self, names, max_bytes)
+
+    monkeypatch.setattr(RedisCache, "get_many", get_many)
+    with RedisServer() as server:
+        async with job_resources(server.url) as resources:
+            memory = PointMemory(max_bytes)
+            job, request = await stored_sweep(resources.store, sweep(lams=(0.5,), seeds=30))
+            await JobExecution(job, request, LIMITS, replace(resources, point_memory=memory)).run()
+            found = await resources.results.find(job.id)
+            assert np.all(np.isfinite(read_table(found)[0].values("final_loss")))
+    kept = {0: 0, 1000: 1000 // BYTES_OF_A_SCALAR, 2**20: 30}[max_bytes]
+    assert len(looked_up) == 30 + 30 - kept
+    assert memory.take(max_bytes)  # all of it was released
+    assert not memory.take(1)

@@ -21,7 +21,7 @@ def assert_right(client, body, job):
 
 def stored_points(server: RedisServer) -> dict[bytes, int]:
     """Expiry of each stored point, which would change if the point was written again."""
-    return {key: server.client.pexpiretime(key) for key in server.keys("point:")}
+    return {key: server.client.pexpiretime(key) for key in server.keys("record:")}
 
 
 def test_a_killed_service_resumes_its_jobs():
@@ -62,7 +62,7 @@ def test_points_of_a_killed_worker_are_retried():
         body = slow_sweep(seeds=60)
         job = submit(client, body)
         while service.log().count("died while it ran") < 2:
-            points = len(server.keys("point:")) + 1
+            points = len(server.keys("record:")) + 1
             with held_midway(lambda: job_workers(service), server, client, job, points):
                 (worker,) = job_workers(service)
                 worker.kill()
@@ -149,7 +149,7 @@ def test_a_job_outlives_its_cluster_and_uses_workers_that_come_later():
         cluster.start_scheduler()
         with cluster.watched() as worked:
             cluster.start_worker()
-            with held_midway(lambda: cluster.workers, server, client, job, len(server.keys("point:")) + 1):
+            with held_midway(lambda: cluster.workers, server, client, job, len(server.keys("record:")) + 1):
                 cluster.start_worker()
                 eventually(lambda: len(worked()) == 2)
         assert finished(client, job)["state"] == "done"

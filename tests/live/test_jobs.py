@@ -100,7 +100,7 @@ def events_of(client, job, heard: list[dict], **headers) -> list[dict]:
 
 def test_events_report_progress_and_can_be_resumed(client, service, redis_server):
     """One reports no points, one some of them, and the last one all."""
-    known, heard = len(redis_server.keys("point:")), []
+    known, heard = len(redis_server.keys("record:")), []
     with ThreadPoolExecutor(1) as thread:
         with jobs_held(service, client):
             job = submit(client, slow_sweep(seeds=30))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lindyn.wire import npz
 from lindyn_service.errors import BusyError, NoRoomError
 from lindyn_service.spool import space
 from lindyn_service.spool.format import write_atomically
@@ -149,6 +150,18 @@ async def test_an_archive_in_a_file_has_the_bytes_of_one_in_memory(spool: Spool)
     memory = io.BytesIO()
     np.savez(memory, **arrays)
     assert found.path.read_bytes()[: found.size] == memory.getvalue()
+
+
+async def test_an_archive_with_long_metadata_is_read_from_more_space_than_it_needs(spool: Spool) -> None:
+    metadata, arrays = {"note": "x" * 50_000}, {"a": np.arange(100_000.0), "b": np.eye(3)}
+    with spool.destination("a") as place:
+        write_atomically(place, 2_000_000, lambda opened: npz.write(opened, metadata, arrays))
+    found = await spool.find("a")
+    assert found is not None
+    read, kept = npz.unpack(found.read(), largest_bytes=2**24)
+    assert read == metadata
+    assert np.array_equal(kept["a"], arrays["a"])
+    assert np.array_equal(kept["b"], arrays["b"])
 
 
 def test_an_answer_larger_than_the_limit_evicts_nothing(tmp_path: Path) -> None:

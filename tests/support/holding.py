@@ -140,7 +140,7 @@ def held_midway(
         points: minimum number of stored points, including those of earlier jobs.
     """
     processes = eventually(workers)
-    eventually(lambda: len(server.keys("point:")) >= points, pause_seconds=0.001)
+    eventually(lambda: len(server.keys("record:")) >= points, pause_seconds=0.001)
     with suspended(processes):
         assert state(client, job)["state"] == "running"
         yield

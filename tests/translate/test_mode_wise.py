@@ -1,12 +1,12 @@
 """Networks whose modes learn alone, as computed by a worker, against the flow of all weights."""
 
 import numpy as np
-import orjson
 import pytest
 from support.aligned import chain, commuting, two_layers
 from support.analyses import learn
 from support.answers import TIMES, check, jump, request
 from support.full_flow import orthogonal
+from support.records import as_json
 from support.training import trained
 
 from lindyn.wire.document import read
@@ -155,7 +155,7 @@ def test_times_of_convergence(deep, decay):
     del base["quantities"]
     document = {"base": base, "axes": [{"path": "time_constant", "values": [1.0, 2.0]}]}
     sweep = read(SweepRequest, document | {"collect": ["convergence_time", "final_loss"], "tolerance": 0.02})
-    for tau, point in zip((1.0, 2.0), map(orjson.loads, compute_points(sweep, indices(sweep))), strict=True):
+    for tau, point in zip((1.0, 2.0), map(as_json, compute_points(sweep, indices(sweep))), strict=True):
         time = point["values"]["convergence_time"]
         around = [time * (1 - 1e-6), time, time * (1 + 1e-6)]
         there = learn(**base | {"times": around, "quantities": ["excess_loss"], "time_constant": tau})

@@ -1,8 +1,8 @@
 """Points that are computed in blocks are those that are computed one by one."""
 
 import numpy as np
-import orjson
 import pytest
+from support.records import as_json
 
 from lindyn.wire.document import read
 from lindyn.wire.sweep import SCALARS, SweepRequest
@@ -24,7 +24,7 @@ def request(axes, collect, network=None, **base):
 
 
 def records(asked):
-    return [orjson.loads(record) for record in compute_points(asked, list(indices(asked)))]
+    return [as_json(record) for record in compute_points(asked, list(indices(asked)))]
 
 
 def both_ways(asked, monkeypatch):
@@ -81,6 +81,19 @@ def test_networks_of_very_different_sizes(monkeypatch):
     found, expected, alone = both_ways(request(axes, collect, network, task=task, times=times), monkeypatch)
     assert_equal(found, expected)
     assert alone <= 12
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_lazy_networks_whose_kernels_hardly_move(sign, monkeypatch):
+    axes = {"network.lambda": [sign * lam for lam in (20.0, 300.0, 1e5)], "network.seed": list(range(6))}
+    task = np.random.default_rng(1).standard_normal((3, 3)).tolist()
+    collect = ["ntk_movement", "kernel_distance", "convergence_time"]
+    asked = request(axes, collect, {"dims": [3, 3, 3], "scale": 0.3}, task=task)
+    found, expected, alone = both_ways(asked, monkeypatch)
+    assert_equal(found, expected)
+    assert all(record["values"]["ntk_movement"] < 0.5 for record in expected)
+    assert expected[-1]["values"]["ntk_movement"] < 1e-4
+    assert alone <= 1
 
 
 @pytest.mark.parametrize("dims", [[3, 3, 3], [2, 4, 2]])
@@ -164,7 +177,7 @@ def test_points_beyond_the_limits_have_a_problem_each():
     def refuse(_point):
         raise TooLargeError("no")
 
-    found = [orjson.loads(record) for record in compute_points(asked, list(indices(asked)), refuse)]
+    found = [as_json(record) for record in compute_points(asked, list(indices(asked)), refuse)]
     assert [record["problem"]["code"] for record in found] == [TooLargeError.code] * 8
 
 

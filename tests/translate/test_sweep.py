@@ -5,10 +5,10 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import orjson
 import pytest
 from support.analyses import BALANCED, SIGMA_YX, learn
 from support.jobs import LIMITS
+from support.records import as_json
 
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.document import read
@@ -16,6 +16,7 @@ from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import QUANTITIES
 from lindyn_service.errors import InvalidRequestError, TooLargeError
 from lindyn_service.jobs.admission import admit
+from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import PointKeys, compute_points, indices
 from lindyn_service.translate.sweep_table import sweep_table
 from lindyn_service.translate.table import read_table, table_as_json
@@ -35,7 +36,7 @@ def point_keys(sweep, places):
 
 
 def points(sweep):
-    return [orjson.loads(record) for record in compute_points(sweep, list(indices(sweep)))]
+    return [as_json(record) for record in compute_points(sweep, list(indices(sweep)))]
 
 
 def test_points_are_trajectories_with_the_values_of_the_axes():
@@ -67,12 +68,12 @@ def test_modes_that_a_network_does_not_have_are_nan_in_the_table():
     sweep = request({"network.dims.1": [1, 3], "network.lambda": [0.0]}, ["alignment"])
     found = points(sweep)
     assert found[0]["values"]["alignment.input"][0][1:] == [None, None]
-    content, _ = read_table(sweep_table("job", sweep, [orjson.dumps(point) for point in found], MOST_BYTES).pack())
+    content, _ = read_table(sweep_table("job", sweep, [pack_record(point) for point in found], MOST_BYTES).pack())
     for side in ("input", "output"):
         values = content.values(f"alignment.{side}")
         assert np.array_equal(np.isnan(values[:, 0, 0]), [[False, True, True], [False, False, False]])
     written = json.loads(
-        table_as_json(sweep_table("job", sweep, [orjson.dumps(point) for point in found], MOST_BYTES).pack())
+        table_as_json(sweep_table("job", sweep, [pack_record(point) for point in found], MOST_BYTES).pack())
     )
     assert written["data"]["alignment.input"]["values"][0][0][0][1:] == [None, None]
 
@@ -218,7 +219,7 @@ def test_refusals_of_the_base_request_have_its_paths():
     ("axes", "collect", "changes", "text"),
     [
         ({"network.seed": list(range(1001))}, ["final_loss"], {}, "1001 points, the limit is 1000"),
-        ({"network.seed": [1]}, ["output"], {"times": {"stop": 1, "num": 1000}}, "numbers, the limit is 5000"),
+        ({"network.seed": [1]}, ["output"], {"times": {"stop": 1, "num": 2000}}, "numbers, the limit is 12500"),
         ({"network.seed": list(range(500))}, ["loss"], {"times": {"stop": 1, "num": 300}}, "bytes, the limit is 1e+06"),
         (
             {"network.seed": [1]},

@@ -1,9 +1,9 @@
 """Sweeps over wide networks and networks of one layer: each point is the single request."""
 
 import numpy as np
-import orjson
 import pytest
 from support.documents import document
+from support.records import as_json
 
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import read
@@ -27,7 +27,7 @@ def points(base, collect, axes=None):
     named = [{"path": path, "values": values} for path, values in axes.items()]
     request = read(SweepRequest, {"base": base, "axes": named, "collect": collect, "tolerance": 0.5})
     records = compute_points(request, list(indices(request)))
-    return [(place(request, i), orjson.loads(r)) for i, r in zip(indices(request), records, strict=True)]
+    return [(place(request, i), as_json(r)) for i, r in zip(indices(request), records, strict=True)]
 
 
 @pytest.mark.parametrize("method", METHODS, ids=["auto", "flow", "descent"])

@@ -3,13 +3,13 @@
 import json
 
 import numpy as np
-import orjson
 import pytest
 from support.analyses import BALANCED, SIGMA_YX
 
 from lindyn.wire.document import read
 from lindyn.wire.job import TableReply
 from lindyn.wire.sweep import SweepRequest
+from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import compute_points, indices
 from lindyn_service.translate.sweep_table import MOST_DETAILS, sweep_table
 from lindyn_service.translate.table import read_table, table_as_json
@@ -125,7 +125,7 @@ def test_the_number_of_details_is_bounded_and_no_index_is_lost():
     own = [{"code": "ill-conditioned", "detail": f"overlap {i}"} for i in range(n_points)]
     again = {"code": "ill-conditioned", "detail": "overlap -1"}
     shared = {"code": "no-samples", "detail": "none"}
-    records = [orjson.dumps({"values": {"final_loss": 1.0}, "warnings": [each, shared, again]}) for each in own]
+    records = [pack_record({"values": {"final_loss": 1.0}, "warnings": [each, shared, again]}) for each in own]
     warnings = read_table(sweep_table("job", sweep, records, 2**30).pack())[1]["warnings"]
     assert len([warned for warned in warnings if warned["code"] == "ill-conditioned"]) == MOST_DETAILS + 1
     places = {tuple(place) for warned in warnings if warned["code"] == "ill-conditioned" for place in warned["indices"]}

@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
-import orjson
 import pytest
 from support.analyses import learn
+from support.records import as_json
 from support.training import descended, factor, losses, trained
 
 from lindyn.wire.document import read
@@ -127,7 +127,7 @@ def test_descent_with_rates_is_that_of_the_definition(dims, schedule):
 def points_of(base, axes, collect):
     axes = [{"path": path, "values": values} for path, values in axes.items()]
     sweep = read(SweepRequest, {"base": base, "axes": axes, "collect": collect})
-    return list(map(orjson.loads, compute_points(sweep, indices(sweep))))
+    return list(map(as_json, compute_points(sweep, indices(sweep))))
 
 
 @pytest.mark.parametrize("method", ["auto", "flow", {"kind": "descent", "learning_rate": 0.05}])

@@ -6,7 +6,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from lindyn.wire.array import Arrays
 from lindyn.wire.base import Positive, Reply, Request
-from lindyn.wire.learning import WeightDecay, without_defaults
+from lindyn.wire.learning import LearningRates, OptionalSchedule, WeightDecay, without_defaults
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 from lindyn.wire.trajectory import ReplyWarning
@@ -22,6 +22,8 @@ class LimitsRequest(Request):
     task: Task
     time_constant: Annotated[Positive, Field(description="tau of the gradient flow.")] = 1.0
     tolerance: Annotated[Positive, Field(description="Excess loss at which learning counts as done.")] = 1e-3
+    learning_rates: LearningRates = None
+    schedule: OptionalSchedule = None
     weight_decay: WeightDecay = 0.0
 
     @model_serializer(mode="wrap")
@@ -35,7 +37,7 @@ class LimitsRequest(Request):
 
 
 class Converged(Reply):
-    """The state as t goes to infinity."""
+    """The state as t goes to infinity; a schedule with a finite integral stops before the loss is minimal."""
 
     output: Annotated[
         Arrays,
@@ -119,13 +121,17 @@ class LimitsReply(Reply):
     ]
     effective_learning_rate: Annotated[
         float | None,
-        Field(description="Effective learning rate |lambda| / tau; null if `lambda_to_infinity` is null."),
+        Field(
+            description="Effective learning rate |lambda| / tau, where the factor of a schedule is 1; null if "
+            "`lambda_to_infinity` is null."
+        ),
     ]
     largest_learning_rate: Annotated[
         float | None,
         Field(
             description="Largest stable learning rate of gradient descent near the limit: 2 tau over the largest "
-            "eigenvalue of the Hessian of the loss with weight decay; null if this is zero."
+            "eigenvalue of the Hessian of the loss with weight decay; with learning_rates, of their common factor, "
+            "where the factor of the schedule is 1. Null if the eigenvalue is zero."
         ),
     ]
     lambda_to_infinity: Annotated[
@@ -139,7 +145,8 @@ class LimitsReply(Reply):
         Shallow | None,
         Field(
             description="Shallow network for comparison, for balanced or wide layers on isotropic inputs; for one "
-            "layer, the network itself; null otherwise, and with weight decay."
+            "layer, the network itself; null otherwise, and with weight decay. It learns at the geometric mean of the "
+            "learning rates, with the same schedule."
         ),
     ]
     warnings: list[ReplyWarning]

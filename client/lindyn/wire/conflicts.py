@@ -25,6 +25,7 @@ def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest
     if isinstance(request, TrajectoryRequest):
         misfit = quantity_conflict(request.quantities, request.network)
         broken += [] if misfit is None else [("quantities", misfit)]
+    if isinstance(request, TrajectoryRequest | LimitsRequest):
         broken += _rate_conflicts(request.learning_rates, len(request.dims) - 1)
     if isinstance(request, InitializationRequest) and isinstance(request.network, WideNetwork):
         detail = "got wide, a limit that has no weights; use kind 'random' for those of one draw"

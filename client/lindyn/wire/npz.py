@@ -42,12 +42,16 @@ def write(file: IO[bytes], metadata: Mapping[str, JSON], arrays: Mapping[str, Ar
     if text.nbytes <= _LONG_METADATA_BYTES:
         np.savez(file, allow_pickle=False, **{METADATA: text}, **portable)
         return
-    np.savez(file, allow_pickle=False, **portable)
-    with (
-        zipfile.ZipFile(file, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
-        archive.open(f"{METADATA}.npy", "w", force_zip64=True) as entry,
-    ):
-        np.lib.format.write_array(entry, text, allow_pickle=False)
+    # in one pass: an archive cannot be opened again in a file whose reserved space follows it
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, array in portable.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, allow_pickle=False)
+        long_entry = io.BytesIO()
+        np.lib.format.write_array(long_entry, text, allow_pickle=False)
+        archive.writestr(
+            zipfile.ZipInfo(f"{METADATA}.npy"), long_entry.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=1
+        )
 
 
 def _portable(array: Array) -> Array:

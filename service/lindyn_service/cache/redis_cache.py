@@ -37,6 +37,12 @@ end
 return sizes
 """
 
+_PUT = """
+for i, key in ipairs(KEYS) do
+    redis.call('SET', key, ARGV[i], 'PX', ARGV[#ARGV])
+end
+"""
+
 log = logging.getLogger(__name__)
 
 
@@ -144,11 +150,11 @@ class RedisCache:
 
     async def put_many(self, values: Mapping[str, bytes]) -> None:
         """Store the values that are not too large, unless Redis is unavailable."""
-        pipe = self._redis.pipeline(transaction=False)
-        for name, value in values.items():
-            if len(value) <= self._max_value_bytes:
-                pipe.set(self._key(name), seal(name, value), px=self._time_to_live)
-        await self._call(pipe.execute)
+        kept = {name: value for name, value in values.items() if len(value) <= self._max_value_bytes}
+        if kept:
+            keys, envelopes = map(self._key, kept), (seal(name, value) for name, value in kept.items())
+            arguments = *keys, *envelopes, str(self._time_to_live)
+            await self._call(lambda: cast(Awaitable[object], self._redis.eval(_PUT, len(kept), *arguments)))
 
     def lease(self, name: str, seconds: float) -> AbstractAsyncContextManager[bool]:
         """Try to acquire a lease, and hold it for the duration of an `async with` block.

@@ -1,22 +1,26 @@
 """Losses of many networks at many times, interpolated from fewer times where that loses no accuracy."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
-from lindyn_service.dynamics.block_solution import LARGEST_RATIO, BlockSolution
-from lindyn_service.dynamics.chebyshev import Interval
-from lindyn_service.dynamics.interpolation import errors_keep_the_loss, straighten
+from lindyn_service.dynamics.block_solution import BlockSolution
+from lindyn_service.dynamics.chebyshev import Interval, coefficients
+from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.dynamics.time_intervals import TimeInterval, evaluated, time_intervals
 
-_MIN_ENTRIES = 49  # network functions with fewer entries are evaluated at every time, which is cheap
+_DEGREE = 40  # of the polynomials: losses are interpolated on longer intervals than network functions
+_MAX_LENGTH = 1.5  # of intervals, in the logarithm of time
 _MAX_NODE_FRACTION = 0.8  # interpolation from more nodes, relative to the number of times, saves nothing
+_BATCH_NETWORKS = 64  # whose losses fit into the cache of a core
+_TOLERANCE = 5e-14  # relative error of an interpolated loss
+_ROUNDING = 4 * EPS  # of an interpolated value, relative to the largest one at the nodes
+_LAST_COEFFICIENTS = coefficients(_DEGREE, np.arange(_DEGREE - 4.0, _DEGREE))  # they estimate the truncation error
 
 _Losses = Float[np.ndarray, "network time"]
+_Accurate = Bool[np.ndarray, "network time"]
 
 
-def dense_losses(
-    solution: BlockSolution, times: Float[np.ndarray, " time"]
-) -> tuple[_Losses, Bool[np.ndarray, "network time"]]:
+def dense_losses(solution: BlockSolution, times: Float[np.ndarray, " time"]) -> tuple[_Losses, _Accurate]:
     """Excess losses on white inputs, evaluated at the given times or interpolated from fewer Chebyshev nodes.
 
     Args:
@@ -31,45 +35,50 @@ def dense_losses(
     intervals = _intervals(solution, times)
     if sum(time_interval.n_nodes for time_interval in intervals) > _MAX_NODE_FRACTION * len(times):
         return solution.excess_losses(times[None])
+    nodes = [times[part.times] if part.interval is None else part.interval.times for part in intervals]
+    values, known = solution.excess_losses(np.concatenate(nodes)[None])
     losses, accurate = np.empty((len(solution), len(times))), np.ones((len(solution), len(times)), dtype=bool)
-    all_networks = np.arange(len(solution), dtype=np.intp)
-    for time_interval in intervals:
-        nodes = time_interval.interval
-        which = all_networks if nodes is None else _interpolate(solution, times, time_interval, nodes, losses)
-        if len(which):
-            at = np.ix_(which, np.arange(time_interval.times.start, time_interval.times.stop, dtype=np.intp))
-            losses[at], accurate[at] = solution[which].excess_losses(times[None, time_interval.times])
+    first = 0
+    for part in intervals:
+        own = slice(first, first + part.n_nodes)
+        first = own.stop
+        if part.interval is None:
+            losses[:, part.times], accurate[:, part.times] = values[:, own], known[:, own]
+            continue
+        is_accurate = np.all(known[:, own], axis=1) & _interpolate(values[:, own], part, part.interval, times, losses)
+        left = np.flatnonzero(~is_accurate)
+        if len(left):
+            at = np.ix_(left, np.arange(part.times.start, part.times.stop, dtype=np.intp))
+            losses[at], accurate[at] = solution[left].excess_losses(times[None, part.times])
     return losses, accurate
 
 
 def _intervals(solution: BlockSolution, times: Float[np.ndarray, " time"]) -> list[TimeInterval]:
-    """Time intervals for the fastest network; a single one without interpolation where evaluation is cheap."""
-    one, fastest = solution.start.modes.one, float(np.max(solution.start.modes.kappa))
-    if one.n_minor * one.n_major < _MIN_ENTRIES:
+    """Time intervals for the fastest network; a single one without interpolation if nothing moves."""
+    fastest = float(np.max(solution.start.modes.kappa))
+    if fastest == 0:
         return evaluated(0, len(times), len(times))
-    return time_intervals(times, 1 / fastest, len(times))
+    return time_intervals(times, 1 / fastest, len(times), degree=_DEGREE, max_length=_MAX_LENGTH)
 
 
 def _interpolate(
-    solution: BlockSolution,
-    times: Float[np.ndarray, " time"],
-    time_interval: TimeInterval,
+    values: Float[np.ndarray, "network node"],
+    part: TimeInterval,
     interval: Interval,
+    times: Float[np.ndarray, " time"],
     losses: _Losses,
-) -> Int[np.ndarray, " left"]:
-    """Write the losses in a time interval in place, and return the networks whose losses are not accurate."""
-    one = solution.start.modes.one
-    nodes = interval.times
-    errors = np.empty((len(solution), len(nodes), one.n_minor * one.n_major))
-    accurate = np.ones(len(solution), dtype=bool)
-    for networks, batch, learned in solution.batches(nodes[None]):
-        rows = learned.errors().transpose(2, 3, 0, 1)
-        errors[networks, batch] = rows.reshape(*rows.shape[:2], -1)
-        accurate[networks] &= np.all(learned.ratio <= LARGEST_RATIO, axis=1)
-    rates = straighten(np.broadcast_to(nodes, errors.shape[:2]), errors)
-    accurate &= errors_keep_the_loss(errors)
-    for batch, weights in time_interval.weights(times, errors.shape[2]):
-        between = weights @ errors
-        decay = np.exp(-2 * rates[:, None] * (times[batch] - interval.first))
-        losses[:, batch] = 0.5 * np.vecdot(between, between) * decay
-    return np.flatnonzero(~accurate)
+) -> Bool[np.ndarray, " network"]:
+    """Write the losses in a time interval in place, and return the networks for which they are accurate."""
+    # losses times exponentials that make the last as large as the first are smoother functions of time
+    is_positive = (values[:, 0] > 0) & (values[:, -1] > 0)
+    ratios = np.divide(values[:, 0], values[:, -1], out=np.ones(len(values)), where=is_positive)
+    rates = np.log(ratios) / (interval.last - interval.first)
+    smooth = values * np.exp(rates[:, None] * (interval.times - interval.first))
+    for batch, weights in part.weights(times, _BATCH_NETWORKS):
+        elapsed, to_times = times[batch] - interval.first, np.ascontiguousarray(weights.T)
+        for first in range(0, len(values), _BATCH_NETWORKS):
+            own = slice(first, first + _BATCH_NETWORKS)
+            decay = np.exp(-rates[own, None] * elapsed)
+            np.multiply(smooth[own] @ to_times, decay, out=losses[own, batch])
+    doubt = np.abs(smooth @ _LAST_COEFFICIENTS.T).max(axis=1) + _ROUNDING * smooth.max(axis=1)
+    return doubt <= _TOLERANCE * smooth.min(axis=1)

@@ -8,6 +8,7 @@ plain flow thus gives one of this flow.
 Source: Kunin et al. (2024), arXiv 2406.06158, section 3, for one hidden neuron.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -25,9 +26,14 @@ class ConstantSchedule:
     """The schedule g = 1.
 
     All schedules have the same methods. `factors` are the values of g at non-negative times, at a jump those after it.
-    `elapsed` is the integral u of g from time 0. `times` is the inverse of u for non-negative values: the earliest
-    times, or infinity for values that u never reaches.
+    `elapsed` is the integral u of g from time 0, and `total` its value as t -> infinity. `times` is the inverse of u
+    for non-negative values: the earliest times, or infinity for values that u never reaches.
     """
+
+    @property
+    def total(self) -> float:
+        """Infinity."""
+        return math.inf
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Values of g: ones."""
@@ -53,6 +59,11 @@ class CosineSchedule:
 
     period: float
     floor: float
+
+    @property
+    def total(self) -> float:
+        """Integral until T if the factor is zero from there on, else infinity."""
+        return math.inf if self.floor else self.period / 2
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Values of g, as r + (1 - r) cos^2(pi t / (2 T)), in which small values do not cancel."""
@@ -88,6 +99,11 @@ class ExponentialSchedule:
 
     half_life: float
 
+    @property
+    def total(self) -> float:
+        """Integral h / log 2."""
+        return self.half_life / math.log(2)
+
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Values of g."""
         return np.exp2(-times / self.half_life)
@@ -122,6 +138,11 @@ class PiecewiseSchedule:
     @cached_property
     def _passed(self) -> Float[np.ndarray, " part"]:
         return np.concatenate([[0.0], np.cumsum(np.diff(self._starts) * np.array(self.values[:-1]))])
+
+    @property
+    def total(self) -> float:
+        """Integral until the last time if the last factor is zero, else infinity."""
+        return math.inf if self.values[-1] else float(self._passed[-1])
 
     def factors(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Values of g."""
@@ -188,6 +209,11 @@ class LearningRates:
     def plain_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Times of the plain flow, c u(t) / tau."""
         return self.schedule.elapsed(times) * (self.mean / self.time_constant)
+
+    @property
+    def plain_total(self) -> float:
+        """Time of the plain flow for t to infinity."""
+        return self.schedule.total * (self.mean / self.time_constant)
 
     def times(self, plain: Float[np.ndarray, " time"]) -> Float[np.ndarray, " time"]:
         """Times from those of the plain flow; infinity for times that the schedule never reaches."""

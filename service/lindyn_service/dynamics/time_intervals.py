@@ -54,27 +54,35 @@ class TimeInterval:
         if self.interval is None:
             return [self]
         middle = np.searchsorted(times[self.times], self.interval.middle, side="right")
-        return _divided(
-            times, self.interval.unit, (self.times.start, self.times.start + int(middle), self.times.stop), max_times
-        )
+        bounds = self.times.start, self.times.start + int(middle), self.times.stop
+        return _divided(times, self.interval.unit, bounds, max_times, self.interval.degree)
 
 
-def time_intervals(times: Float[np.ndarray, " time"], unit: float, max_times: int) -> list[TimeInterval]:
+def time_intervals(
+    times: Float[np.ndarray, " time"],
+    unit: float,
+    max_times: int,
+    *,
+    degree: int = DEGREE,
+    max_length: float = _MAX_LENGTH,
+) -> list[TimeInterval]:
     """Divide ascending times into intervals; those with few times are not interpolated.
 
     Args:
         times: ascending times.
         unit: time scale of the fastest change, in the unit of times.
         max_times: largest number of times in an interval without interpolation.
+        degree: degree of the polynomials.
+        max_length: largest length of an interval in the logarithm of time.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: the degree depends on the
     distance of singularities from the interval, relative to its length.
     """
     first, last = float(times[0]), float(times[-1])
-    n_intervals = math.ceil(math.log1p((last - first) / (first + unit)) / _MAX_LENGTH)
-    edges = [(last + unit) * math.exp(-_MAX_LENGTH * i) - unit for i in range(n_intervals - 1, 0, -1)]
+    n_intervals = math.ceil(math.log1p((last - first) / (first + unit)) / max_length)
+    edges = [(last + unit) * math.exp(-max_length * i) - unit for i in range(n_intervals - 1, 0, -1)]
     inner = [int(np.searchsorted(times, edge, side="right")) for edge in edges]
-    return _divided(times, unit, (0, *inner, len(times)), max_times)
+    return _divided(times, unit, (0, *inner, len(times)), max_times, degree)
 
 
 def evaluated(start: int, stop: int, max_times: int) -> list[TimeInterval]:
@@ -83,7 +91,7 @@ def evaluated(start: int, stop: int, max_times: int) -> list[TimeInterval]:
 
 
 def _divided(
-    times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], max_times: int
+    times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], max_times: int, degree: int
 ) -> list[TimeInterval]:
     """Intervals between indices; successive ones with too few or equal times are merged and not interpolated."""
     intervals: list[TimeInterval] = []
@@ -91,7 +99,7 @@ def _divided(
     for start, stop in pairwise(bounds):
         if stop - start < MIN_TIMES:
             continue
-        interval = Interval(float(times[start]), float(times[stop - 1]), unit, DEGREE)
+        interval = Interval(float(times[start]), float(times[stop - 1]), unit, degree)
         if interval.length > _MIN_LENGTH:
             intervals += evaluated(first_evaluated, start, max_times)
             intervals.append(TimeInterval(slice(start, stop), interval))

@@ -4,7 +4,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 
 from anyio import CancelScope, create_task_group, sleep
 from anyio.abc import TaskGroup
@@ -88,11 +88,12 @@ class JobExecution:
             raise damaged(self._job.kind, f"it was posted with {self._job.total} points, and has {points.total} now")
         self._source = PointSource(self._job.owner, points, plan_caller, self._resources, self._share)
         self._remaining.extend(range(points.total))
-        async with create_task_group() as loops:
-            loops.start_soon(self._start_loops, loops)
-        if self._failure is not None:
-            return None
-        return await Delivery(self._job.id, self._source, plan_caller, self._resources, self._turn).deliver()
+        with closing(self._source):
+            async with create_task_group() as loops:
+                loops.start_soon(self._start_loops, loops)
+            if self._failure is not None:
+                return None
+            return await Delivery(self._job.id, self._source, plan_caller, self._resources, self._turn).deliver()
 
     async def _report(self, scope: CancelScope) -> None:
         """Report progress to the store; stop the job if it was cancelled, or if the store keeps refusing the report."""

@@ -9,7 +9,7 @@ from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost, numbers_of
 from lindyn_service.operations.costs import point_cost, samples_of
 
-NUMBER_BYTES = 20  # of a number in JSON, the format in which points are stored
+NUMBER_BYTES = 8  # of a number in the record of a point
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SweepLimits:
         points: largest number of points of the grid.
         result_bytes: largest size of the table.
         request_bytes: largest size of the request in JSON, which is stored until the job ends.
-        point_bytes: largest size of a point in JSON.
+        point_bytes: largest size of the record of a point.
         point_flops: largest estimated work of a point.
         job_flops: largest estimated work of all points together.
     """

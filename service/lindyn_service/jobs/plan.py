@@ -103,8 +103,8 @@ class SweepPlan:
 
     def _indices(self, numbers: Sequence[int]) -> list[tuple[int, ...]]:
         """Return the grid indices of points; the last axis varies fastest."""
-        shape = self.request.shape
-        return [tuple(int(i) for i in np.unravel_index(number, shape)) for number in numbers]
+        along_axes = np.unravel_index(np.asarray(numbers, dtype=np.intp), self.request.shape)
+        return list(zip(*(indices.tolist() for indices in along_axes), strict=True))
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from lindyn_service.jobs.worker_calls import PlanCaller
 from lindyn_service.jobs.worker_functions import Computed, Outline, compute
 
 CHUNK_SECONDS = 0.3  # much longer than the overhead of a chunk, 1 ms, and shorter than a cancellation may take, 1 s
-KEPT_BYTES = 2**21  # of the points of a job in memory, which need not be read from the cache again
 
 
 class PointSource:
-    """Obtains points from the cache or the engine, and keeps the first of them in memory.
+    """Obtains points from the cache or the engine, and keeps the first of them in memory until it is closed.
 
     Args:
         owner: owner of the job, who is charged for the computation.
@@ -57,12 +56,18 @@ class PointSource:
                 f"the points take more than {self._resources.max_record_bytes} bytes together, which is the limit (a "
                 "multiple of LINDYN_MAX_RESULT_BYTES); collect scalars instead of quantities, or fewer points or times"
             )
-        if self._kept_bytes + len(record) <= KEPT_BYTES:
+        if self._resources.point_memory.take(len(record)):
             self._kept_bytes += len(record)
             self._kept[number] = record
 
+    def close(self) -> None:
+        """Release the memory of the points that were kept."""
+        self._kept.clear()
+        self._resources.point_memory.release(self._kept_bytes)
+        self._kept_bytes = 0
+
     async def _find_or_compute(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        names = {number: f"point:{self._outline.key(number)}" for number in numbers}
+        names = {number: f"record:{self._outline.key(number)}" for number in numbers}
         cached = await self._resources.cache.get_many(list(names.values()), MAX_CALL_BYTES)
         looked_up = dict(zip(numbers, cached, strict=False))
         records = {number: record for number, record in looked_up.items() if record is not None}

@@ -3,14 +3,13 @@
 import time
 from collections.abc import Iterator, Sequence
 
-import orjson
-
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
 from lindyn_service.experiments.base import Values
 from lindyn_service.jobs.job_limits import SweepLimits, check_point
 from lindyn_service.translate.experiment import compute_cells
+from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import PointReader, compute_groups, problem_record
 
 _REFUSAL_PREFIX = b'{"problem":{"code":"%s"' % TooLargeError.code.encode()
@@ -59,7 +58,7 @@ def _refuse_large(record: bytes, max_bytes: int) -> bytes:
     if len(record) <= max_bytes:
         return record
     detail = f"the point takes {len(record)} bytes, the limit is {max_bytes}; collect fewer quantities or times"
-    return orjson.dumps(problem_record(TooLargeError.code, detail))
+    return pack_record(problem_record(TooLargeError.code, detail))
 
 
 def _within_call_limits(groups: Iterator[list[bytes]], seconds: float) -> list[bytes]:

@@ -1,10 +1,12 @@
 """Quantities of many networks of equal widths on one task, evaluated together."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from lindyn_service.dynamics.alignment import PARTLY_DEFINED
+from lindyn_service.dynamics.balanced_changes import balanced_changes
 from lindyn_service.dynamics.block_dense import dense_losses
 from lindyn_service.dynamics.block_solution import BlockSolution, Layers
 from lindyn_service.dynamics.modal_loss import Objective
@@ -51,6 +53,7 @@ def observe_block(
             excess *= float(objective.root) ** 2 if isinstance(objective.root, float) else 1.0
         found = {"excess_loss": excess, "loss": excess + (objective.irreducible or 0.0)}
         return found, np.all(known & np.isfinite(excess), axis=1)
+    lam = solution.start.modes.lam
     frames = _frames(solution, objective, times, hidden, time_constant, with_start=not OF_CHANGE.isdisjoint(quantities))
     for part, batch, layers, frame in frames:
         known = layers.known if _OF_ERRORS.isdisjoint(quantities) else layers.known & layers.good
@@ -59,7 +62,8 @@ def observe_block(
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                 values = OBSERVABLES[name](frame)
             if name in OF_CHANGE:
-                good[part] &= _is_large(name, values, layers.known.shape)
+                values, known = _change(name, frame, values, lam[part], layers.known.shape)
+                good[part] &= known
             if name not in PARTLY_DEFINED:
                 good[part] &= _are_finite(values, layers.known.shape)
             _store(found, name, values, (part, batch), (len(solution), len(times)))
@@ -101,10 +105,19 @@ def _frame(
     return ModalWeights(objective, (into.transpose(0, 2, 1), out), (hidden,), time_constant, start, errors)
 
 
-def _is_large(name: str, values: Values, shape: tuple[int, ...]) -> np.ndarray:
-    """Return for each network whether changes of the kernel are large enough at all times to be differences."""
-    changes = np.asarray(values).reshape(shape)
-    return np.all((np.sqrt(2 * changes) if name == "ntk_distance" else changes) > _SMALL_CHANGE, axis=1)
+def _change(
+    name: str, frame: ModalWeights, differences: Values, lam: np.ndarray, shape: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return changes of the kernel, and of which networks they have all digits; small differences are solved for."""
+    changes = np.asarray(differences).reshape(shape)
+    is_large = (np.sqrt(2 * changes) if name == "ntk_distance" else changes) > _SMALL_CHANGE
+    if np.all(is_large):
+        return changes.ravel(), np.ones(shape[0], dtype=bool)
+    before, after = ((state.layers[0], state.layers[1]) for state in (frame.start, frame))
+    with np.errstate(all="ignore"):  # of networks whose weights are not known
+        out, into, known = balanced_changes(before, after, np.repeat(lam, shape[1]))
+        solved = np.asarray(OBSERVABLES[name](replace(frame, gram_changes=(out, into)))).reshape(shape)
+    return np.where(is_large, changes, solved).ravel(), np.all(is_large | known.reshape(shape), axis=1)
 
 
 def _are_finite(values: Values, shape: tuple[int, ...]) -> np.ndarray:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from lindyn.wire.network import BalancedNetwork, Network
+from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.methods.all_exact import AllExactSolver
 from lindyn_service.methods.base import LearningProblem, Method, Refusal
@@ -36,32 +37,36 @@ def require_closed_form(
     Raises:
         ServiceError: the closed form does not cover them; the error has what was measured.
     """
-    run = _examined(ExactSolver(), _problem(network, weights, trained_on, tau, 0.0), _REMEDY, task_path)
+    run = _examined(ExactSolver(), _problem(network, weights, trained_on, tau), _REMEDY, task_path)
     if not isinstance(run, ExactRun):
         raise TypeError(f"{type(run).__name__} is not the closed form of balanced weights")
     return run
 
 
 def require_exact(
-    network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, decay: float
+    network: Network,
+    weights: tuple[np.ndarray, ...],
+    trained_on: Moments,
+    tau: float,
+    *,
+    rates: LearningRates | None = None,
+    decay: float = 0.0,
 ) -> ExactRun | ModalRun:
     """Return any exact solution for a network and a task: balanced weights, modes that learn alone, or weight decay.
 
     Raises:
         ServiceError: no exact solution covers them; the error has what was measured.
     """
-    problem = _problem(network, weights, trained_on, tau, decay)
-    run = _examined(AllExactSolver(), problem, _REMEDY_WITH_DECAY if decay else _REMEDY, "task")
-    if not isinstance(run, ExactRun | ModalRun):
-        raise TypeError(f"{type(run).__name__} has no limits as t -> infinity")
-    return run
+    problem = replace(_problem(network, weights, trained_on, tau), rates=rates, weight_decay=decay)
+    found = _examined(AllExactSolver(), problem, _REMEDY_WITH_DECAY if decay else _REMEDY, "task")
+    if not isinstance(found, ExactRun | ModalRun):
+        raise TypeError(f"{type(found).__name__} does not know its limits")
+    return found
 
 
-def _problem(
-    network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float, decay: float
-) -> LearningProblem:
+def _problem(network: Network, weights: tuple[np.ndarray, ...], trained_on: Moments, tau: float) -> LearningProblem:
     lam = network.lam if isinstance(network, BalancedNetwork) else None
-    return LearningProblem(weights, trained_on, tau, np.zeros(1), (), lam, wide_of(network), weight_decay=decay)
+    return LearningProblem(weights, trained_on, tau, np.zeros(1), (), lam, wide_of(network))
 
 
 def _examined(solver: Method, problem: LearningProblem, remedy: str, task_path: str) -> object:

@@ -19,7 +19,7 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Warne
 from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import balances, of_errors, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, of_differences, some_times, squares
-from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, reached_at
+from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, last_clock, reached_at
 
 _INFINITE_TIME = 1e100  # in units of the shortest time scale
 _GRAMS = ("input_representation", "output_representation")
@@ -150,9 +150,10 @@ class ModalRun:
         return Reached(reached_at(self.problem, time), self.warnings)
 
     def end(self) -> ModalWeights:
-        """Return the network as t -> infinity, as a batch of one time."""
+        """Return the plain flow as t -> infinity, as a batch of one time."""
         rate = self.solution.fastest_rate
-        ((_, states),) = self.solution.batches(np.array([_INFINITE_TIME / rate if rate > 0 else 0.0]))
+        last = min(_INFINITE_TIME / rate if rate > 0 else 0.0, last_clock(self.problem))
+        ((_, states),) = self.solution.batches(np.array([last]))
         return self.reduction.lifted(self._modal_weights(states, None))
 
     def _observed(self, solution: ModalSolution, times: np.ndarray, names: tuple[str, ...]) -> Accumulator:

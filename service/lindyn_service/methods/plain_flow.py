@@ -4,6 +4,7 @@ The plain flow is the gradient flow with time constant 1, learning rates of 1 an
 transformed time turn a flow with learning rates c_l and a schedule g(t) into the plain flow.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,16 @@ def plain(problem: LearningProblem) -> LearningProblem:
 def clock(problem: LearningProblem, times: np.ndarray) -> np.ndarray:
     """Convert times of the problem to times of the plain flow."""
     return times / problem.time_constant if problem.rates is None else problem.rates.plain_times(times)
+
+
+def last_clock(problem: LearningProblem) -> float:
+    """Time of the plain flow for t to infinity: infinity, unless a schedule ends learning before."""
+    return math.inf if problem.rates is None else problem.rates.plain_total
+
+
+def effective_rate(problem: LearningProblem) -> float:
+    """Rate of the plain flow: the geometric mean of the learning rates over the time constant."""
+    return (1.0 if problem.rates is None else problem.rates.mean) / problem.time_constant
 
 
 def time_at(problem: LearningProblem, plain_time: float) -> float:
@@ -86,7 +97,7 @@ def floors_with_decay(problem: LearningProblem, sigma_yx: np.ndarray, size: floa
     """
     if not problem.weight_decay:
         return {}
-    rate = (1.0 if problem.rates is None else problem.rates.mean) / problem.time_constant
+    rate = effective_rate(problem)
     residual = min(problem.weight_decay, float(np.linalg.norm(sigma_yx)))
     return {"loss_rate": rate * problem.weight_decay * residual * size}
 

@@ -125,7 +125,7 @@ def limits_cost(request: LimitsRequest) -> Cost:
     work = 3 * (n_in + n_out) * (n_hidden + n_in + n_out) + vectors_of_sharpness(dims, 1)
     flops = 1500 * MICROSECOND + 2 * solved(dims) + extremes + searched(dims) + observed(dims, ["sharpness"], n_in)
     total, decays = Cost(flops, numbers, work), request.weight_decay > 0
-    if len(request.dims) > 2 and (decays or not _is_balanced(request.network, request.task)):
+    if len(request.dims) > 2 and (decays or not _is_balanced(request.network, request.task, rates(request))):
         total += modes_cost(own_dims(request.network), _SEARCHED_TIMES, ["loss"], n_in, decays=decays, estimate=False)
     return _setup_cost(request.network, request.task, request.dims) + total
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,10 +22,11 @@ from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.exact import ExactRun
 from lindyn_service.methods.modal_run import ModalRun
+from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, last_clock
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.limits_of_modes import limits_of_modes
 from lindyn_service.translate.limits_of_one_layer import limits_of_one_layer
-from lindyn_service.translate.problem import moments, weights
+from lindyn_service.translate.problem import moments, rates, weights
 
 
 def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
@@ -34,26 +36,29 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
         ServiceError: the numbers of the request are contradictory, or no exact solution covers it.
     """
     trained_on = moments(request.task, request.dims)
-    drawn = weights(request.network, trained_on)
+    own_rates = rates(request)
+    drawn = weights(request.network, trained_on, own_rates)
     if len(request.dims) == 2:
         return limits_of_one_layer(request, key, drawn, trained_on)
-    problem = require_exact(request.network, drawn, trained_on, request.time_constant, request.weight_decay)
+    problem = require_exact(
+        request.network, drawn, trained_on, request.time_constant, rates=own_rates, decay=request.weight_decay
+    )
     if isinstance(problem, ModalRun):
         return limits_of_modes(request, key, problem)
     solution = problem.solution()
     end = _end(problem, solution)
-    rate = float(largest_learning_rate(end)[0])
+    rate = float(largest_learning_rate(end)[0]) / (1.0 if own_rates is None else own_rates.mean)
     reached = mode_overlap(solution)
     white_time = convergence_time(solution, request.tolerance / problem.white.variance)
     return {
         "key": key,
-        "lambda": problem.lam,
+        "lambda": balance_as_asked(problem.problem, problem.lam),
         "dims": list(request.dims),
         "seed": getattr(request.network, "seed", None),
         "task_seed": getattr(request.task, "seed", None),
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
-        "converged": _converged(problem, end, reached),
+        "converged": _converged(problem, as_asked(problem.problem).frame(end, slice(0, 1)), reached),
         "convergence_time": problem.time_at(white_time),
         "effective_learning_rate": abs(problem.lam) / problem.time_constant,
         "largest_learning_rate": rate if math.isfinite(rate) else None,
@@ -73,8 +78,14 @@ def _warnings(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> 
 
 
 def _end(problem: ExactRun, solution: ClosedForm) -> ModalWeights:
+    """Return the network of the plain flow at t to infinity."""
     objective = white_objective(problem.white, solution.modes, problem.problem.moments.samples)
-    return problem.frame(objective, converged(solution), None)
+    last = last_clock(problem.problem) * problem.white.variance
+    if math.isinf(last):
+        return problem.frame(objective, converged(solution), None)
+    times = np.array([last])
+    frame = problem.frame(objective, solution.at(times), None)
+    return replace(frame, error=solution.errors(times, frame.strengths))
 
 
 def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Tree]:
@@ -106,11 +117,11 @@ def _extreme(problem: ExactRun, lam: float) -> dict[str, Tree]:
 def _shallow(problem: ExactRun, tolerance: float) -> dict[str, Tree]:
     """Return the limit of a shallow network, whose modes all decay at one rate: excess e^{-2 rate t} = tolerance."""
     white = problem.white
-    rate = 1 / problem.time_constant
     error = problem.w2 @ problem.w1 - white.sigma_yx
     excess = 0.5 * white.variance * float(np.sum(error * error))
+    end = white.sigma_yx + error * math.exp(-last_clock(problem.problem) * white.variance)
     return {
-        "output": white.sigma_yx if white.basis is None else white.sigma_yx @ white.basis.T,
-        "rate": rate,
-        "convergence_time": math.log(max(excess / tolerance, 1.0)) / (2 * rate),
+        "output": end if white.basis is None else end @ white.basis.T,
+        "rate": 1 / problem.time_constant,
+        "convergence_time": problem.time_at(math.log(max(excess / tolerance, 1.0)) / 2),
     }

@@ -12,7 +12,9 @@ from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.fewer_dimensions import unreduced
 from lindyn_service.methods.one_layer import OneLayerRun
+from lindyn_service.methods.plain_flow import effective_rate, last_clock
 from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.problem import rates
 
 _EQUAL = 1e-13  # relative spread of variances that count as equal
 
@@ -25,11 +27,11 @@ def limits_of_one_layer(
     Without weight decay, the field `shallow` describes the network itself.
     """
     tau, decay = request.time_constant, request.weight_decay
-    problem = LearningProblem(weights, trained_on, tau, np.zeros(1), (), weight_decay=decay)
+    problem = LearningProblem(weights, trained_on, tau, np.zeros(1), (), rates=rates(request), weight_decay=decay)
     run = OneLayerRun(problem, unreduced(problem))
     solution, time = run.solution(), run.reaching(request.tolerance).time
-    end = solution.frame(np.array([np.inf]), tau)
-    found, steepest = output(end)[0], float(sharpness(end)[0]) + decay
+    end, rate = solution.frame(np.array([last_clock(problem)]), tau), effective_rate(problem)
+    found, steepest = output(end)[0], (float(sharpness(end)[0]) + decay) * rate
     excess, best = float(excess_loss(end)[0]), np.linalg.svd(solution.objective.best, compute_uv=False)
     rank = int(np.count_nonzero(best > max(found.shape) * EPS * best[0]))
     variances = solution.variances
@@ -53,13 +55,13 @@ def limits_of_one_layer(
         },
         "convergence_time": time,
         "effective_learning_rate": None,
-        "largest_learning_rate": 2 * tau / steepest if steepest > 0 else None,
+        "largest_learning_rate": 2 / steepest if steepest > 0 else None,
         "lambda_to_infinity": None,
         "shallow": None
         if decay
         else {
             "output": found,
-            "rate": float(np.mean(variances)) / tau if one else None,
+            "rate": float(np.mean(variances)) * rate if one else None,
             "convergence_time": time,
         },
         "warnings": [told.message() for told in of_loss(problem)],

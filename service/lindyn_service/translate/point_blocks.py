@@ -20,8 +20,8 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.methods.blocks import COVERED, summarise_block
 from lindyn_service.methods.sweep_scalars import Summary
 from lindyn_service.translate.families import Family, family_of
+from lindyn_service.translate.point_records import Record
 
-Record = dict[str, Any]
 Index = tuple[int, ...]
 
 _MIN_POINTS = 4  # fewer points are faster one by one

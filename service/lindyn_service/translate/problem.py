@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lindyn.wire import learning
+from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.network import BalancedNetwork, Network, RandomNetwork, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -167,7 +168,7 @@ def learning_problem(
     )
 
 
-def rates(request: TrajectoryRequest) -> learning_rates.LearningRates | None:
+def rates(request: TrajectoryRequest | LimitsRequest) -> learning_rates.LearningRates | None:
     """Return the learning rates and schedule of a request; None if all rates are 1 and there is no schedule."""
     if learning.are_ones(request.learning_rates) and request.schedule is None:
         return None

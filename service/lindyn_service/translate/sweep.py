@@ -17,7 +17,8 @@ from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError
 from lindyn_service.methods.sweep_scalars import Summary, summarise
 from lindyn_service.translate.encode import SOLVER
-from lindyn_service.translate.point_blocks import PointBlocks, Record
+from lindyn_service.translate.point_blocks import PointBlocks
+from lindyn_service.translate.point_records import Record, pack_record
 from lindyn_service.translate.problem import learning_problem, moments
 from lindyn_service.translate.trajectory import candidates
 
@@ -101,7 +102,7 @@ def compute_groups(
     points = _Points(request, check, reader or PointReader(request, conflicts))
     blocks = PointBlocks(request, points.reader.read, points.moments, check)
     for group in blocks.groups(places, points.compute):
-        yield [orjson.dumps(found, option=orjson.OPT_SERIALIZE_NUMPY) for found in group]
+        yield [pack_record(found) for found in group]
 
 
 def problem_record(code: str, detail: str) -> Record:

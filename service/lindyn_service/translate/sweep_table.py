@@ -1,7 +1,6 @@
 """Table of a sweep, with one array for each quantity.
 
-The records of the points are read one after the other, and only their numbers are held, since JSON takes several times
-as much memory.
+The records of the points are read one after the other, and only their numbers and warnings are kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,12 +9,12 @@ from math import prod
 from typing import NotRequired, TypedDict
 
 import numpy as np
-import orjson
 
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.tree import JSON
 from lindyn_service.experiments.base import Table
+from lindyn_service.translate.point_records import Record, unpack_record
 from lindyn_service.translate.sweep import PointReader, indices
 from lindyn_service.translate.table import Archive, refuse_more, table
 
@@ -36,7 +35,7 @@ def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_
     """
     points = _Points(request, most_bytes)
     for place, record in zip(indices(request), records, strict=True):
-        points.add(place, orjson.loads(record))
+        points.add(place, unpack_record(record))
     refuse_more(8 * points.stacked_size(), most_bytes)
     axes = tuple(axis.path for axis in request.axes)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
@@ -61,15 +60,6 @@ class _Warning(TypedDict):
     modes: NotRequired[list[int]]
 
 
-class _Point(TypedDict, total=False):
-    """The record of a point, as it is stored."""
-
-    problem: dict[str, str]
-    values: dict[str, JSON]
-    times: list[float]
-    warnings: list[_Warning]
-
-
 class _Points:
     """Contents of the records of all points.
 
@@ -91,7 +81,7 @@ class _Points:
         self._most_bytes = most_bytes
         self._bytes = self._count = 0
 
-    def add(self, place: tuple[int, ...], point: _Point) -> None:
+    def add(self, place: tuple[int, ...], point: Record) -> None:
         """Add the record of the next point.
 
         Raises:
@@ -104,10 +94,7 @@ class _Points:
         if "values" in point:
             self.computed.append(number)
         for name, value in point.get("values", {}).items():
-            if value is not None:
-                self._keep(self.columns.setdefault(name, {}), number, value)
-            else:
-                self.columns.setdefault(name, {})
+            self._keep(self.columns.setdefault(name, {}), number, value)
         if "times" in point:
             self._keep(self.times, number, point["times"])
         self.warnings.add(list(place), point.get("warnings", ()))
@@ -116,8 +103,8 @@ class _Points:
         """Count the numbers of all arrays that `_stacked` will allocate."""
         return sum(self._n_points * prod(_largest_shape(rows)) for rows in (*self.columns.values(), self.times) if rows)
 
-    def _keep(self, rows: _Rows, number: int, value: JSON) -> None:
-        rows[number] = np.asarray(value, dtype=np.float64)[()]  # a scalar takes less memory than an array without axes
+    def _keep(self, rows: _Rows, number: int, value: np.ndarray) -> None:
+        rows[number] = value
         self._bytes += rows[number].nbytes
         refuse_more(self._bytes, self._most_bytes)
 
