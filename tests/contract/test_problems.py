@@ -268,7 +268,7 @@ def correlation(**fields):
     ("task", "path", "texts"),
     [
         (correlation(sigma_xx=[[1.0, 0.5], [0.0, 1.0]]), "task.sigma_xx", ["not symmetric"]),
-        (correlation(sigma_xx=[[1.0, 2.0], [2.0, 1.0]]), "task.sigma_xx", ["eigenvalue -1", "none below 0"]),
+        (correlation(sigma_xx=[[1.0, 2.0], [2.0, 1.0]]), "task.sigma_xx", ["eigenvalue -1", "no eigenvalues below 0"]),
         (
             correlation(sigma_xx=[[1.0, 0.0], [0.0, 0.0]]),
             "task.sigma_yx",

@@ -110,7 +110,7 @@ def _examined(
     if measured.relative_residual > TOLERANCE:
         return Refusal(
             f"the weights are {measured.relative_residual:.3g} away from balanced (||B - lambda I||_F = "
-            f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}); the nearest lambda "
+            f"{measured.residual:.6g} over ||W1||_F^2 + ||W2||_F^2, tolerance {TOLERANCE:g}), the nearest lambda "
             f"is {measured.lam:.8g}",
             "use method flow, or a balanced network of that lambda",
             NotBalancedError,
