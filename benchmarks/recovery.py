@@ -1,8 +1,8 @@
 """Recovery of parameters from simulated curves: bias, coverage of the intervals, regimes and times of fits.
 
 The loss of a 3-3-3 network is integrated by DOP853, apart from the service, and gets Gaussian noise of 1 % or 5 % of
-half the squared norm of the task. lambda (0.1 to 5), the scale of the initial weights (0.1 to 0.3) and the time constant (2 to 10) are
-log-uniform. Each fit of all three to 120 points is a job of a service with one worker.
+half the squared norm of the task. lambda (0.1 to 5), the scale of the initial weights (0.1 to 0.3) and the time
+constant (2 to 10) are log-uniform. Each fit of all three to 120 points is a job of a service with one worker.
 """
 
 import argparse

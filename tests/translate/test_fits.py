@@ -121,11 +121,20 @@ def test_equal_widths_do_not_determine_the_sign_of_lambda():
 
 def test_other_widths_and_representations_determine_the_sign():
     wide = request(TIMES, curve(), sigma=0.01, starts=1)
-    wide["base"] = base(dims=(3, 3, 4), task=np.vstack([SIGMA_YX, np.zeros(3)]))
+    wide["base"] = base(dims=(3, 4, 4), task=np.vstack([SIGMA_YX, np.zeros(3)]))
     assert not any("sign" in each["detail"] for each in full(fitted(wide))["warnings"])
     path = integrate(*layers(drawn(), 0.6, 0.2), SIGMA_YX, TIMES / 4.0)
     norms = request(TIMES, [np.linalg.norm(w1) for w1, _ in path], sigma=0.05, quantity="weight_norms.0", starts=2)
     assert not any("sign" in each["detail"] for each in full(fitted(norms))["warnings"])
+
+
+def test_the_other_sign_may_fit_better():
+    """A norm of the first layer that only a negative lambda gives."""
+    path = integrate(*layers(drawn(), -0.6, 0.2), SIGMA_YX, TIMES / 4.0)
+    norms = [np.linalg.norm(w1) for w1, _ in path]
+    found = full(fitted(request(TIMES, norms, sigma=0.05, quantity="weight_norms.0", starts=2)))
+    (better,) = [each for each in found["warnings"] if "the other sign of network.lambda fits better" in each["detail"]]
+    assert better["code"] == "several-minima"
 
 
 def test_estimates_at_a_bound():

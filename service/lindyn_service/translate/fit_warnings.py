@@ -136,7 +136,7 @@ def _elsewhere(model: FitModel, objective: Objective, best: Minimum, other: Mini
 
 
 def sign_warning(model: FitModel, objective: Objective, best: Minimum, allowed: float) -> list[FitWarning]:
-    """Warn if the other sign of lambda fits as well, which the loss cannot tell at equal widths.
+    """Warn if the other sign of lambda fits as well, since the loss does not tell it at equal widths, or better.
 
     Args:
         model: the model.
@@ -157,9 +157,15 @@ def sign_warning(model: FitModel, objective: Objective, best: Minimum, allowed: 
         return []
     mirrored = objective.box.values(other.position)
     shown = ", ".join(f"{-mirrored[i]:.6g} for {values[i]:.6g}" for i in balances)
+    if increase < -allowed:
+        detail = (
+            f"the other sign of {LAMBDA} fits better: with {shown} the sum of squared residuals is smaller by "
+            f"{-increase:.3g}; choose bounds with that sign"
+        )
+        return [FitWarning("several-minima", detail, (LAMBDA,))]
     detail = (
-        f"the observations do not determine the sign of {LAMBDA}: with {shown} the sum of squared residuals is "
-        f"{'not larger' if increase <= 0 else f'larger by {increase:.3g}'}; observe representations or the kernel"
+        f"the observations do not determine the sign of {LAMBDA}: with {shown} the sum of squared residuals differs by "
+        f"{abs(increase):.3g}; observe representations or the kernel"
     )
     return [FitWarning("unidentifiable", detail, (LAMBDA,))]
 
