@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, cast
 
 import numpy as np
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.array import FloatArray, Vector
@@ -78,7 +78,10 @@ def _counts(trials: FloatArray) -> FloatArray:
     return trials
 
 
-_NumberOrList = BeforeValidator(as_list, json_schema_input_type=Number | list[Number])
+_NumberOrList = BeforeValidator(as_list)
+_NUMBER_OR_LIST = WithJsonSchema(
+    {"anyOf": [{"type": "number"}, {"type": "array", "items": {"type": "number"}, "minItems": 1}]}
+)
 
 Path = Annotated[str, Field(pattern=r"^[a-z_0-9]+(\.[a-z_0-9]+)*$", max_length=200)]
 Name = Annotated[str, Field(min_length=1, max_length=_LONGEST_NAME)]
@@ -109,12 +112,14 @@ class Observation(Request):
             _NumberOrList,
             AfterValidator(_one_or_for_each),
             AfterValidator(_positive),
+            _NUMBER_OR_LIST,
         ]
         | None,
         Field(description="Standard deviation: one, or one for each time. Null: estimated from the residuals."),
     ] = None
     trials: Annotated[
-        Annotated[Vector, _NumberOrList, AfterValidator(_one_or_for_each), AfterValidator(_counts)] | None,
+        Annotated[Vector, _NumberOrList, AfterValidator(_one_or_for_each), AfterValidator(_counts), _NUMBER_OR_LIST]
+        | None,
         Field(
             description="Numbers of trials, of which values succeeded with probability 1 / (1 + exp(-curve)); null for "
             "Gaussian values."

@@ -76,7 +76,7 @@ class FittedModelReply(Reply):
         dict[str, Interval | dict[str, Interval]], Field(description="By profile likelihood, within the bounds.")
     ] = Field(default_factory=dict[str, Interval | dict[str, Interval]])
     covariance: Annotated[Matrix, Field(description="(parameter, parameter); null where it is not determined.")] = (
-        Field(default=None)
+        _ABSENT
     )
     log_likelihood: float | None = None
     chi2: Annotated[
@@ -94,7 +94,7 @@ class FittedModelReply(Reply):
     ] = None
     fitted: Annotated[Curves, Field(description="Expected values, for each observation.")] = _ABSENT
     fitted_standard_errors: Annotated[Curves, Field(description="Their standard errors, for each observation.")] = (
-        Field(default=None)
+        _ABSENT
     )
     residuals: Annotated[Curves, Field(description="Values less expected values, for each observation.")] = _ABSENT
     profiles: list[ProfileReply] = Field(default_factory=list[ProfileReply])
