@@ -106,9 +106,8 @@ def test_what_observations_do_not_determine():
     )
     known = uncertainty(objective, np.array([1.0, 2.0, 1.0]), 0.0)
     assert known.condition == np.inf or known.condition > 1e10
-    assert known.weakest_error > 1e4
-    assert np.allclose(np.abs(known.weakest), [np.sqrt(0.5), np.sqrt(0.5), 0], atol=1e-4)
-    assert known.weakest[0] * known.weakest[1] < 0
+    (direction,) = known.open_directions
+    assert np.allclose(direction / direction[0], [1, -1, 0], atol=1e-6)
     assert np.sqrt(known.values[2, 2]) == pytest.approx(0.2 / np.linalg.norm(_without(DESIGN[:, 1], DESIGN[:, 0])))
 
 
@@ -180,3 +179,13 @@ def test_criteria_and_ranking():
     likelihoods = np.exp([0.0, -1.0, -5.0])
     assert [each.weight for each in ranked] == pytest.approx((likelihoods / likelihoods.sum()).tolist())
     assert ranking({}) == []
+
+
+def test_several_directions_that_observations_do_not_determine():
+    """The product of two parameters has an effect, and a third has none: each direction has its own parameters."""
+    objective = linear(curve=lambda sets: sets[:, :1] * sets[:, 1:2] * DESIGN[:, 0] + 0 * sets[:, 2:])
+    directions = uncertainty(objective, np.array([1.0, 2.0, 1.0]), 0.0).open_directions
+    assert len(directions) == 2
+    alone, product = sorted(directions, key=np.count_nonzero)
+    assert np.allclose(np.abs(alone), [0, 0, 1], atol=1e-6)
+    assert np.allclose(product / product[0], [1, -1, 0], atol=1e-6)

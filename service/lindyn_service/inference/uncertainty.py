@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import qr
 from scipy.special import chdtri, stdtrit
 
 from lindyn_service.inference.box import FloatArray
@@ -10,6 +11,9 @@ from lindyn_service.inference.objective import Objective
 
 LEVEL = 0.95
 """Coverage of all intervals."""
+
+LARGE_ERROR = 1.0
+"""Relative standard error along a direction, from which the observations are said not to determine it."""
 
 _FLAT = 1e-12  # of the largest eigenvalue of the information: what differences of curves cannot tell from 0
 
@@ -24,8 +28,9 @@ class Uncertainty:
         values: covariance of the values of the parameters, (parameter, parameter).
         curve: standard errors of the curve, (value,).
         condition: ratio of the extreme eigenvalues of the Fisher matrix of relative changes of the parameters.
-        weakest: unit vector of relative changes that the observations determine least, (parameter,).
-        weakest_error: standard error along this direction.
+        open_directions: relative changes of the parameters together that the observations do not determine, because
+            their standard error is large, (direction, parameter); each has a change of 1 of a parameter that the
+            others do not change.
     """
 
     dispersion: float
@@ -33,8 +38,7 @@ class Uncertainty:
     values: FloatArray
     curve: FloatArray
     condition: float
-    weakest: FloatArray
-    weakest_error: float
+    open_directions: FloatArray
 
 
 def threshold(n_values: int, n_parameters: int, *, is_sigma_unknown: bool) -> float:
@@ -74,7 +78,7 @@ def uncertainty(objective: Objective, position: FloatArray, squares: float) -> U
     dispersion = dispersion_of(objective, squares)
     if not len(position):
         empty = np.zeros((0, 0))
-        return Uncertainty(dispersion, empty, empty, np.zeros(len(objective.observed)), 1.0, np.zeros(0), 0.0)
+        return Uncertainty(dispersion, empty, empty, np.zeros(len(objective.observed)), 1.0, empty)
     units, slopes = objective.box.units(position), objective.box.slopes(position)
     curve, derivatives = objective.evaluated(position, precise=True)
     roots = objective.observed.information(curve)[:, None] * derivatives * (units / np.sqrt(dispersion))
@@ -91,9 +95,16 @@ def uncertainty(objective: Objective, position: FloatArray, squares: float) -> U
         values=positions * np.outer(slopes, slopes),
         curve=np.sqrt(along**2 @ np.where(is_flat, 0.0, variances)),
         condition=float("inf") if is_flat[-1] else float(information[0] / information[-1]),
-        weakest=directions[-1],
-        weakest_error=float(np.sqrt(variances[-1])),
+        open_directions=_echelon(directions[variances > LARGE_ERROR**2]),
     )
+
+
+def _echelon(directions: FloatArray) -> FloatArray:
+    """Return the basis of the same space whose vectors have a 1 each where all others are 0, at their largest parts."""
+    if not len(directions):
+        return directions
+    _, pivots = qr(directions, mode="r", pivoting=True)
+    return np.linalg.solve(directions[:, pivots[: len(directions)]], directions)
 
 
 def _covariance(directions: FloatArray, variances: FloatArray) -> FloatArray:

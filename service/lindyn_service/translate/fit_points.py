@@ -16,7 +16,7 @@ from lindyn_service.inference.minimum import Minimum, NoCurveError, minimum_from
 from lindyn_service.inference.objective import Objective
 from lindyn_service.inference.optima import different_minima, separate_minima
 from lindyn_service.inference.profile import profile
-from lindyn_service.inference.uncertainty import threshold, uncertainty
+from lindyn_service.inference.uncertainty import Uncertainty, threshold, uncertainty
 from lindyn_service.translate.fit_models import FitModel, models_of
 from lindyn_service.translate.fit_objective import objective_of
 from lindyn_service.translate.fit_warnings import sign_warning, warnings_of
@@ -141,17 +141,9 @@ def _summary(model: FitModel, objective: Objective, minima: Sequence[Minimum], n
     observed, box = objective.observed, objective.box
     known = uncertainty(objective, best.position, best.squares)
     curve = objective.curves(best.position[None])[0]
-    increase = threshold(len(observed), len(box), is_sigma_unknown=observed.is_sigma_unknown)
-    n_estimated = len(box) + observed.is_sigma_unknown
     log_likelihood = observed.log_likelihood(curve)
-    found = criteria(log_likelihood, n_estimated, len(observed))
-    different = different_minima(objective, [best, *minima])
-    separate = separate_minima(objective, different, known.dispersion, increase)
-    warnings = warnings_of(model, objective, best, known, separate)
-    undetermined = [path for each in warnings if each.code == "unidentifiable" for path in each.parameters]
-    warnings += sign_warning(model, objective, best, known.dispersion * increase)
+    found = criteria(log_likelihood, len(box) + observed.is_sigma_unknown, len(observed))
     return {
-        "position": best.position,
         "values": box.values(best.position),
         "standard_errors": np.sqrt(np.diagonal(known.values)),
         "covariance": known.values,
@@ -167,18 +159,32 @@ def _summary(model: FitModel, objective: Objective, minima: Sequence[Minimum], n
         "evaluations": best.evaluations + sum(each.evaluations for each in minima),
         "starts": n_starts,
         "descents": len(minima),
-        "converged": best.converged,
-        "undetermined": undetermined,
-        "warnings": [each.message() for each in warnings],
+        **_warnings(model, objective, best, known, minima),
     }
 
 
+def _warnings(
+    model: FitModel, objective: Objective, best: Minimum, known: Uncertainty, minima: Sequence[Minimum]
+) -> Record:
+    """Return the warnings of a model, and the paths of the parameters in directions that are not determined."""
+    increase = _increase(objective)
+    separate = separate_minima(objective, different_minima(objective, [best, *minima]), known.dispersion, increase)
+    warnings = warnings_of(model, objective, best, known, separate)
+    undetermined = [path for each in warnings if each.code == "unidentifiable" for path in each.parameters]
+    warnings += sign_warning(model, objective, best, known.dispersion * increase)
+    return {"undetermined": undetermined, "warnings": [each.message() for each in warnings]}
+
+
+def _increase(objective: Objective) -> float:
+    """Return the increase of the deviance, in units of the dispersion, up to which a fit is as good."""
+    n_values, n_parameters = len(objective.observed), len(objective.box)
+    return threshold(n_values, n_parameters, is_sigma_unknown=objective.observed.is_sigma_unknown)
+
+
 def _profile(objective: Objective, minima: Sequence[Minimum], index: int) -> Record:
-    best = _best(objective, minima)
-    observed, box = objective.observed, objective.box
+    best, box = _best(objective, minima), objective.box
     known = uncertainty(objective, best.position, best.squares)
-    increase = threshold(len(observed), len(box), is_sigma_unknown=observed.is_sigma_unknown)
-    found = profile(objective, best, index, known.positions, known.dispersion, increase)
+    found = profile(objective, best, index, known.positions, known.dispersion, _increase(objective))
 
     def value(coordinate: float) -> float:
         position = best.position.copy()

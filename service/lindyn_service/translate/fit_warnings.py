@@ -13,9 +13,7 @@ from lindyn_service.inference.uncertainty import Uncertainty
 from lindyn_service.translate.fit_curves import LAMBDA
 from lindyn_service.translate.fit_models import FitModel, Parameter
 
-LARGE_ERROR = 1.0
-"""Relative standard error along a direction, from which the observations are said not to determine it."""
-
+_LARGEST_LOGARITHM = 99.0
 _TAKES_PART = 0.1  # of the largest relative change in a direction, from which a parameter is named
 _ALIKE = 0.15  # between relative changes whose ratio or product is said to be determined
 _AT_BOUND = 1e-6  # of the range
@@ -59,29 +57,36 @@ def warnings_of(
             "estimates, or free fewer parameters"
         )
         warnings.append(FitWarning("not-converged", detail))
-    if len(known.weakest) and known.weakest_error > LARGE_ERROR:
-        warnings.append(direction_warning(model, known))
+    for changes in known.open_directions:
+        scaled = changes / changes[np.argmax(np.abs(changes))]
+        warnings.append(direction_warning(model, scaled, known, best.position))
     warnings += _at_bounds(model, objective, best)
     warnings += [_elsewhere(model, objective, best, each) for each in separate]
     return warnings
 
 
-def direction_warning(model: FitModel, known: Uncertainty) -> FitWarning:
-    """Say in which direction of relative changes the parameters are not determined."""
-    main = int(np.argmax(np.abs(known.weakest)))
-    changes = known.weakest / known.weakest[main]
-    order: list[int] = np.argsort(-np.abs(changes)).tolist()
+def direction_warning(model: FitModel, changes: FloatArray, known: Uncertainty, position: FloatArray) -> FitWarning:
+    """Say in which direction the parameters are not determined.
+
+    Args:
+        model: the model.
+        changes: relative changes of the parameters together, (parameter,); the largest is 1.
+        known: the uncertainty of the estimates.
+        position: that of the estimates.
+    """
+    order = sorted(range(len(changes)), key=lambda i: -round(abs(float(changes[i])), 1))
     named = [i for i in order if abs(changes[i]) > _TAKES_PART]
     paths = tuple(dict.fromkeys(model.parameters[i].path for i in named))
     names = [model.parameters[i].name for i in named]
-    error = "unlimited" if np.isinf(known.weakest_error) else f"a factor of {np.exp(min(known.weakest_error, 99)):.3g}"
+    relative = float(np.sqrt(known.positions[named[0], named[0]])) / model.box.units(position)[named[0]]
+    error = "unlimited" if np.isinf(relative) else f"a factor of {np.exp(min(relative, _LARGEST_LOGARITHM)):.3g}"
     if len(named) == 1:
         detail = f"the observations do not determine {names[0]}: its standard error is {error}"
         return FitWarning("unidentifiable", f"{detail}; fix it, or observe other times or quantities", paths)
     along = " and ".join(f"{name} x {2 ** changes[i]:.3g}" for name, i in zip(names, named, strict=True))
     detail = (
         f"the observations do not determine {_listed(names)} one by one: {along} together fit about as well (standard "
-        f"error along this direction: {error})"
+        f"error of {names[0]}: {error})"
     )
     return FitWarning("unidentifiable", f"{detail}{_determined(names, changes[named])}", paths)
 
