@@ -6,10 +6,12 @@ import numpy as np
 import orjson
 
 from lindyn.wire.fit import FitRequest
+from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.jobs.fit_admission import read_and_admit_fit
 from lindyn_service.jobs.fit_plan import FitPlan
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.translate.body import JSON, Body
+from lindyn_service.translate.problem import rng
 from lindyn_service.translate.table import result_as_json
 from support.oracle import integrate
 
@@ -69,19 +71,25 @@ def three_parameters(lam=(0.01, 100.0), scale=(0.02, 2.0), tau=(0.5, 50.0)) -> l
     return [{"path": path, "bounds": list(each), "scale": "log"} for path, each in bounds.items()]
 
 
-def layers(drawn: np.ndarray, lam: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
+def drawn(seed: int = SEED) -> np.ndarray:
+    """Return the network function of the initial weights of a seed at scale 1; it is given, not what is estimated."""
+    w1, w2 = balanced_weights((3, 3, 3), 0.0, 1.0, rng(seed))
+    return w2 @ w1
+
+
+def layers(product: np.ndarray, lam: float, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Construct balanced layers whose product is a draw of variance 1, times the square of the scale.
 
     Their hidden units are not rotated, on which the network function does not depend.
     """
-    u, s, vt = np.linalg.svd(scale**2 * drawn)
+    u, s, vt = np.linalg.svd(scale**2 * product)
     larger = np.sqrt((np.sqrt(4 * s**2 + lam**2) + abs(lam)) / 2)
     first, second = (s / larger, larger) if lam >= 0 else (larger, s / larger)
     return first[:, None] * vt, u * second
 
 
-def loss(drawn: np.ndarray, times, lam: float, scale: float, tau: float, sigma_yx=SIGMA_YX) -> np.ndarray:
+def loss(product: np.ndarray, times, lam: float, scale: float, tau: float, sigma_yx=SIGMA_YX) -> np.ndarray:
     """Compute the loss of a balanced network of equal widths at times > 0 by an ODE solver."""
-    w1, w2 = layers(drawn, lam, scale)
+    w1, w2 = layers(product, lam, scale)
     path = integrate(w1, w2, sigma_yx, np.asarray(times) / tau)
     return np.array([0.5 * np.sum((sigma_yx - b @ a) ** 2) for a, b in path])

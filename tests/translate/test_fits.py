@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from support.fits import SEED, SIGMA_YX, admitted, base, fitted, layers, loss, request, three_parameters
+from support.fits import SEED, SIGMA_YX, admitted, base, drawn, fitted, layers, loss, request, three_parameters
 from support.oracle import integrate
 
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -16,12 +16,6 @@ from lindyn_service.translate.trajectory import trajectory
 
 TIMES = np.linspace(0.25, 30.0, 120)
 TRUTH = {"network.lambda": 0.6, "network.scale": 0.2, "time_constant": 4.0}
-
-
-def drawn(seed=SEED):
-    """The network function of the initial weights of this seed, at scale 1; it is given, not what is estimated."""
-    w1, w2 = balanced_weights((3, 3, 3), 0.0, 1.0, rng(seed))
-    return w2 @ w1
 
 
 def curve(times=TIMES, lam=0.6, scale=0.2, tau=4.0, seed=SEED):
