@@ -14,6 +14,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 import lindyn
+from lindyn.results.fit import rows_of
 
 SIGMA_YX = np.array([[2.0, 0.4, 0.0], [-0.3, 1.2, 0.2], [0.1, 0.0, 0.7]])
 PATHS = ("network.lambda", "network.scale", "time_constant")
@@ -53,36 +54,34 @@ class Recovered:
     errors: list[Any] = field(default_factory=list[Any])
     covered: list[Any] = field(default_factory=list[Any])
     seconds: list[float] = field(default_factory=list[float])
-    failed: int = 0
 
     def add(self, fit: lindyn.Fit, truth: Any, seconds: float) -> None:
-        """Count a fit."""
+        """Count a fit; a parameter that a warning names has no error that its standard error could describe."""
+        named = {path for each in fit.warnings if "the sign of" not in each.detail for path in each.parameters}
+        rows = {name: (estimate, error, interval) for name, estimate, error, interval in rows_of(fit.full)}
         self.seconds.append(seconds)
-        estimates, errors = ([float(of[path]) for path in PATHS] for of in (fit.estimates, _known(fit)))  # type: ignore[arg-type]
-        self.errors.append((np.log(estimates) - np.log(truth)) * np.array(estimates) / errors)
-        self.covered.append(
+        self.errors.append(
             [
-                fit.intervals[path][0] <= value <= fit.intervals[path][1]
+                np.nan if path in named else (np.log(rows[path][0]) - np.log(value)) * rows[path][0] / rows[path][1]
                 for path, value in zip(PATHS, truth, strict=True)
             ]
+        )
+        self.covered.append(
+            [rows[path][2][0] <= value <= rows[path][2][1] for path, value in zip(PATHS, truth, strict=True)]
         )
 
     def show(self, name: str) -> None:
         """Print one row for each parameter."""
-        errors, covered, n = np.array(self.errors), np.array(self.covered), len(self.errors)
+        errors, covered = np.array(self.errors, dtype=np.float64), np.array(self.covered)
         for i, path in enumerate(PATHS):
-            finite = errors[np.isfinite(errors[:, i]), i]
-            mean, limit = np.mean(finite), 2 / np.sqrt(len(finite))
+            known = errors[np.isfinite(errors[:, i]), i]
             print(
-                f"{name} {path}: mean error {mean:+.3f} standard errors (2 SE of the mean: {limit:.3f}), median "
-                f"{np.median(finite):+.3f}, spread {np.std(finite):.2f}, coverage {100 * np.mean(covered[:, i]):.1f} %"
+                f"{name} {path}: mean error {np.mean(known):+.3f} standard errors (2 SE of the mean: "
+                f"{2 / np.sqrt(len(known)):.3f}), spread {np.std(known):.2f}, "
+                f"{len(errors) - len(known)} with warnings; coverage {100 * np.mean(covered[:, i]):.1f} %"
             )
         most = np.quantile(self.seconds, 0.95)
-        print(f"{name}: {n} fits, median {np.median(self.seconds):.2f} s, 95 % within {most:.2f} s")
-
-
-def _known(fit: lindyn.Fit) -> dict[str, float]:
-    return {path: np.inf if fit.standard_errors[path] is None else fit.standard_errors[path] for path in PATHS}  # type: ignore[misc]
+        print(f"{name}: {len(errors)} fits, median {np.median(self.seconds):.2f} s, 95 % within {most:.2f} s")
 
 
 def recover(client: lindyn.Client, noise: float, curves: int, starts: int) -> None:

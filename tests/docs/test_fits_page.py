@@ -15,8 +15,8 @@ def test_the_regime_of_a_curve(tmp_path):
     said = run_python(blocks(PAGE, "python")[0], tmp_path)
     assert "<Fit of 4 models" in said
     assert "the sign of network.lambda" in said
-    low, high = map(float, re.search(r"\((\d[\d.e-]*), (\d[\d.e-]*)\)\n", said).groups())
-    assert low < 0.3 < high
+    low, high = map(float, re.search(r"lambda is between (\S+) (\S+)", said).groups())
+    assert low < 0.05 < high
     assert "best of the three: rich" in said
     assert (tmp_path / "fit.png").read_bytes().startswith(b"\x89PNG")
 

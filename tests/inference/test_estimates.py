@@ -62,8 +62,8 @@ def test_profile_intervals_of_a_linear_model(unknown):
     for i in range(3):
         traced = profile(objective, found, i, known.positions, known.dispersion, wanted)
         error = np.sqrt(known.values[i, i])
-        assert traced.low == pytest.approx(found.position[i] - quantile * error, abs=0.02 * error)
-        assert traced.high == pytest.approx(found.position[i] + quantile * error, abs=0.02 * error)
+        assert traced.low[i] == pytest.approx(found.position[i] - quantile * error, abs=0.02 * error)
+        assert traced.high[i] == pytest.approx(found.position[i] + quantile * error, abs=0.02 * error)
         assert not traced.is_open_below
         assert not traced.is_open_above
         assert np.all(np.diff(traced.coordinates) > 0)
@@ -78,7 +78,7 @@ def test_a_profile_that_a_bound_ends():
     traced = profile(objective, found, 1, known.positions, 1.0, 1e5)
     assert traced.is_open_below
     assert traced.is_open_above
-    assert (traced.low, traced.high) == (-2.01, 2.01)
+    assert (traced.low[1], traced.high[1]) == (-2.01, 2.01)
 
 
 def test_a_profile_of_a_curved_model():
@@ -93,9 +93,9 @@ def test_a_profile_of_a_curved_model():
     def increase(b):
         return np.sum((np.exp(-b * times) - values) ** 2) / 0.01 - found.squares
 
-    for end in (traced.low, traced.high):
+    for (end,) in (traced.low, traced.high):
         assert increase(end) == pytest.approx(stats.chi2(1).ppf(0.95), rel=0.01)
-    assert traced.high - found.position[0] != pytest.approx(found.position[0] - traced.low, rel=0.02)
+    assert traced.high[0] - found.position[0] != pytest.approx(found.position[0] - traced.low[0], rel=0.02)
 
 
 def test_what_observations_do_not_determine():

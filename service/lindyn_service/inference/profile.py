@@ -22,16 +22,16 @@ class Profile:
     Attributes:
         coordinates: at which the others were fitted, ascending, (point,).
         increases: increase of the deviance over the minimum there, in units of the dispersion, (point,).
-        low: lower end of the interval, as a coordinate.
-        high: upper end of the interval, as a coordinate.
+        low: best position at the lower end of the interval, (parameter,).
+        high: best position at the upper end of the interval, (parameter,).
         is_open_below: whether the bound ends the interval, not the data.
         is_open_above: whether the bound ends the interval, not the data.
     """
 
     coordinates: FloatArray
     increases: FloatArray
-    low: float
-    high: float
+    low: FloatArray
+    high: FloatArray
     is_open_below: bool
     is_open_above: bool
 
@@ -78,26 +78,27 @@ class _Path:
         self.coordinates = [float(best.position[index])]
         self.increases = [0.0]
 
-    def end(self, direction: int, wanted: float) -> tuple[float, bool]:
-        """Return the coordinate at which the root of the increase is as wanted, and whether a bound comes first."""
+    def end(self, direction: int, wanted: float) -> tuple[FloatArray, bool]:
+        """Return the best position at which the root of the increase is as wanted, and whether a bound comes first."""
         box, index = self._objective.box, self._index
         bound = float(box.upper[index] if direction > 0 else box.lower[index])
         estimate = float(self._best.position[index])
         inside, outside = (estimate, 0.0), (bound, np.inf)
-        position, trial = self._best.position, estimate + direction * wanted * self._step
+        position = last = self._best.position
+        trial = estimate + direction * wanted * self._step
         for _ in range(_MOST_STEPS):
             trial = bound if direction * (trial - bound) >= 0 else trial
             root, position = self._root_at(trial, self._followed(trial, position))
             if abs(root - wanted) <= _PRECISION * wanted:
-                return trial, False
+                return position, False
             if root > wanted:
-                outside = (trial, root)
+                outside, last = (trial, root), position
             elif trial == bound:
-                return bound, True
+                return position, True
             else:
                 inside = (trial, root)
             trial = _next_trial(estimate, inside, outside, wanted)
-        return outside[0], False
+        return last, False
 
     def _followed(self, coordinate: float, latest: FloatArray) -> FloatArray:
         """Predict the position at a coordinate, on the line from the estimate through the latest position."""
@@ -115,7 +116,7 @@ class _Path:
                 self._objective, start, self._others, most_evaluations=MOST_EVALUATIONS, tolerance=_TOLERANCE
             )
         except NoCurveError:
-            return float("inf"), self._best.position
+            return float("inf"), start
         increase = max(found.squares - self._best.squares, 0.0) / self._dispersion
         self.coordinates.append(coordinate)
         self.increases.append(increase)

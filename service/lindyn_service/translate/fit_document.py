@@ -68,7 +68,7 @@ def _model(request: FitRequest, points: FitPoints, number: int, found: Sequence[
         **shared,
         "estimates": _by_path(model, summary["values"]),
         "standard_errors": _by_path(model, summary["standard_errors"]),
-        "intervals": _by_path(model, [each["interval"] for each in profiles]),
+        "intervals": _by_path(model, [[end[i] for end in each["ends"]] for i, each in enumerate(profiles)]),
         "covariance": _floats(summary["covariance"]).reshape(len(profiles), len(profiles)),
         **{name: summary[name] for name in _COPIED},
         "fitted": curves,
@@ -108,10 +108,10 @@ def _by_path(model: FitModel, values: Sequence[Any]) -> dict[str, Any]:
 def _open_warnings(model: FitModel, summary: Mapping[str, Any], profiles: Sequence[Record]) -> list[dict[str, JSON]]:
     """Warn of intervals that end at a bound, unless a warning of a direction already names the parameter."""
     warnings: list[dict[str, JSON]] = []
-    for parameter, each in zip(model.parameters, profiles, strict=True):
+    for i, (parameter, each) in enumerate(zip(model.parameters, profiles, strict=True)):
         if parameter.path in summary["undetermined"]:
             continue
-        for is_open, side, bound in zip(each["open"], ("below", "above"), parameter.field.bounds, strict=True):
+        for is_open, side, end in zip(each["open"], ("below", "above"), each["ends"], strict=True):
             if is_open:
-                warnings.append(open_warning(parameter, side, bound).message())
+                warnings.append(open_warning(model, i, side, _floats(summary["values"]), _floats(end)).message())
     return warnings

@@ -194,6 +194,6 @@ def _profile(objective: Objective, minima: Sequence[Minimum], index: int) -> Rec
     return {
         "values": [value(coordinate) for coordinate in found.coordinates],
         "increases": found.increases,
-        "interval": [value(found.low), value(found.high)],
+        "ends": [box.values(found.low), box.values(found.high)],
         "open": [found.is_open_below, found.is_open_above],
     }

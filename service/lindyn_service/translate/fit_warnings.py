@@ -11,7 +11,7 @@ from lindyn_service.inference.minimum import Minimum, NoCurveError, minimum_from
 from lindyn_service.inference.objective import Objective, Part
 from lindyn_service.inference.uncertainty import Uncertainty
 from lindyn_service.translate.fit_curves import LAMBDA
-from lindyn_service.translate.fit_models import FitModel, Parameter
+from lindyn_service.translate.fit_models import FitModel
 
 _LARGEST_LOGARITHM = 99.0
 _TAKES_PART = 0.1  # of the largest relative change in a direction, from which a parameter is named
@@ -82,7 +82,7 @@ def direction_warning(model: FitModel, changes: FloatArray, known: Uncertainty, 
     error = "unlimited" if np.isinf(relative) else f"a factor of {np.exp(min(relative, _LARGEST_LOGARITHM)):.3g}"
     if len(named) == 1:
         detail = f"the observations do not determine {names[0]}: its standard error is {error}"
-        return FitWarning("unidentifiable", f"{detail}; fix it, or observe other times or quantities", paths)
+        return FitWarning("unidentifiable", f"{detail}{_determined(names, changes[named])}", paths)
     along = " and ".join(f"{name} x {2 ** changes[i]:.3g}" for name, i in zip(names, named, strict=True))
     detail = (
         f"the observations do not determine {_listed(names)} one by one: {along} together fit about as well (standard "
@@ -93,7 +93,7 @@ def direction_warning(model: FitModel, changes: FloatArray, known: Uncertainty, 
 
 def _determined(names: Sequence[str], changes: FloatArray) -> str:
     """Say what the observations determine instead, if that is a ratio or a product of two parameters."""
-    remedy = "; fix one of them, or observe other times or quantities"
+    remedy = f"; fix {'it' if len(names) == 1 else 'one of them'}, or observe other times or quantities"
     if len(names) != 2:
         return remedy
     if abs(changes[1] - 1) < _ALIKE:
@@ -107,13 +107,33 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]])
 
 
-def open_warning(parameter: Parameter, side: str, bound: float) -> FitWarning:
-    """Say that the interval of a parameter ends at a bound, not where the fit becomes worse."""
+def open_warning(model: FitModel, number: int, side: str, estimates: FloatArray, end: FloatArray) -> FitWarning:
+    """Say that the interval of a parameter ends at a bound, not where the fit becomes worse.
+
+    Args:
+        model: the model.
+        number: of the parameter.
+        side: where the interval is open, `below` or `above`.
+        estimates: values of all parameters, (parameter,).
+        end: the best values at the bound, (parameter,).
+    """
+    changes = _logarithms(end, estimates)
+    relative = changes / changes[number] if changes[number] else np.zeros(len(changes))
+    others = [i for i in range(len(changes)) if i != number and abs(relative[i]) > _TAKES_PART]
+    named = [number, *others]
+    names = [model.parameters[i].name for i in named]
+    at = " and ".join(f"{name} = {end[i]:.6g}" for name, i in zip(names, named, strict=True))
     detail = (
-        f"the observations do not bound {parameter.name} from {side} within its bounds: with {bound:.6g} the others "
-        "fit about as well; widen the bounds, fix it, or observe other times or quantities"
+        f"the observations do not bound {names[0]} from {side} within its bounds: {at} fit about as well"
+        f"{_determined(names, relative[named])}"
     )
-    return FitWarning("unidentifiable", detail, (parameter.path,))
+    return FitWarning("unidentifiable", detail, tuple(dict.fromkeys(model.parameters[i].path for i in named)))
+
+
+def _logarithms(end: FloatArray, estimates: FloatArray) -> FloatArray:
+    """Return the logarithms of the ratios of values of one sign; 0 for others."""
+    ratios = np.divide(end, estimates, out=np.ones(len(end)), where=estimates != 0)
+    return np.log(np.where(ratios > 0, ratios, 1.0))
 
 
 def _at_bounds(model: FitModel, objective: Objective, best: Minimum) -> list[FitWarning]:
