@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         VersionWarning,
     )
     from lindyn.results.ensemble import Ensemble, Statistics
+    from lindyn.results.fit import Fit
     from lindyn.results.load import load
     from lindyn.results.sweep import SweepResult
     from lindyn.results.trajectory import Analysis, Trajectory
@@ -79,6 +80,7 @@ __all__ = [
     "DeadlineError",
     "DivergedError",
     "Ensemble",
+    "Fit",
     "FloatArray",
     "InfeasibleBalanceError",
     "JobCancelledError",
@@ -127,6 +129,7 @@ _MODULES = {
     "JobHandle": "_jobs",
     "Ensemble": "results.ensemble",
     "Statistics": "results.ensemble",
+    "Fit": "results.fit",
     "Analysis": "results.trajectory",
     "Trajectory": "results.trajectory",
     "SweepResult": "results.sweep",

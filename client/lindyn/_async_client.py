@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import Literal, Self
+from typing import Any, Generic, Literal, Self, TypeVar, cast
 
 import anyio.to_thread
 import httpx
@@ -12,8 +12,10 @@ from lindyn._endpoints import (
     Axes,
     Document,
     Fields,
+    Free,
     LearningRates,
     Method,
+    Models,
     Network,
     Schedule,
     Task,
@@ -26,12 +28,15 @@ from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import AsyncSender
-from lindyn.results.decode import read_sweep_result
+from lindyn.results.decode import read_result
 from lindyn.results.ensemble import Ensemble
+from lindyn.results.fit import Fit
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
 from lindyn.wire.tree import Array
+
+R_co = TypeVar("R_co", covariant=True)
 
 
 @public
@@ -167,11 +172,23 @@ class AsyncClient:
         axes: Axes,
         collect: str | Sequence[str] = ("final_loss",),
         tolerance: float = 1e-3,
-    ) -> "AsyncJobHandle":
+    ) -> "AsyncJobHandle[SweepResult]":
         """Compute trajectories at every point of a grid."""
         return await self._job(_endpoints.sweep(base, axes, collect, tolerance))
 
-    async def experiment(self, name: str, **parameters: object) -> "AsyncJobHandle":
+    async def fit(
+        self,
+        *,
+        base: Fields,
+        observations: Fields | Sequence[Fields],
+        free: Free,
+        models: Models = (),
+        starts: int = 8,
+    ) -> "AsyncJobHandle[Fit]":
+        """Estimate parameters from observed curves, and compare models."""
+        return await self._job(_endpoints.fit(base, observations, free, models, starts))
+
+    async def experiment(self, name: str, **parameters: object) -> "AsyncJobHandle[SweepResult]":
         """Run an experiment of the thesis with its published parameters or others."""
         return await self._job(_endpoints.experiment(name, parameters))
 
@@ -179,11 +196,11 @@ class AsyncClient:
         """Return the descriptions of all experiments by name, with their protocols and parameters."""
         return await self._sender.send(_endpoints.experiments())
 
-    async def job(self, job_id: str) -> "AsyncJobHandle":
+    async def job(self, job_id: str) -> "AsyncJobHandle[Any]":
         """Return the handle of an existing job."""
         return await self._job(_endpoints.job(job_id))
 
-    async def jobs(self) -> "list[AsyncJobHandle]":
+    async def jobs(self) -> "list[AsyncJobHandle[Any]]":
         """Return handles of the latest jobs of the service, the latest first."""
         return [AsyncJobHandle(self._sender, job) for job in await self._sender.send(_endpoints.jobs())]
 
@@ -212,12 +229,12 @@ class AsyncClient:
         """Return the state of a copy, which has connections of its own and does not own the private service."""
         return {**self.__dict__, "_sender": self._sender.with_own_connections(), "_service": None}
 
-    async def _job(self, call: Call[Job]) -> "AsyncJobHandle":
+    async def _job(self, call: Call[Job]) -> "AsyncJobHandle[Any]":
         return AsyncJobHandle(self._sender, await self._sender.send(call))
 
 
 @public
-class AsyncJobHandle:
+class AsyncJobHandle(Generic[R_co]):
     """A job on a service; awaiting the handle awaits the result of the job."""
 
     def __init__(self, sender: AsyncSender, job: Job) -> None:
@@ -243,16 +260,16 @@ class AsyncJobHandle:
         self._job = await self._sender.run(job_events.wait_for_end(self.id, progress, timeout_seconds))
         return self._job
 
-    async def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> SweepResult:
+    async def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> R_co:
         """Wait until the job has ended, and return its result. Arguments as for `JobHandle.result`."""
-        steps = job_events.wait_for_result(self.id, progress, timeout_seconds, read_sweep_result)
-        return await self._sender.run(steps)
+        steps = job_events.wait_for_result(self.id, progress, timeout_seconds, read_result)
+        return cast("R_co", await self._sender.run(steps))
 
     async def figure(self, form: Literal["svg", "png"] = "svg") -> bytes:
         """Return the picture of an experiment that is done."""
         return await self._sender.send(job_events.figure(self.id, form))
 
-    def __await__(self) -> Generator[object, None, SweepResult]:
+    def __await__(self) -> Generator[object, None, R_co]:
         return self.result().__await__()
 
     def __repr__(self) -> str:

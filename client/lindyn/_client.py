@@ -2,12 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
 from lindyn import _endpoints
-from lindyn._endpoints import Axes, Document, Fields, LearningRates, Method, Network, Schedule, Task, Times
+from lindyn._endpoints import (
+    Axes,
+    Document,
+    Fields,
+    Free,
+    LearningRates,
+    Method,
+    Models,
+    Network,
+    Schedule,
+    Task,
+    Times,
+)
 from lindyn._jobs import JobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
@@ -17,6 +29,8 @@ from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SE
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import Sender
 from lindyn.results.ensemble import Ensemble
+from lindyn.results.fit import Fit
+from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
 from lindyn.wire.tree import Array
@@ -239,7 +253,7 @@ class Client:
 
     def sweep(
         self, *, base: Fields, axes: Axes, collect: str | Sequence[str] = ("final_loss",), tolerance: float = 1e-3
-    ) -> JobHandle:
+    ) -> JobHandle[SweepResult]:
         """Compute trajectories at every point of a grid.
 
         Args:
@@ -253,7 +267,32 @@ class Client:
         """
         return self._job(_endpoints.sweep(base, axes, collect, tolerance))
 
-    def experiment(self, name: str, **parameters: object) -> JobHandle:
+    def fit(
+        self,
+        *,
+        base: Fields,
+        observations: Fields | Sequence[Fields],
+        free: Free,
+        models: Models = (),
+        starts: int = 8,
+    ) -> JobHandle[Fit]:
+        """Estimate parameters from observed curves, and compare models.
+
+        Args:
+            base: the arguments of `trajectory` without times and quantities; free parameters may be missing.
+            observations: curves such as `{"quantity": "loss", "times": t, "values": y, "sigma": 0.01}`, or one curve.
+            free: bounds by path, such as `{"network.lambda": (0.01, 10)}`, which are searched by logarithm where both
+                are above 0; or fields such as `{"bounds": (-5, 5), "start": 1.0, "per_subject": True}` by path.
+            models: models to compare with the full one: `rich`, `lazy`, `shallow`, or fields such as
+                `{"name": "slow", "set": {"time_constant": 100}}`.
+            starts: number of descents of each model.
+
+        Returns:
+            A job; `job.result()` waits for the estimates of all models.
+        """
+        return self._job(_endpoints.fit(base, observations, free, models, starts))
+
+    def experiment(self, name: str, **parameters: object) -> JobHandle[SweepResult]:
         """Run an experiment of the thesis, such as `figure-3.4`, with its published parameters or others.
 
         Raises:
@@ -266,7 +305,7 @@ class Client:
         """Return the descriptions of all experiments by name, with their protocols and parameters."""
         return self._sender.send(_endpoints.experiments())
 
-    def job(self, job_id: str) -> JobHandle:
+    def job(self, job_id: str) -> JobHandle[Any]:
         """Return the handle of an existing job.
 
         Raises:
@@ -274,7 +313,7 @@ class Client:
         """
         return self._job(_endpoints.job(job_id))
 
-    def jobs(self) -> list[JobHandle]:
+    def jobs(self) -> list[JobHandle[Any]]:
         """Return handles of the latest jobs of the service, the latest first."""
         return [JobHandle(self._sender, job) for job in self._sender.send(_endpoints.jobs())]
 
@@ -302,5 +341,5 @@ class Client:
         """Return the state of a copy, which has connections of its own and does not own the private service."""
         return {**self.__dict__, "_sender": self._sender.with_own_connections(), "_service": None}
 
-    def _job(self, call: Call[Job]) -> JobHandle:
+    def _job(self, call: Call[Job]) -> JobHandle[Any]:
         return JobHandle(self._sender, self._sender.send(call))

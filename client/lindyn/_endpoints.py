@@ -8,6 +8,7 @@ import httpx
 import numpy as np
 from pydantic import BaseModel
 
+from lindyn._fit_models import free_fields, model_fields
 from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
 from lindyn.arrays import as_tree
@@ -37,6 +38,10 @@ Document: TypeAlias = dict[str, Any]
 LearningRates: TypeAlias = Array | Sequence[float]
 Schedule: TypeAlias = Fields | BaseModel
 Axes: TypeAlias = Mapping[str, Sequence[object] | Array]
+Free: TypeAlias = Mapping[str, Sequence[float] | Fields] | Sequence[Fields]
+"""Bounds, or the fields of a free parameter, by path."""
+Models: TypeAlias = Sequence[str | Fields]
+"""Names of ready-made models, or fields of models."""
 
 T = TypeVar("T")
 
@@ -104,6 +109,19 @@ def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: flo
     return _post("/v1/sweeps", fields, read_job, repeatable=False)
 
 
+def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, models: Models, starts: int) -> Call[Job]:
+    """Create the job of a fit; curves are sent as lists, since an archive would have an entry for each."""
+    curves = [observations] if isinstance(observations, Mapping) else observations
+    fields = {
+        "base": base,
+        "observations": [_with_lists(f"observations[{i}]", each) for i, each in enumerate(curves)],
+        "free": free_fields(free),
+        "models": [model_fields(each, base) for each in models],
+        "starts": starts,
+    }
+    return _post("/v1/fits", fields, read_job, repeatable=False)
+
+
 def experiment(name: str, parameters: Fields) -> Call[Job]:
     """Create the job of an experiment."""
     return _post(f"/v1/experiments/{name}", {"parameters": parameters}, read_job, repeatable=False)
@@ -160,6 +178,12 @@ def _is_no_decay(name: str, value: object) -> bool:
 
 def _as_list(names: object) -> object:
     return [names] if isinstance(names, str) else names
+
+
+def _with_lists(argument: str, fields: Fields) -> Fields:
+    """Return fields with lists for arrays, pandas series and the like."""
+    trees = {name: as_tree(f"{argument}.{name}", value) for name, value in fields.items()}
+    return {name: tree.tolist() if isinstance(tree, np.ndarray) else tree for name, tree in trees.items()}
 
 
 def _axis_values(argument: str, values: Sequence[object] | Array) -> list[Tree]:

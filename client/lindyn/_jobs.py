@@ -1,18 +1,19 @@
 """Handles of jobs for the blocking client."""
 
-from typing import Literal
+from typing import Generic, Literal, TypeVar, cast
 
 from lindyn._public import public
 from lindyn._transport import job_events
 from lindyn._transport.send import Sender
-from lindyn.results.decode import read_sweep_result
-from lindyn.results.sweep import SweepResult
+from lindyn.results.decode import read_result
 from lindyn.wire.job import Job
+
+R_co = TypeVar("R_co", covariant=True)
 
 
 @public
-class JobHandle:
-    """A job on a service."""
+class JobHandle(Generic[R_co]):
+    """A job on a service, whose result is a `SweepResult` or a `Fit`."""
 
     def __init__(self, sender: Sender, job: Job) -> None:
         self._sender = sender
@@ -46,7 +47,7 @@ class JobHandle:
         self._job = self._sender.run(job_events.wait_for_end(self.id, progress, timeout_seconds))
         return self._job
 
-    def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> SweepResult:
+    def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> R_co:
         """Wait until the job has ended, and return its result.
 
         Args:
@@ -58,7 +59,8 @@ class JobHandle:
             JobCancelledError: the job was cancelled.
             TimeoutError: the job has not ended after the timeout.
         """
-        return self._sender.run(job_events.wait_for_result(self.id, progress, timeout_seconds, read_sweep_result))
+        result = self._sender.run(job_events.wait_for_result(self.id, progress, timeout_seconds, read_result))
+        return cast("R_co", result)
 
     def figure(self, form: Literal["svg", "png"] = "svg") -> bytes:
         """Return the picture of an experiment that is done."""

@@ -1,4 +1,4 @@
-"""The command line interface: `lindyn serve | solve | sweep | experiment | openapi`."""
+"""The command line interface: `lindyn serve | solve | sweep | fit | experiment | openapi`."""
 
 import json
 import os
@@ -14,6 +14,7 @@ from lindyn._client import Client
 from lindyn._endpoints import Document
 from lindyn._jobs import JobHandle
 from lindyn.errors import LindynError
+from lindyn.results.fit import Fit
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Trajectory
 
@@ -66,6 +67,13 @@ def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
     document["axes"] = {axis["path"]: axis["values"] for axis in document["axes"]}
     with _client(url) as client:
         _finish(client.sweep(**document), output, None)
+
+
+@app.command()
+def fit(request: RequestFile, output: Output = None, url: Url = None) -> None:
+    """Estimate parameters from observed curves and compare models, with a progress bar."""
+    with _client(url) as client:
+        _finish(client.fit(**_document(request)), output, None)
 
 
 @app.command()
@@ -124,7 +132,7 @@ def _overrides(options: list[str]) -> Document:
     return overrides
 
 
-def _finish(job: JobHandle, output: Path | None, figure: Path | None) -> None:
+def _finish(job: JobHandle[SweepResult | Fit], output: Path | None, figure: Path | None) -> None:
     """Wait for a job with a progress bar, and write its result and its picture; Ctrl-C cancels the job."""
     try:
         result = job.result(progress=True)
@@ -139,12 +147,14 @@ def _finish(job: JobHandle, output: Path | None, figure: Path | None) -> None:
     _write(output, result)
 
 
-def _write(output: Path, result: Trajectory | SweepResult) -> None:
+def _write(output: Path, result: Trajectory | SweepResult | Fit) -> None:
     """Write a result as JSON, or in the formats of its method `save`."""
     if output.suffix != ".json":
         result.save(output)
         return
-    if isinstance(result, Trajectory):
+    if isinstance(result, Fit):
+        document = result.document
+    elif isinstance(result, Trajectory):
         document = {**result.metadata, "times": result.times, "quantities": dict(result.quantities)}
     else:
         data = {name: {"dims": dims, "values": result.data[name]} for name, dims in result.dims.items()}

@@ -47,7 +47,7 @@ def test_models_by_other_names(tmp_path):
 
 @pytest.mark.live
 def test_the_command_line(tmp_path):
-    solve, sweep, experiment = blocks(page("docs/cli.md"), "sh")
+    solve, sweep, fit, experiment = blocks(page("docs/cli.md"), "sh")
     assert "<Trajectory 5-5-5, lambda = 2" in run_shell(solve, tmp_path)
     with np.load(tmp_path / "run.npz") as run:
         assert run["singular_values"].shape == (6, 5)
@@ -55,6 +55,8 @@ def test_the_command_line(tmp_path):
     run_shell(sweep, tmp_path)
     with np.load(tmp_path / "sweep.npz") as table:
         assert table["data.final_loss"].shape == (3,)
+    assert "ranking by AIC" in run_shell(fit, tmp_path)
+    assert (tmp_path / "estimates.npz").exists()
     assert "figure-4.6" in run_shell(experiment, tmp_path)
     assert (tmp_path / "modes.svg").read_text().startswith("<?xml")
     assert (tmp_path / "modes.npz").exists()

@@ -25,7 +25,7 @@ def test_every_route_is_listed_as_open_or_needs_a_key():
     paths = all_paths() | {route.path for route in app.routes if isinstance(route, APIRoute)}
     assert {path for path in paths if needed_scope(path) is None} <= OPEN
     for path in paths:
-        if any(word in path for word in ("/sweeps", "/experiments", "/jobs")):
+        if any(word in path for word in ("/sweeps", "/fits", "/experiments", "/jobs")):
             assert needed_scope(path) == "jobs"
 
 

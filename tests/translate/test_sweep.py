@@ -19,7 +19,7 @@ from lindyn_service.jobs.admission import admit
 from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import PointKeys, compute_points, indices
 from lindyn_service.translate.sweep_table import sweep_table
-from lindyn_service.translate.table import read_table, table_as_json
+from lindyn_service.translate.table import read_table, result_as_json
 
 MOST_BYTES = 2**30
 
@@ -73,7 +73,7 @@ def test_modes_that_a_network_does_not_have_are_nan_in_the_table():
         values = content.values(f"alignment.{side}")
         assert np.array_equal(np.isnan(values[:, 0, 0]), [[False, True, True], [False, False, False]])
     written = json.loads(
-        table_as_json(sweep_table("job", sweep, [pack_record(point) for point in found], MOST_BYTES).pack())
+        result_as_json(sweep_table("job", sweep, [pack_record(point) for point in found], MOST_BYTES).pack())
     )
     assert written["data"]["alignment.input"]["values"][0][0][0][1:] == [None, None]
 
@@ -109,7 +109,7 @@ def test_table_is_labelled_and_padded():
     assert np.array_equal(content.coordinates["time"], [0, 1, 2])
     assert content.coordinates["network.dims"] == [[3, 2, 3], [3, 3, 3], [3, 4, 3]]
     assert [problem["index"] for problem in metadata["problems"]] == [[2, 0], [2, 1]]
-    document = json.loads(table_as_json(archive))
+    document = json.loads(result_as_json(archive))
     assert document["data"]["loss"]["values"][2][0] == [None] * 3
     assert document["data"]["balance.lambda"]["dims"] == ["network.dims", "network.seed", "time"]
     assert np.load(io.BytesIO(archive))["data.loss"].shape == (3, 2, 3)

@@ -12,7 +12,7 @@ from lindyn.wire.sweep import SweepRequest
 from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import compute_points, indices
 from lindyn_service.translate.sweep_table import MOST_DETAILS, sweep_table
-from lindyn_service.translate.table import read_table, table_as_json
+from lindyn_service.translate.table import read_table, result_as_json
 
 BASE = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [0.0, 0.26, 0.5]}
 DESCENT = {"kind": "descent", "learning_rate": 0.1}
@@ -44,7 +44,7 @@ def test_times_have_the_axes_that_they_depend_on():
     assert content.data["times"][0] == ("method.learning_rate", "time")
     assert np.allclose(content.values("times"), [[0.0, 0.3, 0.5], [0.0, 0.2, 0.4], [0.0, 0.25, 0.5]], rtol=1e-15)
     assert "time" not in content.coordinates
-    assert json.loads(table_as_json(archive))["data"]["times"]["dims"] == ["method.learning_rate", "time"]
+    assert json.loads(result_as_json(archive))["data"]["times"]["dims"] == ["method.learning_rate", "time"]
 
 
 def test_points_with_exact_and_with_rounded_times():
@@ -92,7 +92,7 @@ def test_warnings_of_saddles_have_the_indices_of_their_points(collect):
     (warned,) = [warned for warned in metadata["warnings"] if warned["code"] == "saddle"]
     assert "mode 2 (s = 1) has no overlap" in warned["detail"]
     assert warned["modes"] == [1]
-    told = TableReply.model_validate_json(table_as_json(archive)).warnings
+    told = TableReply.model_validate_json(result_as_json(archive)).warnings
     assert {each.code: each.modes for each in told if each.modes} == {"saddle": [1]}
     assert not metadata["problems"]
     if collect == "convergence_time":

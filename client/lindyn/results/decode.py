@@ -11,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import from_json
 
 from lindyn.results.ensemble import Ensemble, ensemble_from_parts
+from lindyn.results.fit import FIT, Fit, fit_from_document, fit_from_parts
 from lindyn.results.grid import Coordinate, FailedPoint, WarnedPoints
 from lindyn.results.io import unpack
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
@@ -51,11 +52,17 @@ def _statistics(name: str, tree: JSON) -> Tree:
     return arrays_from_lists(name, tree)
 
 
-def read_sweep_result(response: httpx.Response) -> SweepResult:
+def read_result(response: httpx.Response) -> SweepResult | Fit:
     """Decode the result of a job."""
     if _is_json(response):
-        return _sweep_result(TableReply.model_validate_json(response.content))
-    return sweep_result_from_parts(*unpack(response.content))
+        document: dict[str, JSON] = from_json(response.content)
+        if document.get("kind") == FIT:
+            return fit_from_document(document)
+        return _sweep_result(TableReply.model_validate(document))
+    metadata, arrays = unpack(response.content)
+    return (
+        fit_from_parts(metadata, arrays) if metadata.get("kind") == FIT else sweep_result_from_parts(metadata, arrays)
+    )
 
 
 def analysis_reader(model: type[Reply]) -> Callable[[httpx.Response], Analysis]:

@@ -8,6 +8,7 @@ import numpy as np
 from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
 from lindyn.results.labels import label
 from lindyn.wire.array import FloatArray
+from lindyn.wire.fit_reply import FitReply
 from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.tree import JSON
 
@@ -52,6 +53,25 @@ def sweep_html(
     ]
     shapes = _shapes((f"{name} ({' x '.join(grid.dims[name])})", array.shape) for name, array in grid.data.items())
     return _card("SweepResult", [(name, text) for name, text in rows if text], shapes, "")
+
+
+def fit_html(
+    rows: Mapping[str, Sequence[tuple[str, float, float | None, tuple[float, float]]]], reply: FitReply
+) -> str:
+    """Return the card of a fit: estimates of each model with their intervals, the ranking, and warnings."""
+    cells: list[tuple[str, str]] = []
+    for model in reply.models:
+        if model.problem is not None:
+            cells.append((model.name, f"not fitted: {model.problem.detail}"))
+            continue
+        cells.append((model.name, f"AIC {model.aic:.2f}, BIC {model.bic:.2f}"))
+        for name, estimate, error, (low, high) in rows[model.name]:
+            spread = "not determined" if error is None else f"± {error:.2g}"
+            cells.append((f"  {name}", f"{estimate:.4g} {spread}, [{low:.4g}, {high:.4g}]"))
+        cells += [(f"⚠ {warning.code}", warning.detail) for warning in model.warnings]
+    ranked = ", ".join(f"{each.model} (+{each.difference:.2f}, weight {each.weight:.2g})" for each in reply.ranking)
+    cells += [("ranking by AIC", ranked), ("computed by", f"lindyn {reply.version}, job {reply.job}")]
+    return _card("Fit", cells, "", "")
 
 
 def _card(title: str, rows: Iterable[tuple[str, str]], shapes: str, picture: str) -> str:

@@ -4,13 +4,14 @@ from pathlib import Path
 
 from lindyn._public import public
 from lindyn.results.ensemble import Ensemble, ensemble_from_parts
+from lindyn.results.fit import FIT, Fit, fit_from_parts
 from lindyn.results.io import Parts, read
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
 from lindyn.results.trajectory import Trajectory, trajectory_from_parts
 
 
 @public
-def load(path: str | Path) -> Trajectory | Ensemble | SweepResult:
+def load(path: str | Path) -> Trajectory | Ensemble | SweepResult | Fit:
     """Read a result that was saved with its method `save`, or the npz body of a reply.
 
     Args:
@@ -33,8 +34,10 @@ def load(path: str | Path) -> Trajectory | Ensemble | SweepResult:
     return result
 
 
-def _result(parts: Parts) -> Trajectory | Ensemble | SweepResult | None:
+def _result(parts: Parts) -> Trajectory | Ensemble | SweepResult | Fit | None:
     metadata, arrays = parts
+    if metadata.get("kind") == FIT and "ranking" in metadata:
+        return fit_from_parts(metadata, arrays)
     if "dims" in metadata and "coordinates" in metadata:
         return sweep_result_from_parts(metadata, arrays)
     if "replicates" in metadata and "times" in arrays:

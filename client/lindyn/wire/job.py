@@ -26,7 +26,7 @@ class Job(Reply):
     """A job and its progress."""
 
     id: str
-    kind: Annotated[str, Field(description="`sweep`, or the name of an experiment.")]
+    kind: Annotated[str, Field(description="`sweep`, `fit`, or the name of an experiment.")]
     state: State
     completed: Annotated[int, Field(description="Number of computed points.")]
     total: int

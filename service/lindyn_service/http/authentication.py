@@ -13,7 +13,7 @@ from lindyn_service.errors import ForbiddenError, ServiceError, UnauthorizedErro
 from lindyn_service.http.problems import send_problem
 from lindyn_service.http.state import context_of
 
-_JOB_ROUTES = ("sweeps", "experiments", "jobs")
+_JOB_ROUTES = ("sweeps", "fits", "experiments", "jobs")
 _PROBES = ("/healthz", "/readyz")  # load balancers send any Host header
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _MAX_LABEL_LENGTH = 63  # of a name in DNS

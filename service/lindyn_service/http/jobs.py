@@ -1,7 +1,7 @@
-"""Routes that start sweeps, and return the states, results, figures and events of jobs."""
+"""Routes that start sweeps and fits, and return the states, results, figures and events of jobs."""
 
 import re
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 from typing import Annotated
 
 from anyio import to_thread
@@ -11,32 +11,34 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from lindyn.wire import npz
-from lindyn.wire.job import (
-    FINAL,
-    Job,
-    Jobs,
-    TableReply,
-)
+from lindyn.wire.fit import FitRequest
+from lindyn.wire.fit_reply import JobResult
+from lindyn.wire.job import FINAL, Job, Jobs
 from lindyn.wire.sweep import SweepRequest
+from lindyn_service.access.keys import Caller
 from lindyn_service.errors import NotFoundError
+from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http import openapi
 from lindyn_service.http.charged_work import charged, charged_later, reading_flops
 from lindyn_service.http.dependencies import CallerDep, FormatDep, ResourcesDep, StreamDep
 from lindyn_service.http.file_response import SpoolFileResponse
 from lindyn_service.http.request_body import receive_body
 from lindyn_service.http.security_headers import SVG_HEADERS
-from lindyn_service.http.state import JobService, context_of
-from lindyn_service.jobs.admission import read_and_admit
+from lindyn_service.http.state import JobService, Resources, context_of
+from lindyn_service.jobs.admission import EncodedJob, read_and_admit
 from lindyn_service.jobs.errors import JobsUnavailableError, NotDoneError
+from lindyn_service.jobs.fit_admission import read_and_admit_fit
+from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.plan import SWEEP
 from lindyn_service.jobs.records import batched
 from lindyn_service.jobs.results import Results
 from lindyn_service.jobs.store import JobStore
 from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.spool.store import StoredFile
-from lindyn_service.translate.body import JSON
+from lindyn_service.translate.body import JSON, Body
 from lindyn_service.translate.experiment import Picture, experiment_picture
-from lindyn_service.translate.table import file_table_as_json, table_as_json
+from lindyn_service.translate.fit_document import FIT
+from lindyn_service.translate.table import file_result_as_json, result_as_json
 
 MAX_LISTED_JOBS = 1000
 _MAX_DETAIL_LENGTH = 200  # of the problem of a job in a list
@@ -95,13 +97,39 @@ JobDep = Annotated[Job, Depends(_existing)]
 )
 async def sweep(request: Request, resources: ResourcesDep, jobs: JobsDep, caller: CallerDep) -> Response:
     """Start a job; its result reports the points that cannot be computed, and has the values of all others."""
+    return await _start(SWEEP, read_and_admit, request, resources, jobs, caller)
+
+
+@router.post(
+    "/fits",
+    operation_id="fit",
+    summary="Estimate parameters from observed curves, and compare models",
+    status_code=202,
+    response_class=Response,
+    responses=openapi.accepted(Job),
+    openapi_extra=openapi.body(FitRequest),
+)
+async def fit(request: Request, resources: ResourcesDep, jobs: JobsDep, caller: CallerDep) -> Response:
+    """Start a job; its result has estimates with intervals and warnings for each model, and a ranking of the models."""
+    return await _start(FIT, read_and_admit_fit, request, resources, jobs, caller)
+
+
+async def _start(
+    kind: str,
+    admit: Callable[[Body, SweepLimits], EncodedJob],
+    request: Request,
+    resources: Resources,
+    jobs: JobService,
+    caller: Caller,
+) -> Response:
+    """Have a worker read and check a request, and store it as a job of a kind."""
     store = jobs.results.store
     await store.admit(caller.name)
     body = await receive_body(request)
-    encoded = await charged(request, reading_flops(body), read_and_admit, body, resources.sweep_limits)
+    encoded = await charged(request, reading_flops(body), admit, body, resources.sweep_limits)
     context_of(request.scope).release_body()
     await resources.rates.spend(caller.name, encoded.flops)
-    job = await store.create(SWEEP, encoded.document, encoded.total, caller.name)
+    job = await store.create(kind, encoded.document, encoded.total, caller.name)
     return accepted(jobs, job)
 
 
@@ -133,19 +161,19 @@ async def cancel_job(job: JobDep, store: StoreDep) -> Job:
     operation_id="job_result",
     summary="The result of a job",
     response_class=Response,
-    responses=openapi.result(TableReply),
+    responses=openapi.result(JobResult),
 )
 async def result(job: JobDep, request: Request, results: ResultsDep, form: FormatDep) -> Response:
-    """Return the result as labelled arrays, in JSON or npz."""
+    """Return the labelled arrays of a sweep or an experiment, or the estimates of a fit, in JSON or npz."""
     archive = await _archive(job, results)
     if form == "npz":
         return _respond(archive, npz.MEDIA_TYPE)
     if isinstance(archive, bytes) and (results.converted is None or len(archive) <= _SMALL_BYTES):
-        return _respond(await charged_later(request, table_as_json, archive), JSON)
+        return _respond(await charged_later(request, result_as_json, archive), JSON)
 
     async def write(destination: SpoolDestination) -> None:
         source = archive if isinstance(archive, bytes) else (archive.path, archive.size)
-        await charged_later(request, file_table_as_json, source, destination)
+        await charged_later(request, file_result_as_json, source, destination)
 
     return _respond(await results.convert(f"result:{job.id}.json", write), JSON)
 
@@ -230,8 +258,8 @@ def _respond(content: bytes | StoredFile, media_type: str) -> Response:
 
 
 async def _picture(job: Job, request: Request, results: Results, form: Picture) -> bytes:
-    if job.kind == SWEEP:
-        raise NotFoundError(f"job {job.id} is a sweep, which has no figure; get its result")
+    if job.kind not in EXPERIMENTS:
+        raise NotFoundError(f"job {job.id} is a {job.kind}, which has no figure; get its result")
     stored = await _archive(job, results)
     archive = stored if isinstance(stored, bytes) else await to_thread.run_sync(stored.read)
     return await charged_later(request, experiment_picture, archive, form)

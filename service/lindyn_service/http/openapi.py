@@ -12,7 +12,9 @@ from pydantic.json_schema import models_json_schema
 
 from lindyn.wire import npz
 from lindyn.wire.base import JSON_MEDIA_TYPE
-from lindyn.wire.job import ExperimentRequest, Job, TableReply
+from lindyn.wire.fit import FitRequest
+from lindyn.wire.fit_reply import JobResult
+from lindyn.wire.job import ExperimentRequest, Job
 from lindyn.wire.problem import Problem
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.tree import JSON
@@ -23,7 +25,7 @@ from lindyn_service.operations.registry import OPERATIONS
 Part: TypeAlias = dict[str, Any]
 """A part of an OpenAPI document, typed as FastAPI types it."""
 
-_JOB_MESSAGES: tuple[type[BaseModel], ...] = (SweepRequest, ExperimentRequest, Job, TableReply)
+_JOB_MESSAGES: tuple[type[BaseModel], ...] = (SweepRequest, FitRequest, ExperimentRequest, Job, JobResult)
 
 Links = dict[str, dict[str, JSON]]
 """Links of a response, by name."""

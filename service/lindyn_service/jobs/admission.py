@@ -34,8 +34,8 @@ class AdmittedSweep:
 
 
 @dataclass(frozen=True)
-class EncodedSweep:
-    """An admitted sweep, encoded for the job store.
+class EncodedJob:
+    """An admitted sweep or fit, encoded for the job store.
 
     Attributes:
         document: the request as JSON.
@@ -48,7 +48,7 @@ class EncodedSweep:
     flops: float
 
 
-def read_and_admit(body: Body, limits: SweepLimits) -> EncodedSweep:
+def read_and_admit(body: Body, limits: SweepLimits) -> EncodedJob:
     """Parse a sweep, admit it, and encode it.
 
     Raises:
@@ -57,7 +57,7 @@ def read_and_admit(body: Body, limits: SweepLimits) -> EncodedSweep:
     return admit_and_encode(body.read(SweepRequest), limits)
 
 
-def admit_and_encode(request: SweepRequest, limits: SweepLimits) -> EncodedSweep:
+def admit_and_encode(request: SweepRequest, limits: SweepLimits) -> EncodedJob:
     """Admit a sweep and encode it.
 
     Raises:
@@ -77,7 +77,7 @@ def admit_and_encode(request: SweepRequest, limits: SweepLimits) -> EncodedSweep
             f"the sweep takes {len(document)} bytes as JSON, the limit is {limits.request_bytes} (an eighth of "
             "LINDYN_STORE_BYTES): give a task or network by its kind and seed, not by its numbers, or split the sweep"
         )
-    return EncodedSweep(document, admitted.request.n_points, admitted.flops)
+    return EncodedJob(document, admitted.request.n_points, admitted.flops)
 
 
 def admit(request: SweepRequest, limits: SweepLimits) -> AdmittedSweep:
@@ -230,13 +230,14 @@ def _with_seeded_values(axis: Axis) -> Axis:
     if axis.path in ("network.seed", "task.seed"):
         values = [draw_seed() if value is None else value for value in axis.values]
     elif axis.path in ("network", "task"):
-        values = [_seeded(value) for value in axis.values]
+        values = [seeded(value) for value in axis.values]
     else:
         return axis
     return axis.model_copy(update={"values": values})
 
 
-def _seeded(part: JSON) -> JSON:
+def seeded(part: JSON) -> JSON:
+    """Return a network or task with a seed, where it needs one and has none."""
     if not isinstance(part, Mapping):
         return part
     needs_seed = part.get("kind") in RANDOM_KINDS and part.get("seed") is None

@@ -87,12 +87,13 @@ class JobExecution:
         if points.total != self._job.total:
             raise damaged(self._job.kind, f"it was posted with {self._job.total} points, and has {points.total} now")
         self._source = PointSource(self._job.owner, points, plan_caller, self._resources, self._share)
-        self._remaining.extend(range(points.total))
         with closing(self._source):
-            async with create_task_group() as loops:
-                loops.start_soon(self._start_loops, loops)
-            if self._failure is not None:
-                return None
+            for stage in points.stages:
+                self._remaining.extend(stage)
+                async with create_task_group() as loops:
+                    loops.start_soon(self._start_loops, loops)
+                if self._failure is not None:
+                    return None
             return await Delivery(self._job.id, self._source, plan_caller, self._resources, self._turn).deliver()
 
     async def _report(self, scope: CancelScope) -> None:

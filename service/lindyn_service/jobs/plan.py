@@ -4,7 +4,7 @@ Plans are parsed and used in worker processes; the service itself has only the `
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, cast
@@ -14,6 +14,7 @@ import orjson
 
 from lindyn.wire.conflicts import conflicts
 from lindyn.wire.document import InvalidDocumentError
+from lindyn.wire.fit import FitRequest
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.tree import JSON
 from lindyn.wire.wording import shown
@@ -21,11 +22,13 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.base import Cell, Values
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.jobs.errors import DamagedJobError
+from lindyn_service.jobs.fit_plan import FitPlan
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.jobs.points import experiment_cells, sweep_points
 from lindyn_service.operations.costs import point_cost
 from lindyn_service.translate.encode import SOLVER, VERSION
 from lindyn_service.translate.experiment import experiment_table, parameters
+from lindyn_service.translate.fit_document import FIT
 from lindyn_service.translate.sweep import PointKeys, PointReader
 from lindyn_service.translate.sweep_table import sweep_table
 from lindyn_service.translate.table import Archive
@@ -47,12 +50,23 @@ class Plan(Protocol):
         """The approximate flops that were charged for each point when the job was posted."""
         ...
 
+    @property
+    def needs(self) -> Mapping[int, range]:
+        """The numbers of the points that a point is computed from, for points that are computed from others."""
+        ...
+
     def keys(self, numbers: Sequence[int]) -> list[str]:
         """Return the content addresses of points: SHA-256 in hexadecimal digits."""
         ...
 
-    def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
-        """Compute points in their order, and start no further one after `seconds`; returns the computed records."""
+    def compute(self, numbers: Sequence[int], seconds: float, records: Mapping[int, bytes]) -> list[bytes]:
+        """Compute points in their order, and start no further one after `seconds`; returns the computed records.
+
+        Args:
+            numbers: of the points.
+            seconds: time after which no further point is started.
+            records: of the points that these are computed from.
+        """
         ...
 
     def table(self, job: str, records: Iterable[bytes]) -> Archive:
@@ -76,6 +90,11 @@ class SweepPlan:
         return PointReader(self.request, conflicts)
 
     @property
+    def needs(self) -> Mapping[int, range]:
+        """See `Plan`."""
+        return {}
+
+    @property
     def total(self) -> int:
         """See `Plan`."""
         return self.request.n_points
@@ -93,7 +112,7 @@ class SweepPlan:
         """See `Plan`."""
         return [self._keys.of(index) for index in self._indices(numbers)]
 
-    def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
+    def compute(self, numbers: Sequence[int], seconds: float, records: Mapping[int, bytes]) -> list[bytes]:
         """See `Plan`."""
         return sweep_points(self.request, self._indices(numbers), self.limits, seconds, self._reader)
 
@@ -120,6 +139,11 @@ class ExperimentPlan:
         return EXPERIMENTS[self.name].cells(self.parameters)
 
     @property
+    def needs(self) -> Mapping[int, range]:
+        """See `Plan`."""
+        return {}
+
+    @property
     def total(self) -> int:
         """See `Plan`."""
         return len(self._cells)
@@ -134,7 +158,7 @@ class ExperimentPlan:
         contents = [[SOLVER, self.name, self.parameters, self._cells[i]] for i in numbers]
         return [hashlib.sha256(orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).hexdigest() for content in contents]
 
-    def compute(self, numbers: Sequence[int], seconds: float) -> list[bytes]:
+    def compute(self, numbers: Sequence[int], seconds: float, records: Mapping[int, bytes]) -> list[bytes]:
         """See `Plan`."""
         return experiment_cells(self.name, self.parameters, list(numbers), seconds)
 
@@ -171,6 +195,8 @@ def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
     document = orjson.loads(request)
     if kind == SWEEP:
         return SweepPlan(SweepRequest.model_validate(document), limits)
+    if kind == FIT:
+        return FitPlan(FitRequest.model_validate(document), limits.result_bytes)
     if kind not in EXPERIMENTS:
         raise DamagedJobError(f"there is no kind of job called {shown(kind)}")
     values = cast("dict[str, JSON]", document["parameters"])

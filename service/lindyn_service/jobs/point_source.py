@@ -1,6 +1,6 @@
 """Source of the points of a job: memory, the cache, or an engine that computes them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from anyio import CancelScope
 
@@ -44,6 +44,13 @@ class PointSource:
         missing = [number for number in numbers if number not in kept]
         return kept | await self._find_or_compute(missing) if missing else kept
 
+    async def _obtain_all(self, numbers: Collection[int]) -> dict[int, bytes]:
+        """Return the records of all of these points."""
+        records: dict[int, bytes] = {}
+        while missing := sorted(set(numbers).difference(records)):
+            records |= await self.obtain(missing)
+        return records
+
     def count(self, number: int, record: bytes) -> None:
         """Count the bytes of a point that was obtained for the first time.
 
@@ -85,10 +92,11 @@ class PointSource:
 
     async def _compute(self, numbers: Sequence[int]) -> Computed:
         """Compute the first of these points; the owner is charged for the time of the worker even if it fails."""
+        needed = await self._obtain_all({need for number in numbers for need in self._outline.needs.get(number, ())})
         worker_seconds: list[float] = []
         n_computed = 1
         try:
-            arguments = compute, numbers, CHUNK_SECONDS
+            arguments = compute, numbers, CHUNK_SECONDS, needed
             computed = await self._plan_caller.call(
                 self._resources.engine, *arguments, report_seconds=worker_seconds.append
             )

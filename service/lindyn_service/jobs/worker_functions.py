@@ -1,7 +1,7 @@
 """Functions of a plan that run in worker processes: outline, computation of points, assembly of the result."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -23,21 +23,29 @@ class Outline:
         total: number of points.
         flops_per_point: approximate flops that were charged for each point when the job was posted.
         keys: content addresses of all points, concatenated.
+        needs: numbers of the points that a point is computed from, for points that are computed from others.
     """
 
     total: int
     flops_per_point: float
     keys: bytes
+    needs: Mapping[int, range]
 
     def key(self, number: int) -> str:
         """Return the content address of a point in hexadecimal digits."""
         return self.keys[number * _KEY_BYTES : (number + 1) * _KEY_BYTES].hex()
 
+    @property
+    def stages(self) -> list[list[int]]:
+        """The numbers of the points that are computed from nothing else, then of those that need these."""
+        independent = [number for number in range(self.total) if number not in self.needs]
+        return [independent, list(self.needs)] if self.needs else [independent]
+
 
 def outline(plan: Plan) -> Outline:
     """Return the number and the content addresses of all points."""
     total = plan.total
-    return Outline(total, plan.flops_per_point, bytes.fromhex("".join(plan.keys(range(total)))))
+    return Outline(total, plan.flops_per_point, bytes.fromhex("".join(plan.keys(range(total)))), plan.needs)
 
 
 @dataclass(frozen=True)
@@ -55,10 +63,10 @@ class Computed:
     records: list[bytes]
 
 
-def compute(plan: Plan, numbers: Sequence[int], seconds: float) -> Computed:
+def compute(plan: Plan, numbers: Sequence[int], seconds: float, needed: Mapping[int, bytes]) -> Computed:
     """Compute the first of these points, as `Plan.compute`."""
     started, used = time.perf_counter(), time.thread_time()
-    records = plan.compute(numbers, seconds)
+    records = plan.compute(numbers, seconds, needed)
     return Computed(time.perf_counter() - started, time.thread_time() - used, records)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 
 from lindyn.wire import npz
-from lindyn.wire.tree import JSON, Tree
+from lindyn.wire.tree import JSON, Tree, unflatten
 from lindyn_service.errors import BusyError, TooLargeError
 from lindyn_service.experiments.base import Table
 from lindyn_service.spool.format import write_atomically
@@ -18,7 +18,8 @@ from lindyn_service.spool.space import SpoolDestination
 from lindyn_service.translate.encode import VERSION
 
 _MAX_EXPANDED_BYTES = 2**34  # of a stored result, which is within its own limit; workers have less memory
-_COORDINATES, _DATA = "coordinates.", "data."
+_MAX_ENTRIES = 2**16
+_COORDINATES, _DATA, _DIMS = "coordinates.", "data.", "dims"
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def table(
         "job": job,
         "kind": kind,
         "coordinates": others,
-        "dims": {name: list(dims) for name, (dims, _) in content.data.items()},
+        _DIMS: {name: list(dims) for name, (dims, _) in content.data.items()},
         "problems": list(problems),
         "warnings": list(warnings),
         "request": request,
@@ -124,8 +125,15 @@ def refuse_more(size: int, most_bytes: int) -> None:
 
 def read_table(archive: bytes) -> tuple[Table, dict[str, JSON]]:
     """Return the table of an archive, and the rest of its metadata."""
-    metadata, arrays = npz.unpack(archive, largest_bytes=_MAX_EXPANDED_BYTES, max_entries=2**16)
-    dims = cast("dict[str, list[str]]", metadata.pop("dims"))
+    return _table_of(*_unpacked(archive))
+
+
+def _unpacked(archive: bytes) -> tuple[dict[str, JSON], dict[str, np.ndarray]]:
+    return npz.unpack(archive, largest_bytes=_MAX_EXPANDED_BYTES, max_entries=_MAX_ENTRIES)
+
+
+def _table_of(metadata: dict[str, JSON], arrays: Mapping[str, np.ndarray]) -> tuple[Table, dict[str, JSON]]:
+    dims = cast("dict[str, list[str]]", metadata.pop(_DIMS))
     coordinates = cast("dict[str, Sequence[JSON] | np.ndarray]", metadata.pop("coordinates"))
     for name, array in arrays.items():
         if name.startswith(_COORDINATES):
@@ -134,18 +142,20 @@ def read_table(archive: bytes) -> tuple[Table, dict[str, JSON]]:
     return Table(coordinates, data), metadata
 
 
-def table_as_json(archive: bytes) -> bytes:
-    """Convert the archive of a result to JSON, in which NaN is null."""
-    content, metadata = read_table(archive)
-    document = {
-        **metadata,
-        "coordinates": content.coordinates,
-        "data": {name: {"dims": dims, "values": values} for name, (dims, values) in content.data.items()},
-    }
+def result_as_json(archive: bytes) -> bytes:
+    """Return the result of a job as JSON, in which NaN becomes null."""
+    metadata, arrays = _unpacked(archive)
+    document = _labelled(metadata, arrays) if _DIMS in metadata else unflatten(arrays, metadata)
     return orjson.dumps(document, np.ascontiguousarray, orjson.OPT_SERIALIZE_NUMPY)
 
 
-def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolDestination) -> None:
+def _labelled(metadata: dict[str, JSON], arrays: Mapping[str, np.ndarray]) -> dict[str, object]:
+    content, rest = _table_of(metadata, arrays)
+    data = {name: {"dims": dims, "values": values} for name, (dims, values) in content.data.items()}
+    return {**rest, "coordinates": content.coordinates, "data": data}
+
+
+def file_result_as_json(archive: bytes | tuple[Path, int], place: SpoolDestination) -> None:
     """Convert the archive of a result to JSON, and write this to a file.
 
     Args:
@@ -156,7 +166,7 @@ def file_table_as_json(archive: bytes | tuple[Path, int], place: SpoolDestinatio
         BusyError: the file of the archive was evicted from the disk cache.
         NoRoomError: there is no room for the new file.
     """
-    document = table_as_json(archive if isinstance(archive, bytes) else _read(*archive))
+    document = result_as_json(archive if isinstance(archive, bytes) else _read(*archive))
     write_atomically(place, len(document), lambda file: file.writelines([document]))
 
 

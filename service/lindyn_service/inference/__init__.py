@@ -1,0 +1,1 @@
+"""Estimation of parameters from observations: arrays in, arrays out."""
