@@ -85,7 +85,7 @@ async def test_a_job_is_the_same_as_its_points_and_computes_only_what_is_missing
             done = await resources.store.get(job.id)
             assert (done.state, done.completed, done.total) == ("done", 13, 13)
             result = orjson.loads(result_as_json(await resources.results.find(job.id)))
-            for key in server.keys("point:")[:6]:  # what a cache may forget
+            for key in server.keys("record:")[:6]:  # what a cache may forget
                 server.client.delete(key)
         async with job_resources(server.url, second) as resources:
             job, document = await stored(resources)
