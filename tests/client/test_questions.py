@@ -198,7 +198,7 @@ def test_a_comparison_with_the_other_client_and_a_drawn_task(service):
         ({"seeds": []}, "seeds: got 0"),
         ({"seeds": 0}, "seeds: got 0"),
         ({"learning_rate": -0.1}, "times"),
-        ({"learning_rate": 0.0}, "method.step"),
+        ({"learning_rate": 0.0}, "method.learning_rate: got 0.0"),
     ],
 )
 def test_comparisons_that_are_refused(client, changes, words):

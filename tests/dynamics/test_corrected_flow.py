@@ -15,10 +15,11 @@ CASES = [([4, 3], 0.0), ([4, 5, 3], 0.0), ([4, 5, 3], 0.2), ([4, 5, 4, 3], 0.0)]
 
 
 def problem(dims, rng):
-    """Layers, a task and coloured inputs of the order of one."""
-    layers = tuple(0.6 * rng.standard_normal((b, a)) for a, b in pairwise(dims))
+    """Layers, a task and coloured inputs of the order of one; deep ones are smaller, whose sharpness is larger."""
+    size = 0.6 if len(dims) < 4 else 0.3
+    layers = tuple(size * rng.standard_normal((b, a)) for a, b in pairwise(dims))
     inputs = rng.standard_normal((12, dims[0])) * np.linspace(0.6, 1.3, dims[0])
-    return layers, rng.standard_normal((dims[-1], dims[0])), inputs.T @ inputs / 12
+    return layers, size / 0.6 * rng.standard_normal((dims[-1], dims[0])), inputs.T @ inputs / 12
 
 
 def gradient(layers, sigma_yx, sigma_xx, decay):
