@@ -78,7 +78,7 @@ def test_both_values_of_lambda():
     for each in answer["solutions"]:
         assert each["reached"] == pytest.approx(0.1, rel=1e-9)
         assert kernel_distance(each["value"]) == pytest.approx(0.1, rel=1e-9)
-    grid = np.linspace(-20, 20, 82)
+    grid = np.concatenate([-np.geomspace(20, 1e-4, 20), np.geomspace(1e-4, 20, 20)])
     signs = np.sign([kernel_distance(lam) - 0.1 for lam in grid])
     assert np.count_nonzero(np.diff(signs)) == 2
 
@@ -119,8 +119,7 @@ def test_parameters_that_may_be_missing():
 def test_the_range_of_what_is_not_reached():
     with pytest.raises(UnreachableError) as caught:
         solved("network.lambda", [0.0, 20.0], "kernel_distance", 0.999)
-    values = [kernel_distance(lam) for lam in np.linspace(0, 20, 21)]
-    assert f"from {values[-1]:.6g}"[:12] in caught.value.detail
+    assert f"from {kernel_distance(20.0):.10g}"[:12] in caught.value.detail
     assert "for network.lambda from 0 to 20" in caught.value.detail
     assert caught.value.errors[0][0] == "target.value"
 
@@ -157,12 +156,17 @@ def test_keys_and_seeds():
         for base in (BASE, {**BASE, "network": {**NETWORK, "lambda": 7.0}})
     )
     assert normalise(DESIGN, one)[1] == normalise(DESIGN, other)[1]
-    drawn = {name: value for name, value in NETWORK.items() if name != "seed"}
-    request = read(
-        DesignRequest, asked("network.lambda", [0.1, 2.0], "final_loss", 1.0, base={**BASE, "network": drawn})
-    )
-    answer = design(with_seeds(request, lambda: 77), "key")
+
+
+def test_a_drawn_seed_is_returned():
+    drawn = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 0.0, "scale": 0.1}
+    base = {**BASE, "network": drawn, "times": {"stop": 1.0, "num": 2}}
+    request = with_seeds(read(DesignRequest, asked("times.stop", [0.1, 20.0], "loss", 1.0, base=base)), lambda: 77)
+    answer = design(request, "key")
     assert answer["seed"] == 77
+    (found,) = answer["solutions"]
+    run = learn(**{**base, "network": {**drawn, "seed": 77}, "times": [found["value"]]})
+    assert run["quantities"]["loss"][0] == pytest.approx(1.0, rel=1e-9)
 
 
 def test_its_cost_is_that_of_hundreds_of_runs():
