@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lindyn._async_client import AsyncClient, AsyncJobHandle
     from lindyn._client import Client
     from lindyn._jobs import JobHandle
+    from lindyn._teacher import teacher
     from lindyn.builders import (
         balanced,
         data,
@@ -56,9 +57,12 @@ if TYPE_CHECKING:
         UnexpectedReplyError,
         UnknownNameError,
         UnreachableError,
+        UnreachableTargetError,
         VersionWarning,
     )
+    from lindyn.results.comparison import Comparison
     from lindyn.results.ensemble import Ensemble, Statistics
+    from lindyn.results.evaluation import Evaluation
     from lindyn.results.fit import Fit
     from lindyn.results.load import load
     from lindyn.results.sweep import SweepResult
@@ -76,10 +80,12 @@ __all__ = [
     "BusyError",
     "Client",
     "ClosedError",
+    "Comparison",
     "ConfigurationError",
     "DeadlineError",
     "DivergedError",
     "Ensemble",
+    "Evaluation",
     "Fit",
     "FloatArray",
     "InfeasibleBalanceError",
@@ -105,6 +111,7 @@ __all__ = [
     "UnexpectedReplyError",
     "UnknownNameError",
     "UnreachableError",
+    "UnreachableTargetError",
     "VersionWarning",
     "balanced",
     "data",
@@ -118,6 +125,7 @@ __all__ = [
     "semantic",
     "spectrum",
     "symmetric",
+    "teacher",
     "weights",
     "wide",
 ]
@@ -127,13 +135,16 @@ _MODULES = {
     "AsyncJobHandle": "_async_client",
     "Client": "_client",
     "JobHandle": "_jobs",
+    "Comparison": "results.comparison",
     "Ensemble": "results.ensemble",
     "Statistics": "results.ensemble",
+    "Evaluation": "results.evaluation",
     "Fit": "results.fit",
     "Analysis": "results.trajectory",
     "Trajectory": "results.trajectory",
     "SweepResult": "results.sweep",
     "load": "results.load",
+    "teacher": "_teacher",
     "FloatArray": "wire.array",
     **dict.fromkeys(
         (

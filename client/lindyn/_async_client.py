@@ -23,6 +23,7 @@ from lindyn._endpoints import (
 )
 from lindyn._local_service import LocalService
 from lindyn._public import public
+from lindyn._questions import AsyncQuestions
 from lindyn._transport import connections, job_events
 from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
@@ -40,7 +41,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 @public
-class AsyncClient:
+class AsyncClient(AsyncQuestions):
     """A connection to a service; use it as an asynchronous context manager, or close it.
 
     The arguments are those of `Client`.
@@ -91,6 +92,7 @@ class AsyncClient:
         learning_rates: LearningRates | None = None,
         schedule: Schedule | None = None,
         weight_decay: float = 0.0,
+        evaluate: Sequence[Task] | None = None,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task."""
         return await self._sender.send(
@@ -104,6 +106,7 @@ class AsyncClient:
                 learning_rates=learning_rates,
                 schedule=schedule,
                 weight_decay=weight_decay,
+                evaluate=evaluate,
             )
         )
 

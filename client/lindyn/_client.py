@@ -23,6 +23,7 @@ from lindyn._endpoints import (
 from lindyn._jobs import JobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
+from lindyn._questions import Questions
 from lindyn._transport import connections
 from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
@@ -37,7 +38,7 @@ from lindyn.wire.tree import Array
 
 
 @public
-class Client:
+class Client(Questions):
     """A connection to a service; use it as a context manager, or close it.
 
     Requests are retried only where that is safe; see the page on the client. Every method raises a subclass of
@@ -106,6 +107,7 @@ class Client:
         learning_rates: LearningRates | None = None,
         schedule: Schedule | None = None,
         weight_decay: float = 0.0,
+        evaluate: Sequence[Task] | None = None,
     ) -> Trajectory:
         """Compute the trajectory of a network that learns a task.
 
@@ -119,6 +121,7 @@ class Client:
             learning_rates: one for each layer, which learns with it over `time_constant`; by default 1.
             schedule: factor of all rates, such as `{"kind": "cosine", "period": 10}`; also `exponential`, `piecewise`.
             weight_decay: gamma, of the loss with gamma / 2 times the squares of all weights added.
+            evaluate: other tasks, whose losses and best times to stop are in `evaluation` of the result.
 
         Returns:
             The quantities as arrays with time first, and the method that computed them.
@@ -134,6 +137,7 @@ class Client:
                 learning_rates=learning_rates,
                 schedule=schedule,
                 weight_decay=weight_decay,
+                evaluate=evaluate,
             )
         )
 
@@ -146,11 +150,7 @@ class Client:
         return self._sender.send(_endpoints.stored(key))
 
     def initialization(self, network: Network, task: Task | None = None) -> Analysis:
-        """Return the initial weights of a trajectory of this network and task.
-
-        Returns:
-            `weights`, one matrix (width l+1, width l) for each layer, `lam`, `balance_residual` and the seeds.
-        """
+        """Return the `weights` of a trajectory at time 0, one for each layer, `lam`, `balance_residual` and seeds."""
         return self._sender.send(_endpoints.initialization(network, task))
 
     def balance(self, weights: Sequence[object] | Network) -> Analysis:

@@ -21,6 +21,7 @@ from lindyn.wire.asymptotics import LimitsReply
 from lindyn.wire.balance import BalanceReply, InitializationReply, StatisticsReply
 from lindyn.wire.base import JSON_MEDIA_TYPE, Reply
 from lindyn.wire.continual import ContinualReply
+from lindyn.wire.design import DesignReply
 from lindyn.wire.job import ExperimentDescription, Experiments, Job, Jobs
 from lindyn.wire.tree import Array, Tree, split
 
@@ -99,6 +100,12 @@ def ensemble(
         "quantiles": levels.tolist() if isinstance(levels, np.ndarray) else levels,
     }
     return _post("/v1/ensembles", fields, read_ensemble)
+
+
+def design(base: Fields, vary: Fields, target: Fields, tolerance: float) -> Call[Analysis]:
+    """Request the values of a parameter at which a scalar meets a target."""
+    fields = {"base": _with_quantity_list(base), "vary": vary, "target": target, "tolerance": tolerance}
+    return _analysis("/v1/designs", DesignReply, **fields)
 
 
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:

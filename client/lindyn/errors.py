@@ -162,6 +162,13 @@ class NotApplicableError(ProblemError):
 
 
 @public
+class UnreachableTargetError(ProblemError):
+    """No value of a parameter within its bounds meets the target of a design; the message gives what is reached."""
+
+    codes = ("unreachable",)
+
+
+@public
 class DivergedError(ProblemError):
     """The learning rate is too large; the message says when training diverged."""
 

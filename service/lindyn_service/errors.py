@@ -167,6 +167,14 @@ class NotApplicableError(ServiceError):
     title = "No method covers this request"
 
 
+class UnreachableError(ServiceError):
+    """No value of a parameter within its bounds meets the target of a design."""
+
+    code = "unreachable"
+    status = 422
+    title = "The target is not reached within the bounds"
+
+
 class DivergedDescentError(ServiceError):
     """Gradient descent diverged to infinity, since the learning rate is too large."""
 

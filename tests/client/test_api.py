@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import lindyn
+from lindyn._questions import AsyncQuestions, Questions
 from lindyn.results.ensemble_plots import EnsemblePlots
 from lindyn.results.plots import SweepPlots, TrajectoryPlots
 
+MIXINS = (Questions, AsyncQuestions)
 SNAPSHOT = Path(__file__).parent / "public_api.txt"
 
 
@@ -20,7 +22,7 @@ def lines() -> Iterator[str]:
     plots = {"Ensemble.plot": EnsemblePlots, "SweepResult.plot": SweepPlots, "Trajectory.plot": TrajectoryPlots}
     for name, found in sorted({**named, **plots}.items()):
         if inspect.isclass(found):
-            bases = ", ".join(base.__name__ for base in found.__bases__ if base is not object)
+            bases = ", ".join(base.__name__ for base in found.__bases__ if base not in (object, *MIXINS))
             yield f"class {name}({bases})"
             yield from sorted(f"    {line}" for line in members(found))
         else:
@@ -28,7 +30,8 @@ def lines() -> Iterator[str]:
 
 
 def members(kind: type) -> Iterator[str]:
-    for name, value in vars(kind).items():
+    inherited = {name: value for base in kind.__bases__ if base in MIXINS for name, value in vars(base).items()}
+    for name, value in (inherited | dict(vars(kind))).items():
         if name.startswith("_") and name != "__init__":
             continue
         if isinstance(value, property):

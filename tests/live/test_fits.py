@@ -120,14 +120,14 @@ def test_a_killed_worker_or_service_loses_nothing_but_time():
                 worker.kill()
             eventually(lambda: worker not in service.workers())
             with held_midway(lambda: job_workers(service), server, client, job, points=3):
-                before = {key: server.client.pexpiretime(key) for key in server.keys("point:")}
+                before = {key: server.client.pexpiretime(key) for key in server.keys("record:")}
                 service.kill()
         service.start()
         service.wait_until_ready()
         with service.client() as client:
             assert finished(client, job)["state"] == "done"
             found = result(client, job)
-        after = {key: server.client.pexpiretime(key) for key in server.keys("point:")}
+        after = {key: server.client.pexpiretime(key) for key in server.keys("record:")}
     assert before.items() <= after.items()
     assert len(before) >= 3
     (model,) = found["models"]

@@ -73,6 +73,12 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "vary": ["network.seed"],
         "quantiles": [0.25, 0.5],
     },
+    "design": {
+        "vary": {"path": "network.lambda", "bounds": [0.0, 8.0]},
+        "target": {"scalar": "final_loss", "value": 5.0},
+        "base": document(),
+        "tolerance": 1e-3,
+    },
 }
 """Those that are not about one trajectory, with every field given."""
 

@@ -10,7 +10,7 @@ from support.flow import Data, whitened
 from support.service import post, read_tree
 
 INITIALIZATIONS, BALANCE, STATISTICS = "/v1/initializations", "/v1/balance", "/v1/balance/statistics"
-LIMITS, CONTINUAL, ENSEMBLES = "/v1/limits", "/v1/continual", "/v1/ensembles"
+LIMITS, CONTINUAL, ENSEMBLES, DESIGNS = "/v1/limits", "/v1/continual", "/v1/ensembles", "/v1/designs"
 
 ROUTES = {
     "initialization": INITIALIZATIONS,
@@ -19,6 +19,7 @@ ROUTES = {
     "limits": LIMITS,
     "continual": CONTINUAL,
     "ensemble": ENSEMBLES,
+    "design": DESIGNS,
 }
 """Routes by the names of `support.documents.MESSAGES`."""
 

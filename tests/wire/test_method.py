@@ -97,21 +97,23 @@ def test_an_object_without_kind(given):
 
 @pytest.mark.parametrize(
     ("kind", "field"),
-    [("auto", "rtol"), ("exact", "rtol"), ("flow", "learning_rate"), ("flow", "step"), ("descent", "atol")],
+    [("auto", "rtol"), ("exact", "rtol"), ("flow", "learning_rate"), ("descent", "step"), ("descent", "atol")],
 )
 def test_settings_of_other_methods_are_unknown(kind, field):
-    allowed = ", ".join(f"'{name}'" for name in METHODS[kind])
+    allowed = ", ".join(f"'{name}'" for name in type(taken(METHODS[kind])).model_fields)
     assert broken(METHODS[kind] | {field: 1e-3}) == {f"method.{field}": f"this field is unknown, allowed are {allowed}"}
 
 
-@pytest.mark.parametrize(("path", "kind"), [("rtol", "flow"), ("atol", "flow"), ("learning_rate", "descent")])
+@pytest.mark.parametrize(
+    ("path", "kind"), [("rtol", "flow"), ("atol", "flow"), ("step", "flow"), ("learning_rate", "descent")]
+)
 @pytest.mark.parametrize(("value", "text"), NOT_NUMBERS, ids=lambda value: str(value)[:20])
 def test_numbers(path, kind, value, text):
-    given = rules.changed(METHODS[kind], path, value)
+    given = rules.changed({**METHODS[kind], path: METHODS[kind].get(path)}, path, value)
     if path != "learning_rate" and value is MISSING:
-        assert getattr(taken(given), path) == {"rtol": 1e-13, "atol": None}[path]
-    elif path == "atol" and value is None:
-        assert taken(given).atol is None
+        assert getattr(taken(given), path) == {"rtol": 1e-13, "atol": None, "step": None}[path]
+    elif path in ("atol", "step") and value is None:
+        assert getattr(taken(given), path) is None
     else:
         errors = broken(given)
         assert set(errors) == {f"method.{path}"}
@@ -120,7 +122,8 @@ def test_numbers(path, kind, value, text):
 
 
 @pytest.mark.parametrize(
-    ("path", "smallest", "largest"), [("rtol", 1e-13, 1e-2), ("atol", 1e-70, 1e70), ("learning_rate", 1e-70, 1e70)]
+    ("path", "smallest", "largest"),
+    [("rtol", 1e-13, 1e-2), ("atol", 1e-70, 1e70), ("step", 1e-70, 1e70), ("learning_rate", 1e-70, 1e70)],
 )
 def test_bounds_are_inclusive(path, smallest, largest):
     kind = "descent" if path == "learning_rate" else "flow"

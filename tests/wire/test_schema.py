@@ -14,6 +14,7 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.design import DesignReply, DesignRequest
 from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.ensemble import EnsembleReply, EnsembleRequest
 from lindyn.wire.problem import Problem
@@ -27,9 +28,10 @@ MESSAGES = {
     "limits": LimitsRequest,
     "continual": ContinualRequest,
     "ensemble": EnsembleRequest,
+    "design": DesignRequest,
 }
 REPLIES = [TrajectoryReply, InitializationReply, BalanceReply, StatisticsReply, LimitsReply, ContinualReply]
-REPLIES += [EnsembleReply, Problem]
+REPLIES += [EnsembleReply, DesignReply, Problem]
 
 RANDOM = {"kind": "random", "dims": [2, 3, 2], "scheme": "he"}
 

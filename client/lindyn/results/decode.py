@@ -31,6 +31,8 @@ def read_trajectory(response: httpx.Response) -> Trajectory:
     quantities: dict[str, JSON] = document.pop("quantities")
     arrays = flatten({name: arrays_from_lists(name, value) for name, value in quantities.items()})
     times = array_from_lists(document.pop("times"))
+    if document.get("evaluation") is not None:
+        arrays["evaluation.loss"] = array_from_lists(document["evaluation"].pop("loss"))
     return trajectory_from_parts(document, {"times": times, **arrays}, cache)
 
 

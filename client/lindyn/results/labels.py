@@ -36,6 +36,7 @@ _LABELS = {
     "weight_norms": Label("norms of the layers' weights", "‖W‖"),
     "effective_rank": Label("effective rank of the network function"),
     "sharpness": Label("sharpness: largest eigenvalue of the Hessian"),
+    "evaluation": Label("loss on other data", "L"),
     "final_loss": Label("loss at the end"),
     "convergence_time": Label("time to convergence", units="unit of time_constant"),
     "kernel_distance": Label("NTK distance from time 0"),

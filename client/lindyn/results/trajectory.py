@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
+from lindyn.results.evaluation import Evaluation, evaluation_from_parts
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.tree import JSON, Tree, flatten, unflatten
@@ -60,6 +61,9 @@ if TYPE_CHECKING:
 else:
     _Quantities = object
 
+_LOSSES = "evaluation.loss"
+"""Path of the array of an evaluation."""
+
 Quantity = FloatArray | Mapping[str, FloatArray] | list[FloatArray]
 
 
@@ -74,12 +78,14 @@ class Trajectory(_Quantities):
             `task_specificity` are mappings.
         reply: the rest of the reply: key, method and reason, lambda, regime, seeds, diagnostics, warnings, version.
         cache: `hit`, `miss` or `coalesced`, as the service reports; `file` for a trajectory loaded from a file.
+        evaluation: losses of the tasks of `evaluate`, and when it is best to stop; None without these.
     """
 
     times: FloatArray
     quantities: Mapping[str, Quantity]
     reply: TrajectoryReply
     cache: str
+    evaluation: Evaluation | None = None
 
     @property
     def weights(self) -> list[FloatArray]:
@@ -116,8 +122,9 @@ class Trajectory(_Quantities):
         return TrajectoryPlots(self.times, self.quantities, self.reply)
 
     def arrays(self) -> dict[str, FloatArray]:
-        """Return all arrays by path, such as `loss`, `balance.lambda` and `weights.0`."""
-        return flatten(self.quantities)
+        """Return all arrays by path, such as `loss`, `balance.lambda`, `weights.0` and `evaluation.loss`."""
+        losses = {} if self.evaluation is None else {_LOSSES: self.evaluation.loss}
+        return flatten(self.quantities) | losses
 
     def targets(self, name: str) -> FloatArray:
         """Return the `singular_values` or `mode_strengths` of the best network function, (mode,); else empty."""
@@ -158,7 +165,11 @@ class Trajectory(_Quantities):
     @property
     def metadata(self) -> dict[str, JSON]:
         """The reply without its arrays, as a JSON document."""
-        return self.reply.model_dump(by_alias=True, exclude={"times", "quantities"})
+        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "evaluation"})
+        if self.evaluation is None:
+            return document
+        best = [stop.model_dump() for stop in self.evaluation.best]
+        return {**document, "evaluation": {"best": best, "seeds": list(self.evaluation.seeds)}}
 
     def __getitem__(self, name: str) -> FloatArray:
         """Return an array by its name; parts of nested quantities are `balance.lambda` and `weights.0`.
@@ -185,10 +196,11 @@ class Trajectory(_Quantities):
         widths = "-".join(map(str, reply.dims))
         balance = "" if reply.lam is None else f" lambda = {reply.lam:g},"
         names = ", ".join(self.quantities)
+        told = "" if self.evaluation is None else f"\n  {self.evaluation!r}"
         warnings = "".join(f"\n  warning {warning.code}: {warning.detail}" for warning in reply.warnings)
         return (
             f"<Trajectory {widths},{balance} {len(self.times)} times, {reply.method} ({self.cache})\n"
-            f"  quantities: {names}\n  {reply.reason}{warnings}>"
+            f"  quantities: {names}\n  {reply.reason}{told}{warnings}>"
         )
 
     def _repr_html_(self) -> str:
@@ -236,6 +248,10 @@ class Analysis:
 
 def trajectory_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray], cache: str) -> Trajectory:
     """Build a trajectory from the JSON part of the reply and its arrays by path, `times` among them."""
-    quantities: Mapping[str, Tree] = unflatten({path: array for path, array in arrays.items() if path != "times"})
-    reply = TrajectoryReply.model_validate({**metadata, "times": None, "quantities": {}})
-    return Trajectory(arrays["times"], cast("Mapping[str, Quantity]", quantities), reply, cache)
+    parts = {path: array for path, array in arrays.items() if path not in ("times", _LOSSES)}
+    quantities: Mapping[str, Tree] = unflatten(parts)
+    reply = TrajectoryReply.model_validate({**metadata, "times": None, "quantities": {}, "evaluation": None})
+    evaluation = None
+    if _LOSSES in arrays:
+        evaluation = evaluation_from_parts(metadata["evaluation"], arrays[_LOSSES], arrays["times"])
+    return Trajectory(arrays["times"], cast("Mapping[str, Quantity]", quantities), reply, cache, evaluation)

@@ -7,10 +7,13 @@ from lindyn.wire.asymptotics import LimitsRequest
 from lindyn.wire.balance import InitializationRequest
 from lindyn.wire.base import LARGEST_SEED
 from lindyn.wire.continual import ContinualRequest
+from lindyn.wire.design import DesignRequest
 from lindyn.wire.ensemble import EnsembleRequest
+from lindyn.wire.method import DescentMethod
 from lindyn.wire.network import TRANSPOSED, Network, WeightsNetwork, WideNetwork
 from lindyn.wire.task import CorrelationTask, DataTask, SemanticTask, SpectrumTask, Task
 from lindyn.wire.trajectory import TrajectoryRequest
+from lindyn.wire.tree import PathError
 from lindyn.wire.wording import entries
 
 _MAX_RATE_RATIO = 1e30  # ratio of learning rates, whose roots scale the weights
@@ -25,12 +28,52 @@ def conflicts(request: TrajectoryRequest | InitializationRequest | LimitsRequest
     if isinstance(request, TrajectoryRequest):
         misfit = quantity_conflict(request.quantities, request.network)
         broken += [] if misfit is None else [("quantities", misfit)]
+        broken += _evaluation_conflicts(request)
     if isinstance(request, TrajectoryRequest | LimitsRequest):
         broken += _rate_conflicts(request.learning_rates, len(request.dims) - 1)
     if isinstance(request, InitializationRequest) and isinstance(request.network, WideNetwork):
         detail = "got wide, a limit that has no weights; use kind 'random' for those of one draw"
         broken.append(("network.kind", detail))
     return broken if request.task is None else broken + _task_conflicts("task", request.task, request.network)
+
+
+def conflicts_of_point(request: TrajectoryRequest) -> list[Conflict]:
+    """Return the same of one of many requests, of which sweeps, designs and ensembles keep no evaluation."""
+    return conflicts(request) + _no_evaluation(request)
+
+
+def conflicts_of_design(request: DesignRequest) -> list[Conflict]:
+    """Return the misfits of the base request, and a path that leads nowhere."""
+    broken = [(f"base.{path}", detail) for path, detail in conflicts_of_point(request.base)]
+    try:
+        request.at(request.vary.bounds[0])
+    except PathError as error:
+        broken.append(("vary.path", f"{error}; give the path of a number in base, such as network.lambda"))
+    return broken
+
+
+def _no_evaluation(request: TrajectoryRequest) -> list[Conflict]:
+    detail = "got tasks, whose losses only trajectories answer with; leave it out, or ask for trajectories"
+    return [] if request.evaluate is None else [("evaluate", detail)]
+
+
+def _evaluation_conflicts(request: TrajectoryRequest) -> list[Conflict]:
+    """Return what is wrong with the tasks whose losses are to be computed along the trajectory."""
+    broken: list[Conflict] = []
+    method, whitens = request.method, isinstance(request.task, DataTask) and request.task.whiten
+    nonlinear = isinstance(method, DescentMethod) and method.activation != "linear"
+    for i, task in enumerate(request.evaluate or ()):
+        broken += _task_conflicts(f"evaluate.{i}", task, request.network)
+        if isinstance(task, DataTask) and task.whiten and not whitens:
+            detail = (
+                "got true, and inputs are whitened as those of the task are, which are not; use false, or give the "
+                "task as data with whiten = true"
+            )
+            broken.append((f"evaluate.{i}.whiten", detail))
+        if nonlinear and isinstance(task, CorrelationTask | SpectrumTask):
+            detail = f"got {task.kind}, and a nonlinear network needs samples; use kind data, regression or semantic"
+            broken.append((f"evaluate.{i}.kind", detail))
+    return broken
 
 
 def quantity_conflict(names: Collection[str], network: Network) -> str | None:
@@ -72,7 +115,7 @@ def conflicts_of_tasks(request: ContinualRequest) -> list[Conflict]:
 
 def conflicts_of_ensemble(request: EnsembleRequest) -> list[Conflict]:
     """Return the misfits of the base request, and the seeds that do not exist."""
-    broken = [(f"base.{path}", detail) for path, detail in conflicts(request.base)]
+    broken = [(f"base.{path}", detail) for path, detail in conflicts_of_point(request.base)]
     for name in request.vary:
         part = name.partition(".")[0]
         varied = request.base.network if part == "network" else request.base.task

@@ -1,4 +1,4 @@
-"""Names of the dimensions of all quantities, time first."""
+"""Names of the dimensions of all quantities, time first, and of the losses of an evaluation."""
 
 _OF_QUANTITY: dict[str, tuple[str, ...]] = {
     "output": ("out", "in"),
@@ -23,7 +23,9 @@ def dimensions(path: str, n_dimensions: int) -> tuple[str, ...]:
         n_dimensions: number of dimensions of the array; `balance` has one or two.
     """
     name, _, part = path.partition(".")
-    if name == "weights":
+    if name == "evaluation":
+        names = ("evaluated_task", "time")
+    elif name == "weights":
         names = ("time", f"width_{int(part) + 1}", f"width_{part}")
     elif name == "balance":
         names = ("time", "pair")

@@ -1,8 +1,8 @@
 """Methods that compute a trajectory."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
 
 from lindyn.wire.base import FromNumpy, Positive, Request
@@ -38,6 +38,18 @@ class FlowMethod(Request):
             "initial weight."
         ),
     ] = None
+    step: Annotated[
+        Positive | None,
+        Field(
+            description="eta: integrate the flow of L + (eta / 4) ||grad L||^2, which gradient descent with learning "
+            "rate eta follows to second order; null: that of L."
+        ),
+    ] = None
+
+    @model_serializer(mode="wrap")
+    def _without_step(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out a step of null, so that such requests keep their content address."""
+        return {name: value for name, value in serialise(self).items() if name != "step" or value is not None}
 
 
 class DescentMethod(Request):

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model
 
 from lindyn.wire.array import Arrays, FloatArray
 from lindyn.wire.base import Positive, Reply, Request
+from lindyn.wire.evaluation import EvaluationReply
 from lindyn.wire.learning import LearningRates, OptionalSchedule, WeightDecay, without_defaults
 from lindyn.wire.method import AutoMethod, Method
 from lindyn.wire.network import Network
@@ -58,11 +59,21 @@ class TrajectoryRequest(Request):
     learning_rates: LearningRates = None
     schedule: OptionalSchedule = None
     weight_decay: WeightDecay = 0.0
+    evaluate: Annotated[
+        list[Task] | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            description="Other tasks of the same widths, whose losses are computed along the trajectory; where the "
+            "task whitens its inputs, the same linear map is applied to theirs. Null for none.",
+        ),
+    ] = None
     method: Method = AutoMethod(kind="auto")
 
     @model_serializer(mode="wrap")
     def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return without_defaults(serialise(self))
+        document = without_defaults(serialise(self))
+        return {name: value for name, value in document.items() if name != "evaluate" or value is not None}
 
     @property
     def dims(self) -> tuple[int, ...]:
@@ -129,6 +140,9 @@ class TrajectoryReply(Reply):
             "the network has no such mode; all other numbers are finite."
         ),
     ]
+    evaluation: Annotated[
+        EvaluationReply | None, Field(description="Losses of the tasks of `evaluate`; absent without these.")
+    ] = None
     diagnostics: dict[str, Any]
     warnings: list[ReplyWarning]
     version: str

@@ -33,7 +33,7 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most"),
 }
 _LENGTHS = {"too_short": ("min_length", "at least"), "too_long": ("max_length", "at most")}
-OWN = ("array", "fit", "schedule", "sweep", "times", "widths")
+OWN = ("array", "design", "fit", "schedule", "sweep", "times", "widths")
 """Types of errors whose messages are complete."""
 FORM = "form"
 """Type of an error whose message says only what is expected."""

@@ -149,6 +149,27 @@ def walk(moving: Moving, recorded: Sequence[int]) -> Iterator[int]:
         yield row
 
 
+def every_step(moving: Moving, last: int, most_numbers: int) -> Iterator[tuple[slice, Layers]]:
+    """Move a network to a number of steps, and yield its layers after each step in bounded batches.
+
+    Args:
+        moving: has taken no step.
+        last: number of steps.
+        most_numbers: weights in a batch, of at least one step.
+
+    Raises:
+        DivergedError: the weights grew without bound.
+    """
+    size = max(1, most_numbers // sum(w.size for w in moving.weights()))
+    for first in range(0, last + 1, size):
+        part = range(first, min(first + size, last + 1))
+        kept = tuple(np.empty((len(part), *w.shape)) for w in moving.weights())
+        for row in walk(moving, part):
+            for record, w in zip(kept, moving.weights(), strict=True):
+                record[row] = w
+        yield slice(part.start, part.stop), kept
+
+
 def descend(
     layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int], rates: StepRates | None = None
 ) -> tuple[Float[np.ndarray, "recorded *batch _ _"], ...]:
@@ -167,7 +188,7 @@ def descend(
     Raises:
         DivergedError: training diverged.
     """
-    moving = _Descent(layers, gradient, step, rates)
+    moving = NetworkDescent(layers, gradient, step, rates)
     kept = tuple(np.empty((len(recorded), *w.shape)) for w in layers)
     for row in walk(moving, recorded):
         for record, w in zip(kept, moving.weights(), strict=True):
@@ -175,8 +196,11 @@ def descend(
     return kept
 
 
-class _Descent:
-    """Training run with any gradient."""
+class NetworkDescent:
+    """Steps W <- W - step dL/dW along any gradient, with arguments as for `descend`.
+
+    Source: Cauchy (1847), the method of gradient descent.
+    """
 
     def __init__(self, layers: Layers, gradient: Gradient, step: float, rates: StepRates | None) -> None:
         self._layers, self._gradient, self._step = tuple(w.copy() for w in layers), gradient, step
@@ -184,9 +208,11 @@ class _Descent:
         self.taken = 0
 
     def weights(self) -> Layers:
+        """As they are now; the next step overwrites them."""
         return self._layers
 
     def advance(self, steps: int) -> None:
+        """Take steps, without warnings where numbers overflow."""
         with np.errstate(all="ignore"):
             if self._rates is None:
                 for _ in range(steps):
@@ -203,9 +229,11 @@ class _Descent:
             np.subtract(w, step * rate * (change + rates.weight_decay * w), out=w)
 
     def saved(self) -> Layers:
+        """A copy of the layers, for `restore`."""
         return tuple(w.copy() for w in self._layers)
 
     def restore(self, saved: Layers, taken: int) -> None:
+        """Go back to where it was after `taken` steps."""
         for w, before in zip(self._layers, saved, strict=True):
             np.copyto(w, before)
         self.taken = taken

@@ -64,6 +64,15 @@ def from_data(
     return Moments(sigma_yx, None if full_rank else right.T @ right, trace, Samples(whitened, targets), fit)
 
 
+def whitening(inputs: Float[np.ndarray, "sample in"]) -> Float[np.ndarray, "in in"]:
+    """Symmetric matrix sigma_xx^{-1/2} on the span of inputs and 0 outside, by which `from_data` whitens them.
+
+    Source: Kessy et al. (2018), 10.1080/00031305.2016.1277159, ZCA whitening.
+    """
+    parts = principal_parts(inputs)
+    return np.sqrt(len(inputs)) * (parts.right.T / parts.strengths) @ parts.right
+
+
 def fitted(moments: Moments) -> Fit:
     """Least-squares solution, from the data if they are known, otherwise from the moments.
 

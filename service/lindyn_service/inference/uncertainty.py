@@ -104,8 +104,8 @@ def _echelon(directions: FloatArray) -> FloatArray:
     if not len(directions):
         return directions
     _, pivots = qr(directions, mode="r", pivoting=True)
-    basis: FloatArray = np.asarray(np.linalg.solve(directions[:, pivots[: len(directions)]], directions), dtype=np.float64)
-    return basis
+    basis = np.linalg.solve(directions[:, pivots[: len(directions)]], directions)
+    return np.asarray(basis, dtype=np.float64)
 
 
 def _covariance(directions: FloatArray, variances: FloatArray) -> FloatArray:

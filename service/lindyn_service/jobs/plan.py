@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import numpy as np
 import orjson
 
-from lindyn.wire.conflicts import conflicts
+from lindyn.wire.conflicts import conflicts_of_point
 from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.fit import FitRequest
 from lindyn.wire.sweep import SweepRequest
@@ -87,7 +87,7 @@ class SweepPlan:
 
     @cached_property
     def _reader(self) -> PointReader:
-        return PointReader(self.request, conflicts)
+        return PointReader(self.request, conflicts_of_point)
 
     @property
     def needs(self) -> Mapping[int, range]:

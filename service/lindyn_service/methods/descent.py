@@ -9,8 +9,10 @@ import numpy as np
 from lindyn_service.dynamics.descent import (
     DivergedError,
     Layers,
+    NetworkDescent,
     StepRates,
     descend,
+    every_step,
     network_gradient,
     network_loss,
 )
@@ -33,6 +35,7 @@ OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement",
 """Quantities that are defined for linear networks only."""
 
 _BATCH = 256
+_BATCH_NUMBERS = 2**18
 _IGNORED_ROUNDING = 1e-6  # difference of a time from a step, in steps, that needs no warning
 
 
@@ -125,7 +128,7 @@ class DescentRun:
     def run(self) -> Outcome:
         """Train, and evaluate the requested quantities at the steps that are nearest to the times."""
         problem, eta = self.problem, self.method.learning_rate
-        steps = self._steps()
+        steps = self.steps()
         task_objective, plain_problem = objective(self.reduction.moments), plain(problem)
         try:
             trained = self._trained(steps.tolist())
@@ -155,14 +158,31 @@ class DescentRun:
 
     def reaching(self, tolerance: float) -> Reached:
         """Find the first step, up to the last requested one, whose excess loss is at most the tolerance."""
-        last = int(self._steps()[-1])
+        last = int(self.steps()[-1])
         try:
             number = first_below(self._linear(self.reduction.weights, self.reduction.moments.sigma_yx), tolerance, last)
         except DivergedError as error:
             raise self._diverged(error) from None
         return Reached(None if number is None else number * self.method.learning_rate, ())
 
-    def _steps(self) -> np.ndarray:
+    def every_step(self) -> Iterator[tuple[slice, Layers]]:
+        """Layers of the network after every step, up to the last one asked for, in bounded batches."""
+        weights, moments = self.reduction.weights, self.reduction.moments
+        moving: LinearDescent | NetworkDescent
+        if self.samples is None:
+            moving = self._linear(weights, moments.sigma_yx)
+        else:
+            gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
+            step = self.method.learning_rate / self.problem.time_constant
+            moving = NetworkDescent(weights, gradient, step, self._rates())
+        try:
+            for part, layers in every_step(moving, int(self.steps()[-1]), _BATCH_NUMBERS):
+                yield part, self.reduction.expanded(layers)
+        except DivergedError as error:
+            raise self._diverged(error) from None
+
+    def steps(self) -> np.ndarray:
+        """Numbers of the steps that are nearest to the times."""
         return np.rint(self.problem.times / self.method.learning_rate).astype(np.int64)
 
     def _linear(self, weights: Layers, sigma_yx: np.ndarray) -> LinearDescent:

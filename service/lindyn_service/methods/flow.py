@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lindyn_service.dynamics.corrected_flow import CorrectedFlow
 from lindyn_service.dynamics.flow import Flow, FlowError, Networks
 from lindyn_service.dynamics.flow_checks import balance_drift, distance
+from lindyn_service.dynamics.learning_rates import ConstantSchedule
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
 from lindyn_service.dynamics.observables import excess_loss
@@ -47,13 +49,18 @@ class FlowSolver:
     Attributes:
         rtol: relative tolerance of a step.
         atol: absolute tolerance of a step, in units of the weights; None for rtol times the largest initial weight.
+        step: learning rate of the gradient descent that is followed to second order; None for the flow itself.
     """
 
     rtol: float = DEFAULT_RTOL
     atol: float | None = None
+    step: float | None = None
 
     def examine(self, problem: LearningProblem) -> "FlowRun | Refusal":
-        """Accept all problems whose numbers neither overflow nor underflow when they are squared."""
+        """Accept problems whose numbers can be squared in float64; with a step, those without a schedule."""
+        refusal = None if self.step is None else _of_step(problem)
+        if refusal is not None:
+            return refusal
         problem = plain(problem)
         small = reduced(problem)
         found = objective(small.moments)
@@ -75,7 +82,18 @@ class FlowSolver:
                 NotApplicableError,
             )
         atol = self.atol if self.atol is not None else self.rtol * (largest or 1.0)
-        return FlowRun(problem, small, found, self.rtol, atol)
+        return FlowRun(problem, small, found, self.rtol, atol, self.step)
+
+
+def _of_step(problem: LearningProblem) -> Refusal | None:
+    """What is not known of the flow that descent follows to second order."""
+    if problem.rates is not None and problem.rates.schedule != ConstantSchedule():
+        finding, remedy = "the flow that descent follows is known for rates without a schedule", "leave schedule"
+    elif "loss_rate" in problem.quantities:
+        finding, remedy = "loss_rate is known along the flow of the loss alone, without a step", "leave loss_rate"
+    else:
+        return None
+    return Refusal(finding, f"{remedy} or method.step out, or use method descent", NotApplicableError, "method")
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,7 @@ class FlowRun:
         objective: loss function of the reduced problem, in its singular bases.
         rtol: relative tolerance of a step.
         atol: absolute tolerance of a step, in units of the weights.
+        step: learning rate of the gradient descent that is followed to second order; None for the flow itself.
     """
 
     problem: LearningProblem
@@ -95,6 +114,7 @@ class FlowRun:
     objective: Objective
     rtol: float
     atol: float
+    step: float | None = None
 
     def run(self) -> Outcome:
         """Integrate, and evaluate the requested quantities."""
@@ -110,7 +130,8 @@ class FlowRun:
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",
-            reason=f"gradient flow of {layers_of(problem)}{remark(self.small)}{remark_on_training(problem)} by DOP853, "
+            reason=f"gradient flow{self._followed()} of {layers_of(problem)}{remark(self.small)}"
+            f"{remark_on_training(problem)} by DOP853, "
             f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
             "thirty times looser integration",
             lam=initial_lambda(problem),
@@ -198,13 +219,16 @@ class FlowRun:
     def _flow(self, looser: float) -> Flow:
         moments, rates = self.small.moments, self.problem.rates
         roots = (1.0,) if rates is None else as_asked(self.problem).roots
-        return Flow(
-            self.small.weights,
-            moments.sigma_yx,
-            moments.sigma_xx,
-            rtol=looser * self.rtol,
-            atol=tuple(looser * self.atol / root for root in roots),
-            weight_decay=plain_decay(self.problem),
+        of_task = self.small.weights, moments.sigma_yx, moments.sigma_xx
+        atol, decay = tuple(looser * self.atol / root for root in roots), plain_decay(self.problem)
+        if self.step is None:
+            return Flow(*of_task, rtol=looser * self.rtol, atol=atol, weight_decay=decay)
+        step = float(clock(self.problem, np.array([self.step]))[0])  # without a schedule, the clock is even
+        return CorrectedFlow(*of_task, step=step, rtol=looser * self.rtol, atol=atol, weight_decay=decay)
+
+    def _followed(self) -> str:
+        return (
+            "" if self.step is None else f" of L + (eta/4)|grad L|^2, which descent with eta = {self.step:g} follows,"
         )
 
     def _remedy(self) -> str:

@@ -1,6 +1,7 @@
 """Cost estimates of each kind of request, from its sizes and from quick estimates of its time scales."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -47,6 +48,7 @@ _DRAW_FLOPS = 250  # per Gaussian number drawn
 _DATA_FLOPS = 300  # per number of the data, which is read and written several times
 _STOPPING_TIMES = 700  # evaluations of a segment to find the best stopping times of the earlier tasks
 _STOPPING_TIMES_PER_TASK = 20  # further evaluations for each earlier task
+_WITH_STEP = 3  # factor of the flow that descent follows, whose velocity has a derivative
 _SEARCHED_TIMES = 600  # evaluations of modes to find the time at which the loss falls to a tolerance
 _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "kernel_distance": "ntk_distance"}
 
@@ -54,7 +56,7 @@ _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "ke
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of a trajectory with its error estimates."""
     setup = _setup_cost(request.network, request.task, _reduced_dims(request))
-    solution = setup + _method_cost(request, request.quantities, request.n_times, estimate=True)
+    solution = setup + method_cost(request, request.quantities, request.n_times, estimate=True)
     return solution + _regime_cost(request)
 
 
@@ -74,11 +76,11 @@ def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
     )
     if names:
         only_last = AT_ALL_TIMES.isdisjoint(names)
-        total += _method_cost(request, quantities, 1 if only_last else request.n_times, estimate=False)
+        total += method_cost(request, quantities, 1 if only_last else request.n_times, estimate=False)
     if "convergence_time" in collect:
         total += _convergence_cost(request)
     if "deviation" in collect:
-        total += _method_cost(request, ["loss"], request.n_times, estimate=False)
+        total += method_cost(request, ["loss"], request.n_times, estimate=False)
         dims = reduced_dims(request.network, request.task)
         total += exact_cost(
             dims,
@@ -97,7 +99,7 @@ def initialization_cost(request: InitializationRequest) -> Cost:
 
     Drawing the weights alone takes a third of the time that `_weights_cost` counts as part of a trajectory.
     """
-    task = Cost(0.0, 0, 0) if request.task is None else _task_cost(request.task, request.dims, request.dims)
+    task = Cost(0.0, 0, 0) if request.task is None else task_cost(request.task, request.dims, request.dims)
     weights = _weights_cost(request.network)
     return task + Cost(weights.flops / 3, _n_weights(request.dims), weights.work_numbers) + _balance_cost(request.dims)
 
@@ -143,11 +145,11 @@ def continual_cost(request: ContinualRequest) -> Cost:
             flops += _STOPPING_TIMES * (state_flops + (i + 1) * loss_flops)
             flops += i * _STOPPING_TIMES_PER_TASK * 2 * evaluated_alone(dims)
         rows = n_in + n_out
-        total += _task_cost(segment.task, dims, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
+        total += task_cost(segment.task, dims, dims) + Cost(flops, 0, 3 * rows * (n_hidden + rows))
     return total
 
 
-def _method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
+def method_cost(request: TrajectoryRequest, quantities: Sequence[str], n_times: int, *, estimate: bool) -> Cost:
     """Estimate the cost of the method that applies, with the reduction of the problem and the transformation back."""
     samples, dims = samples_of(request.task, request.dims), _reduced_dims(request)
     solving = _solving_cost(request, dims, quantities, n_times, estimate=estimate)
@@ -161,7 +163,7 @@ def _solving_cost(
     samples, method = samples_of(request.task, request.dims), request.method
     match method:
         case DescentMethod(learning_rate=learning_rate, activation=activation):
-            steps = _last(request) / learning_rate
+            steps = last_time(request) / learning_rate
             linear, runs = activation == "linear", 2 if estimate else 1
             return descent_cost(dims, n_times, quantities, samples, steps, linear=linear, runs=runs)
         case ExactMethod() | AutoMethod() if len(dims) == 2:
@@ -175,23 +177,25 @@ def _solving_cost(
             decays = request.weight_decay > 0
             return modes_cost(dims, n_times, quantities, samples, decays=decays, estimate=estimate)
         case _:
-            learning, span = rates(request), _last_time(request)
+            learning, span = rates(request), _plain_span(request)
             scales = time_scales.estimate(request.network, request.task, learning)
             rtol = method.rtol if isinstance(method, FlowMethod) else DEFAULT_RTOL
             decay = request.weight_decay * (1.0 if learning is None else max(learning.relative))
-            return flow_cost(dims, n_times, quantities, samples, scales, span, rtol, decay=decay, estimate=estimate)
+            found = flow_cost(dims, n_times, quantities, samples, scales, span, rtol, decay=decay, estimate=estimate)
+            steps = isinstance(method, FlowMethod) and method.step is not None
+            return replace(found, flops=_WITH_STEP * found.flops) if steps else found
 
 
 def _convergence_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of the time at which the loss falls below a tolerance."""
     if isinstance(request.method, DescentMethod):
-        steps = _last(request) / request.method.learning_rate
+        steps = last_time(request) / request.method.learning_rate
         return Cost(steps * (linear_step(_reduced_dims(request), 1) + 40 * MICROSECOND), 0, 0)
     if isinstance(request.method, ExactMethod | AutoMethod) and _is_exact(request):
         dims = _effective_dims(request.network, _reduced_dims(request))
         return Cost(solved(dims) + searched(dims), 0, 0)
     searches = isinstance(request.method, ExactMethod | AutoMethod) and _is_mode_wise(request)
-    return _method_cost(request, ["loss"], _SEARCHED_TIMES if searches else 1, estimate=False)
+    return method_cost(request, ["loss"], _SEARCHED_TIMES if searches else 1, estimate=False)
 
 
 def _is_exact(request: TrajectoryRequest) -> bool:
@@ -252,20 +256,21 @@ def _effective_dims(network: Network, dims: Sequence[int]) -> tuple[int, int, in
     return dims[0], dims[1], dims[2]
 
 
-def _last_time(request: TrajectoryRequest) -> float:
+def _plain_span(request: TrajectoryRequest) -> float:
     """Return the last time in the plain flow, in units of the time constant."""
-    last, learning = _last(request), rates(request)
+    last, learning = last_time(request), rates(request)
     return last / request.time_constant if learning is None else float(learning.plain_times(np.array([last]))[0])
 
 
-def _last(request: TrajectoryRequest) -> float:
+def last_time(request: TrajectoryRequest) -> float:
+    """Return the last time, in the unit of times."""
     return float(request.times[-1]) if isinstance(request.times, np.ndarray) else request.times.stop
 
 
 def _fast_times(request: TrajectoryRequest) -> float:
     """Return the last time in units of the fastest time scale."""
     scales = time_scales.estimate(request.network, request.task, rates(request))
-    return _last_time(request) * (2 * scales.correlation + float(np.sum(scales.strengths**2)) * max(request.dims))
+    return _plain_span(request) * (2 * scales.correlation + float(np.sum(scales.strengths**2)) * max(request.dims))
 
 
 def samples_of(task: Task, dims: Sequence[int]) -> int:
@@ -283,7 +288,7 @@ def samples_of(task: Task, dims: Sequence[int]) -> int:
 
 def _setup_cost(network: Network, task: Task, dims: Sequence[int]) -> Cost:
     """Estimate the cost of the initial weights, the moments of the task, and its best network function in `dims`."""
-    return _weights_cost(network) + _task_cost(task, network.dims, dims)
+    return _weights_cost(network) + task_cost(task, network.dims, dims)
 
 
 def _weights_cost(network: Network) -> Cost:
@@ -305,7 +310,7 @@ def _weights_cost(network: Network) -> Cost:
     return Cost(flops, 0, 3 * n_weights)
 
 
-def _task_cost(task: Task, dims: Sequence[int], reduced: Sequence[int]) -> Cost:
+def task_cost(task: Task, dims: Sequence[int], reduced: Sequence[int]) -> Cost:
     """Estimate the cost of the moments of a task and of its best network function."""
     n_in, n_out = dims[0], dims[-1]
     objective = 300 * MICROSECOND + full_decomposition(reduced[-1], reduced[0]) + 4 * n_in**2 * n_out

@@ -15,15 +15,16 @@ from lindyn.wire.balance import (
     StatisticsRequest,
 )
 from lindyn.wire.base import LARGEST_SEED, Reply, Request
-from lindyn.wire.conflicts import conflicts, conflicts_of_ensemble, conflicts_of_tasks
+from lindyn.wire.conflicts import conflicts, conflicts_of_design, conflicts_of_ensemble, conflicts_of_tasks
 from lindyn.wire.continual import ContinualReply, ContinualRequest
+from lindyn.wire.design import DesignReply, DesignRequest
 from lindyn.wire.digest import digest
 from lindyn.wire.ensemble import EnsembleReply, EnsembleRequest
 from lindyn.wire.trajectory import TrajectoryReply, TrajectoryRequest
 from lindyn.wire.tree import Tree
 from lindyn_service.methods.cost import Cost
-from lindyn_service.operations import costs, ensemble_costs
-from lindyn_service.translate import balance, continual, ensemble, limits, trajectory
+from lindyn_service.operations import costs, design_costs, ensemble_costs, evaluation_costs
+from lindyn_service.translate import balance, continual, design, ensemble, limits, trajectory
 from lindyn_service.translate.encode import SOLVER
 
 R = TypeVar("R", bound=Request)
@@ -77,7 +78,7 @@ TRAJECTORY = Operation(
     model=TrajectoryRequest,
     reply=TrajectoryReply,
     compute=trajectory.trajectory,
-    cost=costs.trajectory_cost,
+    cost=evaluation_costs.trajectory_cost,
     remedy="ask for fewer times, quantities, steps or samples, or for smaller widths",
     conflicts=conflicts,
     transcodes=True,
@@ -165,13 +166,31 @@ ENSEMBLE = Operation(
     ),
     conflicts=conflicts_of_ensemble,
 )
+DESIGN = Operation(
+    name="designs",
+    path="/v1/designs",
+    operation_id="design",
+    summary="Values of a parameter at which a scalar meets a target",
+    description=(
+        "Return all values of one parameter within its bounds at which a scalar of the trajectory has a wanted value."
+    ),
+    model=DesignRequest,
+    reply=DesignReply,
+    compute=design.design,
+    cost=design_costs.design_cost,
+    remedy=(
+        "ask for fewer times or smaller widths, or for a sweep over the parameter (POST /v1/sweeps), a job that may "
+        "take longer"
+    ),
+    conflicts=conflicts_of_design,
+)
 
 RegisteredOperation: TypeAlias = Operation[Any]
 """An operation with any model, as it is found by its name."""
 
 OPERATIONS: dict[str, RegisteredOperation] = {
     operation.name: operation
-    for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL, ENSEMBLE)
+    for operation in (TRAJECTORY, INITIALIZATION, BALANCE, STATISTICS, LIMITS, CONTINUAL, ENSEMBLE, DESIGN)
 }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import IO, Literal
+from typing import IO, Literal, cast
 
 import numpy as np
 import orjson
@@ -19,6 +19,9 @@ Format = Literal["json", "npz"]
 
 BYTES_PER_NUMBER: dict[Format, int] = {"json": 20, "npz": 8}
 """Bytes of a number in an answer: about the mean in JSON, exact in npz."""
+
+EVALUATION = "evaluation"
+"""The field of a trajectory that holds arrays besides the times and the quantities."""
 
 _PIECE_BYTES = 2**20
 _ENTRY_BYTES = 1024  # of an array in an archive, in addition to its numbers
@@ -85,13 +88,21 @@ def transcode(body: bytes, form: Format) -> bytes:
     if form == "npz":
         document: dict[str, JSON] = orjson.loads(body)
         quantities = arrays_from_lists("quantities", document["quantities"])
-        return encode({**document, "times": array_from_lists(document["times"]), "quantities": quantities}, form)
-    metadata, arrays = npz.unpack(body, largest_bytes=2 * len(body))
-    times = arrays.pop("times")
-    return encode(_ordered({**metadata, "times": times, "quantities": unflatten(arrays)}), form)
+        arrays: dict[str, Tree] = {"times": array_from_lists(document["times"]), "quantities": quantities}
+        if EVALUATION in document:
+            evaluation = cast("dict[str, JSON]", document[EVALUATION])
+            arrays[EVALUATION] = {**evaluation, "loss": array_from_lists(evaluation["loss"])}
+        return encode({**document, **arrays}, form)
+    metadata, parts = npz.unpack(body, largest_bytes=2 * len(body))
+    times, losses = parts.pop("times"), parts.pop(f"{EVALUATION}.loss", None)
+    whole: dict[str, Tree] = {**metadata, "times": times, "quantities": unflatten(parts)}
+    if losses is not None:
+        whole[EVALUATION] = {"loss": losses, **cast("dict[str, JSON]", metadata[EVALUATION])}
+    return encode(_ordered(whole), form)
 
 
 def _ordered(document: Mapping[str, Tree]) -> dict[str, Tree]:
     """Sort the fields as in a trajectory, so that conversion gives the same bytes as encoding."""
-    tail = ("times", "quantities", "diagnostics", "warnings", "version")
-    return {name: document[name] for name in (*(n for n in document if n not in tail), *tail)}
+    tail = ("times", "quantities", "diagnostics", "warnings", "version", EVALUATION)
+    names = (*(n for n in document if n not in tail), *tail)
+    return {name: document[name] for name in names if name in document}

@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 
 from lindyn.wire.array import FloatArray
-from lindyn.wire.conflicts import conflicts, quantity_conflict
+from lindyn.wire.conflicts import conflicts_of_point, quantity_conflict
 from lindyn.wire.document import InvalidDocumentError, read
 from lindyn.wire.sweep import Axis, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
@@ -99,7 +99,7 @@ def compute_groups(
     reader: "PointReader | None" = None,
 ) -> Iterator[list[bytes]]:
     """Compute some points as `compute_points` does, and yield the records of points that are computed together."""
-    points = _Points(request, check, reader or PointReader(request, conflicts))
+    points = _Points(request, check, reader or PointReader(request, conflicts_of_point))
     blocks = PointBlocks(request, points.reader.read, points.moments, check)
     for group in blocks.groups(places, points.compute):
         yield [pack_record(found) for found in group]

@@ -1,16 +1,17 @@
 """Computation of trajectories: request, learning problem, method, answer."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from lindyn.wire import method
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn.wire.tree import Tree
 from lindyn_service.methods.all_exact import AllExactSolver
-from lindyn_service.methods.base import Method, Outcome, answer
+from lindyn_service.methods.base import LearningProblem, Method, Outcome, answer
 from lindyn_service.methods.descent import DescentSolver
 from lindyn_service.methods.flow import FlowSolver
 from lindyn_service.methods.high_precision import refined
 from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.evaluation import evaluated
 from lindyn_service.translate.problem import learning_problem, moments
 
 
@@ -20,7 +21,19 @@ def trajectory(request: TrajectoryRequest, key: str) -> dict[str, Tree]:
     Raises:
         ServiceError: the numbers of the request are contradictory, or no method covers it.
     """
-    return _document(request, key, solve(request))
+    problem = _problem(request)
+    outcome, is_refined = _solved(request, problem)
+    if request.evaluate is None:
+        return _document(request, key, outcome)
+    methods = candidates(request.method)
+
+    def again(asked: LearningProblem) -> Outcome:
+        found = answer(methods, replace(asked, estimate=is_refined))
+        return refined(asked, found) if is_refined else found
+
+    evaluation, warnings = evaluated(request, request.evaluate, methods, problem, again)
+    outcome = replace(outcome, warnings=(*outcome.warnings, *warnings))
+    return {**_document(request, key, outcome), "evaluation": evaluation}
 
 
 def solve(request: TrajectoryRequest) -> Outcome:
@@ -29,12 +42,21 @@ def solve(request: TrajectoryRequest) -> Outcome:
     Raises:
         ServiceError: the numbers of the request are contradictory, or no method covers it.
     """
+    return _solved(request, _problem(request))[0]
+
+
+def _problem(request: TrajectoryRequest) -> LearningProblem:
     trained_on = moments(request.task, request.dims)
-    problem = learning_problem(request, trained_on, request.resolved_times(), request.quantities)
+    return learning_problem(request, trained_on, request.resolved_times(), request.quantities)
+
+
+def _solved(request: TrajectoryRequest, problem: LearningProblem) -> tuple[Outcome, bool]:
+    """The answer to a problem, and whether it was computed anew in 32 digits."""
     outcome = answer(candidates(request.method), problem)
-    if isinstance(request.method, method.AutoMethod):
-        return refined(problem, outcome)
-    return outcome
+    if not isinstance(request.method, method.AutoMethod):
+        return outcome, False
+    better = refined(problem, outcome)
+    return better, better is not outcome
 
 
 def candidates(asked: method.Method) -> tuple[Method, ...]:
@@ -44,8 +66,8 @@ def candidates(asked: method.Method) -> tuple[Method, ...]:
             return AllExactSolver(brief=True), FlowSolver()
         case method.ExactMethod():
             return (AllExactSolver(),)
-        case method.FlowMethod(rtol=rtol, atol=atol):
-            return (FlowSolver(rtol, atol),)
+        case method.FlowMethod(rtol=rtol, atol=atol, step=step):
+            return (FlowSolver(rtol, atol, step),)
         case method.DescentMethod(learning_rate=learning_rate, activation=activation):
             return (DescentSolver(learning_rate, activation),)
 

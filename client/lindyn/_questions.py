@@ -1,0 +1,90 @@
+"""Questions that take many trajectories: the methods that both clients have for them."""
+
+from collections.abc import Sequence
+
+from lindyn import _comparison, _endpoints
+from lindyn._endpoints import Fields, Network, Task
+from lindyn._transport.send import AsyncSender, Sender
+from lindyn.results.comparison import Comparison
+from lindyn.results.trajectory import Analysis
+
+
+class Questions:
+    """The methods of the blocking client."""
+
+    _sender: Sender
+
+    def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
+        """Find all values of one parameter at which a scalar meets a target.
+
+        Args:
+            base: the arguments of `trajectory`; the parameter that is varied may be missing.
+            vary: path of the parameter and its bounds, `{"path": "network.lambda", "bounds": [0.1, 10]}`.
+            target: the scalar and its value, `{"scalar": "kernel_distance", "value": 0.5}`: one that sweeps collect, or
+                a quantity that is one number, at the last time.
+            tolerance: excess loss that defines `convergence_time`.
+
+        Returns:
+            `solutions`, each with `value` and `reached`, and `range`, the smallest and the largest scalar.
+
+        Raises:
+            UnreachableTargetError: there is no such value within the bounds; the message gives the range.
+        """
+        return self._sender.send(_endpoints.design(base, vary, target, tolerance))
+
+    def compare(
+        self,
+        *,
+        network: Network,
+        task: Task,
+        learning_rate: float,
+        steps: int,
+        seeds: int | Sequence[int] = 10,
+        activations: Sequence[str] = ("relu", "tanh"),
+        num: int = 100,
+    ) -> Comparison:
+        """Compare theory with gradient descent of linear, ReLU and tanh networks from the same weights.
+
+        Args:
+            network: as for a trajectory; each seed replaces its own.
+            task: as for a trajectory, with samples if there are activations.
+            learning_rate: of descent.
+            steps: number of steps.
+            seeds: number of networks, with the seeds 0, 1, ..., or their seeds. Given weights are one network.
+            activations: of nonlinear networks that are trained, `relu` and `tanh`.
+            num: number of steps at which losses are compared, besides the start.
+
+        Returns:
+            All losses, a picture, and how far training is from theory: `print(c.compare(...).words())`.
+
+        Raises:
+            DivergedError: the learning rate is too large.
+            NotApplicableError: activations need a task with samples.
+        """
+        plan = _comparison.plan(network, task, learning_rate, steps, seeds, activations, num)
+        return plan.result([self._sender.send(call) for call in plan.calls])
+
+
+class AsyncQuestions:
+    """The same as coroutines."""
+
+    _sender: AsyncSender
+
+    async def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
+        """Find all values of one parameter at which a scalar meets a target."""
+        return await self._sender.send(_endpoints.design(base, vary, target, tolerance))
+
+    async def compare(
+        self,
+        *,
+        network: Network,
+        task: Task,
+        learning_rate: float,
+        steps: int,
+        seeds: int | Sequence[int] = 10,
+        activations: Sequence[str] = ("relu", "tanh"),
+        num: int = 100,
+    ) -> Comparison:
+        """Compare theory with gradient descent of linear, ReLU and tanh networks from the same weights."""
+        plan = _comparison.plan(network, task, learning_rate, steps, seeds, activations, num)
+        return plan.result([await self._sender.send(call) for call in plan.calls])

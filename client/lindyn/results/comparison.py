@@ -1,0 +1,95 @@
+"""How far training of real networks is from theory, over several seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lindyn._public import public
+from lindyn.errors import UnknownNameError
+from lindyn.wire.array import FloatArray
+from lindyn.wire.wording import not_part_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+THEORY = "theory"
+_NAMES = {
+    "theory": "theory",
+    "corrected": "theory for this learning rate",
+    "linear": "linear training",
+    "relu": "ReLU training",
+    "tanh": "tanh training",
+}
+_COLOURS = {"theory": "black", "corrected": "#0072b2", "linear": "#009e73", "relu": "#d55e00", "tanh": "#cc79a7"}
+
+
+@public
+@dataclass(frozen=True, repr=False, eq=False)
+class Comparison:
+    """Losses of theory and of training from the same weights, over several seeds.
+
+    Attributes:
+        times: (time,), learning rate times number of steps.
+        losses: (seed, time) each: `theory`, the gradient flow; `linear`, `relu` and `tanh`, gradient descent of
+            networks with these activations; `corrected`, the flow that linear training with this learning rate follows
+            to second order.
+        seeds: seeds of the networks; None for given weights.
+        learning_rate: of training.
+        method: of theory.
+    """
+
+    times: FloatArray
+    losses: Mapping[str, FloatArray]
+    seeds: Sequence[int | None]
+    learning_rate: float
+    method: str
+
+    def deviations(self, name: str) -> FloatArray:
+        """Return the largest distance of the loss from theory over the times, over the initial loss, (seed,).
+
+        Raises:
+            UnknownNameError: there is no such curve; this is also a KeyError.
+        """
+        if name not in self.losses:
+            raise UnknownNameError(not_part_of("comparison", name, self.losses))
+        theory = self.losses[THEORY]
+        return np.max(np.abs(self.losses[name] - theory), axis=1) / theory[:, 0]
+
+    def deviation(self, name: str) -> tuple[float, float]:
+        """Return the mean of the deviations over the seeds and its standard error, which is NaN for one seed."""
+        found = self.deviations(name)
+        error = float(np.std(found, ddof=1) / np.sqrt(len(found))) if len(found) > 1 else float("nan")
+        return float(np.mean(found)), error
+
+    def words(self, name: str = "relu") -> str:
+        """Say in one line how far training is from theory."""
+        mean, error = self.deviation(name)
+        seeds = "1 network" if len(self.seeds) == 1 else f"mean of {len(self.seeds)} seeds"
+        spread = "" if np.isnan(error) else f" ± {100 * error:.2g} %"
+        return (
+            f"{_NAMES[name]} with learning rate {self.learning_rate:g} is at most {100 * mean:.3g} %{spread} of the "
+            f"initial loss away from theory ({seeds})"
+        )
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the mean of each curve over the seeds, with bands of its standard error.
+
+        Raises:
+            MissingLibraryError: matplotlib is not installed.
+        """
+        from lindyn.results.axes import given_or_new, over_time  # noqa: PLC0415 (imports matplotlib)
+
+        axes = given_or_new(ax)
+        for name, losses in self.losses.items():
+            mean, line = np.mean(losses, axis=0), "--" if name == "corrected" else "-"
+            axes.plot(self.times, mean, line, color=_COLOURS[name], label=_NAMES[name])
+            if len(losses) > 1:
+                error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
+                axes.fill_between(self.times, mean - error, mean + error, color=_COLOURS[name], alpha=0.2, linewidth=0)
+        return over_time(axes, self.times, "loss", legend=True)
+
+    def __repr__(self) -> str:
+        lines = "".join(f"\n  {self.words(name)}" for name in self.losses if name != THEORY)
+        return f"<Comparison at {len(self.times)} times, theory by method {self.method}{lines}>"
