@@ -30,12 +30,10 @@ from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SE
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import AsyncSender
 from lindyn.results.decode import read_result
-from lindyn.results.ensemble import Ensemble
 from lindyn.results.fit import Fit
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
-from lindyn.wire.tree import Array
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -155,18 +153,6 @@ class AsyncClient(AsyncQuestions):
     ) -> Analysis:
         """Train a balanced network of two layers on tasks in sequence."""
         return await self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
-
-    async def ensemble(
-        self,
-        *,
-        base: Fields,
-        replicates: int,
-        first_seed: int = 0,
-        vary: str | Sequence[str] = "network.seed",
-        quantiles: Sequence[float] | Array = (0.1, 0.5, 0.9),
-    ) -> Ensemble:
-        """Compute statistics over many trajectories that differ in their seeds."""
-        return await self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     async def sweep(
         self,

@@ -29,12 +29,10 @@ from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import Sender
-from lindyn.results.ensemble import Ensemble
 from lindyn.results.fit import Fit
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Analysis, Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
-from lindyn.wire.tree import Array
 
 
 @public
@@ -224,32 +222,6 @@ class Client(Questions):
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
         """
         return self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
-
-    def ensemble(
-        self,
-        *,
-        base: Fields,
-        replicates: int,
-        first_seed: int = 0,
-        vary: str | Sequence[str] = "network.seed",
-        quantiles: Sequence[float] | Array = (0.1, 0.5, 0.9),
-    ) -> Ensemble:
-        """Compute statistics over many trajectories that differ in their seeds.
-
-        Args:
-            base: the arguments of `trajectory`; the seeds that are varied may be missing.
-            replicates: number of networks; the seed of the first one is `first_seed`, of the next one more.
-            first_seed: seed of the first network.
-            vary: the seeds that are set: `network.seed`, `task.seed`, or both.
-            quantiles: levels between 0 and 1.
-
-        Returns:
-            For each quantity `mean`, `std` (divisor n - 1), `quantiles` (level, time, ...) and `standard_error`.
-
-        Raises:
-            TooLargeError: the ensemble is too large for one request; use a sweep over the seeds.
-        """
-        return self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     def sweep(
         self, *, base: Fields, axes: Axes, collect: str | Sequence[str] = ("final_loss",), tolerance: float = 1e-3

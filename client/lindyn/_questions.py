@@ -6,13 +6,41 @@ from lindyn import _comparison, _endpoints
 from lindyn._endpoints import Fields, Network, Task
 from lindyn._transport.send import AsyncSender, Sender
 from lindyn.results.comparison import Comparison
+from lindyn.results.ensemble import Ensemble
 from lindyn.results.trajectory import Analysis
+from lindyn.wire.tree import Array
 
 
 class Questions:
     """The methods of the blocking client."""
 
     _sender: Sender
+
+    def ensemble(
+        self,
+        *,
+        base: Fields,
+        replicates: int,
+        first_seed: int = 0,
+        vary: str | Sequence[str] = "network.seed",
+        quantiles: Sequence[float] | Array = (0.1, 0.5, 0.9),
+    ) -> Ensemble:
+        """Compute statistics over many trajectories that differ in their seeds.
+
+        Args:
+            base: the arguments of `trajectory`; the seeds that are varied may be missing.
+            replicates: number of networks; the seed of the first one is `first_seed`, of the next one more.
+            first_seed: seed of the first network.
+            vary: the seeds that are set: `network.seed`, `task.seed`, or both.
+            quantiles: levels between 0 and 1.
+
+        Returns:
+            For each quantity `mean`, `std` (divisor n - 1), `quantiles` (level, time, ...) and `standard_error`.
+
+        Raises:
+            TooLargeError: the ensemble is too large for one request; use a sweep over the seeds.
+        """
+        return self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
         """Find all values of one parameter at which a scalar meets a target.
@@ -69,6 +97,18 @@ class AsyncQuestions:
     """The same as coroutines."""
 
     _sender: AsyncSender
+
+    async def ensemble(
+        self,
+        *,
+        base: Fields,
+        replicates: int,
+        first_seed: int = 0,
+        vary: str | Sequence[str] = "network.seed",
+        quantiles: Sequence[float] | Array = (0.1, 0.5, 0.9),
+    ) -> Ensemble:
+        """Compute statistics over many trajectories that differ in their seeds."""
+        return await self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
     async def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
         """Find all values of one parameter at which a scalar meets a target."""
