@@ -24,7 +24,7 @@ def unasked(name):
 FIELDS = {
     "initialization": "weights lambda balance_residual dims seed task_seed",
     "balance": "lambda residual relative_residual balanced feasible lambda_eff isotropy tolerance",
-    "statistics": "predicted sampled table dims scheme gain samples seed",
+    "statistics": "predicted sampled table dims scheme gain lambda_eff samples seed",
     "limits": (
         "lambda dims seed task_seed time_constant tolerance converged convergence_time effective_learning_rate "
         "largest_learning_rate lambda_to_infinity shallow warnings"
