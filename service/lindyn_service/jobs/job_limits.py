@@ -7,7 +7,8 @@ from lindyn.wire.sweep import AT_ALL_TIMES, SweepRequest
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.errors import TooLargeError
 from lindyn_service.methods.cost import Cost, numbers_of
-from lindyn_service.operations.costs import point_cost, samples_of
+from lindyn_service.operations.costs import point_cost
+from lindyn_service.operations.setup_costs import samples_of
 
 NUMBER_BYTES = 8  # of a number in the record of a point
 

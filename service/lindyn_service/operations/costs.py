@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from lindyn.wire.continual import ContinualRequest
 from lindyn.wire.method import AutoMethod, DescentMethod, ExactMethod, FlowMethod
 from lindyn.wire.network import BalancedNetwork, Network, WideNetwork
 from lindyn.wire.sweep import AT_ALL_TIMES
-from lindyn.wire.task import CorrelationTask, DataTask, RegressionTask, SemanticTask, Task
+from lindyn.wire.task import Task
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.regimes import is_small
@@ -41,11 +40,18 @@ from lindyn_service.methods.cost_modes import modes_cost
 from lindyn_service.methods.flow import DEFAULT_RTOL
 from lindyn_service.operations import time_scales
 from lindyn_service.operations.mode_probe import learns_mode_wise
+from lindyn_service.operations.setup_costs import (
+    DRAW_FLOPS,
+    measured_balance_cost,
+    n_weights,
+    samples_of,
+    setup_cost,
+    task_cost,
+    weights_cost,
+)
 from lindyn_service.translate.problem import rates
 from lindyn_service.translate.spans import own_dims, reduced_dims
 
-_DRAW_FLOPS = 250  # per Gaussian number drawn
-_DATA_FLOPS = 300  # per number of the data, which is read and written several times
 _STOPPING_TIMES = 700  # evaluations of a segment to find the best stopping times of the earlier tasks
 _STOPPING_TIMES_PER_TASK = 20  # further evaluations for each earlier task
 _WITH_STEP = 3  # factor of the flow that descent follows, whose velocity has a derivative
@@ -55,7 +61,7 @@ _QUANTITY_OF_SCALAR = {"final_loss": "loss", "ntk_movement": "ntk_movement", "ke
 
 def trajectory_cost(request: TrajectoryRequest) -> Cost:
     """Estimate the cost of a trajectory with its error estimates."""
-    setup = _setup_cost(request.network, request.task, _reduced_dims(request))
+    setup = setup_cost(request.network, request.task, _reduced_dims(request))
     solution = setup + method_cost(request, request.quantities, request.n_times, estimate=True)
     return solution + _regime_cost(request)
 
@@ -69,7 +75,7 @@ def _regime_cost(request: TrajectoryRequest) -> Cost:
 
 def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
     """Estimate the cost of a point of a sweep: without error estimates, and at the last time only if this suffices."""
-    total = _setup_cost(request.network, request.task, _reduced_dims(request)) + Cost(500 * MICROSECOND, 0, 0)
+    total = setup_cost(request.network, request.task, _reduced_dims(request)) + Cost(500 * MICROSECOND, 0, 0)
     names = [name for name in collect if name not in ("convergence_time", "deviation")]
     quantities = sorted(
         {_QUANTITY_OF_SCALAR.get(name, "task_specificity" if "specific" in name else name) for name in names}
@@ -97,23 +103,27 @@ def point_cost(request: TrajectoryRequest, collect: Sequence[str]) -> Cost:
 def initialization_cost(request: InitializationRequest) -> Cost:
     """Estimate the cost of initial weights and their balance.
 
-    Drawing the weights alone takes a third of the time that `_weights_cost` counts as part of a trajectory.
+    Drawing the weights alone takes a third of the time that `weights_cost` counts as part of a trajectory.
     """
     task = Cost(0.0, 0, 0) if request.task is None else task_cost(request.task, request.dims, request.dims)
-    weights = _weights_cost(request.network)
-    return task + Cost(weights.flops / 3, _n_weights(request.dims), weights.work_numbers) + _balance_cost(request.dims)
+    weights = weights_cost(request.network)
+    return (
+        task
+        + Cost(weights.flops / 3, n_weights(request.dims), weights.work_numbers)
+        + measured_balance_cost(request.dims)
+    )
 
 
 def balance_cost(request: BalanceRequest) -> Cost:
     """Estimate the cost of the balance of given weights."""
-    return _balance_cost([request.weights[0].shape[1], *(len(w) for w in request.weights)])
+    return measured_balance_cost([request.weights[0].shape[1], *(len(w) for w in request.weights)])
 
 
 def statistics_cost(request: StatisticsRequest) -> Cost:
     """Estimate the cost of balance statistics over random draws of the weights."""
     n_in, n_hidden, n_out = request.dims
     weights, entries = n_hidden * (n_in + n_out), n_hidden**2
-    sample = _DRAW_FLOPS * weights + product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden)
+    sample = DRAW_FLOPS * weights + product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden)
     numbers = 4 * entries
     flops = 300 * MICROSECOND + request.samples * (sample + 120 * entries)
     return Cost(flops, numbers, 4 * weights + numbers)
@@ -129,14 +139,14 @@ def limits_cost(request: LimitsRequest) -> Cost:
     total, decays = Cost(flops, numbers, work), request.weight_decay > 0
     if len(request.dims) > 2 and (decays or not _is_balanced(request.network, request.task, rates(request))):
         total += modes_cost(own_dims(request.network), _SEARCHED_TIMES, ["loss"], n_in, decays=decays, estimate=False)
-    return _setup_cost(request.network, request.task, request.dims) + total
+    return setup_cost(request.network, request.task, request.dims) + total
 
 
 def continual_cost(request: ContinualRequest) -> Cost:
     """Estimate the cost of a segment per task, with the losses of all tasks and the best times to stop."""
     n_tasks = len(request.tasks)
     n_in, n_hidden, n_out = dims = _effective_dims(request.network, request.network.dims)
-    total = _weights_cost(request.network) + Cost(1000 * MICROSECOND, 3 * n_tasks * n_tasks * request.num, 0)
+    total = weights_cost(request.network) + Cost(1000 * MICROSECOND, 3 * n_tasks * n_tasks * request.num, 0)
     loss_flops = 20 * n_in * n_out + 0.3 * MICROSECOND
     for i, segment in enumerate(request.tasks):
         state_flops = evaluated(dims) + of_error(dims) + 5 * product(n_out, n_hidden, n_in)
@@ -271,81 +281,3 @@ def _fast_times(request: TrajectoryRequest) -> float:
     """Return the last time in units of the fastest time scale."""
     scales = time_scales.estimate(request.network, request.task, rates(request))
     return _plain_span(request) * (2 * scales.correlation + float(np.sum(scales.strengths**2)) * max(request.dims))
-
-
-def samples_of(task: Task, dims: Sequence[int]) -> int:
-    """Return the number of samples of a task; a task without samples counts its input units instead."""
-    match task:
-        case DataTask(inputs=inputs):
-            return len(inputs)
-        case RegressionTask(samples=samples):
-            return samples
-        case SemanticTask(levels=levels):
-            return 2**levels
-        case _:
-            return dims[0]
-
-
-def _setup_cost(network: Network, task: Task, dims: Sequence[int]) -> Cost:
-    """Estimate the cost of the initial weights, the moments of the task, and its best network function in `dims`."""
-    return _weights_cost(network) + task_cost(task, network.dims, dims)
-
-
-def _weights_cost(network: Network) -> Cost:
-    """Estimate the cost of the initial weights."""
-    dims, n_weights = network.dims, _n_weights(network.dims)
-    if isinstance(network, WideNetwork):
-        representing, drawn = own_dims(network), n_weights if network.start == "drawn" else 0
-        flops = 200 * MICROSECOND + full_decomposition(dims[2], dims[0]) + 60 * _n_weights(representing)
-        draws = _DRAW_FLOPS * drawn + product(dims[2], dims[1] if drawn else 0, dims[0])
-        return Cost(flops + draws, 0, drawn + 3 * _n_weights(representing))
-    flops = 100 * MICROSECOND + _DRAW_FLOPS * n_weights
-    if isinstance(network, BalancedNetwork):
-        n_in, n_hidden, n_out = dims
-        directions = min(n_hidden, max(n_in, n_out))
-        flops += 1.5 * full_decomposition(n_out, n_in) + product(n_out, n_hidden, n_in)
-        flops += 20 * n_hidden * directions**2 + 2 * directions**2 * (n_in + n_out)
-        if network.aligned:
-            flops += full_decomposition(n_out, n_in) + 12 * (n_in**3 + n_out**3)
-    return Cost(flops, 0, 3 * n_weights)
-
-
-def task_cost(task: Task, dims: Sequence[int], reduced: Sequence[int]) -> Cost:
-    """Estimate the cost of the moments of a task and of its best network function."""
-    n_in, n_out = dims[0], dims[-1]
-    objective = 300 * MICROSECOND + full_decomposition(reduced[-1], reduced[0]) + 4 * n_in**2 * n_out
-    match task:
-        case CorrelationTask():
-            return Cost(objective + 20 * n_in**2 * (n_in + n_out), 0, 6 * n_in * (n_in + n_out) + 3 * reduced[-1] ** 2)
-        case DataTask(inputs=inputs):
-            return _regression_cost(len(inputs), n_in, n_out) + Cost(objective, 0, 0)
-        case RegressionTask(samples=samples):
-            draws = Cost(_DRAW_FLOPS * samples * (n_in + n_out), 0, 0)
-            return draws + _regression_cost(samples, n_in, n_out) + Cost(objective, 0, 0)
-        case SemanticTask(levels=levels):
-            items = 2**levels
-            return Cost(objective + items * 5 * MICROSECOND + 40 * items**2 + 20 * items**3, 0, 6 * items**2)
-        case _:
-            return Cost(objective + 12 * (n_in**3 + n_out**3), 0, 3 * (n_in + n_out) ** 2)
-
-
-def _regression_cost(samples: int, n_in: int, n_out: int) -> Cost:
-    """Estimate the cost of factorising the data and of refining their least-squares solution."""
-    smaller, larger = min(samples, n_in), max(samples, n_in)
-    flops = 20 * smaller**2 * larger + 20 * samples * n_in * n_out + _DATA_FLOPS * samples * (n_in + n_out)
-    return Cost(flops, 0, 3 * samples * (n_in + n_out))
-
-
-def _balance_cost(dims: Sequence[int]) -> Cost:
-    """Estimate the cost of the balance and of the isotropy of all pairs of adjacent layers."""
-    total = Cost(200 * MICROSECOND, 0, 0)
-    for n_in, n_hidden, n_out in zip(dims, dims[1:], dims[2:], strict=False):
-        flops = product(n_hidden, n_in, n_hidden) + product(n_hidden, n_out, n_hidden) + 50 * MICROSECOND
-        for width in (min(n_in, n_hidden), min(n_out, n_hidden)):
-            flops += product(width, max(n_in, n_out, n_hidden), width)
-        total += Cost(flops + 100 * n_hidden**2, 8, 4 * n_hidden**2 + 2 * n_hidden * (n_in + n_out))
-    return total
-
-
-def _n_weights(dims: Sequence[int]) -> int:
-    return sum(a * b for a, b in pairwise(dims))

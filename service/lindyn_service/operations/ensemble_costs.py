@@ -5,7 +5,8 @@ from lindyn_service.methods.blocks import OF_BLOCKS
 from lindyn_service.methods.cost import Cost, numbers_of
 from lindyn_service.methods.cost_blocks import block_cost, statistics_flops
 from lindyn_service.operations import time_scales
-from lindyn_service.operations.costs import samples_of, trajectory_cost
+from lindyn_service.operations.costs import trajectory_cost
+from lindyn_service.operations.setup_costs import samples_of
 from lindyn_service.translate.families import may_be_in_blocks
 
 

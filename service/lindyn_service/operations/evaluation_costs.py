@@ -6,7 +6,7 @@ from lindyn.wire.method import DescentMethod
 from lindyn.wire.task import DataTask
 from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn_service.methods.cost import MICROSECOND, Cost, full_decomposition, product
-from lindyn_service.operations import costs
+from lindyn_service.operations import costs, setup_costs
 
 _SEARCHES = 7  # evaluations of the run, at more and more times, to find all minima of the losses
 _SEARCHED = 150  # times in each, on the average
@@ -19,7 +19,7 @@ def trajectory_cost(request: TrajectoryRequest) -> Cost:
         return total
     n_tasks, n_in, n_out = len(request.evaluate), request.dims[0], request.dims[-1]
     for task in request.evaluate:
-        total += costs.task_cost(task, request.dims, request.dims)
+        total += setup_costs.task_cost(task, request.dims, request.dims)
     if isinstance(request.task, DataTask) and request.task.whiten:
         total += Cost(full_decomposition(*request.task.inputs.shape) + product(n_in, n_in, n_in), 0, 3 * n_in**2)
     numbers = n_tasks * request.n_times
@@ -39,7 +39,7 @@ def _of_steps(request: TrajectoryRequest, method: DescentMethod) -> Cost:
     n_in, n_out = request.dims[0], request.dims[-1]
     each = 0.0
     for task in request.evaluate or ():
-        samples = costs.samples_of(task, request.dims) if method.activation != "linear" else n_in
+        samples = setup_costs.samples_of(task, request.dims) if method.activation != "linear" else n_in
         widths = request.dims if method.activation != "linear" else (n_in, n_out)
         each += 10 * MICROSECOND + sum(product(b, a, samples) for a, b in pairwise(widths))
         each += sum(product(b, a, n_in) for a, b in pairwise(request.dims))
