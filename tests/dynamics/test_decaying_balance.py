@@ -50,9 +50,7 @@ def test_aligned_modes_by_bessel_functions(s, gamma, lam, x):
                 assert np.isclose(-errors[t, 0, 0], residual, rtol=1e-11 * max(1.0, gamma * time), atol=2e-14 * s[i])
 
 
-@pytest.mark.parametrize(
-    ("dims", "lam", "gamma"), [((2, 2, 2), 0.4, 1e-7), ((1, 1, 3), 2.0, 0.4), ((2, 1, 2), -5.0, 1e-3)]
-)
+@pytest.mark.parametrize(("dims", "lam", "gamma"), [((2, 1, 2), 0.4, 1e-7), ((1, 1, 3), 2.0, 0.4)])
 def test_unaligned_networks_by_taylor_series(dims, lam, gamma):
     """Distances from the task keep their digits where they are of the size of gamma."""
     rng = np.random.default_rng(sum(dims))
