@@ -15,13 +15,14 @@ pytestmark = pytest.mark.live
 
 JSON = "application/json"
 ANALYSES = ["/v1/initializations", "/v1/balance", "/v1/balance/statistics", "/v1/limits", "/v1/continual"]
-ANALYSES += ["/v1/ensembles"]
+ANALYSES += ["/v1/ensembles", "/v1/designs"]
 JOB = "/v1/jobs/none"
 ROUTES = {
     TRAJECTORIES: ["POST"],
     f"{TRAJECTORIES}/{64 * '0'}": ["GET"],
     **{path: ["POST"] for path in ANALYSES},
     "/v1/sweeps": ["POST"],
+    "/v1/fits": ["POST"],
     "/v1/experiments": ["GET"],
     "/v1/experiments/none": ["POST"],
     "/v1/jobs": ["GET"],

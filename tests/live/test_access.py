@@ -46,6 +46,8 @@ ROUTES = [
     ("POST", "/v1/limits"),
     ("POST", "/v1/continual"),
     ("POST", "/v1/ensembles"),
+    ("POST", "/v1/designs"),
+    ("POST", "/v1/fits"),
     ("POST", "/v1/sweeps"),
     ("GET", "/v1/experiments"),
     ("POST", "/v1/experiments/figure-4.1"),
