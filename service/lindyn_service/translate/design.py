@@ -1,10 +1,8 @@
 """The values of a parameter at which a scalar meets a target."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import orjson
 
 from lindyn.wire.conflicts import conflicts_of_point, quantity_conflict
 from lindyn.wire.design import FINAL_SCALARS, DesignRequest
@@ -18,6 +16,7 @@ from lindyn_service.errors import InvalidRequestError, ServiceError, Unreachable
 from lindyn_service.methods.base import Warned
 from lindyn_service.methods.sweep_scalars import summarise
 from lindyn_service.translate.encode import VERSION
+from lindyn_service.translate.point_records import Record, unpack_record
 from lindyn_service.translate.problem import learning_problem, moments
 from lindyn_service.translate.sweep import compute_points
 from lindyn_service.translate.trajectory import candidates
@@ -75,7 +74,7 @@ class _Curve:
         )
         records = compute_points(sweep, ((i,) for i in range(len(places))))
         return np.array(
-            [self._of_record(float(at), orjson.loads(each)) for at, each in zip(places, records, strict=True)]
+            [self._of_record(float(at), unpack_record(each)) for at, each in zip(places, records, strict=True)]
         )
 
     def problem(self) -> ServiceError:
@@ -94,11 +93,10 @@ class _Curve:
         """The first place that has a problem, and the problem; None for none."""
         return next(((place, self._problems[place]) for place in sorted(self._problems)), None)
 
-    def _of_record(self, place: float, record: dict[str, Any]) -> float:
+    def _of_record(self, place: float, record: Record) -> float:
         if "problem" in record:
             return self._alone(place)  # which knows the kind of the problem
-        value = record["values"][self._request.target.scalar]
-        return np.nan if value is None else float(value)
+        return float(record["values"][self._request.target.scalar])
 
     def _alone(self, place: float) -> float:
         try:
