@@ -135,7 +135,7 @@ def test_values_where_no_network_exists_are_left_out():
 
 
 def test_a_problem_at_all_values():
-    with pytest.raises(NotApplicableError, match="a deviation compares"):
+    with pytest.raises(NotApplicableError, match="deviation compares"):
         solved("network.lambda", [0.1, 2.0], "deviation", 0.5)
     network = {"kind": "weights", "weights": [[[0.0]], [[0.0]]]}
     with pytest.raises(UnreachableError, match="has no value for any"):
