@@ -75,6 +75,8 @@ def _times(learning_rate: float, steps: int, num: int) -> FloatArray:
     for name, value in (("steps", steps), ("num", num)):
         if value < 1:
             raise ArgumentError(f"{name}: got {value}, expected at least 1")
+    if not 0 < learning_rate < float("inf"):
+        raise ArgumentError(f"learning_rate: got {learning_rate}, expected a positive number")
     return learning_rate * np.unique(np.linspace(0, steps, min(num, steps) + 1).round())
 
 

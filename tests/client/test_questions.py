@@ -197,8 +197,9 @@ def test_a_comparison_with_the_other_client_and_a_drawn_task(service):
         ({"num": 0}, "num: got 0"),
         ({"seeds": []}, "seeds: got 0"),
         ({"seeds": 0}, "seeds: got 0"),
-        ({"learning_rate": -0.1}, "times"),
-        ({"learning_rate": 0.0}, "method.learning_rate: got 0.0"),
+        ({"learning_rate": 0.0}, "learning_rate: got 0.0, expected a positive number"),
+        ({"learning_rate": -0.1}, "learning_rate: got -0.1, expected a positive number"),
+        ({"learning_rate": float("nan")}, "learning_rate: got nan, expected a positive number"),
     ],
 )
 def test_comparisons_that_are_refused(client, changes, words):

@@ -145,3 +145,18 @@ def test_decay_of_modes_that_takes_too_many_steps_is_integrated(monkeypatch):
     assert jump(exact, flow) <= 1e-11
     with pytest.raises(NotApplicableError, match=r"more than 3 steps.*use method flow"):
         learn(**asked, method="exact")
+
+
+@pytest.mark.parametrize("lam", [0.7, -0.7, 0.0])
+@pytest.mark.parametrize("strengths", [[1.5, 1.5, 1.5], [1.5, 0.0, 0.0]])
+def test_errors_of_equal_modes_with_decay(lam, strengths):
+    """Rounding errors turn the singular vectors of equal modes, but not what is learned."""
+    rng = np.random.default_rng(5)
+    u, v = (np.linalg.qr(rng.standard_normal((3, 3)))[0] for _ in range(2))
+    weights, task = balanced_weights((3, 2, 3), lam, 0.6, rng), (u * strengths) @ v.T
+    names = ["output", "input_representation", "output_representation"]
+    found = learn(**request(weights, task, times=TIMES, weight_decay=0.1, quantities=names), method="exact")
+    w1, w2 = trained(weights, task, np.eye(3), TIMES, decay=0.1)
+    assert np.allclose(found["quantities"]["output"], w2 @ w1, rtol=0, atol=1e-9)
+    assert max(found["diagnostics"]["errors"].values()) < 1e-11
+    assert all(warned["code"] != "ill-conditioned" for warned in found["warnings"])

@@ -10,6 +10,7 @@ from lindyn.wire.wording import cut, with_choices
 _OF_OBSERVATIONS = "observations"
 _COEFFICIENTS = ("factor", "offset")
 _GIVEN_BY_OBSERVATIONS = ("times", "quantities")
+_NO_EVALUATION = "got tasks, whose losses only trajectories answer with; leave it out"
 
 Conflict = tuple[str, str]
 """A path into the request, and a message about the value there."""
@@ -44,6 +45,8 @@ def _of_base(request: FitRequest) -> Iterator[Conflict]:
     for name in _GIVEN_BY_OBSERVATIONS:
         if name in request.base:
             yield f"base.{name}", f"got {name}, which are those of the observations; leave them out"
+    if request.base.get("evaluate") is not None:
+        yield "base.evaluate", _NO_EVALUATION
 
 
 def _of_sizes(observations: Sequence[Observation]) -> Iterator[Conflict]:
@@ -137,12 +140,22 @@ def _of_models(request: FitRequest) -> Iterator[Conflict]:
         names.append(model.name)
         paths = list(model.set)
         yield from _overlaps(paths, [f"models.{i}.set.{cut(path)}" for path in paths])
+        yield from _of_values(i, paths)
         for j, path in enumerate(model.free or ()):
             if path not in known:
                 detail = with_choices(f"got {cut(path)!r}, which is not among the free parameters", path, known)
                 yield f"models.{i}.free.{j}", detail
             elif any(overlap(path, other) for other in paths):
                 yield f"models.{i}.free.{j}", f"got {path!r}, which the model sets; set it or leave it free"
+
+
+def _of_values(number: int, paths: Sequence[str]) -> Iterator[Conflict]:
+    for path in paths:
+        name = path.split(".")[0]
+        if name in _GIVEN_BY_OBSERVATIONS:
+            yield f"models.{number}.set.{cut(path)}", f"got {name}, which all models share; leave them out"
+        elif name == "evaluate":
+            yield f"models.{number}.set.{cut(path)}", _NO_EVALUATION
 
 
 def _overlaps(paths: Sequence[str], places: Sequence[str]) -> Iterator[Conflict]:

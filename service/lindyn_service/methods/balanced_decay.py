@@ -1,7 +1,7 @@
 """Weight decay of balanced networks of two layers on white inputs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -123,6 +123,7 @@ class WhiteDecay:
         rounded: whether the weights carry rounding errors, as in `closed_form`.
         solved: solution of the white-input problem.
         objective: loss function in the singular bases of the task.
+        turns: u^T u' and v'^T v from the singular bases of `solved` to those of `objective`, where they differ.
     """
 
     reduction: Reduction
@@ -133,6 +134,7 @@ class WhiteDecay:
     rounded: bool
     solved: DecayedSolution | DecayingBalance
     objective: Objective
+    turns: tuple[np.ndarray, np.ndarray] | None = None
 
     @classmethod
     def of(
@@ -191,13 +193,21 @@ class WhiteDecay:
         for part, factors in self.solved.batches(self.white.variance * times):
             layers = (factors.into.transpose(0, 2, 1), factors.out)
             errors = self.solved.errors(self.white.variance * times[part], layers[1] @ layers[0])
-            yield part, ModalStates(layers, errors)
+            yield part, ModalStates(*self._turned(layers, errors))
+
+    def _turned(self, layers: tuple[np.ndarray, np.ndarray], errors: np.ndarray) -> tuple[Layers, np.ndarray]:
+        if self.turns is None:
+            return layers, errors
+        left, right = self.turns
+        return (layers[0] @ right, left @ layers[1]), left @ errors @ right
 
     def weights(self, times: np.ndarray) -> Layers:
         """Raise an error, since the solution has the weights up to a rotation only; `examine` refuses them before."""
         raise NotImplementedError(f"weights at {len(times)} times need a rotation of the hidden units")
 
     def disturbed(self, run: int) -> "WhiteDecay":
-        """Disturb the weights and the task."""
+        """Disturb the weights and the task, whose singular vectors may turn far where singular values are equal."""
         w1, w2, sigma_yx = disturbed(self.numbers, self.white.residual, run)
-        return self.of(self.reduction, (w1, w2, sigma_yx), self.lam, self.gamma, self.white, rounded=self.rounded)
+        other = self.of(self.reduction, (w1, w2, sigma_yx), self.lam, self.gamma, self.white, rounded=self.rounded)
+        own, turned = self.objective, other.objective
+        return replace(other, objective=own, turns=(own.u.T @ turned.u, turned.v.T @ own.v))
