@@ -133,6 +133,19 @@ def test_a_mode_that_balanced_weights_do_not_reach_with_decay(gamma):
     assert np.isclose(found["quantities"]["excess_loss"][2], gamma**2 + 0.125, rtol=1e-12)
 
 
+@pytest.mark.parametrize("gamma", [0.1, 1e-4])
+def test_errors_of_a_layer_far_smaller_than_the_balance_with_decay(gamma):
+    first, second = np.array([[4.5e-08, -7.8e-08]]), np.array([[-16.0]])
+    first *= np.sqrt(256.0 / (second[0, 0] ** 2 - np.sum(first**2)))
+    task, inputs = np.array([[0.75, 0.94]]), 0.137675566 * np.eye(2)
+    found = learn(
+        **request([first, second], task, inputs, times=[0.0, 0.01], weight_decay=gamma, quantities=["output"])
+    )
+    start = second @ first
+    error = np.linalg.norm(found["quantities"]["output"][0] - start) / np.linalg.norm(start)
+    assert error <= found["diagnostics"]["errors"]["output"]
+
+
 def test_decay_of_modes_that_takes_too_many_steps_is_integrated(monkeypatch):
     rng = np.random.default_rng(0)
     task, inputs, u, v, _, _ = commuting(2, 2, rng)

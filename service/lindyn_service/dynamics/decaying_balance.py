@@ -20,7 +20,7 @@ from lindyn_service.dynamics.decaying_deviation import DecayingDeviation, decayi
 from lindyn_service.dynamics.decaying_propagators import DecayingPropagators
 from lindyn_service.dynamics.decaying_ratios import DecayingRatios
 from lindyn_service.dynamics.decaying_rows import Growth, Rows, decay
-from lindyn_service.dynamics.echelon import Echelon
+from lindyn_service.dynamics.echelon import EPS, Echelon
 from lindyn_service.dynamics.initial_coordinates import coordinates
 from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
@@ -86,6 +86,11 @@ class DecayingBalance:
             errors = self._deviation.errors(growth, self._solved(growth))
             distances[near] = errors.transpose(0, 2, 1) if self.modes.exchanged else errors
         return distances
+
+    def rounded(self, seed: int) -> "DecayingBalance":
+        """Return the solution with other rounding errors in its rows, in which small layers lose digits."""
+        errors = 4 * EPS * np.random.default_rng(seed).uniform(-1, 1, self.echelon.lower.shape)
+        return replace(self, echelon=replace(self.echelon, lower=self.echelon.lower * (1 + errors)))
 
     @property
     def _extra_grow(self) -> bool:

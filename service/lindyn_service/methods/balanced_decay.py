@@ -210,4 +210,5 @@ class WhiteDecay:
         w1, w2, sigma_yx = disturbed(self.numbers, self.white.residual, run)
         other = self.of(self.reduction, (w1, w2, sigma_yx), self.lam, self.gamma, self.white, rounded=self.rounded)
         own, turned = self.objective, other.objective
-        return replace(other, objective=own, turns=(own.u.T @ turned.u, turned.v.T @ own.v))
+        solved = other.solved.rounded(run) if isinstance(other.solved, DecayingBalance) else other.solved
+        return replace(other, solved=solved, objective=own, turns=(own.u.T @ turned.u, turned.v.T @ own.v))
