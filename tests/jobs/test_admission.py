@@ -168,3 +168,9 @@ def test_axes_without_values_are_refused_with_their_path(values):
 def test_booleans_are_not_numbers():
     with pytest.raises(InvalidRequestError, match=r"axes\.0\.values\.0"):
         admit(request({"time_constant": np.array([True])}), WIDE)
+
+
+def test_tasks_to_evaluate_are_refused():
+    with pytest.raises(InvalidRequestError, match="only trajectories answer with") as refused:
+        admit(request({"network.seed": [1, 2]}, base={**RANDOM, **TASK, "evaluate": [TASK["task"]]}), WIDE)
+    assert refused.value.errors[0][0] == "base.evaluate"

@@ -91,6 +91,9 @@ def admit(request: SweepRequest, limits: SweepLimits) -> AdmittedSweep:
         InvalidRequestError: a path is unknown, or a sampled value is invalid.
         TooLargeError: the sweep has more points, work or numbers than the limits allow.
     """
+    if request.base.get("evaluate") is not None:
+        detail = "got tasks, whose losses only trajectories answer with; leave it out, or ask for trajectories"
+        raise InvalidRequestError(f"base.evaluate: {detail}", (("base.evaluate", detail),))
     total = request.n_points
     if total > limits.points:
         raise TooLargeError(
