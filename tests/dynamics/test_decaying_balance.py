@@ -28,6 +28,7 @@ def evaluated(solution, times):
         ([1e-2], 1e-2, 1e4, [0.3]),
         ([50.0, 1.0], 40.0, 0.3, [0.1, 3.0]),
         ([1.0], 1e3, 1e4, [0.5]),
+        ([0.0], 0.4, 1.0, [0.3]),  # without a task
     ],
 )
 def test_aligned_modes_by_bessel_functions(s, gamma, lam, x):

@@ -121,8 +121,6 @@ class _GrowingPaths:
             return excess - growing + falling, 2 * (growing + falling)
 
         g = solve(right_side, g0, self._guess(g0, log_minus, elapsed), length)
-        if g is None:
-            return None
         growing, falling = squares(g[:, 1:])
         rate = 2 * (growing + falling + self.gamma)
         residuals = linear_solution(2 * self.gamma * self.s[:, None], rate, start[1][:, None], length)

@@ -103,8 +103,6 @@ class DecayingBalance:
     def _solved(self, growth: Growth) -> Rows:
         """Rows times the inverse root of I + Q(0)^T N Q(0)."""
         lower, pivots = self.echelon.lower, self.echelon.pivots
-        if not len(pivots):
-            return growth.relative(np.zeros((len(lower), 1)), np.zeros(1, dtype=np.intp))
         sizes = np.abs(lower[pivots, np.arange(len(pivots))])
         grown = growth.of_rows(len(lower))[:, pivots] + np.log(sizes)
         columns = np.exp(np.minimum(grown, 0.0))[:, None, :]

@@ -130,8 +130,6 @@ class DecayingPropagators:
         w, z = np.where(s > 0, np.exp(u), 0.0), ratios.at(t).T
         growth, pull = s * w + balance / 2 - gamma, self._pull[:, None] * (1 + w * w)
         beyond = _beyond(growth, pull, start.beyond[:, None], length)
-        if beyond is None:
-            return None
         squares = pull * np.exp(2 * beyond)
         residual = linear_solution(2 * gamma * s, 2 * gamma + squares[:, 1:], start.residual[:, None], length)
         level = start.level[:, None] + _integrals(squares / 2, length)
@@ -189,8 +187,8 @@ def _beyond(
     pull: Float[np.ndarray, "mode point"],
     start: Float[np.ndarray, "mode 1"],
     length: float,
-) -> Float[np.ndarray, "mode point"] | None:
-    """Solve dX/dt = growth - pull e^{2X} / 2 over one step; None if it takes too many iterations."""
+) -> Float[np.ndarray, "mode point"]:
+    """Solve dX/dt = growth - pull e^{2X} / 2 over one step."""
     rate, factor = growth[:, 1:], pull[:, 1:]
 
     def right_side(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

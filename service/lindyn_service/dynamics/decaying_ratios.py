@@ -103,8 +103,6 @@ def log_ratios(
     # a stiff solution follows the zero of the right-hand side
     followed = np.arcsinh(balance[0] / twice) - np.arcsinh(balance[1:] / twice)
     solution = solve(right_side, u0, np.where(twice * np.cosh(u0) * length > 1, followed, 0.0), length)
-    if solution is None:
-        return None
     logs[some] = solution
     fastest = float(np.max(twice * np.cosh(solution))) + rate
     return logs if is_smooth(logs, 1 + np.max(np.abs(logs), axis=1), length * fastest) else None

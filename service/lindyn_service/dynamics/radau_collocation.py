@@ -35,6 +35,10 @@ Step = Callable[[Float[np.ndarray, "*any"], float, float], Float[np.ndarray, "*a
 """From the values at the start of a step, its time and its length to those at the start and at the nodes, or None."""
 
 
+class NotConvergedError(ValueError):
+    """Newton's method did not converge, for instance since a step is too long."""
+
+
 class TooManyStepsError(ValueError):
     """The numbers of a problem differ by so many orders of magnitude that its solution takes too many steps."""
 
@@ -110,7 +114,7 @@ def integrate(
     """Integrate from time 0 until a time or a condition.
 
     Args:
-        step: solves one step; None means that it is too long.
+        step: solves one step; None, or a `NotConvergedError`, means that it is too long.
         values: values at time 0.
         length: length of the first step.
         is_finished: tells from a time and the values then whether this is the end.
@@ -129,7 +133,10 @@ def integrate(
             stacked = np.stack(coefficients) if coefficients else np.zeros((0, len(degrees), *values.shape))
             return Pieces(np.array(starts), np.array(lengths), stacked), time, values
         length = min(length, end - time)
-        solution = step(values, time, length)
+        try:
+            solution = step(values, time, length)
+        except NotConvergedError:
+            solution = None
         if solution is None:
             length *= _REDUCTION_FACTOR
             continue
@@ -145,7 +152,7 @@ def solve(
     start: Float[np.ndarray, "mode 1"],
     guess: Float[np.ndarray, "mode node"],
     length: float,
-) -> Float[np.ndarray, "mode point"] | None:
+) -> Float[np.ndarray, "mode point"]:
     """Solve independent equations over one step by Newton's method.
 
     Args:
@@ -155,12 +162,15 @@ def solve(
         length: length of the step.
 
     Returns:
-        Solutions at the start and at the nodes, or None if the iteration does not converge.
+        Solutions at the start and at the nodes.
+
+    Raises:
+        NotConvergedError: the iteration does not converge.
 
     Source: Hairer and Wanner (1996), 10.1007/978-3-642-05221-7, section IV.8.
     """
     nodes = guess.shape[1]
-    derivative, displacement = radau_rule(nodes).derivative / length, guess
+    derivative, displacement, largest = radau_rule(nodes).derivative / length, guess, np.inf
     for _ in range(_NEWTON_STEPS):
         solution = start + displacement
         values, stiffness = right_side(solution)
@@ -168,11 +178,11 @@ def solve(
         change = np.linalg.solve(matrix, (values - displacement @ derivative.T)[:, :, None])[:, :, 0]
         displacement = displacement + np.clip(change, -_MAX_CHANGE, _MAX_CHANGE)
         largest = float(np.max(np.abs(change) / (1 + np.abs(solution))))
-        if not largest < _DIVERGED:
-            return None
         if largest < _NEWTON_TOLERANCE:
             return np.concatenate([start, start + displacement], axis=1)
-    return None
+        if not largest < _DIVERGED:
+            break
+    raise NotConvergedError(f"Newton's method ends with a change of {largest:.3g}")
 
 
 def linear_solution(
