@@ -52,6 +52,11 @@ def test_an_equation_without_solution_does_not_converge():
         solve(tangent, np.zeros((1, 1)), np.zeros((1, NODES)), 50.0)
 
 
+def test_values_that_are_no_numbers_end_the_iteration():
+    with pytest.raises(NotConvergedError, match="change of nan"):
+        solve(lambda u: (np.full(u.shape, np.nan), u), np.zeros((1, 1)), np.zeros((1, NODES)), 1.0)
+
+
 def test_nothing_is_integrated_where_the_start_is_the_end():
     pieces, time, end = integrate(step, np.array([0.25]), 1.0, lambda _time, _values: True)
     assert (time, end.tolist(), len(pieces.starts)) == (0.0, [0.25], 0)
