@@ -83,7 +83,7 @@ def test_descent_follows_it_to_second_order(dims, decay, record_property):
             ((_, found),) = flow.batches(np.array([1.6]))
             kept.append(np.sqrt(sum(np.sum((a[0] - b[0]) ** 2) for a, b in zip(found.layers, trained, strict=True))))
     slope, before = (np.polyfit(np.log(ETAS), np.log(kept), 1)[0] for kept in (distances, plain))
-    record_property("slope", slope)
+    record_property("slope", float(slope))
     assert 1.9 <= slope <= 2.1
     assert 0.9 <= before <= 1.1
 

@@ -52,7 +52,7 @@ def slope(layers, sigma_yx, sigma_xx, *, tau=1.0, rates=None, decay=0.0):
 )
 def test_descent_follows_it_to_second_order(n_layers, how, record_property):
     found, plain = slope(*problem(np.random.default_rng(n_layers), n_layers), **how)
-    record_property("slope", found)
+    record_property("slope", float(found))
     assert 1.9 <= found <= 2.1
     assert 0.9 <= plain <= 1.1
 
