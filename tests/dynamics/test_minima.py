@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lindyn_service.dynamics.minima import minima
+from lindyn_service.dynamics.minima import Minimum, _earliest, minima
 
 
 def one(curve, end, speed):
@@ -53,6 +53,18 @@ def test_a_plateau_is_reached_early():
 def test_no_time_at_all():
     found = one(lambda t: 2.0 + t, 0.0, 1.0)
     assert (found.time, found.value) == (0.0, 2.0)
+
+
+@pytest.mark.parametrize("value", [0.0, 2.0])
+def test_a_constant_over_many_time_scales(value):
+    found = one(lambda t: np.full(len(t), value), 5.0, 1.0)
+    assert found.value == value
+
+
+def test_a_sample_below_all_candidates_is_the_minimum():
+    sample = Minimum(2.0, 1.0)
+    found = _earliest(np.array([0.0, 5.0]), np.array([3.0, 4.0]), np.array([True, True]), sample)
+    assert found is sample
 
 
 def test_nothing_moves():

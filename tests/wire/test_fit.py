@@ -155,3 +155,10 @@ def test_successes_are_counted_in_trials(values, trials, path, text):
     document = put(put(FIT, "observations.0.values", values), "observations.0.trials", trials)
     del document["observations"][0]["sigma"]
     assert text in broken(document)[f"observations.0.{path}"]
+
+
+def test_one_number_is_no_curve():
+    document = copy.deepcopy(FIT)
+    document["observations"][0]["values"] = 3.0
+    with pytest.raises(InvalidDocumentError, match=r"observations\.0\.values"):
+        read(FitRequest, document, conflicts_of_fit)
