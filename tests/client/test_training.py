@@ -18,7 +18,9 @@ def test_defaults_are_not_sent():
     """Services without these fields thus answer."""
     call = _endpoints.trajectory(**BASE, learning_rates=None, schedule=None, weight_decay=0.0)
     assert set(json.loads(call.content)) == {"network", "task", "times"}
-    call = _endpoints.limits(BASE["network"], BASE["task"], 1e-3, 1.0, 0.0)
+    call = _endpoints.limits(
+        network=BASE["network"], task=BASE["task"], tolerance=1e-3, time_constant=1.0, weight_decay=0.0
+    )
     assert "weight_decay" not in json.loads(call.content)
 
 
@@ -29,7 +31,12 @@ def test_values_are_sent():
     # the service says what is wrong with these
     sent = json.loads(_endpoints.trajectory(**BASE, learning_rates=[], weight_decay=False).content)
     assert (sent["learning_rates"], sent["weight_decay"]) == ([], False)
-    assert json.loads(_endpoints.limits(BASE["network"], BASE["task"], 1e-3, 1.0, 0.1).content)["weight_decay"] == 0.1
+    assert (
+        json.loads(_endpoints.limits(network=BASE["network"], task=BASE["task"], weight_decay=0.1).content)[
+            "weight_decay"
+        ]
+        == 0.1
+    )
 
 
 def test_rates_may_be_arrays():

@@ -142,7 +142,7 @@ def test_masked_entries_are_refused(name: str) -> None:
         "task": lambda: _endpoints.trajectory(network=NETWORK, task=value, times=[0.0]),
         "times": lambda: _endpoints.trajectory(network=NETWORK, task=MATRIX, times=value),
         r"task\.sigma_xx": lambda: _endpoints.limits(
-            NETWORK, {"kind": "correlation", "sigma_yx": MATRIX, "sigma_xx": value}, 1, 1, 0
+            network=NETWORK, task={"kind": "correlation", "sigma_yx": MATRIX, "sigma_xx": value}
         ),
         r"tasks\.1\.task": lambda: _endpoints.continual(NETWORK, [{"task": MATRIX}, {"task": value}], 5, 1.0),
         r"network\.weights\.1": lambda: _endpoints.initialization(
@@ -170,7 +170,7 @@ def test_a_masked_scalar_and_models() -> None:
     with pytest.raises(lindyn.ArgumentError, match=r"^network\.lambda: it is masked"):
         _endpoints.trajectory(network=lindyn.balanced([2, 2, 2], lam=np.ma.masked), task=MATRIX, times=[0.0])
     with pytest.raises(lindyn.ArgumentError, match=r"^network\.dims\.1: it is masked"):
-        _endpoints.limits(lindyn.balanced(np.ma.array([2, 3, 2], mask=[0, 1, 0]), lam=1.0), MATRIX, 1, 1, 0)
+        _endpoints.limits(network=lindyn.balanced(np.ma.array([2, 3, 2], mask=[0, 1, 0]), lam=1.0), task=MATRIX)
     with pytest.raises(ValueError, match=r"got a masked entry at \[2, 2\]"):
         TypeAdapter(Matrix).validate_python(MASKED)
     with pytest.raises(ValueError, match="valid number"):

@@ -45,12 +45,12 @@ async def test_a_long_request_is_sent_and_read_once(monkeypatch):
     size = len(long.document)
     assert size > SHORT_BYTES
     assert (await plan_caller.call(worker, outline)).total == 20_000
-    records = (await plan_caller.call(worker, compute, [0, 19_999], 1e9)).records
+    records = (await plan_caller.call(worker, compute, [0, 19_999], 1e9, {})).records
     assert len(records) == 2
     assert worker.sent == [0, size, 0]
     assert len(read) == 1
     stored_requests._plans.cache_clear()  # as another worker, or one that was started again
-    assert (await plan_caller.call(worker, compute, [0, 19_999], 1e9)).records == records
+    assert (await plan_caller.call(worker, compute, [0, 19_999], 1e9, {})).records == records
     assert worker.sent == [0, size, 0, 0, size]
 
 

@@ -3,7 +3,6 @@
 from itertools import pairwise
 
 import numpy as np
-import orjson
 import pytest
 from support.analyses import learn
 from support.training import descended
@@ -12,6 +11,7 @@ from lindyn.wire.document import read
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.operations.registry import TRAJECTORY
+from lindyn_service.translate.point_records import unpack_record
 from lindyn_service.translate.sweep import compute_points
 
 ETAS = (0.08, 0.04, 0.02, 0.01)
@@ -70,7 +70,7 @@ def test_a_loss_is_reached_where_its_trajectory_has_it():
     start = learn(**whole)["quantities"]["excess_loss"][0]
     asked = {"base": whole, "axes": [{"path": "time_constant", "values": [1.0]}], "collect": ["convergence_time"]}
     (record,) = compute_points(read(SweepRequest, {**asked, "tolerance": start / 5}), [(0,)])
-    time = orjson.loads(record)["values"]["convergence_time"]
+    time = unpack_record(record)["values"]["convergence_time"]
     there = learn(**{**whole, "times": [time]})["quantities"]["excess_loss"][0]
     assert there == pytest.approx(start / 5, rel=1e-8)
 

@@ -52,7 +52,7 @@ def test_an_experiment_from_cells_to_picture():
     name = "figure-4.1"
     values = parameters(EXPERIMENTS[name], {})
     plan = ExperimentPlan(name, values, 2**30)
-    records = plan.compute(range(plan.total), 1e9)
+    records = plan.compute(range(plan.total), 1e9, {})
     archive = plan.table("job", iter(records)).pack()
     _, metadata = read_table(archive)
     assert (metadata["job"], metadata["kind"]) == ("job", name)

@@ -93,7 +93,7 @@ class _GrowingPaths:
         start = np.stack([np.zeros(len(self.s)), self.s - self.plus + self.minus])
         length = 0.1 / float(np.max(self.s + self.gamma + self.plus + self.minus))
 
-        def is_finished(time: float, values: np.ndarray) -> bool:
+        def is_finished(time: float, values: Float[np.ndarray, "2 mode"]) -> bool:
             return bool(np.all(self._minus(values[0], time) <= _NEGLIGIBLE_MINUS * self.gamma))
 
         return integrate(self._step, start, length, is_finished)
@@ -110,13 +110,17 @@ class _GrowingPaths:
         plus, log_minus = self.plus[:, None], -4 * self.gamma * (time + elapsed)
         minus = self.minus[:, None]
 
-        def squares(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def squares(
+            g: Float[np.ndarray, "mode node"],
+        ) -> tuple[Float[np.ndarray, "mode node"], Float[np.ndarray, "mode node"]]:
             return (
                 plus * np.exp(np.minimum(2 * g, _LARGEST_EXPONENT)),
                 minus * np.exp(np.minimum(log_minus - 2 * g, _LARGEST_EXPONENT)),
             )
 
-        def right_side(g: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def right_side(
+            g: Float[np.ndarray, "mode node"],
+        ) -> tuple[Float[np.ndarray, "mode node"], Float[np.ndarray, "mode node"]]:
             growing, falling = squares(g)
             return excess - growing + falling, 2 * (growing + falling)
 

@@ -191,7 +191,9 @@ def _beyond(
     """Solve dX/dt = growth - pull e^{2X} / 2 over one step."""
     rate, factor = growth[:, 1:], pull[:, 1:]
 
-    def right_side(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def right_side(
+        x: Float[np.ndarray, "mode node"],
+    ) -> tuple[Float[np.ndarray, "mode node"], Float[np.ndarray, "mode node"]]:
         squares = factor * np.exp(2 * np.minimum(x, 300.0))
         return rate - squares / 2, squares
 

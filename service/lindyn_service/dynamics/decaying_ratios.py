@@ -65,7 +65,7 @@ class DecayingRatios:
     def _path(self) -> Pieces:
         """Logarithms of z against the time that is left until the turn."""
 
-        def step(u: np.ndarray, time: float, length: float) -> np.ndarray | None:
+        def step(u: Float[np.ndarray, " mode"], time: float, length: float) -> Float[np.ndarray, "mode point"] | None:
             left = self._turn - time - length * np.append(0.0, radau_rule().nodes)
             return log_ratios(self.s, self.balance(left), u, length, 2 * self.gamma)
 
@@ -97,7 +97,9 @@ def log_ratios(
         return logs
     twice, u0 = 2 * s[some, None], start[some, None]
 
-    def right_side(u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def right_side(
+        u: Float[np.ndarray, "mode node"],
+    ) -> tuple[Float[np.ndarray, "mode node"], Float[np.ndarray, "mode node"]]:
         return -twice * np.sinh(u) - balance[1:], twice * np.cosh(u)
 
     # a stiff solution follows the zero of the right-hand side
