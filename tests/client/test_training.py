@@ -31,12 +31,8 @@ def test_values_are_sent():
     # the service says what is wrong with these
     sent = json.loads(_endpoints.trajectory(**BASE, learning_rates=[], weight_decay=False).content)
     assert (sent["learning_rates"], sent["weight_decay"]) == ([], False)
-    assert (
-        json.loads(_endpoints.limits(network=BASE["network"], task=BASE["task"], weight_decay=0.1).content)[
-            "weight_decay"
-        ]
-        == 0.1
-    )
+    call = _endpoints.limits(network=BASE["network"], task=BASE["task"], weight_decay=0.1)
+    assert json.loads(call.content)["weight_decay"] == 0.1
 
 
 def test_rates_may_be_arrays():

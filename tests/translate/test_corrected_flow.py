@@ -70,7 +70,7 @@ def test_a_loss_is_reached_where_its_trajectory_has_it():
     start = learn(**whole)["quantities"]["excess_loss"][0]
     asked = {"base": whole, "axes": [{"path": "time_constant", "values": [1.0]}], "collect": ["convergence_time"]}
     (record,) = compute_points(read(SweepRequest, {**asked, "tolerance": start / 5}), [(0,)])
-    time = unpack_record(record)["values"]["convergence_time"]
+    time = float(unpack_record(record)["values"]["convergence_time"])
     there = learn(**{**whole, "times": [time]})["quantities"]["excess_loss"][0]
     assert there == pytest.approx(start / 5, rel=1e-8)
 

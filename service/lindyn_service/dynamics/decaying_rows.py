@@ -28,7 +28,9 @@ class Rows:
     falling: Float[np.ndarray, "time mode column"]
     extra: Float[np.ndarray, "time extra column"]
 
-    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Rows":
+    def map(
+        self, function: Callable[[Float[np.ndarray, "time row column"]], Float[np.ndarray, "time row column"]]
+    ) -> "Rows":
         """Apply a function to each part."""
         return Rows(function(self.growing), function(self.falling), function(self.extra))
 
