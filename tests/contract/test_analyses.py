@@ -17,7 +17,12 @@ fresh = iter(range(10**6))
 
 def unasked(name):
     """A request that no other test sends."""
-    path = {"balance": "weights.0.0.0", "statistics": "seed", "ensemble": "first_seed"}.get(name, "network.seed")
+    path = {
+        "balance": "weights.0.0.0",
+        "statistics": "seed",
+        "ensemble": "first_seed",
+        "design": "base.network.seed",
+    }.get(name, "network.seed")
     return put(message(name), path, 10**6 + next(fresh))
 
 
@@ -33,6 +38,7 @@ FIELDS = {
         "lambda dims seed task_seeds time_constant times loss rate forgetting final_loss segments best_stopping "
         "warnings"
     ),
+    "design": "solutions range evaluations seed task_seed warnings",
     "ensemble": (
         "methods dims replicates seeds seed task_seed time_constant times quantities quantiles saddles problems "
         "warnings wide"
