@@ -4,7 +4,7 @@ from functools import partial, reduce
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.frames import coloured, of_layers, white
 
@@ -74,13 +74,14 @@ problems = st.one_of(
 
 @settings(max_examples=100, deadline=None)
 @given(problem=problems)
+@example(problem=partial(coloured, (3, 1, 3, 1, 3), samples=False, seed=71))  # the kernel shrinks 450 times
 def test_norms_are_those_of_the_formed_kernel(problem):
     seen = problem()
     kernel, start = ntk(seen.frame), ntk(seen.frame.start)
     norm, start_norm = np.linalg.norm(kernel, axis=(1, 2)), np.linalg.norm(start)
     cosine = np.sum(kernel * start, axis=(1, 2)) / (norm * start_norm)
     assert np.allclose(ntk_norm(seen.frame), norm, rtol=1e-12, atol=0)
-    assert np.allclose(ntk_distance(seen.frame), 1 - cosine, rtol=0, atol=1e-11)
+    assert np.allclose(ntk_distance(seen.frame), 1 - cosine, rtol=0, atol=1e-12)
     movement = np.linalg.norm(kernel - start, axis=(1, 2)) / start_norm
     assert np.allclose(ntk_movement(seen.frame), movement, rtol=1e-12, atol=1e-12)
 

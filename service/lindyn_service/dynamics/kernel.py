@@ -16,6 +16,8 @@ _Terms = list[tuple[Float[np.ndarray, "_ _ _"], Float[np.ndarray, "_ _ _"]]]
 _Growth = tuple[Float[np.ndarray, " any_time"], Float[np.ndarray, " any_time"]]
 """Factor as an unevaluated sum of two numbers, since rounding their sum would affect small remainders."""
 
+_LARGE_PROJECTION = 0.01  # of a remainder, squared and relative
+
 
 def ntk(modal_weights: ModalWeights) -> Float[np.ndarray, "time out_sample out_sample"]:
     """Neural tangent kernel, (time, out P, out P); row o P + p belongs to output o of sample p.
@@ -105,11 +107,26 @@ def _split(
         moved: A - kept A_0 and C - kept C_0 of each term.
         kept: 1 if `moved` contains the changes since time 0, 0 if it contains the terms of K.
     """
-    growth = _along_largest(moved, start)
-    remainder, square = _difference(terms, start, moved, growth, kept), _inner(start, start)
+    growth, square = _along_largest(moved, start), _inner(start, start)
+    remainder = _difference(terms, start, moved, growth, kept)
     projection = _ratio(_inner(remainder, start), square)
+    if np.any(projection**2 * square > _LARGE_PROJECTION * _inner(remainder, remainder)):
+        # one term does not tell how the kernel changes; a remainder far larger than its orthogonal part loses digits
+        growth = _sum(growth, projection)
+        remainder = _difference(terms, start, moved, growth, kept)
+        projection = _ratio(_inner(remainder, start), square)
     across = np.maximum(_inner(remainder, remainder) - projection**2 * square, 0.0)
     return kept + growth[0] + growth[1] + projection, across
+
+
+def _sum(growth: _Growth, more: Float[np.ndarray, " time"]) -> _Growth:
+    """Add a number to an unevaluated sum, without rounding.
+
+    Source: Knuth (1997), The Art of Computer Programming, volume 2, section 4.2.2.
+    """
+    total = growth[0] + more
+    part = total - growth[0]
+    return total, growth[1] + ((growth[0] - (total - part)) + (more - part))
 
 
 def _along_largest(moved: _Terms, start: _Terms) -> _Growth:

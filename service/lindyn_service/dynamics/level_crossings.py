@@ -14,6 +14,7 @@ Function = Callable[[Float[np.ndarray, " place"]], Float[np.ndarray, " place"]]
 _EVEN, _SCALED = 65, 64  # places of the first scan
 _SMALLEST_SCALE = 1e-4  # of the places around 0, relative to the largest bound
 _ROUNDS, _MOST_NEW = 3, 48  # of halving intervals on which the function bends
+_MAX_NEAR = 16  # intervals near the level that are halved in each round
 _BEND = 0.02  # of the range of values: what a straight line may be off
 _PARTS, _SECTIONS = 8, 10  # an end of where the function exists is found to 8^-10 of an interval
 _MOST_ENDS, _MOST_EXTREMA = 6, 12
@@ -74,7 +75,7 @@ def level_crossings(function: Function, low: float, high: float, level: float) -
     """Find all places between two bounds at which a function has a value.
 
     The function is scanned on a grid that is even and on one that is logarithmic, around 0 in both directions where
-    the bounds have different signs. Intervals on which it bends are halved. The ends of intervals on which it exists
+    the bounds have different signs. Intervals on which it bends, and those nearest to the value, are halved. The ends of intervals on which it exists
     and its extrema are found, so that two solutions between neighbouring places are told apart, and double ones seen.
 
     Args:
@@ -89,6 +90,7 @@ def level_crossings(function: Function, low: float, high: float, level: float) -
     known.add(_grid(low, high))
     for _ in range(_ROUNDS):
         known.add(_where_it_bends(*known.curve()))
+        known.add(_near_the_level(*known.curve(), level))
     _find_ends(known)
     extrema = _extrema(known, level)
     places, values = known.curve()
@@ -132,6 +134,15 @@ def _where_it_bends(
     bent = 1 + most[np.nan_to_num(off[most]) > _BEND * spread]
     middles = [(places[bent + side] + places[bent + side - 1]) / 2 for side in (0, 1)]
     return np.concatenate(middles)
+
+
+def _near_the_level(
+    places: Float[np.ndarray, " place"], values: Float[np.ndarray, " place"], level: float
+) -> Float[np.ndarray, " middle"]:
+    """Middles of the intervals with an end at which the function is nearest to the level."""
+    distances = np.nan_to_num(np.abs(values - level), nan=np.inf)
+    nearest = np.argsort(np.minimum(distances[:-1], distances[1:]), kind="stable")[:_MAX_NEAR]
+    return (places[nearest] + places[nearest + 1]) / 2
 
 
 def _find_ends(known: _Known) -> None:
