@@ -21,7 +21,8 @@ TIMES = np.array([0.0, 0.1, 0.5, 1.0, 2.0, 4.0])
 
 
 def path(s, gamma, plus, minus):
-    return DecayedPaths(np.array([s]), gamma, np.array([plus]), np.array([minus]))
+    start = np.array([s - plus + minus])
+    return DecayedPaths(np.array([s]), gamma, np.array([plus]), np.array([minus]), start)
 
 
 @pytest.mark.parametrize(

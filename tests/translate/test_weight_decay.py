@@ -133,6 +133,16 @@ def test_a_mode_that_balanced_weights_do_not_reach_with_decay(gamma):
     assert np.isclose(found["quantities"]["excess_loss"][2], gamma**2 + 0.125, rtol=1e-12)
 
 
+def test_a_small_loss_beside_large_weights_with_decay():
+    """Without a task the loss is half the square of the network function, however small that is beside the layers."""
+    first, second = np.array([[1e-6, 2e-6]]), np.array([[1.5]])
+    asked = request([first, second], np.zeros((1, 2)), times=[0.0, 1.0], weight_decay=0.9, quantities=["excess_loss"])
+    found = learn(**asked)
+    assert found["method"] == "exact"
+    start = second @ first
+    assert found["quantities"]["excess_loss"][0] == pytest.approx(0.5 * float(np.sum(start**2)), rel=1e-13)
+
+
 @pytest.mark.parametrize("gamma", [0.1, 1e-4])
 def test_errors_of_a_layer_far_smaller_than_the_balance_with_decay(gamma):
     first, second = np.array([[4.5e-08, -7.8e-08]]), np.array([[-16.0]])

@@ -48,7 +48,9 @@ class DecayedModes:
 
     @cached_property
     def _paths(self) -> DecayedPaths:
-        return DecayedPaths(self.modes.s, self.gamma, self.modes.alpha / 2, self.modes.beta / 2)
+        modes = self.modes
+        residuals = modes.s - modes.d * modes.initial
+        return DecayedPaths(modes.s, self.gamma, modes.alpha / 2, modes.beta / 2, residuals)
 
 
 def soft_threshold(

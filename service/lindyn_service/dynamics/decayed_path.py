@@ -37,12 +37,14 @@ class DecayedPaths:
         gamma: weight decay, positive.
         plus: P at time 0.
         minus: M at time 0.
+        residuals: s - d a at time 0, which P and M give with fewer digits where they are large.
     """
 
     s: Float[np.ndarray, " mode"]
     gamma: float
     plus: Float[np.ndarray, " mode"]
     minus: Float[np.ndarray, " mode"]
+    residuals: Float[np.ndarray, " mode"]
 
     def at(
         self, times: Float[np.ndarray, " time"]
@@ -57,7 +59,7 @@ class DecayedPaths:
     @cached_property
     def _growing(self) -> "_GrowingPaths":
         grows = self.plus > 0
-        return _GrowingPaths(self.s[grows], self.gamma, self.plus[grows], self.minus[grows])
+        return _GrowingPaths(self.s[grows], self.gamma, self.plus[grows], self.minus[grows], self.residuals[grows])
 
     def _fall(
         self, t: Float[np.ndarray, "time 1"]
@@ -76,6 +78,7 @@ class _GrowingPaths:
     gamma: float
     plus: Float[np.ndarray, " mode"]
     minus: Float[np.ndarray, " mode"]
+    residuals: Float[np.ndarray, " mode"]
 
     def grown(
         self, times: Float[np.ndarray, " time"]
@@ -90,7 +93,7 @@ class _GrowingPaths:
     @cached_property
     def _path(self) -> tuple[Pieces, float, Float[np.ndarray, "2 mode"]]:
         """G and the residuals as polynomials until M is negligible, that time, and the values then."""
-        start = np.stack([np.zeros(len(self.s)), self.s - self.plus + self.minus])
+        start = np.stack([np.zeros(len(self.s)), self.residuals])
         length = 0.1 / float(np.max(self.s + self.gamma + self.plus + self.minus))
 
         def is_finished(time: float, values: Float[np.ndarray, "2 mode"]) -> bool:

@@ -75,8 +75,9 @@ def level_crossings(function: Function, low: float, high: float, level: float) -
     """Find all places between two bounds at which a function has a value.
 
     The function is scanned on a grid that is even and on one that is logarithmic, around 0 in both directions where
-    the bounds have different signs. Intervals on which it bends, and those nearest to the value, are halved. The ends of intervals on which it exists
-    and its extrema are found, so that two solutions between neighbouring places are told apart, and double ones seen.
+    the bounds have different signs. Intervals on which it bends, and those nearest to the value, are halved. The ends
+    of intervals on which it exists and its extrema are found, so that two solutions between neighbouring places are
+    told apart, and double ones seen.
 
     Args:
         function: continuous but for some places.
