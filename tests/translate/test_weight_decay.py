@@ -133,15 +133,6 @@ def test_a_mode_that_balanced_weights_do_not_reach_with_decay(gamma):
     assert np.isclose(found["quantities"]["excess_loss"][2], gamma**2 + 0.125, rtol=1e-12)
 
 
-def test_a_small_loss_beside_large_weights_with_decay():
-    """Without a task the loss is half the square of the network function, however small that is beside the layers."""
-    first, second, variance = np.array([[-2.5965781e-08, 2.98956202e-07]]), np.array([[-1.03302096]]), 0.137675566
-    asked = request([first, second], np.zeros((1, 2)), variance * np.eye(2), weight_decay=0.877)
-    found = learn(**asked | {"quantities": ["excess_loss"]}, method="exact")
-    start = 0.5 * variance * float(np.sum((second @ first) ** 2))
-    assert found["quantities"]["excess_loss"][0] == pytest.approx(start, rel=1e-13)
-
-
 @pytest.mark.parametrize("gamma", [0.1, 1e-4])
 def test_errors_of_a_layer_far_smaller_than_the_balance_with_decay(gamma):
     first, second = np.array([[4.5e-08, -7.8e-08]]), np.array([[-16.0]])
