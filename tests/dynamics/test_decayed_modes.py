@@ -110,6 +110,14 @@ def test_continuous_towards_no_decay(gamma):
         assert np.allclose(getattr(found, name), getattr(without, name), atol=50 * gamma + 2e-14)
 
 
+@pytest.mark.parametrize("x", [3.1e-7, 4.7e-7, 5.3e-7])
+def test_small_residuals_beside_large_rows(x):
+    """Without a task the residual is the strength, which the squares of the rows would give to 1e-10 only."""
+    modes = decoupled_modes(np.zeros(1), np.array([0.137]), np.array([[x]]), np.array([[1.3]]), np.zeros(1))
+    residual = DecayedModes(modes, 0.9).at(np.zeros(1)).residuals[0, 0]
+    assert np.isclose(residual, -0.137 * x * 1.3, rtol=2e-15)
+
+
 def test_opposite_rows_only_shrink():
     """With x = -y, M = d |x|^2 has dM/dt = -2 M (s + gamma + M)."""
     one = DecayedModes(decoupled_modes(np.array([2.0]), np.array([0.5]), X[:1], -X[:1], np.zeros(1)), 0.3)
