@@ -115,7 +115,7 @@ def test_small_residuals_beside_large_rows(x):
     """Without a task the residual is the strength, which the squares of the rows would give to 1e-10 only."""
     modes = decoupled_modes(np.zeros(1), np.array([0.137]), np.array([[x]]), np.array([[1.3]]), np.zeros(1))
     residual = DecayedModes(modes, 0.9).at(np.zeros(1)).residuals[0, 0]
-    assert np.isclose(residual, -0.137 * x * 1.3, rtol=2e-15)
+    assert np.isclose(residual, -0.137 * x * 1.3, rtol=2e-15, atol=0)
 
 
 def test_opposite_rows_only_shrink():
