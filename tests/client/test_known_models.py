@@ -67,12 +67,12 @@ def test_losses_are_those_of_the_sum(known):
     network = lindyn.lora(W0, 2, 0.8, gaussian=True, seed=2)
     found = solved(network=network, task=lindyn.lora_task(task, W0), times=[0.0, 1.0], quantities=["loss", "output"])
     sums = [loss(W0 + w) for w in found["quantities"]["output"]]
-    assert np.allclose(found["quantities"]["loss"], sums, rtol=1e-10)
+    assert np.allclose(found["quantities"]["loss"], sums, rtol=1e-10, atol=0)
 
 
 def test_gaussian_rows_and_impossible_ranks():
     a, b = lindyn.lora(np.zeros((3, 400)), 50, 2.0, gaussian=True, seed=2)["weights"]
-    assert np.isclose(np.mean(a**2), 4 / 400, rtol=0.05)
+    assert np.isclose(np.mean(a**2), 4 / 400, rtol=0.05, atol=0)
     assert b.shape == (3, 50)
     with pytest.raises(lindyn.ArgumentError, match=r"got rank 4, .* gaussian=True"):
         lindyn.lora(np.zeros((2, 3)), 4, 1.0)
@@ -97,7 +97,7 @@ def test_linear_attention_has_the_moments_of_its_features():
     task = lindyn.linear_attention(dim, context)
     assert np.allclose(y @ features / n, task["sigma_yx"][0], atol=0.05)
     assert np.allclose(features.T @ features / n, task["sigma_xx"], atol=0.12)
-    assert np.isclose(np.mean(y**2), task["sigma_yy_trace"], rtol=0.03)
+    assert np.isclose(np.mean(y**2), task["sigma_yy_trace"], rtol=0.03, atol=0)
     network = lindyn.random([dim**2, 1, 1], gain=0.1, seed=1)
     found = solved(network=network, task=task, times=[0.0, 40.0], quantities=["loss"])
     assert found["method"] == "exact"  # one hidden unit is always balanced

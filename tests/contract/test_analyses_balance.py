@@ -81,8 +81,8 @@ def test_random_weights(service, scheme):
         assert abs(np.mean(w)) < 5 * np.sqrt(variance / w.size)
         assert abs(np.mean(w**2) / variance - 1) < 5 * np.sqrt(2 / w.size)
     expected = [nearest(b) for b in balances(layers)]
-    assert np.allclose(found["lambda"], [lam for lam, _ in expected], rtol=1e-12)
-    assert np.allclose(found["balance_residual"], [residual for _, residual in expected], rtol=1e-12)
+    assert np.allclose(found["lambda"], [lam for lam, _ in expected], rtol=1e-12, atol=0)
+    assert np.allclose(found["balance_residual"], [residual for _, residual in expected], rtol=1e-12, atol=0)
 
 
 def test_given_weights_are_returned(service):
@@ -122,14 +122,14 @@ def test_the_balance_of_each_pair(service):
     found = answer(service, BALANCE, {"weights": [w.tolist() for w in layers]})
     expected = [nearest(b) for b in balances(layers)]
     sizes = [np.sum(lower**2) + np.sum(upper**2) for lower, upper in pairwise(layers)]
-    assert np.allclose(found["lambda"], [lam for lam, _ in expected], rtol=1e-12)
-    assert np.allclose(found["residual"], [residual for _, residual in expected], rtol=1e-12)
+    assert np.allclose(found["lambda"], [lam for lam, _ in expected], rtol=1e-12, atol=0)
+    assert np.allclose(found["residual"], [residual for _, residual in expected], rtol=1e-12, atol=0)
     relative = [residual / size for (_, residual), size in zip(expected, sizes, strict=True)]
-    assert np.allclose(found["relative_residual"], relative, rtol=1e-12)
+    assert np.allclose(found["relative_residual"], relative, rtol=1e-12, atol=0)
     effective = [np.sum(lower**2) / lower.shape[1] + np.sum(upper**2) / len(upper) for lower, upper in pairwise(layers)]
-    assert np.allclose(found["lambda_eff"], effective, rtol=1e-12)
+    assert np.allclose(found["lambda_eff"], effective, rtol=1e-12, atol=0)
     grams = [(lower.T @ lower, upper @ upper.T) for lower, upper in pairwise(layers)]
-    assert np.allclose(found["isotropy"], [max(map(anisotropy, pair)) for pair in grams], rtol=1e-12)
+    assert np.allclose(found["isotropy"], [max(map(anisotropy, pair)) for pair in grams], rtol=1e-12, atol=0)
     assert found["balanced"] == [False] * 3
     widths = [(lower.shape[1], len(lower), len(upper)) for lower, upper in pairwise(layers)]
     possible = [h <= (o if lam > 0 else i) for (lam, _), (i, h, o) in zip(expected, widths, strict=True)]
@@ -193,8 +193,8 @@ def test_statistics_are_those_of_theory_and_of_samples(service, scheme):
     found = answer(service, STATISTICS, whole)
     a1, a2 = gains[0] ** 2 * VARIANCES[scheme](n_in, n_hidden), gains[1] ** 2 * VARIANCES[scheme](n_hidden, n_out)
     mean, variance = n_out * a2 - n_in * a1, n_out * a2**2 + n_in * a1**2
-    assert np.allclose(found["predicted"]["mean"], mean * np.eye(3), rtol=1e-14)
-    assert np.allclose(found["predicted"]["variance"], variance * (1 + np.eye(3)), rtol=1e-14)
+    assert np.allclose(found["predicted"]["mean"], mean * np.eye(3), rtol=1e-14, atol=0)
+    assert np.allclose(found["predicted"]["variance"], variance * (1 + np.eye(3)), rtol=1e-14, atol=0)
 
     rng = np.random.default_rng(8)
     w1 = np.sqrt(a1) * rng.standard_normal((samples, n_hidden, n_in))

@@ -43,10 +43,10 @@ def test_continual_learning(service, dims, lam):
             rates[:, k * num + j] = [task.rate(w, velocity) for task in tasks]
     bounds = np.cumsum([0, *durations])
     times = np.concatenate([np.linspace(start, stop, num) for start, stop in pairwise(bounds)])
-    assert np.allclose(found["times"], times, rtol=1e-14)
-    assert np.allclose(found["loss"], losses, rtol=1e-8)
+    assert np.allclose(found["times"], times, rtol=1e-14, atol=0)
+    assert np.allclose(found["loss"], losses, rtol=1e-8, atol=0)
     assert np.allclose(found["rate"], rates, rtol=1e-7, atol=1e-8)
-    assert np.allclose(found["final_loss"], losses[:, num - 1 :: num].T, rtol=1e-8)
+    assert np.allclose(found["final_loss"], losses[:, num - 1 :: num].T, rtol=1e-8, atol=0)
     for i in range(3):
         end = (i + 1) * num - 1
         assert found["forgetting"][i][:end] == [None] * end

@@ -133,11 +133,11 @@ def test_diagnostics(service):
     }
     answer = ask(service, request)
     found = answer["diagnostics"]
-    assert np.isclose(answer["lambda"], 0.7, rtol=1e-13)
+    assert np.isclose(answer["lambda"], 0.7, rtol=1e-13, atol=0)
     b = w2.T @ w2 - w1 @ w1.T
     assert found["balance_residual"] <= np.linalg.norm(b - 0.7 * np.eye(3)) + 1e-15
     relative = found["balance_residual"] / (np.sum(w1**2) + np.sum(w2**2))
-    assert np.isclose(found["relative_balance_residual"], relative, rtol=1e-6)
+    assert np.isclose(found["relative_balance_residual"], relative, rtol=1e-6, atol=0)
     assert found["anisotropy"] == 0
     assert (found["task_rank"], found["reached_rank"]) == (3, 3)
     assert np.allclose(found["task_singular_values"], values, atol=1e-14)
@@ -270,7 +270,7 @@ def test_small_overlaps_of_aligned_weights_are_certain(service):
     assert answer["warnings"] == []
     expected = s / (1 + (s / tiny - 1) * np.exp(-2 * s * time))
     assert 0.1 < expected < 0.9
-    assert np.isclose(answer["quantities"]["output"][-1, 1, 1], expected, rtol=1e-12)
+    assert np.isclose(answer["quantities"]["output"][-1, 1, 1], expected, rtol=1e-12, atol=0)
 
 
 def test_weights_of_zero_stay_zero(small):
@@ -300,5 +300,5 @@ def test_aligned_networks_learn_mode_by_mode(service):
     answer = ask(service, request)
     strengths, t = answer["quantities"]["mode_strengths"], answer["times"][:, None]
     growth = np.exp(2 * values * t)
-    assert np.allclose(strengths, values * growth / (growth - 1 + values / strengths[0]), rtol=1e-10)
+    assert np.allclose(strengths, values * growth / (growth - 1 + values / strengths[0]), rtol=1e-10, atol=0)
     assert np.allclose(answer["quantities"]["output"], [np.diag(row) for row in strengths], atol=1e-13)

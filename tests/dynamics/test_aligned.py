@@ -77,7 +77,7 @@ def test_sigmoid():
     """Saxe et al. (2014), 1312.6120: a(t) = s e^{2st} / (e^{2st} - 1 + s/a0) for lambda = 0."""
     a0, times = np.array([1e-3, 0.5, 1e-9]), np.array([0.0, 1.0, 7.0, 100.0])
     expected = S / (1 + (S / a0 - 1) * np.exp(-2 * S * times[:, None]))
-    assert np.allclose(aligned_strengths(S, a0, 0.0, times), expected, rtol=1e-13)
+    assert np.allclose(aligned_strengths(S, a0, 0.0, times), expected, rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("lam", [1e8, -1e8])
@@ -94,7 +94,7 @@ def test_limits_of_early_and_late_times():
     assert not np.any(aligned_strengths(s, np.zeros(4), 0.0, np.array([0.0, 1.0, 1e9])))
     assert np.all(np.abs(aligned_strengths(s[:2], -a0[1:3], 0.0, np.array([0.5, 1e3]))) <= [[1e-3, 50.0], [0.0, 0.0]])
     # without a task or a balance, tau da/dt = -2 a^2
-    assert np.isclose(aligned_strengths(s[3:], a0[3:], 0.0, np.array([2.0]))[0, 0], 1 / 5, rtol=1e-15)
+    assert np.isclose(aligned_strengths(s[3:], a0[3:], 0.0, np.array([2.0]))[0, 0], 1 / 5, rtol=1e-15, atol=0)
 
 
 def network(lam, x, task, *, hidden=None, seed=0):
@@ -163,7 +163,7 @@ def test_tiny_strengths_beside_large_ones(lam):
     got = np.diagonal(factors.out @ factors.into.transpose(0, 2, 1), axis1=1, axis2=2)
     a0 = x * np.sqrt(x**2 + abs(lam))
     assert np.allclose(got, aligned_strengths(s, a0, lam, times), rtol=1e-12, atol=1e-15 if lam else 0)
-    assert np.allclose(got[3], s, rtol=1e-12)
+    assert np.allclose(got[3], s, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize(

@@ -65,8 +65,10 @@ def test_known_angles(seed, equal):
     w = matrix(turned(u, 2, 7, a), TASK if equal else LEARNED, turned(v, 5, 6, b))
     found = scores(matrix(u, TASK, v), w)
     of_pair, of_three = np.sqrt((1 + np.cos(a) ** 2) / 2), np.sqrt((2 + np.cos(b) ** 2) / 3)
-    assert np.allclose(found["output"], [1, of_pair, of_pair, 1, 1, 1, np.nan], rtol=1e-13, equal_nan=True)
-    assert np.allclose(found["input"], [1, 1, 1, of_three, of_three, of_three, np.nan], rtol=1e-13, equal_nan=True)
+    assert np.allclose(found["output"], [1, of_pair, of_pair, 1, 1, 1, np.nan], rtol=1e-13, atol=0, equal_nan=True)
+    assert np.allclose(
+        found["input"], [1, 1, 1, of_three, of_three, of_three, np.nan], rtol=1e-13, atol=0, equal_nan=True
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -79,7 +81,7 @@ def test_rotations_between_two_groups(seed):
         found = scores(matrix(u, TASK, v), matrix(turned(u, 0, 4, turn), LEARNED, v))
         one, three = abs(np.cos(turn)), np.sqrt((2 + np.cos(turn) ** 2) / 3)
         assert np.allclose(found["output"], [one, 1, 1, three, three, three], atol=1e-15)
-        assert np.allclose(found["input"], 1, rtol=1e-15)
+        assert np.allclose(found["input"], 1, rtol=1e-15, atol=0)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -97,9 +99,11 @@ def test_rotations_within_equal_modes_change_nothing(seed):
         same = replace(frame.objective, u=frame.objective.u @ first, v=frame.objective.v @ second)
         other = modal_weights(same, layers, 1.0)
         for side in SIDES:
-            assert np.allclose(alignment(other)[side], alignment(frame)[side], rtol=1e-12)
-        assert np.allclose(mode_strengths(other), mode_strengths(frame), rtol=1e-12)
-    assert not np.allclose(np.diagonal(other.strengths, 0, 1, 2), np.diagonal(frame.strengths, 0, 1, 2), rtol=0.01)
+            assert np.allclose(alignment(other)[side], alignment(frame)[side], rtol=1e-12, atol=0)
+        assert np.allclose(mode_strengths(other), mode_strengths(frame), rtol=1e-12, atol=0)
+    assert not np.allclose(
+        np.diagonal(other.strengths, 0, 1, 2), np.diagonal(frame.strengths, 0, 1, 2), rtol=0.01, atol=0
+    )
 
 
 @pytest.mark.parametrize("dims", [(5, 4, 5), (6, 3, 4), (4, 7, 6), (5, 4, 6, 5)])
@@ -113,8 +117,8 @@ def test_exchange_of_the_layers_swaps_input_and_output(dims):
     first, second = alignment(one), alignment(other)
     assert np.isfinite(first["input"][0, :3]).all()
     for side, opposite in (SIDES, SIDES[::-1]):
-        assert np.allclose(first[side], second[opposite], rtol=1e-12, equal_nan=True)
-    assert np.allclose(mode_strengths(one), mode_strengths(other), rtol=1e-12)
+        assert np.allclose(first[side], second[opposite], rtol=1e-12, atol=0, equal_nan=True)
+    assert np.allclose(mode_strengths(one), mode_strengths(other), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -177,7 +181,7 @@ def test_modes_of_rounding_at_the_end_of_learning():
     for _ in range(20):
         noise = EPS * rng.standard_normal((6, 6))
         for values in scores(sigma_yx, sigma_yx + noise).values():
-            assert np.allclose(values, 1, rtol=1e-13)
+            assert np.allclose(values, 1, rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -311,4 +315,4 @@ def test_strengths_of_equal_modes_are_their_mean():
     for group in GROUPS:
         traces = np.einsum("oa,toi,ia->t", u[:, group], w, v[:, group])
         expected = np.repeat(traces[:, None], group.stop - group.start, axis=1) / (group.stop - group.start)
-        assert np.allclose(found[:, group], expected, rtol=1e-12)
+        assert np.allclose(found[:, group], expected, rtol=1e-12, atol=0)

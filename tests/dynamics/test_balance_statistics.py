@@ -48,7 +48,7 @@ def test_printed_theorem_3_1_1_is_refuted():
     _, scores = standard_scores(b, found.mean, printed)
     assert np.all(np.diagonal(scores) < -50)
     ratio = np.mean(np.diagonal(b.var(axis=0))) / np.mean(b.var(axis=0)[~np.eye(3, dtype=bool)])
-    assert np.isclose(ratio, 2, rtol=0.02)
+    assert np.isclose(ratio, 2, rtol=0.02, atol=0)
 
 
 def test_moments_by_quadrature():
@@ -58,8 +58,8 @@ def test_moments_by_quadrature():
     b = 1.3 * nodes[:, None] ** 2 - 0.7 * nodes**2
     mean = np.sum(weights * b)
     found = predicted((1, 1, 1), 0.7, 1.3)
-    assert np.isclose(found.mean.item(), mean, rtol=1e-13)
-    assert np.isclose(found.variance.item(), np.sum(weights * (b - mean) ** 2), rtol=1e-13)
+    assert np.isclose(found.mean.item(), mean, rtol=1e-13, atol=0)
+    assert np.isclose(found.variance.item(), np.sum(weights * (b - mean) ** 2), rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -97,7 +97,7 @@ def test_batches_give_the_statistics_of_all_samples(dims, samples):
     assert len(b) == samples
     assert (len(rng.given) > 2) == (samples > 2)
     assert np.allclose(found.mean, b.mean(axis=0), rtol=0, atol=1e-12)
-    assert np.allclose(found.variance, b.var(axis=0, ddof=1), rtol=1e-11)
+    assert np.allclose(found.variance, b.var(axis=0, ddof=1), rtol=1e-11, atol=0)
 
 
 def test_memory_does_not_grow_with_the_samples():
@@ -129,13 +129,13 @@ def test_tables_3_1_and_3_2(scheme):
     gains = (0.8, 1.4)
     found = tabulated(scheme, 8, 1.5, 0.75, gains)
     lam, spread = table_entries(scheme, 8, 1.5, 0.75, *gains)
-    assert np.isclose(found.lam, lam, rtol=1e-14)
-    assert np.isclose(found.off_diagonal, spread, rtol=1e-14)
-    assert np.isclose(found.diagonal, 2 * spread, rtol=1e-14)
+    assert np.isclose(found.lam, lam, rtol=1e-14, atol=0)
+    assert np.isclose(found.off_diagonal, spread, rtol=1e-14, atol=0)
+    assert np.isclose(found.diagonal, 2 * spread, rtol=1e-14, atol=0)
     # the widths 8-12-6 have these ratios
     moments = predicted((8, 12, 6), variance(scheme, 8, 12, gains[0]), variance(scheme, 12, 6, gains[1]))
-    assert np.allclose(moments.mean, lam * np.eye(12), rtol=1e-14)
-    assert np.allclose(moments.variance, spread * (1 + np.eye(12)), rtol=1e-14)
+    assert np.allclose(moments.mean, lam * np.eye(12), rtol=1e-14, atol=0)
+    assert np.allclose(moments.variance, spread * (1 + np.eye(12)), rtol=1e-14, atol=0)
 
 
 def test_printed_variance_of_scaled_weights_is_refuted():
@@ -145,7 +145,7 @@ def test_printed_variance_of_scaled_weights_is_refuted():
     )
     found, printed = tabulated("scaled", 8, 0.25, 0.75, (2.0, 3.0)), (0.75 * 9 / 0.25**2 + 4) / 8
     measured = np.var(b[:, 0, 1])
-    assert np.isclose(measured, found.off_diagonal, rtol=0.03)
+    assert np.isclose(measured, found.off_diagonal, rtol=0.03, atol=0)
     assert measured > 5 * printed
 
 
@@ -154,7 +154,7 @@ def test_figure_3_1():
     expected = {"lecun": 2 / 3, "he": 4 / 3, "scaled": 17 / 3, "glorot": 3 / 4}
     for scheme, lam in expected.items():
         gains = (1.0, 2.0) if scheme == "scaled" else (1.0, 1.0)
-        assert np.isclose(tabulated(scheme, 40, 3.0, 5.0, gains).lam, lam, rtol=1e-14)
+        assert np.isclose(tabulated(scheme, 40, 3.0, 5.0, gains).lam, lam, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("k", [0.5, 3.0])

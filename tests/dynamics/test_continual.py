@@ -39,7 +39,7 @@ def test_segment_by_segment_against_integration(dims, lam, variances):
     course = continual(w1, w2, lam, tasks, durations, 6)
     begin = 0.0
     for k, (trained, duration) in enumerate(zip(tasks, durations, strict=True)):
-        assert np.allclose(course.times[k], begin + np.linspace(0, duration, 6), rtol=1e-15)
+        assert np.allclose(course.times[k], begin + np.linspace(0, duration, 6), rtol=1e-15, atol=0)
         begin += duration
         c = trained.variance
         path = integrate(w1, w2, c * trained.sigma_yx, np.linspace(0, duration, 6), c * np.eye(dims[0]))
@@ -47,7 +47,7 @@ def test_segment_by_segment_against_integration(dims, lam, variances):
             error = c * (trained.sigma_yx - b @ a)
             velocity = b @ b.T @ error + error @ a.T @ a
             for i, task in enumerate(tasks):
-                assert np.isclose(course.losses[k, j, i], excess(task, b @ a), rtol=1e-9)
+                assert np.isclose(course.losses[k, j, i], excess(task, b @ a), rtol=1e-9, atol=0)
                 rate = task.variance * np.trace(velocity @ (b @ a - task.sigma_yx).T)
                 assert np.isclose(course.rates[k, j, i], rate, rtol=1e-8, atol=1e-8)
         w1, w2 = path[-1]
@@ -76,7 +76,7 @@ def test_segments_of_the_shortest_durations(duration):
     assert np.all(np.diff(course.times[0]) >= 0)
     assert (course.times[0, 0], course.times[0, -1]) == (0.0, duration)
     for i, task in enumerate(tasks):
-        assert np.allclose(course.losses[:, :, i], excess(task, w2 @ w1), rtol=1e-13)
+        assert np.allclose(course.losses[:, :, i], excess(task, w2 @ w1), rtol=1e-13, atol=0)
     assert best_stops(course.segments[1], tasks[:1])[0].time in (0.0, duration)
 
 
@@ -132,11 +132,11 @@ def test_reversal_learning(lam):
     size = np.sum(s**2)
     if lam == 0:
         assert np.allclose(w, 0, atol=1e-12)
-        assert np.isclose(course.losses[1, -1, 1], size / 2, rtol=1e-12)
+        assert np.isclose(course.losses[1, -1, 1], size / 2, rtol=1e-12, atol=0)
     else:
         assert np.allclose(w, -np.diag(s), atol=1e-11)
         assert course.losses[1, -1, 1] < 1e-20
-    assert np.isclose(forgetting(course)[0, 0, 1], size / 2 if lam == 0 else 2 * size, rtol=1e-12)
+    assert np.isclose(forgetting(course)[0, 0, 1], size / 2 if lam == 0 else 2 * size, rtol=1e-12, atol=0)
 
 
 def test_a_permuted_reversal_is_free():

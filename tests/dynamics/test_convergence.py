@@ -167,7 +167,7 @@ def test_excess_loss_against_integration():
     times = np.linspace(0, 3, 7)
     got = excess_loss_at(solve(w1, w2, sigma_yx, -0.7), times)
     expected = [0.5 * np.sum((sigma_yx - b @ a) ** 2) for a, b in integrate(w1, w2, sigma_yx, times)]
-    assert np.allclose(got, expected, rtol=1e-10)
+    assert np.allclose(got, expected, rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 1e-2, 1e-6, 1e-12])

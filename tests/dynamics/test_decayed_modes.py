@@ -53,7 +53,7 @@ def test_very_late_and_with_little_decay():
     """At 1e6 slowest time scales the residual is gamma to all digits, however small gamma is beside s."""
     for gamma in (1e-8, 1e-4, 0.5):
         residuals = path(2.0, gamma, 0.1, 0.05).at(np.array([1e6 / gamma]))[1]
-        assert np.isclose(residuals[0, 0], gamma, rtol=1e-14)
+        assert np.isclose(residuals[0, 0], gamma, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_extreme_sizes_take_few_steps(gamma, plus, minus):
     g, residuals = (values[:, 0] for values in one.at(times))
     p, m = plus * np.exp(2 * g), minus * np.exp(-2 * g - 4 * gamma * times)
     assert np.allclose(2.0 - residuals, p - m, rtol=1e-12, atol=1e-13 * np.max(p + m))
-    assert np.isclose(one.at(np.array([1e6 / gamma]))[1][0, 0], gamma, rtol=1e-13)
+    assert np.isclose(one.at(np.array([1e6 / gamma]))[1][0, 0], gamma, rtol=1e-13, atol=0)
     assert len(one._growing._path[0].starts) < 100
 
 
@@ -98,9 +98,9 @@ def test_modes_by_their_differential_equation(gamma):
 
 def test_the_end_is_the_soft_threshold():
     one = DecayedModes(modes(), 0.5)
-    assert np.allclose(one.limit_strengths(), [1.5, 1.0, 0.0, 0.0], rtol=1e-15)
+    assert np.allclose(one.limit_strengths(), [1.5, 1.0, 0.0, 0.0], rtol=1e-15, atol=0)
     assert np.allclose(one.at(np.array([1e6])).strengths[0], one.limit_strengths(), rtol=1e-14, atol=1e-300)
-    assert np.allclose(soft_threshold(S, np.array([1.0, 0.0, 1.0, 0.5]), 1.2), [0.8, 0.0, 0.0, 0.6], rtol=1e-15)
+    assert np.allclose(soft_threshold(S, np.array([1.0, 0.0, 1.0, 0.5]), 1.2), [0.8, 0.0, 0.0, 0.6], rtol=1e-15, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [1e-5, 1e-8, 1e-11])
@@ -124,9 +124,9 @@ def test_opposite_rows_only_shrink():
     fall, m = np.exp(-4.6 * TIMES), 0.5 * float(X[0] @ X[0])
     expected = m * fall / (1 + m * (1 - fall) / 2.3)
     found = one.at(TIMES)
-    assert np.allclose(found.strengths[:, 0], -expected / 0.5, rtol=1e-14)
-    assert np.allclose(found.residuals[:, 0], 2.0 + expected, rtol=1e-14)
-    assert np.allclose(one.modes.hidden_rows(found.x)[:, 0], X[0] * np.sqrt(expected / m)[:, None], rtol=1e-13)
+    assert np.allclose(found.strengths[:, 0], -expected / 0.5, rtol=1e-14, atol=0)
+    assert np.allclose(found.residuals[:, 0], 2.0 + expected, rtol=1e-14, atol=0)
+    assert np.allclose(one.modes.hidden_rows(found.x)[:, 0], X[0] * np.sqrt(expected / m)[:, None], rtol=1e-13, atol=0)
     assert one.limit_strengths() == 0.0
 
 
@@ -150,7 +150,7 @@ def test_networks_whose_modes_learn_alone():
     for got, truth in zip(solution.weights(TIMES), expected, strict=True):
         assert np.max(np.abs(got - truth)) <= 1e-12
     losses = excess_losses(expected[1] @ expected[0], task, inputs)
-    assert np.allclose(solution.excess_loss(TIMES), losses, rtol=1e-12)
+    assert np.allclose(solution.excess_loss(TIMES), losses, rtol=1e-12, atol=0)
     step = 1e-5
     slopes = (solution.excess_loss(TIMES[1:] + step) - solution.excess_loss(TIMES[1:] - step)) / (2 * step)
     assert np.allclose(solution.loss_rate(TIMES[1:]), slopes, rtol=1e-6, atol=1e-8)
@@ -260,4 +260,6 @@ def test_small_errors_of_balance_zero_have_small_relative_errors():
             assert np.allclose(errors, functions - best, rtol=0, atol=1e-13)
             assert np.allclose(errors[2], solution.limit() - best, rtol=1e-12, atol=1e-15)
             kept = np.diagonal(solution.limit()) > 0
-            assert np.allclose(np.diagonal(errors[2])[kept], -gamma, rtol=1e-12)
+            # a mode that is not learned leaves a large distance, beside which the others are differences
+            rounding = 0 if np.all(kept) else 1e-15
+            assert np.allclose(np.diagonal(errors[2])[kept], -gamma, rtol=1e-12, atol=rounding)

@@ -116,11 +116,11 @@ def test_late_residuals_decay_at_the_asymptotic_rate():
     """The rate is d times the sum of the squared products of the other layers in the limit, where prod = s / d."""
     chain = Chain(2.0, 0.5, np.array([0.2, 0.7, 1.5]))
     end = chain.at(np.array([1e9]))[0][0]
-    assert np.isclose(np.prod(end), 4.0, rtol=1e-15)
-    assert np.allclose(end**2 - end[0] ** 2, chain.w**2 - chain.w[0] ** 2, rtol=1e-13)
+    assert np.isclose(np.prod(end), 4.0, rtol=1e-15, atol=0)
+    assert np.allclose(end**2 - end[0] ** 2, chain.w**2 - chain.w[0] ** 2, rtol=1e-13, atol=0)
     rate = 0.5 * 16.0 * np.sum(1 / end**2)
     residuals = chain.at(np.array([40.0, 300.0]) / rate)[1]
-    assert np.isclose(residuals[1] / residuals[0], np.exp(-260.0), rtol=1e-12)
+    assert np.isclose(residuals[1] / residuals[0], np.exp(-260.0), rtol=1e-12, atol=0)
 
 
 def test_modes_at_fixed_points_are_constant():

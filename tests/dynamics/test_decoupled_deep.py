@@ -45,7 +45,7 @@ def test_decoupled_modes(case):
     assert np.allclose(modes.excess_loss(TIMES), losses, rtol=1e-11, atol=1e-13 * losses[0])
     moved = zip(modes.weights(np.array([1e-6])), layers, strict=True)
     rates = -sum(np.sum(((after - layer) / 1e-6) ** 2) for after, layer in moved)
-    assert np.isclose(modes.loss_rate(np.zeros(1))[0], rates, rtol=1e-4)
+    assert np.isclose(modes.loss_rate(np.zeros(1))[0], rates, rtol=1e-4, atol=0)
 
 
 def test_inputs_without_variance_keep_any_rows():
@@ -74,7 +74,7 @@ def test_small_modes_beside_large_ones():
     layers, task, inputs, _ = network([3.0, 1.0], [1.0, 0.6], (2, 4, 5, 2), strengths)
     modes = deep_modes(layers, task, inputs)
     assert modes.residual <= modes.bound
-    assert np.allclose(np.abs(modes.strengths), strengths, rtol=1e-12)
+    assert np.allclose(np.abs(modes.strengths), strengths, rtol=1e-12, atol=0)
 
 
 def test_weights_of_zero_stay():

@@ -92,7 +92,7 @@ def test_groups_of_hidden_units_with_balances_of_their_own():
     assert parts.overlap > 0.1
     assert [len(group.inputs) for group in parts.groups] == [2, 2]
     solution = decoupled(parts)
-    assert np.allclose(np.sort(solution.lam), [-1.3, -1.3, 0.7, 0.7], rtol=1e-13)
+    assert np.allclose(np.sort(solution.lam), [-1.3, -1.3, 0.7, 0.7], rtol=1e-13, atol=0)
     expected = weight_flow((w1, w2), task, inputs, TIMES)
     for got, truth in zip(solution.weights(TIMES), expected, strict=True):
         assert np.max(np.abs(got - truth)) <= 1e-11
@@ -107,9 +107,9 @@ def test_violated_conditions_are_measured():
     w1, w2, task, inputs, v = network([3.0, 1.0, 0.5], [2.0, 0.5, 1.3], 3)
     mixing = np.outer(v[:, 0], v[:, 1]) * 1e-3
     mixed = decoupling(w1, w2, task, inputs + mixing + mixing.T)
-    assert np.isclose(mixed.basis.mixing, np.sqrt(2) * 1e-3 / np.linalg.norm(inputs), rtol=1e-2)
+    assert np.isclose(mixed.basis.mixing, np.sqrt(2) * 1e-3 / np.linalg.norm(inputs), rtol=1e-2, atol=0)
     unseen = decoupling(w1, w2, task, inputs - 0.5 * np.outer(v[:, 1], v[:, 1]))
-    assert np.isclose(unseen.residual, 1 / 3, rtol=1e-12)
+    assert np.isclose(unseen.residual, 1 / 3, rtol=1e-12, atol=0)
     rng = np.random.default_rng(0)
     apart = decoupling(rng.standard_normal((5, 3)), rng.standard_normal((3, 5)), task, inputs)
     assert len(apart.groups) == 1
@@ -136,9 +136,11 @@ def test_late_errors_keep_their_digits():
     solution = decoupled(decoupling(w1, w2, task, inputs))
     slowest = float(np.min(solution.rates))
     losses = solution.excess_loss(np.array([40.0, 140.0]) / slowest)
-    assert np.isclose(losses[1] / losses[0], np.exp(-200.0), rtol=1e-12)
+    assert np.isclose(losses[1] / losses[0], np.exp(-200.0), rtol=1e-12, atol=0)
     assert np.all(np.isfinite(solution.at(np.array([1e6 / slowest])).out))
-    assert np.allclose(solution.limit_strengths(), solution.states(np.array([1e6 / slowest])).strengths[0], rtol=1e-15)
+    assert np.allclose(
+        solution.limit_strengths(), solution.states(np.array([1e6 / slowest])).strengths[0], rtol=1e-15, atol=0
+    )
 
 
 def test_small_modes_beside_large_ones():
@@ -152,7 +154,7 @@ def test_small_modes_beside_large_ones():
     solution, times = decoupled(parts), np.array([0.0, 3.0, 14.0])
     truth = weight_flow((x, y), np.diag(s), np.eye(3), times)
     strengths = np.einsum("taa->ta", truth[1] @ truth[0])
-    assert np.allclose(solution.states(times).strengths, strengths, rtol=1e-9)
+    assert np.allclose(solution.states(times).strengths, strengths, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("gap", [0.0, 1e-15, 1e-13, 1e-10, 1e-6])

@@ -20,7 +20,7 @@ def test_network_gradient_and_loss(dims, activation):
     assert_layers_close(network_gradient(inputs, targets, activation)(layers), expected, 1e-13)
     loss = network_loss(layers, inputs, targets, activation)
     assert loss.shape == ()
-    assert np.isclose(loss, loss_of(layers, inputs, targets, activation), rtol=1e-13)
+    assert np.isclose(loss, loss_of(layers, inputs, targets, activation), rtol=1e-13, atol=0)
 
 
 def test_rectifiers_at_or_below_zero_have_no_gradient():
@@ -73,8 +73,8 @@ def drift_of_balance(activation, per_unit, rng):
 def test_rectifiers_conserve_the_balance_of_each_unit(activation, expected):
     """The drift over the flow is zero for a homogeneous activation, so that of descent halves with the step."""
     coarse, fine = (drift_of_balance(activation, n, np.random.default_rng(6)) for n in (200, 400))
-    assert np.isclose(np.median(fine / coarse), expected, rtol=0.02)
-    assert np.isclose(np.mean(fine) / np.mean(coarse), expected, rtol=0.02)
+    assert np.isclose(np.median(fine / coarse), expected, rtol=0.02, atol=0)
+    assert np.isclose(np.mean(fine) / np.mean(coarse), expected, rtol=0.02, atol=0)
     if activation == "relu":
         assert np.max(fine) < 0.05
     else:
@@ -100,7 +100,7 @@ def test_batches_are_the_same_as_one_by_one(kind, batch):
         losses = network_loss(together, inputs, targets, kind)
         assert losses.shape == (4, *batch)
         expected = [loss_of([w[i] for w in alone], inputs[place], targets[place], kind) for i in range(4)]
-        assert np.allclose(losses[:, *place], expected, rtol=1e-11)
+        assert np.allclose(losses[:, *place], expected, rtol=1e-11, atol=0)
 
 
 def test_data_are_shared_by_a_batch():

@@ -128,7 +128,7 @@ def test_drift_of_a_wrong_trajectory():
     """Two layers (1) and (2): B = 3; later (3) and (4): B = 7, squared norm 25."""
     initial = (np.array([[1.0]]), np.array([[2.0]]))
     layers = (np.array([[[1.0]], [[3.0]]]), np.array([[[2.0]], [[4.0]]]))
-    assert np.isclose(balance_drift(layers, initial), 4 / 25, rtol=1e-15)
+    assert np.isclose(balance_drift(layers, initial), 4 / 25, rtol=1e-15, atol=0)
 
 
 def test_drift_is_that_of_the_worst_pair():
@@ -138,7 +138,7 @@ def test_drift_is_that_of_the_worst_pair():
     layers = (np.eye(2)[None], np.eye(2)[None], (np.diag([2.0, 0.0]) @ turn)[None])
     # B = diag(4, 0) - I becomes turn^T diag(4, 0) turn - I; the squared norms are 2 + 2 + 4
     expected = np.linalg.norm(turn.T @ np.diag([4.0, 0.0]) @ turn - np.diag([4.0, 0.0])) / 8
-    assert np.isclose(balance_drift(layers, initial), expected, rtol=1e-14)
+    assert np.isclose(balance_drift(layers, initial), expected, rtol=1e-14, atol=0)
 
 
 def test_weights_of_zero_do_not_drift():
@@ -151,8 +151,8 @@ def test_distance_is_the_largest_over_times_relative_to_the_first():
     first = (np.array([[[3.0]], [[0.0]]]), np.array([[[4.0]], [[1.0]]]))
     second = (np.array([[[3.0]], [[0.3]]]), np.array([[[4.5]], [[1.4]]]))
     # 0.5 of 5, then 0.5 of 1
-    assert np.isclose(distance(first, second), 0.5, rtol=1e-15)
-    assert np.isclose(distance(second, first), 0.5 / np.sqrt(1.4**2 + 0.3**2), rtol=1e-15)
+    assert np.isclose(distance(first, second), 0.5, rtol=1e-15, atol=0)
+    assert np.isclose(distance(second, first), 0.5 / np.sqrt(1.4**2 + 0.3**2), rtol=1e-15, atol=0)
     assert distance(first, first) == 0.0
 
 
@@ -165,5 +165,5 @@ def test_the_distance_of_a_looser_integration_is_its_error():
         / np.linalg.norm(np.concatenate([a[i].ravel() for a in exact]))
         for i in range(len(times))
     )
-    assert np.isclose(distance(exact, loose), worst, rtol=1e-12)
+    assert np.isclose(distance(exact, loose), worst, rtol=1e-12, atol=0)
     assert 1e-9 < worst < 1e-3

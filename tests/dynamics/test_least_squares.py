@@ -66,14 +66,16 @@ def test_one_target_is_explained_and_another_is_not():
     rough = rng.standard_normal(12)
     targets = np.stack([1e25 * inputs[:, 0], rough], axis=1)
     best = np.linalg.lstsq(inputs, rough, rcond=None)[0]
-    assert np.isclose(loss_of(inputs, targets), np.sum((inputs @ best - rough) ** 2) / 24, rtol=1e-13)
+    assert np.isclose(loss_of(inputs, targets), np.sum((inputs @ best - rough) ** 2) / 24, rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("unit", [1e-320, 1e-200, 1e-70, 1e70])
 def test_units_of_the_inputs_do_not_matter(unit):
     inputs = np.array([[1.0, 2.0], [-1.0, 1.0], [0.5, 0.0]])
     targets = np.array([[1.0], [0.0], [2.0]])
-    assert np.isclose(loss_of(unit * inputs, targets), loss_of(inputs, targets), rtol=1e-2 if unit < 1e-300 else 1e-13)
+    assert np.isclose(
+        loss_of(unit * inputs, targets), loss_of(inputs, targets), rtol=1e-2 if unit < 1e-300 else 1e-13, atol=0
+    )
     assert loss_of(unit * inputs, 1e70 * targets) > 1e139
 
 
@@ -96,9 +98,9 @@ def test_moments_of_inputs_of_different_sizes(scales):
     sigma_xx, sigma_yx = sizes[:, None] * correlation * sizes, known @ correlation * sizes
     whole = float(np.sum(known @ correlation * known))
     found = of_moments(sigma_yx, sigma_xx, whole)
-    assert np.allclose(found.best * sizes, known, rtol=1e-15 * np.max(sizes) / np.min(sizes) + 1e-14)
+    assert np.allclose(found.best * sizes, known, rtol=1e-15 * np.max(sizes) / np.min(sizes) + 1e-14, atol=0)
     assert found.loss == 0
-    assert np.isclose(of_moments(sigma_yx, sigma_xx, whole + 1e-3).loss, 5e-4, rtol=1e-10)
+    assert np.isclose(of_moments(sigma_yx, sigma_xx, whole + 1e-3).loss, 5e-4, rtol=1e-10, atol=0)
     assert of_moments(sigma_yx, sigma_xx, None).loss is None
 
 
@@ -106,7 +108,7 @@ def test_moments_of_white_inputs():
     sigma_yx = np.array([[0.1, 0.7], [0.3, 0.2]])
     squares = float(np.sum(sigma_yx * sigma_yx))
     assert of_moments(sigma_yx, None, squares * (1 + 1e-16)).loss == 0
-    assert np.isclose(of_moments(sigma_yx, None, squares + 1).loss, 0.5, rtol=1e-14)
+    assert np.isclose(of_moments(sigma_yx, None, squares + 1).loss, 0.5, rtol=1e-14, atol=0)
 
 
 def test_each_item_of_the_hierarchy_is_explained():

@@ -198,7 +198,7 @@ def test_the_excess_loss_is_that_of_the_objective(white):
     for _ in walk(moving, [0, 3, 20]):
         w1, w2 = moving.weights()
         away = times_root(found.u.T @ (w2 @ w1) @ found.v - found.best, found.root)
-        assert np.allclose(moving.excess(), 0.5 * np.sum(away**2, axis=(1, 2)), rtol=1e-12)
+        assert np.allclose(moving.excess(), 0.5 * np.sum(away**2, axis=(1, 2)), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("batch", [(6,), (2, 3)])

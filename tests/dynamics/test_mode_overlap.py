@@ -48,7 +48,7 @@ def test_smallest_overlap_in_roundings(overlap):
     found = mode_overlap(solve(w1, w2, np.diag([2.0, 1.0]), 0.0))
     expected = overlap / (np.finfo(float).eps * 2)
     assert found.missed == ()
-    assert np.isclose(found.smallest_overlap, expected, rtol=1e-3)
+    assert np.isclose(found.smallest_overlap, expected, rtol=1e-3, atol=0)
 
 
 def test_rounding_time_is_when_a_rounding_error_would_be_learned():

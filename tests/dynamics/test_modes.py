@@ -49,4 +49,4 @@ def test_layers_that_cancel_keep_their_digits():
     grow = found.grow(np.array([[1.0 + tiny]]), np.array([[-1.0]]))[0, 0]
     kappa = np.hypot(2.0, 5e-9)
     # to first order in tiny and lambda: (tiny - lambda / (2 kappa)) / sqrt(2), see F's eigenvector (p, q)
-    assert np.isclose(abs(grow), abs(tiny - 1e-8 / (2 * kappa)) / np.sqrt(2), rtol=1e-7)
+    assert np.isclose(abs(grow), abs(tiny - 1e-8 / (2 * kappa)) / np.sqrt(2), rtol=1e-7, atol=0)

@@ -183,7 +183,7 @@ def test_weights_without_initial_ones_are_their_own_start(seen):
     frame = seen.frame.start
     assert frame.start is frame
     assert np.allclose(OBSERVABLES["ntk_distance"](frame), 0, atol=1e-15)
-    assert np.allclose(OBSERVABLES["loss"](frame), loss(seen, seen.path[0]), rtol=1e-12)
+    assert np.allclose(OBSERVABLES["loss"](frame), loss(seen, seen.path[0]), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("seen", CASES.values(), ids=CASES)
@@ -198,7 +198,7 @@ def test_loss_rate_by_differences_of_the_loss(seen):
                 step[place] = 0.5
                 up, down = (loss(seen, (*layers[:number], w + h, *layers[number + 1 :])) for h in (step, -step))
                 squares += (up - down) ** 2
-        assert np.isclose(got[i], -squares / seen.tau, rtol=1e-11)
+        assert np.isclose(got[i], -squares / seen.tau, rtol=1e-11, atol=0)
 
 
 @pytest.mark.parametrize("seen", CASES.values(), ids=CASES)
@@ -212,7 +212,7 @@ def test_loss_rate_by_the_velocity_of_the_network_function(seen):
             product(layers[j + 1 :], len(move)) @ move @ product(layers[:j], n_in) for j, move in enumerate(moves)
         )
         away = product(layers, n_in) @ seen.sigma_xx - seen.moments.sigma_yx
-        assert np.isclose(got[i], np.trace(velocity @ away.T) / seen.tau, rtol=1e-12)
+        assert np.isclose(got[i], np.trace(velocity @ away.T) / seen.tau, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize(("lam", "variance", "tau"), [(0.0, 1.0, 1.0), (2.0, 0.25, 0.5), (-3.0, 4.0, 2.0)])
@@ -244,7 +244,7 @@ def test_losses_without_the_scale_of_the_targets(name):
     seen = CASES["three layers, moments"]
     blind = of_layers(replace(seen.moments, sigma_yy_trace=None), seen.path)
     expected = [excess_loss(seen, layers) for layers in seen.path]
-    assert np.allclose(OBSERVABLES[name](blind.frame), expected, rtol=1e-12)
+    assert np.allclose(OBSERVABLES[name](blind.frame), expected, rtol=1e-12, atol=0)
 
 
 def test_balance_counts_hidden_units_without_weights():
@@ -274,7 +274,7 @@ def test_effective_rank_counts_modes():
     """Equal modes count one each, a network without weights has none."""
     path = [(np.eye(3), scale * np.diag(strengths)) for scale, strengths in RANKS]
     got = OBSERVABLES["effective_rank"](of_layers(Moments(np.eye(3)), path).frame)
-    assert np.allclose(got, [3, 2, 1, 0], rtol=1e-15)
+    assert np.allclose(got, [3, 2, 1, 0], rtol=1e-15, atol=0)
 
 
 RANKS = [(1.0, [1.0, 1.0, 1.0]), (1e-200, [2.0, 2.0, 0.0]), (3.0, [0.0, 0.0, 5.0]), (0.0, [1.0, 1.0, 1.0])]

@@ -28,7 +28,7 @@ def test_the_rule_is_exact_for_polynomials():
     rule, powers = radau_rule(), np.arange(1, NODES + 1)
     points = np.append(0.0, rule.nodes)
     values = points[:, None] ** powers
-    assert np.allclose(rule.derivative @ values[1:], powers * rule.nodes[:, None] ** (powers - 1), rtol=1e-9)
+    assert np.allclose(rule.derivative @ values[1:], powers * rule.nodes[:, None] ** (powers - 1), rtol=0, atol=1e-11)
     assert np.allclose(rule.integrals @ values, points[:, None] ** (powers + 1) / (powers + 1), rtol=0, atol=1e-14)
 
 
@@ -36,7 +36,7 @@ def test_steps_that_are_too_long_are_shortened():
     """The tangent has a pole at pi / 2, over which no polynomial goes."""
     pieces, time, end = integrate(step, np.array([0.0, 0.5]), 100.0, lambda _time, _values: False, 1.0)
     assert time == 1.0
-    assert np.allclose(end, [np.tan(1.0), np.tan(1.0 + np.arctan(0.5))], rtol=1e-13)
+    assert np.allclose(end, [np.tan(1.0), np.tan(1.0 + np.arctan(0.5))], rtol=1e-13, atol=0)
     times = np.array([0.0, 0.3, 0.99, 1.0])
     assert np.allclose(pieces.at(times)[:, 0], np.tan(times), rtol=1e-13, atol=1e-15)
 
@@ -66,4 +66,4 @@ def test_nothing_is_integrated_where_the_start_is_the_end():
 def test_linear_equations():
     nodes = radau_rule().nodes
     found = linear_solution(np.array([[3.0]]), np.full((1, NODES), 2.0), np.array([[1.0]]), 0.7)
-    assert np.allclose(found[0, 1:], 1.5 - 0.5 * np.exp(-1.4 * nodes), rtol=1e-14)
+    assert np.allclose(found[0, 1:], 1.5 - 0.5 * np.exp(-1.4 * nodes), rtol=1e-14, atol=0)

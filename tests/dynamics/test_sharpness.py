@@ -55,9 +55,9 @@ def expected(seen):
 @pytest.mark.parametrize("seen", CASES.values(), ids=CASES)
 def test_explicit_hessians(seen):
     found = hessian_bounds(seen.frame)
-    assert np.allclose(found.values, expected(seen), rtol=1e-12)
+    assert np.allclose(found.values, expected(seen), rtol=1e-12, atol=0)
     assert np.all(found.errors <= 1e-12 * found.values)
-    assert np.allclose(largest_learning_rate(seen.frame), 2 * seen.tau / np.array(expected(seen)), rtol=1e-12)
+    assert np.allclose(largest_learning_rate(seen.frame), 2 * seen.tau / np.array(expected(seen)), rtol=1e-12, atol=0)
 
 
 def test_times_do_not_depend_on_each_other(monkeypatch):
@@ -83,7 +83,7 @@ def test_zero_weights():
     """The Hessian at zero couples both layers of a hidden unit by the task; that of deeper networks vanishes."""
     sigma_yx = np.diag([3.0, 1.0])
     flat = of_layers(Moments(sigma_yx), [(np.zeros((2, 2)), np.zeros((2, 2)))])
-    assert np.isclose(sharpness(flat.frame)[0], 3.0, rtol=1e-14)
+    assert np.isclose(sharpness(flat.frame)[0], 3.0, rtol=1e-14, atol=0)
     deep = of_layers(Moments(sigma_yx), [tuple(np.zeros((2, 2)) for _ in range(3))])
     assert sharpness(deep.frame)[0] == 0
     assert np.isinf(largest_learning_rate(deep.frame)[0])
@@ -96,7 +96,7 @@ def test_omitted_hidden_units_without_weights():
     w1[0, 2] = w2[2, 0] = 1.0
     seen = of_layers(Moments(sigma_yx), [(w1, w2)])
     small = of_layers(Moments(sigma_yx), [(w1[:1], w2[:, :1])]).frame
-    assert np.isclose(sharpness(replace(small, hidden=(3,)))[0], expected(seen)[0], rtol=1e-13)
+    assert np.isclose(sharpness(replace(small, hidden=(3,)))[0], expected(seen)[0], rtol=1e-13, atol=0)
     assert np.isclose(expected(seen)[0], 4.0)
 
 
@@ -111,7 +111,7 @@ def test_reduced_networks_have_the_same_sharpness(inputs):
         small = reduction(layers, task)
         frame = small.lifted(modal_weights(objective(small.moments), tuple(w[None] for w in small.weights), 1.0))
         hessian = dense_hessian(layers, task.sigma_yx, sigma_xx)
-        assert np.isclose(sharpness(frame)[0], np.linalg.eigvalsh(hessian)[-1], rtol=1e-12)
+        assert np.isclose(sharpness(frame)[0], np.linalg.eigvalsh(hessian)[-1], rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("lam", [0.0, 1.5, -2.0])
@@ -127,8 +127,8 @@ def test_limits_of_balanced_networks(lam, variance):
     end = converged(solution)
     found = white_objective(white_problem, modes(white_problem.sigma_yx, lam), None)
     frame = ModalWeights(found, (end.into.transpose(0, 2, 1), end.out), (3,), 1.0)
-    assert np.isclose(sharpness(frame)[0], sharpness_of_learned(lam, 2.0, variance), rtol=1e-13)
-    assert np.isclose(sharpness_of_learned(lam, 2.0, variance), variance * np.sqrt(lam**2 + 16), rtol=1e-15)
+    assert np.isclose(sharpness(frame)[0], sharpness_of_learned(lam, 2.0, variance), rtol=1e-13, atol=0)
+    assert np.isclose(sharpness_of_learned(lam, 2.0, variance), variance * np.sqrt(lam**2 + 16), rtol=1e-15, atol=0)
 
 
 def test_descent_converges_below_the_largest_learning_rate_only():

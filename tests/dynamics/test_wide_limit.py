@@ -128,7 +128,7 @@ def test_draws_approach_the_limit_as_the_inverse_square_root_of_the_width():
 def test_representations_of_wide_draws(scheme):
     dims, gains = (5, 4000, 3), (1.0, 0.5)
     found = isotropy(*random_weights(dims, scheme, gains, np.random.default_rng(5)))
-    assert np.isclose(found.lambda_eff, predicted_lambda_eff(dims, scheme, gains), rtol=0.05)
+    assert np.isclose(found.lambda_eff, predicted_lambda_eff(dims, scheme, gains), rtol=0.05, atol=0)
     assert found.residual < 0.1
     assert np.isclose(predicted_lambda_eff((6, 12, 4), "lecun", (1.0, 1.0)), 12 / 6 + 1)
     assert np.isclose(predicted_lambda_eff((6, 12, 4), "he", (1.0, 1.0)), 2 * (12 / 6 + 1))

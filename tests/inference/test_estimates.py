@@ -37,13 +37,13 @@ def test_estimates_of_a_linear_model(unknown):
     found = best_of(objective)
     exact, rest, *_ = np.linalg.lstsq(DESIGN, VALUES)
     assert found.converged
-    assert np.allclose(found.position, exact, rtol=1e-9)
+    assert np.allclose(found.position, exact, rtol=1e-9, atol=0)
     variance = float(rest[0]) / 27 if unknown else 0.04
     known = uncertainty(objective, found.position, found.squares)
     assert known.dispersion == pytest.approx(variance if unknown else 1.0)
     covariance = variance * np.linalg.inv(DESIGN.T @ DESIGN)
-    assert np.allclose(known.values, covariance, rtol=1e-8)
-    assert np.allclose(known.curve, np.sqrt(np.einsum("ij,jk,ik->i", DESIGN, covariance, DESIGN)), rtol=1e-8)
+    assert np.allclose(known.values, covariance, rtol=1e-8, atol=0)
+    assert np.allclose(known.curve, np.sqrt(np.einsum("ij,jk,ik->i", DESIGN, covariance, DESIGN)), rtol=1e-8, atol=0)
     relative = np.abs(exact)[:, None] * np.linalg.inv(covariance) * np.abs(exact)
     assert known.condition == pytest.approx(np.linalg.cond(relative), rel=1e-6)
     assert fisher_information(objective, found.position) / known.dispersion == pytest.approx(
@@ -126,7 +126,7 @@ def test_a_descent_avoids_places_without_a_curve():
         return np.where(np.sum(sets, axis=1, keepdims=True) < -1.0, np.nan, sets @ DESIGN.T)
 
     found = best_of(linear(curve=curve))
-    assert np.allclose(found.position, np.linalg.lstsq(DESIGN, VALUES)[0], rtol=1e-6)
+    assert np.allclose(found.position, np.linalg.lstsq(DESIGN, VALUES)[0], rtol=1e-6, atol=0)
 
 
 def test_a_descent_that_runs_out_of_evaluations():

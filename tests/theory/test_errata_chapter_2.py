@@ -136,8 +136,8 @@ def test_loss_is_that_of_the_samples():
     path = integrate(w1, w2, targets.T @ x / samples, np.array(times))
     errors = [x @ (b @ a).T - targets for a, b in path]
     over_entries = [np.mean(error**2) for error in errors]
-    assert np.allclose(got, [np.sum(error**2) / (2 * samples) for error in errors], rtol=1e-9)
-    assert np.allclose(np.divide(over_entries, got), 2 / n_out, rtol=1e-9)
+    assert np.allclose(got, [np.sum(error**2) / (2 * samples) for error in errors], rtol=1e-9, atol=0)
+    assert np.allclose(np.divide(over_entries, got), 2 / n_out, rtol=1e-9, atol=0)
 
     scaled = inputs / np.std(inputs, axis=0)
     principal = np.sqrt(samples) * np.linalg.svd(scaled, full_matrices=False)[0]

@@ -41,8 +41,8 @@ def test_scaled_initialization():
     variances = theorems.initialization_variances("scaled", dims, gains)
     b = sampled_balance(dims, *np.sqrt(variances), draws=10_000)
     mean, spread = np.mean(np.diagonal(b.mean(axis=0))), np.mean(b.var(axis=0)[~np.eye(8, dtype=bool)])
-    assert np.isclose(mean, theorems.expected_lambda("scaled", k, r, gains), rtol=0.02)
-    assert np.isclose(spread, theorems.balance_spread("scaled", dims[0], k, r, gains), rtol=0.02)
+    assert np.isclose(mean, theorems.expected_lambda("scaled", k, r, gains), rtol=0.02, atol=0)
+    assert np.isclose(spread, theorems.balance_spread("scaled", dims[0], k, r, gains), rtol=0.02, atol=0)
 
     with_variance_of_the_text = r / k * gains[1] - gains[0]
     printed_in_table_3_2 = (r * gains[1] ** 2 / k**2 + gains[0] ** 2) / dims[0]
@@ -95,17 +95,17 @@ def test_aligned_modes(lam):
         lambda _, a: np.sqrt(lam**2 + 4 * a**2) * (s - a), (0, 1), [a0], "DOP853", times, rtol=1e-12, atol=1e-14
     ).y[0]
     corrected = theorems.aligned_balanced(s, a0, lam, times)
-    assert np.allclose(corrected, flow, rtol=1e-10)
+    assert np.allclose(corrected, flow, rtol=1e-10, atol=0)
 
     root = np.sqrt(lam**2 + 4 * a0**2)
     printed = _aligned_as_printed(s, a0, lam, times, root + lam)
     of_the_proof = _aligned_as_printed(s, a0, lam, times, root + lam**2)
     assert abs(of_the_proof[0] - a0) > 0.05
     if lam < 0:
-        assert np.isclose(printed[0], -a0, rtol=1e-12)
+        assert np.isclose(printed[0], -a0, rtol=1e-12, atol=0)
         assert np.all(np.abs(printed - flow) > 0.05)
     else:
-        assert np.allclose(printed, flow, rtol=1e-10)
+        assert np.allclose(printed, flow, rtol=1e-10, atol=0)
 
 
 def _aligned_as_printed(s, a0, lam, times, denominator):

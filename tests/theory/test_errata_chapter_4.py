@@ -114,7 +114,7 @@ def test_rate_of_loss():
     before2, before, _, after, after2 = (loss_of_samples(b @ a, x, y) for a, b in path[1:])
     quotient = (before2 - 8 * before + 8 * after - after2) / (12 * h)
     a, b = path[3]
-    assert np.isclose(theorems.loss_rate(a, b, new, old), quotient, rtol=1e-5)
+    assert np.isclose(theorems.loss_rate(a, b, new, old), quotient, rtol=1e-5, atol=0)
     flow = theorems.flow_of_output(a, b, new)
     assert abs(np.trace(flow @ (b @ a).T - old.T) - quotient) > 0.05 * abs(quotient)
 
@@ -126,7 +126,7 @@ def test_loss_of_a_task():
     sigma_yx = y @ x.T / 8
     moving = np.trace(w @ w.T) / 2 - np.trace(w @ sigma_yx.T)
     truth = loss_of_samples(w, x, y)
-    assert np.isclose(moving + np.trace(y @ y.T) / 16, truth, rtol=1e-14)
+    assert np.isclose(moving + np.trace(y @ y.T) / 16, truth, rtol=1e-14, atol=0)
     assert abs(moving + np.trace(y @ y.T) / 8 - truth) > 0.2 * truth
 
 
@@ -136,8 +136,8 @@ def test_nearest_lambda():
     w1, w2 = rng.standard_normal((4, 3)), rng.standard_normal((6, 4))
     b = w2.T @ w2 - w1 @ w1.T
     best = minimize_scalar(lambda lam: np.linalg.norm(b - lam * np.eye(4)) ** 2).x
-    assert np.isclose(theorems.nearest_lambda(w1, w2), best, rtol=1e-6)
-    assert np.isclose(balance(w1, w2).lam, best, rtol=1e-6)
+    assert np.isclose(theorems.nearest_lambda(w1, w2), best, rtol=1e-6, atol=0)
+    assert np.isclose(balance(w1, w2).lam, best, rtol=1e-6, atol=0)
     assert abs(np.trace(b) - best) > 2 * abs(best)
 
 
@@ -150,8 +150,10 @@ def test_rate_of_convergence(lam):
     excess = [u.T @ (b @ a - sigma_yx) @ v for a, b in (early, late)]
     rates = np.log(excess[0] / excess[1]) / 0.1
     kappa = np.sqrt(s**2 + lam**2 / 4)
-    assert np.allclose(rates, kappa[:, None] + kappa, rtol=1e-3)  # 2 kappa for a mode, between two modes their sum
-    assert np.allclose(rates, abs(lam), rtol=0.2)
+    assert np.allclose(
+        rates, kappa[:, None] + kappa, rtol=1e-3, atol=0
+    )  # 2 kappa for a mode, between two modes their sum
+    assert np.allclose(rates, abs(lam), rtol=0.2, atol=0)
     rate_of_loss = np.log(np.sum(excess[0] ** 2) / np.sum(excess[1] ** 2)) / 0.1
-    assert np.isclose(rate_of_loss, 2 * abs(lam), rtol=0.2)
+    assert np.isclose(rate_of_loss, 2 * abs(lam), rtol=0.2, atol=0)
     assert min(np.min(rates), rate_of_loss) > 1.9 * abs(lam) / 2

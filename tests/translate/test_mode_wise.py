@@ -38,7 +38,7 @@ def test_each_mode_has_its_balance():
     found = learn(**request(weights, task, inputs))
     assert found["lambda"] is None
     x, y = np.linalg.norm(v.T @ weights[0].T, axis=1), np.linalg.norm(u.T @ weights[1], axis=1)
-    assert np.allclose(found["diagnostics"]["lambda_per_mode"], y[:3] ** 2 - x[:3] ** 2, rtol=1e-13)
+    assert np.allclose(found["diagnostics"]["lambda_per_mode"], y[:3] ** 2 - x[:3] ** 2, rtol=1e-13, atol=0)
 
 
 def test_a_balance_of_all_modes_is_reported():
@@ -46,7 +46,7 @@ def test_a_balance_of_all_modes_is_reported():
     task, inputs, u, v, _, _ = commuting(3, 3, rng)
     weights = [np.diag([0.5, 0.2, 0.1]) @ v.T, u @ np.diag(np.sqrt(np.array([0.5, 0.2, 0.1]) ** 2 + 0.7))]
     found = learn(**request(weights, task, inputs, times=[0.0, 1.0]))
-    assert np.isclose(found["lambda"], 0.7, rtol=1e-14)
+    assert np.isclose(found["lambda"], 0.7, rtol=1e-14, atol=0)
 
 
 @pytest.mark.parametrize("rates", [(0.3, 4.0), (1e-6, 1e6), (20.0, 5.0)])
@@ -160,7 +160,7 @@ def test_times_of_convergence(deep, decay):
         around = [time * (1 - 1e-6), time, time * (1 + 1e-6)]
         there = learn(**base | {"times": around, "quantities": ["excess_loss"], "time_constant": tau})
         before, now, after = there["quantities"]["excess_loss"]
-        assert np.isclose(now, 0.02, rtol=1e-10)
+        assert np.isclose(now, 0.02, rtol=1e-10, atol=0)
         assert before > 0.02 > after
 
 
@@ -176,7 +176,7 @@ def test_late_losses_of_deep_chains_have_small_relative_errors():
     squares = [np.linalg.norm(np.array(layer)[1]) ** 2 for layer in layers]
     rate = 2 * 0.7 * sum(np.prod(squares) / square for square in squares)
     assert losses[3] < 1e-150
-    assert np.allclose(np.log(losses[1:-1] / losses[2:]) / np.diff(times)[1:], rate, rtol=1e-13)
+    assert np.allclose(np.log(losses[1:-1] / losses[2:]) / np.diff(times)[1:], rate, rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize(

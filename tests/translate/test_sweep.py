@@ -51,7 +51,7 @@ def test_points_are_trajectories_with_the_values_of_the_axes():
             time_constant=(1.0, 3.0)[index[2]],
             quantities=["loss"],
         )
-        assert np.allclose(point["values"]["loss"], alone["quantities"]["loss"], rtol=1e-14)
+        assert np.allclose(point["values"]["loss"], alone["quantities"]["loss"], rtol=1e-14, atol=0)
     assert sweep.base["network"] == BALANCED  # untouched
 
 

@@ -44,7 +44,7 @@ def test_zero_balance_unaligned_with_decay(dims, gamma):
     for t, time in enumerate(times):
         qqt, excess = decayed(w1, w2, task, gamma, time)
         assert np.max(np.abs(found["quantities"]["qqt"][t] - qqt)) <= 2e-13 * np.max(np.abs(qqt))
-        assert np.isclose(found["quantities"]["excess_loss"][t], excess, rtol=1e-12)
+        assert np.isclose(found["quantities"]["excess_loss"][t], excess, rtol=1e-12, atol=0)
 
 
 def test_zero_balance_on_isotropic_inputs_with_equal_rates():
@@ -130,7 +130,7 @@ def test_a_mode_that_balanced_weights_do_not_reach_with_decay(gamma):
     assert [w["modes"] for w in found["warnings"] if w["code"] == "saddle"] == [[2]]
     end = np.where(np.eye(4, 3, dtype=bool), [2.0 - gamma, 1.0 - gamma, 0.0], 0.0)
     assert np.allclose(found["quantities"]["output"][2], end, rtol=0, atol=1e-12)
-    assert np.isclose(found["quantities"]["excess_loss"][2], gamma**2 + 0.125, rtol=1e-12)
+    assert np.isclose(found["quantities"]["excess_loss"][2], gamma**2 + 0.125, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("gamma", [0.1, 1e-4])

@@ -48,7 +48,7 @@ def test_matrices_become_float64(value):
     assert array.dtype == np.float64
     assert array.dtype.isnative
     assert array.flags.c_contiguous
-    assert np.allclose(array, [[1, 2], [3, 4]], rtol=1e-15)
+    assert np.allclose(array, [[1, 2], [3, 4]], rtol=1e-15, atol=0)
     assert type(array) is np.ndarray
 
 
