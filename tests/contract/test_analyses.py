@@ -21,7 +21,7 @@ def unasked(name):
         "balance": "weights.0.0.0",
         "statistics": "seed",
         "ensemble": "first_seed",
-        "design": "base.network.seed",
+        "design": "tolerance",
     }.get(name, "network.seed")
     return put(message(name), path, 10**6 + next(fresh))
 
