@@ -15,11 +15,12 @@ from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.modes import Modes, diagonal
 from lindyn_service.dynamics.riccati import Factors
 from lindyn_service.dynamics.singular_rows import ROUNDING_FACTOR, SingularRows, cosines, singular_rows
+from lindyn_service.dynamics.time_batches import time_batches
 
 # rows this long, relative to the longest, with at least this cosine are not orthogonal, even with rounding errors
 _MIN_RELATIVE_LENGTH, _MIN_COSINE = 1e-3, 1e-1
 
-_BATCH_ENTRIES = 2**16  # as in `riccati`
+_BATCH_ENTRIES = 2**16
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,7 @@ class AlignedSolution:
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit into the cache of one core."""
         rows = len(self.modes.v) + len(self.modes.u)
-        size = max(1, min(256, _BATCH_ENTRIES // (rows * len(self.directions))))
-        for start in range(0, len(times), size):
-            batch = slice(start, start + size)
+        for batch in time_batches(len(times), rows * len(self.directions), _BATCH_ENTRIES):
             yield batch, self.at(times[batch])
 
     @property

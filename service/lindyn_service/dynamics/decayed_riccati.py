@@ -19,9 +19,9 @@ from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
 from lindyn_service.dynamics.phi import phi
 from lindyn_service.dynamics.riccati import Factors
+from lindyn_service.dynamics.time_batches import time_batches
 
 _NEGLIGIBLE = -230.0  # e^-230 = 1e-100 counts as 0, so that products are not subnormal, which would be slow
-_BATCH_ENTRIES = 2**18  # as in `riccati`
 _CANCELLATION_THRESHOLD = 1e-2  # as in `riccati`
 _EQUAL_TOLERANCE = 1e-14  # relative to the largest; equal singular values differ by rounding
 
@@ -73,9 +73,7 @@ class DecayedSolution:
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit into the cache of one core."""
-        size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
-        for start in range(0, len(times), size):
-            part = slice(start, start + size)
+        for part in time_batches(len(times), self.echelon.lower.size):
             yield part, self.at(times[part])
 
     def errors(

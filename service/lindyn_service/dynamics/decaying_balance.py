@@ -25,8 +25,8 @@ from lindyn_service.dynamics.initial_coordinates import coordinates
 from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
 from lindyn_service.dynamics.riccati import Factors
+from lindyn_service.dynamics.time_batches import time_batches
 
-_BATCH_ENTRIES = 2**18  # as in `riccati`
 _NEAR = 1e-2  # likewise
 
 
@@ -65,9 +65,7 @@ class DecayingBalance:
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit a core's cache."""
-        size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
-        for start in range(0, len(times), size):
-            part = slice(start, start + size)
+        for part in time_batches(len(times), self.echelon.lower.size):
             yield part, self.at(times[part])
 
     def errors(

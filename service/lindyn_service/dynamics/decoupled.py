@@ -14,8 +14,9 @@ from lindyn_service.dynamics.decoupling import Decoupling, HiddenGroup
 from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.mode_basis import ModeBasis
 from lindyn_service.dynamics.riccati import Factors
+from lindyn_service.dynamics.time_batches import time_batches
 
-_BATCH_ENTRIES = 2**16  # as in `riccati`
+_BATCH_ENTRIES = 2**16
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,7 @@ class DecoupledSolution:
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit into the cache of one core."""
-        size = max(1, min(256, _BATCH_ENTRIES // (self.into.size + self.out.size)))
-        for start in range(0, len(times), size):
-            batch = slice(start, start + size)
+        for batch in time_batches(len(times), self.into.size + self.out.size, _BATCH_ENTRIES):
             yield batch, self.at(times[batch])
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:

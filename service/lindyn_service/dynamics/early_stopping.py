@@ -12,6 +12,7 @@ from scipy.optimize import brentq
 from lindyn_service.dynamics.chebyshev import coefficients, nodes
 from lindyn_service.dynamics.continual import ContinualTask, Segment, measure
 from lindyn_service.dynamics.convergence import fastest_rate
+from lindyn_service.dynamics.search_axis import SearchAxis
 
 _DEGREE = 16  # of the polynomials that approximate losses
 _MAX_INITIAL_LENGTH = 0.75  # of pieces before they are halved, in the logarithm of time
@@ -95,19 +96,6 @@ class _Samples:
 
 
 @dataclass(frozen=True)
-class _Scale:
-    """Map from x in [0, 1] to the times of a segment: linear at early times, exponential at late times."""
-
-    duration: float
-    phase: float
-
-    def times(self, x: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-        """Times at x; the ends of the segment have no rounding errors."""
-        grown = np.expm1(self.phase * x) / math.expm1(self.phase) if self.phase > 0 else x
-        return self.duration * np.where(x < 1.0, np.minimum(grown, 1.0), 1.0)
-
-
-@dataclass(frozen=True)
 class _Pieces:
     """Pieces of [0, 1], and the truncation errors of the losses on the pieces that they are halves of."""
 
@@ -132,7 +120,7 @@ def _sample(segment: Segment, others: Sequence[ContinualTask]) -> _Samples:
     """Evaluate the losses at times that are dense enough to resolve all their minima."""
     tasks, speed = [*others, segment.task], _speed(segment)
     loss_scales = np.array([task.variance * float(np.sum(task.sigma_yx**2)) for task in tasks])
-    scale = _Scale(segment.duration, math.log1p(segment.duration * speed))
+    scale = SearchAxis(segment.duration, math.log1p(segment.duration * speed))
     edges = np.linspace(0.0, 1.0, max(1, math.ceil(scale.phase / _MAX_INITIAL_LENGTH)) + 1)
     pieces = _Pieces(edges[:-1], edges[1:], np.full((len(edges) - 1, len(tasks)), np.inf))
     samples: list[_Samples] = []

@@ -10,6 +10,7 @@ from numpy.polynomial import Chebyshev
 from numpy.polynomial.chebyshev import chebder, chebvander
 
 from lindyn_service.dynamics.chebyshev import nodes
+from lindyn_service.dynamics.search_axis import SearchAxis
 from lindyn_service.dynamics.tasks import EPS
 
 Curves = Callable[[Float[np.ndarray, " time"]], Float[np.ndarray, "curve time"]]
@@ -40,18 +41,6 @@ class Minimum:
 
 
 @dataclass(frozen=True)
-class _Clock:
-    """Map from [0, 1] to the times of a curve: linear at early times, exponential at late ones."""
-
-    end: float
-    phase: float
-
-    def times(self, x: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-        grown = np.expm1(self.phase * x) / math.expm1(self.phase) if self.phase > 0 else x
-        return self.end * np.where(x < 1.0, np.minimum(grown, 1.0), 1.0)
-
-
-@dataclass(frozen=True)
 class _Pieces:
     """Curves on pieces of [0, 1], by their values at Chebyshev nodes, (curve, piece, node)."""
 
@@ -77,29 +66,29 @@ def minima(curves: Curves, end: float, speed: float) -> list[Minimum]:
     """
     if end == 0:
         return [Minimum(0.0, float(values[0])) for values in curves(np.zeros(1))]
-    clock = _Clock(end, math.log1p(end * speed))
-    pieces = _resolved(curves, clock)
+    axis = SearchAxis(end, math.log1p(end * speed))
+    pieces = _resolved(curves, axis)
     places = [_candidates(pieces, curve) for curve in range(len(pieces.values))]
     every = np.unique(np.concatenate([np.array([0.0, 1.0]), *places]))
-    times = clock.times(every)
+    times = axis.times(every)
     found = curves(times)
     return [
-        _earliest(times, found[curve], np.isin(every, [0.0, 1.0, *own]), _lowest(pieces, clock, curve))
+        _earliest(times, found[curve], np.isin(every, [0.0, 1.0, *own]), _lowest(pieces, axis, curve))
         for curve, own in enumerate(places)
     ]
 
 
-def _resolved(curves: Curves, clock: _Clock) -> _Pieces:
+def _resolved(curves: Curves, axis: SearchAxis) -> _Pieces:
     """Halve pieces until all curves are resolved on each."""
-    edges = np.linspace(0.0, 1.0, max(1, math.ceil(clock.phase / _INITIAL_LENGTH)) + 1)
+    edges = np.linspace(0.0, 1.0, max(1, math.ceil(axis.phase / _INITIAL_LENGTH)) + 1)
     left, right, before = edges[:-1], edges[1:], np.array(np.inf)
     done: list[_Pieces] = []
     count, share = 0, (nodes(_DEGREE) + 1) / 2
-    speed = math.expm1(clock.phase) / clock.end
+    speed = math.expm1(axis.phase) / axis.duration
     while len(left):
         count += len(left)
         x = left[:, None] * (1 - share) + right[:, None] * share
-        times = clock.times(x)
+        times = axis.times(x)
         values = curves(times.ravel()).reshape(-1, *times.shape)
         largest = np.max(np.abs(values), axis=2)
         tail = np.max(np.abs(values @ _TO_COEFFICIENTS[-4:].T), axis=2)
@@ -148,12 +137,12 @@ def _stationary(pieces: _Pieces, curve: int, piece: int) -> Float[np.ndarray, " 
     return pieces.left[piece] * (1 - share) + pieces.right[piece] * share
 
 
-def _lowest(pieces: _Pieces, clock: _Clock, curve: int) -> Minimum:
+def _lowest(pieces: _Pieces, axis: SearchAxis, curve: int) -> Minimum:
     """The lowest of all values by which a curve was approximated."""
     piece, node = np.unravel_index(np.argmin(pieces.values[curve]), pieces.values[curve].shape)
     share = (nodes(_DEGREE)[node] + 1) / 2
     x = pieces.left[piece] * (1 - share) + pieces.right[piece] * share
-    return Minimum(float(clock.times(np.array([x]))[0]), float(pieces.values[curve, piece, node]))
+    return Minimum(float(axis.times(np.array([x]))[0]), float(pieces.values[curve, piece, node]))
 
 
 def _earliest(

@@ -19,8 +19,8 @@ from lindyn_service.dynamics.initial_coordinates import Coordinates, coordinates
 from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
 from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
+from lindyn_service.dynamics.time_batches import time_batches
 
-_BATCH_ENTRIES = 2**18  # two megabytes per array, so that the arrays of one batch fit into the cache of one core
 _CANCELLATION_THRESHOLD = 1e-2  # relative to the largest singular value; subtraction is accurate for larger errors
 _NEGLIGIBLE = 1e-200  # products of smaller numbers are subnormal, which would be slow
 _MAX_PRODUCT_ENTRIES = 2**17  # one megabyte; for larger arrays, a matrix product for each time is faster
@@ -66,9 +66,7 @@ class Solution:
 
     def batches(self, times: Float[np.ndarray, " time"]) -> Iterator[tuple[slice, Factors]]:
         """Evaluate at non-negative times, in batches that fit into the cache of one core."""
-        size = max(1, min(256, _BATCH_ENTRIES // max(1, self.echelon.lower.size)))
-        for start in range(0, len(times), size):
-            batch = slice(start, start + size)
+        for batch in time_batches(len(times), self.echelon.lower.size):
             yield batch, self.at(times[batch])
 
     def at(self, times: Float[np.ndarray, " time"]) -> Factors:
