@@ -1,6 +1,7 @@
 """Files of answers: complete or absent, bounded in size, and removed after a service was killed."""
 
 import errno
+import fcntl
 import io
 import os
 import shutil
@@ -191,6 +192,19 @@ def test_files_in_use_count_towards_the_limit(tmp_path: Path) -> None:
         file(spool, "z2", bytes(200))
         assert not spool.path("old").exists()
     assert names(tmp_path) == {"z", "z2"}
+
+
+def test_a_file_is_not_renamed_while_the_folder_is_scanned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan that finds a file under neither of its names would reserve its space twice."""
+    monkeypatch.setattr(space, "_LOCK_SECONDS", 0.01)
+    spool = Spool(tmp_path, 10**8)
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    try:
+        with spool.destination("a") as place, pytest.raises(BusyError):
+            write_atomically(place, 10, lambda _: fcntl.flock(descriptor, fcntl.LOCK_EX))
+        assert not names(tmp_path)
+    finally:
+        os.close(descriptor)
 
 
 def test_partial_files_of_killed_writers_are_removed(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
-from lindyn_service.spool.space import SpoolDestination, reserved_file
+from lindyn_service.spool.space import SpoolDestination, publish, reserved_file
 
 CHUNK_BYTES = 2**20
 
@@ -40,12 +40,12 @@ def write_atomically(
     """
     with reserved_file(destination, expected_bytes + TRAILER_BYTES) as file:
         write(file)
-        size = file.trim()
+        size = file.seek_written()
         file.write(note.encode())
-        checksum = _checksum(file.fileno(), destination.name, file.trim())
+        checksum = _checksum(file.fileno(), destination.name, file.seek_written())
         file.write(_TRAILER.pack(_MAGIC, size, checksum))
         file.trim()
-        destination.partial.replace(destination.path)
+        publish(destination)
 
 
 def bytes_or_file(

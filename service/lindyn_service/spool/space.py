@@ -85,6 +85,18 @@ def reserved_file(destination: SpoolDestination, size: int) -> Generator["Reserv
             destination.partial.unlink(missing_ok=True)
 
 
+def publish(destination: SpoolDestination) -> None:
+    """Rename a partial file that is complete.
+
+    The folder is locked, since a scan of it may find a file that is renamed meanwhile under neither name.
+
+    Raises:
+        BusyError: another process holds the lock of the folder for long.
+    """
+    with _folder_lock(destination.folder):
+        destination.partial.replace(destination.path)
+
+
 class ReservedFile(io.BufferedRandom):
     """A file that reserves disk space before it is written to, first the expected size and later more if needed."""
 
@@ -96,11 +108,14 @@ class ReservedFile(io.BufferedRandom):
         """Reserve space for a total of `size` bytes."""
         self._raw_file.reserve(size)
 
-    def trim(self) -> int:
-        """Release reserved space that was not written, move to the end, and return the number of bytes written."""
+    def seek_written(self) -> int:
+        """Move to the end of what was written, and return the number of bytes before it."""
         self.flush()
-        self.truncate(self._raw_file.written)
         return self.seek(self._raw_file.written)
+
+    def trim(self) -> None:
+        """Release reserved space that was not written; nothing may be written afterwards."""
+        self.truncate(self.seek_written())
 
 
 class _ReservingFile(io.FileIO):
