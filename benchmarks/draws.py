@@ -12,7 +12,7 @@ from lindyn.wire.trajectory import QUANTITIES
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.translate.experiment import parameters
 
-MOST_NUMBERS = 2e7  # in an answer, or in the arrays of a request
+MAX_NUMBERS = 2e7  # in an answer, or in the arrays of a request
 RNG = np.random.Generator
 SCALARS = ["final_loss", "convergence_time", "ntk_movement", "kernel_distance", "task_specificity_input"]
 
@@ -103,7 +103,7 @@ def times(rng: RNG, numbers: float, most: int = 200_000, longest: float = 1e3) -
     """A grid of times, so many that the answer has not too many numbers."""
     spacing = str(rng.choice(["linear", "log"]))
     stop = between(rng, 0.1, longest)
-    num = whole(rng, 1, max(1, min(most, int(MOST_NUMBERS / numbers))))
+    num = whole(rng, 1, max(1, min(most, int(MAX_NUMBERS / numbers))))
     return {"start": stop * 1e-4 if spacing == "log" else 0.0, "stop": stop, "num": num, "spacing": spacing}
 
 
@@ -118,7 +118,7 @@ def quantities(rng: RNG, dims: list[int], samples: int, leave_out: tuple[str, ..
         "rsm_output": samples**2,
         "qqt": (dims[0] + dims[-1]) ** 2,
     }
-    kept = [name for name in names if sizes.get(name, 0) < MOST_NUMBERS / 10] or ["loss"]
+    kept = [name for name in names if sizes.get(name, 0) < MAX_NUMBERS / 10] or ["loss"]
     weights = sum(a * b for a, b in pairwise(dims))
     return kept, 1.0 + sum(sizes.get(name, max(weights, max(dims) ** 2)) for name in kept)
 
@@ -245,7 +245,7 @@ def ensemble(rng: RNG) -> Drawn:
     grid = times(rng, 1, 400, 100)
     numbers = grid["num"] * (sum(dims) ** 2 if in_blocks else 1)
     base = {"network": network, "task": asked, "times": grid, "quantities": names}
-    replicates = whole(rng, 1, max(1, min(2_000 if in_blocks else 20, int(MOST_NUMBERS / numbers))))
+    replicates = whole(rng, 1, max(1, min(2_000 if in_blocks else 20, int(MAX_NUMBERS / numbers))))
     vary = ["task.seed"] if "seed" in asked and rng.random() < 0.1 else ["network.seed"]
     return Drawn("ensembles", "ensembles", {"base": base, "replicates": replicates, "vary": vary})
 

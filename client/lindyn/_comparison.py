@@ -18,7 +18,7 @@ from lindyn.wire.array import FloatArray
 
 _WITH_SEED = ("balanced", "random", "wide")
 _DRAWN_TASKS = ("regression", "spectrum")
-_MOST_SEEDS = 1000
+_MAX_SEEDS = 1000
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def _times(learning_rate: float, steps: int, num: int) -> FloatArray:
 def _networks(network: Network, seeds: int | Sequence[int]) -> tuple[Sequence[int | None], Sequence[object]]:
     """Return the networks of all seeds; given weights are one network without a seed."""
     numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
-    if not 1 <= len(numbers) <= _MOST_SEEDS:
-        raise ArgumentError(f"seeds: got {len(numbers)}, expected 1 to {_MOST_SEEDS}")
+    if not 1 <= len(numbers) <= _MAX_SEEDS:
+        raise ArgumentError(f"seeds: got {len(numbers)}, expected 1 to {_MAX_SEEDS}")
     fields = as_tree("network", network)
     if not isinstance(fields, Mapping) or fields.get("kind") not in _WITH_SEED:
         return [None], [network]

@@ -244,6 +244,16 @@ def with_overlap(*columns):
     return {"kind": "weights", "weights": [w1.tolist(), w1.T.tolist()]}
 
 
+def rich_output(first, s, time):
+    """W at a time, from W1 and W2 = W1^T and the task diag(s): tau d/dt W^-1 = 2 - S W^-1 - W^-1 S."""
+    with mpmath.workdps(80):
+        w1 = mpmath.matrix(first)
+        inverse = (w1.T * w1) ** -1
+        decay = mpmath.diag([mpmath.exp(-x * time) for x in s])
+        learned = mpmath.diag([-mpmath.expm1(-2 * x * time) / x for x in s])
+        return np.array(((decay * inverse * decay + learned) ** -1).tolist(), dtype=float)
+
+
 def test_tiny_overlaps_of_given_weights_count(service):
     """The component of the second mode along no other is far below the rounding errors of its row, but given."""
     tiny, s, times = 1e-13, np.array([2.0, 1.0]), [0.0, 1.0, 20.0, 30.0, 33.0]
@@ -251,14 +261,25 @@ def test_tiny_overlaps_of_given_weights_count(service):
     answer = ask(service, {"network": network, "task": np.diag(s).tolist(), "times": times, "quantities": ["output"]})
     assert answer["warnings"] == []
     assert answer["diagnostics"]["errors"]["output"] <= 1e-12
-    with mpmath.workdps(60):
-        w1 = mpmath.matrix(network["weights"][0])
-        inverse = (w1.T * w1) ** -1  # of W, for which tau d/dt W^-1 = 2 - S W^-1 - W^-1 S
-        for time, output in zip(times, answer["quantities"]["output"], strict=True):
-            decay = mpmath.diag([mpmath.exp(-x * time) for x in s])
-            learned = mpmath.diag([-mpmath.expm1(-2 * x * time) / x for x in s])
-            expected = np.array(((decay * inverse * decay + learned) ** -1).tolist(), dtype=float)
-            assert np.allclose(output, expected, rtol=0, atol=1e-13 * np.linalg.norm(expected))
+    for time, output in zip(times, answer["quantities"]["output"], strict=True):
+        expected = rich_output(network["weights"][0], s, time)
+        assert np.allclose(output, expected, rtol=0, atol=1e-13 * np.linalg.norm(expected))
+
+
+@pytest.mark.parametrize("overlap", [1e-16, 1e-20, 1e-25])
+def test_small_overlaps_beside_an_unaligned_block_are_certain(service, overlap):
+    """Two modes mix, and a third one, which no other mode touches, grows from a number far below their roundings."""
+    block, s = np.array([[0.4, 0.3], [-0.2, 0.5]]), np.array([2.0, 1.5, 1.0])
+    w1 = np.zeros((3, 3))
+    w1[:2, :2], w1[2, 2] = block, np.sqrt(overlap)
+    times = [0.0, 1.0, -np.log(overlap) / 2, -np.log(overlap)]
+    network = {"kind": "weights", "weights": [w1.tolist(), w1.T.tolist()]}
+    answer = ask(service, {"network": network, "task": np.diag(s).tolist(), "times": times, "quantities": ["output"]})
+    assert answer["method"] == "exact"
+    assert answer["warnings"] == []
+    for time, output in zip(times, answer["quantities"]["output"], strict=True):
+        expected = rich_output(network["weights"][0], s, time)
+        assert np.allclose(output, expected, rtol=1e-11, atol=1e-15 * min(1.0, overlap * np.exp(2 * time)))
 
 
 def test_small_overlaps_of_aligned_weights_are_certain(service):

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.live
 
 BODY = json.dumps(trajectory(), indent=1).encode()
 POSTS = ["/v1/initializations", "/v1/balance", "/v1/balance/statistics", "/v1/limits", "/v1/continual", "/v1/sweeps"]
-POSTS += [TRAJECTORIES, "/v1/ensembles", "/v1/experiments/figure-3.1"]
+POSTS += [TRAJECTORIES, "/v1/ensembles", "/v1/designs", "/v1/fits", "/v1/experiments/figure-3.1"]
 JSON = {"Content-Type": "application/json"}
 CHANGING = ("date", "x-request-id", "server-timing", "transfer-encoding")  # the last is of a body
 

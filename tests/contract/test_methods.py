@@ -163,6 +163,16 @@ def test_exact_refuses_what_auto_integrates(service, name):
     assert detail.startswith(f"{finding}; ")
 
 
+def test_late_times_of_deep_networks_take_no_longer(service):
+    """Layers that have converged are not integrated on: a time of 10^4 is answered within the limit."""
+    network = {"kind": "random", "dims": [3, 3, 3, 3, 3, 3], "scheme": "glorot", "seed": 1}
+    request = {"network": network, "task": np.diag([3.0, 2.0, 1.0]).tolist(), "quantities": ["output", "loss"]}
+    early = ask(service, request | {"times": [0.0, 100.0]})
+    late = ask(service, request | {"times": [0.0, 1e4]})
+    assert np.allclose(late["quantities"]["output"][-1], np.diag([3.0, 2.0, 1.0]), atol=1e-12)
+    assert late["diagnostics"]["evaluations"] < 2 * early["diagnostics"]["evaluations"]
+
+
 def test_flow_of_a_balanced_network_is_the_closed_form(service):
     network = {"kind": "balanced", "dims": [4, 3, 5], "lambda": -0.7, "scale": 0.5, "seed": 3}
     request = {

@@ -7,7 +7,6 @@ import pytest
 from scipy.integrate import solve_ivp
 from support.training import descended
 
-from lindyn_service.dynamics.corrected_flow import CorrectedFlow
 from lindyn_service.dynamics.flow import Flow
 
 ETAS = (0.08, 0.04, 0.02, 0.01)
@@ -52,7 +51,7 @@ def integrated(layers, sigma_yx, sigma_xx, decay, step, time):
 
 def flow_of(layers, sigma_yx, sigma_xx, decay, step):
     decays = (decay,) * len(layers) if decay else ()
-    return CorrectedFlow(layers, sigma_yx, sigma_xx, step=step, rtol=1e-12, atol=1e-13, weight_decay=decays)
+    return Flow(layers, sigma_yx, sigma_xx, rtol=1e-12, atol=1e-13, weight_decay=decays, descent_step=step)
 
 
 @pytest.mark.parametrize(("dims", "decay"), CASES)

@@ -44,8 +44,8 @@ def exact(weights, moments, time):
 @pytest.mark.parametrize("kind", ["white", "samples", "moments", "span"])
 def test_weights_and_losses(kind):
     weights, moments = problem(kind)
-    frame = one_layer(weights, moments).frame(TIMES[:3], 0.7)
-    got = {name: OBSERVABLES[name](frame) for name in OBSERVABLES if name not in {"qqt", "balance"}}
+    modal = one_layer(weights, moments).modal_weights(TIMES[:3], 0.7)
+    got = {name: OBSERVABLES[name](modal) for name in OBSERVABLES if name not in {"qqt", "balance"}}
     assert all(
         len(array) == 3 for value in got.values() for array in (value.values() if isinstance(value, dict) else [value])
     )
@@ -67,8 +67,8 @@ def test_late_losses_keep_their_digits():
     solution = one_layer(weights, moments)
     size = 0.5 * np.sum((weights - moments.sigma_yx) ** 2)
     assert np.allclose(solution.excess_loss(TIMES), size * np.exp(-2 * TIMES), rtol=1e-13, atol=0)
-    frame = solution.frame(TIMES, 1.0)
-    assert np.allclose(OBSERVABLES["excess_loss"](frame), size * np.exp(-2 * TIMES), rtol=1e-13, atol=0)
+    modal = solution.modal_weights(TIMES, 1.0)
+    assert np.allclose(OBSERVABLES["excess_loss"](modal), size * np.exp(-2 * TIMES), rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("kind", ["white", "samples", "span"])

@@ -26,7 +26,7 @@ from lindyn_service.dynamics.wide_limit import (
     representing,
     wide_layers,
 )
-from lindyn_service.methods.exact_observables import factors_frame
+from lindyn_service.methods.exact_observables import weights_of_factors
 
 SHAPES = {"more inputs": (6, 4), "more outputs": (3, 5), "as many": (4, 4), "one output": (3, 1)}
 VARIANCES = {"equal": (1.5, 1.5), "first": (3.0, 0.2), "second": (0.01, 2.0), "first only": (2.0, 0.0)}
@@ -48,8 +48,8 @@ def frames(w, sigma_yx, a, b, hidden):
     wide, (w1, w2, lam) = WideLayers(a, b, hidden), equivalent_balanced(w, a + b)
     solution = closed_form(w1, w2, sigma_yx, lam)
     found = white_objective(white_task(Moments(sigma_yx), 1e-13), modes(sigma_yx, lam), None)
-    start = factors_frame(found, wide.represented(solution.at(np.zeros(1))), hidden, 1.0)
-    return factors_frame(found, wide.represented(solution.at(TIMES)), hidden, 1.0, start)
+    start = weights_of_factors(found, wide.represented(solution.at(np.zeros(1))), hidden, 1.0)
+    return weights_of_factors(found, wide.represented(solution.at(TIMES)), hidden, 1.0, start)
 
 
 @pytest.mark.parametrize("start", ["zero", "drawn"])

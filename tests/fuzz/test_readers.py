@@ -16,16 +16,17 @@ from support.mutations import mutated
 
 from lindyn.wire import npz
 from lindyn.wire.job import ExperimentRequest
-from lindyn.wire.sweep import SweepRequest
 from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.http.problems import problem_response
 from lindyn_service.jobs.admission import read_and_admit
+from lindyn_service.jobs.fit_admission import read_and_admit_fit
 from lindyn_service.jobs.job_limits import SweepLimits
 from lindyn_service.operations.execute import ReceivedRequest, read_and_address
 from lindyn_service.operations.registry import (
     BALANCE,
     CONTINUAL,
+    DESIGN,
     ENSEMBLE,
     INITIALIZATION,
     LIMITS,
@@ -47,20 +48,21 @@ ANSWERED = {
     "/v1/limits": LIMITS,
     "/v1/continual": CONTINUAL,
     "/v1/ensembles": ENSEMBLE,
+    "/v1/designs": DESIGN,
 }
-STARTING = {"/v1/sweeps": SweepRequest, f"/v1/experiments/{EXPERIMENT}": ExperimentRequest}
+STARTING = ("/v1/sweeps", "/v1/fits", f"/v1/experiments/{EXPERIMENT}")
 BODIES = {path: [e["body"] for e in EXAMPLES if e["path"] == path] for path in (*ANSWERED, *STARTING)}
 
 SEED = int(os.environ.get("FUZZ_SEED", "0" if os.environ.get("CI") else str(Random().randrange(10**12))))
 INPUTS = int(os.environ.get("FUZZ_INPUTS", "200000"))
 LARGEST = 2**20  # as LINDYN_MAX_BODY_BYTES
-MOST_PARTS = 200_000  # as LINDYN_MAX_JSON_PARTS
+MAX_PARTS = 200_000  # as LINDYN_MAX_JSON_PARTS
 SWEEPS = SweepLimits(
     points=1000, result_bytes=2**20, request_bytes=2**20, point_bytes=2**20, point_flops=1e8, job_flops=1e12
 )
 
-MOST_SECONDS = 10  # of the processor's time for one body
-MOST_BYTES = 2**24  # of memory for a body of some kilobytes, that may say that it expands to LARGEST
+MAX_SECONDS = 10  # of the processor's time for one body
+MAX_BYTES = 2**24  # of memory for a body of some kilobytes, that may say that it expands to LARGEST
 
 
 class TooLongError(BaseException):
@@ -80,12 +82,14 @@ def alarmed() -> Iterator[None]:
 
 def outcome_of(path: str, content: bytes, media_type: str) -> str:
     """Parse a body as the service does before it computes; return the code of the problem, or `taken`."""
-    body = Body(content, media_type, LARGEST, MOST_PARTS)
+    body = Body(content, media_type, LARGEST, MAX_PARTS)
     try:
         if path in ANSWERED:
             read_and_address(ANSWERED[path], ReceivedRequest(body, bytes(16)))
-        elif STARTING[path] is SweepRequest:
+        elif path == "/v1/sweeps":
             read_and_admit(body, SWEEPS)
+        elif path == "/v1/fits":
+            read_and_admit_fit(body, SWEEPS)
         else:
             parameters(EXPERIMENTS[EXPERIMENT], body.read(ExperimentRequest).parameters)
     except ServiceError as error:
@@ -113,7 +117,7 @@ def fuzz(first: int, count: int) -> dict[str, object]:
             body = body[:LARGEST]
             tracemalloc.start()
             started = time.process_time()
-            signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)
+            signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)
             try:
                 outcome = outcome_of(path, body, npz.MEDIA_TYPE if form == "npz" else JSON)
             except BaseException as error:
@@ -122,11 +126,11 @@ def fuzz(first: int, count: int) -> dict[str, object]:
                 signal.setitimer(signal.ITIMER_PROF, 0)
                 _, used = tracemalloc.get_traced_memory()
                 tracemalloc.stop()
-            assert used < MOST_BYTES + 50 * len(body), f"seed {seed}: {used} bytes of memory for {len(body)}"
+            assert used < MAX_BYTES + 50 * len(body), f"seed {seed}: {used} bytes of memory for {len(body)}"
             slowest = max(slowest, time.process_time() - started)
             largest = max(largest, used)
             outcomes[f"{form} {outcome}"] += 1
-    return {"first": first, "inputs": count, "slowest_seconds": round(slowest, 3), "most_bytes": largest, **outcomes}
+    return {"first": first, "inputs": count, "slowest_seconds": round(slowest, 3), "max_bytes": largest, **outcomes}
 
 
 def test_some_bodies():

@@ -134,7 +134,7 @@ def test_a_descent_that_runs_out_of_evaluations():
         return np.stack([10 * (sets[:, 1] - sets[:, 0] ** 2), 1 - sets[:, 0]], axis=1)
 
     objective = linear(curve=valley, values=np.zeros(2), sigma=1.0, n=2)
-    found = minimum_from(objective, np.array([-1.2, 1.0]), most_evaluations=3)
+    found = minimum_from(objective, np.array([-1.2, 1.0]), max_evaluations=3)
     assert not found.converged
     assert found.evaluations == 3
     assert minimum_from(objective, np.array([-1.2, 1.0])).position == pytest.approx([1.0, 1.0])

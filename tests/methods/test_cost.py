@@ -69,7 +69,7 @@ def flops(*arguments, **more) -> float:
     return TRAJECTORY.cost(request(*arguments, **more)).flops
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(
     dims=st.tuples(*[st.integers(1, 6)] * 3),
     n_times=st.integers(1, 5),

@@ -7,9 +7,11 @@ from pathlib import Path
 import mpmath as mp
 import numpy as np
 import pytest
+from support.full_flow import weight_flow
 from support.problems import Drawn, far_apart
 from support.riccati import State, states
 
+from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.methods.base import LearningProblem
 from lindyn_service.methods.exact import ExactSolver
@@ -88,6 +90,25 @@ def test_the_reference_follows_from_the_definition():
             np.testing.assert_array_equal(state.output, expected.output)
             for name in ("excess_loss", "loss_rate", "ntk_distance", "ntk_movement"):
                 assert mp.almosteq(getattr(state, name), getattr(expected, name), 1e-15, 0), name
+
+
+def test_bounds_of_weights_exceed_their_errors():
+    """Those of the weights themselves, and of the rotation of the hidden units, which is integrated."""
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        n_in, n_out = (int(n) for n in rng.integers(2, 5, 2))
+        dims, lam = (n_in, min(n_in, n_out), n_out), float(rng.uniform(-2, 2))
+        weights = balanced_weights(dims, lam, 0.5, rng)
+        sigma_yx, times = rng.standard_normal((n_out, n_in)), np.array([0.0, 2.5])
+        asked = LearningProblem(weights, Moments(sigma_yx), 1.0, times, ("weights",), lam)
+        outcome = ExactSolver().examine(asked).run()
+        truth = weight_flow(weights, sigma_yx, np.eye(n_in), times)
+        got, expected = (
+            np.concatenate([w[-1].ravel() for w in layers]) for layers in (outcome.quantities["weights"], truth)
+        )
+        error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
+        assert error <= outcome.errors["weights"] + 1e-12, seed
+        assert error <= outcome.diagnostics["rotation"]["error_estimate"] + 1e-12, seed
 
 
 @pytest.mark.fuzz

@@ -51,9 +51,9 @@ def test_error_estimate_bounds_the_error():
         sigma_yx = rng.standard_normal((widths[-1], widths[0]))
         root = rng.standard_normal((widths[0], widths[0] + 2))
         sigma_xx = root @ root.T / 3 if rng.integers(2) else np.eye(widths[0])
-        outcome = answer([FlowSolver(rtol)], problem(weights, sigma_yx, [2.0], sigma_xx=sigma_xx))
+        outcome = answer([FlowSolver(rtol)], problem(weights, sigma_yx, [1.0], sigma_xx=sigma_xx))
         got = np.concatenate([layer[-1].ravel() for layer in outcome.quantities["weights"]])
-        expected = tight(weights, sigma_yx, sigma_xx, 2.0)
+        expected = tight(weights, sigma_yx, sigma_xx, 1.0)
         error = np.linalg.norm(got - expected) / np.linalg.norm(expected)
         bounded += error <= outcome.diagnostics["error_estimate"] + 1e-12
         assert outcome.diagnostics["tolerance"] == pytest.approx(1e4 * rtol)

@@ -21,7 +21,7 @@ from lindyn_service.translate.sweep import PointKeys, compute_points, indices
 from lindyn_service.translate.sweep_table import sweep_table
 from lindyn_service.translate.table import read_table, result_as_json
 
-MOST_BYTES = 2**30
+MAX_BYTES = 2**30
 
 
 def request(axes, collect=("final_loss",), base=None, **changes):
@@ -68,12 +68,12 @@ def test_modes_that_a_network_does_not_have_are_nan_in_the_table():
     sweep = request({"network.dims.1": [1, 3], "network.lambda": [0.0]}, ["alignment"])
     found = points(sweep)
     assert found[0]["values"]["alignment.input"][0][1:] == [None, None]
-    content, _ = read_table(sweep_table("job", sweep, [pack_record(point) for point in found], MOST_BYTES).pack())
+    content, _ = read_table(sweep_table("job", sweep, [pack_record(point) for point in found], MAX_BYTES).pack())
     for side in ("input", "output"):
         values = content.values(f"alignment.{side}")
         assert np.array_equal(np.isnan(values[:, 0, 0]), [[False, True, True], [False, False, False]])
     written = json.loads(
-        result_as_json(sweep_table("job", sweep, [pack_record(point) for point in found], MOST_BYTES).pack())
+        result_as_json(sweep_table("job", sweep, [pack_record(point) for point in found], MAX_BYTES).pack())
     )
     assert written["data"]["alignment.input"]["values"][0][0][0][1:] == [None, None]
 
@@ -99,7 +99,7 @@ def test_table_is_labelled_and_padded():
         {"network.dims": [[3, 2, 3], [3, 3, 3], [3, 4, 3]], "network.seed": [1, 2]}, ["loss", "balance", "weights"]
     )
     records = list(compute_points(sweep, indices(sweep)))
-    archive = sweep_table("job", sweep, records, MOST_BYTES).pack()
+    archive = sweep_table("job", sweep, records, MAX_BYTES).pack()
     content, metadata = read_table(archive)
     assert content.data["loss"][0] == ("network.dims", "network.seed", "time")
     assert content.data["weights.0"][0] == ("network.dims", "network.seed", "time", "width_1", "width_0")
@@ -172,7 +172,7 @@ def test_arrays_of_every_layout(array):
     expected = admit(request({"network.seed": [1]}, base={**base, "task": SIGMA_YX}), LIMITS).request
     assert point_keys(in_base, [(0,)]) == point_keys(expected, [(0,)])
     assert points(in_base) == points(expected)
-    assert len(sweep_table("job", in_base, list(compute_points(in_base, [(0,)])), MOST_BYTES).pack())
+    assert len(sweep_table("job", in_base, list(compute_points(in_base, [(0,)])), MAX_BYTES).pack())
 
 
 def test_arrays_without_dimensions():

@@ -11,7 +11,7 @@ from lindyn.wire.job import TableReply
 from lindyn.wire.sweep import SweepRequest
 from lindyn_service.translate.point_records import pack_record
 from lindyn_service.translate.sweep import compute_points, indices
-from lindyn_service.translate.sweep_table import MOST_DETAILS, sweep_table
+from lindyn_service.translate.sweep_table import MAX_DETAILS, sweep_table
 from lindyn_service.translate.table import read_table, result_as_json
 
 BASE = {"network": BALANCED, "task": SIGMA_YX.tolist(), "times": [0.0, 0.26, 0.5]}
@@ -122,17 +122,17 @@ def test_sweeps_without_warnings_have_an_empty_list():
 
 def test_the_number_of_details_is_bounded_and_no_index_is_lost():
     """Each point has a detail of its own, as with measured numbers, and one that all points share."""
-    n_points = 3 * MOST_DETAILS
+    n_points = 3 * MAX_DETAILS
     sweep = read(SweepRequest, {"base": BASE, "axes": [{"path": "network.seed", "values": list(range(n_points))}]})
     own = [{"code": "ill-conditioned", "detail": f"overlap {i}"} for i in range(n_points)]
     again = {"code": "ill-conditioned", "detail": "overlap -1"}
     shared = {"code": "no-samples", "detail": "none"}
     records = [pack_record({"values": {"final_loss": 1.0}, "warnings": [each, shared, again]}) for each in own]
     warnings = read_table(sweep_table("job", sweep, records, 2**30).pack())[1]["warnings"]
-    assert len([warned for warned in warnings if warned["code"] == "ill-conditioned"]) == MOST_DETAILS + 1
+    assert len([warned for warned in warnings if warned["code"] == "ill-conditioned"]) == MAX_DETAILS + 1
     places = {tuple(place) for warned in warnings if warned["code"] == "ill-conditioned" for place in warned["indices"]}
     assert places == {(i,) for i in range(n_points)}
-    assert "ask for the trajectory of a point" in warnings[MOST_DETAILS]["detail"]
+    assert "ask for the trajectory of a point" in warnings[MAX_DETAILS]["detail"]
     assert codes({"warnings": warnings})["no-samples"] == [[i] for i in range(n_points)]
     largest = max(len(warned["indices"]) for warned in warnings)
     assert largest == n_points  # no place twice in one line

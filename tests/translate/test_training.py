@@ -139,13 +139,13 @@ def test_points_of_a_sweep_are_the_answers_to_single_requests(method):
     axes = {
         "weight_decay": [0.0, 0.2],
         "learning_rates": [[1.0, 1.0], [2.0, 2.0], [0.5, 3.0]],
-        "network.seed": [1, 2, 3, 4],
+        "network.seed": [1, 2],
         "network.lambda": [0.5, 1.0],
     }
     found = points_of(base, axes, ["loss", "final_loss"])
-    places = [(d, r, s, x) for d in range(2) for r in range(3) for s in range(4) for x in range(2)]
+    places = [(d, r, s, x) for d in range(2) for r in range(3) for s in range(2) for x in range(2)]
     assert len(found) == len(places)
-    for (d, r, s, x), point in list(zip(places, found, strict=True))[::5]:
+    for (d, r, s, x), point in list(zip(places, found, strict=True))[::3]:
         own = {"seed": axes["network.seed"][s], "lambda": axes["network.lambda"][x]}
         alone = base | {"network": network | own, "weight_decay": axes["weight_decay"][d]}
         alone = learn(**alone | {"learning_rates": axes["learning_rates"][r], "quantities": ["loss"]})

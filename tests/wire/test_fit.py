@@ -7,7 +7,7 @@ import pytest
 from support.documents import put
 
 from lindyn.wire.document import InvalidDocumentError, read
-from lindyn.wire.fit import MOST_VALUES, FitRequest
+from lindyn.wire.fit import MAX_VALUES, FitRequest
 from lindyn.wire.fit_conflicts import conflicts_of_fit, free_paths
 
 FIT = {
@@ -113,12 +113,12 @@ def test_names_of_models_are_different():
 
 
 def test_curves_longer_than_the_limits():
-    many = np.arange(MOST_VALUES + 1.0)
+    many = np.arange(MAX_VALUES + 1.0)
     one = put(put(FIT, "observations.0.times", many), "observations.0.values", many)
-    assert f"at most {MOST_VALUES}; average neighbouring ones" in broken(one)["observations.0.times"]
-    half = many[: MOST_VALUES // 2 + 1]
+    assert f"at most {MAX_VALUES}; average neighbouring ones" in broken(one)["observations.0.times"]
+    half = many[: MAX_VALUES // 2 + 1]
     curve = {**FIT["observations"][0], "times": half, "values": half}
-    assert f"at most {MOST_VALUES}" in broken(put(FIT, "observations", [curve, curve]))["observations"]
+    assert f"at most {MAX_VALUES}" in broken(put(FIT, "observations", [curve, curve]))["observations"]
 
 
 def test_more_parameters_than_values():

@@ -14,7 +14,7 @@ from lindyn.wire.fit_reply import FittedModelReply
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_NAMED = 8  # lines in a legend
+_MAX_NAMED = 8  # lines in a legend
 _HALF_THRESHOLD = 1.9207  # decrease of the log-likelihood at the ends of an interval of 95 %
 _WIDTH, _HEIGHT, _PANEL = 7.0, 4.5, 2.4  # inches
 
@@ -49,7 +49,7 @@ def _draw_curves(
     names = {str(each["quantity"]) for each in observations}
     curves.set(ylabel=label(names.pop()).words if len(names) == 1 else "observed values", title=model.name)
     residuals.set(xlabel=TIME.words, ylabel="residuals")
-    if 1 < len(observations) <= _MOST_NAMED:
+    if 1 < len(observations) <= _MAX_NAMED:
         curves.legend(fontsize="small", framealpha=0.8, edgecolor="none")
     if is_geometric(np.unique(np.concatenate([each["times"] for each in observations]))):
         curves.set_xscale("log")

@@ -11,7 +11,7 @@ from lindyn.wire.trajectory import ReplyWarning, TrajectoryRequest
 VariedSeed = Literal["network.seed", "task.seed"]
 VARIED_SEEDS: tuple[VariedSeed, ...] = get_args(VariedSeed)
 
-MOST_REPLICATES = 100_000
+MAX_REPLICATES = 100_000
 
 Level = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=1), FromNumpy]
 
@@ -42,7 +42,7 @@ class EnsembleRequest(Request):
 
     replicates: Annotated[
         int,
-        Field(strict=True, ge=1, le=MOST_REPLICATES, description="Number of networks."),
+        Field(strict=True, ge=1, le=MAX_REPLICATES, description="Number of networks."),
         FromNumpy,
     ]
     first_seed: Annotated[

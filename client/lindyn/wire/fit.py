@@ -17,11 +17,11 @@ from lindyn.wire.tree import Tree
 FULL = "full"
 """Name of the model in which all parameters are free."""
 
-MOST_OBSERVATIONS = 500
-MOST_VALUES = 100_000
-MOST_PATHS = 50
-MOST_MODELS = 20
-MOST_STARTS = 100
+MAX_OBSERVATIONS = 500
+MAX_VALUES = 100_000
+MAX_PATHS = 50
+MAX_MODELS = 20
+MAX_STARTS = 100
 _LONGEST_NAME = 100
 
 
@@ -41,8 +41,8 @@ def _without_gaps(value: Tree) -> Tree:
 
 
 def _few(times: FloatArray) -> FloatArray:
-    if len(times) > MOST_VALUES:
-        raise _error(f"got {len(times)} times, at most {MOST_VALUES}; average neighbouring ones, or leave some out")
+    if len(times) > MAX_VALUES:
+        raise _error(f"got {len(times)} times, at most {MAX_VALUES}; average neighbouring ones, or leave some out")
     return times
 
 
@@ -197,7 +197,7 @@ class ComparedModel(Request):
         BeforeValidator(_portable_values),
     ] = Field(default_factory=dict[str, Tree])
     free: Annotated[
-        Annotated[list[Path], Field(max_length=MOST_PATHS)] | None,
+        Annotated[list[Path], Field(max_length=MAX_PATHS)] | None,
         Field(description="Paths of the parameters that stay free; null: all that no path of set contains."),
     ] = None
 
@@ -213,12 +213,12 @@ class FitRequest(Request):
         ),
         BeforeValidator(_portable_values),
     ]
-    observations: Annotated[list[Observation], Field(min_length=1, max_length=MOST_OBSERVATIONS)]
-    free: Annotated[list[FreeParameter], Field(min_length=1, max_length=MOST_PATHS)]
-    models: Annotated[list[ComparedModel], Field(max_length=MOST_MODELS)] = Field(default_factory=list[ComparedModel])
+    observations: Annotated[list[Observation], Field(min_length=1, max_length=MAX_OBSERVATIONS)]
+    free: Annotated[list[FreeParameter], Field(min_length=1, max_length=MAX_PATHS)]
+    models: Annotated[list[ComparedModel], Field(max_length=MAX_MODELS)] = Field(default_factory=list[ComparedModel])
     starts: Annotated[
         int,
-        Field(strict=True, ge=1, le=MOST_STARTS, description="Descents of each model, from the start and elsewhere."),
+        Field(strict=True, ge=1, le=MAX_STARTS, description="Descents of each model, from the start and elsewhere."),
         FromNumpy,
     ] = 8
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lindyn.wire.fit import FULL, MOST_VALUES, ComparedModel, FitRequest, Observation
+from lindyn.wire.fit import FULL, MAX_VALUES, ComparedModel, FitRequest, Observation
 from lindyn.wire.wording import cut, with_choices
 
 _OF_OBSERVATIONS = "observations"
@@ -51,8 +51,8 @@ def _of_base(request: FitRequest) -> Iterator[Conflict]:
 
 def _of_sizes(observations: Sequence[Observation]) -> Iterator[Conflict]:
     total = sum(len(each.values) for each in observations)
-    if total > MOST_VALUES:
-        detail = f"got {total} values in all, at most {MOST_VALUES}; average neighbouring ones, or leave some out"
+    if total > MAX_VALUES:
+        detail = f"got {total} values in all, at most {MAX_VALUES}; average neighbouring ones, or leave some out"
         yield _OF_OBSERVATIONS, detail
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.decoupled_chain import Chain
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.least_squares import EPS
 from lindyn_service.dynamics.mode_basis import ModeBasis, mode_basis
 

@@ -7,9 +7,9 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.learning_rates import Schedule
 
-Layers = tuple[Float[np.ndarray, "*batch _ _"], ...]
 Gradient = Callable[[Layers], Layers]  # returns new arrays, which the caller may overwrite
 Activation = Literal["relu", "tanh"]
 State = tuple[Float[np.ndarray, "..."], ...]

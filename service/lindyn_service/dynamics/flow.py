@@ -2,8 +2,6 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -11,10 +9,10 @@ from jaxtyping import Float
 from scipy.integrate import DOP853
 from scipy.optimize import brentq
 
-from lindyn_service.dynamics.settled import Settled, settled
-
-Layers = tuple[Float[np.ndarray, "... _ _"], ...]
-"""One array for each layer, (.., width l+1, width l), first layer first."""
+from lindyn_service.dynamics.corrected_flow import CorrectedEquations
+from lindyn_service.dynamics.flow_equations import FlowEquations, Networks
+from lindyn_service.dynamics.layers import Layers
+from lindyn_service.dynamics.settled import Settled
 
 _BATCH_NUMBERS = 2**18
 _VANISHING = 1e-150  # residual whose square underflows
@@ -24,19 +22,6 @@ _SMALLEST = float(np.finfo(np.float64).tiny)
 
 _MAX_EVALUATIONS = 20_000, 1_000_000
 """Largest number of evaluations without progress, and for the full interval; stiff problems need more."""
-
-
-@dataclass(frozen=True)
-class Networks:
-    """A network at some times.
-
-    Attributes:
-        layers: (time, width l+1, width l) each, first layer first.
-        residual: (time, out, in), sigma_yx - W sigma_xx, accurate relative to its own size.
-    """
-
-    layers: Layers
-    residual: Float[np.ndarray, "time out in"]
 
 
 Value = Callable[[Networks], float]
@@ -55,31 +40,22 @@ class FlowError(ValueError):
 
 
 class Flow:
-    """Integrator of dW_l/dt = (W_L .. W_l+1)^T (sigma_yx - W sigma_xx) (W_l-1 .. W_1)^T - gamma_l W_l, with tau = 1.
+    """Integrator of the gradient flow (`FlowEquations`), or of the one that descent with a finite step follows.
 
     Times within a step are reached by shorter steps from its start, since the error of the interpolant of the method,
     of order 7, is hundreds of times that of a step.
 
-    The residual E = sigma_yx - W sigma_xx is integrated together with the layers, since late in training the difference
-    loses all digits. Without weight decay its rate is proportional to E itself. It is written as E = R e^l, with
-    dR/dt = dE/dt e^{-l} + mu R and dl/dt = -mu, where mu is the rate at which the norm of E decreases. The norm of R is
-    thus constant, and the decay of the residual by many orders of magnitude needs no additional steps. With weight
-    decay the residual does not vanish, and l remains 0.
-
     Args:
-        weights: initial layers, (width l+1, width l), first layer first.
-        sigma_yx: input-output correlation, (out, in).
-        sigma_xx: input correlation, (in, in); None for white inputs.
+        weights, sigma_yx, sigma_xx, weight_decay: as of `FlowEquations`.
         rtol: tolerance of a step, relative to the weights.
         atol: tolerance of a step, in units of the weights; one number, or one for each layer.
-        weight_decay: gamma_l of each layer, in units of the task; equal to gamma in all layers if gamma / 2 sum
-            ||W_l||_F^2 is added to the loss. Empty for no weight decay.
+        descent_step: step of descent in units of the time constant, for `CorrectedEquations`; 0 for the gradient flow.
 
     Attributes:
         evaluations: number of evaluations of the velocity.
 
-    Source: Saxe et al. (2014), arXiv 1312.6120, the gradient flow; Hairer, Norsett and Wanner (1993),
-    10.1007/978-3-540-78862-1, the method of Dormand and Prince of order 8(5,3).
+    Source: Hairer, Norsett and Wanner (1993), 10.1007/978-3-540-78862-1, the method of Dormand and Prince of order
+    8(5,3).
     """
 
     def __init__(
@@ -91,16 +67,12 @@ class Flow:
         rtol: float,
         atol: float | tuple[float, ...],
         weight_decay: tuple[float, ...] = (),
+        descent_step: float = 0.0,
     ) -> None:
-        self._weights = weights
-        self._sigma_yx = sigma_yx
-        self._sigma_xx = sigma_xx
+        given = weights, sigma_yx, sigma_xx, weight_decay
+        self._equations = CorrectedEquations(*given, descent_step) if descent_step else FlowEquations(*given)
         self._rtol = rtol
         self._atol = np.broadcast_to(atol, len(weights))
-        self._weight_decay = weight_decay
-        shapes = [*(w.shape for w in weights), sigma_yx.shape]
-        self._bounds = [0, *accumulate([*(w.size for w in weights), sigma_yx.size])]
-        self._slices = [(slice(*ends), shape) for ends, shape in zip(pairwise(self._bounds), shapes, strict=True)]
         self._next_check = _FIRST_CHECK
         self.evaluations = 0
 
@@ -110,7 +82,7 @@ class Flow:
         Raises:
             FlowError: the required step size is too small for float64, or there are too many evaluations.
         """
-        start = self._start()
+        start = self._equations.start()
         size = max(1, _BATCH_NUMBERS // len(start))
         states: list[np.ndarray] = []
         first = 0
@@ -118,7 +90,7 @@ class Flow:
             states.append(state)
             end = first + len(states)
             if len(states) == size or end == len(times):
-                yield slice(first, end), self._networks(np.stack(states))
+                yield slice(first, end), self._equations.networks(np.stack(states))
                 first, states = end, []
 
     def until(self, value: Value, level: float, end: float) -> tuple[float | None, float]:
@@ -136,8 +108,8 @@ class Flow:
         Raises:
             FlowError: the required step size is too small for float64, or there are too many evaluations.
         """
-        start = self._start()
-        now = value(self._networks(start[None]))
+        start = self._equations.start()
+        now = value(self._equations.networks(start[None]))
         if now <= level:
             return 0.0, now
         if end > 0:
@@ -145,7 +117,7 @@ class Flow:
             while solver.status == "running":
                 before, state, time = now, solver.y, solver.t
                 self._step(solver, end)
-                now = value(self._networks(solver.y[None]))
+                now = value(self._equations.networks(solver.y[None]))
                 if now <= level:
                     known = {0.0: before, solver.t - time: now}
                     return time + self._crossing(value, level, state, known), now
@@ -158,7 +130,7 @@ class Flow:
 
         def above(length: float) -> float:
             if length not in known:
-                known[length] = value(self._networks(self._shorter_steps(start, np.array([length]))))
+                known[length] = value(self._equations.networks(self._shorter_steps(start, np.array([length]))))
             return math.log(max(known[length], _SMALLEST)) - math.log(level)
 
         first, last = known
@@ -187,11 +159,10 @@ class Flow:
 
     def _ending(self, state: Float[np.ndarray, " number"]) -> Settled | None:
         """Decay of the residual once the layers have converged, which is checked whenever it has fallen by e^3."""
-        if state[-1] > self._next_check or self._weight_decay:
+        if state[-1] > self._next_check:
             return None
         self._next_check = float(state[-1]) - _CHECK_INTERVAL
-        layers, residual = self._parts(state)
-        return settled(layers, residual, self._sigma_xx, float(np.exp(state[-1])))
+        return self._equations.ending(state)
 
     def _at_rest(
         self, state: Float[np.ndarray, " number"], ending: Settled, times: Float[np.ndarray, " time"]
@@ -199,31 +170,23 @@ class Flow:
         """States at times after that of a state, whose layers no longer change."""
         for part, logarithm in zip(*ending.at(times), strict=True):
             later = state.copy()
-            later[self._bounds[-2] : -1] = part
+            later[self._equations.of_residual] = part
             later[-1] += logarithm
             yield later
-
-    def _start(self) -> Float[np.ndarray, " number"]:
-        function = self._weights[0]
-        with np.errstate(over="ignore", invalid="ignore"):  # an overflow is detected by `_solver`
-            for w in self._weights[1:]:
-                function = w @ function
-            residual = self._sigma_yx - self._times_sigma_xx(function)
-        return np.concatenate([*(w.ravel() for w in self._weights), residual.ravel(), np.zeros(1)])
 
     def _solver(self, start: Float[np.ndarray, " number"], end: float) -> DOP853:
         with np.errstate(over="ignore", invalid="ignore"):  # not around a `yield`, where it would apply to the caller
             atol: Any = self._tolerances(start)  # scipy accepts arrays, but its types do not declare this
-            solver = DOP853(self._velocity, 0.0, start, end, rtol=self._rtol, atol=atol)
+            solver = DOP853(self._equations.velocity, 0.0, start, end, rtol=self._rtol, atol=atol)
         if not np.all(np.isfinite(solver.f)):
             raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
         return solver
 
     def _tolerances(self, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
         """Absolute tolerances of all numbers of a state; that of the residual is relative to its largest entry."""
-        tolerances, first = np.empty(len(state)), self._bounds[-2]
-        tolerances[:first] = np.repeat(self._atol, np.diff(self._bounds[:-1]))
-        tolerances[first:-1] = self._rtol * max(float(np.max(np.abs(state[first:-1]))), _VANISHING)
+        residual = float(np.max(np.abs(state[self._equations.of_residual])))
+        tolerances = np.full(len(state), self._rtol * max(residual, _VANISHING))
+        tolerances[: sum(self._equations.layer_sizes)] = np.repeat(self._atol, self._equations.layer_sizes)
         tolerances[-1] = self._rtol
         return tolerances
 
@@ -244,68 +207,5 @@ class Flow:
         slopes = np.empty((DOP853.n_stages, len(lengths), len(start)))
         for stage, row in enumerate(DOP853.A):
             ahead = np.tensordot(row[:stage], slopes[:stage], 1)
-            slopes[stage] = self._velocity(0.0, start + lengths[:, None] * ahead)
+            slopes[stage] = self._equations.velocity(0.0, start + lengths[:, None] * ahead)
         return start + lengths[:, None] * np.tensordot(DOP853.B, slopes, 1)
-
-    def _velocity(self, _time: float, state: Float[np.ndarray, "*time number"]) -> Float[np.ndarray, "*time number"]:
-        """Velocity of a state, by back-propagation of two residuals at once.
-
-        The residual of the layers, sigma_yx - W sigma_xx with its rounding errors, determines the velocity of the
-        layers. The integrated residual, which is accurate late in training, determines its own rate, -dW/dt sigma_xx
-        with the rate dW/dt of the network function that follows from it.
-        """
-        layers, residual = self._parts(state)
-        rates = np.empty_like(state)
-        layer_rates, residual_rate = self._parts(rates)
-        products = [layers[0]]
-        for layer in layers[1:]:
-            products.append(layer @ products[-1])
-        both = np.empty((2, *residual.shape))
-        np.subtract(self._sigma_yx, self._times_sigma_xx(products[-1]), out=both[0])
-        both[1] = residual
-        changes: list[np.ndarray] = []
-        above: np.ndarray | None = None
-        for layer, below, rate in zip(layers[:0:-1], products[-2::-1], layer_rates[:0:-1], strict=True):
-            velocity = both @ below.mT
-            rate[...] = velocity[0]
-            part = velocity[1] @ below
-            changes.append(part if above is None else above @ part)
-            above = layer if above is None else above @ layer
-            both = layer.mT @ both
-        layer_rates[0][...] = both[0]
-        change = sum(changes, start=both[1] if above is None else above @ both[1])
-        if self._weight_decay:
-            for rate, layer, gamma in zip(layer_rates, layers, self._weight_decay, strict=True):
-                np.subtract(rate, gamma * layer, out=rate)
-            residual_rate[...] = sum(self._weight_decay) * (self._sigma_yx - residual) - self._times_sigma_xx(change)
-            rates[..., -1] = 0.0
-        else:
-            self._residual_rates(residual, -self._times_sigma_xx(change), residual_rate, rates[..., -1])
-        return rates
-
-    @staticmethod
-    def _residual_rates(
-        residual: Float[np.ndarray, "*time out in"],
-        change: Float[np.ndarray, "*time out in"],
-        rate: Float[np.ndarray, "*time out in"],
-        growth: Float[np.ndarray, "*time"],
-    ) -> None:
-        """Split the rate of a residual, in place, into that of the logarithm of its norm and an orthogonal part."""
-        flat = residual.reshape(*residual.shape[:-2], -1)
-        square = np.vecdot(flat, flat)
-        growth[...] = np.vecdot(flat, change.reshape(flat.shape)) / (square + (square == 0))
-        np.subtract(change, growth[..., None, None] * residual, out=rate)
-
-    def _times_sigma_xx(self, function: Float[np.ndarray, "*time out in"]) -> Float[np.ndarray, "*time out in"]:
-        """Product W sigma_xx with a network function."""
-        return function if self._sigma_xx is None else function @ self._sigma_xx
-
-    def _networks(self, states: Float[np.ndarray, "time number"]) -> Networks:
-        layers, residual = self._parts(states)
-        return Networks(layers, residual * np.exp(states[:, -1])[:, None, None])
-
-    def _parts(self, states: Float[np.ndarray, "*time number"]) -> tuple[Layers, Float[np.ndarray, "*time out in"]]:
-        """Views of the layers, and of R, the residual without its factor e^l."""
-        batch = states.shape[:-1]
-        matrices = [states[..., part].reshape(batch + shape) for part, shape in self._slices]
-        return tuple(matrices[:-1]), matrices[-1]

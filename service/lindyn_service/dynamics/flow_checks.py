@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers
 
 
 def balance_drift(layers: Layers, initial: Layers, left: Float[np.ndarray, " time"] | None = None) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.double_double import DoubleDouble, exact
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers
 
 _M = TypeVar("_M", bound="Matrix")
 

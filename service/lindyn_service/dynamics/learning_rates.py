@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.phi import phi
 
 _ITERATIONS = 100  # of Newton's method, which reduces the error by 2/3 each if g tends to zero

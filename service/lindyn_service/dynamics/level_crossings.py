@@ -13,11 +13,11 @@ Function = Callable[[Float[np.ndarray, " place"]], Float[np.ndarray, " place"]]
 
 _EVEN, _SCALED = 65, 64  # places of the first scan
 _SMALLEST_SCALE = 1e-4  # of the places around 0, relative to the largest bound
-_ROUNDS, _MOST_NEW = 3, 48  # of halving intervals on which the function bends
+_ROUNDS, _MAX_NEW = 3, 48  # of halving intervals on which the function bends
 _MAX_NEAR = 16  # intervals near the level that are halved in each round
 _BEND = 0.02  # of the range of values: what a straight line may be off
 _PARTS, _SECTIONS = 8, 10  # an end of where the function exists is found to 8^-10 of an interval
-_MOST_ENDS, _MOST_EXTREMA = 6, 12
+_MAX_ENDS, _MAX_EXTREMA = 6, 12
 _WITHIN, _OF_SPREAD = 1e-9, 1e-12  # error of the value at a solution, relative to it and to the range of values
 _EXTREMUM = 1e-9  # error of the place of an extremum, relative to the places beside it
 _TOUCHING = 1e-10  # relative distance of an extremum from the level, at which it is a double solution
@@ -131,7 +131,7 @@ def _where_it_bends(
     spread = float(np.ptp(values[exists]))
     share = (places[1:-1] - places[:-2]) / (places[2:] - places[:-2])
     off = np.abs(values[:-2] * (1 - share) + values[2:] * share - values[1:-1])
-    most = np.argsort(-np.nan_to_num(off), kind="stable")[: _MOST_NEW // 2]
+    most = np.argsort(-np.nan_to_num(off), kind="stable")[: _MAX_NEW // 2]
     bent = 1 + most[np.nan_to_num(off[most]) > _BEND * spread]
     middles = [(places[bent + side] + places[bent + side - 1]) / 2 for side in (0, 1)]
     return np.concatenate(middles)
@@ -149,7 +149,7 @@ def _near_the_level(
 def _find_ends(known: _Known) -> None:
     """Add places close to where the function ceases to exist."""
     places, values = known.curve()
-    changes = np.flatnonzero(np.isfinite(values[:-1]) != np.isfinite(values[1:]))[:_MOST_ENDS]
+    changes = np.flatnonzero(np.isfinite(values[:-1]) != np.isfinite(values[1:]))[:_MAX_ENDS]
     for i in changes:
         left, right = float(places[i]), float(places[i + 1])
         left_exists = bool(np.isfinite(values[i]))
@@ -172,7 +172,7 @@ def _extrema(known: _Known, level: float) -> list[tuple[float, int]]:
         )
         found += [(not sign * now[i] > sign * level, sign, int(i)) for i in lows]
     ends = places.tolist()
-    return [(_extremum(known, ends[i], ends[i + 2], sign), sign) for _, sign, i in sorted(found)[:_MOST_EXTREMA]]
+    return [(_extremum(known, ends[i], ends[i + 2], sign), sign) for _, sign, i in sorted(found)[:_MAX_EXTREMA]]
 
 
 def _extremum(known: _Known, low: float, high: float, sign: int) -> float:

@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.descent import Layers, State, StepRates, walk
+from lindyn_service.dynamics.descent import State, StepRates, walk
+from lindyn_service.dynamics.layers import Layers, network_function
 from lindyn_service.dynamics.tasks import EPS
 
 _STEPS_BETWEEN_SUMS = 100
@@ -70,10 +71,7 @@ class LinearDescent:
         self._sums, self._moved = self._weights.copy(), np.zeros_like(self._weights)
         self._changes = np.empty_like(self._weights)
         self._layers, self._layer_changes = _parts(self._weights, shapes), _parts(self._changes, shapes)
-        function = self._layers[0]
-        for w in self._layers[1:]:
-            function = w @ function
-        self._error = function - best
+        self._error = network_function(self._layers) - best
         self._compensation, self._spare, self._scaled = (np.zeros_like(self._error) for _ in range(3))
         self._rates, self._rate_of_each = rates, np.empty(0)
         if rates is not None:

@@ -19,12 +19,12 @@ Curves = Callable[[Float[np.ndarray, " time"]], Float[np.ndarray, "curve time"]]
 _DEGREE = 16  # of the polynomials that approximate curves on pieces
 _INITIAL_LENGTH = 0.5  # of pieces before they are halved, in the logarithm of time
 _LEAST_LENGTH = 0.05  # of pieces, relative to the time scale of the fastest motion
-_MOST_PIECES = 1024
+_MAX_PIECES = 1024
 _TOLERANCE = 1e-10  # of a polynomial, relative to the largest value on its piece; stationary points are evaluated
 _REAL = 1e-6  # imaginary part of a root that counts as real
 _NOISE = 1e-7  # smaller tails that no longer shrink when pieces are halved are rounding errors
 _NEAR = 0.01  # of a piece's range, above the lowest value, up to which minima of pieces are looked at
-_MOST_CANDIDATES = 8  # pieces with a minimum that is looked at, for each curve
+_MAX_CANDIDATES = 8  # pieces with a minimum that is looked at, for each curve
 _ROUNDINGS = 16 * EPS  # relative difference below which values count as equal
 
 _TO_COEFFICIENTS = np.linalg.inv(chebvander(nodes(_DEGREE), _DEGREE))
@@ -95,7 +95,7 @@ def _resolved(curves: Curves, axis: SearchAxis) -> _Pieces:
         noise = (tail < _NOISE * largest) & (tail > 0.5 * before)
         resolved = np.all((tail <= _TOLERANCE * largest) | noise, axis=0)
         resolved |= (times[:, -1] - times[:, 0]) * speed < _LEAST_LENGTH
-        if count + 2 * np.count_nonzero(~resolved) > _MOST_PIECES:
+        if count + 2 * np.count_nonzero(~resolved) > _MAX_PIECES:
             resolved[:] = True
         done.append(_Pieces(left[resolved], right[resolved], values[:, resolved]))
         left, right, before = _halved(left, right, tail, ~resolved)
@@ -122,7 +122,7 @@ def _candidates(pieces: _Pieces, curve: int) -> Float[np.ndarray, " place"]:
     fine = pieces.values[curve] @ _FINE.T
     least, spread = np.min(fine, axis=1), np.ptp(fine, axis=1)
     near = np.flatnonzero(least <= np.min(least) + _NEAR * spread)
-    near = near[np.argsort(least[near], kind="stable")][:_MOST_CANDIDATES]
+    near = near[np.argsort(least[near], kind="stable")][:_MAX_CANDIDATES]
     return np.concatenate([np.empty(0), *(_stationary(pieces, curve, piece) for piece in near.tolist())])
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from jaxtyping import Float
 
+from lindyn_service.dynamics.layers import network_function
 from lindyn_service.dynamics.least_squares import EPS, spanned
 
 _ROUNDING_FACTOR = 128  # equal values differ by at most this times n eps times the largest, as in `alignment`
@@ -118,9 +119,7 @@ class _Bases:
         self._sigma_yx, self._sigma_xx = sigma_yx, sigma_xx
         self.order = np.arange(len(v))
         self._first, self._last, self._deep = weights[0].T, weights[-1], len(weights) > 2
-        self._function = weights[0]
-        for layer in weights[1:]:
-            self._function = layer @ self._function
+        self._function = network_function(weights)
         self._rounding = _ROUNDING_FACTOR * EPS * float(np.prod([np.linalg.norm(w) for w in weights]))
 
     def ordered(self, d: Float[np.ndarray, " in"]) -> Float[np.ndarray, " in"]:

@@ -40,7 +40,7 @@ class OneLayer:
         """Errors u^T (W - W*) v on the span of the inputs, accurate relative to each error, however small."""
         return self._along(times) @ self.directions
 
-    def frame(self, times: Float[np.ndarray, " time"], time_constant: float) -> ModalWeights:
+    def modal_weights(self, times: Float[np.ndarray, " time"], time_constant: float) -> ModalWeights:
         """Weights from which observables are computed.
 
         Args:

@@ -9,8 +9,9 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.collocation_step import ROUNDING, Step, StepTooLongError, collocation_step
 from lindyn_service.dynamics.double_double import DoubleDouble, exact, two_sum
-from lindyn_service.dynamics.flow import FlowError, Layers
+from lindyn_service.dynamics.flow import FlowError
 from lindyn_service.dynamics.flow_velocity import VelocityField
+from lindyn_service.dynamics.layers import Layers
 
 _BATCH_NUMBERS = 2**18
 _EPSILON = 2.0**-52

@@ -124,7 +124,7 @@ class ProcessEngine:
             raise ShuttingDownError("The service shut down before the computation was done. Send the request again.")
         raise DeadlineError(
             f"The computation was not done after {self._deadline_seconds:g} s, time in the queue included. "
-            "Ask for fewer times or quantities."
+            "Ask for fewer or earlier times, fewer quantities, or smaller widths."
         )
 
     async def probe(self, timeout_seconds: float) -> bool:
@@ -168,7 +168,7 @@ class ProcessEngine:
                         return await self._pool.run(meter, function, *args)
                     raise DeadlineError(
                         f"The computation was not done after {self._run_seconds:g} s on a worker. Ask for fewer "
-                        "times, steps or quantities."
+                        "or earlier times, fewer quantities, or smaller widths."
                     )
                 except BrokenWorkerProcess:
                     self.crashes += 1

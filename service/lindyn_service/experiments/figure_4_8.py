@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.descent import Layers, descend, network_gradient
+from lindyn_service.dynamics.descent import descend, network_gradient
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.dynamics.tasks import Moments, Samples, from_data
 from lindyn_service.experiments.base import Cell, Experiment, Parameter, Result, Table, Values

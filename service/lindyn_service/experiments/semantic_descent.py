@@ -5,8 +5,9 @@ from itertools import islice
 
 import numpy as np
 
-from lindyn_service.dynamics.descent import Layers, walk
+from lindyn_service.dynamics.descent import walk
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.linear_descent import LinearDescent
 from lindyn_service.dynamics.tasks import semantic
 from lindyn_service.experiments.base import Cell, Parameter, Values

@@ -9,7 +9,7 @@ from scipy.optimize import least_squares
 from lindyn_service.inference.box import FloatArray
 from lindyn_service.inference.objective import Objective
 
-MOST_EVALUATIONS = 100
+MAX_EVALUATIONS = 100
 _TOLERANCE = 1e-10  # relative decrease of the sum of squares, or change of the position, at which a descent ends
 
 
@@ -39,7 +39,7 @@ def minimum_from(
     start: FloatArray,
     free: npt.NDArray[np.intp] | None = None,
     *,
-    most_evaluations: int = MOST_EVALUATIONS,
+    max_evaluations: int = MAX_EVALUATIONS,
     tolerance: float = _TOLERANCE,
 ) -> Minimum:
     """Descend to a minimum within the box, by steps in a trust region.
@@ -48,7 +48,7 @@ def minimum_from(
         objective: the residuals.
         start: a position within the box.
         free: indices of the parameters that move; by default all.
-        most_evaluations: limit of the number of positions at which residuals are computed.
+        max_evaluations: limit of the number of positions at which residuals are computed.
         tolerance: relative decrease of the sum of squares, or change of the position, at which the descent ends.
 
     Raises:
@@ -72,7 +72,7 @@ def minimum_from(
         ftol=tolerance,
         xtol=tolerance,
         gtol=None,
-        max_nfev=most_evaluations,
+        max_nfev=max_evaluations,
     )
     placed = linear.placed(found.x)
     return Minimum(placed, 2 * float(found.cost), int(found.nfev), bool(found.status > 0))

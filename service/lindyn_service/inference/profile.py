@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from lindyn_service.inference.box import FloatArray
-from lindyn_service.inference.minimum import MOST_EVALUATIONS, Minimum, NoCurveError, minimum_from
+from lindyn_service.inference.minimum import MAX_EVALUATIONS, Minimum, NoCurveError, minimum_from
 from lindyn_service.inference.objective import Objective
 
 _TOLERANCE = 1e-5  # of the inner descents
 _PRECISION = 1e-2  # of the root of the increase at an end of the interval
-_MOST_STEPS = 12  # to one end of an interval
+_MAX_STEPS = 12  # to one end of an interval
 _LARGEST_STEP = 4.0  # factor of the distance from the estimate over that of the trial before
 _LEAST_PART = 0.05  # of a bracket, which a trial is away from either end
 
@@ -86,7 +86,7 @@ class _Path:
         inside, outside = (estimate, 0.0), (bound, np.inf)
         position = last = self._best.position
         trial = estimate + direction * wanted * self._step
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             trial = bound if direction * (trial - bound) >= 0 else trial
             root, position = self._root_at(trial, self._followed(trial, position))
             if abs(root - wanted) <= _PRECISION * wanted:
@@ -113,7 +113,7 @@ class _Path:
         """Fit the other parameters; returns the root of the increase of the deviance, and the position."""
         try:
             found = minimum_from(
-                self._objective, start, self._others, most_evaluations=MOST_EVALUATIONS, tolerance=_TOLERANCE
+                self._objective, start, self._others, max_evaluations=MAX_EVALUATIONS, tolerance=_TOLERANCE
             )
         except NoCurveError:
             return float("inf"), start

@@ -1,14 +1,16 @@
 """Accumulation of quantities over batches of times."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
+from lindyn.wire.tree import flatten
 from lindyn_service.dynamics.alignment import PARTLY_DEFINED
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import OBSERVABLES, Values
 from lindyn_service.errors import NotApplicableError
+from lindyn_service.methods.base import Quantities, Quantity
 
 
 class Accumulator:
@@ -16,7 +18,7 @@ class Accumulator:
 
     def __init__(self, names: Sequence[str], n_times: int) -> None:
         self._n_times = n_times
-        self._gathered: dict[str, Any] = dict.fromkeys(names)
+        self._gathered: dict[str, Quantity] = dict.fromkeys(names)
         self._observed = [name for name in names if name in OBSERVABLES]
 
     @property
@@ -53,14 +55,16 @@ class Accumulator:
         """Return the values stored so far of a quantity that is a single array."""
         return cast("np.ndarray", self._gathered[name])
 
-    def quantities(self) -> dict[str, Any]:
+    def quantities(self) -> Quantities:
         """Return all stored quantities, in the order of the names.
 
         Raises:
             NotApplicableError: values of a quantity that is defined at all times are not finite.
         """
         always_defined = {name: value for name, value in self._gathered.items() if name not in PARTLY_DEFINED}
-        overflowing = [name for name, value in always_defined.items() if not _is_finite(value)]
+        overflowing = [
+            name for name, value in always_defined.items() if not all(map(_is_finite, flatten({name: value}).values()))
+        ]
         if overflowing:
             raise NotApplicableError(
                 f"{', '.join(overflowing)} overflow float64 for weights and data of this size; scale these to the "
@@ -68,7 +72,7 @@ class Accumulator:
             )
         return self._gathered
 
-    def _filled(self, stored: Any, part: slice, values: Values | Sequence[np.ndarray]) -> Any:  # noqa: ANN401 (a tree)
+    def _filled(self, stored: Quantity, part: slice, values: Values | Sequence[np.ndarray]) -> Quantity:
         """Write values at some times into the stored tree of arrays, which is allocated if it is None."""
         match values:
             case np.ndarray():
@@ -83,12 +87,6 @@ class Accumulator:
                 return [self._filled(old, part, value) for old, value in zip(layers, values, strict=True)]
 
 
-def _is_finite(value: Any) -> bool:  # noqa: ANN401 (a tree)
-    match value:
-        case dict():
-            return all(map(_is_finite, cast("dict[str, Any]", value).values()))
-        case list():
-            return all(map(_is_finite, cast("list[Any]", value)))
-        case _:
-            # the sum is faster to check; it may overflow although all values are finite
-            return bool(np.isfinite(np.sum(value)) or np.all(np.isfinite(value)))
+def _is_finite(values: np.ndarray) -> bool:
+    # the sum is faster to check; it may overflow although all values are finite
+    return bool(np.isfinite(np.sum(values)) or np.all(np.isfinite(values)))

@@ -9,7 +9,7 @@ import numpy as np
 from lindyn_service.dynamics.balance import Balance, balance
 from lindyn_service.dynamics.decayed_riccati import DecayedSolution, decayed_balanced
 from lindyn_service.dynamics.decaying_balance import DecayingBalance, decaying_balance
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.modal_loss import Objective, white_objective
 from lindyn_service.dynamics.radau_collocation import TooManyStepsError
 from lindyn_service.dynamics.reduction import Reduction
@@ -23,7 +23,7 @@ from lindyn_service.methods.exact import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.modal_run import ModalRun, ModalStates
 from lindyn_service.methods.number_range import beyond_float64
-from lindyn_service.methods.plain_flow import balance_as_asked, clock, plain, plain_decay, remark_on_training
+from lindyn_service.methods.plain_flow import clock, plain, plain_decay, problem_lambda, remark_on_training
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _run(problem: LearningProblem, reduction: Reduction, white: WhiteTask, decay
         reduction,
         solution,
         reason,
-        lam=balance_as_asked(problem, lam),
+        lam=problem_lambda(problem, lam),
         diagnostics={"anisotropy": white.residual},
         undecided=solution.undecided(float(clock(problem, problem.times[-1:])[0])),
         warnings=tuple(saddle(int(mode), float(strengths[mode])) for mode in solution.missed),

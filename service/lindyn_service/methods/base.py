@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias, cast
 
 import numpy as np
 
-from lindyn.wire.tree import JSON
+from lindyn.wire.tree import JSON, Tree
 from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.regimes import Regime
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.dynamics.wide_limit import WideLayers
 from lindyn_service.errors import ServiceError
 
-Quantities = Mapping[str, Any]
-"""Arrays by the name of their quantity, time first; some quantities are mappings or lists of arrays."""
+Quantity: TypeAlias = Any
+"""Values of a quantity: an array, time first, or a mapping or a list of such arrays."""
+
+Quantities: TypeAlias = Mapping[str, Quantity]
+"""Values by the name of their quantity."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class LearningProblem:
 
 
 @dataclass(frozen=True)
-class Warned:
+class AnswerWarning:
     """A warning about an answer.
 
     Attributes:
@@ -89,13 +92,18 @@ class Outcome:
     lam: float | None
     times: np.ndarray
     quantities: Quantities
-    diagnostics: Mapping[str, Any]
-    warnings: tuple[Warned, ...]
+    diagnostics: Mapping[str, Tree]
+    warnings: tuple[AnswerWarning, ...]
     regime: Regime | None = None
+
+    @property
+    def errors(self) -> Mapping[str, float]:
+        """Bounds on the relative errors of the quantities; empty if errors are not estimated."""
+        return cast("Mapping[str, float]", self.diagnostics.get("errors", {}))
 
 
 @dataclass(frozen=True)
-class Reached:
+class Convergence:
     """The time at which the excess loss has first fallen to a tolerance.
 
     Attributes:
@@ -104,7 +112,7 @@ class Reached:
     """
 
     time: float | None
-    warnings: tuple[Warned, ...]
+    warnings: tuple[AnswerWarning, ...]
 
 
 @dataclass(frozen=True)

@@ -54,15 +54,17 @@ def observe_block(
         found = {"excess_loss": excess, "loss": excess + (objective.irreducible or 0.0)}
         return found, np.all(known & np.isfinite(excess), axis=1)
     lam = solution.start.modes.lam
-    frames = _frames(solution, objective, times, hidden, time_constant, with_start=not OF_CHANGE.isdisjoint(quantities))
-    for part, batch, layers, frame in frames:
+    parts = _modal_parts(
+        solution, objective, times, hidden, time_constant, with_start=not OF_CHANGE.isdisjoint(quantities)
+    )
+    for part, batch, layers, modal in parts:
         known = layers.known if _OF_ERRORS.isdisjoint(quantities) else layers.known & layers.good
         good[part] &= np.all(known, axis=1)
         for name in quantities:
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                values = OBSERVABLES[name](frame)
+                values = OBSERVABLES[name](modal)
             if name in OF_CHANGE:
-                values, known = _change(name, frame, values, lam[part], layers.known.shape)
+                values, known = _change(name, modal, values, lam[part], layers.known.shape)
                 good[part] &= known
             if name not in PARTLY_DEFINED:
                 good[part] &= _are_finite(values, layers.known.shape)
@@ -70,7 +72,7 @@ def observe_block(
     return found, good
 
 
-def _frames(
+def _modal_parts(
     solution: BlockSolution,
     objective: Objective,
     times: np.ndarray,
@@ -87,13 +89,13 @@ def _frames(
             at_first = next(solution[which].layers(np.zeros((1, 1))))[2]
             n_times = layers.known.shape[1]
             into, out = (np.repeat(w[:, 0], n_times, axis=0) for w in (at_first.into, at_first.out))
-            start = _frame(objective, into, out, hidden, time_constant)
+            start = _modal_weights(objective, into, out, hidden, time_constant)
         into, out = (w.reshape(-1, *w.shape[2:]) for w in (layers.into, layers.out))
         errors = np.ascontiguousarray(layers.errors).reshape(-1, *layers.errors.shape[2:])
-        yield part, batch, layers, _frame(objective, into, out, hidden, time_constant, start, errors)
+        yield part, batch, layers, _modal_weights(objective, into, out, hidden, time_constant, start, errors)
 
 
-def _frame(
+def _modal_weights(
     objective: Objective,
     into: np.ndarray,
     out: np.ndarray,
@@ -106,17 +108,17 @@ def _frame(
 
 
 def _change(
-    name: str, frame: ModalWeights, differences: Values, lam: np.ndarray, shape: tuple[int, ...]
+    name: str, modal: ModalWeights, differences: Values, lam: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return changes of the kernel, and of which networks they have all digits; small differences are solved for."""
     changes = np.asarray(differences).reshape(shape)
     is_large = (np.sqrt(2 * changes) if name == "ntk_distance" else changes) > _SMALL_CHANGE
     if np.all(is_large):
         return changes.ravel(), np.ones(shape[0], dtype=bool)
-    before, after = ((state.layers[0], state.layers[1]) for state in (frame.start, frame))
+    before, after = ((state.layers[0], state.layers[1]) for state in (modal.start, modal))
     with np.errstate(all="ignore"):  # of networks whose weights are not known
         out, into, known = balanced_changes(before, after, np.repeat(lam, shape[1]))
-        solved = np.asarray(OBSERVABLES[name](replace(frame, gram_changes=(out, into)))).reshape(shape)
+        solved = np.asarray(OBSERVABLES[name](replace(modal, gram_changes=(out, into)))).reshape(shape)
     return np.where(is_large, changes, solved).ravel(), np.all(is_large | known.reshape(shape), axis=1)
 
 

@@ -15,7 +15,7 @@ from lindyn_service.dynamics.modes import Modes
 from lindyn_service.dynamics.observables import OBSERVABLES
 from lindyn_service.dynamics.tasks import EPS, Moments
 from lindyn_service.dynamics.white_inputs import WhiteTask, white_task
-from lindyn_service.methods.base import LearningProblem, Warned
+from lindyn_service.methods.base import AnswerWarning, LearningProblem
 from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
 from lindyn_service.methods.conditioning import DOUBTFUL_OVERLAP, saddle
 from lindyn_service.methods.diagnostics import of_samples
@@ -112,7 +112,7 @@ class BlockQuantities:
     networks: np.ndarray
     rows: np.ndarray
     quantities: Found
-    warnings: tuple[Warned, ...]
+    warnings: tuple[AnswerWarning, ...]
 
 
 def block_quantities(block: Block, names: Sequence[str]) -> list[BlockQuantities]:
@@ -141,7 +141,7 @@ class _Solved:
 
     networks: np.ndarray
     solution: BlockSolution
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[AnswerWarning, ...] = ()
 
 
 def _solved(block: Block) -> list[_Solved]:
@@ -167,7 +167,7 @@ def _may_be_saddles(block: Block) -> bool:
     return not np.any(block.lam) and 1 < n_in == n_out <= block.w1.shape[1]
 
 
-def _of_weakest_mode(white: WhiteTask, basis: Modes) -> Iterator[Warned]:
+def _of_weakest_mode(white: WhiteTask, basis: Modes) -> Iterator[AnswerWarning]:
     """Warn that the weakest mode is never learned, unless its singular value is a rounding error."""
     weakest = len(basis.s) - 1
     if basis.s[weakest] > max(len(basis.u), len(basis.v)) * EPS * basis.s[0]:

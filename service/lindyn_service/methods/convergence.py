@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from lindyn_service.dynamics.convergence import convergence_time
 from lindyn_service.dynamics.mode_overlap import mode_overlap
-from lindyn_service.methods.base import LearningProblem, Method, Reached, choose
+from lindyn_service.methods.base import Convergence, LearningProblem, Method, choose
 from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.descent import DescentRun
 from lindyn_service.methods.exact import ExactRun
@@ -14,7 +14,7 @@ from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.one_layer import OneLayerRun
 
 
-def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: float) -> Reached:
+def find_convergence(candidates: Sequence[Method], problem: LearningProblem, tolerance: float) -> Convergence:
     """Find the first time at which the excess loss is at most the tolerance.
 
     The closed form also finds times after the last one of the problem; the flow and descent end at the last one.
@@ -33,13 +33,13 @@ def reaching(candidates: Sequence[Method], problem: LearningProblem, tolerance: 
         case ExactRun():
             return _of_closed_form(chosen, tolerance)
         case FlowRun() | DescentRun() | ModalRun() | OneLayerRun():
-            return chosen.reaching(tolerance)
+            return chosen.convergence(tolerance)
         case _:
             raise TypeError(f"{type(chosen).__name__} has no time of convergence")
 
 
-def _of_closed_form(run: ExactRun, tolerance: float) -> Reached:
+def _of_closed_form(run: ExactRun, tolerance: float) -> Convergence:
     solution = run.solution()
     time = convergence_time(solution, tolerance / run.white.variance)
     warnings = tuple(conditioning(solution, mode_overlap(solution), run.white.variance))
-    return Reached(run.time_at(time), warnings)
+    return Convergence(run.time_at(time), warnings)

@@ -1,34 +1,34 @@
 """Method descent: full-batch gradient descent of linear and nonlinear networks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 from lindyn_service.dynamics.descent import (
     DivergedError,
-    Layers,
     NetworkDescent,
     StepRates,
     descend,
     every_step,
     network_gradient,
-    network_loss,
 )
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.learning_rates import ConstantSchedule
 from lindyn_service.dynamics.linear_descent import LinearDescent, first_below
 from lindyn_service.dynamics.modal_loss import Objective, objective
-from lindyn_service.dynamics.modal_weights import Training, modal_weights
+from lindyn_service.dynamics.modal_weights import modal_weights
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.dynamics.tasks import Samples
 from lindyn_service.errors import DivergedDescentError, NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
-from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
+from lindyn_service.methods.base import AnswerWarning, Convergence, LearningProblem, Outcome, Quantities, Refusal
 from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
 from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
+from lindyn_service.methods.nonlinear_losses import nonlinear_losses
 from lindyn_service.methods.plain_flow import plain, remark_on_training, training
 
 OF_FUNCTION = ("excess_loss", "ntk", "ntk_distance", "ntk_norm", "ntk_movement", "rsm_input", "rsm_output", "sharpness")
@@ -156,14 +156,14 @@ class DescentRun:
             regime=self._regime(task_objective, trained.of_run(0)) if problem.estimate else None,
         )
 
-    def reaching(self, tolerance: float) -> Reached:
+    def convergence(self, tolerance: float) -> Convergence:
         """Find the first step, up to the last requested one, whose excess loss is at most the tolerance."""
         last = int(self.steps()[-1])
         try:
             number = first_below(self._linear(self.reduction.weights, self.reduction.moments.sigma_yx), tolerance, last)
         except DivergedError as error:
             raise self._diverged(error) from None
-        return Reached(None if number is None else number * self.method.learning_rate, ())
+        return Convergence(None if number is None else number * self.method.learning_rate, ())
 
     def every_step(self) -> Iterator[tuple[slice, Layers]]:
         """Layers of the network after every step, up to the last one asked for, in bounded batches."""
@@ -221,7 +221,7 @@ class DescentRun:
         *weights, sigma_yx = (np.stack(arrays) for arrays in zip(*runs, strict=True))
         return tuple(weights), sigma_yx
 
-    def _errors(self, task_objective: Objective, quantities: Mapping[str, Any], trained: _Trained) -> dict[str, float]:
+    def _errors(self, task_objective: Objective, quantities: Quantities, trained: _Trained) -> dict[str, float]:
         """Bound the relative errors by the difference from the disturbed run."""
         times = some_times(len(self.problem.times))
         other = self._quantities(task_objective, trained.of_run(1).at(times))
@@ -250,7 +250,7 @@ class DescentRun:
             "divide method.learning_rate by 2 until it trains, or scale weights and data down"
         )
 
-    def _quantities(self, task_objective: Objective, trained: _Trained) -> dict[str, Any]:
+    def _quantities(self, task_objective: Objective, trained: _Trained) -> Quantities:
         tau, layers, n_times = self.problem.time_constant, trained.layers, len(trained.layers[0])
         learning = training(self.problem, trained.times)
         start = modal_weights(task_objective, tuple(w[None] for w in trained.initial), tau)
@@ -263,7 +263,9 @@ class DescentRun:
                 modal = replace(modal, error=task_objective.u.T @ trained.errors[part] @ task_objective.v)
             if learning is not None:
                 modal = replace(modal, training=replace(learning, factors=learning.factors[part]))
-            nonlinear = {} if self.samples is None else self._nonlinear(self.samples, batch, modal.training)
+            nonlinear: dict[str, np.ndarray] = {}
+            if self.samples is not None:
+                nonlinear = nonlinear_losses(batch, self.samples, self._activation, modal.training, tau)
             collected.observe(part, self.reduction.lifted(modal), skip=nonlinear)
             for name, values in nonlinear.items():
                 collected.store(part, name, values)
@@ -271,32 +273,17 @@ class DescentRun:
             collected.store(slice(None), "weights", self.reduction.expanded(layers))
         return collected.quantities()
 
-    def _nonlinear(self, samples: Samples, layers: Layers, learning: Training | None) -> dict[str, np.ndarray]:
-        """Compute the loss and its rate under gradient flow, time by time, so that memory does not grow with times."""
-        gradient = network_gradient(samples.inputs, samples.targets, self._activation)
-        losses, rates = np.empty(len(layers[0])), np.empty(len(layers[0]))
-        for i in range(len(losses)):
-            now = tuple(w[i] for w in layers)
-            losses[i] = network_loss(now, samples.inputs, samples.targets, self._activation)
-            if learning is None:
-                rates[i] = -sum(float(np.sum(g * g)) for g in gradient(now)) / self.problem.time_constant
-                continue
-            moves = zip(learning.rates, gradient(now), now, strict=True)
-            along = sum(c * float(np.sum(g * (g + learning.weight_decay * w))) for c, g, w in moves)
-            rates[i] = -float(learning.factors[i]) * along / self.problem.time_constant
-        return {"loss": losses, "loss_rate": rates}
-
-    def _warnings(self, steps: np.ndarray) -> Iterator[Warned]:
+    def _warnings(self, steps: np.ndarray) -> Iterator[AnswerWarning]:
         off = float(np.max(np.abs(self.problem.times / self.method.learning_rate - steps)))
         if off > _IGNORED_ROUNDING:
-            yield Warned(
+            yield AnswerWarning(
                 "rounded-times",
                 f"some times are up to {off:.2g} steps away from a multiple of the learning rate "
                 f"{self.method.learning_rate:g}; the quantities are those at the nearest steps, whose times are "
                 "returned",
             )
         if self.samples is not None:
-            yield Warned(
+            yield AnswerWarning(
                 "nonlinear",
                 "quantities other than the losses are those of the product of the layers, which is not the function "
                 "of a nonlinear network",

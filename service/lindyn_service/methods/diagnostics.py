@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.alignment import mean_strengths
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.modal_loss import Objective
-from lindyn_service.methods.base import LearningProblem, Warned
-from lindyn_service.methods.plain_flow import balance_as_asked
+from lindyn_service.methods.base import AnswerWarning, LearningProblem
+from lindyn_service.methods.plain_flow import problem_lambda
 
 _UNUSUAL_ERROR = 1e-11  # relative error above which there is a warning
 _UNUSUAL_ERROR_OF = {"weights": 1e-9}
@@ -29,12 +29,12 @@ def initial_lambda(problem: LearningProblem) -> float | None:
     if len(problem.weights) != 2:
         return None
     if problem.wide is None:
-        return balance_as_asked(problem, balance(*problem.weights).lam)
-    size = balance_as_asked(problem, problem.wide.lambda_eff)
+        return problem_lambda(problem, balance(*problem.weights).lam)
+    size = problem_lambda(problem, problem.wide.lambda_eff)
     return size if problem.weights[0].shape[1] < len(problem.weights[1]) else -size
 
 
-def balances(problem: LearningProblem) -> dict[str, Any]:
+def balances(problem: LearningProblem) -> dict[str, Tree]:
     """Return the distance of the initial weights from balance, as lists over pairs of layers if there are several.
 
     Args:
@@ -49,23 +49,23 @@ def balances(problem: LearningProblem) -> dict[str, Any]:
     return {"balance_residual": residuals, "relative_balance_residual": relative}
 
 
-def sizes_of_wide(problem: LearningProblem) -> dict[str, Any]:
+def sizes_of_wide(problem: LearningProblem) -> dict[str, Tree]:
     """Return the effective lambda of wide layers; nothing for other networks."""
-    return {} if problem.wide is None else {"lambda_eff": balance_as_asked(problem, problem.wide.lambda_eff)}
+    return {} if problem.wide is None else {"lambda_eff": problem_lambda(problem, problem.wide.lambda_eff)}
 
 
-def of_wide(problem: LearningProblem) -> Iterator[Warned]:
+def of_wide(problem: LearningProblem) -> Iterator[AnswerWarning]:
     """Warn if the hidden layer is too narrow for the representations of the limit of a wide layer."""
     wide, ends = problem.wide, problem.weights[0].shape[1] + len(problem.weights[-1])
     if wide is not None and wide.hidden < ends:
-        yield Warned(
+        yield AnswerWarning(
             "not-wide",
             f"{wide.hidden} hidden units are fewer than inputs and outputs together ({ends}), and no weights of this "
             "width have the representations of the limit: draws are far from it",
         )
 
 
-def of_task(objective: Objective) -> dict[str, Any]:
+def of_task(objective: Objective) -> dict[str, Tree]:
     """Return properties of the task; `target` has the quantities of the best network function."""
     target = {
         "singular_values": _of_all_modes(objective, np.linalg.svd(objective.best, compute_uv=False)),
@@ -83,33 +83,33 @@ def _of_all_modes(objective: Objective, values: np.ndarray) -> list[float]:
     return np.pad(values, (0, min(len(objective.u), len(objective.v)) - len(values))).tolist()
 
 
-def of_loss(problem: LearningProblem) -> Iterator[Warned]:
+def of_loss(problem: LearningProblem) -> Iterator[AnswerWarning]:
     """Warn that the loss is the excess loss if the scale of the targets is unknown."""
     if problem.moments.sigma_yy_trace is None:
-        yield Warned(
+        yield AnswerWarning(
             "irreducible-loss-unknown",
             "the targets' scale is not given, so the loss is the excess loss; give task.sigma_yy_trace or data",
         )
 
 
-def of_errors(errors: Mapping[str, float]) -> Iterator[Warned]:
+def of_errors(errors: Mapping[str, float]) -> Iterator[AnswerWarning]:
     """Warn of quantities whose bounds of the relative error are larger than usual."""
     worst = {name: error for name, error in errors.items() if error > _UNUSUAL_ERROR_OF.get(name, _UNUSUAL_ERROR)}
     if worst:
         bounds = ", ".join(f"{name} {error:.1g}" for name, error in worst.items())
-        yield Warned(
+        yield AnswerWarning(
             "ill-conditioned",
             f"rounding errors of the weights and the task grow in this run: relative errors are at most about {bounds}",
         )
 
 
-def of_samples(problem: LearningProblem) -> Iterator[Warned]:
+def of_samples(problem: LearningProblem) -> Iterator[AnswerWarning]:
     """Warn of assumptions about samples or the scale of the targets that are not given."""
     if "loss" in problem.quantities:
         yield from of_loss(problem)
     assumed = [name for name in _OF_SAMPLES if name in problem.quantities]
     if problem.moments.samples is None and assumed:
-        yield Warned(
+        yield AnswerWarning(
             "no-samples",
             f"no samples are given, so {', '.join(assumed)} are computed for X = sigma_xx^(1/2) (the identity for "
             "white inputs) and Y = sigma_yx X^+; give a task of kind data to use your samples",

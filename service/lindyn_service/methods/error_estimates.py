@@ -1,11 +1,12 @@
 """Estimates of the errors of an answer, from the same problem with its numbers disturbed at rounding level."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
 
 import numpy as np
 
+from lindyn.wire.tree import flatten
 from lindyn_service.dynamics.tasks import EPS
+from lindyn_service.methods.base import Quantities, Quantity
 
 RUNS = 2
 """Number of disturbed problems: with a single one, differences may be small by chance."""
@@ -53,8 +54,8 @@ def squares(weights: Sequence[np.ndarray], best: np.ndarray) -> float:
 
 
 def bounds(
-    quantities: Mapping[str, Any],
-    others: Sequence[Mapping[str, Any]],
+    quantities: Quantities,
+    others: Sequence[Quantities],
     times: np.ndarray,
     size: float,
     floors: Mapping[str, float] | None = None,
@@ -76,14 +77,14 @@ def bounds(
             1.0,
             _ROUNDING_OF.get(name, _ROUNDING)
             + _SAFETY_OF.get(name, _SAFETY)
-            * max(_distance(values, o[name], times, floors.get(name, _VANISHING)) for o in others),
+            * max(_largest_distance(values, o[name], times, floors.get(name, _VANISHING)) for o in others),
         )
         for name, values in quantities.items()
         if name in others[0]
     }
 
 
-def of_differences(quantities: Mapping[str, Any]) -> dict[str, float]:
+def of_differences(quantities: Quantities) -> dict[str, float]:
     """Bound the relative errors of small changes of the kernel that are differences of rounded numbers."""
     errors: dict[str, float] = {}
     if "ntk_distance" in quantities:
@@ -98,17 +99,14 @@ def _of_smallest(changes: np.ndarray) -> float:
     return min(1.0, _ROUNDING / float(np.min(changes[changes > 0], initial=1.0)))
 
 
-def _distance(values: Any, other: Any, times: np.ndarray, floor: float) -> float:  # noqa: ANN401 (a tree of arrays)
-    """Largest difference over the times and the parts of a quantity, relative to its size or to `floor` if larger.
+def _largest_distance(values: Quantity, other: Quantity, times: np.ndarray, floor: float) -> float:
+    """Largest distance over the parts of a quantity."""
+    parts, of_other = flatten({"part": values}), flatten({"part": other})
+    return max(_distance(part, of_other[path], times, floor) for path, part in parts.items())
 
-    Undefined numbers are left out.
-    """
-    if isinstance(values, Mapping):
-        parts = cast("Mapping[str, Any]", values)
-        return max(_distance(part, other[name], times, floor) for name, part in parts.items())
-    if isinstance(values, list):
-        layers = cast("list[np.ndarray]", values)
-        return max(_distance(layer, of_other, times, floor) for layer, of_other in zip(layers, other, strict=True))
+
+def _distance(values: np.ndarray, other: np.ndarray, times: np.ndarray, floor: float) -> float:
+    """Largest difference over the times, relative to the size or to `floor` if larger, where numbers are defined."""
     first = np.nan_to_num(values[times].reshape(len(times), -1))
     second = np.where(np.isnan(values[times]), np.nan, other).reshape(len(times), -1)
     second = np.nan_to_num(second)

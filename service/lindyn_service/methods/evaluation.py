@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from lindyn_service.dynamics.held_out import HeldOut
+from lindyn_service.dynamics.layers import network_function
 from lindyn_service.dynamics.minima import Minimum, minima
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
@@ -60,19 +61,12 @@ def _of_steps(run: DescentRun, tasks: Sequence[HeldOut]) -> Evaluation:
     for part, layers in run.every_step():
         for row, task in enumerate(tasks):
             if activation == "linear":
-                losses[row, part] = task.losses(_function(layers))
+                losses[row, part] = task.losses(network_function(layers))
             else:
                 losses[row, part] = task.losses_of_networks(layers, activation)
     best = [int(np.argmin(each)) for each in losses]
     stops = tuple(Minimum(step * eta, float(each[step])) for step, each in zip(best, losses, strict=True))
     return Evaluation(losses[:, steps], stops)
-
-
-def _function(layers: tuple[np.ndarray, ...]) -> np.ndarray:
-    function = layers[0]
-    for w in layers[1:]:
-        function = w @ function
-    return function
 
 
 def _of_solution(problem: LearningProblem, tasks: Sequence[HeldOut], solve: Solve) -> Evaluation:

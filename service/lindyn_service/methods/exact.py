@@ -23,10 +23,17 @@ from lindyn_service.methods.base import LearningProblem, Outcome, Refusal
 from lindyn_service.methods.conditioning import saddles
 from lindyn_service.methods.diagnostics import of_errors, of_samples, of_wide, sizes_of_wide
 from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, disturbed, some_times, squares
-from lindyn_service.methods.exact_observables import Represented, as_they_are, factors_frame, observe
+from lindyn_service.methods.exact_observables import Represented, as_they_are, observe, weights_of_factors
 from lindyn_service.methods.fewer_dimensions import reduced, remark, unreduced
 from lindyn_service.methods.number_range import beyond_float64
-from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, clock, plain, reached_at, remark_on_training
+from lindyn_service.methods.plain_flow import (
+    clock,
+    from_plain_flow,
+    plain,
+    problem_lambda,
+    reached_at,
+    remark_on_training,
+)
 
 TOLERANCE = 1e-13
 """Relative imbalance, anisotropy of the inputs, and size of weights outside the inputs' span that are neglected."""
@@ -183,7 +190,7 @@ class ExactRun:
         if "weights" in self.problem.quantities:
             true = true_weights(solution, self.w1, self.w2, self.clock(self.problem.times))
             w1 = true.w1 if self.white.basis is None else true.w1 @ self.white.basis.T
-            layers = as_asked(self.problem).layers((w1, true.w2))
+            layers = from_plain_flow(self.problem).layers((w1, true.w2))
             collected.store(slice(None), "weights", self.reduction.expanded(layers))
             if true.evaluations:
                 reason += "; the rotation of the hidden units, which weights alone have, by DOP853 with rtol 1e-12"
@@ -197,7 +204,7 @@ class ExactRun:
         return Outcome(
             method="exact",
             reason=reason,
-            lam=balance_as_asked(self.problem, self.lam),
+            lam=problem_lambda(self.problem, self.lam),
             times=self.problem.times,
             quantities=quantities,
             diagnostics=diagnostics,
@@ -214,10 +221,10 @@ class ExactRun:
         """Determine the regime from the weights at time 0 and at the last time."""
         objective = self._objective(solution)
         last = self.clock(self.problem.times[-1:])
-        start = self.frame(objective, solution.at(np.zeros(1)), None)
-        modal = self.frame(objective, solution.at(last), start)
+        start = self.modal_weights(objective, solution.at(np.zeros(1)), None)
+        modal = self.modal_weights(objective, solution.at(last), start)
         modal = replace(modal, error=solution.errors(last, modal.strengths))
-        return regime(as_asked(self.problem).frame(modal, slice(-1, None)))
+        return regime(from_plain_flow(self.problem).modal_weights(modal, slice(-1, None)))
 
     def _errors(self, quantities: Mapping[str, Any], rotation_error: float) -> dict[str, float]:
         """Bound the relative errors by the differences from disturbed problems."""
@@ -254,7 +261,7 @@ class ExactRun:
         if self.problem.wide is not None:
             return (
                 f"two layers{remark(self.reduction)}, {inputs}{remark_on_training(self.problem)}: learns as a balanced "
-                f"network of lambda {balance_as_asked(self.problem, self.lam):.6g}"
+                f"network of lambda {problem_lambda(self.problem, self.lam):.6g}"
             )
         return (
             f"two layers{remark(self.reduction)}, {inputs}{remark_on_training(self.problem)}, "
@@ -270,7 +277,7 @@ class ExactRun:
             hidden=self.reduction.widths[1],
             time_constant=self.problem.time_constant,
             represented=self._represented,
-            asked=as_asked(self.problem),
+            from_plain=from_plain_flow(self.problem),
         )
 
     def _objective(self, solution: ClosedForm) -> Objective:
@@ -281,10 +288,10 @@ class ExactRun:
     def _represented(self) -> Represented:
         return as_they_are if self.problem.wide is None else self.problem.wide.represented
 
-    def frame(self, objective: Objective, factors: Factors, start: ModalWeights | None) -> ModalWeights:
-        """Return weights of the white-input problem in the singular bases of the task, as `factors_frame` does."""
+    def modal_weights(self, objective: Objective, factors: Factors, start: ModalWeights | None) -> ModalWeights:
+        """Return weights of the white-input problem in the singular bases of the task, as `weights_of_factors` does."""
         layers = self._represented(factors)
-        return factors_frame(objective, layers, self.reduction.widths[1], self.problem.time_constant, start)
+        return weights_of_factors(objective, layers, self.reduction.widths[1], self.problem.time_constant, start)
 
     def _diagnostics(self, solution: ClosedForm, reached: ModeOverlap) -> dict[str, Any]:
         rounding_time = reached.rounding_time

@@ -13,7 +13,7 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import OBSERVABLES, excess_of, function
 from lindyn_service.dynamics.riccati import Factors, Solution
 from lindyn_service.methods.accumulate import Accumulator
-from lindyn_service.methods.plain_flow import PLAIN, AsAsked
+from lindyn_service.methods.plain_flow import IDENTITY, FromPlainFlow
 
 INTERPOLATED = frozenset({"loss", "excess_loss", "output"})
 """Quantities that depend on the network function alone, with errors relative to its largest entries."""
@@ -40,7 +40,7 @@ def observe(
     hidden: int,
     time_constant: float,
     represented: Represented = as_they_are,
-    asked: AsAsked = PLAIN,
+    from_plain: FromPlainFlow = IDENTITY,
 ) -> Accumulator:
     """Evaluate quantities of a closed form.
 
@@ -52,7 +52,7 @@ def observe(
         hidden: width of the hidden layer.
         time_constant: tau, in the unit of times.
         represented: layers whose quantities are evaluated.
-        asked: transformation from the plain flow to the learning rates of the problem.
+        from_plain: transformation from the plain flow to the learning rates of the problem.
     """
     collected = Accumulator(quantities, len(times))
     if INTERPOLATED.issuperset(quantities) and isinstance(solution, Solution):
@@ -60,14 +60,14 @@ def observe(
         return collected
     start = None
     if not _OF_CHANGE.isdisjoint(quantities):
-        start = factors_frame(objective, represented(solution.at(np.zeros(1))), hidden, time_constant)
+        start = weights_of_factors(objective, represented(solution.at(np.zeros(1))), hidden, time_constant)
     for part, factors in solution.batches(times):
-        modal = factors_frame(objective, represented(factors), hidden, time_constant, start)
+        modal = weights_of_factors(objective, represented(factors), hidden, time_constant, start)
         if not _OF_ERRORS.isdisjoint(quantities):
             modal = replace(modal, error=solution.errors(times[part], modal.strengths))
-        collected.observe(part, asked.frame(modal, part))
+        collected.observe(part, from_plain.modal_weights(modal, part))
     if start is not None:
-        _small_changes(solution, start, times, collected, represented, asked)
+        _small_changes(solution, start, times, collected, represented, from_plain)
     return collected
 
 
@@ -77,7 +77,7 @@ def _small_changes(
     times: np.ndarray,
     collected: Accumulator,
     represented: Represented,
-    asked: AsAsked,
+    from_plain: FromPlainFlow,
 ) -> None:
     """Evaluate changes of the kernel again, from integrals instead of differences, while they are small."""
     names = [name for name in collected.names if name in _OF_CHANGE]
@@ -90,14 +90,14 @@ def _small_changes(
     changes_out, changes_in = gram_changes(solution, until)
     for part, factors in solution.batches(until):
         batch = slice(part.start, part.start + len(factors.out))
-        modal = factors_frame(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
+        modal = weights_of_factors(start.objective, represented(factors), start.hidden[0], start.time_constant, start)
         modal = replace(modal, gram_changes=(changes_out[batch], changes_in[batch]))
         for name in names:
             with np.errstate(over="ignore"):  # `Accumulator.quantities` raises an error that names the quantity
-                collected.store(batch, name, OBSERVABLES[name](asked.frame(modal, batch)))
+                collected.store(batch, name, OBSERVABLES[name](from_plain.modal_weights(modal, batch)))
 
 
-def factors_frame(
+def weights_of_factors(
     objective: Objective, factors: Factors, hidden: int, time_constant: float, start: ModalWeights | None = None
 ) -> ModalWeights:
     """Return weights in the singular bases of the task, from which observables are evaluated.

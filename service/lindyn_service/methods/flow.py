@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lindyn_service.dynamics.corrected_flow import CorrectedFlow
-from lindyn_service.dynamics.flow import Flow, FlowError, Networks
+from lindyn_service.dynamics.flow import Flow, FlowError
 from lindyn_service.dynamics.flow_checks import balance_drift, distance
+from lindyn_service.dynamics.flow_equations import Networks
 from lindyn_service.dynamics.learning_rates import ConstantSchedule
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
@@ -18,14 +18,14 @@ from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.dynamics.tasks import fitted
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
-from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Refusal, Warned
+from lindyn_service.methods.base import AnswerWarning, Convergence, LearningProblem, Outcome, Refusal
 from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import bounds, of_differences, squares
 from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
 from lindyn_service.methods.plain_flow import (
-    as_asked,
     clock,
     floors_with_decay,
+    from_plain_flow,
     plain,
     plain_decay,
     reached_at,
@@ -62,11 +62,12 @@ class FlowSolver:
         if refusal is not None:
             return refusal
         problem = plain(problem)
-        small = reduced(problem)
-        found = objective(small.moments)
+        reduction = reduced(problem)
+        found = objective(reduction.moments)
         with np.errstate(over="ignore", invalid="ignore"):
-            rate = np.prod([float(np.linalg.norm(w)) for w in small.weights]) ** 2
-            finite = np.isfinite(rate * float(np.sum(small.moments.sigma_yx**2))) and np.all(np.isfinite(found.best))
+            rate = np.prod([float(np.linalg.norm(w)) for w in reduction.weights]) ** 2
+            rate *= float(np.sum(reduction.moments.sigma_yx**2))
+            finite = np.isfinite(rate) and np.all(np.isfinite(found.best))
         if not finite:
             return Refusal(
                 "the product of the layers or the best weights overflow float64 when they are squared",
@@ -82,7 +83,7 @@ class FlowSolver:
                 NotApplicableError,
             )
         atol = self.atol if self.atol is not None else self.rtol * (largest or 1.0)
-        return FlowRun(problem, small, found, self.rtol, atol, self.step)
+        return FlowRun(problem, reduction, found, self.rtol, atol, self.step)
 
 
 def _of_step(problem: LearningProblem) -> Refusal | None:
@@ -102,7 +103,7 @@ class FlowRun:
 
     Attributes:
         problem: the problem in the weights of the plain flow.
-        small: the reduced problem, which is integrated.
+        reduction: the reduced problem, which is integrated.
         objective: loss function of the reduced problem, in its singular bases.
         rtol: relative tolerance of a step.
         atol: absolute tolerance of a step, in units of the weights.
@@ -110,7 +111,7 @@ class FlowRun:
     """
 
     problem: LearningProblem
-    small: Reduction
+    reduction: Reduction
     objective: Objective
     rtol: float
     atol: float
@@ -123,14 +124,14 @@ class FlowRun:
         quantities = found.fine.quantities()
         errors: dict[str, float] = {}
         if problem.estimate:
-            size = squares(self.small.weights, self.objective.best)
-            floors = floors_with_decay(problem, self.small.moments.sigma_yx, size)
+            size = squares(self.reduction.weights, self.objective.best)
+            floors = floors_with_decay(problem, self.reduction.moments.sigma_yx, size)
             errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size, floors)
             for name, rounding in of_differences(quantities).items():
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",
-            reason=f"gradient flow{self._followed()} of {layers_of(problem)}{remark(self.small)}"
+            reason=f"gradient flow{self._followed()} of {layers_of(problem)}{remark(self.reduction)}"
             f"{remark_on_training(problem)} by DOP853, "
             f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
             "thirty times looser integration",
@@ -146,7 +147,7 @@ class FlowRun:
                 "evaluations": found.evaluations,
                 "errors": errors,
                 **balances(problem),
-                **of_task(self.small.objective(self.objective)),
+                **of_task(self.reduction.objective(self.objective)),
             },
             warnings=tuple(self._warnings(found.error)),
             regime=found.regime,
@@ -155,31 +156,35 @@ class FlowRun:
     def _integrated(self) -> "_Integrated":
         """Integrate twice, and evaluate the quantities of both integrations if errors are estimated."""
         problem, n_times = self.problem, len(self.problem.times)
-        times, asked, decay = clock(problem, problem.times), as_asked(problem), set(plain_decay(problem))
+        times, from_plain, decay = clock(problem, problem.times), from_plain_flow(problem), set(plain_decay(problem))
         flows, error, drift = (self._flow(1.0), self._flow(_CHECK)), 0.0, 0.0
         collected = [Accumulator(problem.quantities, n_times) for _ in flows]
-        start = modal_weights(self.objective, tuple(w[None] for w in self.small.weights), problem.time_constant)
+        start = modal_weights(self.objective, tuple(w[None] for w in self.reduction.weights), problem.time_constant)
         told: Regime | None = None
+
+        def observed(networks: Networks, times: slice) -> ModalWeights:
+            return from_plain.modal_weights(self.reduction.lifted(self._modal_weights(networks, start)), times)
+
         try:
             for both in zip(*(flow.batches(times) for flow in flows), strict=True):
                 (part, fine), (_, rough) = both
-                error = max(error, _SAFETY * distance(asked.layers(fine.layers), asked.layers(rough.layers)))
+                error = max(error, _SAFETY * distance(from_plain.layers(fine.layers), from_plain.layers(rough.layers)))
                 if len(decay) < 2:  # else balance is not conserved, not even up to a factor
                     left = np.exp(-2 * sum(decay) * times[part]) if decay else None
-                    drift = max(drift, balance_drift(fine.layers, self.small.weights, left))
+                    drift = max(drift, balance_drift(fine.layers, self.reduction.weights, left))
                 for kept, (_, found) in list(zip(collected, both, strict=True))[: 2 if problem.estimate else 1]:
-                    kept.observe(part, asked.frame(self.small.lifted(self._frame(found, start)), part))
+                    kept.observe(part, observed(found, part))
                     if "weights" in problem.quantities:
-                        kept.store(part, "weights", self.small.expanded(asked.layers(found.layers)))
+                        kept.store(part, "weights", self.reduction.expanded(from_plain.layers(found.layers)))
                 if problem.estimate and part.stop == n_times:
                     last = Networks(tuple(w[-1:] for w in fine.layers), fine.residual[-1:])
-                    told = regime(asked.frame(self.small.lifted(self._frame(last, start)), slice(-1, None)))
+                    told = regime(observed(last, slice(-1, None)))
         except FlowError as failure:
             raise self._stopped(failure) from None
         evaluations = sum(flow.evaluations for flow in flows)
         return _Integrated(collected[0], collected[1], error, drift, evaluations, told)
 
-    def reaching(self, tolerance: float) -> Reached:
+    def convergence(self, tolerance: float) -> Convergence:
         """Find the first time, up to the last one, at which the excess loss is at most the tolerance."""
         end = float(clock(self.problem, self.problem.times[-1:])[0])
         try:
@@ -198,16 +203,16 @@ class FlowRun:
             off = _SAFETY * abs(math.sqrt(excess) - math.sqrt(rough))  # of the root, like the weights
             sure = time is None and math.sqrt(excess) - off > math.sqrt(tolerance)
             detail = f"whether the excess loss comes to {tolerance:g} by the last time is not sure"
-        warned = Warned("tolerance-not-met", f"{detail}, by thirty times looser integration")
-        return Reached(found, () if sure else (warned,))
+        warned = AnswerWarning("tolerance-not-met", f"{detail}, by thirty times looser integration")
+        return Convergence(found, () if sure else (warned,))
 
     def _excess(self, network: Networks) -> float:
         with np.errstate(over="ignore"):
-            return float(excess_loss(self._frame(network, None))[0])
+            return float(excess_loss(self._modal_weights(network, None))[0])
 
-    def _frame(self, networks: Networks, start: ModalWeights | None) -> ModalWeights:
-        frame = modal_weights(self.objective, networks.layers, self.problem.time_constant, start)
-        return replace(frame, error=self.objective.error_of(networks.residual))
+    def _modal_weights(self, networks: Networks, start: ModalWeights | None) -> ModalWeights:
+        modal = modal_weights(self.objective, networks.layers, self.problem.time_constant, start)
+        return replace(modal, error=self.objective.error_of(networks.residual))
 
     def _stopped(self, failure: FlowError) -> NotApplicableError:
         problem = self.problem
@@ -217,14 +222,13 @@ class FlowRun:
         )
 
     def _flow(self, looser: float) -> Flow:
-        moments, rates = self.small.moments, self.problem.rates
-        roots = (1.0,) if rates is None else as_asked(self.problem).roots
-        of_task = self.small.weights, moments.sigma_yx, moments.sigma_xx
+        moments, rates = self.reduction.moments, self.problem.rates
+        roots = (1.0,) if rates is None else from_plain_flow(self.problem).roots
+        of_task = self.reduction.weights, moments.sigma_yx, moments.sigma_xx
         atol, decay = tuple(looser * self.atol / root for root in roots), plain_decay(self.problem)
-        if self.step is None:
-            return Flow(*of_task, rtol=looser * self.rtol, atol=atol, weight_decay=decay)
-        step = float(clock(self.problem, np.array([self.step]))[0])  # without a schedule, the clock is even
-        return CorrectedFlow(*of_task, step=step, rtol=looser * self.rtol, atol=atol, weight_decay=decay)
+        # without a schedule, the clock is even
+        step = 0.0 if self.step is None else float(clock(self.problem, np.array([self.step]))[0])
+        return Flow(*of_task, rtol=looser * self.rtol, atol=atol, weight_decay=decay, descent_step=step)
 
     def _followed(self) -> str:
         return (
@@ -233,7 +237,7 @@ class FlowRun:
 
     def _remedy(self) -> str:
         """Return advice for a failed integration."""
-        variances = fitted(self.small.moments).variances
+        variances = fitted(self.reduction.moments).variances
         if np.any(variances[:1] > _STIFF * variances[-1:]):
             return (
                 f"the inputs have variances from {variances[-1]:.3g} to {variances[0]:.3g}, and steps as short as the "
@@ -242,9 +246,9 @@ class FlowRun:
             )
         return "loosen rtol and atol, scale weights and data to the order of one, or ask for less time"
 
-    def _warnings(self, error: float) -> Iterator[Warned]:
+    def _warnings(self, error: float) -> Iterator[AnswerWarning]:
         if error > _MARGIN * self.rtol:
-            yield Warned(
+            yield AnswerWarning(
                 "tolerance-not-met",
                 f"the error may be {error:.3g} (relative), by thirty times looser integration; the tolerance is "
                 f"{_MARGIN * self.rtol:g}: small differences of the weights grow in this run, as near a saddle",

@@ -13,7 +13,7 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome
 from lindyn_service.methods.diagnostics import of_errors
 from lindyn_service.methods.error_estimates import of_differences
-from lindyn_service.methods.plain_flow import as_asked, clock, plain_decay
+from lindyn_service.methods.plain_flow import clock, from_plain_flow, plain_decay
 
 _DOUBTFUL = 1e-10  # relative error of a quantity above which an answer is computed again
 _MAX_STEPS, _MAX_WEIGHTS = 300, 1000  # which take some seconds
@@ -34,7 +34,7 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
     Returns:
         The improved answer; the given one if it cannot be improved, or if that would take too long.
     """
-    errors: dict[str, float] = outcome.diagnostics.get("errors", {})
+    errors = outcome.errors
     size = sum(w.size for w in problem.weights)
     if problem.rates is not None and not problem.rates.are_equal:
         return outcome
@@ -74,7 +74,7 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
 
 def _integrated(problem: LearningProblem) -> tuple[Accumulator, float]:
     """Integrate; return the quantities, and the largest relative error of the weights and of the residual."""
-    trained_on, tau, asked = problem.moments, problem.time_constant, as_asked(problem)
+    trained_on, tau, from_plain = problem.moments, problem.time_constant, from_plain_flow(problem)
     flow = PreciseFlow(
         problem.weights,
         trained_on.sigma_yx,
@@ -87,7 +87,7 @@ def _integrated(problem: LearningProblem) -> tuple[Accumulator, float]:
     collected, error = Accumulator(problem.quantities, len(problem.times)), 0.0
     for part, states in flow.batches(clock(problem, problem.times)):
         modal = modal_weights(best, states.layers, tau, start)
-        collected.observe(part, asked.frame(replace(modal, error=best.error_of(states.residual)), part))
+        collected.observe(part, from_plain.modal_weights(replace(modal, error=best.error_of(states.residual)), part))
         collected.store(part, "weights", states.layers)
         error = max(error, float(np.max(states.layers_error)), float(np.max(states.residual_error)))
     return collected, error

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from lindyn_service.dynamics.flow import Layers
+from lindyn.wire.tree import Tree
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.observables import excess_loss
@@ -15,11 +16,11 @@ from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.regimes import Regime, regime
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
-from lindyn_service.methods.base import LearningProblem, Outcome, Reached, Warned
+from lindyn_service.methods.base import AnswerWarning, Convergence, LearningProblem, Outcome, Quantities
 from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import balances, of_errors, of_samples, of_task, of_wide
 from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, of_differences, some_times, squares
-from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, last_clock, reached_at
+from lindyn_service.methods.plain_flow import clock, floors_with_decay, from_plain_flow, last_clock, reached_at
 
 _INFINITE_TIME = 1e100  # in units of the shortest time scale
 _GRAMS = ("input_representation", "output_representation")
@@ -89,9 +90,9 @@ class ModalRun:
     solution: ModalSolution
     reason: str
     lam: float | None
-    diagnostics: Mapping[str, Any]
+    diagnostics: Mapping[str, Tree]
     undecided: float = 0.0
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[AnswerWarning, ...] = ()
 
     def run(self) -> Outcome:
         """Evaluate the requested quantities at all times."""
@@ -106,7 +107,7 @@ class ModalRun:
         problem = self.problem
         collected = self._observed(self.solution, problem.times, problem.quantities)
         if "weights" in problem.quantities:
-            layers = as_asked(problem).layers(self.solution.weights(clock(problem, problem.times)))
+            layers = from_plain_flow(problem).layers(self.solution.weights(clock(problem, problem.times)))
             collected.store(slice(None), "weights", self.reduction.expanded(layers))
         quantities = collected.quantities()
         errors = self._errors(quantities) if problem.estimate else {}
@@ -136,9 +137,9 @@ class ModalRun:
         ((_, first),) = self.solution.batches(np.zeros(1))
         ((_, last),) = self.solution.batches(clock(self.problem, self.problem.times[-1:]))
         end = self.reduction.lifted(self._modal_weights(last, self._modal_weights(first, None)))
-        return regime(as_asked(self.problem).frame(end, slice(-1, None)))
+        return regime(from_plain_flow(self.problem).modal_weights(end, slice(-1, None)))
 
-    def reaching(self, tolerance: float) -> Reached:
+    def convergence(self, tolerance: float) -> Convergence:
         """Find the first time at which the excess loss is at most the tolerance, also after the last time."""
 
         def excess(times: np.ndarray) -> np.ndarray:
@@ -147,7 +148,7 @@ class ModalRun:
             )
 
         time = first_below(excess, tolerance, self.solution.fastest_rate, falls=not self.problem.weight_decay)
-        return Reached(reached_at(self.problem, time), self.warnings)
+        return Convergence(reached_at(self.problem, time), self.warnings)
 
     def end(self) -> ModalWeights:
         """Return the plain flow as t -> infinity, as a batch of one time."""
@@ -158,13 +159,13 @@ class ModalRun:
 
     def _observed(self, solution: ModalSolution, times: np.ndarray, names: tuple[str, ...]) -> Accumulator:
         """Evaluate all quantities except the weights."""
-        asked, plain_times = as_asked(replace(self.problem, times=times)), clock(self.problem, times)
+        from_plain, plain_times = from_plain_flow(replace(self.problem, times=times)), clock(self.problem, times)
         collected = Accumulator(names, len(times))
         ((_, first),) = solution.batches(np.zeros(1))
         start = self._modal_weights(first, None)
         for part, states in solution.batches(plain_times):
             modal = self.reduction.lifted(self._modal_weights(states, start))
-            collected.observe(part, asked.frame(modal, part))
+            collected.observe(part, from_plain.modal_weights(modal, part))
         return collected
 
     def _modal_weights(self, states: ModalStates, start: ModalWeights | None) -> ModalWeights:
@@ -172,7 +173,7 @@ class ModalRun:
         tau = self.problem.time_constant
         return ModalWeights(self.solution.objective, states.layers, hidden, tau, start, states.error)
 
-    def _errors(self, quantities: Mapping[str, Any]) -> dict[str, float]:
+    def _errors(self, quantities: Quantities) -> dict[str, float]:
         """Bound the relative errors by the differences from disturbed problems."""
         problem, times = self.problem, some_times(len(self.problem.times))
         # the error of the weights is that of their Gram matrices plus that of rotations of hidden units
@@ -180,7 +181,7 @@ class ModalRun:
         if with_weights:
             compared |= dict.fromkeys(_GRAMS)
         names = tuple(name for name in compared if name != "weights")
-        others: list[Mapping[str, Any]] = [
+        others: list[Quantities] = [
             self._observed(self.solution.disturbed(run), problem.times[times], names).quantities()
             for run in range(RUNS)
         ]

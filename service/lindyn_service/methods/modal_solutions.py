@@ -9,7 +9,7 @@ import numpy as np
 from lindyn_service.dynamics.decoupled import DecoupledSolution, decoupled
 from lindyn_service.dynamics.decoupled_deep import DeepModes
 from lindyn_service.dynamics.decoupling import Decoupling
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers, network_function
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.mode_basis import ModeBasis
 from lindyn_service.dynamics.reduction import Reduction
@@ -201,11 +201,8 @@ class ChainSolution:
             first, *between = self.modes.layers(strengths)
             *between, last = between
             layers = (first @ basis.v, *between, basis.u.T @ last)
-            function = layers[0]
-            for w in layers[1:]:
-                function = w @ function
             # other entries are zero up to rounding, except for inputs without variance
-            error = np.where(basis.d > 0, 0.0, function)
+            error = np.where(basis.d > 0, 0.0, network_function(layers))
             seen = d > 0
             error[:, n_modes[seen], n_modes[seen]] = -residuals[:, seen] / d[seen]
             yield part, ModalStates(layers, error)

@@ -1,10 +1,10 @@
 """Networks whose modes learn alone or in balanced groups, solved mode by mode."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.balance import balance
 from lindyn_service.dynamics.decoupled_deep import DeepModes, deep_modes
 from lindyn_service.dynamics.decoupling import Decoupling, decoupling
@@ -19,7 +19,7 @@ from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.modal_solutions import ChainSolution, PartsSolution
 from lindyn_service.methods.number_range import beyond_products
-from lindyn_service.methods.plain_flow import balance_as_asked, clock, plain, plain_decay, remark_on_training
+from lindyn_service.methods.plain_flow import clock, plain, plain_decay, problem_lambda, remark_on_training
 
 _USE_FLOW = "use method flow"
 
@@ -84,9 +84,9 @@ def _of_two_layers(
     except TooManyStepsError as failure:
         return Refusal(str(failure), _USE_FLOW, NotApplicableError, "weight_decay")
     groups = f", except in {_groups(n_groups)} of modes that share hidden units" if n_groups else ""
-    diagnostics: dict[str, Any] = _measured(basis.mixing, parts.overlap)
+    diagnostics: dict[str, Tree] = _measured(basis.mixing, parts.overlap)
     if problem.wide is None:
-        diagnostics = {"lambda_per_mode": (balance_as_asked(problem, 1.0) * solution.lam).tolist(), **diagnostics}
+        diagnostics = {"lambda_per_mode": (problem_lambda(problem, 1.0) * solution.lam).tolist(), **diagnostics}
     missed = solution.missed
     return ModalRun(
         problem,
@@ -109,7 +109,7 @@ def _shared_lambda(problem: LearningProblem, reduction: Reduction) -> float | No
     measured = balance(*reduction.weights)
     if measured.relative_residual > TOLERANCE:
         return None
-    return balance_as_asked(problem, measured.lam if problem.lam is None else problem.lam)
+    return problem_lambda(problem, measured.lam if problem.lam is None else problem.lam)
 
 
 def _deep(problem: LearningProblem, reduction: Reduction, modes: DeepModes) -> ModalRun | Refusal:
@@ -126,7 +126,7 @@ def _deep(problem: LearningProblem, reduction: Reduction, modes: DeepModes) -> M
         "relative): one quadrature for each mode",
         lam=None,
         diagnostics={
-            "lambda_per_mode": (balance_as_asked(problem, 1.0) * np.diff(modes.strengths**2)).tolist(),
+            "lambda_per_mode": (problem_lambda(problem, 1.0) * np.diff(modes.strengths**2)).tolist(),
             **_measured(basis.mixing, modes.overlap),
         },
         warnings=tuple(saddle(int(mode), float(basis.s[mode])) for mode in solution.missed),
@@ -150,5 +150,5 @@ def _groups(n_groups: int) -> str:
     return "a balanced group" if n_groups == 1 else f"{n_groups} balanced groups"
 
 
-def _measured(mixing: float, overlap: float) -> dict[str, Any]:
+def _measured(mixing: float, overlap: float) -> dict[str, Tree]:
     return {"mode_mixing": mixing, "mode_overlap": overlap}

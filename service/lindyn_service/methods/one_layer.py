@@ -1,8 +1,6 @@
 """Closed form of networks of one layer, for inputs of any covariance."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -11,12 +9,12 @@ from lindyn_service.dynamics.one_layer import OneLayer, one_layer
 from lindyn_service.dynamics.reduction import Reduction
 from lindyn_service.dynamics.regimes import regime
 from lindyn_service.methods.accumulate import Accumulator
-from lindyn_service.methods.base import LearningProblem, Outcome, Reached
+from lindyn_service.methods.base import Convergence, LearningProblem, Outcome, Quantities
 from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import of_errors, of_samples, of_task
 from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
 from lindyn_service.methods.fewer_dimensions import remark
-from lindyn_service.methods.plain_flow import as_asked, clock, floors_with_decay, reached_at, remark_on_training
+from lindyn_service.methods.plain_flow import clock, floors_with_decay, from_plain_flow, reached_at, remark_on_training
 
 _BATCH_NUMBERS = 2**18
 
@@ -42,7 +40,7 @@ class OneLayerRun:
         solution, problem = self.solution(), self.problem
         quantities = self._quantities(solution)
         errors = self._errors(solution, quantities) if problem.estimate else {}
-        last = self.reduction.lifted(solution.frame(clock(problem, problem.times[-1:]), problem.time_constant))
+        last = self.reduction.lifted(solution.modal_weights(clock(problem, problem.times[-1:]), problem.time_constant))
         return Outcome(
             method="exact",
             reason=f"one layer{remark(self.reduction)}{remark_on_training(problem)}: along each principal direction of "
@@ -56,7 +54,7 @@ class OneLayerRun:
             regime=regime(last) if problem.estimate else None,
         )
 
-    def reaching(self, tolerance: float) -> Reached:
+    def convergence(self, tolerance: float) -> Convergence:
         """Find the first time at which the excess loss is at most the tolerance, also after the last time."""
         solution, decay = self.solution(), self.problem.weight_decay
         if decay:
@@ -64,25 +62,25 @@ class OneLayerRun:
             time = first_below(solution.excess_loss, tolerance, fastest, falls=False)
         else:
             time = solution.convergence_time(tolerance)
-        return Reached(reached_at(self.problem, time), ())
+        return Convergence(reached_at(self.problem, time), ())
 
-    def _quantities(self, solution: OneLayer) -> dict[str, Any]:
-        tau, asked = self.problem.time_constant, as_asked(self.problem)
+    def _quantities(self, solution: OneLayer) -> Quantities:
+        tau, from_plain = self.problem.time_constant, from_plain_flow(self.problem)
         times = clock(self.problem, self.problem.times)
         collected = Accumulator(self.problem.quantities, len(times))
         size = max(1, _BATCH_NUMBERS // self.reduction.weights[0].size)
         for first in range(0, len(times), size):
             part = slice(first, min(first + size, len(times)))
-            modal = solution.frame(times[part], tau)
-            collected.observe(part, asked.frame(self.reduction.lifted(modal), part))
+            modal = solution.modal_weights(times[part], tau)
+            collected.observe(part, from_plain.modal_weights(self.reduction.lifted(modal), part))
             if "weights" in self.problem.quantities:
                 layer = function(modal.strengths, modal.objective)
                 collected.store(part, "weights", self.reduction.expanded((layer,)))
         return collected.quantities()
 
-    def _errors(self, solution: OneLayer, quantities: Mapping[str, Any]) -> dict[str, float]:
+    def _errors(self, solution: OneLayer, quantities: Quantities) -> dict[str, float]:
         """Bound the relative errors by the differences from disturbed problems."""
-        times, others = some_times(len(self.problem.times)), list[Mapping[str, Any]]()
+        times, others = some_times(len(self.problem.times)), list[Quantities]()
         for run in range(RUNS):
             (weights,) = disturbed(self.reduction.weights, 0.0, run)
             other = replace(

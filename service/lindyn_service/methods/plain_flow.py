@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lindyn_service.dynamics.flow import Layers
+from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.learning_rates import CosineSchedule, ExponentialSchedule, PiecewiseSchedule, Schedule
 from lindyn_service.dynamics.modal_weights import ModalWeights, Training
 from lindyn_service.methods.base import LearningProblem
@@ -66,7 +66,7 @@ def plain_decay(problem: LearningProblem) -> tuple[float, ...]:
     return problem.rates.plain_decay(problem.weight_decay)
 
 
-def balance_as_asked(problem: LearningProblem, lam: float) -> float:
+def problem_lambda(problem: LearningProblem, lam: float) -> float:
     """Convert lambda of the plain flow's weights to lambda of W2^T W2 / c2 - W1 W1^T / c1 = lambda I."""
     return lam if problem.rates is None else lam / problem.rates.mean
 
@@ -103,7 +103,7 @@ def floors_with_decay(problem: LearningProblem, sigma_yx: np.ndarray, size: floa
 
 
 @dataclass(frozen=True)
-class AsAsked:
+class FromPlainFlow:
     """Transformation from layers of the plain flow to layers of the problem.
 
     Attributes:
@@ -121,7 +121,7 @@ class AsAsked:
             return plain_layers
         return tuple(w * root for w, root in zip(plain_layers, self.roots, strict=True))
 
-    def frame(self, plain_weights: ModalWeights, times: slice) -> ModalWeights:
+    def modal_weights(self, plain_weights: ModalWeights, times: slice) -> ModalWeights:
         """Return the weights of the problem from those of the plain flow, for observables.
 
         Args:
@@ -134,21 +134,21 @@ class AsAsked:
         return replace(
             plain_weights,
             layers=self.layers(plain_weights.layers),
-            initial=None if plain_weights.initial is None else self.frame(plain_weights.initial, slice(0, 1)),
+            initial=None if plain_weights.initial is None else self.modal_weights(plain_weights.initial, slice(0, 1)),
             gram_changes=changes and (self.roots[-1] ** 2 * changes[0], self.roots[0] ** 2 * changes[1]),
             training=replace(self.training, factors=self.training.factors[times]),
         )
 
 
-PLAIN = AsAsked((), None)
+IDENTITY = FromPlainFlow((), None)
 """The transformation of problems that are plain flows: the identity."""
 
 
-def as_asked(problem: LearningProblem) -> AsAsked:
+def from_plain_flow(problem: LearningProblem) -> FromPlainFlow:
     """Return the transformation from layers of the plain flow to layers of the problem."""
     rates = problem.rates
     roots = (1.0,) * len(problem.weights) if rates is None else tuple(float(np.sqrt(c)) for c in rates.relative)
-    return AsAsked(roots, training(problem, problem.times))
+    return FromPlainFlow(roots, training(problem, problem.times))
 
 
 def training(problem: LearningProblem, times: np.ndarray) -> Training | None:

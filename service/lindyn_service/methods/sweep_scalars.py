@@ -12,8 +12,8 @@ from lindyn_service.dynamics.modal_loss import objective, times_root
 from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.all_exact import AllExactSolver
-from lindyn_service.methods.base import LearningProblem, Method, Outcome, Warned, answer
-from lindyn_service.methods.convergence import reaching
+from lindyn_service.methods.base import AnswerWarning, LearningProblem, Method, Outcome, answer
+from lindyn_service.methods.convergence import find_convergence
 
 _LEAST_LOSS = 1e-300  # somewhat above 2e-308, below which float64 loses digits
 _ROUNDINGS = 64  # rounding errors in the distance from the best network function
@@ -41,9 +41,9 @@ class Summary:
 
     values: dict[str, np.ndarray | float] = field(default_factory=dict[str, "np.ndarray | float"])
     times: np.ndarray | None = None
-    warnings: list[Warned] = field(default_factory=list[Warned])
+    warnings: list[AnswerWarning] = field(default_factory=list[AnswerWarning])
 
-    def warn(self, warnings: Sequence[Warned]) -> None:
+    def warn(self, warnings: Sequence[AnswerWarning]) -> None:
         """Add warnings that are new."""
         self.warnings += [warned for warned in warnings if warned not in self.warnings]
 
@@ -67,7 +67,7 @@ def summarise(
     if quantities:
         _read(summary, candidates, problem, quantities)
     if "convergence_time" in names:
-        reached = reaching(candidates, problem, tolerance)
+        reached = find_convergence(candidates, problem, tolerance)
         summary.values["convergence_time"] = math.nan if reached.time is None else reached.time
         summary.warn(reached.warnings)
     if "deviation" in names:
@@ -118,7 +118,7 @@ def _deviation(summary: Summary, candidates: Sequence[Method], problem: Learning
     if not np.all(comparable):
         where = f"{np.count_nonzero(~comparable)} of {len(comparable)} times"
         detail = f"the loss of training is below {least:.3g} at {where}, which the deviation leaves out"
-        summary.warn([Warned("vanishing-loss", f"{detail}, since such a loss is a rounding error")])
+        summary.warn([AnswerWarning("vanishing-loss", f"{detail}, since such a loss is a rounding error")])
 
 
 def _least_loss(problem: LearningProblem) -> float:

@@ -15,7 +15,7 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import Quantities
 from lindyn_service.methods.block_observe import OF_CHANGE
 from lindyn_service.methods.blocks import white_equivalent
-from lindyn_service.methods.exact_observables import factors_frame
+from lindyn_service.methods.exact_observables import weights_of_factors
 
 OF_LIMIT = frozenset(OBSERVABLES) - OF_CHANGE
 """Quantities of the limit; changes of the kernel are left out, since they are differences that lose digits if small."""
@@ -56,7 +56,7 @@ def wide_quantities(
     scaled = times / (time_constant / white.variance)
     collected = Accumulator(names, len(times))
     for part, factors in solution.batches(scaled):
-        modal = factors_frame(objective, wide.represented(factors), wide.hidden, time_constant)
+        modal = weights_of_factors(objective, wide.represented(factors), wide.hidden, time_constant)
         errors = solution.errors(scaled[part], modal.strengths)
         collected.observe(part, replace(modal, error=errors))
     return collected.quantities()

@@ -11,7 +11,7 @@ from lindyn_service.translate.fit_models import FitModel
 
 _DESCENT_STEPS = 20  # of a descent, each with the derivatives with respect to all parameters
 _PROFILE_STEPS = 30  # of the descents for a profile
-_MOST_STEPS_FACTOR = 1.5  # for the sign of lambda, and for more precise derivatives
+_MAX_STEPS_FACTOR = 1.5  # for the sign of lambda, and for more precise derivatives
 
 
 def curve_flops(request: FitRequest, model: FitModel) -> list[float]:
@@ -41,4 +41,4 @@ def _model_cost(request: FitRequest, model: FitModel) -> float:
     n_subjects = len({each.subject for each in model.parameters} - {None}) or 1
     own = sum(1 for each in model.parameters if each.subject is None)
     own += (n_parameters - own) / n_subjects
-    return _MOST_STEPS_FACTOR * steps * (1 + 2 * own) * sum(curve_flops(request, model))
+    return _MAX_STEPS_FACTOR * steps * (1 + 2 * own) * sum(curve_flops(request, model))

@@ -10,7 +10,7 @@ from lindyn_service.dynamics import continual as dynamics
 from lindyn_service.dynamics.early_stopping import best_stops
 from lindyn_service.dynamics.mode_overlap import mode_overlap
 from lindyn_service.errors import NotApplicableError
-from lindyn_service.methods.base import Warned
+from lindyn_service.methods.base import AnswerWarning
 from lindyn_service.methods.closed_form_only import require_closed_form
 from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.exact import ExactRun
@@ -109,12 +109,12 @@ def _best_stopping(
             }
 
 
-def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[Warned]:
+def _warnings(course: dynamics.Course, problems: list[ExactRun]) -> Iterator[AnswerWarning]:
     for i, (segment, problem) in enumerate(zip(course.segments, problems, strict=True)):
         for warned in conditioning(segment.solution, mode_overlap(segment.solution), problem.white.variance):
-            yield Warned(warned.code, f"task {i}: {warned.detail}", warned.modes)
+            yield AnswerWarning(warned.code, f"task {i}: {warned.detail}", warned.modes)
         if problem.white.irreducible_loss is None:
-            yield Warned(
+            yield AnswerWarning(
                 "irreducible-loss-unknown",
                 f"task {i}: the targets' scale is not given, so its loss is the excess loss; give sigma_yy_trace or "
                 "data",

@@ -13,7 +13,7 @@ from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.level_crossings import Crossings, level_crossings
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.errors import InvalidRequestError, ServiceError, UnreachableError
-from lindyn_service.methods.base import Warned
+from lindyn_service.methods.base import AnswerWarning
 from lindyn_service.methods.sweep_scalars import summarise
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.point_records import Record, unpack_record
@@ -57,7 +57,7 @@ class _Curve:
         self._request = request
         self._moments: tuple[object, tuple[int, ...], Moments] | None = None
         self._problems: dict[float, ServiceError] = {}
-        self.warnings: dict[float, list[Warned]] = {}
+        self.warnings: dict[float, list[AnswerWarning]] = {}
 
     def values(self, places: np.ndarray) -> np.ndarray:
         """Values at ascending places, in blocks where there are several."""
@@ -138,17 +138,17 @@ def _unreachable(request: DesignRequest, found: Crossings) -> UnreachableError:
     return UnreachableError(detail, (("target.value", detail),))
 
 
-def _warnings(request: DesignRequest, curve: _Curve, found: Crossings) -> Iterator[Warned]:
+def _warnings(request: DesignRequest, curve: _Curve, found: Crossings) -> Iterator[AnswerWarning]:
     path = request.vary.path
     if found.jumps:
         places = ", ".join(f"{place:.6g}" for place in found.jumps)
-        yield Warned("jumps", f"{request.target.scalar} jumps over the target at {path} = {places}")
+        yield AnswerWarning("jumps", f"{request.target.scalar} jumps over the target at {path} = {places}")
     problem = curve.first_problem
     if problem is not None:
-        yield Warned(
+        yield AnswerWarning(
             "failed-points", f"some runs within the bounds failed, at {path} = {problem[0]:.6g}: {problem[1].detail}"
         )
-    told: list[Warned] = []
+    told: list[AnswerWarning] = []
     for place in found.places:
         for warned in curve.warnings.get(place, ()):
             if warned not in told:

@@ -2,17 +2,16 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from lindyn.wire.ensemble import EnsembleRequest
 from lindyn.wire.method import DescentMethod
 from lindyn.wire.network import RandomNetwork
-from lindyn.wire.tree import Array, flatten
+from lindyn.wire.tree import Array, Tree, flatten
 from lindyn_service.dynamics.balance import broken_inequality
 from lindyn_service.errors import InfeasibleBalanceError, ServiceError
-from lindyn_service.methods.base import Warned
+from lindyn_service.methods.base import AnswerWarning
 from lindyn_service.methods.blocks import OF_BLOCKS, BlockQuantities, block_quantities
 from lindyn_service.methods.replicate_statistics import statistics
 from lindyn_service.methods.wide_reference import OF_LIMIT, wide_quantities
@@ -25,7 +24,7 @@ _N_WIDTHS = 3  # of a network of two layers
 _LONGEST_DETAIL = 500  # characters of the problem of a replicate
 
 
-def ensemble(request: EnsembleRequest, key: str) -> dict[str, Any]:
+def ensemble(request: EnsembleRequest, key: str) -> dict[str, Tree]:
     """Compute the replicates, in blocks where the closed form covers them, and their statistics.
 
     Raises:
@@ -71,7 +70,7 @@ class _Replicates:
         self._times = request.base.resolved_times()
         self._methods: Counter[str] = Counter()
         self._warnings: dict[str, tuple[str, set[int]]] = {}
-        self._problems: list[dict[str, Any]] = []
+        self._problems: list[dict[str, Tree]] = []
         self._first_error: ServiceError | None = None
 
     def has(self, place: int) -> bool:
@@ -104,7 +103,7 @@ class _Replicates:
             self._array(path, array.shape)[place] = array
         self._keep([place], outcome.method, outcome.warnings)
 
-    def document(self, key: str) -> dict[str, Any]:
+    def document(self, key: str) -> dict[str, Tree]:
         """Return the answer.
 
         Raises:
@@ -141,18 +140,18 @@ class _Replicates:
             self._values[path] = np.empty((self._request.replicates, *shape))
         return self._values[path]
 
-    def _keep(self, places: Sequence[int], method: str, warnings: Sequence[Warned]) -> None:
+    def _keep(self, places: Sequence[int], method: str, warnings: Sequence[AnswerWarning]) -> None:
         self._computed[places] = True
         self._methods[method] += len(places)
         for warned in warnings:
             self._warnings.setdefault(warned.code, (warned.detail, set()))[1].update(places)
 
-    def _statistics(self) -> dict[str, Any]:
+    def _statistics(self) -> dict[str, Tree]:
         """Return the statistics of all quantities, and release their values, which may be large."""
-        quantities: dict[str, Any] = {}
+        quantities: dict[str, Tree] = {}
         for name in self._request.base.quantities:
             paths = [path for path in self._values if path.partition(".")[0] == name]
-            parts: dict[str, Any] = {}
+            parts: dict[str, Tree] = {}
             for path in paths:
                 values = self._values.pop(path)
                 kept = values if np.all(self._computed) else values[self._computed]
@@ -161,7 +160,7 @@ class _Replicates:
         return quantities
 
 
-def _wide(request: EnsembleRequest) -> Mapping[str, Any] | None:
+def _wide(request: EnsembleRequest) -> Mapping[str, Tree] | None:
     """Return quantities of the wide limit of the base request; None if it has no such limit."""
     base, network = request.base, request.base.network
     names = [name for name in base.quantities if name in OF_LIMIT]
@@ -179,7 +178,7 @@ def _wide(request: EnsembleRequest) -> Mapping[str, Any] | None:
     return wide_quantities(dims, network.scheme, network.gains, trained_on, times, base.time_constant, names)
 
 
-def _nested(parts: Mapping[str, Any]) -> Any:  # noqa: ANN401 (a tree)
+def _nested(parts: Mapping[str, Tree]) -> Tree:
     """Return the parts of a quantity in its own form: one array, parts by name, or a list over layers."""
     if "" in parts:
         return parts[""]

@@ -9,7 +9,7 @@ from lindyn.wire.trajectory import TrajectoryRequest
 from lindyn.wire.tree import Tree
 from lindyn_service.dynamics import tasks
 from lindyn_service.dynamics.held_out import held_out
-from lindyn_service.methods.base import LearningProblem, Method, Warned
+from lindyn_service.methods.base import AnswerWarning, LearningProblem, Method
 from lindyn_service.methods.evaluation import Solve, evaluation
 from lindyn_service.translate.problem import moments
 
@@ -20,7 +20,7 @@ def evaluated(
     candidates: Sequence[Method],
     problem: LearningProblem,
     solve: Solve,
-) -> tuple[dict[str, Tree], tuple[Warned, ...]]:
+) -> tuple[dict[str, Tree], tuple[AnswerWarning, ...]]:
     """Evaluate a run on the tasks of `evaluate`.
 
     Args:
@@ -59,10 +59,10 @@ def _moments(task: Task, dims: Sequence[int], path: str) -> tasks.Moments:
     return moments(task, dims, path)
 
 
-def _warnings(others: Sequence[tasks.Moments]) -> Iterator[Warned]:
+def _warnings(others: Sequence[tasks.Moments]) -> Iterator[AnswerWarning]:
     for i, each in enumerate(others):
         if each.sigma_yy_trace is None:
-            yield Warned(
+            yield AnswerWarning(
                 "irreducible-loss-unknown",
                 f"evaluate.{i}: the targets' scale is not given, so its loss is the excess loss; give its "
                 "sigma_yy_trace, or data",

@@ -66,7 +66,7 @@ def compute_cells(name: str, values: Values, numbers: Sequence[int]) -> Iterator
         ) from None
 
 
-def experiment_table(job: str, name: str, values: Values, records: Iterable[bytes], most_bytes: int) -> Archive:
+def experiment_table(job: str, name: str, values: Values, records: Iterable[bytes], max_bytes: int) -> Archive:
     """Put all cells of an experiment into one table.
 
     Raises:
@@ -74,7 +74,7 @@ def experiment_table(job: str, name: str, values: Values, records: Iterable[byte
     """
     results = [npz.unpack(record, largest_bytes=2 * len(record) + 2**16)[1] for record in records]
     content = EXPERIMENTS[name].tabulate(values, results)
-    return table(job, name, content, {"parameters": values}, most_bytes=most_bytes)
+    return table(job, name, content, {"parameters": values}, max_bytes=max_bytes)
 
 
 def experiment_picture(archive: bytes, form: Picture) -> bytes:

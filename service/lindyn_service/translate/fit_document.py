@@ -1,8 +1,7 @@
 """The result of a fit: estimates, intervals, warnings and curves of all models, and their ranking."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import orjson
@@ -17,7 +16,7 @@ from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.fit_models import FitModel, Parameter
 from lindyn_service.translate.fit_points import FitPoint, FitPoints, Record
 from lindyn_service.translate.fit_warnings import open_warning
-from lindyn_service.translate.table import Archive, refuse_more
+from lindyn_service.translate.table import Archive, check_size
 
 FIT = "fit"
 """Kind of the jobs."""
@@ -25,7 +24,7 @@ FIT = "fit"
 _COPIED = ("log_likelihood", "chi2", "dof", "sigma", "aic", "bic", "condition", "evaluations", "starts", "descents")
 
 
-def fit_archive(job: str, request: FitRequest, points: FitPoints, records: Iterable[bytes], most_bytes: int) -> Archive:
+def fit_archive(job: str, request: FitRequest, points: FitPoints, records: Iterable[bytes], max_bytes: int) -> Archive:
     """Assemble the result from the records of all points.
 
     Raises:
@@ -47,16 +46,16 @@ def fit_archive(job: str, request: FitRequest, points: FitPoints, records: Itera
         "version": VERSION,
     }
     metadata, arrays = split(document)
-    archive = Archive(orjson.loads(orjson.dumps(metadata)), arrays, most_bytes)
-    refuse_more(archive.size, most_bytes)
+    archive = Archive(orjson.loads(orjson.dumps(metadata)), arrays, max_bytes)
+    check_size(archive.size, max_bytes)
     return archive
 
 
-def _model(request: FitRequest, points: FitPoints, number: int, found: Sequence[Record]) -> dict[str, Any]:
+def _model(request: FitRequest, points: FitPoints, number: int, found: Sequence[Record]) -> Record:
     """Return the result of a model."""
     model = points.models[number]
     summary = found[points.number(FitPoint("summary", number))]
-    shared: dict[str, Any] = {"name": model.name, "parameters": [_named(each) for each in model.parameters]}
+    shared: Record = {"name": model.name, "parameters": [_named(each) for each in model.parameters]}
     if "problem" in summary:
         return {**shared, "problem": {"code": NotApplicableError.code, "detail": summary["problem"]}}
     profiles = [found[points.number(FitPoint("profile", number, i))] for i in range(len(model.parameters))]
@@ -94,18 +93,19 @@ def _named(parameter: Parameter) -> dict[str, JSON]:
     return {"path": parameter.path, "subject": parameter.subject, "scale": parameter.field.scale}
 
 
-def _by_path(model: FitModel, values: Sequence[Any]) -> dict[str, Any]:
+def _by_path(model: FitModel, values: Sequence[JSON]) -> dict[str, JSON]:
     """Return values by path, and where they are those of subjects, by subject below it."""
-    found: dict[str, Any] = {}
+    shared: dict[str, JSON] = {}
+    own: dict[str, dict[str, JSON]] = {}
     for parameter, value in zip(model.parameters, values, strict=True):
         if parameter.subject is None:
-            found[parameter.path] = value
+            shared[parameter.path] = value
         else:
-            found.setdefault(parameter.path, {})[parameter.subject] = value
-    return found
+            own.setdefault(parameter.path, {})[parameter.subject] = value
+    return shared | own
 
 
-def _open_warnings(model: FitModel, summary: Mapping[str, Any], profiles: Sequence[Record]) -> list[dict[str, JSON]]:
+def _open_warnings(model: FitModel, summary: Record, profiles: Sequence[Record]) -> list[dict[str, JSON]]:
     """Warn of intervals that end at a bound, unless a warning of a direction already names the parameter."""
     warnings: list[dict[str, JSON]] = []
     for i, (parameter, each) in enumerate(zip(model.parameters, profiles, strict=True)):

@@ -4,22 +4,22 @@
 # (quantities have no static types)
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
 from lindyn_service.errors import InvalidRequestError
 from lindyn_service.inference.box import FloatArray
+from lindyn_service.methods.base import Quantities, Quantity
 
 
-def number_of(quantities: Mapping[str, Any], number: str) -> FloatArray:
+def number_of(quantities: Quantities, number: str) -> FloatArray:
     """Return the curve of one number of a quantity, (time,), such as that of `singular_values.0`.
 
     Raises:
         InvalidRequestError: there is no such number, or there are several numbers at each time.
     """
     name, *parts = number.split(".")
-    value: Any = quantities[name]
+    value: Quantity = quantities[name]
     for part in parts:
         if isinstance(value, Mapping):
             choices = ", ".join(value)
@@ -36,7 +36,7 @@ def number_of(quantities: Mapping[str, Any], number: str) -> FloatArray:
     return value
 
 
-def _index(value: Any, part: str, number: str) -> int:  # noqa: ANN401 (an array or a list of arrays)
+def _index(value: Quantity, part: str, number: str) -> int:
     sizes = [len(value)] if isinstance(value, list) else list(np.shape(value)[1:2])
     if not sizes:
         raise InvalidRequestError(f"got {number!r}, which has more parts than the quantity; leave the last one out")
@@ -45,7 +45,7 @@ def _index(value: Any, part: str, number: str) -> int:  # noqa: ANN401 (an array
     return int(part)
 
 
-def _shape(value: Any) -> str:  # noqa: ANN401 (a quantity)
+def _shape(value: Quantity) -> str:
     if isinstance(value, Mapping):
         return f"which has the parts {', '.join(value)}"
     if isinstance(value, list):
@@ -54,7 +54,7 @@ def _shape(value: Any) -> str:  # noqa: ANN401 (a quantity)
     return f"which has {sizes} numbers"
 
 
-def _one(value: Any, number: str) -> str:  # noqa: ANN401 (a quantity)
+def _one(value: Quantity, number: str) -> str:
     """Return the name of the first number of a quantity."""
     if isinstance(value, Mapping):
         name = next(iter(value))

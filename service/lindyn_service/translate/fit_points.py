@@ -3,7 +3,7 @@
 Summaries and profiles start from the descents of their model, whose records they are given.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,7 +25,7 @@ Record = dict[str, Any]
 
 Kind = Literal["descent", "summary", "profile"]
 
-_MOST_EVALUATIONS = 200
+_MAX_EVALUATIONS = 200
 _TOLERANCE = 1e-5  # of the first descents; the best one goes on to the default
 
 
@@ -103,7 +103,7 @@ def _descent(model: FitModel, objective: Objective, n_starts: int, part: int) ->
     box = objective.box
     start = box.starts(n_starts, box.position(model.first))[part]
     try:
-        found = minimum_from(objective, start, most_evaluations=_MOST_EVALUATIONS, tolerance=_TOLERANCE)
+        found = minimum_from(objective, start, max_evaluations=_MAX_EVALUATIONS, tolerance=_TOLERANCE)
     except NoCurveError:
         values = dict(zip([each.name for each in model.parameters], box.values(start).tolist(), strict=True))
         return {"no_curve": values}
@@ -115,14 +115,14 @@ def _descent(model: FitModel, objective: Objective, n_starts: int, part: int) ->
     }
 
 
-def _minimum(record: Mapping[str, Any]) -> Minimum:
+def _minimum(record: Record) -> Minimum:
     position = np.array(record["position"], dtype=np.float64)
     return Minimum(position, record["squares"], record["evaluations"], converged=record["converged"])
 
 
 def _told(records: Sequence[bytes]) -> str:
     """Say from where no descent was possible."""
-    first: Mapping[str, Any] = orjson.loads(records[0])
+    first: Record = orjson.loads(records[0])
     at = ", ".join(f"{name} = {value:.6g}" for name, value in first["no_curve"].items())
     return (
         f"no curve exists at any of {len(records)} starts, the first of which is {at or 'the base request'}; ask for a "
@@ -133,7 +133,7 @@ def _told(records: Sequence[bytes]) -> str:
 def _best(objective: Objective, minima: Sequence[Minimum]) -> Minimum:
     """Return the end of the best descent, which goes on to the precision of the result."""
     best = min(minima, key=lambda found: found.squares)
-    return minimum_from(objective, best.position, most_evaluations=_MOST_EVALUATIONS)
+    return minimum_from(objective, best.position, max_evaluations=_MAX_EVALUATIONS)
 
 
 def _summary(model: FitModel, objective: Objective, minima: Sequence[Minimum], n_starts: int) -> Record:

@@ -16,13 +16,13 @@ from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
 from lindyn_service.dynamics.sharpness import largest_learning_rate
-from lindyn_service.methods.base import Warned
+from lindyn_service.methods.base import AnswerWarning
 from lindyn_service.methods.closed_form_only import require_exact
 from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.exact import ExactRun
 from lindyn_service.methods.modal_run import ModalRun
-from lindyn_service.methods.plain_flow import as_asked, balance_as_asked, last_clock
+from lindyn_service.methods.plain_flow import from_plain_flow, last_clock, problem_lambda
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.limits_of_modes import limits_of_modes
 from lindyn_service.translate.limits_of_one_layer import limits_of_one_layer
@@ -52,13 +52,13 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
     white_time = convergence_time(solution, request.tolerance / problem.white.variance)
     return {
         "key": key,
-        "lambda": balance_as_asked(problem.problem, problem.lam),
+        "lambda": problem_lambda(problem.problem, problem.lam),
         "dims": list(request.dims),
         "seed": getattr(request.network, "seed", None),
         "task_seed": getattr(request.task, "seed", None),
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
-        "converged": _converged(problem, as_asked(problem.problem).frame(end, slice(0, 1)), reached),
+        "converged": _converged(problem, from_plain_flow(problem.problem).modal_weights(end, slice(0, 1)), reached),
         "convergence_time": problem.time_at(white_time),
         "effective_learning_rate": abs(problem.lam) / problem.time_constant,
         "largest_learning_rate": rate if math.isfinite(rate) else None,
@@ -72,7 +72,7 @@ def limits(request: LimitsRequest, key: str) -> dict[str, Tree]:
     }
 
 
-def _warnings(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> Iterator[Warned]:
+def _warnings(problem: ExactRun, solution: ClosedForm, reached: ModeOverlap) -> Iterator[AnswerWarning]:
     yield from conditioning(solution, reached, problem.white.variance)
     yield from of_loss(problem.problem)
 
@@ -82,18 +82,18 @@ def _end(problem: ExactRun, solution: ClosedForm) -> ModalWeights:
     objective = white_objective(problem.white, solution.modes, problem.problem.moments.samples)
     last = last_clock(problem.problem) * problem.white.variance
     if math.isinf(last):
-        return problem.frame(objective, converged(solution), None)
+        return problem.modal_weights(objective, converged(solution), None)
     times = np.array([last])
-    frame = problem.frame(objective, solution.at(times), None)
-    return replace(frame, error=solution.errors(times, frame.strengths))
+    modal = problem.modal_weights(objective, solution.at(times), None)
+    return replace(modal, error=solution.errors(times, modal.strengths))
 
 
-def _converged(problem: ExactRun, frame: ModalWeights, reached: ModeOverlap) -> dict[str, Tree]:
-    excess = float(excess_loss(frame)[0])
+def _converged(problem: ExactRun, modal: ModalWeights, reached: ModeOverlap) -> dict[str, Tree]:
+    excess = float(excess_loss(modal)[0])
     return {
-        "output": output(frame)[0],
-        "input_representation": input_representation(frame)[0],
-        "output_representation": output_representation(frame)[0],
+        "output": output(modal)[0],
+        "input_representation": input_representation(modal)[0],
+        "output_representation": output_representation(modal)[0],
         "loss": excess + (problem.white.irreducible_loss or 0.0),
         "excess_loss": excess,
         "reached_rank": reached.reached,

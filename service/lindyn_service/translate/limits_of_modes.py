@@ -9,7 +9,7 @@ from lindyn_service.dynamics.observables import excess_loss, input_representatio
 from lindyn_service.dynamics.sharpness import sharpness
 from lindyn_service.methods.diagnostics import of_loss
 from lindyn_service.methods.modal_run import ModalRun
-from lindyn_service.methods.plain_flow import as_asked, effective_rate
+from lindyn_service.methods.plain_flow import effective_rate, from_plain_flow
 from lindyn_service.translate.encode import VERSION
 
 _ROUNDINGS = 1e-12  # relative to the strongest mode; weaker modes count as 0
@@ -23,7 +23,7 @@ def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str
         key: key of the request.
         run: exact solution of the network.
     """
-    end, reached = run.end(), run.reaching(request.tolerance)
+    end, reached = run.end(), run.convergence(request.tolerance)
     # the Hessian of the loss with weight decay is that of the loss plus gamma times the identity
     steepest = (float(sharpness(end)[0]) + request.weight_decay) * effective_rate(run.problem)
     return {
@@ -35,7 +35,7 @@ def limits_of_modes(request: LimitsRequest, key: str, run: ModalRun) -> dict[str
         "task_seed": getattr(request.task, "seed", None),
         "time_constant": request.time_constant,
         "tolerance": request.tolerance,
-        "converged": _converged(as_asked(run.problem).frame(end, slice(0, 1))),
+        "converged": _converged(from_plain_flow(run.problem).modal_weights(end, slice(0, 1))),
         "convergence_time": reached.time,
         "effective_learning_rate": None,
         "largest_learning_rate": 2 / steepest if steepest > 0 else None,

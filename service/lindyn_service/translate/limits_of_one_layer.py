@@ -1,10 +1,9 @@
 """Limit as t -> infinity of a network of one layer, which has no lambda."""
 
-from typing import Any
-
 import numpy as np
 
 from lindyn.wire.asymptotics import LimitsRequest
+from lindyn.wire.tree import Tree
 from lindyn_service.dynamics.observables import excess_loss, input_representation, output, output_representation
 from lindyn_service.dynamics.sharpness import sharpness
 from lindyn_service.dynamics.tasks import EPS, Moments
@@ -21,7 +20,7 @@ _EQUAL = 1e-13  # relative spread of variances that count as equal
 
 def limits_of_one_layer(
     request: LimitsRequest, key: str, weights: tuple[np.ndarray, ...], trained_on: Moments
-) -> dict[str, Any]:
+) -> dict[str, Tree]:
     """Return the limit of a network of one layer and its convergence time.
 
     Without weight decay, the field `shallow` describes the network itself.
@@ -29,8 +28,8 @@ def limits_of_one_layer(
     tau, decay = request.time_constant, request.weight_decay
     problem = LearningProblem(weights, trained_on, tau, np.zeros(1), (), rates=rates(request), weight_decay=decay)
     run = OneLayerRun(problem, unreduced(problem))
-    solution, time = run.solution(), run.reaching(request.tolerance).time
-    end, rate = solution.frame(np.array([last_clock(problem)]), tau), effective_rate(problem)
+    solution, time = run.solution(), run.convergence(request.tolerance).time
+    end, rate = solution.modal_weights(np.array([last_clock(problem)]), tau), effective_rate(problem)
     found, steepest = output(end)[0], (float(sharpness(end)[0]) + decay) * rate
     excess, best = float(excess_loss(end)[0]), np.linalg.svd(solution.objective.best, compute_uv=False)
     rank = int(np.count_nonzero(best > max(found.shape) * EPS * best[0]))

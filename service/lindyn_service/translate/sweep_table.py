@@ -16,27 +16,27 @@ from lindyn.wire.tree import JSON
 from lindyn_service.experiments.base import Table
 from lindyn_service.translate.point_records import Record, unpack_record
 from lindyn_service.translate.sweep import PointReader, indices
-from lindyn_service.translate.table import Archive, refuse_more, table
+from lindyn_service.translate.table import Archive, check_size, table
 
-MOST_DETAILS = 100
+MAX_DETAILS = 100
 """Largest number of different details of the warnings of one code, which may contain measured numbers."""
 
-_OTHERS = f"as above, with other numbers than these {MOST_DETAILS}: ask for the trajectory of a point to see its own"
+_OTHERS = f"as above, with other numbers than these {MAX_DETAILS}: ask for the trajectory of a point to see its own"
 
 _Rows = dict[int, np.ndarray]
 """Values of one quantity, by the numbers of the points that have it."""
 
 
-def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_bytes: int) -> Archive:
+def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], max_bytes: int) -> Archive:
     """Return the archive of a sweep from the records of all its points in their order.
 
     Raises:
-        TooLargeError: the archive would be larger than `most_bytes`; the size is checked before memory is allocated.
+        TooLargeError: the archive would be larger than `max_bytes`; the size is checked before memory is allocated.
     """
-    points = _Points(request, most_bytes)
+    points = _Points(request, max_bytes)
     for place, record in zip(indices(request), records, strict=True):
         points.add(place, unpack_record(record))
-    refuse_more(8 * points.stacked_size(), most_bytes)
+    check_size(8 * points.stacked_size(), max_bytes)
     axes = tuple(axis.path for axis in request.axes)
     data: dict[str, tuple[tuple[str, ...], np.ndarray]] = {}
     for name in list(points.columns):
@@ -51,7 +51,7 @@ def sweep_table(job: str, request: SweepRequest, records: Iterable[bytes], most_
             data["times"] = dims, times
     asked = request.model_dump(by_alias=True)
     content = Table(coordinates, data)
-    return table(job, "sweep", content, asked, points.problems, points.warnings.lines(), most_bytes=most_bytes)
+    return table(job, "sweep", content, asked, points.problems, points.warnings.lines(), max_bytes=max_bytes)
 
 
 class _Warning(TypedDict):
@@ -71,14 +71,14 @@ class _Points:
         warnings: warnings of the points with values.
     """
 
-    def __init__(self, request: SweepRequest, most_bytes: int) -> None:
+    def __init__(self, request: SweepRequest, max_bytes: int) -> None:
         self.columns: dict[str, _Rows] = {}
         self.times: _Rows = {}
         self.computed: list[int] = []
         self.problems: list[dict[str, JSON]] = []
         self.warnings = _Warnings()
         self._n_points = request.n_points
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._bytes = self._count = 0
 
     def add(self, place: tuple[int, ...], point: Record) -> None:
@@ -106,7 +106,7 @@ class _Points:
     def _keep(self, rows: _Rows, number: int, value: np.ndarray) -> None:
         rows[number] = value
         self._bytes += rows[number].nbytes
-        refuse_more(self._bytes, self._most_bytes)
+        check_size(self._bytes, self._max_bytes)
 
 
 @dataclass
@@ -127,7 +127,7 @@ class _Warnings:
         """Add the warnings of a point."""
         for warned in warnings:
             details, detail, modes = self._groups.setdefault(warned["code"], {}), warned["detail"], warned.get("modes")
-            if detail not in details and len(details) >= MOST_DETAILS:
+            if detail not in details and len(details) >= MAX_DETAILS:
                 detail, modes = _OTHERS, None
             group = details.setdefault(detail, _Group(modes))
             if place not in group.places[-1:]:

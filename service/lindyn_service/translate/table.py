@@ -29,12 +29,12 @@ class Archive:
     Attributes:
         metadata: metadata of the result, as JSON.
         arrays: arrays by their names in the archive.
-        most_bytes: limit of the size of the archive.
+        max_bytes: limit of the size of the archive.
     """
 
     metadata: dict[str, JSON]
     arrays: Mapping[str, np.ndarray]
-    most_bytes: int
+    max_bytes: int
 
     @property
     def size(self) -> int:
@@ -48,7 +48,7 @@ class Archive:
             TooLargeError: the archive is larger than allowed.
         """
         npz.write(file, self.metadata, self.arrays)
-        refuse_more(file.tell(), self.most_bytes)
+        check_size(file.tell(), self.max_bytes)
 
     def pack(self) -> bytes:
         """Return the bytes of the archive.
@@ -69,7 +69,7 @@ def table(
     problems: Sequence[Mapping[str, JSON]] = (),
     warnings: Sequence[Mapping[str, JSON]] = (),
     *,
-    most_bytes: int,
+    max_bytes: int,
 ) -> Archive:
     """Return the archive of a table; coordinates that are not vectors of numbers are stored as JSON.
 
@@ -80,7 +80,7 @@ def table(
         request: request of the job.
         problems: problems of points without values.
         warnings: warnings about the values.
-        most_bytes: limit of the size of the archive.
+        max_bytes: limit of the size of the archive.
 
     Raises:
         TooLargeError: the archive is larger than allowed.
@@ -104,21 +104,21 @@ def table(
         "version": VERSION,
     }
     plain = orjson.loads(orjson.dumps(metadata, option=orjson.OPT_SERIALIZE_NUMPY))
-    archive = Archive(plain, arrays, most_bytes)
-    refuse_more(archive.size, most_bytes)
+    archive = Archive(plain, arrays, max_bytes)
+    check_size(archive.size, max_bytes)
     return archive
 
 
-def refuse_more(size: int, most_bytes: int) -> None:
+def check_size(size: int, max_bytes: int) -> None:
     """Check the size of a result against its limit, both in bytes.
 
     Raises:
         TooLargeError: the size exceeds the limit.
     """
-    if size > most_bytes:
+    if size > max_bytes:
         raise TooLargeError(
             f"the result takes {size} bytes, since arrays of all points have the size of the largest; the limit is "
-            f"{most_bytes} (LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points "
+            f"{max_bytes} (LINDYN_MAX_RESULT_BYTES): collect scalars instead of quantities, or ask for fewer points "
             "or times"
         )
 
