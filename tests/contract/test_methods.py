@@ -169,7 +169,7 @@ def test_late_times_of_deep_networks_take_no_longer(service):
     request = {"network": network, "task": np.diag([3.0, 2.0, 1.0]).tolist(), "quantities": ["output", "loss"]}
     early = ask(service, request | {"times": [0.0, 100.0]})
     late = ask(service, request | {"times": [0.0, 1e4]})
-    assert np.allclose(late["quantities"]["output"][-1], np.diag([3.0, 2.0, 1.0]), atol=1e-12)
+    assert np.allclose(late["quantities"]["output"][-1], np.diag([3.0, 2.0, 1.0]), atol=1e-9)
     assert late["diagnostics"]["evaluations"] < 2 * early["diagnostics"]["evaluations"]
 
 
