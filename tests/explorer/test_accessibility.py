@@ -111,7 +111,7 @@ def test_all_controls_can_be_used_by_keyboard(explorer):
 def test_announcements_of_screen_readers(explorer):
     page = explorer.open("#dims=5_5_5&task=spectrum&stop=4&num=201&lambda=2&time=2")
     for role, name in (
-        ("slider", "λ between rich and lazy"),
+        ("slider", f"λ {page.inner_text('#regime')}"),
         ("textbox", "Lambda, exact value"),
         ("slider", "Time"),
         ("slider", "Loss: time"),

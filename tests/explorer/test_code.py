@@ -101,4 +101,4 @@ def test_a_curve_in_the_svg_is_where_its_numbers_are(explorer):
     curves = [path.get("d") for path in svg.iter("{http://www.w3.org/2000/svg}path") if path.get("d").count("L") > 100]
     points = np.array([part.split() for part in curves[0].lstrip("M").split("L")], dtype=np.float64)
     assert np.allclose((points[:, 0] - 64) / (620 - 64), table["t"] / 6, atol=1e-4)
-    assert np.allclose((340 - points[:, 1]) / (340 - 48), table["distance, 1 − cosine"] / 1.03, atol=1e-4)
+    assert np.allclose((340 - points[:, 1]) / (340 - 48), table["NTK distance, 1 − cosine"] / 1.03, atol=1e-4)

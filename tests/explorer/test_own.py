@@ -92,7 +92,7 @@ def test_pasted_data(explorer, service, rng, separator):
     assert page.input_value("#dims").startswith("4-")
     stop = float(page.input_value("#stop"))
     body = {
-        "network": {"kind": "balanced", "dims": [4, 8, 2], "lambda": 0, "scale": 0.01, "seed": 11},
+        "network": {"kind": "balanced", "dims": [4, 2, 2], "lambda": 0, "scale": 0.01, "seed": 11},
         "task": {"kind": "data", "inputs": data[:, :4].tolist(), "targets": data[:, 4:].tolist(), "whiten": True},
         "times": {"stop": stop, "num": 200},
         "quantities": ["loss"],
