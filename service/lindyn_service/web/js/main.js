@@ -217,7 +217,7 @@ store.subscribe((state, changed) => {
 });
 
 store.changedByUser = (before, changes) => {
-  undo.offer(before, consequences(before, store.state, changes));
+  undo.offer(before, changes, consequences(before, store.state, changes));
   fitTime.follow(before);
 };
 

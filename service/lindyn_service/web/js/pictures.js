@@ -47,7 +47,7 @@ const FURTHER = [
   {
     id: "movement",
     title: "NTK movement",
-    subtitle: "change of the kernel over its initial norm; up to 0.1: lazy, from 1 on: rich",
+    subtitle: "up to 0.1: lazy, from 1 on: rich",
     model: models.single("ntk_movement", "NTK movement"),
     quantity: "ntk_movement",
   },

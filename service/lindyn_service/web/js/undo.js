@@ -16,9 +16,12 @@ export class Undo {
   /**
    * Offer to return to a state, if there is something to say about what changed since.
    * @param {import("./state.js").State} before
+   * @param {Partial<import("./state.js").State>} changes of the user
    * @param {string[]} sentences
    */
-  offer(before, sentences) {
+  offer(before, changes, sentences) {
+    const isTyping = "data" in changes || "weights" in changes; // each line that is typed is a change
+    if (isTyping && sentences.length === 0) return;
     this.before = before;
     byId("changes").hidden = sentences.length === 0;
     byId("changes").querySelector("p").textContent = sentences.join(" ");
