@@ -41,7 +41,10 @@ def test_further_quantities_are_those_of_the_api(explorer, service):
         assert np.allclose(matrix, found["weights"][layer][at], rtol=0, atol=1e-13)
     sharpness = np.array(found["sharpness"])
     note = page.inner_text("#picture-sharpness .notes")
-    assert f"2 / sharpness = {2 / sharpness[at]:.3g}, along the whole run with rates up to {2 / sharpness.max():.3g}" in note
+    assert (
+        f"2 / sharpness = {2 / sharpness[at]:.3g}, along the whole run with rates up to {2 / sharpness.max():.3g}"
+        in note
+    )
     page.locator("#more-panel").scroll_into_view_if_needed()
     explorer.screenshot("explorer-more", full_page=True)
 
@@ -118,7 +121,10 @@ def test_units_that_are_not_linear_beside_the_linear_theory(explorer, service):
     linear = explorer.table("loss")["simulated"]
     page.select_option("#units", "relu")
     until(page, "document.getElementById('descent-note').textContent.includes('%')")
-    until(page, f"document.querySelector('#picture-kernel .legend').textContent.includes('simulated') === false && {SETTLED}")
+    until(
+        page,
+        f"document.querySelector('#picture-kernel .legend').textContent.includes('simulated') === false && {SETTLED}",
+    )
     relu = explorer.table("loss")["simulated"]
     body = {
         "network": {"kind": "balanced", "dims": [8, 8, 8], "lambda": 0, "scale": 0.1, "seed": 11},
@@ -199,3 +205,22 @@ def test_logarithmic_axes_end_at_the_values(explorer):
     labels = [part.split("<")[0] for part in svg.split('text-anchor="end"')[1:]]
     assert len(labels) >= 2
     assert "10²" not in svg
+
+
+def test_the_limit_of_wide_layers_says_with_which_lambda_it_learns(explorer, service):
+    page = explorer.open("#dims=4_300_3&task=spectrum&spectrum=2_1&stop=6&network=random&seed=3")
+    explorer.drawn(lambda: page.select_option("#network", "wide"))
+    body = {
+        "network": {"kind": "wide", "dims": [4, 300, 3], "scheme": "lecun", "gain": 1, "start": "drawn", "seed": 3},
+        "task": {"kind": "spectrum", "singular_values": [2, 1], "seed": 1},
+        "times": {"stop": 6, "num": 200},
+        "quantities": ["excess_loss"],
+    }
+    with service.client() as client:
+        answer = client.post("/v1/trajectories", json=body).json()
+    assert f"learns as with λ = {answer['diagnostics']['lambda_eff']:.3g}" in page.inner_text("#regime")
+    loss = explorer.table("loss")["excess loss"]
+    assert np.allclose(loss, answer["quantities"]["excess_loss"], rtol=1e-9, atol=1e-12)
+    explorer.drawn(lambda: page.click("#more-panel summary"))
+    assert page.locator("#picture-sharpness .u-over").is_visible()
+    assert page.locator("#picture-weights-1").count() == 0

@@ -36,5 +36,7 @@ export function describe(answer, state, pictures) {
 /** What λ is, where it is not chosen. @param {Answer} answer @param {import("./state.js").State} state */
 function lambdaInWords({ meta }, state) {
   if (state.network === "balanced") return [];
+  const { lambda_eff: effective } = meta.diagnostics;
+  if (typeof effective === "number") return [`learns as with λ = ${number(effective)}`];
   return [meta.lambda === null ? "λ of each pair of layers" : `nearest λ ${number(meta.lambda)}`];
 }

@@ -24,7 +24,7 @@ export function change(store, changes) {
  */
 export function withConsequences(state, changes) {
   const after = { ...state, ...changes };
-  if (after.network === "balanced" && after.dims.length !== 3)
+  if (["balanced", "wide"].includes(after.network) && after.dims.length !== 3)
     after.dims = [after.dims[0], after.dims[1], /** @type {number} */ (after.dims.at(-1))];
   if (after.network !== "weights") after.dims = fitted(after, changes);
   if (after.network === "balanced") after.lambda = clamp(after.lambda, after.dims);

@@ -120,7 +120,7 @@ const FIELD_OF_PATH = {
 function widths(text, state) {
   const parts = text.trim().split(/\s*[-–−,;×x→>]\s*|\s+/);
   const values = parts.map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
-  const maximum = state.network === "balanced" ? 3 : 9;
+  const maximum = ["balanced", "wide"].includes(state.network) ? 3 : 9;
   if (values.length < 3 || values.length > maximum || !values.every((value) => value >= 1 && value <= 1000)) {
     throw new Error(
       maximum === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000",

@@ -1,14 +1,14 @@
 /** Parts of a request as Python: networks and tasks by the builders of the client. */
 
 /** @param {any} network */
-export function network({ kind, dims, lambda, scale, aligned, seed, scheme, gain, weights }) {
+export function network({ kind, dims, lambda, scale, aligned, seed, scheme, gain, start, weights }) {
   if (kind === "weights") return `lindyn.weights(${weights.map(literal).join(", ")})`;
   const widths = literal(dims);
   if (kind === "balanced") {
     const options = { lam: lambda, scale, ...(aligned ? { aligned } : {}), seed };
     return `lindyn.balanced(${widths}, ${named(options)})`;
   }
-  return `lindyn.${kind}(${widths}, ${literal(scheme)}, ${named({ gain, ...(seed === undefined ? {} : { seed }) })})`;
+  return `lindyn.${kind}(${widths}, ${literal(scheme)}, ${named({ gain, ...(start === undefined ? {} : { start }), seed })})`;
 }
 
 /** @param {any} task */

@@ -26,6 +26,10 @@ export function network(state) {
   switch (state.network) {
     case "weights":
       return { kind: "weights", weights: (state.weights ?? []).map(toLists) };
+    case "wide": {
+      const { dims, scheme, gain, seed } = state;
+      return { kind: "wide", dims, scheme, gain, start: "drawn", seed };
+    }
     case "random":
       return { kind: "random", dims: state.dims, scheme: state.scheme, gain: state.gain, seed: state.seed };
     default: {
@@ -122,7 +126,10 @@ export function whyNoProduct(state) {
 
 /** The names of the matrices that are shown. @param {State} state */
 export function matrixNames(state) {
-  return [...(whyNoProduct(state) === "" ? ["qqt"] : []), ...(state.more ? ["weights"] : [])];
+  return [
+    ...(whyNoProduct(state) === "" ? ["qqt"] : []),
+    ...(state.more && state.network !== "wide" ? ["weights"] : []),
+  ];
 }
 
 /**

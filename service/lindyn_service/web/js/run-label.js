@@ -6,7 +6,7 @@ import { GRID, INPUTS } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const NETWORKS = { balanced: "λ-balanced", random: "independent weights", weights: "own weights" };
+const NETWORKS = { balanced: "λ-balanced", random: "independent weights", wide: "wide limit", weights: "own weights" };
 const TASKS = {
   semantic: "semantic hierarchy",
   regression: "random regression",
@@ -46,8 +46,8 @@ const APPLIES = {
   scale: ({ network }) => network === "balanced",
   aligned: ({ network }) => network === "balanced",
   seed: ({ network }) => network !== "weights",
-  scheme: ({ network }) => network === "random",
-  gain: ({ network }) => network === "random",
+  scheme: ({ network }) => network === "random" || network === "wide",
+  gain: ({ network }) => network === "random" || network === "wide",
   weights: ({ network }) => network === "weights",
   levels: ({ task }) => task === "semantic",
   samples: ({ task }) => task === "regression",

@@ -1,7 +1,7 @@
 /**
  * The state of the page: one object that is stored in the address, so that links share it.
  * @typedef {import("./matrix.js").Matrix} Matrix
- * @typedef {"balanced" | "random" | "weights"} NetworkKind
+ * @typedef {"balanced" | "random" | "wide" | "weights"} NetworkKind
  * @typedef {"semantic" | "regression" | "spectrum" | "data"} TaskKind
  * @typedef {"none" | "cosine" | "exponential" | "piecewise"} Schedule
  * @typedef {{ name: string, table: Matrix | null, targets: number, correlation: Matrix | null }} Data
@@ -237,7 +237,7 @@ export function fromHash(hash) {
 
 /** @type {Record<string, string[]>} */
 const CHOICES = {
-  network: ["balanced", "random", "weights"],
+  network: ["balanced", "random", "wide", "weights"],
   task: ["semantic", "regression", "spectrum", "data"],
   scheme: ["lecun", "glorot", "he", "normal"],
   spacing: ["linear", "log"],
