@@ -1,6 +1,7 @@
 /** Finds a horizon soon after which learning is over. */
 
 import { compute } from "./api.js";
+import { missingInput } from "./controls.js";
 import { byId } from "./dom.js";
 import { number } from "./format.js";
 import { LatestRequest } from "./latest-request.js";
@@ -32,7 +33,7 @@ export class FitTime {
     });
     byId("fit-time").addEventListener("click", () => {
       store.set({ fit: true });
-      this.latest.ask(store.state);
+      if (missingInput(store.state) === "") this.latest.ask(store.state);
     });
   }
 
@@ -43,8 +44,8 @@ export class FitTime {
   follow(before) {
     const { state } = this.store;
     const changed = /** @type {(keyof State)[]} */ (FITTED).some((name) => !same(before[name], state[name]));
-    if (state.fit && changed) this.latest.ask(state);
-    else if (!state.fit) this.cancel();
+    if (!state.fit || missingInput(state) !== "") this.cancel();
+    else if (changed) this.latest.ask(state);
   }
 
   cancel() {
