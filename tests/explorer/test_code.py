@@ -38,7 +38,9 @@ def run_python(code, folder):
 @pytest.mark.parametrize("fragment", ["", FIVE, "#network=random&dims=4_6_3&task=regression&stop=3&gain=0.5"])
 def test_python_code_reproduces_the_numbers(explorer, fragment, tmp_path):
     page = explorer.open(fragment)
-    found = run_python(code_of(page, "python"), tmp_path)
+    code = code_of(page, "python")
+    assert all(part in code for part in ("network=lindyn.", "task=lindyn.", "t.plot."))
+    found = run_python(code, tmp_path)
     table = explorer.table("loss")
     name = "loss" if "loss" in found else "excess_loss"
     assert np.array_equal(found[name], table[name.replace("_", " ")])

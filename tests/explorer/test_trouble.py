@@ -116,6 +116,7 @@ def test_refusals_are_shown_at_their_fields(troubled):
     page.check("#descent")
     page.fill("#rate", "1")
     until(page, "document.getElementById('descent-note').textContent.includes('diverged')")
+    assert "wrong" in page.get_attribute("#descent-note", "class")
 
 
 def test_an_invalid_link(troubled):

@@ -14,6 +14,7 @@
 import { ofModes, token } from "./colours.js";
 import { lossName } from "./request.js";
 
+const ROUNDING = 1e-12; // singular values of a task that are zero to rounding, relative to the largest
 const FAINT = [2, 4];
 const DASHED = [6, 4];
 const DISTANCE = "NTK distance, 1 − cosine";
@@ -94,7 +95,7 @@ export function singularValues(run) {
   }));
   const dashes = targets.map((value, i) => ({
     label: `target ${i + 1}`,
-    values: flat(value, length),
+    values: flat(value > ROUNDING * targets[0] ? value : 0, length),
     colour: colours[i] ?? token("soft"),
     dash: DASHED,
     width: 1,
