@@ -31,7 +31,14 @@ def injecting(service, browser):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("fragment", ["", "#seed=5&stop=100&descent=true&sweep=true&forgetting=true"])
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        "",
+        "#seed=5&stop=100&descent=true&sweep=true&forgetting=true",
+        "#more=true&decay=0.01&pin=A.lambda%3D3&pin=C.lambda%3D-8&pin=D.dims%3D8_5_8",
+    ],
+)
 def test_the_page(injecting, scheme, width, fragment):
     page = injecting(fragment, color_scheme=scheme, viewport={"width": width, "height": 844})
     assert_nothing_grave(page)
@@ -111,7 +118,7 @@ def test_all_controls_can_be_used_by_keyboard(explorer):
 def test_announcements_of_screen_readers(explorer):
     page = explorer.open("#dims=5_5_5&task=spectrum&stop=4&num=201&lambda=2&time=2")
     for role, name in (
-        ("slider", "λ between rich and lazy"),
+        ("slider", f"λ {page.inner_text('#regime')}"),
         ("textbox", "Lambda, exact value"),
         ("slider", "Time"),
         ("slider", "Loss: time"),
@@ -122,4 +129,4 @@ def test_announcements_of_screen_readers(explorer):
     ):
         assert page.get_by_role(role, name=name, exact=True).count() == 1, name
     assert page.get_attribute("#lambda", "aria-valuetext") == "λ = 2"
-    assert page.get_attribute("#picture-singular-values .plot", "aria-valuetext").startswith("t = 2: target 1 5")
+    assert page.get_attribute("#picture-singular-values .plot", "aria-valuetext").startswith("t = 2: learned 1 5")

@@ -38,7 +38,9 @@ def run_python(code, folder):
 @pytest.mark.parametrize("fragment", ["", FIVE, "#network=random&dims=4_6_3&task=regression&stop=3&gain=0.5"])
 def test_python_code_reproduces_the_numbers(explorer, fragment, tmp_path):
     page = explorer.open(fragment)
-    found = run_python(code_of(page, "python"), tmp_path)
+    code = code_of(page, "python")
+    assert all(part in code for part in ("network=lindyn.", "task=lindyn.", "t.plot."))
+    found = run_python(code, tmp_path)
     table = explorer.table("loss")
     name = "loss" if "loss" in found else "excess_loss"
     assert np.array_equal(found[name], table[name.replace("_", " ")])
@@ -101,4 +103,4 @@ def test_a_curve_in_the_svg_is_where_its_numbers_are(explorer):
     curves = [path.get("d") for path in svg.iter("{http://www.w3.org/2000/svg}path") if path.get("d").count("L") > 100]
     points = np.array([part.split() for part in curves[0].lstrip("M").split("L")], dtype=np.float64)
     assert np.allclose((points[:, 0] - 64) / (620 - 64), table["t"] / 6, atol=1e-4)
-    assert np.allclose((340 - points[:, 1]) / (340 - 48), table["distance, 1 − cosine"] / 1.03, atol=1e-4)
+    assert np.allclose((340 - points[:, 1]) / (340 - 48), table["NTK distance, 1 − cosine"] / 1.03, atol=1e-4)

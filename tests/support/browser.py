@@ -92,6 +92,12 @@ class Explorer:
         columns = zip(*rows, strict=True)
         return {name: np.array(column, dtype=np.float64) for name, column in zip(names, columns, strict=True)}
 
+    def matrix(self, picture: str) -> np.ndarray:
+        """Read the matrix of a picture from its CSV file, which names rows and columns."""
+        content = self.download(f"#picture-{picture} .downloads button:has-text('CSV')").decode()
+        _, *rows = csv.reader(io.StringIO(content))
+        return np.array([row[1:] for row in rows], dtype=np.float64)
+
     def screenshot(self, name: str, **options: Any) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)

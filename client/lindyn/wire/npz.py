@@ -17,7 +17,6 @@ METADATA = "metadata"
 
 _LONGEST_NAME = 80  # characters of a name in a message
 _WIDEST_BYTES = 8  # of a number whose format does not depend on the machine
-_LONG_METADATA_BYTES = 2**16  # above, compression is worth its time
 _PIECE_BYTES = 2**18  # small enough for the processor's cache
 
 
@@ -26,7 +25,7 @@ class NpzError(ValueError):
 
 
 def pack(metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> bytes:
-    """Write an uncompressed archive that `np.load(..., allow_pickle=False)` reads."""
+    """Write an archive that `np.load(..., allow_pickle=False)` reads."""
     buffer = io.BytesIO()
     write(buffer, metadata, arrays)
     return buffer.getvalue()
@@ -35,23 +34,17 @@ def pack(metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> bytes:
 def write(file: IO[bytes], metadata: Mapping[str, JSON], arrays: Mapping[str, Array]) -> None:
     """Write the same archive into a seekable file, without a copy of any array except long doubles.
 
-    Long metadata is compressed, because numpy stores four bytes for each character.
+    Arrays are not compressed, because their last digits are random. The metadata is, because numpy stores four bytes
+    for each character.
     """
-    portable = {name: _portable(array) for name, array in arrays.items()}
-    text = np.array(json.dumps(metadata))
-    if text.nbytes <= _LONG_METADATA_BYTES:
-        np.savez(file, allow_pickle=False, **{METADATA: text}, **portable)
-        return
     # in one pass: an archive cannot be opened again in a file whose reserved space follows it
     with zipfile.ZipFile(file, "w") as archive:
-        for name, array in portable.items():
+        for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, array, allow_pickle=False)
-        long_entry = io.BytesIO()
-        np.lib.format.write_array(long_entry, text, allow_pickle=False)
-        archive.writestr(
-            zipfile.ZipInfo(f"{METADATA}.npy"), long_entry.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=1
-        )
+                np.lib.format.write_array(entry, _portable(array), allow_pickle=False)
+        text = io.BytesIO()
+        np.lib.format.write_array(text, np.array(json.dumps(metadata)), allow_pickle=False)
+        archive.writestr(zipfile.ZipInfo(f"{METADATA}.npy"), text.getvalue(), zipfile.ZIP_DEFLATED, compresslevel=1)
 
 
 def _portable(array: Array) -> Array:

@@ -12,7 +12,7 @@ from lindyn.wire.tree import JSON, Array, Tree, array_from_lists, arrays_from_li
 
 VERSION = version("lindyn")
 
-SOLVER = f"{VERSION}/8"
+SOLVER = f"{VERSION}/9"
 """Part of every key; increment the number when the bytes of an answer change within a version."""
 
 Format = Literal["json", "npz"]
@@ -93,7 +93,7 @@ def transcode(body: bytes, form: Format) -> bytes:
             evaluation = cast("dict[str, JSON]", document[EVALUATION])
             arrays[EVALUATION] = {**evaluation, "loss": array_from_lists(evaluation["loss"])}
         return encode({**document, **arrays}, form)
-    metadata, parts = npz.unpack(body, largest_bytes=2 * len(body))
+    metadata, parts = npz.unpack(body, largest_bytes=2 * npz.expanded_bytes(body))
     times, losses = parts.pop("times"), parts.pop(f"{EVALUATION}.loss", None)
     whole: dict[str, Tree] = {**metadata, "times": times, "quantities": unflatten(parts)}
     if losses is not None:

@@ -108,14 +108,22 @@ function capitalised(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
-/**
- * The learning regime, by the size of λ relative to the strongest mode of the task.
- * @param {number | null} lambda
- * @param {number} strongest
- */
-export function regime(lambda, strongest) {
-  if (lambda === null) return "not balanced";
-  const ratio = Math.abs(lambda) / (2 * strongest || 1);
-  if (ratio < 0.05) return "rich";
-  return ratio < 0.75 ? "between rich and lazy" : "lazy";
+const REGIMES = /** @type {Record<string, string>} */ ({
+  rich: "rich",
+  lazy: "lazy",
+  between: "between rich and lazy",
+});
+
+/** The regime in a few words. @param {Answer} answer */
+export function regimeName({ meta }) {
+  return meta.regime === null || meta.regime === undefined ? "regime undetermined" : REGIMES[meta.regime.verdict];
+}
+
+/** The regime with the numbers that decide on it. @param {Answer} answer @param {number} horizon */
+export function regimeInWords({ meta }, horizon) {
+  const until = `by t = ${number(horizon, 4)}`;
+  if (meta.regime === null || meta.regime === undefined)
+    return `${until}, less than half of the loss is learned, or rounding errors decide`;
+  const { ntk_movement: movement, kernel_distance: distance } = meta.regime;
+  return `${until}, the tangent kernel has moved by ${number(movement)} times its initial norm, and its distance from the initial kernel is ${number(distance)}`;
 }

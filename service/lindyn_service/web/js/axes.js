@@ -9,13 +9,15 @@ import { ticks } from "./ticks.js";
 
 const FONT = "11px system-ui, sans-serif";
 const MIN_LOG_RATIO = 1e-10; // smallest value on a logarithmic axis, relative to the largest
+const MIN_LOG_ROOM = 0.02; // decades above and below the values
 const MAX_DOTS = 32; // approximate number of dots of a simulated curve
+const [MIN_AXIS_PIXELS, CHARACTER_PIXELS] = [30, 6];
 
 /** @param {Model} model */
 export function scalesAndAxes(model) {
   return {
     scales: {
-      x: { time: false, distr: model.xLog ? 3 : 1, auto: false },
+      x: { time: false, distr: model.xLog ? 3 : 1, auto: false, range: asGiven },
       y: {
         distr: model.yLog ? 3 : 1,
         range: (/** @type {any} */ _plot, /** @type {number | null} */ low, /** @type {number | null} */ high) =>
@@ -24,7 +26,12 @@ export function scalesAndAxes(model) {
     },
     axes: [
       { ...axis(model.xLog === true, 6), grid: { show: false }, label: model.xLabel, size: 24 },
-      { ...axis(model.yLog === true, 5), grid: { stroke: token("hairline"), width: 1 }, size: 44 },
+      {
+        ...axis(model.yLog === true, 5),
+        grid: { stroke: token("hairline"), width: 1 },
+        label: model.yLabel,
+        size: widthOf,
+      },
     ],
   };
 }
@@ -53,6 +60,16 @@ function axis(log, maxTicks) {
   };
 }
 
+/** The given range, without the rounding to powers of ten that is uPlot's own. */
+const asGiven = (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [
+  low ?? 1,
+  high ?? 10,
+];
+
+/** Pixels for the longest label of an axis. @param {any} _plot @param {string[] | null} labels */
+function widthOf(_plot, labels) {
+  return Math.max(MIN_AXIS_PIXELS, 12 + CHARACTER_PIXELS * Math.max(0, ...(labels ?? []).map((each) => each.length)));
+}
 /**
  * @param {Model} model
  * @param {number | null} low smallest visible value
@@ -63,8 +80,9 @@ function yRange({ yLog, yRange: fixed }, low, high) {
   if (low === null || high === null) return yLog ? [0.1, 1] : [0, 1];
   if (yLog) {
     const floor = Math.max(low, high * MIN_LOG_RATIO);
-    const [first, last] = [Math.floor(Math.log10(floor)), Math.ceil(Math.log10(high) + 1e-9)];
-    return [10 ** first, 10 ** Math.max(last, first + 1)];
+    const [first, last] = [Math.log10(floor), Math.log10(high)];
+    const room = Math.max(MIN_LOG_ROOM, 0.04 * (last - first));
+    return [10 ** (first - room), 10 ** (last + room)];
   }
   const [bottom, top] = [Math.min(0, low), Math.max(0, high)];
   const room = 0.04 * (top - bottom || 1);
@@ -73,11 +91,11 @@ function yRange({ yLog, yRange: fixed }, low, high) {
 
 /** @param {import("./lines.js").Line} line */
 export function series({ label, colour, dash, width, dots }) {
-  if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, points: { show: false } };
+  if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, pxAlign: 0, points: { show: false } };
   const some = (/** @type {any} */ plot) => {
     const every = Math.max(1, Math.round(plot.data[0].length / MAX_DOTS));
     return Array.from(plot.data[0], (_, i) => i).filter((i) => i % every === 0);
   };
-  const points = { show: true, size: 4.5, stroke: colour, fill: colour, width: 0, filter: some };
+  const points = { show: true, size: 5.5, stroke: colour, fill: token("paper"), width: 1.4, filter: some };
   return { label, stroke: colour, paths: () => null, points };
 }

@@ -2,6 +2,7 @@
 
 import { byId, save, toast } from "./dom.js";
 import { hasKey } from "./api-key.js";
+import { literal, network, task } from "./python.js";
 
 const MAX_CHARACTERS = 6_000; // longer requests are offered as a file that the code reads
 const FILE = "lindyn-request.json";
@@ -12,19 +13,26 @@ const FILE = "lindyn-request.json";
  */
 export function asPython(request, url) {
   const long = JSON.stringify(request).length > MAX_CHARACTERS;
-  const fields = Object.entries(request).map(([name, value]) => `        ${name}=${literal(value)},`);
+  const built = { network, task };
+  const fields = Object.entries(request).map(([name, value]) => {
+    const write = built[/** @type {keyof typeof built} */ (name)] ?? literal;
+    return `        ${name}=${write(value)},`;
+  });
   const ask = long
     ? [`    t = c.trajectory(**json.loads(Path("${FILE}").read_text()))`]
     : ["    t = c.trajectory(", ...fields, "    )"];
-  const first = request.quantities[0];
   return [
     ...(long ? ["import json", "from pathlib import Path", ""] : []),
     "import lindyn",
+    "import matplotlib.pyplot as plt",
     "",
     `with lindyn.Client("${url}") as c:${hasKey() ? "  # with the key in LINDYN_API_KEY" : ""}`,
     ...ask,
+    "",
     "print(t)  # the method, the reason for it, and the accuracy",
-    `print(t.quantities["${first}"])`,
+    "t.plot.loss()",
+    "t.plot.modes()",
+    "plt.show()",
     "",
   ].join("\n");
 }
@@ -43,23 +51,6 @@ export function asCurl(request, url) {
           .replaceAll("'", "'\\''")}'`;
   const key = hasKey() ? `  -H "Authorization: Bearer $LINDYN_API_KEY" \\\n` : "";
   return `curl ${url}/v1/trajectories \\\n  -H 'Content-Type: application/json' \\\n${key}  ${data}\n`;
-}
-
-/**
- * A JSON value as a Python literal.
- * @param {unknown} value
- * @returns {string}
- */
-function literal(value) {
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
-  if (typeof value === "object") {
-    return `{${Object.entries(value)
-      .map(([name, each]) => `${JSON.stringify(name)}: ${literal(each)}`)
-      .join(", ")}}`;
-  }
-  return JSON.stringify(value);
 }
 
 export class Code {

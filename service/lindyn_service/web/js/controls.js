@@ -1,7 +1,7 @@
 /** The form beside the pictures: each field shows one part of the state. */
 
 import { byId } from "./dom.js";
-import { clamp } from "./lambda-range.js";
+import { change, widthsOf } from "./consequences.js";
 import { minus, typed } from "./format.js";
 import { dimsOf } from "./request.js";
 
@@ -31,6 +31,34 @@ const list = (/** @type {string} */ text) =>
     .filter((part) => part.trim() !== "")
     .map(typed);
 
+const listed = (/** @type {number[]} */ values) => values.map((value) => minus(String(value))).join(", ");
+
+const fraction = (/** @type {string} */ text) => {
+  const value = typed(text);
+  if (!(value >= 0 && value <= 1)) throw new Error("expected a number from 0 to 1");
+  return value;
+};
+
+const ascending = (/** @type {string} */ text) => {
+  const values = list(text);
+  if (values.length === 0 || !values.every((value, i) => value > (values[i - 1] ?? 0)))
+    throw new Error("expected ascending times above 0, such as 10, 20");
+  return values;
+};
+
+const factors = (/** @type {string} */ text) => {
+  const values = list(text);
+  if (values.length === 0 || !values.every((value) => value >= 0))
+    throw new Error("expected numbers of at least 0, such as 1, 0.1");
+  return values;
+};
+
+const rates = (/** @type {string} */ text, /** @type {State} */ state) => {
+  const [values, layers] = [list(text), dimsOf(state).length - 1];
+  if (values.length !== 0 && (values.length !== layers || !values.every((value) => value > 0)))
+    throw new Error(`expected ${layers} numbers above 0, one for each layer, or nothing for rates of 1`);
+  return values;
+};
 /**
  * Id of the field, part of the state, reader of its text (throws), writer of its text.
  * @typedef {[string, keyof State, (text: string, state: State) => unknown, ((value: any) => string)?]} Field
@@ -47,14 +75,21 @@ const FIELDS = [
   ["samples", "samples", wholeNumber(1, 100_000)],
   ["regression-seed", "taskSeed", seed],
   ["spectrum-seed", "taskSeed", seed],
-  ["spectrum", "spectrum", spectrum, (value) => value.join(", ")],
+  ["spectrum", "spectrum", spectrum, listed],
   ["start", "start", zeroOrPositive],
   ["stop", "stop", positive],
   ["num", "num", wholeNumber(2, 2000)],
   ["rate", "rate", positive],
   ["second-seed", "secondSeed", seed],
+  ["decay", "decay", zeroOrPositive],
+  ["rates", "rates", rates, listed],
+  ["period", "period", positive],
+  ["floor", "floor", fraction],
+  ["half-life", "halfLife", positive],
+  ["change-times", "changeTimes", ascending, listed],
+  ["factors", "factors", factors, listed],
 ];
-const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing"]);
+const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing", "schedule", "units"]);
 const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
 
 /** The field that shows a refusal, by the path in the request. @type {Record<string, string>} */
@@ -71,13 +106,21 @@ const FIELD_OF_PATH = {
   "times.stop": "stop",
   "times.num": "num",
   "method.learning_rate": "rate",
+  weight_decay: "decay",
+  learning_rates: "rates",
+  schedule: "schedule",
+  "schedule.period": "period",
+  "schedule.floor": "floor",
+  "schedule.half_life": "half-life",
+  "schedule.times": "change-times",
+  "schedule.factors": "factors",
 };
 
 /** @param {string} text @param {State} state */
 function widths(text, state) {
   const parts = text.trim().split(/\s*[-–−,;×x→>]\s*|\s+/);
   const values = parts.map((part) => (/^\d+$/.test(part) ? Number(part) : NaN));
-  const maximum = state.network === "balanced" ? 3 : 9;
+  const maximum = ["balanced", "wide"].includes(state.network) ? 3 : 9;
   if (values.length < 3 || values.length > maximum || !values.every((value) => value >= 1 && value <= 1000)) {
     throw new Error(
       maximum === 3 ? "expected three widths from 1 to 1000, such as 5-5-5" : "expected 3 to 9 widths from 1 to 1000",
@@ -112,7 +155,7 @@ export class Controls {
       byId(field[0]).addEventListener("change", () => this.#settle(field));
     }
     for (const name of CHOICES) byId(name).addEventListener("change", () => this.#choose(name, byId(name).value));
-    for (const name of CHECKS) byId(name).addEventListener("change", () => store.set({ [name]: byId(name).checked }));
+    for (const name of CHECKS) byId(name).addEventListener("change", () => this.#choose(name, byId(name).checked));
     for (const form of document.querySelectorAll("form"))
       form.addEventListener("submit", (event) => event.preventDefault());
   }
@@ -134,7 +177,7 @@ export class Controls {
     }
     byId("descent-settings").hidden = !state.descent;
     byId("levels-note").textContent = `${2 ** state.levels} items with ${2 ** state.levels} features`;
-    byId("start").disabled = false;
+    if (state.decay > 0 || state.rates.length > 0 || state.schedule !== "none") byId("learning").open = true;
   }
 
   /**
@@ -157,7 +200,7 @@ export class Controls {
     try {
       const value = read(field.value, this.store.state);
       markInvalid(field, "");
-      this.store.set(withConsequences(this.store.state, { [name]: value }));
+      change(this.store, { [name]: value });
     } catch (error) {
       markInvalid(field, /** @type {Error} */ (error).message);
     }
@@ -171,71 +214,11 @@ export class Controls {
 
   /**
    * @param {string} name
-   * @param {string} value
+   * @param {string | boolean} value
    */
   #choose(name, value) {
-    this.store.set(withConsequences(this.store.state, { [name]: value }));
+    change(this.store, { [name]: value });
   }
-}
-
-/**
- * Extend changes by all that must change with them to keep the state consistent.
- * @param {State} state
- * @param {Partial<State>} changes
- * @returns {Partial<State>}
- */
-export function withConsequences(state, changes) {
-  const after = { ...state, ...changes };
-  if (after.network === "balanced" && after.dims.length !== 3)
-    after.dims = [after.dims[0], after.dims[1], /** @type {number} */ (after.dims.at(-1))];
-  if (after.network !== "weights") after.dims = fitted(after, changes);
-  if (after.network === "balanced") after.lambda = clamp(after.lambda, after.dims);
-  if ("task" in changes && after.task !== state.task) Object.assign(after, horizon(after));
-  if ("spacing" in changes && after.spacing === "log" && after.start === 0)
-    after.start = Number((after.stop / 1000).toPrecision(2));
-  if ("spacing" in changes && after.spacing === "linear") after.start = 0;
-  return after;
-}
-
-/**
- * Widths that the task requires; if the user chose widths that no hierarchy has, the task changes instead.
- * @param {State} after
- * @param {Partial<State>} changes
- */
-function fitted(after, changes) {
-  const dims = [...after.dims];
-  if (after.task === "semantic") {
-    const items = "dims" in changes ? dims[0] : 2 ** after.levels;
-    const levels = Math.log2(items);
-    if ("dims" in changes && (!Number.isInteger(levels) || levels < 1 || levels > 6 || dims[0] !== dims.at(-1))) {
-      after.task = "spectrum";
-    } else {
-      after.levels = levels;
-      const grown = "dims" in changes ? dims[1] : dims[1] === after.dims[0] ? items : dims[1];
-      return [items, ...(dims.length === 3 ? [grown] : dims.slice(1, -1)), items];
-    }
-  }
-  if (after.task === "data" && after.data !== null) {
-    const { into, out } = widthsOf(after.data);
-    dims[0] = into;
-    dims[dims.length - 1] = out;
-  }
-  const maximum = Math.min(dims[0], /** @type {number} */ (dims.at(-1)));
-  if (after.task === "spectrum" && after.spectrum.length > maximum) after.spectrum = after.spectrum.slice(0, maximum);
-  return dims;
-}
-
-/** @param {import("./state.js").Data} data */
-export function widthsOf({ table, targets, correlation }) {
-  if (correlation !== null) return { into: correlation.columns, out: correlation.rows };
-  const { columns } = /** @type {import("./matrix.js").Matrix} */ (table);
-  return { into: columns - targets, out: targets };
-}
-
-/** A horizon that shows the learning of a task. @param {State} state @returns {Partial<State>} */
-function horizon({ task }) {
-  const stop = { semantic: 60, spectrum: 6, regression: 30, data: 30 }[task];
-  return { stop, time: stop / 2, start: 0, spacing: "linear" };
 }
 
 /** The text of a field for a state. @param {Field} field @param {State} state */

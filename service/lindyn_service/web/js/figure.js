@@ -6,12 +6,15 @@ import { rasterised } from "./svg.js";
 export class Figure {
   /**
    * @param {HTMLElement} host
-   * @param {{ id: string, title: string, subtitle: string, svg: () => string, csv: () => string }} options
+   * @param {{
+   *   id: string, title: string, subtitle: string, slug?: () => string, svg: () => string, csv: () => string,
+   * }} options `slug`: description of the run for names of files
    */
-  constructor(host, { id, title, subtitle, svg, csv }) {
+  constructor(host, { id, title, subtitle, slug, svg, csv }) {
     this.id = id;
     this.svg = svg;
     this.csv = csv;
+    this.slug = slug ?? (() => "");
     this.body = make("div", { class: "plot" });
     this.legend = make("div", { class: "legend" });
     this.note = make("div", { class: "notes" });
@@ -28,6 +31,12 @@ export class Figure {
     host.append(this.element);
   }
 
+  /** @param {string} suffix */
+  #file(suffix) {
+    const slug = this.slug();
+    return `lindyn-${this.id}${slug === "" ? "" : `-${slug}`}.${suffix}`;
+  }
+
   /** @param {string} title */
   #menu(title) {
     const button = (/** @type {string} */ label, /** @type {() => void} */ act) => {
@@ -38,9 +47,9 @@ export class Figure {
     return make(
       "div",
       { class: "downloads", role: "group", "aria-label": `Save ${title}` },
-      button("PNG", async () => save(`lindyn-${this.id}.png`, await rasterised(this.svg()), "image/png")),
-      button("SVG", () => save(`lindyn-${this.id}.svg`, this.svg(), "image/svg+xml")),
-      button("CSV", () => save(`lindyn-${this.id}.csv`, this.csv(), "text/csv")),
+      button("PNG", async () => save(this.#file("png"), await rasterised(this.svg()), "image/png")),
+      button("SVG", () => save(this.#file("svg"), this.svg(), "image/svg+xml")),
+      button("CSV", () => save(this.#file("csv"), this.csv(), "text/csv")),
     );
   }
 

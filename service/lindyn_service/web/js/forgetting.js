@@ -8,7 +8,7 @@ import { number } from "./format.js";
 import { LatestRequest } from "./latest-request.js";
 import { Lines } from "./lines.js";
 import { series } from "./models.js";
-import { continual } from "./request.js";
+import { continual, learning } from "./request.js";
 import { linesAsSvg } from "./svg.js";
 import { showError } from "./error-banner.js";
 
@@ -67,8 +67,10 @@ export class Forgetting {
     const interior = stop?.interior
       ? ` While the second task is trained, this loss is smallest at t = ${number(stop.time)}, with ${number(stop.loss)}.`
       : "";
+    const isPlain = Object.keys(learning(this.store.state)).length === 0;
+    const plain = isPlain ? "" : " Decay, rates and schedule are left out here.";
     byId("forgetting-words").textContent =
       `Training on the first task ends at t = ${number(segments[1].start)} with a loss of ${number(learned)}; ` +
-      `after the second task, this loss is ${number(forgotten)}.${interior} Exact, ${answer.source === "hit" ? "from the cache" : "computed"} in ${number(answer.serverMs, 2)} ms.`;
+      `after the second task, this loss is ${number(forgotten)}.${interior}${plain} Exact, ${answer.source === "hit" ? "from the cache" : "computed"} in ${number(answer.serverMs, 2)} ms.`;
   }
 }

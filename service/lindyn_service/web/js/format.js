@@ -8,9 +8,10 @@ export function superscript(exponent) {
   return [...String(exponent)].map((character) => SUPERSCRIPTS[character]).join("");
 }
 
-/** @param {number} value a power of ten */
+/** A power of ten with its exponent; any other number as it is. @param {number} value */
 export function power(value) {
   const exponent = Math.round(Math.log10(value));
+  if (Math.abs(value / 10 ** exponent - 1) > 1e-9) return number(value, 4);
   return exponent === 0 ? "1" : exponent === 1 ? "10" : `10${superscript(exponent)}`;
 }
 

@@ -1,4 +1,4 @@
-/** Heat map of QQᵀ with four named blocks. */
+/** Heat map of a matrix, whose rows and columns may be cut into blocks. */
 
 import { diverging, token } from "./colours.js";
 import { number } from "./format.js";
@@ -6,15 +6,21 @@ import { hideTooltip, showTooltip } from "./tooltip.js";
 
 const GAP = 3; // pixels between blocks
 
+/**
+ * `largest`: magnitude that has the strongest colour; `cut`: rows and columns before the gap, 0 without one.
+ * @typedef {{ values: Float64Array, rows: number, columns: number, largest: number, cut: [number, number] }} Shown
+ */
+
 export class HeatMap {
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {(row: number, column: number) => { title: string, entry: string }} names of the entries
+   */
+  constructor(canvas, names) {
     this.canvas = canvas;
-    /** @type {Float64Array | null} */
-    this.values = null;
-    this.into = 0;
-    this.size = 0;
-    this.largest = 1;
+    this.names = names;
+    /** @type {Shown | null} */
+    this.shown = null;
     this.at = { row: 0, column: 0 };
     canvas.addEventListener("pointermove", (event) => this.#hover(event));
     canvas.addEventListener("pointerleave", hideTooltip);
@@ -23,29 +29,24 @@ export class HeatMap {
     new ResizeObserver(() => this.draw()).observe(canvas);
   }
 
-  /**
-   * @param {Float64Array} values one matrix, row by row
-   * @param {number} into number of inputs: rows and columns before those of the outputs
-   * @param {number} size
-   * @param {number} largest magnitude that has the strongest colour
-   */
-  set(values, into, size, largest) {
-    Object.assign(this, { values, into, size, largest });
+  /** @param {Shown} shown */
+  set(shown) {
+    this.shown = shown;
     this.draw();
   }
 
   draw() {
-    if (this.values === null) return;
+    if (this.shown === null) return;
     const pixels = Math.round(this.canvas.clientWidth * devicePixelRatio);
     if (pixels === 0) return;
     if (this.canvas.width !== pixels) this.canvas.width = this.canvas.height = pixels;
     const context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
     context.imageSmoothingEnabled = false;
     context.clearRect(0, 0, pixels, pixels);
-    const small = this.#image();
-    const edges = this.#edges(pixels);
-    for (const row of edges) {
-      for (const column of edges) {
+    const { rows, columns, cut } = this.shown;
+    const small = image(this.shown);
+    for (const row of edges(pixels, rows, cut[0])) {
+      for (const column of edges(pixels, columns, cut[1])) {
         context.drawImage(
           small,
           column.first,
@@ -61,46 +62,16 @@ export class HeatMap {
     }
   }
 
-  /** The matrix with one pixel for each entry. */
-  #image() {
-    const canvas = new OffscreenCanvas(this.size, this.size);
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    const image = context.createImageData(this.size, this.size);
-    const table = palette();
-    const values = /** @type {Float64Array} */ (this.values);
-    for (let i = 0; i < values.length; i += 1) {
-      const first = 3 * level(values[i], this.largest);
-      image.data[4 * i] = table[first];
-      image.data[4 * i + 1] = table[first + 1];
-      image.data[4 * i + 2] = table[first + 2];
-      image.data[4 * i + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
-    return canvas;
-  }
-
-  /**
-   * Positions of inputs and outputs along one side.
-   * @param {number} pixels
-   */
-  #edges(pixels) {
-    const gap = GAP * devicePixelRatio;
-    const cell = (pixels - gap) / this.size;
-    const [out, first] = [this.size - this.into, this.into * cell];
-    return [
-      { first: 0, count: this.into, start: 0, length: first },
-      { first: this.into, count: out, start: first + gap, length: out * cell },
-    ];
-  }
-
   /** @param {PointerEvent} event */
   #hover(event) {
-    if (this.values === null) return;
+    if (this.shown === null) return;
     const box = this.canvas.getBoundingClientRect();
-    const index = (/** @type {number} */ place) =>
-      Math.max(0, Math.min(this.size - 1, Math.floor((place / box.width) * this.size)));
-    this.at = { row: index(event.clientY - box.top), column: index(event.clientX - box.left) };
-    this.#showEntry({ left: event.clientX, top: event.clientY });
+    const { rows, columns } = this.shown;
+    this.at = {
+      row: within(Math.floor(((event.clientY - box.top) / box.height) * rows), rows),
+      column: within(Math.floor(((event.clientX - box.left) / box.width) * columns), columns),
+    };
+    this.#showEntry(this.shown, { left: event.clientX, top: event.clientY });
   }
 
   /** @param {KeyboardEvent} event */
@@ -108,33 +79,58 @@ export class HeatMap {
     const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
     const step = steps[/** @type {keyof typeof steps} */ (event.key)];
     if (event.key === "Escape") hideTooltip();
-    if (step === undefined || this.values === null) return;
+    if (step === undefined || this.shown === null) return;
     event.preventDefault();
-    const within = (/** @type {number} */ value) => Math.max(0, Math.min(this.size - 1, value));
-    this.at = { row: within(this.at.row + step[0]), column: within(this.at.column + step[1]) };
+    const { rows, columns } = this.shown;
+    this.at = { row: within(this.at.row + step[0], rows), column: within(this.at.column + step[1], columns) };
     const box = this.canvas.getBoundingClientRect();
-    const cell = box.width / this.size;
-    this.#showEntry({ left: box.left + (this.at.column + 1) * cell, top: box.top + this.at.row * cell });
+    this.#showEntry(this.shown, {
+      left: box.left + ((this.at.column + 1) / columns) * box.width,
+      top: box.top + (this.at.row / rows) * box.height,
+    });
   }
 
-  /** @param {{ left: number, top: number }} place */
-  #showEntry(place) {
+  /** @param {Shown} shown @param {{ left: number, top: number }} place */
+  #showEntry({ values, columns }, place) {
     const { row, column } = this.at;
-    const values = /** @type {Float64Array} */ (this.values);
-    const name = (/** @type {number} */ i) => (i < this.into ? `input ${i + 1}` : `output ${i - this.into + 1}`);
-    showTooltip(place, blockName(row < this.into, column < this.into), [
-      { label: `${name(row)}, ${name(column)}`, value: number(values[row * this.size + column], 4) },
-    ]);
+    const { title, entry } = this.names(row, column);
+    showTooltip(place, title, [{ label: entry, value: number(values[row * columns + column], 4) }]);
   }
 }
 
+/** The nearest index of `count`. @param {number} index @param {number} count */
+function within(index, count) {
+  return Math.max(0, Math.min(count - 1, index));
+}
+
+/** A matrix with one pixel for each entry. @param {Shown} shown */
+function image({ values, rows, columns, largest }) {
+  const canvas = new OffscreenCanvas(columns, rows);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  const pixels = context.createImageData(columns, rows);
+  const table = palette();
+  for (let i = 0; i < values.length; i += 1) {
+    const first = 3 * level(values[i], largest);
+    pixels.data[4 * i] = table[first];
+    pixels.data[4 * i + 1] = table[first + 1];
+    pixels.data[4 * i + 2] = table[first + 2];
+    pixels.data[4 * i + 3] = 255;
+  }
+  context.putImageData(pixels, 0, 0);
+  return canvas;
+}
+
 /**
- * @param {boolean} rowIsInput
- * @param {boolean} columnIsInput
+ * Positions of the blocks along one side.
+ * @param {number} pixels
+ * @param {number} count
+ * @param {number} cut
  */
-export function blockName(rowIsInput, columnIsInput) {
-  if (rowIsInput) return columnIsInput ? "W₁ᵀW₁, input representation" : "(W₂W₁)ᵀ, network function";
-  return columnIsInput ? "W₂W₁, network function" : "W₂W₂ᵀ, output representation";
+function edges(pixels, count, cut) {
+  const gap = cut === 0 ? 0 : GAP * devicePixelRatio;
+  const cell = (pixels - gap) / count;
+  const rest = { first: cut, count: count - cut, start: cut * cell + gap, length: (count - cut) * cell };
+  return cut === 0 ? [rest] : [{ first: 0, count: cut, start: 0, length: cut * cell }, rest];
 }
 
 /** @type {{ key: string, table: Uint8ClampedArray }} */

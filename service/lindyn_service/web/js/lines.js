@@ -2,6 +2,7 @@
  * Curves over a common axis, drawn by uPlot, with hover, zoom and a draggable cursor.
  * @typedef {{
  *   label: string, values: ArrayLike<number | null>, colour: string, dash?: number[], width?: number, dots?: boolean,
+ *   row?: string, column?: string,
  * }} Line
  * @typedef {{
  *   x: Float64Array, xLabel: string, xLog?: boolean, xName?: string,
@@ -14,6 +15,7 @@ import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { scalesAndAxes, series } from "./axes.js";
 import { make } from "./dom.js";
 import { number } from "./format.js";
+import { readings } from "./readings.js";
 import { hideTooltip, showTooltip } from "./tooltip.js";
 
 const CLICK_PIXELS = 4;
@@ -182,10 +184,8 @@ export class Lines {
    */
   #showValues(idx, place) {
     const { x, lines, xName } = /** @type {Model} */ (this.model);
-    const rows = lines
-      .map(({ label, colour, values }) => ({ label, colour, value: number(/** @type {number} */ (values[idx]), 4) }))
-      .filter((row) => row.value !== "–");
-    showTooltip(place, `${xName ?? "t"} = ${number(x[idx], 4)}`, rows);
+    const { rows, columns } = readings(lines, idx);
+    showTooltip(place, `${xName ?? "t"} = ${number(x[idx], 4)}`, rows, columns);
   }
 
   /** @param {HTMLElement} over */

@@ -1,29 +1,34 @@
 /** Assembles the explorer: state, controls, requests, pictures. */
 
 import { compute, Problem } from "./api.js";
+import { describe } from "./answer-view.js";
 import { Code, copy } from "./code.js";
+import { consequences } from "./consequences.js";
 import { missingInput, Controls } from "./controls.js";
-import { byId, make, save, toast } from "./dom.js";
+import { byId, save, toast } from "./dom.js";
+import { FitTime } from "./fit-time.js";
 import { Forgetting } from "./forgetting.js";
-import { number } from "./format.js";
 import { LambdaSlider } from "./lambda-slider.js";
 import { LatestRequest } from "./latest-request.js";
 import { nearest, redrawAll } from "./lines.js";
-import { deviation, timesOf } from "./models.js";
+import { Matrices } from "./matrices.js";
+import { timesOf } from "./models.js";
+import { Pins } from "./pins.js";
 import { Uploads } from "./uploads.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
+import { describeRun } from "./run-label.js";
 import * as requests from "./request.js";
 import { DEFAULTS, fromHash, INPUTS, sameInputs, Store, toHash } from "./state.js";
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
+import { Training } from "./training.js";
 import { Tour } from "./tour.js";
+import { Undo } from "./undo.js";
 import { showError } from "./error-banner.js";
-import { accuracy, methodName, notes, provenance, regime } from "./answer-text.js";
+import { Waiting } from "./waiting.js";
 
 const ADDRESS_DELAY_MS = 250; // browsers limit how often the address may change
-const MATRIX_DELAY_MS = 150;
-const MAX_MATRIX_ROWS = 1000;
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./api.js").Answer} Answer */
@@ -34,13 +39,11 @@ const store = new Store(initial);
 
 /** @type {(Input & { answer: Answer }) | null} */
 let shown = null;
-/** @type {{ state: State, answer: Answer } | null} */
-let simulated = null;
 let addressTimer = 0;
-let matrixTimer = 0;
+const pending = new Set(); // names of requests without an answer
 
 const player = new Player({ moved, zoomed: (range) => pictures.setZoom(range) });
-const pictures = new Pictures(byId("pictures"), {
+const pictures = new Pictures(byId("pictures"), byId("more-pictures"), {
   pick: (time) => player.seek(time),
   zoom: (range) => player.zoom(range),
   step: (by) => player.step(by),
@@ -52,58 +55,71 @@ const [lambdaSlider, controls, uploads, sweep, forgetting] = [
   new Sweep(store),
   new Forgetting(store),
 ];
+const [pins, training, undo, waiting, fitTime] = [
+  new Pins(store, draw),
+  new Training(store, draw),
+  new Undo(store),
+  new Waiting(cancel),
+  new FitTime(store, busy("horizon")),
+];
+const matrices = new Matrices({
+  show: (found, time) => pictures.showMatrices(found, time),
+  absent: (reason) => pictures.representation.map.showNone(reason),
+  busy: busy("matrices"),
+});
 
 const computing = new LatestRequest(
   (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
   {
     done: (answer, input) => received(answer, input),
     failed,
-    busy: (busy) => document.body.classList.toggle("computing", busy),
-  },
-);
-const training = new LatestRequest(
-  (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
-  {
-    done: (answer, { state }) => {
-      simulated = { state, answer };
-      draw();
-    },
-    failed: (error) => {
-      simulated = null;
-      byId("descent-note").textContent = error.message;
-      draw();
+    busy: (is) => {
+      if (!is) waiting.end();
+      busy("curves")(is);
     },
   },
 );
-const matrix = new LatestRequest((/** @type {any} */ request, signal) => compute("v1/trajectories", request, signal), {
-  done: (answer) => {
-    const qqt = answer.arrays.get("qqt");
-    if (qqt?.values) pictures.showMatrix(qqt.values, qqt.shape[1]);
-  },
-  failed: (error) => pictures.showNoMatrix(error.message),
-});
+/** @param {string} name of a request */
+function busy(name) {
+  return (/** @type {boolean} */ is) => {
+    if (is) pending.add(name);
+    else pending.delete(name);
+    document.body.classList.toggle("computing", pending.size > 0);
+  };
+}
+
+/** Dim the pictures while they show another run than the controls. */
+function markStale() {
+  document.body.classList.toggle("stale", shown !== null && !sameInputs(shown.state, store.state));
+}
 
 /** Send the request of a state. @param {State} state */
 function ask(state) {
   const missing = missingInput(state);
   if (missing !== "") {
     computing.cancel();
+    waiting.end();
     showError("problem", null);
-    byId("words").textContent = missing;
+    byId("words").textContent = shown === null ? missing : `${missing} They still show the run before.`;
     return;
   }
+  const until = shown === null ? "" : ` The pictures still show ${describeRun(shown.state, state)}.`;
+  waiting.start(`Computing ${describeRun(state, shown?.state ?? state)} …${until}`);
   computing.ask({ state, request: requests.trajectory(state) });
-  train(state);
+  training.follow(state);
 }
 
-/** @param {State} state */
-function train(state) {
-  byId("descent-note").textContent = "";
-  if (state.descent) training.ask({ state, request: requests.descent(state) });
-  else {
-    training.cancel();
-    simulated = null;
+/** Stop computing, and return to the run that the pictures show. */
+function cancel() {
+  computing.cancel();
+  fitTime.cancel();
+  waiting.end();
+  if (shown === null) {
+    byId("words").textContent = "Cancelled; change anything to compute again.";
+    return;
   }
+  const { state } = shown;
+  store.set(Object.fromEntries([...INPUTS].map((name) => [name, state[/** @type {keyof State} */ (name)]])));
 }
 
 /** @param {Answer} answer @param {Input} input */
@@ -112,8 +128,10 @@ function received(answer, input) {
   showError("problem", null);
   controls.show(store.state);
   lambdaSlider.accept();
+  if (computing.waiting !== null) waiting.again();
+  markStale();
   draw();
-  describe(answer, input.state);
+  describe(answer, input.state, pictures);
   forgetting.follow(store.state, answer.meta.diagnostics.target?.singular_values ?? []);
   byId("download-all").disabled = false;
   document.body.dataset.drawn = String(Number(document.body.dataset.drawn ?? 0) + 1);
@@ -122,36 +140,10 @@ function received(answer, input) {
 function draw() {
   if (shown === null) return;
   const { state, answer } = shown;
-  const fits = simulated !== null && store.state.descent && sameInputs(simulated.state, state);
-  const run = { state, answer, simulated: fits ? /** @type {{ answer: Answer }} */ (simulated).answer : null };
+  const run = { state, answer, simulated: training.answer(state), pinned: pins.runs(state) };
   pictures.show(run);
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
-  if (run.simulated === null) return;
-  byId("descent-note").textContent =
-    `Its loss deviates by at most ${number(100 * deviation(run), 2)} % from the computed one, over ${number(run.simulated.meta.diagnostics.steps, 6)} steps.`;
-}
-
-/** Describe an answer: method, reason, accuracy, source, time. @param {Answer} answer @param {State} state */
-function describe(answer, state) {
-  const { method, reason, lambda, diagnostics } = answer.meta;
-  byId("words").replaceChildren(
-    make("b", { class: "method" }, methodName(method)),
-    ` — ${accuracy(answer)}. `,
-    make("span", { class: "why" }, `Why: ${reason}.`),
-    " ",
-    make("span", { class: "timing", id: "timing" }, `${provenance(answer)}.`),
-  );
-  const strongest = Math.max(...(diagnostics.target?.singular_values ?? [1]));
-  byId("regime").textContent =
-    state.network === "balanced"
-      ? regime(lambda, strongest)
-      : lambda === null
-        ? "of each pair of layers"
-        : `nearest: ${number(lambda)}`;
-  const texts = notes(answer, state.stop);
-  for (const id of ["loss", "singular-values", "representation", "kernel", "alignment", "specificity"]) {
-    pictures.figure(id)?.setNotes(texts.get(id) ?? []);
-  }
+  training.report(run);
 }
 
 /** @param {Error} error @param {Input} _input @param {number | null} retryMs */
@@ -177,25 +169,11 @@ function showAtFields(errors) {
 function moved(_index, resting) {
   pictures.setIndex(player.index, resting);
   if (shown === null) return;
-  if (resting && nearest(timesOf(/** @type {any} */ (shown)), store.state.time) !== player.index) {
+  const times = timesOf(shown);
+  if (resting && nearest(times, store.state.time) !== player.index) {
     store.set({ time: Number(pictures.time().toPrecision(6)) });
   }
-  if (!requests.hasMap(shown.state)) requestMatrix(shown);
-}
-
-/** Request QQᵀ at the cursor's time, if it is too large at all times. @param {Input} input */
-function requestMatrix({ state, request }) {
-  const dims = requests.dimsOf(state);
-  const size = dims[0] + dims[dims.length - 1];
-  if (dims.length !== 3) pictures.showNoMatrix("QQᵀ is defined for two layers; this network has more.");
-  else if (size > MAX_MATRIX_ROWS) pictures.showNoMatrix(`QQᵀ has ${size} rows here, too many to draw.`);
-  else {
-    clearTimeout(matrixTimer);
-    matrixTimer = setTimeout(
-      () => matrix.ask({ ...request, times: [pictures.time()], quantities: ["qqt"] }),
-      MATRIX_DELAY_MS,
-    );
-  }
+  matrices.at(shown, times, player.index, !resting);
 }
 
 /** @param {string[]} parts of the address that were replaced by defaults */
@@ -218,6 +196,8 @@ function showControls(state) {
   uploads.show(state);
   sweep.show(state);
   forgetting.show(state);
+  pins.show(state);
+  byId("more-panel").open = state.more;
 }
 
 store.subscribe((state, changed) => {
@@ -225,14 +205,23 @@ store.subscribe((state, changed) => {
   keepAddress();
   if (only) return;
   showControls(state);
-  if ([...changed].some((name) => INPUTS.has(name))) ask(state);
-  else if (changed.has("descent") || changed.has("rate")) {
-    train(state);
+  markStale();
+  if (changed.has("more") || [...changed].some((name) => INPUTS.has(name))) ask(state);
+  else if (["descent", "rate", "units"].some((name) => changed.has(name))) {
+    training.follow(state);
     draw();
-  } else if (["forgetting", "secondSeed"].some((name) => changed.has(name))) {
+  } else if (changed.has("pins")) draw();
+  else if (["forgetting", "secondSeed"].some((name) => changed.has(name))) {
     forgetting.follow(state, shown?.answer.meta.diagnostics.target?.singular_values ?? []);
   }
 });
+
+store.changedByUser = (before, changes) => {
+  undo.offer(before, changes, consequences(before, store.state, changes));
+  fitTime.follow(before);
+};
+
+byId("more-panel").addEventListener("toggle", () => store.set({ more: byId("more-panel").open }));
 
 byId("reset").addEventListener("click", () => {
   uploads.reset();
@@ -255,8 +244,17 @@ byId("share").addEventListener("click", () => {
   else copy(url, null).then(() => toast("Copied, but without your matrices: these are too large for a link."));
 });
 
-byId("download-all").addEventListener("click", () => {
-  if (shown !== null) save(`lindyn-${shown.answer.meta.key.slice(0, 12)}.npz`, shown.answer.bytes, "application/x-npz");
+byId("download-all").addEventListener("click", async () => {
+  if (shown === null) return;
+  const button = byId("download-all");
+  button.disabled = true;
+  try {
+    const { bytes } = await compute("v1/trajectories", requests.complete(shown.state));
+    save(`lindyn-${pictures.of.slug()}.npz`, bytes, "application/x-npz");
+  } catch (error) {
+    toast(/** @type {Error} */ (error).message);
+  }
+  button.disabled = false;
 });
 
 new Code(() => shown?.request ?? null);
@@ -264,7 +262,6 @@ new Tour(store);
 startTheme(() => {
   redrawAll();
   pictures.restyle();
-  pictures.map.heatmap.draw();
 });
 showControls(store.state);
 player.zoom(null);

@@ -1,26 +1,37 @@
 /** The pictures of one run, with a common time cursor. */
 
 import { ofModes, token } from "./colours.js";
-import { make } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
-import { minus, number } from "./format.js";
-import { gradient, HeatMap } from "./heatmap.js";
+import { number } from "./format.js";
 import { Lines, nearest } from "./lines.js";
+import { MapFigure } from "./map-figure.js";
 import * as models from "./models.js";
-import { linesAsSvg, mapAsSvg } from "./svg.js";
+import { Representation } from "./representation.js";
+import { linesAsSvg } from "./svg.js";
+import { inputName, outputName } from "./unit-names.js";
 
 /** @typedef {import("./models.js").Run} Run */
+/** @typedef {import("./matrices.js").MatrixAt} MatrixAt */
+/**
+ * `modes`: legend of the second kind of lines, if there is one line for each mode; `quantity`: of the panel with
+ * further pictures.
+ * @typedef {{
+ *   id: string, title: string, subtitle: string, model: (run: Run) => import("./lines.js").Model,
+ *   modes?: string, quantity?: string,
+ * }} Curve
+ */
 
+/** @type {Curve[]} */
 const CURVES = [
   { id: "loss", title: "Loss", subtitle: "logarithmic", model: models.loss },
   {
     id: "singular-values",
-    title: "Singular values of W₂W₁",
-    subtitle: "of the network, with those of the task",
+    title: "Singular values",
+    subtitle: "of the network function, with those of the task",
     model: models.singularValues,
     modes: "task (dashed)",
   },
-  { id: "kernel", title: "NTK movement", subtitle: "constant: lazy, moving: rich", model: models.kernel },
+  { id: "kernel", title: "Tangent kernel", subtitle: "constant: lazy, moving: rich", model: models.kernel },
   {
     id: "alignment",
     title: "Alignment",
@@ -31,31 +42,64 @@ const CURVES = [
   { id: "specificity", title: "Task specificity", subtitle: "of the representations", model: models.specificity },
 ];
 
+/** @type {Curve[]} */
+const FURTHER = [
+  {
+    id: "movement",
+    title: "NTK movement",
+    subtitle: "up to 0.1: lazy, from 1 on: rich",
+    model: models.single("ntk_movement", "NTK movement"),
+    quantity: "ntk_movement",
+  },
+  {
+    id: "rank",
+    title: "Effective rank",
+    subtitle: "how many modes the network function has",
+    model: models.single("effective_rank", "effective rank"),
+    quantity: "effective_rank",
+  },
+  {
+    id: "sharpness",
+    title: "Sharpness",
+    subtitle: "largest eigenvalue of the Hessian of the loss",
+    model: models.single("sharpness", "sharpness"),
+    quantity: "sharpness",
+  },
+];
+
 export class Pictures {
   /**
    * @param {HTMLElement} host
+   * @param {HTMLElement} further place of the further pictures
    * @param {{ pick: (time: number) => void, zoom: (range: [number, number] | null) => void, step: (by: number) => void }} on
    */
-  constructor(host, on) {
+  constructor(host, further, on) {
     /** @type {Run | null} */
     this.run = null;
     this.index = 0;
-    this.largest = 1;
-    this.curves = CURVES.map((curve) => this.#curve(host, curve, on));
-    this.map = this.#map(host);
-    const figures = this.curves.map(({ figure }) => figure.element);
-    host.insertBefore(this.map.figure.element, figures[2]);
+    this.further = further;
+    const of = { slug: () => this.#slug(), caption: () => this.#caption(), state: () => this.run?.state ?? null };
+    this.of = of;
+    this.curves = [
+      ...CURVES.map((curve) => this.#curve(host, curve, on)),
+      ...FURTHER.map((curve) => this.#curve(further, curve, on)),
+    ];
+    this.representation = new Representation(host, of);
+    host.insertBefore(this.representation.map.figure.element, this.curves[2].figure.element);
+    /** @type {MapFigure[]} */
+    this.layers = [];
   }
 
   /**
    * @param {HTMLElement} host
-   * @param {typeof CURVES[number]} curve
+   * @param {Curve} curve
    * @param {any} on
    */
   #curve(host, curve, on) {
     const figure = new Figure(host, {
       ...curve,
-      svg: () => linesAsSvg(lines, curve.title, this.#subtitle()),
+      slug: this.of.slug,
+      svg: () => linesAsSvg(lines, figure.heading.textContent ?? "", this.#caption()),
       csv: () => asCsv(/** @type {any} */ (lines.model), "t"),
     });
     const { body } = figure;
@@ -70,55 +114,27 @@ export class Pictures {
     return { ...curve, figure, lines };
   }
 
-  /** @param {HTMLElement} host */
-  #map(host) {
-    const [id, title] = ["representation", "Representation QQᵀ"];
-    const figure = new Figure(host, {
-      id,
-      title,
-      subtitle: "four blocks of products of the layers",
-      svg: () => mapAsSvg(heatmap, title, `${this.#subtitle()}, t = ${number(this.time(), 4)}`),
-      csv: () => this.#mapCsv(),
-    });
-    const canvas = make("canvas", { class: "map", role: "img", tabindex: "0", "aria-label": title });
-    const [low, bar, high] = [make("span"), make("i"), make("span")];
-    const scale = make("div", { class: "scale", "aria-hidden": "true" }, low, bar, high);
-    const blocks = [
-      ["W₁ᵀW₁", "input representation"],
-      ["(W₂W₁)ᵀ", "its transpose"],
-      ["W₂W₁", "network function"],
-      ["W₂W₂ᵀ", "output representation"],
-    ].map(([symbol, name], i) => make("span", { class: `block block-${i}` }, make("b", {}, symbol), ` ${name}`));
-    const absent = make("p", { class: "absent", hidden: "" });
-    const frame = make("div", { class: "map-frame" }, ...blocks, canvas);
-    figure.body.classList.add("has-map");
-    figure.body.append(frame, absent);
-    figure.legend.append(scale);
-    const heatmap = new HeatMap(canvas);
-    return { figure, heatmap, canvas, scale, low, bar, high, frame, absent };
-  }
-
   /** @param {Run} run */
   show(run) {
     this.run = run;
     const times = models.timesOf(run);
-    const modes = ofModes(run.answer.arrays.get("singular_values")?.shape[1] ?? 1);
-    for (const { lines, figure, model, modes: second } of this.curves) {
+    for (const { lines, figure, model, modes, quantity } of this.curves) {
+      if (quantity !== undefined && !run.answer.arrays.has(quantity)) continue;
       const drawn = model(run);
       lines.draw(drawn);
-      figure.setLegend(
-        second === undefined ? legendOf(drawn.lines) : legendOfModes(modes, second, run.simulated !== null),
-      );
+      figure.setLegend(modes === undefined ? legendOf(drawn.lines, run) : legendOfModes(run, modes));
       figure.body.setAttribute("aria-valuemin", String(times[0]));
       figure.body.setAttribute("aria-valuemax", String(times[times.length - 1]));
     }
-    this.largest = largestOf(run.answer.arrays.get("qqt")?.values ?? null);
-    this.map.bar.style.backgroundImage = gradient();
+    const product = nameOfProduct(run.answer.meta.dims.length - 1);
+    const heading = /** @type {Figure} */ (this.figure("singular-values")).heading;
+    heading.textContent = `Singular values of ${product}`;
   }
 
   /** Redraw everything in the colours of another theme. */
   restyle() {
     if (this.run !== null) this.show(this.run);
+    for (const map of [this.representation.map, ...this.layers]) map.restyle();
   }
 
   /**
@@ -131,11 +147,13 @@ export class Pictures {
     this.index = Math.min(index, models.timesOf(this.run).length - 1);
     const time = this.time();
     for (const { lines, figure } of this.curves) {
+      if (lines.model === null) continue;
       lines.setCursor(time);
       figure.body.setAttribute("aria-valuenow", String(time));
-      if (resting) figure.body.setAttribute("aria-valuetext", spoken(/** @type {any} */ (lines.model), time));
+      if (resting) figure.body.setAttribute("aria-valuetext", spoken(lines.model, time));
     }
-    this.#drawMap(this.run);
+    const sharpness = models.series(this.run.answer, "sharpness");
+    if (resting && sharpness.length > 0) this.figure("sharpness")?.setNotes(stableRates(sharpness, this.index));
   }
 
   /** @param {[number, number] | null} range */
@@ -149,93 +167,119 @@ export class Pictures {
 
   /** @param {string} id */
   figure(id) {
-    return [...this.curves, { id: "representation", figure: this.map.figure }].find((each) => each.id === id)?.figure;
+    const { figure } = this.representation.map;
+    return [...this.curves, { id: "representation", figure }].find((each) => each.id === id)?.figure;
   }
 
-  /** Show a matrix that was computed for the cursor's time only. @param {Float64Array} values @param {number} size */
-  showMatrix(values, size) {
+  /** @param {string[]} except ids of pictures that keep theirs @param {Map<string, string[]>} notes by id */
+  setNotes(notes, except = ["sharpness"]) {
+    for (const { id, figure } of this.curves) if (!except.includes(id)) figure.setNotes(notes.get(id) ?? []);
+  }
+
+  /** Show the matrices at a time. @param {Map<string, MatrixAt>} matrices by the names in answers @param {number} time */
+  showMatrices(matrices, time) {
     if (this.run === null) return;
-    this.largest = largestOf(values);
-    this.#present(values, size, this.run);
+    const { dims } = this.run.answer.meta;
+    const whole = matrices.get("qqt");
+    if (whole !== undefined) this.representation.show(whole, dims[0], time);
+    const layers = [...matrices].filter(([name]) => name.startsWith("weights."));
+    if (layers.length === 0) return;
+    while (this.layers.length > layers.length) this.layers.pop()?.figure.element.remove();
+    while (this.layers.length < layers.length) this.layers.push(this.#layer(this.layers.length));
+    layers.forEach(([, matrix], i) => this.layers[i].show({ ...matrix, cut: [0, 0] }, time));
   }
 
-  /** @param {string} text */
-  showNoMatrix(text) {
-    this.map.absent.textContent = text;
-    this.map.absent.hidden = false;
-    this.map.frame.hidden = this.map.scale.hidden = true;
+  /** @param {number} index */
+  #layer(index) {
+    const symbol = `W${subscript(index + 1)}`;
+    const last = () => index === (this.run?.answer.meta.dims.length ?? 0) - 2;
+    return new MapFigure(this.further, {
+      id: `weights-${index + 1}`,
+      title: `Weights ${symbol}`,
+      subtitle: "rows: outputs of the layer; columns: its inputs",
+      ...this.of,
+      block: () => `Weights ${symbol}`,
+      row: (i) => (last() ? outputName(this.of.state(), i) : `hidden ${i + 1}`),
+      column: (i) => (index === 0 ? inputName(this.of.state(), i) : `hidden ${i + 1}`),
+    });
   }
 
-  /** @param {Run} run */
-  #drawMap(run) {
-    const all = run.answer.arrays.get("qqt");
-    if (all === undefined || all.values === null) return;
-    const size = all.shape[1];
-    this.#present(all.values.subarray(this.index * size * size, (this.index + 1) * size * size), size, run);
+  /** Name of the run for files. */
+  #slug() {
+    const meta = this.run?.answer.meta;
+    if (meta === undefined) return "";
+    const lambda = typeof meta.lambda === "number" ? `-lambda${Number(meta.lambda.toPrecision(6))}` : "";
+    return `${meta.dims.join("-")}${lambda}-${meta.key.slice(0, 8)}`;
   }
 
-  /**
-   * @param {Float64Array} values
-   * @param {number} size
-   * @param {Run} run
-   */
-  #present(values, size, run) {
-    const [into] = run.answer.meta.dims;
-    this.map.absent.hidden = true;
-    this.map.frame.hidden = this.map.scale.hidden = false;
-    this.map.frame.style.setProperty("--into", `${(100 * into) / size}%`);
-    this.map.low.textContent = minus(`-${number(this.largest)}`);
-    this.map.high.textContent = number(this.largest);
-    this.map.heatmap.set(values, into, size, this.largest);
-    this.map.canvas.setAttribute(
-      "aria-label",
-      `Matrix of ${size} rows at t = ${number(this.time(), 4)}: arrow keys read its entries`,
-    );
-  }
-
-  #mapCsv() {
-    const { values, size } = this.map.heatmap;
-    if (values === null) return "";
-    const rows = Array.from({ length: size }, (_, i) => values.subarray(i * size, (i + 1) * size).join(","));
-    return `${rows.join("\n")}\n`;
-  }
-
-  #subtitle() {
+  #caption() {
     const meta = this.run?.answer.meta;
     const lambda = meta?.lambda === null || meta?.lambda === undefined ? "" : `, λ = ${number(meta.lambda, 6)}`;
-    return `${meta?.dims.join("-")}${lambda}, ${meta?.method}, lindyn ${meta?.version}`;
+    const pinned = (this.run?.pinned ?? []).map(({ label }) => `, ${label}`).join("");
+    return `${meta?.dims.join("-")}${lambda}${pinned}, ${meta?.method}, lindyn ${meta?.version}`;
   }
-}
-
-/** @param {import("./lines.js").Line[]} lines */
-function legendOf(lines) {
-  return lines.map(({ label, colour, dash, dots }) => {
-    const kind = /** @type {"dots" | "dash" | "line"} */ (dots ? "dots" : dash ? "dash" : "line");
-    return { label, colour, kind };
-  });
 }
 
 /**
- * @param {string[]} colours
- * @param {string} second
- * @param {boolean} simulated
+ * One entry for each line; the two lines of a pinned kernel share one.
+ * @param {import("./lines.js").Line[]} lines
+ * @param {Run} run
  */
-function legendOfModes(colours, second, simulated) {
+function legendOf(lines, { pinned }) {
+  const isPinned = (/** @type {import("./lines.js").Line} */ { column = "" }) =>
+    pinned.some(({ letter }) => letter === column);
+  const own = lines.filter((line) => !isPinned(line)).map(entryOf);
+  const pins = lines.some(isPinned)
+    ? pinned.map(({ label, colour }) => ({
+        label: `${label} (norm dashed)`,
+        colour,
+        kind: /** @type {const} */ ("line"),
+      }))
+    : [];
+  return [...own, ...pins];
+}
+
+/** @param {import("./lines.js").Line} line */
+function entryOf({ label, colour, dash, dots }) {
+  const kind = /** @type {"dots" | "dash" | "line"} */ (dots ? "dots" : dash ? "dash" : "line");
+  return { label, colour, kind };
+}
+
+/**
+ * @param {Run} run
+ * @param {string} second
+ */
+function legendOfModes({ answer, simulated, pinned }, second) {
+  const colours = ofModes(answer.arrays.get("singular_values")?.shape[1] ?? 1);
   const many = colours.length > 1 ? `modes 1 to ${colours.length}` : "mode 1";
   const entries = [
     { label: many, colour: "", kind: /** @type {const} */ ("ramp"), colours },
     { label: second, colour: token("soft"), kind: /** @type {const} */ ("dash") },
   ];
-  return simulated && second.startsWith("task")
-    ? [...entries, { label: "simulated", colour: token("ink"), kind: /** @type {const} */ ("dots") }]
-    : entries;
+  if (!second.startsWith("task")) return entries;
+  const pins = pinned.map(({ label, colour }) => ({ label, colour, kind: /** @type {const} */ ("line") }));
+  const dots = { label: "simulated", colour: token("ink"), kind: /** @type {const} */ ("dots") };
+  return [...entries, ...pins, ...(simulated === null ? [] : [dots])];
 }
 
-/** @param {Float64Array | null} values */
-function largestOf(values) {
-  let largest = 0;
-  for (const value of values ?? []) largest = Math.max(largest, Math.abs(value));
-  return largest;
+/** The product of all layers, last layer first. @param {number} layers */
+function nameOfProduct(layers) {
+  if (layers > 3) return `W${subscript(layers)}…W₁`;
+  return Array.from({ length: layers }, (_, i) => `W${subscript(layers - i)}`).join("");
+}
+
+/** @param {number} value */
+function subscript(value) {
+  return [...String(value)].map((digit) => "₀₁₂₃₄₅₆₇₈₉"[Number(digit)]).join("");
+}
+
+/** @param {Float64Array} sharpness @param {number} index */
+function stableRates(sharpness, index) {
+  const rate = (/** @type {number} */ value) => (value > 0 ? number(2 / value) : "any size");
+  const largest = sharpness.reduce((most, value) => Math.max(most, value), 0);
+  return [
+    `Gradient descent is stable here with learning rates up to 2 / sharpness = ${rate(sharpness[index])}, along the whole run with rates up to ${rate(largest)}.`,
+  ];
 }
 
 /**

@@ -6,7 +6,13 @@
 import { columnsOf, toLists } from "./matrix.js";
 import { secondTask } from "./second-task.js";
 
-const MAX_MAP_NUMBERS = 1_000_000; // limit for QQᵀ at all times in one answer
+const MAX_FILM_NUMBERS = 300_000; // limit for matrices at all times in one answer
+const MAX_MATRIX_ROWS = 1_000; // of QQᵀ
+const MAX_SAVED_NUMBERS = 10_000_000; // of matrices at all times in a file
+const MAX_RATIO = 1e5; // of the times at which the excess loss is requested
+
+/** Quantities of the panel with further pictures. */
+const FURTHER = ["ntk_movement", "effective_rank", "sharpness"];
 
 /** @param {State} state */
 export function dimsOf(state) {
@@ -20,6 +26,10 @@ export function network(state) {
   switch (state.network) {
     case "weights":
       return { kind: "weights", weights: (state.weights ?? []).map(toLists) };
+    case "wide": {
+      const { dims, scheme, gain, seed } = state;
+      return { kind: "wide", dims, scheme, gain, start: "drawn", seed };
+    }
     case "random":
       return { kind: "random", dims: state.dims, scheme: state.scheme, gain: state.gain, seed: state.seed };
     default: {
@@ -69,30 +79,102 @@ export function lossName(state) {
   return state.task !== "spectrum" && known ? "loss" : "excess_loss";
 }
 
-/** Whether QQᵀ at all times is small enough to request. @param {State} state */
-export function hasMap(state) {
-  const dims = dimsOf(state);
-  return dims.length === 3 && (dims[0] + dims[2]) ** 2 * state.num <= MAX_MAP_NUMBERS;
+/** How the layers learn, where it differs from the defaults of the service. @param {State} state */
+export function learning(state) {
+  const schedule = scheduleOf(state);
+  return {
+    ...(state.decay > 0 ? { weight_decay: state.decay } : {}),
+    ...(state.rates.length > 0 ? { learning_rates: state.rates } : {}),
+    ...(schedule === null ? {} : { schedule }),
+  };
 }
 
-/** The request for all pictures. @param {State} state */
+/** @param {State} state */
+function scheduleOf({ schedule: kind, period, floor, halfLife, changeTimes, factors }) {
+  if (kind === "cosine") return { kind, period, floor };
+  if (kind === "exponential") return { kind, half_life: halfLife };
+  return kind === "piecewise" ? { kind, times: changeTimes, factors } : null;
+}
+
+/**
+ * A run without its quantities.
+ * @param {State} state
+ */
+function run(state) {
+  return { network: network(state), task: task(state), times: times(state), ...learning(state) };
+}
+
+/** The request for all curves that are shown. @param {State} state */
 export function trajectory(state) {
   const curves = [lossName(state), "singular_values", "alignment", "ntk_distance", "ntk_norm", "task_specificity"];
-  return {
-    network: network(state),
-    task: task(state),
-    times: times(state),
-    quantities: hasMap(state) ? [...curves, "qqt"] : curves,
-  };
+  return { ...run(state), quantities: state.more ? [...curves, ...FURTHER] : curves };
+}
+
+/** The request for the curves of a pinned run. @param {State} state */
+export function pinned(state) {
+  const curves = [lossName(state), "singular_values", "ntk_distance", "ntk_norm"];
+  return { ...run(state), quantities: state.more ? [...curves, ...FURTHER] : curves };
+}
+
+/** Why QQᵀ is not shown; empty if it is. @param {State} state */
+export function whyNoProduct(state) {
+  const dims = dimsOf(state);
+  if (dims.length !== 3) return "QQᵀ is defined for two layers; this network has more.";
+  const rows = dims[0] + dims[2];
+  return rows > MAX_MATRIX_ROWS ? `QQᵀ has ${rows} rows here, too many to draw.` : "";
+}
+
+/** The names of the matrices that are shown. @param {State} state */
+export function matrixNames(state) {
+  return [
+    ...(whyNoProduct(state) === "" ? ["qqt"] : []),
+    ...(state.more && state.network !== "wide" ? ["weights"] : []),
+  ];
+}
+
+/**
+ * The request for the matrices that are shown, at some times.
+ * @param {State} state
+ * @param {number[]} at ascending
+ */
+export function matrices(state, at) {
+  return { ...run(state), times: at, quantities: matrixNames(state) };
+}
+
+/** Whether the matrices that are shown are small enough to request them at all times. @param {State} state */
+export function hasFilm(state) {
+  return matrixNumbers(state) * state.num <= MAX_FILM_NUMBERS;
+}
+
+/** @param {State} state */
+function matrixNumbers(state) {
+  const [dims, names] = [dimsOf(state), matrixNames(state)];
+  const product = names.includes("qqt") ? (dims[0] + dims[2]) ** 2 : 0;
+  const layers = dims.slice(1).reduce((sum, width, i) => sum + width * dims[i], 0);
+  return product + (names.includes("weights") ? layers : 0);
+}
+
+/** The request for everything that the page shows of a run, at all times; without matrices if they are large. @param {State} state */
+export function complete(state) {
+  const whole = { ...state, more: true };
+  const isLarge = matrixNumbers(whole) * state.num > MAX_SAVED_NUMBERS;
+  const { quantities, ...rest } = trajectory(whole);
+  return { ...rest, quantities: isLarge ? quantities : [...quantities, ...matrixNames(whole)] };
+}
+
+/** The request for the excess loss at times of all magnitudes. @param {State} state @param {number} stop */
+export function excess(state, stop) {
+  const at = { start: stop / MAX_RATIO, stop, num: 300, spacing: "log" };
+  return { ...run(state), times: at, quantities: ["excess_loss"] };
 }
 
 /** The request for gradient descent of the same network. @param {State} state */
 export function descent(state) {
-  const { quantities, ...rest } = trajectory(state);
+  const linear = state.units === "linear" ? ["ntk_distance", "ntk_norm"] : [];
   return {
-    ...rest,
-    quantities: quantities.filter((name) => name !== "qqt" && name !== "alignment"),
-    method: { kind: "descent", learning_rate: state.rate },
+    ...run(state),
+    quantities: [linear.length > 0 ? lossName(state) : "loss", "singular_values", ...linear, "task_specificity"],
+    method: { kind: "descent", learning_rate: state.rate, activation: state.units },
   };
 }
 
@@ -108,7 +190,7 @@ export function sweep(state, options) {
   if (options.seeds > 1) {
     axes.push({ path: "network.seed", values: Array.from({ length: options.seeds }, (_, i) => state.seed + i) });
   }
-  const base = { network: network(state), task: task(state), times: times(state) };
+  const base = run(state);
   return { base, axes, collect: [options.what] };
 }
 

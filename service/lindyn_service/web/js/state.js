@@ -1,15 +1,18 @@
 /**
  * The state of the page: one object that is stored in the address, so that links share it.
  * @typedef {import("./matrix.js").Matrix} Matrix
- * @typedef {"balanced" | "random" | "weights"} NetworkKind
+ * @typedef {"balanced" | "random" | "wide" | "weights"} NetworkKind
  * @typedef {"semantic" | "regression" | "spectrum" | "data"} TaskKind
+ * @typedef {"none" | "cosine" | "exponential" | "piecewise"} Schedule
  * @typedef {{ name: string, table: Matrix | null, targets: number, correlation: Matrix | null }} Data
  * @typedef {{
  *   network: NetworkKind, dims: number[], lambda: number, scale: number, aligned: boolean, seed: number,
  *   scheme: string, gain: number, weights: Matrix[] | null, weightsName: string,
  *   task: TaskKind, levels: number, samples: number, spectrum: number[], taskSeed: number, data: Data | null,
- *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log",
- *   descent: boolean, rate: number, time: number,
+ *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log", fit: boolean,
+ *   decay: number, rates: number[], schedule: Schedule, period: number, floor: number, halfLife: number,
+ *   changeTimes: number[], factors: number[],
+ *   descent: boolean, rate: number, units: "linear" | "relu" | "tanh", time: number, pins: string[], more: boolean,
  *   sweep: boolean, forgetting: boolean, secondSeed: number,
  * }} State
  */
@@ -39,15 +42,34 @@ export const DEFAULTS = Object.freeze({
   stop: 60,
   num: 200,
   spacing: "linear",
+  fit: true,
+  decay: 0,
+  rates: [],
+  schedule: "none",
+  period: 60,
+  floor: 0,
+  halfLife: 20,
+  changeTimes: [20],
+  factors: [1, 0.1],
   descent: false,
   rate: 0.01,
+  units: "linear",
   time: 25,
+  pins: [],
+  more: false,
   sweep: false,
   forgetting: false,
   secondSeed: 3,
 });
 
 const MAX_LINK_NUMBERS = 4_000; // entries of matrices in a link
+const MAX_PIN_CHARACTERS = 12 * MAX_LINK_NUMBERS;
+
+/** Parts of the state that have forms of their own in a link. */
+const APART = new Set(["weights", "data", "fit", "pins"]);
+
+/** Parts of the state that give the times. */
+export const GRID = ["start", "stop", "num", "spacing"];
 
 /** Parts of the state that the computation depends on. */
 export const INPUTS = new Set([
@@ -67,10 +89,15 @@ export const INPUTS = new Set([
   "taskSeed",
   "data",
   "whiten",
-  "start",
-  "stop",
-  "num",
-  "spacing",
+  "decay",
+  "rates",
+  "schedule",
+  "period",
+  "floor",
+  "halfLife",
+  "changeTimes",
+  "factors",
+  ...GRID,
 ]);
 
 export class Store {
@@ -80,6 +107,8 @@ export class Store {
     this.state = state;
     /** @type {((state: State, changed: Set<string>) => void)[]} */
     this.listeners = [];
+    /** Called after a change that the user made, with the state before it. */
+    this.changedByUser = (/** @type {State} */ _before, /** @type {Partial<State>} */ _changes) => {};
   }
 
   /** @param {(state: State, changed: Set<string>) => void} listener */
@@ -107,7 +136,7 @@ export class Store {
  * @param {unknown} first
  * @param {unknown} second
  */
-function same(first, second) {
+export function same(first, second) {
   if (Array.isArray(first) && Array.isArray(second)) {
     return first.length === second.length && first.every((value, i) => value === second[i]);
   }
@@ -128,31 +157,53 @@ export function sameInputs(first, second) {
 /**
  * The part of an address after #: everything that differs from the defaults.
  * @param {State} state
+ * @param {number} [limit] largest number of entries of matrices
  * @returns {{ text: string, complete: boolean }} incomplete if a matrix is too large for a link
  */
-export function toHash(state) {
+export function toHash(state, limit = MAX_LINK_NUMBERS) {
   const parameters = new URLSearchParams();
   let complete = true;
   for (const [name, value] of Object.entries(state)) {
     const initial = DEFAULTS[/** @type {keyof State} */ (name)];
-    if (name === "weights" || name === "data" || same(value, initial)) continue;
+    if (APART.has(name) || same(value, initial)) continue;
     parameters.set(name, Array.isArray(value) ? value.join("_") : String(value));
   }
-  const { weights, data } = state;
+  if (state.fit !== impliesFit(state)) parameters.set("fit", String(state.fit));
+  const { weights, data, pins } = state;
   if (state.network === "weights" && weights !== null) {
-    if (weights.reduce((sum, each) => sum + each.values.length, 0) > MAX_LINK_NUMBERS) complete = false;
+    if (weights.reduce((sum, each) => sum + each.values.length, 0) > limit) complete = false;
     else weights.forEach((each, i) => parameters.set(`W${i + 1}`, toText(each)));
   }
   if (state.task === "data" && data !== null) {
     const matrix = /** @type {Matrix} */ (data.table ?? data.correlation);
-    if (matrix.values.length > MAX_LINK_NUMBERS) complete = false;
+    if (matrix.values.length > limit) complete = false;
     else {
       parameters.set("data", toText(matrix));
       parameters.set("targets", String(data.table === null ? 0 : data.targets));
       parameters.set("dataName", data.name);
     }
   }
+  for (const pin of pins) {
+    if (pin.length > MAX_PIN_CHARACTERS) complete = false;
+    else parameters.append("pin", pin);
+  }
   return { text: parameters.toString(), complete };
+}
+
+/** Whether a link without `fit` leaves the horizon to the page: if it names no horizon. @param {State} state */
+function impliesFit({ stop }) {
+  return stop === DEFAULTS.stop;
+}
+
+/**
+ * The inputs of a state except its times, as text that `fromHash` reads.
+ * @param {State} state
+ */
+export function withoutTimes(state) {
+  /** @type {any} */
+  const kept = { ...DEFAULTS };
+  for (const name of INPUTS) if (!GRID.includes(name)) kept[name] = state[/** @type {keyof State} */ (name)];
+  return toHash(kept, Infinity).text;
 }
 
 /**
@@ -168,11 +219,13 @@ export function fromHash(hash) {
   const wrong = [];
   for (const name of Object.keys(DEFAULTS)) {
     const text = parameters.get(name);
-    if (text === null || name === "weights" || name === "data") continue;
+    if (text === null || APART.has(name)) continue;
     const value = parsed(name, text);
     if (value === undefined) wrong.push(name);
     else state[name] = value;
   }
+  state.fit = parameters.has("fit") ? parameters.get("fit") === "true" : impliesFit(state);
+  state.pins = parameters.getAll("pin").filter((pin, i, all) => all.findIndex(([letter]) => letter === pin[0]) === i);
   if (!parameters.has("time") && state.time > state.stop) state.time = state.stop / 2;
   try {
     Object.assign(state, matrices(parameters));
@@ -184,10 +237,12 @@ export function fromHash(hash) {
 
 /** @type {Record<string, string[]>} */
 const CHOICES = {
-  network: ["balanced", "random", "weights"],
+  network: ["balanced", "random", "wide", "weights"],
   task: ["semantic", "regression", "spectrum", "data"],
   scheme: ["lecun", "glorot", "he", "normal"],
   spacing: ["linear", "log"],
+  schedule: ["none", "cosine", "exponential", "piecewise"],
+  units: ["linear", "relu", "tanh"],
 };
 
 /**

@@ -1,6 +1,6 @@
 /** Pictures as SVG files, with title, axes and legend. */
 
-import { level, palette, blockName } from "./heatmap.js";
+import { level, palette } from "./heatmap.js";
 import { token } from "./colours.js";
 import { number, power } from "./format.js";
 import { ticks } from "./ticks.js";
@@ -154,39 +154,41 @@ function legend(lines) {
  * @param {string} subtitle
  */
 export function mapAsSvg(map, title, subtitle) {
-  const [left, top, side, gap] = [120, 80, 400, 4];
-  const cell = (side - gap) / map.size;
+  const [left, top, side] = [120, 80, 400];
+  const { values, rows, columns, largest, cut } = /** @type {import("./heatmap.js").Shown} */ (map.shown);
+  const [down, across] = [place(side, rows, cut[0]), place(side, columns, cut[1])];
   const table = palette();
-  const at = (/** @type {number} */ i) => i * cell + (i >= map.into ? gap : 0);
   const parts = [];
-  const values = /** @type {Float64Array} */ (map.values);
   for (let i = 0; i < values.length; i += 1) {
-    const [row, column, colour] = [Math.floor(i / map.size), i % map.size, 3 * level(values[i], map.largest)];
+    const [row, column, colour] = [Math.floor(i / columns), i % columns, 3 * level(values[i], largest)];
     parts.push(
-      `<rect x="${(left + at(column)).toFixed(2)}" y="${(top + at(row)).toFixed(2)}" width="${(cell + 0.1).toFixed(2)}" height="${(cell + 0.1).toFixed(2)}" ` +
+      `<rect x="${(left + across.start(column)).toFixed(2)}" y="${(top + down.start(row)).toFixed(2)}" width="${(across.cell + 0.1).toFixed(2)}" height="${(down.cell + 0.1).toFixed(2)}" ` +
         `fill="rgb(${table[colour]},${table[colour + 1]},${table[colour + 2]})"/>`,
     );
   }
-  const captions = /** @type {[number, number, string, boolean, boolean][]} */ ([
-    [left, top - 8, "start", true, true],
-    [left + side, top - 8, "end", true, false],
-    [left, top + side + 18, "start", false, true],
-    [left + side, top + side + 18, "end", false, false],
+  const corners = /** @type {[number, number, string, number, number][]} */ ([
+    [left, top - 8, "start", 0, 0],
+    [left + side, top - 8, "end", 0, columns - 1],
+    [left, top + side + 18, "start", rows - 1, 0],
+    [left + side, top + side + 18, "end", rows - 1, columns - 1],
   ]);
-  for (const [x, y, anchor, row, column] of captions)
-    parts.push(textElement(x, y, blockName(row, column), { size: 11, anchor }));
-  parts.push(
-    textElement(
-      left,
-      top + side + 40,
-      `colours from −${number(map.largest)} (blue) to ${number(map.largest)} (orange)`,
-      {
-        size: 11,
-        colour: token("soft"),
-      },
-    ),
-  );
+  for (const [x, y, anchor, row, column] of cut[0] > 0 ? corners : [])
+    parts.push(textElement(x, y, map.names(row, column).title, { size: 11, anchor }));
+  const scale = `colours from −${number(largest)} (blue) to ${number(largest)} (orange)`;
+  parts.push(textElement(left, top + side + 40, scale, { size: 11, colour: token("soft") }));
   return svgDocument(parts, title, subtitle, top + side + 56);
+}
+
+/**
+ * Size and start of the cells along one side.
+ * @param {number} side
+ * @param {number} count
+ * @param {number} cut cells before the gap, 0 without one
+ */
+function place(side, count, cut) {
+  const gap = cut === 0 ? 0 : 4;
+  const cell = (side - gap) / count;
+  return { cell, start: (/** @type {number} */ i) => i * cell + (i >= cut ? gap : 0) };
 }
 
 /**

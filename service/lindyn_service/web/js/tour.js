@@ -3,7 +3,9 @@
 import { byId, make } from "./dom.js";
 import { DEFAULTS } from "./state.js";
 
-const SEMANTIC = { ...DEFAULTS, time: 25 };
+const NARROW = 900; // pixels up to which the card is below the pictures
+
+const { pins: _, ...SEMANTIC } = DEFAULTS; // pinned runs stay
 
 /** @type {{ title: string, text: string[], state: Partial<import("./state.js").State>, look: string[] }[]} */
 const STEPS = [
@@ -72,13 +74,13 @@ export class Tour {
     byId("tour-text").replaceChildren(...text.map((each) => make("p", {}, each)));
     byId("tour-back").disabled = step === 0;
     byId("tour-next").textContent = step + 1 < STEPS.length ? "Next" : "Done";
-    this.store.set({ sweep: false, forgetting: false, ...state });
+    this.store.set(state);
     this.#look(look);
     byId("tour-title").focus({ preventScroll: true });
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const target = document.getElementById(`${look[0]}-panel`) ?? byId(`picture-${look[0]}`);
     target.scrollIntoView({
-      block: target.matches("details") ? "start" : "nearest",
+      block: target.matches("details") || innerWidth <= NARROW ? "start" : "nearest",
       behavior: calm ? "auto" : "smooth",
     });
   }

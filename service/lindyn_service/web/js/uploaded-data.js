@@ -2,7 +2,8 @@
 
 import { matrixOf } from "./arrays.js";
 import { suspected, withClasses } from "./classes.js";
-import { withConsequences, markInvalid } from "./controls.js";
+import { change } from "./consequences.js";
+import { markInvalid } from "./controls.js";
 import { byId } from "./dom.js";
 import { sentence, typed } from "./format.js";
 import { columnsOf } from "./matrix.js";
@@ -222,7 +223,7 @@ export class UploadedData {
 
   /** @param {import("./state.js").Data} data */
   #set(data) {
-    this.store.set(withConsequences(this.store.state, { task: "data", data }));
+    change(this.store, { task: "data", data });
   }
 }
 

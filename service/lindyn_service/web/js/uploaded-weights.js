@@ -1,7 +1,7 @@
 /** The user's own weights: layers of an archive or of pasted lists, and the choice of their order if necessary. */
 
 import { leftOut, matrixOf } from "./arrays.js";
-import { withConsequences } from "./controls.js";
+import { change } from "./consequences.js";
 import { byId, make } from "./dom.js";
 import { sentence } from "./format.js";
 import { described, layersIn } from "./layers.js";
@@ -100,7 +100,7 @@ export class UploadedWeights {
       make("option", { value: String(i) }, described(order, given.arrays)),
     );
     byId("weights-order").replaceChildren(make("option", { value: "" }, "choose …"), ...options);
-    this.store.set(withConsequences(this.store.state, { network: "weights", weights: null }));
+    change(this.store, { network: "weights", weights: null });
     this.show(this.store.state);
     this.note.reveal();
   }
@@ -128,7 +128,7 @@ export class UploadedWeights {
     this.weightsInUse = weights;
     this.remarks = remarks.filter((each) => each !== "").join(" ");
     const changes = { weights, weightsName: name, ...fittingTask(this.store.state, weights) };
-    this.store.set(withConsequences(this.store.state, { network: "weights", ...changes }));
+    change(this.store, { network: "weights", ...changes });
   }
 
   #pasted() {
