@@ -75,7 +75,7 @@ function yRange({ yLog, yRange: fixed }, low, high) {
 export function series({ label, colour, dash, width, dots }) {
   if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, points: { show: false } };
   const some = (/** @type {any} */ plot) => {
-    const every = Math.max(1, Math.round(plot.data[0].length / MAX_DOTS));
+    const every = dots === "all" ? 1 : Math.max(1, Math.round(plot.data[0].length / MAX_DOTS));
     return Array.from(plot.data[0], (_, i) => i).filter((i) => i % every === 0);
   };
   const points = { show: true, size: 4.5, stroke: colour, fill: colour, width: 0, filter: some };
