@@ -31,7 +31,10 @@ def injecting(service, browser):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("fragment", ["", "#seed=5&stop=100&descent=true&sweep=true&forgetting=true"])
+@pytest.mark.parametrize(
+    "fragment",
+    ["", "#seed=5&stop=100&descent=true&sweep=true&forgetting=true", "#bands=true&bandSeeds=5&phase=true&fit=true"],
+)
 def test_the_page(injecting, scheme, width, fragment):
     page = injecting(fragment, color_scheme=scheme, viewport={"width": width, "height": 844})
     assert_nothing_grave(page)

@@ -92,6 +92,10 @@ class Explorer:
         columns = zip(*rows, strict=True)
         return {name: np.array(column, dtype=np.float64) for name, column in zip(names, columns, strict=True)}
 
+    def calls(self) -> int:
+        """Count the requests to the API so far; the icon of the page may be requested at any time."""
+        return sum("/v1/" in url for url in self.requests)
+
     def screenshot(self, name: str, **options: Any) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)

@@ -51,6 +51,7 @@ const FIELDS = [
   ["start", "start", zeroOrPositive],
   ["stop", "stop", positive],
   ["num", "num", wholeNumber(2, 2000)],
+  ["tau", "tau", positive],
   ["rate", "rate", positive],
   ["second-seed", "secondSeed", seed],
 ];
@@ -70,6 +71,7 @@ const FIELD_OF_PATH = {
   "times.start": "start",
   "times.stop": "stop",
   "times.num": "num",
+  time_constant: "tau",
   "method.learning_rate": "rate",
 };
 

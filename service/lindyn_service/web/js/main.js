@@ -18,6 +18,7 @@ import { DEFAULTS, fromHash, INPUTS, sameInputs, Store, toHash } from "./state.j
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Tour } from "./tour.js";
+import { Views } from "./views.js";
 import { showError } from "./error-banner.js";
 import { accuracy, methodName, notes, provenance, regime } from "./answer-text.js";
 
@@ -52,6 +53,7 @@ const [lambdaSlider, controls, uploads, sweep, forgetting] = [
   new Sweep(store),
   new Forgetting(store),
 ];
+const views = new Views(store, { pick: (time) => player.seek(time), step: (by) => player.step(by) });
 
 const computing = new LatestRequest(
   (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
@@ -125,6 +127,7 @@ function draw() {
   const fits = simulated !== null && store.state.descent && sameInputs(simulated.state, state);
   const run = { state, answer, simulated: fits ? /** @type {{ answer: Answer }} */ (simulated).answer : null };
   pictures.show(run);
+  views.follow(run);
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
   if (run.simulated === null) return;
   byId("descent-note").textContent =
@@ -176,6 +179,7 @@ function showAtFields(errors) {
 /** @param {number} _index @param {boolean} resting */
 function moved(_index, resting) {
   pictures.setIndex(player.index, resting);
+  views.setTime(pictures.time());
   if (shown === null) return;
   if (resting && nearest(timesOf(/** @type {any} */ (shown)), store.state.time) !== player.index) {
     store.set({ time: Number(pictures.time().toPrecision(6)) });
@@ -265,6 +269,7 @@ startTheme(() => {
   redrawAll();
   pictures.restyle();
   pictures.map.heatmap.draw();
+  views.restyle();
 });
 showControls(store.state);
 player.zoom(null);

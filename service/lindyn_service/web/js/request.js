@@ -63,6 +63,11 @@ export function times(state) {
   return { start, stop, num, spacing };
 }
 
+/** The time constant, unless it is 1 as by default. @param {State} state */
+export function timeConstant({ tau }) {
+  return tau === 1 ? {} : { time_constant: tau };
+}
+
 /** The loss, if the targets are known, else the excess loss. @param {State} state */
 export function lossName(state) {
   const known = state.task === "semantic" || state.task === "regression" || (state.data?.table ?? null) !== null;
@@ -82,6 +87,7 @@ export function trajectory(state) {
     network: network(state),
     task: task(state),
     times: times(state),
+    ...timeConstant(state),
     quantities: hasMap(state) ? [...curves, "qqt"] : curves,
   };
 }
@@ -108,7 +114,7 @@ export function sweep(state, options) {
   if (options.seeds > 1) {
     axes.push({ path: "network.seed", values: Array.from({ length: options.seeds }, (_, i) => state.seed + i) });
   }
-  const base = { network: network(state), task: task(state), times: times(state) };
+  const base = { network: network(state), task: task(state), times: times(state), ...timeConstant(state) };
   return { base, axes, collect: [options.what] };
 }
 
@@ -122,5 +128,6 @@ export function continual(state, strengths) {
     network: network(state),
     tasks: [task(state), secondTask(state, strengths)].map((each) => ({ task: each, duration: state.stop })),
     num: Math.min(state.num, 400),
+    ...timeConstant(state),
   };
 }

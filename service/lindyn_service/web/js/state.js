@@ -8,10 +8,13 @@
  *   network: NetworkKind, dims: number[], lambda: number, scale: number, aligned: boolean, seed: number,
  *   scheme: string, gain: number, weights: Matrix[] | null, weightsName: string,
  *   task: TaskKind, levels: number, samples: number, spectrum: number[], taskSeed: number, data: Data | null,
- *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log",
+ *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log", tau: number,
  *   descent: boolean, rate: number, time: number,
  *   sweep: boolean, forgetting: boolean, secondSeed: number,
- * }} State
+ *   bands: boolean, bandSeeds: number, phase: boolean, phaseWhat: string, phaseGrid: number[],
+ *   fit: boolean, fitFree: string, fitBounds: number[], measured: Matrix | null, measuredName: string,
+ * }} State `phaseGrid`: λ from, to, number; scale from, to, number. `fitBounds`: of λ, scale, gain and τ.
+ *   `measured`: columns of times, values and perhaps standard deviations
  */
 
 import { fromText, toText } from "./matrix.js";
@@ -39,15 +42,29 @@ export const DEFAULTS = Object.freeze({
   stop: 60,
   num: 200,
   spacing: "linear",
+  tau: 1,
   descent: false,
   rate: 0.01,
   time: 25,
   sweep: false,
   forgetting: false,
   secondSeed: 3,
+  bands: false,
+  bandSeeds: 50,
+  phase: false,
+  phaseWhat: "ntk_movement",
+  phaseGrid: [-20, 20, 25, 0.01, 1, 15],
+  fit: false,
+  fitFree: "lambda-tau",
+  fitBounds: [0.001, 50, 0.001, 3, 0.05, 5, 0.1, 100],
+  measured: null,
+  measuredName: "",
 });
 
 const MAX_LINK_NUMBERS = 4_000; // entries of matrices in a link
+
+/** Parts of the state that are written into a link as matrices. */
+const MATRICES = new Set(["weights", "data", "measured"]);
 
 /** Parts of the state that the computation depends on. */
 export const INPUTS = new Set([
@@ -71,6 +88,7 @@ export const INPUTS = new Set([
   "stop",
   "num",
   "spacing",
+  "tau",
 ]);
 
 export class Store {
@@ -114,6 +132,11 @@ function same(first, second) {
   return Object.is(first, second);
 }
 
+/** The parts of a state that its run depends on. @param {State} state @returns {Partial<State>} */
+export function inputsOf(state) {
+  return Object.fromEntries([...INPUTS].map((name) => [name, state[/** @type {keyof State} */ (name)]]));
+}
+
 /**
  * Whether two states describe the same run.
  * @param {State} first
@@ -135,10 +158,10 @@ export function toHash(state) {
   let complete = true;
   for (const [name, value] of Object.entries(state)) {
     const initial = DEFAULTS[/** @type {keyof State} */ (name)];
-    if (name === "weights" || name === "data" || same(value, initial)) continue;
+    if (MATRICES.has(name) || same(value, initial)) continue;
     parameters.set(name, Array.isArray(value) ? value.join("_") : String(value));
   }
-  const { weights, data } = state;
+  const { weights, data, measured } = state;
   if (state.network === "weights" && weights !== null) {
     if (weights.reduce((sum, each) => sum + each.values.length, 0) > MAX_LINK_NUMBERS) complete = false;
     else weights.forEach((each, i) => parameters.set(`W${i + 1}`, toText(each)));
@@ -151,6 +174,10 @@ export function toHash(state) {
       parameters.set("targets", String(data.table === null ? 0 : data.targets));
       parameters.set("dataName", data.name);
     }
+  }
+  if (measured !== null) {
+    if (measured.values.length > MAX_LINK_NUMBERS) complete = false;
+    else parameters.set("measured", toText(measured));
   }
   return { text: parameters.toString(), complete };
 }
@@ -168,7 +195,7 @@ export function fromHash(hash) {
   const wrong = [];
   for (const name of Object.keys(DEFAULTS)) {
     const text = parameters.get(name);
-    if (text === null || name === "weights" || name === "data") continue;
+    if (text === null || MATRICES.has(name)) continue;
     const value = parsed(name, text);
     if (value === undefined) wrong.push(name);
     else state[name] = value;
@@ -188,6 +215,14 @@ const CHOICES = {
   task: ["semantic", "regression", "spectrum", "data"],
   scheme: ["lecun", "glorot", "he", "normal"],
   spacing: ["linear", "log"],
+  phaseWhat: [
+    "ntk_movement",
+    "kernel_distance",
+    "convergence_time",
+    "final_loss",
+    "task_specificity_input",
+    "task_specificity_output",
+  ],
 };
 
 /**
@@ -210,6 +245,7 @@ function parsed(name, text) {
 /** @param {URLSearchParams} parameters */
 function matrices(parameters) {
   const [layers, data] = [[...parameters.keys()].filter((key) => /^W\d+$/.test(key)), parameters.get("data")];
+  const measured = parameters.get("measured");
   /** @type {Partial<State>} */
   const found = {};
   if (layers.length > 0) found.weights = layers.map((_, i) => fromText(parameters.get(`W${i + 1}`) ?? ""));
@@ -221,5 +257,15 @@ function matrices(parameters) {
         ? { name, table: matrix, targets: Math.min(targets, matrix.columns - 1), correlation: null }
         : { name, table: null, targets: 0, correlation: matrix };
   }
+  if (measured !== null) found.measured = curve(fromText(measured));
   return found;
+}
+
+/** A measured curve from a link; throws if it has no times. @param {Matrix} matrix */
+function curve(matrix) {
+  const { rows, columns, values } = matrix;
+  const times = Array.from({ length: rows }, (_, i) => values[i * columns]);
+  const isValid = (columns === 2 || columns === 3) && times.every((time, i) => time >= (i === 0 ? 0 : times[i - 1]));
+  if (!isValid) throw new Error("the measured curve in the link is damaged");
+  return matrix;
 }
