@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from support.browser import until
+from support.browser import Explorer, until
 from support.service import ask
 
 SEEDS = range(7, 19)
@@ -135,3 +135,17 @@ def test_saved_pictures_have_the_band(explorer):
     assert picture.count("fill-opacity") == 1
     assert "12 networks with the seeds 7 to 18" in picture
     assert explorer.download("#picture-bands-values .downloads button:has-text('PNG')").startswith(b"\x89PNG")
+
+
+def test_an_ensemble_that_is_too_large_is_refused_once(service, browser):
+    explorer = Explorer(browser, service.url)
+    page = explorer.open("#dims=80_80_80&task=spectrum&stop=6&num=400")
+    page.fill("#bands-seeds", "1000")
+    page.click("#bands-panel summary")
+    until(page, "!document.getElementById('bands-problem').hidden")
+    assert "sweep" in page.inner_text("#bands-problem")
+    assert page.inner_text("#bands-words") == ""
+    page.fill("#bands-seeds", "x")
+    assert sum(url.endswith("/v1/ensembles") for url in explorer.requests) == 1
+    explorer.close()
+    assert [error for error in explorer.errors if "422" not in error] == []

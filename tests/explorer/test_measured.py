@@ -211,3 +211,19 @@ def test_a_fit_needs_something_free(explorer):
     page.click("#fit-run")
     assert "Correct the marked bounds first." in page.inner_text("#fit-problem")
     assert explorer.calls() == before
+
+
+def test_starting_over_discards_the_curve_and_what_was_refused(explorer):
+    page = explorer.open(THREE)
+    page.fill("#measured-text", "0,1\n1,0.5\n")
+    until(page, DRAWN)
+    page.fill("#measured-text", "0,1\n1,x\n")
+    page.fill("#fit-tau-from", "-3")
+    page.click("#reset")
+    assert page.input_value("#measured-text") == ""
+    assert page.inner_text("#measured-note") == ""
+    assert page.get_attribute("#measured-text", "aria-invalid") is None
+    page.click("#fit-panel summary")
+    assert page.input_value("#fit-tau-from") == "0.1"
+    assert page.locator("#picture-fit").is_hidden()
+    assert page.is_visible("#fit-missing")

@@ -22,7 +22,10 @@ export class Measured {
     this.read = null;
     byId("measured-file").addEventListener("change", () => this.#chosen());
     byId("measured-text").addEventListener("input", () => this.#pasted());
-    byId("measured-remove").addEventListener("click", () => this.#remove());
+    byId("measured-remove").addEventListener("click", () => {
+      this.remove();
+      byId("measured-file").focus(); // the button is hidden now
+    });
   }
 
   /** @param {State} state */
@@ -77,11 +80,11 @@ export class Measured {
     this.show(this.store.state);
   }
 
-  #remove() {
-    byId("measured-text").value = "";
-    this.refusal = "";
+  /** Discard the curve, and text that was refused. */
+  remove() {
+    byId("measured-text").value = this.refusal = "";
     this.store.set({ measured: null, measuredName: "" });
-    byId("measured-file").focus(); // the button is hidden now
+    this.show(this.store.state);
   }
 }
 

@@ -1,6 +1,7 @@
 /** The panels that show more than one network, or a measured curve: bands over seeds, phase diagram, fit. */
 
 import { Bands } from "./bands.js";
+import { byId } from "./dom.js";
 import { Fit } from "./fit.js";
 import { Phase } from "./phase.js";
 
@@ -15,6 +16,10 @@ export class Views {
     this.fit = new Fit(store, on);
     store.subscribe((state, changed) => {
       if (changed.size > 1 || !changed.has("time")) this.show(state);
+    });
+    byId("reset").addEventListener("click", () => {
+      this.fit.measured.remove();
+      this.show(store.state); // fields may have been refused, of which the state knows nothing
     });
     this.show(store.state);
   }
