@@ -139,8 +139,7 @@ def test_saved_pictures_have_the_band(explorer):
 
 def test_an_ensemble_that_is_too_large_is_refused_once(service, browser):
     explorer = Explorer(browser, service.url)
-    page = explorer.open("#dims=80_80_80&task=spectrum&stop=6&num=400")
-    page.fill("#bands-seeds", "1000")
+    page = explorer.open("#network=random&dims=60_60_60&task=spectrum&stop=6&bandSeeds=1000")
     page.click("#bands-panel summary")
     until(page, "!document.getElementById('bands-problem').hidden")
     assert "sweep" in page.inner_text("#bands-problem")

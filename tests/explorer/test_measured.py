@@ -227,3 +227,11 @@ def test_starting_over_discards_the_curve_and_what_was_refused(explorer):
     assert page.input_value("#fit-tau-from") == "0.1"
     assert page.locator("#picture-fit").is_hidden()
     assert page.is_visible("#fit-missing")
+
+
+def test_a_curve_that_no_network_describes_is_told(explorer):
+    page = explorer.open(f"{THREE}&fitFree=tau")
+    page.fill("#measured-text", "0,2.6,0.01\n10,0.5,0.01\n20,2.0,0.01\n30,0.1,0.01\n")
+    until(page, DRAWN)
+    fit(page)
+    assert "no such network describes the curve" in page.inner_text("#fit-words")

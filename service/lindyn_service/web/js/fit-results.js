@@ -5,6 +5,7 @@ import { PARAMETERS, withLabels } from "./fit-parameters.js";
 import { number, sentence } from "./format.js";
 
 const DIGITS = 4;
+const POOR = 4; // standard deviations of χ² by which it exceeds its mean when a fit is called poor
 const NO_WARNING = "The curve determines each of these values.";
 
 /**
@@ -44,9 +45,13 @@ function rowOf({ estimates, intervals, standard_errors: errors }, path) {
 /** A sentence about the residuals. @param {Model} model */
 function quality({ sigma, chi2, dof, residuals }) {
   const count = residuals.reduce((sum, each) => sum + each.length, 0);
-  return sigma === null || sigma === undefined
-    ? `${count} values, χ² = ${number(chi2, DIGITS)} for ${dof} degrees of freedom.`
-    : `${count} values; their standard deviation about the curve is ${number(sigma)}, as estimated from the residuals.`;
+  if (sigma !== null && sigma !== undefined)
+    return `${count} values; their standard deviation about the curve is ${number(sigma)}, as estimated from the residuals.`;
+  const isPoor = chi2 > dof + POOR * Math.sqrt(2 * dof); // the standard deviation of χ² is √(2 dof)
+  const verdict = isPoor
+    ? " The residuals are larger than these standard deviations: no such network describes the curve."
+    : "";
+  return `${count} values, χ² = ${number(chi2, DIGITS)} for ${dof} degrees of freedom.${verdict}`;
 }
 
 /** @param {string} text */
