@@ -5,6 +5,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from support.browser import Explorer, until
 from support.explorer_files import archive, choose
+from support.jobs import JOB_SECONDS
 
 GRAVE = ("serious", "critical")
 
@@ -37,6 +38,7 @@ def injecting(service, browser):
         "",
         "#seed=5&stop=100&descent=true&sweep=true&forgetting=true",
         "#more=true&decay=0.01&pin=A.lambda%3D3&pin=C.lambda%3D-8&pin=D.dims%3D8_5_8",
+        "#bands=true&bandSeeds=5&phase=true&fit=true",
     ],
 )
 def test_the_page(injecting, scheme, width, fragment):
@@ -130,3 +132,22 @@ def test_announcements_of_screen_readers(explorer):
         assert page.get_by_role(role, name=name, exact=True).count() == 1, name
     assert page.get_attribute("#lambda", "aria-valuetext") == "λ = 2"
     assert page.get_attribute("#picture-singular-values .plot", "aria-valuetext").startswith("t = 2: learned 1 5")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+def test_results_of_panels(injecting, scheme, width):
+    """A band, a phase diagram and a fit; nothing is wider than the page."""
+    fragment = "#dims=3_3_3&task=spectrum&spectrum=2_1&stop=8&bands=true&bandSeeds=5&phase=true&fit=true"
+    page = injecting(
+        f"{fragment}&phaseGrid=-2_2_5_0.1_1_3", color_scheme=scheme, viewport={"width": width, "height": 844}
+    )
+    page.fill("#measured-text", "0,2.4\n2,2.1\n4,0.9\n6,0.3\n8,0.1\n")
+    page.click("#phase-run")
+    page.click("#fit-run")
+    for panel in ("phase", "fit"):
+        until(page, f"document.querySelector('#{panel}-progress span').textContent.includes('done')", JOB_SECONDS)
+    page.locator("#fit-estimates tr").first.wait_for()
+    page.locator("#picture-phase [role=gridcell]").first.wait_for()
+    assert_nothing_grave(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width

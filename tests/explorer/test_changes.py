@@ -123,7 +123,7 @@ def test_the_horizon_fits_the_learning(explorer):
 
 
 def test_the_horizon_grows_until_all_is_learned(explorer):
-    page = explorer.open("#stop=5&fit=true")
+    page = explorer.open("#stop=5&fitTime=true")
     explorer.drawn(lambda: page.fill("#scale", "0.001"))
     until(page, f"document.getElementById('fit-note').textContent !== '' && {SETTLED}")
     loss = explorer.table("loss")["loss"]

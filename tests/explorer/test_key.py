@@ -95,6 +95,15 @@ def test_sweeps_are_followed(opened, key):
     assert not any(url.endswith("/events") for url in explorer.requests)
 
 
+def test_phase_diagrams_are_followed(opened, key):
+    explorer = opened("#phase=true&phaseGrid=-1_1_3_0.01_0.1_2")
+    give(explorer, key)
+    until(explorer.page, f"{DRAWN} > 0")
+    explorer.page.click("#phase-run")
+    until(explorer.page, "document.querySelectorAll('#phase-picture [role=gridcell]').length === 6", JOB_SECONDS)
+    assert not any(url.endswith("/events") for url in explorer.requests)
+
+
 def test_the_page_asks_again_after_a_wrong_key(opened, key):
     explorer = opened()
     assert explorer.page.text_content("#key-why") == ""

@@ -98,6 +98,10 @@ class Explorer:
         _, *rows = csv.reader(io.StringIO(content))
         return np.array([row[1:] for row in rows], dtype=np.float64)
 
+    def calls(self) -> int:
+        """Count the requests to the API so far; the icon of the page may be requested at any time."""
+        return sum("/v1/" in url for url in self.requests)
+
     def screenshot(self, name: str, **options: Any) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", **options)

@@ -93,7 +93,7 @@ function yRange({ yLog, yRange: fixed }, low, high) {
 export function series({ label, colour, dash, width, dots }) {
   if (!dots) return { label, stroke: colour, dash, width: width ?? 1.6, pxAlign: 0, points: { show: false } };
   const some = (/** @type {any} */ plot) => {
-    const every = Math.max(1, Math.round(plot.data[0].length / MAX_DOTS));
+    const every = dots === "all" ? 1 : Math.max(1, Math.round(plot.data[0].length / MAX_DOTS));
     return Array.from(plot.data[0], (_, i) => i).filter((i) => i % every === 0);
   };
   const points = { show: true, size: 5.5, stroke: colour, fill: token("paper"), width: 1.4, filter: some };

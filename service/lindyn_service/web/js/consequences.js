@@ -28,11 +28,11 @@ export function withConsequences(state, changes) {
     after.dims = [after.dims[0], after.dims[1], /** @type {number} */ (after.dims.at(-1))];
   if (after.network !== "weights") after.dims = fitted(after, changes);
   if (after.network === "balanced") after.lambda = clamp(after.lambda, after.dims);
-  if ("task" in changes && after.task !== state.task && after.fit) Object.assign(after, horizon(after));
+  if ("task" in changes && after.task !== state.task && after.fitTime) Object.assign(after, horizon(after));
   if ("spacing" in changes && after.spacing === "log" && after.start === 0)
     after.start = Number((after.stop / 1000).toPrecision(2));
   if ("spacing" in changes && after.spacing === "linear") after.start = 0;
-  if ("stop" in changes) after.fit = false;
+  if ("stop" in changes) after.fitTime = false;
   return after;
 }
 

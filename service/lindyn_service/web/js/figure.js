@@ -55,7 +55,8 @@ export class Figure {
 
   /**
    * @param {{
-   *   label: string, colour: string, kind: "line" | "dash" | "dots" | "ramp", colours?: string[],
+   *   label: string, colour: string, kind: "line" | "dash" | "dots" | "ramp" | "band",
+   *   colours?: string[],
    * }[]} entries
    */
   setLegend(entries) {

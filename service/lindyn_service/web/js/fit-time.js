@@ -32,7 +32,7 @@ export class FitTime {
       busy,
     });
     byId("fit-time").addEventListener("click", () => {
-      store.set({ fit: true });
+      store.set({ fitTime: true });
       if (missingInput(store.state) === "") this.latest.ask(store.state);
     });
   }
@@ -44,7 +44,7 @@ export class FitTime {
   follow(before) {
     const { state } = this.store;
     const changed = /** @type {(keyof State)[]} */ (FITTED).some((name) => !same(before[name], state[name]));
-    if (!state.fit || missingInput(state) !== "") this.cancel();
+    if (!state.fitTime || missingInput(state) !== "") this.cancel();
     else if (changed) this.latest.ask(state);
   }
 
@@ -55,8 +55,8 @@ export class FitTime {
 
   /** @param {number} time */
   #use(time) {
-    const { fit, stop: before, start, time: cursor } = this.store.state;
-    if (!fit) return;
+    const { fitTime, stop: before, start, time: cursor } = this.store.state;
+    if (!fitTime) return;
     const stop = Number((ROOM * time).toPrecision(2));
     const scaled = (/** @type {number} */ value) => Number(((value * stop) / before).toPrecision(4));
     this.store.set({ stop, start: scaled(start), time: scaled(cursor) });

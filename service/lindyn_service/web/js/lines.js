@@ -1,18 +1,20 @@
 /**
  * Curves over a common axis, drawn by uPlot, with hover, zoom and a draggable cursor.
  * @typedef {{
- *   label: string, values: ArrayLike<number | null>, colour: string, dash?: number[], width?: number, dots?: boolean,
- *   row?: string, column?: string,
+ *   label: string, values: ArrayLike<number | null>, colour: string, dash?: number[], width?: number,
+ *   dots?: boolean | "all", row?: string, column?: string,
  * }} Line
  * @typedef {{
  *   x: Float64Array, xLabel: string, xLog?: boolean, xName?: string,
  *   lines: Line[], yLabel: string, yLog?: boolean, yRange?: [number, number],
  *   marks?: { x: number, label: string }[],
- * }} Model
+ *   bands?: [number, number][],
+ * }} Model `bands`: indices of the lines that are the upper and the lower edge of each
  */
 
 import uPlot from "../vendor/uplot/uPlot.esm.js";
 import { scalesAndAxes, series } from "./axes.js";
+import { bandsOfPlot } from "./band-shapes.js";
 import { make } from "./dom.js";
 import { number } from "./format.js";
 import { readings } from "./readings.js";
@@ -136,6 +138,7 @@ export class Lines {
         },
       },
       series: [{}, ...model.lines.map(series)],
+      bands: bandsOfPlot(model),
       hooks: {
         setCursor: [() => this.#hover()],
         setSelect: [() => this.#select()],

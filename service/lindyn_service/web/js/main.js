@@ -25,6 +25,7 @@ import { startTheme } from "./theme.js";
 import { Training } from "./training.js";
 import { Tour } from "./tour.js";
 import { Undo } from "./undo.js";
+import { Views } from "./views.js";
 import { showError } from "./error-banner.js";
 import { Waiting } from "./waiting.js";
 
@@ -67,6 +68,7 @@ const matrices = new Matrices({
   absent: (reason) => pictures.representation.map.showNone(reason),
   busy: busy("matrices"),
 });
+const views = new Views(store, { pick: (time) => player.seek(time), step: (by) => player.step(by) });
 
 const computing = new LatestRequest(
   (/** @type {Input} */ input, signal) => compute("v1/trajectories", input.request, signal),
@@ -142,6 +144,7 @@ function draw() {
   const { state, answer } = shown;
   const run = { state, answer, simulated: training.answer(state), pinned: pins.runs(state) };
   pictures.show(run);
+  views.follow(run);
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
   training.report(run);
 }
@@ -168,6 +171,7 @@ function showAtFields(errors) {
 /** @param {number} _index @param {boolean} resting */
 function moved(_index, resting) {
   pictures.setIndex(player.index, resting);
+  views.setTime(pictures.time());
   if (shown === null) return;
   const times = timesOf(shown);
   if (resting && nearest(times, store.state.time) !== player.index) {
@@ -262,6 +266,7 @@ new Tour(store);
 startTheme(() => {
   redrawAll();
   pictures.restyle();
+  views.restyle();
 });
 showControls(store.state);
 player.zoom(null);

@@ -47,7 +47,7 @@ export function timesOf(run) {
 }
 
 /** @param {Run} run @returns {Omit<Model, "lines" | "yLabel">} */
-function overTime(run) {
+export function overTime(run) {
   const log = run.state.spacing === "log";
   return { x: timesOf(run), xLabel: log ? "time t (log)" : "time t", xLog: log };
 }

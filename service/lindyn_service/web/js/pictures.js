@@ -287,7 +287,7 @@ function stableRates(sharpness, index) {
  * @param {import("./lines.js").Model} model
  * @param {number} time
  */
-function spoken(model, time) {
+export function spoken(model, time) {
   const at = nearest(model.x, time);
   const values = model.lines.slice(0, 8).map(({ label, values: each }) => `${label} ${number(each[at], 3)}`);
   return `t = ${number(time, 4)}: ${values.join(", ")}`;

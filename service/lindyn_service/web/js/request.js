@@ -79,6 +79,11 @@ export function lossName(state) {
   return state.task !== "spectrum" && known ? "loss" : "excess_loss";
 }
 
+/** The time constant, unless it is 1 as by default. @param {State} state */
+function timeConstant({ tau }) {
+  return tau === 1 ? {} : { time_constant: tau };
+}
+
 /** How the layers learn, where it differs from the defaults of the service. @param {State} state */
 export function learning(state) {
   const schedule = scheduleOf(state);
@@ -96,12 +101,14 @@ function scheduleOf({ schedule: kind, period, floor, halfLife, changeTimes, fact
   return kind === "piecewise" ? { kind, times: changeTimes, factors } : null;
 }
 
-/**
- * A run without its quantities.
- * @param {State} state
- */
-function run(state) {
-  return { network: network(state), task: task(state), times: times(state), ...learning(state) };
+/** What learns, and how. @param {State} state */
+export function problem(state) {
+  return { network: network(state), task: task(state), ...timeConstant(state), ...learning(state) };
+}
+
+/** A run without its quantities. @param {State} state */
+export function run(state) {
+  return { ...problem(state), times: times(state) };
 }
 
 /** The request for all curves that are shown. @param {State} state */
@@ -204,5 +211,6 @@ export function continual(state, strengths) {
     network: network(state),
     tasks: [task(state), secondTask(state, strengths)].map((each) => ({ task: each, duration: state.stop })),
     num: Math.min(state.num, 400),
+    ...timeConstant(state),
   };
 }

@@ -9,12 +9,15 @@
  *   network: NetworkKind, dims: number[], lambda: number, scale: number, aligned: boolean, seed: number,
  *   scheme: string, gain: number, weights: Matrix[] | null, weightsName: string,
  *   task: TaskKind, levels: number, samples: number, spectrum: number[], taskSeed: number, data: Data | null,
- *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log", fit: boolean,
+ *   whiten: boolean, start: number, stop: number, num: number, spacing: "linear" | "log", tau: number, fitTime: boolean,
  *   decay: number, rates: number[], schedule: Schedule, period: number, floor: number, halfLife: number,
  *   changeTimes: number[], factors: number[],
  *   descent: boolean, rate: number, units: "linear" | "relu" | "tanh", time: number, pins: string[], more: boolean,
  *   sweep: boolean, forgetting: boolean, secondSeed: number,
- * }} State
+ *   bands: boolean, bandSeeds: number, phase: boolean, phaseWhat: string, phaseGrid: number[],
+ *   fit: boolean, fitFree: string, fitBounds: number[], measured: Matrix | null, measuredName: string,
+ * }} State `phaseGrid`: λ from, to, number; scale from, to, number. `fitBounds`: of λ, scale, gain and τ.
+ *   `measured`: columns of times, values and perhaps standard deviations
  */
 
 import { fromText, toText } from "./matrix.js";
@@ -42,7 +45,7 @@ export const DEFAULTS = Object.freeze({
   stop: 60,
   num: 200,
   spacing: "linear",
-  fit: true,
+  fitTime: true,
   decay: 0,
   rates: [],
   schedule: "none",
@@ -51,6 +54,7 @@ export const DEFAULTS = Object.freeze({
   halfLife: 20,
   changeTimes: [20],
   factors: [1, 0.1],
+  tau: 1,
   descent: false,
   rate: 0.01,
   units: "linear",
@@ -60,13 +64,23 @@ export const DEFAULTS = Object.freeze({
   sweep: false,
   forgetting: false,
   secondSeed: 3,
+  bands: false,
+  bandSeeds: 50,
+  phase: false,
+  phaseWhat: "ntk_movement",
+  phaseGrid: [-20, 20, 25, 0.01, 1, 15],
+  fit: false,
+  fitFree: "lambda-tau",
+  fitBounds: [0.001, 50, 0.001, 3, 0.05, 5, 0.1, 100],
+  measured: null,
+  measuredName: "",
 });
 
 const MAX_LINK_NUMBERS = 4_000; // entries of matrices in a link
 const MAX_PIN_CHARACTERS = 12 * MAX_LINK_NUMBERS;
 
 /** Parts of the state that have forms of their own in a link. */
-const APART = new Set(["weights", "data", "fit", "pins"]);
+const APART = new Set(["weights", "data", "measured", "fitTime", "pins"]);
 
 /** Parts of the state that give the times. */
 export const GRID = ["start", "stop", "num", "spacing"];
@@ -98,6 +112,7 @@ export const INPUTS = new Set([
   "changeTimes",
   "factors",
   ...GRID,
+  "tau",
 ]);
 
 export class Store {
@@ -143,6 +158,11 @@ export function same(first, second) {
   return Object.is(first, second);
 }
 
+/** The parts of a state that its run depends on. @param {State} state @returns {Partial<State>} */
+export function inputsOf(state) {
+  return Object.fromEntries([...INPUTS].map((name) => [name, state[/** @type {keyof State} */ (name)]]));
+}
+
 /**
  * Whether two states describe the same run.
  * @param {State} first
@@ -168,8 +188,8 @@ export function toHash(state, limit = MAX_LINK_NUMBERS) {
     if (APART.has(name) || same(value, initial)) continue;
     parameters.set(name, Array.isArray(value) ? value.join("_") : String(value));
   }
-  if (state.fit !== impliesFit(state)) parameters.set("fit", String(state.fit));
-  const { weights, data, pins } = state;
+  if (state.fitTime !== impliesFit(state)) parameters.set("fitTime", String(state.fitTime));
+  const { weights, data, measured, pins } = state;
   if (state.network === "weights" && weights !== null) {
     if (weights.reduce((sum, each) => sum + each.values.length, 0) > limit) complete = false;
     else weights.forEach((each, i) => parameters.set(`W${i + 1}`, toText(each)));
@@ -183,6 +203,10 @@ export function toHash(state, limit = MAX_LINK_NUMBERS) {
       parameters.set("dataName", data.name);
     }
   }
+  if (measured !== null) {
+    if (measured.values.length > limit) complete = false;
+    else parameters.set("measured", toText(measured));
+  }
   for (const pin of pins) {
     if (pin.length > MAX_PIN_CHARACTERS) complete = false;
     else parameters.append("pin", pin);
@@ -190,7 +214,7 @@ export function toHash(state, limit = MAX_LINK_NUMBERS) {
   return { text: parameters.toString(), complete };
 }
 
-/** Whether a link without `fit` leaves the horizon to the page: if it names no horizon. @param {State} state */
+/** Whether a link without `fitTime` leaves the horizon to the page: if it names no horizon. @param {State} state */
 function impliesFit({ stop }) {
   return stop === DEFAULTS.stop;
 }
@@ -224,7 +248,7 @@ export function fromHash(hash) {
     if (value === undefined) wrong.push(name);
     else state[name] = value;
   }
-  state.fit = parameters.has("fit") ? parameters.get("fit") === "true" : impliesFit(state);
+  state.fitTime = parameters.has("fitTime") ? parameters.get("fitTime") === "true" : impliesFit(state);
   state.pins = parameters.getAll("pin").filter((pin, i, all) => all.findIndex(([letter]) => letter === pin[0]) === i);
   if (!parameters.has("time") && state.time > state.stop) state.time = state.stop / 2;
   try {
@@ -243,6 +267,14 @@ const CHOICES = {
   spacing: ["linear", "log"],
   schedule: ["none", "cosine", "exponential", "piecewise"],
   units: ["linear", "relu", "tanh"],
+  phaseWhat: [
+    "ntk_movement",
+    "kernel_distance",
+    "convergence_time",
+    "final_loss",
+    "task_specificity_input",
+    "task_specificity_output",
+  ],
 };
 
 /**
@@ -265,6 +297,7 @@ function parsed(name, text) {
 /** @param {URLSearchParams} parameters */
 function matrices(parameters) {
   const [layers, data] = [[...parameters.keys()].filter((key) => /^W\d+$/.test(key)), parameters.get("data")];
+  const measured = parameters.get("measured");
   /** @type {Partial<State>} */
   const found = {};
   if (layers.length > 0) found.weights = layers.map((_, i) => fromText(parameters.get(`W${i + 1}`) ?? ""));
@@ -276,5 +309,15 @@ function matrices(parameters) {
         ? { name, table: matrix, targets: Math.min(targets, matrix.columns - 1), correlation: null }
         : { name, table: null, targets: 0, correlation: matrix };
   }
+  if (measured !== null) found.measured = curve(fromText(measured));
   return found;
+}
+
+/** A measured curve from a link; throws if it has no times. @param {Matrix} matrix */
+function curve(matrix) {
+  const { rows, columns, values } = matrix;
+  const times = Array.from({ length: rows }, (_, i) => values[i * columns]);
+  const isValid = (columns === 2 || columns === 3) && times.every((time, i) => time >= (i === 0 ? 0 : times[i - 1]));
+  if (!isValid) throw new Error("the measured curve in the link is damaged");
+  return matrix;
 }

@@ -1,5 +1,6 @@
 /** Pictures as SVG files, with title, axes and legend. */
 
+import { bandsAsSvg } from "./band-shapes.js";
 import { level, palette } from "./heatmap.js";
 import { token } from "./colours.js";
 import { number, power } from "./format.js";
@@ -19,7 +20,7 @@ function escaped(value) {
  * @param {string} text
  * @param {{ size?: number, anchor?: string, colour?: string, bold?: boolean, turned?: boolean }} [style]
  */
-function textElement(
+export function textElement(
   x,
   y,
   text,
@@ -36,7 +37,7 @@ function textElement(
  * @param {string} subtitle
  * @param {number} height
  */
-function svgDocument(parts, title, subtitle, height) {
+export function svgDocument(parts, title, subtitle, height) {
   return (
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}" ` +
     `font-family="system-ui, -apple-system, Segoe UI, Roboto, sans-serif">` +
@@ -85,7 +86,7 @@ export function linesAsSvg(drawn, title, subtitle) {
     textElement(20, (BOX.top + BOX.bottom) / 2, model.yLabel, { anchor: "middle", colour: soft, turned: true }),
   );
   parts.push(
-    `<g clip-path="url(#box)" fill="none">${model.lines.map((line) => curve(line, model, across, up)).join("")}</g>`,
+    `<g clip-path="url(#box)" fill="none">${bandsAsSvg(model, across, up)}${model.lines.map((line) => curve(line, model, across, up)).join("")}</g>`,
   );
   const { text, height } = legend(model.lines);
   parts.push(text);
@@ -115,7 +116,7 @@ function curve(line, model, across, up) {
   const shown = (/** @type {number | null} */ value) =>
     value !== null && Number.isFinite(value) && (!model.yLog || value > 0);
   if (line.dots) {
-    const every = Math.max(1, Math.round(model.x.length / 32));
+    const every = line.dots === "all" ? 1 : Math.max(1, Math.round(model.x.length / 32));
     return Array.from(line.values, (value, i) =>
       i % every === 0 && shown(value)
         ? `<circle cx="${across(model.x[i])}" cy="${up(/** @type {number} */ (value))}" r="2.2" fill="${line.colour}"/>`

@@ -3,7 +3,7 @@
 import { byId, toast } from "./dom.js";
 
 export class Note {
-  /** @param {"weights" | "data"} kind */
+  /** @param {"weights" | "data" | "measured"} kind */
   constructor(kind) {
     this.line = byId(`${kind}-note`);
     this.field = byId(`${kind}-text`);

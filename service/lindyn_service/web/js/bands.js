@@ -1,0 +1,168 @@
+/** The panel of bands over seeds: median and 10–90 % band of networks that differ in their seed, behind the live one. */
+
+import { methodName } from "./answer-text.js";
+import { compute } from "./api.js";
+import { legendOfLoss, legendOfModes, lossBand, singularValueBands } from "./band-models.js";
+import { byId } from "./dom.js";
+import { showError } from "./error-banner.js";
+import { duration, number, sentence } from "./format.js";
+import { LatestRequest } from "./latest-request.js";
+import { NumberFields, whole } from "./panel-fields.js";
+import { TimePicture } from "./time-picture.js";
+import { ensemble } from "./view-requests.js";
+
+const REST_MS = 300; // λ must rest that long, so that a moving slider asks for no ensembles
+const MAX_SEEDS = 1_000;
+const NO_SEEDS = "Your own weights are not drawn from a seed. Choose λ-balanced or Gaussian initial weights.";
+
+/** @typedef {import("./state.js").State} State */
+/** @typedef {import("./models.js").Run} Run */
+/** @typedef {import("./api.js").Answer} Answer */
+
+export class Bands {
+  /**
+   * @param {import("./state.js").Store} store
+   * @param {import("./time-picture.js").CursorHandlers} on
+   */
+  constructor(store, on) {
+    this.store = store;
+    /** @type {Run | null} the live network */
+    this.run = null;
+    /** @type {{ text: string, answer: Answer } | null} the latest answer and the text of its request */
+    this.known = null;
+    this.asked = "";
+    this.timer = 0;
+    const host = byId("bands-pictures");
+    const about = () => byId("bands-words").textContent.split(". ")[0];
+    const titles = { loss: "Loss over seeds", values: "Singular values over seeds" };
+    const subtitle = "median and 10–90 % band, behind this network";
+    this.loss = new TimePicture(host, { id: "bands-loss", title: titles.loss, subtitle, about }, on);
+    this.values = new TimePicture(host, { id: "bands-values", title: titles.values, subtitle, about }, on);
+    this.fields = new NumberFields(store, [
+      {
+        id: "bands-seeds",
+        read: (state) => state.bandSeeds,
+        write: (bandSeeds) => ({ bandSeeds }),
+        check: whole(2, MAX_SEEDS),
+      },
+    ]);
+    this.latest = new LatestRequest(
+      (/** @type {{ text: string, request: unknown }} */ { request }, signal) =>
+        compute("v1/ensembles", request, signal),
+      {
+        done: (answer, { text }) => this.#received(answer, text),
+        failed: (error, _, retry) => this.#failed(error, retry),
+      },
+    );
+    byId("bands-panel").addEventListener("toggle", () => store.set({ bands: byId("bands-panel").open }));
+  }
+
+  /** @param {State} state */
+  show(state) {
+    byId("bands-panel").open = state.bands;
+    this.fields.show(state);
+    this.#update();
+  }
+
+  /** @param {Run} run */
+  follow(run) {
+    this.run = run;
+    this.#update();
+  }
+
+  /** @param {number} time */
+  setTime(time) {
+    for (const picture of [this.loss, this.values]) picture.setTime(time);
+  }
+
+  restyle() {
+    this.#update();
+  }
+
+  /** Draw the band that belongs to the live network, or ask for it. */
+  #update() {
+    clearTimeout(this.timer);
+    const { bands, bandSeeds } = this.store.state;
+    if (!bands || this.run === null) return;
+    if (this.run.state.network === "weights") {
+      this.latest.cancel();
+      this.asked = "";
+      this.#hide(NO_SEEDS);
+      return;
+    }
+    const request = ensemble({ ...this.run.state, bandSeeds });
+    const text = JSON.stringify(request);
+    const isKnown = this.known?.text === text;
+    for (const picture of [this.loss, this.values]) picture.setStale(!isKnown);
+    if (isKnown) this.#draw(this.run, /** @type {{ answer: Answer }} */ (this.known).answer);
+    else if (this.asked !== text) this.timer = setTimeout(() => this.#ask(text, request), REST_MS);
+  }
+
+  /** @param {string} text @param {unknown} request */
+  #ask(text, request) {
+    this.asked = text;
+    byId("bands-words").textContent = "Computing the networks of all seeds …";
+    this.latest.ask({ text, request });
+  }
+
+  /** @param {Answer} answer @param {string} text */
+  #received(answer, text) {
+    showError("bands-problem", null);
+    this.known = { text, answer };
+    this.#update();
+  }
+
+  /** @param {Error} error @param {number | null} retryMs */
+  #failed(error, retryMs) {
+    this.#hide("");
+    showError("bands-problem", error, retryMs);
+  }
+
+  /** @param {string} words */
+  #hide(words) {
+    this.known = null;
+    for (const picture of [this.loss, this.values]) picture.hide();
+    byId("bands-words").textContent = words;
+  }
+
+  /** @param {Run} run @param {Answer} answer */
+  #draw(run, answer) {
+    const loss = lossBand(run, answer);
+    this.loss.draw(loss, legendOfLoss(loss));
+    const values = singularValueBands(run, answer);
+    this.values.draw(values, legendOfModes(values));
+    byId("bands-words").textContent = described(answer);
+    this.loss.figure.setNotes(notes(answer));
+  }
+}
+
+/** Sentences about an ensemble: seeds, saddles, method. @param {Answer} answer */
+function described({ meta, serverMs, source }) {
+  const { seeds, saddles, methods } = meta;
+  const count = seeds.length;
+  const ends =
+    saddles === 0
+      ? "None of them ends at a saddle."
+      : `${number(saddles, 6)} of them end${saddles === 1 ? "s" : ""} at a saddle: ${saddles === 1 ? "it never learns" : "they never learn"} some mode of the task.`;
+  const how = Object.entries(methods)
+    .map(([method, number_]) => (number_ === count ? methodName(method) : `${methodName(method)}: ${number_}`))
+    .join(", ");
+  const when = source === "hit" ? "from the cache" : `computed in ${duration(serverMs)}`;
+  return `${number(count, 6)} networks with the seeds ${seeds[0]} to ${seeds[count - 1]}. ${ends} ${how}, ${when}.`;
+}
+
+/** @param {Answer} answer */
+function notes({ meta }) {
+  /** @type {{ seed: number, detail: string }[]} */
+  const problems = meta.problems;
+  const failed =
+    problems.length === 0
+      ? []
+      : [
+          `${problems.length} networks are left out, the first with seed ${problems[0].seed}: ${sentence(problems[0].detail)}`,
+        ];
+  /** @type {{ code: string, detail: string, replicates: number }[]} */
+  const warnings = meta.warnings;
+  const others = warnings.filter(({ code }) => code !== "saddle");
+  return [...failed, ...others.map(({ detail, replicates }) => `${replicates} networks: ${sentence(detail)}`)];
+}
