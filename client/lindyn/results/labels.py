@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from lindyn.wire.trajectory import RegimeReply
+
 
 class Label(NamedTuple):
     """A description, a symbol and a unit; only times and rates have one."""
@@ -22,9 +24,9 @@ _LABELS = {
     "output_representation": Label("output representation", "W₂W₂ᵀ"),
     "qqt": Label("QQᵀ of the stacked weights", "QQᵀ"),
     "weights": Label("weights of a layer", "W"),
-    "singular_values": Label("singular values learned", "s"),
+    "singular_values": Label("singular values of the network function", "s"),
     "mode_strengths": Label("mode strengths learned", "uᵀW₂W₁v"),
-    "alignment": Label("alignment with the task's modes"),
+    "alignment": Label("alignment of singular vectors with those of the task"),
     "ntk": Label("neural tangent kernel", "K"),
     "ntk_distance": Label("NTK distance from time 0", "1 - cos(K(0), K(t))"),
     "ntk_norm": Label("NTK norm", "‖K‖"),
@@ -36,6 +38,9 @@ _LABELS = {
     "weight_norms": Label("norms of the layers' weights", "‖W‖"),
     "effective_rank": Label("effective rank of the network function"),
     "sharpness": Label("sharpness: largest eigenvalue of the Hessian"),
+    "rate": Label("rate of the loss", "dL/dt", "1 / unit of time_constant"),
+    "forgetting": Label("loss above that at the end of the task's own training"),
+    "converged": Label("state as t goes to infinity"),
     "evaluation": Label("loss on other data", "L"),
     "final_loss": Label("loss at the end"),
     "convergence_time": Label("time to convergence", units="unit of time_constant"),
@@ -50,7 +55,34 @@ _LABELS = {
     "times": TIME,
 }
 
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 
 def label(path: str) -> Label:
     """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default its name."""
-    return _LABELS.get(path) or _LABELS.get(path.partition(".")[0]) or Label(path)
+    name, _, rest = path.partition(".")
+    layer = rest.partition(".")[0]
+    if name == "weights" and layer.isdecimal():
+        number = str(int(layer) + 1)
+        return Label(f"weights of layer {number}", f"W{number.translate(_SUBSCRIPTS)}")
+    return _LABELS.get(path) or _LABELS.get(name) or Label(path)
+
+
+_ROUNDING = 1e-14
+_ORIGINS = {"hit": "from the cache", "miss": "computed now", "coalesced": "computed for several", "file": "from a file"}
+
+
+def lambda_text(lam: float) -> str:
+    """Return a balance with six digits, or 0 if it is a rounding error of weights of usual size."""
+    return "0" if abs(lam) < _ROUNDING else f"{lam:.6g}"
+
+
+def origin(cache: str) -> str:
+    """Return where a result comes from in words."""
+    return _ORIGINS.get(cache, cache)
+
+
+def regime_words(regime: RegimeReply) -> str:
+    """Return the verdict on a regime with its numbers."""
+    numbers = f"NTK movement {regime.ntk_movement:.3g}, NTK distance {regime.kernel_distance:.3g} at the end"
+    return f"{regime.verdict} ({numbers})"
