@@ -76,6 +76,8 @@ def checked_input(path: Path) -> Path:
     """Return the path of a result, or end with a message."""
     if path.suffix not in (".npz", ".nc"):
         fail(str(unknown_format(path, (".npz", ".nc"))))
+    if not path.is_file():
+        fail(f"{path}: there is no such file")
     return path
 
 

@@ -147,7 +147,7 @@ def experiment(
 
 @app.command()
 def plot(
-    result: Annotated[Path, typer.Argument(help="A result: .npz or .nc.", exists=True, dir_okay=False)],
+    result: Annotated[Path, typer.Argument(help="A result: .npz or .nc.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="File for the picture: .pdf, .svg or .png; by default RESULT with .pdf."),
@@ -158,13 +158,13 @@ def plot(
     style: Annotated[str | None, typer.Option("--style", help="paper or slides.")] = None,
 ) -> None:
     """Draw a result that -o or `save` has written."""
-    target = checked(output or result.with_suffix(".pdf"), _PICTURES)
+    found, target = checked_input(result), checked(output or result.with_suffix(".pdf"), _PICTURES)
     library("matplotlib", "plotting").use("agg")
     with ExitStack() as stack:
         try:
             if style is not None:
                 stack.enter_context(plots.style(style))  # pyright: ignore[reportArgumentType] (it checks the name)
-            drawn: Any = load(checked_input(result)).plot(quantity)
+            drawn: Any = load(found).plot(quantity)
         except (ValueError, KeyError) as error:  # of the file, or of the names of arrays
             fail(str(error))
         getattr(drawn, "figure", drawn).savefig(target)

@@ -49,10 +49,13 @@ def write_film(path: Path, film: Film, shown: Iterable[int], frames_per_second: 
     panel: AnyAxes = figure.subplots(1, panels, squeeze=False)[0]
     left, right = panel[0], panel[-1]
     film.line(left)
+    left.set_title("t")
     cursor = left.axvline(film.times[0], color="0.3", linewidth=1)
     if film.matrix is not None:
         film.matrix(float(film.times[0]), right)
         right.set_title("")  # the title of the line shows the time
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # the layout is that of the first frame in all frames, which saves time
     with _matplotlib.rc_context({"savefig.bbox": None}), writer.saving(figure, str(path), _DPI):
         for index in shown:
             cursor.set_xdata([film.times[index]] * 2)

@@ -21,10 +21,12 @@ AnyAxes: TypeAlias = Any
 MAX_NAMED = 4
 """Largest number of lines that a legend names."""
 
+_CONSTANT = 1e-6  # relative range below which values are drawn as one constant
 _DECADES = 2  # values that span more of them are drawn on a logarithmic scale
 
 _pyplot = library("matplotlib.pyplot", "plotting")
 _colours = library("matplotlib.colors", "plotting")
+_ticker = library("matplotlib.ticker", "plotting")
 _cm = library("matplotlib.cm", "plotting")
 
 AROUND_ZERO: Any = _colours.LinearSegmentedColormap.from_list("lindyn_diverging", DIVERGING)
@@ -61,6 +63,19 @@ def draw_legend(axes: AnyAxes, **options: Style) -> None:
     axes.legend(**{"fontsize": "small", "framealpha": 0.8, "edgecolor": "none", **options})
 
 
+def integer_ticks(axis: Any) -> None:  # noqa: ANN401 (matplotlib's types are incomplete)
+    """Put ticks at integers only."""
+    axis.set_major_locator(_ticker.MaxNLocator(integer=True, min_n_ticks=1))
+
+
+def show_constant(axes: AnyAxes) -> None:
+    """Widen the range of an axis that would show nothing but rounding errors of a constant."""
+    low, high = axes.get_ylim()
+    middle = (low + high) / 2
+    if high - low < _CONSTANT * abs(middle):
+        axes.set_ylim(*sorted((middle / 2, middle * 3 / 2)))
+
+
 def is_geometric(values: FloatArray) -> bool:
     """Return whether each value is the same multiple of the one before, over more than a decade."""
     if len(values) < 3 or values[0] <= 0 or values[-1] <= 10 * values[0]:
@@ -78,5 +93,6 @@ def spans_decades(values: FloatArray) -> bool:
 def draw_colour_key(axes: AnyAxes, positions: FloatArray, words: str) -> None:
     """Draw a colour bar for lines in ordered colours."""
     colours = _colours.ListedColormap(ordered_colours(len(positions)))
-    norm = _colours.Normalize(float(np.min(positions)), float(np.max(positions)))
+    scale = _colours.LogNorm if is_geometric(np.sort(positions)) else _colours.Normalize
+    norm = scale(float(np.min(positions)), float(np.max(positions)))
     axes.figure.colorbar(_cm.ScalarMappable(norm, colours), ax=axes, label=words)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lindyn.errors import UnknownNameError
 from lindyn.results.axes import Style, given_or_new, ordered_colours, over_time
 from lindyn.results.labels import label
@@ -48,5 +50,6 @@ class ContinualPlots:
         for end in self._ends:
             axes.axvline(end, color="0.7", linewidth=0.8)
         for i, (row, colour) in enumerate(zip(values, colours, strict=True)):
-            axes.plot(self._times, row, **{"color": colour, "label": f"task {i + 1}", **style})
+            if np.any(np.isfinite(row)):  # the last task is never forgotten
+                axes.plot(self._times, row, **{"color": colour, "label": f"task {i + 1}", **style})
         return over_time(axes, self._times, label(name).words, legend=True)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
-from lindyn.results.files import Labelled
+from lindyn.results.files import Labelled, nested
 from lindyn.results.io import Parts
 from lindyn.results.labelled import ensemble_dataset, statistic_dims
 from lindyn.results.labels import origin
 from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.ensemble import EnsembleReply
-from lindyn.wire.tree import JSON, unflatten
+from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
@@ -91,7 +91,8 @@ class Ensemble(Labelled):
     @property
     def metadata(self) -> dict[str, Any]:
         """The reply without its arrays, as a JSON document."""
-        return self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "wide"})
+        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "wide", "warnings"})
+        return {**document, "warnings": [each.model_dump(exclude_none=True) for each in self.reply.warnings]}
 
     def __getitem__(self, path: str) -> FloatArray:
         """Return an array by its path, such as `loss.mean` or `alignment.input.quantiles`.
@@ -137,8 +138,8 @@ class Ensemble(Labelled):
         statistics = {
             f"{path}.{name}": array for path, of in self.quantities.items() for name, array in vars(of).items()
         }
-        wide = None if self.wide is None else unflatten(self.wide)
-        return {**self.metadata, "times": self.times, "quantities": unflatten(statistics), "wide": wide}
+        wide = None if self.wide is None else nested(self.wide)
+        return {**self.metadata, "times": self.times, "quantities": nested(statistics), "wide": wide}
 
     def _columns(self, names: Sequence[str]) -> Columns:
         chosen = selected(names, self.arrays(), "ensemble")

@@ -121,6 +121,25 @@ def require_writable(path: Path, formats: Sequence[str]) -> None:
         library(*_LIBRARIES[path.suffix])
 
 
+def nested(arrays: Mapping[str, FloatArray]) -> dict[str, Any]:
+    """Return mappings for the parts of paths, and lists for parts that are 0, 1, ..."""
+    tree: dict[str, Any] = {}
+    for path, array in arrays.items():
+        *parents, leaf = path.split(".")
+        node = tree
+        for name in parents:
+            node = node.setdefault(name, {})
+        node[leaf] = array
+    return {name: _with_lists(child) for name, child in tree.items()}
+
+
+def _with_lists(node: Any) -> Any:  # noqa: ANN401 (nested mappings of arrays)
+    if not isinstance(node, dict):
+        return node
+    children = {name: _with_lists(child) for name, child in cast("dict[str, Any]", node).items()}
+    return list(children.values()) if list(children) == [str(i) for i in range(len(children))] else children
+
+
 def _plain(node: object) -> object:
     """Return a tree of lists, with null for numbers that are not finite, as the service sends it."""
     if isinstance(node, np.ndarray):
@@ -137,27 +156,20 @@ def _plain(node: object) -> object:
 def _matlab(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray]) -> bytes:
     """Return a file of Matlab's version 5, whose variable `metadata` is the JSON part as text."""
     scipy_io: Any = library(*_LIBRARIES[".mat"])
-    tree: dict[str, Any] = {}
-    for path, array in arrays.items():
-        *parents, leaf = path.split(".")
-        node = tree
-        for name in parents:
-            node = node.setdefault(name, {})
-        node[leaf] = array
     file = io.BytesIO()
-    contents = {**cast("dict[str, Any]", _structure(tree)), "metadata": json.dumps(metadata)}
+    contents = {**_structure(nested(arrays)), "metadata": json.dumps(metadata)}
     scipy_io.savemat(file, contents, long_field_names=True, oned_as="column", do_compression=True)
     return file.getvalue()
 
 
-def _structure(node: Any) -> object:  # noqa: ANN401 (nested mappings of arrays)
-    """Return mappings with names that Matlab allows; one whose names are 0, 1, ... is a cell array."""
-    if not isinstance(node, dict):
+def _structure(node: Any) -> Any:  # noqa: ANN401 (nested mappings and lists of arrays)
+    """Return mappings with names that Matlab allows, and lists as arrays of objects, which become cell arrays."""
+    if isinstance(node, dict):
+        children = cast("dict[str, Any]", node).items()
+        return {re.sub(r"^(?![A-Za-z])", "x", re.sub(r"\W", "_", name)): _structure(child) for name, child in children}
+    if not isinstance(node, list):
         return node
-    children = {name: _structure(child) for name, child in cast("dict[str, Any]", node).items()}
-    if list(children) != [str(i) for i in range(len(children))]:
-        return {re.sub(r"^(?![A-Za-z])", "x", re.sub(r"\W", "_", name)): child for name, child in children.items()}
-    cells = np.empty(len(children), dtype=object)
-    for i, child in enumerate(children.values()):  # equal matrices would become one array
-        cells[i] = child
+    cells = np.empty(len(cast("list[Any]", node)), dtype=object)
+    for i, child in enumerate(cast("list[Any]", node)):  # equal matrices would become one array
+        cells[i] = _structure(child)
     return cells

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn.errors import ArgumentError, UnknownNameError
-from lindyn.results.axes import Style, draw_legend, given_or_new
+from lindyn.results.axes import Style, draw_legend, given_or_new, integer_ticks
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST, SECOND
 from lindyn.results.matrices import draw_matrix, largest_of, name_blocks
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NAMES = ("converged", "rates")
+_ZERO = 1e-12  # rate of a mode, relative to the largest, that is a rounding error
 
 
 class LimitsPlots:
@@ -56,10 +57,12 @@ class LimitsPlots:
             ("positive", extremes.positive, FIRST, "o"),
             ("negative", extremes.negative, SECOND, "x"),
         ):
-            slow = np.asarray(() if extreme.slow_rates is None else extreme.slow_rates, dtype=np.float64)
-            named = {"color": colour, "label": f"slow, {sign} λ"}
+            rates = np.asarray(() if extreme.slow_rates is None else extreme.slow_rates, dtype=np.float64)
+            slow = rates[rates > _ZERO * np.max(rates, initial=0.0)]  # others are those of modes without strength
+            named = {"color": colour, "label": f"slow, {sign} λ", "markerfacecolor": "none", "markersize": 8}
             axes.plot(np.arange(1, len(slow) + 1), slow, marker, **{**named, **style})
         axes.axhline(extremes.positive.fast_rate, color="0.3", linestyle="--", linewidth=0.8, label="fast")
         axes.set(xlabel="mode", ylabel="rate of learning", yscale="log")
+        integer_ticks(axes.xaxis)
         draw_legend(axes)
         return axes

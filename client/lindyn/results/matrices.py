@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lindyn.results.axes import AROUND_ZERO, AnyAxes, Style
+from lindyn.results.axes import AROUND_ZERO, AnyAxes, Style, integer_ticks
 from lindyn.wire.array import FloatArray
 
 _UNITS = {
@@ -21,11 +21,14 @@ def largest_of(values: FloatArray) -> float:
     return float(np.max(np.abs(values))) or 1.0
 
 
-def draw_matrix(axes: AnyAxes, values: FloatArray, largest: float, words: str, style: dict[str, Style]) -> AnyAxes:
-    """Draw a matrix in colours from `-largest` to `largest`, with a colour bar; return the image."""
-    image = axes.imshow(values, **{"cmap": AROUND_ZERO, "vmin": -largest, "vmax": largest, **style})
+def draw_matrix(axes: AnyAxes, values: FloatArray, largest: float, words: str, style: dict[str, Style]) -> None:
+    """Draw a matrix in colours from `-largest` to `largest`, with a colour bar; rows and columns count from 1."""
+    rows, columns = values.shape
+    ends = (0.5, columns + 0.5, rows + 0.5, 0.5)
+    image = axes.imshow(values, **{"cmap": AROUND_ZERO, "vmin": -largest, "vmax": largest, "extent": ends, **style})
+    integer_ticks(axes.xaxis)
+    integer_ticks(axes.yaxis)
     axes.figure.colorbar(image, ax=axes, label=words)
-    return image
 
 
 def name_sides(axes: AnyAxes, dims: Sequence[str], depth: int) -> None:
@@ -37,8 +40,8 @@ def name_sides(axes: AnyAxes, dims: Sequence[str], depth: int) -> None:
 def name_blocks(axes: AnyAxes, n_in: int, n_out: int) -> None:
     """Separate and label the blocks of a matrix whose rows are the inputs and then the outputs."""
     for line in (axes.axhline, axes.axvline):
-        line(n_in - 0.5, color="0.3", linewidth=0.8)
-    middles = [(n_in - 1) / 2, n_in + (n_out - 1) / 2]
+        line(n_in + 0.5, color="0.3", linewidth=0.8)
+    middles = [(n_in + 1) / 2, n_in + (n_out + 1) / 2]
     axes.set_xticks(middles, ["in", "out"])
     axes.set_yticks(middles, ["in", "out"], rotation=90, va="center")
 

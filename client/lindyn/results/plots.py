@@ -10,7 +10,16 @@ import numpy as np
 
 from lindyn.errors import ArgumentError, UnknownNameError
 from lindyn.results.animation import Film, write_film
-from lindyn.results.axes import MAX_NAMED, AnyAxes, Style, given_or_new, ordered_colours, over_time, single_style
+from lindyn.results.axes import (
+    MAX_NAMED,
+    AnyAxes,
+    Style,
+    given_or_new,
+    ordered_colours,
+    over_time,
+    show_constant,
+    single_style,
+)
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST, SECOND
 from lindyn.results.matrices import draw_matrix, largest_of, name_blocks, name_sides
@@ -65,6 +74,7 @@ class TrajectoryPlots:
         axes = given_or_new(ax)
         if values.ndim == 1:
             axes.plot(self._times, values, **single_style(ax, style))
+            show_constant(axes)
             return self._over_time(axes, path, "label" in style)
         dims = dimensions(path, 2)
         by_time = values.T if dims[1] == "time" else values
@@ -94,7 +104,8 @@ class TrajectoryPlots:
             name_blocks(axes, self._reply.dims[0], self._reply.dims[-1])
         else:
             name_sides(axes, dimensions(path, 3)[1:], len(self._reply.dims) - 1)
-        axes.set_title(f"{label(path).symbol} at t = {self._times[nearest]:.3g}".strip())
+        symbol = label(path).symbol
+        axes.set_title(f"{symbol} at t = {self._times[nearest]:.3g}" if symbol else f"t = {self._times[nearest]:.3g}")
         return axes
 
     def loss(self, ax: "Axes | None" = None, **style: Style) -> "Axes":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 Middle: TypeAlias = Literal["mean", "median"]
 
 _MAX_NAMED = 8  # lines in a legend; the colours of more have a colour bar
+_BELOW_ZERO: dict[str, Style] = {"linestyle": "--", "zorder": 2.1}
 _DRAWS = ("seed", "trial", "draw")  # last words of dimensions over which pictures average by default
 
 
@@ -132,7 +133,7 @@ class SweepPlots:
                 low, high = (_percentile(group, percent) for percent in band)
                 axes.fill_between(positions[order], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         _scale(axes.set_xscale, axes.set_xticks, *self._grid.positions(name, x))
-        if spans_decades(np.concatenate(drawn)):
+        if hue in (None, *self._grid.coordinates) and spans_decades(np.concatenate(drawn)):
             axes.set_yscale("log")
         words = label("time").words if self._has_own_times(x, hue) else self._words(x)
         axes.set(xlabel=words, ylabel=self._title(name, (x, hue), middle, band))
@@ -173,7 +174,10 @@ class SweepPlots:
             words = [None] * len(words)
         colours = ordered_colours(len(positions))
         ranks = np.argsort(np.argsort(positions, kind="stable"))
-        return [{"color": colours[rank], "label": word, **style} for rank, word in zip(ranks, words, strict=True)]
+        own = [{"color": colours[rank], "label": word} for rank, word in zip(ranks, words, strict=True)]
+        if np.any(positions > 0):  # lines of opposite values may coincide
+            own = [{**each, **_BELOW_ZERO} if at < 0 else each for each, at in zip(own, positions, strict=True)]
+        return [{**each, **style} for each in own]
 
     def _draw_key(self, axes: AnyAxes, name: str, hue: str | None, style: dict[str, Style]) -> None:
         """Draw a legend, or a colour bar for many lines."""
@@ -201,7 +205,7 @@ class SweepPlots:
     ) -> str:
         """Return the label of the values, which names the dimensions that are averaged over."""
         averaged = [dim for dim in self._several(name) if dim not in shown]
-        ends = "" if band is None else f"; band: {band[0]:g} to {band[1]:g} %"
+        ends = "" if band is None else f";\nband: {band[0]:g} to {band[1]:g} %"
         return label(name).words + (f"\n({middle} over {', '.join(averaged)}{ends})" if averaged else "")
 
 

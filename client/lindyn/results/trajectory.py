@@ -162,7 +162,8 @@ class Trajectory(Labelled, _Quantities):
     @property
     def metadata(self) -> dict[str, JSON]:
         """The reply without its arrays, as a JSON document."""
-        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "evaluation"})
+        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "evaluation", "warnings"})
+        document["warnings"] = [each.model_dump(exclude_none=True) for each in self.reply.warnings]
         if self.evaluation is None:
             return document
         best = [stop.model_dump() for stop in self.evaluation.best]
