@@ -117,7 +117,7 @@ ax = r.plot.line("loss", hue="network.lambda")
     axes = found["ax"]
     lines = axes.get_lines()
     assert axes.get_xlabel() == "time"
-    assert "mean over network.seed; band: 10 to 90 %" in axes.get_ylabel()
+    assert "(mean over network.seed;\nband: 10 to 90 %)" in axes.get_ylabel()
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["-4", "-1", "0", "1", "4"]
     assert len(lines) == len(axes.collections) == 5
     one_by_one = [
@@ -204,6 +204,30 @@ fit.plot()
         assert low < value < high
         assert high - low < value
     assert "network.lambda" in repr(found["fit"])
+
+
+def test_e_the_data_of_figure_4_4_with_a_curve_of_ones_own(c):
+    lambdas = [-20.0, -5.0, -1.0, 1.0, 5.0, 20.0]
+    mine = np.array([30.0, 120.0, 600.0, 500.0, 110.0, 25.0])
+    found = run(
+        """
+result = c.experiment("figure-4.4", lambdas=lambdas, trials=4).result()
+ax = result.plot.line("steps", label="descent, 8-8-8")
+ax.plot(lambdas, mine, "k*", label="my network"), ax.legend()
+ax.figure.savefig("figure-4.4.pdf")
+""",
+        4,
+        c=c,
+        lambdas=lambdas,
+        mine=mine,
+    )
+    theirs, own = found["ax"].get_lines()
+    np.testing.assert_array_equal(theirs.get_xdata(), lambdas)
+    np.testing.assert_allclose(theirs.get_ydata(), found["result"]["mean"])
+    np.testing.assert_array_equal(own.get_ydata(), mine)
+    assert found["ax"].get_xlabel() == "balance λ"
+    assert [text.get_text() for text in found["ax"].get_legend().get_texts()] == ["descent, 8-8-8", "my network"]
+    assert Path("figure-4.4.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_f_a_trajectory_for_a_colleague(c):

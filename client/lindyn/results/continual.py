@@ -13,6 +13,7 @@ from lindyn.results.labels import lambda_text
 from lindyn.results.table import Columns, Variables, columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.continual import BestStop, ContinualReply, SegmentReply
+from lindyn.wire.trajectory import ReplyWarning
 from lindyn.wire.tree import Tree, split
 from lindyn.wire.wording import not_part_of
 
@@ -76,6 +77,11 @@ class Continual(Labelled):
     def best_stopping(self) -> Sequence[BestStop]:
         """For each later segment and each task before it, the time at which the old loss is smallest."""
         return self.reply.best_stopping
+
+    @property
+    def warnings(self) -> Sequence[ReplyWarning]:
+        """Warnings about the result."""
+        return self.reply.warnings
 
     @property
     def plot(self) -> "ContinualPlots":

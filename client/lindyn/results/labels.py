@@ -51,6 +51,7 @@ _LABELS = {
     "task_specificity_output": Label("task specificity, output"),
     "deviation": Label("deviation from training"),
     "network.lambda": Label("balance λ"),
+    "lambda": Label("balance λ"),
     "network.seed": Label("seed of the weights"),
     "network.scale": Label("scale of the weights"),
     "time": TIME,

@@ -13,6 +13,7 @@ from lindyn.results.labelled import reply_dataset
 from lindyn.results.labels import lambda_text
 from lindyn.results.table import Columns, Variables, columns, selected
 from lindyn.wire.asymptotics import Converged, Extremes, LimitsReply, Shallow
+from lindyn.wire.trajectory import ReplyWarning
 from lindyn.wire.tree import Tree, split
 
 if TYPE_CHECKING:
@@ -74,6 +75,11 @@ class Limits(Labelled):
     def lam(self) -> float | None:
         """Balance of the weights; None if the modes have different ones, and for one layer."""
         return self.reply.lam
+
+    @property
+    def warnings(self) -> Sequence[ReplyWarning]:
+        """Warnings about the result."""
+        return self.reply.warnings
 
     @property
     def plot(self) -> "LimitsPlots":
