@@ -59,19 +59,22 @@ def test_courses_are_drawn(course):
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["task 1", "task 2", "task 3"]
     ends = [line.get_xdata()[0] for line in axes.get_lines() if line not in curves]
     np.testing.assert_allclose(ends, [4, 8])
-    assert course.plot.forgetting().get_ylabel().startswith("loss above that at the end")
+    assert course.plot.forgetting().get_ylabel() == "forgetting"
     assert course.plot("rate").get_ylabel() == "rate of the loss"
     with pytest.raises(lindyn.UnknownNameError, match="did you mean 'loss'"):
         course.plot("los")
 
 
-def test_limits_are_drawn(ends):
+def test_limits_are_drawn(client, ends):
     (image,) = ends.plot.converged().get_images()
     np.testing.assert_allclose(image.get_array()[3:, :3], TASKS[0], atol=1e-10)
     np.testing.assert_array_equal(image.get_array()[:3, :3], ends.converged.input_representation)
-    axes = ends.plot("rates")
+    task = np.arange(12.0).reshape(4, 3)  # of rank 2, learned by two hidden units in two phases
+    narrow = client.limits(network=lindyn.balanced([3, 2, 4], lam=0.5, seed=1), task=task)
+    axes = narrow.plot("rates")
     drawn = {line.get_label(): line.get_ydata() for line in axes.get_lines()}
-    np.testing.assert_allclose(drawn["slow, positive λ"], np.array([9.0, 4.0, 1.0]) / 0.5)
+    strengths = np.linalg.svd(task, compute_uv=False)[:2]
+    np.testing.assert_allclose(drawn["slow, positive λ"], strengths**2 / 0.5)
     assert axes.get_yscale() == "log"
     with pytest.raises(lindyn.UnknownNameError, match="did you mean 'rates'"):
         ends.plot("rate")
