@@ -206,13 +206,13 @@ fit.plot()
     assert "network.lambda" in repr(found["fit"])
 
 
-def test_e_the_data_of_figure_4_4_with_a_curve_of_ones_own(c):
-    lambdas = [-20.0, -5.0, -1.0, 1.0, 5.0, 20.0]
+def test_e_figure_4_4_with_a_curve_of_ones_own(c):
+    lambdas = [-20.0, -10.0, -1.0, 1.0, 10.0, 20.0]
     mine = np.array([30.0, 120.0, 600.0, 500.0, 110.0, 25.0])
     found = run(
         """
-result = c.experiment("figure-4.4", lambdas=lambdas, trials=4).result()
-ax = result.plot.line("steps", label="descent, 8-8-8")
+job = c.experiment("figure-4.4", lambdas=lambdas, trials=4)
+result, ax = job.result(), job.draw().axes[0]
 ax.plot(lambdas, mine, "k*", label="my network"), ax.legend()
 ax.figure.savefig("figure-4.4.pdf")
 """,
@@ -221,13 +221,17 @@ ax.figure.savefig("figure-4.4.pdf")
         lambdas=lambdas,
         mine=mine,
     )
-    theirs, own = found["ax"].get_lines()
-    np.testing.assert_array_equal(theirs.get_xdata(), lambdas)
-    np.testing.assert_allclose(theirs.get_ydata(), found["result"]["mean"])
-    np.testing.assert_array_equal(own.get_ydata(), mine)
-    assert found["ax"].get_xlabel() == "balance λ"
-    assert [text.get_text() for text in found["ax"].get_legend().get_texts()] == ["descent, 8-8-8", "my network"]
+    axes = found["ax"]
+    drawn = {line.get_label(): line for line in axes.get_lines()}
+    np.testing.assert_array_equal(drawn["my network"].get_ydata(), mine)
+    np.testing.assert_array_equal(drawn["descent"].get_xdata(), lambdas)
+    np.testing.assert_allclose(drawn["descent"].get_ydata(), found["result"]["mean"])
+    assert len(axes.get_lines()) == 7  # points, two laws on both sides, error bars, and the own curve
+    assert (axes.get_title(), axes.get_yscale()) == ("steps to convergence", "log")
+    assert [text.get_text() for text in axes.get_legend().get_texts()][-1] == "my network"
     assert Path("figure-4.4.pdf").read_bytes().startswith(b"%PDF")
+    Path("theirs.pdf").write_bytes(found["job"].figure("pdf"))
+    assert fonts("theirs.pdf") == {b"TrueType"}
 
 
 def test_f_a_trajectory_for_a_colleague(c):
