@@ -174,7 +174,9 @@ class SweepPlots:
             words = [None] * len(words)
         colours = ordered_colours(len(positions))
         ranks = np.argsort(np.argsort(positions, kind="stable"))
-        own = [{"color": colours[rank], "label": word} for rank, word in zip(ranks, words, strict=True)]
+        own: list[dict[str, Style]] = [
+            {"color": colours[rank], "label": word} for rank, word in zip(ranks, words, strict=True)
+        ]
         if np.any(positions > 0):  # lines of opposite values may coincide
             own = [{**each, **_BELOW_ZERO} if at < 0 else each for each, at in zip(own, positions, strict=True)]
         return [{**each, **style} for each in own]

@@ -82,11 +82,11 @@ def _across(axes: Artist, line: Artist) -> Literal["x", "y"] | None:
 def _segments(axes: Artist, labels: dict[Artist, str]) -> Iterator[FigureLine]:
     """Describe error bars and the like as lines, whose parts are separated by NaN."""
     for each in axes.collections:
-        segments = each.get_segments() if hasattr(each, "get_segments") else []
+        segments: list[Artist] = each.get_segments() if hasattr(each, "get_segments") else []
         if not segments:
             continue
         gap = np.full((1, 2), np.nan)
-        points = np.concatenate([part for segment in segments for part in (np.reshape(segment, (-1, 2)), gap)])
+        points: Artist = np.concatenate([part for segment in segments for part in (np.reshape(segment, (-1, 2)), gap)])
         colour = _colour(each.get_colors()[0], each.get_alpha())
         width = float(each.get_linewidths()[0])
         yield FigureLine(
