@@ -68,6 +68,13 @@ def integer_ticks(axis: Any) -> None:  # noqa: ANN401 (matplotlib's types are in
     axis.set_major_locator(_ticker.MaxNLocator(integer=True, min_n_ticks=1))
 
 
+def few_ticks(axis: Any) -> None:  # noqa: ANN401 (matplotlib's types are incomplete)
+    """Put plain numbers at three or four places of a logarithmic axis that spans little more than a decade."""
+    axis.set_major_locator(_ticker.MaxNLocator(3))
+    axis.set_major_formatter(_ticker.ScalarFormatter())
+    axis.set_minor_locator(_ticker.NullLocator())
+
+
 def show_constant(axes: AnyAxes) -> None:
     """Widen the range of an axis that would show nothing but rounding errors of a constant."""
     low, high = axes.get_ylim()

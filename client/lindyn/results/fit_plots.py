@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lindyn.results.axes import AnyAxes, draw_legend, is_geometric, ordered_colours
+from lindyn.results.axes import AnyAxes, draw_legend, few_ticks, is_geometric, ordered_colours
 from lindyn.results.labels import TIME, label
 from lindyn.results.look import FIRST
 from lindyn.results.optional import library
@@ -63,6 +63,7 @@ def _draw_profile(axes: AnyAxes, model: FittedModelReply, number: int) -> None:
     axes.axhline(-_HALF_THRESHOLD, color="grey", linewidth=0.6, linestyle="--")
     if parameter.scale == "log":
         axes.set_xscale("log")
+        few_ticks(axes.xaxis)
     name = parameter.path if parameter.subject is None else f"{parameter.path} of {parameter.subject}"
     axes.set_xlabel(name, fontsize="small")
     axes.set_ylabel("log-likelihood", fontsize="small")
