@@ -65,4 +65,4 @@ def _text(value: Any) -> str:  # noqa: ANN401 (fields have many types)
         return ", ".join(_text(each) for each in cast("list[Any]", value))
     if isinstance(value, Mapping):
         return ", ".join(cast("Mapping[str, Any]", value))
-    return f"{value}"
+    return f"{value:.10g}" if isinstance(value, float) else f"{value}"
