@@ -105,6 +105,7 @@ drawing: .venv/.dev ## draw the service's rooms and their imports as docs/rooms.
 
 docs: .venv/.docs ## build the documentation site: run the notebooks, check links; warnings are errors
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Open site/index.html"
 
 lock: $(UV) ## resolve the locked dependencies again
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --custom-compile-command 'make lock' locks/uv.in -o locks/uv.txt

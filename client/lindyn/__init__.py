@@ -11,9 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lindyn._async_client import AsyncClient, AsyncJobHandle
+    from lindyn import plots
+    from lindyn._async_client import AsyncClient
     from lindyn._client import Client
-    from lindyn._jobs import JobHandle
+    from lindyn._jobs import AsyncJobHandle, JobHandle
     from lindyn._teacher import teacher
     from lindyn.builders import (
         balanced,
@@ -60,13 +61,16 @@ if TYPE_CHECKING:
         UnreachableTargetError,
         VersionWarning,
     )
+    from lindyn.results.analysis import Analysis
     from lindyn.results.comparison import Comparison
+    from lindyn.results.continual import Continual
     from lindyn.results.ensemble import Ensemble, Statistics
     from lindyn.results.evaluation import Evaluation
     from lindyn.results.fit import Fit
+    from lindyn.results.limits import Limits
     from lindyn.results.load import load
     from lindyn.results.sweep import SweepResult
-    from lindyn.results.trajectory import Analysis, Trajectory
+    from lindyn.results.trajectory import Trajectory
     from lindyn.wire.array import FloatArray
 
     __version__: str
@@ -82,6 +86,7 @@ __all__ = [
     "ClosedError",
     "Comparison",
     "ConfigurationError",
+    "Continual",
     "DeadlineError",
     "DivergedError",
     "Ensemble",
@@ -92,6 +97,7 @@ __all__ = [
     "JobCancelledError",
     "JobFailedError",
     "JobHandle",
+    "Limits",
     "LindynError",
     "LocalServiceError",
     "MissingLibraryError",
@@ -120,6 +126,7 @@ __all__ = [
     "lora",
     "lora_task",
     "one_hot",
+    "plots",
     "random",
     "regression",
     "semantic",
@@ -132,7 +139,7 @@ __all__ = [
 
 _MODULES = {
     "AsyncClient": "_async_client",
-    "AsyncJobHandle": "_async_client",
+    "AsyncJobHandle": "_jobs",
     "Client": "_client",
     "JobHandle": "_jobs",
     "Comparison": "results.comparison",
@@ -140,7 +147,9 @@ _MODULES = {
     "Statistics": "results.ensemble",
     "Evaluation": "results.evaluation",
     "Fit": "results.fit",
-    "Analysis": "results.trajectory",
+    "Analysis": "results.analysis",
+    "Continual": "results.continual",
+    "Limits": "results.limits",
     "Trajectory": "results.trajectory",
     "SweepResult": "results.sweep",
     "load": "results.load",
@@ -172,6 +181,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version  # noqa: PLC0415 (slow to import)
 
         return version("lindyn")
+    if name == "plots":
+        return import_module("lindyn.plots")
     if name not in __all__:
         raise AttributeError(f"module 'lindyn' has no attribute {name!r}")
     member = getattr(import_module(f"lindyn.{_MODULES.get(name, 'errors')}"), name)

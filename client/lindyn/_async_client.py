@@ -1,8 +1,8 @@
 """The asynchronous client, for asyncio and trio: the methods of `Client` as coroutines."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Generic, Literal, Self, TypeVar, cast
+from typing import Any, Self
 
 import anyio.to_thread
 import httpx
@@ -12,30 +12,28 @@ from lindyn._endpoints import (
     Axes,
     Document,
     Fields,
-    Free,
     LearningRates,
     Method,
-    Models,
     Network,
     Schedule,
     Task,
     Times,
 )
+from lindyn._jobs import AsyncJobHandle
 from lindyn._local_service import LocalService
 from lindyn._public import public
 from lindyn._questions import AsyncQuestions
-from lindyn._transport import connections, job_events
+from lindyn._transport import connections
 from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import AsyncSender
-from lindyn.results.decode import read_result
-from lindyn.results.fit import Fit
+from lindyn.results.analysis import Analysis
+from lindyn.results.continual import Continual
+from lindyn.results.limits import Limits
 from lindyn.results.sweep import SweepResult
-from lindyn.results.trajectory import Analysis, Trajectory
+from lindyn.results.trajectory import Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
-
-R_co = TypeVar("R_co", covariant=True)
 
 
 @public
@@ -142,7 +140,7 @@ class AsyncClient(AsyncQuestions):
         learning_rates: LearningRates | None = None,
         schedule: Schedule | None = None,
         weight_decay: float = 0.0,
-    ) -> Analysis:
+    ) -> Limits:
         """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence."""
         learning = {"learning_rates": learning_rates, "schedule": schedule, "weight_decay": weight_decay}
         fields = {"network": network, "task": task, "tolerance": tolerance, "time_constant": time_constant}
@@ -150,7 +148,7 @@ class AsyncClient(AsyncQuestions):
 
     async def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
-    ) -> Analysis:
+    ) -> Continual:
         """Train a balanced network of two layers on tasks in sequence."""
         return await self._sender.send(_endpoints.continual(network, tasks, num, time_constant))
 
@@ -161,23 +159,11 @@ class AsyncClient(AsyncQuestions):
         axes: Axes,
         collect: str | Sequence[str] = ("final_loss",),
         tolerance: float = 1e-3,
-    ) -> "AsyncJobHandle[SweepResult]":
+    ) -> AsyncJobHandle[SweepResult]:
         """Compute trajectories at every point of a grid."""
         return await self._job(_endpoints.sweep(base, axes, collect, tolerance))
 
-    async def fit(
-        self,
-        *,
-        base: Fields,
-        observations: Fields | Sequence[Fields],
-        free: Free,
-        models: Models = (),
-        starts: int = 8,
-    ) -> "AsyncJobHandle[Fit]":
-        """Estimate parameters from observed curves, and compare models."""
-        return await self._job(_endpoints.fit(base, observations, free, models, starts))
-
-    async def experiment(self, name: str, **parameters: object) -> "AsyncJobHandle[SweepResult]":
+    async def experiment(self, name: str, **parameters: object) -> AsyncJobHandle[SweepResult]:
         """Run an experiment of the thesis with its published parameters or others."""
         return await self._job(_endpoints.experiment(name, parameters))
 
@@ -185,11 +171,11 @@ class AsyncClient(AsyncQuestions):
         """Return the descriptions of all experiments by name, with their protocols and parameters."""
         return await self._sender.send(_endpoints.experiments())
 
-    async def job(self, job_id: str) -> "AsyncJobHandle[Any]":
+    async def job(self, job_id: str) -> AsyncJobHandle[Any]:
         """Return the handle of an existing job."""
         return await self._job(_endpoints.job(job_id))
 
-    async def jobs(self) -> "list[AsyncJobHandle[Any]]":
+    async def jobs(self) -> list[AsyncJobHandle[Any]]:
         """Return handles of the latest jobs of the service, the latest first."""
         return [AsyncJobHandle(self._sender, job) for job in await self._sender.send(_endpoints.jobs())]
 
@@ -218,48 +204,5 @@ class AsyncClient(AsyncQuestions):
         """Return the state of a copy, which has connections of its own and does not own the private service."""
         return {**self.__dict__, "_sender": self._sender.with_own_connections(), "_service": None}
 
-    async def _job(self, call: Call[Job]) -> "AsyncJobHandle[Any]":
+    async def _job(self, call: Call[Job]) -> AsyncJobHandle[Any]:
         return AsyncJobHandle(self._sender, await self._sender.send(call))
-
-
-@public
-class AsyncJobHandle(Generic[R_co]):
-    """A job on a service; awaiting the handle awaits the result of the job."""
-
-    def __init__(self, sender: AsyncSender, job: Job) -> None:
-        self._sender = sender
-        self._job = job
-
-    @property
-    def id(self) -> str:
-        """The id of the job, for `AsyncClient.job`."""
-        return self._job.id
-
-    async def status(self) -> Job:
-        """Request the state of the job and its number of computed points."""
-        self._job = await self._sender.send(job_events.status(self.id))
-        return self._job
-
-    async def cancel(self) -> None:
-        """Cancel the job; a job that has ended keeps its state."""
-        self._job = await self._sender.send(job_events.cancel(self.id))
-
-    async def wait(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> Job:
-        """Wait until the job has ended in any state. Arguments as for `JobHandle.wait`."""
-        self._job = await self._sender.run(job_events.wait_for_end(self.id, progress, timeout_seconds))
-        return self._job
-
-    async def result(self, *, progress: bool | None = None, timeout_seconds: float | None = None) -> R_co:
-        """Wait until the job has ended, and return its result. Arguments as for `JobHandle.result`."""
-        steps = job_events.wait_for_result(self.id, progress, timeout_seconds, read_result)
-        return cast("R_co", await self._sender.run(steps))
-
-    async def figure(self, form: Literal["svg", "png"] = "svg") -> bytes:
-        """Return the picture of an experiment that is done."""
-        return await self._sender.send(job_events.figure(self.id, form))
-
-    def __await__(self) -> Generator[object, None, R_co]:
-        return self.result().__await__()
-
-    def __repr__(self) -> str:
-        return job_events.handle_repr("AsyncJobHandle", self._job)

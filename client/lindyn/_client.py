@@ -11,10 +11,8 @@ from lindyn._endpoints import (
     Axes,
     Document,
     Fields,
-    Free,
     LearningRates,
     Method,
-    Models,
     Network,
     Schedule,
     Task,
@@ -29,9 +27,11 @@ from lindyn._transport.address import PRIVATE_URL, address
 from lindyn._transport.calls import DEFAULT_PATIENCE_SECONDS, DEFAULT_TIMEOUT_SECONDS, Call, Connection, Format, headers
 from lindyn._transport.proxies import proxy_to
 from lindyn._transport.send import Sender
-from lindyn.results.fit import Fit
+from lindyn.results.analysis import Analysis
+from lindyn.results.continual import Continual
+from lindyn.results.limits import Limits
 from lindyn.results.sweep import SweepResult
-from lindyn.results.trajectory import Analysis, Trajectory
+from lindyn.results.trajectory import Trajectory
 from lindyn.wire.job import ExperimentDescription, Job
 
 
@@ -188,14 +188,14 @@ class Client(Questions):
         learning_rates: LearningRates | None = None,
         schedule: Schedule | None = None,
         weight_decay: float = 0.0,
-    ) -> Analysis:
+    ) -> Limits:
         """Compute the limits of learning of a balanced network or of modes that learn alone, and of its convergence.
 
         The state for t to infinity does not depend on a schedule, unless the integral of that is finite.
 
         Returns:
             `converged`, `convergence_time`, `effective_learning_rate`, `largest_learning_rate`,
-            `lambda_to_infinity` and `shallow`.
+            `lambda_to_infinity` and `shallow`, with pictures, tables and files.
 
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
@@ -206,7 +206,7 @@ class Client(Questions):
 
     def continual(
         self, *, network: Network, tasks: Sequence[Fields], num: int = 200, time_constant: float = 1.0
-    ) -> Analysis:
+    ) -> Continual:
         """Train a balanced network of two layers on tasks in sequence.
 
         Args:
@@ -216,7 +216,8 @@ class Client(Questions):
             time_constant: tau of the gradient flow, in the unit of times.
 
         Returns:
-            `times`, `loss`, `rate` and `forgetting` (task, time), `segments` and `best_stopping`.
+            `times`, `loss`, `rate` and `forgetting` (task, time), `segments` and `best_stopping`, with pictures, tables
+            and files.
 
         Raises:
             NotBalancedError, NotApplicableError: the closed form does not cover the request.
@@ -238,31 +239,6 @@ class Client(Questions):
             A job; `job.result()` waits for its labelled arrays, which have one dimension for each axis.
         """
         return self._job(_endpoints.sweep(base, axes, collect, tolerance))
-
-    def fit(
-        self,
-        *,
-        base: Fields,
-        observations: Fields | Sequence[Fields],
-        free: Free,
-        models: Models = (),
-        starts: int = 8,
-    ) -> JobHandle[Fit]:
-        """Estimate parameters from observed curves, and compare models.
-
-        Args:
-            base: the arguments of `trajectory` without times and quantities; free parameters may be missing.
-            observations: curves such as `{"quantity": "loss", "times": t, "values": y, "sigma": 0.01}`, or one curve.
-            free: bounds by path, such as `{"network.lambda": (0.01, 10)}`, which are searched by logarithm where both
-                are above 0; or fields such as `{"bounds": (-5, 5), "start": 1.0, "per_subject": True}` by path.
-            models: models to compare with the full one: `rich`, `lazy`, `shallow`, or fields such as
-                `{"name": "slow", "set": {"time_constant": 100}}`.
-            starts: number of descents of each model.
-
-        Returns:
-            A job; `job.result()` waits for the estimates of all models.
-        """
-        return self._job(_endpoints.fit(base, observations, free, models, starts))
 
     def experiment(self, name: str, **parameters: object) -> JobHandle[SweepResult]:
         """Run an experiment of the thesis, such as `figure-3.4`, with its published parameters or others.

@@ -13,9 +13,12 @@ from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
+from lindyn.results.analysis import Analysis
+from lindyn.results.continual import Continual, continual_from_document
 from lindyn.results.decode import analysis_reader, read_ensemble, read_trajectory
 from lindyn.results.ensemble import Ensemble
-from lindyn.results.trajectory import Analysis, Trajectory
+from lindyn.results.limits import Limits, limits_from_document
+from lindyn.results.trajectory import Trajectory
 from lindyn.wire import npz
 from lindyn.wire.asymptotics import LimitsReply
 from lindyn.wire.balance import BalanceReply, InitializationReply, StatisticsReply
@@ -76,15 +79,15 @@ def balance_statistics(
     return _analysis("/v1/balance/statistics", StatisticsReply, **fields)
 
 
-def limits(**fields: object) -> Call[Analysis]:
+def limits(**fields: object) -> Call[Limits]:
     """Request the limits of learning; fields that say nothing are left out, as of a trajectory."""
-    return _analysis("/v1/limits", LimitsReply, **_without_defaults(fields))
+    return _post("/v1/limits", _without_defaults(fields), analysis_reader(LimitsReply, limits_from_document))
 
 
-def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Analysis]:
+def continual(network: Network, tasks: Sequence[Fields], num: int, time_constant: float) -> Call[Continual]:
     """Request the losses of tasks that are trained in sequence."""
     fields = {"network": network, "tasks": tasks, "num": num, "time_constant": time_constant}
-    return _analysis("/v1/continual", ContinualReply, **fields)
+    return _post("/v1/continual", fields, analysis_reader(ContinualReply, continual_from_document))
 
 
 def ensemble(
@@ -114,6 +117,16 @@ def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: flo
     names = _as_list(collect)
     fields = {"base": _with_quantity_list(base), "axes": named, "collect": names, "tolerance": tolerance}
     return _post("/v1/sweeps", fields, read_job, repeatable=False)
+
+
+def trajectory_document(document: Fields) -> Call[Trajectory]:
+    """Request a trajectory with the fields of a JSON document, which the service checks."""
+    return _post("/v1/trajectories", document, read_trajectory)
+
+
+def job_document(path: str, document: Fields) -> Call[Job]:
+    """Create the job of a sweep or a fit with the fields of a JSON document, which the service checks."""
+    return _post(path, document, read_job, repeatable=False)
 
 
 def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, models: Models, starts: int) -> Call[Job]:
@@ -155,7 +168,7 @@ def document(path: str) -> Call[Document]:
 
 
 def _analysis(path: str, model: type[Reply], **fields: object) -> Call[Analysis]:
-    return _post(path, fields, analysis_reader(model))
+    return _post(path, fields, analysis_reader(model, Analysis))
 
 
 def _read_experiments(response: httpx.Response) -> dict[str, ExperimentDescription]:

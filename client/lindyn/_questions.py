@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 from lindyn import _comparison, _endpoints
-from lindyn._endpoints import Fields, Network, Task
+from lindyn._endpoints import Fields, Free, Models, Network, Task
+from lindyn._jobs import AsyncJobHandle, JobHandle
 from lindyn._transport.send import AsyncSender, Sender
+from lindyn.results.analysis import Analysis
 from lindyn.results.comparison import Comparison
 from lindyn.results.ensemble import Ensemble
-from lindyn.results.trajectory import Analysis
+from lindyn.results.fit import Fit
 from lindyn.wire.tree import Array
 
 
@@ -59,6 +61,31 @@ class Questions:
             UnreachableTargetError: there is no such value within the bounds; the message gives the range.
         """
         return self._sender.send(_endpoints.design(base, vary, target, tolerance))
+
+    def fit(
+        self,
+        *,
+        base: Fields,
+        observations: Fields | Sequence[Fields],
+        free: Free,
+        models: Models = (),
+        starts: int = 8,
+    ) -> JobHandle[Fit]:
+        """Estimate parameters from observed curves, and compare models.
+
+        Args:
+            base: the arguments of `trajectory` without times and quantities; free parameters may be missing.
+            observations: curves such as `{"quantity": "loss", "times": t, "values": y, "sigma": 0.01}`, or one curve.
+            free: bounds by path, such as `{"network.lambda": (0.01, 10)}`, which are searched by logarithm where both
+                are above 0; or fields such as `{"bounds": (-5, 5), "start": 1.0, "per_subject": True}` by path.
+            models: models to compare with the full one: `rich`, `lazy`, `shallow`, or fields such as
+                `{"name": "slow", "set": {"time_constant": 100}}`.
+            starts: number of descents of each model.
+
+        Returns:
+            A job; `job.result()` waits for the estimates of all models.
+        """
+        return JobHandle(self._sender, self._sender.send(_endpoints.fit(base, observations, free, models, starts)))
 
     def compare(
         self,
@@ -113,6 +140,19 @@ class AsyncQuestions:
     async def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
         """Find all values of one parameter at which a scalar meets a target."""
         return await self._sender.send(_endpoints.design(base, vary, target, tolerance))
+
+    async def fit(
+        self,
+        *,
+        base: Fields,
+        observations: Fields | Sequence[Fields],
+        free: Free,
+        models: Models = (),
+        starts: int = 8,
+    ) -> AsyncJobHandle[Fit]:
+        """Estimate parameters from observed curves, and compare models."""
+        job = await self._sender.send(_endpoints.fit(base, observations, free, models, starts))
+        return AsyncJobHandle(self._sender, job)
 
     async def compare(
         self,

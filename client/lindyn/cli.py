@@ -1,40 +1,85 @@
-"""The command line interface: `lindyn serve | solve | sweep | fit | experiment | openapi`."""
+"""The command line interface: `lindyn serve | solve | sweep | fit | experiment | plot | openapi`."""
 
 import json
 import os
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from lindyn import _endpoints, plots
 from lindyn._client import Client
-from lindyn._endpoints import Document
+from lindyn._command_files import Destination, checked, checked_input, destination, fail, overrides, read_request
 from lindyn._jobs import JobHandle
 from lindyn.errors import LindynError
 from lindyn.results.fit import Fit
+from lindyn.results.load import load
+from lindyn.results.optional import library
 from lindyn.results.sweep import SweepResult
 from lindyn.results.trajectory import Trajectory
 
 app = typer.Typer(
-    help="Exact learning dynamics of deep linear networks.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Exact learning dynamics of deep linear networks.",
+    epilog="Exit codes: 0 done; 1 the service refused or failed; 2 the command line or a file is wrong; 130 Ctrl-C.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+_PICTURES = (".pdf", ".svg", ".png")
 
 Url = Annotated[
     str | None, typer.Option(help="Address of a running service; by default LINDYN_URL, else a private service.")
 ]
-Output = Annotated[Path | None, typer.Option("--output", "-o", help="File for the result: .npz, .nc or .json.")]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File for the result: .npz, .nc, .json, .csv or .mat; - writes to standard output. By default a summary "
+        "on a terminal, and JSON in a pipe.",
+    ),
+]
+Format = Annotated[str | None, typer.Option("--format", help="Format on standard output: json or csv.")]
 RequestFile = Annotated[typer.FileBinaryRead, typer.Argument(help="The request as JSON; - reads standard input.")]
 
 
+class _FileClient(Client):
+    """A client that sends requests as files have them, so that the service checks all of their fields."""
+
+    def solve(self, document: Mapping[str, object]) -> Trajectory:
+        return self._sender.send(_endpoints.trajectory_document(document))
+
+    def start(self, path: str, document: Mapping[str, object]) -> JobHandle[Any]:
+        return self._job(_endpoints.job_document(path, document))
+
+
 def main() -> None:
-    """Run a command; an error of the service ends it with the message of the error."""
+    """Run a command; an error of the service or of the system ends it with its message."""
     try:
         app()
-    except LindynError as error:
+    except (LindynError, OSError) as error:
         sys.exit(f"lindyn: {error}")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from lindyn import __version__  # noqa: PLC0415 (slow to look up)
+
+        typer.echo(f"lindyn {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Exact learning dynamics of deep linear networks."""
 
 
 @app.command()
@@ -50,30 +95,28 @@ def serve(
 
 
 @app.command()
-def solve(request: RequestFile, output: Output = None, url: Url = None) -> None:
+def solve(request: RequestFile, output: Output = None, form: Format = None, url: Url = None) -> None:
     """Compute a trajectory."""
+    target, document = destination(output, form, Trajectory.formats), read_request(request)
     with _client(url) as client:
-        trajectory = client.trajectory(**_document(request))
-    if output is None:
-        typer.echo(repr(trajectory))
-        return
-    _write(output, trajectory)
+        trajectory = client.solve(document)
+    target.write(trajectory)
 
 
 @app.command()
-def sweep(request: RequestFile, output: Output = None, url: Url = None) -> None:
+def sweep(request: RequestFile, output: Output = None, form: Format = None, url: Url = None) -> None:
     """Compute trajectories at every point of a grid, with a progress bar."""
-    document = _document(request)
-    document["axes"] = {axis["path"]: axis["values"] for axis in document["axes"]}
+    target, document = destination(output, form, SweepResult.formats), read_request(request)
     with _client(url) as client:
-        _finish(client.sweep(**document), output, None)
+        _finish(client.start("/v1/sweeps", document), target)
 
 
 @app.command()
-def fit(request: RequestFile, output: Output = None, url: Url = None) -> None:
+def fit(request: RequestFile, output: Output = None, form: Format = None, url: Url = None) -> None:
     """Estimate parameters from observed curves and compare models, with a progress bar."""
+    target, document = destination(output, form, Fit.formats), read_request(request)
     with _client(url) as client:
-        _finish(client.fit(**_document(request)), output, None)
+        _finish(client.start("/v1/fits", document), target)
 
 
 @app.command()
@@ -85,16 +128,47 @@ def experiment(
         list[str] | None, typer.Option("--parameter", "-p", help="Override a parameter: name=JSON, several times.")
     ] = None,
     output: Output = None,
-    figure: Annotated[Path | None, typer.Option("--figure", "-f", help="File for the picture: .svg or .png.")] = None,
+    form: Format = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", "-f", help="File for the picture: .svg, .png or .pdf.")
+    ] = None,
     url: Url = None,
 ) -> None:
     """Run an experiment of the thesis, with a progress bar."""
+    target, parameters = destination(output, form, SweepResult.formats), overrides(parameter or [])
+    picture = None if figure is None else checked(figure, _PICTURES)
     with _client(url) as client:
         if name is None:
             for each in client.experiments().values():
                 typer.echo(f"{each.name:20} {each.title}")
             return
-        _finish(client.experiment(name, **_overrides(parameter or [])), output, figure)
+        _finish(client.experiment(name, **parameters), target, picture)
+
+
+@app.command()
+def plot(
+    result: Annotated[Path, typer.Argument(help="A result: .npz or .nc.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File for the picture: .pdf, .svg or .png; by default RESULT with .pdf."),
+    ] = None,
+    quantity: Annotated[
+        str | None, typer.Option("--quantity", "-q", help="The array to draw, by default the loss or the first one.")
+    ] = None,
+    style: Annotated[str | None, typer.Option("--style", help="paper or slides.")] = None,
+) -> None:
+    """Draw a result that -o or `save` has written."""
+    found, target = checked_input(result), checked(output or result.with_suffix(".pdf"), _PICTURES)
+    library("matplotlib", "plotting").use("agg")
+    with ExitStack() as stack:
+        try:
+            if style is not None:
+                stack.enter_context(plots.style(style))  # pyright: ignore[reportArgumentType] (it checks the name)
+            drawn: Any = load(found).plot(quantity)
+        except (ValueError, KeyError) as error:  # of the file, or of the names of arrays
+            fail(str(error))
+        getattr(drawn, "figure", drawn).savefig(target)
+    typer.echo(str(target))
 
 
 @app.command()
@@ -105,58 +179,20 @@ def openapi(url: Url = None) -> None:
 
 
 @contextmanager
-def _client(url: str | None) -> Generator[Client]:
+def _client(url: str | None) -> Generator[_FileClient]:
     has_address = url or os.environ.get("LINDYN_URL", "").strip()
-    with Client(url) if has_address else Client.local() as client:
+    with _FileClient(url) if has_address else _FileClient.local() as client:
         yield client
 
 
-def _document(request: typer.FileBinaryRead) -> Document:
-    try:
-        document = json.loads(request.read())  # json detects UTF-16, which Windows writes, from the bytes
-    except ValueError as error:
-        sys.exit(f"lindyn: {request.name} is not JSON: {error}")
-    if not isinstance(document, dict):
-        sys.exit(f"lindyn: {request.name} holds a {type(document).__name__}, expected an object")
-    return document  # pyright: ignore[reportUnknownVariableType] (JSON)
-
-
-def _overrides(options: list[str]) -> Document:
-    overrides: Document = {}
-    for option in options:
-        name, _, value = option.partition("=")
-        try:
-            overrides[name] = json.loads(value)
-        except ValueError:
-            sys.exit(f"lindyn: got -p {option!r}, expected name=JSON, such as -p trials=10")
-    return overrides
-
-
-def _finish(job: JobHandle[SweepResult | Fit], output: Path | None, figure: Path | None) -> None:
+def _finish(job: JobHandle[SweepResult | Fit], target: Destination, picture: Path | None = None) -> None:
     """Wait for a job with a progress bar, and write its result and its picture; Ctrl-C cancels the job."""
     try:
         result = job.result(progress=True)
     except KeyboardInterrupt:
         job.cancel()
-        sys.exit(f"lindyn: cancelled job {job.id}")
-    if figure is not None:
-        figure.write_bytes(job.figure("png" if figure.suffix == ".png" else "svg"))
-    if output is None:
-        typer.echo(repr(result))
-        return
-    _write(output, result)
-
-
-def _write(output: Path, result: Trajectory | SweepResult | Fit) -> None:
-    """Write a result as JSON, or in the formats of its method `save`."""
-    if output.suffix != ".json":
-        result.save(output)
-        return
-    if isinstance(result, Fit):
-        document = result.document
-    elif isinstance(result, Trajectory):
-        document = {**result.metadata, "times": result.times, "quantities": dict(result.quantities)}
-    else:
-        data = {name: {"dims": dims, "values": result.data[name]} for name, dims in result.dims.items()}
-        document = {**result.metadata, "coordinates": dict(result.coordinates), "data": data}
-    output.write_text(json.dumps(document, default=lambda array: array.tolist()))
+        typer.echo(f"lindyn: cancelled job {job.id}", err=True)
+        raise
+    if picture is not None:
+        picture.write_bytes(job.figure(picture.suffix.removeprefix(".")))  # pyright: ignore[reportArgumentType] (checked)
+    target.write(result)

@@ -9,18 +9,28 @@ from pathlib import Path
 
 import lindyn
 from lindyn._questions import AsyncQuestions, Questions
+from lindyn.results.continual_plots import ContinualPlots
 from lindyn.results.ensemble_plots import EnsemblePlots
-from lindyn.results.plots import SweepPlots, TrajectoryPlots
+from lindyn.results.files import Labelled, Saved
+from lindyn.results.limits_plots import LimitsPlots
+from lindyn.results.plots import TrajectoryPlots
+from lindyn.results.sweep_plots import SweepPlots
 
-MIXINS = (Questions, AsyncQuestions)
+MIXINS = (Questions, AsyncQuestions, Saved, Labelled)
+PLOTS = {
+    "Continual.plot": ContinualPlots,
+    "Ensemble.plot": EnsemblePlots,
+    "Limits.plot": LimitsPlots,
+    "SweepResult.plot": SweepPlots,
+    "Trajectory.plot": TrajectoryPlots,
+}
 SNAPSHOT = Path(__file__).parent / "public_api.txt"
 
 
 def lines() -> Iterator[str]:
     """One line for each public name, with its methods below it."""
     named = {name: getattr(lindyn, name) for name in lindyn.__all__}
-    plots = {"Ensemble.plot": EnsemblePlots, "SweepResult.plot": SweepPlots, "Trajectory.plot": TrajectoryPlots}
-    for name, found in sorted({**named, **plots}.items()):
+    for name, found in sorted({**named, **PLOTS, "plots.style": lindyn.plots.style}.items()):
         if inspect.isclass(found):
             bases = ", ".join(base.__name__ for base in found.__bases__ if base not in (object, *MIXINS))
             yield f"class {name}({bases})"
@@ -30,9 +40,10 @@ def lines() -> Iterator[str]:
 
 
 def members(kind: type) -> Iterator[str]:
-    inherited = {name: value for base in kind.__bases__ if base in MIXINS for name, value in vars(base).items()}
+    bases = [base for base in reversed(kind.__mro__) if base in MIXINS and base is not kind]
+    inherited = {name: value for base in bases for name, value in vars(base).items()}
     for name, value in (inherited | dict(vars(kind))).items():
-        if name.startswith("_") and name != "__init__":
+        if name.startswith("_") and name not in ("__init__", "__call__"):
             continue
         if isinstance(value, property):
             yield f"property {name}"
@@ -64,7 +75,7 @@ def test_all_public_names_exist() -> None:
 
 def test_public_names_belong_to_the_package() -> None:
     """In tracebacks and pickles, whichever module defines them."""
-    members = {name: getattr(lindyn, name) for name in lindyn.__all__ if name != "FloatArray"}
+    members = {name: getattr(lindyn, name) for name in lindyn.__all__ if name not in ("FloatArray", "plots")}
     assert {name: member.__module__ for name, member in members.items() if member.__module__ != "lindyn"} == {}
     command = "from lindyn.errors import RequestError; print(RequestError)"  # before the package was asked for the name
     said = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=120, check=True)

@@ -114,7 +114,7 @@ def test_lines_of_other_quantities(client, found):
     np.testing.assert_array_equal(line.get_ydata(), without_median.excess_loss.mean)
     with pytest.raises(ValueError, match="output has matrices"):
         found.plot.line("output")
-    with pytest.raises(ValueError, match="'los' is not part of this ensemble"):
+    with pytest.raises(lindyn.UnknownNameError, match="'los' is not part of this ensemble"):
         found.plot.line("los")
 
 

@@ -167,9 +167,9 @@ def test_different_times_of_points_are_drawn_by_their_number(client):
 
 
 def test_impossible_pictures_have_an_error(client, sweep):
-    with pytest.raises(ValueError, match="'qqt' is not part of this result, which has: final_loss, loss"):
+    with pytest.raises(lindyn.UnknownNameError, match="'qqt' is not part of this result, which has: final_loss, loss"):
         sweep.plot.line("qqt")
-    with pytest.raises(ValueError, match=r"final_loss has no dimension 'time'; it has network.dims"):
+    with pytest.raises(lindyn.UnknownNameError, match=r"final_loss has no dimension 'time'; it has network.dims"):
         sweep.plot.heatmap("final_loss", x="time")
     base = {"network": lindyn.balanced([2, 2, 2], lam=0, seed=1), "task": np.eye(2), "times": [1.0, 2.0]}
     small = client.sweep(base=base, axes={"network.seed": [1]}, collect=["final_loss", "singular_values"]).result()

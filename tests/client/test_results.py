@@ -86,10 +86,15 @@ def test_targets_for_coloured_inputs(client):
 def test_a_trajectory_as_a_table(trajectory):
     table = trajectory.to_dataframe()
     assert table.index.name == "time"
-    scalars = [path for path, array in trajectory.arrays().items() if array.ndim == 1]
-    assert list(table.columns) == scalars
-    assert {"loss", "ntk_distance", "balance.lambda", "task_specificity.input"} <= set(scalars)
+    assert len(table.columns) == sum(array[0].size for array in trajectory.arrays().values())
     np.testing.assert_array_equal(table["loss"], trajectory.loss)
+    np.testing.assert_array_equal(table["balance.lambda"], trajectory.balance["lambda"])
+    np.testing.assert_array_equal(table["singular_values_3"], trajectory.singular_values[:, 2])
+    np.testing.assert_array_equal(table["weights.0_2_4"], trajectory.weights[0][:, 1, 3])
+    some = trajectory.to_dataframe("loss", "alignment.input")
+    assert list(some.columns) == ["loss", *(f"alignment.input_{mode}" for mode in (1, 2, 3))]
+    with pytest.raises(lindyn.UnknownNameError, match="'los' is not part of this trajectory, did you mean 'loss'"):
+        trajectory.to_dataframe("los")
 
 
 def test_nested_quantities_are_typed_and_named(trajectory):
@@ -134,8 +139,12 @@ def test_other_programs_read_the_files(trajectory, tmp_path):
 
 
 def test_other_file_formats_are_refused(trajectory, tmp_path):
-    with pytest.raises(ValueError, match=r"got a file name that ends with '.csv', expected .npz or .nc"):
-        trajectory.save(tmp_path / "run.csv")
+    with pytest.raises(
+        ValueError, match=r"got a file name that ends with '.h5', expected .npz, .nc, .json, .csv or .mat"
+    ):
+        trajectory.save(tmp_path / "run.h5")
+    with pytest.raises(ValueError, match=r"there is no folder .*missing; create it"):
+        trajectory.save(tmp_path / "missing" / "run.csv")
     with pytest.raises(ValueError, match=r"ends with '.h5'"):
         lindyn.load(tmp_path / "run.h5")
     np.savez(tmp_path / "other.npz", metadata=json.dumps({"a": 1}), x=np.zeros(3))
@@ -159,7 +168,10 @@ def test_a_sweep_in_xarray_and_as_a_table(sweep):
     assert found["network.dims"].to_numpy().tolist() == ["[3, 3, 3]", "[3, 4, 3]"]
     np.testing.assert_array_equal(found.loss.sel({"network.seed": 2, "network.dims": "[3, 3, 3]"}), sweep.loss[0, 1])
     assert found.attrs["failed_points"] == 3
-    table = sweep.to_dataframe()
+    assert len(sweep.to_dataframe()) == 6 * 5
+    output = sweep.to_dataframe("output").query("`network.dims` == '[3, 3, 3]' and `network.seed` == 2")
+    np.testing.assert_array_equal(output["output_3_1"], sweep.output[0, 1, :, 2, 0])
+    table = sweep.to_dataframe("final_loss")
     assert list(table.columns) == ["network.dims", "network.seed", "final_loss"]
     assert len(table) == 6
     assert table["final_loss"].isna().sum() == 3
@@ -253,11 +265,11 @@ def test_fields_of_other_answers_are_listed(client):
     assert {"lambda", "balanced", "residual"} <= set(dir(client.balance([np.eye(2), np.eye(2)])))
 
 
-def test_dimensions_without_coordinates_are_numbered(client):
+def test_dimensions_without_coordinates_are_numbered_columns(client):
     base = {"network": lindyn.balanced([2, 2, 2], lam=0, seed=1), "task": np.eye(2), "times": [1.0, 2.0]}
     table = client.sweep(base=base, axes={"network.seed": [1]}, collect=["singular_values"]).result().to_dataframe()
-    assert table["mode"].tolist() == [0, 1, 0, 1]
-    assert table["time"].tolist() == [1, 1, 2, 2]
+    assert list(table.columns) == ["network.seed", "time", "singular_values_1", "singular_values_2"]
+    assert table["time"].tolist() == [1, 2]
 
 
 def test_experiments_in_xarray(client, tmp_path):

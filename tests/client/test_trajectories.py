@@ -204,7 +204,7 @@ def test_about_describes_the_service(client: lindyn.Client) -> None:
 def test_a_picture_of_an_answer(client: lindyn.Client) -> None:
     found = client.trajectory(network=BALANCED, task=SIGMA_YX, times=TIMES)
     assert repr(found).splitlines()[0] in (
-        f"<Trajectory 4-2-3, lambda = 0.5, 7 times, exact ({cache})" for cache in ("miss", "hit")
+        f"<Trajectory 4-2-3, lambda = 0.5, 7 times, exact ({said})" for said in ("computed now", "from the cache")
     )
     assert "quantities: loss, output" in repr(found)
     assert "two layers, white inputs" in repr(found)

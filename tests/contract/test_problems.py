@@ -30,6 +30,8 @@ ROUTES = {
     f"{JOB}/result": ["GET"],
     f"{JOB}/figure.svg": ["GET"],
     f"{JOB}/figure.png": ["GET"],
+    f"{JOB}/figure.pdf": ["GET"],
+    f"{JOB}/figure.json": ["GET"],
     f"{JOB}/events": ["GET"],
     "/healthz": ["GET"],
     "/readyz": ["GET"],

@@ -58,6 +58,8 @@ ROUTES = [
     ("GET", "/v1/jobs/0/events"),
     ("GET", "/v1/jobs/0/figure.svg"),
     ("GET", "/v1/jobs/0/figure.png"),
+    ("GET", "/v1/jobs/0/figure.pdf"),
+    ("GET", "/v1/jobs/0/figure.json"),
     ("GET", "/v1/nothing"),
     ("TRACE", "/v1/trajectories"),
 ]
@@ -147,7 +149,7 @@ def test_jobs_are_visible_to_their_owner_only(http, keys):
     job = submit_as(http, ada, sweep(seeds=1))
     assert http.get(f"/v1/jobs/{job}", headers=bearer(ada)).json()["owner"] == "ada-of-jobs"
     eventually(lambda: http.get(f"/v1/jobs/{job}", headers=bearer(ada)).json()["state"] == "done")
-    for path in ("", "/result", "/events", "/figure.svg", "/figure.png"):
+    for path in ("", "/result", "/events", "/figure.svg", "/figure.png", "/figure.pdf", "/figure.json"):
         missing = problem(http.get(f"/v1/jobs/{job}{path}", headers=bearer(bob)), 404, "not-found")
         other = problem(http.get(f"/v1/jobs/{'0' * 32}{path}", headers=bearer(bob)), 404, "not-found")
         assert missing["detail"].replace(job, "") == other["detail"].replace("0" * 32, "")

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeAlias, TypeVar
 
 import httpx
 from pydantic import ValidationError
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 T = TypeVar("T")
+
+Picture: TypeAlias = Literal["svg", "png", "pdf"]
+"""Format of the picture of an experiment."""
 
 SILENCE_SECONDS = 20.0  # the service sends an event or a comment every 15 seconds
 PAUSE_SECONDS = 0.2
@@ -38,9 +41,14 @@ def cancel(job_id: str) -> Call[Job]:
     return Call("DELETE", f"/v1/jobs/{job_id}", read_job)
 
 
-def figure(job_id: str, form: Literal["svg", "png"]) -> Call[bytes]:
+def figure(job_id: str, form: Picture) -> Call[bytes]:
     """Request the picture of an experiment."""
     return Call("GET", f"/v1/jobs/{job_id}/figure.{form}", lambda response: response.content)
+
+
+def drawing(job_id: str, read: Callable[[httpx.Response], T]) -> Call[T]:
+    """Request the figure of an experiment as data."""
+    return Call("GET", f"/v1/jobs/{job_id}/figure.json", read)
 
 
 def handle_repr(class_name: str, job: Job) -> str:

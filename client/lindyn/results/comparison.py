@@ -93,3 +93,10 @@ class Comparison:
     def __repr__(self) -> str:
         lines = "".join(f"\n  {self.words(name)}" for name in self.losses if name != THEORY)
         return f"<Comparison at {len(self.times)} times, theory by method {self.method}{lines}>"
+
+    def _repr_html_(self) -> str:
+        from lindyn.results.html import card  # noqa: PLC0415 (needed in notebooks only)
+
+        rows = [(_NAMES[name], self.words(name)) for name in self.losses if name != THEORY]
+        times = f"{len(self.times)} from {self.times[0]:g} to {self.times[-1]:g}"
+        return card("Comparison", [("theory", f"method {self.method}"), ("times", times), *rows])

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from types import NoneType
-from typing import cast, get_args
+from typing import TypeVar, cast, get_args
 
 import httpx
 import numpy as np
@@ -15,11 +15,13 @@ from lindyn.results.fit import FIT, Fit, fit_from_document, fit_from_parts
 from lindyn.results.grid import Coordinate, FailedPoint, WarnedPoints
 from lindyn.results.io import unpack
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
-from lindyn.results.trajectory import Analysis, Trajectory, trajectory_from_parts
+from lindyn.results.trajectory import Trajectory, trajectory_from_parts
 from lindyn.wire.array import ARRAYS
 from lindyn.wire.base import JSON_MEDIA_TYPE, Reply
 from lindyn.wire.job import TableReply
 from lindyn.wire.tree import JSON, Tree, array_from_lists, arrays_from_lists, flatten, unflatten
+
+T = TypeVar("T")
 
 
 def read_trajectory(response: httpx.Response) -> Trajectory:
@@ -67,14 +69,14 @@ def read_result(response: httpx.Response) -> SweepResult | Fit:
     )
 
 
-def analysis_reader(model: type[Reply]) -> Callable[[httpx.Response], Analysis]:
-    """Return the decoder of replies that this model describes."""
+def analysis_reader(model: type[Reply], build: Callable[[dict[str, Tree]], T]) -> Callable[[httpx.Response], T]:
+    """Return the decoder of replies that this model describes, which builds results of documents with arrays."""
 
-    def read_analysis(response: httpx.Response) -> Analysis:
+    def read_analysis(response: httpx.Response) -> T:
         if _is_json(response):
-            return Analysis(_with_arrays(model, from_json(response.content)))
+            return build(_with_arrays(model, from_json(response.content)))
         metadata, arrays = unpack(response.content)
-        return Analysis(unflatten(arrays, metadata))
+        return build(unflatten(arrays, metadata))
 
     return read_analysis
 

@@ -1,12 +1,16 @@
 """Statistics over trajectories that differ in their seeds, as numpy arrays with their provenance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
+from lindyn.results.files import Labelled, nested
+from lindyn.results.io import Parts
+from lindyn.results.labelled import ensemble_dataset, statistic_dims
+from lindyn.results.labels import origin
+from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.ensemble import EnsembleReply
 from lindyn.wire.tree import JSON
@@ -41,7 +45,7 @@ class Statistics:
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Ensemble:
+class Ensemble(Labelled):
     """Statistics over many trajectories; quantities are attributes, `e.loss.mean`, and arrays items, `e["loss.mean"]`.
 
     Attributes:
@@ -82,25 +86,13 @@ class Ensemble:
         Raises:
             MissingLibraryError: xarray is not installed.
         """
-        from lindyn.results.labelled import ensemble_dataset  # noqa: PLC0415 (imports xarray)
-
         return ensemble_dataset(self.times, self.arrays(), self.reply, self.metadata)
-
-    def save(self, path: str | Path) -> Path:
-        """Write the ensemble to a file that `lindyn.load` reads, `.npz` or `.nc` (netCDF), and return the path.
-
-        Raises:
-            ValueError: the name ends with neither.
-            MissingLibraryError: netCDF needs xarray and h5netcdf.
-        """
-        from lindyn.results.io import save  # noqa: PLC0415 (imports xarray)
-
-        return save(Path(path), self.metadata, {"times": self.times, **self.arrays()}, self.to_xarray)
 
     @property
     def metadata(self) -> dict[str, Any]:
         """The reply without its arrays, as a JSON document."""
-        return self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "wide"})
+        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "wide", "warnings"})
+        return {**document, "warnings": [each.model_dump(exclude_none=True) for each in self.reply.warnings]}
 
     def __getitem__(self, path: str) -> FloatArray:
         """Return an array by its path, such as `loss.mean` or `alignment.input.quantiles`.
@@ -131,8 +123,28 @@ class Ensemble:
         warnings = "".join(f"\n  warning {each.code} of {each.replicates}: {each.detail}" for each in reply.warnings)
         return (
             f"<Ensemble {widths}, {reply.replicates} networks ({methods}{failed}), {len(self.times)} times "
-            f"({self.cache})\n  quantities: {', '.join(self.quantities)}{warnings}>"
+            f"({origin(self.cache)})\n  quantities: {', '.join(self.quantities)}{warnings}>"
         )
+
+    def _repr_html_(self) -> str:
+        from lindyn.results.html import ensemble_html  # noqa: PLC0415 (needed in notebooks only)
+
+        return ensemble_html(self.times, self.arrays(), self.reply, self.cache)
+
+    def _parts(self) -> Parts:
+        return self.metadata, {"times": self.times, **self.arrays()}
+
+    def _document(self) -> Mapping[str, object]:
+        statistics = {
+            f"{path}.{name}": array for path, of in self.quantities.items() for name, array in vars(of).items()
+        }
+        wide = None if self.wide is None else nested(self.wide)
+        return {**self.metadata, "times": self.times, "quantities": nested(statistics), "wide": wide}
+
+    def _columns(self, names: Sequence[str]) -> Columns:
+        chosen = selected(names, self.arrays(), "ensemble")
+        variables = {path: (statistic_dims(path, array), array) for path, array in chosen.items()}
+        return columns({"time": self.times}, variables, {"quantile": self.reply.quantiles})
 
 
 def ensemble_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray], cache: str) -> Ensemble:

@@ -3,16 +3,19 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lindyn.results.axes import BLUE, Style, given_or_new, ordered_colours, over_time
+from lindyn.errors import ArgumentError, UnknownNameError
+from lindyn.results.axes import MAX_NAMED, Style, given_or_new, ordered_colours, over_time
 from lindyn.results.labels import label
+from lindyn.results.look import FIRST
 from lindyn.wire.array import FloatArray
+from lindyn.wire.dimensions import dimensions
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LOSSES = ("loss", "excess_loss")
 _MEDIAN = 0.5
-_MAX_NAMED = 4  # modes that are named in a legend
 
 
 class EnsemblePlots:
@@ -32,9 +35,13 @@ class EnsemblePlots:
         self._levels = levels
         self._wide = wide
 
+    def __call__(self, path: str | None = None, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw a quantity as `line` does, by default the loss."""
+        return self.loss(ax, **style) if path is None else self.line(path, ax, **style)
+
     def loss(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
-        """Draw the median of the loss, or of the excess loss if there is no loss, with bands between quantiles."""
-        return self.line("loss" if "loss" in self._means else "excess_loss", ax, **style)
+        """Draw the median of the loss, or else of the excess loss or the first quantity, with bands of quantiles."""
+        return self.line(next((each for each in _LOSSES if each in self._means), next(iter(self._means))), ax, **style)
 
     def line(self, path: str, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the median of a quantity over time, with bands between the quantiles of opposite ranks.
@@ -47,18 +54,20 @@ class EnsemblePlots:
             style: keyword arguments of `plot`.
 
         Raises:
-            ValueError: the ensemble has no such quantity, or it has matrices.
+            UnknownNameError: the ensemble has no such quantity; this is also a KeyError.
+            ArgumentError: the quantity has matrices.
         """
         if path not in self._means:
-            raise ValueError(not_part_of("ensemble", path, self._means))
+            raise UnknownNameError(not_part_of("ensemble", path, self._means))
         n_dims = self._means[path].ndim
         if n_dims > 2:
-            raise ValueError(f"a line needs one number at each time, or one for each mode; {path} has matrices")
+            raise ArgumentError(f"a line needs one number at each time, or one for each mode; {path} has matrices")
         axes = given_or_new(ax)
         n_lines = 1 if n_dims == 1 else self._means[path].shape[1]
-        named = 1 < n_lines <= _MAX_NAMED
-        for i, colour in enumerate([BLUE] if n_lines == 1 else ordered_colours(n_lines)):
-            own: dict[str, Style] = {"label": f"mode {i + 1}"} if named else {}
+        noun = "" if n_dims == 1 else dimensions(path, 2)[1]
+        named = 1 < n_lines <= MAX_NAMED
+        for i, colour in enumerate([FIRST] if n_lines == 1 else ordered_colours(n_lines)):
+            own: dict[str, Style] = {"label": f"{noun} {i + 1}"} if named else {}
             if ax is None or n_lines > 1:
                 own["color"] = colour
             self._draw(axes, path, i if n_dims == 2 else None, {**own, **style})

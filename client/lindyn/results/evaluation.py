@@ -44,6 +44,11 @@ class Evaluation:
         lines = "".join(f"\n  task {i} {self.words(i)}" for i in range(len(self.best)))
         return f"<Evaluation of {len(self.best)} tasks at {self.loss.shape[1]} times{lines}>"
 
+    def _repr_html_(self) -> str:
+        from lindyn.results.html import card  # noqa: PLC0415 (needed in notebooks only)
+
+        return card("Evaluation", [(f"task {i}", self.words(i)) for i in range(len(self.best))])
+
 
 def evaluation_from_parts(metadata: JSON, loss: FloatArray, times: FloatArray) -> Evaluation:
     """Build an evaluation from the JSON part of its field of a reply, and its losses."""

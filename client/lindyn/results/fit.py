@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
-from lindyn.wire import npz
+from lindyn.results.files import Saved
+from lindyn.results.io import Parts
+from lindyn.results.table import Columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.fit_reply import BySubject, EstimateWarning, FitReply, FittedModelReply, Interval, RankedModel
 from lindyn.wire.tree import JSON, Tree, array_from_lists, split, unflatten
@@ -27,7 +28,7 @@ _IN_PROFILES = ("values", "log_likelihood_ratios")
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Fit:
+class Fit(Saved):
     """Estimates of each model: `fit.estimates` are those of the full one, `fit["lazy"]` is another model.
 
     Attributes:
@@ -107,19 +108,6 @@ class Fit:
             raise UnknownNameError(f"the model {chosen.name!r} could not be fitted: {chosen.problem.detail}")
         return fit_figure(self.observations, chosen)
 
-    def save(self, path: str | Path) -> Path:
-        """Write the fit to a file that `lindyn.load` reads, `.npz`, and return the path.
-
-        Raises:
-            ValueError: the name ends otherwise.
-        """
-        path = Path(path)
-        if path.suffix != ".npz":
-            raise ValueError(f"got a file name that ends with {path.suffix!r}, expected .npz")
-        metadata, arrays = split(cast("dict[str, Tree]", self.document))
-        path.write_bytes(npz.pack(metadata, arrays))
-        return path
-
     @property
     def document(self) -> dict[str, Any]:
         """The reply as a JSON document whose curves, covariances and profiles are arrays."""
@@ -144,6 +132,25 @@ class Fit:
 
         rows = {name: list(rows_of(model)) for name, model in self.models.items()}
         return fit_html(rows, self.reply)
+
+    def _parts(self) -> Parts:
+        return split(cast("dict[str, Tree]", self.document))
+
+    def _document(self) -> Mapping[str, object]:
+        return self.document
+
+    def _columns(self, names: Sequence[str]) -> Columns:
+        """Return a row for each parameter of each model."""
+        rows = [(model.name, *row) for model in self.models.values() for row in rows_of(model)]
+        found: Columns = {
+            "model": [row[0] for row in rows],
+            "parameter": [row[1] for row in rows],
+            "estimate": np.array([row[2] for row in rows]),
+            "standard_error": np.array([np.nan if row[3] is None else row[3] for row in rows]),
+            "low": np.array([row[4][0] for row in rows]),
+            "high": np.array([row[4][1] for row in rows]),
+        }
+        return selected(names, found, "table")
 
 
 def rows_of(model: FittedModelReply) -> Iterator[tuple[str, float, float | None, Interval]]:

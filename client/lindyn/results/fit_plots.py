@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lindyn.results.axes import BLUE, AnyAxes, is_geometric, ordered_colours
+from lindyn.results.axes import AnyAxes, draw_legend, few_ticks, is_geometric, ordered_colours
 from lindyn.results.labels import TIME, label
+from lindyn.results.look import FIRST
 from lindyn.results.optional import library
 from lindyn.wire.array import FloatArray
 from lindyn.wire.fit_reply import FittedModelReply
@@ -38,7 +39,7 @@ def fit_figure(observations: Sequence[Mapping[str, Any]], model: FittedModelRepl
 def _draw_curves(
     curves: AnyAxes, residuals: AnyAxes, observations: Sequence[Mapping[str, Any]], model: FittedModelReply
 ) -> None:
-    colours = [BLUE] if len(observations) == 1 else ordered_colours(len(observations))
+    colours = [FIRST] if len(observations) == 1 else ordered_colours(len(observations))
     for i, (each, colour) in enumerate(zip(observations, colours, strict=True)):
         times, fitted, error = each["times"], model.fitted[i], model.fitted_standard_errors[i]
         curves.plot(times, each["values"], ".", color=colour, markersize=3, alpha=0.6)
@@ -50,7 +51,7 @@ def _draw_curves(
     curves.set(ylabel=label(names.pop()).words if len(names) == 1 else "observed values", title=model.name)
     residuals.set(xlabel=TIME.words, ylabel="residuals")
     if 1 < len(observations) <= _MAX_NAMED:
-        curves.legend(fontsize="small", framealpha=0.8, edgecolor="none")
+        draw_legend(curves)
     if is_geometric(np.unique(np.concatenate([each["times"] for each in observations]))):
         curves.set_xscale("log")
 
@@ -58,10 +59,11 @@ def _draw_curves(
 def _draw_profile(axes: AnyAxes, model: FittedModelReply, number: int) -> None:
     profile, parameter = model.profiles[number], model.parameters[number]
     values: FloatArray = profile.values
-    axes.plot(values, profile.log_likelihood_ratios, ".-", color=BLUE, markersize=3, linewidth=1)
+    axes.plot(values, profile.log_likelihood_ratios, ".-", color=FIRST, markersize=3, linewidth=1)
     axes.axhline(-_HALF_THRESHOLD, color="grey", linewidth=0.6, linestyle="--")
     if parameter.scale == "log":
         axes.set_xscale("log")
+        few_ticks(axes.xaxis)
     name = parameter.path if parameter.subject is None else f"{parameter.path} of {parameter.subject}"
     axes.set_xlabel(name, fontsize="small")
     axes.set_ylabel("log-likelihood", fontsize="small")

@@ -6,8 +6,10 @@ from typing import NotRequired, TypeAlias, TypedDict
 
 import numpy as np
 
+from lindyn.errors import UnknownNameError
 from lindyn.wire.array import FloatArray
 from lindyn.wire.tree import JSON, Array
+from lindyn.wire.wording import not_part_of
 
 Coordinate: TypeAlias = Array | Sequence[JSON]
 """Values along a dimension: an array if they are numbers, else a list."""
@@ -44,9 +46,23 @@ class Grid:
     dims: Mapping[str, tuple[str, ...]]
     data: Mapping[str, FloatArray]
 
+    def dims_of(self, name: str) -> tuple[str, ...]:
+        """Return the names of the dimensions of an array.
+
+        Raises:
+            UnknownNameError: there is no such array; this is also a KeyError.
+        """
+        if name not in self.dims:
+            raise UnknownNameError(not_part_of("result", name, self.dims))
+        return self.dims[name]
+
     def length(self, name: str, dim: str) -> int:
         """Return the length of an array along one of its dimensions."""
         return self.data[name].shape[self.dims[name].index(dim)]
+
+    def described(self, name: str) -> str:
+        """Return the clause that lists the dimensions of an array with their lengths."""
+        return "it has " + ", ".join(f"{dim} ({self.length(name, dim)})" for dim in self.dims[name])
 
     def values(self, dim: str) -> Coordinate:
         """Return the values along a dimension, or 0, 1, ... for a dimension without coordinates."""
@@ -54,6 +70,28 @@ class Grid:
             return self.coordinates[dim]
         name = next(name for name, dims in self.dims.items() if dim in dims)
         return np.arange(self.length(name, dim))
+
+    def positions(self, name: str, dim: str) -> tuple[FloatArray, list[str] | None]:
+        """Return the positions of a dimension's values on an axis, and the names of values that are no numbers."""
+        values = self.coordinates.get(dim)
+        if values is None:
+            return np.arange(self.length(name, dim), dtype=float), None
+        if isinstance(values, np.ndarray):
+            return np.asarray(values, dtype=float), None
+        return np.arange(len(values), dtype=float), [str(value) for value in values]
+
+    def with_dims(self, name: str, kept: tuple[str, ...]) -> FloatArray:
+        """Return an array whose first dimensions are the kept ones, and whose last one holds all others.
+
+        Raises:
+            UnknownNameError: the array has no such dimension; this is also a KeyError.
+        """
+        dims = self.dims_of(name)
+        unknown = [dim for dim in kept if dim not in dims]
+        if unknown:
+            raise UnknownNameError(f"{name} has no dimension {unknown[0]!r}; {self.described(name)}")
+        values = np.moveaxis(self.data[name], [dims.index(dim) for dim in kept], range(len(kept)))
+        return values.reshape(*values.shape[: len(kept)], -1)
 
 
 def count_warned_points(warnings: Iterable[WarnedPoints]) -> dict[str, int]:

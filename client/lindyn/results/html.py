@@ -6,8 +6,10 @@ from html import escape
 import numpy as np
 
 from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
-from lindyn.results.labels import label
+from lindyn.results.labels import label, lambda_text, origin, regime_words
+from lindyn.results.look import FIRST
 from lindyn.wire.array import FloatArray
+from lindyn.wire.ensemble import EnsembleReply
 from lindyn.wire.fit_reply import FitReply
 from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.tree import JSON
@@ -17,25 +19,45 @@ _MAX_PROBLEMS = 5
 _PICTURED = ("loss", "excess_loss", "ntk_distance")  # the card shows the first one that the trajectory has
 
 
+def card(
+    title: str,
+    rows: Iterable[tuple[str, str]],
+    shapes: Iterable[tuple[str, Sequence[int]]] = (),
+    picture: str = "",
+) -> str:
+    """Return a table of names and texts without those that are empty, and below it arrays with their shapes.
+
+    Only the picture is HTML; all other texts are escaped.
+    """
+    cells = "".join(
+        f"<tr><th style='text-align:left;vertical-align:top'>{escape(name)}</th>"
+        f"<td style='text-align:left'>{escape(text)}</td></tr>"
+        for name, text in rows
+        if text
+    )
+    arrays = " · ".join(f"{escape(name)} <i>{'x'.join(map(str, shape))}</i>" for name, shape in shapes)
+    return f"<div><b>lindyn.{title}</b> {picture}<table>{cells}</table><small>{arrays}</small></div>"
+
+
 def trajectory_html(times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply, cache: str) -> str:
     """Return the card of a trajectory."""
-    balance = "" if reply.lam is None else f", λ = {reply.lam:g}"
     seeds = ", ".join(
         f"{name} {seed}" for name, seed in (("network", reply.seed), ("task", reply.task_seed)) if seed is not None
     )
     rows = [
-        ("network", f"{'-'.join(map(str, reply.dims))}{balance}"),
+        ("network", f"{'-'.join(map(str, reply.dims))}{_balance(reply.lam)}"),
         ("method", f"{reply.method}: {reply.reason}"),
-        ("times", f"{len(times)} from {times[0]:g} to {times[-1]:g}, time constant {reply.time_constant:g}"),
+        ("times", _times(times, reply.time_constant)),
         *((name, f"{value:.3g}") for name, value in reply.diagnostics.items() if isinstance(value, int | float)),
         *((f"⚠ {warning.code}", warning.detail) for warning in reply.warnings),
+        ("regime", "" if reply.regime is None else regime_words(reply.regime)),
         ("seeds", seeds),
-        ("computed by", f"lindyn {reply.version} ({cache}), key {reply.key[:12]}…"),
+        ("computed by", f"lindyn {reply.version} ({origin(cache)}), key {reply.key[:12]}…"),
     ]
-    shapes = _shapes((path, array.shape) for path, array in arrays.items())
+    shapes = ((path, array.shape) for path, array in arrays.items())
     pictured = next((name for name in _PICTURED if name in arrays), None)
     picture = "" if pictured is None else _curve(times, arrays[pictured], label(pictured).words)
-    return _card("Trajectory", [(name, text) for name, text in rows if text], shapes, picture)
+    return card("Trajectory", rows, shapes, picture)
 
 
 def sweep_html(
@@ -51,8 +73,8 @@ def sweep_html(
         *((f"⚠ {code} at {n} points", details[code]) for code, n in count_warned_points(warnings).items()),
         ("computed by", f"lindyn {metadata['version']}, job {metadata['job']}"),
     ]
-    shapes = _shapes((f"{name} ({' x '.join(grid.dims[name])})", array.shape) for name, array in grid.data.items())
-    return _card("SweepResult", [(name, text) for name, text in rows if text], shapes, "")
+    shapes = ((f"{name} ({' x '.join(grid.dims[name])})", array.shape) for name, array in grid.data.items())
+    return card("SweepResult", rows, shapes)
 
 
 def fit_html(
@@ -71,20 +93,33 @@ def fit_html(
         cells += [(f"⚠ {warning.code}", warning.detail) for warning in model.warnings]
     ranked = ", ".join(f"{each.model} (+{each.difference:.2f}, weight {each.weight:.2g})" for each in reply.ranking)
     cells += [("ranking by AIC", ranked), ("computed by", f"lindyn {reply.version}, job {reply.job}")]
-    return _card("Fit", cells, "", "")
+    return card("Fit", cells)
 
 
-def _card(title: str, rows: Iterable[tuple[str, str]], shapes: str, picture: str) -> str:
-    cells = "".join(
-        f"<tr><th style='text-align:left;vertical-align:top'>{escape(name)}</th>"
-        f"<td style='text-align:left'>{escape(text)}</td></tr>"
-        for name, text in rows
-    )
-    return f"<div><b>lindyn.{title}</b> {picture}<table>{cells}</table><small>{shapes}</small></div>"
+def ensemble_html(times: FloatArray, arrays: Mapping[str, FloatArray], reply: EnsembleReply, cache: str) -> str:
+    """Return the card of an ensemble."""
+    methods = ", ".join(f"{count} {name}" for name, count in reply.methods.items())
+    rows = [
+        ("networks", f"{reply.replicates} with widths {'-'.join(map(str, reply.dims))}"),
+        ("methods", methods),
+        ("times", _times(times, reply.time_constant)),
+        ("saddles", f"{reply.saddles}" if reply.saddles else ""),
+        *((f"⚠ {problem.code} at seed {problem.seed}", problem.detail) for problem in reply.problems[:_MAX_PROBLEMS]),
+        ("failed networks", f"{len(reply.problems)}" if reply.problems else ""),
+        *((f"⚠ {warning.code} of {warning.replicates}", warning.detail) for warning in reply.warnings),
+        ("computed by", f"lindyn {reply.version} ({origin(cache)}), key {reply.key[:12]}…"),
+    ]
+    pictured = next((name for name in _PICTURED if f"{name}.mean" in arrays), None)
+    picture = "" if pictured is None else _curve(times, arrays[f"{pictured}.mean"], f"mean {label(pictured).words}")
+    return card("Ensemble", rows, ((path, array.shape) for path, array in arrays.items()), picture)
 
 
-def _shapes(shapes: Iterable[tuple[str, Sequence[int]]]) -> str:
-    return " · ".join(f"{escape(name)} <i>{'x'.join(map(str, shape))}</i>" for name, shape in shapes)
+def _balance(lam: float | None) -> str:
+    return "" if lam is None else f", λ = {lambda_text(lam)}"
+
+
+def _times(times: FloatArray, time_constant: float) -> str:
+    return f"{len(times)} from {times[0]:g} to {times[-1]:g}, time constant {time_constant:g}"
 
 
 def _extent(values: Coordinate) -> str:
@@ -100,7 +135,7 @@ def _curve(times: FloatArray, values: FloatArray, words: str) -> str:
     caption = f"{words}: {values[0]:.3g} → {values[-1]:.3g}"
     return (
         f"<figure style='margin:0.3em 0'><svg width='{_WIDTH}' height='{_HEIGHT}' role='img' "
-        f"aria-label='{escape(caption)}'><polyline points='{points}' fill='none' stroke='#0072b2' stroke-width='1.5'/>"
+        f"aria-label='{escape(caption)}'><polyline points='{points}' fill='none' stroke='{FIRST}' stroke-width='1.5'/>"
         f"</svg><figcaption><small>{escape(caption)}</small></figcaption></figure>"
     )
 

@@ -1,10 +1,11 @@
-"""Files of results: npz archives as the service sends them, and netCDF for xarray and other tools."""
+"""Files that results are read from: npz archives as the service sends them, and netCDF."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from lindyn.errors import ArgumentError
 from lindyn.results.labelled import PROVENANCE
 from lindyn.results.optional import library
 from lindyn.wire import npz
@@ -14,38 +15,12 @@ from lindyn.wire.tree import JSON
 if TYPE_CHECKING:
     import xarray as xr
 
-_NETCDF_ENGINE = "h5netcdf"
+NETCDF_ENGINE = "h5netcdf"
 _MAX_BYTES = 2**40  # the user chose the service or the file, so that only memory limits its size
 _MAX_ENTRIES = 2**16
 
 Parts = tuple[dict[str, JSON], dict[str, FloatArray]]
 """The JSON part of a result, and its arrays by path."""
-
-
-def save(
-    path: Path, metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray], dataset: "Callable[[], xr.Dataset]"
-) -> Path:
-    """Write a result to a file, in the format that its name ends with.
-
-    Args:
-        path: ends with `.npz` or `.nc`.
-        metadata: the JSON part of the result, for npz.
-        arrays: the arrays by path, for npz.
-        dataset: makes the labelled result, for netCDF.
-
-    Raises:
-        ValueError: the name ends with neither.
-        MissingLibraryError: netCDF needs xarray and h5netcdf.
-    """
-    match path.suffix:
-        case ".npz":
-            path.write_bytes(npz.pack(metadata, arrays))
-        case ".nc":
-            library(_NETCDF_ENGINE, "writing netCDF")
-            dataset().to_netcdf(path, engine=_NETCDF_ENGINE)  # pyright: ignore[reportUnknownMemberType]
-        case _:
-            raise _unknown_format(path)
-    return path
 
 
 def read(path: Path) -> Parts:
@@ -61,7 +36,7 @@ def read(path: Path) -> Parts:
         case ".nc":
             return _read_netcdf(path)
         case _:
-            raise _unknown_format(path)
+            raise unknown_format(path, (".npz", ".nc"))
 
 
 def unpack(archive: bytes) -> Parts:
@@ -69,8 +44,10 @@ def unpack(archive: bytes) -> Parts:
     return npz.unpack(archive, largest_bytes=_MAX_BYTES, max_entries=_MAX_ENTRIES)
 
 
-def _unknown_format(path: Path) -> ValueError:
-    return ValueError(f"got a file name that ends with {path.suffix!r}, expected .npz or .nc")
+def unknown_format(path: Path, formats: Sequence[str]) -> ArgumentError:
+    """Return the error of a file name that ends with none of the formats."""
+    allowed = f"{', '.join(formats[:-1])} or {formats[-1]}"
+    return ArgumentError(f"got a file name that ends with {path.suffix!r}, expected {allowed}")
 
 
 def _read_npz(path: Path) -> Parts:
@@ -84,10 +61,10 @@ def _read_npz(path: Path) -> Parts:
 
 
 def _read_netcdf(path: Path) -> Parts:
-    library(_NETCDF_ENGINE, "reading netCDF")
+    library(NETCDF_ENGINE, "reading netCDF")
     xarray = library("xarray", "reading netCDF")
     try:
-        with xarray.open_dataset(path, engine=_NETCDF_ENGINE) as file:
+        with xarray.open_dataset(path, engine=NETCDF_ENGINE) as file:
             dataset: xr.Dataset = file.load()
     except FileNotFoundError:
         raise

@@ -1,7 +1,7 @@
-"""Labelled views of results: xarray datasets and pandas data frames."""
+"""Labelled views of results: xarray datasets, and columns of tables."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -9,14 +9,14 @@ import numpy as np
 from lindyn.results.grid import Coordinate, Grid
 from lindyn.results.labels import TIME, Label, label
 from lindyn.results.optional import library
+from lindyn.results.table import Columns, Variables, columns, labels
 from lindyn.wire.array import FloatArray
 from lindyn.wire.dimensions import dimensions
 from lindyn.wire.ensemble import EnsembleReply
 from lindyn.wire.trajectory import TrajectoryReply
-from lindyn.wire.tree import JSON, Array
+from lindyn.wire.tree import JSON
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 PROVENANCE = "lindyn"
@@ -51,19 +51,12 @@ def trajectory_dataset(
     return xarray.Dataset(variables, coordinates, attributes)
 
 
-def trajectory_frame(times: FloatArray, arrays: Mapping[str, FloatArray]) -> "pd.DataFrame":
-    """Return the arrays with one number at each time as columns over time."""
-    pandas = library("pandas", "to_dataframe")
-    columns = {path: array for path, array in arrays.items() if array.ndim == 1}
-    return pandas.DataFrame(columns, index=pandas.Index(times, name="time"))
-
-
 def ensemble_dataset(
     times: FloatArray, arrays: Mapping[str, FloatArray], reply: EnsembleReply, metadata: Mapping[str, JSON]
 ) -> "xr.Dataset":
     """Label the statistics of an ensemble, such as `loss.mean`; those of quantiles have the dimension `quantile`."""
     xarray = library("xarray", "to_xarray")
-    variables = {path: (*_statistic(path, array), _attributes(label(path))) for path, array in arrays.items()}
+    variables = {path: (statistic_dims(path, array), array, _attributes(label(path))) for path, array in arrays.items()}
     attributes = {
         "title": f"learning of {reply.replicates} {'-'.join(map(str, reply.dims))} linear networks",
         "source": f"lindyn {reply.version}",
@@ -74,14 +67,31 @@ def ensemble_dataset(
     return xarray.Dataset(variables, coordinates, attributes)
 
 
-def _statistic(path: str, array: FloatArray) -> tuple[tuple[str, ...], FloatArray]:
-    """Return the dimensions of a statistic, and its values."""
+def statistic_dims(path: str, array: FloatArray) -> tuple[str, ...]:
+    """Return the names of the dimensions of a statistic of an ensemble, or of the limit of wide layers."""
     quantity, _, statistic = path.rpartition(".")
     if path.startswith("wide."):
-        return dimensions(path.removeprefix("wide."), array.ndim), array
+        return dimensions(path.removeprefix("wide."), array.ndim)
     if statistic == "quantiles":
-        return ("quantile", *dimensions(quantity, array.ndim - 1)), array
-    return dimensions(quantity, array.ndim), array
+        return ("quantile", *dimensions(quantity, array.ndim - 1))
+    return dimensions(quantity, array.ndim)
+
+
+def reply_dataset(
+    title: str, variables: Variables, times: FloatArray | None, metadata: Mapping[str, JSON]
+) -> "xr.Dataset":
+    """Label the arrays of another reply, whose names are their paths."""
+    xarray = library("xarray", "to_xarray")
+    labelled = {name: (dims, array, _attributes(label(name))) for name, (dims, array) in variables.items()}
+    coordinates = {} if times is None else {"time": ("time", times, _attributes(TIME))}
+    paths = {**({} if times is None else {"time": "times"}), **{name: name for name in variables}}
+    attributes = {
+        "title": title,
+        "source": f"lindyn {metadata['version']}",
+        "key": metadata["key"],
+        PROVENANCE: json.dumps({**metadata, "paths": paths}),
+    }
+    return xarray.Dataset(labelled, coordinates, attributes)
 
 
 def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mapping[str, int]) -> "xr.Dataset":
@@ -98,7 +108,7 @@ def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mappi
     }
     used_dims = {dim for dims in grid.dims.values() for dim in dims}
     coordinates = {
-        name: (name, _labels(values), _attributes(label(name)))
+        name: (name, labels(values), _attributes(label(name)))
         for name, values in grid.coordinates.items()
         if name in used_dims
     }
@@ -115,30 +125,21 @@ def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mappi
     return xarray.Dataset(variables, coordinates, attributes)
 
 
-def sweep_frame(grid: Grid) -> "pd.DataFrame":
-    """Return one row for each point of the grid, or for each time of each point if all arrays depend on time."""
-    pandas = library("pandas", "to_dataframe")
-    axes = min((dims for name, dims in grid.dims.items() if name != _TIMES), key=len, default=())
-    coordinates = [grid.values(axis) for axis in axes]
-    index = pandas.MultiIndex.from_product([_labels(values) for values in coordinates], names=axes)
-    columns = {name: grid.data[name].ravel() for name, dims in grid.dims.items() if dims == axes and name != _TIMES}
-    if _TIMES in grid.dims and "time" in axes:
-        lengths = [len(values) for values in coordinates]
-        shape = [n if axis in grid.dims[_TIMES] else 1 for axis, n in zip(axes, lengths, strict=True)]
-        columns[_variable(grid, _TIMES)] = np.broadcast_to(grid.data[_TIMES].reshape(shape), lengths).ravel()
-    return pandas.DataFrame(columns, index=index).reset_index()
+def sweep_columns(grid: Grid, names: Sequence[str]) -> Columns:
+    """Return a table with a row for each point of the grid, or for each time of each point if arrays depend on time."""
+    chosen = {name: grid.dims_of(name) for name in (names or grid.dims)}
+    used = dict.fromkeys(dim for dims in sorted(chosen.values(), key=len, reverse=True) for dim in dims)
+    rows = {dim: grid.values(dim) for dim in used if dim in grid.coordinates or dim == "time"}
+    if _TIMES in grid.dims and "time" in rows:
+        chosen[_TIMES] = grid.dims[_TIMES]
+        rows |= {dim: grid.values(dim) for dim in grid.dims[_TIMES]}
+    variables = {_variable(grid, name): (dims, grid.data[name]) for name, dims in chosen.items()}
+    return columns(rows, variables, {})
 
 
 def _variable(grid: Grid, name: str) -> str:
     """Return the name of an array in a table, which must differ from the names of the axes."""
     return _POINT_TIMES if name == _TIMES and _TIMES in grid.coordinates else name
-
-
-def _labels(values: Coordinate) -> Array | list[str]:
-    """Return values that can label a dimension: numbers or text."""
-    if isinstance(values, np.ndarray):
-        return values
-    return [value if isinstance(value, str) else json.dumps(value) for value in values]
 
 
 def _as_list(values: Coordinate) -> list[object]:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from lindyn.wire.trajectory import RegimeReply
+
 
 class Label(NamedTuple):
     """A description, a symbol and a unit; only times and rates have one."""
@@ -22,7 +24,7 @@ _LABELS = {
     "output_representation": Label("output representation", "W₂W₂ᵀ"),
     "qqt": Label("QQᵀ of the stacked weights", "QQᵀ"),
     "weights": Label("weights of a layer", "W"),
-    "singular_values": Label("singular values learned", "s"),
+    "singular_values": Label("singular values of the network", "s"),
     "mode_strengths": Label("mode strengths learned", "uᵀW₂W₁v"),
     "alignment": Label("alignment with the task's modes"),
     "ntk": Label("neural tangent kernel", "K"),
@@ -32,10 +34,15 @@ _LABELS = {
     "rsm_input": Label("similarity of samples in the first hidden layer"),
     "rsm_output": Label("similarity of samples in the last hidden layer"),
     "task_specificity": Label("task specificity of a representation"),
+    "balance.lambda": Label("balance λ", "λ"),
+    "balance.residual": Label("residual of the balance"),
     "balance": Label("balance of adjacent layers", "λ"),
     "weight_norms": Label("norms of the layers' weights", "‖W‖"),
     "effective_rank": Label("effective rank of the network function"),
-    "sharpness": Label("sharpness: largest eigenvalue of the Hessian"),
+    "sharpness": Label("sharpness (largest eigenvalue)"),
+    "rate": Label("rate of the loss", "dL/dt", "1 / unit of time_constant"),
+    "forgetting": Label("forgetting", "L - L(end of the own training)"),
+    "converged": Label("state as t goes to infinity"),
     "evaluation": Label("loss on other data", "L"),
     "final_loss": Label("loss at the end"),
     "convergence_time": Label("time to convergence", units="unit of time_constant"),
@@ -44,13 +51,41 @@ _LABELS = {
     "task_specificity_output": Label("task specificity, output"),
     "deviation": Label("deviation from training"),
     "network.lambda": Label("balance λ"),
+    "lambda": Label("balance λ"),
     "network.seed": Label("seed of the weights"),
     "network.scale": Label("scale of the weights"),
     "time": TIME,
     "times": TIME,
 }
 
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
 
 def label(path: str) -> Label:
     """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default its name."""
-    return _LABELS.get(path) or _LABELS.get(path.partition(".")[0]) or Label(path)
+    name, _, rest = path.partition(".")
+    layer = rest.partition(".")[0]
+    if name == "weights" and layer.isdecimal():
+        number = str(int(layer) + 1)
+        return Label(f"weights of layer {number}", f"W{number.translate(_SUBSCRIPTS)}")
+    return _LABELS.get(path) or _LABELS.get(name) or Label(path)
+
+
+_ROUNDING = 1e-14
+_ORIGINS = {"hit": "from the cache", "miss": "computed now", "coalesced": "computed for several", "file": "from a file"}
+
+
+def lambda_text(lam: float) -> str:
+    """Return a balance with six digits, or 0 if it is a rounding error of weights of usual size."""
+    return "0" if abs(lam) < _ROUNDING else f"{lam:.6g}"
+
+
+def origin(cache: str) -> str:
+    """Return where a result comes from in words."""
+    return _ORIGINS.get(cache, cache)
+
+
+def regime_words(regime: RegimeReply) -> str:
+    """Return the verdict on a regime with its numbers."""
+    numbers = f"NTK movement {regime.ntk_movement:.3g}, NTK distance {regime.kernel_distance:.3g} at the end"
+    return f"{regime.verdict} ({numbers})"

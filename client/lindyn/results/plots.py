@@ -1,79 +1,170 @@
-"""Pictures of results with matplotlib, which is imported with this module.
+"""Pictures of trajectories with matplotlib, which is imported with this module."""
 
-Lines that differ in kind have the colours of Okabe and Ito, ordered lines those of the colour map cividis, and signed
-values those of the colour map PuOr, so that readers with any colour vision can tell them apart.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias, cast
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lindyn.results.axes import BLUE, ORDERED, AnyAxes, Style, given_or_new, is_geometric, ordered_colours, over_time
-from lindyn.results.grid import Grid
+from lindyn.errors import ArgumentError, UnknownNameError
+from lindyn.results.animation import Film, write_film
+from lindyn.results.axes import (
+    MAX_NAMED,
+    AnyAxes,
+    Style,
+    given_or_new,
+    ordered_colours,
+    over_time,
+    show_constant,
+    single_style,
+)
 from lindyn.results.labels import label
+from lindyn.results.look import FIRST, SECOND
+from lindyn.results.matrices import draw_matrix, largest_of, name_blocks, name_sides
 from lindyn.wire.array import FloatArray
+from lindyn.wire.dimensions import dimensions
 from lindyn.wire.trajectory import TrajectoryReply
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-AROUND_ZERO = "PuOr"
-
-_Quantity: TypeAlias = FloatArray | Mapping[str, FloatArray] | Sequence[FloatArray]
-
-_MAX_LEGEND_LINES = 4
+_LOSSES = ("loss", "excess_loss")
+_MODES = ("singular_values", "mode_strengths")
+_FILMED = ("qqt", "output", "input_representation", "output_representation", "rsm_input", "rsm_output")
 
 
 class TrajectoryPlots:
     """Pictures of a trajectory. Every method draws into `ax`, or into a new figure, and returns the axes."""
 
-    def __init__(self, times: FloatArray, quantities: Mapping[str, _Quantity], reply: TrajectoryReply) -> None:
+    def __init__(self, times: FloatArray, arrays: Mapping[str, FloatArray], reply: TrajectoryReply) -> None:
         self._times = times
-        self._quantities = quantities
+        self._arrays = arrays
         self._reply = reply
+
+    def __call__(self, path: str | None = None, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw a quantity as `line` does, or a matrix at the last time; by default the loss.
+
+        Raises:
+            UnknownNameError: the trajectory has no such quantity; this is also a KeyError.
+        """
+        if path is None:
+            path = next((name for name in _LOSSES if name in self._arrays), next(iter(self._arrays)))
+        if self._array(path).ndim > 2:
+            return self.matrix(path, float(self._times[-1]), ax, **style)
+        return self.line(path, ax, **style)
+
+    def line(self, path: str, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw any quantity that is one number at each time, or one for each mode, layer or pair of layers.
+
+        Args:
+            path: path of the quantity, such as `loss`, `weight_norms`, `balance.lambda` or `evaluation.loss`.
+            ax: axes to draw into.
+            style: keyword arguments of `plot`.
+
+        Raises:
+            UnknownNameError: the trajectory has no such quantity; this is also a KeyError.
+            ArgumentError: the quantity has matrices, which `matrix` draws.
+        """
+        values = self._array(path)
+        if values.ndim > 2:
+            raise ArgumentError(f"{path} has a matrix at each time: draw it with plot.matrix({path!r}, t=...)")
+        axes = given_or_new(ax)
+        if values.ndim == 1:
+            axes.plot(self._times, values, **single_style(ax, style))
+            show_constant(axes)
+            return self._over_time(axes, path, "label" in style)
+        dims = dimensions(path, 2)
+        by_time = values.T if dims[1] == "time" else values
+        noun = "task" if dims[1] == "time" else dims[1]
+        return self._over_time(axes, path, self._several(axes, by_time, noun, style))
+
+    def matrix(self, path: str, t: float, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw a matrix at the computed time that is nearest to `t`, in colours that are the same at all times.
+
+        Args:
+            path: path of the quantity, such as `output`, `weights.0`, `ntk` or `rsm_input`.
+            t: time.
+            ax: axes to draw into.
+            style: keyword arguments of `imshow`.
+
+        Raises:
+            UnknownNameError: the trajectory has no such quantity; this is also a KeyError.
+            ArgumentError: the quantity has no matrices.
+        """
+        values = self._array(path)
+        if values.ndim != 3:
+            raise ArgumentError(f"{path} has no matrices: draw it with plot.line({path!r})")
+        nearest = int(np.argmin(np.abs(self._times - t)))
+        axes = given_or_new(ax)
+        draw_matrix(axes, values[nearest], largest_of(values), label(path).words, style)
+        if path == "qqt":
+            name_blocks(axes, self._reply.dims[0], self._reply.dims[-1])
+        else:
+            name_sides(axes, dimensions(path, 3)[1:], len(self._reply.dims) - 1)
+        symbol = label(path).symbol
+        axes.set_title(f"{symbol} at t = {self._times[nearest]:.3g}" if symbol else f"t = {self._times[nearest]:.3g}")
+        return axes
 
     def loss(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the loss over time, or the excess loss if the trajectory has no loss."""
-        return self._scalar(("loss", "excess_loss"), ax, style)
+        return self.line(self._first(_LOSSES), ax, **style)
 
     def ntk(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
-        """Draw the distance of the neural tangent kernel from its initial value over time: 0 is lazy, more is rich."""
-        axes = self._scalar(("ntk_distance",), ax, style)
+        """Draw how far the neural tangent kernel has moved: its relative movement, or else its change of direction.
+
+        Both are 0 as long as the network is lazy. A kernel that grows in its own direction moves, too, so that
+        `ntk_movement` tells rich from lazy where `ntk_distance` does not.
+        """
+        axes: AnyAxes = self.line(self._first(("ntk_movement", "ntk_distance")), ax, **style)
         axes.autoscale(axis="y")  # an earlier call switched it off by its limit
         axes.set_ylim(bottom=0)
         return axes
 
     def modes(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the strength of each mode over time, and as a dashed line that of the best network function."""
-        name, strengths = self._first_array(("singular_values", "mode_strengths"))
+        name = self._first(_MODES)
         axes = given_or_new(ax)
-        colours = ordered_colours(strengths.shape[1])
-        in_legend = len(colours) <= _MAX_LEGEND_LINES
-        for i, colour in enumerate(colours):
-            named = {"label": f"mode {i + 1}"} if in_legend else {}
-            axes.plot(self._times, strengths[:, i], color=colour, **{**named, **style})
-        for i, (target, colour) in enumerate(zip(self._reply.targets(name), colours, strict=False)):
+        values = self._arrays[name]
+        self._several(axes, values, "mode", style)
+        targets = self._reply.targets(name)
+        for i, (target, colour) in enumerate(zip(targets, ordered_colours(values.shape[1]), strict=False)):
             axes.axhline(target, color=colour, linestyle="--", linewidth=0.8, label="" if i else "target")
-        return self._over_time(axes, label(name).words, True)
+        return self._over_time(axes, name, True)
 
     def alignment(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
-        """Draw the alignment of the network's singular vectors with the task's: inputs solid, outputs dashed.
+        """Draw the alignment of the network's singular vectors with the task's: outputs solid, inputs dotted.
 
         Lines of equally strong modes coincide; there is no line where the task or the network has no such mode.
         """
-        self._require(("alignment",))
-        sides = cast("Mapping[str, FloatArray]", self._quantities["alignment"])
-        in_legend = sides["input"].shape[1] <= _MAX_LEGEND_LINES
+        self._first(("alignment.input",), "alignment")
         axes = given_or_new(ax)
-        for side, line in (("input", "-"), ("output", "--")):
-            values = sides[side]
-            for i, colour in enumerate(ordered_colours(values.shape[1])):
-                named = {"label": f"{side}, mode {i + 1}"} if in_legend else {}
-                axes.plot(self._times, values[:, i], line, color=colour, **{**named, **style})
+        named = False
+        for side, line in (("input", ":"), ("output", "-")):
+            values = self._arrays[f"alignment.{side}"]
+            named = self._several(axes, values, f"{side}, mode", {"linestyle": line, **style})
         axes.set_ylim(-0.05, 1.05)
-        return self._over_time(axes, label("alignment").words, in_legend)
+        return self._over_time(axes, "alignment", named)
+
+    def task_specificity(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw the task specificity of the representations of the inputs and of the outputs."""
+        self._first(("task_specificity.input",), "task_specificity")
+        axes = given_or_new(ax)
+        for side, colour in (("input", FIRST), ("output", SECOND)):
+            values = self._arrays[f"task_specificity.{side}"]
+            axes.plot(self._times, values, **{"color": colour, "label": side, **style})
+        return self._over_time(axes, "task_specificity", True)
+
+    def balance(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw the balance lambda of each pair of adjacent layers, which gradient flow keeps."""
+        return self.line(self._first(("balance.lambda",), "balance"), ax, **style)
+
+    def weights(self, t: float, layer: int = 0, ax: "Axes | None" = None, **style: Style) -> "Axes":
+        """Draw the weights of a layer, the first one being 0, at the computed time that is nearest to `t`."""
+        self._first(("weights.0",), "weights")
+        return self.matrix(f"weights.{layer}", t, ax, **style)
 
     def qqt(self, t: float, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the outer product of the stacked weights at the computed time that is nearest to `t`.
@@ -81,158 +172,63 @@ class TrajectoryPlots:
         Its blocks are W1^T W1, the representation of the inputs; W2 W1, the network function; and W2 W2^T, the
         representation of the outputs.
         """
-        _, values = self._first_array(("qqt",))
-        nearest = int(np.argmin(np.abs(self._times - t)))
-        axes = given_or_new(ax)
-        largest = float(np.max(np.abs(values))) or 1.0  # over all times, so that pictures can be compared
-        image = axes.imshow(values[nearest], **{"cmap": AROUND_ZERO, "vmin": -largest, "vmax": largest, **style})
-        n_in, n_out = self._reply.dims[0], self._reply.dims[-1]
-        for line in (axes.axhline, axes.axvline):
-            line(n_in - 0.5, color="0.3", linewidth=0.8)
-        middles = [(n_in - 1) / 2, n_in + (n_out - 1) / 2]
-        axes.set_xticks(middles, ["in", "out"])
-        axes.set_yticks(middles, ["in", "out"], rotation=90, va="center")
-        axes.set_title(f"{label('qqt').symbol} at t = {self._times[nearest]:.3g}")
-        axes.figure.colorbar(image, ax=axes, label=label("qqt").words)
-        return axes
+        return self.matrix(self._first(("qqt",)), t, ax, **style)
 
-    def _scalar(self, names: tuple[str, ...], ax: "Axes | None", style: dict[str, Style]) -> "Axes":
-        name, values = self._first_array(names)
-        axes = given_or_new(ax)
-        axes.plot(self._times, values, **({"color": BLUE} | style if ax is None else style))
-        return self._over_time(axes, label(name).words, "label" in style)
-
-    def _first_array(self, names: tuple[str, ...]) -> tuple[str, FloatArray]:
-        name = self._require(names)
-        return name, cast("FloatArray", self._quantities[name])
-
-    def _require(self, names: tuple[str, ...]) -> str:
-        """Return the first of these quantities that the trajectory has."""
-        for name in names:
-            if name in self._quantities:
-                return name
-        known = ", ".join(self._quantities)
-        raise ValueError(f"this picture needs {' or '.join(names)}; the trajectory has {known}: add it to quantities")
-
-    def _over_time(self, axes: AnyAxes, words: str, legend: bool) -> "Axes":
-        return over_time(axes, self._times, words, legend=legend)
-
-
-class SweepPlots:
-    """Pictures of the result of a job. Every method draws into `ax`, or into a new figure, and returns the axes."""
-
-    def __init__(self, grid: Grid) -> None:
-        self._grid = grid
-
-    def heatmap(
-        self, name: str, ax: "Axes | None" = None, *, x: str | None = None, y: str | None = None, **style: Style
-    ) -> "Axes":
-        """Draw an array over two dimensions, averaged over all others without the points that failed.
-
-        A cell is white if all its points failed.
+    def animate(
+        self,
+        path: str | Path,
+        *,
+        line: str | None = None,
+        matrix: str | None = None,
+        frames: int = 60,
+        frames_per_second: float = 12,
+    ) -> Path:
+        """Write a film of the trajectory, a line with a moving time and a matrix, and return its path.
 
         Args:
-            name: the array.
-            ax: axes to draw into.
-            x: dimension along x, by default the first one that has several values.
-            y: dimension along y, by default the next one.
-            style: keyword arguments of `pcolormesh`, such as `norm="log"`.
+            path: ends with `.gif`, or with `.mp4`, which needs the program ffmpeg.
+            line: quantity of the line, by default the loss or else the singular values.
+            matrix: quantity of the matrix; by default the first of `qqt`, `output` and the representations that the
+                trajectory has, and only the line if it has none.
+            frames: largest number of frames, which are evenly spaced among the times.
+            frames_per_second: speed of the film.
+
+        Raises:
+            ArgumentError: the name ends with neither, or there are no frames.
+            UnknownNameError: the trajectory has no such quantity; this is also a KeyError.
+            MissingLibraryError: ffmpeg is not installed.
         """
-        dims = self._dims_with_several_values(name)
-        x = x or next((dim for dim in dims if dim != y), None)
-        y = y or next((dim for dim in dims if dim != x), None)
-        if x is None or y is None:
-            raise ValueError(f"a heat map of {name} needs two dimensions with several values; {self._has(name)}")
-        mean = _mean(self._with_dims(name, (y, x)))
-        axes = given_or_new(ax)
-        (x_values, x_names), (y_values, y_names) = self._positions(name, x), self._positions(name, y)
-        mesh = axes.pcolormesh(x_values, y_values, mean, **{"cmap": ORDERED, "shading": "nearest", **style})
-        _set_ticks(axes.set_xticks, x_values, x_names)
-        _set_ticks(axes.set_yticks, y_values, y_names)
-        axes.set(xlabel=self._words(x), ylabel=self._words(y))
-        axes.figure.colorbar(mesh, ax=axes, label=self._title(name, (x, y)))
-        return axes
+        if frames < 1 or frames_per_second <= 0:
+            raise ArgumentError(f"got {frames} frames at {frames_per_second} in a second, expected more than 0 of each")
+        drawn = line or self._first((*_LOSSES, *_MODES))
+        filmed = matrix or next((name for name in _FILMED if name in self._arrays), None)
+        shown = np.unique(np.linspace(0, len(self._times) - 1, frames).round().astype(int))
+        film = Film(self._times, partial(self.line, drawn))
+        if filmed is not None:
+            film = replace(film, matrix=partial(self.matrix, filmed), values=self._array(filmed))
+        return write_film(Path(path), film, shown, frames_per_second)
 
-    def line(self, name: str, ax: "Axes | None" = None, *, x: str | None = None, **style: Style) -> "Axes":
-        """Draw the mean of an array along one dimension, with a band from the 10th to the 90th percentile.
+    def _several(self, axes: AnyAxes, values: FloatArray, noun: str, style: dict[str, Style]) -> bool:
+        """Draw a line for each column; return whether the lines are few enough to be named in a legend."""
+        named = values.shape[1] <= MAX_NAMED
+        for i, colour in enumerate(ordered_colours(values.shape[1])):
+            own: dict[str, Style] = {"label": f"{noun} {i + 1}"} if named else {}
+            axes.plot(self._times, values[:, i], **{"color": colour, **own, **style})
+        return named
 
-        Mean and band are over all other dimensions.
+    def _array(self, path: str) -> FloatArray:
+        if path not in self._arrays:
+            raise UnknownNameError(not_part_of("trajectory", path, self._arrays))
+        return self._arrays[path]
 
-        Args:
-            name: the array.
-            ax: axes to draw into.
-            x: the dimension, by default the first one that has several values.
-            style: keyword arguments of `plot`.
-        """
-        x = x or next(iter(self._dims_with_several_values(name)), None)
-        if x is None:
-            raise ValueError(f"a line of {name} needs a dimension with several values; {self._has(name)}")
-        values = self._with_dims(name, (x,))
-        axes = given_or_new(ax)
-        x_values, x_names = self._positions(name, x)
-        (line,) = axes.plot(x_values, _mean(values), **({"color": BLUE} | style if ax is None else style))
-        if values.shape[1] > 1:
-            low, high = (_percentile(values, percent) for percent in (10, 90))
-            axes.fill_between(x_values, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
-        _set_ticks(axes.set_xticks, x_values, x_names)
-        if x_names is None and is_geometric(x_values):
-            axes.set_xscale("log")
-        axes.set(xlabel=self._words(x), ylabel=self._title(name, (x,)))
-        if "label" in style:
-            axes.legend(frameon=False, fontsize="small")
-        return axes
+    def _first(self, paths: tuple[str, ...], quantity: str | None = None) -> str:
+        """Return the first of these paths that the trajectory has."""
+        for path in paths:
+            if path in self._arrays:
+                return path
+        known = ", ".join(dict.fromkeys(path.partition(".")[0] for path in self._arrays))
+        needed = quantity or " or ".join(paths)
+        raise ArgumentError(f"this picture needs {needed}; the trajectory has {known}: add it to quantities")
 
-    def _dims(self, name: str) -> tuple[str, ...]:
-        if name not in self._grid.dims:
-            raise ValueError(not_part_of("result", name, self._grid.dims))
-        return self._grid.dims[name]
-
-    def _dims_with_several_values(self, name: str) -> list[str]:
-        return [dim for dim in self._dims(name) if self._grid.length(name, dim) > 1]
-
-    def _has(self, name: str) -> str:
-        return "it has " + ", ".join(f"{dim} ({self._grid.length(name, dim)})" for dim in self._dims(name))
-
-    def _with_dims(self, name: str, kept: tuple[str, ...]) -> FloatArray:
-        """Return an array whose first dimensions are the kept ones, and whose last one holds all others."""
-        dims = self._dims(name)
-        unknown = [dim for dim in kept if dim not in dims]
-        if unknown:
-            raise ValueError(f"{name} has no dimension {unknown[0]!r}; {self._has(name)}")
-        values = np.moveaxis(self._grid.data[name], [dims.index(dim) for dim in kept], range(len(kept)))
-        return values.reshape(*values.shape[: len(kept)], -1)
-
-    def _positions(self, name: str, dim: str) -> tuple[FloatArray, list[str] | None]:
-        """Return the positions of a dimension's values on an axis, and the names of values that are no numbers."""
-        values = self._grid.coordinates.get(dim)
-        if values is None:
-            return np.arange(self._grid.length(name, dim), dtype=float), None
-        if isinstance(values, np.ndarray):
-            return np.asarray(values, dtype=float), None
-        return np.arange(len(values), dtype=float), [str(value) for value in values]
-
-    def _words(self, dim: str) -> str:
-        """Return the label of a dimension; times that points do not share are numbered."""
-        return "number of the time" if dim == "time" and dim not in self._grid.coordinates else label(dim).words
-
-    def _title(self, name: str, shown: tuple[str, ...]) -> str:
-        averaged = [dim for dim in self._dims_with_several_values(name) if dim not in shown]
-        return label(name).words + (f"\n(mean over {', '.join(averaged)})" if averaged else "")
-
-
-def _mean(values: FloatArray) -> FloatArray:
-    """Average the finite values over the last dimension; NaN where there is none."""
-    return np.ma.masked_invalid(values).mean(axis=-1).filled(np.nan)
-
-
-def _percentile(values: FloatArray, percent: float) -> FloatArray:
-    return np.array([np.percentile(row, percent) if len(row) else np.nan for row in map(_finite, values)])
-
-
-def _finite(row: FloatArray) -> FloatArray:
-    return row[np.isfinite(row)]
-
-
-def _set_ticks(set_ticks: Callable[..., object], positions: FloatArray, names: list[str] | None) -> None:
-    if names is not None:
-        set_ticks(positions, names)
+    def _over_time(self, axes: AnyAxes, path: str, legend: bool) -> "Axes":
+        return over_time(axes, self._times, label(path).words, legend=legend)

@@ -2,30 +2,32 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
+from lindyn.results.files import Labelled
 from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
+from lindyn.results.io import Parts
+from lindyn.results.labelled import sweep_columns, sweep_dataset
+from lindyn.results.table import Columns
 from lindyn.wire.array import FloatArray
 from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
-    from lindyn.results.plots import SweepPlots
+    from lindyn.results.sweep_plots import SweepPlots
 
 COORDINATES, DATA = "coordinates.", "data."
 
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class SweepResult:
+class SweepResult(Labelled):
     """Labelled arrays: `r.final_loss`, or `r["final_loss"]`, has one dimension for each name in `r.dims["final_loss"]`.
 
     Attributes:
@@ -52,7 +54,7 @@ class SweepResult:
         Raises:
             MissingLibraryError: matplotlib is not installed.
         """
-        from lindyn.results.plots import SweepPlots  # noqa: PLC0415 (imports matplotlib)
+        from lindyn.results.sweep_plots import SweepPlots  # noqa: PLC0415 (imports matplotlib)
 
         return SweepPlots(self._grid())
 
@@ -62,30 +64,7 @@ class SweepResult:
         Raises:
             MissingLibraryError: xarray is not installed.
         """
-        from lindyn.results.labelled import sweep_dataset  # noqa: PLC0415 (imports xarray)
-
         return sweep_dataset(self._grid(), self._parts()[0], count_warned_points(self.warnings))
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """Return one row for each point of the grid, and one column for each array with one number at each point.
-
-        Raises:
-            MissingLibraryError: pandas is not installed.
-        """
-        from lindyn.results.labelled import sweep_frame  # noqa: PLC0415 (imports pandas)
-
-        return sweep_frame(self._grid())
-
-    def save(self, path: str | Path) -> Path:
-        """Write the result to a file that `lindyn.load` reads, `.npz` or `.nc` (netCDF), and return the path.
-
-        Raises:
-            ValueError: the name ends with neither.
-            MissingLibraryError: netCDF needs xarray and h5netcdf.
-        """
-        from lindyn.results.io import save  # noqa: PLC0415 (imports xarray)
-
-        return save(Path(path), *self._parts(), self.to_xarray)
 
     def __getitem__(self, name: str) -> FloatArray:
         """Return an array by its name.
@@ -122,7 +101,7 @@ class SweepResult:
     def _grid(self) -> Grid:
         return Grid(self.coordinates, self.dims, self.data)
 
-    def _parts(self) -> tuple[dict[str, JSON], dict[str, FloatArray]]:
+    def _parts(self) -> Parts:
         """Return the JSON part and the arrays by path, the inverse of `sweep_result_from_parts`."""
         vectors = {name: values for name, values in self._grid().coordinates.items() if isinstance(values, np.ndarray)}
         metadata: dict[str, JSON] = {
@@ -134,6 +113,14 @@ class SweepResult:
         }
         arrays = {f"{COORDINATES}{name}": values for name, values in vectors.items()}
         return metadata, arrays | {f"{DATA}{name}": values for name, values in self.data.items()}
+
+    def _document(self) -> Mapping[str, object]:
+        data = {name: {"dims": dims, "values": self.data[name]} for name, dims in self.dims.items()}
+        rest = {"coordinates": self.coordinates, "problems": self.problems, "warnings": self.warnings}
+        return {**self.metadata, "data": data, **rest}
+
+    def _columns(self, names: Sequence[str]) -> Columns:
+        return sweep_columns(self._grid(), names)
 
 
 def sweep_result_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray]) -> SweepResult:

@@ -1,15 +1,19 @@
 """Trajectories and other replies as numpy arrays with their provenance."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
 from lindyn.results.evaluation import Evaluation, evaluation_from_parts
+from lindyn.results.files import Labelled
+from lindyn.results.io import Parts
+from lindyn.results.labelled import trajectory_dataset
+from lindyn.results.labels import lambda_text, origin, regime_words
+from lindyn.results.table import Columns, columns, selected, variables_over_time
 from lindyn.wire.array import FloatArray
-from lindyn.wire.trajectory import TrajectoryReply
+from lindyn.wire.trajectory import RegimeReply, TrajectoryReply
 from lindyn.wire.tree import JSON, Tree, flatten, unflatten
 from lindyn.wire.wording import not_part_of
 
@@ -69,7 +73,7 @@ Quantity = FloatArray | Mapping[str, FloatArray] | list[FloatArray]
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Trajectory(_Quantities):
+class Trajectory(Labelled, _Quantities):
     """A learning trajectory; its quantities are attributes and items, `t.loss` and `t["loss"]`, with time first.
 
     Attributes:
@@ -111,6 +115,11 @@ class Trajectory(_Quantities):
         return cast("Mapping[str, FloatArray]", self._quantity("balance"))
 
     @property
+    def regime(self) -> RegimeReply | None:
+        """The verdict `rich`, `lazy` or `between` with its numbers; None where it cannot be told."""
+        return self.reply.regime
+
+    @property
     def plot(self) -> "TrajectoryPlots":
         """Pictures, such as `t.plot.loss()`.
 
@@ -119,7 +128,7 @@ class Trajectory(_Quantities):
         """
         from lindyn.results.plots import TrajectoryPlots  # noqa: PLC0415 (imports matplotlib)
 
-        return TrajectoryPlots(self.times, self.quantities, self.reply)
+        return TrajectoryPlots(self.times, self.arrays(), self.reply)
 
     def arrays(self) -> dict[str, FloatArray]:
         """Return all arrays by path, such as `loss`, `balance.lambda`, `weights.0` and `evaluation.loss`."""
@@ -136,36 +145,25 @@ class Trajectory(_Quantities):
         Raises:
             MissingLibraryError: xarray is not installed.
         """
-        from lindyn.results.labelled import trajectory_dataset  # noqa: PLC0415 (imports xarray)
-
         return trajectory_dataset(self.times, self.arrays(), self.reply, self.metadata)
 
-    def to_dataframe(self) -> "pd.DataFrame":
-        """Return the quantities that are one number at each time, as columns over time.
+    def to_dataframe(self, *names: str) -> "pd.DataFrame":
+        """Return a table over time; matrices have a column for each entry, counted from 1.
+
+        Args:
+            names: the arrays in it, such as `loss` and `singular_values`, by default all.
 
         Raises:
+            UnknownNameError: the trajectory has no such array; this is also a KeyError.
             MissingLibraryError: pandas is not installed.
         """
-        from lindyn.results.labelled import trajectory_frame  # noqa: PLC0415 (imports pandas)
-
-        return trajectory_frame(self.times, self.arrays())
-
-    def save(self, path: str | Path) -> Path:
-        """Write the trajectory to a file that `lindyn.load` reads, `.npz` or `.nc` (netCDF), and return the path.
-
-        Raises:
-            ValueError: the name ends with neither.
-            MissingLibraryError: netCDF needs xarray and h5netcdf.
-        """
-        from lindyn.results.io import save  # noqa: PLC0415 (imports xarray)
-
-        arrays = {"times": self.times, **self.arrays()}
-        return save(Path(path), self.metadata, arrays, self.to_xarray)
+        return super().to_dataframe(*names).set_index("time")
 
     @property
     def metadata(self) -> dict[str, JSON]:
         """The reply without its arrays, as a JSON document."""
-        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "evaluation"})
+        document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "evaluation", "warnings"})
+        document["warnings"] = [each.model_dump(exclude_none=True) for each in self.reply.warnings]
         if self.evaluation is None:
             return document
         best = [stop.model_dump() for stop in self.evaluation.best]
@@ -194,13 +192,14 @@ class Trajectory(_Quantities):
     def __repr__(self) -> str:
         reply = self.reply
         widths = "-".join(map(str, reply.dims))
-        balance = "" if reply.lam is None else f" lambda = {reply.lam:g},"
+        balance = "" if reply.lam is None else f" lambda = {lambda_text(reply.lam)},"
         names = ", ".join(self.quantities)
+        regime = "" if reply.regime is None else f"\n  regime: {regime_words(reply.regime)}"
         told = "" if self.evaluation is None else f"\n  {self.evaluation!r}"
         warnings = "".join(f"\n  warning {warning.code}: {warning.detail}" for warning in reply.warnings)
         return (
-            f"<Trajectory {widths},{balance} {len(self.times)} times, {reply.method} ({self.cache})\n"
-            f"  quantities: {names}\n  {reply.reason}{told}{warnings}>"
+            f"<Trajectory {widths},{balance} {len(self.times)} times, {reply.method} ({origin(self.cache)})\n"
+            f"  quantities: {names}\n  {reply.reason}{regime}{told}{warnings}>"
         )
 
     def _repr_html_(self) -> str:
@@ -208,42 +207,25 @@ class Trajectory(_Quantities):
 
         return trajectory_html(self.times, self.arrays(), self.reply, self.cache)
 
+    def _parts(self) -> Parts:
+        return self.metadata, {"times": self.times, **self.arrays()}
+
+    def _document(self) -> Mapping[str, object]:
+        document = {**self.metadata, "times": self.times, "quantities": self.quantities}
+        if self.evaluation is None:
+            return document
+        evaluation = cast("Mapping[str, object]", self.metadata["evaluation"])
+        return {**document, "evaluation": {**evaluation, "loss": self.evaluation.loss}}
+
+    def _columns(self, names: Sequence[str]) -> Columns:
+        chosen = selected(names, self.arrays(), "trajectory")
+        return columns({"time": self.times}, variables_over_time(chosen), {})
+
     def _quantity(self, name: str) -> Quantity:
         quantities = self.__dict__.get("quantities", {})  # copying looks up attributes before any is set
         if name not in quantities:
             raise AttributeError(not_part_of("trajectory", name, quantities))
         return quantities[name]
-
-
-@public
-@dataclass(frozen=True, eq=False)
-class Analysis:
-    """A reply other than a trajectory: its fields are attributes and items, and arrays are numpy arrays."""
-
-    fields: Mapping[str, object]
-
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
-        """Return a field by its name.
-
-        Raises:
-            UnknownNameError: the reply has no such field; this is also a KeyError.
-        """
-        if name not in self.fields:
-            raise UnknownNameError(not_part_of("answer", name, self.fields))
-        value = self.fields[name]
-        return Analysis(cast("Mapping[str, object]", value)) if isinstance(value, Mapping) else value
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (fields have many types)
-        """Return a field; the field `lambda` is the attribute `lam`."""
-        if "fields" not in self.__dict__:  # copying looks up attributes before any is set
-            raise AttributeError(name)
-        try:
-            return self["lambda" if name == "lam" else name]
-        except UnknownNameError as error:
-            raise AttributeError(str(error)) from None
-
-    def __dir__(self) -> Iterable[str]:
-        return [*super().__dir__(), *self.fields]
 
 
 def trajectory_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray], cache: str) -> Trajectory:

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from lindyn.wire import npz
+from lindyn.wire.figure import FigureReply
 from lindyn.wire.fit import FitRequest
 from lindyn.wire.fit_reply import JobResult
 from lindyn.wire.job import FINAL, Job, Jobs
@@ -200,6 +201,30 @@ async def figure_svg(job: JobDep, request: Request, results: ResultsDep) -> Resp
 async def figure_png(job: JobDep, request: Request, results: ResultsDep) -> Response:
     """Return the figure, drawn from the result of the job."""
     return Response(await _picture(job, request, results, "png"), media_type="image/png")
+
+
+@router.get(
+    "/jobs/{job_id}/figure.pdf",
+    operation_id="job_figure_pdf",
+    summary="The figure of an experiment, as PDF",
+    response_class=Response,
+    responses=openapi.picture("application/pdf"),
+)
+async def figure_pdf(job: JobDep, request: Request, results: ResultsDep) -> Response:
+    """Return the figure, drawn from the result of the job."""
+    return Response(await _picture(job, request, results, "pdf"), media_type="application/pdf")
+
+
+@router.get(
+    "/jobs/{job_id}/figure.json",
+    operation_id="job_figure_json",
+    summary="The figure of an experiment, as data",
+    response_class=Response,
+    responses={200: {"model": FigureReply}},
+)
+async def figure_json(job: JobDep, request: Request, results: ResultsDep) -> Response:
+    """Return the lines, areas, images and axes of the figure, for clients that add to it."""
+    return Response(await _picture(job, request, results, "json"), media_type=JSON)
 
 
 @router.get(

@@ -14,9 +14,10 @@ from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter, Values
 from lindyn_service.experiments.registry import EXPERIMENTS
+from lindyn_service.translate.figure import figure_reply
 from lindyn_service.translate.table import Archive, read_table, table
 
-Picture = Literal["svg", "png"]
+Picture = Literal["svg", "png", "pdf", "json"]
 
 _DOTS_PER_INCH = 150
 
@@ -84,9 +85,12 @@ def experiment_picture(archive: bytes, form: Picture) -> bytes:
     content, rest = read_table(archive)
     kind = cast("str", rest["kind"])
     figure = EXPERIMENTS[kind].draw(content)
+    if form == "json":
+        return figure_reply(figure).model_dump_json().encode()
     buffer = io.BytesIO()
-    metadata = {"Date": None} if form == "svg" else None
-    with mpl.rc_context({"svg.hashsalt": kind}):  # else the ids in the file are random
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(form)
+    # the ids in SVG files are random without a salt, and journals do not take the fonts of type 3 in PDF files
+    with mpl.rc_context({"svg.hashsalt": kind, "pdf.fonttype": 42}):
         figure.savefig(buffer, format=form, dpi=_DOTS_PER_INCH, metadata=metadata)
     return buffer.getvalue()
 

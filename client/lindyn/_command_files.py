@@ -1,0 +1,110 @@
+"""Files and standard streams of the command line."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from lindyn._endpoints import Document
+from lindyn.errors import ArgumentError, MissingLibraryError
+from lindyn.results.files import Saved, require_writable
+from lindyn.results.io import unknown_format
+
+USAGE = 2
+"""Exit code if the command line or a file that it names is wrong; the shell's own commands have the same."""
+
+_STDOUT = Path("-")
+_TEXTS = (".json", ".csv")
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A file for a result, or standard output in a format; both are None for a summary on a terminal."""
+
+    path: Path | None
+    form: str | None
+
+    def write(self, result: Saved) -> None:
+        """Write a result."""
+        if self.path is not None:
+            result.save(self.path)
+        elif self.form is None:
+            typer.echo(repr(result))
+        else:
+            sys.stdout.buffer.write(result.to_bytes(self.form).rstrip(b"\n") + b"\n")
+        sys.stdout.flush()  # here, where a pipe that was closed by its reader is no error
+
+
+def destination(output: Path | None, form: str | None, formats: Sequence[str]) -> Destination:
+    """Check where a result goes before it is computed.
+
+    Args:
+        output: a file, `-` for standard output, or None for a terminal's summary or a pipe's JSON.
+        form: format on standard output, `json` or `csv`.
+        formats: endings of the names of files for this kind of result.
+    """
+    suffix = None if form is None else f".{form.lower()}"
+    if suffix is not None and suffix not in _TEXTS:
+        fail(f"--format: got {form!r}, expected json or csv")
+    if output is None or output == _STDOUT:
+        is_summary = output is None and suffix is None and sys.stdout.isatty()
+        return Destination(None, None if is_summary else suffix or ".json")
+    if suffix is not None:
+        fail(f"--format is for standard output; the name of the file, {output}, decides its format")
+    checked(output, formats)
+    return Destination(output, None)
+
+
+def checked(path: Path, formats: Sequence[str]) -> Path:
+    """Return the path of a file that can be written, or end with a message."""
+    try:
+        require_writable(path, formats)
+    except (ArgumentError, MissingLibraryError) as error:
+        fail(str(error))
+    target = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(target, os.W_OK):
+        fail(f"{path}: cannot be written")
+    return path
+
+
+def checked_input(path: Path) -> Path:
+    """Return the path of a result, or end with a message."""
+    if path.suffix not in (".npz", ".nc"):
+        fail(str(unknown_format(path, (".npz", ".nc"))))
+    if not path.is_file():
+        fail(f"{path}: there is no such file")
+    return path
+
+
+def read_request(file: typer.FileBinaryRead) -> Document:
+    """Read a request as JSON, or end with a message."""
+    try:
+        document = json.loads(file.read())  # json detects UTF-16, which Windows writes, from the bytes
+    except ValueError as error:
+        fail(f"{file.name} is not JSON: {error}")
+    if not isinstance(document, dict):
+        fail(f"{file.name} holds a {type(document).__name__}, expected an object")
+    return document  # pyright: ignore[reportUnknownVariableType] (JSON)
+
+
+def overrides(options: Sequence[str]) -> Document:
+    """Read parameters of the form name=JSON, or end with a message."""
+    found: Document = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            fail(f"got -p {option!r}, expected name=JSON, such as -p trials=10")
+    return found
+
+
+def fail(message: str) -> NoReturn:
+    """End with a message about the command line."""
+    typer.echo(f"lindyn: {message}", err=True)
+    raise typer.Exit(USAGE)
