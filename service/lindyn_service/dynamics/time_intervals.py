@@ -10,14 +10,14 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.chebyshev import Interval
 
-DEGREE = 32
+DEGREE = 40
 """Degree of the polynomials, about what generic networks need on intervals of length `_MAX_LENGTH`."""
 
-MIN_TIMES = 42
+MIN_TIMES = 50
 """Smallest number of times for which interpolation in an interval is faster than evaluation."""
 
 _BATCH_ENTRIES = 2**19  # four megabytes; products with fewer rows are slower
-_MAX_LENGTH = 0.75  # of intervals, in the logarithm of time
+_MAX_LENGTH = 1.5  # of intervals, in the logarithm of time
 _MIN_LENGTH = 1e-300  # positions within a shorter interval cannot be represented
 
 
