@@ -123,3 +123,12 @@ def trend(degree: int, order: int) -> Float[np.ndarray, "node node"]:
     leading = coefficients(degree, np.arange(order + 1.0))
     leading[0] /= 2
     return chebyshev.chebvander(nodes(degree), order) @ leading
+
+
+@cache
+def last_coefficients(degree: int, count: int) -> Float[np.ndarray, "order node"]:
+    """Matrix from values at the nodes to the Chebyshev coefficients of the last orders below the degree.
+
+    Source: as for `coefficients`.
+    """
+    return coefficients(degree, np.arange(degree - float(count), degree))

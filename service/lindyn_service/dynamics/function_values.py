@@ -1,17 +1,18 @@
 """Network functions and losses of the exact solution at a few times, without its weights."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
 
 from lindyn_service.dynamics.growth_scaling import Scaled, are_still, unscaled
-from lindyn_service.dynamics.late_elimination import eliminated_errors
+from lindyn_service.dynamics.late_elimination import Decay, decay_of, eliminated_errors
 from lindyn_service.dynamics.modes import diagonal
-from lindyn_service.dynamics.quadratic_forms import MAX_RATIO, SMALL, Forms, forms, small_forms
+from lindyn_service.dynamics.quadratic_forms import SMALL, Forms, forms, small_forms
 from lindyn_service.dynamics.riccati import Factors, Solution
 
-_LATE = 100.0  # ratio of the learned to the missing part of a mode, from which on errors are small
+_LEARNED, _SMALL_ERROR = 0.1, 0.01  # ratio of what a mode has learned to what is missing; relative error of a mode
 _SMALL_FUNCTION = 0.1  # relative to its error: the task minus the error loses digits of smaller functions
 
 _Chosen = Bool[np.ndarray, " time"]
@@ -24,7 +25,7 @@ class FunctionValues:
 
     Attributes:
         functions: network functions u^T W v.
-        losses: excess losses, accurate relative to each, however small.
+        losses: excess losses times e^{decay t} with `NetworkFunction.decay`, accurate relative to each.
         sizes: products of the Frobenius norms of both layers, to which rounding errors of the functions are relative.
     """
 
@@ -33,71 +34,108 @@ class FunctionValues:
     sizes: Float[np.ndarray, " time"]
 
 
-def function_values(solution: Solution, times: Float[np.ndarray, " time"], root: float = 1.0) -> FunctionValues:
-    """Evaluate network function and loss at a few times.
+@dataclass(frozen=True)
+class NetworkFunction:
+    """Network function and loss of an exact solution, which are evaluated without its weights.
 
-    Args:
+    Attributes:
         solution: exact solution on white inputs.
-        times: in units of the time constant.
         root: factor of the errors in the loss, the square root of the variance of the inputs.
-
-    Source: Braun et al. (2022), arXiv 2206.03738, the exact solution in the eigenbasis of F; docs/theory.md, section 2,
-    late in training.
     """
-    shape = (len(times), len(solution.modes.u), len(solution.modes.v))
-    if not len(solution.echelon.pivots):
-        functions = np.zeros(shape)
-        return FunctionValues(functions, _losses(solution.errors(times, functions), root), np.zeros(len(times)))
-    values = FunctionValues(np.empty(shape), np.empty(len(times)), np.empty(len(times)))
-    late = times >= _late_from(solution)
-    if np.any(late):
-        late = _store_late(solution, times, root, late, values)
-    still = are_still(solution.modes, solution.start, times)
-    for part, evaluate in ((~late & still, _eliminated), (~late & ~still, _scaled)):
-        if np.any(part):
-            functions, values.sizes[part] = evaluate(solution, times[part])
-            values.functions[part] = functions
-            values.losses[part] = _losses(solution.errors(times[part], functions), root)
-    return values
 
+    solution: Solution
+    root: float = 1.0
 
-def _losses(errors: Float[np.ndarray, "time out rank"], root: float) -> Float[np.ndarray, " time"]:
-    flat = errors.reshape(len(errors), errors.shape[1] * errors.shape[2])
-    flat = flat if root == 1 else flat * root
-    return 0.5 * np.vecdot(flat, flat)
+    @property
+    def decay(self) -> float:
+        """Rate, per time constant, at which the excess loss decays at least, late in training."""
+        return 0.0 if self._decay is None else 2 * self._decay.rate
 
+    @cached_property
+    def _decay(self) -> Decay | None:
+        """Decay of the errors; None if not all pivots grow."""
+        f, pivots = self.solution.modes.eigenvalues, self.solution.echelon.pivots
+        if not len(pivots) or f[pivots[-1]] <= 0:
+            return None
+        return decay_of(f, pivots)
 
-def _late_from(solution: Solution) -> float:
-    """Time from which small networks are evaluated by their errors, which costs as much as the functions alone."""
-    lower, pivots = solution.echelon.lower, solution.echelon.pivots
-    rates = solution.modes.eigenvalues[pivots]
-    if len(pivots) > SMALL or rates[-1] <= 0:
-        return np.inf
-    sizes = np.abs(lower[pivots, np.arange(len(pivots))])
-    return float(np.max((np.log(2 * _LATE * rates) / 2 - np.log(sizes)) / rates))
+    @cached_property
+    def _late_from(self) -> float:
+        """Time from which errors are evaluated, where this is accurate, and not the functions.
 
+        In small networks it is as fast, and with lambda it is accurate in most networks from the beginning. In others,
+        errors are evaluated once they are small.
+        """
+        is_small = len(self.solution.echelon.pivots) <= SMALL
+        if self._decay is None or (is_small and self.solution.modes.lam):
+            return np.inf if self._decay is None else 0.0
+        reduced = self.solution.echelon
+        rates = self.solution.modes.eigenvalues[reduced.pivots]
+        squares = reduced.lower[reduced.pivots, np.arange(len(rates))] ** 2
+        growth = _LEARNED if is_small else 1 / _SMALL_ERROR
+        return float(np.max(np.log1p(2 * rates * growth / squares) / rates)) / 2
 
-def _store_late(
-    solution: Solution, times: Float[np.ndarray, " time"], root: float, late: _Chosen, values: FunctionValues
-) -> _Chosen:
-    """Store the values at late times from the errors, and return at which of these times they are accurate."""
-    basis = solution.modes
-    errors, ratio = eliminated_errors(solution.late, times[late])
-    functions = errors + diagonal(basis.s, errors.shape[1:])
-    sizes = [np.einsum("tij,tij->t", part, part) for part in (functions, errors)]
-    accurate = (ratio <= MAX_RATIO) & (sizes[0] >= _SMALL_FUNCTION**2 * sizes[1])
-    kept = late.copy()
-    kept[late] = accurate
-    values.functions[kept], values.losses[kept] = functions[accurate], _losses(errors[accurate], root)
-    own = solution.late.learned[solution.late.learned < len(basis.s)]
-    minor = np.sum(2 * (basis.kappa * basis.p**2)[own], keepdims=True)
-    values.sizes[kept] = _sizes(solution, minor)
-    return kept
+    def at(self, times: Float[np.ndarray, " time"]) -> FunctionValues:
+        """Evaluate at a few times, in units of the time constant.
+
+        Source: Braun et al. (2022), arXiv 2206.03738, the exact solution in the eigenbasis of F; docs/theory.md,
+        section 2, late in training.
+        """
+        solution = self.solution
+        shape = (len(times), len(solution.modes.u), len(solution.modes.v))
+        values = FunctionValues(np.zeros(shape), np.empty(len(times)), np.zeros(len(times)))
+        late = times >= self._late_from
+        if np.any(late):
+            late = self._store_late(times, late, values)
+        if not np.all(late):
+            self._store_early(times, ~late, values)
+        return values
+
+    def _store_early(self, times: Float[np.ndarray, " time"], early: _Chosen, values: FunctionValues) -> None:
+        """Store the values at early times from the functions."""
+        solution = self.solution
+        still = early & are_still(solution.modes, solution.start, times)
+        for part, evaluate in ((still, _eliminated), (early & ~still, _scaled)):
+            if np.any(part):
+                functions, values.sizes[part] = evaluate(solution, times[part])
+                losses = self._losses(solution.errors(times[part], functions))
+                if self.decay:
+                    losses = np.exp(np.log(losses) + self.decay * times[part])
+                values.functions[part], values.losses[part] = functions, losses
+
+    def _store_late(self, times: Float[np.ndarray, " time"], late: _Chosen, values: FunctionValues) -> _Chosen:
+        """Store the values at late times from the errors, and return at which of these times they are accurate."""
+        basis, of_late, decay = self.solution.modes, self.solution.late, self._decay
+        if decay is None:
+            return np.zeros_like(late)
+        try:
+            found = eliminated_errors(of_late, times[late], decay)
+        except np.linalg.LinAlgError:
+            return np.zeros_like(late)
+        losses = self._losses(found.values)
+        errors = found.values * np.exp(-decay.rate * times[late])[:, None, None]
+        functions = errors + diagonal(basis.s, errors.shape[1:])
+        norms = [np.sqrt(np.einsum("tij,tij->t", part, part)) for part in (functions, errors)]
+        accurate = found.accurate & (norms[0] >= _SMALL_FUNCTION * norms[1])
+        kept = late.copy()
+        kept[late] = accurate
+        values.functions[kept], values.losses[kept] = functions[accurate], losses[accurate]
+        own = of_late.learned[of_late.learned < len(basis.s)]
+        minor = np.sum(2 * (basis.kappa * basis.p**2)[own], keepdims=True)
+        values.sizes[kept] = _sizes(self.solution, minor) / np.linalg.norm(basis.s) * norms[0][accurate]
+        return kept
+
+    def _losses(self, errors: Float[np.ndarray, "time out rank"]) -> Float[np.ndarray, " time"]:
+        flat = errors.reshape(len(errors), errors.shape[1] * errors.shape[2])
+        flat = flat if self.root == 1 else flat * self.root
+        return 0.5 * np.vecdot(flat, flat)
 
 
 def _eliminated(solution: Solution, times: Float[np.ndarray, " time"]) -> _Functions:
     """Functions at times without overflow, by elimination where it is accurate, and by the weights elsewhere."""
     basis, n_pivots = solution.modes, len(solution.echelon.pivots)
+    if not n_pivots:
+        return np.zeros((len(times), len(basis.u), len(basis.v))), np.zeros(len(times))
     scaled = unscaled(basis, solution.start, times)
     try:
         found = _small(solution, scaled) if n_pivots <= SMALL else _large(solution, scaled)
@@ -105,9 +143,8 @@ def _eliminated(solution: Solution, times: Float[np.ndarray, " time"]) -> _Funct
         return _scaled(solution, times)
     functions = np.ascontiguousarray(found.values.transpose(0, 2, 1)) if basis.exchanged else found.values
     sizes = _sizes(solution, found.squares)
-    inaccurate = ~(found.ratio <= MAX_RATIO)
-    if np.any(inaccurate):
-        functions[inaccurate], sizes[inaccurate] = _scaled(solution, times[inaccurate])
+    if not np.all(found.accurate):
+        functions[~found.accurate], sizes[~found.accurate] = _scaled(solution, times[~found.accurate])
     return functions, sizes
 
 
@@ -134,7 +171,7 @@ def _large(solution: Solution, scaled: Scaled) -> Forms:
     matrices = solution.grams(scaled)
     np.einsum("tii->ti", matrices)[:] += 1.0
     minor, major = solution.sides(scaled)
-    return forms(minor, matrices, major)
+    return forms(np.ascontiguousarray(minor.transpose(0, 2, 1)), matrices, major)
 
 
 def _scaled(solution: Solution, times: Float[np.ndarray, " time"]) -> _Functions:

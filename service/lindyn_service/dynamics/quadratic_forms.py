@@ -8,17 +8,17 @@ rounding errors of the Cholesky factorisation.
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from lindyn_service.dynamics.inverse_roots import invert_upper
 
 SMALL = 12
 """Largest size of matrices that are eliminated entry by entry."""
 
-MAX_RATIO = 900.0
-"""Largest ratio, as in `Forms`, up to which elimination is accurate enough."""
-
-_UNDIVIDED = 32  # larger matrices are inverted by blocks
+# largest ratios of a diagonal entry of M to its value after elimination, as in `inverse_roots`: these ratios amplify
+# rounding errors, independently of the scaling of the columns, and inverses of blocks amplify them once more
+_MAX_RATIO, _MAX_RATIO_OF_BLOCKS = 1e4, 900.0
+_UNDIVIDED = 16  # larger matrices are inverted by blocks
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,12 @@ class Forms:
     Attributes:
         values: B M^{-1} A^T.
         squares: traces of A M^{-1} A^T.
-        ratio: largest ratio of a diagonal entry of M to its value after elimination, which amplifies rounding errors
-            independently of the scaling of the columns; not finite or not positive if M is not positive definite.
+        accurate: whether M is conditioned well enough for values without large rounding errors.
     """
 
     values: Float[np.ndarray, "time right left"]
     squares: Float[np.ndarray, " time"]
-    ratio: Float[np.ndarray, " time"]
+    accurate: Bool[np.ndarray, " time"]
 
 
 def small_forms(table: Float[np.ndarray, "pivot column time"], n_left: int) -> Forms:
@@ -54,12 +53,12 @@ def small_forms(table: Float[np.ndarray, "pivot column time"], n_left: int) -> F
             table[j + 1 :, j + 1 :] -= (row[: size - j - 1] / table[j, j])[:, None] * row
         pivots = np.einsum("iit->it", table[:, :size])
         left, right = table[:, size : size + n_left], table[:, size + n_left :]
-        scaled = left / pivots[:, None]
+        scaled, ratio = left / pivots[:, None], _worst(norms / pivots)
         values = np.einsum("kjt,kit->jit", right, scaled)
         return Forms(
             np.ascontiguousarray(values.transpose(2, 0, 1)),
             np.einsum("kit,kit->t", scaled, left),
-            _worst(norms / pivots),
+            ratio <= _MAX_RATIO,
         )
 
 
@@ -69,16 +68,19 @@ def _worst(ratios: Float[np.ndarray, "pivot time"]) -> Float[np.ndarray, " time"
 
 
 def forms(
-    left: Float[np.ndarray, "time left pivot"],
+    left: Float[np.ndarray, "time pivot left"],
     matrices: Float[np.ndarray, "time pivot pivot"],
     right: Float[np.ndarray, "time right pivot"],
 ) -> Forms:
     """Forms of matrices of any size.
 
     Args:
-        left: matrices A, which are overwritten.
+        left: matrices A^T, which are overwritten.
         matrices: matrices M, of which only the upper triangles are read.
         right: matrices B, which are overwritten.
+
+    Raises:
+        LinAlgError: rounding errors make a matrix indefinite.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 13.1, block LDL^T factorisation.
     """
@@ -87,18 +89,19 @@ def forms(
     norms = np.einsum("tii->it", matrices)
     inverse = inverses(matrices[:, :n, :n])
     scaled, inverted = np.empty_like(left), [np.einsum("tii->it", inverse)]
-    np.matmul(left[:, :, :n], inverse, out=scaled[:, :, :n])
+    np.matmul(inverse, left[:, :n], out=scaled[:, :n])
     if n < size:
         beside = matrices[:, :n, n:]
         factor = inverse @ beside
-        inverse = inverses(matrices[:, n:, n:] - beside.transpose(0, 2, 1) @ factor)
-        left[:, :, n:] -= left[:, :, :n] @ factor
+        turned = np.ascontiguousarray(factor.transpose(0, 2, 1))
+        inverse = inverses(matrices[:, n:, n:] - turned @ beside)
+        left[:, n:] -= turned @ left[:, :n]
         right[:, :, n:] -= right[:, :, :n] @ factor
-        np.matmul(left[:, :, n:], inverse, out=scaled[:, :, n:])
+        np.matmul(inverse, left[:, n:], out=scaled[:, n:])
         inverted.append(np.einsum("tii->it", inverse))
-    flat = (array.reshape(len(array), -1) for array in (scaled, left))
-    values = right @ scaled.transpose(0, 2, 1)
-    return Forms(values, np.vecdot(*flat), _worst(norms * np.concatenate(inverted)))
+    flat = (array.reshape(len(array), left.shape[1] * left.shape[2]) for array in (scaled, left))
+    ratio = _worst(norms * np.concatenate(inverted))
+    return Forms(right @ scaled, np.vecdot(*flat), ratio <= _MAX_RATIO_OF_BLOCKS)
 
 
 def inverses(matrices: Float[np.ndarray, "time size size"]) -> Float[np.ndarray, "time size size"]:
