@@ -10,7 +10,7 @@ SIZES = [1, 2, 3, 7, 12, 13, 32, 33, 70]
 
 
 def drawn(size, n_left=4, n_right=5, grading=0.0):
-    """Matrices M = K^T K + I whose rows and columns are scaled by exponentials, and rows that are scaled in the same way."""
+    """Matrices M = K^T K + I with exponential scales of rows and columns, and rows with the same scales."""
     rng = np.random.default_rng(size)
     scale = np.exp(-grading * np.arange(size))
     root = rng.standard_normal((3, 2 * size, size)) * scale
@@ -63,5 +63,4 @@ def test_a_matrix_that_is_not_positive_definite_is_noticed():
     matrices[1, 2, 2] = 0.0
     found = by_elimination(left, matrices, right)
     assert found.accurate.tolist() == [True, False, True]
-    with pytest.raises(np.linalg.LinAlgError):
-        by_blocks(left, matrices, right)
+    assert not np.any(by_blocks(left, matrices, right).accurate)

@@ -10,7 +10,7 @@ from lindyn_service.dynamics.growth_scaling import Scaled, are_still, unscaled
 from lindyn_service.dynamics.late_elimination import Decay, decay_of, eliminated_errors
 from lindyn_service.dynamics.modes import diagonal
 from lindyn_service.dynamics.quadratic_forms import SMALL, Forms, forms, small_forms
-from lindyn_service.dynamics.riccati import Factors, Solution
+from lindyn_service.dynamics.riccati import Solution
 
 _LEARNED, _SMALL_ERROR = 0.1, 0.01  # ratio of what a mode has learned to what is missing; relative error of a mode
 _SMALL_FUNCTION = 0.1  # relative to its error: the task minus the error loses digits of smaller functions
@@ -49,15 +49,18 @@ class NetworkFunction:
     @property
     def decay(self) -> float:
         """Rate, per time constant, at which the excess loss decays at least, late in training."""
-        return 0.0 if self._decay is None else 2 * self._decay.rate
+        return 2 * self._decay.rate
 
     @cached_property
-    def _decay(self) -> Decay | None:
-        """Decay of the errors; None if not all pivots grow."""
+    def _all_grow(self) -> bool:
         f, pivots = self.solution.modes.eigenvalues, self.solution.echelon.pivots
-        if not len(pivots) or f[pivots[-1]] <= 0:
-            return None
-        return decay_of(f, pivots)
+        return bool(len(pivots) and f[pivots[-1]] > 0)
+
+    @cached_property
+    def _decay(self) -> Decay:
+        """Decay of the errors; 0 unless all pivots grow."""
+        f, pivots = self.solution.modes.eigenvalues, self.solution.echelon.pivots
+        return decay_of(f, pivots) if self._all_grow else Decay(0.0, 0.0)
 
     @cached_property
     def _late_from(self) -> float:
@@ -66,9 +69,11 @@ class NetworkFunction:
         In small networks it is as fast, and with lambda it is accurate in most networks from the beginning. In others,
         errors are evaluated once they are small.
         """
+        if not self._all_grow:
+            return np.inf
         is_small = len(self.solution.echelon.pivots) <= SMALL
-        if self._decay is None or (is_small and self.solution.modes.lam):
-            return np.inf if self._decay is None else 0.0
+        if is_small and self.solution.modes.lam:
+            return 0.0
         reduced = self.solution.echelon
         rates = self.solution.modes.eigenvalues[reduced.pivots]
         squares = reduced.lower[reduced.pivots, np.arange(len(rates))] ** 2
@@ -100,18 +105,14 @@ class NetworkFunction:
                 functions, values.sizes[part] = evaluate(solution, times[part])
                 losses = self._losses(solution.errors(times[part], functions))
                 if self.decay:
-                    losses = np.exp(np.log(losses) + self.decay * times[part])
+                    with np.errstate(divide="ignore"):  # losses may be 0
+                        losses = np.exp(np.log(losses) + self.decay * times[part])
                 values.functions[part], values.losses[part] = functions, losses
 
     def _store_late(self, times: Float[np.ndarray, " time"], late: _Chosen, values: FunctionValues) -> _Chosen:
         """Store the values at late times from the errors, and return at which of these times they are accurate."""
         basis, of_late, decay = self.solution.modes, self.solution.late, self._decay
-        if decay is None:
-            return np.zeros_like(late)
-        try:
-            found = eliminated_errors(of_late, times[late], decay)
-        except np.linalg.LinAlgError:
-            return np.zeros_like(late)
+        found = eliminated_errors(of_late, times[late], decay)
         losses = self._losses(found.values)
         errors = found.values * np.exp(-decay.rate * times[late])[:, None, None]
         functions = errors + diagonal(basis.s, errors.shape[1:])
@@ -137,10 +138,7 @@ def _eliminated(solution: Solution, times: Float[np.ndarray, " time"]) -> _Funct
     if not n_pivots:
         return np.zeros((len(times), len(basis.u), len(basis.v))), np.zeros(len(times))
     scaled = unscaled(basis, solution.start, times)
-    try:
-        found = _small(solution, scaled) if n_pivots <= SMALL else _large(solution, scaled)
-    except np.linalg.LinAlgError:
-        return _scaled(solution, times)
+    found = _small(solution, scaled) if n_pivots <= SMALL else _large(solution, scaled)
     functions = np.ascontiguousarray(found.values.transpose(0, 2, 1)) if basis.exchanged else found.values
     sizes = _sizes(solution, found.squares)
     if not np.all(found.accurate):

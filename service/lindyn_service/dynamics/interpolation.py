@@ -14,7 +14,7 @@ from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.dynamics.time_batches import time_batches
 from lindyn_service.dynamics.time_intervals import DEGREE, TimeInterval, evaluated, time_intervals
 
-_BATCH_ENTRIES = 2**16  # half a megabyte, so that about ten arrays fit into the caches of one core
+_BATCH_ENTRIES = 2**17  # one megabyte per array
 _MIN_TIMES = 100  # fewer are evaluated as fast as they are interpolated
 _MIN_WORK = 6000  # times times squared pivots: networks with less of it are evaluated as fast, too
 _MAX_GROUP_ENTRIES = 2**20  # 8 megabytes
@@ -154,12 +154,12 @@ def _evaluate(
     function: NetworkFunction, times: Float[np.ndarray, " time"], group: list[_Pending]
 ) -> Iterator[tuple[TimeInterval, Values]]:
     """Values of the intervals of a group."""
-    times_of = [part.evaluation_times(times)[0 if known is None else 1 :: 1 if known is None else 2] for part, known in group]
+    times_of = [part.evaluation_times(times)[_unknown(known)] for part, known in group]
     at, basis = np.concatenate(times_of), function.solution.modes
     functions = np.empty((len(at), len(basis.u), len(basis.v)))
     losses, sizes = np.empty(len(at)), np.empty(len(at))
     for batch in time_batches(len(at), function.solution.echelon.lower.size, _BATCH_ENTRIES):
-        with np.errstate(over="ignore", divide="ignore"):  # the caller reports losses that overflow
+        with np.errstate(over="ignore"):  # the caller reports losses that overflow
             found = function.at(at[batch])
         functions[batch], losses[batch], sizes[batch] = found.functions, found.losses, found.sizes
     first = 0
@@ -168,3 +168,8 @@ def _evaluate(
         first = own.stop
         values = Values(own_times, functions[own], losses[own], function.decay, sizes[own])
         yield part, values if known is None else known.between(values)
+
+
+def _unknown(known: Values | None) -> slice:
+    """Nodes at which values are not known yet."""
+    return slice(None) if known is None else slice(1, None, 2)

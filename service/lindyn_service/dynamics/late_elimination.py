@@ -18,7 +18,7 @@ from lindyn_service.dynamics.phi import phi
 from lindyn_service.dynamics.quadratic_forms import SMALL, Forms, forms, small_forms
 
 _MAX_EXPONENT = 345.0  # the square of e^345 is 1e299
-_MAX_MISSING = 100.0  # ratio of what a mode has to learn to what it has learned, up to which products with S are accurate
+_MAX_MISSING = 100.0  # ratio of the missing to the learned part of a mode up to which products with S are accurate
 _MAX_PRODUCTS = 2**17  # entries of outer products that are formed at once: one megabyte
 
 _Stack = Float[np.ndarray, "_ _ time"]
@@ -35,10 +35,7 @@ def late_errors(late: LateDeviation, times: Float[np.ndarray, " time"]) -> Float
     """
     if late.fading_columns.shape[1] or late.gamma:
         return late.errors(times)
-    try:
-        found = eliminated_errors(late, times, Decay(0.0, 0.0))
-    except np.linalg.LinAlgError:
-        return late.errors(times)
+    found = eliminated_errors(late, times, Decay(0.0, 0.0))
     errors = found.values
     if not np.all(found.accurate):
         errors[~found.accurate] = late.errors(times[~found.accurate])
@@ -89,17 +86,11 @@ def eliminated_errors(late: LateDeviation, times: Float[np.ndarray, " time"], de
     Returns:
         The errors as the values of forms, which tell where they are accurate.
 
-    Raises:
-        LinAlgError: rounding errors make a large matrix indefinite.
-
     Source: docs/theory.md, section 2.
     """
     basis, m = late.modes, len(late.modes.s)
     rate, left = late.rates[late.learned][:, None], np.exp(-decay.rate * times)
-    s, x = _s_and_x(late, times, decay)
-    has_growing = len(late.learned) < m  # otherwise these rows of X are zero
-    minor = _joined(x, basis.p, basis.q, basis.n_minor, has_growing=has_growing)
-    major = _joined(x, basis.q, -basis.p, basis.n_major, has_growing=has_growing)
+    s, minor, major = _s_and_layers(late, times, decay)
     n_own, all_columns = int(np.count_nonzero(late.learned < m)), np.arange(len(s))
     columns = all_columns[:n_own]
     own = late.learned[:n_own] if len(late.missed) else slice(0, n_own)  # of equal rows, a slice is faster
@@ -131,23 +122,25 @@ def _forms(left: _Stack, matrices: _Stack, right: _Stack) -> Forms:
     return forms(*map(np.ascontiguousarray, stacks))
 
 
-def _s_and_x(late: LateDeviation, times: Float[np.ndarray, " time"], decay: Decay) -> tuple[_Stack, _Stack]:
-    """S, and X in all rows with zeros in the learned ones, both multiplied by e^{rate t} with the rate of the decay."""
-    f, sizes = late.rates, np.log(late.sizes)[:, None]
+def _s_and_layers(
+    late: LateDeviation, times: Float[np.ndarray, " time"], decay: Decay
+) -> tuple[_Stack, _Stack, _Stack]:
+    """S, R and T, multiplied by e^{rate t} with the rate of the decay."""
+    f, basis, sizes = late.rates, late.modes, np.log(late.sizes)[:, None]
     behind = np.exp(np.minimum((decay.learned - f[late.learned])[:, None] * times - sizes, _MAX_EXPONENT))
     rates = f[late.fading][:, None]
     s = _gram(late.fading_x, times * phi(-2 * rates * times))
     s += (late.inverse.T @ late.inverse)[:, :, None]
     s *= behind[:, None]
     s *= behind * np.exp((decay.fading - decay.learned) * times)
-    x = np.zeros((len(f), *behind.shape))
+    x = np.zeros((len(f), *behind.shape))  # in all rows, with zeros in the learned ones
     x[late.fading] = late.fading_x[:, :, None] * behind * np.exp((rates + decay.fading) * times)[:, None]
     if len(late.missed):  # then there is no decay
         rows = late.missed_x[:, :, None] * np.exp(-late.missed_behind[:, :, None] * times)
         integrals = times * phi(2 * f[late.missed][:, None] * times)
         s += np.einsum("mt,mit,mjt->ijt", integrals, rows, rows)
         x[late.missed] = rows
-    return s, x
+    return s, _joined(x, basis.p, basis.q, basis.n_minor), _joined(x, basis.q, -basis.p, basis.n_major)
 
 
 def _gram(rows: Float[np.ndarray, "row column"], weights: Float[np.ndarray, "row time"]) -> _Stack:
@@ -162,16 +155,11 @@ def _gram(rows: Float[np.ndarray, "row column"], weights: Float[np.ndarray, "row
 
 
 def _joined(
-    x: _Stack,
-    growing: Float[np.ndarray, " mode"],
-    decaying: Float[np.ndarray, " mode"],
-    n_side: int,
-    *,
-    has_growing: bool,
+    x: _Stack, growing: Float[np.ndarray, " mode"], decaying: Float[np.ndarray, " mode"], n_side: int
 ) -> Float[np.ndarray, "side learned time"]:
     """Transform rows from the eigenvectors of F to the singular vectors of one side, which may exceed the modes."""
     m, n_rows = len(growing), len(x)
     joined = decaying[:, None, None] * x[n_rows - m :][::-1]
-    if has_growing:
+    if x.shape[1] < m:  # otherwise all modes are learned, and these rows are zero
         joined += growing[:, None, None] * x[:m]
     return np.concatenate([joined, x[m : n_rows - m]]) if n_side > m else joined

@@ -79,11 +79,22 @@ def forms(
         matrices: matrices M, of which only the upper triangles are read.
         right: matrices B, which are overwritten.
 
-    Raises:
-        LinAlgError: rounding errors make a matrix indefinite.
-
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 13.1, block LDL^T factorisation.
     """
+    try:
+        return _by_blocks(left, matrices, right)
+    except np.linalg.LinAlgError:  # rounding errors make a matrix indefinite
+        n_times = len(matrices)
+        values = np.zeros((n_times, right.shape[1], left.shape[2]))
+        return Forms(values, np.zeros(n_times), np.zeros(n_times, dtype=bool))
+
+
+def _by_blocks(
+    left: Float[np.ndarray, "time pivot left"],
+    matrices: Float[np.ndarray, "time pivot pivot"],
+    right: Float[np.ndarray, "time right pivot"],
+) -> Forms:
+    """Forms by elimination of two blocks, or of one if the matrices are small."""
     size = matrices.shape[1]
     n = size // 2 if size > _UNDIVIDED else size
     norms = np.einsum("tii->it", matrices)
@@ -105,7 +116,7 @@ def forms(
 
 
 def inverses(matrices: Float[np.ndarray, "time size size"]) -> Float[np.ndarray, "time size size"]:
-    """Inverses of positive definite matrices, of which only the upper triangles are read; NaN if one is not definite.
+    """Inverses of positive definite matrices, of which only the upper triangles are read.
 
     Source: Higham (2002), Accuracy and Stability of Numerical Algorithms, section 13.1.
     """

@@ -102,12 +102,11 @@ class Solution:
 
     @cached_property
     def late(self) -> LateDeviation:
+        """Deviation from the task, prepared for late times."""
         return late_deviation(self.modes, self.echelon)
 
     def _factors(self, scaled: Scaled) -> Factors:
-        inverse_root = safe_inverse_roots(
-            self.grams(scaled), scaled.diagonal, lambda times: scaled.gram_root[times]
-        )
+        inverse_root = safe_inverse_roots(self.grams(scaled), scaled.diagonal, lambda times: scaled.gram_root[times])
         if not scaled.still:
             inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
         minor, major = (times_upper(rows, inverse_root) for rows in self.sides(scaled))
@@ -152,7 +151,7 @@ class Solution:
         return minor, major
 
     def weights_of_rows(self, scaled: Scaled) -> tuple[_Weights, _Weights]:
-        """Weights of the growing row and of the row of the minor layer of each mode, in the minor and the major layer."""
+        """Weights of the growing row and of the row of the minor layer of each mode, in the minor and the major one."""
         basis, ratio = self.modes, self.modes.p / self.modes.q
         grown = basis.q * scaled.growth * (1 + (ratio * scaled.left) ** 2)
         return (basis.p * scaled.growth * scaled.gone, scaled.left), (grown, -ratio * scaled.left)
