@@ -19,7 +19,7 @@ from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import LearningProblem, Refusal
 from lindyn_service.methods.conditioning import saddle
 from lindyn_service.methods.error_estimates import disturbed
-from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.exact_run import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.modal_run import ModalRun, ModalStates
 from lindyn_service.methods.number_range import beyond_float64

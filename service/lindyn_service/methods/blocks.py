@@ -19,7 +19,7 @@ from lindyn_service.methods.base import AnswerWarning, LearningProblem
 from lindyn_service.methods.block_observe import OF_CHANGE, Found, observe_block
 from lindyn_service.methods.conditioning import DOUBTFUL_OVERLAP, saddle
 from lindyn_service.methods.diagnostics import of_samples
-from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.exact_run import TOLERANCE
 from lindyn_service.methods.number_range import beyond_float64
 from lindyn_service.methods.sweep_scalars import AT_LAST_TIME, Summary
 

@@ -9,7 +9,8 @@ from lindyn_service.dynamics.learning_rates import LearningRates
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.methods.all_exact import AllExactSolver
 from lindyn_service.methods.base import LearningProblem, Method, Refusal
-from lindyn_service.methods.exact import ExactRun, ExactSolver
+from lindyn_service.methods.exact import ExactSolver
+from lindyn_service.methods.exact_run import ExactRun
 from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.wide import wide_of
 

@@ -8,7 +8,7 @@ from lindyn_service.dynamics.mode_overlap import mode_overlap
 from lindyn_service.methods.base import Convergence, LearningProblem, Method, choose
 from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.descent import DescentRun
-from lindyn_service.methods.exact import ExactRun
+from lindyn_service.methods.exact_run import ExactRun
 from lindyn_service.methods.flow import FlowRun
 from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.one_layer import OneLayerRun

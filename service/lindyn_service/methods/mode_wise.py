@@ -14,7 +14,7 @@ from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import LearningProblem, Refusal
 from lindyn_service.methods.conditioning import saddle
 from lindyn_service.methods.diagnostics import initial_lambda
-from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.exact_run import TOLERANCE
 from lindyn_service.methods.fewer_dimensions import reduced, remark
 from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.modal_solutions import ChainSolution, PartsSolution

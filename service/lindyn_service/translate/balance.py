@@ -12,7 +12,7 @@ from lindyn_service.dynamics.random_weights import kurtosis, variance
 from lindyn_service.dynamics.tasks import Moments
 from lindyn_service.dynamics.wide_limit import isotropy, predicted_lambda_eff
 from lindyn_service.errors import InvalidRequestError
-from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.exact_run import TOLERANCE
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, rng, weights
 

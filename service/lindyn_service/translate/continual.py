@@ -13,7 +13,7 @@ from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import AnswerWarning
 from lindyn_service.methods.closed_form_only import require_closed_form
 from lindyn_service.methods.conditioning import conditioning
-from lindyn_service.methods.exact import ExactRun
+from lindyn_service.methods.exact_run import ExactRun
 from lindyn_service.translate.encode import VERSION
 from lindyn_service.translate.problem import moments, weights
 

@@ -20,7 +20,7 @@ from lindyn_service.methods.base import AnswerWarning
 from lindyn_service.methods.closed_form_only import require_exact
 from lindyn_service.methods.conditioning import conditioning
 from lindyn_service.methods.diagnostics import of_loss
-from lindyn_service.methods.exact import ExactRun
+from lindyn_service.methods.exact_run import ExactRun
 from lindyn_service.methods.modal_run import ModalRun
 from lindyn_service.methods.plain_flow import from_plain_flow, last_clock, problem_lambda
 from lindyn_service.translate.encode import VERSION

@@ -21,7 +21,7 @@ from lindyn_service.dynamics.white_inputs import Coloured, WhiteTask, white_task
 from lindyn_service.dynamics.wide_limit import representing, wide_layers
 from lindyn_service.errors import InfeasibleBalanceError, InvalidRequestError
 from lindyn_service.methods.base import LearningProblem
-from lindyn_service.methods.exact import TOLERANCE
+from lindyn_service.methods.exact_run import TOLERANCE
 from lindyn_service.methods.wide import wide_of
 
 # separate streams, so that equal seeds of network and task do not give equal numbers
