@@ -84,6 +84,10 @@ def test_random_networks_have_the_limit_of_wide_layers(explorer, service):
     loss = explorer.table("bands-loss")
     assert np.array_equal(loss["wide limit"], answer["wide"]["excess_loss"])
     assert np.allclose(loss["median"], answer["quantities"]["excess_loss"]["quantiles"][1], rtol=1e-12, atol=0)
+    assert answer["methods"] == {"flow": 5}
+    assert "Whether they end at a saddle is known only of networks with a closed form." in page.inner_text(
+        "#bands-words"
+    )
 
 
 def test_bands_by_keyboard_and_by_link(explorer):

@@ -235,3 +235,11 @@ def test_a_curve_that_no_network_describes_is_told(explorer):
     until(page, DRAWN)
     fit(page)
     assert "no such network describes the curve" in page.inner_text("#fit-words")
+
+
+def test_the_time_constant_of_the_page_is_that_of_its_curves(explorer, service):
+    page = explorer.open(THREE.replace("&fit=true", "&lambda=0.4"))
+    explorer.drawn(lambda: page.fill("#tau", "7"))
+    shown = explorer.table("loss")
+    with service.client() as client:
+        assert np.array_equal(shown["excess loss"], loss(client, shown["t"], 0.4, 7.0))

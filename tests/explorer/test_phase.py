@@ -103,6 +103,9 @@ def test_networks_without_a_value_are_hatched(explorer):
     }
     assert page.inner_text("#picture-phase .notes").startswith("2 networks have no value and are hatched.")
     assert [row["convergence_time"] == "" for row in rows(explorer)] == [False, False, True, True, False, False]
+    picture = explorer.download("#picture-phase .downloads button:has-text('SVG')").decode()
+    assert picture.count("url(#hatch)") == 2
+    assert "hatched: no value" in picture
 
 
 def test_a_diagram_of_other_networks_is_named_and_leads_back_to_them(explorer):

@@ -140,15 +140,25 @@ export class Bands {
 function described({ meta, serverMs, source }) {
   const { seeds, saddles, methods } = meta;
   const count = seeds.length;
-  const ends =
-    saddles === 0
-      ? "None of them ends at a saddle."
-      : `${number(saddles, 6)} of them end${saddles === 1 ? "s" : ""} at a saddle: ${saddles === 1 ? "it never learns" : "they never learn"} some mode of the task.`;
   const how = Object.entries(methods)
-    .map(([method, number_]) => (number_ === count ? methodName(method) : `${methodName(method)}: ${number_}`))
+    .map(([method, amount]) => (amount === count ? methodName(method) : `${methodName(method)}: ${amount}`))
     .join(", ");
   const when = source === "hit" ? "from the cache" : `computed in ${duration(serverMs)}`;
-  return `${number(count, 6)} networks with the seeds ${seeds[0]} to ${seeds[count - 1]}. ${ends} ${how}, ${when}.`;
+  return `${number(count, 6)} networks with the seeds ${seeds[0]} to ${seeds[count - 1]}. ${ofSaddles(saddles, methods.exact ?? 0, count)} ${how}, ${when}.`;
+}
+
+/**
+ * A sentence about saddles, which are known only of networks with a closed form.
+ * @param {number} saddles
+ * @param {number} exact number of networks with a closed form
+ * @param {number} count number of all networks
+ */
+function ofSaddles(saddles, exact, count) {
+  if (exact === 0) return "Whether they end at a saddle is known only of networks with a closed form.";
+  const known = exact === count ? "them" : `the ${number(exact, 6)} with a closed form`;
+  if (saddles === 0) return `None of ${known} ends at a saddle.`;
+  const [end, learn] = saddles === 1 ? ["ends", "it never learns"] : ["end", "they never learn"];
+  return `${number(saddles, 6)} of ${known} ${end} at a saddle: ${learn} some mode of the task.`;
 }
 
 /** @param {Answer} answer */

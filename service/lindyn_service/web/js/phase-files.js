@@ -11,8 +11,10 @@ import { svgDocument, textElement } from "./svg.js";
 const [LEFT, TOP, WIDTH, HEIGHT] = [76, 56, 540, 320];
 const BAR = { left: 240, width: 160, height: 10, steps: 32 };
 const HATCH = (/** @type {string} */ colour) =>
-  `<pattern id="none" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
+  `<pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
   `<path d="M0 0V6" stroke="${colour}" stroke-width="2"/></pattern>`;
+const ABSENT = (/** @type {string} */ colour) =>
+  textElement(LEFT, TOP + HEIGHT + 65, "hatched: no value", { size: 11, colour });
 
 /**
  * @param {Diagram} diagram
@@ -25,7 +27,7 @@ export function phaseAsSvg({ lambdas, scales, values, name }, about) {
   const top = (/** @type {number} */ row) => TOP + HEIGHT - (row + 1) * height;
   const cells = values.flatMap((column, i) =>
     column.map((value, j) => {
-      const fill = value === null ? "url(#none)" : colours.of(value);
+      const fill = value === null ? "url(#hatch)" : colours.of(value);
       return `<rect x="${(LEFT + i * width).toFixed(2)}" y="${top(j).toFixed(2)}" width="${(width + 0.1).toFixed(2)}" height="${(height + 0.1).toFixed(2)}" fill="${fill}"/>`;
     }),
   );
@@ -39,7 +41,16 @@ export function phaseAsSvg({ lambdas, scales, values, name }, about) {
     textElement(LEFT + WIDTH / 2, TOP + HEIGHT + 38, "λ", { anchor: "middle", colour: soft }),
     textElement(20, TOP + HEIGHT / 2, "scale", { anchor: "middle", colour: soft, turned: true }),
   ];
-  const parts = [HATCH(soft), ...cells, ...across, ...up, ...names, legend(colours)];
+  const drawn = `<g shape-rendering="crispEdges">${cells.join("")}</g>`; // without seams between the cells
+  const parts = [
+    HATCH(soft),
+    drawn,
+    ...across,
+    ...up,
+    ...names,
+    legend(colours),
+    ...(values.flat().includes(null) ? [ABSENT(soft)] : []),
+  ];
   return svgDocument(parts, name, about, TOP + HEIGHT + 76);
 }
 
