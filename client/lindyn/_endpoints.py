@@ -8,7 +8,7 @@ import httpx
 import numpy as np
 from pydantic import BaseModel
 
-from lindyn._fit_models import free_fields, model_fields
+from lindyn._fit_models import free_fields, model_fields, with_ready_made_models
 from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
 from lindyn.arrays import as_tree
@@ -124,9 +124,14 @@ def trajectory_document(document: Fields) -> Call[Trajectory]:
     return _post("/v1/trajectories", document, read_trajectory)
 
 
-def job_document(path: str, document: Fields) -> Call[Job]:
-    """Create the job of a sweep or a fit with the fields of a JSON document, which the service checks."""
-    return _post(path, document, read_job, repeatable=False)
+def sweep_document(document: Fields) -> Call[Job]:
+    """Create the job of a sweep with the fields of a JSON document, which the service checks."""
+    return _post("/v1/sweeps", document, read_job, repeatable=False)
+
+
+def fit_document(document: Fields) -> Call[Job]:
+    """Create the job of a fit with the fields of a JSON document, in which ready-made models may be named."""
+    return _post("/v1/fits", with_ready_made_models(document), read_job, repeatable=False)
 
 
 def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, models: Models, starts: int) -> Call[Job]:

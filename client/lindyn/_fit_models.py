@@ -1,7 +1,7 @@
 """Free parameters of fits in short form, and ready-made models."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 from pydantic import BaseModel
@@ -51,6 +51,23 @@ def model_fields(model: str | Fields, base: Fields) -> Fields:
         return {"name": model, "set": {"network.lambda": LAZY_LAMBDA if n_hidden <= n_out else -LAZY_LAMBDA}}
     layer = np.zeros((n_out, n_in)).tolist()
     return {"name": model, "set": {"network": {"kind": "weights", "weights": [layer]}}}
+
+
+def with_ready_made_models(document: Fields) -> Fields:
+    """Return a JSON document with the fields of the models that it names, where its network has widths.
+
+    Raises:
+        ArgumentError: as for `model_fields`.
+    """
+    models, base = document.get("models"), document.get("base")
+    network: Any = cast("Fields", base).get("network") if isinstance(base, Mapping) else None
+    widths: Any = cast("Fields", network).get("dims") if isinstance(network, Mapping) else None
+    is_known = isinstance(widths, list) and all(isinstance(width, int) for width in cast("list[object]", widths))
+    if not isinstance(models, list) or not is_known:
+        return document
+    named = cast("list[Any]", models)
+    fields = [model_fields(each, cast("Fields", base)) if isinstance(each, str) else each for each in named]
+    return {**document, "models": fields}
 
 
 def _dims(model: str, network: Mapping[str, Any] | None) -> tuple[int, int, int]:

@@ -53,8 +53,11 @@ class _FileClient(Client):
     def solve(self, document: Mapping[str, object]) -> Trajectory:
         return self._sender.send(_endpoints.trajectory_document(document))
 
-    def start(self, path: str, document: Mapping[str, object]) -> JobHandle[Any]:
-        return self._job(_endpoints.job_document(path, document))
+    def start_sweep(self, document: Mapping[str, object]) -> JobHandle[Any]:
+        return self._job(_endpoints.sweep_document(document))
+
+    def start_fit(self, document: Mapping[str, object]) -> JobHandle[Any]:
+        return self._job(_endpoints.fit_document(document))
 
 
 def main() -> None:
@@ -108,7 +111,7 @@ def sweep(request: RequestFile, output: Output = None, form: Format = None, url:
     """Compute trajectories at every point of a grid, with a progress bar."""
     target, document = destination(output, form, SweepResult.formats), read_request(request)
     with _client(url) as client:
-        _finish(client.start("/v1/sweeps", document), target)
+        _finish(client.start_sweep(document), target)
 
 
 @app.command()
@@ -116,7 +119,7 @@ def fit(request: RequestFile, output: Output = None, form: Format = None, url: U
     """Estimate parameters from observed curves and compare models, with a progress bar."""
     target, document = destination(output, form, Fit.formats), read_request(request)
     with _client(url) as client:
-        _finish(client.start("/v1/fits", document), target)
+        _finish(client.start_fit(document), target)
 
 
 @app.command()

@@ -8,9 +8,11 @@ import threading
 
 import anyio
 import httpx
+import matplotlib as mpl
 import numpy as np
 import pytest
 import trio
+from matplotlib import pyplot as plt
 from support.gateway import Drop, Gateway, problem
 from support.holding import jobs_held
 from support.processes import Service
@@ -105,6 +107,10 @@ async def test_jobs(service, capsys):
         experiment = await c.experiment("figure-4.1")
         await experiment.wait()
         assert (await experiment.figure("png")).startswith(b"\x89PNG")
+        with mpl.rc_context({"backend": "agg"}):
+            figure = await experiment.draw()
+            assert len(figure.axes) == 7  # four panels, of which three have colour bars
+            plt.close(figure)
 
 
 @pytest.mark.live

@@ -133,6 +133,8 @@ def test_openapi(service):
         (["sweep", "-"], json.dumps({**SWEEP, "axes": {"network.seed": [1, 2]}}), "axes", 1),
         (["sweep", "-"], json.dumps({**SWEEP, "base": None}), "base", 1),
         (["fit", "-"], json.dumps({"base": REQUEST, "observations": [1], "free": 3}), "observations", 1),
+        (["fit", "-"], json.dumps({"base": REQUEST, "models": ["reach"]}), "did you mean 'rich'?", 1),
+        (["fit", "-"], json.dumps({"base": {"network": {"dims": "x"}}, "models": ["rich"]}), "observations", 1),
         (["experiment", "figure-9.9"], "", "no experiment is called", 1),
         (["experiment", "figure-3.1", "-p", "seed"], "", "expected name=JSON", 2),
         (["solve", "-", "-o", "missing/x.npz"], json.dumps(REQUEST), "there is no folder missing", 2),
