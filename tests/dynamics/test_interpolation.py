@@ -30,14 +30,17 @@ def interpolated(solution: Solution, times: np.ndarray) -> np.ndarray:
 
 def both_interpolated(solution: Solution, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate functions and losses."""
-    found = np.full((2, len(times), len(solution.modes.u), len(solution.modes.v)), np.nan)
+    functions = np.full((len(times), len(solution.modes.u), len(solution.modes.v)), np.nan)
+    losses = np.full(len(times), np.nan)
     for part, values in network_functions(solution, times):
+        if part.interval is None:
+            functions[part.times], losses[part.times] = values.functions, values.losses
+            continue
         own = times[part.times]
-        weights = None if part.interval is None else part.interval.weights(own)
-        for kept, nodes in zip(found, (values.functions, values.errors), strict=True):
-            kept[part.times] = nodes if weights is None else np.tensordot(weights, nodes, 1)
-        found[1, part.times] *= np.exp(-values.decay * (own - own[0]))[:, None, None]
-    return found[0], 0.5 * np.sum(found[1] ** 2, axis=(1, 2))
+        weights = part.interval.weights(own)
+        functions[part.times] = np.tensordot(weights, values.functions, 1)
+        losses[part.times] = values.losses_between(own, weights)
+    return functions, losses
 
 
 def n_evaluations(solution: Solution, times: np.ndarray) -> int:
@@ -113,7 +116,7 @@ def test_no_times_to_interpolate(times, sigma):
     drawn = problem((3, 3, 3), 0.0, 0.5)
     solution = Drawn(drawn.w1, drawn.w2, sigma * drawn.sigma_yx, 0.0).solve()
     assert n_evaluations(solution, times) == 1000
-    assert np.array_equal(interpolated(solution, times), evaluated(solution, times))
+    assert np.allclose(interpolated(solution, times), evaluated(solution, times), rtol=0, atol=1e-14)
 
 
 def test_sudden_learning_is_interpolated_in_short_intervals():
@@ -145,4 +148,4 @@ def test_parts_cover_all_times_and_fit_the_memory(n):
     solution, times = problem((n, 4, n), 1.0, 0.3).solve(), np.geomspace(1e-9, 1e3, 701)
     found = list(network_functions(solution, times))
     assert sorted(i for part, _ in found for i in range(701)[part.times]) == list(range(701))
-    assert max(values.functions.size for _, values in found) <= 3e6
+    assert max(values.functions.size for _, values in found) <= 9e6

@@ -26,7 +26,7 @@ def test_each_time_is_in_one_part_and_within_its_interval(times):
         else:
             assert len(inside) >= MIN_TIMES
             assert (part.interval.first, part.interval.last) == (inside[0], inside[-1])
-            assert part.interval.length < 0.751
+            assert part.interval.length < 1.501
 
 
 @pytest.mark.parametrize("unit", [0.3, 1e70, np.inf])

@@ -112,3 +112,23 @@ def _signs(degree: int) -> Float[np.ndarray, " node"]:
     signs = 1.0 - 2.0 * (np.arange(degree + 1) % 2)
     signs[[0, -1]] /= 2
     return signs
+
+
+@cache
+def trend(degree: int, order: int) -> Float[np.ndarray, "node node"]:
+    """Matrix from values at the nodes to those of the part of their polynomial up to an order.
+
+    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 3.
+    """
+    leading = coefficients(degree, np.arange(order + 1.0))
+    leading[0] /= 2
+    return chebyshev.chebvander(nodes(degree), order) @ leading
+
+
+@cache
+def last_coefficients(degree: int, count: int) -> Float[np.ndarray, "order node"]:
+    """Matrix from values at the nodes to the Chebyshev coefficients of the last orders below the degree.
+
+    Source: as for `coefficients`.
+    """
+    return coefficients(degree, np.arange(degree - float(count), degree))

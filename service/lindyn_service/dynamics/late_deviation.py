@@ -132,7 +132,9 @@ def late_deviation(basis: Modes, reduced: Echelon, gamma: float = 0.0) -> LateDe
     f, lower, pivots = basis.eigenvalues - gamma, reduced.lower, reduced.pivots
     n = int(np.count_nonzero(f[pivots] > 0))
     learned = pivots[:n]
-    others = np.setdiff1d(np.arange(len(f)), learned)
+    is_other = np.ones(len(f), dtype=bool)
+    is_other[learned] = False
+    others = np.flatnonzero(is_other)
     missed, fading = others[f[others] > 0], others[f[others] <= 0]
     sizes = np.abs(lower[learned, np.arange(n)])
     inverse = _inverse(lower[learned, :n] / sizes[:, None])

@@ -18,12 +18,15 @@ from lindyn_service.dynamics.growth_scaling import Scaled, are_still, in_units_o
 from lindyn_service.dynamics.initial_coordinates import Coordinates, coordinates
 from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, times_upper
 from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
+from lindyn_service.dynamics.late_elimination import late_errors
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
 from lindyn_service.dynamics.time_batches import time_batches
 
-_CANCELLATION_THRESHOLD = 1e-2  # relative to the largest singular value; subtraction is accurate for larger errors
+_CANCELLATION_THRESHOLD = 3e-3  # relative to the largest singular value; subtraction is accurate for larger errors
 _NEGLIGIBLE = 1e-200  # products of smaller numbers are subnormal, which would be slow
 _MAX_PRODUCT_ENTRIES = 2**17  # one megabyte; for larger arrays, a matrix product for each time is faster
+
+_Weights = tuple[Float[np.ndarray, "time mode"], Float[np.ndarray, "time mode"]]
 
 
 @dataclass(frozen=True)
@@ -94,31 +97,30 @@ class Solution:
         distances = functions - diagonal(self.modes.s, functions.shape[1:])
         near = np.max(np.abs(distances), axis=(1, 2)) < _CANCELLATION_THRESHOLD * self.modes.s[0]
         if len(self.echelon.pivots) and np.any(near):
-            distances[near] = self._late.errors(times[near])
+            distances[near] = late_errors(self.late, times[near])
         return distances
 
     @cached_property
-    def _late(self) -> LateDeviation:
+    def late(self) -> LateDeviation:
+        """Deviation from the task, prepared for late times."""
         return late_deviation(self.modes, self.echelon)
 
     def _factors(self, scaled: Scaled) -> Factors:
-        inverse_root = self._inverse_roots(scaled)
+        inverse_root = safe_inverse_roots(self.grams(scaled), scaled.diagonal, lambda times: scaled.gram_root[times])
         if not scaled.still:
             inverse_root[np.abs(inverse_root) < _NEGLIGIBLE] = 0.0
-        minor, major = (times_upper(rows, inverse_root) for rows in self._sides(scaled))
+        minor, major = (times_upper(rows, inverse_root) for rows in self.sides(scaled))
         return Factors(major, minor) if self.modes.exchanged else Factors(minor, major)
 
-    def _inverse_roots(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
-        """Inverses of the upper Cholesky factors of K^T K + diag(diagonal)^2."""
+    def grams(self, scaled: Scaled) -> Float[np.ndarray, "time pivot pivot"]:
+        """Upper triangles of K^T K; what is below them is arbitrary."""
         n_pivots = len(self.echelon.pivots)
         if scaled.still and self.echelon.lower.size * n_pivots <= _MAX_PRODUCT_ENTRIES:
-            matrices = (scaled.gram_weights**2 @ self._products).reshape(-1, n_pivots, n_pivots)
-        else:
-            matrices = gram(scaled.gram_root)
-        return safe_inverse_roots(matrices, scaled.diagonal, lambda times: scaled.gram_root[times])
+            return (scaled.gram_weights**2 @ self.products).reshape(-1, n_pivots, n_pivots)
+        return gram(scaled.gram_root)
 
     @cached_property
-    def _products(self) -> Float[np.ndarray, "row pivot_squared"]:
+    def products(self) -> Float[np.ndarray, "row pivot_squared"]:
         """Outer products of the rows of the echelon form; the Gram matrices are sums of these with weights by time."""
         lower = self.echelon.lower
         return (lower[:, :, None] * lower[:, None, :]).reshape(len(lower), -1)
@@ -128,7 +130,7 @@ class Solution:
         """Growing row and row of the minor layer of each mode."""
         return np.stack([self.echelon.lower[: len(self.modes.s)], self.start.minor], axis=1)
 
-    def _sides(
+    def sides(
         self, scaled: Scaled
     ) -> tuple[Float[np.ndarray, "time minor pivot"], Float[np.ndarray, "time major pivot"]]:
         """Both layers in the singular vectors of the task, before multiplication by the inverse roots.
@@ -140,15 +142,19 @@ class Solution:
         basis, m = self.modes, len(self.modes.s)
         minor = np.empty((len(scaled.left), basis.n_minor, scaled.y.shape[2]))
         major = np.empty((len(scaled.left), basis.n_major, scaled.y.shape[2]))
-        ratio = basis.p / basis.q
         combine = self._combine_still if scaled.still else _combine
-        combine(basis.p * scaled.growth * scaled.gone, scaled.left, scaled, minor[:, :m])
-        growing = basis.q * scaled.growth * (1 + (ratio * scaled.left) ** 2)
-        combine(growing, -ratio * scaled.left, scaled, major[:, :m])
+        for rows, weights in zip((minor, major), self.weights_of_rows(scaled), strict=True):
+            combine(*weights, scaled, rows[:, :m])
         if scaled.extra.shape[1]:
             wider = major if basis.n_major > m else minor
             np.multiply(scaled.y[:, m : scaled.y.shape[1] - m], scaled.extra[:, :, None], out=wider[:, m:])
         return minor, major
+
+    def weights_of_rows(self, scaled: Scaled) -> tuple[_Weights, _Weights]:
+        """Weights of the growing row and of the row of the minor layer of each mode, in the minor and the major one."""
+        basis, ratio = self.modes, self.modes.p / self.modes.q
+        grown = basis.q * scaled.growth * (1 + (ratio * scaled.left) ** 2)
+        return (basis.p * scaled.growth * scaled.gone, scaled.left), (grown, -ratio * scaled.left)
 
     def _combine_still(
         self,

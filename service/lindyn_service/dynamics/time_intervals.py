@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,14 +10,14 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.chebyshev import Interval
 
-DEGREE = 32
+DEGREE = 40
 """Degree of the polynomials, about what generic networks need on intervals of length `_MAX_LENGTH`."""
 
-MIN_TIMES = 42
+MIN_TIMES = 50
 """Smallest number of times for which interpolation in an interval is faster than evaluation."""
 
 _BATCH_ENTRIES = 2**19  # four megabytes; products with fewer rows are slower
-_MAX_LENGTH = 0.75  # of intervals, in the logarithm of time
+_MAX_LENGTH = 1.5  # of intervals, in the logarithm of time
 _MIN_LENGTH = 1e-300  # positions within a shorter interval cannot be represented
 
 
@@ -32,6 +32,10 @@ class TimeInterval:
     def n_nodes(self) -> int:
         """Number of times at which the solution is evaluated."""
         return self.times.stop - self.times.start if self.interval is None else self.interval.degree + 1
+
+    def evaluation_times(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, " node"]:
+        """Times at which the solution is evaluated."""
+        return times[self.times] if self.interval is None else self.interval.times
 
     def weights(
         self, times: Float[np.ndarray, " time"], n_entries: int
@@ -55,7 +59,13 @@ class TimeInterval:
             return [self]
         middle = np.searchsorted(times[self.times], self.interval.middle, side="right")
         bounds = self.times.start, self.times.start + int(middle), self.times.stop
-        return _divided(times, self.interval.unit, bounds, max_times, self.interval.degree)
+        return _divided(times, self.interval.unit, bounds, max_times, DEGREE)
+
+    def refined(self) -> "TimeInterval":
+        """Interval with twice the degree, whose nodes include those of this interval."""
+        if self.interval is None:
+            return self
+        return replace(self, interval=replace(self.interval, degree=2 * self.interval.degree))
 
 
 def time_intervals(

@@ -10,7 +10,7 @@ from lindyn_service.dynamics.gram_changes import gram_changes
 from lindyn_service.dynamics.interpolation import network_functions
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
-from lindyn_service.dynamics.observables import OBSERVABLES, excess_of, function
+from lindyn_service.dynamics.observables import OBSERVABLES, function
 from lindyn_service.dynamics.riccati import Factors, Solution
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.plain_flow import PLAIN, AsAsked
@@ -116,29 +116,23 @@ def _function(solution: Solution, objective: Objective, times: np.ndarray, colle
     """Evaluate quantities of the network function, which is interpolated between nodes."""
     names = collected.names
     outputs = np.empty((len(times), len(objective.u), len(objective.v))) if "output" in names else None
-    with_losses = set(names) != {"output"}
-    for part, values in network_functions(solution, times):
+    root = objective.root if isinstance(objective.root, float) else 1.0  # a number, since the inputs are isotropic
+    for part, values in network_functions(solution, times, root):
         if part.interval is None:
             if outputs is not None:
                 outputs[part.times] = function(values.functions, objective)
-            if with_losses:
-                _store_losses(part.times, values.errors, objective, collected)
+            _store_losses(part.times, values.losses, objective, collected)
             continue
         n_nodes = len(values.functions)
         nodes = None if outputs is None else function(values.functions, objective).reshape(n_nodes, -1)
         for batch, weights in part.weights(times, values.functions[0].size):
             if outputs is not None and nodes is not None:
                 np.matmul(weights, nodes, out=outputs[batch].reshape(len(weights), -1))
-            if with_losses:
-                between = (weights @ values.errors.reshape(n_nodes, -1)).reshape(-1, *values.errors.shape[1:])
-                between *= np.exp(-values.decay * (times[batch] - part.interval.first))[:, None, None]
-                _store_losses(batch, between, objective, collected)
+            _store_losses(batch, values.losses_between(times[batch], weights), objective, collected)
     if outputs is not None:
         collected.store_all("output", outputs)
 
 
-def _store_losses(times: slice, error: np.ndarray, objective: Objective, collected: Accumulator) -> None:
-    with np.errstate(over="ignore"):  # `Accumulator.quantities` raises an error that names the quantity
-        excess = excess_of(error, objective)
+def _store_losses(times: slice, excess: np.ndarray, objective: Objective, collected: Accumulator) -> None:
     collected.store(times, "excess_loss", excess)
     collected.store(times, "loss", excess + (objective.irreducible or 0.0))

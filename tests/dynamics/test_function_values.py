@@ -1,0 +1,63 @@
+"""Network functions and losses at a few times against those of the weights, and against 80 digits."""
+
+import numpy as np
+import pytest
+from support.oracle import exact_qqt
+from support.problems import Drawn
+
+from lindyn_service.dynamics.function_values import NetworkFunction
+from lindyn_service.dynamics.initialization import balanced_weights
+
+CASES = [
+    ((3, 3, 3), 0.0),
+    ((4, 2, 5), 1.0),
+    ((5, 4, 3), -2.0),
+    ((6, 9, 4), 0.0),
+    ((3, 3, 3), 30.0),
+    ((14, 14, 14), 0.5),
+    ((40, 36, 38), -0.7),
+]
+
+
+def problem(dims, lam, scale):
+    rng = np.random.default_rng(sum(dims))
+    w1, w2 = balanced_weights(dims, lam, scale, rng)
+    return Drawn(w1, w2, rng.standard_normal((dims[2], dims[0])) / np.sqrt(dims[0]), lam)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 0.3, 3.0])
+@pytest.mark.parametrize(("dims", "lam"), CASES, ids=str)
+def test_functions_are_products_of_the_layers(dims, lam, scale):
+    solution, times = problem(dims, lam, scale).solve(), np.array([0.0, 0.1, 1.0, 3.0, 40.0, 4000.0])
+    found = NetworkFunction(solution).at(times)
+    factors = solution.at(times)
+    norms = [np.linalg.norm(side, axis=(1, 2)) for side in (factors.into, factors.out)]
+    assert np.allclose(found.sizes, norms[0] * norms[1], rtol=0.3)
+    known = factors.out @ factors.into.transpose(0, 2, 1)
+    assert np.all(np.linalg.norm(found.functions - known, axis=(1, 2)) <= 1e-13 * found.sizes)
+
+
+@pytest.mark.parametrize(("dims", "lam"), CASES[:5], ids=str)
+def test_functions_in_high_precision(dims, lam):
+    drawn = problem(dims, lam, 0.4)
+    solution = drawn.solve()
+    for time in (0.3, 2.0, 7.0):
+        found = NetworkFunction(solution).at(np.array([time]))
+        p = exact_qqt(drawn.w1, drawn.w2, drawn.sigma_yx, lam, time)
+        known = solution.modes.u.T @ p[dims[0] :, : dims[0]] @ solution.modes.v
+        assert np.linalg.norm(found.functions[0] - known) <= 1e-14 * found.sizes[0]
+
+
+def test_losses_are_those_of_errors_with_the_variance_of_the_inputs():
+    solution, times = problem((4, 4, 4), 1.0, 0.4).solve(), np.array([0.0, 1.0, 50.0])
+    found = NetworkFunction(solution, 1.7).at(times)
+    known = 0.5 * np.sum((1.7 * solution.errors(times, found.functions)) ** 2, axis=(1, 2))
+    losses = found.losses * np.exp(-NetworkFunction(solution).decay * times)
+    assert np.allclose(losses, known, rtol=1e-13, atol=0)
+
+
+def test_weights_without_overlap_have_no_function():
+    zeros = np.zeros((3, 3))
+    found = NetworkFunction(Drawn(zeros, zeros, np.eye(3), 0.0).solve()).at(np.array([0.0, 5.0]))
+    assert not np.any(found.functions)
+    assert not np.any(found.sizes)
