@@ -1,7 +1,8 @@
-# Words to try: install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
+# Words to try: install serve test test-all figures timed faults fuzz sbom lint types demo bench bench-gate report openapi settings drawing docs lock vendor scripts clean
 PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
+AGAINST ?= HEAD~1
 WEB := service/lindyn_service/web
 ON_ALL_CORES := --numprocesses=logical --dist=loadfile
 # markers of tests that have targets of their own
@@ -9,7 +10,7 @@ ELSEWHERE := (figures or faults or fuzz or timed)
 SOURCES := client service tests benchmarks examples notebooks docs tools
 
 .DEFAULT_GOAL := help
-.PHONY: help install serve test test-all figures timed faults fuzz sbom lint types demo bench report openapi settings drawing docs lock vendor scripts clean
+.PHONY: help install serve test test-all figures timed faults fuzz sbom lint types demo bench bench-gate report openapi settings drawing docs lock vendor scripts clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -88,6 +89,9 @@ bench: .venv/.dev ## compare the closed form with ODE solvers and HTTP with bare
 	$(BIN)/python benchmarks/client.py
 	$(BIN)/python benchmarks/explorer.py
 	$(BIN)/python benchmarks/estimates.py
+
+bench-gate: .venv/.dev ## compare the speed of the working tree with another commit (AGAINST=commit), and say what got slower by more than 5 %
+	$(BIN)/python benchmarks/gate.py --against $(AGAINST)
 
 report: .venv/.dev ## print a few figures of speed, each within a minute
 	$(BIN)/python benchmarks/kernel.py --quick

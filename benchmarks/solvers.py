@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -14,7 +14,9 @@ from scipy.linalg import blas
 
 from lindyn_service.dynamics.closed_form import closed_form
 from lindyn_service.dynamics.initialization import balanced_weights
+from lindyn_service.dynamics.interpolation import network_functions
 from lindyn_service.dynamics.modal_loss import white_objective
+from lindyn_service.dynamics.riccati import Solution
 from lindyn_service.dynamics.white_inputs import WhiteTask
 from lindyn_service.methods.exact_observables import observe
 
@@ -119,21 +121,41 @@ def diffrax_solver(method: str, tolerance: float) -> Solver:
     return run
 
 
-def products(case: Case) -> None:
-    """Matrix products of a direct evaluation of the closed form at each time, as a lower bound of its time.
+def products(evaluations: int, between: Sequence[tuple[int, int]]) -> Solver:
+    """Matrix products that the exact solution needs, as a lower bound of its time.
 
-    These are a symmetric product for the Gram matrix of 2n rows, a triangular one for the 2n rows of both layers, one
-    for the network function, and two that transform it to the coordinates of inputs and outputs: 10 n^3 floating-point
-    operations per time. The Cholesky factor and its inverse, 2/3 n^3 more, are not included. Interpolation needs these
-    products only at its nodes, and a product with the n^2 entries of 33 nodes for each time.
+    Each evaluation needs a symmetric product for the Gram matrix of 2n rows, a triangular one for the 2n rows of both
+    layers, one for the network function, and two that transform it to the coordinates of inputs and outputs: 10 n^3
+    floating-point operations. The Cholesky factor and its inverse, 2/3 n^3 more, are not included. Interpolation needs
+    a product of its weights with the n^2 entries at the nodes.
+
+    Args:
+        evaluations: number of times at which the solution is evaluated.
+        between: numbers of times and of nodes of each interval of interpolation.
     """
-    n = len(case.w1)
-    rows = np.concatenate([case.w1.T, case.w2])
-    lower, into, out = np.eye(n), case.w1.T.copy(), case.w2.copy()
-    for _ in case.times:
-        blas.dsyrk(1.0, rows.T)
-        blas.dtrmm(1.0, lower.T, rows.T, lower=0, trans_a=1, overwrite_b=1)
-        out @ (out @ into.T) @ into
+
+    def run(case: Case) -> Answer:
+        n = len(case.w1)
+        rows = np.concatenate([case.w1.T, case.w2])
+        lower, into, out = np.eye(n), case.w1.T.copy(), case.w2.copy()
+        for _ in range(evaluations):
+            blas.dsyrk(1.0, rows.T)
+            blas.dtrmm(1.0, lower.T, rows.T, lower=0, trans_a=1, overwrite_b=1)
+            out @ (out @ into.T) @ into
+        outputs = [np.ones((n_times, n_nodes)) @ np.ones((n_nodes, n * n)) for n_times, n_nodes in between]
+        return np.empty(0), np.concatenate(outputs) if outputs else np.empty(0)
+
+    return run
+
+
+def products_of(problem: Case) -> Solver:
+    """Matrix products for the times at which the exact solution of a problem is evaluated."""
+    solution = closed_form(problem.w1, problem.w2, problem.sigma_yx, problem.lam)
+    if not isinstance(solution, Solution):
+        raise TypeError("the weights are aligned")
+    parts = [part for part, _ in network_functions(solution, problem.times)]
+    between = [(part.times.stop - part.times.start, part.n_nodes) for part in parts if part.interval is not None]
+    return products(sum(part.n_nodes for part in parts), between)
 
 
 @cache
