@@ -12,6 +12,7 @@ is left out with a remark. `python benchmarks/gate.py --against COMMIT`, or `mak
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -44,6 +45,7 @@ def main() -> None:
 
 def compare(chosen: argparse.Namespace) -> list[str]:
     """Print the table, and return the names of the cases that are slower than the limit."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # so that the worktree is removed
     names = [name for name in cases() if chosen.only in name]
     with tempfile.TemporaryDirectory() as folder:
         other = Path(folder) / "other"
