@@ -34,9 +34,11 @@ def test_what_is_not_reached(service):
 
 
 def test_seeds_that_are_omitted_are_drawn_and_returned(service):
+    """Networks of some seeds do not meet the target."""
     asked = message("design")
     del asked["base"]["network"]["seed"]
-    found = read_tree(post(service, asked, path=DESIGNS))
+    answers = (post(service, asked, path=DESIGNS) for _ in range(50))
+    found = read_tree(next(answer for answer in answers if answer.status_code == 200))
     again = post(service, put(asked, "base.network.seed", found["seed"]), path=DESIGNS)
     assert read_tree(again) == found
 
