@@ -61,3 +61,14 @@ def test_weights_without_overlap_have_no_function():
     found = NetworkFunction(Drawn(zeros, zeros, np.eye(3), 0.0).solve()).at(np.array([0.0, 5.0]))
     assert not np.any(found.functions)
     assert not np.any(found.sizes)
+
+
+@pytest.mark.parametrize("lam", [0.0, 1.0, -2.0, 50.0])
+def test_a_task_of_zero(lam):
+    weights = balanced_weights((4, 3, 3), lam, 0.5, np.random.default_rng(1))
+    solution, times = Drawn(*weights, np.zeros((3, 4)), lam).solve(), np.array([0.0, 1.0, 9.0])
+    found, factors = NetworkFunction(solution).at(times), solution.at(times)
+    known = factors.out @ factors.into.transpose(0, 2, 1)
+    assert np.allclose(found.functions, known, rtol=1e-12, atol=1e-16)
+    losses = found.losses * np.exp(-NetworkFunction(solution).decay * times)
+    assert np.allclose(losses, 0.5 * np.sum(known**2, axis=(1, 2)), rtol=1e-12, atol=0)

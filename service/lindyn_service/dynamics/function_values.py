@@ -69,7 +69,7 @@ class NetworkFunction:
         In small networks it is as fast, and with lambda it is accurate in most networks from the beginning. In others,
         errors are evaluated once they are small.
         """
-        if not self._all_grow:
+        if not self._all_grow or not np.any(self.solution.modes.s):  # for a task of zero, errors are the functions
             return np.inf
         is_small = len(self.solution.echelon.pivots) <= SMALL
         if is_small and self.solution.modes.lam:

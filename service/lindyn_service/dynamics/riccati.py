@@ -22,7 +22,7 @@ from lindyn_service.dynamics.late_elimination import late_errors
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
 from lindyn_service.dynamics.time_batches import time_batches
 
-_CANCELLATION_THRESHOLD = 3e-3  # relative to the largest singular value; subtraction is accurate for larger errors
+_CANCELLATION_THRESHOLD = 1e-2  # relative to the largest singular value; subtraction is accurate for larger errors
 _NEGLIGIBLE = 1e-200  # products of smaller numbers are subnormal, which would be slow
 _MAX_PRODUCT_ENTRIES = 2**17  # one megabyte; for larger arrays, a matrix product for each time is faster
 
