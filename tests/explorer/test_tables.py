@@ -330,7 +330,7 @@ def test_columns_of_classes_are_not_numbers(explorer, service, kind):
         f"iris.{kind}: 10 samples, 4 inputs, 3 targets. One target for each"
     )
     assert np.array_equal(matrices(page)["data"], np.hstack([inputs, np.eye(3)[labels]]))
-    assert page.input_value("#dims") == "4-8-3"
+    assert page.input_value("#dims") == "4-3-3"
     assert page.is_disabled("#targets")
     explorer.drawn(lambda: page.select_option("#last-column", "number"))
     assert np.array_equal(matrices(page)["data"], np.hstack([inputs, labels[:, None]]))

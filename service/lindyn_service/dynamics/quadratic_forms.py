@@ -15,9 +15,9 @@ from lindyn_service.dynamics.inverse_roots import invert_upper
 SMALL = 12
 """Largest size of matrices that are eliminated entry by entry."""
 
-# largest ratios of a diagonal entry of M to its value after elimination, as in `inverse_roots`: these ratios amplify
-# rounding errors, independently of the scaling of the columns, and inverses of blocks amplify them once more
-_MAX_RATIO, _MAX_RATIO_OF_BLOCKS = 1e4, 900.0
+# largest ratio of a diagonal entry of M to its value after elimination: these ratios amplify rounding errors, whatever
+# the scaling of the columns
+_MAX_RATIO = 100.0
 _UNDIVIDED = 16  # larger matrices are inverted by blocks
 
 
@@ -112,7 +112,7 @@ def _by_blocks(
         inverted.append(np.einsum("tii->it", inverse))
     flat = (array.reshape(len(array), left.shape[1] * left.shape[2]) for array in (scaled, left))
     ratio = _worst(norms * np.concatenate(inverted))
-    return Forms(right @ scaled, np.vecdot(*flat), ratio <= _MAX_RATIO_OF_BLOCKS)
+    return Forms(right @ scaled, np.vecdot(*flat), ratio <= _MAX_RATIO)
 
 
 def inverses(matrices: Float[np.ndarray, "time size size"]) -> Float[np.ndarray, "time size size"]:
