@@ -69,7 +69,7 @@ def test_a_click_opens_the_network_of_a_cell(explorer):
     assert float(page.input_value("#lambda-number")) == float(row["lambda"])
     assert page.input_value("#scale") == row["scale"] == "0.8"
     assert cell.get_attribute("aria-current") == "true"
-    movement = explorer.table("kernel")["distance, 1 − cosine"]
+    movement = explorer.table("kernel")["NTK distance, 1 − cosine"]
     assert np.isclose(movement[-1], float(row["kernel_distance"]), rtol=1e-9, atol=0)
 
 

@@ -19,6 +19,7 @@ _SAFETY = 4.0  # ratio of the bound to the largest observed difference
 _SAFETY_OF = {"loss_rate": 10.0}  # sums of products that nearly cancel, whose errors vary more from run to run
 _ROUNDING = 64 * EPS  # rounding errors of a well-conditioned computation
 _ROUNDING_OF = {"ntk_distance": 512 * EPS, "ntk_movement": 512 * EPS, "sharpness": 512 * EPS}  # integrals, iterations
+_DECAYING = ("loss", "excess_loss", "loss_rate")
 _MAX_TIMES = 8
 _VANISHING = 1e-290  # near the smallest normal number, below which relative errors mean nothing
 
@@ -76,12 +77,19 @@ def bounds(
         name: min(
             1.0,
             _ROUNDING_OF.get(name, _ROUNDING)
+            + (_of_decay(values) if name in _DECAYING else 0.0)
             + _SAFETY_OF.get(name, _SAFETY)
             * max(_largest_distance(values, o[name], times, floors.get(name, _VANISHING)) for o in others),
         )
         for name, values in quantities.items()
         if name in others[0]
     }
+
+
+def _of_decay(values: np.ndarray) -> float:
+    """Rounding errors of exponents: e^x with a rounded x has a relative error of |x| roundings."""
+    sizes = np.abs(values[values != 0])
+    return 2 * EPS * float(np.log(np.max(sizes) / np.min(sizes))) if len(sizes) else 0.0
 
 
 def of_differences(quantities: Quantities) -> dict[str, float]:
