@@ -72,3 +72,15 @@ def test_a_task_of_zero(lam):
     assert np.allclose(found.functions, known, rtol=1e-12, atol=1e-16)
     losses = found.losses * np.exp(-NetworkFunction(solution).decay * times)
     assert np.allclose(losses, 0.5 * np.sum(known**2, axis=(1, 2)), rtol=1e-12, atol=0)
+
+
+def test_ill_conditioned_weights():
+    """Large weights, of which elimination would lose digits."""
+    rng = np.random.default_rng(229)
+    w1, w2 = balanced_weights((5, 5, 5), 0.0, 100.0, rng)
+    solution, times = Drawn(w1, w2, rng.standard_normal((5, 5)), 0.0).solve(), np.array([0.0, 0.1, 1.0])
+    found, factors = NetworkFunction(solution).at(times), solution.at(times)
+    known = factors.out @ factors.into.transpose(0, 2, 1)
+    assert np.all(np.linalg.norm(found.functions - known, axis=(1, 2)) <= 1e-14 * found.sizes)
+    start = solution.modes.u.T @ w2 @ w1 @ solution.modes.v
+    assert np.linalg.norm(found.functions[0] - start) <= 1e-13 * np.linalg.norm(start)

@@ -37,6 +37,7 @@ def test_times_closer_than_the_fastest_change_are_evaluated(step, unit):
     found = time_intervals(times, unit, 10_000)
     assert [part.interval for part in found] == [None]
     assert found[0].times == slice(0, 3000)
+    assert found[0].refined() == found[0]
 
 
 def test_halves_keep_the_times_and_halve_the_length():

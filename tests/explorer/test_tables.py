@@ -145,7 +145,7 @@ def test_the_first_row_and_column_can_be_chosen(explorer):
     assert np.array_equal(matrices(page)["data"], WHOLE)
     explorer.drawn(lambda: page.select_option("#first-column", "input"))
     assert np.array_equal(matrices(page)["data"], np.hstack([np.arange(6)[:, None], WHOLE]))
-    assert page.input_value("#dims") == "3-8-1"
+    assert page.input_value("#dims") == "3-1-1"
     page.select_option("#first-row", "sample")
     assert "row 1, column 1 is not a number: it is empty" in page.inner_text("#data-note")
     assert "Still in use: whole.csv: 6 samples, 3 inputs, 1 target." in page.inner_text("#data-note")
