@@ -77,7 +77,6 @@ def bounds(
         name: min(
             1.0,
             _ROUNDING_OF.get(name, _ROUNDING)
-            + (_of_decay(values) if name in _DECAYING else 0.0)
             + _SAFETY_OF.get(name, _SAFETY)
             * max(_largest_distance(values, o[name], times, floors.get(name, _VANISHING)) for o in others),
         )
@@ -86,10 +85,14 @@ def bounds(
     }
 
 
-def _of_decay(values: np.ndarray) -> float:
-    """Rounding errors of exponents: e^x with a rounded x has a relative error of |x| roundings."""
-    sizes = np.abs(values[values != 0])
-    return 2 * EPS * float(np.log(np.max(sizes) / np.min(sizes))) if len(sizes) else 0.0
+def of_exponents(quantities: Quantities) -> dict[str, float]:
+    """Rounding errors of exponents in a closed form: e^x with a rounded x has a relative error of |x| roundings."""
+    return {name: _of_range(values) for name, values in quantities.items() if name in _DECAYING}
+
+
+def _of_range(values: np.ndarray) -> float:
+    logarithms = np.log(np.abs(values[values != 0]))
+    return 2 * EPS * float(np.ptp(logarithms)) if len(logarithms) else 0.0
 
 
 def of_differences(quantities: Quantities) -> dict[str, float]:
