@@ -1,28 +1,24 @@
-/** The panel of sweeps over λ: starts the job, follows its events and draws the result. */
+/** The panel of sweeps over λ: starts the job and draws its result. */
 
-import { ask, Problem } from "./api.js";
 import { ofModes, token } from "./colours.js";
 import { byId } from "./dom.js";
 import { asCsv, Figure } from "./figure.js";
 import { feasible } from "./lambda-range.js";
-import { minus, number, typed } from "./format.js";
-import { hasKey } from "./api-key.js";
+import { minus, typed } from "./format.js";
+import { Job } from "./job.js";
 import { Lines } from "./lines.js";
 import { sweep as request } from "./request.js";
 import { linesAsSvg } from "./svg.js";
 import { showError } from "./error-banner.js";
 
-const FINAL = ["done", "failed", "cancelled"];
-const POLL_MS = 1_000;
 const DEFAULT_RANGE = 20;
 
 export class Sweep {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
-    this.id = "";
-    /** @type {EventSource | null} */
-    this.events = null;
+    this.job = new Job("sweep", (result) => this.#draw(result));
+    this.what = "";
     const pick = (/** @type {number} */ lambda) => {
       if (store.state.network === "balanced") store.set({ lambda: Number(lambda.toPrecision(3)) });
     };
@@ -39,7 +35,6 @@ export class Sweep {
     this.title = "Sweep";
     for (const [id, value] of Object.entries({ points: "41", seeds: "1" })) byId(`sweep-${id}`).value = value;
     byId("sweep-form").addEventListener("submit", () => this.#run());
-    byId("sweep-cancel").addEventListener("click", () => this.#cancel());
     byId("sweep-panel").addEventListener("toggle", () => store.set({ sweep: byId("sweep-panel").open }));
   }
 
@@ -52,100 +47,26 @@ export class Sweep {
       byId("sweep-from").value = minus(String(Math.max(low, -DEFAULT_RANGE)));
       byId("sweep-to").value = minus(String(Math.min(high, DEFAULT_RANGE)));
     }
-    byId("sweep-run").disabled = state.network !== "balanced";
+    this.job.allow(state.network === "balanced");
     this.lines.setCursor(state.lambda);
   }
 
-  async #run() {
-    showError("sweep-problem", null);
-    this.#close();
-    this.id = "";
+  #run() {
+    if (byId("sweep-run").disabled) return;
     const [from, to, points, seeds] = ["from", "to", "points", "seeds"].map((id) => typed(byId(`sweep-${id}`).value));
-    const what = byId("sweep-what").value;
-    try {
-      if (!(to > from) || !isWholeWithin(points, 2, 400) || !isWholeWithin(seeds, 1, 50)) {
-        throw new Error("The sweep needs “to” above “from”, 2 to 400 points and 1 to 50 seeds.");
-      }
-      this.title = byId("sweep-what").selectedOptions[0].textContent;
-      this.#progress({ state: "queued", completed: 0, total: points * seeds });
-      const job = await ask("POST", "v1/sweeps", request(this.store.state, { what, from, to, points, seeds }));
-      this.id = job.id;
-      this.#progress(job);
-      this.#follow(job.id, what);
-    } catch (error) {
-      this.#end(/** @type {Error} */ (error));
-    }
-  }
-
-  /**
-   * @param {string} id
-   * @param {string} what
-   */
-  #follow(id, what) {
-    if (hasKey()) {
-      this.#poll(id, what); // an EventSource sends no headers
+    if (!(to > from) || !isWholeWithin(points, 2, 400) || !isWholeWithin(seeds, 1, 50)) {
+      const needed = "The sweep needs “to” above “from”, 2 to 400 points and 1 to 50 seeds.";
+      showError("sweep-problem", new Error(needed));
       return;
     }
-    const events = new EventSource(`v1/jobs/${id}/events`);
-    this.events = events;
-    const update = (/** @type {any} */ event) => this.#update(JSON.parse(event.data), what);
-    for (const name of ["progress", ...FINAL]) events.addEventListener(name, update);
-    events.addEventListener("error", () => {
-      // the browser reconnects by itself, unless the answer was not an event stream
-      if (events.readyState === EventSource.CLOSED) setTimeout(() => this.#poll(id, what), POLL_MS);
-    });
+    this.what = byId("sweep-what").value;
+    this.title = byId("sweep-what").selectedOptions[0].textContent;
+    this.job.start("v1/sweeps", request(this.store.state, { what: this.what, from, to, points, seeds }));
   }
 
-  /**
-   * @param {string} id
-   * @param {string} what
-   */
-  async #poll(id, what) {
-    if (this.id !== id) return;
-    try {
-      const job = await ask("GET", `v1/jobs/${id}`);
-      this.#update(job, what);
-      if (!FINAL.includes(job.state)) setTimeout(() => this.#poll(id, what), POLL_MS);
-    } catch (error) {
-      if (error instanceof Problem) this.#end(error);
-      else setTimeout(() => this.#poll(id, what), POLL_MS);
-    }
-  }
-
-  /**
-   * @param {any} job
-   * @param {string} what
-   */
-  async #update(job, what) {
-    if (job.id !== this.id) return;
-    this.#progress(job);
-    if (!FINAL.includes(job.state)) return;
-    this.#close();
-    if (job.state === "cancelled") this.#end(null);
-    else if (job.state === "failed") this.#end(new Problem(job.problem, null));
-    else {
-      try {
-        this.#draw(await ask("GET", `v1/jobs/${job.id}/result`), what);
-        this.#end(null);
-      } catch (error) {
-        this.#end(/** @type {Error} */ (error));
-      }
-    }
-  }
-
-  async #cancel() {
-    try {
-      await ask("DELETE", `v1/jobs/${this.id}`);
-    } catch (error) {
-      this.#end(/** @type {Error} */ (error));
-    }
-  }
-
-  /**
-   * @param {any} result
-   * @param {string} what
-   */
-  #draw(result, what) {
+  /** @param {any} result */
+  #draw(result) {
+    const { what } = this;
     const x = Float64Array.from(result.coordinates["network.lambda"]);
     const { values } = result.data[what];
     /** @type {(number | null)[][]} */
@@ -189,31 +110,6 @@ export class Sweep {
     const failed =
       problems.length === 0 ? [] : [`${problems.length} points could not be computed: ${problems[0].detail}`];
     this.figure.setNotes([...failed, ...warned(warnings)]);
-  }
-
-  /** @param {{ state: string, completed: number, total: number }} job */
-  #progress({ state, completed, total }) {
-    const box = byId("sweep-progress");
-    box.hidden = false;
-    byId("sweep-cancel").hidden = this.id === "" || FINAL.includes(state);
-    byId("sweep-run").disabled = !FINAL.includes(state);
-    box.querySelector("progress").value = completed / Math.max(1, total);
-    box.querySelector("span").textContent = `${state}, ${number(completed, 6)} of ${number(total, 6)}`;
-  }
-
-  /** @param {Error | null} error */
-  #end(error) {
-    this.#close();
-    byId("sweep-cancel").hidden = true;
-    byId("sweep-run").disabled = this.store.state.network !== "balanced";
-    if (error === null) return;
-    byId("sweep-progress").hidden = true;
-    showError("sweep-problem", error);
-  }
-
-  #close() {
-    this.events?.close();
-    this.events = null;
   }
 }
 
