@@ -67,6 +67,17 @@ def naps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
+def no_window() -> Iterator[None]:
+    """Draw without windows, and close all figures; matplotlib is imported for tests that draw only."""
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context({"backend": "agg"}):
+        yield
+    plt.close("all")
+
+
+@pytest.fixture
 def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """An environment without variables for addresses, keys, proxies and certificates."""
     for name in list(os.environ):

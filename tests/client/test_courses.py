@@ -1,27 +1,17 @@
 """Results of continual learning and of limits: arrays, tables, files, cards and pictures."""
 
 import json
-from collections.abc import Iterator
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from scipy.io import loadmat
 
 import lindyn
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_window")]
 
 TASKS = [np.diag([3.0, 2.0, 1.0]), np.array([[0.0, 1.0, 0.0], [2.0, 0.0, 0.5], [0.0, -1.0, 0.0]]), -np.eye(3)]
 NETWORK = lindyn.balanced([3, 3, 3], lam=0.5, scale=0.3, seed=1)
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

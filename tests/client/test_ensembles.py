@@ -1,26 +1,16 @@
 """Ensembles in the client: attributes, pictures, labelled arrays and files."""
 
 import pickle
-from collections.abc import Iterator
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 import lindyn
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_window")]
 
 TIMES = np.linspace(0, 5, 7)
 LEVELS = [0.9, 0.5, 0.1]
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 def ask(client, *quantities, network=None, **changes):

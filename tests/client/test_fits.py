@@ -4,29 +4,20 @@ import asyncio
 import json
 from collections.abc import Iterator
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 from support.processes import Service
 
 import lindyn
 from lindyn import _endpoints
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_window")]
 
 TIMES = np.linspace(0.25, 30, 60)
 NETWORK = lindyn.balanced([3, 3, 3], lam=0.6, scale=0.2, seed=11)
 BASE = {"network": NETWORK, "task": lindyn.spectrum([2.0, 1.0, 0.5], seed=2)}
 PLAIN = {"network": NETWORK, "task": lindyn.regression(9, seed=1)}
 FREE = {"network.lambda": (0.01, 10), "time_constant": np.array([0.5, 50.0])}
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Pictures of the client and of the explorer have the same colours; styles and films."""
 
 import re
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,18 +17,13 @@ from lindyn.results.axes import AROUND_ZERO, draw_colour_key, ordered_colours
 from lindyn.results.look import DIVERGING, FIRST, ORDERED, ORDERED_RANGE, SECOND
 from lindyn.wire.trajectory import QUANTITIES
 
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_window")]
+
 WEB = Path(__file__).parents[2] / "service" / "lindyn_service" / "web"
 STYLE, SCRIPT = (WEB / "style/base.css").read_text(), (WEB / "js/colours.js").read_text()
 
 X = np.random.default_rng(0).standard_normal((6, 3))
 Y = np.random.default_rng(1).standard_normal((6, 2))
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

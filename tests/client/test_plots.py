@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib import pyplot as plt
@@ -10,17 +9,10 @@ from support.processes import Service
 
 import lindyn
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_window")]
 
 TIMES = np.linspace(0, 5, 11)
 TARGETS = [3.0, 2.0, 1.0]
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 @pytest.fixture(scope="module")

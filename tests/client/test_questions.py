@@ -1,28 +1,18 @@
 """Evaluations, designs and comparisons in the client, with both clients."""
 
 import pickle
-from collections.abc import Iterator
 
 import anyio
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 import lindyn
 
-pytestmark = pytest.mark.live
+pytestmark = [pytest.mark.live, pytest.mark.usefixtures("no_window")]
 
 W = np.array([[1.0, 0.0, 0.5, 0.0], [0.0, 1.0, 0.0, -0.5]])
 TASK, HELD_OUT = lindyn.teacher(W, 8, noise=0.8, held_out=300, seed=1)
 NETWORK = lindyn.balanced([4, 2, 2], lam=0.0, scale=0.2, seed=3)
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 def test_a_teacher():

@@ -1,25 +1,17 @@
 """Pictures of sweeps by colour, with their scales, and cards of all results."""
 
-from collections.abc import Iterator
-
 import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 import lindyn
 from lindyn.results.evaluation import Evaluation
 from lindyn.wire.evaluation import BestTime
 
+pytestmark = pytest.mark.usefixtures("no_window")
+
 RNG = np.random.default_rng(0)
 LAMBDAS, SCALES, TIMES = [4.0, -4.0, 0.0], np.geomspace(0.01, 1, 5), np.linspace(0, 2, 6)
-
-
-@pytest.fixture(autouse=True)
-def no_window() -> Iterator[None]:
-    with mpl.rc_context({"backend": "agg"}):
-        yield
-    plt.close("all")
 
 
 def result(**data: tuple[tuple[str, ...], np.ndarray]) -> lindyn.SweepResult:

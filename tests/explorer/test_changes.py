@@ -2,30 +2,11 @@
 
 import numpy as np
 import pytest
-from support.browser import SETTLED, until
-from support.processes import eventually
+from support.browser import SETTLED, hold_requests, until, wait_for_one
 from support.service import ask
 
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6&time=3"
 DIMMED = "getComputedStyle(document.querySelector('#picture-loss .uplot')).opacity < 1"
-
-
-def held(page, words):
-    """Hold the first request for a trajectory that contains these words, in the returned list."""
-    kept = []
-    page.route(
-        "**/v1/trajectories",
-        lambda route: kept.append(route) if words in route.request.post_data and not kept else route.continue_(),
-    )
-    return kept
-
-
-def wait_for_one(page, kept):
-    def there():
-        page.wait_for_timeout(20)
-        return kept
-
-    eventually(there)
 
 
 def parts(page):
@@ -37,7 +18,7 @@ def parts(page):
 def test_pictures_of_an_earlier_run_are_dimmed_and_named(explorer):
     page = explorer.open(FIVE)
     assert not page.evaluate(DIMMED)
-    kept = held(page, '"lambda":3')
+    kept = hold_requests(page, '"lambda":3', limit=1)
     page.fill("#lambda-number", "3")
     wait_for_one(page, kept)
     until(page, "!document.getElementById('waiting').hidden")
@@ -53,7 +34,7 @@ def test_pictures_of_an_earlier_run_are_dimmed_and_named(explorer):
 def test_cancelling_returns_to_the_run_of_the_pictures(explorer, by):
     page = explorer.open(FIVE)
     before = explorer.table("loss")
-    kept = held(page, "[6,6,6]")
+    kept = hold_requests(page, "[6,6,6]", limit=1)
     page.fill("#dims", "6-6-6")
     wait_for_one(page, kept)
     until(page, "!document.getElementById('waiting').hidden")

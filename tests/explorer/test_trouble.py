@@ -1,10 +1,10 @@
 """Errors: the page shows the reason, keeps its last pictures, and recovers."""
 
 import pytest
-from support.browser import Explorer, until
+from support.browser import Explorer, hold_requests, until, wait_for_one
 from support.holding import held
 from support.jobs import JOB_SECONDS
-from support.processes import Service, eventually, trajectory
+from support.processes import Service, trajectory
 
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
 OTHER = "#dims=6_6_6&task=spectrum&scale=0.1&seed=7&stop=6"
@@ -70,33 +70,9 @@ def test_a_link_to_an_infeasible_lambda(troubled):
     assert page.get_attribute("#lambda-number", "aria-invalid") is None
 
 
-def keep_requests(page, words):
-    """Hold all requests for trajectories that contain these words, in the returned list."""
-    kept = []
-
-    def keep(route):
-        if words in route.request.post_data:
-            kept.append(route)
-        else:
-            route.continue_()
-
-    page.route("**/v1/trajectories", keep)
-    return kept
-
-
-def wait_for_one(page, kept):
-    """Wait until a request is held."""
-
-    def there():
-        page.wait_for_timeout(20)
-        return kept
-
-    eventually(there)
-
-
 def test_an_answer_does_not_overwrite_what_the_user_types(troubled):
     page = troubled.open(FIVE)
-    kept = keep_requests(page, '"stop":5')
+    kept = hold_requests(page, '"stop":5')
     page.fill("#stop", "5")
     page.fill("#dims", "5-x")
     wait_for_one(page, kept)
@@ -129,7 +105,7 @@ def test_newer_requests_abort_older_ones(troubled):
     page = troubled.open(FIVE)
     aborted = []
     page.on("requestfailed", lambda request: aborted.append(request.failure))
-    kept = keep_requests(page, "[6,6,6]")
+    kept = hold_requests(page, "[6,6,6]")
     page.evaluate(f"location.hash = {OTHER!r}")
     wait_for_one(page, kept)
     troubled.drawn(lambda: page.fill("#dims", "5-5-5"))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from support.processes import PATIENCE_SECONDS
+from support.processes import PATIENCE_SECONDS, eventually
 
 CHROMIUM = Path("/usr/bin/chromium")
 SCREENSHOTS = Path(__file__).parents[2] / "out" / "screenshots"
@@ -139,3 +139,27 @@ def until(page: Page, expression: str, seconds: float = PATIENCE_SECONDS) -> Non
     while not page.evaluate(expression):
         assert time.monotonic() < deadline, f"{expression} never held; the page says: {page.inner_text('main')[:500]}"
         page.wait_for_timeout(20)
+
+
+def hold_requests(page: Page, words: str, limit: int | None = None) -> list[Route]:
+    """Hold requests for trajectories that contain these words, in the returned list: all, or the first ones."""
+    held: list[Route] = []
+
+    def handle(route: Route) -> None:
+        if words in (route.request.post_data or "") and (limit is None or len(held) < limit):
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/v1/trajectories", handle)
+    return held
+
+
+def wait_for_one(page: Page, held: list[Route]) -> None:
+    """Wait until a request is held."""
+
+    def there() -> list[Route]:
+        page.wait_for_timeout(20)
+        return held
+
+    eventually(there)
