@@ -35,6 +35,28 @@ assert worker.warm(print) == worker.warm(print) == os.getpid()
 assert warmed == [1]
 """
 
+INTERRUPTED = """
+import signal
+from contextlib import ExitStack
+from lindyn_service.engine import worker
+
+def interrupt():
+    signal.raise_signal(signal.SIGUSR1)
+
+def interrupt_the_standard_library():
+    with ExitStack() as stack:
+        stack.callback(signal.raise_signal, signal.SIGUSR1)
+    return "undisturbed"
+
+assert worker.call(interrupt_the_standard_library, ()) == "undisturbed"
+try:
+    worker.call(interrupt, ())
+except RuntimeError as error:
+    assert "Interrupted()" in str(error)
+else:
+    raise AssertionError
+"""
+
 ENGINE_IN_A_LOOP = """
 import asyncio, sys
 import engine_workload
@@ -73,6 +95,12 @@ def test_a_worker_prepares_its_process() -> None:
         python(IN_A_PROCESS_OF_ITS_OWN), env=with_workload(), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "\n", "")
+
+
+def test_an_interruption_spares_code_that_may_hold_a_lock() -> None:
+    """An exception there could leave the lock held, and the next call of the worker would wait for it for ever."""
+    done = subprocess.run(python(INTERRUPTED), env=with_workload(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs PR_SET_PDEATHSIG")

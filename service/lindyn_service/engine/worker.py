@@ -10,6 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import TypeVar, TypeVarTuple
 
 from threadpoolctl import threadpool_limits
@@ -20,6 +21,9 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 _PR_SET_PDEATHSIG = 1
+
+# Packages whose Python code holds locks: an exception at any instruction of it could leave a lock held for ever.
+_PACKAGES_WITH_LOCKS = sys.stdlib_module_names | {"coverage"}
 
 _interruptible = False  # true while a function runs that has not been interrupted yet
 
@@ -58,12 +62,20 @@ def call(function: Callable[[*Ts], T], args: tuple[*Ts]) -> T:
         _interruptible = False
 
 
-def _interrupt(*_: object) -> None:
-    """Interrupt the running function, at most once; the process itself goes on."""
+def _interrupt(_signal: int, frame: FrameType | None) -> None:
+    """Interrupt the running function, at most once and not inside of code that may hold a lock; the process goes on.
+
+    The signal is sent again soon, when that code may have returned.
+    """
     global _interruptible  # noqa: PLW0603
-    if _interruptible:
+    if _interruptible and frame is not None and not _may_hold_lock(frame):
         _interruptible = False
         raise Interrupted
+
+
+def _may_hold_lock(frame: FrameType) -> bool:
+    module = str(frame.f_globals.get("__name__"))
+    return module.partition(".")[0] in _PACKAGES_WITH_LOCKS
 
 
 def timed(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
