@@ -1,5 +1,7 @@
 """Sweeps from the page: progress, results as from the API, cancellation, refusals and interruptions."""
 
+import csv
+import io
 import re
 
 import numpy as np
@@ -47,19 +49,25 @@ def test_the_result_is_that_of_the_api(explorer, service):
     until(page, DONE, JOB_SECONDS)
     page.locator("#picture-sweep .u-over").wait_for()
     table = explorer.table("sweep")
-    assert np.allclose(table["lambda"], np.linspace(-4, 4, 41))
+    assert np.allclose(np.cbrt(table["lambda"]), np.linspace(np.cbrt(-4), np.cbrt(4), 41), rtol=1e-3, atol=1e-3)
     with service.client() as client:
-        for i, lam in ((3, -3.4), (40, 4.0)):
+        for i in (3, 20, 40):
             body = {
-                "network": {"kind": "balanced", "dims": [5, 5, 5], "lambda": lam, "scale": 0.1, "seed": 9},
+                "network": {"kind": "balanced", "dims": [5] * 3, "lambda": table["lambda"][i], "scale": 0.1, "seed": 9},
                 "task": {"kind": "spectrum", "singular_values": [5, 4, 3, 2, 1], "seed": 1},
                 "times": [6.0],
-                "quantities": ["ntk_distance"],
+                "quantities": ["ntk_distance", "loss"],
             }
-            expected = ask(client, body)["quantities"]["ntk_distance"][0]
-            assert np.isclose(table["seed 9"][i], expected, rtol=1e-9, atol=0)
+            expected = ask(client, body)["quantities"]
+            assert np.isclose(table["seed 9"][i], expected["ntk_distance"][0], rtol=1e-9, atol=0)
+            before = len(explorer.requests)
+            page.select_option("#sweep-what", "final_loss")
+            assert len(explorer.requests) == before  # all numbers were computed at once
+            assert np.isclose(explorer.table("sweep")["seed 9"][i], expected["loss"][0], rtol=1e-9, atol=0)
+            page.select_option("#sweep-what", "kernel_distance")
     runs = np.array([table[f"seed {seed}"] for seed in range(7, 13)])
-    assert np.allclose(table["mean"], np.mean(runs, axis=0))
+    for name, part in (("10 % of the seeds", 0.1), ("median", 0.5), ("90 % of the seeds", 0.9)):
+        assert np.allclose(table[name], np.quantile(runs, part, axis=0), rtol=1e-12)
     assert page.inner_text("#sweep-title") == "NTK distance at the horizon"
     page.evaluate("scrollTo(0, 0)")
     explorer.screenshot("explorer-sweep", full_page=True)
@@ -83,7 +91,7 @@ def test_a_click_selects_a_lambda(explorer):
     over.scroll_into_view_if_needed()
     width = over.bounding_box()["width"]
     explorer.drawn(lambda: over.click(position={"x": 0.75 * width, "y": 50}))
-    assert float(page.input_value("#lambda-number")) == pytest.approx(1.0, abs=0.02)
+    assert float(page.input_value("#lambda-number")) == pytest.approx(0.25, abs=0.02)  # the axis is fine near 0
 
 
 def test_cancelling(explorer, service):
@@ -111,3 +119,29 @@ def test_the_range_is_feasible(explorer):
     explorer.drawn(lambda: page.fill("#dims", "3-5-5"))
     assert page.input_value("#sweep-from") == "0"
     assert page.input_value("#sweep-to") == "20"
+    explorer.drawn(lambda: page.fill("#dims", "5-5-5"))
+    assert page.input_value("#sweep-from") == "−20"
+    page.fill("#sweep-from", "−7")
+    explorer.drawn(lambda: page.fill("#dims", "6-5-5"))
+    assert page.input_value("#sweep-from") == "−7"  # a range of the user's own stays while it is feasible
+    explorer.drawn(lambda: page.click("#reset"))
+    assert page.input_value("#sweep-from") == "−20"
+
+
+def test_networks_that_never_converge_are_told(explorer):
+    """Half of all rich networks with equal widths end at a saddle, those with the other sign of the determinant."""
+    page = explorer.open(FIVE.replace("stop=6", "stop=40"))
+    run(page, what="convergence_time", from_=-4, to=4, points=21, seeds=8)
+    until(page, DONE, JOB_SECONDS)
+    page.locator("#picture-sweep .u-over").wait_for()
+    notes = page.inner_text("#picture-sweep")
+    missing = int(re.search(r"(\d+) of 168 networks have no value", notes)[1])
+    content = explorer.download("#picture-sweep .downloads button:has-text('CSV')").decode()
+    names, *rows = csv.reader(io.StringIO(content))
+    seeds = [i for i, name in enumerate(names) if name.startswith("seed")]
+    assert missing == sum(not row[i] for row in rows for i in seeds) > 0
+    for row in rows:
+        times = np.sort([float(row[i] or "inf") for i in seeds])
+        median = (times[3] + times[4]) / 2
+        assert np.isclose(float(row[names.index("median")] or "inf"), median, rtol=1e-12)
+    explorer.screenshot("explorer-sweep-saddles", full_page=True)

@@ -1,10 +1,12 @@
 /**
  * Options of uPlot for the scales, axes and series of a picture.
  * @typedef {import("./lines.js").Model} Model
+ * @typedef {import("./scales.js").Scale} Scale
  */
 
 import { token } from "./colours.js";
 import { number, power } from "./format.js";
+import { ofPlot } from "./scales.js";
 import { ticks } from "./ticks.js";
 
 const FONT = "11px system-ui, sans-serif";
@@ -17,17 +19,17 @@ const [MIN_AXIS_PIXELS, CHARACTER_PIXELS] = [30, 6];
 export function scalesAndAxes(model) {
   return {
     scales: {
-      x: { time: false, distr: model.xLog ? 3 : 1, auto: false, range: asGiven },
+      x: { time: false, ...ofPlot(model.xScale ?? "linear"), auto: false, range: asGiven },
       y: {
-        distr: model.yLog ? 3 : 1,
+        ...ofPlot(model.yLog ? "log" : "linear"),
         range: (/** @type {any} */ _plot, /** @type {number | null} */ low, /** @type {number | null} */ high) =>
           yRange(model, low, high),
       },
     },
     axes: [
-      { ...axis(model.xLog === true, 6), grid: { show: false }, label: model.xLabel, size: 24 },
+      { ...axis(model.xScale ?? "linear", 6), grid: { show: false }, label: model.xLabel, size: 24 },
       {
-        ...axis(model.yLog === true, 5),
+        ...axis(model.yLog ? "log" : "linear", 5),
         grid: { stroke: token("hairline"), width: 1 },
         label: model.yLabel,
         size: widthOf,
@@ -37,10 +39,10 @@ export function scalesAndAxes(model) {
 }
 
 /**
- * @param {boolean} log
+ * @param {Scale} scale
  * @param {number} maxTicks approximate number of ticks
  */
-function axis(log, maxTicks) {
+function axis(scale, maxTicks) {
   return {
     font: FONT,
     labelFont: FONT,
@@ -50,13 +52,13 @@ function axis(log, maxTicks) {
     ticks: { show: false },
     filter: (/** @type {any} */ _plot, /** @type {number[]} */ splits) => splits,
     values: (/** @type {any} */ _plot, /** @type {number[]} */ splits) =>
-      splits.map((value) => (log ? power(value) : number(value, 4))),
+      splits.map((value) => (scale === "log" ? power(value) : number(value, 4))),
     splits: (
       /** @type {any} */ _plot,
       /** @type {number} */ _axis,
       /** @type {number} */ low,
       /** @type {number} */ high,
-    ) => ticks(low, high, log, maxTicks),
+    ) => ticks(low, high, scale, maxTicks),
   };
 }
 

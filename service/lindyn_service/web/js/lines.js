@@ -5,7 +5,7 @@
  *   dots?: boolean | "all", row?: string, column?: string,
  * }} Line
  * @typedef {{
- *   x: Float64Array, xLabel: string, xLog?: boolean, xName?: string,
+ *   x: Float64Array, xLabel: string, xScale?: import("./scales.js").Scale, xName?: string,
  *   lines: Line[], yLabel: string, yLog?: boolean, yRange?: [number, number],
  *   marks?: { x: number, label: string }[],
  *   bands?: [number, number][],
@@ -58,7 +58,7 @@ export class Lines {
   draw(model) {
     this.model = model;
     const signature = JSON.stringify([
-      model.xLog,
+      model.xScale,
       model.yLog,
       model.xLabel,
       model.yLabel,

@@ -49,7 +49,7 @@ export function timesOf(run) {
 /** @param {Run} run @returns {Omit<Model, "lines" | "yLabel">} */
 export function overTime(run) {
   const log = run.state.spacing === "log";
-  return { x: timesOf(run), xLabel: log ? "time t (log)" : "time t", xLog: log };
+  return { x: timesOf(run), xLabel: log ? "time t (log)" : "time t", xScale: log ? "log" : "linear" };
 }
 
 /** @param {Run} run @returns {Model} */

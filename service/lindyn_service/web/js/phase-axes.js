@@ -1,6 +1,7 @@
 /** The axes of a phase diagram: λ, fine near 0, and the scale of the initial weights, in equal ratios. */
 
 import { clamp } from "./lambda-range.js";
+import { spread } from "./scales.js";
 import { DEFAULTS } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -9,6 +10,7 @@ import { DEFAULTS } from "./state.js";
 export const MAX_COLUMNS = 41;
 export const MAX_ROWS = 31;
 const DIGITS = 4;
+const ROUNDING = 1e-9; // λ that is 0 but for rounding, relative to the largest
 
 /**
  * The grid of a state, within what is feasible and can be drawn, whatever a link says.
@@ -40,23 +42,32 @@ function within(value, maximum) {
  */
 export function axesOf(state) {
   const { lambdaFrom, lambdaTo, columns, scaleFrom, scaleTo, rows } = gridOf(state);
-  const largest = Math.max(Math.abs(lambdaFrom), Math.abs(lambdaTo));
-  const lambdas = spread(Math.cbrt(lambdaFrom), Math.cbrt(lambdaTo), columns).map((root) =>
-    Math.abs(root) ** 3 < 1e-9 * largest ? 0 : root ** 3,
-  );
-  const scales = spread(Math.log(scaleFrom), Math.log(scaleTo), rows).map(Math.exp);
-  return { lambdas: distinct(lambdas), scales: distinct(scales) };
+  return {
+    lambdas: lambdasBetween(lambdaFrom, lambdaTo, columns),
+    scales: distinct(spread(scaleFrom, scaleTo, rows, "log")),
+  };
 }
 
-/** @param {number} from @param {number} to @param {number} count */
-function spread(from, to, count) {
-  if (count < 2 || from === to) return [from];
-  return Array.from({ length: count }, (_, i) => from + (i * (to - from)) / (count - 1));
+/**
+ * Values of λ with equal distances on the slider; those between the ends have few digits.
+ * @param {number} from
+ * @param {number} to
+ * @param {number} count
+ */
+export function lambdasBetween(from, to, count) {
+  const negligible = ROUNDING * Math.max(Math.abs(from), Math.abs(to));
+  const between = spread(from, to, count, "cubic").slice(1, -1);
+  return [...new Set([from, ...between.map((value) => (Math.abs(value) < negligible ? 0 : rounded(value))), to])];
 }
 
 /** Rounded values, each once. @param {number[]} values */
 function distinct(values) {
-  return [...new Set(values.map((value) => Number(value.toPrecision(DIGITS))))];
+  return [...new Set(values.map(rounded))];
+}
+
+/** @param {number} value */
+function rounded(value) {
+  return Number(value.toPrecision(DIGITS));
 }
 
 /**

@@ -186,22 +186,6 @@ export function descent(state) {
 }
 
 /**
- * A sweep over λ, and over seeds if there are several.
- * @param {State} state
- * @param {{ what: string, from: number, to: number, points: number, seeds: number }} options
- */
-export function sweep(state, options) {
-  const step = (options.to - options.from) / (options.points - 1);
-  const lambdas = Array.from({ length: options.points }, (_, i) => Number((options.from + i * step).toPrecision(12)));
-  const axes = [{ path: "network.lambda", values: lambdas }];
-  if (options.seeds > 1) {
-    axes.push({ path: "network.seed", values: Array.from({ length: options.seeds }, (_, i) => state.seed + i) });
-  }
-  const base = run(state);
-  return { base, axes, collect: [options.what] };
-}
-
-/**
  * The request for continual learning: the task of the page, then a second one, each until the horizon.
  * @param {State} state
  * @param {number[]} strengths singular values of the best network function of the first task

@@ -4,6 +4,7 @@ import { bandsAsSvg } from "./band-shapes.js";
 import { level, palette } from "./heatmap.js";
 import { token } from "./colours.js";
 import { number, power } from "./format.js";
+import { SCALES } from "./scales.js";
 import { ticks } from "./ticks.js";
 
 const [WIDTH, HEIGHT] = [640, 420];
@@ -56,13 +57,15 @@ export function svgDocument(parts, title, subtitle, height) {
 export function linesAsSvg(drawn, title, subtitle) {
   const model = /** @type {import("./lines.js").Model} */ (drawn.model);
   const { x, y } = drawn.ranges();
-  const across = scaleTo(x, model.xLog === true, BOX.left, BOX.right);
-  const up = scaleTo(y, model.yLog === true, BOX.bottom, BOX.top);
+  const xScale = model.xScale ?? "linear";
+  const yScale = model.yLog ? "log" : "linear";
+  const across = scaleTo(x, xScale, BOX.left, BOX.right);
+  const up = scaleTo(y, yScale, BOX.bottom, BOX.top);
   const parts = [
     `<clipPath id="box"><rect x="${BOX.left}" y="${BOX.top}" width="${BOX.right - BOX.left}" height="${BOX.bottom - BOX.top}"/></clipPath>`,
   ];
   const soft = token("soft");
-  for (const tick of ticks(y[0], y[1], model.yLog === true, 5)) {
+  for (const tick of ticks(y[0], y[1], yScale, 5)) {
     parts.push(`<path d="M${BOX.left} ${up(tick)}H${BOX.right}" stroke="${token("hairline")}"/>`);
     parts.push(
       textElement(BOX.left - 8, up(tick) + 4, model.yLog ? power(tick) : number(tick, 4), {
@@ -71,9 +74,9 @@ export function linesAsSvg(drawn, title, subtitle) {
       }),
     );
   }
-  for (const tick of ticks(x[0], x[1], model.xLog === true, 7)) {
+  for (const tick of ticks(x[0], x[1], xScale, 7)) {
     parts.push(
-      textElement(across(tick), BOX.bottom + 18, model.xLog ? power(tick) : number(tick, 4), {
+      textElement(across(tick), BOX.bottom + 18, xScale === "log" ? power(tick) : number(tick, 4), {
         anchor: "middle",
         colour: soft,
       }),
@@ -95,15 +98,15 @@ export function linesAsSvg(drawn, title, subtitle) {
 
 /**
  * @param {number[]} range
- * @param {boolean} log
+ * @param {import("./scales.js").Scale} scale
  * @param {number} from
  * @param {number} to
  */
-function scaleTo([low, high], log, from, to) {
-  const scale = log ? Math.log10 : (/** @type {number} */ value) => value;
-  const [first, last] = [scale(low), scale(high)];
+function scaleTo([low, high], scale, from, to) {
+  const { forward } = SCALES[scale];
+  const [first, last] = [forward(low), forward(high)];
   return (/** @type {number} */ value) =>
-    Number((from + ((scale(value) - first) / (last - first)) * (to - from)).toFixed(2));
+    Number((from + ((forward(value) - first) / (last - first)) * (to - from)).toFixed(2));
 }
 
 /**

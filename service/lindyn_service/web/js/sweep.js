@@ -1,15 +1,15 @@
 /** The panel of sweeps over λ: starts the job and draws its result. */
 
-import { ofModes, token } from "./colours.js";
 import { byId } from "./dom.js";
+import { showError } from "./error-banner.js";
 import { asCsv, Figure } from "./figure.js";
 import { feasible } from "./lambda-range.js";
 import { minus, typed } from "./format.js";
 import { Job } from "./job.js";
 import { Lines } from "./lines.js";
-import { sweep as request } from "./request.js";
 import { linesAsSvg } from "./svg.js";
-import { showError } from "./error-banner.js";
+import { gapsInWords, sweepModel, tableOf, withSeeds } from "./sweep-models.js";
+import { sweep as request } from "./view-requests.js";
 
 const DEFAULT_RANGE = 20;
 
@@ -17,8 +17,13 @@ export class Sweep {
   /** @param {import("./state.js").Store} store */
   constructor(store) {
     this.store = store;
-    this.job = new Job("sweep", (result) => this.#draw(result));
-    this.what = "";
+    this.choice = byId("sweep-what");
+    /** @type {any} */
+    this.result = null;
+    this.job = new Job("sweep", (result) => {
+      this.result = result;
+      this.#draw();
+    });
     const pick = (/** @type {number} */ lambda) => {
       if (store.state.network === "balanced") store.set({ lambda: Number(lambda.toPrecision(3)) });
     };
@@ -26,14 +31,16 @@ export class Sweep {
       id: "sweep",
       title: "Sweep",
       subtitle: "click to use this λ",
-      svg: () => linesAsSvg(this.lines, this.title, "a sweep by lindyn"),
-      csv: () => asCsv(/** @type {any} */ (this.lines.model), "lambda"),
+      svg: () => linesAsSvg(this.lines, this.#title(), "a sweep by lindyn"),
+      csv: () => asCsv(withSeeds(this.#table(), /** @type {any} */ (this.lines.model)), "lambda"),
     });
     this.figure.element.hidden = true;
     /** @type {Lines} */
     this.lines = new Lines(this.figure.body, { name: "Sweep", pick, zoom: (range) => this.lines.setZoom(range) });
-    this.title = "Sweep";
-    for (const [id, value] of Object.entries({ points: "41", seeds: "1" })) byId(`sweep-${id}`).value = value;
+    this.#reset();
+    byId("reset").addEventListener("click", () => this.#reset());
+    for (const end of ["from", "to"]) byId(`sweep-${end}`).addEventListener("input", () => (this.isOwnRange = true));
+    this.choice.addEventListener("change", () => this.#draw());
     byId("sweep-form").addEventListener("submit", () => this.#run());
     byId("sweep-panel").addEventListener("toggle", () => store.set({ sweep: byId("sweep-panel").open }));
   }
@@ -41,14 +48,25 @@ export class Sweep {
   /** @param {import("./state.js").State} state */
   show(state) {
     byId("sweep-panel").open = state.sweep;
-    const { low, high } = feasible(state.dims);
-    const [from, to] = ["from", "to"].map((id) => typed(byId(`sweep-${id}`).value));
-    if (!(from >= low && to <= high && from < to)) {
-      byId("sweep-from").value = minus(String(Math.max(low, -DEFAULT_RANGE)));
-      byId("sweep-to").value = minus(String(Math.min(high, DEFAULT_RANGE)));
-    }
+    this.#range(state);
     this.job.allow(state.network === "balanced");
     this.lines.setCursor(state.lambda);
+  }
+
+  #reset() {
+    for (const [id, value] of Object.entries({ points: "41", seeds: "1" })) byId(`sweep-${id}`).value = value;
+    this.isOwnRange = false;
+    this.#range(this.store.state);
+  }
+
+  /** The feasible range, unless the user has typed another one that is feasible. @param {import("./state.js").State} state */
+  #range({ dims }) {
+    const { low, high } = feasible(dims);
+    const [from, to] = ["from", "to"].map((id) => typed(byId(`sweep-${id}`).value));
+    if (this.isOwnRange && from >= low && to <= high && from < to) return;
+    this.isOwnRange = false;
+    byId("sweep-from").value = minus(String(Math.max(low, -DEFAULT_RANGE)));
+    byId("sweep-to").value = minus(String(Math.min(high, DEFAULT_RANGE)));
   }
 
   #run() {
@@ -59,57 +77,41 @@ export class Sweep {
       showError("sweep-problem", new Error(needed));
       return;
     }
-    this.what = byId("sweep-what").value;
-    this.title = byId("sweep-what").selectedOptions[0].textContent;
-    this.job.start("v1/sweeps", request(this.store.state, { what: this.what, from, to, points, seeds }));
+    const all = Array.from(this.choice.options, ({ value }) => value);
+    this.job.start("v1/sweeps", request(this.store.state, { from, to, points, seeds }, all));
   }
 
-  /** @param {any} result */
-  #draw(result) {
-    const { what } = this;
-    const x = Float64Array.from(result.coordinates["network.lambda"]);
-    const { values } = result.data[what];
-    /** @type {(number | null)[][]} */
-    const runs = Array.isArray(values[0])
-      ? values[0].map((/** @type {unknown} */ _, /** @type {number} */ i) =>
-          values.map((/** @type {any} */ row) => row[i]),
-        )
-      : [values];
-    const several = runs.length > 1;
-    const colours = ofModes(runs.length);
-    const base = result.request.base ?? {};
-    const seed = (/** @type {number} */ i) => result.coordinates["network.seed"]?.[i] ?? base.network?.seed;
-    const lines = runs.map((run, i) => ({
-      label: `seed ${seed(i)}`,
-      values: run,
-      colour: several ? colours[i] : token("first"),
-      width: several ? 1 : 2,
-    }));
-    if (several) lines.push({ label: "mean", values: mean(runs), colour: token("ink"), width: 2.4 });
+  #table() {
+    return tableOf(this.result, this.choice.value);
+  }
+
+  #title() {
+    return this.choice.selectedOptions[0].textContent;
+  }
+
+  /** Draw the chosen number of the last result. */
+  #draw() {
+    if (this.result === null) return;
+    const table = this.#table();
+    const model = sweepModel(table, this.#title(), this.choice.value === "convergence_time");
+    const [{ colour }] = model.lines;
     this.figure.element.hidden = false;
-    this.figure.heading.textContent = this.title;
+    this.figure.heading.textContent = this.#title();
     this.figure.setLegend(
-      several
-        ? [
-            { label: `${runs.length} seeds`, colour: "", kind: "ramp", colours },
-            { label: "mean", colour: token("ink"), kind: "line" },
-          ]
-        : [{ label: this.title, colour: token("first"), kind: "line" }],
+      model.bands === undefined
+        ? [{ label: this.#title(), colour, kind: "line" }]
+        : [
+            { label: `10–90 % of ${table.seeds.length} seeds`, colour, kind: "band" },
+            { label: "median", colour, kind: "line" },
+          ],
     );
     this.lines.setZoom(null);
-    this.lines.draw({
-      x,
-      xLabel: "λ",
-      xName: "λ",
-      lines,
-      yLabel: this.title,
-      yLog: what === "final_loss" || what === "convergence_time",
-    });
+    this.lines.draw(model);
     this.lines.setCursor(this.store.state.lambda);
-    const { problems, warnings } = result;
+    const { problems, warnings } = this.result;
     const failed =
       problems.length === 0 ? [] : [`${problems.length} points could not be computed: ${problems[0].detail}`];
-    this.figure.setNotes([...failed, ...warned(warnings)]);
+    this.figure.setNotes([...gapsInWords(table), ...failed, ...warned(warnings)]);
   }
 }
 
@@ -128,12 +130,4 @@ function warned(warnings) {
 /** @param {number} value @param {number} minimum @param {number} maximum */
 function isWholeWithin(value, minimum, maximum) {
   return Number.isInteger(value) && value >= minimum && value <= maximum;
-}
-
-/** @param {(number | null)[][]} runs */
-function mean(runs) {
-  return runs[0].map((_, at) => {
-    const known = runs.map((run) => run[at]).filter((value) => value !== null);
-    return known.length < runs.length ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
-  });
 }

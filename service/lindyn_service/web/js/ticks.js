@@ -1,15 +1,33 @@
 /** Round numbers on axes. */
 
+import { spread } from "./scales.js";
+
 /**
  * @param {number} low
  * @param {number} high
- * @param {boolean} log
+ * @param {import("./scales.js").Scale} scale
  * @param {number} maxTicks approximate number of ticks
  * @returns {number[]}
  */
-export function ticks(low, high, log, maxTicks) {
+export function ticks(low, high, scale, maxTicks) {
   if (!(high > low)) return [low];
-  return log ? powers(low, high, maxTicks) : steps(low, high, maxTicks);
+  if (scale === "log") return powers(low, high, maxTicks);
+  return scale === "cubic" ? cubes(low, high, maxTicks) : steps(low, high, maxTicks);
+}
+
+/**
+ * Numbers of one digit near places with equal distances, 0 among them.
+ * @param {number} low
+ * @param {number} high
+ * @param {number} maxTicks
+ */
+function cubes(low, high, maxTicks) {
+  const reach = Math.max(Math.abs(low), Math.abs(high));
+  const half = spread(0, reach, Math.max(2, Math.round(maxTicks / (low < 0 && high > 0 ? 2 : 1))), "cubic");
+  const sizes = half.slice(1).map((value) => Number(value.toPrecision(1)));
+  const values = [...sizes.map((size) => -size), 0, ...sizes].filter((value) => value >= low && value <= high);
+  const distinct = [...new Set(values)].sort((a, b) => a - b);
+  return distinct.length > 1 ? distinct : steps(low, high, maxTicks);
 }
 
 /**

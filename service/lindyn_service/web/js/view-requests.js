@@ -1,13 +1,25 @@
 /**
- * Requests of the panels: ensembles over seeds, phase diagrams and fits.
+ * Requests of the panels: sweeps over λ, ensembles over seeds, phase diagrams and fits.
  * @typedef {import("./state.js").State} State
  */
 
 import { LEVELS } from "./band-models.js";
 import { columnOf } from "./curve-file.js";
 import { chosen } from "./fit-parameters.js";
-import { axesOf } from "./phase-axes.js";
+import { axesOf, lambdasBetween } from "./phase-axes.js";
 import { lossName, problem, run } from "./request.js";
+
+/**
+ * A sweep over λ, and over seeds if there are several.
+ * @param {State} state
+ * @param {{ from: number, to: number, points: number, seeds: number }} grid
+ * @param {string[]} collect names of the numbers of each run
+ */
+export function sweep(state, { from, to, points, seeds }, collect) {
+  const axes = [{ path: "network.lambda", values: lambdasBetween(from, to, points) }];
+  if (seeds > 1) axes.push({ path: "network.seed", values: Array.from({ length: seeds }, (_, i) => state.seed + i) });
+  return { base: run(state), axes, collect };
+}
 
 /** The statistics over seeds, of which the first is that of the live network. @param {State} state */
 export function ensemble(state) {
