@@ -1,14 +1,14 @@
 """The look of pictures: sizes and fonts for papers and slides."""
 
 from contextlib import AbstractContextManager, ExitStack
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from lindyn.errors import ArgumentError
 from lindyn.results.optional import library
 
 Style: TypeAlias = Literal["paper", "slides"]
 
-_SHARED: dict[str, Any] = {
+_SHARED: dict[str, object] = {
     "pdf.fonttype": 42,  # TrueType, which journals take and drawing programs edit, instead of Type 3
     "ps.fonttype": 42,
     "svg.fonttype": "path",
@@ -17,7 +17,7 @@ _SHARED: dict[str, Any] = {
     "axes.spines.right": False,
     "legend.frameon": False,
 }
-_STYLES: dict[str, dict[str, Any]] = {
+_STYLES: dict[str, dict[str, object]] = {
     "paper": {
         "figure.figsize": (3.4, 2.5),  # inches: one column of a journal
         "font.size": 8.0,
@@ -54,7 +54,7 @@ def style(name: Style) -> AbstractContextManager[object]:
     """
     if name not in _STYLES:
         raise ArgumentError(f"got the style {name!r}, expected 'paper' or 'slides'")
-    settings: dict[str, Any] = library("matplotlib", "plotting").rcParams
+    settings: dict[str, object] = library("matplotlib", "plotting").rcParams
     new = _SHARED | _STYLES[name]
     stack = ExitStack()
     stack.callback(settings.update, {key: settings[key] for key in new})

@@ -1,6 +1,6 @@
 """Figures of experiments with matplotlib, which is imported with this module."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
 import numpy as np
@@ -49,7 +49,7 @@ def _draw_panel(axes: AnyAxes, panel: FigurePanel) -> None:
 
 
 def _draw_line(axes: AnyAxes, line: FigureLine) -> None:
-    style: dict[str, Any] = {"color": line.color, "linestyle": line.style, "linewidth": line.width}
+    style: dict[str, object] = {"color": line.color, "linestyle": line.style, "linewidth": line.width}
     style |= {"zorder": line.order, "label": line.label}
     x, y = (np.asarray(each, dtype=np.float64) for each in (line.x, line.y))
     if line.across == "x":

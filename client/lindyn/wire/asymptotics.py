@@ -1,6 +1,6 @@
 """Limits of learning: convergence in time, and large absolute values of lambda."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -27,7 +27,7 @@ class LimitsRequest(Request):
     weight_decay: WeightDecay = 0.0
 
     @model_serializer(mode="wrap")
-    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_defaults(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         return without_defaults(serialise(self))
 
     @property
@@ -103,7 +103,7 @@ class LimitsReply(Reply):
         ),
     ]
     lambda_per_mode: Annotated[
-        list[Any] | None,
+        list[object] | None,
         Field(
             description="Balance of each mode if the modes learn alone; for deep networks, of each pair of adjacent "
             "layers."

@@ -1,6 +1,6 @@
 """Methods that compute a trajectory."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 from pydantic_core import PydanticCustomError
@@ -47,7 +47,7 @@ class FlowMethod(Request):
     ] = None
 
     @model_serializer(mode="wrap")
-    def _without_step(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _without_step(self, serialise: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Leave out a step of null, so that such requests keep their content address."""
         return {name: value for name, value in serialise(self).items() if name != "step" or value is not None}
 

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -252,7 +252,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _normalise(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _normalise(cls, values: dict[str, object]) -> dict[str, object]:
         """Strip values, and drop those that are empty, and a port variable that Kubernetes has set."""
         stripped = {name: value.strip() if isinstance(value, str) else value for name, value in values.items()}
         if KUBERNETES_PORT.match(str(stripped.get("port"))):

@@ -2,7 +2,6 @@
 
 import argparse
 from importlib.metadata import version
-from typing import Any
 
 from lindyn_service.configuration.settings import Settings
 
@@ -22,7 +21,7 @@ def parse(arguments: list[str]) -> None:
 
 def _settings() -> str:
     lines: list[str] = []
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, object] = {}
     for name, field in Settings.model_fields.items():
         defaults[name] = default = field.get_default(call_default_factory=True, validated_data=defaults)
         shown = "" if default in (None, "") else f" [{default}]"
