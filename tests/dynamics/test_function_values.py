@@ -84,3 +84,12 @@ def test_ill_conditioned_weights():
     assert np.all(np.linalg.norm(found.functions - known, axis=(1, 2)) <= 1e-14 * found.sizes)
     start = solution.modes.u.T @ w2 @ w1 @ solution.modes.v
     assert np.linalg.norm(found.functions[0] - start) <= 1e-13 * np.linalg.norm(start)
+
+
+def test_times_at_which_integrals_overflow():
+    """Directions that do not decay, with large weights: the error has vanished long before, without a warning."""
+    w1, w2 = balanced_weights((1, 2, 3), 0.0, 1e8, np.random.default_rng(1))
+    solution = Drawn(w1, w2, np.array([[0.5], [0.0], [0.0]]), 0.0).solve()
+    found = NetworkFunction(solution).at(np.array([1e300]))
+    assert np.allclose(np.abs(found.functions[0]), [[0.5], [0.0], [0.0]], rtol=1e-14, atol=0)
+    assert not np.any(solution.errors(np.array([1e300]), found.functions))

@@ -2,6 +2,7 @@
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 
 import mpmath as mp
@@ -106,6 +107,25 @@ def test_bounds_of_losses_that_have_decayed_exceed_their_errors(lam):
             abs(float(got / known - 1)) for got, known in zip(outcome.quantities["excess_loss"], losses, strict=True)
         ]
         assert max(own) <= outcome.errors["excess_loss"] <= 1e-11
+
+
+def test_bounds_include_the_rounding_errors_of_a_measured_lambda():
+    """Large given weights of one hidden unit, which are balanced exactly, with a lambda that is a small difference."""
+    n_doubtful = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        w1, w2 = balanced_weights((2, 1, 3), 0.0, 1e8, rng)
+        sigma_yx, times = rng.standard_normal((3, 2)), np.array([0.1, 1.0])
+        lam = float(sum(Fraction(w) ** 2 for w in w2.flat) - sum(Fraction(w) ** 2 for w in w1.flat))
+        asked = LearningProblem((w1, w2), Moments(sigma_yx), 1.0, times, ("output", "excess_loss"))
+        outcome = ExactSolver().examine(asked).run()
+        for i, state in enumerate(states(w1, w2, sigma_yx, lam, times)):
+            gap = np.linalg.norm(outcome.quantities["output"][i] - state.output)
+            assert gap <= outcome.errors["output"] * np.linalg.norm(state.output)
+            own = abs(float(outcome.quantities["excess_loss"][i] / state.excess_loss - 1))
+            assert own <= outcome.errors["excess_loss"]
+            n_doubtful += own > 1e-9
+    assert n_doubtful, "these numbers have no rounding errors of lambda"
 
 
 def test_bounds_of_weights_exceed_their_errors():

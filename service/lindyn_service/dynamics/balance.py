@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
+EPS = float(np.finfo(np.float64).eps)
+
 _MAX_SQUARE = 512  # hidden units up to which B is computed as a square matrix, although its rank may be smaller
 
 
@@ -17,11 +19,14 @@ class Balance:
         lam: tr(B) / hidden, in squared units of the weights.
         residual: ||B - lam I||_F.
         relative_residual: residual divided by ||w1||_F^2 + ||w2||_F^2; 0 for zero weights.
+        uncertainty: distance of lam from the eigenvalues of B, bounded by the residual plus a rounding error of the
+            squares of the weights; 0 for layers that are each other's transposes up to signs.
     """
 
     lam: float
     residual: float
     relative_residual: float
+    uncertainty: float
 
 
 def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> Balance:
@@ -41,7 +46,9 @@ def balance(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidde
         residual = float(np.linalg.norm(b - lam * np.eye(n_hidden)))
     size = float(np.sum(w1 * w1) + np.sum(w2 * w2))
     unit = float(np.ldexp(1.0, 2 * exponent))
-    return Balance(lam * unit, residual * unit, residual / size if size > 0 else 0.0)
+    is_exact = not (lam or residual) and np.array_equal(np.abs(w1), np.abs(w2.T))
+    uncertainty = 0.0 if is_exact else residual + EPS * size
+    return Balance(lam * unit, residual * unit, residual / size if size > 0 else 0.0, uncertainty * unit)
 
 
 def _of_wide(w1: Float[np.ndarray, "hidden in"], w2: Float[np.ndarray, "out hidden"]) -> tuple[float, float]:

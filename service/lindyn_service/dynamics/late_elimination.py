@@ -88,6 +88,11 @@ def eliminated_errors(late: LateDeviation, times: Float[np.ndarray, " time"], de
 
     Source: docs/theory.md, section 2.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # integrals may overflow at times at which the errors vanish
+        return _eliminated_errors(late, times, decay)
+
+
+def _eliminated_errors(late: LateDeviation, times: Float[np.ndarray, " time"], decay: Decay) -> Forms:
     basis, m = late.modes, len(late.modes.s)
     rate, left = late.rates[late.learned][:, None], np.exp(-decay.rate * times)
     s, minor, major = _s_and_layers(late, times, decay)

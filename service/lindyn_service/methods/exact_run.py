@@ -148,7 +148,9 @@ class ExactRun:
         for run in range(RUNS):
             w1, w2, sigma_yx = disturbed((self.w1, self.w2, self.white.sigma_yx), residual, run)
             problem = replace(self.problem, times=self.problem.times[times], quantities=names)
-            other = replace(self, problem=problem, w1=w1, w2=w2, white=replace(self.white, sigma_yx=sigma_yx))
+            measured = replace(self.measured, lam=self.measured.lam + (-1) ** run * self.measured.uncertainty)
+            white = replace(self.white, sigma_yx=sigma_yx)
+            other = replace(self, problem=problem, w1=w1, w2=w2, white=white, measured=measured)
             others.append(other._observed(other.solution()).quantities())
         errors = bounds(quantities, others, times, squares((self.w1, self.w2), self.white.sigma_yx))
         for name, error in of_exponents(quantities).items():
