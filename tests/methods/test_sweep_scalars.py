@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from support.oracle import exact_qqt
 
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.tasks import Moments, from_data
 from lindyn_service.errors import NotApplicableError
 from lindyn_service.methods.base import LearningProblem, answer
+from lindyn_service.methods.blocks import Block, summarise_block, white_equivalent
 from lindyn_service.methods.descent import DescentSolver
 from lindyn_service.methods.exact import ExactSolver
 from lindyn_service.methods.flow import FlowSolver
@@ -121,3 +123,18 @@ def test_deviations_leave_out_losses_of_rounding_errors_at_a_bottleneck():
     )
     assert found.values["deviation"] == pytest.approx(expected.values["deviation"], rel=1e-11)
     assert "at 2 of 4 times" in found.warnings[-1].detail
+
+
+def test_blocks_of_large_weights_on_a_singular_task():
+    """With lambda, the minor layer has no growing part in a mode of singular value 0, and ratios to it overflow."""
+    rng, task, times = np.random.default_rng(1), Moments(np.diag([1.0, 0.5, 0.0])), np.array([0.0, 1.0, 5.0])
+    weights = [balanced_weights((3, 2, 3), 1.0, 30.0, rng) for _ in range(3)]
+    w1, w2 = (np.stack(layers) for layers in zip(*weights, strict=True))
+    found = summarise_block(
+        Block(w1, w2, np.ones(3), white_equivalent(task), task, 1.0, times), ["output", "loss"], 1.0
+    )
+    for (first, second), summary in zip(weights, found, strict=True):
+        for time, output, loss in zip(times, summary.values["output"], summary.values["loss"], strict=True):
+            known = exact_qqt(first, second, task.sigma_yx, 1.0, time)[3:, :3]
+            assert np.linalg.norm(output - known) <= 1e-12 * np.linalg.norm(known)
+            assert loss == pytest.approx(0.5 * np.sum((known - task.sigma_yx) ** 2), rel=1e-10)

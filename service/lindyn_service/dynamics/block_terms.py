@@ -107,9 +107,10 @@ class Terms:
     def fading_sizes(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "network time"]:
         """Largest ratio of the fading to the growing part of a row of the minor layer."""
         k, m = self.n_learned, self.n_modes
-        shares = np.max(np.abs(self.sides[0][:m]), axis=1) / np.maximum(self.modes.p.T, np.finfo(np.float64).tiny)
+        sizes, growing = np.max(np.abs(self.sides[0][:m]), axis=1), self.modes.p.T
         rates = self.by_row(self.f[:, :m], times) + self.f[:, k - 1, None] * times
         with np.errstate(over="ignore", invalid="ignore"):
+            shares = sizes / np.maximum(growing, np.finfo(np.float64).tiny)
             return np.max(shares[:, :, None] * np.exp(-rates), axis=0)
 
     def missed(self, times: Float[np.ndarray, "any_times time"]) -> Float[np.ndarray, "missed pivot network time"]:
