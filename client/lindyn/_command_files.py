@@ -13,7 +13,7 @@ import typer
 from lindyn._endpoints import Document
 from lindyn.errors import ArgumentError, MissingLibraryError
 from lindyn.results.files import Saved, require_writable
-from lindyn.results.io import unknown_format
+from lindyn.results.io import READABLE, unknown_format
 
 USAGE = 2
 """Exit code if the command line or a file that it names is wrong; the shell's own commands have the same."""
@@ -37,7 +37,8 @@ class Destination:
             typer.echo(repr(result))
         else:
             sys.stdout.buffer.write(result.to_bytes(self.form).rstrip(b"\n") + b"\n")
-        sys.stdout.flush()  # here, where a pipe that was closed by its reader is no error
+        if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] (None if it was closed by the caller)
+            sys.stdout.flush()  # here, where a pipe that was closed by its reader is no error
 
 
 def destination(output: Path | None, form: str | None, formats: Sequence[str]) -> Destination:
@@ -52,6 +53,8 @@ def destination(output: Path | None, form: str | None, formats: Sequence[str]) -
     if suffix is not None and suffix not in _TEXTS:
         fail(f"--format: got {form!r}, expected json or csv")
     if output is None or output == _STDOUT:
+        if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] (closed by the caller)
+            fail("standard output is closed; name a file with -o")
         is_summary = output is None and suffix is None and sys.stdout.isatty()
         return Destination(None, None if is_summary else suffix or ".json")
     if suffix is not None:
@@ -64,9 +67,9 @@ def checked(path: Path, formats: Sequence[str]) -> Path:
     """Return the path of a file that can be written, or end with a message."""
     try:
         require_writable(path, formats)
-    except (ArgumentError, MissingLibraryError) as error:
+        target = path if path.exists() else path.parent
+    except (ArgumentError, MissingLibraryError, OSError) as error:  # of the system: the name is too long, for instance
         fail(str(error))
-    target = path if path.exists() else path.parent
     if path.is_dir() or not os.access(target, os.W_OK):
         fail(f"{path}: cannot be written")
     return path
@@ -74,8 +77,8 @@ def checked(path: Path, formats: Sequence[str]) -> Path:
 
 def checked_input(path: Path) -> Path:
     """Return the path of a result, or end with a message."""
-    if path.suffix not in (".npz", ".nc"):
-        fail(str(unknown_format(path, (".npz", ".nc"))))
+    if path.suffix not in READABLE:
+        fail(str(unknown_format(path, READABLE)))
     if not path.is_file():
         fail(f"{path}: there is no such file")
     return path
@@ -87,6 +90,8 @@ def read_request(file: typer.FileBinaryRead) -> Document:
         document = json.loads(file.read())  # json detects UTF-16, which Windows writes, from the bytes
     except ValueError as error:
         fail(f"{file.name} is not JSON: {error}")
+    except RecursionError:
+        fail(f"{file.name} has too many lists or objects inside each other")
     if not isinstance(document, dict):
         fail(f"{file.name} holds a {type(document).__name__}, expected an object")
     return document  # pyright: ignore[reportUnknownVariableType] (JSON)
@@ -99,7 +104,7 @@ def overrides(options: Sequence[str]) -> Document:
         name, _, value = option.partition("=")
         try:
             found[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             fail(f"got -p {option!r}, expected name=JSON, such as -p trials=10")
     return found
 

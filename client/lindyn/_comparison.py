@@ -35,7 +35,8 @@ class Plan:
         count = len(self.names)
         losses = {name: np.array([each.loss for each in answers[i::count]]) for i, name in enumerate(self.names)}
         times = answers[list(self.names).index("linear")].times
-        return Comparison(times, losses, self.seeds, self.learning_rate, answers[0].reply.method)
+        reply = answers[0].reply
+        return Comparison(times, losses, self.seeds, self.learning_rate, reply.method, reply.version)
 
 
 def plan(
@@ -82,13 +83,17 @@ def _times(learning_rate: float, steps: int, num: int) -> FloatArray:
 
 def _networks(network: Network, seeds: int | Sequence[int]) -> tuple[Sequence[int | None], Sequence[object]]:
     """Return the networks of all seeds; given weights are one network without a seed."""
-    numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    numbers = list(range(seeds)) if isinstance(seeds, int) else [_plain(each) for each in seeds]
     if not 1 <= len(numbers) <= _MAX_SEEDS:
         raise ArgumentError(f"seeds: got {len(numbers)}, expected 1 to {_MAX_SEEDS}")
     fields = as_tree("network", network)
     if not isinstance(fields, Mapping) or fields.get("kind") not in _WITH_SEED:
         return [None], [network]
     return numbers, [{**fields, "seed": seed} for seed in numbers]
+
+
+def _plain(seed: int | np.integer[Any]) -> int:
+    return int(seed) if isinstance(seed, np.integer) else seed
 
 
 def _with_seed(task: Task) -> Task:

@@ -76,6 +76,8 @@ def refusals_named(name: str) -> Generator[None]:
     except RefusedError as error:
         path = ".".join(filter(None, (name, *reversed(error.path))))
         raise ArgumentError(f"{path}: {error.detail}") from None
+    except RecursionError:  # a list that contains itself, for instance
+        raise ArgumentError(f"{name}: has too many lists or mappings inside each other") from None
 
 
 Foreign: TypeAlias = Any

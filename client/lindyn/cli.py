@@ -15,6 +15,7 @@ from lindyn._client import Client
 from lindyn._command_files import Destination, checked, checked_input, destination, fail, overrides, read_request
 from lindyn._jobs import JobHandle
 from lindyn.errors import LindynError
+from lindyn.results.comparison import Comparison
 from lindyn.results.fit import Fit
 from lindyn.results.load import load
 from lindyn.results.optional import library
@@ -150,13 +151,16 @@ def experiment(
 
 @app.command()
 def plot(
-    result: Annotated[Path, typer.Argument(help="A result: .npz or .nc.")],
+    result: Annotated[Path, typer.Argument(help="A result: .npz, .nc or .json.")],
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="File for the picture: .pdf, .svg or .png; by default RESULT with .pdf."),
     ] = None,
     quantity: Annotated[
-        str | None, typer.Option("--quantity", "-q", help="The array to draw, by default the loss or the first one.")
+        str | None,
+        typer.Option(
+            "--quantity", "-q", help="The array to draw, by default the loss or the first one; of a fit, the model."
+        ),
     ] = None,
     style: Annotated[str | None, typer.Option("--style", help="paper or slides.")] = None,
 ) -> None:
@@ -167,7 +171,13 @@ def plot(
         try:
             if style is not None:
                 stack.enter_context(plots.style(style))  # pyright: ignore[reportArgumentType] (it checks the name)
-            drawn: Any = load(found).plot(quantity)
+            loaded = load(found)
+            if isinstance(loaded, Comparison):
+                if quantity is not None:
+                    fail("a comparison has one picture, of the loss; leave out --quantity")
+                drawn: Any = loaded.plot()
+            else:
+                drawn = loaded.plot(quantity)
         except (ValueError, KeyError) as error:  # of the file, or of the names of arrays
             fail(str(error))
         getattr(drawn, "figure", drawn).savefig(target)

@@ -1,5 +1,7 @@
 """Functions that build networks and tasks, also from objects of other libraries."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from pydantic import TypeAdapter
 from sklearn.datasets import load_digits
 
 import lindyn
+from lindyn.arrays import as_tree
 from lindyn.wire.network import Network
 from lindyn.wire.task import Task
 
@@ -126,3 +129,10 @@ def test_data_of_many_kinds():
     np.testing.assert_array_equal(column["inputs"], W1)
     with pytest.raises(ValueError, match=r"got targets of type int64, which look like labels.* use lindyn.one_hot"):
         lindyn.data(inputs, labels)
+
+
+def test_a_list_that_contains_itself_is_refused() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(lindyn.ArgumentError, match=r"^singular_values: has too many lists or mappings"):
+        as_tree("singular_values", endless)

@@ -13,6 +13,8 @@ import pytest
 from support.holding import jobs_held
 from support.processes import PATIENCE_SECONDS, Service, clean_environment, eventually
 
+from lindyn import Comparison
+
 pytestmark = pytest.mark.live
 
 REQUEST = {
@@ -125,6 +127,10 @@ def test_openapi(service):
     [
         (["solve", "-"], "{", "is not JSON", 2),
         (["solve", "-"], "[]", "expected an object", 2),
+        (["solve", "-"], "[" * 100_000, "lists or objects inside each other", 2),
+        (["solve", "-"], json.dumps({**REQUEST, "task": json.loads("[" * 500 + "]" * 500)}), "task", 1),
+        (["experiment", "figure-3.1", "-p", "seed=" + "[" * 100_000], "", "expected name=JSON", 2),
+        (["solve", "-", "-o", "x" * 300 + ".csv"], json.dumps(REQUEST), "too long", 2),
         (["solve", "-"], json.dumps({**REQUEST, "times": [-1.0]}), "times", 1),
         (["solve", "-"], json.dumps({**REQUEST, "quantites": ["loss"]}), "did you mean 'quantities'?", 1),
         (["solve", "-"], json.dumps({**REQUEST, "fields": 1, "self": 2, "path": "x"}), "fields", 1),
@@ -181,13 +187,45 @@ def test_a_result_is_drawn(service, tmp_path):
         ([found, "-q", "los"], "did you mean 'loss'"),
         ([found, "-o", tmp_path / "x.jpg"], "expected .pdf, .svg or .png"),
         ([found, "--style", "poster"], "expected 'paper' or 'slides'"),
-        ([tmp_path / "x.png"], "expected .npz or .nc"),
+        ([tmp_path / "x.png"], "expected .npz, .nc or .json"),
         ([tmp_path / "none.npz"], "there is no such file"),
     ):
         run = lindyn("plot", *arguments)
         assert run.returncode == 2
         assert said in " ".join(run.stderr.split())
         assert "Traceback" not in run.stderr
+
+
+def test_results_in_json_and_comparisons_are_drawn(service, tmp_path):
+    lindyn("solve", "-", "-o", tmp_path / "run.json", "--url", service.url, text=json.dumps(REQUEST))
+    losses = {"theory": np.ones((1, 2)), "linear": np.ones((1, 2))}
+    Comparison(np.array([0.0, 1.0]), losses, [None], 0.1, "exact", "0.1").save(tmp_path / "compared.npz")
+    for name in ("run.json", "compared.npz"):
+        drawn = lindyn("plot", tmp_path / name, "-o", tmp_path / "x.svg")
+        assert drawn.returncode == 0, drawn.stderr
+        assert b"<svg" in (tmp_path / "x.svg").read_bytes()
+    refused = lindyn("plot", tmp_path / "compared.npz", "-q", "linear")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "one picture" in refused.stderr
+
+
+def test_standard_output_may_be_closed(service, tmp_path):
+    """A result goes to a file without it; without a file the command line is wrong."""
+    request, output = tmp_path / "request.json", tmp_path / "x.csv"
+    request.write_text(json.dumps(REQUEST))
+    solve = f"{sys.executable} -m lindyn solve {request} --url {service.url}"
+    for command, code in ((f"{solve} -o {output} >&-", 0), (f"{solve} >&-", 2)):
+        run = subprocess.run(
+            ["sh", "-c", command],
+            env=clean_environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
+        assert run.returncode == code, run.stderr
+        assert "Traceback" not in run.stderr
+    assert output.read_text().startswith("time,loss")
 
 
 def test_version_help_and_completion():

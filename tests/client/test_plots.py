@@ -52,6 +52,19 @@ def test_times_that_multiply_are_drawn_on_a_logarithmic_axis(client):
     assert learn(client, "loss", times=[0.0, 1.0]).plot.loss().get_xscale() == "linear"
 
 
+def test_one_time_is_seen(client):
+    """A line with one point would be empty."""
+    found = learn(client, "loss", "singular_values", times=[1.0])
+    drawn = [*found.plot.loss().get_lines(), *found.plot.modes().get_lines()]
+    points = [line for line in drawn if len(line.get_xdata()) == 1]
+    assert len(points) == 1 + len(TARGETS)
+    assert {line.get_marker() for line in points} == {"o"}
+    network = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 0.5, "scale": 0.1}
+    base = {"network": network, "task": lindyn.spectrum(TARGETS, seed=2), "times": [1.0]}
+    (line,) = client.ensemble(base=base, replicates=2).plot.loss().get_lines()
+    assert line.get_marker() == "o"
+
+
 @pytest.mark.parametrize("quantity", ["singular_values", "mode_strengths"])
 def test_lines_of_modes_have_their_targets(client, quantity):
     found = learn(client, quantity, times=np.linspace(0, 50, 11))

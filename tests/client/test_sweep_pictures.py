@@ -116,8 +116,21 @@ def test_wrong_choices_are_named():
         found.plot.line("loss", middle="mode")
     with pytest.raises(lindyn.ArgumentError, match="got 'time' for both x and hue"):
         found.plot.line("loss", x="time", hue="time")
+    with pytest.raises(lindyn.ArgumentError, match="got 'time' for both x and y"):
+        found.plot.heatmap("loss", x="time", y="time")
     with pytest.raises(lindyn.UnknownNameError, match=r"loss has no dimension 'network.seed'"):
         found.plot.line("loss", hue="network.seed")
+
+
+def test_points_without_neighbours_have_markers():
+    """Of a point between two that failed, no line would be seen."""
+    losses = np.array([1.0, 2.0, np.nan, 3.0, np.nan, 4.0])
+    (line,) = result(loss=(("time",), losses)).plot.line("loss").get_lines()
+    assert (line.get_marker(), line.get_markevery()) == ("o", [3, 5])
+    (line,) = result(loss=(("time",), TIMES)).plot.line("loss").get_lines()
+    assert line.get_marker() == "None"
+    (line,) = result(loss=(("time",), losses)).plot.line("loss", marker="x").get_lines()
+    assert (line.get_marker(), line.get_markevery()) == ("x", None)
 
 
 EVIL = "<script>alert(1)</script>"
@@ -126,7 +139,7 @@ CARDS = [
     lindyn.SweepResult(
         {EVIL: [EVIL]}, {EVIL: (EVIL,)}, {EVIL: np.zeros(1)}, [], [], {"kind": EVIL, "version": EVIL, "job": EVIL}
     ),
-    lindyn.Comparison(TIMES, {"theory": np.ones((1, 6)), "relu": np.ones((1, 6))}, [None], 0.1, EVIL),
+    lindyn.Comparison(TIMES, {"theory": np.ones((1, 6)), "relu": np.ones((1, 6))}, [None], 0.1, EVIL, "1"),
     Evaluation(np.ones((1, 6)), [BestTime(time=0.0, loss=1.0)], [None], 2.0),
 ]
 

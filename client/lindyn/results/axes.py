@@ -43,6 +43,21 @@ def single_style(ax: "Axes | None", style: dict[str, Style]) -> dict[str, Style]
     return {"color": FIRST} | style if ax is None else style
 
 
+def draw_line(axes: AnyAxes, x: FloatArray, y: FloatArray, *form: str, **style: Style) -> Any:  # noqa: ANN401
+    """Draw a line and return it; points without a neighbour, of which no line would be seen, get markers."""
+    (line,) = axes.plot(x, y, *form, **style)
+    finite = np.pad(np.isfinite(np.asarray(y, dtype=np.float64)), 1)
+    alone = np.flatnonzero(finite[1:-1] & ~finite[:-2] & ~finite[2:])
+    if len(alone) and line.get_marker() in ("None", "", " ", None):
+        line.set(marker="o", markevery=alone.tolist())
+    return line
+
+
+def plain_text(text: str) -> str:
+    """Return text in which dollar signs do not begin formulae."""
+    return text.replace("$", r"\$")
+
+
 def ordered_colours(number: int) -> list[FloatArray]:
     """Return colours from dark to light, without the lightest, which are hard to see on white."""
     return list(_pyplot.get_cmap(ORDERED)(np.linspace(*ORDERED_RANGE, number)))

@@ -2,19 +2,29 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
+from lindyn.results.files import Labelled
+from lindyn.results.io import Parts
+from lindyn.results.labelled import comparison_dataset
+from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
+from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
+COMPARISON = "comparison"
+"""Kind of the files."""
+
 THEORY = "theory"
+_LOSSES = "losses."
 _NAMES = {
     "theory": "theory",
     "corrected": "theory for this learning rate",
@@ -27,7 +37,7 @@ _COLOURS = {"theory": "black", "corrected": "#0072b2", "linear": "#009e73", "rel
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Comparison:
+class Comparison(Labelled):
     """Losses of theory and of training from the same weights, over several seeds.
 
     Attributes:
@@ -38,6 +48,7 @@ class Comparison:
         seeds: seeds of the networks; None for given weights.
         learning_rate: of training.
         method: of theory.
+        version: of the service.
     """
 
     times: FloatArray
@@ -45,6 +56,7 @@ class Comparison:
     seeds: Sequence[int | None]
     learning_rate: float
     method: str
+    version: str
 
     def deviations(self, name: str) -> FloatArray:
         """Return the largest distance of the loss from theory over the times, over the initial loss, (seed,).
@@ -79,16 +91,26 @@ class Comparison:
         Raises:
             MissingLibraryError: matplotlib is not installed.
         """
-        from lindyn.results.axes import given_or_new, over_time  # noqa: PLC0415 (imports matplotlib)
+        from lindyn.results.axes import draw_line, given_or_new, over_time  # noqa: PLC0415 (imports matplotlib)
 
         axes = given_or_new(ax)
         for name, losses in self.losses.items():
             mean, line = np.mean(losses, axis=0), "--" if name == "corrected" else "-"
-            axes.plot(self.times, mean, line, color=_COLOURS[name], label=_NAMES[name])
+            draw_line(axes, self.times, mean, line, color=_COLOURS[name], label=_NAMES[name])
             if len(losses) > 1:
                 error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
                 axes.fill_between(self.times, mean - error, mean + error, color=_COLOURS[name], alpha=0.2, linewidth=0)
         return over_time(axes, self.times, "loss", legend=True)
+
+    def to_xarray(self) -> "xr.Dataset":
+        """Return a dataset with the dimensions `seed` and `time`, whose variables have names such as `losses.relu`.
+
+        Raises:
+            MissingLibraryError: xarray is not installed.
+        """
+        metadata, arrays = self._parts()
+        del arrays["times"]
+        return comparison_dataset(self.times, arrays, self.seeds, metadata)
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {self.words(name)}" for name in self.losses if name != THEORY)
@@ -100,3 +122,27 @@ class Comparison:
         rows = [(_NAMES[name], self.words(name)) for name in self.losses if name != THEORY]
         times = f"{len(self.times)} from {self.times[0]:g} to {self.times[-1]:g}"
         return card("Comparison", [("theory", f"method {self.method}"), ("times", times), *rows])
+
+    def _parts(self) -> Parts:
+        metadata: dict[str, JSON] = {"kind": COMPARISON, "seeds": list(self.seeds), "method": self.method}
+        metadata |= {"learning_rate": self.learning_rate, "version": self.version}
+        return metadata, {"times": self.times, **{f"{_LOSSES}{name}": each for name, each in self.losses.items()}}
+
+    def _document(self) -> Mapping[str, object]:
+        return {**self._parts()[0], "times": self.times, "losses": self.losses}
+
+    def _columns(self, names: Sequence[str]) -> Columns:
+        """Return a row for each time of each seed; given weights have no column of seeds."""
+        chosen = selected(names, self.losses, "comparison")
+        if None in self.seeds:
+            return columns({"time": self.times}, {name: (("time",), each[0]) for name, each in chosen.items()}, {})
+        rows = {"seed": np.array(self.seeds), "time": self.times}
+        return columns(rows, {name: (("seed", "time"), each) for name, each in chosen.items()}, {})
+
+
+def comparison_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray]) -> Comparison:
+    """Build a comparison from the JSON part of a file and its arrays by path."""
+    losses = {path.removeprefix(_LOSSES): array for path, array in arrays.items() if path.startswith(_LOSSES)}
+    seeds = cast("Sequence[int | None]", metadata["seeds"])
+    rate, method, version = (metadata[name] for name in ("learning_rate", "method", "version"))
+    return Comparison(arrays["times"], losses, seeds, cast("float", rate), cast("str", method), cast("str", version))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn.errors import UnknownNameError
-from lindyn.results.axes import Style, given_or_new, ordered_colours, over_time
+from lindyn.results.axes import Style, draw_line, given_or_new, ordered_colours, over_time
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST, SECOND
 from lindyn.wire.array import FloatArray
@@ -51,5 +51,5 @@ class ContinualPlots:
             axes.axvline(end, color="0.7", linewidth=0.8)
         for i, (row, colour) in enumerate(zip(values, colours, strict=True)):
             if np.any(np.isfinite(row)):  # the last task is never forgotten
-                axes.plot(self._times, row, **{"color": colour, "label": f"task {i + 1}", **style})
+                draw_line(axes, self._times, row, **{"color": colour, "label": f"task {i + 1}", **style})
         return over_time(axes, self._times, label(name).words, legend=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lindyn.errors import ArgumentError, UnknownNameError
-from lindyn.results.axes import MAX_NAMED, Style, given_or_new, ordered_colours, over_time
+from lindyn.results.axes import MAX_NAMED, Style, draw_line, given_or_new, ordered_colours, over_time
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST
 from lindyn.wire.array import FloatArray
@@ -81,8 +81,8 @@ class EnsemblePlots:
         middle = self._means[path][part]
         if _MEDIAN in self._levels:
             middle = self._quantiles[path][list(self._levels).index(_MEDIAN)][part]
-        (line,) = axes.plot(self._times, middle, **style)
+        line = draw_line(axes, self._times, middle, **style)
         for low, high in zip(rows[: len(rows) // 2], rows[::-1], strict=False):
             axes.fill_between(self._times, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         if path in self._wide:
-            axes.plot(self._times, self._wide[path][part], color=line.get_color(), linestyle="--", linewidth=0.8)
+            draw_line(axes, self._times, self._wide[path][part], color=line.get_color(), linestyle="--", linewidth=0.8)

@@ -4,7 +4,8 @@ import io
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
+_MATLAB_NAME = 63  # characters of a name
+
 _LIBRARIES = {".nc": (NETCDF_ENGINE, "writing netCDF"), ".mat": ("scipy.io", "writing .mat")}
 
 
@@ -34,8 +37,8 @@ class Saved(ABC):
     def save(self, path: str | Path) -> Path:
         """Write the result to a file, in the format that its name ends with, and return the path.
 
-        `lindyn.load` reads `.npz` and, for results with `to_xarray`, `.nc` (netCDF). Other programs read `.json`, as
-        the service sends it; `.csv`, the table of `to_dataframe`; and `.mat`, for Matlab and Octave, where parts of
+        `lindyn.load` reads `.npz`, `.json`, as the service sends it, and, for results with `to_xarray`, `.nc` (netCDF).
+        Other programs read `.csv`, the table of `to_dataframe`, and `.mat`, for Matlab and Octave, where parts of
         names are fields of structures.
 
         Raises:
@@ -48,7 +51,11 @@ class Saved(ABC):
         return path
 
     def to_bytes(self, suffix: str) -> bytes:
-        """Return the contents of a file whose name ends with `.npz`, `.json`, `.csv` or `.mat`."""
+        """Return the contents of a file whose name ends with `.npz`, `.json`, `.csv` or `.mat`.
+
+        Raises:
+            ArgumentError: the name ends with none of these; this is also a ValueError.
+        """
         match suffix:
             case ".csv":
                 return as_csv(self._columns(()))
@@ -56,8 +63,10 @@ class Saved(ABC):
                 return json.dumps(_plain(self._document()), allow_nan=False).encode()
             case ".mat":
                 return _matlab(*self._parts())
-            case _:
+            case ".npz":
                 return npz.pack(*self._parts())
+            case _:
+                raise unknown_format(Path(f"x{suffix}"), Saved.formats)
 
     def to_dataframe(self, *names: str) -> "pd.DataFrame":
         """Return a table; an array with several numbers in a row has a column for each, counted from 1.
@@ -162,11 +171,20 @@ def _matlab(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray]) -> b
     return file.getvalue()
 
 
+def _field_name(name: str, taken: Container[str]) -> str:
+    """Return a name that Matlab allows: at most 63 letters of ASCII, digits and underscores, and not taken."""
+    allowed = re.sub(r"^(?![A-Za-z])", "x", re.sub(r"\W", "_", name, flags=re.ASCII))[:_MATLAB_NAME]
+    numbered = (f"{allowed[: _MATLAB_NAME - len(f'_{i}')]}_{i}" for i in count(2))
+    return allowed if allowed not in taken else next(each for each in numbered if each not in taken)
+
+
 def _structure(node: Any) -> Any:  # noqa: ANN401 (nested mappings and lists of arrays)
     """Return mappings with names that Matlab allows, and lists as arrays of objects, which become cell arrays."""
     if isinstance(node, dict):
-        children = cast("dict[str, Any]", node).items()
-        return {re.sub(r"^(?![A-Za-z])", "x", re.sub(r"\W", "_", name)): _structure(child) for name, child in children}
+        fields: dict[str, Any] = {}
+        for name, child in cast("dict[str, Any]", node).items():
+            fields[_field_name(name, fields)] = _structure(child)
+        return fields
     if not isinstance(node, list):
         return node
     cells = np.empty(len(cast("list[Any]", node)), dtype=object)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lindyn.results.axes import AnyAxes, draw_legend, few_ticks, is_geometric, ordered_colours
+from lindyn.results.axes import AnyAxes, draw_legend, few_ticks, is_geometric, ordered_colours, plain_text
 from lindyn.results.labels import TIME, label
 from lindyn.results.look import FIRST
 from lindyn.results.optional import library
@@ -43,7 +43,7 @@ def _draw_curves(
     for i, (each, colour) in enumerate(zip(observations, colours, strict=True)):
         times, fitted, error = each["times"], model.fitted[i], model.fitted_standard_errors[i]
         curves.plot(times, each["values"], ".", color=colour, markersize=3, alpha=0.6)
-        curves.plot(times, fitted, color=colour, label=each["subject"] or each["quantity"])
+        curves.plot(times, fitted, color=colour, label=plain_text(each["subject"] or each["quantity"]))
         curves.fill_between(times, fitted - error, fitted + error, color=colour, alpha=0.25, linewidth=0)
         residuals.plot(times, model.residuals[i], ".", color=colour, markersize=3)
     residuals.axhline(0.0, color="grey", linewidth=0.6)
@@ -64,7 +64,7 @@ def _draw_profile(axes: AnyAxes, model: FittedModelReply, number: int) -> None:
     if parameter.scale == "log":
         axes.set_xscale("log")
         few_ticks(axes.xaxis)
-    name = parameter.path if parameter.subject is None else f"{parameter.path} of {parameter.subject}"
+    name = parameter.path if parameter.subject is None else f"{parameter.path} of {plain_text(parameter.subject)}"
     axes.set_xlabel(name, fontsize="small")
     axes.set_ylabel("log-likelihood", fontsize="small")
     axes.tick_params(labelsize="small")

@@ -94,6 +94,12 @@ class Grid:
         return values.reshape(*values.shape[: len(kept)], -1)
 
 
+def as_coordinate(values: Sequence[JSON]) -> Coordinate:
+    """Return values along a dimension from a JSON list: float64 if all are numbers."""
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+    return np.array(values, dtype=np.float64) if are_numbers else values
+
+
 def count_warned_points(warnings: Iterable[WarnedPoints]) -> dict[str, int]:
     """Count the points that have a warning, by the code of the warning."""
     points: dict[str, set[tuple[int, ...]]] = {}

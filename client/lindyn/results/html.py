@@ -123,8 +123,8 @@ def _times(times: FloatArray, time_constant: float) -> str:
 
 
 def _extent(values: Coordinate) -> str:
-    if len(values) == 1:
-        return f"{values[0]}"
+    if len(values) < 2:
+        return f"{values[0]}" if len(values) else "no values"
     return f"{len(values)} values from {values[0]} to {values[-1]}"
 
 

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 NETCDF_ENGINE = "h5netcdf"
+READABLE = (".npz", ".nc", ".json")
+"""Endings of the names of files that results are read from."""
+
 _MAX_BYTES = 2**40  # the user chose the service or the file, so that only memory limits its size
 _MAX_ENTRIES = 2**16
 
@@ -24,7 +27,7 @@ Parts = tuple[dict[str, JSON], dict[str, FloatArray]]
 
 
 def read(path: Path) -> Parts:
-    """Read a file that `save` wrote, or the npz body of a reply.
+    """Read an archive or a netCDF file that `save` wrote, or the npz body of a reply.
 
     Raises:
         ValueError: the name ends with neither `.npz` nor `.nc`, or the file is damaged or of another origin.
@@ -36,7 +39,7 @@ def read(path: Path) -> Parts:
         case ".nc":
             return _read_netcdf(path)
         case _:
-            raise unknown_format(path, (".npz", ".nc"))
+            raise unknown_format(path, READABLE)
 
 
 def unpack(archive: bytes) -> Parts:

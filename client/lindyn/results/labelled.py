@@ -94,6 +94,23 @@ def reply_dataset(
     return xarray.Dataset(labelled, coordinates, attributes)
 
 
+def comparison_dataset(
+    times: FloatArray, losses: Mapping[str, FloatArray], seeds: Sequence[int | None], metadata: Mapping[str, JSON]
+) -> "xr.Dataset":
+    """Label the losses of a comparison, which have the coordinate `seed` unless the weights were given."""
+    xarray = library("xarray", "to_xarray")
+    variables = {path: (("seed", "time"), array, _attributes(label("loss"))) for path, array in losses.items()}
+    attributes = {
+        "title": "losses of theory and of training",
+        "source": f"lindyn {metadata['version']}",
+        PROVENANCE: json.dumps({**metadata, "paths": {"time": "times", **{path: path for path in losses}}}),
+    }
+    coordinates: dict[str, object] = {"time": ("time", times, _attributes(TIME))}
+    if None not in seeds:
+        coordinates["seed"] = ("seed", list(seeds))
+    return xarray.Dataset(variables, coordinates, attributes)
+
+
 def sweep_dataset(grid: Grid, metadata: Mapping[str, JSON], warned_points: Mapping[str, int]) -> "xr.Dataset":
     """Label the result of a job.
 

@@ -14,6 +14,7 @@ from lindyn.results.axes import (
     MAX_NAMED,
     AnyAxes,
     Style,
+    draw_line,
     given_or_new,
     ordered_colours,
     over_time,
@@ -73,7 +74,7 @@ class TrajectoryPlots:
             raise ArgumentError(f"{path} has a matrix at each time: draw it with plot.matrix({path!r}, t=...)")
         axes = given_or_new(ax)
         if values.ndim == 1:
-            axes.plot(self._times, values, **single_style(ax, style))
+            draw_line(axes, self._times, values, **single_style(ax, style))
             show_constant(axes)
             return self._over_time(axes, path, "label" in style)
         dims = dimensions(path, 2)
@@ -154,7 +155,7 @@ class TrajectoryPlots:
         axes = given_or_new(ax)
         for side, colour in (("input", FIRST), ("output", SECOND)):
             values = self._arrays[f"task_specificity.{side}"]
-            axes.plot(self._times, values, **{"color": colour, "label": side, **style})
+            draw_line(axes, self._times, values, **{"color": colour, "label": side, **style})
         return self._over_time(axes, "task_specificity", True)
 
     def balance(self, ax: "Axes | None" = None, **style: Style) -> "Axes":
@@ -213,7 +214,7 @@ class TrajectoryPlots:
         named = values.shape[1] <= MAX_NAMED
         for i, colour in enumerate(ordered_colours(values.shape[1])):
             own: dict[str, Style] = {"label": f"{noun} {i + 1}"} if named else {}
-            axes.plot(self._times, values[:, i], **{"color": colour, **own, **style})
+            draw_line(axes, self._times, values[:, i], **{"color": colour, **own, **style})
         return named
 
     def _array(self, path: str) -> FloatArray:

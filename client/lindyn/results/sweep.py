@@ -9,7 +9,7 @@ import numpy as np
 from lindyn._public import public
 from lindyn.errors import UnknownNameError
 from lindyn.results.files import Labelled
-from lindyn.results.grid import Coordinate, FailedPoint, Grid, WarnedPoints, count_warned_points
+from lindyn.results.grid import FailedPoint, Grid, WarnedPoints, as_coordinate, count_warned_points
 from lindyn.results.io import Parts
 from lindyn.results.labelled import sweep_columns, sweep_dataset
 from lindyn.results.table import Columns
@@ -126,7 +126,8 @@ class SweepResult(Labelled):
 def sweep_result_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, FloatArray]) -> SweepResult:
     """Build a result from the JSON part of the reply and its arrays by path."""
     rest = dict(metadata)
-    coordinates = dict(cast("Mapping[str, Coordinate]", rest.pop("coordinates")))
+    lists = cast("Mapping[str, Sequence[JSON]]", rest.pop("coordinates"))
+    coordinates = {name: as_coordinate(values) for name, values in lists.items()}  # netCDF has those of no array here
     dims = cast("Mapping[str, list[str]]", rest.pop("dims"))
     for path, array in arrays.items():
         if path.startswith(COORDINATES):

@@ -11,9 +11,11 @@ from lindyn.results.axes import (
     Style,
     draw_colour_key,
     draw_legend,
+    draw_line,
     given_or_new,
     is_geometric,
     ordered_colours,
+    plain_text,
     single_style,
     spans_decades,
 )
@@ -68,11 +70,13 @@ class SweepPlots:
 
         Raises:
             UnknownNameError: the result has no such array or dimension; this is also a KeyError.
-            ArgumentError: the array has only one dimension with several values.
+            ArgumentError: the array has only one dimension with several values, or `y` is `x`.
         """
         dims = self._several(name)
         x = x or next((dim for dim in dims if dim != y), None)
         y = y or next((dim for dim in dims if dim != x), None)
+        if x is not None and x == y:
+            raise ArgumentError(f"got {x!r} for both x and y, expected two dimensions; {self._grid.described(name)}")
         if x is None or y is None:
             raise ArgumentError(
                 f"a heat map of {name} needs two dimensions with several values; {self._grid.described(name)}"
@@ -128,7 +132,7 @@ class SweepPlots:
             order = np.argsort(positions, kind="stable")
             group = groups[i][order]
             drawn.append(_middle(group, middle))
-            (line,) = axes.plot(positions[order], drawn[-1], **own)
+            line = draw_line(axes, positions[order], drawn[-1], **own)
             if group.shape[1] > 1:
                 low, high = (_percentile(group, percent) for percent in band)
                 axes.fill_between(positions[order], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
@@ -167,7 +171,7 @@ class SweepPlots:
     def _hue_styles(self, name: str, hue: str, style: dict[str, Style]) -> list[dict[str, Style]]:
         """Return the keyword arguments of `plot` for each line."""
         positions, names = self._grid.positions(name, hue)
-        words = names or [f"{position:g}" for position in positions]
+        words = list(map(plain_text, names or [])) or [f"{position:g}" for position in positions]
         if hue not in self._grid.coordinates:
             words = [f"{hue} {i + 1}" for i in range(len(positions))]
         if len(words) > _MAX_NAMED:
@@ -251,6 +255,6 @@ def _scale(
 ) -> None:
     """Set the ticks of an axis to names, or its scale to logarithmic where its values multiply."""
     if names is not None:
-        set_ticks(positions, names)
+        set_ticks(positions, list(map(plain_text, names)))
     elif is_geometric(np.sort(positions)):
         set_scale("log")

@@ -100,7 +100,7 @@ def _columns_of(
     moved = np.transpose(array, order)
     inner = moved.shape[len(order) - len(others) :]
     spread = moved.reshape([n if dim in dims else 1 for dim, n in zip(rows, shape, strict=True)] + list(inner))
-    values = np.broadcast_to(spread, (*shape, *inner)).reshape(prod(shape), -1)
+    values = np.broadcast_to(spread, (*shape, *inner)).reshape(prod(shape), prod(inner))
     suffixes = ("".join(_suffixes(others, index, names)) for index in np.ndindex(inner))
     return {f"{name}{suffix}": column for suffix, column in zip(suffixes, values.T, strict=True)}
 
