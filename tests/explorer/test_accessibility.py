@@ -135,7 +135,7 @@ def test_announcements_of_screen_readers(explorer):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, 390, 320])
 def test_results_of_panels(injecting, scheme, width):
     """A band, a phase diagram and a fit; nothing is wider than the page."""
     fragment = "#dims=3_3_3&task=spectrum&spectrum=2_1&stop=8&bands=true&bandSeeds=5&phase=true&fit=true"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import numpy as np
 import pytest
@@ -243,3 +244,25 @@ def test_the_time_constant_of_the_page_is_that_of_its_curves(explorer, service):
     shown = explorer.table("loss")
     with service.client() as client:
         assert np.allclose(shown["excess loss"], loss(client, shown["t"], 0.4, 7.0), rtol=1e-12, atol=0)
+
+
+def test_notes_on_a_curve_are_sentences(explorer):
+    page = explorer.open(THREE)
+    page.fill("#measured-text", "2;0,5\n1;1,5\n3;0,1")
+    until(page, DRAWN)
+    assert page.inner_text("#measured-note") == (
+        "pasted: 3 values from t = 1 to 3. Commas are read as decimal marks. "
+        "Its rows were put in the order of their times."
+    )
+    page.fill("#measured-text", "2, 0.5")
+    assert page.inner_text("#measured-note") == "pasted: 1 value at t = 2"
+
+
+def test_numbers_in_the_warnings_of_a_fit_are_typeset(explorer):
+    page = explorer.open(THREE)
+    page.fill("#measured-text", "1, 2.6\n5, 2.5\n20, 1.1\n40, 0.2")
+    until(page, DRAWN)
+    fit(page)
+    warnings = page.inner_text("#fit-warnings")
+    assert re.search(r"sign of λ: with −?\d", warnings)
+    assert not re.search(r"\de[+-]\d|(?<!\w)-\d", warnings)

@@ -81,6 +81,13 @@ def test_pasted_weights(explorer):
     assert page.inner_text("#regime").endswith("nearest λ 0")
 
 
+def test_one_sample_is_named_in_the_singular(explorer):
+    page = explorer.open()
+    page.select_option("#task", "data")
+    explorer.drawn(lambda: page.fill("#data-text", "2, 1"))
+    assert page.inner_text("#data-note") == "pasted: 1 sample, 1 input, 1 target"
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])
 def test_pasted_data(explorer, service, rng, separator):
     page = explorer.open()

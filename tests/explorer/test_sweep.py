@@ -79,7 +79,8 @@ def test_warnings_of_points_are_shown_below_the_picture(explorer):
     until(page, DONE, JOB_SECONDS)
     page.locator("#picture-sweep .u-over").wait_for()
     notes = page.inner_text("#picture-sweep")
-    assert "3 points, irreducible-loss-unknown: the targets' scale is not given" in notes
+    assert "At 3 points: The scale of the targets is not given, so the loss is the excess loss." in notes
+    assert "task." not in notes
 
 
 def test_a_click_selects_a_lambda(explorer):

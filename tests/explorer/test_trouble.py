@@ -101,6 +101,31 @@ def test_an_invalid_link(troubled):
     assert page.input_value("#lambda-number") == "0"
 
 
+@pytest.mark.parametrize(
+    ("fragment", "part"), [("#pin=", "pin"), ("#pin=Z.lambda%3D3", "pin"), ("#num=1000000", "num")]
+)
+def test_a_link_with_a_part_out_of_range(troubled, fragment, part):
+    page = troubled.open(fragment)
+    assert page.inner_text("#toast") == f"The link has parts that cannot be read: {part}."
+    assert page.locator("#pins [data-pin]").count() == 0
+    assert page.input_value("#num") == "200"
+
+
+@pytest.mark.parametrize(
+    ("fragment", "field", "words"),
+    [
+        ("#decay=-1", "decay", "got −1, expected at least 0"),
+        ("#rates=-1_1", "rates", "got −1, expected at least 10⁻⁷⁰"),
+        ("#scale=1e300", "scale", "got 10³⁰⁰, expected at most 10⁷⁰"),
+    ],
+)
+def test_a_link_that_is_refused(troubled, fragment, field, words):
+    page = troubled.open_without_pictures(fragment)
+    until(page, SHOWN)
+    assert page.inner_text(f"#{field}-problem") == words
+    assert page.inner_text("#words") == "There is no picture yet."
+
+
 def test_newer_requests_abort_older_ones(troubled):
     page = troubled.open(FIVE)
     aborted = []
@@ -141,6 +166,27 @@ def test_a_sweep_without_events_is_polled(troubled):
     page.locator("#picture-sweep .u-over").wait_for()
 
 
+def test_a_sweep_that_the_service_has_forgotten(browser, free_port):
+    with Service(tcp=True, workers=1, port=free_port, embedded_cache=True) as fleeting:
+        explorer = Explorer(browser, fleeting.url)
+        page = explorer.open(f"{FIVE.replace('5_5_5', '60_60_60')}&sweep=true")
+        page.fill("#sweep-points", "400")
+        page.fill("#sweep-seeds", "50")
+        page.click("#sweep-run")
+        until(page, "!document.getElementById('sweep-cancel').hidden", JOB_SECONDS)
+        fleeting.kill()
+        fleeting.start()
+        fleeting.wait_until_ready()
+        until(page, "!document.getElementById('sweep-problem').hidden", JOB_SECONDS)
+        assert "does not know this job any more" in page.inner_text("#sweep-problem")
+        page.fill("#sweep-points", "3")
+        page.fill("#sweep-seeds", "1")
+        page.click("#sweep-run")
+        until(page, "document.getElementById('sweep-progress').textContent.includes('done')", JOB_SECONDS)
+        assert page.locator("#sweep-problem").is_hidden()
+        explorer.close()
+
+
 def test_a_sweep_that_is_refused(troubled):
     page = troubled.open_without_pictures(f"{FIVE}&sweep=true&network=weights")
     until(page, "document.getElementById('words').textContent.startsWith('Drop or paste your weights')")
@@ -149,4 +195,5 @@ def test_a_sweep_that_is_refused(troubled):
     page.route("**/v1/sweeps", lambda route: route.abort())
     page.click("#sweep-run")
     until(page, "!document.getElementById('sweep-problem').hidden")
+    assert "keeps trying" not in page.inner_text("#sweep-problem")
     assert page.is_enabled("#sweep-run")

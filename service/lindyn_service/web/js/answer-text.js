@@ -3,7 +3,7 @@
  * @typedef {import("./api.js").Answer} Answer
  */
 
-import { duration, number } from "./format.js";
+import { duration, number, sentence, typeset } from "./format.js";
 
 const SOURCES = /** @type {Record<string, string>} */ ({
   hit: "Found in the cache",
@@ -44,7 +44,11 @@ const EXPLANATIONS = /** @type {Record<string, { at: string, why: string, instea
     why: "The later part of this run depends on rounding errors of the weights; only the earlier part is reliable.",
   },
   "tolerance-not-met": { at: "loss", why: "" },
-  "irreducible-loss-unknown": { at: "loss", why: "" },
+  "irreducible-loss-unknown": {
+    at: "loss",
+    why: "",
+    instead: "The scale of the targets is not given, so the loss is the excess loss.",
+  },
   "no-samples": { at: "kernel", why: "", instead: "Without samples, the kernel is that of inputs X = Σₓₓ^½." },
 });
 
@@ -58,8 +62,8 @@ export function notes(answer, horizon) {
   const found = new Map();
   const add = (/** @type {string} */ id, /** @type {string} */ text) => found.set(id, [...(found.get(id) ?? []), text]);
   for (const { code, detail } of grouped(answer.meta.warnings)) {
-    const { at, why, instead } = EXPLANATIONS[code] ?? { at: "loss", why: "" };
-    add(at, instead ?? `${capitalised(detail)}. ${why}`.trim());
+    const { at, why } = EXPLANATIONS[code] ?? { at: "loss", why: "" };
+    add(at, `${warningInWords(code, detail)} ${why}`.trim());
   }
   for (const text of alignmentNotes(answer)) add("alignment", text);
   const rounding = answer.meta.diagnostics.conditioning?.rounding_time;
@@ -70,6 +74,11 @@ export function notes(answer, horizon) {
     );
   }
   return found;
+}
+
+/** A warning of the service as a sentence. @param {string} code @param {string} detail */
+export function warningInWords(code, detail) {
+  return EXPLANATIONS[code]?.instead ?? capitalised(sentence(typeset(detail)));
 }
 
 /** @param {Answer} answer */

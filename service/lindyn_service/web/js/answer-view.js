@@ -2,7 +2,7 @@
 
 import { accuracy, methodName, notes, provenance, regimeInWords, regimeName } from "./answer-text.js";
 import { byId, make } from "./dom.js";
-import { number } from "./format.js";
+import { number, typeset } from "./format.js";
 
 /** @typedef {import("./api.js").Answer} Answer */
 
@@ -17,7 +17,7 @@ export function describe(answer, state, pictures) {
   byId("words").replaceChildren(
     make("b", { class: "method" }, methodName(method)),
     ` — ${accuracy(answer)}. `,
-    make("span", { class: "why" }, `Why: ${reason}.`),
+    make("span", { class: "why" }, `Why: ${typeset(reason)}.`),
     " ",
     make("span", { class: "timing", id: "timing" }, `${provenance(answer)}.`),
     make("br"),

@@ -2,8 +2,9 @@
 
 import { byId } from "./dom.js";
 import { change, widthsOf } from "./consequences.js";
-import { minus, typed } from "./format.js";
+import { minus, typed, typeset } from "./format.js";
 import { dimsOf } from "./request.js";
+import { MAX_TIMES } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
 
@@ -78,7 +79,7 @@ const FIELDS = [
   ["spectrum", "spectrum", spectrum, listed],
   ["start", "start", zeroOrPositive],
   ["stop", "stop", positive],
-  ["num", "num", wholeNumber(2, 2000)],
+  ["num", "num", wholeNumber(2, MAX_TIMES)],
   ["tau", "tau", positive],
   ["rate", "rate", positive],
   ["second-seed", "secondSeed", seed],
@@ -179,7 +180,7 @@ export class Controls {
     }
     byId("descent-settings").hidden = !state.descent;
     byId("levels-note").textContent = `${2 ** state.levels} items with ${2 ** state.levels} features`;
-    if (state.decay > 0 || state.rates.length > 0 || state.schedule !== "none") byId("learning").open = true;
+    if (state.decay !== 0 || state.rates.length > 0 || state.schedule !== "none") byId("learning").open = true;
   }
 
   /**
@@ -189,9 +190,9 @@ export class Controls {
    */
   refuse(errors) {
     return errors.flatMap(({ path, detail }) => {
-      const id = FIELD_OF_PATH[path] ?? FIELD_OF_PATH[path.split(".").slice(0, 2).join(".")];
+      const id = FIELD_OF_PATH[path] ?? FIELD_OF_PATH[path.replace(/(\.\d+)+$/, "")];
       if (id === undefined || byId(id).offsetParent === null) return [];
-      markInvalid(byId(id), detail);
+      markInvalid(byId(id), typeset(detail));
       return [id];
     });
   }

@@ -2,7 +2,7 @@
 
 import { Problem, Unreachable } from "./api.js";
 import { byId, make } from "./dom.js";
-import { duration, sentence } from "./format.js";
+import { duration, sentence, typeset } from "./format.js";
 
 /**
  * Show an error in its box, or clear the box.
@@ -18,7 +18,7 @@ export function showError(id, error, retryMs = null, instead = "") {
     box.replaceChildren();
     return;
   }
-  const { title, text } = inWords(error);
+  const { title, text } = inWords(error, retryMs !== null);
   const again = retryMs === null ? "" : ` Trying again in ${duration(retryMs)}.`;
   box.dataset.code = error instanceof Problem ? error.code : error instanceof Unreachable ? "unreachable" : "page";
   const message = `${instead === "" ? text : instead}${again}`;
@@ -27,16 +27,16 @@ export function showError(id, error, retryMs = null, instead = "") {
   box.dataset.shown = message;
 }
 
-/** @param {Error} error */
-function inWords(error) {
+/** @param {Error} error @param {boolean} isRepeated whether the page repeats the request */
+function inWords(error, isRepeated) {
   if (error instanceof Unreachable) {
     return {
       title: "The service does not answer.",
-      text: "The pictures show its last answer; the page keeps trying.",
+      text: isRepeated ? "The pictures show its last answer; the page keeps trying." : "Try again when it is there.",
     };
   }
   if (error instanceof Problem) {
-    const detail = sentence(error.message);
+    const detail = sentence(typeset(error.message));
     return {
       title: `${error.title}.`,
       text: /^[a-z]+[._]/.test(detail) ? detail : detail.charAt(0).toUpperCase() + detail.slice(1),

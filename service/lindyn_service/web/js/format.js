@@ -37,6 +37,26 @@ export function minus(text) {
   return text.replace("-", "−");
 }
 
+/**
+ * A text of the service with true minus signs and powers of ten, such as −3·10⁻¹⁶ for -3e-16.
+ * @param {string} text
+ */
+export function typeset(text) {
+  return text
+    .replace(
+      /(?<![\w.])(\d+(?:\.\d+)?)e([+-]?\d+)(?!\w)/g,
+      (_, mantissa, exponent) => `${mantissa === "1" ? "" : `${mantissa}·`}10${superscript(Number(exponent))}`,
+    )
+    .replace(/(?<![\w.)\]⁰¹²³⁴-⁹-])-(?=\d)/g, "−")
+    .replaceAll(">=", "≥")
+    .replaceAll("<=", "≤");
+}
+
+/** A count with its noun, such as 1 network or 3 networks. @param {number} count @param {string} noun */
+export function counted(count, noun) {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** A text with a full stop, unless it ends with a mark already. @param {string} text */
 export function sentence(text) {
   return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -8,6 +8,7 @@ import { number } from "./format.js";
 
 const FINAL = ["done", "failed", "cancelled"];
 const POLL_MS = 1_000;
+const FORGOTTEN = "The service does not know this job any more; it may have been restarted. Run it again.";
 
 export class Job {
   /**
@@ -75,7 +76,7 @@ export class Job {
       this.#update(job);
       if (!FINAL.includes(job.state)) setTimeout(() => this.#poll(id), POLL_MS);
     } catch (error) {
-      if (error instanceof Problem) this.#end(error);
+      if (error instanceof Problem) this.#end(error.code === "not-found" ? new Error(FORGOTTEN) : error);
       else setTimeout(() => this.#poll(id), POLL_MS);
     }
   }

@@ -19,7 +19,8 @@ import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import { describeRun } from "./run-label.js";
 import * as requests from "./request.js";
-import { DEFAULTS, fromHash, INPUTS, sameInputs, Store, toHash } from "./state.js";
+import { fromHash, toHash } from "./link.js";
+import { DEFAULTS, INPUTS, sameInputs, Store } from "./state.js";
 import { Sweep } from "./sweep.js";
 import { startTheme } from "./theme.js";
 import { Training } from "./training.js";
@@ -105,8 +106,9 @@ function ask(state) {
     byId("words").textContent = shown === null ? missing : `${missing} They still show the run before.`;
     return;
   }
-  const until = shown === null ? "" : ` The pictures still show ${describeRun(shown.state, state)}.`;
-  waiting.start(`Computing ${describeRun(state, shown?.state ?? state)} …${until}`);
+  const run = describeRun(state, shown?.state ?? state);
+  const old = shown === null ? run : describeRun(shown.state, state);
+  waiting.start(`Computing ${run} …${run === old ? "" : ` The pictures still show ${old}.`}`);
   computing.ask({ state, request: requests.trajectory(state) });
   training.follow(state);
 }
@@ -151,6 +153,7 @@ function draw() {
 
 /** @param {Error} error @param {Input} _input @param {number | null} retryMs */
 function failed(error, _input, retryMs) {
+  if (shown === null && retryMs === null) byId("words").textContent = "There is no picture yet.";
   showError("problem", error, retryMs, error instanceof Problem ? showAtFields(error.errors) : "");
 }
 

@@ -3,7 +3,7 @@
 import { byId } from "./dom.js";
 import { columnOf, readCurve } from "./curve-file.js";
 import { contentOf } from "./files.js";
-import { number, sentence } from "./format.js";
+import { counted, number, sentence } from "./format.js";
 import { Note } from "./upload-note.js";
 
 /** @typedef {import("./state.js").State} State */
@@ -34,7 +34,8 @@ export class Measured {
     byId("measured-remove").hidden = measured === null;
     if (measured === null || measured !== this.read) this.remarks = [];
     const inUse = measured === null ? "" : `${measuredName}: ${described(measured)}`;
-    if (this.refusal === "") this.note.show([inUse, ...this.remarks].filter((text) => text !== "").join(". "));
+    const parts = [inUse, ...this.remarks].filter((text) => text !== "");
+    if (this.refusal === "") this.note.show(parts.length === 1 ? parts[0] : parts.map(sentence).join(" "));
     else {
       const still = inUse === "" ? "" : ` Still in use: ${sentence(inUse)}`;
       this.note.refuse(`${sentence(this.refusal)}${still}`, byId("measured-text").value !== "");
@@ -92,6 +93,7 @@ export class Measured {
 function described(curve) {
   const times = columnOf(curve, 0);
   const deviations = curve.columns > 2 ? ", with their standard deviations" : "";
-  const values = curve.rows === 1 ? "1 value" : `${curve.rows} values`;
-  return `${values} from t = ${number(times[0])} to ${number(times[times.length - 1])}${deviations}`;
+  const [first, last] = [number(times[0]), number(times[times.length - 1])];
+  const when = first === last ? `at t = ${first}` : `from t = ${first} to ${last}`;
+  return `${counted(curve.rows, "value")} ${when}${deviations}`;
 }

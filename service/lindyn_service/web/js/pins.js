@@ -7,7 +7,8 @@ import { byId, make, toast } from "./dom.js";
 import { LatestRequest } from "./latest-request.js";
 import { describeRun } from "./run-label.js";
 import * as requests from "./request.js";
-import { fromHash, GRID, INPUTS, withoutTimes } from "./state.js";
+import { fromHash, withoutTimes } from "./link.js";
+import { GRID, INPUTS } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
 /** @typedef {import("./api.js").Answer} Answer */

@@ -88,7 +88,7 @@ function timeConstant({ tau }) {
 export function learning(state) {
   const schedule = scheduleOf(state);
   return {
-    ...(state.decay > 0 ? { weight_decay: state.decay } : {}),
+    ...(state.decay !== 0 ? { weight_decay: state.decay } : {}),
     ...(state.rates.length > 0 ? { learning_rates: state.rates } : {}),
     ...(schedule === null ? {} : { schedule }),
   };

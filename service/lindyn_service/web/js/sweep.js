@@ -4,7 +4,8 @@ import { byId } from "./dom.js";
 import { showError } from "./error-banner.js";
 import { asCsv, Figure } from "./figure.js";
 import { feasible } from "./lambda-range.js";
-import { minus, typed } from "./format.js";
+import { warningInWords } from "./answer-text.js";
+import { counted, minus, typed } from "./format.js";
 import { Job } from "./job.js";
 import { Lines } from "./lines.js";
 import { linesAsSvg } from "./svg.js";
@@ -123,7 +124,8 @@ function warned(warnings) {
   return [...new Set(warnings.map(({ code }) => code))].map((code) => {
     const own = warnings.filter((each) => each.code === code);
     const points = new Set(own.flatMap(({ indices }) => indices.map(String)));
-    return `${points.size} points, ${code}: ${own[0].detail}`;
+    const example = own.every(({ detail }) => detail === own[0].detail) ? "" : " For example:";
+    return `At ${counted(points.size, "point")}:${example} ${warningInWords(code, own[0].detail)}`;
   });
 }
 

@@ -5,7 +5,7 @@ import { suspected, withClasses } from "./classes.js";
 import { change } from "./consequences.js";
 import { markInvalid } from "./controls.js";
 import { byId } from "./dom.js";
-import { sentence, typed } from "./format.js";
+import { counted, sentence, typed } from "./format.js";
 import { columnsOf } from "./matrix.js";
 import { Note } from "./upload-note.js";
 import { layoutOf, readSheet, Refusal, tableOf } from "./sheet.js";
@@ -270,5 +270,5 @@ function sourceOfArrays({ table, targets }, name, remark) {
 function described({ name, table, targets, correlation }) {
   if (correlation !== null) return `${name}: sigma_yx, ${correlation.rows} × ${correlation.columns}`;
   const { rows, columns } = /** @type {Matrix} */ (table);
-  return `${name}: ${rows} samples, ${columns - targets} inputs, ${targets} target${targets === 1 ? "" : "s"}`;
+  return `${name}: ${counted(rows, "sample")}, ${counted(columns - targets, "input")}, ${counted(targets, "target")}`;
 }
