@@ -226,3 +226,11 @@ def test_the_limit_of_wide_layers_says_with_which_lambda_it_learns(explorer, ser
     explorer.drawn(lambda: page.click("#more-panel summary"))
     assert page.locator("#picture-sharpness .u-over").is_visible()
     assert page.locator("#picture-weights-1").count() == 0
+
+
+def test_reasons_are_in_the_notation_of_the_page(explorer):
+    page = explorer.open("#dims=5_5_5&task=spectrum&stop=6&network=random")
+    words = page.inner_text("#words")
+    assert "‖B − λ I‖" in words
+    assert "over ‖W₁‖² + ‖W₂‖², tolerance 10⁻¹³" in words
+    assert page.inner_text("#dims-note") == "in–hidden–…–out, such as 5-5-5 or 5-8-8-5"

@@ -178,6 +178,8 @@ export class Controls {
       const select = part.closest("fieldset")?.querySelector("select");
       /** @type {HTMLElement} */ (part).hidden = !kinds.includes(select?.value ?? "");
     }
+    byId("dims-note").textContent =
+      state.network === "random" ? "in–hidden–…–out, such as 5-5-5 or 5-8-8-5" : "in–hidden–out, such as 5-5-5";
     byId("descent-settings").hidden = !state.descent;
     byId("levels-note").textContent = `${2 ** state.levels} items with ${2 ** state.levels} features`;
     if (state.decay !== 0 || state.rates.length > 0 || state.schedule !== "none") byId("learning").open = true;

@@ -3,6 +3,8 @@
 /** @type {Record<string, string>} */
 const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
+const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
+
 /** @param {number} exponent */
 export function superscript(exponent) {
   return [...String(exponent)].map((character) => SUPERSCRIPTS[character]).join("");
@@ -38,7 +40,7 @@ export function minus(text) {
 }
 
 /**
- * A text of the service with true minus signs and powers of ten, such as −3·10⁻¹⁶ for -3e-16.
+ * A text of the service in the notation of the page, such as λ = −3·10⁻¹⁶ for lambda = -3e-16.
  * @param {string} text
  */
 export function typeset(text) {
@@ -48,6 +50,13 @@ export function typeset(text) {
       (_, mantissa, exponent) => `${mantissa === "1" ? "" : `${mantissa}·`}10${superscript(Number(exponent))}`,
     )
     .replace(/(?<![\w.)\]⁰¹²³⁴-⁹-])-(?=\d)/g, "−")
+    .replace(/(?<!\.)\blambda\b/g, "λ")
+    .replace(/\bW(\d)\b/g, (_, layer) => `W${SUBSCRIPTS[layer]}`)
+    .replaceAll("sigma_xx", "Σₓₓ")
+    .replaceAll("||_F^2", "‖²")
+    .replaceAll("||_F", "‖")
+    .replaceAll("||", "‖")
+    .replaceAll(" - ", " − ")
     .replaceAll(">=", "≥")
     .replaceAll("<=", "≤");
 }
