@@ -166,8 +166,8 @@ def test_a_sweep_uses_the_displayed_values(explorer, field, value):
 @pytest.mark.parametrize(
     ("field", "value", "element", "message", "reference"),
     [
-        ("scale", "1e-80", "scale-problem", "got 1e-80, expected at least 1e-70", "See “Scale”."),
-        ("lambda-number", "1e80", "feasible", "got 1e+80, expected at most 1e+70", "See λ."),
+        ("scale", "1e-80", "scale-problem", "got 10⁻⁸⁰, expected at least 10⁻⁷⁰", "See “Scale”."),
+        ("lambda-number", "1e80", "feasible", "got 10⁸⁰, expected at most 10⁷⁰", "See λ."),
     ],
 )
 def test_a_refusal_of_the_service_is_shown_once(troubled, field, value, element, message, reference):

@@ -7,6 +7,7 @@ import { consequences } from "./consequences.js";
 import { missingInput, Controls } from "./controls.js";
 import { byId, save, toast } from "./dom.js";
 import { FitTime } from "./fit-time.js";
+import { typeset } from "./format.js";
 import { Forgetting } from "./forgetting.js";
 import { LambdaSlider } from "./lambda-slider.js";
 import { LatestRequest } from "./latest-request.js";
@@ -164,7 +165,7 @@ function failed(error, _input, retryMs) {
  */
 function showAtFields(errors) {
   const ofLambda = errors.filter(({ path }) => path === "network.lambda");
-  for (const { detail } of ofLambda) lambdaSlider.refuse(detail);
+  for (const { detail } of ofLambda) lambdaSlider.refuse(typeset(detail));
   const fields = controls.refuse(errors);
   if (errors.length === 0 || fields.length + ofLambda.length < errors.length) return "";
   const names = new Set(fields.map((id) => `“${document.querySelector(`label[for="${id}"]`)?.textContent}”`));
