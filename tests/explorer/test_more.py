@@ -141,7 +141,7 @@ def test_units_that_are_not_linear_beside_the_linear_theory(explorer, service):
 def test_matrices_are_fetched_at_the_time_of_the_cursor_until_it_moves(explorer, service):
     page = explorer.open(FIVE)
     posted = []
-    page.on("request", lambda sent: posted.append(json.loads(sent.post_data or "{}")))
+    page.on("request", lambda sent: posted.append(json.loads(sent.post_data)) if sent.post_data else None)
     explorer.drawn(lambda: page.fill("#lambda-number", "2"))
     asked = [body for body in posted if "qqt" in body["quantities"]]
     assert [len(body["times"]) for body in asked] == [2]

@@ -207,7 +207,7 @@ def test_a_first_row_without_numbers_is_not_always_a_header(explorer, subtests):
             name = f"first-{i}.csv"
             assert refusal(page, name, text).startswith(f"{name}: row 1, column 1 is not a number: {said}.")
             explorer.drawn(lambda: page.select_option("#first-row", "names"))
-            assert page.inner_text("#data-note").startswith(f"{name}: 1 samples")
+            assert page.inner_text("#data-note").startswith(f"{name}: 1 sample,")
 
 
 UNREADABLE = [
