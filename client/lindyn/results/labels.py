@@ -62,13 +62,13 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def label(path: str) -> Label:
-    """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default its name."""
+    """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default the words of its name."""
     name, _, rest = path.partition(".")
     layer = rest.partition(".")[0]
     if name == "weights" and layer.isdecimal():
         number = str(int(layer) + 1)
         return Label(f"weights of layer {number}", f"W{number.translate(_SUBSCRIPTS)}")
-    return _LABELS.get(path) or _LABELS.get(name) or Label(path)
+    return _LABELS.get(path) or _LABELS.get(name) or Label(path.replace("_", " "))
 
 
 _ROUNDING = 1e-14
