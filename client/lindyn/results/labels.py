@@ -62,7 +62,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def label(path: str) -> Label:
-    """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default the words of its name."""
+    """Return the label of a quantity or of a part of one, such as `balance.lambda`; by default its name in words."""
     name, _, rest = path.partition(".")
     layer = rest.partition(".")[0]
     if name == "weights" and layer.isdecimal():
