@@ -209,20 +209,20 @@ def test_results_in_json_and_comparisons_are_drawn(service, tmp_path):
     assert "one picture" in refused.stderr
 
 
+def in_a_shell(command):
+    arguments = ["sh", "-c", command]
+    return subprocess.run(
+        arguments, env=clean_environment(), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+
+
 def test_standard_output_may_be_closed(service, tmp_path):
     """A result goes to a file without it; without a file the command line is wrong."""
     request, output = tmp_path / "request.json", tmp_path / "x.csv"
     request.write_text(json.dumps(REQUEST))
     solve = f"{sys.executable} -m lindyn solve {request} --url {service.url}"
     for command, code in ((f"{solve} -o {output} >&-", 0), (f"{solve} >&-", 2)):
-        run = subprocess.run(
-            ["sh", "-c", command],
-            env=clean_environment(),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_SECONDS,
-            check=False,
-        )
+        run = in_a_shell(command)
         assert run.returncode == code, run.stderr
         assert "Traceback" not in run.stderr
     assert output.read_text().startswith("time,loss")
@@ -242,14 +242,7 @@ def test_version_help_and_completion():
 
 def test_a_reader_that_closes_the_pipe_is_no_error(service):
     command = f"{sys.executable} -m lindyn openapi --url {service.url} | head -c 1"
-    run = subprocess.run(
-        ["sh", "-c", command],
-        env=clean_environment(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
+    run = in_a_shell(command)
     assert (run.stdout, run.stderr) == ("{", "")
 
 

@@ -166,4 +166,6 @@ def test_the_range_is_feasible_and_shared_by_link(explorer):
     assert other.input_value("#phase-lambda-to") == "−1"
     assert other.input_value("#phase-columns") == "7"
     assert other.input_value("#phase-what") == "final_loss"
+    other.fill("#phase-columns", "1")
+    assert other.inner_text("#phase-note").startswith("1 × ")
     other.close()

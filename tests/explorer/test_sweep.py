@@ -60,10 +60,10 @@ def test_the_result_is_that_of_the_api(explorer, service):
             }
             expected = ask(client, body)["quantities"]
             assert np.isclose(table["seed 9"][i], expected["ntk_distance"][0], rtol=1e-9, atol=0)
-            before = len(explorer.requests)
+            before = explorer.calls()
             page.select_option("#sweep-what", "final_loss")
-            assert len(explorer.requests) == before  # all numbers were computed at once
             assert np.isclose(explorer.table("sweep")["seed 9"][i], expected["loss"][0], rtol=1e-9, atol=0)
+            assert explorer.calls() == before  # all numbers were computed at once
             page.select_option("#sweep-what", "kernel_distance")
     runs = np.array([table[f"seed {seed}"] for seed in range(7, 13)])
     for name, part in (("10 % of the seeds", 0.1), ("median", 0.5), ("90 % of the seeds", 0.9)):
@@ -146,3 +146,7 @@ def test_networks_that_never_converge_are_told(explorer):
         median = (times[3] + times[4]) / 2
         assert np.isclose(float(row[names.index("median")] or "inf"), median, rtol=1e-12)
     explorer.screenshot("explorer-sweep-saddles", full_page=True)
+    edges = [names.index(f"{part} % of the seeds") for part in (90, 10)]
+    complete = "".join("x" if all(row[i] for i in edges) else " " for row in rows)
+    svg = explorer.download("#picture-sweep .downloads button:has-text('SVG')").decode()
+    assert svg.count("fill-opacity") == len(complete.split()) > 1  # the band has a gap where its edges have one

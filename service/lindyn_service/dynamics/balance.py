@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-EPS = float(np.finfo(np.float64).eps)
+from lindyn_service.dynamics.tasks import EPS
 
 _MAX_SQUARE = 512  # hidden units up to which B is computed as a square matrix, although its rank may be smaller
 

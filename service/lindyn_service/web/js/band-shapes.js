@@ -21,17 +21,35 @@ export function bandsOfPlot({ lines, bands = [] }) {
  * @param {(value: number) => number} up position of a value on the y axis
  */
 export function bandsAsSvg({ x, lines, bands = [], yLog }, across, up) {
+  const isShown = (/** @type {number | null} */ value) =>
+    value !== null && Number.isFinite(value) && (!yLog || value > 0);
   return bands
-    .map(([upper, lower]) => {
-      const points = (/** @type {number} */ line) =>
-        Array.from(x, (each, i) => [each, lines[line].values[i]]).filter(
-          ([, value]) => value !== null && Number.isFinite(value) && (!yLog || Number(value) > 0),
-        );
-      const outline = [...points(upper), ...points(lower).reverse()];
-      const path = outline.map(([each, value]) => `${across(Number(each))} ${up(Number(value))}`).join("L");
-      return path === "" ? "" : `<path d="M${path}Z" fill="${lines[upper].colour}" fill-opacity="${OPACITY}"/>`;
+    .flatMap(([upper, lower]) => {
+      const [above, below] = [lines[upper].values, lines[lower].values];
+      const point = (/** @type {ArrayLike<number | null>} */ values) => (/** @type {number} */ i) =>
+        `${across(x[i])} ${up(/** @type {number} */ (values[i]))}`;
+      return stretches(x.length, (i) => isShown(above[i]) && isShown(below[i])).map((indices) => {
+        const outline = [...indices.map(point(above)), ...indices.reverse().map(point(below))].join("L");
+        return `<path d="M${outline}Z" fill="${lines[upper].colour}" fill-opacity="${OPACITY}"/>`;
+      });
     })
     .join("");
+}
+
+/**
+ * The indices below a count, without those that do not count, in unbroken stretches.
+ * @param {number} count
+ * @param {(index: number) => boolean} counts
+ */
+function stretches(count, counts) {
+  /** @type {number[][]} */
+  const found = [];
+  for (let i = 0; i < count; i += 1) {
+    if (!counts(i)) continue;
+    if (i > 0 && counts(i - 1)) found[found.length - 1].push(i);
+    else found.push([i]);
+  }
+  return found;
 }
 
 /**

@@ -56,8 +56,10 @@ export function axesOf(state) {
  */
 export function lambdasBetween(from, to, count) {
   const negligible = ROUNDING * Math.max(Math.abs(from), Math.abs(to));
-  const between = spread(from, to, count, "cubic").slice(1, -1);
-  return [...new Set([from, ...between.map((value) => (Math.abs(value) < negligible ? 0 : rounded(value))), to])];
+  const values = spread(from, to, count, "cubic").map((value) => (Math.abs(value) < negligible ? 0 : rounded(value)));
+  values[0] = from;
+  if (values.length > 1) values[values.length - 1] = to;
+  return [...new Set(values)];
 }
 
 /** Rounded values, each once. @param {number[]} values */
