@@ -52,8 +52,8 @@ def raised(node, helpers, seen=()):
 
 
 def has_bare_array(annotation):
-    """Whether np.ndarray appears outside Float[...], Int[...] and Bool[...]."""
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in {"Float", "Int", "Bool"}:
+    """Whether np.ndarray appears outside Float[...], Int[...] and the like."""
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in {"Float", "Complex", "Inexact", "Int", "Bool"}:
         return False
     if isinstance(annotation, ast.Attribute) and annotation.attr == "ndarray":
         return True

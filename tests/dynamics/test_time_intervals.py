@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from lindyn_service.dynamics.time_intervals import MIN_TIMES, evaluated, time_intervals
+from lindyn_service.dynamics.chebyshev import Interval
+from lindyn_service.dynamics.time_intervals import MAX_DEGREE, MIN_TIMES, evaluated, time_intervals
+
+
+def degree_of(_: Interval) -> int:
+    return 28
+
+
+def by_length(interval: Interval) -> int:
+    """A degree that only short intervals can have."""
+    return round(4000 * interval.length)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +27,7 @@ from lindyn_service.dynamics.time_intervals import MIN_TIMES, evaluated, time_in
     ids=["linear", "late", "logarithmic", "repeated"],
 )
 def test_each_time_is_in_one_part_and_within_its_interval(times):
-    found = time_intervals(times, 0.3, 64)
+    found = time_intervals(times, 0.3, 64, degree_of)
     assert [i for part in found for i in range(len(times))[part.times]] == list(range(len(times)))
     for part in found:
         inside = times[part.times]
@@ -26,7 +36,8 @@ def test_each_time_is_in_one_part_and_within_its_interval(times):
         else:
             assert len(inside) >= MIN_TIMES
             assert (part.interval.first, part.interval.last) == (inside[0], inside[-1])
-            assert part.interval.length < 1.501
+            assert part.interval.length < 3.201
+            assert part.interval.degree == 28
 
 
 @pytest.mark.parametrize("unit", [0.3, 1e70, np.inf])
@@ -34,7 +45,7 @@ def test_each_time_is_in_one_part_and_within_its_interval(times):
 def test_times_closer_than_the_fastest_change_are_evaluated(step, unit):
     """Their relative positions in the interval have no digits, or the interval has length zero."""
     times = step * np.arange(3000)
-    found = time_intervals(times, unit, 10_000)
+    found = time_intervals(times, unit, 10_000, degree_of)
     assert [part.interval for part in found] == [None]
     assert found[0].times == slice(0, 3000)
     assert found[0].refined() == found[0]
@@ -42,8 +53,8 @@ def test_times_closer_than_the_fastest_change_are_evaluated(step, unit):
 
 def test_halves_keep_the_times_and_halve_the_length():
     times = np.linspace(0, 10, 1000)
-    whole = time_intervals(times, 0.3, 64)[-1]
-    halves = whole.halves(times, 64)
+    whole = time_intervals(times, 0.3, 64, degree_of)[-1]
+    halves = whole.halves(times, 64, degree_of)
     assert [i for part in halves for i in range(1000)[part.times]] == list(range(1000)[whole.times])
     lengths = [part.interval.length for part in halves if part.interval is not None]
     assert lengths
@@ -56,4 +67,16 @@ def test_evaluated_times_have_no_weights_and_no_halves():
     assert (first.times, second.times) == (slice(0, 3), slice(3, 5))
     assert (first.n_nodes, second.n_nodes) == (3, 2)
     assert list(first.weights(times, 1)) == []
-    assert first.halves(times, 3) == [first]
+    assert first.halves(times, 3, degree_of) == [first]
+
+
+@pytest.mark.parametrize("n_times", [400, 40_000])
+def test_intervals_are_divided_until_they_need_small_degrees_or_have_few_times(n_times):
+    times = np.linspace(1, 10, n_times)
+    found = time_intervals(times, 0.3, 64, by_length)
+    assert [i for part in found for i in range(n_times)[part.times]] == list(range(n_times))
+    interpolated = [part for part in found if part.interval is not None]
+    assert bool(interpolated) == (n_times == 40_000)
+    for part in interpolated:
+        assert part.interval.degree == by_length(part.interval) <= MAX_DEGREE
+        assert part.times.stop - part.times.start > part.n_nodes

@@ -9,7 +9,6 @@ from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.dynamics.time_intervals import TimeInterval, evaluated, time_intervals
 
 _DEGREE = 40  # of the polynomials: losses are interpolated on longer intervals than network functions
-_MAX_LENGTH = 1.5  # of intervals, in the logarithm of time
 _MAX_NODE_FRACTION = 0.8  # interpolation from more nodes, relative to the number of times, saves nothing
 _BATCH_NETWORKS = 64  # whose losses fit into the cache of a core
 _TOLERANCE = 5e-14  # relative error of an interpolated loss
@@ -58,7 +57,7 @@ def _intervals(solution: BlockSolution, times: Float[np.ndarray, " time"]) -> li
     fastest = float(np.max(solution.start.modes.kappa))
     if fastest == 0:
         return evaluated(0, len(times), len(times))
-    return time_intervals(times, 1 / fastest, len(times), degree=_DEGREE, max_length=_MAX_LENGTH)
+    return time_intervals(times, 1 / fastest, len(times), lambda _: _DEGREE)
 
 
 def _interpolate(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Inexact
 from numpy.polynomial import chebyshev
 
 
@@ -45,13 +45,16 @@ class Interval:
         times[-1] = self.last
         return times
 
+    def positions(self, times: Inexact[np.ndarray, " time"]) -> Inexact[np.ndarray, " time"]:
+        """Positions of real or complex times, which are in [-1, 1] for times of the interval."""
+        return np.log1p((times - self.first) / (self.first + self.unit)) * (2 / self.length) - 1
+
     def weights(self, times: Float[np.ndarray, " time"]) -> Float[np.ndarray, "time node"]:
         """Interpolation weights of the values at the nodes, for other times of the interval.
 
         Source: Berrut and Trefethen (2004), 10.1137/S0036144502417715, equation (5.4).
         """
-        known = nodes(self.degree)
-        x = np.log1p((times - self.first) / (self.first + self.unit)) * (2 / self.length) - 1
+        known, x = nodes(self.degree), self.positions(times)
         nearest = np.minimum(known.searchsorted(x), self.degree)
         hit = (known[nearest] == x).nonzero()[0]
         weights = x[:, None] - known

@@ -12,11 +12,11 @@ from lindyn_service.dynamics.function_values import NetworkFunction
 from lindyn_service.dynamics.riccati import Solution
 from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.dynamics.time_batches import time_batches
-from lindyn_service.dynamics.time_intervals import DEGREE, TimeInterval, evaluated, time_intervals
+from lindyn_service.dynamics.time_intervals import MAX_DEGREE, TimeInterval, evaluated, time_intervals
 
 _BATCH_ENTRIES = 2**17  # one megabyte per array
 _MIN_TIMES = 100  # fewer are evaluated as fast as they are interpolated
-_MIN_WORK = 6000  # times times squared pivots: networks with less of it are evaluated as fast, too
+_MIN_WORK = 2000  # times times (pivots + 2): networks with less of it are evaluated as fast, too
 _MAX_GROUP_ENTRIES = 2**20  # 8 megabytes
 _MAX_INTERVAL_ENTRIES = 9 * 10**6  # 72 megabytes, of which three copies are in memory
 _ROUNDING = 4 * EPS  # rounding error of an evaluated function, relative to the product of the norms of both layers
@@ -120,9 +120,11 @@ def network_functions(
     function, fastest = NetworkFunction(solution, root), float(solution.modes.kappa[0])
     entries = len(solution.modes.u) * len(solution.modes.v)
     max_nodes = max(1, _MAX_GROUP_ENTRIES // entries)
-    is_long = len(times) >= _MIN_TIMES and len(times) * len(solution.echelon.pivots) ** 2 >= _MIN_WORK
-    worthwhile = fastest > 0 and is_long and entries * (2 * DEGREE + 1) <= _MAX_INTERVAL_ENTRIES
-    parts = time_intervals(times, 1 / fastest, max_nodes) if worthwhile else evaluated(0, len(times), max_nodes)
+    is_long = len(times) >= _MIN_TIMES and len(times) * (len(solution.echelon.pivots) + 2) >= _MIN_WORK
+    worthwhile = fastest > 0 and is_long and entries * (2 * MAX_DEGREE + 1) <= _MAX_INTERVAL_ENTRIES
+    parts = evaluated(0, len(times), max_nodes)
+    if worthwhile:
+        parts = time_intervals(times, 1 / fastest, max_nodes, solution.singularities.degree)
     pending: list[_Pending] = [(part, None) for part in parts]
     while pending:
         refined: list[_Pending] = []
@@ -130,10 +132,10 @@ def network_functions(
             for part, values in _evaluate(function, times, group):
                 if part.interval is None or values.doubt <= 1:
                     yield part, values
-                elif part.interval.degree == DEGREE and values.doubt <= _MAX_DOUBT:
+                elif part.interval.degree <= MAX_DEGREE and values.doubt <= _MAX_DOUBT:
                     refined.append((part.refined(), values))
                 else:
-                    refined += [(half, None) for half in part.halves(times, max_nodes)]
+                    refined += [(half, None) for half in part.halves(times, max_nodes, solution.singularities.degree)]
         pending = refined
 
 

@@ -1,6 +1,7 @@
 """Eigenvectors of the matrix F of the Riccati flow, in closed form from the singular vectors of the task."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
@@ -51,14 +52,14 @@ class Modes:
         """Dimensions of the major side: outputs for lam >= 0."""
         return len(self.v) if self.exchanged else len(self.u)
 
-    @property
+    @cached_property
     def eigenvalues(self) -> Float[np.ndarray, " in_plus_out"]:
         """Eigenvalues of F, descending: +kappa, those of the wider side, then -kappa."""
         n_extra = self.n_minor + self.n_major - 2 * len(self.s)
         extra = np.full(n_extra, abs(self.lam) / 2 if self.n_major > self.n_minor else -abs(self.lam) / 2)
         return np.concatenate([self.kappa, extra, -self.kappa[::-1]])
 
-    @property
+    @cached_property
     def excess(self) -> Float[np.ndarray, " in_plus_out"]:
         """Positive eigenvalues minus |lam| / 2, as s^2 / (kappa + |lam| / 2), without cancellation; 0 for the others.
 

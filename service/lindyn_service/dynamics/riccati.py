@@ -20,6 +20,7 @@ from lindyn_service.dynamics.inverse_roots import gram, safe_inverse_roots, time
 from lindyn_service.dynamics.late_deviation import LateDeviation, late_deviation
 from lindyn_service.dynamics.late_elimination import late_errors
 from lindyn_service.dynamics.modes import Modes, diagonal, modes
+from lindyn_service.dynamics.singularities import Singularities, singularities
 from lindyn_service.dynamics.time_batches import time_batches
 
 _CANCELLATION_THRESHOLD = 1e-2  # relative to the largest singular value; subtraction is accurate for larger errors
@@ -104,6 +105,11 @@ class Solution:
     def late(self) -> LateDeviation:
         """Deviation from the task, prepared for late times."""
         return late_deviation(self.modes, self.echelon)
+
+    @cached_property
+    def singularities(self) -> Singularities:
+        """Complex times near which the solution is hard to interpolate."""
+        return singularities(self.modes, self.start)
 
     def _factors(self, scaled: Scaled) -> Factors:
         inverse_root = safe_inverse_roots(self.grams(scaled), scaled.diagonal, lambda times: scaled.gram_root[times])

@@ -1,7 +1,7 @@
 """Division of times into intervals, in which functions are interpolated if the times are dense enough."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -10,14 +10,19 @@ from jaxtyping import Float
 
 from lindyn_service.dynamics.chebyshev import Interval
 
-DEGREE = 40
-"""Degree of the polynomials, about what generic networks need on intervals of length `_MAX_LENGTH`."""
+MIN_TIMES = 36
+"""Smallest number of times that are interpolated in an interval."""
 
-MIN_TIMES = 50
-"""Smallest number of times for which interpolation in an interval is faster than evaluation."""
+MAX_DEGREE = 60
+"""Largest degree of polynomials that are not known to need more; for others, intervals are halved."""
 
+DegreeOf = Callable[[Interval], int]
+"""Degree with which a function is interpolated in an interval, whose own degree does not count."""
+
+_MIN_TIMES_OF_NODE = 1.2  # with fewer times for each node, interpolation is slower than evaluation
 _BATCH_ENTRIES = 2**19  # four megabytes; products with fewer rows are slower
-_MAX_LENGTH = 1.5  # of intervals, in the logarithm of time
+_MAX_LENGTH = 3.2  # of intervals, in the logarithm of time
+_UNKNOWN = 1  # degree of an interval whose degree is not chosen yet
 _MIN_LENGTH = 1e-300  # positions within a shorter interval cannot be represented
 
 
@@ -53,13 +58,13 @@ class TimeInterval:
             batch = slice(start, min(start + size, self.times.stop))
             yield batch, self.interval.weights(times[batch])
 
-    def halves(self, times: Float[np.ndarray, " time"], max_times: int) -> "list[TimeInterval]":
+    def halves(self, times: Float[np.ndarray, " time"], max_times: int, degree_of: DegreeOf) -> "list[TimeInterval]":
         """Two intervals of half the length in the logarithm of time; without interpolation, the interval itself."""
         if self.interval is None:
             return [self]
-        middle = np.searchsorted(times[self.times], self.interval.middle, side="right")
-        bounds = self.times.start, self.times.start + int(middle), self.times.stop
-        return _divided(times, self.interval.unit, bounds, max_times, DEGREE)
+        middle = self.times.start + int(np.searchsorted(times[self.times], self.interval.middle, side="right"))
+        bounds = self.times.start, middle, self.times.stop
+        return _divided(times, self.interval.unit, bounds, max_times, degree_of)
 
     def refined(self) -> "TimeInterval":
         """Interval with twice the degree, whose nodes include those of this interval."""
@@ -72,9 +77,7 @@ def time_intervals(
     times: Float[np.ndarray, " time"],
     unit: float,
     max_times: int,
-    *,
-    degree: int = DEGREE,
-    max_length: float = _MAX_LENGTH,
+    degree_of: DegreeOf,
 ) -> list[TimeInterval]:
     """Divide ascending times into intervals; those with few times are not interpolated.
 
@@ -82,17 +85,16 @@ def time_intervals(
         times: ascending times.
         unit: time scale of the fastest change, in the unit of times.
         max_times: largest number of times in an interval without interpolation.
-        degree: degree of the polynomials.
-        max_length: largest length of an interval in the logarithm of time.
+        degree_of: degree that an interval needs; intervals with degrees above `MAX_DEGREE` are halved.
 
     Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: the degree depends on the
     distance of singularities from the interval, relative to its length.
     """
     first, last = float(times[0]), float(times[-1])
-    n_intervals = math.ceil(math.log1p((last - first) / (first + unit)) / max_length)
-    edges = [(last + unit) * math.exp(-max_length * i) - unit for i in range(n_intervals - 1, 0, -1)]
+    n_intervals = math.ceil(math.log1p((last - first) / (first + unit)) / _MAX_LENGTH)
+    edges = [(last + unit) * math.exp(-_MAX_LENGTH * i) - unit for i in range(n_intervals - 1, 0, -1)]
     inner = [int(np.searchsorted(times, edge, side="right")) for edge in edges]
-    return _divided(times, unit, (0, *inner, len(times)), max_times, degree)
+    return _divided(times, unit, (0, *inner, len(times)), max_times, degree_of)
 
 
 def evaluated(start: int, stop: int, max_times: int) -> list[TimeInterval]:
@@ -101,17 +103,33 @@ def evaluated(start: int, stop: int, max_times: int) -> list[TimeInterval]:
 
 
 def _divided(
-    times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], max_times: int, degree: int
+    times: Float[np.ndarray, " time"], unit: float, bounds: Sequence[int], max_times: int, degree_of: DegreeOf
 ) -> list[TimeInterval]:
-    """Intervals between indices; successive ones with too few or equal times are merged and not interpolated."""
+    """Intervals between indices, and evaluation at the times between those that are interpolated."""
     intervals: list[TimeInterval] = []
     first_evaluated = bounds[0]
     for start, stop in pairwise(bounds):
-        if stop - start < MIN_TIMES:
-            continue
-        interval = Interval(float(times[start]), float(times[stop - 1]), unit, degree)
-        if interval.length > _MIN_LENGTH:
-            intervals += evaluated(first_evaluated, start, max_times)
-            intervals.append(TimeInterval(slice(start, stop), interval))
-            first_evaluated = stop
+        for part in _interpolated(times, unit, slice(start, stop), degree_of):
+            intervals += [*evaluated(first_evaluated, part.times.start, max_times), part]
+            first_evaluated = part.times.stop
     return [*intervals, *evaluated(first_evaluated, bounds[-1], max_times)]
+
+
+def _interpolated(
+    times: Float[np.ndarray, " time"], unit: float, own: slice, degree_of: DegreeOf
+) -> Iterator[TimeInterval]:
+    """Interval of some times or parts of it that need smaller degrees; nothing for too few or equal times."""
+    if own.stop - own.start < MIN_TIMES:
+        return
+    interval = Interval(float(times[own.start]), float(times[own.stop - 1]), unit, _UNKNOWN)
+    if interval.length <= _MIN_LENGTH:
+        return
+    degree = degree_of(interval)
+    if degree <= MAX_DEGREE:
+        if own.stop - own.start >= _MIN_TIMES_OF_NODE * (degree + 1):
+            yield TimeInterval(own, replace(interval, degree=degree))
+        return
+    middle = own.start + int(np.searchsorted(times[own], interval.middle, side="right"))
+    if middle < own.stop:
+        yield from _interpolated(times, unit, slice(own.start, middle), degree_of)
+        yield from _interpolated(times, unit, slice(middle, own.stop), degree_of)
