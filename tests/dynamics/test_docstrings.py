@@ -51,9 +51,12 @@ def raised(node, helpers, seen=()):
             yield from raised(helpers[name], helpers, (*seen, name))
 
 
+WITH_SHAPES = {"Float", "Complex", "Inexact", "Int", "Bool"}
+
+
 def has_bare_array(annotation):
     """Whether np.ndarray appears outside Float[...], Int[...] and the like."""
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in {"Float", "Complex", "Inexact", "Int", "Bool"}:
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) in WITH_SHAPES:
         return False
     if isinstance(annotation, ast.Attribute) and annotation.attr == "ndarray":
         return True
