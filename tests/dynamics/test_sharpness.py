@@ -60,6 +60,19 @@ def test_explicit_hessians(seen):
     assert np.allclose(largest_learning_rate(seen.frame), 2 * seen.tau / np.array(expected(seen)), rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 30.0])
+@pytest.mark.parametrize("strengths", [(1.0, 1.0, 1.0, 1.0), (1.0, 1.0 - 1e-9, 0.5, 0.0), (1.0, 1e-6, 1e-12, 0.0)])
+def test_equal_and_nearly_equal_eigenvalues(strengths, scale):
+    """At the minimum, all pairs of modes of equal strength have the same eigenvalue; near it they are close."""
+    rng = np.random.default_rng(9)
+    for noise in (0.0, 1e-9, 1e-3):
+        w1, w2 = (scale * (np.diag(np.sqrt(strengths)) + noise * rng.standard_normal((4, 4))) for _ in range(2))
+        seen = of_layers(Moments(scale**2 * np.diag(strengths)), [(w1, w2)])
+        found = hessian_bounds(seen.frame)
+        assert np.allclose(found.values, expected(seen), rtol=1e-12, atol=0)
+        assert np.all(found.errors <= 1e-12 * found.values)
+
+
 def test_times_do_not_depend_on_each_other(monkeypatch):
     frame = CASES["three layers"].frame
     together = sharpness(frame)
@@ -72,7 +85,7 @@ def test_times_do_not_depend_on_each_other(monkeypatch):
 def test_few_vectors_bound_the_error(monkeypatch):
     """The iteration with few vectors reports a valid error bound."""
     seen = CASES["two layers"]
-    monkeypatch.setattr(module, "MAX_VECTORS", 5)
+    monkeypatch.setattr(module, "_MAX_STEPS", 5)
     found = hessian_bounds(seen.frame)
     off = np.abs(found.values - expected(seen))
     assert np.all(off > 1e-9)

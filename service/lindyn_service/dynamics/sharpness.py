@@ -11,9 +11,11 @@ from lindyn_service.dynamics.modal_loss import times_root
 from lindyn_service.dynamics.modal_weights import ModalWeights
 
 _TOLERANCE = 1e-13  # relative error of an eigenvalue
-MAX_VECTORS = 400
-BATCH_NUMBERS = 2**22  # the Lanczos vectors of a batch of times take 32 megabytes
-_STEPS_BETWEEN_CHECKS = 4
+BATCH_NUMBERS = 2**18
+"""Numbers in the vectors of a batch of times, which fit into the cache of a core."""
+
+_MAX_STEPS = 400
+_FIRST_CHECK, _CHECK_GROWTH = 8, 1.3  # steps before the first check of convergence; ratio of steps between checks
 _BREAKDOWN_TOLERANCE = 1e-15  # new vectors shorter than this, relative to the eigenvalue, are rounding errors
 
 
@@ -44,9 +46,10 @@ def hessian_bounds(modal_weights: ModalWeights) -> Sharpness:
 
     Hidden units without weights, which `modal_weights` may omit, do not have larger eigenvalues than those that it
     keeps, since only the residual acts on them. The first vector is random but fixed, and the value at one time does
-    not depend on the other times. The method stops when the residual of the Ritz vector, which bounds the error, is
-    below 1e-13 of the eigenvalue, or after 400 vectors. Tighter bounds would need the gap to the next eigenvalue, which
-    the method may not have resolved yet.
+    not depend on the other times. The vectors are not orthogonalised again: they lose orthogonality only towards
+    eigenvectors that have converged, which leaves the largest eigenvalue and the residual as they are. The method stops
+    when the residual of the Ritz vector, which bounds the error, is below 1e-13 of the eigenvalue, or after 400 steps.
+    Tighter bounds would need the gap to the next eigenvalue, which the method may not have resolved yet.
 
     Args:
         modal_weights: network at some times.
@@ -54,7 +57,7 @@ def hessian_bounds(modal_weights: ModalWeights) -> Sharpness:
     Returns:
         The eigenvalues with the bounds that were reached.
 
-    Source: Parlett (1998), 10.1137/1.9781611971163, chapter 13, the method with full orthogonalisation, and theorem
+    Source: Parlett (1998), 10.1137/1.9781611971163, chapter 13, the method and the loss of orthogonality, and theorem
     11.7.1, the bounds.
     """
     layers = modal_weights.layers
@@ -63,14 +66,12 @@ def hessian_bounds(modal_weights: ModalWeights) -> Sharpness:
     inputs = times_root(times_root(np.eye(layers[0].shape[2]), root), root)
     field = VelocityField(tuple(layer.shape[1:] for layer in layers), modal_weights.objective.best @ inputs, inputs)
     start = np.random.default_rng(0).standard_normal(size)
-    max_vectors = min(size, MAX_VECTORS)
-    batch = max(1, BATCH_NUMBERS // (size * max_vectors))
+    batch = max(1, BATCH_NUMBERS // max(size, _MAX_STEPS))
     values, errors = np.zeros(n_times), np.zeros(n_times)
     for first in range(0, n_times, batch):
-        batch_slice = slice(first, first + batch)
-        batch_layers = tuple(layer[batch_slice] for layer in layers)
-        lanczos = _Lanczos(field, batch_layers, start / np.linalg.norm(start), max_vectors)
-        values[batch_slice], errors[batch_slice] = lanczos.largest()
+        own = slice(first, first + batch)
+        lanczos = _Lanczos(field, tuple(layer[own] for layer in layers), start / np.linalg.norm(start))
+        values[own], errors[own] = lanczos.largest()
     return Sharpness(values, errors)
 
 
@@ -109,56 +110,61 @@ class _Lanczos:
         field: VelocityField,
         layers: tuple[Float[np.ndarray, "time _ _"], ...],
         start: Float[np.ndarray, " number"],
-        max_vectors: int,
     ) -> None:
-        self._field, self._layers, self._max_vectors = field, layers, max_vectors
-        self._passes = back_propagation(layers, field.sigma_yx, field.sigma_xx)
         n_times = len(layers[0])
-        self._vectors = np.zeros((n_times, max_vectors, len(start)))
-        self._vectors[:, 0] = start
-        self._projected = np.zeros((n_times, max_vectors, max_vectors))
+        self._field = field
+        self._values, self._errors = np.zeros(n_times), np.zeros(n_times)
+        self._active = np.arange(n_times)
+        self._diagonal, self._beside = np.zeros((n_times, _MAX_STEPS)), np.zeros((n_times, _MAX_STEPS))
+        self._vectors, self._previous = np.tile(start, (n_times, 1)), np.zeros((n_times, len(start)))
+        self._layers, self._passes = layers, back_propagation(layers, field.sigma_yx, field.sigma_xx)
 
     def largest(self) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
         """Largest eigenvalues and bounds of their errors."""
-        n_times = len(self._vectors)
-        values, errors, done = np.zeros(n_times), np.zeros(n_times), np.zeros(n_times, dtype=bool)
-        for count in range(1, self._max_vectors + 1):
-            lengths = self._step(count)
-            if count % _STEPS_BETWEEN_CHECKS and count < self._max_vectors:
-                continue
-            ritz_values, bounds = self._ritz(count, lengths)
-            values[~done], errors[~done] = ritz_values[~done], bounds[~done]
-            done |= bounds <= _TOLERANCE * np.abs(ritz_values)
-            if np.all(done):
-                break
-        return values, errors
+        scale, next_check = np.zeros(len(self._active)), _FIRST_CHECK
+        for count in range(1, _MAX_STEPS + 1):
+            self._step(count)
+            scale = np.maximum(scale, np.abs(self._diagonal[:, count - 1]))
+            has_ended = self._beside[:, count - 1] <= _BREAKDOWN_TOLERANCE * scale
+            if count in (next_check, _MAX_STEPS) or np.any(has_ended):
+                next_check = max(next_check, math.ceil(_CHECK_GROWTH * count))
+                left = ~(self._converged(count) | has_ended)
+                scale = scale[left]
+                self._keep(left)
+                if not len(self._active):
+                    break
+        return self._values, self._errors
 
-    def _step(self, count: int) -> Float[np.ndarray, " time"]:
-        """Multiply the last vector by the Hessian and orthogonalise twice; returns the norms of the new vectors."""
-        vectors = self._vectors[:, :count]
-        product = -self._field.derivatives(self._layers, self._passes, vectors[:, -1])[0]
-        for _ in range(2):
-            coefficients = np.einsum("tkn,tn->tk", vectors, product)
-            self._projected[:, :count, count - 1] += coefficients
-            product = product - np.einsum("tk,tkn->tn", coefficients, vectors)
-        lengths = np.linalg.norm(product, axis=1)
-        if count < self._max_vectors:
-            self._vectors[:, count] = product / np.where(lengths > 0, lengths, 1.0)[:, None]
-            self._projected[:, count, count - 1] = lengths
-        return lengths
+    def _step(self, count: int) -> None:
+        """Multiply the vectors by the Hessian, and make the result orthogonal to the last two of them."""
+        vectors, beside = self._vectors, self._beside[:, count - 1]
+        product = -self._field.derivatives(self._layers, self._passes, vectors)[0]
+        if count > 1:
+            product -= self._beside[:, count - 2, None] * self._previous
+        along = np.vecdot(product, vectors)
+        product -= along[:, None] * vectors
+        self._diagonal[:, count - 1], beside[:] = along, np.sqrt(np.vecdot(product, product))
+        product /= np.where(beside > 0, beside, 1.0)[:, None]
+        self._previous, self._vectors = vectors, product
 
-    def _ritz(
-        self, count: int, lengths: Float[np.ndarray, " time"]
-    ) -> tuple[Float[np.ndarray, " time"], Float[np.ndarray, " time"]]:
-        """Largest Ritz values on the span of the vectors, and bounds of their errors."""
-        values, vectors = np.linalg.eigh(self._projected[:, :count, :count])
-        largest = values[:, -1]
-        residuals = np.where(self._has_ended(values, lengths), 0.0, lengths * np.abs(vectors[:, -1, -1]))
-        return largest, residuals
+    def _converged(self, count: int) -> Bool[np.ndarray, " time"]:
+        """Store the largest Ritz values and bounds of their errors, and return where these are small enough."""
+        size = max(1, BATCH_NUMBERS // count**2)
+        for first in range(0, len(self._active), size):
+            own, active = slice(first, first + size), self._active[first : first + size]
+            tridiagonal = np.zeros((len(active), count, count))  # of which LAPACK reads the lower triangle
+            np.einsum("tii->ti", tridiagonal)[:] = self._diagonal[own, :count]
+            np.einsum("tii->ti", tridiagonal[:, 1:, :-1])[:] = self._beside[own, : count - 1]
+            values, vectors = np.linalg.eigh(tridiagonal)
+            self._values[active] = values[:, -1]
+            self._errors[active] = self._beside[own, count - 1] * np.abs(vectors[:, -1, -1])
+        return self._errors[self._active] <= _TOLERANCE * np.abs(self._values[self._active])
 
-    @staticmethod
-    def _has_ended(
-        values: Float[np.ndarray, "time value"], lengths: Float[np.ndarray, " time"]
-    ) -> Bool[np.ndarray, " time"]:
-        """Whether the vectors span an invariant space of the Hessian."""
-        return lengths <= _BREAKDOWN_TOLERANCE * np.max(np.abs(values), axis=1)
+    def _keep(self, left: Bool[np.ndarray, " time"]) -> None:
+        """Go on with some of the times."""
+        if np.all(left):
+            return
+        self._active, self._vectors, self._previous = self._active[left], self._vectors[left], self._previous[left]
+        self._diagonal, self._beside = self._diagonal[left], self._beside[left]
+        self._layers = tuple(layer[left] for layer in self._layers)
+        self._passes = back_propagation(self._layers, self._field.sigma_yx, self._field.sigma_xx)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from lindyn_service.dynamics.sharpness import BATCH_NUMBERS, MAX_VECTORS
+from lindyn_service.dynamics.sharpness import BATCH_NUMBERS
 from lindyn_service.worker_speed import FLOPS_PER_SECOND
 
 MICROSECOND = 1e-6 * FLOPS_PER_SECOND
@@ -86,18 +86,17 @@ def observed(dims: Sequence[int], quantities: Sequence[str], n_samples: int) -> 
 
 
 def vectors_of_sharpness(dims: Sequence[int], n_times: int) -> int:
-    """Count the numbers in the Lanczos vectors, which are held for a batch of at least one time."""
+    """Count the numbers in the Lanczos vectors and matrices, which are held for a batch of at least one time."""
     n_weights = sum(a * b for a, b in pairwise(dims))
-    each = n_weights * min(n_weights, MAX_VECTORS)
-    return 3 * min(max(BATCH_NUMBERS, each), n_times * each)
+    return min(12 * max(BATCH_NUMBERS, n_weights), n_times * (10 * n_weights + 3 * _LANCZOS_STEPS**2))
 
 
 def _of_sharpness(dims: Sequence[int]) -> float:
-    """Operations of the Lanczos iteration at one time: products with the Hessian, and orthogonalisation."""
+    """Operations of the Lanczos iteration at one time: products with the Hessian, and Ritz values."""
     n_weights = sum(a * b for a, b in pairwise(dims))
     steps = min(n_weights, _LANCZOS_STEPS)
     products = (6 * len(dims)) * chain(dims) + 3 * MICROSECOND * len(dims)
-    return steps * (products + 4 * steps * n_weights + 20 * n_weights) + steps**3
+    return steps * (products + 20 * n_weights) + 30 * steps**3
 
 
 def _per_time(dims: Sequence[int], n_samples: int) -> dict[str, float]:
