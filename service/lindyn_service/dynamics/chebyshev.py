@@ -86,19 +86,26 @@ def coefficients(degree: int, orders: Float[np.ndarray, " order"]) -> Float[np.n
     return matrix
 
 
+def integrals(interval: Interval, values: Float[np.ndarray, "node entry"]) -> Float[np.ndarray, "node entry"]:
+    """Integrals of functions over the time from the beginning of an interval to each node.
+
+    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 19.
+    """
+    scaled = (interval.times + interval.unit)[:, None] * values
+    return (interval.length / 2) * (_integration(interval.degree) @ scaled)
+
+
 def means(interval: Interval, values: Float[np.ndarray, "node entry"]) -> Float[np.ndarray, "node entry"]:
     """Mean values of functions over the time from the beginning of an interval to each node.
 
     Means are accurate also close to the beginning, where integrals vanish.
 
-    Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 19.
+    Source: as for `integrals`.
     """
-    times = interval.times
-    scaled = (times + interval.unit)[:, None] * values
-    integrals = (interval.length / 2) * (_integration(interval.degree) @ scaled)
-    integrals[1:] /= (times[1:] - interval.first)[:, None]
-    integrals[0] = values[0]
-    return integrals
+    averages = integrals(interval, values)
+    averages[1:] /= (interval.times[1:] - interval.first)[:, None]
+    averages[0] = values[0]
+    return averages
 
 
 @cache

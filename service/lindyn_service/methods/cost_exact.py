@@ -15,7 +15,7 @@ from lindyn_service.methods.exact_observables import INTERPOLATED
 
 _SOLUTIONS = 3  # the solution, and two of disturbed problems to estimate its errors
 _ESTIMATE_TIMES = 8  # at most; times at which the disturbed problems are evaluated
-_NODES = 17  # in an interval of interpolation
+_NODES = 40  # in an interval of interpolation
 _DECAY, _DECAYING_MODE = 30_000 * MICROSECOND, 2_500 * MICROSECOND  # once for all modes, and for each of them
 _SEARCH = 30  # evaluations to find the time at which a loss has a given value
 _OF_ERRORS = frozenset({"loss", "excess_loss", "loss_rate"})
@@ -82,7 +82,7 @@ def exact_cost(
         each *= 2
     total = n_times * each
     if INTERPOLATED.issuperset(quantities):
-        nodes = _NODES * (4 + 3 * log1p(span))
+        nodes = _NODES * (1 + log1p(span))
         total = min(total, nodes * each + n_times * _interpolated(dims, quantities))
     solutions = _SOLUTIONS if estimate else 1
     extra = (solutions - 1) * min(n_times, _ESTIMATE_TIMES) * (each + 10 * MICROSECOND)
@@ -123,9 +123,10 @@ def _interpolated(dims: Sequence[int], quantities: Sequence[str]) -> float:
 
 
 def _rotation(dims: Sequence[int], span: float) -> float:
-    """Operations of integrating the rotation of the hidden units."""
-    evaluations = 40 + 90 * log1p(span)
-    return evaluations * (30 * MICROSECOND + evaluated_alone(dims))
+    """Operations of integrating the rotation of the hidden units: at nodes in intervals of equal ratios of times."""
+    nodes, n = 60 * (1 + log1p(span)), dims[1]
+    approximations = 10 * (product(n, n, n) + 100 * n**2)
+    return nodes * (10 * MICROSECOND + evaluated(dims) + approximations)
 
 
 def _in_coordinates(dims: Sequence[int], pivots: int) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lindyn_service.dynamics.balance import Balance
 from lindyn_service.dynamics.closed_form import ClosedForm, closed_form
-from lindyn_service.dynamics.hidden_rotation import true_weights
+from lindyn_service.dynamics.hidden_rotation import ROTATION_ROUNDING, true_weights
 from lindyn_service.dynamics.modal_loss import Objective, white_objective
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.mode_overlap import ModeOverlap, mode_overlap
@@ -33,8 +33,6 @@ from lindyn_service.methods.plain_flow import (
 
 TOLERANCE = 1e-13
 """Relative imbalance, anisotropy of the inputs, and size of weights outside the inputs' span that are neglected."""
-
-_ROTATION = 5e-11  # relative error of the integrated rotation of the hidden units, with steps of relative error 1e-12
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,8 @@ class ExactRun:
             layers = from_plain_flow(self.problem).layers((w1, true.w2))
             collected.store(slice(None), "weights", self.reduction.expanded(layers))
             if true.evaluations:
-                reason += "; the rotation of the hidden units, which weights alone have, by DOP853 with rtol 1e-12"
-                rotation_error = max(true.deviation, _ROTATION)
+                reason += "; the rotation of the hidden units, which weights alone have, by successive approximations"
+                rotation_error = true.deviation + ROTATION_ROUNDING
             diagnostics["rotation"] = {"error_estimate": rotation_error, "evaluations": true.evaluations}
         quantities = collected.quantities()
         errors = self._errors(quantities, rotation_error) if self.problem.estimate else {}

@@ -9,6 +9,7 @@ import numpy as np
 from lindyn_service.dynamics.decoupled import DecoupledSolution, decoupled
 from lindyn_service.dynamics.decoupled_deep import DeepModes
 from lindyn_service.dynamics.decoupling import Decoupling
+from lindyn_service.dynamics.hidden_rotation import ROTATION_ROUNDING
 from lindyn_service.dynamics.layers import Layers, network_function
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.mode_basis import ModeBasis
@@ -17,7 +18,6 @@ from lindyn_service.dynamics.tasks import Moments, fitted
 from lindyn_service.methods.error_estimates import disturbed
 from lindyn_service.methods.modal_run import ModalStates
 
-_ROTATION = 5e-11  # relative error of integrated rotations of hidden units, as in `exact`
 _BATCH_NUMBERS = 2**16
 
 
@@ -81,7 +81,7 @@ class PartsSolution:
     @property
     def rotation_error(self) -> float:
         """Relative error of the weights; only groups have hidden units that rotate."""
-        return _ROTATION if self.solved.groups else 0.0
+        return ROTATION_ROUNDING if self.solved.groups else 0.0
 
     @property
     def missed(self) -> np.ndarray:
