@@ -74,6 +74,14 @@ def test_limits_and_continual_learning(clients, ask):
     assert_same(one.reply.model_dump(), other.reply.model_dump())
 
 
+def test_designs(clients):
+    """The curve has no value where the loss does not fall to the tolerance."""
+    base = {**BASE, "times": [1.0], "network": {**NETWORK, "seed": 1}}
+    vary, target = {"path": "network.lambda", "bounds": [0.0, 10.0]}, {"scalar": "convergence_time", "value": 1.0}
+    one, other = (client.design(base=base, vary=vary, target=target) for client in clients)
+    assert_same(one.reply.model_dump(), other.reply.model_dump())
+
+
 def test_ensembles(clients):
     quantities = ["loss", "weights", "alignment", "balance"]
     base = {**BASE, "network": {**NETWORK, "dims": [3, 1, 3], "lambda": 0.0}, "quantities": quantities}

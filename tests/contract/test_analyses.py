@@ -38,7 +38,7 @@ FIELDS = {
         "lambda dims seed task_seeds time_constant times loss rate forgetting final_loss segments best_stopping "
         "warnings"
     ),
-    "design": "solutions range evaluations seed task_seed warnings",
+    "design": "path bounds scalar target solutions range curve evaluations seed task_seed warnings",
     "ensemble": (
         "methods dims replicates seeds seed task_seed time_constant times quantities quantiles saddles problems "
         "warnings wide"

@@ -9,6 +9,7 @@ from lindyn.errors import ArgumentError
 from lindyn.results.axes import (
     AnyAxes,
     Style,
+    check_name,
     draw_colour_key,
     draw_legend,
     draw_line,
@@ -49,6 +50,7 @@ class SweepPlots:
         Raises:
             UnknownNameError: the result has no such array; this is also a KeyError.
         """
+        check_name(name)
         name = next(iter(self._grid.dims)) if name is None else name
         dims = self._several(name)
         is_map = len([dim for dim in dims if not _is_draw(dim)]) > 1 and not {"time", "mode"} & {*dims}
