@@ -22,6 +22,7 @@ from lindyn.wire.trajectory import ReplyWarning
 _WITH_SEED = ("balanced", "random", "wide")
 _DRAWN_TASKS = ("regression", "spectrum")
 _MAX_SEEDS = 1000
+_ABOUT_OTHER_QUANTITIES = "nonlinear"  # than the losses
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class Plan:
 
 
 def _counted(warnings: Sequence[ReplyWarning]) -> list[EnsembleWarning]:
-    """Return the first warning of each code with the number of runs that have one."""
-    counts = Counter(each.code for each in warnings)
+    """Return the first warning of each code with the number of runs that have one, of those about losses."""
+    counts = Counter(each.code for each in warnings if each.code != _ABOUT_OTHER_QUANTITIES)
     first = {each.code: each for each in reversed(warnings)}
     return [EnsembleWarning(**first[code].model_dump(), replicates=count) for code, count in counts.items()]
 

@@ -165,6 +165,8 @@ def test_how_far_training_is_from_theory(comparison):
     trained, corrected = comparison.losses["linear"], comparison.losses["corrected"]
     assert np.max(np.abs(trained - corrected)) < 0.2 * np.max(np.abs(trained - theory))
     assert said in repr(comparison)
+    assert comparison.words("corrected").startswith("theory corrected for learning rate 0.05 is at most")
+    assert comparison.warnings == []  # of nonlinear networks, that quantities other than losses are theirs only in part
     with pytest.raises(lindyn.UnknownNameError, match="'sigmoid' is not part of this comparison"):
         comparison.deviation("sigmoid")
 

@@ -75,7 +75,7 @@ def test_both_formats_have_the_same_content(service, name):
     assert read_tree(one) == read_tree(two)
     with np.load(io.BytesIO(two.content), allow_pickle=False) as archive:
         kinds = {archive[path].dtype for path in archive.files if path != "metadata"}
-    assert kinds == (set() if name in ("balance", "design") else {np.dtype(np.float64)})
+    assert kinds == (set() if name == "balance" else {np.dtype(np.float64)})
 
 
 @pytest.mark.parametrize("name", ROUTES)

@@ -68,7 +68,7 @@ class Fields:
         return card(type(self).__name__, self._rows())
 
     def _rows(self) -> list[tuple[str, str]]:
-        return [(name, _text(value)) for name, value in self.fields.items()]
+        return [(name, _text(value)) for name, value in self.fields.items() if value is not None]
 
 
 @public
@@ -140,7 +140,12 @@ def _numbers(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, FloatA
         elif isinstance(value, list) and any(isinstance(each, np.ndarray) for each in cast("list[Any]", value)):
             yield from _numbers({str(i): each for i, each in enumerate(cast("list[Any]", value))}, f"{path}.")
         elif name not in _SETTINGS:
-            yield path, np.array(value, dtype=np.float64)  # NaN for None
+            yield path, np.array(value, dtype=None if _is_flag(value) else np.float64)  # NaN for None
+
+
+def _is_flag(value: object) -> bool:
+    first = cast("list[object]", value)[0] if isinstance(value, list) else value
+    return isinstance(first, bool)
 
 
 def _dims(path: str, array: FloatArray) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import numpy as np
 from lindyn.errors import UnknownNameError
 from lindyn.results.axes import Style, check_name, given_or_new, integer_ticks, single_style
 from lindyn.results.labels import label
-from lindyn.results.matrices import draw_matrix, largest_of
+from lindyn.results.matrices import draw_matrix, largest_of, name_sides
 from lindyn.results.table import Variables
 from lindyn.wire.wording import not_part_of
 
@@ -42,8 +42,7 @@ class AnalysisPlots:
         axes = given_or_new(ax)
         if values.ndim == 2:
             draw_matrix(axes, values, largest_of(values), words, style)
-            rows, columns = (dim.replace("hidden_2", "hidden").replace("width_", "unit of layer ") for dim in dims)
-            axes.set(ylabel=rows, xlabel=columns)
+            name_sides(axes, dims, sum(name.startswith("weights.") for name in self._variables))
             return axes
         points = np.atleast_1d(values)
         axes.plot(np.arange(1, len(points) + 1), points, "o", **single_style(ax, style))

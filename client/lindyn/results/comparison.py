@@ -84,9 +84,10 @@ class Comparison(Labelled):
         mean, error = self.deviation(name)
         seeds = "1 network" if len(self.seeds) == 1 else f"mean of {len(self.seeds)} seeds"
         spread = "" if np.isnan(error) else f" ± {100 * error:.2g} %"
+        what = "theory corrected for" if name == "corrected" else f"{NAMES[name]} with"
         return (
-            f"{NAMES[name]} with learning rate {self.learning_rate:g} is at most {100 * mean:.3g} %{spread} of the "
-            f"initial loss away from theory ({seeds})"
+            f"{what} learning rate {self.learning_rate:g} is at most {100 * mean:.3g} %{spread} of the initial loss "
+            f"away from theory ({seeds})"
         )
 
     @property
