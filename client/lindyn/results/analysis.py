@@ -131,21 +131,18 @@ def analysis_from_document(document: Mapping[str, Tree]) -> Analysis:
     return Analysis(document)
 
 
-def _numbers(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, FloatArray]]:
+def _numbers(tree: Mapping[str, object], prefix: str) -> Iterator[tuple[str, FloatArray]]:
     """Yield the numbers and arrays of a reply that are not those of the request, by path."""
     for name, value in tree.items():
         path = f"{prefix}{name}"
+        items = cast("list[object]", value) if isinstance(value, list) else [value]
         if isinstance(value, Mapping):
-            yield from _numbers(cast("Mapping[str, Any]", value), f"{path}.")
-        elif isinstance(value, list) and any(isinstance(each, np.ndarray) for each in cast("list[Any]", value)):
-            yield from _numbers({str(i): each for i, each in enumerate(cast("list[Any]", value))}, f"{path}.")
+            yield from _numbers(cast("Mapping[str, object]", value), f"{path}.")
+        elif isinstance(value, list) and any(isinstance(each, np.ndarray) for each in items):
+            yield from _numbers({str(i): each for i, each in enumerate(items)}, f"{path}.")
         elif name not in _SETTINGS:
-            yield path, np.array(value, dtype=None if _is_flag(value) else np.float64)  # NaN for None
-
-
-def _is_flag(value: object) -> bool:
-    first = cast("list[object]", value)[0] if isinstance(value, list) else value
-    return isinstance(first, bool)
+            kind = np.bool_ if isinstance(items[0], bool) else np.float64
+            yield path, cast("FloatArray", np.array(value, dtype=kind))  # NaN for None
 
 
 def _dims(path: str, array: FloatArray) -> tuple[str, ...]:
