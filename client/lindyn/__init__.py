@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from lindyn.results.analysis import Analysis
     from lindyn.results.comparison import Comparison
     from lindyn.results.continual import Continual
+    from lindyn.results.design import Design
     from lindyn.results.ensemble import Ensemble, Statistics
     from lindyn.results.evaluation import Evaluation
     from lindyn.results.fit import Fit
@@ -88,6 +89,7 @@ __all__ = [
     "ConfigurationError",
     "Continual",
     "DeadlineError",
+    "Design",
     "DivergedError",
     "Ensemble",
     "Evaluation",
@@ -143,6 +145,7 @@ _MODULES = {
     "Client": "_client",
     "JobHandle": "_jobs",
     "Comparison": "results.comparison",
+    "Design": "results.design",
     "Ensemble": "results.ensemble",
     "Statistics": "results.ensemble",
     "Evaluation": "results.evaluation",

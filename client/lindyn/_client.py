@@ -46,7 +46,7 @@ class Client(Questions):
     contains the key. A private service ends when the client that started it is closed.
 
     Args:
-        url: address of the service; by default `LINDYN_URL`, else the one that `make serve` uses.
+        url: address of the service; by default `LINDYN_URL`, else the one that `lindyn serve` uses.
         api_key: key that is sent as `Authorization: Bearer`; by default `LINDYN_API_KEY`, else none.
         timeout_seconds: longest wait for a reply.
         patience_seconds: time for which refused requests (429, 503) and lost connections are retried; 0 for no retry.

@@ -1,6 +1,7 @@
 """The requests that compare theory with training, and their answers as one result. The service trains the networks."""
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,10 +16,13 @@ from lindyn.errors import ArgumentError
 from lindyn.results.comparison import THEORY, Comparison
 from lindyn.results.trajectory import Trajectory
 from lindyn.wire.array import FloatArray
+from lindyn.wire.ensemble import EnsembleWarning
+from lindyn.wire.trajectory import ReplyWarning
 
 _WITH_SEED = ("balanced", "random", "wide")
 _DRAWN_TASKS = ("regression", "spectrum")
 _MAX_SEEDS = 1000
+_ABOUT_OTHER_QUANTITIES = "nonlinear"  # than the losses
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,15 @@ class Plan:
         losses = {name: np.array([each.loss for each in answers[i::count]]) for i, name in enumerate(self.names)}
         times = answers[list(self.names).index("linear")].times
         reply = answers[0].reply
-        return Comparison(times, losses, self.seeds, self.learning_rate, reply.method, reply.version)
+        warnings = _counted([warning for each in answers for warning in each.reply.warnings])
+        return Comparison(times, losses, self.seeds, self.learning_rate, reply.method, reply.version, warnings)
+
+
+def _counted(warnings: Sequence[ReplyWarning]) -> list[EnsembleWarning]:
+    """Return the first warning of each code with the number of runs that have one, of those about losses."""
+    counts = Counter(each.code for each in warnings if each.code != _ABOUT_OTHER_QUANTITIES)
+    first = {each.code: each for each in reversed(warnings)}
+    return [EnsembleWarning(**first[code].model_dump(), replicates=count) for code, count in counts.items()]
 
 
 def plan(

@@ -13,9 +13,10 @@ from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
-from lindyn.results.analysis import Analysis
+from lindyn.results.analysis import Analysis, analysis_from_document
 from lindyn.results.continual import Continual, continual_from_document
 from lindyn.results.decode import analysis_reader, read_ensemble, read_trajectory
+from lindyn.results.design import Design, design_from_document
 from lindyn.results.ensemble import Ensemble
 from lindyn.results.limits import Limits, limits_from_document
 from lindyn.results.trajectory import Trajectory
@@ -105,10 +106,10 @@ def ensemble(
     return _post("/v1/ensembles", fields, read_ensemble)
 
 
-def design(base: Fields, vary: Fields, target: Fields, tolerance: float) -> Call[Analysis]:
+def design(base: Fields, vary: Fields, target: Fields, tolerance: float) -> Call[Design]:
     """Request the values of a parameter at which a scalar meets a target."""
     fields = {"base": _with_quantity_list(base), "vary": vary, "target": target, "tolerance": tolerance}
-    return _analysis("/v1/designs", DesignReply, **fields)
+    return _post("/v1/designs", fields, analysis_reader(DesignReply, design_from_document))
 
 
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
@@ -173,7 +174,7 @@ def document(path: str) -> Call[Document]:
 
 
 def _analysis(path: str, model: type[Reply], **fields: object) -> Call[Analysis]:
-    return _post(path, fields, analysis_reader(model, Analysis))
+    return _post(path, fields, analysis_reader(model, analysis_from_document))
 
 
 def _read_experiments(response: httpx.Response) -> dict[str, ExperimentDescription]:

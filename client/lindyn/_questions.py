@@ -6,8 +6,8 @@ from lindyn import _comparison, _endpoints
 from lindyn._endpoints import Fields, Free, Models, Network, Task
 from lindyn._jobs import AsyncJobHandle, JobHandle
 from lindyn._transport.send import AsyncSender, Sender
-from lindyn.results.analysis import Analysis
 from lindyn.results.comparison import Comparison
+from lindyn.results.design import Design
 from lindyn.results.ensemble import Ensemble
 from lindyn.results.fit import Fit
 from lindyn.wire.tree import Array
@@ -44,7 +44,7 @@ class Questions:
         """
         return self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
-    def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
+    def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Design:
         """Find all values of one parameter at which a scalar meets a target.
 
         Args:
@@ -55,7 +55,8 @@ class Questions:
             tolerance: excess loss that defines `convergence_time`.
 
         Returns:
-            `solutions`, each with `value` and `reached`, and `range`, the smallest and the largest scalar.
+            `values` at which the target is met, `solutions`, each with `value` and `reached`, and `range`, the smallest
+            and the largest scalar, with pictures, tables and files.
 
         Raises:
             UnreachableTargetError: there is no such value within the bounds; the message gives the range.
@@ -137,7 +138,7 @@ class AsyncQuestions:
         """Compute statistics over many trajectories that differ in their seeds."""
         return await self._sender.send(_endpoints.ensemble(base, replicates, first_seed, vary, quantiles))
 
-    async def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Analysis:
+    async def design(self, *, base: Fields, vary: Fields, target: Fields, tolerance: float = 1e-3) -> Design:
         """Find all values of one parameter at which a scalar meets a target."""
         return await self._sender.send(_endpoints.design(base, vary, target, tolerance))
 

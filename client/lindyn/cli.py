@@ -15,7 +15,6 @@ from lindyn._client import Client
 from lindyn._command_files import Destination, checked, checked_input, destination, fail, overrides, read_request
 from lindyn._jobs import JobHandle
 from lindyn.errors import LindynError
-from lindyn.results.comparison import Comparison
 from lindyn.results.fit import Fit
 from lindyn.results.load import load
 from lindyn.results.optional import library
@@ -171,16 +170,10 @@ def plot(
         try:
             if style is not None:
                 stack.enter_context(plots.style(style))  # pyright: ignore[reportArgumentType] (it checks the name)
-            loaded = load(found)
-            if isinstance(loaded, Comparison):
-                if quantity is not None:
-                    fail("a comparison has one picture, of the loss; leave out --quantity")
-                drawn: Any = loaded.plot()
-            else:
-                drawn = loaded.plot(quantity)
+            drawn: Any = load(found).plot(quantity)
         except (ValueError, KeyError) as error:  # of the file, or of the names of arrays
             fail(str(error))
-        getattr(drawn, "figure", drawn).savefig(target)
+        drawn.figure.savefig(target)  # a figure is its own one
     typer.echo(str(target))
 
 

@@ -9,16 +9,23 @@ from pathlib import Path
 
 import lindyn
 from lindyn._questions import AsyncQuestions, Questions
+from lindyn.results.analysis import Fields
+from lindyn.results.analysis_plots import AnalysisPlots
+from lindyn.results.comparison_plots import ComparisonPlots
 from lindyn.results.continual_plots import ContinualPlots
+from lindyn.results.design_plots import DesignPlots
 from lindyn.results.ensemble_plots import EnsemblePlots
 from lindyn.results.files import Labelled, Saved
 from lindyn.results.limits_plots import LimitsPlots
 from lindyn.results.plots import TrajectoryPlots
 from lindyn.results.sweep_plots import SweepPlots
 
-MIXINS = (Questions, AsyncQuestions, Saved, Labelled)
+MIXINS = (Questions, AsyncQuestions, Fields, Saved, Labelled)
 PLOTS = {
+    "Analysis.plot": AnalysisPlots,
+    "Comparison.plot": ComparisonPlots,
     "Continual.plot": ContinualPlots,
+    "Design.plot": DesignPlots,
     "Ensemble.plot": EnsemblePlots,
     "Limits.plot": LimitsPlots,
     "SweepResult.plot": SweepPlots,

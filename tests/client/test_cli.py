@@ -204,9 +204,10 @@ def test_results_in_json_and_comparisons_are_drawn(service, tmp_path):
         drawn = lindyn("plot", tmp_path / name, "-o", tmp_path / "x.svg")
         assert drawn.returncode == 0, drawn.stderr
         assert b"<svg" in (tmp_path / "x.svg").read_bytes()
-    refused = lindyn("plot", tmp_path / "compared.npz", "-q", "linear")
+    assert lindyn("plot", tmp_path / "compared.npz", "-q", "linear").returncode == 0
+    refused = lindyn("plot", tmp_path / "compared.npz", "-q", "liner")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "one picture" in refused.stderr
+    assert "did you mean 'linear'" in refused.stderr
 
 
 def in_a_shell(command):

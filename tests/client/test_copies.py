@@ -108,6 +108,11 @@ ANSWERS: dict[str, Callable[[lindyn.Client], Any]] = {
     "balance": lambda c: c.balance([np.eye(3), 2 * np.eye(3)]),
     "statistics": lambda c: c.balance_statistics([3, 4, 5], "he", samples=10, seed=1),
     "part of an answer": lambda c: c.balance_statistics([3, 4, 5], "he", samples=10, seed=1).predicted,
+    "design": lambda c: c.design(
+        base={**BASE, "times": [1.0]},
+        vary={"path": "network.lambda", "bounds": [0.0, 4.0]},
+        target={"scalar": "loss", "value": c.trajectory(**BASE).loss[-1]},
+    ),
     "limits": lambda c: c.limits(network=NETWORK, task=SIGMA_YX),
     "continual": lambda c: c.continual(network=NETWORK, tasks=[{"task": SIGMA_YX}], num=5),
     "ensemble": lambda c: c.ensemble(base=BASE, replicates=3),

@@ -155,7 +155,7 @@ def test_a_computation_that_kills_its_workers(client: lindyn.Client, service: Se
 def test_an_address_without_a_server() -> None:
     with (
         lindyn.Client("http://127.0.0.1:1") as client,
-        pytest.raises(lindyn.UnreachableError, match=r"no answer from http://127.0.0.1:1/v1/about .*make serve"),
+        pytest.raises(lindyn.UnreachableError, match=r"no answer from http://127.0.0.1:1/v1/about .*lindyn serve"),
     ):
         client.about()
 

@@ -74,6 +74,19 @@ def test_limits_and_continual_learning(clients, ask):
     assert_same(one.reply.model_dump(), other.reply.model_dump())
 
 
+def test_designs(clients):
+    """The curve has no value where the loss does not fall to the tolerance."""
+    base = {
+        "network": {"kind": "balanced", "dims": [3, 3, 3], "scale": 0.1, "seed": 4},
+        "task": lindyn.spectrum([3.0, 2.0, 1.0], seed=2),
+        "times": [4.0],
+    }
+    vary, target = {"path": "network.lambda", "bounds": [0.0, 10.0]}, {"scalar": "convergence_time", "value": 1.5}
+    one, other = (client.design(base=base, vary=vary, target=target) for client in clients)
+    assert np.any(np.isnan(one.curve[1]))
+    assert_same(one.reply.model_dump(), other.reply.model_dump())
+
+
 def test_ensembles(clients):
     quantities = ["loss", "weights", "alignment", "balance"]
     base = {**BASE, "network": {**NETWORK, "dims": [3, 1, 3], "lambda": 0.0}, "quantities": quantities}

@@ -5,70 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from support.every_result import BASE, KINDS, comparison, comparison_of_given_weights
 from support.processes import Service
 
 import lindyn
 
 pytestmark = pytest.mark.live
-
-SEEDED = {"kind": "balanced", "dims": [3, 3, 3], "lambda": 0.5, "scale": 0.3, "seed": 1}
-TASK = {"kind": "spectrum", "singular_values": [2.0, 1.0], "seed": 1}
-BASE = {"network": SEEDED, "task": TASK, "times": [0.0, 0.5, 2.0]}
-QUANTITIES = ["loss", "weights", "alignment", "balance", "singular_values", "output"]
-CURVE = {"quantity": "loss", "times": [0.5, 1, 2, 3, 4], "values": [2.2, 1.9, 1.1, 0.6, 0.3], "sigma": 0.1}
-
-
-def trajectory(client):
-    return client.trajectory(**BASE, quantities=QUANTITIES, evaluate=[{**TASK, "seed": 2}])
-
-
-def one_time(client):
-    return client.trajectory(network=SEEDED, task=TASK, times=[1.0], quantities=QUANTITIES)
-
-
-def sweep(client):
-    """A grid with failed points, and an axis whose values are no numbers."""
-    axes = {"network.dims": [[3, 2, 3], [3, 4, 3]], "network.seed": [1, 2]}
-    return client.sweep(base=BASE, axes=axes, collect=["final_loss", "loss", "singular_values"]).result()
-
-
-def experiment(client):
-    """A result with a coordinate that no array has, `fit_above`."""
-    return client.experiment("figure-4.4", lambdas=[-20.0, 20.0], trials=2).result()
-
-
-def ensemble(client):
-    """Two hidden units learn two of three modes, so that alignments are NaN."""
-    network = {**SEEDED, "dims": [3, 2, 3], "lambda": 0.0}
-    return client.ensemble(base={**BASE, "network": network, "quantities": QUANTITIES}, replicates=3)
-
-
-def fit(client):
-    base = {"network": SEEDED, "task": TASK}
-    return client.fit(base=base, observations=CURVE, free={"time_constant": (0.2, 20)}, models=["rich"]).result()
-
-
-def continual(client):
-    return client.continual(network=SEEDED, tasks=[{"task": {**TASK, "seed": i}, "duration": 3.0} for i in (1, 2)])
-
-
-def limits(client):
-    return client.limits(network=SEEDED, task=TASK)
-
-
-def comparison(client, **options):
-    task = {"kind": "regression", "samples": 6, "seed": 1}
-    options = {"network": SEEDED, "seeds": np.array([4, 5]), **options}
-    return client.compare(task=task, learning_rate=0.01, steps=5, **options)
-
-
-def comparison_of_given_weights(client):
-    return comparison(client, network=lindyn.weights(0.1 * np.eye(3), 0.2 * np.eye(3)))
-
-
-KINDS = (trajectory, one_time, sweep, experiment, ensemble, fit, continual, limits)
-COMPARISONS = (comparison, comparison_of_given_weights)
-
 
 @pytest.fixture(scope="module")
 def client(job_service: Service) -> Iterator[lindyn.Client]:
@@ -83,7 +25,7 @@ def archive(result, folder):
     return json.loads(str(arrays.pop("metadata"))), arrays
 
 
-@pytest.mark.parametrize("kind", [*KINDS, *COMPARISONS])
+@pytest.mark.parametrize("kind", KINDS)
 def test_loaded_results_are_those_that_were_saved(client, tmp_path, kind):
     saved = kind(client)
     metadata, arrays = archive(saved, tmp_path)

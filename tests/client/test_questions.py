@@ -106,6 +106,28 @@ def test_a_design_with_both_clients(client, service):
             return await other.design(base=BASE, vary=VARY, target=target)
 
     assert anyio.run(ask).solutions == found.solutions
+    assert found.values.tolist() == [each["value"] for each in found.solutions]
+    assert "target: kernel_distance = 0.1 for network.lambda from 0 to 20" in repr(found)
+
+
+def test_a_picture_and_a_table_of_a_design(client):
+    """The curve ends at the bounds, passes the target at the markers, and each of its points is a trajectory."""
+    found = client.design(base=BASE, vary=VARY, target={"scalar": "kernel_distance", "value": 0.1})
+    axes = found.plot()
+    curve, target, met = axes.get_lines()
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("balance λ", "NTK distance from time 0")
+    assert curve.get_xdata()[[0, -1]].tolist() == [0.0, 20.0]
+    assert set(target.get_ydata()) == {0.1}
+    np.testing.assert_array_equal(met.get_xdata(), found.values)
+    table = found.to_dataframe()
+    assert list(table) == ["network.lambda", "kernel_distance", "solution"]
+    assert table[table["solution"]]["network.lambda"].tolist() == found.values.tolist()
+    lam, distance = table.iloc[40][["network.lambda", "kernel_distance"]]
+    run = client.trajectory(**{**BASE, "network": {**BASE["network"], "lambda": lam}}, quantities="ntk_distance")
+    assert distance == pytest.approx(run.ntk_distance[-1], rel=1e-9)
+    labelled = found.to_xarray()["kernel_distance"]
+    np.testing.assert_array_equal(labelled["network.lambda"], table["network.lambda"])
+    assert found.curve[1][40] == labelled[40]
 
 
 def test_a_target_that_is_not_reached(client):
@@ -143,6 +165,8 @@ def test_how_far_training_is_from_theory(comparison):
     trained, corrected = comparison.losses["linear"], comparison.losses["corrected"]
     assert np.max(np.abs(trained - corrected)) < 0.2 * np.max(np.abs(trained - theory))
     assert said in repr(comparison)
+    assert comparison.words("corrected").startswith("theory corrected for learning rate 0.05 is at most")
+    assert comparison.warnings == []  # of nonlinear networks, that quantities other than losses are theirs only in part
     with pytest.raises(lindyn.UnknownNameError, match="'sigmoid' is not part of this comparison"):
         comparison.deviation("sigmoid")
 
@@ -151,7 +175,8 @@ def test_a_picture_of_a_comparison(comparison):
     axes = comparison.plot()
     assert len(axes.lines) == 5
     assert len(axes.collections) == 5
-    assert comparison.plot(axes) is axes
+    assert comparison.plot.loss(axes) is comparison.plot(ax=axes) is axes
+    assert [line.get_label() for line in comparison.plot("relu").lines] == ["theory", "ReLU training"]
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert "ReLU training" in names
 

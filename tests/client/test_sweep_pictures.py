@@ -122,6 +122,17 @@ def test_wrong_choices_are_named():
         found.plot.line("loss", hue="network.seed")
 
 
+def test_dimensions_without_values_are_numbered_from_1():
+    """With ticks at integers only, in lines and in maps."""
+    modes = result(strength=(("mode", "network.scale"), np.ones((3, 5))))
+    for axes in (modes.plot.line("strength", x="mode"), modes.plot.heatmap("strength", x="mode", y="network.scale")):
+        axes.figure.canvas.draw()
+        low, high = axes.get_xlim()
+        shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+        assert shown == [1.0, 2.0, 3.0]
+    assert modes.plot.line("strength", x="mode").get_lines()[0].get_xdata().tolist() == [1.0, 2.0, 3.0]
+
+
 def test_points_without_neighbours_have_markers():
     """Of a point between two that failed, no line would be seen."""
     losses = np.array([1.0, 2.0, np.nan, 3.0, np.nan, 4.0])

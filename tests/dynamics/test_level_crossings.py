@@ -13,6 +13,11 @@ def check(found, places, function, level):
     np.testing.assert_allclose(found.values, np.full(len(places), level), rtol=1e-9, atol=1e-14)
     assert found.jumps == ()
     assert found.lowest <= level <= found.highest
+    scanned, values = found.scanned
+    assert np.all(np.diff(scanned) > 0)
+    assert set(found.places) <= set(scanned.tolist())
+    if function is not None:
+        np.testing.assert_array_equal(values, [function(place) for place in scanned])
 
 
 def test_one_place():

@@ -108,11 +108,12 @@ def post_and_wait_until_read(services: Sequence[Service], document: Mapping[str,
 
 
 def job_workers(service: Service) -> list[psutil.Process]:
-    """Workers of jobs, identified by their lower priority."""
+    """Workers of jobs, identified by a lower priority than that of the tests."""
+    own = psutil.Process().nice()
 
     def of_jobs(process: psutil.Process) -> bool:
         with suppress(psutil.NoSuchProcess):
-            return process.nice() > 0
+            return process.nice() > own
         return False
 
     return [worker for worker in service.workers() if of_jobs(worker)]

@@ -52,6 +52,17 @@ def test_the_time_of_a_loss():
     time = brentq(lambda t: logistic(t) - 1.0, 0.1, 50.0, xtol=1e-15)
     assert found["value"] == pytest.approx(time, rel=1e-9)
     assert found["reached"] == pytest.approx(0.5, rel=1e-9)
+    assert (answer["path"], answer["bounds"], answer["scalar"], answer["target"]) == (
+        "times.stop",
+        [0.1, 50.0],
+        "loss",
+        0.5,
+    )
+    times, losses = (np.array(answer["curve"][name]) for name in ("value", "reached"))
+    assert (times[0], times[-1], len(times)) == (0.1, 50.0, answer["evaluations"])
+    assert np.all(np.diff(times) > 0)
+    np.testing.assert_allclose(losses, 0.5 * (2.0 - logistic(times)) ** 2, rtol=1e-8, atol=1e-12)
+    assert found["value"] in times
     low, high = answer["range"]
     assert low == pytest.approx(0.0, abs=1e-12)
     assert high == pytest.approx(0.5 * (2.0 - logistic(0.1)) ** 2, rel=1e-9)

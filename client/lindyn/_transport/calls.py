@@ -170,7 +170,7 @@ class Connection:
             return "; has the private service ended? Start another one with lindyn.Client.local()"
         if self.reached:
             return ""
-        return "; is the service running? Start one with `make serve`, or use lindyn.Client.local()"
+        return "; is the service running? Start one with `lindyn serve`, or use lindyn.Client.local()"
 
     def read(self, call: Call[T], response: httpx.Response) -> T:
         """Decode a reply.

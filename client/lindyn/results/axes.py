@@ -4,10 +4,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from lindyn.errors import ArgumentError
 from lindyn.results.labels import TIME
 from lindyn.results.look import DIVERGING, FIRST, ORDERED, ORDERED_RANGE
 from lindyn.results.optional import library
 from lindyn.wire.array import FloatArray
+from lindyn.wire.wording import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +38,18 @@ AROUND_ZERO: Any = _colours.LinearSegmentedColormap.from_list("lindyn_diverging"
 def given_or_new(ax: "Axes | None") -> AnyAxes:
     """Return the axes, or those of a new figure."""
     return _pyplot.subplots(layout="constrained")[1] if ax is None else ax
+
+
+def check_name(name: object) -> None:
+    """Check that what a picture is to show is named by text.
+
+    Raises:
+        ArgumentError: it is not; axes are a likely mistake, since methods for one picture take them first.
+    """
+    if not isinstance(name, str | None):
+        raise ArgumentError(
+            f"got {shown(name)} where the name of what to draw belongs; to draw into axes, write plot(ax=...)"
+        )
 
 
 def single_style(ax: "Axes | None", style: dict[str, Style]) -> dict[str, Style]:

@@ -13,26 +13,28 @@ from lindyn.results.io import Parts
 from lindyn.results.labelled import comparison_dataset
 from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
+from lindyn.wire.ensemble import EnsembleWarning
 from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
 if TYPE_CHECKING:
     import xarray as xr
-    from matplotlib.axes import Axes
+
+    from lindyn.results.comparison_plots import ComparisonPlots
 
 COMPARISON = "comparison"
 """Kind of the files."""
 
 THEORY = "theory"
 _LOSSES = "losses."
-_NAMES = {
+NAMES = {
     "theory": "theory",
     "corrected": "theory for this learning rate",
     "linear": "linear training",
     "relu": "ReLU training",
     "tanh": "tanh training",
 }
-_COLOURS = {"theory": "black", "corrected": "#0072b2", "linear": "#009e73", "relu": "#d55e00", "tanh": "#cc79a7"}
+"""Curves in words."""
 
 
 @public
@@ -49,6 +51,7 @@ class Comparison(Labelled):
         learning_rate: of training.
         method: of theory.
         version: of the service.
+        warnings: of theory and of training, each with the number of runs that have it.
     """
 
     times: FloatArray
@@ -57,6 +60,7 @@ class Comparison(Labelled):
     learning_rate: float
     method: str
     version: str
+    warnings: Sequence[EnsembleWarning] = ()
 
     def deviations(self, name: str) -> FloatArray:
         """Return the largest distance of the loss from theory over the times, over the initial loss, (seed,).
@@ -80,27 +84,22 @@ class Comparison(Labelled):
         mean, error = self.deviation(name)
         seeds = "1 network" if len(self.seeds) == 1 else f"mean of {len(self.seeds)} seeds"
         spread = "" if np.isnan(error) else f" ± {100 * error:.2g} %"
+        what = "theory corrected for" if name == "corrected" else f"{NAMES[name]} with"
         return (
-            f"{_NAMES[name]} with learning rate {self.learning_rate:g} is at most {100 * mean:.3g} %{spread} of the "
-            f"initial loss away from theory ({seeds})"
+            f"{what} learning rate {self.learning_rate:g} is at most {100 * mean:.3g} %{spread} of the initial loss "
+            f"away from theory ({seeds})"
         )
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the mean of each curve over the seeds, with bands of its standard error.
+    @property
+    def plot(self) -> "ComparisonPlots":
+        """Pictures: `r.plot()` draws all curves, `r.plot("relu")` theory and this one.
 
         Raises:
             MissingLibraryError: matplotlib is not installed.
         """
-        from lindyn.results.axes import draw_line, given_or_new, over_time  # noqa: PLC0415 (imports matplotlib)
+        from lindyn.results.comparison_plots import ComparisonPlots  # noqa: PLC0415 (imports matplotlib)
 
-        axes = given_or_new(ax)
-        for name, losses in self.losses.items():
-            mean, line = np.mean(losses, axis=0), "--" if name == "corrected" else "-"
-            draw_line(axes, self.times, mean, line, color=_COLOURS[name], label=_NAMES[name])
-            if len(losses) > 1:
-                error = np.std(losses, axis=0, ddof=1) / np.sqrt(len(losses))
-                axes.fill_between(self.times, mean - error, mean + error, color=_COLOURS[name], alpha=0.2, linewidth=0)
-        return over_time(axes, self.times, "loss", legend=True)
+        return ComparisonPlots(self.times, self.losses)
 
     def to_xarray(self) -> "xr.Dataset":
         """Return a dataset with the dimensions `seed` and `time`, whose variables have names such as `losses.relu`.
@@ -114,18 +113,24 @@ class Comparison(Labelled):
 
     def __repr__(self) -> str:
         lines = "".join(f"\n  {self.words(name)}" for name in self.losses if name != THEORY)
-        return f"<Comparison at {len(self.times)} times, theory by method {self.method}{lines}>"
+        warnings = "".join(f"\n  {name}: {text}" for name, text in self._warned())
+        return f"<Comparison at {len(self.times)} times, theory by method {self.method}{lines}{warnings}>"
 
     def _repr_html_(self) -> str:
         from lindyn.results.html import card  # noqa: PLC0415 (needed in notebooks only)
 
-        rows = [(_NAMES[name], self.words(name)) for name in self.losses if name != THEORY]
+        rows = [(NAMES[name], self.words(name)) for name in self.losses if name != THEORY]
         times = f"{len(self.times)} from {self.times[0]:g} to {self.times[-1]:g}"
-        return card("Comparison", [("theory", f"method {self.method}"), ("times", times), *rows])
+        rows = [("theory", f"method {self.method}"), ("times", times), *rows, *self._warned()]
+        return card("Comparison", [*rows, ("computed by", f"lindyn {self.version}")])
+
+    def _warned(self) -> list[tuple[str, str]]:
+        return [(f"warning {each.code} of {each.replicates} runs", each.detail) for each in self.warnings]
 
     def _parts(self) -> Parts:
         metadata: dict[str, JSON] = {"kind": COMPARISON, "seeds": list(self.seeds), "method": self.method}
         metadata |= {"learning_rate": self.learning_rate, "version": self.version}
+        metadata["warnings"] = [each.model_dump(exclude_none=True) for each in self.warnings]
         return metadata, {"times": self.times, **{f"{_LOSSES}{name}": each for name, each in self.losses.items()}}
 
     def _document(self) -> Mapping[str, object]:
@@ -145,4 +150,6 @@ def comparison_from_parts(metadata: Mapping[str, JSON], arrays: Mapping[str, Flo
     losses = {path.removeprefix(_LOSSES): array for path, array in arrays.items() if path.startswith(_LOSSES)}
     seeds = cast("Sequence[int | None]", metadata["seeds"])
     rate, method, version = (metadata[name] for name in ("learning_rate", "method", "version"))
-    return Comparison(arrays["times"], losses, seeds, cast("float", rate), cast("str", method), cast("str", version))
+    warnings = [EnsembleWarning.model_validate(each) for each in cast("Sequence[JSON]", metadata.get("warnings", ()))]
+    rate, method, version = cast("float", rate), cast("str", method), cast("str", version)
+    return Comparison(arrays["times"], losses, seeds, rate, method, version, warnings)

@@ -84,6 +84,11 @@ class Continual(Labelled):
         return self.reply.warnings
 
     @property
+    def version(self) -> str:
+        """Version of the service."""
+        return self.reply.version
+
+    @property
     def plot(self) -> "ContinualPlots":
         """Pictures, such as `r.plot.loss()`.
 

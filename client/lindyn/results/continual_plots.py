@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn.errors import UnknownNameError
-from lindyn.results.axes import Style, draw_line, given_or_new, ordered_colours, over_time
+from lindyn.results.axes import Style, check_name, draw_line, given_or_new, ordered_colours, over_time
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST, SECOND
 from lindyn.wire.array import FloatArray
@@ -26,6 +26,7 @@ class ContinualPlots:
 
     def __call__(self, name: str | None = None, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the array of this name, by default the loss."""
+        check_name(name)
         return self.line(name or "loss", ax, **style)
 
     def loss(self, ax: "Axes | None" = None, **style: Style) -> "Axes":

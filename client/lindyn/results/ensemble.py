@@ -12,7 +12,7 @@ from lindyn.results.labelled import ensemble_dataset, statistic_dims
 from lindyn.results.labels import origin
 from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
-from lindyn.wire.ensemble import EnsembleReply
+from lindyn.wire.ensemble import EnsembleReply, EnsembleWarning
 from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
@@ -26,7 +26,7 @@ _WIDE = "wide."
 
 
 @public
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Statistics:
     """Statistics of a quantity over the replicates that did not fail; NaN where there are too few values.
 
@@ -41,6 +41,9 @@ class Statistics:
     std: FloatArray
     quantiles: FloatArray
     standard_error: FloatArray
+
+    def __repr__(self) -> str:
+        return "<Statistics: " + ", ".join(f"{name} {array.shape}" for name, array in vars(self).items()) + ">"
 
 
 @public
@@ -61,6 +64,16 @@ class Ensemble(Labelled):
     wide: Mapping[str, FloatArray] | None
     reply: EnsembleReply
     cache: str
+
+    @property
+    def warnings(self) -> Sequence[EnsembleWarning]:
+        """Warnings about the result."""
+        return self.reply.warnings
+
+    @property
+    def version(self) -> str:
+        """Version of the service."""
+        return self.reply.version
 
     @property
     def plot(self) -> "EnsemblePlots":

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lindyn.errors import ArgumentError, UnknownNameError
-from lindyn.results.axes import MAX_NAMED, Style, draw_line, given_or_new, ordered_colours, over_time
+from lindyn.results.axes import MAX_NAMED, Style, check_name, draw_line, given_or_new, ordered_colours, over_time
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST
 from lindyn.wire.array import FloatArray
@@ -37,6 +37,7 @@ class EnsemblePlots:
 
     def __call__(self, path: str | None = None, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw a quantity as `line` does, by default the loss."""
+        check_name(path)
         return self.loss(ax, **style) if path is None else self.line(path, ax, **style)
 
     def loss(self, ax: "Axes | None" = None, **style: Style) -> "Axes":

@@ -77,6 +77,11 @@ class Fit(Saved):
         return self.full.warnings
 
     @property
+    def version(self) -> str:
+        """Version of the service."""
+        return self.reply.version
+
+    @property
     def observations(self) -> list[dict[str, Any]]:
         """The observations of the request, with arrays for times and values."""
         given = cast("list[dict[str, Any]]", self.reply.request["observations"])
@@ -101,8 +106,10 @@ class Fit(Saved):
             MissingLibraryError: matplotlib is not installed.
             UnknownNameError: there is no such model, or it could not be fitted.
         """
+        from lindyn.results.axes import check_name  # noqa: PLC0415 (imports matplotlib)
         from lindyn.results.fit_plots import fit_figure  # noqa: PLC0415 (imports matplotlib)
 
+        check_name(model)
         chosen = self.full if model is None else self[model]
         if chosen.problem is not None:
             raise UnknownNameError(f"the model {chosen.name!r} could not be fitted: {chosen.problem.detail}")

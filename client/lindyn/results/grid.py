@@ -72,10 +72,13 @@ class Grid:
         return np.arange(self.length(name, dim))
 
     def positions(self, name: str, dim: str) -> tuple[FloatArray, list[str] | None]:
-        """Return the positions of a dimension's values on an axis, and the names of values that are no numbers."""
+        """Return the positions of a dimension's values on an axis, and the names of values that are no numbers.
+
+        A dimension without coordinates, such as that of the modes, counts from 1.
+        """
         values = self.coordinates.get(dim)
         if values is None:
-            return np.arange(self.length(name, dim), dtype=float), None
+            return np.arange(1.0, self.length(name, dim) + 1), None
         if isinstance(values, np.ndarray):
             return np.asarray(values, dtype=float), None
         return np.arange(len(values), dtype=float), [str(value) for value in values]

@@ -1,7 +1,7 @@
 """Labelled views of results: xarray datasets, and columns of tables."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -78,13 +78,26 @@ def statistic_dims(path: str, array: FloatArray) -> tuple[str, ...]:
 
 
 def reply_dataset(
-    title: str, variables: Variables, times: FloatArray | None, metadata: Mapping[str, JSON]
+    title: str,
+    variables: Variables,
+    times: FloatArray | None,
+    metadata: Mapping[str, JSON],
+    stored: Iterable[str] | None = None,
 ) -> "xr.Dataset":
-    """Label the arrays of another reply, whose names are their paths."""
+    """Label the arrays of another reply, whose names are their paths.
+
+    Args:
+        title: of the dataset.
+        variables: dimensions and values by path.
+        times: the coordinate of the dimension `time`, or None.
+        metadata: the JSON part of the reply.
+        stored: paths of the variables that are not in the JSON part; by default all.
+    """
     xarray = library("xarray", "to_xarray")
     labelled = {name: (dims, array, _attributes(label(name))) for name, (dims, array) in variables.items()}
     coordinates = {} if times is None else {"time": ("time", times, _attributes(TIME))}
-    paths = {**({} if times is None else {"time": "times"}), **{name: name for name in variables}}
+    paths = {} if times is None else {"time": "times"}
+    paths |= {name: name for name in (variables if stored is None else stored)}
     attributes = {
         "title": title,
         "source": f"lindyn {metadata['version']}",
@@ -92,6 +105,22 @@ def reply_dataset(
         PROVENANCE: json.dumps({**metadata, "paths": paths}),
     }
     return xarray.Dataset(labelled, coordinates, attributes)
+
+
+def design_dataset(
+    path: str, scalar: str, curve: tuple[FloatArray, FloatArray], metadata: Mapping[str, JSON]
+) -> "xr.Dataset":
+    """Label the curve of a design: the scalar along the parameter."""
+    xarray = library("xarray", "to_xarray")
+    values, reached = curve
+    attributes = {
+        "title": f"{scalar} over {path}",
+        "source": f"lindyn {metadata['version']}",
+        "key": metadata["key"],
+        PROVENANCE: json.dumps({**metadata, "paths": {path: "curve.value", scalar: "curve.reached"}}),
+    }
+    variables = {scalar: (path, reached, _attributes(label(scalar)))}
+    return xarray.Dataset(variables, {path: (path, values, _attributes(label(path)))}, attributes)
 
 
 def comparison_dataset(

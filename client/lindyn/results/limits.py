@@ -82,6 +82,11 @@ class Limits(Labelled):
         return self.reply.warnings
 
     @property
+    def version(self) -> str:
+        """Version of the service."""
+        return self.reply.version
+
+    @property
     def plot(self) -> "LimitsPlots":
         """Pictures, such as `r.plot.converged()`.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lindyn.errors import ArgumentError, UnknownNameError
-from lindyn.results.axes import Style, draw_legend, given_or_new, integer_ticks
+from lindyn.results.axes import Style, check_name, draw_legend, given_or_new, integer_ticks
 from lindyn.results.labels import label
 from lindyn.results.look import FIRST, SECOND
 from lindyn.results.matrices import draw_matrix, largest_of, name_blocks
@@ -27,6 +27,7 @@ class LimitsPlots:
 
     def __call__(self, name: str | None = None, ax: "Axes | None" = None, **style: Style) -> "Axes":
         """Draw the picture of this name, `converged` or `rates`, by default the first."""
+        check_name(name)
         if name not in (None, *_NAMES):
             raise UnknownNameError(not_part_of("answer", name, _NAMES))
         return self.rates(ax, **style) if name == "rates" else self.converged(ax, **style)

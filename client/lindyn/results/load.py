@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import TypeAlias, cast
 
 from lindyn._public import public
+from lindyn.results.analysis import Analysis, analysis_from_document
 from lindyn.results.comparison import COMPARISON, Comparison, comparison_from_parts
 from lindyn.results.continual import Continual, continual_from_document
+from lindyn.results.design import Design, design_from_document
 from lindyn.results.documents import (
     Document,
     ensemble_from_document,
@@ -21,14 +23,25 @@ from lindyn.results.limits import Limits, limits_from_document
 from lindyn.results.sweep import SweepResult, sweep_result_from_parts
 from lindyn.results.trajectory import Trajectory, trajectory_from_parts
 from lindyn.wire.asymptotics import LimitsReply
+from lindyn.wire.balance import BalanceReply, InitializationReply, StatisticsReply
+from lindyn.wire.base import Reply
 from lindyn.wire.continual import ContinualReply
+from lindyn.wire.design import DesignReply
 from lindyn.wire.tree import arrays_from_lists, flatten, unflatten
 
-Result: TypeAlias = Trajectory | Ensemble | SweepResult | Fit | Continual | Limits | Comparison
+Result: TypeAlias = Trajectory | Ensemble | SweepResult | Fit | Continual | Limits | Comparison | Design | Analysis
+
+_ANALYSES = {
+    "balance_residual": InitializationReply,
+    "relative_residual": BalanceReply,
+    "table": StatisticsReply,
+}
 
 
 @public
-def load(path: str | Path) -> Trajectory | Ensemble | SweepResult | Fit | Continual | Limits | Comparison:
+def load(
+    path: str | Path,
+) -> Trajectory | Ensemble | SweepResult | Fit | Continual | Limits | Comparison | Design | Analysis:
     """Read a result that was saved with its method `save`, or the body of a reply, npz or JSON.
 
     Arrays are those that were saved, bit for bit; only JSON has no infinity, and reads as NaN what was infinite.
@@ -78,6 +91,10 @@ def _result(parts: Parts) -> Result | None:
         return continual_from_document(unflatten(arrays, metadata))
     if "converged" in metadata:
         return limits_from_document(unflatten(arrays, metadata))
+    if "solutions" in metadata:
+        return design_from_document(unflatten(arrays, metadata))
+    if _analysis_model(metadata) is not None:
+        return analysis_from_document(unflatten(arrays, metadata))
     if "dims" in metadata and "coordinates" in metadata:
         return sweep_result_from_parts(metadata, arrays)
     if "replicates" in metadata and "times" in arrays:
@@ -85,6 +102,11 @@ def _result(parts: Parts) -> Result | None:
     if "key" in metadata and "times" in arrays:
         return trajectory_from_parts(metadata, arrays, "file")
     return None
+
+
+def _analysis_model(metadata: Document) -> type[Reply] | None:
+    """Return the kind of an answer by the first field that only this kind has."""
+    return next((model for name, model in _ANALYSES.items() if name in metadata), None)
 
 
 def _result_of_document(document: Document) -> Result | None:
@@ -97,6 +119,11 @@ def _result_of_document(document: Document) -> Result | None:
         return continual_from_document(with_arrays(ContinualReply, document))
     if "converged" in document:
         return limits_from_document(with_arrays(LimitsReply, document))
+    if "solutions" in document:
+        return design_from_document(with_arrays(DesignReply, document))
+    analysis = _analysis_model(document)
+    if analysis is not None:
+        return analysis_from_document(with_arrays(analysis, document))
     if "data" in document and "coordinates" in document:
         return sweep_result_from_document(document)
     if "replicates" in document and "times" in document:

@@ -10,6 +10,7 @@ from lindyn.wire.array import FloatArray
 _UNITS = {
     "in": "input",
     "out": "output",
+    "hidden": "hidden unit",
     "row": "input and output",
     "sample": "sample",
     "out_sample": "output of each sample",

@@ -14,6 +14,7 @@ from lindyn.results.axes import (
     MAX_NAMED,
     AnyAxes,
     Style,
+    check_name,
     draw_line,
     given_or_new,
     ordered_colours,
@@ -51,6 +52,7 @@ class TrajectoryPlots:
         Raises:
             UnknownNameError: the trajectory has no such quantity; this is also a KeyError.
         """
+        check_name(path)
         if path is None:
             path = next((name for name in _LOSSES if name in self._arrays), next(iter(self._arrays)))
         if self._array(path).ndim > 2:

@@ -48,6 +48,11 @@ class SweepResult(Labelled):
     metadata: Mapping[str, JSON]
 
     @property
+    def version(self) -> str:
+        """Version of the service."""
+        return cast("str", self.metadata["version"])
+
+    @property
     def plot(self) -> "SweepPlots":
         """Pictures, such as `r.plot.heatmap("final_loss")`.
 

@@ -9,10 +9,12 @@ from lindyn.errors import ArgumentError
 from lindyn.results.axes import (
     AnyAxes,
     Style,
+    check_name,
     draw_colour_key,
     draw_legend,
     draw_line,
     given_or_new,
+    integer_ticks,
     is_geometric,
     ordered_colours,
     plain_text,
@@ -49,6 +51,7 @@ class SweepPlots:
         Raises:
             UnknownNameError: the result has no such array; this is also a KeyError.
         """
+        check_name(name)
         name = next(iter(self._grid.dims)) if name is None else name
         dims = self._several(name)
         is_map = len([dim for dim in dims if not _is_draw(dim)]) > 1 and not {"time", "mode"} & {*dims}
@@ -89,6 +92,8 @@ class SweepPlots:
         mesh = axes.pcolormesh(_edges(x_values), _edges(y_values), mean, **(own | style))
         _scale(axes.set_xscale, axes.set_xticks, x_values, x_names)
         _scale(axes.set_yscale, axes.set_yticks, y_values, y_names)
+        self._tick_numbers(axes.xaxis, x)
+        self._tick_numbers(axes.yaxis, y)
         axes.set(xlabel=self._words(x), ylabel=self._words(y))
         axes.figure.colorbar(mesh, ax=axes, label=self._title(name, (x, y), "mean"))
         return axes
@@ -137,6 +142,8 @@ class SweepPlots:
                 low, high = (_percentile(group, percent) for percent in band)
                 axes.fill_between(positions[order], low, high, color=line.get_color(), alpha=0.2, linewidth=0)
         _scale(axes.set_xscale, axes.set_xticks, *self._grid.positions(name, x))
+        if not self._has_own_times(x, hue):
+            self._tick_numbers(axes.xaxis, x)
         if hue in (None, *self._grid.coordinates) and spans_decades(np.concatenate(drawn)):
             axes.set_yscale("log")
         words = label("time").words if self._has_own_times(x, hue) else self._words(x)
@@ -205,6 +212,11 @@ class SweepPlots:
     def _words(self, dim: str) -> str:
         """Return the label of a dimension; times that points do not share are numbered."""
         return "number of the time" if dim == "time" and dim not in self._grid.coordinates else label(dim).words
+
+    def _tick_numbers(self, axis: Any, dim: str) -> None:  # noqa: ANN401 (matplotlib's types are incomplete)
+        """Put ticks at integers if a dimension is numbered only."""
+        if dim not in self._grid.coordinates:
+            integer_ticks(axis)
 
     def _title(
         self, name: str, shown: tuple[str | None, ...], middle: Middle, band: tuple[float, float] | None = None

@@ -13,7 +13,7 @@ from lindyn.results.labelled import trajectory_dataset
 from lindyn.results.labels import lambda_text, origin, regime_words
 from lindyn.results.table import Columns, columns, selected, variables_over_time
 from lindyn.wire.array import FloatArray
-from lindyn.wire.trajectory import RegimeReply, TrajectoryReply
+from lindyn.wire.trajectory import RegimeReply, ReplyWarning, TrajectoryReply
 from lindyn.wire.tree import JSON, Tree, flatten, unflatten
 from lindyn.wire.wording import not_part_of
 
@@ -118,6 +118,16 @@ class Trajectory(Labelled, _Quantities):
     def regime(self) -> RegimeReply | None:
         """The verdict `rich`, `lazy` or `between` with its numbers; None where it cannot be told."""
         return self.reply.regime
+
+    @property
+    def warnings(self) -> Sequence[ReplyWarning]:
+        """Warnings about the result."""
+        return self.reply.warnings
+
+    @property
+    def version(self) -> str:
+        """Version of the service."""
+        return self.reply.version
 
     @property
     def plot(self) -> "TrajectoryPlots":

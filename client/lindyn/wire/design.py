@@ -6,6 +6,7 @@ import numpy as np
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from lindyn.wire.array import Arrays
 from lindyn.wire.base import Number, Positive, Reply, Request
 from lindyn.wire.sweep import Scalar
 from lindyn.wire.trajectory import ReplyWarning, TrajectoryRequest
@@ -104,12 +105,24 @@ class Solution(Reply):
     reached: float
 
 
+class DesignCurve(Reply):
+    """The scalar at every value of the parameter that was computed, in ascending order."""
+
+    value: Annotated[Arrays, Field(description="Values of the parameter.")]
+    reached: Annotated[Arrays, Field(description="The scalar there; null where it has no value.")]
+
+
 class DesignReply(Reply):
     """All values within the bounds at which the target is met, in ascending order."""
 
     key: Annotated[str, Field(description="SHA-256 of the normalised request and the solver's version.")]
+    path: Annotated[str, Field(description="Path of the parameter, as in the request.")]
+    bounds: Annotated[list[float], Field(description="Bounds of the parameter, as in the request.")]
+    scalar: Annotated[DesignScalar, Field(description="The scalar, as in the request.")]
+    target: Annotated[float, Field(description="Its value that was asked for.")]
     solutions: list[Solution]
     range: Annotated[list[float], Field(description="The smallest and the largest scalar found within the bounds.")]
+    curve: DesignCurve
     evaluations: Annotated[int, Field(description="Number of runs that were computed.")]
     seed: Annotated[int | None, Field(description="The network's seed, drawn if it was omitted.")] = None
     task_seed: Annotated[int | None, Field(description="The task's seed, drawn if it was omitted.")] = None

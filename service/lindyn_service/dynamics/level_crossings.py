@@ -24,7 +24,7 @@ _TOUCHING = 1e-10  # relative distance of an extremum from the level, at which i
 _TINY = float(np.finfo(np.float64).tiny)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Crossings:
     """What was found of a function.
 
@@ -34,7 +34,7 @@ class Crossings:
         jumps: where it passes the value without having it.
         lowest: the least value that was seen; NaN where there is none at all.
         highest: the largest one.
-        evaluations: how many values were computed.
+        scanned: all places at which it was computed, ascending, and the values there.
     """
 
     places: tuple[float, ...]
@@ -42,7 +42,7 @@ class Crossings:
     jumps: tuple[float, ...]
     lowest: float
     highest: float
-    evaluations: int
+    scanned: tuple[Float[np.ndarray, " place"], Float[np.ndarray, " place"]]
 
 
 @dataclass
@@ -97,7 +97,7 @@ def level_crossings(function: Function, low: float, high: float, level: float) -
     places, values = known.curve()
     exists = np.isfinite(values)
     if not np.any(exists):
-        return Crossings((), (), (), np.nan, np.nan, len(places))
+        return Crossings((), (), (), np.nan, np.nan, (places, values))
     roots, jumps = _roots(known, level, _OF_SPREAD * float(np.ptp(values[exists])))
     found = _distinct(sorted([*roots, *(place for place, sign in extrema if _touches(known.at(place), level, sign))]))
     return Crossings(
@@ -106,7 +106,7 @@ def level_crossings(function: Function, low: float, high: float, level: float) -
         tuple(jumps),
         float(np.min(values[exists])),
         float(np.max(values[exists])),
-        len(known.values),
+        known.curve(),
     )
 
 

@@ -109,8 +109,9 @@ def of_samples(problem: LearningProblem) -> Iterator[AnswerWarning]:
         yield from of_loss(problem)
     assumed = [name for name in _OF_SAMPLES if name in problem.quantities]
     if problem.moments.samples is None and assumed:
+        names = f"{', '.join(assumed)} {'is' if len(assumed) == 1 else 'are'}"
         yield AnswerWarning(
             "no-samples",
-            f"no samples are given, so {', '.join(assumed)} are computed for X = sigma_xx^(1/2) (the identity for "
-            "white inputs) and Y = sigma_yx X^+; give a task of kind data to use your samples",
+            f"no samples are given, so {names} computed for X = sigma_xx^(1/2) (the identity for white inputs) and "
+            "Y = sigma_yx X^+; give a task of kind data to use your samples",
         )

@@ -40,9 +40,14 @@ def design(request: DesignRequest, key: str) -> dict[str, Tree]:
         raise _unreachable(request, found)
     return {
         "key": key,
+        "path": request.vary.path,
+        "bounds": request.vary.bounds,
+        "scalar": request.target.scalar,
+        "target": request.target.value,
         "solutions": [{"value": x, "reached": y} for x, y in zip(found.places, found.values, strict=True)],
         "range": [found.lowest, found.highest],
-        "evaluations": found.evaluations,
+        "curve": {"value": found.scanned[0], "reached": found.scanned[1]},
+        "evaluations": len(found.scanned[0]),
         "seed": getattr(request.base.network, "seed", None),
         "task_seed": getattr(request.base.task, "seed", None),
         "warnings": [warned.message() for warned in _warnings(request, curve, found)],
