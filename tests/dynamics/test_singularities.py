@@ -27,7 +27,8 @@ def test_a_single_mode_diverges_at_its_singularity(lam, scale):
     f = mpmath.matrix([[-half, s], [s, half]])  # of [w1, w2], from the flow of both layers
     values, vectors = mpmath.eigsy(f)
     along = vectors.T * mpmath.matrix(q0.tolist())
-    found = drawn.solve().singularities.times
+    found = drawn.solve().singularities.times[0]
+    found = found[np.isfinite(found)]
     assert len(found) == (2 if lam else 1)  # with lambda = 0, the decaying coordinate is 0
     for time in found:
         integrals = [(mpmath.exp(2 * f * mpmath.mpc(time)) - 1) / (2 * f) for f in values]
@@ -65,5 +66,5 @@ def test_modes_that_the_weights_do_not_reach_have_no_singularities():
 def test_without_singularities_the_degree_is_that_of_exponentials():
     solution = single_mode(0.0, 0.3).solve()
     still = Solution(modes(np.zeros((1, 1)), 0.0), solution.start)
-    assert len(still.singularities.times) == 0
+    assert np.all(np.isnan(still.singularities.times))
     assert still.singularities.degree(Interval(0.0, 1.0, 1.0, 1)) == 28

@@ -13,6 +13,7 @@ from lindyn_service.dynamics.echelon import EPS
 from lindyn_service.dynamics.initial_coordinates import entry_errors
 from lindyn_service.dynamics.inverse_roots import invert_upper
 from lindyn_service.dynamics.modes import Modes, modes
+from lindyn_service.dynamics.singularities import Singularities, singularities
 
 _ROUNDINGS = 8  # as in `echelon`
 _LARGE, _FAR = 1e-3, 1e-6  # relative lengths and cosines that are far above rounding errors
@@ -83,6 +84,13 @@ class BlockCoordinates:
     def n_learned(self) -> int:
         """Number of growing pivots."""
         return self.lower.shape[2] - self.n_fading
+
+    @property
+    def singularities(self) -> Singularities:
+        """See `Solution.singularities`."""
+        own = np.arange(min(self.n_learned, len(self.modes.one.s)))
+        growing, rows = self.lower[:, own, own] ** 2, self.lower[:, ::-1][:, own]
+        return singularities(self.modes.kappa[:, own], growing, np.vecdot(rows, rows))
 
     def __getitem__(self, which: Int[np.ndarray, " some"] | slice) -> "BlockCoordinates":
         """Of some networks."""

@@ -1,19 +1,21 @@
 """Losses of many networks at many times, interpolated from fewer times where that loses no accuracy."""
 
+from functools import partial
+
 import numpy as np
 from jaxtyping import Bool, Float
 
 from lindyn_service.dynamics.block_solution import BlockSolution
-from lindyn_service.dynamics.chebyshev import Interval, coefficients
+from lindyn_service.dynamics.chebyshev import Interval, last_coefficients
 from lindyn_service.dynamics.tasks import EPS
 from lindyn_service.dynamics.time_intervals import TimeInterval, evaluated, time_intervals
 
-_DEGREE = 40  # of the polynomials: losses are interpolated on longer intervals than network functions
+_SHARE = 0.95  # of the networks for which the degree of the polynomials suffices
 _MAX_NODE_FRACTION = 0.8  # interpolation from more nodes, relative to the number of times, saves nothing
 _BATCH_NETWORKS = 64  # whose losses fit into the cache of a core
 _TOLERANCE = 5e-14  # relative error of an interpolated loss
 _ROUNDING = 4 * EPS  # of an interpolated value, relative to the largest one at the nodes
-_LAST_COEFFICIENTS = coefficients(_DEGREE, np.arange(_DEGREE - 4.0, _DEGREE))  # they estimate the truncation error
+_N_LAST = 4  # of the Chebyshev coefficients, which estimate the truncation error
 
 _Losses = Float[np.ndarray, "network time"]
 _Accurate = Bool[np.ndarray, "network time"]
@@ -57,7 +59,8 @@ def _intervals(solution: BlockSolution, times: Float[np.ndarray, " time"]) -> li
     fastest = float(np.max(solution.start.modes.kappa))
     if fastest == 0:
         return evaluated(0, len(times), len(times))
-    return time_intervals(times, 1 / fastest, len(times), lambda _: _DEGREE)
+    degree_of = partial(solution.start.singularities.degree, share=_SHARE)
+    return time_intervals(times, 1 / fastest, len(times), degree_of)
 
 
 def _interpolate(
@@ -79,5 +82,5 @@ def _interpolate(
             own = slice(first, first + _BATCH_NETWORKS)
             decay = np.exp(-rates[own, None] * elapsed)
             np.multiply(smooth[own] @ to_times, decay, out=losses[own, batch])
-    doubt = np.abs(smooth @ _LAST_COEFFICIENTS.T).max(axis=1) + _ROUNDING * smooth.max(axis=1)
+    doubt = np.abs(smooth @ last_coefficients(interval.degree, _N_LAST).T).max(axis=1) + _ROUNDING * smooth.max(axis=1)
     return doubt <= _TOLERANCE * smooth.min(axis=1)

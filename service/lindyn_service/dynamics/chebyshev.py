@@ -45,7 +45,7 @@ class Interval:
         times[-1] = self.last
         return times
 
-    def positions(self, times: Inexact[np.ndarray, " time"]) -> Inexact[np.ndarray, " time"]:
+    def positions(self, times: Inexact[np.ndarray, "*any"]) -> Inexact[np.ndarray, "*any"]:
         """Positions of real or complex times, which are in [-1, 1] for times of the interval."""
         return np.log1p((times - self.first) / (self.first + self.unit)) * (2 / self.length) - 1
 

@@ -109,7 +109,9 @@ class Solution:
     @cached_property
     def singularities(self) -> Singularities:
         """Complex times near which the solution is hard to interpolate."""
-        return singularities(self.modes, self.start)
+        lower, own = self.echelon.lower, self.echelon.pivots[self.echelon.pivots < len(self.modes.s)]
+        growing, decaying = lower[own, np.arange(len(own))] ** 2, np.vecdot(lower, lower)[::-1][own]
+        return singularities(self.modes.kappa[None, own], growing[None], decaying[None])
 
     def _factors(self, scaled: Scaled) -> Factors:
         inverse_root = safe_inverse_roots(self.grams(scaled), scaled.diagonal, lambda times: scaled.gram_root[times])
