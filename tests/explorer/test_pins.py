@@ -62,9 +62,7 @@ def test_pinned_runs_have_colours_legends_and_values_at_the_cursor(explorer):
     for picture in ("loss", "singular-values"):
         assert "A: λ = 8" in page.inner_text(f"#picture-{picture} .legend")
     swatch = "getComputedStyle(document.querySelector('#pins [data-pin] i')).borderTopColor"
-    drawn = (
-        "[...document.querySelectorAll('#picture-loss .legend i')].map((each) => getComputedStyle(each).borderTopColor)"
-    )
+    drawn = "[...document.querySelectorAll('#picture-loss .legend line')].map((each) => getComputedStyle(each).stroke)"
     assert page.evaluate(swatch) == page.evaluate(drawn)[-1]
     assert len(set(page.evaluate(drawn))) == 2
     values = explorer.table("singular-values")
