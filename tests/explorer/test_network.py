@@ -68,9 +68,9 @@ def test_the_diagram_has_the_colours_of_the_theme(explorer):
 
 
 def test_the_text_of_the_diagram_rests_while_the_cursor_plays(explorer):
-    page = explorer.open(FRAGMENT)
+    page = explorer.open(f"{FRAGMENT}&gain=0.1")  # so that norms grow
     name = f"document.querySelector('{DIAGRAM} [role=img]').getAttribute('aria-label')"
-    shown = f"document.querySelector('{DIAGRAM} .lines').getAttribute('stroke-opacity')"
+    shown = f"[...document.querySelectorAll('{DIAGRAM} text')].map((each) => each.textContent).join()"
     before, drawn = page.evaluate(name), page.evaluate(shown)
     page.click("#play")
     until(page, f"{shown} !== '{drawn}'")
@@ -97,7 +97,7 @@ def test_lambda_of_independent_weights(explorer, service, rates):
         weights = client.post("/v1/initializations", json={"network": RANDOM}).json()["weights"]
         if rates is not None:
             weights = [(np.array(w) / np.sqrt(rate)).tolist() for w, rate in zip(weights, rates, strict=True)]
-        expected = client.post("/v1/balance", json={"weights": weights}).json()["pairs"][0]["lambda_eff"]
+        expected = client.post("/v1/balance", json={"weights": weights}).json()["lambda_eff"][0]
     assert f"which is {expected:.3g} at the start" in page.inner_text("#effective-lambda")
     assert page.inner_text("#regime").endswith("independent weights")
     explorer.drawn(lambda: page.select_option("#network", "balanced"))
@@ -117,7 +117,7 @@ def test_the_first_words_name_no_solver(explorer):
 
 def test_the_marks_of_legends_are_pieces_of_their_lines(explorer):
     page = explorer.open(f"{FRAGMENT}&bands=true&bandSeeds=3")
-    page.locator("#picture-bands-loss .legend line").first.wait_for()
+    page.locator("#picture-bands-loss .legend line").first.wait_for(state="attached")
     lines = "[...document.querySelectorAll(`#picture-${id} .legend line`)]"
     dashes = f"(id) => {lines}.map((line) => line.getAttribute('stroke-dasharray'))"
     for picture in ("alignment", "singular-values", "bands-loss", "bands-values"):

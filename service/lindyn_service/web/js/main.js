@@ -107,6 +107,7 @@ function ask(state) {
     computing.cancel();
     waiting.end();
     showError("problem", null);
+    byId("how").hidden = true; // it is about the run before
     byId("words").textContent = shown === null ? missing : `${missing} They still show the run before.`;
     return;
   }
@@ -238,6 +239,8 @@ byId("more-panel").addEventListener("toggle", () => store.set({ more: byId("more
 
 byId("reset").addEventListener("click", () => {
   uploads.reset();
+  undo.withdraw();
+  fitTime.cancel();
   store.set({ ...DEFAULTS });
   showControls(store.state); // the state does not contain refused input
 });
