@@ -71,6 +71,7 @@ def test_the_first_pictures(explorer):
     assert words.startswith("Exact — computed from a formula, up to rounding errors.")
     page.click("#how summary")
     assert page.inner_text("#how-text").startswith("Two layers, isotropic inputs (variance 0.125), balanced to")
+    page.click("#how summary")
     assert "ms" in page.inner_text("#timing")
     blocks = page.locator(".block").all_inner_texts()
     assert [block.split("\n")[0] for block in blocks] == ["W₁ᵀW₁", "(W₂W₁)ᵀ", "W₂W₁", "W₂W₂ᵀ"]

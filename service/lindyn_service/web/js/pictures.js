@@ -1,6 +1,7 @@
 /** The pictures of one run, with a common time cursor. */
 
 import { ofModes, token } from "./colours.js";
+import { make } from "./dom.js";
 import { asCsv, entryOf, Figure } from "./figure.js";
 import { number } from "./format.js";
 import { Lines, nearest } from "./lines.js";
@@ -128,7 +129,7 @@ export class Pictures {
     }
     const product = nameOfProduct(run.answer.meta.dims.length - 1);
     const heading = /** @type {Figure} */ (this.figure("singular-values")).heading;
-    heading.textContent = `Singular values of ${product}`;
+    heading.replaceChildren("Singular values of ", make("span", { class: "unbroken" }, product));
   }
 
   /** Redraw everything in the colours of another theme. */
@@ -259,7 +260,7 @@ function legendOfModes(lines, { answer, simulated, pinned }, second) {
 
 /** The product of all layers, last layer first. @param {number} layers */
 function nameOfProduct(layers) {
-  if (layers > 3) return `W${subscript(layers)}…\u2060W₁`; // a word joiner keeps both on one line
+  if (layers > 3) return `W${subscript(layers)}…W₁`;
   return Array.from({ length: layers }, (_, i) => `W${subscript(layers - i)}`).join("");
 }
 
