@@ -153,6 +153,29 @@ def test_results_of_panels(injecting, scheme, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 768, 1024, 1920])
+def test_other_widths(injecting, scheme, width):
+    """Everything is open; nothing is wider than the page."""
+    fragment = "#dims=3_3_3&task=spectrum&spectrum=2_1&stop=8&descent=true&decay=0.01&pin=A.lambda%3D3&num=40"
+    panels = "&more=true&sweep=true&forgetting=true&bands=true&bandSeeds=5&phase=true&fit=true"
+    page = injecting(f"{fragment}{panels}", color_scheme=scheme, viewport={"width": width, "height": 844})
+    page.click("#how summary")
+    assert_nothing_grave(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_tables_that_are_wider_than_the_page_scroll_by_keyboard(injecting):
+    page = injecting("#dims=3_3_3&task=spectrum&spectrum=2_1&fit=true", viewport={"width": 320, "height": 700})
+    page.evaluate("document.getElementById('fit-result').hidden = false")
+    region = page.get_by_role("region", name="Estimates of the fit")
+    assert region.evaluate("(each) => each.scrollWidth > each.clientWidth")
+    region.focus()
+    page.keyboard.press("ArrowRight")
+    until(page, "document.activeElement.scrollLeft > 0")
+    assert_nothing_grave(page)
+
+
 def test_panels_are_within_a_page_that_is_enlarged_fourfold(injecting):
     """A window of 1280 pixels has 320 at 400 %."""
     viewport = {"width": 320, "height": 256}

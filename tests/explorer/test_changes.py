@@ -88,6 +88,20 @@ def test_consequences_are_said_and_undone(explorer, fragment, act, said):
     assert all(np.array_equal(after[name], before[name]) for name in after)
 
 
+def test_starting_over_leaves_no_words_about_the_run_before(explorer):
+    page = explorer.open()
+    explorer.drawn(lambda: page.fill("#dims", "10-10-10"))
+    until(page, "document.getElementById('fit-note').textContent.startsWith('Learning is over')")
+    assert page.locator("#changes").is_visible()
+    explorer.drawn(lambda: page.click("#reset"))
+    assert page.locator("#changes").is_hidden()
+    assert page.inner_text("#fit-note") == ""
+    page.select_option("#task", "data")
+    assert page.locator("#how").is_hidden()
+    explorer.drawn(lambda: page.select_option("#task", "spectrum"))
+    assert page.locator("#how").is_visible()
+
+
 def test_the_horizon_fits_the_learning(explorer):
     """With this lambda the default horizon is many times too long; at its end nothing changes any more."""
     page = explorer.open("#lambda=10")

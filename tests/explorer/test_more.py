@@ -230,7 +230,8 @@ def test_the_limit_of_wide_layers_says_with_which_lambda_it_learns(explorer, ser
 
 def test_reasons_are_in_the_notation_of_the_page(explorer):
     page = explorer.open("#dims=5_5_5&task=spectrum&stop=6&network=random")
-    words = page.inner_text("#words")
-    assert "‖B − λ I‖" in words
-    assert "over ‖W₁‖² + ‖W₂‖², tolerance 10⁻¹³" in words
+    page.click("#how summary")
+    reason = page.inner_text("#how-text")
+    assert "‖B − λ I‖" in reason
+    assert "over ‖W₁‖² + ‖W₂‖², tolerance 10⁻¹³" in reason
     assert page.inner_text("#dims-note") == "in–hidden–…–out, such as 5-5-5 or 5-8-8-5"

@@ -68,8 +68,10 @@ def test_the_first_pictures(explorer):
     for name in PICTURES:
         assert page.locator(f"#picture-{name}").is_visible()
     words = page.inner_text("#words")
-    assert words.startswith("Exact — closed form")
-    assert "two layers, isotropic inputs (variance 0.125), balanced to" in words
+    assert words.startswith("Exact — computed from a formula, up to rounding errors.")
+    page.click("#how summary")
+    assert page.inner_text("#how-text").startswith("Two layers, isotropic inputs (variance 0.125), balanced to")
+    page.click("#how summary")
     assert "ms" in page.inner_text("#timing")
     blocks = page.locator(".block").all_inner_texts()
     assert [block.split("\n")[0] for block in blocks] == ["W₁ᵀW₁", "(W₂W₁)ᵀ", "W₂W₁", "W₂W₂ᵀ"]
@@ -325,7 +327,7 @@ def test_tasks_and_spacings(explorer, task, spacing):
 def test_random_and_deep_networks(explorer):
     page = explorer.open("#dims=4_3_5&task=spectrum&spectrum=2_1&stop=4")
     explorer.drawn(lambda: page.select_option("#network", "random"))
-    assert page.inner_text("#words").startswith("Integrated — relative errors about")
+    assert page.inner_text("#words").startswith("Integrated — computed step by step in time")
     explorer.drawn(lambda: page.fill("#dims", "4-6-3-5"))
     assert "QQᵀ is defined for two layers; this network has more." in page.inner_text("#picture-representation")
 

@@ -8,6 +8,7 @@ from support.processes import Service, trajectory
 
 FIVE = "#dims=5_5_5&task=spectrum&scale=0.1&seed=7&stop=6"
 OTHER = "#dims=6_6_6&task=spectrum&scale=0.1&seed=7&stop=6"
+HOSTILE = ("-1", "1.5", "9007199254740992", "1e308", "Infinity", "NaN", "", "0x", "3;4", "[3]", "%3Cimg%20src=x%3E")
 HIDDEN = "document.getElementById('problem').hidden"
 SHOWN = f"!{HIDDEN}"
 
@@ -102,13 +103,25 @@ def test_an_invalid_link(troubled):
 
 
 @pytest.mark.parametrize(
-    ("fragment", "part"), [("#pin=", "pin"), ("#pin=Z.lambda%3D3", "pin"), ("#num=1000000", "num")]
+    ("fragment", "part"),
+    [
+        ("#pin=", "pin"),
+        ("#pin=Z.lambda%3D3", "pin"),
+        ("#num=1000000", "num"),
+        ("#num=%20", "num"),
+        ("#seed=0.5", "seed"),
+        ("#levels=7", "levels"),
+        ("#bandSeeds=1e9", "bandSeeds"),
+        *((f"#forgetting=true&secondSeed={text}", "secondSeed") for text in HOSTILE),
+    ],
 )
 def test_a_link_with_a_part_out_of_range(troubled, fragment, part):
     page = troubled.open(fragment)
     assert page.inner_text("#toast") == f"The link has parts that cannot be read: {part}."
     assert page.locator("#pins [data-pin]").count() == 0
     assert page.input_value("#num") == "200"
+    assert page.input_value("#second-seed") == "3"
+    assert page.locator("#forgetting-problem").is_hidden()
 
 
 @pytest.mark.parametrize(
@@ -197,3 +210,51 @@ def test_a_sweep_that_is_refused(troubled):
     until(page, "!document.getElementById('sweep-problem').hidden")
     assert "keeps trying" not in page.inner_text("#sweep-problem")
     assert page.is_enabled("#sweep-run")
+
+
+REFUSALS = [
+    ("base.network.dims.1", "got 0, expected at least 1", "“Widths, input first”: got 0, expected at least 1."),
+    ("tasks.0.task.levels", "got 9", "“Levels of the tree”: got 9."),
+    ("tasks.1.task.seed", "got -1", "“Seed of the directions”: got −1."),
+    ("replicates", "got 1e9; ask for fewer replicates", "“Number of seeds”: got 10⁹; ask for fewer seeds."),
+    ("method.learning_rate", "divide method.learning_rate by 2", "“Learning rate”: divide “Learning rate” by 2."),
+    ("task.inputs", "whiten them (task.whiten = true)", "Inputs of the data: whiten them (“Whiten the inputs” on)."),
+    ("network.lambda", "got 3", "λ: got 3."),
+    ("axes.0.values.3", "got 2", "The values of λ: got 2."),
+]
+
+
+@pytest.mark.parametrize(("path", "detail", "shown"), REFUSALS)
+def test_refusals_name_the_labels_of_the_page(explorer, path, detail, shown):
+    page = explorer.open(FIVE)
+    body = {
+        "code": "invalid-request",
+        "title": "The request is invalid",
+        "detail": "1 error",
+        "errors": [{"path": path, "detail": detail}],
+    }
+    page.evaluate(
+        """async (body) => {
+            const module = (name) => document.querySelector(`link[rel="modulepreload"][href$="/${name}.js"]`).href;
+            const [{ Problem }, { showError }] = await Promise.all(
+                ["api", "error-banner"].map((name) => import(module(name))),
+            );
+            showError("problem", new Problem(body, null));
+        }""",
+        body,
+    )
+    assert page.inner_text("#problem") == f"The request is invalid. {shown}"
+
+
+def test_advice_that_the_page_cannot_follow_is_left_out(troubled):
+    """A fit whose integration stops names neither tolerances nor routes of the API."""
+    page = troubled.open(FIVE)
+    words = page.evaluate(
+        """async () => {
+            const { href } = document.querySelector('link[rel="modulepreload"][href$="/request-labels.js"]');
+            const { inPageWords } = await import(href);
+            return ["loosen rtol and atol, scale weights, or ask for less time",
+                "ask for a sweep over the seeds (POST /v1/sweeps), a job"].map(inPageWords);
+        }"""
+    )
+    assert words == ["scale weights, or ask for less time.", "ask for a sweep over the seeds, a job."]

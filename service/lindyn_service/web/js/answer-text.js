@@ -3,7 +3,8 @@
  * @typedef {import("./api.js").Answer} Answer
  */
 
-import { duration, number, sentence, typeset } from "./format.js";
+import { capitalised, duration, number } from "./format.js";
+import { inPageWords } from "./request-labels.js";
 
 const SOURCES = /** @type {Record<string, string>} */ ({
   hit: "Found in the cache",
@@ -21,14 +22,28 @@ export function methodName(method) {
 
 /** @param {Answer} answer */
 export function accuracy({ meta }) {
-  if (meta.method === "exact") return "closed form, rounding errors only";
-  if (meta.method === "flow") return `relative errors about ${number(meta.diagnostics.error_estimate, 1)}`;
+  if (meta.method === "exact") return "computed from a formula, up to rounding errors";
+  if (meta.method === "flow")
+    return `computed step by step in time, because no formula covers this network; relative errors about ${number(meta.diagnostics.error_estimate, 1)}`;
   return "gradient descent, step by step";
 }
 
 /** @param {Answer} answer */
 export function provenance({ source, serverMs, totalMs }) {
   return `${SOURCES[source] ?? source} in ${duration(serverMs)}, received after ${duration(totalMs)}`;
+}
+
+/**
+ * The λ with which independent random weights learn, in words; empty for other networks.
+ * @param {Answer} answer
+ * @param {import("./state.js").State} state
+ */
+export function effectiveLambda({ meta, arrays }, { network, rates }) {
+  const norms = arrays.get("weight_norms")?.values;
+  if (network !== "random" || meta.dims.length !== 3 || !norms) return "";
+  const sizes = [norms[0], norms[1]].map((norm, i) => norm ** 2 / (rates[i] ?? 1));
+  const size = number(sizes[0] / meta.dims[0] + sizes[1] / meta.dims[2]);
+  return `No λ is that of independent weights. With a hidden layer much wider than inputs and outputs, here ${meta.dims.join("-")}, they learn as with |λ| = ‖W₁‖²/in + ‖W₂‖²/out, which is ${size} at the start.`;
 }
 
 const EQUAL_TOLERANCE = 1e-12; // relative to the strongest mode: modes that differ by less count as equal
@@ -78,7 +93,7 @@ export function notes(answer, horizon) {
 
 /** A warning of the service as a sentence. @param {string} code @param {string} detail */
 export function warningInWords(code, detail) {
-  return EXPLANATIONS[code]?.instead ?? capitalised(sentence(typeset(detail)));
+  return EXPLANATIONS[code]?.instead ?? capitalised(inPageWords(detail));
 }
 
 /** @param {Answer} answer */
@@ -110,11 +125,6 @@ export function grouped(warnings) {
     detail: `modes ${modes} have no overlap with the initial weights and are never learned`,
   };
   return [one, ...warnings.filter(({ code }) => code !== "saddle")];
-}
-
-/** @param {string} text */
-function capitalised(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 const REGIMES = /** @type {Record<string, string>} */ ({

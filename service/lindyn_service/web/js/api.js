@@ -1,7 +1,9 @@
 /** Client of the HTTP API of the service that serves the page. */
 
 import { askForKey, withKey } from "./api-key.js";
+import { typeset } from "./format.js";
 import { readNpz } from "./npz.js";
+import { labelOf, withLabels } from "./request-labels.js";
 
 const NPZ = "application/x-npz";
 const UNAUTHORIZED = 401;
@@ -22,12 +24,13 @@ export class Problem extends Error {
 }
 
 /**
- * The message of a problem; for an invalid request, the messages of its fields.
+ * The message of a problem in the words of the page; for an invalid request, the messages of its fields.
  * @param {{ code: string, detail: string, errors?: { path: string, detail: string }[] }} body
  */
 function words({ code, detail, errors = [] }) {
-  if (code !== "invalid-request" || errors.length === 0) return detail;
-  return errors.map((each) => `${each.path || "the body"}: ${each.detail}`).join("; ");
+  const inWords = (/** @type {string} */ text) => typeset(withLabels(text));
+  if (code !== "invalid-request" || errors.length === 0) return inWords(detail);
+  return errors.map((each) => `${labelOf(each.path)}: ${inWords(each.detail)}`).join("; ");
 }
 
 /** The service cannot be reached. */

@@ -1,6 +1,7 @@
 /** Curves of the statistics over seeds, behind those of the live network. */
 
 import { ofModes, token } from "./colours.js";
+import { entryOf } from "./figure.js";
 import { overTime, series } from "./models.js";
 import { lossName } from "./request.js";
 
@@ -12,6 +13,7 @@ import { lossName } from "./request.js";
 export const LEVELS = [0.1, 0.5, 0.9];
 const NAMES = ["10 %", "median", "90 %"];
 const [LOW, MEDIAN, HIGH] = [0, 1, 2];
+const MEDIAN_LINE = 2; // of the lines of a band
 
 /**
  * The quantiles of one number of a quantity, over time.
@@ -78,20 +80,18 @@ export function singularValueBands(run, ensemble) {
 /** @param {Model} model */
 export function legendOfLoss({ lines }) {
   const [edge, , ...others] = lines;
-  const dashed = (/** @type {Line} */ { dash }) =>
-    /** @type {"dash" | "line"} */ (dash === undefined ? "line" : "dash");
   return [
     { label: "10–90 % of the seeds", colour: edge.colour, kind: /** @type {const} */ ("band") },
-    ...others.map((line) => ({ label: line.label, colour: line.colour, kind: dashed(line) })),
+    ...others.map(entryOf),
   ];
 }
 
 /** @param {Model} model */
-export function legendOfModes({ bands = [] }) {
+export function legendOfModes({ lines, bands = [] }) {
   const colours = ofModes(bands.length);
   return [
     { label: "10–90 % of the seeds", colour: colours[0], kind: /** @type {const} */ ("band") },
-    { label: "median", colour: token("soft"), kind: /** @type {const} */ ("dash") },
+    entryOf({ ...lines[MEDIAN_LINE], label: "median", colour: token("soft") }),
     {
       label: colours.length > 1 ? `this network, modes 1 to ${colours.length}` : "this network",
       colour: "",

@@ -5,14 +5,15 @@ import { compute } from "./api.js";
 import { legendOfLoss, legendOfModes, lossBand, singularValueBands } from "./band-models.js";
 import { byId } from "./dom.js";
 import { showError } from "./error-banner.js";
-import { duration, number, sentence } from "./format.js";
+import { counted, duration, number } from "./format.js";
 import { LatestRequest } from "./latest-request.js";
 import { NumberFields, whole } from "./panel-fields.js";
+import { inPageWords } from "./request-labels.js";
+import { BOUNDS } from "./state.js";
 import { TimePicture } from "./time-picture.js";
 import { ensemble } from "./view-requests.js";
 
 const REST_MS = 300; // λ must rest that long, so that a moving slider asks for no ensembles
-const MAX_SEEDS = 1_000;
 const NO_SEEDS = "Your own weights are not drawn from a seed. Choose λ-balanced or Gaussian initial weights.";
 
 /** @typedef {import("./state.js").State} State */
@@ -43,7 +44,7 @@ export class Bands {
         id: "bands-seeds",
         read: (state) => state.bandSeeds,
         write: (bandSeeds) => ({ bandSeeds }),
-        check: whole(2, MAX_SEEDS),
+        check: whole(...BOUNDS.bandSeeds),
       },
     ]);
     this.latest = new LatestRequest(
@@ -169,10 +170,13 @@ function notes({ meta }) {
     problems.length === 0
       ? []
       : [
-          `${problems.length} networks are left out, the first with seed ${problems[0].seed}: ${sentence(problems[0].detail)}`,
+          `Left out: ${counted(problems.length, "network")}, the first with seed ${problems[0].seed}: ${inPageWords(problems[0].detail)}`,
         ];
   /** @type {{ code: string, detail: string, replicates: number }[]} */
   const warnings = meta.warnings;
   const others = warnings.filter(({ code }) => code !== "saddle");
-  return [...failed, ...others.map(({ detail, replicates }) => `${replicates} networks: ${sentence(detail)}`)];
+  return [
+    ...failed,
+    ...others.map(({ detail, replicates }) => `${counted(replicates, "network")}: ${inPageWords(detail)}`),
+  ];
 }

@@ -4,18 +4,19 @@ import { byId } from "./dom.js";
 import { change, widthsOf } from "./consequences.js";
 import { minus, typed, typeset } from "./format.js";
 import { dimsOf } from "./request.js";
-import { MAX_TIMES } from "./state.js";
+import { fieldOf, withLabels } from "./request-labels.js";
+import { BOUNDS, LARGEST_SEED } from "./state.js";
 
 /** @typedef {import("./state.js").State} State */
 
-const LARGEST_SEED = 2 ** 53 - 1;
-
-const wholeNumber = (/** @type {number} */ low, /** @type {number} */ high) => (/** @type {string} */ text) => {
-  const value = typed(text);
-  if (!Number.isInteger(value) || value < low || value > high)
-    throw new Error(`expected a whole number from ${low} to ${high === LARGEST_SEED ? "2⁵³ − 1" : high}`);
-  return value;
-};
+const wholeNumber =
+  (/** @type {readonly [number, number]} */ [low, high]) =>
+  (/** @type {string} */ text) => {
+    const value = typed(text);
+    if (!Number.isInteger(value) || value < low || value > high)
+      throw new Error(`expected a whole number from ${low} to ${high === LARGEST_SEED ? "2⁵³ − 1" : high}`);
+    return value;
+  };
 
 const positive = (/** @type {string} */ text) => {
   const value = typed(text);
@@ -25,7 +26,7 @@ const positive = (/** @type {string} */ text) => {
 
 const zeroOrPositive = (/** @type {string} */ text) => (typed(text) === 0 ? 0 : positive(text));
 
-const seed = wholeNumber(0, LARGEST_SEED);
+const seed = wholeNumber(BOUNDS.seed);
 const list = (/** @type {string} */ text) =>
   text
     .split(text.includes(";") ? ";" : /[\s,]+/) // between semicolons, commas are decimal marks
@@ -72,14 +73,14 @@ const FIELDS = [
   ["seed", "seed", seed],
   ["random-seed", "seed", seed],
   ["gain", "gain", zeroOrPositive],
-  ["levels", "levels", wholeNumber(1, 6)],
-  ["samples", "samples", wholeNumber(1, 100_000)],
+  ["levels", "levels", wholeNumber(BOUNDS.levels)],
+  ["samples", "samples", wholeNumber(BOUNDS.samples)],
   ["regression-seed", "taskSeed", seed],
   ["spectrum-seed", "taskSeed", seed],
   ["spectrum", "spectrum", spectrum, listed],
   ["start", "start", zeroOrPositive],
   ["stop", "stop", positive],
-  ["num", "num", wholeNumber(2, MAX_TIMES)],
+  ["num", "num", wholeNumber(BOUNDS.num)],
   ["tau", "tau", positive],
   ["rate", "rate", positive],
   ["second-seed", "secondSeed", seed],
@@ -93,31 +94,6 @@ const FIELDS = [
 ];
 const CHOICES = /** @type {const} */ (["network", "scheme", "task", "spacing", "schedule", "units"]);
 const CHECKS = /** @type {const} */ (["aligned", "whiten", "descent"]);
-
-/** The field that shows a refusal, by the path in the request. @type {Record<string, string>} */
-const FIELD_OF_PATH = {
-  "network.dims": "dims",
-  "network.scale": "scale",
-  "network.seed": "seed",
-  "network.gain": "gain",
-  "task.levels": "levels",
-  "task.singular_values": "spectrum",
-  "task.samples": "samples",
-  times: "stop",
-  "times.start": "start",
-  "times.stop": "stop",
-  "times.num": "num",
-  time_constant: "tau",
-  "method.learning_rate": "rate",
-  weight_decay: "decay",
-  learning_rates: "rates",
-  schedule: "schedule",
-  "schedule.period": "period",
-  "schedule.floor": "floor",
-  "schedule.half_life": "half-life",
-  "schedule.times": "change-times",
-  "schedule.factors": "factors",
-};
 
 /** @param {string} text @param {State} state */
 function widths(text, state) {
@@ -192,9 +168,9 @@ export class Controls {
    */
   refuse(errors) {
     return errors.flatMap(({ path, detail }) => {
-      const id = FIELD_OF_PATH[path] ?? FIELD_OF_PATH[path.replace(/(\.\d+)+$/, "")];
-      if (id === undefined || byId(id).offsetParent === null) return [];
-      markInvalid(byId(id), typeset(detail));
+      const id = fieldOf(path);
+      if (id === undefined) return [];
+      markInvalid(byId(id), typeset(withLabels(detail)));
       return [id];
     });
   }

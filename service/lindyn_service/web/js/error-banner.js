@@ -2,7 +2,7 @@
 
 import { Problem, Unreachable } from "./api.js";
 import { byId, make } from "./dom.js";
-import { duration, sentence, typeset } from "./format.js";
+import { capitalised, duration, sentence } from "./format.js";
 
 /**
  * Show an error in its box, or clear the box.
@@ -36,11 +36,7 @@ function inWords(error, isRepeated) {
     };
   }
   if (error instanceof Problem) {
-    const detail = sentence(typeset(error.message));
-    return {
-      title: `${error.title}.`,
-      text: /^[a-z]+[._]/.test(detail) ? detail : detail.charAt(0).toUpperCase() + detail.slice(1),
-    };
+    return { title: `${error.title}.`, text: capitalised(sentence(error.message)) };
   }
   return { title: "This does not work.", text: error.message };
 }

@@ -3,6 +3,9 @@
 import { make, save } from "./dom.js";
 import { rasterised } from "./svg.js";
 
+const MARK_WIDTH = 26; // three dashes, or five dots, of the patterns of the pictures
+const DEFAULT_WIDTH = 1.6; // of lines without a width of their own
+
 export class Figure {
   /**
    * @param {HTMLElement} host
@@ -55,18 +58,13 @@ export class Figure {
 
   /**
    * @param {{
-   *   label: string, colour: string, kind: "line" | "dash" | "dots" | "ramp" | "band",
-   *   colours?: string[],
-   * }[]} entries
+   *   label: string, colour: string, kind: "line" | "dots" | "ramp" | "band",
+   *   dash?: number[], width?: number, colours?: string[],
+   * }[]} entries `dash` and `width` of a line as it is drawn
    */
   setLegend(entries) {
     this.legend.replaceChildren(
-      ...entries.map(({ label, colour, kind, colours }) => {
-        const swatch = make("i", { class: kind });
-        if (colours === undefined) swatch.style.color = colour;
-        else swatch.style.backgroundImage = `linear-gradient(90deg, ${[...colours, colours.at(-1)].join(", ")})`;
-        return make("span", {}, swatch, label);
-      }),
+      ...entries.map((entry) => make("span", {}, entry.kind === "line" ? lineMark(entry) : mark(entry), entry.label)),
     );
   }
 
@@ -74,6 +72,33 @@ export class Figure {
   setNotes(texts) {
     this.note.replaceChildren(...texts.map((text) => make("p", {}, text)));
   }
+}
+
+/** The legend's entry for a line. @param {import("./lines.js").Line} line */
+export function entryOf({ label, colour, dash, width, dots }) {
+  return { label, colour, dash, width, kind: /** @type {"dots" | "line"} */ (dots ? "dots" : "line") };
+}
+
+/** @param {{ colour: string, kind: string, colours?: string[] }} entry */
+function mark({ colour, kind, colours }) {
+  const swatch = make("i", { class: kind });
+  if (colours === undefined) swatch.style.color = colour;
+  else swatch.style.backgroundImage = `linear-gradient(90deg, ${[...colours, colours.at(-1)].join(", ")})`;
+  return swatch;
+}
+
+/** A piece of a line, dashed as in the picture. @param {{ colour: string, dash?: number[], width?: number }} entry */
+function lineMark({ colour, dash, width = DEFAULT_WIDTH }) {
+  const [svg, line] = ["svg", "line"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
+  const [height, middle] = ["8", "4"];
+  for (const [name, value] of Object.entries({ width: MARK_WIDTH, height, "aria-hidden": "true" }))
+    svg.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries({ x2: MARK_WIDTH, y1: middle, y2: middle, stroke: colour }))
+    line.setAttribute(name, String(value));
+  line.setAttribute("stroke-width", String(width));
+  if (dash !== undefined) line.setAttribute("stroke-dasharray", dash.join(" "));
+  svg.append(line);
+  return svg;
 }
 
 /**

@@ -2,7 +2,8 @@
 
 import { byId, make } from "./dom.js";
 import { PARAMETERS, withLabels } from "./fit-parameters.js";
-import { counted, number, sentence, typeset } from "./format.js";
+import { capitalised, counted, number } from "./format.js";
+import { inPageWords } from "./request-labels.js";
 
 const DIGITS = 4;
 const POOR = 4; // standard deviations of χ² by which it exceeds its mean when a fit is called poor
@@ -22,7 +23,7 @@ export function showResult(model, level) {
   byId("fit-interval").textContent = `${number(100 * level)} % interval`;
   byId("fit-estimates").replaceChildren(...model.parameters.map(({ path }) => rowOf(model, path)));
   byId("fit-words").textContent = quality(model);
-  const warnings = model.warnings.map(({ detail }) => capitalised(sentence(typeset(withLabels(detail)))));
+  const warnings = model.warnings.map(({ detail }) => capitalised(inPageWords(withLabels(detail))));
   byId("fit-warnings").replaceChildren(
     ...(warnings.length === 0 ? [NO_WARNING] : warnings).map((text) => make("li", {}, text)),
   );
@@ -53,9 +54,4 @@ function quality({ sigma, chi2, dof, residuals }) {
     : "";
   const freedom = `${dof} ${dof === 1 ? "degree" : "degrees"} of freedom`;
   return `${counted(count, "value")}, χ² = ${number(chi2, DIGITS)} for ${freedom}.${verdict}`;
-}
-
-/** @param {string} text */
-function capitalised(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -6,15 +6,16 @@ import { columnOf } from "./curve-file.js";
 import { missingInput } from "./controls.js";
 import { byId } from "./dom.js";
 import { showError } from "./error-banner.js";
+import { entryOf } from "./figure.js";
 import { FitForm } from "./fit-form.js";
 import { asState, chosen } from "./fit-parameters.js";
 import { showResult } from "./fit-results.js";
-import { sentence } from "./format.js";
 import { Job } from "./job.js";
 import { LatestRequest } from "./latest-request.js";
 import { Measured } from "./measured.js";
 import { series, timesOf } from "./models.js";
 import { lossName } from "./request.js";
+import { inPageWords } from "./request-labels.js";
 import { TimePicture } from "./time-picture.js";
 import { fit as request, lossAt } from "./view-requests.js";
 
@@ -167,7 +168,7 @@ export class Fit {
       yLabel: name,
       ...scaleFor(columnOf(measured, 1), live.values),
     };
-    this.picture.draw(model, lines.map(entry));
+    this.picture.draw(model, lines.map(entryOf));
   }
 
   #start() {
@@ -189,7 +190,7 @@ export class Fit {
   /** @param {any} result */
   #received(result) {
     const [model] = result.models;
-    if (model.problem) throw new Error(sentence(model.problem.detail));
+    if (model.problem) throw new Error(inPageWords(model.problem.detail));
     this.known = { text: this.asked, estimates: model.estimates };
     showResult(model, result.level);
     this.#update();
@@ -240,10 +241,4 @@ function problemText(state) {
   const neutral = Object.fromEntries(free.map(({ name }) => [name, 1]));
   const { base, observations } = request({ ...state, ...neutral });
   return JSON.stringify([base, observations, free.map(({ path, bounds }) => [path, bounds])]);
-}
-
-/** @param {Line} line */
-function entry({ label, colour, dash, dots }) {
-  const kind = dots ? "dots" : dash ? "dash" : "line";
-  return { label, colour, kind: /** @type {"dots" | "dash" | "line"} */ (kind) };
 }

@@ -3,7 +3,7 @@
 import { compute } from "./api.js";
 import { token } from "./colours.js";
 import { byId } from "./dom.js";
-import { asCsv, Figure } from "./figure.js";
+import { asCsv, entryOf, Figure } from "./figure.js";
 import { number } from "./format.js";
 import { LatestRequest } from "./latest-request.js";
 import { Lines } from "./lines.js";
@@ -59,7 +59,7 @@ export class Forgetting {
       { label: "second task", values: row(1), colour: token("second"), width: 2 },
     ];
     this.figure.element.hidden = false;
-    this.figure.setLegend(lines.map(({ label, colour }) => ({ label, colour, kind: "line" })));
+    this.figure.setLegend(lines.map(entryOf));
     this.lines.draw({ x: times, xLabel: "time t", lines, yLabel: "loss" });
     this.lines.setCursor(segments[1].start);
     const [learned, forgotten] = [row(0)[segments[0].last], row(0)[segments[1].last]];

@@ -66,6 +66,11 @@ export function counted(count, noun) {
   return `${count} ${noun}${count === 1 ? "" : "s"}`;
 }
 
+/** A text that begins with a capital, unless it begins with a symbol. @param {string} text */
+export function capitalised(text) {
+  return text.replace(/^[a-z]/, (letter) => letter.toUpperCase());
+}
+
 /** A text with a full stop, unless it ends with a mark already. @param {string} text */
 export function sentence(text) {
   return /[.!?]$/.test(text) ? text : `${text}.`;

@@ -4,7 +4,7 @@ import { byId } from "./dom.js";
 import { minus, typed } from "./format.js";
 import { clamp, feasible, fromSlider, inWords, toSlider } from "./lambda-range.js";
 
-const FIXED_BY_WEIGHTS = "λ follows from these weights; choose λ-balanced weights to change it.";
+const NOT_CHOSEN = "Choose λ-balanced weights to set λ.";
 
 export class LambdaSlider {
   /** @param {import("./state.js").Store} store */
@@ -73,7 +73,7 @@ export class LambdaSlider {
           : this.serviceError;
     if (error === "") this.field.removeAttribute("aria-invalid");
     else this.field.setAttribute("aria-invalid", "true");
-    this.#say(error !== "" ? error : balanced ? inWords(dims) : FIXED_BY_WEIGHTS, error !== "");
+    this.#say(error !== "" ? error : balanced ? inWords(dims) : NOT_CHOSEN, error !== "");
   }
 
   #slid() {

@@ -5,7 +5,7 @@
  */
 
 import { fromText, toText } from "./matrix.js";
-import { DEFAULTS, GRID, INPUTS, MAX_TIMES, same } from "./state.js";
+import { BOUNDS, DEFAULTS, GRID, INPUTS, same } from "./state.js";
 
 const MAX_LINK_NUMBERS = 4_000; // entries of matrices in a link
 const MAX_PIN_CHARACTERS = 12 * MAX_LINK_NUMBERS;
@@ -127,14 +127,22 @@ const CHOICES = {
 function parsed(name, text) {
   const initial = DEFAULTS[/** @type {keyof State} */ (name)];
   if (name in CHOICES) return CHOICES[name].includes(text) ? text : undefined;
-  if (name === "num" && Number(text) > MAX_TIMES) return undefined;
   if (typeof initial === "boolean") return text === "true" ? true : text === "false" ? false : undefined;
-  if (typeof initial === "number") return text !== "" && Number.isFinite(Number(text)) ? Number(text) : undefined;
+  if (typeof initial === "number") return numberIn(name, text);
   if (Array.isArray(initial)) {
     const values = text.split("_").map(Number);
     return values.length <= 64 && values.every((value) => Number.isFinite(value)) ? values : undefined;
   }
   return text.slice(0, 100);
+}
+
+/** @param {string} name @param {string} text @returns {number | undefined} */
+function numberIn(name, text) {
+  const value = text.trim() === "" ? NaN : Number(text);
+  if (!Number.isFinite(value)) return undefined;
+  const bounds = /** @type {Record<string, readonly [number, number]>} */ (BOUNDS)[name];
+  if (bounds === undefined) return value;
+  return Number.isInteger(value) && value >= bounds[0] && value <= bounds[1] ? value : undefined;
 }
 
 /** @param {URLSearchParams} parameters */

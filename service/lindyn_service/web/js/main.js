@@ -14,12 +14,14 @@ import { LatestRequest } from "./latest-request.js";
 import { nearest, redrawAll } from "./lines.js";
 import { Matrices } from "./matrices.js";
 import { timesOf } from "./models.js";
+import { NetworkDiagram } from "./network-diagram.js";
 import { Pins } from "./pins.js";
 import { Uploads } from "./uploads.js";
 import { Pictures } from "./pictures.js";
 import { Player } from "./player.js";
 import { describeRun } from "./run-label.js";
 import * as requests from "./request.js";
+import { quoted, withLabels } from "./request-labels.js";
 import { fromHash, toHash } from "./link.js";
 import { DEFAULTS, INPUTS, sameInputs, Store } from "./state.js";
 import { Sweep } from "./sweep.js";
@@ -70,6 +72,7 @@ const matrices = new Matrices({
   absent: (reason) => pictures.representation.map.showNone(reason),
   busy: busy("matrices"),
 });
+const diagram = new NetworkDiagram();
 const views = new Views(store, { pick: (time) => player.seek(time), step: (by) => player.step(by) });
 
 const computing = new LatestRequest(
@@ -104,6 +107,7 @@ function ask(state) {
     computing.cancel();
     waiting.end();
     showError("problem", null);
+    byId("how").hidden = true; // it is about the run before
     byId("words").textContent = shown === null ? missing : `${missing} They still show the run before.`;
     return;
   }
@@ -147,6 +151,7 @@ function draw() {
   const { state, answer } = shown;
   const run = { state, answer, simulated: training.answer(state), pinned: pins.runs(state) };
   pictures.show(run);
+  diagram.show(run);
   views.follow(run);
   player.setTimes(timesOf(run), store.state.time, state.spacing === "log");
   training.report(run);
@@ -165,16 +170,17 @@ function failed(error, _input, retryMs) {
  */
 function showAtFields(errors) {
   const ofLambda = errors.filter(({ path }) => path === "network.lambda");
-  for (const { detail } of ofLambda) lambdaSlider.refuse(typeset(detail));
+  for (const { detail } of ofLambda) lambdaSlider.refuse(typeset(withLabels(detail)));
   const fields = controls.refuse(errors);
   if (errors.length === 0 || fields.length + ofLambda.length < errors.length) return "";
-  const names = new Set(fields.map((id) => `“${document.querySelector(`label[for="${id}"]`)?.textContent}”`));
+  const names = new Set(fields.map(quoted));
   return `See ${[...(ofLambda.length > 0 ? ["λ"] : []), ...names].join(" and ")}.`;
 }
 
 /** @param {number} _index @param {boolean} resting */
 function moved(_index, resting) {
   pictures.setIndex(player.index, resting);
+  diagram.setIndex(pictures.index, pictures.time(), resting);
   views.setTime(pictures.time());
   if (shown === null) return;
   const times = timesOf(shown);
@@ -233,6 +239,8 @@ byId("more-panel").addEventListener("toggle", () => store.set({ more: byId("more
 
 byId("reset").addEventListener("click", () => {
   uploads.reset();
+  undo.withdraw();
+  fitTime.cancel();
   store.set({ ...DEFAULTS });
   showControls(store.state); // the state does not contain refused input
 });

@@ -4,10 +4,11 @@ import { missingInput } from "./controls.js";
 import { byId, make } from "./dom.js";
 import { showError } from "./error-banner.js";
 import { Figure } from "./figure.js";
-import { number, sentence } from "./format.js";
+import { number } from "./format.js";
 import { Job } from "./job.js";
 import { clamp, inWords } from "./lambda-range.js";
 import { NumberFields, replaced, whole } from "./panel-fields.js";
+import { inPageWords } from "./request-labels.js";
 import { axesOf, gridOf, indexNear, MAX_COLUMNS, MAX_ROWS } from "./phase-axes.js";
 import { PhaseColours } from "./phase-colours.js";
 import { phaseAsCsv, phaseAsSvg } from "./phase-files.js";
@@ -108,7 +109,7 @@ export class Phase {
       missing.length === 0
         ? []
         : [
-            `${number(missing.length, 6)} networks have no value and are hatched. The first: ${sentence(reason(missing[0][0], missing[0][1]))}`,
+            `${number(missing.length, 6)} networks have no value and are hatched. The first: ${reason(missing[0][0], missing[0][1])}`,
           ];
     this.figure.setNotes(text);
   }
@@ -150,8 +151,9 @@ export class Phase {
  */
 function reasonsOf({ problems, warnings }) {
   const reasons = new Map();
-  for (const { detail, indices } of warnings) for (const index of indices) reasons.set(index.join(","), detail);
-  for (const { index, detail } of problems) reasons.set(index.join(","), detail);
+  for (const { detail, indices } of warnings)
+    for (const index of indices) reasons.set(index.join(","), inPageWords(detail));
+  for (const { index, detail } of problems) reasons.set(index.join(","), inPageWords(detail));
   return reasons;
 }
 

@@ -1,7 +1,8 @@
 /** The pictures of one run, with a common time cursor. */
 
 import { ofModes, token } from "./colours.js";
-import { asCsv, Figure } from "./figure.js";
+import { make } from "./dom.js";
+import { asCsv, entryOf, Figure } from "./figure.js";
 import { number } from "./format.js";
 import { Lines, nearest } from "./lines.js";
 import { MapFigure } from "./map-figure.js";
@@ -122,13 +123,13 @@ export class Pictures {
       if (quantity !== undefined && !run.answer.arrays.has(quantity)) continue;
       const drawn = model(run);
       lines.draw(drawn);
-      figure.setLegend(modes === undefined ? legendOf(drawn.lines, run) : legendOfModes(run, modes));
+      figure.setLegend(modes === undefined ? legendOf(drawn.lines, run) : legendOfModes(drawn.lines, run, modes));
       figure.body.setAttribute("aria-valuemin", String(times[0]));
       figure.body.setAttribute("aria-valuemax", String(times[times.length - 1]));
     }
     const product = nameOfProduct(run.answer.meta.dims.length - 1);
     const heading = /** @type {Figure} */ (this.figure("singular-values")).heading;
-    heading.textContent = `Singular values of ${product}`;
+    heading.replaceChildren("Singular values of ", make("span", { class: "unbroken" }, product));
   }
 
   /** Redraw everything in the colours of another theme. */
@@ -239,22 +240,17 @@ function legendOf(lines, { pinned }) {
   return [...own, ...pins];
 }
 
-/** @param {import("./lines.js").Line} line */
-function entryOf({ label, colour, dash, dots }) {
-  const kind = /** @type {"dots" | "dash" | "line"} */ (dots ? "dots" : dash ? "dash" : "line");
-  return { label, colour, kind };
-}
-
 /**
+ * @param {import("./lines.js").Line[]} lines
  * @param {Run} run
  * @param {string} second
  */
-function legendOfModes({ answer, simulated, pinned }, second) {
+function legendOfModes(lines, { answer, simulated, pinned }, second) {
   const colours = ofModes(answer.arrays.get("singular_values")?.shape[1] ?? 1);
   const many = colours.length > 1 ? `modes 1 to ${colours.length}` : "mode 1";
   const entries = [
     { label: many, colour: "", kind: /** @type {const} */ ("ramp"), colours },
-    { label: second, colour: token("soft"), kind: /** @type {const} */ ("dash") },
+    entryOf({ .../** @type {any} */ (lines.find(({ dash }) => dash)), label: second, colour: token("soft") }),
   ];
   if (!second.startsWith("task")) return entries;
   const pins = pinned.map(({ label, colour }) => ({ label, colour, kind: /** @type {const} */ ("line") }));

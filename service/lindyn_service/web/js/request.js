@@ -113,7 +113,8 @@ export function run(state) {
 
 /** The request for all curves that are shown. @param {State} state */
 export function trajectory(state) {
-  const curves = [lossName(state), "singular_values", "alignment", "ntk_distance", "ntk_norm", "task_specificity"];
+  const kernel = ["ntk_distance", "ntk_norm"];
+  const curves = [lossName(state), "singular_values", "alignment", ...kernel, "task_specificity", "weight_norms"];
   return { ...run(state), quantities: state.more ? [...curves, ...FURTHER] : curves };
 }
 

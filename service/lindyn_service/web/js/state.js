@@ -74,7 +74,18 @@ export const DEFAULTS = Object.freeze({
   measuredName: "",
 });
 
-export const MAX_TIMES = 2_000;
+export const LARGEST_SEED = 2 ** 53 - 1;
+
+/** The least and the largest value of each part of the state that is a whole number. @satisfies {Record<string, readonly [number, number]>} */
+export const BOUNDS = Object.freeze({
+  seed: /** @type {const} */ ([0, LARGEST_SEED]),
+  taskSeed: /** @type {const} */ ([0, LARGEST_SEED]),
+  secondSeed: /** @type {const} */ ([0, LARGEST_SEED]),
+  levels: /** @type {const} */ ([1, 6]),
+  samples: /** @type {const} */ ([1, 100_000]),
+  num: /** @type {const} */ ([2, 2_000]),
+  bandSeeds: /** @type {const} */ ([2, 1_000]),
+});
 
 /** Parts of the state that give the times. */
 export const GRID = ["start", "stop", "num", "spacing"];

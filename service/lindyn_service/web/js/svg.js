@@ -139,14 +139,14 @@ function curve(line, model, across, up) {
 /** @param {import("./lines.js").Line[]} lines */
 function legend(lines) {
   let [x, y, text] = [BOX.left, BOX.bottom + 64, ""];
-  for (const { label, colour, dash, dots } of lines) {
-    const length = 34 + 7 * label.length;
+  for (const { label, colour, dash, width = 1.6, dots } of lines) {
+    const length = 42 + 7 * label.length;
     if (x + length > BOX.right) [x, y] = [BOX.left, y + 18];
     const dashes = dash === undefined ? "" : ` stroke-dasharray="${dash.join(" ")}"`;
     text += dots
-      ? `<circle cx="${x + 9}" cy="${y - 4}" r="2.5" fill="${colour}"/>`
-      : `<path d="M${x} ${y - 4}h18" stroke="${colour}" stroke-width="2"${dashes}/>`;
-    text += textElement(x + 24, y, label, { size: 11 });
+      ? `<circle cx="${x + 13}" cy="${y - 4}" r="2.2" fill="${colour}"/>`
+      : `<path d="M${x} ${y - 4}h26" stroke="${colour}" stroke-width="${width}"${dashes}/>`;
+    text += textElement(x + 32, y, label, { size: 11 });
     x += length;
   }
   return { text, height: Math.max(HEIGHT, y + 16) };

@@ -2,12 +2,13 @@
 
 import { byId } from "./dom.js";
 import { showError } from "./error-banner.js";
-import { asCsv, Figure } from "./figure.js";
+import { asCsv, entryOf, Figure } from "./figure.js";
 import { feasible } from "./lambda-range.js";
 import { warningInWords } from "./answer-text.js";
 import { counted, minus, typed } from "./format.js";
 import { Job } from "./job.js";
 import { Lines } from "./lines.js";
+import { inPageWords } from "./request-labels.js";
 import { linesAsSvg } from "./svg.js";
 import { gapsInWords, sweepModel, tableOf, withSeeds } from "./sweep-models.js";
 import { sweep as request } from "./view-requests.js";
@@ -100,18 +101,17 @@ export class Sweep {
     this.figure.heading.textContent = this.#title();
     this.figure.setLegend(
       model.bands === undefined
-        ? [{ label: this.#title(), colour, kind: "line" }]
-        : [
-            { label: `10–90 % of ${table.seeds.length} seeds`, colour, kind: "band" },
-            { label: "median", colour, kind: "line" },
-          ],
+        ? model.lines.map(entryOf)
+        : [{ label: `10–90 % of ${table.seeds.length} seeds`, colour, kind: "band" }, entryOf(model.lines[2])],
     );
     this.lines.setZoom(null);
     this.lines.draw(model);
     this.lines.setCursor(this.store.state.lambda);
     const { problems, warnings } = this.result;
     const failed =
-      problems.length === 0 ? [] : [`${problems.length} points could not be computed: ${problems[0].detail}`];
+      problems.length === 0
+        ? []
+        : [`${counted(problems.length, "point")} could not be computed: ${inPageWords(problems[0].detail)}`];
     this.figure.setNotes([...gapsInWords(table), ...failed, ...warned(warnings)]);
   }
 }

@@ -8,9 +8,14 @@ export class Undo {
     /** @type {import("./state.js").State} */
     this.before = store.state;
     byId("undo").addEventListener("click", () => {
-      byId("changes").hidden = true;
+      this.withdraw();
       store.set({ ...this.before, pins: store.state.pins });
     });
+  }
+
+  /** Offer nothing any more. */
+  withdraw() {
+    byId("changes").hidden = true;
   }
 
   /**
