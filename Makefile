@@ -79,6 +79,7 @@ demo: .venv/.dev ## compute trajectories of the handwritten digits: a table and 
 
 bench: .venv/.dev ## compare the closed form with ODE solvers and HTTP with bare FastAPI; memory, cold start, sweeps, client, explorer
 	$(BIN)/python benchmarks/kernel.py
+	$(BIN)/python benchmarks/quantities.py
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/ensemble.py
 	$(BIN)/python benchmarks/serving.py

@@ -5,18 +5,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from support.jobs import FINAL
 from support.keys import KeysFile, bearer
-from support.processes import Service, clean_environment
+from support.processes import Service, clean_environment, eventually
 
 pytestmark = pytest.mark.live
 
 CONFIGURATION = Path(__file__).with_name("schemathesis.toml")
 EXAMPLES = Path(__file__).parents[2] / "openapi" / "examples"
 
+MEBIBYTE = 2**20
 OF_EACH_OPERATION = int(os.environ.get("FUZZ_EXAMPLES", "600"))
 
 CHEAP = {
@@ -91,6 +95,20 @@ def test_some_requests(service, tmp_path):
 
 @pytest.mark.fuzz
 def test_many_requests(service, tmp_path, record_property):
+    """Every request is answered as documented, jobs end, and memory stays."""
+    before = service.process.memory_info().rss
     requests = fuzz(service, tmp_path, "-n", str(OF_EACH_OPERATION))
+    grown = service.process.memory_info().rss - before
     record_property("requests", requests)
-    print(f"{requests} requests")
+    print(f"{requests} requests, {grown / MEBIBYTE:.0f} MiB more")
+    assert grown < 300 * MEBIBYTE
+    for caller in json.loads((tmp_path / "callers.json").read_text())["auth"]:
+        with service.client(headers={each["name"]: each["value"] for each in caller["fixedHeaders"]}) as http:
+            eventually(partial(have_ended, http))
+
+
+def have_ended(http: httpx.Client) -> bool:
+    """Whether all jobs of a caller have ended."""
+    answer = http.get("/v1/jobs")
+    assert answer.status_code == 200, answer.text
+    return all(job["state"] in FINAL for job in answer.json()["jobs"])
