@@ -57,6 +57,23 @@ def test_the_diagram_follows_widths_depth_and_pinned_runs(explorer):
     until(page, f"document.querySelector('{DIAGRAM} figcaption').textContent.startsWith('The live network.')")
 
 
+def test_texts_of_wide_layers_are_not_cut_off(explorer):
+    page = explorer.open("#network=random&dims=30_30_1500&task=spectrum&spectrum=2_1&stop=1&num=10")
+    assert texts(page)[-1] == "out 1500"
+    box = page.locator(f"{DIAGRAM} text").last.bounding_box()
+    frame = page.locator(f"{DIAGRAM} svg").bounding_box()
+    clips = page.evaluate(f"getComputedStyle(document.querySelector('{DIAGRAM} svg')).overflow") != "visible"
+    assert not clips or box["x"] + box["width"] <= frame["x"] + frame["width"]
+
+
+def test_the_diagram_of_a_deep_network_has_no_empty_row(explorer):
+    """The norms of its layers are not above the lines, so neither is their place."""
+    page = explorer.open("#network=random&dims=4_4_4_4_4_6&task=spectrum&spectrum=2_1&stop=4&num=20")
+    frame = page.locator(f"{DIAGRAM} svg").bounding_box()
+    highest = min(each.bounding_box()["y"] for each in page.locator(f"{DIAGRAM} svg > circle").all())
+    assert 0 <= highest - frame["y"] < 8
+
+
 def test_the_diagram_has_the_colours_of_the_theme(explorer):
     page = explorer.open(FRAGMENT)
     colour = f"getComputedStyle(document.querySelector('{DIAGRAM} .lines')).stroke"
