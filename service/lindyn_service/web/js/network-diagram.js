@@ -8,9 +8,9 @@ import { series } from "./models.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MAX_UNITS = 5; // wider layers show the first and the last two, with dots between them
-const [TOP, BOTTOM, HEIGHT, MARGIN] = [22, 82, 102, 22];
+const [TOP, BOTTOM, HEIGHT, MARGIN] = [22, 82, 102, 26];
 const UNLABELLED_TOP = 14; // of the picture, if there are no norms above the lines
-const [MAX_GAP, MAX_WIDTH] = [78, 312]; // between layers, and of all gaps
+const [MAX_GAP, MAX_WIDTH] = [78, 304]; // between layers, and of all gaps
 const MAX_LABELLED = 4; // layers whose norms fit above their lines
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 
@@ -50,7 +50,7 @@ export class NetworkDiagram {
       const share = largest > 0 ? norms[i][index] / largest : 0;
       lines.setAttribute("stroke-opacity", (0.1 + 0.8 * share).toFixed(3));
       lines.setAttribute("stroke-width", (0.4 + 1.8 * share).toFixed(3));
-      if (label !== null) label.textContent = `‖${nameOf(i)}‖ ${number(norms[i][index], 2)}`;
+      if (label !== null) label.textContent = `‖${nameOf(i)}‖ ${briefly(norms[i][index])}`;
     });
     if (!resting) return;
     const values = norms.map((each, i) => `${nameOf(i)} ${number(each[index])}`).join(", ");
@@ -83,6 +83,12 @@ export class NetworkDiagram {
     }
     this.image.replaceChildren(root);
   }
+}
+
+/** With two digits, or with one if the number needs a power of ten, whose label would meet the next. @param {number} norm */
+function briefly(norm) {
+  const usual = number(norm, 2);
+  return usual.includes("·") ? number(norm, 1) : usual;
 }
 
 /** The heights of the units that are drawn. @param {number} count */
