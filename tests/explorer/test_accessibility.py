@@ -153,6 +153,21 @@ def test_results_of_panels(injecting, scheme, width):
     assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
+@pytest.mark.parametrize("width", [320, 390])
+def test_the_numbers_of_a_fit_fit_on_a_telephone(browser, service, width):
+    """Their fields are within the panel, and their boxes to tick keep their size."""
+    explorer = Explorer(browser, service.url, viewport={"width": width, "height": 844})
+    page = explorer.open("#dims=3_3_3&task=spectrum&spectrum=2_1&stop=8&num=40&fit=true")
+    page.locator("#fit-parameters input:visible").first.wait_for()
+    table = "document.querySelector('#fit-form .scrolls')"
+    assert page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+    boxes = [each.bounding_box() for each in page.locator("#fit-parameters [type=checkbox]:visible").all()]
+    assert [(box["width"], box["height"]) for box in boxes] == [(16, 16)] * len(boxes)
+    field, text = (page.locator(name).bounding_box() for name in ("#measured-text", "#fit-panel .grows"))
+    assert field["y"] + field["height"] == pytest.approx(text["y"] + text["height"], abs=1)
+    explorer.close()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 768, 1024, 1920])
 def test_other_widths(injecting, scheme, width):

@@ -1,5 +1,7 @@
 """The diagram of the network, and the words about its computation and its weights."""
 
+import itertools
+
 import numpy as np
 import pytest
 from support.browser import SETTLED, until
@@ -55,6 +57,30 @@ def test_the_diagram_follows_widths_depth_and_pinned_runs(explorer):
     page.click("#pin")
     page.locator("#pins [data-ready]").wait_for()
     until(page, f"document.querySelector('{DIAGRAM} figcaption').textContent.startsWith('The live network.')")
+
+
+def test_texts_of_wide_layers_are_not_cut_off(explorer):
+    page = explorer.open("#network=random&dims=30_30_1500&task=spectrum&spectrum=2_1&stop=1&num=10")
+    assert texts(page)[-1] == "out 1500"
+    box = page.locator(f"{DIAGRAM} text").last.bounding_box()
+    frame = page.locator(f"{DIAGRAM} svg").bounding_box()
+    assert box["x"] + box["width"] <= frame["x"] + frame["width"]
+
+
+def test_the_norms_of_small_weights_do_not_meet(explorer):
+    page = explorer.open("#network=random&gain=1e-12&dims=3_3_3_3_3&task=spectrum&spectrum=2_1&stop=1&time=0&num=10")
+    boxes = [each.bounding_box() for each in page.locator(f"{DIAGRAM} text").all()[:4]]
+    assert texts(page)[0].startswith("‖W₁‖ ")
+    assert "·10⁻¹²" in texts(page)[0]
+    assert all(left["x"] + left["width"] + 4 < right["x"] for left, right in itertools.pairwise(boxes))
+
+
+def test_the_diagram_of_a_deep_network_has_no_empty_row(explorer):
+    """The norms of its layers are not above the lines, so neither is their place."""
+    page = explorer.open("#network=random&dims=4_4_4_4_4_6&task=spectrum&spectrum=2_1&stop=4&num=20")
+    frame = page.locator(f"{DIAGRAM} svg").bounding_box()
+    highest = min(each.bounding_box()["y"] for each in page.locator(f"{DIAGRAM} svg > circle").all())
+    assert 0 <= highest - frame["y"] < 8
 
 
 def test_the_diagram_has_the_colours_of_the_theme(explorer):

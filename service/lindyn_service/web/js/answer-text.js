@@ -64,7 +64,11 @@ const EXPLANATIONS = /** @type {Record<string, { at: string, why: string, instea
     why: "",
     instead: "The scale of the targets is not given, so the loss is the excess loss.",
   },
-  "no-samples": { at: "kernel", why: "", instead: "Without samples, the kernel is that of inputs X = Σₓₓ^½." },
+  "no-samples": {
+    at: "kernel",
+    why: "",
+    instead: "Without samples, the kernel is computed with the square root of Σₓₓ as inputs.",
+  },
 });
 
 /**

@@ -90,7 +90,7 @@ function mark({ colour, kind, colours }) {
 /** A piece of a line, dashed as in the picture. @param {{ colour: string, dash?: number[], width?: number }} entry */
 function lineMark({ colour, dash, width = DEFAULT_WIDTH }) {
   const [svg, line] = ["svg", "line"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  const [height, middle] = ["8", "4"];
+  const [height, middle] = ["9", "4.5"]; // so that thin lines fill a row of pixels in their full colour
   for (const [name, value] of Object.entries({ width: MARK_WIDTH, height, "aria-hidden": "true" }))
     svg.setAttribute(name, String(value));
   for (const [name, value] of Object.entries({ x2: MARK_WIDTH, y1: middle, y2: middle, stroke: colour }))

@@ -8,8 +8,9 @@ import { series } from "./models.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MAX_UNITS = 5; // wider layers show the first and the last two, with dots between them
-const [TOP, BOTTOM, HEIGHT, MARGIN] = [22, 82, 102, 22];
-const [MAX_GAP, MAX_WIDTH] = [78, 312]; // between layers, and of all gaps
+const [TOP, BOTTOM, HEIGHT, MARGIN] = [22, 82, 102, 26];
+const UNLABELLED_TOP = 14; // of the picture, if there are no norms above the lines
+const [MAX_GAP, MAX_WIDTH] = [78, 304]; // between layers, and of all gaps
 const MAX_LABELLED = 4; // layers whose norms fit above their lines
 const SUBSCRIPTS = "₀₁₂₃₄₅₆₇₈₉";
 
@@ -49,7 +50,7 @@ export class NetworkDiagram {
       const share = largest > 0 ? norms[i][index] / largest : 0;
       lines.setAttribute("stroke-opacity", (0.1 + 0.8 * share).toFixed(3));
       lines.setAttribute("stroke-width", (0.4 + 1.8 * share).toFixed(3));
-      if (label !== null) label.textContent = `‖${nameOf(i)}‖ ${number(norms[i][index], 2)}`;
+      if (label !== null) label.textContent = `‖${nameOf(i)}‖ ${briefly(norms[i][index])}`;
     });
     if (!resting) return;
     const values = norms.map((each, i) => `${nameOf(i)} ${number(each[index])}`).join(", ");
@@ -62,12 +63,15 @@ export class NetworkDiagram {
     const gap = Math.min(MAX_GAP, MAX_WIDTH / (dims.length - 1));
     const width = 2 * MARGIN + gap * (dims.length - 1);
     const columns = dims.map((count, i) => ({ x: MARGIN + gap * i, heights: heightsOf(count), count }));
-    const root = shape("svg", { viewBox: `0 0 ${width} ${HEIGHT}`, width, height: HEIGHT, "aria-hidden": "true" });
+    const labelled = dims.length - 1 <= MAX_LABELLED;
+    const top = labelled ? 0 : UNLABELLED_TOP;
+    const height = HEIGHT - top;
+    const root = shape("svg", { viewBox: `0 ${top} ${width} ${height}`, width, height, "aria-hidden": "true" });
     this.layers = columns.slice(1).map((to, i) => {
       const from = columns[i];
       const path = from.heights.flatMap((a) => to.heights.map((b) => `M${from.x} ${a}L${to.x} ${b}`)).join("");
       const lines = shape("path", { d: path, class: "lines" });
-      const label = dims.length - 1 > MAX_LABELLED ? null : text((from.x + to.x) / 2, 11, "");
+      const label = labelled ? text((from.x + to.x) / 2, 11, "") : null;
       root.append(lines, ...(label === null ? [] : [label]));
       return { lines, label };
     });
@@ -79,6 +83,12 @@ export class NetworkDiagram {
     }
     this.image.replaceChildren(root);
   }
+}
+
+/** With two digits, or with one if the number needs a power of ten, whose label would meet the next. @param {number} norm */
+function briefly(norm) {
+  const usual = number(norm, 2);
+  return usual.includes("·") ? number(norm, 1) : usual;
 }
 
 /** The heights of the units that are drawn. @param {number} count */
