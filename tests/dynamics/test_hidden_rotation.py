@@ -177,7 +177,7 @@ def test_equal_modes_cost_little_at_late_times():
 @pytest.mark.parametrize("lam", [0.0, -1.0])
 def test_learned_equal_modes_rest(singular_values, lam):
     """Rounding errors of equal eigenvalues would rotate the weights for as long as training lasts."""
-    for seed in range(4):
+    for seed in range(3):
         problem = problem_of((6, 6, 6), lam, seed, singular_values=singular_values)
         found = weights_of(problem, np.array([100.0, 1e6, 1e9]))
         assert found.evaluations <= 1300
@@ -190,7 +190,7 @@ def test_nearly_equal_modes(gap):
     """The hidden units rotate slowly, at the difference of the rates; rounding errors do not shorten the intervals."""
     problem = problem_of((3, 3, 3), 0.0, seed=9, singular_values=(2.0, 1.5 + gap, 1.5))
     assert weights_of(problem, np.array([1e8])).evaluations <= 1300
-    times = np.array([10.0, 100.0, 1000.0])
+    times = np.array([10.0, 50.0])
     flow = PreciseFlow((problem.w1, problem.w2), problem.sigma_yx, None, max_steps=10_000)
     path = [pair for _, states in flow.batches(times) for pair in zip(*states.layers, strict=True)]
     assert largest_error(weights_of(problem, times), path) <= 1e-15 / gap + 1e-13
