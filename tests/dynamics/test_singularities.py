@@ -58,10 +58,11 @@ def evaluated(solution: Solution, times: np.ndarray) -> np.ndarray:
 
 
 def test_singularities_far_beyond_an_interval_do_not_matter():
-    """Squares of their positions in a short interval overflow."""
-    found = Singularities(np.array([[1e10 + 2e9j]]))
-    short = found.degree(Interval(0.0, 1e-200, 1.0, 1))
-    assert short == Singularities(np.array([[np.nan + 0j]])).degree(Interval(0.0, 1e-200, 1.0, 1))
+    """Squares of their positions in a short interval overflow, and the logarithm of -1 unit is infinite."""
+    interval = Interval(0.0, 1e-200, 1.0, 1)
+    none = Singularities(np.array([[np.nan + 0j]])).degree(interval)
+    for time in (1e10 + 2e9j, -1.0 + 0j):
+        assert Singularities(np.array([[time]])).degree(interval) == none
 
 
 def test_modes_that_the_weights_do_not_reach_have_no_singularities():
