@@ -173,6 +173,29 @@ def test_equal_modes_cost_little_at_late_times():
     assert np.allclose(found.w1[0], found.w1[1], atol=1e-13)
 
 
+@pytest.mark.parametrize("singular_values", [(2.0,) * 6, (3.0,) * 3 + (1.0,) * 3])
+@pytest.mark.parametrize("lam", [0.0, -1.0])
+def test_learned_equal_modes_rest(singular_values, lam):
+    """Rounding errors of equal eigenvalues would rotate the weights for as long as training lasts."""
+    for seed in range(3):
+        problem = problem_of((6, 6, 6), lam, seed, singular_values=singular_values)
+        found = weights_of(problem, np.array([100.0, 1e6, 1e9]))
+        assert found.evaluations <= 1300
+        assert np.allclose(found.w1, found.w1[0], rtol=0, atol=1e-13)
+        assert np.allclose(found.w2, found.w2[0], rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("gap", [1e-2, 1e-4])
+def test_nearly_equal_modes(gap):
+    """The hidden units rotate slowly, at the difference of the rates; rounding errors do not shorten the intervals."""
+    problem = problem_of((3, 3, 3), 0.0, seed=9, singular_values=(2.0, 1.5 + gap, 1.5))
+    assert weights_of(problem, np.array([1e8])).evaluations <= 1300
+    times = np.array([10.0, 50.0])
+    flow = PreciseFlow((problem.w1, problem.w2), problem.sigma_yx, None, max_steps=10_000)
+    path = [pair for _, states in flow.batches(times) for pair in zip(*states.layers, strict=True)]
+    assert largest_error(weights_of(problem, times), path) <= 1e-15 / gap + 1e-13
+
+
 @pytest.mark.parametrize("case", REFERENCES[::9], ids=lambda case: case["name"])
 def test_references_of_90_digits(case):
     w1, w2, sigma_yx = (np.array(case[name]) for name in ("w1", "w2", "sigma_yx"))

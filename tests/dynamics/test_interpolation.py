@@ -5,6 +5,7 @@ import pytest
 from support.oracle import exact_qqt
 from support.problems import Drawn
 
+from lindyn_service.dynamics.function_values import NetworkFunction
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.interpolation import network_functions
 from lindyn_service.dynamics.riccati import Solution
@@ -152,3 +153,18 @@ def test_parts_cover_all_times_and_fit_the_memory(n):
     found = list(network_functions(solution, times))
     assert sorted(i for part, _ in found for i in range(701)[part.times]) == list(range(701))
     assert max(values.functions.size for _, values in found) <= 9e6
+
+
+@pytest.mark.parametrize(("lam", "scale"), [(-1e6, 1e-70), (-20.0, 1e-30), (0.0, 1e-50)])
+def test_intervals_that_are_refused_again_and_again(lam, scale, monkeypatch):
+    """A function that grows over many decades soon after time 0: each halving removes only few times."""
+    network, evaluate, counts = problem((4, 1, 3), lam, scale), NetworkFunction.at, []
+
+    def counted(function, times):
+        counts.append(len(times))
+        return evaluate(function, times)
+
+    monkeypatch.setattr(NetworkFunction, "at", counted)
+    times = np.concatenate([np.geomspace(1e-300, 1e-10, 1500), np.linspace(0, 30, 1500)]) / network.rate
+    n_evaluations(network.solve(), np.sort(times))
+    assert sum(counts) <= 2 * len(times)

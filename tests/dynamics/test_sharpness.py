@@ -102,6 +102,17 @@ def test_zero_weights():
     assert np.isinf(largest_learning_rate(deep.frame)[0])
 
 
+@pytest.mark.parametrize("scale", [1e-25, 1e-35, 1e20, 1e25])
+def test_squares_of_the_hessian_may_overflow_or_vanish(scale):
+    """Five layers of this scale have a Hessian of its eighth power, whose square float64 cannot represent."""
+    rng = np.random.default_rng(10)
+    layers = tuple(scale * rng.standard_normal(shape) for shape in ((3, 2), (4, 3), (3, 4), (2, 3), (2, 2)))
+    seen = of_layers(Moments(scale**5 * rng.standard_normal((2, 2))), [layers])
+    found = hessian_bounds(seen.frame)
+    assert np.allclose(found.values, expected(seen), rtol=1e-12, atol=0)
+    assert np.all(found.errors <= 1e-12 * found.values)
+
+
 def test_omitted_hidden_units_without_weights():
     """The curvature of hidden units without weights is the residual, 3 here; that of the other includes its weights."""
     sigma_yx = np.diag([3.0, 2.0, 1.0])

@@ -9,6 +9,7 @@ from lindyn_service.dynamics.chebyshev import Interval
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.modes import modes
 from lindyn_service.dynamics.riccati import Solution
+from lindyn_service.dynamics.singularities import Singularities
 
 
 def single_mode(lam: float, scale: float) -> Drawn:
@@ -54,6 +55,14 @@ def test_polynomials_of_these_degrees_are_as_accurate_as_evaluation(lam, n):
 def evaluated(solution: Solution, times: np.ndarray) -> np.ndarray:
     factors = solution.at(times)
     return factors.out @ factors.into.transpose(0, 2, 1)
+
+
+def test_singularities_far_beyond_an_interval_do_not_matter():
+    """Squares of their positions in a short interval overflow, and the logarithm of -1 unit is infinite."""
+    interval = Interval(0.0, 1e-200, 1.0, 1)
+    none = Singularities(np.array([[np.nan + 0j]])).degree(interval)
+    for time in (1e10 + 2e9j, -1.0 + 0j):
+        assert Singularities(np.array([[time]])).degree(interval) == none
 
 
 def test_modes_that_the_weights_do_not_reach_have_no_singularities():

@@ -34,7 +34,9 @@ _MIN_LENGTH = 1e-3  # what is left unresolved in shorter intervals are rounding 
 _MAX_ANGLE = 3.0  # of the rotation in an interval, so that few approximations are needed
 _MAX_APPROXIMATIONS = 60
 _TOLERANCE = 64 * EPS  # truncation error of a generator, relative to its norm
+_ROUNDING = 2 * EPS  # of a generator, relative to the squared norm of the smaller layer
 _NEGLIGIBLE = EPS / 4  # angle
+_DECAYED = 40.0  # exponent of what is far below rounding errors
 _N_LAST = 3  # of the Chebyshev coefficients, which estimate the truncation error
 
 
@@ -78,6 +80,7 @@ def true_weights(
     """
     if isinstance(solution, AlignedSolution):
         return _in_coordinates(solution, times, solution.directions[None], 0.0, 0)
+    times = np.minimum(times, _settled(solution))
     rotations, truncation, evaluations = _rotations(solution, times)
     excess = rotations.transpose(0, 2, 1) @ rotations - np.eye(rotations.shape[1])
     deviation = truncation + float(np.max(np.linalg.norm(excess, axis=(1, 2))))
@@ -161,6 +164,26 @@ class _Piece:
         return turned
 
 
+def _settled(solution: Solution) -> float:
+    """Time after which weights rest to rounding level; infinite if a transient is algebraic.
+
+    Later, rounding errors of the generator and of the eigenvalues of F would accumulate. Once the modes are learned,
+    transients decay at the rates by which eigenvalues differ from each other and from their negatives. Eigenvalues that
+    differ by rounding errors count as equal.
+    """
+    reduced, eigenvalues = solution.echelon, solution.modes.eigenvalues
+    f, own = eigenvalues[reduced.pivots], reduced.lower[reduced.pivots, np.arange(len(reduced.pivots))]
+    equal = len(eigenvalues) * EPS * float(np.max(np.abs(eigenvalues), initial=0.0))
+    if not len(f) or np.min(np.abs(f)) <= equal:
+        return np.inf
+    gaps = np.abs(np.concatenate([2 * f, np.subtract.outer(f, eigenvalues).ravel()]))
+    growing = f > 0
+    exponents = np.logaddexp(0.0, np.log(2 * f[growing]) - 2 * np.log(np.abs(own[growing])))
+    learned = float(np.max(exponents / (2 * f[growing]), initial=0.0))
+    ratio = float(np.log(np.max(np.abs(reduced.lower))) - np.log(np.min(np.abs(own))))
+    return learned + (_DECAYED + 2 * ratio) / float(np.min(gaps[gaps > equal]))
+
+
 def _pieces(solution: Solution, last: float) -> Iterator[_Piece]:
     """Yield successive intervals from time 0 in which the generator is resolved and the angle is small."""
     fastest = float(solution.modes.eigenvalues[0] + np.sum(solution.echelon.lower**2))
@@ -173,13 +196,14 @@ def _pieces(solution: Solution, last: float) -> Iterator[_Piece]:
     evaluations = 0
     while pending:
         interval = pending.pop()
-        generators = _generators(solution, interval.times)
+        generators, largest = _generators(solution, interval.times)
         evaluations += len(generators)
         sizes = np.linalg.norm(generators, axis=(1, 2))
         tails = last_coefficients(_DEGREE, _N_LAST) @ generators.reshape(len(generators), -1)
         elapsed = interval.last - interval.first
         angle, truncation = elapsed * float(sizes.mean()), elapsed * float(np.linalg.norm(tails, axis=1).max())
-        is_resolved = truncation <= max(_TOLERANCE * elapsed * float(sizes.max()), _NEGLIGIBLE)
+        accepted = elapsed * max(_TOLERANCE * float(sizes.max()), _ROUNDING * largest)
+        is_resolved = truncation <= max(accepted, _NEGLIGIBLE)
         if interval.length > _MIN_LENGTH and (angle > _MAX_ANGLE or not is_resolved):
             halves = (interval.first, interval.middle), (interval.middle, interval.last)
             pending += [Interval(a, b, unit, _DEGREE) for a, b in reversed(halves)]
@@ -188,18 +212,21 @@ def _pieces(solution: Solution, last: float) -> Iterator[_Piece]:
         evaluations = 0
 
 
-def _generators(solution: Solution, times: Float[np.ndarray, " node"]) -> Float[np.ndarray, "node column column"]:
-    """Generators 1/2 (triu(N, 1) - tril(N, -1)) of the rotation.
+def _generators(
+    solution: Solution, times: Float[np.ndarray, " node"]
+) -> tuple[Float[np.ndarray, "node column column"], float]:
+    """Generators 1/2 (triu(N, 1) - tril(N, -1)) of the rotation, and the largest squared norm of the smaller layer.
 
     Off its diagonal, N is twice the Gram matrix of either layer, since the weights are balanced. The smaller layer has
     the smaller rounding errors. Entries at rounding level are set to 0, since they would accumulate over long times.
     """
     n = max(1, len(solution.echelon.pivots))
-    generators = np.empty((len(times), n, n))
+    generators, largest = np.empty((len(times), n, n)), 0.0
     for batch, factors in solution.batches(times):
         layer = factors.into if solution.modes.lam >= 0 else factors.out
         gram = layer.transpose(0, 2, 1) @ layer
         size = np.sqrt(np.einsum("tii->ti", gram))
         gram[np.abs(gram) <= 4 * EPS * size[:, :, None] * size[:, None, :]] = 0.0
         generators[batch] = np.triu(gram, 1) - np.tril(gram, -1)
-    return generators
+        largest = max(largest, float(np.max(np.vecdot(size, size))))
+    return generators, largest

@@ -24,6 +24,7 @@ _MAX_ERROR_RATIO = 8.0  # largest accepted error of interpolation, relative to t
 _LOSS_TOLERANCE = 1e-13  # relative error of the excess loss that is always accepted
 _MAX_DOUBT = 1e6  # which twice as many nodes square, relative to 1
 _MIN_LOSS = 1e-280  # smaller losses are squares of errors that have lost digits
+_MAX_REFUSED = 0.5  # values at nodes that were of no use, relative to the number of times
 _TREND_DEGREE = 6
 _N_LAST = 4  # of the Chebyshev coefficients, which estimate the truncation error
 
@@ -104,7 +105,8 @@ def network_functions(
     Interpolated losses and network functions must be as accurate as evaluated ones. The Chebyshev coefficients must
     have decayed to rounding level, and the values in an interval must not differ so much that the rounding errors of
     large ones affect small ones; losses are divided by an exponential that they follow. Intervals that violate this get
-    nodes between their nodes, if the coefficients decay fast enough for these to suffice, or are halved.
+    nodes between their nodes, if the coefficients decay fast enough for these to suffice, or are halved. When half as
+    many values as there are times have been evaluated in vain, the remaining times are evaluated.
 
     Args:
         solution: exact solution on white inputs.
@@ -126,6 +128,7 @@ def network_functions(
     if worthwhile:
         parts = time_intervals(times, 1 / fastest, max_nodes, solution.singularities.degree)
     pending: list[_Pending] = [(part, None) for part in parts]
+    n_refused = 0
     while pending:
         refined: list[_Pending] = []
         for group in _groups(pending, max_nodes):
@@ -135,7 +138,11 @@ def network_functions(
                 elif part.interval.degree <= MAX_DEGREE and values.doubt <= _MAX_DOUBT:
                     refined.append((part.refined(), values))
                 else:
+                    n_refused += part.n_nodes
                     refined += [(half, None) for half in part.halves(times, max_nodes, solution.singularities.degree)]
+        if n_refused > _MAX_REFUSED * len(times):
+            own = [part.times for part, _ in refined]
+            refined = [(part, None) for each in own for part in evaluated(each.start, each.stop, max_nodes)]
         pending = refined
 
 

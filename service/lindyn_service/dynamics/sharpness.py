@@ -16,6 +16,7 @@ BATCH_NUMBERS = 2**18
 
 _MAX_STEPS = 400
 _FIRST_CHECK, _CHECK_GROWTH = 8, 1.3  # steps before the first check of convergence; ratio of steps between checks
+_SMALLEST_SQUARE = 1e-280  # smaller ones lose digits
 _BREAKDOWN_TOLERANCE = 1e-15  # new vectors shorter than this, relative to the eigenvalue, are rounding errors
 
 
@@ -143,7 +144,7 @@ class _Lanczos:
             product -= self._beside[:, count - 2, None] * self._previous
         along = np.vecdot(product, vectors)
         product -= along[:, None] * vectors
-        self._diagonal[:, count - 1], beside[:] = along, np.sqrt(np.vecdot(product, product))
+        self._diagonal[:, count - 1], beside[:] = along, _norms(product)
         product /= np.where(beside > 0, beside, 1.0)[:, None]
         self._previous, self._vectors = vectors, product
 
@@ -168,3 +169,16 @@ class _Lanczos:
         self._diagonal, self._beside = self._diagonal[left], self._beside[left]
         self._layers = tuple(layer[left] for layer in self._layers)
         self._passes = back_propagation(self._layers, self._field.sigma_yx, self._field.sigma_xx)
+
+
+def _norms(vectors: Float[np.ndarray, "time number"]) -> Float[np.ndarray, " time"]:
+    """Norms of vectors, accurate also if their squares overflow or vanish."""
+    with np.errstate(over="ignore"):
+        squares = np.vecdot(vectors, vectors)
+    norms = np.sqrt(squares)
+    beyond = ~((squares > _SMALLEST_SQUARE) & np.isfinite(squares))
+    if np.any(beyond):
+        largest = np.max(np.abs(vectors[beyond]), axis=1)
+        scaled = vectors[beyond] / np.where(largest > 0, largest, 1.0)[:, None]
+        norms[beyond] = largest * np.sqrt(np.vecdot(scaled, scaled))
+    return norms

@@ -33,7 +33,7 @@ class Singularities:
         Source: Trefethen (2013), Approximation Theory and Approximation Practice, chapter 8: coefficients decay by the
         sum of the half axes of the ellipse with foci -1 and 1 through the nearest singularity.
         """
-        with np.errstate(invalid="ignore"):  # modes that do not diverge
+        with np.errstate(all="ignore"):  # modes that do not diverge, or far from the interval
             x = interval.positions(self.times)
             root = np.sqrt(x * x - 1)
             axes = np.fmax(np.abs(x + root), np.abs(x - root))
