@@ -13,7 +13,8 @@ from lindyn._endpoints import Network, Task
 from lindyn._transport.calls import Call
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
-from lindyn.results.comparison import THEORY, Comparison
+from lindyn.results.comparison import Comparison
+from lindyn.results.labels import THEORY
 from lindyn.results.trajectory import Trajectory
 from lindyn.wire.array import FloatArray
 from lindyn.wire.ensemble import EnsembleWarning

@@ -12,6 +12,7 @@ import lindyn
 
 pytestmark = pytest.mark.live
 
+
 @pytest.fixture(scope="module")
 def client(job_service: Service) -> Iterator[lindyn.Client]:
     with lindyn.Client(job_service.url) as client:

@@ -11,6 +11,7 @@ from lindyn.errors import UnknownNameError
 from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import comparison_dataset
+from lindyn.results.labels import COMPARED, THEORY
 from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.ensemble import EnsembleWarning
@@ -25,16 +26,7 @@ if TYPE_CHECKING:
 COMPARISON = "comparison"
 """Kind of the files."""
 
-THEORY = "theory"
 _LOSSES = "losses."
-NAMES = {
-    "theory": "theory",
-    "corrected": "theory for this learning rate",
-    "linear": "linear training",
-    "relu": "ReLU training",
-    "tanh": "tanh training",
-}
-"""Curves in words."""
 
 
 @public
@@ -84,7 +76,7 @@ class Comparison(Labelled):
         mean, error = self.deviation(name)
         seeds = "1 network" if len(self.seeds) == 1 else f"mean of {len(self.seeds)} seeds"
         spread = "" if np.isnan(error) else f" ± {100 * error:.2g} %"
-        what = "theory corrected for" if name == "corrected" else f"{NAMES[name]} with"
+        what = "theory corrected for" if name == "corrected" else f"{COMPARED[name]} with"
         return (
             f"{what} learning rate {self.learning_rate:g} is at most {100 * mean:.3g} %{spread} of the initial loss "
             f"away from theory ({seeds})"
@@ -119,7 +111,7 @@ class Comparison(Labelled):
     def _repr_html_(self) -> str:
         from lindyn.results.html import card  # noqa: PLC0415 (needed in notebooks only)
 
-        rows = [(NAMES[name], self.words(name)) for name in self.losses if name != THEORY]
+        rows = [(COMPARED[name], self.words(name)) for name in self.losses if name != THEORY]
         times = f"{len(self.times)} from {self.times[0]:g} to {self.times[-1]:g}"
         rows = [("theory", f"method {self.method}"), ("times", times), *rows, *self._warned()]
         return card("Comparison", [*rows, ("computed by", f"lindyn {self.version}")])

@@ -7,7 +7,7 @@ import numpy as np
 
 from lindyn.errors import UnknownNameError
 from lindyn.results.axes import Style, check_name, draw_line, given_or_new, over_time
-from lindyn.results.comparison import NAMES, THEORY
+from lindyn.results.labels import COMPARED, THEORY
 from lindyn.wire.array import FloatArray
 from lindyn.wire.wording import not_part_of
 
@@ -45,7 +45,7 @@ class ComparisonPlots:
         axes = given_or_new(ax)
         for name, each in losses.items():
             mean = np.mean(each, axis=0)
-            own = {"linestyle": "--" if name == "corrected" else "-", "color": _COLOURS[name], "label": NAMES[name]}
+            own = {"linestyle": "--" if name == "corrected" else "-", "color": _COLOURS[name], "label": COMPARED[name]}
             line = draw_line(axes, self._times, mean, **{**own, **style})
             if len(each) > 1:
                 error = np.std(each, axis=0, ddof=1) / np.sqrt(len(each))

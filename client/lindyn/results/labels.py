@@ -15,6 +15,18 @@ class Label(NamedTuple):
 
 TIME = Label("time", "t", "unit of time_constant")
 
+THEORY = "theory"
+"""Name of the curve that the others are compared with."""
+
+COMPARED = {
+    THEORY: "theory",
+    "corrected": "theory for this learning rate",
+    "linear": "linear training",
+    "relu": "ReLU training",
+    "tanh": "tanh training",
+}
+"""Curves of comparisons in words."""
+
 _LABELS = {
     "loss": Label("loss", "L"),
     "excess_loss": Label("loss above its minimum", "L - c"),
