@@ -76,4 +76,4 @@ def test_without_singularities_the_degree_is_that_of_exponentials():
     solution = single_mode(0.0, 0.3).solve()
     still = Solution(modes(np.zeros((1, 1)), 0.0), solution.start)
     assert np.all(np.isnan(still.singularities.times))
-    assert still.singularities.degree(Interval(0.0, 1.0, 1.0, 1)) == 28
+    assert still.singularities.degree(Interval(0.0, 1.0, 1.0, 1)) == 24
