@@ -72,8 +72,13 @@ def test_modes_that_the_weights_do_not_reach_have_no_singularities():
     assert np.count_nonzero(found.times.imag > 0) == 2
 
 
-def test_without_singularities_the_degree_is_that_of_exponentials():
+@pytest.mark.parametrize(("first", "last"), [(0.0, 1.0), (0.0, 20.0), (50.0, 1000.0)])
+def test_without_singularities_the_degree_is_that_of_exponentials(first, last):
     solution = single_mode(0.0, 0.3).solve()
-    still = Solution(modes(np.zeros((1, 1)), 0.0), solution.start)
-    assert np.all(np.isnan(still.singularities.times))
-    assert still.singularities.degree(Interval(0.0, 1.0, 1.0, 1)) == 28
+    still = Solution(modes(np.zeros((1, 1)), 0.0), solution.start).singularities
+    assert np.all(np.isnan(still.times))
+    interval = Interval(first, last, 1.0, still.degree(Interval(first, last, 1.0, 1)))
+    times = np.linspace(first, last, 101)
+    for rate in np.geomspace(1e-4, 2, 50):
+        found = interval.weights(times) @ np.exp(-rate * interval.times)
+        assert np.allclose(found, np.exp(-rate * times), rtol=0, atol=1e-14)

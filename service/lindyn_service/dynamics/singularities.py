@@ -10,7 +10,7 @@ from lindyn_service.dynamics.chebyshev import Interval
 _DIGITS = 32.0  # logarithm of the ratio of the largest coefficients to negligible ones
 _STEP = 4  # degrees are multiples of it, so that few matrices are computed and kept
 _ADDED = 12  # to the degrees, since the modes of a network are coupled
-_MIN_DEGREE = 28  # also without singularities, exponentials need it
+_OF_EXPONENTIALS = 12, 10  # degree that exponentials need: in short intervals, and for each unit of the length
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,8 @@ class Singularities:
         smallest = np.fmin.reduce(axes, axis=1, initial=np.inf)
         decay = float(np.quantile(np.log(smallest), 1 - share, method="lower")) if share < 1 else np.log(smallest.min())
         needed = _DIGITS / max(decay, 1e-3) + _ADDED
-        return max(_MIN_DEGREE, _STEP * round(needed / _STEP))
+        of_exponentials = _OF_EXPONENTIALS[0] + _OF_EXPONENTIALS[1] * interval.length
+        return _STEP * round(max(needed, of_exponentials) / _STEP)
 
 
 def singularities(
