@@ -168,7 +168,7 @@ def test_different_times_of_points_are_drawn_by_their_number(client):
     found = client.sweep(base=base, axes=axes, collect=["loss"]).result()
     axes = found.plot.line("loss", x="time")
     assert axes.get_xlabel() == "number of the time"
-    np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), [0, 1, 2])
+    np.testing.assert_array_equal(axes.get_lines()[0].get_xdata(), [1, 2, 3])
 
 
 def test_impossible_pictures_have_an_error(client, sweep):

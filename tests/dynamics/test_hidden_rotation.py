@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.oracle import integrate, relative_error
 from support.problems import Drawn, drawn, qqt_at, weights_at
 
+from lindyn_service.dynamics import hidden_rotation
 from lindyn_service.dynamics.aligned import aligned
 from lindyn_service.dynamics.hidden_rotation import true_weights
 from lindyn_service.dynamics.initial_coordinates import rows
@@ -88,6 +89,14 @@ def test_double_double_arithmetic(shape, lam, scale):
     path = [pair for _, states in flow.batches(times) for pair in zip(*states.layers, strict=True)]
     assert largest_error(found, path) <= 5e-14
     assert found.deviation <= 5e-14
+
+
+def test_too_few_approximations_show_up_in_the_deviation(monkeypatch):
+    problem, times = problem_of((3, 3, 3), 0.0, seed=12), np.array([0.5, 1.0, 3.0])
+    monkeypatch.setattr(hidden_rotation, "_MAX_APPROXIMATIONS", 3)
+    found = weights_of(problem, times)
+    off = largest_error(found, integrate(problem.w1, problem.w2, problem.sigma_yx, times))
+    assert 1e-9 < off <= found.deviation
 
 
 @pytest.mark.parametrize("singular_values", [(), (3.0,), (2.0, 2.0, 2.0), (3.0, 1.0, 1.0)])

@@ -80,3 +80,11 @@ def test_intervals_are_divided_until_they_need_small_degrees_or_have_few_times(n
     for part in interpolated:
         assert part.interval.degree == by_length(part.interval) <= MAX_DEGREE
         assert part.times.stop - part.times.start > part.n_nodes
+
+
+def test_an_interval_that_cannot_be_halved_is_evaluated():
+    """The middle of two neighbouring numbers is rounded to the last of them."""
+    first = np.nextafter(1.0, 2.0)
+    times = np.repeat([first, np.nextafter(first, 2.0)], 50)
+    found = time_intervals(times, 1e-3, 1000, lambda _: 2 * MAX_DEGREE)
+    assert [part.interval for part in found] == [None]

@@ -181,7 +181,7 @@ def test_other_widths(injecting, scheme, width):
 
 
 def test_tables_that_are_wider_than_the_page_scroll_by_keyboard(injecting):
-    page = injecting("#dims=3_3_3&task=spectrum&spectrum=2_1&fit=true", viewport={"width": 320, "height": 700})
+    page = injecting("#dims=3_3_3&task=spectrum&spectrum=2_1&fit=true", viewport={"width": 240, "height": 700})
     page.evaluate("document.getElementById('fit-result').hidden = false")
     region = page.get_by_role("region", name="Estimates of the fit")
     assert region.evaluate("(each) => each.scrollWidth > each.clientWidth")
