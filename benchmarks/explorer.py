@@ -56,6 +56,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         loads, weight = zip(*(load(browser, url) for _ in range(chosen.loads)), strict=True)
         moves, again = follow(browser, url, chosen.moves)
+        pinned, _ = follow(browser, url, chosen.moves, pin=True)
         browser.close()
     print(f"{os.cpu_count()} cores, {chosen.loads} loads, {chosen.moves} moves\n")
     print("| | median | 95 % | largest |\n|---|---|---|---|")
@@ -63,6 +64,7 @@ def main() -> None:
         ("first picture", loads),
         ("lambda to picture, computed", moves),
         ("lambda to picture, again", again),
+        ("lambda to picture, computed, with a pinned run", pinned),
     ):
         print(f"| {name} | {' | '.join(f'{value:.0f} ms' for value in summary(values))} |")
     print(f"\npage weight {weight[0] / 1000:.0f} kB, {len(moves)} of {chosen.moves} moves drawn")
@@ -85,12 +87,15 @@ def load(browser: Browser, url: str) -> tuple[float, float]:
     return milliseconds, sum(sizes)
 
 
-def follow(browser: Browser, url: str, moves: int) -> tuple[Sequence[float], Sequence[float]]:
+def follow(browser: Browser, url: str, moves: int, *, pin: bool = False) -> tuple[Sequence[float], Sequence[float]]:
     """Milliseconds from a change of lambda to its picture, for new and for cached responses."""
     page = browser.new_page(viewport={"width": 1440, "height": 900})
     page.goto(f"{url}/{FIVE}")
     page.wait_for_timeout(1000)
-    lambdas = [round(-6 + 12 * (i + 0.5) / moves, 4) for i in range(moves)]
+    if pin:
+        page.get_by_role("button", name="Pin this run").click()
+        page.wait_for_timeout(500)
+    lambdas = [round(-6 + 12 * (i + (0.7 if pin else 0.5)) / moves, 4) for i in range(moves)]
     computed = [page.evaluate(MOVE, lam) for lam in lambdas]
     again = [page.evaluate(MOVE, lam) for lam in lambdas]
     page.close()
