@@ -18,9 +18,10 @@ from lindyn.results.ensemble_plots import EnsemblePlots
 from lindyn.results.files import Labelled, Saved
 from lindyn.results.limits_plots import LimitsPlots
 from lindyn.results.plots import TrajectoryPlots
+from lindyn.results.replied import Replied
 from lindyn.results.sweep_plots import SweepPlots
 
-MIXINS = (Questions, AsyncQuestions, Fields, Saved, Labelled)
+MIXINS = (Questions, AsyncQuestions, Fields, Saved, Labelled, Replied)
 PLOTS = {
     "Analysis.plot": AnalysisPlots,
     "Comparison.plot": ComparisonPlots,

@@ -10,10 +10,10 @@ from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import reply_dataset
 from lindyn.results.labels import lambda_text
+from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, Variables, columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.continual import BestStop, ContinualReply, SegmentReply
-from lindyn.wire.trajectory import ReplyWarning
 from lindyn.wire.tree import Tree, split
 from lindyn.wire.wording import not_part_of
 
@@ -27,7 +27,7 @@ _OVER_TIME = ("loss", "rate", "forgetting")
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Continual(Labelled):
+class Continual(Replied, Labelled):
     """The losses of all tasks while they are learned one after the other.
 
     Indices of tasks count from 0; pictures and tables count tasks from 1, as they count modes.
@@ -77,16 +77,6 @@ class Continual(Labelled):
     def best_stopping(self) -> Sequence[BestStop]:
         """For each later segment and each task before it, the time at which the old loss is smallest."""
         return self.reply.best_stopping
-
-    @property
-    def warnings(self) -> Sequence[ReplyWarning]:
-        """Warnings about the result."""
-        return self.reply.warnings
-
-    @property
-    def version(self) -> str:
-        """Version of the service."""
-        return self.reply.version
 
     @property
     def plot(self) -> "ContinualPlots":

@@ -10,10 +10,10 @@ from lindyn._public import public
 from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import design_dataset
+from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.design import DesignReply
-from lindyn.wire.trajectory import ReplyWarning
 from lindyn.wire.tree import Tree, split
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Solution(TypedDict):
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Design(Labelled):
+class Design(Replied, Labelled):
     """All values of a parameter at which a scalar meets a target: `found.values`.
 
     Attributes:
@@ -60,16 +60,6 @@ class Design(Labelled):
         """All values of the parameter that were computed, (run,), ascending, and the scalar there, NaN for none."""
         curve = self.reply.curve
         return cast("FloatArray", curve.value), cast("FloatArray", curve.reached)
-
-    @property
-    def warnings(self) -> Sequence[ReplyWarning]:
-        """Warnings about the result."""
-        return self.reply.warnings
-
-    @property
-    def version(self) -> str:
-        """Version of the service."""
-        return self.reply.version
 
     @property
     def plot(self) -> "DesignPlots":

@@ -10,9 +10,10 @@ from lindyn.results.files import Labelled, nested
 from lindyn.results.io import Parts
 from lindyn.results.labelled import ensemble_dataset, statistic_dims
 from lindyn.results.labels import origin
+from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
-from lindyn.wire.ensemble import EnsembleReply, EnsembleWarning
+from lindyn.wire.ensemble import EnsembleReply
 from lindyn.wire.tree import JSON
 from lindyn.wire.wording import not_part_of
 
@@ -48,7 +49,7 @@ class Statistics:
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Ensemble(Labelled):
+class Ensemble(Replied, Labelled):
     """Statistics over many trajectories; quantities are attributes, `e.loss.mean`, and arrays items, `e["loss.mean"]`.
 
     Attributes:
@@ -64,16 +65,6 @@ class Ensemble(Labelled):
     wide: Mapping[str, FloatArray] | None
     reply: EnsembleReply
     cache: str
-
-    @property
-    def warnings(self) -> Sequence[EnsembleWarning]:
-        """Warnings about the result."""
-        return self.reply.warnings
-
-    @property
-    def version(self) -> str:
-        """Version of the service."""
-        return self.reply.version
 
     @property
     def plot(self) -> "EnsemblePlots":

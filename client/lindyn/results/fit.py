@@ -10,6 +10,7 @@ from lindyn._public import public
 from lindyn.errors import UnknownNameError
 from lindyn.results.files import Saved
 from lindyn.results.io import Parts
+from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.fit_reply import BySubject, EstimateWarning, FitReply, FittedModelReply, Interval, RankedModel
@@ -28,7 +29,7 @@ _IN_PROFILES = ("values", "log_likelihood_ratios")
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Fit(Saved):
+class Fit(Replied, Saved):
     """Estimates of each model: `fit.estimates` are those of the full one, `fit["lazy"]` is another model.
 
     Attributes:
@@ -75,11 +76,6 @@ class Fit(Saved):
     def warnings(self) -> Sequence[EstimateWarning]:
         """Warnings about the estimates of the full model."""
         return self.full.warnings
-
-    @property
-    def version(self) -> str:
-        """Version of the service."""
-        return self.reply.version
 
     @property
     def observations(self) -> list[dict[str, Any]]:

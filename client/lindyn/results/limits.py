@@ -11,9 +11,9 @@ from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import reply_dataset
 from lindyn.results.labels import lambda_text
+from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, Variables, columns, selected
 from lindyn.wire.asymptotics import Converged, Extremes, LimitsReply, Shallow
-from lindyn.wire.trajectory import ReplyWarning
 from lindyn.wire.tree import Tree, split
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _DIMS = {
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Limits(Labelled):
+class Limits(Replied, Labelled):
     """The limits of learning.
 
     Attributes:
@@ -75,16 +75,6 @@ class Limits(Labelled):
     def lam(self) -> float | None:
         """Balance of the weights; None if the modes have different ones, and for one layer."""
         return self.reply.lam
-
-    @property
-    def warnings(self) -> Sequence[ReplyWarning]:
-        """Warnings about the result."""
-        return self.reply.warnings
-
-    @property
-    def version(self) -> str:
-        """Version of the service."""
-        return self.reply.version
 
     @property
     def plot(self) -> "LimitsPlots":

@@ -11,9 +11,10 @@ from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import trajectory_dataset
 from lindyn.results.labels import lambda_text, origin, regime_words
+from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, columns, selected, variables_over_time
 from lindyn.wire.array import FloatArray
-from lindyn.wire.trajectory import RegimeReply, ReplyWarning, TrajectoryReply
+from lindyn.wire.trajectory import RegimeReply, TrajectoryReply
 from lindyn.wire.tree import JSON, Tree, flatten, unflatten
 from lindyn.wire.wording import not_part_of
 
@@ -73,7 +74,7 @@ Quantity = FloatArray | Mapping[str, FloatArray] | list[FloatArray]
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Trajectory(Labelled, _Quantities):
+class Trajectory(Replied, Labelled, _Quantities):
     """A learning trajectory; its quantities are attributes and items, `t.loss` and `t["loss"]`, with time first.
 
     Attributes:
@@ -118,16 +119,6 @@ class Trajectory(Labelled, _Quantities):
     def regime(self) -> RegimeReply | None:
         """The verdict `rich`, `lazy` or `between` with its numbers; None where it cannot be told."""
         return self.reply.regime
-
-    @property
-    def warnings(self) -> Sequence[ReplyWarning]:
-        """Warnings about the result."""
-        return self.reply.warnings
-
-    @property
-    def version(self) -> str:
-        """Version of the service."""
-        return self.reply.version
 
     @property
     def plot(self) -> "TrajectoryPlots":
