@@ -86,5 +86,6 @@ def test_an_interval_that_cannot_be_halved_is_evaluated():
     """The middle of two neighbouring numbers is rounded to the last of them."""
     first = np.nextafter(1.0, 2.0)
     times = np.repeat([first, np.nextafter(first, 2.0)], 50)
-    found = time_intervals(times, 1e-3, 1000, lambda _: 2 * MAX_DEGREE)
+    assert Interval(times[0], times[-1], 3.0, 1).middle == times[-1]
+    found = time_intervals(times, 3.0, 1000, lambda _: 2 * MAX_DEGREE)
     assert [part.interval for part in found] == [None]
