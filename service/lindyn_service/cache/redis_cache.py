@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 MAX_CONNECTIONS = 16
 
+_STORE_AFTER_SECONDS = 0.005
+
 # one script, since a command for each key takes the client longer than the server; keys of other types have no length
 _SIZES = """
 local sizes = {}
@@ -174,7 +176,8 @@ class RedisCache:
         """Look up values and try to acquire the lease of the first name, in one round trip.
 
         A caller that computes the value assigns it to the lookup. After the block, and without waiting, it is stored in
-        the round trip that releases the lease, so that no other process finds neither value nor lease.
+        the round trip that releases the lease, so that no other process finds neither value nor lease. This begins a
+        little later, so that the caller can first send the value to whom it was computed for.
         """
         lookup = Lookup()
 
@@ -191,7 +194,7 @@ class RedisCache:
             lookup.cached = await self._first_hit(names, lookup.envelopes)
             yield lookup
         finally:
-            releasing = lease.release()
+            releasing = asyncio.create_task(_release_later(lease))
             self._releases.add(releasing)
             releasing.add_done_callback(self._releases.discard)
 
@@ -292,3 +295,8 @@ class RedisCache:
     def _finish(self, call: asyncio.Task[object]) -> None:
         self._calls.remove(call)
         self._slots.release()
+
+
+async def _release_later(lease: Lease) -> None:
+    await asyncio.sleep(_STORE_AFTER_SECONDS)
+    await lease.release()

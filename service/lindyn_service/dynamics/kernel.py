@@ -4,14 +4,19 @@ K = sum_l A_l (x) X^T B_l^T B_l X with A_l = (W_L .. W_l+1)(W_L .. W_l+1)^T and 
 arXiv 1806.07572). Inner products of such sums need neither the kernel nor the samples, only X X^T.
 """
 
+from functools import reduce
+from itertools import combinations
+
 import numpy as np
 from jaxtyping import Float
 
 from lindyn_service.dynamics.modal_loss import times_root
 from lindyn_service.dynamics.modal_weights import ModalWeights
 
-_Terms = list[tuple[Float[np.ndarray, "_ _ _"], Float[np.ndarray, "_ _ _"]]]
-"""Factors A and C of each A (x) C, for each time, or for all times at once if they are constant."""
+_Term = tuple[Float[np.ndarray, "_ _ _"], Float[np.ndarray, "_ _ _"]]
+"""Factors A and C of A (x) C, for each time, or for all times at once if they are constant."""
+
+_Terms = list[_Term]
 
 _Growth = tuple[Float[np.ndarray, " any_time"], Float[np.ndarray, " any_time"]]
 """Factor as an unevaluated sum of two numbers, since rounding their sum would affect small remainders."""
@@ -41,8 +46,7 @@ def ntk(modal_weights: ModalWeights) -> Float[np.ndarray, "time out_sample out_s
 
 def ntk_norm(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
     """Frobenius norm of the kernel, by <A (x) C, B (x) D> = <A, B><C, D> for its Kronecker products."""
-    terms = _weighted(modal_weights)
-    return np.sqrt(_inner(terms, terms))
+    return np.sqrt(_square(_weighted(modal_weights)))
 
 
 def ntk_distance(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
@@ -76,7 +80,7 @@ def movement_and_distance(
 
 
 def _distance(modal_weights: ModalWeights, terms: _Terms, start: _Terms, changes: _Terms) -> Float[np.ndarray, " time"]:
-    norm, start_norm = np.sqrt(_inner(terms, terms)), np.sqrt(_inner(start, start))
+    norm, start_norm = np.sqrt(_square(terms)), np.sqrt(_square(start))
     parallel, orthogonal = _split(terms, start, changes, 1.0)
     far = np.abs(parallel - 1) * start_norm > norm
     if np.any(far):
@@ -93,7 +97,7 @@ def _distance(modal_weights: ModalWeights, terms: _Terms, start: _Terms, changes
 
 def _movement(terms: _Terms, start: _Terms, changes: _Terms) -> Float[np.ndarray, " time"]:
     moved = _difference(terms, start, changes, (np.zeros(1), np.zeros(1)), 1.0)
-    return _ratio(np.sqrt(np.maximum(_inner(moved, moved), 0.0)), np.sqrt(_inner(start, start)))
+    return _ratio(np.sqrt(np.maximum(_square(moved), 0.0)), np.sqrt(_square(start)))
 
 
 def _split(
@@ -107,15 +111,15 @@ def _split(
         moved: A - kept A_0 and C - kept C_0 of each term.
         kept: 1 if `moved` contains the changes since time 0, 0 if it contains the terms of K.
     """
-    growth, square = _along_largest(moved, start), _inner(start, start)
+    growth, square = _along_largest(moved, start), _square(start)
     remainder = _difference(terms, start, moved, growth, kept)
-    projection = _ratio(_inner(remainder, start), square)
-    if np.any(projection**2 * square > _LARGE_PROJECTION * _inner(remainder, remainder)):
+    projection, rest = _ratio(_inner(remainder, start), square), _square(remainder)
+    if np.any(projection**2 * square > _LARGE_PROJECTION * rest):
         # one term does not tell how the kernel changes; a remainder far larger than its orthogonal part loses digits
         growth = _sum(growth, projection)
         remainder = _difference(terms, start, moved, growth, kept)
-        projection = _ratio(_inner(remainder, start), square)
-    across = np.maximum(_inner(remainder, remainder) - projection**2 * square, 0.0)
+        projection, rest = _ratio(_inner(remainder, start), square), _square(remainder)
+    across = np.maximum(rest - projection**2 * square, 0.0)
     return kept + growth[0] + growth[1] + projection, across
 
 
@@ -134,7 +138,7 @@ def _along_largest(moved: _Terms, start: _Terms) -> _Growth:
 
     There is one state at time 0, or one for each state if these belong to different networks.
     """
-    sizes = np.array([_inner([term], [term]) for term in start])
+    sizes = np.array([_square([term]) for term in start])
     sides = [1 if layer == len(start) - 1 else 0 for layer in range(len(start))]
     growths = np.array([_along(m[side], s[side]) for m, s, side in zip(moved, start, sides, strict=True)])
     largest = np.broadcast_to(np.argmax(sizes, axis=0), growths.shape[-1])
@@ -240,9 +244,16 @@ def _with_inputs(terms: _Terms, modal_weights: ModalWeights) -> _Terms:
 
 
 def _inner(first: _Terms, second: _Terms) -> Float[np.ndarray, " time"]:
-    products = [
-        np.einsum("tij,tij->t", *np.broadcast_arrays(a, b)) * np.einsum("tij,tij->t", *np.broadcast_arrays(c, d))
-        for a, c in first
-        for b, d in second
-    ]
-    return np.sum(np.broadcast_arrays(*products), axis=0)
+    """Inner products of two sums of Kronecker products."""
+    return reduce(np.add, [_product(one, other) for one in first for other in second])
+
+
+def _square(terms: _Terms) -> Float[np.ndarray, " time"]:
+    """Squared norms of a sum of Kronecker products."""
+    mixed = [2 * _product(one, other) for one, other in combinations(terms, 2)]
+    return reduce(np.add, mixed + [_product(term, term) for term in terms])
+
+
+def _product(one: _Term, other: _Term) -> Float[np.ndarray, " time"]:
+    """Inner products of two Kronecker products, <A, B><C, D>."""
+    return np.einsum("tij,tij->t", one[0], other[0]) * np.einsum("tij,tij->t", one[1], other[1])
