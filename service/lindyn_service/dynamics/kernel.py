@@ -187,8 +187,8 @@ def _changes(modal_weights: ModalWeights, terms: _Terms, start: _Terms) -> _Term
 
 def _ratio(numerator: Float[np.ndarray, "..."], denominator: Float[np.ndarray, "..."]) -> Float[np.ndarray, " time"]:
     """Quotient, with 0 where the denominator is zero."""
-    numerator, denominator = np.broadcast_arrays(numerator, denominator)
-    return np.divide(numerator, denominator, out=np.zeros(numerator.shape), where=denominator > 0)
+    quotient = np.zeros(np.broadcast_shapes(numerator.shape, denominator.shape))
+    return np.divide(numerator, denominator, out=quotient, where=denominator > 0)
 
 
 def _grams(modal_weights: ModalWeights) -> _Terms:

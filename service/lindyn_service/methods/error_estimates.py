@@ -118,9 +118,9 @@ def _largest_distance(values: Quantity, other: Quantity, times: np.ndarray, floo
 
 def _distance(values: np.ndarray, other: np.ndarray, times: np.ndarray, floor: float) -> float:
     """Largest difference over the times, relative to the size or to `floor` if larger, where numbers are defined."""
-    first = np.nan_to_num(values[times].reshape(len(times), -1))
-    second = np.where(np.isnan(values[times]), np.nan, other).reshape(len(times), -1)
-    second = np.nan_to_num(second)
+    first, second = (numbers.reshape(len(times), -1) for numbers in (values[times], other))
+    if not (np.all(np.isfinite(first)) and np.all(np.isfinite(second))):
+        first, second = map(np.nan_to_num, (first, np.where(np.isnan(first), np.nan, second)))
     size = np.maximum(np.maximum(_norms(first), _norms(second)), floor)
     gap = _norms(first - second)
     return float(np.max(np.divide(gap, size, out=np.zeros_like(gap), where=size > 0)))
