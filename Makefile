@@ -52,7 +52,7 @@ test-all: .venv/.dev ## run all tests but those of the targets below on all core
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'
 
 figures: .venv/.dev ## run the experiments of the thesis with their published protocols, and compare with its values
-	$(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
+	JAXTYPING_DISABLE=1 $(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
 
 timed: .venv/.dev ## compare estimated with measured costs, and watch the event loop, by ratios of processor times; one test at a time
 	$(BIN)/pytest -q -m timed tests/methods tests/live

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from support.descent import assert_layers_close, complex_step_gradient, loss_of, random_data, random_layers
 
-from lindyn_service.dynamics.descent import DivergedError, descend, network_gradient, network_loss
+from lindyn_service.dynamics.back_propagation import NetworkGradient, network_loss
+from lindyn_service.dynamics.descent import DivergedError, descend
 from lindyn_service.dynamics.linear_descent import LinearDescent
 
 DIMS = [(4, 3), (4, 3, 5), (3, 5, 4, 2), (2, 3, 4, 3, 2)]
@@ -12,12 +13,12 @@ DIMS = [(4, 3), (4, 3, 5), (3, 5, 4, 2), (2, 3, 4, 3, 2)]
 
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 @pytest.mark.parametrize("dims", DIMS)
-def test_network_gradient_and_loss(dims, activation):
+def test_gradient_and_loss(dims, activation):
     rng = np.random.default_rng(1)
     layers = random_layers(dims, rng)
     inputs, targets = random_data(dims, rng)
     expected = complex_step_gradient(lambda w: loss_of(w, inputs, targets, activation), layers)
-    assert_layers_close(network_gradient(inputs, targets, activation)(layers), expected, 1e-13)
+    assert_layers_close(NetworkGradient(inputs, targets, activation)(layers), expected, 1e-13)
     loss = network_loss(layers, inputs, targets, activation)
     assert loss.shape == ()
     assert np.isclose(loss, loss_of(layers, inputs, targets, activation), rtol=1e-13, atol=0)
@@ -26,7 +27,7 @@ def test_network_gradient_and_loss(dims, activation):
 def test_rectifiers_at_or_below_zero_have_no_gradient():
     inputs, targets = np.ones((1, 1)), np.ones((1, 1))
     layers = (np.array([[0.0], [-1.0], [1.0]]), np.ones((1, 3)))
-    first, second = network_gradient(inputs, targets, "relu")((layers[0], 2 * layers[1]))
+    first, second = NetworkGradient(inputs, targets, "relu")((layers[0], 2 * layers[1]))
     assert np.array_equal(first, [[0.0], [0.0], [2.0]])
     assert np.array_equal(second, [[0.0, 0.0, 1.0]])
 
@@ -37,7 +38,7 @@ def test_steps_are_explicit(activation):
     rng = np.random.default_rng(3)
     dims = (2, 3, 2)
     layers, (inputs, targets) = random_layers(dims, rng), random_data(dims, rng, 4)
-    found = descend(layers, network_gradient(inputs, targets, activation), 0.3, [0, 2, 3])
+    found = descend(layers, NetworkGradient(inputs, targets, activation), 0.3, [0, 2, 3])
     path = [list(layers)]
     for _ in range(3):
         slopes = complex_step_gradient(lambda w: loss_of(w, inputs, targets, activation), path[-1])
@@ -54,7 +55,7 @@ def test_arguments_are_not_modified():
     arrays = (*layers, inputs, targets, sigma_yx, sigma_xx)
     before = [each.copy() for each in arrays]
     for network in (layers, (layers[1] @ layers[0],)):
-        descend(network, network_gradient(inputs, targets, "tanh"), 0.01, [1, 5])
+        descend(network, NetworkGradient(inputs, targets, "tanh"), 0.01, [1, 5])
         LinearDescent(network, sigma_yx, sigma_xx, 0.01).record([1, 105])
     assert all(np.array_equal(a, b) for a, b in zip(arrays, before, strict=True))
 
@@ -64,7 +65,7 @@ def drift_of_balance(activation, per_unit, rng):
     dims, seeds = (3, 6, 2), (30,)
     layers = random_layers(dims, rng, seeds, 1.0)
     inputs, targets = random_data(dims, rng, 8, seeds)
-    w1, w2 = descend(layers, network_gradient(inputs, targets, activation), 1 / per_unit, [0, 2 * per_unit])
+    w1, w2 = descend(layers, NetworkGradient(inputs, targets, activation), 1 / per_unit, [0, 2 * per_unit])
     diagonal = np.sum(w2**2, axis=-2) - np.sum(w1**2, axis=-1)
     return np.abs(diagonal[1] - diagonal[0]).max(axis=-1)
 
@@ -90,7 +91,7 @@ def test_batches_are_the_same_as_one_by_one(kind, batch):
     inputs, targets = random_data(dims, rng, 8, batch)
 
     def gradient(place):
-        return network_gradient(inputs[place], targets[place], kind)
+        return NetworkGradient(inputs[place], targets[place], kind)
 
     together = descend(layers, gradient(...), 0.02, recorded)
     assert [w.shape for w in together] == [(4, *w.shape) for w in layers]
@@ -108,8 +109,8 @@ def test_data_are_shared_by_a_batch():
     dims = (3, 4, 2)
     layers, (inputs, targets) = random_layers(dims, rng, (5,)), random_data(dims, rng)
     repeated = (np.stack([a] * 5) for a in (inputs, targets))
-    expected = network_gradient(*repeated, "tanh")(layers)
-    assert_layers_close(network_gradient(inputs, targets, "tanh")(layers), expected, 1e-14)
+    expected = NetworkGradient(*repeated, "tanh")(layers)
+    assert_layers_close(NetworkGradient(inputs, targets, "tanh")(layers), expected, 1e-14)
 
 
 def test_one_diverging_network_of_a_batch_is_reported_without_warnings():
@@ -120,14 +121,14 @@ def test_one_diverging_network_of_a_batch_is_reported_without_warnings():
     inputs, targets = random_data(dims, rng, 8, (2,))
     layers[2][1] *= 1e4
     with pytest.raises(DivergedError):
-        descend(layers, network_gradient(inputs, targets, "tanh"), 3.0, [0, 1000])
+        descend(layers, NetworkGradient(inputs, targets, "tanh"), 3.0, [0, 1000])
     with pytest.raises(DivergedError):
         LinearDescent(layers, targets.mT @ inputs / 8, inputs.mT @ inputs / 8, 3.0).record([0, 1000])
 
 
 def test_nan_is_divergence():
     with pytest.raises(DivergedError) as caught:
-        descend((np.ones((1, 1)),), lambda _: (np.full((1, 1), np.nan),), 0.1, [40])
+        descend((np.ones((1, 1)),), NetworkGradient(np.ones((1, 1)), np.full((1, 1), np.nan), "relu"), 0.1, [40])
     assert caught.value.step_number == 1
 
 

@@ -7,8 +7,9 @@ import pytest
 from support.descent import random_layers
 from support.integrated import integrated
 
+from lindyn_service.dynamics.back_propagation import NetworkGradient
 from lindyn_service.dynamics.closed_form import closed_form
-from lindyn_service.dynamics.descent import descend, network_gradient
+from lindyn_service.dynamics.descent import descend
 from lindyn_service.dynamics.flow import Flow
 from lindyn_service.dynamics.gram_changes import gram_changes
 from lindyn_service.dynamics.initialization import balanced_weights
@@ -136,8 +137,8 @@ def test_descent_with_an_activation_keeps_its_hidden_units(activation):
     small = reduction(weights, from_data(inputs, targets, whiten=False), linear=False)
     assert sizes(small) == [7, None, 7]
     data = small.moments.samples
-    found = descend(small.weights, network_gradient(data.inputs, data.targets, activation), 0.05, [0, 40])
-    expected = descend(weights, network_gradient(inputs, targets, activation), 0.05, [0, 40])
+    found = descend(small.weights, NetworkGradient(data.inputs, data.targets, activation), 0.05, [0, 40])
+    expected = descend(weights, NetworkGradient(inputs, targets, activation), 0.05, [0, 40])
     for layers, whole in zip(small.expanded(found), expected, strict=True):
         assert np.allclose(layers, whole, rtol=0, atol=1e-13)
 

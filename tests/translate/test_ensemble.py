@@ -108,6 +108,16 @@ def test_replicates_outside_blocks_have_the_same_statistics(network, changes):
     assert found["seed"] == (17 if asked.vary == ["task.seed"] else None)
 
 
+@pytest.mark.parametrize("lam", [1.0, 0.0])
+def test_singular_values_of_many_matrices_are_those_of_the_trajectories(lam):
+    """More than two thousand matrices in a block, whose singular values are computed all together."""
+    task = np.random.default_rng(5).standard_normal((5, 5)).tolist()
+    network = {**BALANCED, "dims": [5, 5, 5], "lambda": lam}
+    times = {"stop": 10, "num": 150}
+    asked = request(network, replicates=20, quantities=["singular_values", "effective_rank"], task=task, times=times)
+    assert_statistics_of(ensemble(asked, "k"), alone(asked))
+
+
 def test_blocks_of_any_size_have_the_same_statistics(monkeypatch):
     asked = request(replicates=11, quantities=["loss", "singular_values"])
     whole = flatten(ensemble(asked, "k")["quantities"])

@@ -1,17 +1,16 @@
 """Full-batch gradient descent of networks of any depth, for several networks along leading batch axes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
 
+from lindyn_service.dynamics.back_propagation import NetworkGradient
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.learning_rates import Schedule
 
-Gradient = Callable[[Layers], Layers]  # returns new arrays, which the caller may overwrite
-Activation = Literal["relu", "tanh"]
 State = tuple[Float[np.ndarray, "..."], ...]
 """Arrays that determine all further steps of a training run."""
 
@@ -31,55 +30,6 @@ class DivergedError(ValueError):
             f"weights are not finite or exceed {_MAX_WEIGHT:g} after step {step_number}: use a smaller learning rate"
         )
         self.step_number = step_number
-
-
-def network_gradient(
-    inputs: Float[np.ndarray, "*data sample in"],
-    targets: Float[np.ndarray, "*data sample out"],
-    activation: Activation,
-) -> Gradient:
-    """Return the gradient of 1/(2P) sum ||f(x) - y||^2 as a function of the layers, by back-propagation.
-
-    The derivative of the rectifier at 0 is taken as 0.
-
-    Args:
-        inputs: rows are samples; batch axes broadcast to those of the layers.
-        targets: rows are samples; batch axes broadcast to those of the layers.
-        activation: activation of the hidden layers; the last layer is linear.
-
-    Source: Rumelhart, Hinton & Williams (1986), 10.1038/323533a0.
-    """
-    n_samples = inputs.shape[-2]
-
-    def gradient(layers: Layers) -> Layers:
-        signals = _signals(layers, inputs, activation)
-        delta = signals.pop() - targets
-        delta /= n_samples
-        gradients: list[np.ndarray] = []
-        for w in layers[:0:-1]:
-            signal = signals.pop()
-            gradients.append(delta.mT @ signal)
-            delta = delta @ w
-            delta *= signal > 0 if activation == "relu" else 1 - signal * signal
-        gradients.append(delta.mT @ inputs)
-        return tuple(reversed(gradients))
-
-    return gradient
-
-
-def network_loss(
-    layers: Layers,
-    inputs: Float[np.ndarray, "*data sample in"],
-    targets: Float[np.ndarray, "*data sample out"],
-    activation: Activation,
-) -> Float[np.ndarray, "*batch"]:
-    """Loss 1/(2P) sum ||f(x) - y||^2 of each network; not finite if squares overflow.
-
-    Source: thesis (2.3), with the activation between the layers.
-    """
-    with np.errstate(over="ignore", invalid="ignore"):
-        error = _signals(layers, inputs, activation)[-1] - targets
-        return np.asarray(np.einsum("...so,...so->...", error, error) / (2 * inputs.shape[-2]))
 
 
 @dataclass(frozen=True)
@@ -171,7 +121,7 @@ def every_step(moving: Moving, last: int, most_numbers: int) -> Iterator[tuple[s
 
 
 def descend(
-    layers: Layers, gradient: Gradient, step: float, recorded: Sequence[int], rates: StepRates | None = None
+    layers: Layers, gradient: NetworkGradient, step: float, recorded: Sequence[int], rates: StepRates | None = None
 ) -> tuple[Float[np.ndarray, "recorded *batch _ _"], ...]:
     """Repeat W <- W - step dL/dW, and return the weights after the recorded steps.
 
@@ -197,14 +147,17 @@ def descend(
 
 
 class NetworkDescent:
-    """Steps W <- W - step dL/dW along any gradient, with arguments as for `descend`.
+    """Steps W <- W - step dL/dW along a gradient, with arguments as for `descend`.
 
     Source: Cauchy (1847), the method of gradient descent.
     """
 
-    def __init__(self, layers: Layers, gradient: Gradient, step: float, rates: StepRates | None) -> None:
-        self._layers, self._gradient, self._step = tuple(w.copy() for w in layers), gradient, step
-        self._rates = rates
+    def __init__(self, layers: Layers, gradient: NetworkGradient, step: float, rates: StepRates | None) -> None:
+        self._layers, self._step, self._rates = tuple(w.copy() for w in layers), step, rates
+        self._operations, self._changes = gradient.operations(self._layers)
+        if rates is None:
+            for w, change in zip(self._layers, self._changes, strict=True):
+                self._operations += [(np.multiply, (change, step), change), (np.subtract, (w, change), w)]
         self.taken = 0
 
     def weights(self) -> Layers:
@@ -213,19 +166,17 @@ class NetworkDescent:
 
     def advance(self, steps: int) -> None:
         """Take steps, without warnings where numbers overflow."""
+        factors = np.ones(steps) if self._rates is None else self._rates.factors(self.taken, steps)
         with np.errstate(all="ignore"):
-            if self._rates is None:
-                for _ in range(steps):
-                    for w, change in zip(self._layers, self._gradient(self._layers), strict=True):
-                        np.multiply(change, self._step, out=change)
-                        np.subtract(w, change, out=w)
-            else:
-                for factor in self._rates.factors(self.taken, steps):
+            for factor in factors:
+                for function, operands, out in self._operations:
+                    function(*operands, out=out)
+                if self._rates is not None:
                     self._take(self._rates, self._step * factor)
         self.taken += steps
 
     def _take(self, rates: StepRates, step: float) -> None:
-        for w, change, rate in zip(self._layers, self._gradient(self._layers), rates.layers, strict=True):
+        for w, change, rate in zip(self._layers, self._changes, rates.layers, strict=True):
             np.subtract(w, step * rate * (change + rates.weight_decay * w), out=w)
 
     def saved(self) -> Layers:
@@ -237,23 +188,6 @@ class NetworkDescent:
         for w, before in zip(self._layers, saved, strict=True):
             np.copyto(w, before)
         self.taken = taken
-
-
-def _signals(
-    layers: Layers, inputs: Float[np.ndarray, "*data sample in"], activation: Activation
-) -> list[Float[np.ndarray, "... sample _"]]:
-    """Outputs of all layers, whose rows are samples; the last are those of the network."""
-    signals: list[np.ndarray] = []
-    signal = inputs
-    for w in layers[:-1]:
-        signal = signal @ w.mT
-        if activation == "relu":
-            np.maximum(signal, 0.0, out=signal)
-        else:
-            np.tanh(signal, out=signal)
-        signals.append(signal)
-    signals.append(signal @ layers[-1].mT)
-    return signals
 
 
 def _are_bounded(weights: Layers) -> bool:

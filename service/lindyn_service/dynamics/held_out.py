@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.descent import Activation, network_loss
+from lindyn_service.dynamics.back_propagation import Activation, network_loss
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.tasks import Moments, Samples, fitted
 

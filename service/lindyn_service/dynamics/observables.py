@@ -12,6 +12,7 @@ from lindyn_service.dynamics.alignment import alignment, mode_strengths
 from lindyn_service.dynamics.modal_loss import Objective, times_root
 from lindyn_service.dynamics.modal_weights import ModalWeights
 from lindyn_service.dynamics.sharpness import sharpness
+from lindyn_service.dynamics.singular_values import stacked_singular_values
 
 Values = np.ndarray | Mapping[str, np.ndarray]
 """One array, or several by name, with time first."""
@@ -115,7 +116,7 @@ def singular_values(modal_weights: ModalWeights) -> Float[np.ndarray, "time mode
 
     Source: Saxe et al. (2014), arXiv 1312.6120.
     """
-    return _all_modes(modal_weights, np.linalg.svd(modal_weights.strengths, compute_uv=False))
+    return _all_modes(modal_weights, stacked_singular_values(modal_weights.strengths))
 
 
 def effective_rank(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
@@ -125,7 +126,7 @@ def effective_rank(modal_weights: ModalWeights) -> Float[np.ndarray, " time"]:
 
     Source: Roy and Vetterli (2007), The effective rank, EUSIPCO, definition 2.
     """
-    strengths = np.linalg.svd(modal_weights.strengths, compute_uv=False)
+    strengths = stacked_singular_values(modal_weights.strengths)
     total = np.sum(strengths, axis=1, keepdims=True)
     shares = np.divide(strengths, total, out=np.zeros_like(strengths), where=total > 0)
     return np.where(total[:, 0] > 0, np.exp(np.sum(entr(shares), axis=1)), 0.0)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lindyn_service.dynamics.back_propagation import NetworkGradient
 from lindyn_service.dynamics.balance import balance
-from lindyn_service.dynamics.descent import descend, network_gradient
+from lindyn_service.dynamics.descent import descend
 from lindyn_service.dynamics.initialization import balanced_weights
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.linear_descent import LinearDescent
@@ -82,7 +83,7 @@ def _train(layers: Layers, tasks: Sequence[Moments], activation: str, rate: floa
     inputs, targets = (
         np.stack(arrays)[:, None] for arrays in zip(*((s.inputs, s.targets) for s in samples), strict=True)
     )
-    return descend(layers, network_gradient(inputs, targets, "relu" if activation == "relu" else "tanh"), rate, [steps])
+    return descend(layers, NetworkGradient(inputs, targets, "relu" if activation == "relu" else "tanh"), rate, [steps])
 
 
 def _balances(layers: Layers) -> np.ndarray:

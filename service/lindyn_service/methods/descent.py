@@ -6,13 +6,13 @@ from typing import Literal
 
 import numpy as np
 
+from lindyn_service.dynamics.back_propagation import NetworkGradient
 from lindyn_service.dynamics.descent import (
     DivergedError,
     NetworkDescent,
     StepRates,
     descend,
     every_step,
-    network_gradient,
 )
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.learning_rates import ConstantSchedule
@@ -172,7 +172,7 @@ class DescentRun:
         if self.samples is None:
             moving = self._linear(weights, moments.sigma_yx)
         else:
-            gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
+            gradient = NetworkGradient(self.samples.inputs, self.samples.targets, self._activation)
             step = self.method.learning_rate / self.problem.time_constant
             moving = NetworkDescent(weights, gradient, step, self._rates())
         try:
@@ -210,7 +210,7 @@ class DescentRun:
         if self.samples is None:
             recorded = self._linear(weights, sigma_yx).record(steps)
             return _Trained(weights, recorded.layers, recorded.errors, times)
-        gradient = network_gradient(self.samples.inputs, self.samples.targets, self._activation)
+        gradient = NetworkGradient(self.samples.inputs, self.samples.targets, self._activation)
         step = self.method.learning_rate / self.problem.time_constant
         return _Trained(weights, descend(weights, gradient, step, steps, self._rates()), None, times)
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from lindyn_service.dynamics.descent import network_gradient, network_loss
+from lindyn_service.dynamics.back_propagation import NetworkGradient, network_loss
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.modal_weights import Training
 from lindyn_service.dynamics.tasks import Samples
@@ -29,7 +29,7 @@ def nonlinear_losses(
     Returns:
         `loss` and `loss_rate`, (time,).
     """
-    gradient = network_gradient(samples.inputs, samples.targets, activation)
+    gradient = NetworkGradient(samples.inputs, samples.targets, activation)
     losses, rates = np.empty(len(layers[0])), np.empty(len(layers[0]))
     for i in range(len(losses)):
         now = tuple(w[i] for w in layers)
