@@ -171,6 +171,14 @@ def test_times_that_differ_from_the_base_request_are_kept(monkeypatch):
     assert found[-1]["times"][-1] == 2.0
 
 
+@pytest.mark.parametrize("n_points", [4, 9])
+def test_the_first_points_of_a_call_are_in_a_block(n_points, monkeypatch):
+    asked = request({"network.seed": list(range(n_points))}, ["final_loss"])
+    found, expected, alone = both_ways(asked, monkeypatch)
+    assert_equal(found, expected)
+    assert alone == 0
+
+
 def test_points_beyond_the_limits_have_a_problem_each():
     asked = request({"network.seed": list(range(8))}, ["final_loss"])
 

@@ -93,25 +93,25 @@ class PointBlocks:
             yield from ([alone(index)] for index in places)
             return
         left = iter(places)
-        size = 1
-        while batch := list(islice(left, size)):
+        for first in left:
+            self._family(self._place(first), first)
+            batch = [first, *islice(left, self._size() - 1)]
             found = self._in_blocks(batch)
             for in_blocks, numbers in groupby(range(len(batch)), found.__contains__):
                 if in_blocks:
                     yield [found[i] for i in numbers]
                 else:
                     yield from ([alone(batch[i])] for i in numbers)
-            size = self._size()
 
     def _size(self) -> int:
-        """Number of points that are examined together; one until the first family is known."""
+        """Number of points that are examined together; one while no family is known."""
         return min((each.family.block_size for each in self._families.values() if each is not None), default=1)
 
     def _in_blocks(self, batch: Sequence[Index]) -> dict[int, Record]:
         """Compute the points of a batch that form blocks, and return their records by their numbers in the batch."""
         blocks: dict[tuple[Index, int, float], list[tuple[int, _Numbers]]] = {}
         for i, index in enumerate(batch):
-            place = tuple(index[axis] for axis in self._others)
+            place = self._place(index)
             own = self._family(place, index)
             numbers = None if own is None else self._numbers(own.family, index)
             if own is not None and numbers is not None and self._is_allowed(own, numbers, index):
@@ -134,6 +134,10 @@ class PointBlocks:
         if summary.times is not None and self._own_times:
             record["times"] = summary.times
         return record
+
+    def _place(self, index: Index) -> Index:
+        """Return the indices along the axes that all points of a family share."""
+        return tuple(index[axis] for axis in self._others)
 
     def _family(self, place: Index, index: Index) -> _Points | None:
         """Return the family of a point; None if its points are computed one by one."""
