@@ -47,6 +47,20 @@ async def test_a_value_that_is_too_large_is_not_stored(connect: Connect, server:
     assert (await cache.get("a"), await cache.get("b")) == (None, b"123")
 
 
+async def test_many_values_are_looked_up_at_once(cache: RedisCache) -> None:
+    await cache.put_many({"a": b"1", "c": b"3"})
+    assert await cache.get_many(["a", "b", "c"], 1000) == [b"1", None, b"3"]
+    assert await cache.get_many(["b", "d"], 1000) == [None, None]
+    assert await cache.get_many(["b", "c"], 1) == [None]  # the second would exceed the limit
+
+
+async def test_missing_values_have_no_reply_each(cache: RedisCache, server: ValkeyProcess) -> None:
+    """One number is read instead, since the client takes long to read a reply with a part for each name."""
+    assert await cache.get_many([str(number) for number in range(1000)], 1000) == [None] * 1000
+    used = server.client.info("commandstats")
+    assert not {"cmdstat_mget", "cmdstat_eval"}.intersection(used)
+
+
 @pytest.mark.parametrize(
     "spoilt", [b"", b"foreign", seal("b", b"1"), seal("a", b"1")[:-1]], ids=["empty", "foreign", "name", "cut"]
 )

@@ -132,6 +132,9 @@ class RedisCache:
             names: names of the values.
             max_bytes: limit on the total size; the first value is returned even beyond it.
         """
+        # most names are of values that nobody has computed; one number is read faster than a reply for each of them
+        if not await self._call(lambda: self._redis.exists(*map(self._key, names))):
+            return [None] * len(names)
         names = names[: await self._count_within(names, max_bytes)]
         values = await self._call(lambda: cast(Awaitable[object], self._redis.mget(map(self._key, names))))
         if not isinstance(values, list) or len(cast("list[object]", values)) != len(names):
