@@ -1,6 +1,7 @@
 """The Dask engine, on a cluster of this machine."""
 
 import asyncio
+import os
 
 import pytest
 
@@ -18,3 +19,24 @@ def test_all_threads_are_used_and_their_queues_filled():
             return engine.width()
 
     assert asyncio.run(main()) == 4
+
+
+def test_workers_keep_memory_that_blocks_use_again():
+    """An array that is mapped anew has a page fault for each of its pages when it is filled."""
+
+    def page_faults() -> int:  # local, so that the worker gets its code
+        import resource
+
+        import numpy as np
+
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        for _ in range(100):
+            np.ones(2**17)
+        return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+
+    async def main():
+        async with DaskEngine(None, 1) as engine:
+            return await engine.run(page_faults)
+
+    pages = 2**20 // os.sysconf("SC_PAGE_SIZE")
+    assert asyncio.run(main()) < 10 * pages  # of 100 times as many

@@ -1,8 +1,11 @@
 """The engine for several machines: a Dask cluster, which may also be local for trials."""
 
+import ctypes
+import functools
 import logging
+import sys
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from tempfile import TemporaryDirectory
 from typing import Any, Self, TypeVar, TypeVarTuple
 
@@ -19,6 +22,10 @@ Ts = TypeVarTuple("Ts")
 
 RETRIES = 3
 CONNECT_SECONDS = 10.0
+
+_PROFILE = "distributed.worker.profile.enabled"  # would sample all stacks 100 times a second, for the dashboard
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # man 3 mallopt
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +51,7 @@ class DaskEngine:
         address: Any = self._address
         if address is None:
             scratch = self._stack.enter_context(TemporaryDirectory(prefix="lindyn-dask-", ignore_cleanup_errors=True))
-            self._stack.enter_context(dask.config.set({"temporary-directory": scratch}))
+            self._stack.enter_context(dask.config.set({"temporary-directory": scratch, _PROFILE: False}))
             address = await self._stack.enter_async_context(
                 LocalCluster(
                     n_workers=self._local_workers,
@@ -86,4 +93,19 @@ class DaskEngine:
 
 def _run_timed(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:
     limit_threads()
+    _keep_freed_memory()
     return timed(function, args)
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Let malloc keep freed memory of this process, as it does by itself unless its thresholds are set.
+
+    Dask sets MALLOC_TRIM_THRESHOLD_ for its workers, with which each array of a block would be mapped anew. The values
+    are the largest that malloc would choose.
+    """
+    if sys.platform == "linux":  # pragma: no branch
+        with suppress(AttributeError):  # other C libraries than glibc have no mallopt
+            mallopt = ctypes.CDLL(None).mallopt
+            mallopt(_M_MMAP_THRESHOLD, 2**25)
+            mallopt(_M_TRIM_THRESHOLD, 2**26)
