@@ -22,28 +22,13 @@ from redis.exceptions import RedisError, ResponseError
 from lindyn_service.cache.circuit_breaker import CircuitBreaker, State
 from lindyn_service.cache.envelope import seal, unseal
 from lindyn_service.cache.lease import ACQUIRE, RELEASE, Lease, hold
+from lindyn_service.cache.lua_scripts import PUT, SIZES
 
 T = TypeVar("T")
 
 MAX_CONNECTIONS = 16
 
 _STORE_AFTER_SECONDS = 0.005
-
-# one script, since a command for each key takes the client longer than the server; keys of other types have no length
-_SIZES = """
-local sizes = {}
-for i, key in ipairs(KEYS) do
-    local size = redis.pcall('STRLEN', key)
-    sizes[i] = type(size) == 'number' and size or 0
-end
-return sizes
-"""
-
-_PUT = """
-for i, key in ipairs(KEYS) do
-    redis.call('SET', key, ARGV[i], 'PX', ARGV[#ARGV])
-end
-"""
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +130,7 @@ class RedisCache:
     async def _count_within(self, names: Sequence[str], max_bytes: int) -> int:
         """Return how many leading values fit into `max_bytes` together, at least one."""
         keys = [self._key(name) for name in names]
-        sizes = await self._call(lambda: self._redis.eval(_SIZES, len(keys), *keys))
+        sizes = await self._call(lambda: self._redis.eval(SIZES, len(keys), *keys))
         total = 0
         for i, size in enumerate(cast("list[object]", sizes) if isinstance(sizes, list) else ()):
             total += size if isinstance(size, int) else 0
@@ -159,7 +144,7 @@ class RedisCache:
         if kept:
             keys, envelopes = map(self._key, kept), (seal(name, value) for name, value in kept.items())
             arguments = *keys, *envelopes, str(self._time_to_live)
-            await self._call(lambda: cast(Awaitable[object], self._redis.eval(_PUT, len(kept), *arguments)))
+            await self._call(lambda: cast(Awaitable[object], self._redis.eval(PUT, len(kept), *arguments)))
 
     def lease(self, name: str, seconds: float) -> AbstractAsyncContextManager[bool]:
         """Try to acquire a lease, and hold it for the duration of an `async with` block.
