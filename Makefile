@@ -5,6 +5,8 @@ UV := $(BIN)/uv
 AGAINST ?= HEAD~1
 WEB := service/lindyn_service/web
 ON_ALL_CORES := --numprocesses=logical --dist=loadfile
+# tests that check the shapes of all arrays, which takes more time than the arithmetic of most tests
+WITH_SHAPES := tests/dynamics
 # markers of tests that have targets of their own
 ELSEWHERE := (figures or faults or fuzz or timed)
 SOURCES := client service tests benchmarks examples notebooks docs tools
@@ -42,11 +44,13 @@ serve: .venv/.service ## start the service on 127.0.0.1:8000 (LINDYN_PORT)
 	@exec $(BIN)/python -m lindyn_service
 
 test: .venv/.dev ## run the tests without real processes on all cores, and ask a real service once on each route; some minutes
-	$(BIN)/pytest -q $(ON_ALL_CORES) -m "not live and not $(ELSEWHERE)"
+	$(BIN)/pytest -q $(ON_ALL_CORES) -m "not live and not $(ELSEWHERE)" $(WITH_SHAPES)
+	JAXTYPING_DISABLE=1 $(BIN)/pytest -q $(ON_ALL_CORES) -m "not live and not $(ELSEWHERE)" --ignore=$(WITH_SHAPES)
 
 test-all: .venv/.dev ## run all tests but those of the targets below on all cores, with the coverage gates; half an hour
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(ON_ALL_CORES) -m "not $(ELSEWHERE)"
+	$(BIN)/coverage run -m pytest $(ON_ALL_CORES) -m "not $(ELSEWHERE)" $(WITH_SHAPES)
+	JAXTYPING_DISABLE=1 $(BIN)/coverage run -m pytest $(ON_ALL_CORES) -m "not $(ELSEWHERE)" --ignore=$(WITH_SHAPES)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --fail-under=95
 	$(BIN)/coverage report --fail-under=100 --include='*/dynamics/*,*/wire/*'

@@ -1,7 +1,7 @@
 """Settings of all tests, and the tiers that they belong to.
 
-Shapes in annotations are checked while tests run, and one BLAS thread computes, as in a worker process. `make figures`
-does without the checks, which would take more than half of its time: other tests run the same code with fewer steps.
+Shapes in annotations are checked while tests run, and one BLAS thread computes, as in a worker process. `make` checks
+shapes in the tests of `dynamics` alone, since the checks would take most of the time of others.
 
 `make test` runs the tests that have none of the markers of pyproject.toml; `make test-all` adds those that are `live`,
 which start real servers, worker processes or browsers. All tests in the directories of `MARKS` have their markers by

@@ -63,7 +63,7 @@ class NetworkGradient:
                 delta = below
         return operations, tuple(gradients)
 
-    def _forward(self, layers: Layers) -> tuple[list[np.ndarray], list[Operation]]:
+    def _forward(self, layers: Layers) -> tuple[list[Float[np.ndarray, "... sample _"]], list[Operation]]:
         """Return the inputs and arrays for the outputs of all layers, (*batch, sample, width), and what fills them."""
         signals, operations = [self._inputs], list[Operation]()
         for i, w in enumerate(layers, start=1):
@@ -75,7 +75,7 @@ class NetworkGradient:
             signals.append(signal)
         return signals, operations
 
-    def _slopes(self, signal: np.ndarray) -> list[Operation]:
+    def _slopes(self, signal: Float[np.ndarray, "... sample _"]) -> list[Operation]:
         """Return what replaces outputs of hidden units by derivatives of their activation."""
         if self._activation == "relu":
             return [(np.sign, (signal,), signal)]
