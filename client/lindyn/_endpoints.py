@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from lindyn._fit_models import free_fields, model_fields, with_ready_made_models
 from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
+from lindyn._transport.paths import path_of
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
 from lindyn.results.analysis import Analysis, analysis_from_document
@@ -58,7 +59,7 @@ def trajectory(**fields: object) -> Call[Trajectory]:
 
 def stored(key: str) -> Call[Trajectory]:
     """Request a trajectory that the service has stored."""
-    return Call("GET", f"/v1/trajectories/{key}", read_trajectory)
+    return Call("GET", path_of("/v1/trajectories", "key", key), read_trajectory)
 
 
 def initialization(network: Network, task: Task | None) -> Call[Analysis]:
@@ -114,6 +115,11 @@ def design(base: Fields, vary: Fields, target: Fields, tolerance: float) -> Call
 
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
     """Create the job of a sweep."""
+    if not isinstance(axes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+        raise ArgumentError(
+            f"axes: got a {type(axes).__name__}, expected a mapping of paths to values, such as "
+            '{"network.lambda": [-1, 0, 1]}'
+        )
     named = [{"path": path, "values": _axis_values(f"axes[{path!r}]", values)} for path, values in axes.items()]
     names = _as_list(collect)
     fields = {"base": _with_quantity_list(base), "axes": named, "collect": names, "tolerance": tolerance}
@@ -150,7 +156,7 @@ def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, model
 
 def experiment(name: str, parameters: Fields) -> Call[Job]:
     """Create the job of an experiment."""
-    return _post(f"/v1/experiments/{name}", {"parameters": parameters}, read_job, repeatable=False)
+    return _post(path_of("/v1/experiments", "name", name), {"parameters": parameters}, read_job, repeatable=False)
 
 
 def experiments() -> Call[dict[str, ExperimentDescription]]:
@@ -190,7 +196,9 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
 
 
 def _with_quantity_list(fields: Fields) -> Fields:
-    """Expand a single name of a quantity to a list."""
+    """Expand a single name of a quantity to a list; what has no fields is left to the service to refuse."""
+    if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+        return fields
     return {name: _as_list(value) if name == "quantities" else value for name, value in fields.items()}
 
 
