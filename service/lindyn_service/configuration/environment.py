@@ -2,6 +2,7 @@
 
 import os
 import re
+import tempfile
 from ipaddress import ip_address
 
 from pydantic import ValidationError
@@ -40,16 +41,19 @@ def load() -> Settings:
 
 
 def _refuse_unusable_folder(chosen: Settings) -> None:
-    """Refuse a folder for large answers that cannot be created or written to."""
+    """Create the folder for large answers, or refuse one that cannot be created or written to."""
     folder = chosen.spool_folder
     if folder is None:
         return
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_symlink() or path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
         raise SettingsError(
-            f"LINDYN_SPOOL_FOLDER: {existing} is not a folder that this user can write to; set a folder that can "
-            "be created or written to"
-        )
+            f"LINDYN_SPOOL_FOLDER: {folder} is not a folder that this user can write to ({error.strerror}); set a "
+            "folder that can be created or written to"
+        ) from error
 
 
 def _refuse_misspelt_keys(chosen: Settings) -> None:
