@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import httpx
 import numpy as np
@@ -69,7 +69,12 @@ def initialization(network: Network, task: Task | None) -> Call[Analysis]:
 
 def balance(weights: Sequence[object] | Network) -> Call[Analysis]:
     """Request the balance of given weights."""
-    matrices = weights["weights"] if isinstance(weights, Mapping) else weights
+    matrices = weights.get("weights") if isinstance(weights, Mapping) else weights
+    if matrices is None and isinstance(weights, Mapping):
+        raise ArgumentError(
+            f"weights: got a network of kind {weights.get('kind')!r}, expected matrices or those of lindyn.weights; "
+            "the weights of another network are client.initialization(network, task).weights"
+        )
     return _analysis("/v1/balance", BalanceReply, weights=matrices)
 
 
@@ -143,12 +148,12 @@ def fit_document(document: Fields) -> Call[Job]:
 
 def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, models: Models, starts: int) -> Call[Job]:
     """Create the job of a fit; curves are sent as lists, since an archive would have an entry for each."""
-    curves = [observations] if isinstance(observations, Mapping) else observations
+    curves = [observations] if isinstance(observations, Mapping) else _listed("observations", observations)
     fields = {
         "base": base,
         "observations": [_with_lists(f"observations[{i}]", each) for i, each in enumerate(curves)],
-        "free": free_fields(free),
-        "models": [model_fields(each, base) for each in models],
+        "free": free_fields(free if isinstance(free, Mapping) else _listed("free", free)),
+        "models": [model_fields(each, base) for each in _listed("models", _as_list(models))],
         "starts": starts,
     }
     return _post("/v1/fits", fields, read_job, repeatable=False)
@@ -210,12 +215,20 @@ def _is_no_decay(name: str, value: object) -> bool:
     return name == "weight_decay" and type(value) in (int, float) and value == 0
 
 
+def _listed(argument: str, entries: object) -> list[Any]:
+    if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
+        raise ArgumentError(f"{argument}: got a {type(entries).__name__}, expected a list")
+    return list(cast("Iterable[Any]", entries))
+
+
 def _as_list(names: object) -> object:
     return [names] if isinstance(names, str) else names
 
 
 def _with_lists(argument: str, fields: Fields) -> Fields:
-    """Return fields with lists for arrays, pandas series and the like."""
+    """Return fields with lists for arrays, pandas series and the like; the service refuses what has no fields."""
+    if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+        return fields
     trees = {name: as_tree(f"{argument}.{name}", value) for name, value in fields.items()}
     return {name: tree.tolist() if isinstance(tree, np.ndarray) else tree for name, tree in trees.items()}
 
