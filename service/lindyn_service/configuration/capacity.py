@@ -13,7 +13,7 @@ from lindyn_service.configuration import cgroups
 
 _MEBIBYTE = 2**20
 _MAX_WORKER_BYTES = 8192 * _MEBIBYTE
-MIN_WORKER_BYTES = 128 * _MEBIBYTE
+MIN_WORKER_BYTES = 256 * _MEBIBYTE  # with less, a worker cannot load its libraries
 _MAX_WORK_BYTES = 4096 * _MEBIBYTE
 _MAX_SPOOL_BYTES = 4096 * _MEBIBYTE
 _MAX_RESULTS_BYTES = 1024 * _MEBIBYTE
