@@ -46,6 +46,8 @@ def refusal(**settings: str) -> str:
         ({"spool_folder": "/proc/self"}, ["LINDYN_SPOOL_FOLDER", "/proc/self is not a folder that this user can"]),
         ({"spool_folder": "/proc/new"}, ["LINDYN_SPOOL_FOLDER", "/proc/new is not a folder that this user can"]),
         ({"spool_folder": f"/tmp/{'x' * 300}"}, ["LINDYN_SPOOL_FOLDER", "File name too long"]),
+        ({"dask_local": "2", "dask_scheduler": "tcp://d:1"}, ["DASK_SCHEDULER and LINDYN_DASK_LOCAL", "unset one"]),
+        ({"socket": "/nowhere/http", "descriptor": "7"}, ["LINDYN_DESCRIPTOR and LINDYN_SOCKET", "unset one"]),
         ({"socket": "/nowhere/http"}, ["LINDYN_SOCKET", "/nowhere/http", "No such file"]),
         ({"socket": f"/tmp/{'x' * 200}"}, ["LINDYN_SOCKET", "too long"]),
         ({"descriptor": "77"}, ["LINDYN_DESCRIPTOR", "77 is not a socket", "unset it"]),
