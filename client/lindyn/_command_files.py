@@ -14,6 +14,7 @@ from lindyn._endpoints import Document
 from lindyn.errors import ArgumentError, MissingLibraryError
 from lindyn.results.files import Saved, require_writable
 from lindyn.results.io import READABLE, unknown_format
+from lindyn.wire.json_text import RepeatedFieldError, unique_fields
 
 USAGE = 2
 """Exit code if the command line or a file that it names is wrong; the shell's own commands have the same."""
@@ -87,7 +88,10 @@ def checked_input(path: Path) -> Path:
 def read_request(file: typer.FileBinaryRead) -> Document:
     """Read a request as JSON, or end with a message."""
     try:
-        document = json.loads(file.read())  # json detects UTF-16, which Windows writes, from the bytes
+        # json detects UTF-16, which Windows writes, from the bytes
+        document: object = json.loads(file.read(), object_pairs_hook=unique_fields)
+    except RepeatedFieldError as error:
+        fail(f"{file.name}: {error}")
     except ValueError as error:
         fail(f"{file.name} is not JSON: {error}")
     except RecursionError:
@@ -102,6 +106,8 @@ def overrides(options: Sequence[str]) -> Document:
     found: Document = {}
     for option in options:
         name, _, value = option.partition("=")
+        if name in found:
+            fail(f"got -p {name}=... twice; give each parameter once")
         try:
             found[name] = json.loads(value)
         except (ValueError, RecursionError):

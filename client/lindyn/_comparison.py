@@ -4,6 +4,7 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, cast
 
 import numpy as np
@@ -72,7 +73,7 @@ def plan(
         "linear": {"kind": "descent", "learning_rate": learning_rate},
         "corrected": {"kind": "flow", "step": learning_rate},
     }
-    for name in activations:
+    for name in [activations] if isinstance(activations, str) else activations:
         methods[name] = {"kind": "descent", "learning_rate": learning_rate, "activation": name}
     drawn, networks = _networks(network, seeds)
     task = _with_seed(task)
@@ -87,10 +88,10 @@ def plan(
 def _times(learning_rate: float, steps: int, num: int) -> FloatArray:
     """Times of steps, about evenly spaced."""
     for name, value in (("steps", steps), ("num", num)):
-        if value < 1:
-            raise ArgumentError(f"{name}: got {value}, expected at least 1")
-    if not 0 < learning_rate < float("inf"):
-        raise ArgumentError(f"learning_rate: got {learning_rate}, expected a positive number")
+        if not isinstance(value, int | np.integer) or value < 1:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"{name}: got {value!r}, expected a whole number of at least 1")
+    if not isinstance(learning_rate, Real) or not 0 < learning_rate < float("inf"):
+        raise ArgumentError(f"learning_rate: got {learning_rate!r}, expected a positive number")
     return learning_rate * np.unique(np.linspace(0, steps, min(num, steps) + 1).round())
 
 

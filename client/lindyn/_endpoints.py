@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import httpx
 import numpy as np
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from lindyn._fit_models import free_fields, model_fields, with_ready_made_models
 from lindyn._transport.calls import Call
 from lindyn._transport.job_events import read_job, status
+from lindyn._transport.paths import path_of
 from lindyn.arrays import as_tree
 from lindyn.errors import ArgumentError
 from lindyn.results.analysis import Analysis, analysis_from_document
@@ -58,7 +59,7 @@ def trajectory(**fields: object) -> Call[Trajectory]:
 
 def stored(key: str) -> Call[Trajectory]:
     """Request a trajectory that the service has stored."""
-    return Call("GET", f"/v1/trajectories/{key}", read_trajectory)
+    return Call("GET", path_of("/v1/trajectories", "key", key), read_trajectory)
 
 
 def initialization(network: Network, task: Task | None) -> Call[Analysis]:
@@ -68,7 +69,12 @@ def initialization(network: Network, task: Task | None) -> Call[Analysis]:
 
 def balance(weights: Sequence[object] | Network) -> Call[Analysis]:
     """Request the balance of given weights."""
-    matrices = weights["weights"] if isinstance(weights, Mapping) else weights
+    matrices = weights.get("weights") if isinstance(weights, Mapping) else weights
+    if matrices is None and isinstance(weights, Mapping):
+        raise ArgumentError(
+            f"weights: got a network of kind {weights.get('kind')!r}, expected matrices or those of lindyn.weights; "
+            "the weights of another network are client.initialization(network, task).weights"
+        )
     return _analysis("/v1/balance", BalanceReply, weights=matrices)
 
 
@@ -114,6 +120,11 @@ def design(base: Fields, vary: Fields, target: Fields, tolerance: float) -> Call
 
 def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: float) -> Call[Job]:
     """Create the job of a sweep."""
+    if not isinstance(axes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+        raise ArgumentError(
+            f"axes: got a {type(axes).__name__}, expected a mapping of paths to values, such as "
+            '{"network.lambda": [-1, 0, 1]}'
+        )
     named = [{"path": path, "values": _axis_values(f"axes[{path!r}]", values)} for path, values in axes.items()]
     names = _as_list(collect)
     fields = {"base": _with_quantity_list(base), "axes": named, "collect": names, "tolerance": tolerance}
@@ -137,12 +148,12 @@ def fit_document(document: Fields) -> Call[Job]:
 
 def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, models: Models, starts: int) -> Call[Job]:
     """Create the job of a fit; curves are sent as lists, since an archive would have an entry for each."""
-    curves = [observations] if isinstance(observations, Mapping) else observations
+    curves = [observations] if isinstance(observations, Mapping) else _listed("observations", observations)
     fields = {
         "base": base,
         "observations": [_with_lists(f"observations[{i}]", each) for i, each in enumerate(curves)],
-        "free": free_fields(free),
-        "models": [model_fields(each, base) for each in models],
+        "free": free_fields(free if isinstance(free, Mapping) else _listed("free", free)),
+        "models": [model_fields(each, base) for each in _listed("models", _as_list(models))],
         "starts": starts,
     }
     return _post("/v1/fits", fields, read_job, repeatable=False)
@@ -150,7 +161,7 @@ def fit(base: Fields, observations: Fields | Sequence[Fields], free: Free, model
 
 def experiment(name: str, parameters: Fields) -> Call[Job]:
     """Create the job of an experiment."""
-    return _post(f"/v1/experiments/{name}", {"parameters": parameters}, read_job, repeatable=False)
+    return _post(path_of("/v1/experiments", "name", name), {"parameters": parameters}, read_job, repeatable=False)
 
 
 def experiments() -> Call[dict[str, ExperimentDescription]]:
@@ -190,7 +201,9 @@ def _post(path: str, fields: Fields, read: Callable[[httpx.Response], T], *, rep
 
 
 def _with_quantity_list(fields: Fields) -> Fields:
-    """Expand a single name of a quantity to a list."""
+    """Expand a single name of a quantity to a list; what has no fields is left to the service to refuse."""
+    if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+        return fields
     return {name: _as_list(value) if name == "quantities" else value for name, value in fields.items()}
 
 
@@ -202,12 +215,20 @@ def _is_no_decay(name: str, value: object) -> bool:
     return name == "weight_decay" and type(value) in (int, float) and value == 0
 
 
+def _listed(argument: str, entries: object) -> list[Any]:
+    if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
+        raise ArgumentError(f"{argument}: got a {type(entries).__name__}, expected a list")
+    return list(cast("Iterable[Any]", entries))
+
+
 def _as_list(names: object) -> object:
     return [names] if isinstance(names, str) else names
 
 
 def _with_lists(argument: str, fields: Fields) -> Fields:
-    """Return fields with lists for arrays, pandas series and the like."""
+    """Return fields with lists for arrays, pandas series and the like; the service refuses what has no fields."""
+    if not isinstance(fields, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+        return fields
     trees = {name: as_tree(f"{argument}.{name}", value) for name, value in fields.items()}
     return {name: tree.tolist() if isinstance(tree, np.ndarray) else tree for name, tree in trees.items()}
 

@@ -42,8 +42,9 @@ def model_fields(model: str | Fields, base: Fields) -> Fields:
         return model
     if model not in READY_MADE:
         raise ArgumentError(with_choices(f"models: got {model!r}", model, READY_MADE, "ready-made are"))
-    network: Any = base.get("network")
-    fields: Mapping[str, Any] = network.model_dump(by_alias=True) if isinstance(network, BaseModel) else network
+    is_request = isinstance(base, Mapping)  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+    network: Any = base.get("network") if is_request else None
+    fields: Any = network.model_dump(by_alias=True) if isinstance(network, BaseModel) else network
     n_in, n_hidden, n_out = _dims(model, fields)
     if model == "rich":
         return {"name": model, "set": {"network.lambda": 0.0}}
@@ -70,12 +71,17 @@ def with_ready_made_models(document: Fields) -> Fields:
     return {**document, "models": fields}
 
 
-def _dims(model: str, network: Mapping[str, Any] | None) -> tuple[int, int, int]:
-    kind = None if network is None else network.get("kind")
-    if network is None or kind != "balanced" or len(network.get("dims", ())) != 3:
+def _dims(model: str, network: object) -> tuple[int, int, int]:
+    fields: Mapping[str, Any] = cast("Mapping[str, Any]", network) if isinstance(network, Mapping) else {}
+    kind, dims = fields.get("kind"), fields.get("dims")
+    try:
+        widths = [int(width) for width in dims or ()]
+    except (TypeError, ValueError):
+        widths = []
+    if kind != "balanced" or len(widths) != 3:
         raise ArgumentError(
             f"models: got {model!r}, which is made from a balanced network, and a network of kind {kind!r}; give the "
             "fields of the model instead, name and set"
         )
-    n_in, n_hidden, n_out = (int(width) for width in network["dims"])
+    n_in, n_hidden, n_out = widths
     return n_in, n_hidden, n_out

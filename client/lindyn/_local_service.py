@@ -15,7 +15,7 @@ import httpx
 from lindyn._ownership import OwnedFolder
 from lindyn._transport import connections
 from lindyn._transport.address import PRIVATE_URL
-from lindyn.errors import LocalServiceError
+from lindyn.errors import ArgumentError, LocalServiceError
 
 _START_SECONDS = 120.0  # a safety net; an idle machine needs two or three
 _STOP_SECONDS = 15.0
@@ -29,6 +29,7 @@ _MAX_PARENT_BYTES = _MAX_ADDRESS_BYTES - len(f"/{_PREFIX}12345678/{_SOCKET}")
 
 # Variables that configure an application or another service; a private service has only the settings of the call.
 _FOREIGN_PREFIXES = ("LINDYN_", "OTEL_", "FASTAPI_", "UVICORN_", "PROMETHEUS_")
+_OWN_SETTINGS = frozenset({"host", "port", "socket", "descriptor", "process", "processes", "stop_with_stdin"})
 _FOREIGN = ("WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "MPLBACKEND", "PYTHONWARNINGS", "PYTHONINSPECT")
 
 
@@ -68,6 +69,11 @@ class LocalService:
         self._folder.cleanup()
 
     def _start(self, settings: Mapping[str, str | float]) -> subprocess.Popen[bytes]:
+        for name in _OWN_SETTINGS.intersection(settings):
+            raise ArgumentError(
+                f"{name}: a private service listens on a socket of its own; leave it out, or start a service with "
+                "`lindyn serve` and the environment variable"
+            )
         chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
         lifeline = {"LINDYN_SOCKET": str(self.socket), "LINDYN_STOP_WITH_STDIN": "true"}
         try:

@@ -1,11 +1,14 @@
 """Tasks of linear teachers with noise, and the held-out data that belong to them."""
 
+from numbers import Real
+
 import numpy as np
 import numpy.typing as npt
 
 from lindyn._public import public
 from lindyn.arrays import as_array
 from lindyn.builders import Part, data
+from lindyn.errors import ArgumentError
 
 
 @public
@@ -30,8 +33,19 @@ def teacher(
         held_out: number of samples that are evaluated on.
         whiten: as for `data`, of the task.
         seed: seed of all numbers; by default any other one each time.
+
+    Raises:
+        ArgumentError: the teacher is no matrix, or a number is out of its range.
     """
-    function, rng = as_array("w", w), np.random.default_rng(seed)
+    function = as_array("w", w)
+    if function.ndim != 2:
+        raise ArgumentError(f"w: got {function.ndim} dimensions, expected 2, (out, in)")
+    for name, value, least in (("samples", samples, 1), ("held_out", held_out, 1), ("seed", seed or 0, 0)):
+        if not isinstance(value, int | np.integer) or value < least:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"{name}: got {value!r}, expected a whole number of at least {least}")
+    if not isinstance(noise, Real) or not 0 <= noise < float("inf"):
+        raise ArgumentError(f"noise: got {noise!r}, expected a standard deviation of at least 0")
+    rng = np.random.default_rng(seed)
     parts: list[Part] = []
     for count, is_whitened in ((samples, whiten), (held_out, False)):
         inputs = rng.standard_normal((count, function.shape[1]))

@@ -1,7 +1,7 @@
 """Builders of networks and tasks. Each returns a part of a request as a dict, which can also be written by hand."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -176,12 +176,13 @@ def weights(*layers: object) -> Part:
 
     Args:
         layers: matrices (width l+1, width l), first layer first; or layers of torch without biases: several
-            `torch.nn.Linear`, or one `torch.nn.Sequential` of them.
+            `torch.nn.Linear`, or one `torch.nn.Sequential` of them. One list of matrices or layers stands for them.
 
     Raises:
         ArgumentError: a layer has a bias or is not linear, or entries are missing.
     """
-    named = [(f"layers[{i}]", layer) for i, layer in enumerate(layers)]
+    given = layers[0] if len(layers) == 1 and _is_list_of_layers(layers[0]) else layers
+    named = [(f"layers[{i}]", layer) for i, layer in enumerate(cast("Sequence[object]", given))]
     return {"kind": "weights", "weights": [matrix for name, layer in named for matrix in _matrices(name, layer)]}
 
 
@@ -243,6 +244,12 @@ def spectrum(singular_values: npt.ArrayLike, *, seed: int | None = None) -> Part
 
 def _with_seed(part: Part, seed: int | None) -> Part:
     return part if seed is None else {**part, "seed": seed}
+
+
+def _is_list_of_layers(layer: object) -> bool:
+    """Return whether an argument is a list of matrices or layers, and not a matrix as a list of rows."""
+    entries = cast("Sequence[object]", layer) if isinstance(layer, list | tuple) else ()
+    return any(hasattr(each, "parameters") or getattr(each, "ndim", 0) == 2 for each in entries)
 
 
 def _matrices(argument: str, layer: Any) -> Iterator[Array]:  # noqa: ANN401 (an array or a layer)

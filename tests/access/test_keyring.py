@@ -40,6 +40,29 @@ def test_added_and_removed_keys_take_effect(path):
     assert known.find(new) is not None
 
 
+@pytest.mark.parametrize(
+    ("replace", "text"),
+    [
+        (lambda path: os.mkfifo(path, 0o600), "not a regular file"),
+        (lambda path: path.symlink_to("/dev/zero"), "not a regular file"),
+        (lambda path: path.mkdir(), "cannot be read|not a regular file"),
+        (lambda path: path.write_text("#" * (keyring.MAX_BYTES + 1)), "bytes, the limit is"),
+    ],
+    ids=["a pipe", "a device", "a folder", "a large file"],
+)
+def test_what_is_no_file_of_keys_does_not_stop_the_service(path, caplog, replace, text):
+    """Opening a pipe waits for a writer, and a device never ends."""
+    key, line = make("ada", ("solve",))
+    write(path, line)
+    known = Keyring(path)
+    path.unlink()
+    replace(path)
+    assert known.find(key) is not None
+    assert "remain valid" in caplog.text
+    with pytest.raises(KeysError, match=text):
+        Keyring(path)
+
+
 def test_a_byte_order_mark_is_skipped(path):
     """Some editors write one."""
     key, line = make("ada", ("solve",))

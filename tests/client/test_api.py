@@ -17,11 +17,12 @@ from lindyn.results.design_plots import DesignPlots
 from lindyn.results.ensemble_plots import EnsemblePlots
 from lindyn.results.files import Labelled, Saved
 from lindyn.results.limits_plots import LimitsPlots
+from lindyn.results.named import Named
 from lindyn.results.plots import TrajectoryPlots
 from lindyn.results.replied import Replied
 from lindyn.results.sweep_plots import SweepPlots
 
-MIXINS = (Questions, AsyncQuestions, Fields, Saved, Labelled, Replied)
+MIXINS = (Questions, AsyncQuestions, Fields, Saved, Labelled, Named, Replied)
 PLOTS = {
     "Analysis.plot": AnalysisPlots,
     "Comparison.plot": ComparisonPlots,

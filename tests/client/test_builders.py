@@ -90,8 +90,10 @@ def test_networks():
         (Sequential(Linear(W1), Identity(), Linear(W2)),),
         (Sequential(Sequential(Linear(W1)), Linear(W2)),),
         (pd.DataFrame(W1), scipy.sparse.csr_array(W2)),
+        ([W1, W2],),
+        ([Linear(W1), Tensor(W2)],),
     ],
-    ids=["arrays", "lists and tensors", "layers", "sequential", "nested", "frames and sparse matrices"],
+    ids=["arrays", "lists and tensors", "layers", "sequential", "nested", "frames and sparse", "a list", "mixed list"],
 )
 def test_weights_of_many_kinds(layers):
     found = lindyn.weights(*layers)

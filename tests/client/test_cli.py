@@ -127,6 +127,7 @@ def test_openapi(service):
     [
         (["solve", "-"], "{", "is not JSON", 2),
         (["solve", "-"], "[]", "expected an object", 2),
+        (["solve", "-"], '{"times": [1.0], "times": [2.0]}', "the field 'times' occurs twice", 2),
         (["solve", "-"], "[" * 100_000, "lists or objects inside each other", 2),
         (["solve", "-"], json.dumps({**REQUEST, "task": json.loads("[" * 500 + "]" * 500)}), "task", 1),
         (["experiment", "figure-3.1", "-p", "seed=" + "[" * 100_000], "", "expected name=JSON", 2),
@@ -143,6 +144,7 @@ def test_openapi(service):
         (["fit", "-"], json.dumps({"base": {"network": {"dims": "x"}}, "models": ["rich"]}), "observations", 1),
         (["experiment", "figure-9.9"], "", "no experiment is called", 1),
         (["experiment", "figure-3.1", "-p", "seed"], "", "expected name=JSON", 2),
+        (["experiment", "figure-3.1", "-p", "seed=1", "-p", "seed=2"], "", "got -p seed=... twice", 2),
         (["solve", "-", "-o", "missing/x.npz"], json.dumps(REQUEST), "there is no folder missing", 2),
         (["solve", "-", "-o", "x.jpg"], json.dumps(REQUEST), "'.jpg', expected .npz, .nc, .json, .csv or .mat", 2),
         (["fit", "-", "-o", "x.nc"], json.dumps(REQUEST), "'.nc', expected .npz, .json, .csv or .mat", 2),

@@ -39,6 +39,25 @@ def held(service: Service) -> Iterator[None]:
         yield
 
 
+def test_names_that_lead_to_other_routes_are_refused(client):
+    """Such as the id of a job that a program composes."""
+    for call in (client.job, client.stored, client.experiment):
+        for name in ("../about", "..", ".", "", "a/b", "a?b", "a#b", "a%2fb", " ", None, 3):
+            with pytest.raises(lindyn.ArgumentError, match="expected"):
+                call(name)
+
+
+def test_axes_and_bases_of_other_types_are_refused(client):
+    for axes in ([{"path": "network.seed", "values": [1]}], None, "network.seed"):
+        with pytest.raises(lindyn.ArgumentError, match="expected a mapping of paths to values"):
+            client.sweep(base=BASE, axes=axes)
+    for base in (None, [BASE], 3):
+        with pytest.raises(lindyn.RequestError, match=r"base: got .*, expected an object"):
+            client.sweep(base=base, axes={"network.seed": [1]})
+        with pytest.raises(lindyn.RequestError, match=r"base: got .*, expected an object"):
+            client.ensemble(base=base, replicates=2)
+
+
 def test_initialization_and_balance(client):
     found = client.initialization(NETWORK, SIGMA_YX)
     w1, w2 = found.weights
@@ -184,6 +203,9 @@ def test_experiments(client):
     job.result(progress=True)
     assert b"<svg" in job.figure()
     assert job.figure("png").startswith(b"\x89PNG")
+    for form in ("jpg", "json", "../result", None):
+        with pytest.raises(lindyn.ArgumentError, match="expected 'svg', 'png', 'pdf'"):
+            job.figure(form)
     with pytest.raises(lindyn.NotFoundError, match=r"there are 'figure-3\.1', 'figure-3\.2'"):
         client.experiment("figure-9")
     with pytest.raises(lindyn.RequestError, match=r"parameters\.trials"):

@@ -66,6 +66,7 @@ def test_a_private_service_survives_an_interrupt_and_ends_with_its_owner(folder:
         owner.stdout.close()
     eventually(lambda: all(has_ended(process) for process in services))
     assert not mentioning(str(folder))
+    assert list(folder.iterdir()) == []  # also the folder that the killed owner had made
 
 
 def test_a_private_service_that_starts_or_stops_too_slowly(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

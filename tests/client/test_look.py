@@ -99,6 +99,9 @@ def test_named_pictures(found):
         found.plot.line("output")
     with pytest.raises(lindyn.ArgumentError, match=r"draw it with plot.line\('loss'\)"):
         found.plot.matrix("loss", 1.0)
+    for t in (float("nan"), "1", None):
+        with pytest.raises(lindyn.ArgumentError, match="expected a time"):
+            found.plot.matrix("output", t)
     with pytest.raises(lindyn.UnknownNameError, match="did you mean 'sharpness'"):
         found.plot.line("sharpnes")
 
@@ -116,6 +119,8 @@ def test_films(found, tmp_path):
     assert not plt.get_fignums()
     with pytest.raises(lindyn.ArgumentError, match=r"'.avi', expected .gif or .mp4"):
         found.plot.animate(tmp_path / "film.avi")
+    with pytest.raises(lindyn.ArgumentError, match="there is no folder"):
+        found.plot.animate(tmp_path / "missing" / "film.gif")
     with pytest.raises(lindyn.ArgumentError, match="got 0 frames"):
         found.plot.animate(tmp_path / "film.gif", frames=0)
     if FFMpegWriter.isAvailable():

@@ -16,6 +16,7 @@ from lindyn.wire.trajectory import QUANTITIES
 pytestmark = pytest.mark.live
 
 X = np.random.default_rng(0).standard_normal((20, 4))
+TASK = lindyn.spectrum([2.0, 1.0], seed=1)
 Y = np.random.default_rng(1).standard_normal((20, 3))
 
 
@@ -44,6 +45,33 @@ def sweep(client) -> lindyn.SweepResult:
     }
     axes = {"network.dims": [[3, 3, 3], [3, 4, 3]], "network.seed": [1, 2, 3]}
     return client.sweep(base=base, axes=axes, collect=["final_loss", "loss", "output"]).result()
+
+
+def test_names_of_parts(client, trajectory, sweep):
+    continual = client.continual(network=lindyn.balanced([2, 2, 2], lam=1, seed=1), tasks=[{"task": TASK}], num=5)
+    ensemble = client.ensemble(
+        base={"network": {"kind": "balanced", "dims": [2, 2, 2], "lambda": 1.0}, "task": TASK, "times": [1.0]},
+        replicates=2,
+    )
+    balance = client.balance([np.eye(2), np.eye(2)])
+    for result, name in (
+        (trajectory, "loss"),
+        (trajectory, "balance.lambda"),
+        (sweep, "loss"),
+        (continual, "loss"),
+        (ensemble, "loss.mean"),
+        (balance, "lambda"),
+    ):
+        assert name in result
+        assert "los" not in result
+        with pytest.raises(TypeError):
+            iter(result)
+
+
+def test_names_in_a_list_are_refused_in_words(trajectory, sweep):
+    for result in (trajectory, sweep):
+        with pytest.raises(lindyn.ArgumentError, match="each name as an argument of its own"):
+            result.to_dataframe(["loss"])
 
 
 def test_a_trajectory_in_xarray(trajectory):

@@ -61,7 +61,7 @@ def limited(monkeypatch: pytest.MonkeyPatch) -> None:
         ({"workers": 3, "dask_scheduler": "tcp://d:1", "processes": 2}, 256 * MIB),
         ({"workers": 1, "processes": 2}, 512 * MIB),
         ({"workers": 2, "job_workers": 6}, 256 * MIB),
-        ({"workers": 100}, 128 * MIB),
+        ({"workers": 100}, 256 * MIB),  # workers do not start with less
         ({"workers": 1, "worker_memory_bytes": 3000 * MIB}, 3000 * MIB),
     ],
     ids=str,

@@ -170,6 +170,29 @@ def test_booleans_are_not_numbers():
         admit(request({"time_constant": np.array([True])}), WIDE)
 
 
+@pytest.mark.parametrize(
+    ("axis", "text"),
+    [
+        ({"quantities": [["loss"], ["ntk"]]}, "got 'quantities', but all points have the quantities of collect"),
+        ({"evaluate": [[TASK["task"]]]}, "only trajectories answer with"),
+    ],
+)
+def test_axes_along_which_no_point_changes_are_refused(axis, text):
+    with pytest.raises(InvalidRequestError) as refused:
+        admit(request({"network.seed": [1, 2], **axis}), WIDE)
+    ((path, detail),) = refused.value.errors
+    assert path == "axes.1.path"
+    assert text in detail
+
+
+def test_two_spellings_of_an_index_cannot_set_one_field_twice():
+    """One of the axes would be ignored without a word."""
+    for path in ("network.dims.01", "network.dims.00001"):
+        with pytest.raises(InvalidRequestError) as refused:
+            admit(request({path: [2, 3], "network.dims.1": [1, 2]}), WIDE)
+        assert refused.value.errors[0][0] == "axes.0.path"
+
+
 def test_tasks_to_evaluate_are_refused():
     with pytest.raises(InvalidRequestError, match="only trajectories answer with") as refused:
         admit(request({"network.seed": [1, 2]}, base={**RANDOM, **TASK, "evaluate": [TASK["task"]]}), WIDE)

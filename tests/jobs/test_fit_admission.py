@@ -65,6 +65,7 @@ def test_every_number_of_the_base_request_can_be_free(path):
         ("singular_values", "such as singular_values.0"),
         ("singular_values.3", "is no index of 3 entries"),
         ("singular_values.x", "is no index of 3 entries"),
+        ("singular_values.00", "is no index of 3 entries"),
         ("loss.0", "more parts than the quantity"),
         ("alignment", "such as alignment.input.0"),
         ("alignment.x", "has the parts input, output"),

@@ -79,6 +79,19 @@ def test_a_body_over_its_own_limit_has_a_different_error(service: Service) -> No
         problem(answer(connection), 413, "body-too-large")
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("expects", [b"", b"Expect: 100-continue\r\n"])
+@pytest.mark.parametrize("size", [MOST + 1, 10**18])
+def test_a_body_that_announces_too_many_bytes_is_refused_before_it_is_sent(
+    service: Service, path: str, expects: bytes, size: int
+) -> None:
+    with connect(service) as connection:
+        head = POST % (path.encode(), size)
+        connection.sendall(head.replace(b"Content-Length", expects + b"Content-Length"))
+        connection.settimeout(10)
+        problem(answer(connection), 413, "body-too-large")
+
+
 def test_a_large_body_counts_until_its_answer_is_there(service: Service) -> None:
     """A worker may need it again."""
     eventually(lambda: is_free(service))

@@ -14,8 +14,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from support.processes import PATIENCE_SECONDS, RedisServer, Service, clean_environment, eventually
+from support.processes import PATIENCE_SECONDS, RedisServer, Service, clean_environment, eventually, trajectory
 
+from lindyn_service.configuration import capacity
 from lindyn_service.configuration.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -249,3 +250,9 @@ def test_there_is_a_worker_for_each_allowed_processor() -> None:
             assert worker.num_threads() == 1
     finally:
         os.sched_setaffinity(0, allowed)
+
+
+def test_the_least_memory_of_workers_suffices_to_start_and_to_compute() -> None:
+    """As in a small container with many processors."""
+    with Service(workers=1, job_workers=1, worker_memory_bytes=capacity.MIN_WORKER_BYTES) as service:
+        assert service.post(trajectory(width=20)).status_code == 200

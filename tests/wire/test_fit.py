@@ -82,6 +82,7 @@ def test_arrays_and_numbers_of_numpy():
         ("free.1.path", "network", "free.1.path", "overlaps 'network.lambda'"),
         ("free.1.path", "times.0", "free.1.path", "which the observations have"),
         ("free.1.path", "observations.0.sigma", "free.1.path", "expected observations.factor"),
+        ("free.1.path", "observations.00.offset", "free.1.path", "expected observations.factor"),
         ("free.1.path", "observations.7.offset", "free.1.path", "got observation 7, there are 1"),
         ("free.1.path", "Network Scale", "free.1.path", "expected text like"),
         ("free.1.per_subject", True, "free.1.per_subject", "observation 0 has no subject"),

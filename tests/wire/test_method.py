@@ -90,6 +90,12 @@ def test_unknown_kinds(kind, got):
     assert text.endswith("llowed are 'auto', 'exact', 'flow', 'descent'")
 
 
+def test_an_array_in_the_place_of_an_object() -> None:
+    """As from numpy, in an archive."""
+    found = rules.broken(TrajectoryRequest, document() | {"network": np.eye(2)})
+    assert found == {"network": "got a value of type ndarray, expected an object"}
+
+
 @pytest.mark.parametrize("given", [{}, {"rtol": 1e-6}])
 def test_an_object_without_kind(given):
     assert broken(given) == {"method.kind": "this field is required, it determines which others there are"}

@@ -95,6 +95,12 @@ def refusal(archive, **limits):
     return str(caught.value)
 
 
+def test_a_field_of_the_metadata_that_occurs_twice_is_refused():
+    buffer = io.BytesIO()
+    np.savez(buffer, metadata=np.array('{"times": [1.0], "times": [2.0]}'))
+    assert "in 'metadata', the field 'times' occurs twice" in refusal(buffer.getvalue())
+
+
 WHOLE = message({"times": [0, 1], "method": "auto"}, network__weights__0=np.arange(6.0), task__sigma_yx=np.eye(2))
 DEFLATED = message({"times": [0, 1]}, zipfile.ZIP_DEFLATED, task__sigma_yx=np.eye(9))
 

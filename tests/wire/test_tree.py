@@ -125,6 +125,8 @@ def test_a_value_is_replaced_in_a_copy(path, value, place):
         ("tasks.2", "names item '2' of a list of 2"),
         ("tasks.x", "names item 'x' of a list of 2"),
         ("tasks.-1", "names item '-1' of a list of 2"),
+        ("tasks.01", "names item '01' of a list of 2"),
+        ("tasks.00.n", "names item '00' of a list of 2"),
         ("tasks." + "9" * 5000, f"names item '{'9' * 5000}' of a list of 2"),
     ],
 )

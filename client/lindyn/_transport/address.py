@@ -2,6 +2,8 @@
 
 import os
 import re
+from math import isfinite
+from numbers import Real
 
 import httpx
 
@@ -12,6 +14,18 @@ PRIVATE_URL = "http://lindyn.local"
 """Nominal address of a private service, which is reached through its socket."""
 
 _EXAMPLES = "http://127.0.0.1:8000 or https://lab.example/lindyn"
+
+
+def require_seconds(argument: str, value: float, *, above: float | None = None) -> None:
+    """Check a number of seconds.
+
+    Raises:
+        ConfigurationError: it is no finite number, is negative, or is not above a bound.
+    """
+    least = 0.0 if above is None else above
+    if not isinstance(value, Real) or not isfinite(value) or value < least or value == above:
+        expected = "of at least 0" if above is None else f"above {above:g}"
+        raise ConfigurationError(f"{argument}: got {value!r}, expected a number of seconds {expected}")
 
 
 def address(url: str | None) -> str:

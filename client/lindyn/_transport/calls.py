@@ -14,7 +14,7 @@ import httpx
 from pydantic import ValidationError
 
 from lindyn._install_hint import how_to_install
-from lindyn._transport.address import PRIVATE_URL, bearer, without_secrets
+from lindyn._transport.address import PRIVATE_URL, bearer, require_seconds, without_secrets
 from lindyn._transport.connections import trusted_certificates
 from lindyn._transport.proxies import Proxy
 from lindyn.errors import (
@@ -133,6 +133,10 @@ class Connection:
     proxy: Proxy | None = None
     reached: bool = field(default=False, init=False)
     _warned: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError if the patience is no time."""
+        require_seconds("patience_seconds", self.patience_seconds)
 
     @contextmanager
     def translating_errors(self, path: str) -> Generator[None]:

@@ -9,6 +9,7 @@ from typing import Any, Generic, NoReturn, TypedDict, TypeVar
 
 import httpx
 
+from lindyn._transport.address import require_seconds
 from lindyn._transport.proxies import Proxy
 from lindyn.errors import ConfigurationError
 
@@ -30,6 +31,10 @@ class ConnectionSettings(Generic[T]):
     headers: Mapping[str, str] = field(repr=False)
     timeout_seconds: float
     transport: Callable[[], T]
+
+    def __post_init__(self) -> None:
+        """Raise ConfigurationError if the timeout is no time."""
+        require_seconds("timeout_seconds", self.timeout_seconds, above=0.0)
 
 
 def make_client(settings: ConnectionSettings[httpx.BaseTransport]) -> httpx.Client:

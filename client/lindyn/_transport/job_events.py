@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Literal, NoReturn, Self, TypeAlias, TypeVar, get_args
 
 import httpx
 from pydantic import ValidationError
 
 from lindyn._transport.calls import Call, Listen, Pause, Steps, WithTimeout
-from lindyn.errors import JobCancelledError, JobFailedError, from_problem
+from lindyn._transport.paths import path_of
+from lindyn.errors import ArgumentError, JobCancelledError, JobFailedError, from_problem
 from lindyn.wire.job import FINAL, Job
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 Picture: TypeAlias = Literal["svg", "png", "pdf"]
 """Format of the picture of an experiment."""
+PICTURES: tuple[Picture, ...] = get_args(Picture)
 
 SILENCE_SECONDS = 20.0  # the service sends an event or a comment every 15 seconds
 PAUSE_SECONDS = 0.2
@@ -33,22 +35,32 @@ def read_job(response: httpx.Response) -> Job:
 
 def status(job_id: str) -> Call[Job]:
     """Request the state of a job."""
-    return Call("GET", f"/v1/jobs/{job_id}", read_job)
+    return Call("GET", _path(job_id), read_job)
 
 
 def cancel(job_id: str) -> Call[Job]:
     """Request the end of a job."""
-    return Call("DELETE", f"/v1/jobs/{job_id}", read_job)
+    return Call("DELETE", _path(job_id), read_job)
 
 
 def figure(job_id: str, form: Picture) -> Call[bytes]:
-    """Request the picture of an experiment."""
-    return Call("GET", f"/v1/jobs/{job_id}/figure.{form}", lambda response: response.content)
+    """Request the picture of an experiment.
+
+    Raises:
+        ArgumentError: there are no pictures of this format.
+    """
+    if form not in PICTURES:
+        raise ArgumentError(f"got the format {form!r}, expected {', '.join(map(repr, PICTURES))}")
+    return Call("GET", f"{_path(job_id)}/figure.{form}", lambda response: response.content)
 
 
 def drawing(job_id: str, read: Callable[[httpx.Response], T]) -> Call[T]:
     """Request the figure of an experiment as data."""
-    return Call("GET", f"/v1/jobs/{job_id}/figure.json", read)
+    return Call("GET", f"{_path(job_id)}/figure.json", read)
+
+
+def _path(job_id: str) -> str:
+    return path_of("/v1/jobs", "job_id", job_id)
 
 
 def handle_repr(class_name: str, job: Job) -> str:

@@ -11,6 +11,7 @@ from lindyn.errors import UnknownNameError
 from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import reply_dataset
+from lindyn.results.named import Named
 from lindyn.results.table import Columns, Variables, columns, selected
 from lindyn.wire.array import FloatArray
 from lindyn.wire.trajectory import ReplyWarning
@@ -27,7 +28,7 @@ _SETTINGS = ("dims", "gain", "samples", "scheme", "seed", "task_seed", "toleranc
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Fields:
+class Fields(Named):
     """Fields of a reply as attributes and items; arrays are numpy arrays.
 
     Attributes:

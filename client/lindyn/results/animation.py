@@ -39,7 +39,7 @@ def write_film(path: Path, film: Film, shown: Iterable[int], frames_per_second: 
     """Write a film with a frame for each of the times that are shown, and return its path.
 
     Raises:
-        ArgumentError: the name ends with neither `.gif` nor `.mp4`.
+        ArgumentError: the name ends with neither `.gif` nor `.mp4`, or its folder does not exist.
         MissingLibraryError: ffmpeg is not installed.
     """
     writer = _writer(path, frames_per_second)
@@ -67,6 +67,8 @@ def write_film(path: Path, film: Film, shown: Iterable[int], frames_per_second: 
 
 
 def _writer(path: Path, frames_per_second: float) -> Any:  # noqa: ANN401 (matplotlib's types are incomplete)
+    if not path.parent.is_dir():
+        raise ArgumentError(f"{path}: there is no folder {path.parent}; create it, or name another file")
     match path.suffix:
         case ".gif":
             return _animation.PillowWriter(fps=frames_per_second)

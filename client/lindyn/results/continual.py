@@ -10,6 +10,7 @@ from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import reply_dataset
 from lindyn.results.labels import lambda_text
+from lindyn.results.named import Named
 from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, Variables, columns, selected
 from lindyn.wire.array import FloatArray
@@ -27,7 +28,7 @@ _OVER_TIME = ("loss", "rate", "forgetting")
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Continual(Replied, Labelled):
+class Continual(Replied, Labelled, Named):
     """The losses of all tasks while they are learned one after the other.
 
     Indices of tasks count from 0; pictures and tables count tasks from 1, as they count modes.

@@ -10,6 +10,7 @@ from lindyn.results.files import Labelled, nested
 from lindyn.results.io import Parts
 from lindyn.results.labelled import ensemble_dataset, statistic_dims
 from lindyn.results.labels import origin
+from lindyn.results.named import Named
 from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, columns, selected
 from lindyn.wire.array import FloatArray
@@ -49,7 +50,7 @@ class Statistics:
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Ensemble(Replied, Labelled):
+class Ensemble(Replied, Labelled, Named):
     """Statistics over many trajectories; quantities are attributes, `e.loss.mean`, and arrays items, `e["loss.mean"]`.
 
     Attributes:
@@ -98,16 +99,16 @@ class Ensemble(Replied, Labelled):
         document = self.reply.model_dump(by_alias=True, exclude={"times", "quantities", "wide", "warnings"})
         return {**document, "warnings": [each.model_dump(exclude_none=True) for each in self.reply.warnings]}
 
-    def __getitem__(self, path: str) -> FloatArray:
+    def __getitem__(self, name: str) -> FloatArray:
         """Return an array by its path, such as `loss.mean` or `alignment.input.quantiles`.
 
         Raises:
             UnknownNameError: the ensemble has no such array; this is also a KeyError.
         """
         arrays = self.arrays()
-        if path not in arrays:
-            raise UnknownNameError(not_part_of("ensemble", path, arrays))
-        return arrays[path]
+        if name not in arrays:
+            raise UnknownNameError(not_part_of("ensemble", name, arrays))
+        return arrays[name]
 
     def __getattr__(self, name: str) -> Statistics:
         """Return the statistics of a quantity without parts by its name."""

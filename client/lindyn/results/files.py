@@ -76,8 +76,15 @@ class Saved(ABC):
 
         Raises:
             UnknownNameError: the result has no such array; this is also a KeyError.
+            ArgumentError: a name is no text.
             MissingLibraryError: pandas is not installed.
         """
+        for name in names:
+            if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
+                raise ArgumentError(
+                    f"got a {type(name).__name__} among the names, expected each name as an argument of its own, such "
+                    'as to_dataframe("loss", "output")'
+                )
         return library("pandas", "to_dataframe").DataFrame(self._columns(names))
 
     @abstractmethod

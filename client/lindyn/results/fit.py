@@ -10,6 +10,7 @@ from lindyn._public import public
 from lindyn.errors import UnknownNameError
 from lindyn.results.files import Saved
 from lindyn.results.io import Parts
+from lindyn.results.named import Named
 from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, selected
 from lindyn.wire.array import FloatArray
@@ -29,7 +30,7 @@ _IN_PROFILES = ("values", "log_likelihood_ratios")
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Fit(Replied, Saved):
+class Fit(Replied, Saved, Named):
     """Estimates of each model: `fit.estimates` are those of the full one, `fit["lazy"]` is another model.
 
     Attributes:

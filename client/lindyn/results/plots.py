@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,11 +96,13 @@ class TrajectoryPlots:
 
         Raises:
             UnknownNameError: the trajectory has no such quantity; this is also a KeyError.
-            ArgumentError: the quantity has no matrices.
+            ArgumentError: the quantity has no matrices, or `t` is no number.
         """
         values = self._array(path)
         if values.ndim != 3:
             raise ArgumentError(f"{path} has no matrices: draw it with plot.line({path!r})")
+        if not isinstance(t, Real) or np.isnan(t):
+            raise ArgumentError(f"t: got {t!r}, expected a time, such as {self._times[-1]:g}")
         nearest = int(np.argmin(np.abs(self._times - t)))
         axes = given_or_new(ax)
         draw_matrix(axes, values[nearest], largest_of(values), label(path).words, style)

@@ -12,6 +12,7 @@ from lindyn.results.files import Labelled
 from lindyn.results.grid import FailedPoint, Grid, WarnedPoints, as_coordinate, count_warned_points
 from lindyn.results.io import Parts
 from lindyn.results.labelled import sweep_columns, sweep_dataset
+from lindyn.results.named import Named
 from lindyn.results.table import Columns
 from lindyn.wire.array import FloatArray
 from lindyn.wire.tree import JSON
@@ -27,7 +28,7 @@ COORDINATES, DATA = "coordinates.", "data."
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class SweepResult(Labelled):
+class SweepResult(Labelled, Named):
     """Labelled arrays: `r.final_loss`, or `r["final_loss"]`, has one dimension for each name in `r.dims["final_loss"]`.
 
     Attributes:

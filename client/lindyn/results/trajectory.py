@@ -11,6 +11,7 @@ from lindyn.results.files import Labelled
 from lindyn.results.io import Parts
 from lindyn.results.labelled import trajectory_dataset
 from lindyn.results.labels import lambda_text, origin, regime_words
+from lindyn.results.named import Named
 from lindyn.results.replied import Replied
 from lindyn.results.table import Columns, columns, selected, variables_over_time
 from lindyn.wire.array import FloatArray
@@ -74,7 +75,7 @@ Quantity = FloatArray | Mapping[str, FloatArray] | list[FloatArray]
 
 @public
 @dataclass(frozen=True, repr=False, eq=False)
-class Trajectory(Replied, Labelled, _Quantities):
+class Trajectory(Replied, Labelled, Named, _Quantities):
     """A learning trajectory; its quantities are attributes and items, `t.loss` and `t["loss"]`, with time first.
 
     Attributes:

@@ -83,9 +83,8 @@ def _described(details: ErrorDetails, document: Tree, model: type[BaseModel]) ->
     names, value = _locate(location, document)
     path = ".".join(names)
     # a bare name stands for the object of that kind, so that the name itself is wrong and not its field `kind`
-    if details["type"] == "union_tag_not_found" or (
-        details["type"] == "union_tag_invalid" and not isinstance(value, str)
-    ):
+    names_no_kind = details["type"] == "union_tag_not_found" and isinstance(details["input"], dict)
+    if names_no_kind or (details["type"] == "union_tag_invalid" and not isinstance(value, str)):
         path = f"{path}.kind"
     known_fields = fields_at(model, location[:-1]) if details["type"] == "extra_forbidden" else ()
     return path, validation_message(details, known_fields)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from lindyn.wire.fit import FULL, MAX_VALUES, ComparedModel, FitRequest, Observation
+from lindyn.wire.tree import list_index
 from lindyn.wire.wording import cut, with_choices
 
 _OF_OBSERVATIONS = "observations"
@@ -112,8 +113,8 @@ def _missing_coefficient(path: str, n_observations: int) -> str | None:
     first, *rest = path.split(".")
     if first != _OF_OBSERVATIONS:
         return None
-    if len(rest) == 2 and rest[0].isdecimal():
-        if int(rest[0]) >= n_observations:
+    if len(rest) == 2 and (number := list_index(rest[0])) is not None:
+        if number >= n_observations:
             return f"got observation {cut(rest[0])}, there are {n_observations}; they are numbered from 0"
         rest = rest[1:]
     if len(rest) == 1 and rest[0] in _COEFFICIENTS:

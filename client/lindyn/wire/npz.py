@@ -5,11 +5,11 @@ import json
 import sys
 import zipfile
 from collections.abc import Mapping
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
-from pydantic_core import from_json
 
+from lindyn.wire.json_text import RepeatedFieldError, parse_json
 from lindyn.wire.tree import JSON, Array
 
 MEDIA_TYPE = "application/x-npz"
@@ -96,9 +96,11 @@ def unpack(
         parts = text.count("[") + text.count("{") + text.count(":")
         if max_parts is not None and parts > max_parts:
             raise NpzError(f"'{METADATA}' has {parts} arrays, objects and fields, at most {max_parts} are read")
-        metadata = from_json(text)  # refuses lone surrogates, unlike json
+        metadata = parse_json(text)  # refuses lone surrogates, unlike json
     except NpzError:
         raise
+    except RepeatedFieldError as error:
+        raise NpzError(f"in '{METADATA}', {error}") from None
     except KeyError:
         raise NpzError(f"the archive has no entry '{METADATA}' with the JSON part of the message") from None
     except Exception as error:
@@ -106,7 +108,7 @@ def unpack(
         raise NpzError(f"the bytes are not a readable npz archive ({type(error).__name__})") from error
     if not isinstance(metadata, dict):
         raise NpzError(f"'{METADATA}' must hold a JSON object, got {type(metadata).__name__}")
-    return cast("dict[str, JSON]", metadata), arrays
+    return metadata, arrays
 
 
 def expanded_bytes(data: bytes) -> int:

@@ -3,6 +3,7 @@
 A path names a leaf by the fields and the list indices above it, joined by dots, such as `network.weights.0`.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeAlias, cast
@@ -19,7 +20,7 @@ JSON: TypeAlias = "bool | int | float | str | Sequence[JSON] | Mapping[str, JSON
 Tree: TypeAlias = "bool | int | float | str | Array | Sequence[Tree] | Mapping[str, Tree] | None"
 """A JSON value that may hold arrays anywhere."""
 
-_MAX_INDEX_DIGITS = 9  # no list that fits into memory has a longer index
+_INDEX = re.compile(r"0|[1-9][0-9]{0,8}")  # no list that fits into memory has a longer index
 
 
 class PathError(ValueError):
@@ -106,6 +107,11 @@ def array_from_lists(value: JSON) -> npt.NDArray[np.float64]:
     return np.array(cast("npt.ArrayLike", value), dtype=np.float64)
 
 
+def list_index(name: str) -> int | None:
+    """Return the list index that a part of a path can be, or None; an index has one spelling, without leading zeros."""
+    return int(name) if _INDEX.fullmatch(name) else None
+
+
 def _without_arrays(prefix: str, tree: Mapping[str, Tree], arrays: dict[str, Array]) -> dict[str, JSON]:
     document: dict[str, JSON] = {}
     for name, child in tree.items():
@@ -139,17 +145,17 @@ def _index_order(paths: Iterable[str]) -> Callable[[str], tuple[int, list[int]]]
     ranks: dict[str, int] = {}
     for path in paths:
         ranks.setdefault(path.partition(".")[0], len(ranks))
-    return lambda path: (ranks[path.partition(".")[0]], [_index(part) or 0 for part in path.split(".")])
+    return lambda path: (ranks[path.partition(".")[0]], [list_index(part) or 0 for part in path.split(".")])
 
 
 def _insert(tree: dict[str, Tree], path: str, array: Array) -> None:
     *parents, leaf = path.split(".")
     node: Tree = tree
     for name, following in pairwise([*parents, leaf]):
-        node = _child_or_new(node, name, path, {} if _index(following) is None else [])
+        node = _child_or_new(node, name, path, {} if list_index(following) is None else [])
     if isinstance(node, dict):
         node[leaf] = array
-    elif isinstance(node, list) and _index(leaf) == len(node):
+    elif isinstance(node, list) and list_index(leaf) == len(node):
         node.append(array)
     else:
         raise PathError(path, "does not fit the metadata or skips an index")
@@ -158,7 +164,7 @@ def _insert(tree: dict[str, Tree], path: str, array: Array) -> None:
 def _child_or_new(node: Tree, name: str, path: str, empty: Tree) -> Tree:
     if isinstance(node, dict):
         return node.setdefault(name, empty)
-    index = _index(name)
+    index = list_index(name)
     if isinstance(node, list) and index is not None and index < len(node):
         return node[index]
     raise PathError(path, "leads through a value that has no such part")
@@ -188,12 +194,7 @@ def _set(node: dict[str, Tree] | list[Tree], name: str, value: Tree, path: str) 
 
 
 def _item_index(items: Sequence[Tree], name: str, path: str) -> int:
-    index = _index(name)
+    index = list_index(name)
     if index is None or index >= len(items):
         raise PathError(path, f"names item {name!r} of a list of {len(items)}")
     return index
-
-
-def _index(name: str) -> int | None:
-    """Return the list index that a part of a path can be, or None."""
-    return int(name) if name.isdecimal() and len(name) <= _MAX_INDEX_DIGITS else None

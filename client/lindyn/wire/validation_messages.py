@@ -70,7 +70,7 @@ def _message_about_names(details: ErrorDetails, context: dict[str, object], fiel
             tag: object = cast("dict[str, object]", got)["kind"] if isinstance(got, dict) else context["tag"]
             return with_choices(f"got {shown(tag)}", tag, _quoted(str(context["expected_tags"])))
         case "union_tag_not_found":
-            return "this field is required, it determines which others there are"
+            return _without_kind(got)
         case "missing" if isinstance(details["loc"][-1], int):
             return f"got {entries(len(got))}, this one is required"
         case "missing":
@@ -83,6 +83,12 @@ def _message_about_names(details: ErrorDetails, context: dict[str, object], fiel
             return f"got {len(got)} characters, expected at most {context['max_length']}"
         case _:
             return f"got {shown(got)}, {_as_expected(details['msg'])}"
+
+
+def _without_kind(got: object) -> str:
+    if not isinstance(got, dict):
+        return f"got {shown(got)}, expected an object"
+    return "this field is required, it determines which others there are"
 
 
 def _quoted(names: str) -> list[str]:

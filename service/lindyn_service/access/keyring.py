@@ -10,6 +10,7 @@ from pathlib import Path
 from lindyn_service.access.keys import Caller, Entry, KeysError, digest_of, parse
 
 CHECK_SECONDS = 1.0
+MAX_BYTES = 2**20  # some ten thousand keys, which are read within some ten milliseconds
 
 _Version = tuple[int, int, int]
 
@@ -57,13 +58,22 @@ def _version(status: os.stat_result) -> _Version:
     return status.st_mtime_ns, status.st_ino, status.st_size
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file without waiting for a writer, which a pipe would do, and with it all requests."""
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def _load(path: Path) -> tuple[_Version, tuple[Entry, ...]]:
     try:
-        with path.open(encoding="utf-8-sig") as file:
+        with open(path, encoding="utf-8-sig", opener=_open_at_once) as file:
             status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise KeysError("it is not a regular file; write the lines into one")
             if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise KeysError("users other than its owner may write to it; run chmod go-w on it")
-            entries = parse(file.read())
+            if status.st_size > MAX_BYTES:
+                raise KeysError(f"it has {status.st_size} bytes, the limit is {MAX_BYTES}; remove keys or comments")
+            entries = parse(file.read(MAX_BYTES))
     except KeysError as error:
         raise KeysError(f"{path}: {error}") from None
     except (OSError, UnicodeDecodeError) as error:

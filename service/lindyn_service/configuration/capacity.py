@@ -1,6 +1,7 @@
 """Defaults of settings that depend on the memory and the disk of the machine."""
 
 import math
+import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from lindyn_service.configuration import cgroups
 
 _MEBIBYTE = 2**20
 _MAX_WORKER_BYTES = 8192 * _MEBIBYTE
-MIN_WORKER_BYTES = 128 * _MEBIBYTE
+MIN_WORKER_BYTES = 256 * _MEBIBYTE  # with less, a worker cannot load its libraries
 _MAX_WORK_BYTES = 4096 * _MEBIBYTE
 _MAX_SPOOL_BYTES = 4096 * _MEBIBYTE
 _MAX_RESULTS_BYTES = 1024 * _MEBIBYTE
@@ -73,7 +74,7 @@ def _available_bytes(folder: Path | None) -> int:
         chosen = Path(tempfile.gettempdir()) if folder is None else folder
     except OSError:
         return 2 * _MAX_SPOOL_BYTES  # no folder is usable, which start-up reports
-    existing = next((path for path in (chosen, *chosen.parents) if path.is_dir()), Path("/"))
+    existing = next((path for path in (chosen, *chosen.parents) if os.path.isdir(path)), Path("/"))
     own_bytes = 0
     if folder is not None:
         with suppress(OSError):

@@ -2,7 +2,9 @@
 
 import os
 import re
+import tempfile
 from ipaddress import ip_address
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -33,6 +35,10 @@ def load() -> Settings:
             f"LINDYN_PROCESSES is {chosen.processes}: several processes share cache and jobs by LINDYN_REDIS_URL and "
             "listen on LINDYN_HOST and LINDYN_PORT; set LINDYN_REDIS_URL, and do not set LINDYN_SOCKET"
         )
+    for one, other in (("dask_scheduler", "dask_local"), ("descriptor", "socket")):
+        if getattr(chosen, one) is not None and getattr(chosen, other) is not None:
+            names = f"{PREFIX}{one.upper()} and {PREFIX}{other.upper()}"
+            raise SettingsError(f"{names} exclude each other, and both are set; unset one of them")
     refuse_open_address(chosen, chosen.host if chosen.socket is None else "localhost")
     _refuse_misspelt_keys(chosen)
     _refuse_unusable_folder(chosen)
@@ -44,12 +50,33 @@ def _refuse_unusable_folder(chosen: Settings) -> None:
     folder = chosen.spool_folder
     if folder is None:
         return
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.is_symlink() or path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise SettingsError(
-            f"LINDYN_SPOOL_FOLDER: {existing} is not a folder that this user can write to; set a folder that can "
-            "be created or written to"
-        )
+    existing = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    if not os.path.isdir(existing) or not os.access(existing, os.W_OK | os.X_OK):
+        raise _unusable(existing)
+
+
+def make_folder(chosen: Settings) -> None:
+    """Make the folder for large answers; some file systems take no files, whatever their folders allow.
+
+    Raises:
+        SettingsError: the folder cannot be created or written to.
+    """
+    folder = chosen.spool_folder
+    if folder is None:
+        return
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _unusable(folder, f" ({error.strerror})") from error
+
+
+def _unusable(folder: Path, reason: str = "") -> SettingsError:
+    return SettingsError(
+        f"LINDYN_SPOOL_FOLDER: {folder} is not a folder that this user can write to{reason}; set a folder that can be "
+        "created or written to"
+    )
 
 
 def _refuse_misspelt_keys(chosen: Settings) -> None:

@@ -2,8 +2,9 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from lindyn.wire.wording import cut
 from lindyn_service.configuration.settings import Settings
-from lindyn_service.errors import BusyError
+from lindyn_service.errors import BodyTooLargeError, BusyError
 from lindyn_service.http.state import context_of
 
 _MAX_DIGITS = 20  # of Content-Length: converting longer numbers takes long, and none of them is within the limit
@@ -91,12 +92,19 @@ class BodyBudgetMiddleware:
             reservation.release()
 
     def _check_content_length(self, scope: Scope) -> None:
-        """Refuse a body for whose announced length the budget has no room; a reader refuses one over its own limit."""
+        """Refuse a body by its announced length, before the client sends it.
+
+        Raises:
+            BodyTooLargeError: it is over the limit of one body.
+            BusyError: the budget has no room for it.
+        """
         for name, value in scope["headers"]:
-            if (
-                name == b"content-length"
-                and len(value) < _MAX_DIGITS
-                and value.isdigit()
-                and int(value) <= self._max_body_bytes
-            ):
-                self._budget.check(int(value))
+            if name != b"content-length" or not value.isdigit():
+                continue
+            digits = value.lstrip(b"0") or b"0"
+            if len(digits) > _MAX_DIGITS or int(digits) > self._max_body_bytes:
+                raise BodyTooLargeError(
+                    f"the body has {cut(digits.decode())} bytes, more than {self._max_body_bytes} bytes, the limit; "
+                    "send fewer samples, or npz, which is smaller than JSON"
+                )
+            self._budget.check(int(digits))

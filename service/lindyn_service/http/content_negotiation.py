@@ -17,7 +17,8 @@ _RawHeaders = Iterable[tuple[bytes, bytes]]
 def wanted_format(headers: _RawHeaders) -> Format:
     """Return the format of the answer: npz if the client names it with a positive weight of at least that of JSON.
 
-    Wildcards select JSON, and so do media types that the service does not have: no request is refused for its Accept.
+    Wildcards select JSON unless the client excludes it, and so do media types that the service does not have: no
+    request is refused for its Accept.
     """
     return _format(header_list(headers, b"accept"))
 
@@ -35,8 +36,9 @@ def header_list(headers: _RawHeaders, name: bytes) -> str:
 @lru_cache(_MAX_PARSED_HEADERS)
 def _format(accept: str) -> Format:
     weights = _weights(accept)
-    for_npz = weights.get(npz.MEDIA_TYPE, 0.0)
-    for_json = weights.get(JSON, weights.get("application/*", weights.get("*/*", 0.0)))
+    for_any = weights.get("application/*", weights.get("*/*", 0.0))
+    for_json = weights.get(JSON, for_any)
+    for_npz = weights.get(npz.MEDIA_TYPE, for_any if weights.get(JSON) == 0.0 else 0.0)
     return "npz" if for_npz > 0 and for_npz >= for_json else "json"
 
 

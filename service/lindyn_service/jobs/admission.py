@@ -91,9 +91,7 @@ def admit(request: SweepRequest, limits: SweepLimits) -> AdmittedSweep:
         InvalidRequestError: a path is unknown, or a sampled value is invalid.
         TooLargeError: the sweep has more points, work or numbers than the limits allow.
     """
-    if request.base.get("evaluate") is not None:
-        detail = "got tasks, whose losses only trajectories answer with; leave it out, or ask for trajectories"
-        raise InvalidRequestError(f"base.evaluate: {detail}", (("base.evaluate", detail),))
+    _require_collected_fields(request)
     total = request.n_points
     if total > limits.points:
         raise TooLargeError(
@@ -110,6 +108,22 @@ def admit(request: SweepRequest, limits: SweepLimits) -> AdmittedSweep:
     axes = [_with_seeded_values(axis) for axis in request.axes]
     seeded = request.model_copy(update={"base": _with_drawn_seeds(request, first), "axes": axes})
     return AdmittedSweep(seeded, largest.flops * total)
+
+
+def _require_collected_fields(request: SweepRequest) -> None:
+    """Raise for a field of trajectories that no point of a sweep answers with."""
+    evaluation = "got tasks, whose losses only trajectories answer with; leave it out, or ask for trajectories"
+    broken = [("base.evaluate", evaluation)] if request.base.get("evaluate") is not None else []
+    for i, axis in enumerate(request.axes):
+        field = axis.path.split(".")[0]
+        if field == "evaluate":
+            broken.append((f"axes.{i}.path", evaluation))
+        if field == "quantities":
+            detail = f"got {axis.path!r}, but all points have the quantities of collect; name them there"
+            broken.append((f"axes.{i}.path", detail))
+    if broken:
+        path, detail = broken[0]
+        raise InvalidRequestError(f"{path}: {detail}", tuple(broken))
 
 
 class _PointSampler:

@@ -72,6 +72,7 @@ def _prepare_environment(chosen: settings.Settings) -> None:
         tempfile.gettempdir()
     except OSError as error:
         raise settings.SettingsError(f"TMPDIR: {error}; set it to a folder that can be written to") from error
+    environment.make_folder(chosen)
     # each worker computes in one thread; with these variables, libraries do not start further threads when they load
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     if chosen.process is None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
-from pydantic_core import from_json
 
 from lindyn.wire import npz
 from lindyn.wire.document import InvalidDocumentError, graft, read
+from lindyn.wire.json_text import RepeatedFieldError, parse_json
 from lindyn_service.errors import BodyTooLargeError, InvalidRequestError, MalformedBodyError
 
 JSON = "application/json"
@@ -57,7 +57,7 @@ class Body:
 
         Raises:
             BodyTooLargeError: JSON exceeds the limits.
-            MalformedBodyError: the body is not JSON, or is not an npz archive within the limits.
+            MalformedBodyError: the body is not JSON, is not an npz archive within the limits, or has a field twice.
             InvalidRequestError: the message is invalid; the error has all violated rules with their paths.
         """
         try:
@@ -75,7 +75,9 @@ class Body:
         self._limit_json()
         try:
             # NaN and Infinity are accepted here, so that validation can name the field that has them
-            return from_json(self.content.removeprefix(codecs.BOM_UTF8), allow_inf_nan=True)
+            return parse_json(self.content.removeprefix(codecs.BOM_UTF8))
+        except RepeatedFieldError as error:
+            raise MalformedBodyError(f"in the body, {error}") from None
         except ValueError as error:
             raise MalformedBodyError(f"the body is not JSON: {error}") from None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from lindyn.wire.tree import list_index
 from lindyn_service.errors import InvalidRequestError
 from lindyn_service.inference.box import FloatArray
 from lindyn_service.methods.base import Quantities, Quantity
@@ -40,9 +41,10 @@ def _index(value: Quantity, part: str, number: str) -> int:
     sizes = [len(value)] if isinstance(value, list) else list(np.shape(value)[1:2])
     if not sizes:
         raise InvalidRequestError(f"got {number!r}, which has more parts than the quantity; leave the last one out")
-    if not part.isdecimal() or int(part) >= sizes[0]:
+    index = list_index(part)
+    if index is None or index >= sizes[0]:
         raise InvalidRequestError(f"got {number!r}, and {part!r} is no index of {sizes[0]} entries; they start at 0")
-    return int(part)
+    return index
 
 
 def _shape(value: Quantity) -> str:
