@@ -101,8 +101,10 @@ def assemble(
 
 
 def write_records(file: IO[bytes], records: Iterable[bytes]) -> None:
-    """Append records to a file, each after its length, in one call of the system."""
-    file.write(b"".join(part for record in records for part in (len(record).to_bytes(_LENGTH_BYTES, "little"), record)))
+    """Append records to a file, each after its length."""
+    for record in records:
+        file.write(len(record).to_bytes(_LENGTH_BYTES, "little"))
+        file.write(record)
     file.flush()
 
 
