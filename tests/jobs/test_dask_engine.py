@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from lindyn_service.engine import dask
+from lindyn_service.engine.base import EngineLostError
 from lindyn_service.engine.dask import DaskEngine
 
 pytestmark = pytest.mark.live
@@ -19,6 +21,17 @@ def test_all_threads_are_used_and_their_queues_filled():
             return engine.width()
 
     assert asyncio.run(main()) == 4
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(dask, "CONNECT_SECONDS", 0.5)
+
+    async def main():
+        async with DaskEngine("tcp://127.0.0.1:1"):
+            pass
+
+    with pytest.raises(EngineLostError, match=r"tcp://127\.0\.0\.1:1 does not answer"):
+        asyncio.run(main())
 
 
 def test_workers_keep_memory_that_blocks_use_again():

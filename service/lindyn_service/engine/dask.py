@@ -61,9 +61,12 @@ class DaskEngine:
                     asynchronous=True,
                 )
             )
-        self._client = await self._stack.enter_async_context(
-            Client(address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
-        )
+        client = Client(address, asynchronous=True, timeout=CONNECT_SECONDS, set_as_default=False)
+        try:
+            self._client = await self._stack.enter_async_context(client)
+        except OSError as error:
+            await self._stack.aclose()
+            raise self._lost() from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -77,7 +80,7 @@ class DaskEngine:
     async def run(self, function: Callable[[*Ts], T], *args: *Ts, report_seconds: ReportSeconds | None = None) -> T:
         """See `Engine.run`; there is no queue limit, there is no deadline, and only completed calls report seconds."""
         if self._client.status == "closed":  # after trying to reconnect for `CONNECT_SECONDS`
-            raise EngineLostError(f"the Dask scheduler {self._address or 'on this machine'} does not answer")
+            raise self._lost()
         future = self._client.submit(_run_timed, function, args, pure=False, retries=RETRIES)
         try:
             seconds, result = await future
@@ -89,6 +92,9 @@ class DaskEngine:
         if report_seconds is not None:
             report_seconds(seconds)
         return result
+
+    def _lost(self) -> EngineLostError:
+        return EngineLostError(f"the Dask scheduler {self._address or 'on this machine'} does not answer")
 
 
 def _run_timed(function: Callable[[*Ts], T], args: tuple[*Ts]) -> tuple[float, T]:

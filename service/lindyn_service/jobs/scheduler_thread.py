@@ -12,7 +12,7 @@ from anyio.abc import TaskStatus
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from lindyn_service.cache.redis_cache import RedisCache
-from lindyn_service.engine.base import Engine
+from lindyn_service.engine.base import Engine, EngineLostError
 from lindyn_service.jobs.charges import Charges
 from lindyn_service.jobs.errors import JobsUnavailableError
 from lindyn_service.jobs.fair_shares import FairShares
@@ -134,6 +134,9 @@ async def _run(factories: SchedulerFactories, store: JobStore, cache: RedisCache
                 resources = _job_resources(factories, store, cache, engines)
                 control.scheduler = JobScheduler(resources, factories.limits)
                 await control.scheduler.run()
+        except EngineLostError as error:  # when it starts; the scheduler raises groups
+            log.warning("jobs wait, since %s; it is asked again in %g s", error, RESTART_SECONDS)
+            await sleep(RESTART_SECONDS)
         except Exception:
             log.exception("the engine of jobs failed; restarting it")
             await sleep(RESTART_SECONDS)
