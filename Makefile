@@ -47,7 +47,7 @@ test: .venv/.dev ## run the tests without real processes on all cores, and ask a
 	$(BIN)/pytest -q $(ON_ALL_CORES) -m "not live and not $(ELSEWHERE)" $(WITH_SHAPES)
 	JAXTYPING_DISABLE=1 $(BIN)/pytest -q $(ON_ALL_CORES) -m "not live and not $(ELSEWHERE)" --ignore=$(WITH_SHAPES)
 
-test-all: .venv/.dev ## run all tests but those of the targets below on all cores, with the coverage gates; half an hour
+test-all: .venv/.dev ## run all tests but those of the targets below on all cores, with the coverage gates; about 40 minutes
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(ON_ALL_CORES) -m "not $(ELSEWHERE)" $(WITH_SHAPES)
 	JAXTYPING_DISABLE=1 $(BIN)/coverage run -m pytest $(ON_ALL_CORES) -m "not $(ELSEWHERE)" --ignore=$(WITH_SHAPES)

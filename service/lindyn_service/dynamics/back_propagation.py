@@ -31,13 +31,13 @@ class NetworkGradient:
         targets: Float[np.ndarray, "*data sample out"],
         activation: Activation,
     ) -> None:
-        self._inputs, self._targets, self._activation = inputs, targets, activation
+        self._inputs, self._targets = inputs, targets
+        self._activation: Activation = activation
 
     def __call__(self, layers: Layers) -> Layers:
         """Return the gradient in new arrays."""
         operations, gradients = self.operations(layers)
-        for function, operands, out in operations:
-            function(*operands, out=out)
+        run(operations)
         return gradients
 
     def operations(self, layers: Layers) -> tuple[list[Operation], Layers]:
@@ -46,7 +46,7 @@ class NetworkGradient:
         Returns:
             The operations, in their order; and the gradients of the layers, into which they write.
         """
-        signals, operations = self._forward(layers)
+        signals, operations = _forward(layers, self._inputs, self._activation)
         delta, n_samples = signals.pop(), self._inputs.shape[-2]
         operations += [(np.subtract, (delta, self._targets), delta), (np.divide, (delta, float(n_samples)), delta)]
         gradients: list[np.ndarray] = []
@@ -63,23 +63,17 @@ class NetworkGradient:
                 delta = below
         return operations, tuple(gradients)
 
-    def _forward(self, layers: Layers) -> tuple[list[Float[np.ndarray, "... sample _"]], list[Operation]]:
-        """Return the inputs and arrays for the outputs of all layers, (*batch, sample, width), and what fills them."""
-        signals, operations = [self._inputs], list[Operation]()
-        for i, w in enumerate(layers, start=1):
-            signal = np.empty((*w.shape[:-2], self._inputs.shape[-2], w.shape[-2]))
-            operations.append((np.matmul, (signals[-1], w.mT), signal))
-            if i < len(layers):
-                relu: Operation = (np.maximum, (signal, 0.0), signal)
-                operations.append(relu if self._activation == "relu" else (np.tanh, (signal,), signal))
-            signals.append(signal)
-        return signals, operations
-
     def _slopes(self, signal: Float[np.ndarray, "... sample _"]) -> list[Operation]:
         """Return what replaces outputs of hidden units by derivatives of their activation."""
         if self._activation == "relu":
             return [(np.sign, (signal,), signal)]
         return [(np.multiply, (signal, signal), signal), (np.subtract, (1.0, signal), signal)]
+
+
+def run(operations: list[Operation]) -> None:
+    """Carry out operations in their order."""
+    for function, operands, out in operations:
+        function(*operands, out=out)
 
 
 def network_loss(
@@ -93,9 +87,22 @@ def network_loss(
     Source: thesis (2.3), with the activation between the layers.
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        signal = inputs
-        for w in layers[:-1]:
-            signal = signal @ w.mT
-            signal = np.maximum(signal, 0.0) if activation == "relu" else np.tanh(signal)
-        error = signal @ layers[-1].mT - targets
+        signals, operations = _forward(layers, inputs, activation)
+        run(operations)
+        error = signals[-1] - targets
         return np.asarray(np.einsum("...so,...so->...", error, error) / (2 * inputs.shape[-2]))
+
+
+def _forward(
+    layers: Layers, inputs: Float[np.ndarray, "*data sample in"], activation: Activation
+) -> tuple[list[Float[np.ndarray, "... sample _"]], list[Operation]]:
+    """Return the inputs and arrays for the outputs of all layers, (*batch, sample, width), and what fills them."""
+    signals, operations = [inputs], list[Operation]()
+    for i, w in enumerate(layers, start=1):
+        signal = np.empty((*w.shape[:-2], inputs.shape[-2], w.shape[-2]))
+        operations.append((np.matmul, (signals[-1], w.mT), signal))
+        if i < len(layers):
+            relu: Operation = (np.maximum, (signal, 0.0), signal)
+            operations.append(relu if activation == "relu" else (np.tanh, (signal,), signal))
+        signals.append(signal)
+    return signals, operations

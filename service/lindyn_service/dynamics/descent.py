@@ -7,7 +7,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.back_propagation import NetworkGradient
+from lindyn_service.dynamics.back_propagation import NetworkGradient, run
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.learning_rates import Schedule
 
@@ -169,8 +169,7 @@ class NetworkDescent:
         factors = np.ones(steps) if self._rates is None else self._rates.factors(self.taken, steps)
         with np.errstate(all="ignore"):
             for factor in factors:
-                for function, operands, out in self._operations:
-                    function(*operands, out=out)
+                run(self._operations)
                 if self._rates is not None:
                     self._take(self._rates, self._step * factor)
         self.taken += steps
