@@ -122,7 +122,7 @@ def sweep(base: Fields, axes: Axes, collect: str | Sequence[str], tolerance: flo
     """Create the job of a sweep."""
     if not isinstance(axes, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
         raise ArgumentError(
-            f"axes: got a {type(axes).__name__}, expected a mapping of paths to values, such as "
+            f"axes: got a value of type {type(axes).__name__}, expected a mapping of paths to values, such as "
             '{"network.lambda": [-1, 0, 1]}'
         )
     named = [{"path": path, "values": _axis_values(f"axes[{path!r}]", values)} for path, values in axes.items()]
@@ -217,7 +217,7 @@ def _is_no_decay(name: str, value: object) -> bool:
 
 def _listed(argument: str, entries: object) -> list[Any]:
     if isinstance(entries, str | bytes) or not isinstance(entries, Iterable):
-        raise ArgumentError(f"{argument}: got a {type(entries).__name__}, expected a list")
+        raise ArgumentError(f"{argument}: got a value of type {type(entries).__name__}, expected a list")
     return list(cast("Iterable[Any]", entries))
 
 

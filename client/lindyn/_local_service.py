@@ -71,8 +71,8 @@ class LocalService:
     def _start(self, settings: Mapping[str, str | float]) -> subprocess.Popen[bytes]:
         for name in _OWN_SETTINGS.intersection(settings):
             raise ArgumentError(
-                f"{name}: a private service listens on a socket of its own; leave it out, or start a service with "
-                "`lindyn serve` and the environment variable"
+                f"{name}: a private service is one process with a socket of its own; leave it out, or start a "
+                "service with `lindyn serve` and the environment variable"
             )
         chosen = {f"LINDYN_{name.upper()}": str(value) for name, value in settings.items()}
         lifeline = {"LINDYN_SOCKET": str(self.socket), "LINDYN_STOP_WITH_STDIN": "true"}

@@ -21,12 +21,12 @@ def client():
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"observations": None}, "observations: got a NoneType, expected a list"),
-        ({"observations": 3}, "observations: got a int, expected a list"),
-        ({"free": None}, "free: got a NoneType, expected a list"),
-        ({"free": "network.lambda"}, "free: got a str, expected a list"),
-        ({"models": None}, "models: got a NoneType, expected a list"),
-        ({"models": 3}, "models: got a int, expected a list"),
+        ({"observations": None}, "observations: got a value of type NoneType, expected a list"),
+        ({"observations": 3}, "observations: got a value of type int, expected a list"),
+        ({"free": None}, "free: got a value of type NoneType, expected a list"),
+        ({"free": "network.lambda"}, "free: got a value of type str, expected a list"),
+        ({"models": None}, "models: got a value of type NoneType, expected a list"),
+        ({"models": 3}, "models: got a value of type int, expected a list"),
         ({"models": "reach"}, "models: got 'reach', did you mean 'rich'"),
         ({"base": None, "models": "lazy"}, "made from a balanced network, and a network of kind None"),
         ({"base": {"network": np.eye(2)}, "models": ["lazy"]}, "a network of kind None"),
@@ -100,5 +100,5 @@ def test_a_timeout_of_no_time():
 @pytest.mark.parametrize("name", ["host", "port", "socket", "descriptor", "process", "processes", "stop_with_stdin"])
 def test_settings_that_a_private_service_does_not_have(name):
     """It listens on its own socket, so that they had no effect."""
-    with pytest.raises(lindyn.ArgumentError, match=f"{name}: a private service listens on a socket of its own"):
+    with pytest.raises(lindyn.ArgumentError, match=f"{name}: a private service is one process with"):
         lindyn.Client.local(**{name: 2})

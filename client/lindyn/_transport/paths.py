@@ -15,7 +15,7 @@ def path_of(route: str, argument: str, part: str) -> str:
         ArgumentError: the part cannot be a name or an id, and would lead to another route.
     """
     if not isinstance(part, str):  # pyright: ignore[reportUnnecessaryIsInstance] (callers without types)
-        raise ArgumentError(f"{argument}: got a {type(part).__name__}, expected text")
+        raise ArgumentError(f"{argument}: got a value of type {type(part).__name__}, expected text")
     if not _PART.fullmatch(part):
         raise ArgumentError(f"{argument}: got {cut(part)!r}, expected letters, digits, dots, hyphens and underscores")
     return f"{route}/{part}"
