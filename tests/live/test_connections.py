@@ -12,13 +12,14 @@ from support.holding import Posted, held
 from support.keys import KeysFile
 from support.processes import PATIENCE_SECONDS, Service, eventually, trajectory
 from support.service import problem
-from support.sockets import HEAD, HEALTH, answers, connect, receive_all
+from support.sockets import HEAD, HEALTH, answers, connect, is_held, receive_all
 
 from lindyn_service.server.connections import MAX_DEFAULT_LIMIT, ConnectionKind, Connections, connection_limit
 
 POST = b"POST /v1/trajectories HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 SHORT = {"head_seconds": 1, "body_seconds": 1, "stalled_seconds": 1}
 MOST = 12
+FILES = 'lindyn_request_seconds_count{method="GET",route="/explorer/{digest}/{path:path}",status="200"}'
 
 
 @pytest.fixture(scope="module")
@@ -85,15 +86,13 @@ def test_idle_connections_end(service: Service, with_keys: Service, name: str) -
 def test_a_connection_whose_answer_is_not_read_ends() -> None:
     """The remaining bytes are too few to make the service wait before it sends them."""
     with Service(tcp=True, **SHORT) as service:
-        before = service.process.num_fds()
         asked = b"GET /explorer/%b/vendor/swagger-ui-dist/swagger-ui-bundle.js HTTP/1.1\r\nHost: localhost\r\n"
         digest = re.search(rb"explorer/(\w+)/", service.get("/").content)[1]
-        with ExitStack() as stack:
-            for end in (b"Connection: close\r\n\r\n", b"\r\n"):
-                connection = stack.enter_context(connect(service, SO_RCVBUF=4096))
+        for answered, end in enumerate((b"Connection: close\r\n\r\n", b"\r\n"), start=1):
+            with connect(service, SO_RCVBUF=4096) as connection:
                 connection.sendall(asked % digest + end)
-                eventually(lambda: service.process.num_fds() > before)
-                eventually(lambda: service.process.num_fds() <= before)
+                eventually(lambda answered=answered: service.metric(FILES) == answered)
+                eventually(lambda connection=connection: not is_held(service, connection))
 
 
 @pytest.fixture

@@ -26,6 +26,11 @@ def connect(service: Service, **options: int) -> socket.socket:
     return connection
 
 
+def is_held(service: Service, connection: socket.socket) -> bool:
+    """Whether the service, which listens on TCP, still has its end of a connection."""
+    return any(held.raddr == connection.getsockname() for held in service.process.net_connections())
+
+
 def receive_all(connection: socket.socket) -> bytes:
     """Receive all bytes until the connection ends."""
     received = bytearray()
