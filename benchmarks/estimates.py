@@ -34,7 +34,7 @@ from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.registry import EXPERIMENTS
 from lindyn_service.operations import registry
 from lindyn_service.operations.costs import point_cost
-from lindyn_service.server import warmup
+from lindyn_service.server.warmup import WarmUp
 from lindyn_service.translate.encode import encode
 from lindyn_service.translate.experiment import compute_cells
 from lindyn_service.translate.sweep import PointReader, compute_points
@@ -169,7 +169,7 @@ def main() -> None:
     fraction = 0.1 if options.quick else 1.0
     rows: list[dict[str, Any]] = []
     with threadpool_limits(1):
-        warmup.solve_small_problem(2**34)
+        WarmUp(2**34)()
         for seed in range(options.seed, options.seed + max(1, int(fraction * options.requests))):
             request_drawn = drawn(np.random.default_rng(seed), options.only)
             rows.append({"seed": seed, **measured(request_drawn, fraction * options.seconds)})

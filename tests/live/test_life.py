@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import pytest
 from support.holding import held
 from support.processes import PATIENCE_SECONDS, Measured, Service, eventually, has_ended, trajectory
 
@@ -41,7 +42,7 @@ def test_requests_beyond_the_grace_period_are_refused(measured: Measured) -> Non
 
 def test_a_killed_service_leaves_no_processes(measured: Measured) -> None:
     with Service(embedded_cache=True, workers=2) as service:
-        assert len(service.workers()) == 2
+        eventually(lambda: service.metric("lindyn_workers") == 2)
         assert service.valkey().is_running()
         with held(service, trajectory()) as answer:
             children = service.process.children()
@@ -80,4 +81,15 @@ def test_a_service_may_be_interrupted_while_it_starts() -> None:
         service.signal(signal.SIGINT)
         assert service.process.wait(PATIENCE_SECONDS) == 0
         service.assert_nothing_left()
+        assert "Traceback" not in service.log()
+
+
+@pytest.mark.parametrize("started", [1, 2])
+def test_an_interrupt_while_workers_start(started: int) -> None:
+    """Ctrl-C reaches all processes: the first worker starts before the service can stop, others while it runs."""
+    with Service(wait=started > 1, stop_with_stdin=False, workers=3) as service:
+        eventually(lambda: len(service.workers()) >= started)
+        for process in (service.process, *service.process.children()):
+            process.send_signal(signal.SIGINT)
+        assert service.process.wait(PATIENCE_SECONDS) == 0
         assert "Traceback" not in service.log()

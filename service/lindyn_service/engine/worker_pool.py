@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 class WorkerPool:
     """A pool of worker processes; an async context manager that starts and warms them, and kills them on exit.
 
-    When the context is entered, up to `MAX_STARTING` workers are warm; further ones start in the background.
+    When the context is entered, one worker is warm; further ones start in the background.
 
     A pool can be used once, and an event loop can have one pool at a time: the pool of anyio belongs to the event
     loop, and exiting the context empties it.
@@ -83,9 +83,7 @@ class WorkerPool:
         self._tasks = create_task_group()
         await self._tasks.__aenter__()
         try:
-            async with create_task_group() as starts:
-                for _ in range(min(self._size, MAX_STARTING)):
-                    starts.start_soon(self._add_first)
+            await self._add_first()
         except BaseException:
             await self._close()
             raise
@@ -145,7 +143,7 @@ class WorkerPool:
     async def _ping(self, slot: object) -> None:
         try:
             if anyio_pool.idle():
-                await self._run_without_slot(os.getpid)
+                await _run_without_slot(os.getpid)
         except Exception:
             log.warning("an idle worker process did not respond", exc_info=True)
         self._update_slots()
@@ -157,9 +155,9 @@ class WorkerPool:
         try:
             await self._occupy_idle_workers()
             await self._add_worker()
-        except Exception:
-            log.warning("a worker process did not start", exc_info=True)
-            await sleep(START_RETRY_SECONDS)
+        except Exception as error:
+            await sleep(START_RETRY_SECONDS)  # it ends here if the pool is being closed, which is no failure
+            log.warning("a worker process did not start", exc_info=error)
         finally:
             self._starting -= 1
         self.replenish()
@@ -185,13 +183,7 @@ class WorkerPool:
         return await self._add_worker()
 
     async def _add_worker(self) -> None:
-        self._warm.add(await self._run_without_slot(worker.warm, self._warm_up))
-
-    async def _run_without_slot(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run a function in an idle or new process; shielded, since cancelling a start would leak the process."""
-        with fail_after(START_SECONDS, shield=True):
-            call = to_process.run_sync(function, *args, cancellable=True, limiter=anyio_pool.UNLIMITED)
-            return await start_process(call)
+        self._warm.add(await _run_without_slot(worker.warm, self._warm_up))
 
     async def _keep_warm(self) -> None:
         while True:
@@ -210,3 +202,22 @@ class WorkerPool:
                     process.kill()
             for process in left:
                 await process.aclose()
+
+
+async def start_early(warm_up: Callable[[], object]) -> None:
+    """Start a worker before its pool exists; the next pool of this event loop uses it if its warm-up is equal.
+
+    If it fails, the pool tries again and reports the failure. It must not be cancelled, see above.
+    """
+    with suppress(Exception):
+        await _run_without_slot(worker.warm, warm_up)
+
+
+async def _run_without_slot(function: Callable[[*Ts], T], *args: *Ts) -> T:
+    """Run a function in an idle or new process; shielded, since cancelling a start would leak the process."""
+    with fail_after(START_SECONDS, shield=True):
+        call = to_process.run_sync(function, *args, cancellable=True, limiter=anyio_pool.UNLIMITED)
+        try:
+            return await start_process(call)
+        except KeyboardInterrupt as error:  # Ctrl-C reaches a worker, too, which does not ignore it from the beginning
+            raise BrokenWorkerProcess from error

@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
 from pathlib import Path
 
 from lindyn_service.access.rate_limits import RateLimits
@@ -161,5 +160,5 @@ def _job_workers(settings: Settings, workers: int, queue: int) -> ProcessEngine:
         math.inf,
         run_seconds=settings.job_deadline_seconds + CHUNK_SECONDS,
         grace_seconds=0.0,
-        warm_up=partial(warmup.lower_priority, settings.worker_memory_bytes),
+        warm_up=warmup.for_jobs(settings.worker_memory_bytes),
     )

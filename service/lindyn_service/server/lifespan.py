@@ -18,9 +18,10 @@ from lindyn_service.http import assets
 from lindyn_service.http.body_cache import BodyCache
 from lindyn_service.http.event_streams import EventStreams
 from lindyn_service.http.state import LifespanState, Resources
-from lindyn_service.server import backends, warmup
+from lindyn_service.server import backends
 from lindyn_service.server.fatal_error import FatalError
 from lindyn_service.server.gauges import sample_gauges, watch_loop
+from lindyn_service.server.warmup import WarmUp
 from lindyn_service.telemetry.metrics import Metrics
 from lindyn_service.telemetry.tracing import Tracing
 
@@ -105,7 +106,7 @@ def _engine(settings: Settings, stage: Callable[[str, float], None]) -> ProcessE
         settings.deadline_seconds,
         queue_seconds=settings.queue_seconds,
         grace_seconds=settings.grace_seconds,
-        warm_up=partial(warmup.solve_small_problem, settings.worker_memory_bytes),
+        warm_up=WarmUp(settings.worker_memory_bytes),
         observe=stage,
     )
 

@@ -1,5 +1,6 @@
 """The command `lindyn-service`: settings, sockets and the server, or a supervisor of several servers."""
 
+import asyncio
 import gc
 import logging
 import os
@@ -11,16 +12,21 @@ import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
+from anyio import run, to_thread
 
 from lindyn_service.configuration import environment, settings
+from lindyn_service.engine import worker_pool
 from lindyn_service.server import make_key, usage
 from lindyn_service.server.sockets import announce, on_descriptor, on_tcp, on_unix, url_of
 from lindyn_service.server.supervisor import stop_seconds, supervise, wait_for_end_of_parent, wait_for_end_of_stdin
+from lindyn_service.server.warmup import WarmUp
 from lindyn_service.telemetry import logs
 
 if TYPE_CHECKING:
     from lindyn_service.server.app import Service
 
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_UVLOOP = {"use_uvloop": sys.platform != "win32"}
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 _log = logging.getLogger("lindyn_service")
@@ -39,7 +45,7 @@ def main(*, only_settings: bool = False) -> None:
         return
     usage.parse(sys.argv[1:])
     # uvicorn raises the signal again after it has stopped; the exit code is then to be 0
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
+    for signal_number in _STOP_SIGNALS:
         signal.signal(signal_number, _exit)
     try:
         if only_settings:
@@ -50,16 +56,39 @@ def main(*, only_settings: bool = False) -> None:
         if chosen.processes > 1:
             supervise(chosen)
         sockets = _sockets(chosen)
-        server = _server(chosen, sockets)
+        run(_serve, chosen, sockets, parent if only_settings else None, backend_options=_UVLOOP)
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
+
+
+async def _serve(chosen: settings.Settings, sockets: list[socket.socket], parent: int | None) -> None:
+    """Serve until the service is stopped, also by the end of a parent process."""
+    server = await _start(chosen, sockets)
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(server.stop,), daemon=True).start()
-    if only_settings:
+    if parent is not None:
         threading.Thread(target=wait_for_end_of_parent, args=(parent, server.stop), daemon=True).start()
-    server.run(sockets)
+    await server.serve(sockets)
     if server.fatal_error.error is not None:
         sys.exit(1)  # so that a supervisor such as systemd restarts the service
+
+
+async def _start(chosen: settings.Settings, sockets: list[socket.socket]) -> "_Server":
+    """Construct the server, which imports for a second, while a first worker starts, which does so, too.
+
+    A signal meanwhile takes effect afterwards, since a start must not be cancelled, see `worker_pool`.
+    """
+    signals: list[int] = []
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda received, _frame: signals.append(received))
+    starting = asyncio.create_task(worker_pool.start_early(WarmUp(chosen.worker_memory_bytes)))
+    try:
+        server = await to_thread.run_sync(_server, chosen, sockets)
+    finally:
+        await starting
+    if signals:
+        sys.exit()
+    return server
 
 
 def _exit(*_: object) -> None:

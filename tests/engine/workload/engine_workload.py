@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +21,16 @@ class OddError(Exception):
 def announce(directory: str) -> None:
     """Leave this process's id as the name of a file."""
     Path(directory, str(os.getpid())).touch()
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A warm-up that equals another one for the same folder."""
+
+    directory: str
+
+    def __call__(self) -> None:
+        announce(self.directory)
 
 
 def spin(directory: str) -> NoReturn:
@@ -95,10 +106,10 @@ def announce_unless_broken(directory: str) -> None:
     announce(directory)
 
 
-def announce_and_wait(directory: str, first: int) -> None:
+def announce_and_wait(directory: str) -> None:
     """All but the first have to wait for a file."""
     announce(directory)
-    if len(list(Path(directory).iterdir())) > first:
+    if len(list(Path(directory).iterdir())) > 1:
         while not Path(directory, "0").exists():
             time.sleep(0.01)
 
