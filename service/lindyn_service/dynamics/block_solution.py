@@ -1,7 +1,7 @@
 """Exact solutions of many networks of equal widths on one task, evaluated together."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -81,21 +81,21 @@ class BlockSolution:
         exchanged = self.start.modes.one.exchanged
         for part, batch, found in self.batches(times):
             is_learned = found.ratio <= LARGEST_RATIO
-            minor, major = (np.ascontiguousarray(_last(layer)) for layer in found.layers())
-            errors = np.ascontiguousarray(_last(found.errors()))
+            (minor, major), errors = found.layers(), found.errors()
             known, good = is_learned.copy(), is_learned.copy()
             until = _end_of_early(found, is_learned)
             if until:
                 # only the formula for early times is accurate for weights that are small compared with their limits
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # inaccurate values may overflow
-                    anew = early(found.terms, found.times[:, :until])
-                np.copyto(minor[:, :until], anew.minor, where=anew.known[:, :, None, None])
-                np.copyto(major[:, :until], anew.major, where=anew.known[:, :, None, None])
-                np.copyto(errors[:, :until], anew.errors, where=~is_learned[:, :until, None, None])
+                    anew = early(found.terms, found.times[:, :until], replace(found.stacks, n_times=until))
+                np.copyto(minor[..., :until], anew.minor, where=anew.known)
+                np.copyto(major[..., :until], anew.major, where=anew.known)
+                np.copyto(errors[..., :until], anew.errors, where=~is_learned[:, :until])
                 known[:, :until] |= anew.known
                 good[:, :until] |= anew.known & anew.far
             into, out = (major, minor) if exchanged else (minor, major)
-            errors = errors.transpose(0, 1, 3, 2) if exchanged else errors
+            errors = errors.transpose(1, 0, 2, 3) if exchanged else errors
+            into, out, errors = (np.ascontiguousarray(_last(stack)) for stack in (into, out, errors))
             yield part, batch, Layers(into, out, errors, known, good)
 
     def batches(self, times: Float[np.ndarray, "any_network time"]) -> Iterator[tuple[slice, slice, Learned]]:
@@ -146,8 +146,9 @@ def _mend(
     until = int(np.flatnonzero(np.any(bad, axis=0))[-1]) + 1
     times = found.times if len(found.times) == 1 else found.times[which]
     first = np.ix_(which, np.arange(until))
-    anew = early(Terms(found.terms.start[which]), times[:, :until])
-    losses[first] = np.where(bad[first], 0.5 * np.einsum("btij,btij->bt", anew.errors, anew.errors), losses[first])
+    stacks = replace(found.stacks, n_networks=len(which), n_times=until)
+    anew = early(Terms(found.terms.start[which]), times[:, :until], stacks)
+    losses[first] = np.where(bad[first], half_squares(anew.errors), losses[first])
     good[first] |= anew.known & anew.far
 
 

@@ -9,7 +9,7 @@ from lindyn_service.dynamics.tasks import EPS
 
 _MANY = 2000  # matrices, for which numpy's operations on all of them cost more than its calls
 _WIDEST = 5  # columns, above which LAPACK is faster
-_BATCH_NUMBERS = 2**16  # which fit into the cache of a core
+_BATCH_NUMBERS = 2**18  # in fewer, calls of numpy cost more than operations; more do not fit into the cache
 _MOST_SWEEPS = 12  # random matrices take about 5
 _LARGEST_SHARE = 0.8  # of matrices that need another sweep, above which taking them out of the batch saves nothing
 _LARGEST_EXPONENT = 1000  # of the powers of two that scale the matrices

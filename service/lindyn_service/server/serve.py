@@ -74,9 +74,9 @@ async def _serve(chosen: settings.Settings, sockets: list[socket.socket], parent
 
 
 async def _start(chosen: settings.Settings, sockets: list[socket.socket]) -> "_Server":
-    """Construct the server, which imports for a second, while a first worker starts, which does so, too.
+    """Construct the server and start a first worker at the same time, since each imports for about a second.
 
-    A signal meanwhile takes effect afterwards, since a start must not be cancelled, see `worker_pool`.
+    A signal takes effect afterwards, since the start of a worker must not be cancelled, see `worker_pool`.
     """
     signals: list[int] = []
     for number in _STOP_SIGNALS:
