@@ -1,19 +1,18 @@
-"""The gradient flow that gradient descent with a finite step follows to second order."""
+"""Taylor series of the gradient flow that gradient descent with a finite step follows to second order."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.flow_equations import FlowEquations, Networks
-from lindyn_service.dynamics.flow_velocity import VelocityField, back_propagation
-from lindyn_service.dynamics.layers import Layers
+from lindyn_service.dynamics.flow_series import FlowSeries, Task, left_series, right_series
 
 
-class CorrectedEquations(FlowEquations):
-    """Equations of the gradient flow of L + (step / 4) ||grad L||^2, for which arguments are as for `FlowEquations`.
+class CorrectedSeries(FlowSeries):
+    """Taylor series of the gradient flow of L + (step / 4) ||grad L||^2; other arguments are as for `FlowSeries`.
 
     Descent with a step h is where this flow is after the time h for each step, up to errors of the order h^2. With the
-    velocity F = -grad L, that of this flow is F - (h / 2) F' F. Residuals are differences here, so that they have no
-    digits left where they are below the rounding errors of the task; R and l of the states do not change.
+    velocity F = -grad L, that of this flow is F - (h / 2) F' F.
 
     Args:
         step: h, in units of the time constant.
@@ -22,32 +21,53 @@ class CorrectedEquations(FlowEquations):
     10.1007/3-540-30666-8, IX.1, backward error analysis of Euler's method.
     """
 
-    def __init__(
-        self,
-        weights: Layers,
-        sigma_yx: Float[np.ndarray, "out in"],
-        sigma_xx: Float[np.ndarray, "in in"] | None,
-        weight_decay: tuple[float, ...],
-        step: float,
-    ) -> None:
-        super().__init__(weights, sigma_yx, sigma_xx, weight_decay)
-        shapes = tuple((w.shape[0], w.shape[1]) for w in weights)
-        self._field = VelocityField(shapes, sigma_yx, sigma_xx, weight_decay)
+    def __init__(self, task: Task, shapes: Sequence[tuple[int, int]], order: int, *, step: float) -> None:
+        super().__init__(task, shapes, order)
         self._step = step
+        n_in, widths = shapes[0][1], [rows for rows, _ in shapes]
+        self._velocities = [left_series(rows, columns, order) for rows, columns in shapes]
+        self._turned = [left_series(columns, rows, order) for rows, columns in shapes]  # transposed velocities
+        self._whole = [right_series(width, n_in, order) for width in widths]  # W_l .. W_1
+        self._moved = [right_series(width, n_in, order) for width in widths]  # derivatives of these along F
+        self._moved_below = [right_series(n_in, width, order) for width in widths]  # their transposes
+        self._moved_errors = [right_series(width, n_in, order) for width in widths]
+        self._moved_beside = [left_series(width, n_in, order) for width in widths]
 
-    def velocity(self, _time: float, state: Float[np.ndarray, "*time number"]) -> Float[np.ndarray, "*time number"]:
-        """Velocity of a state."""
-        field, n_weights = self._field, self.of_residual.start
-        weights = state[..., :n_weights]
-        layers = field.layers(weights)
-        passes = back_propagation(layers, field.sigma_yx, field.sigma_xx)
-        velocity = field.decayed(field.joined(passes.velocities), weights)
-        change = field.decayed(field.derivatives(layers, passes, velocity)[0], velocity)
-        rates = np.zeros_like(state)
-        rates[..., :n_weights] = velocity - self._step / 2 * change
-        return rates
+    def rates(self, k: int) -> list[Float[np.ndarray, "_ _"]]:
+        """Coefficients of the velocities of all layers over the size of E."""
+        velocities = super().rates(k)
+        for i, velocity in enumerate(velocities):
+            self._velocities[i][:, k] = velocity
+            self._turned[i][:, k] = velocity.T
+            self._whole[i][self.order - k] = self._below[i][self.order - k].T
+        found: list[np.ndarray] = []
+        error = -self._task.times_sigma_xx(self._move_products(k, velocities))
+        for level in range(len(velocities) - 1, -1, -1):
+            if level < len(velocities) - 1:
+                above = level + 1
+                error = self.product(self._transposed[above], self._moved_errors[above], k)
+                error += self.size * self.product(self._turned[above], self._errors[above], k)
+            self._moved_errors[level][self.order - k] = error
+            self._moved_beside[level][:, k] = error
+            found.append(self._along(level, k) if level else error)
+        gammas = self._task.weight_decay or (0.0,) * len(velocities)
+        pairs = zip(velocities, found[::-1], gammas, strict=True)
+        return [velocity - self._step / 2 * (change - gamma * velocity) for velocity, change, gamma in pairs]
 
-    def networks(self, states: Float[np.ndarray, "time number"]) -> Networks:
-        """Layers and residual of some states."""
-        layers = super().networks(states).layers
-        return Networks(layers, self._residual_of(layers))
+    def _move_products(
+        self, k: int, velocities: Sequence[Float[np.ndarray, "_ _"]]
+    ) -> Float[np.ndarray, "out in"]:
+        """Derivative of the network function along F over the size of E, after those of all partial products."""
+        moved = velocities[0]
+        for level in range(len(velocities)):
+            if level:
+                moved = self.product(self._velocities[level], self._whole[level - 1], k)
+                moved += self.product(self._layers[level], self._moved[level - 1], k)
+            self._moved[level][self.order - k] = moved
+            self._moved_below[level][self.order - k] = moved.T
+        return moved
+
+    def _along(self, level: int, k: int) -> Float[np.ndarray, "row column"]:
+        """Derivative of the velocity of a layer other than the first along F, over the size of E."""
+        change = self.product(self._moved_beside[level], self._below[level - 1], k)
+        return change + self.size * self.product(self._beside[level], self._moved_below[level - 1], k)

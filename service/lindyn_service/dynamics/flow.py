@@ -1,21 +1,24 @@
-"""Gradient flow of linear networks with any weights, inputs and depth, by an adaptive method of high order."""
+"""Gradient flow of linear networks with any weights, inputs and depth, by Taylor series in time."""
 
 import math
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float
-from scipy.integrate import DOP853
 from scipy.optimize import brentq
 
-from lindyn_service.dynamics.corrected_flow import CorrectedEquations
-from lindyn_service.dynamics.flow_equations import FlowEquations, Networks
+from lindyn_service.dynamics.corrected_flow import CorrectedSeries
+from lindyn_service.dynamics.flow_series import FlowSeries, FlowState, Networks, Task
 from lindyn_service.dynamics.layers import Layers
-from lindyn_service.dynamics.settled import Settled
+from lindyn_service.dynamics.settled import Settled, settled
 
 _BATCH_NUMBERS = 2**18
-_VANISHING = 1e-150  # residual whose square underflows
+_LEAST_ORDER, _ORDERS = 8, 0.65  # of the series; and orders for each factor of e in its tolerance
+_SHARE = 1e-3  # of the tolerance of a step that its truncation may take, which costs a third more steps
+_LARGEST_DECAY = 1.5  # exponent by which the residual may decay in a step, without losing digits relative to its size
+_FAR = 1e3  # ratio of a step to the unit of time of its series, above which their powers lose range
 # logarithm of the residual at which the layers may first have converged, and its decrease until they are checked again
 _FIRST_CHECK, _CHECK_INTERVAL = -30.0, 3.0
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -40,22 +43,21 @@ class FlowError(ValueError):
 
 
 class Flow:
-    """Integrator of the gradient flow (`FlowEquations`), or of the one that descent with a finite step follows.
-
-    Times within a step are reached by shorter steps from its start, since the error of the interpolant of the method,
-    of order 7, is hundreds of times that of a step.
+    """Integrator of the gradient flow, whose values at one time do not depend on the other times.
 
     Args:
-        weights, sigma_yx, sigma_xx, weight_decay: as of `FlowEquations`.
+        weights: initial layers, (width l+1, width l), first layer first.
+        sigma_yx: input-output correlation, (out, in).
+        sigma_xx: input correlation, (in, in); None for white inputs.
         rtol: tolerance of a step, relative to the weights.
         atol: tolerance of a step, in units of the weights; one number, or one for each layer.
-        descent_step: step of descent in units of the time constant, for `CorrectedEquations`; 0 for the gradient flow.
+        weight_decay: gamma_l of each layer, in units of the task; empty for none.
+        descent_step: step of descent in units of the time constant, for `CorrectedSeries`; 0 for the gradient flow.
 
     Attributes:
-        evaluations: number of evaluations of the velocity.
+        evaluations: number of coefficients of velocities, each of which takes about as long as a velocity.
 
-    Source: Hairer, Norsett and Wanner (1993), 10.1007/978-3-540-78862-1, the method of Dormand and Prince of order
-    8(5,3).
+    Source: Jorba and Zou (2005), 10.1080/10586458.2005.10128904, the method.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class Flow:
         weight_decay: tuple[float, ...] = (),
         descent_step: float = 0.0,
     ) -> None:
-        given = weights, sigma_yx, sigma_xx, weight_decay
-        self._equations = CorrectedEquations(*given, descent_step) if descent_step else FlowEquations(*given)
+        self._weights = tuple(np.array(w) for w in weights)
+        self._task = Task(sigma_yx, sigma_xx, weight_decay)
+        self._series = partial(CorrectedSeries, step=descent_step) if descent_step else FlowSeries
+        self._follows_descent = descent_step > 0
         self._rtol = rtol
         self._atol = np.broadcast_to(atol, len(weights))
         self._next_check = _FIRST_CHECK
@@ -82,16 +86,14 @@ class Flow:
         Raises:
             FlowError: the required step size is too small for float64, or there are too many evaluations.
         """
-        start = self._equations.start()
-        size = max(1, _BATCH_NUMBERS // len(start))
-        states: list[np.ndarray] = []
-        first = 0
-        for state in self._states(start, times):
-            states.append(state)
-            end = first + len(states)
-            if len(states) == size or end == len(times):
-                yield slice(first, end), self._equations.networks(np.stack(states))
-                first, states = end, []
+        size = max(1, _BATCH_NUMBERS // sum(w.size for w in (*self._weights, self._task.sigma_yx)))
+        pieces, first, end = list[Networks](), 0, 0
+        for piece in self._pieces(times, size):
+            pieces.append(piece)
+            end += len(piece)
+            if end - first == size or end == len(times):
+                yield slice(first, end), _joined(pieces)
+                first, pieces = end, []
 
     def until(self, value: Value, level: float, end: float) -> tuple[float | None, float]:
         """Integrate until a non-increasing function of the network has fallen to a level.
@@ -103,109 +105,198 @@ class Flow:
 
         Returns:
             The time at which the value falls to the level, or None if it does not by the last time; and the value at
-            the end of the last step.
+            the last time, or at the end of the step in which it falls to the level.
 
         Raises:
             FlowError: the required step size is too small for float64, or there are too many evaluations.
         """
-        start = self._equations.start()
-        now = value(self._equations.networks(start[None]))
-        if now <= level:
-            return 0.0, now
-        if end > 0:
-            solver = self._solver(start, end)
-            while solver.status == "running":
-                before, state, time = now, solver.y, solver.t
-                self._step(solver, end)
-                now = value(self._equations.networks(solver.y[None]))
-                if now <= level:
-                    known = {0.0: before, solver.t - time: now}
-                    return time + self._crossing(value, level, state, known), now
+        now = value(_at_one_time(self._start()))
+        if now <= level or end <= 0:
+            return (0.0 if now <= level else None), now
+        for time, step in self._steps(end):
+            before, length = now, min(step.length, end - time)
+            now = value(step.networks(np.array([length])))
+            if now <= level:
+                return time + _crossing(step, value, level, {0.0: before, length: now}), now
         return None, now
 
-    def _crossing(
-        self, value: Value, level: float, start: Float[np.ndarray, " number"], known: dict[float, float]
-    ) -> float:
-        """Length of a step from a state to the level; `known` has the values at two lengths, which bracket it."""
+    def _start(self) -> FlowState:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return FlowState(self._weights, self._task.residual(self._weights))
 
-        def above(length: float) -> float:
-            if length not in known:
-                known[length] = value(self._equations.networks(self._shorter_steps(start, np.array([length]))))
-            return math.log(max(known[length], _SMALLEST)) - math.log(level)
-
-        first, last = known
-        return float(brentq(above, first, last, xtol=_SMALLEST, rtol=1e-14))
-
-    def _states(
-        self, start: Float[np.ndarray, " number"], times: Float[np.ndarray, " time"]
-    ) -> Iterator[Float[np.ndarray, " number"]]:
-        at_start, self._next_check = int(np.searchsorted(times, 0.0, side="right")), _FIRST_CHECK
-        yield from (start for _ in range(at_start))
-        if at_start == len(times):
+    def _pieces(self, times: Float[np.ndarray, " time"], size: int) -> Iterator[Networks]:
+        """Yield networks at some of the times after each other, which do not cross multiples of `size`."""
+        done = int(np.searchsorted(times, 0.0, side="right"))
+        for first in range(0, done, size):
+            yield _repeated(self._start(), min(size, done - first))
+        if done == len(times):
             return
-        end, done = float(times[-1]), at_start
-        solver = self._solver(start, end)
-        while done < len(times):
-            before, time = solver.y, solver.t
-            self._step(solver, end)
-            reached = int(np.searchsorted(times, solver.t, side="right"))
-            size = max(1, _BATCH_NUMBERS // (DOP853.n_stages * len(start)))
-            for first in range(done, reached, size):
-                yield from self._shorter_steps(before, times[first : min(first + size, reached)] - time)
-            done = reached
-            if done < len(times) and (ending := self._ending(solver.y)) is not None:
-                yield from self._at_rest(solver.y, ending, times[done:] - solver.t)
+        for time, step in self._steps(float(times[-1])):
+            reached = int(np.searchsorted(times, time + step.length, side="right"))
+            while done < reached:
+                last = min(reached, size * (done // size + 1))
+                yield step.networks(times[done:last] - time)
+                done = last
+            if done == len(times):
                 return
 
-    def _ending(self, state: Float[np.ndarray, " number"]) -> Settled | None:
+    def _steps(self, end: float) -> "Iterator[tuple[float, Step | Rest]]":
+        """Yield the steps from time 0 until one reaches the end, with the time at which each starts."""
+        state, time, self._next_check = self._start(), 0.0, _FIRST_CHECK
+        shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
+        order = max(_LEAST_ORDER, math.ceil(-_ORDERS * math.log(_SHARE * self._rtol)))
+        series, unit = self._series(self._task, shapes, order), min(end, self._time_scale(state))
+        while True:
+            state = self._task.accurate(state)
+            ending = self._ending(state)
+            step = self._step(series, state, unit) if ending is None else Rest(state, ending)
+            if not time + step.length > time:
+                raise FlowError(time, "the required step size is less than the spacing of float64 numbers")
+            yield time, step
+            time += step.length
+            if time >= end:
+                return
+            if self.evaluations > _MAX_EVALUATIONS[0] + _MAX_EVALUATIONS[1] * time / end:
+                raise FlowError(time, f"its rates are so fast that this took {self.evaluations} evaluations")
+            state, unit = step.end(), step.length
+
+    def _time_scale(self, state: FlowState) -> float:
+        """Shortest time in which the velocity would change the layers or the residual by their own size."""
+        shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
+        series, rates = self._series(self._task, shapes, 1), [_SMALLEST]
+        with np.errstate(over="ignore", invalid="ignore"):
+            series.expand(self._task.accurate(state), 1.0)
+            for values in (*series.coefficients(), series.residuals):
+                now, change = np.max(np.abs(values), axis=(1, 2))
+                if not math.isfinite(change):
+                    raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
+                rates.append(float(change / now) if now > 0 else 0.0)
+        return 1 / max(rates)
+
+    def _step(self, series: FlowSeries, state: FlowState, unit: float) -> "Step":
+        """Expand at a state in a unit of time that is similar to the length of the step."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            while True:
+                series.expand(state, unit)
+                self.evaluations += series.order
+                length = unit * self._length(series)
+                if unit / _FAR <= length <= unit * _FAR or not 0 < length < math.inf:
+                    return Step(series, state, unit, length)
+                unit = length
+
+    def _length(self, series: FlowSeries) -> float:
+        """Length of the next step in the unit of the series, from the last two coefficients, which might vanish."""
+        residuals = series.residuals
+        size, length = np.max(np.abs(residuals[0])), math.inf
+        for k in (series.order - 1, series.order):
+            ratios = [np.max(np.abs(residuals[k])) / (self._rtol * size)] if size > 0 else [0.0]
+            for values, atol in zip(series.coefficients(), self._atol, strict=True):
+                change = np.abs(values[k])
+                ratios.append(np.max(change / np.where(change > 0, atol + self._rtol * np.abs(values[0]), 1.0)))
+            largest = float(np.max(ratios))
+            if largest > 0:
+                length = min(length, (_SHARE / largest) ** (1 / k))
+        decay = -float(np.vdot(residuals[0], residuals[1]))
+        return min(length, _LARGEST_DECAY * float(np.vdot(residuals[0], residuals[0])) / decay) if decay > 0 else length
+
+    def _ending(self, state: FlowState) -> Settled | None:
         """Decay of the residual once the layers have converged, which is checked whenever it has fallen by e^3."""
-        if state[-1] > self._next_check:
+        if self._follows_descent or self._task.weight_decay or state.log_size > self._next_check:
             return None
-        self._next_check = float(state[-1]) - _CHECK_INTERVAL
-        return self._equations.ending(state)
+        self._next_check = state.log_size - _CHECK_INTERVAL
+        return settled(state.layers, state.residual, self._task.sigma_xx, float(np.exp(state.log_size)))
 
-    def _at_rest(
-        self, state: Float[np.ndarray, " number"], ending: Settled, times: Float[np.ndarray, " time"]
-    ) -> Iterator[Float[np.ndarray, " number"]]:
-        """States at times after that of a state, whose layers no longer change."""
-        for part, logarithm in zip(*ending.at(times), strict=True):
-            later = state.copy()
-            later[self._equations.of_residual] = part
-            later[-1] += logarithm
-            yield later
 
-    def _solver(self, start: Float[np.ndarray, " number"], end: float) -> DOP853:
-        with np.errstate(over="ignore", invalid="ignore"):  # not around a `yield`, where it would apply to the caller
-            atol: Any = self._tolerances(start)  # scipy accepts arrays, but its types do not declare this
-            solver = DOP853(self._equations.velocity, 0.0, start, end, rtol=self._rtol, atol=atol)
-        if not np.all(np.isfinite(solver.f)):
-            raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
-        return solver
+@dataclass(frozen=True)
+class Step:
+    """A step of the integration; valid until the series is computed anew.
 
-    def _tolerances(self, state: Float[np.ndarray, " number"]) -> Float[np.ndarray, " number"]:
-        """Absolute tolerances of all numbers of a state; that of the residual is relative to its largest entry."""
-        residual = float(np.max(np.abs(state[self._equations.of_residual])))
-        tolerances = np.full(len(state), self._rtol * max(residual, _VANISHING))
-        tolerances[: sum(self._equations.layer_sizes)] = np.repeat(self._atol, self._equations.layer_sizes)
-        tolerances[-1] = self._rtol
-        return tolerances
+    Attributes:
+        series: series at the start of the step.
+        start: state at the start of the step.
+        unit: unit of time of the series.
+        length: length of the step.
+    """
 
-    def _step(self, solver: DOP853, end: float) -> None:
-        solver.atol = self._tolerances(solver.y)  # pyright: ignore[reportAttributeAccessIssue] (as above)
-        with np.errstate(over="ignore", invalid="ignore"):  # a trial step that is too long is rejected
-            reason = solver.step()
-        self.evaluations = solver.nfev
-        if solver.status == "failed":
-            raise FlowError(float(solver.t), str(reason))
-        if solver.nfev > _MAX_EVALUATIONS[0] + _MAX_EVALUATIONS[1] * solver.t / end:
-            raise FlowError(float(solver.t), f"its rates are so fast that this took {solver.nfev} evaluations")
+    series: FlowSeries
+    start: FlowState
+    unit: float
+    length: float
 
-    def _shorter_steps(
-        self, start: Float[np.ndarray, " number"], lengths: Float[np.ndarray, " time"]
-    ) -> Float[np.ndarray, "time number"]:
-        """Take steps of several lengths from one state, in one batch."""
-        slopes = np.empty((DOP853.n_stages, len(lengths), len(start)))
-        for stage, row in enumerate(DOP853.A):
-            ahead = np.tensordot(row[:stage], slopes[:stage], 1)
-            slopes[stage] = self._equations.velocity(0.0, start + lengths[:, None] * ahead)
-        return start + lengths[:, None] * np.tensordot(DOP853.B, slopes, 1)
+    @cached_property
+    def _coefficients(self) -> Float[np.ndarray, "power number"]:
+        parts = (*self.series.coefficients(), self.series.residuals)
+        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+    def networks(self, lengths: Float[np.ndarray, " time"]) -> Networks:
+        """Networks at some times after the start of the step."""
+        *layers, residual = self._at(lengths)
+        return Networks(tuple(layers), residual * self.series.size)
+
+    def end(self) -> FlowState:
+        """State at the end of the step."""
+        *layers, residual = (part[0] for part in self._at(np.array([self.length])))
+        return FlowState(tuple(layers), residual, self.series.log_size)
+
+    def _at(self, lengths: Float[np.ndarray, " time"]) -> list[Float[np.ndarray, "time _ _"]]:
+        powers = (lengths[:, None] / self.unit) ** np.arange(len(self._coefficients))
+        values = np.einsum("tk,kn->tn", powers, self._coefficients)
+        parts, first = list[np.ndarray](), 0
+        for part in (*self.start.layers, self.start.residual):
+            parts.append(values[:, first : first + part.size].reshape(-1, *part.shape))
+            first += part.size
+        return parts
+
+
+@dataclass(frozen=True)
+class Rest:
+    """The end of the flow, where the layers no longer change.
+
+    Attributes:
+        start: state from which on they do not.
+        ending: decay of its residual.
+        length: infinity.
+    """
+
+    start: FlowState
+    ending: Settled
+    length: float = math.inf
+
+    def networks(self, lengths: Float[np.ndarray, " time"]) -> Networks:
+        """Networks at some times after the start."""
+        parts, logarithms = self.ending.at(lengths)
+        sizes = np.exp(self.start.log_size + logarithms)
+        residual = parts.reshape(-1, *self.start.residual.shape) * sizes[:, None, None]
+        return Networks(tuple(np.repeat(w[None], len(lengths), axis=0) for w in self.start.layers), residual)
+
+    def end(self) -> FlowState:
+        """Return the start, since its layers are those of the end."""
+        return self.start
+
+
+def _crossing(step: Step | Rest, value: Value, level: float, known: dict[float, float]) -> float:
+    """Length of a step until the value falls to the level; `known` has the values at two lengths, which bracket it."""
+
+    def above(length: float) -> float:
+        if length not in known:
+            known[length] = value(step.networks(np.array([length])))
+        return math.log(max(known[length], _SMALLEST)) - math.log(level)
+
+    first, last = known
+    return float(brentq(above, first, last, xtol=_SMALLEST, rtol=1e-14))
+
+
+def _at_one_time(state: FlowState) -> Networks:
+    return Networks(tuple(w[None] for w in state.layers), state.residual[None] * np.exp(state.log_size))
+
+
+def _repeated(state: FlowState, count: int) -> Networks:
+    one = _at_one_time(state)
+    return Networks(tuple(np.repeat(w, count, axis=0) for w in one.layers), np.repeat(one.residual, count, axis=0))
+
+
+def _joined(pieces: Sequence[Networks]) -> Networks:
+    layers = zip(*(piece.layers for piece in pieces), strict=True)
+    return Networks(
+        tuple(np.concatenate(layer) for layer in layers), np.concatenate([piece.residual for piece in pieces])
+    )

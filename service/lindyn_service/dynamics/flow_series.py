@@ -1,0 +1,189 @@
+"""Taylor series in time of the gradient flow of linear networks, for layers and residual together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from lindyn_service.dynamics.layers import Layers, network_function
+
+_CANCELLING = 0.1  # size of the residual, relative to its two terms, below which their difference loses digits
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A network at some times.
+
+    Attributes:
+        layers: (time, width l+1, width l) each, first layer first.
+        residual: (time, out, in), sigma_yx - W sigma_xx, accurate relative to its own size.
+    """
+
+    layers: Layers
+    residual: Float[np.ndarray, "time out in"]
+
+    def __len__(self) -> int:
+        """Return the number of times."""
+        return len(self.residual)
+
+
+@dataclass(frozen=True)
+class FlowState:
+    """Layers and residual at one time.
+
+    Attributes:
+        layers: (width l+1, width l) each, first layer first.
+        residual: sigma_yx - W sigma_xx over e^log_size.
+        log_size: logarithm of the size of the residual, which float64 may not represent.
+    """
+
+    layers: Layers
+    residual: Float[np.ndarray, "out in"]
+    log_size: float = 0.0
+
+    def normalised(self) -> "FlowState":
+        """Return the same state with a residual whose largest entry is 1; one that vanishes stays as it is."""
+        largest = float(np.max(np.abs(self.residual)))
+        if largest == 0:
+            return self
+        return FlowState(self.layers, self.residual / largest, self.log_size + float(np.log(largest)))
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the layers learn.
+
+    Attributes:
+        sigma_yx: input-output correlation, (out, in).
+        sigma_xx: input correlation, (in, in); None for white inputs.
+        weight_decay: gamma_l of each layer, in units of the task; empty for none.
+    """
+
+    sigma_yx: Float[np.ndarray, "out in"]
+    sigma_xx: Float[np.ndarray, "in in"] | None
+    weight_decay: tuple[float, ...] = ()
+
+    def residual(self, layers: Layers) -> Float[np.ndarray, "out in"]:
+        """Matrix sigma_yx - W sigma_xx."""
+        return self.sigma_yx - self.times_sigma_xx(network_function(layers))
+
+    def times_sigma_xx(self, function: Float[np.ndarray, "out in"]) -> Float[np.ndarray, "out in"]:
+        """Product W sigma_xx with a network function."""
+        return function if self.sigma_xx is None else function @ self.sigma_xx
+
+    def accurate(self, state: FlowState) -> FlowState:
+        """Return a state with the residual of its layers, unless that loses digits by cancellation."""
+        found = self.residual(state.layers)
+        if np.max(np.abs(found)) < _CANCELLING * np.max(np.abs(self.sigma_yx)):
+            return state.normalised()
+        return FlowState(state.layers, found).normalised()
+
+
+class FlowSeries:
+    """Coefficients of the Taylor series of dW_l/dt = (W_L .. W_l+1)^T E (W_l-1 .. W_1)^T - gamma_l W_l, with tau = 1.
+
+    Products of series are sums of products of coefficients, which a single product of matrices adds up. The residual
+    E = sigma_yx - W sigma_xx has the coefficients of -W sigma_xx from the first order on. Without weight decay these
+    are proportional to its size, which is therefore taken out: late in training, E keeps all digits relative to its
+    own size. The series can be computed anew at other states.
+
+    Args:
+        task: what is learned.
+        shapes: (width l+1, width l) of each layer, first layer first.
+        order: highest power of the time.
+
+    Source: Jorba and Zou (2005), 10.1080/10586458.2005.10128904, Taylor series of ordinary differential equations.
+    """
+
+    def __init__(self, task: Task, shapes: Sequence[tuple[int, int]], order: int) -> None:
+        self._task = task
+        self._shapes = tuple(shapes)
+        self.order = order
+        n_in = shapes[0][1]
+        widths = [rows for rows, _ in shapes]
+        self._layers = [left_series(rows, columns, order) for rows, columns in shapes]
+        self._transposed = [left_series(columns, rows, order) for rows, columns in shapes]
+        self._products = [right_series(width, n_in, order) for width in widths]  # W_l .. W_1 over the size of E
+        self._below = [right_series(n_in, width, order) for width in widths]  # their transposes, not over it
+        self._errors = [right_series(width, n_in, order) for width in widths]  # (W_L .. W_l+1)^T E
+        self._beside = [left_series(width, n_in, order) for width in widths]  # the same
+
+    def expand(self, state: FlowState, unit: float) -> None:
+        """Compute the coefficients at a state, in powers of the time over `unit`."""
+        residual, self.log_size = state.residual, state.log_size
+        if self._task.weight_decay:
+            residual, self.log_size = residual * np.exp(state.log_size), 0.0
+        self.size = float(np.exp(self.log_size))
+        self._first = [state.layers[0]]
+        for layer in state.layers[1:]:
+            self._first.append(layer @ self._first[-1])
+        change = list(state.layers)  # of each layer at the present order, over the size of E
+        self.residuals = np.empty((self.order + 1, *residual.shape))
+        for k in range(self.order):
+            self._set_layers(k, change)
+            self.residuals[k] = -self._task.times_sigma_xx(self._forward(k, change)) if k else residual
+            rates = self.rates(k)
+            change = [rate * (unit / (k + 1)) for rate in rates]
+        self._set_layers(self.order, change)
+        self.residuals[-1] = -self._task.times_sigma_xx(self._forward(self.order, change))
+
+    def coefficients(self) -> list[Float[np.ndarray, "power _ _"]]:
+        """Coefficients of the layers, first layer first; views."""
+        return [layer.transpose(1, 0, 2) for layer in self._layers]
+
+    def _set_layers(self, k: int, change: Sequence[Float[np.ndarray, "_ _"]]) -> None:
+        for own, transposed, layer in zip(self._layers, self._transposed, change, strict=True):
+            own[:, k] = layer if k == 0 else self.size * layer
+            transposed[:, k] = own[:, k].T
+
+    def _forward(self, k: int, change: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "out in"]:
+        """Coefficient of the network function over the size of E, for k > 0, after those of all partial products."""
+        product = self._first[0] if k == 0 else change[0]
+        for level in range(len(change)):
+            if level and k == 0:
+                product = self._first[level]
+            elif level:
+                product = self.product(self._layers[level], self._products[level - 1], k, terms=k)
+                product += change[level] @ self._first[level - 1]
+            self._products[level][self.order - k] = product
+            self._below[level][self.order - k] = (product if k == 0 else self.size * product).T
+        return product
+
+    def rates(self, k: int) -> list[Float[np.ndarray, "_ _"]]:
+        """Coefficients of the velocities of all layers over the size of E, by back-propagation."""
+        if k == 0:
+            self._forward(0, self._first)
+        error, rates = self.residuals[k], list[np.ndarray]()
+        for level in range(len(self._layers) - 1, -1, -1):
+            if level < len(self._layers) - 1:
+                error = self.product(self._transposed[level + 1], self._errors[level + 1], k)
+            self._errors[level][self.order - k] = error
+            self._beside[level][:, k] = error
+            rates.append(self.product(self._beside[level], self._below[level - 1], k) if level else error)
+        rates.reverse()
+        for i, gamma in enumerate(self._task.weight_decay):
+            rates[i] = rates[i] - gamma * self._layers[i][:, k]
+        return rates
+
+    def product(
+        self,
+        first: Float[np.ndarray, "row power inner"],
+        second: Float[np.ndarray, "power inner column"],
+        k: int,
+        *,
+        terms: int = 0,
+    ) -> Float[np.ndarray, "row column"]:
+        """Coefficient k of a product, the sum of first[i] second[k - i] over i < `terms`, by default all k + 1."""
+        begin, terms = self.order - k, terms or k + 1
+        return first[:, :terms].reshape(len(first), -1) @ second[begin : begin + terms].reshape(-1, second.shape[2])
+
+
+def left_series(rows: int, columns: int, order: int) -> Float[np.ndarray, "row power column"]:
+    """Memory of a series whose coefficients are beside each other in ascending order, for first factors."""
+    return np.zeros((rows, order + 1, columns))
+
+
+def right_series(rows: int, columns: int, order: int) -> Float[np.ndarray, "power row column"]:
+    """Memory of a series whose coefficients are below each other in descending order, for second factors."""
+    return np.zeros((order + 1, rows, columns))
