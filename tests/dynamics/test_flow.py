@@ -159,7 +159,7 @@ def test_distance_is_the_largest_over_times_relative_to_the_first():
 def test_the_distance_of_a_looser_integration_is_its_error():
     weights, *task = problem((3, 3, 3, 3), seed=4)
     times = np.linspace(0, 3, 7)
-    exact, loose = (integrated(flow_of(weights, *task, rtol=r, atol=r), times) for r in (1e-13, 1e-5))
+    exact, loose = (integrated(flow_of(weights, *task, rtol=r, atol=r), times) for r in (1e-13, 1e-2))
     worst = max(
         np.linalg.norm(np.concatenate([(a[i] - b[i]).ravel() for a, b in zip(exact, loose, strict=True)]))
         / np.linalg.norm(np.concatenate([a[i].ravel() for a in exact]))

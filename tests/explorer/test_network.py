@@ -134,11 +134,11 @@ def test_the_first_words_name_no_solver(explorer):
     page = explorer.open(FRAGMENT)
     words = page.inner_text("#words")
     assert words.startswith("Integrated — computed step by step in time, because no formula covers this network;")
-    for jargon in ("DOP853", "rtol", "tolerance"):
+    for jargon in ("Taylor", "rtol", "tolerance"):
         assert jargon not in page.inner_text("main")
     page.focus("#how summary")
     page.keyboard.press("Enter")
-    assert "DOP853" in page.inner_text("#how-text")
+    assert "Taylor" in page.inner_text("#how-text")
 
 
 def test_the_marks_of_legends_are_pieces_of_their_lines(explorer):

@@ -55,7 +55,7 @@ class Flow:
         descent_step: step of descent in units of the time constant, for `CorrectedSeries`; 0 for the gradient flow.
 
     Attributes:
-        evaluations: number of coefficients of velocities, each of which takes about as long as a velocity.
+        evaluations: number of coefficients of the velocity that the last integration has computed.
 
     Source: Jorba and Zou (2005), 10.1080/10586458.2005.10128904, the method.
     """
@@ -142,7 +142,7 @@ class Flow:
 
     def _steps(self, end: float) -> "Iterator[tuple[float, Step | Rest]]":
         """Yield the steps from time 0 until one reaches the end, with the time at which each starts."""
-        state, time, self._next_check = self._start(), 0.0, _FIRST_CHECK
+        state, time, self._next_check, self.evaluations = self._start(), 0.0, _FIRST_CHECK, 0
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
         order = max(_LEAST_ORDER, math.ceil(-_ORDERS * math.log(_SHARE * self._rtol)))
         series, unit = self._series(self._task, shapes, order), min(end, self._time_scale(state))
@@ -161,26 +161,31 @@ class Flow:
             state, unit = step.end(), step.length
 
     def _time_scale(self, state: FlowState) -> float:
-        """Shortest time in which the velocity would change the layers or the residual by their own size."""
+        """Time in which the initial velocity would change the layers or the residual by their own size."""
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
-        series, rates = self._series(self._task, shapes, 1), [_SMALLEST]
+        series = self._series(self._task, shapes, 1)
         with np.errstate(over="ignore", invalid="ignore"):
             series.expand(self._task.accurate(state), 1.0)
-            for values in (*series.coefficients(), series.residuals):
-                now, change = np.max(np.abs(values), axis=(1, 2))
-                if not math.isfinite(change):
-                    raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
-                rates.append(float(change / now) if now > 0 else 0.0)
-        return 1 / max(rates)
+            scale = _time_scale(series)
+        if not scale > 0:
+            raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
+        return scale
 
     def _step(self, series: FlowSeries, state: FlowState, unit: float) -> "Step":
-        """Expand at a state in a unit of time that is similar to the length of the step."""
+        """Expand at a state in a unit of time that is similar to the length of the step.
+
+        In other units, powers of the unit may overflow or vanish.
+        """
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while True:
                 series.expand(state, unit)
                 self.evaluations += series.order
                 length = unit * self._length(series)
-                if unit / _FAR <= length <= unit * _FAR or not 0 < length < math.inf:
+                if not 0 < length < math.inf:
+                    length = unit * _time_scale(series)
+                if length == math.inf:
+                    return Step(series, state, math.inf, math.inf)
+                if unit / _FAR <= length <= unit * _FAR or not length > 0:
                     return Step(series, state, unit, length)
                 unit = length
 
@@ -215,7 +220,7 @@ class Step:
         series: series at the start of the step.
         start: state at the start of the step.
         unit: unit of time of the series.
-        length: length of the step.
+        length: length of the step; infinite, like the unit, if nothing changes.
     """
 
     series: FlowSeries
@@ -284,6 +289,19 @@ def _crossing(step: Step | Rest, value: Value, level: float, known: dict[float, 
 
     first, last = known
     return float(brentq(above, first, last, xtol=_SMALLEST, rtol=1e-14))
+
+
+def _time_scale(series: FlowSeries) -> float:
+    """Time, in the unit of a series, in which the velocity would change the layers or the residual by their own size.
+
+    It is infinite if nothing changes, and NaN or 0 if rates overflow.
+    """
+    rate = 0.0
+    for values in (*series.coefficients(), series.residuals):
+        now, change = np.max(np.abs(values[:2]), axis=(1, 2))
+        if now > 0 or not np.isfinite(change):
+            rate = np.maximum(rate, change / now)
+    return float(1 / rate) if rate != 0 else math.inf
 
 
 def _at_one_time(state: FlowState) -> Networks:

@@ -132,7 +132,7 @@ class FlowRun:
         return Outcome(
             method="flow",
             reason=f"gradient flow{self._followed()} of {layers_of(problem)}{remark(self.reduction)}"
-            f"{remark_on_training(problem)} by DOP853, "
+            f"{remark_on_training(problem)} by Taylor series, "
             f"rtol {self.rtol:.1g}, atol {self.atol:.1g}; error at most about {found.error:.1g} (relative), by "
             "thirty times looser integration",
             lam=initial_lambda(problem),
