@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.flow_series import FlowSeries, Task, left_series, right_series
+from lindyn_service.dynamics.flow_series import FlowSeries, LeftSeries, RightSeries, Task
 
 
 class CorrectedSeries(FlowSeries):
@@ -25,49 +25,47 @@ class CorrectedSeries(FlowSeries):
         super().__init__(task, shapes, order)
         self._step = step
         n_in, widths = shapes[0][1], [rows for rows, _ in shapes]
-        self._velocities = [left_series(rows, columns, order) for rows, columns in shapes]
-        self._turned = [left_series(columns, rows, order) for rows, columns in shapes]  # transposed velocities
-        self._whole = [right_series(width, n_in, order) for width in widths]  # W_l .. W_1
-        self._moved = [right_series(width, n_in, order) for width in widths]  # derivatives of these along F
-        self._moved_below = [right_series(n_in, width, order) for width in widths]  # their transposes
-        self._moved_errors = [right_series(width, n_in, order) for width in widths]
-        self._moved_beside = [left_series(width, n_in, order) for width in widths]
+        self._velocities = [LeftSeries(rows, columns, order) for rows, columns in shapes]
+        self._turned = [LeftSeries(columns, rows, order) for rows, columns in shapes]  # transposed velocities
+        self._whole = [RightSeries(width, n_in, order) for width in widths]  # W_l .. W_1
+        self._moved = [RightSeries(width, n_in, order) for width in widths]  # derivatives of these along F
+        self._moved_below = [RightSeries(n_in, width, order) for width in widths]  # their transposes
+        self._moved_errors = [RightSeries(width, n_in, order) for width in widths]
+        self._moved_beside = [LeftSeries(width, n_in, order) for width in widths]
 
     def rates(self, k: int) -> list[Float[np.ndarray, "_ _"]]:
         """Coefficients of the velocities of all layers over the size of E."""
         velocities = super().rates(k)
         for i, velocity in enumerate(velocities):
-            self._velocities[i][:, k] = velocity
-            self._turned[i][:, k] = velocity.T
-            self._whole[i][self.order - k] = self._below[i][self.order - k].T
+            self._velocities[i][k] = velocity
+            self._turned[i][k] = velocity.T
+            self._whole[i][k] = self._below[i].descending(k, 1).T
         found: list[np.ndarray] = []
         error = -self._task.times_sigma_xx(self._move_products(k, velocities))
         for level in range(len(velocities) - 1, -1, -1):
             if level < len(velocities) - 1:
                 above = level + 1
-                error = self.product(self._transposed[above], self._moved_errors[above], k)
-                error += self.size * self.product(self._turned[above], self._errors[above], k)
-            self._moved_errors[level][self.order - k] = error
-            self._moved_beside[level][:, k] = error
+                error = self._transposed[above].product(self._moved_errors[above], k)
+                error += self.size * self._turned[above].product(self._errors[above], k)
+            self._moved_errors[level][k] = error
+            self._moved_beside[level][k] = error
             found.append(self._along(level, k) if level else error)
         gammas = self._task.weight_decay or (0.0,) * len(velocities)
         pairs = zip(velocities, found[::-1], gammas, strict=True)
         return [velocity - self._step / 2 * (change - gamma * velocity) for velocity, change, gamma in pairs]
 
-    def _move_products(
-        self, k: int, velocities: Sequence[Float[np.ndarray, "_ _"]]
-    ) -> Float[np.ndarray, "out in"]:
+    def _move_products(self, k: int, velocities: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "out in"]:
         """Derivative of the network function along F over the size of E, after those of all partial products."""
         moved = velocities[0]
-        for level in range(len(velocities)):
+        for level, velocity in enumerate(self._velocities):
             if level:
-                moved = self.product(self._velocities[level], self._whole[level - 1], k)
-                moved += self.product(self._layers[level], self._moved[level - 1], k)
-            self._moved[level][self.order - k] = moved
-            self._moved_below[level][self.order - k] = moved.T
+                moved = velocity.product(self._whole[level - 1], k)
+                moved += self._layers[level].product(self._moved[level - 1], k)
+            self._moved[level][k] = moved
+            self._moved_below[level][k] = moved.T
         return moved
 
     def _along(self, level: int, k: int) -> Float[np.ndarray, "row column"]:
         """Derivative of the velocity of a layer other than the first along F, over the size of E."""
-        change = self.product(self._moved_beside[level], self._below[level - 1], k)
-        return change + self.size * self.product(self._beside[level], self._moved_below[level - 1], k)
+        change = self._moved_beside[level].product(self._below[level - 1], k)
+        return change + self.size * self._beside[level].product(self._moved_below[level - 1], k)

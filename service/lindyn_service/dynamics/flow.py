@@ -15,8 +15,8 @@ from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.settled import Settled, settled
 
 _BATCH_NUMBERS = 2**18
-_LEAST_ORDER, _ORDERS = 8, 0.65  # of the series; and orders for each factor of e in its tolerance
-_SHARE = 1e-3  # of the tolerance of a step that its truncation may take, which costs a third more steps
+_LEAST_ORDER, _ORDERS = 8, 0.55  # of the series; and orders for each factor of e in its tolerance
+_SHARE = 1e-2  # of the tolerance of a step that its truncation may take, which costs a quarter more steps
 _LARGEST_DECAY = 1.5  # exponent by which the residual may decay in a step, without losing digits relative to its size
 _FAR = 1e3  # ratio of a step to the unit of time of its series, above which their powers lose range
 # logarithm of the residual at which the layers may first have converged, and its decrease until they are checked again
@@ -144,8 +144,8 @@ class Flow:
         """Yield the steps from time 0 until one reaches the end, with the time at which each starts."""
         state, time, self._next_check, self.evaluations = self._start(), 0.0, _FIRST_CHECK, 0
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
-        order = max(_LEAST_ORDER, math.ceil(-_ORDERS * math.log(_SHARE * self._rtol)))
-        series, unit = self._series(self._task, shapes, order), min(end, self._time_scale(state))
+        series = self._series(self._task, shapes, order_of(self._rtol))
+        unit = min(end, self._time_scale(state))
         while True:
             state = self._task.accurate(state)
             ending = self._ending(state)
@@ -277,6 +277,11 @@ class Rest:
     def end(self) -> FlowState:
         """Return the start, since its layers are those of the end."""
         return self.start
+
+
+def order_of(rtol: float) -> int:
+    """Order of the series for a tolerance, at which an integration takes about the least time."""
+    return max(_LEAST_ORDER, math.ceil(-_ORDERS * math.log(_SHARE * rtol)))
 
 
 def _crossing(step: Step | Rest, value: Value, level: float, known: dict[float, float]) -> float:

@@ -102,12 +102,12 @@ class FlowSeries:
         self.order = order
         n_in = shapes[0][1]
         widths = [rows for rows, _ in shapes]
-        self._layers = [left_series(rows, columns, order) for rows, columns in shapes]
-        self._transposed = [left_series(columns, rows, order) for rows, columns in shapes]
-        self._products = [right_series(width, n_in, order) for width in widths]  # W_l .. W_1 over the size of E
-        self._below = [right_series(n_in, width, order) for width in widths]  # their transposes, not over it
-        self._errors = [right_series(width, n_in, order) for width in widths]  # (W_L .. W_l+1)^T E
-        self._beside = [left_series(width, n_in, order) for width in widths]  # the same
+        self._layers = [LeftSeries(rows, columns, order) for rows, columns in shapes]
+        self._transposed = [LeftSeries(columns, rows, order) for rows, columns in shapes]
+        self._products = [RightSeries(width, n_in, order) for width in widths]  # W_l .. W_1 over the size of E
+        self._below = [RightSeries(n_in, width, order) for width in widths]  # their transposes, not over it
+        self._errors = [RightSeries(width, n_in, order) for width in widths]  # (W_L .. W_l+1)^T E
+        self._beside = [LeftSeries(width, n_in, order) for width in widths]  # the same
 
     def expand(self, state: FlowState, unit: float) -> None:
         """Compute the coefficients at a state, in powers of the time over `unit`."""
@@ -120,70 +120,100 @@ class FlowSeries:
             self._first.append(layer @ self._first[-1])
         change = list(state.layers)  # of each layer at the present order, over the size of E
         self.residuals = np.empty((self.order + 1, *residual.shape))
-        for k in range(self.order):
+        for k in range(self.order + 1):
             self._set_layers(k, change)
-            self.residuals[k] = -self._task.times_sigma_xx(self._forward(k, change)) if k else residual
-            rates = self.rates(k)
-            change = [rate * (unit / (k + 1)) for rate in rates]
-        self._set_layers(self.order, change)
-        self.residuals[-1] = -self._task.times_sigma_xx(self._forward(self.order, change))
+            function = self._forward(k, change)
+            self.residuals[k] = -self._task.times_sigma_xx(function) if k else residual
+            if k < self.order:
+                change = [rate * (unit / (k + 1)) for rate in self.rates(k)]
 
     def coefficients(self) -> list[Float[np.ndarray, "power _ _"]]:
         """Coefficients of the layers, first layer first; views."""
-        return [layer.transpose(1, 0, 2) for layer in self._layers]
+        return [layer.coefficients() for layer in self._layers]
 
     def _set_layers(self, k: int, change: Sequence[Float[np.ndarray, "_ _"]]) -> None:
         for own, transposed, layer in zip(self._layers, self._transposed, change, strict=True):
-            own[:, k] = layer if k == 0 else self.size * layer
-            transposed[:, k] = own[:, k].T
+            coefficient = layer if k == 0 else self.size * layer
+            own[k] = coefficient
+            transposed[k] = coefficient.T
 
     def _forward(self, k: int, change: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "out in"]:
         """Coefficient of the network function over the size of E, for k > 0, after those of all partial products."""
-        product = self._first[0] if k == 0 else change[0]
-        for level in range(len(change)):
-            if level and k == 0:
+        product = change[0]
+        for level, layer in enumerate(self._layers):
+            if level:
                 product = self._first[level]
-            elif level:
-                product = self.product(self._layers[level], self._products[level - 1], k, terms=k)
-                product += change[level] @ self._first[level - 1]
-            self._products[level][self.order - k] = product
-            self._below[level][self.order - k] = (product if k == 0 else self.size * product).T
+                if k:
+                    product = layer.product(self._products[level - 1], k, terms=k)
+                    product += change[level] @ self._first[level - 1]
+            self._products[level][k] = product
+            self._below[level][k] = (product if k == 0 else self.size * product).T
         return product
 
     def rates(self, k: int) -> list[Float[np.ndarray, "_ _"]]:
         """Coefficients of the velocities of all layers over the size of E, by back-propagation."""
-        if k == 0:
-            self._forward(0, self._first)
         error, rates = self.residuals[k], list[np.ndarray]()
         for level in range(len(self._layers) - 1, -1, -1):
             if level < len(self._layers) - 1:
-                error = self.product(self._transposed[level + 1], self._errors[level + 1], k)
-            self._errors[level][self.order - k] = error
-            self._beside[level][:, k] = error
-            rates.append(self.product(self._beside[level], self._below[level - 1], k) if level else error)
+                error = self._transposed[level + 1].product(self._errors[level + 1], k)
+            self._errors[level][k] = error
+            self._beside[level][k] = error
+            rates.append(self._beside[level].product(self._below[level - 1], k) if level else error)
         rates.reverse()
         for i, gamma in enumerate(self._task.weight_decay):
-            rates[i] = rates[i] - gamma * self._layers[i][:, k]
+            rates[i] = rates[i] - gamma * self._layers[i].coefficient(k)
         return rates
 
-    def product(
-        self,
-        first: Float[np.ndarray, "row power inner"],
-        second: Float[np.ndarray, "power inner column"],
-        k: int,
-        *,
-        terms: int = 0,
-    ) -> Float[np.ndarray, "row column"]:
-        """Coefficient k of a product, the sum of first[i] second[k - i] over i < `terms`, by default all k + 1."""
-        begin, terms = self.order - k, terms or k + 1
-        return first[:, :terms].reshape(len(first), -1) @ second[begin : begin + terms].reshape(-1, second.shape[2])
+
+class RightSeries:
+    """Memory of a series of matrices, for second factors: coefficients below each other in descending order.
+
+    Args:
+        rows: rows of each coefficient.
+        columns: columns of each coefficient.
+        order: highest power.
+    """
+
+    def __init__(self, rows: int, columns: int, order: int) -> None:
+        self.rows, self._end = rows, (order + 1) * rows
+        self._memory = np.zeros((self._end, columns))
+
+    def __setitem__(self, k: int, coefficient: Float[np.ndarray, "row column"]) -> None:
+        last = self._end - k * self.rows
+        self._memory[last - self.rows : last] = coefficient
+
+    def descending(self, k: int, terms: int) -> Float[np.ndarray, "row column"]:
+        """Coefficients k, k - 1, .. below each other; a view."""
+        first = self._end - (k + 1) * self.rows
+        return self._memory[first : first + terms * self.rows]
 
 
-def left_series(rows: int, columns: int, order: int) -> Float[np.ndarray, "row power column"]:
-    """Memory of a series whose coefficients are beside each other in ascending order, for first factors."""
-    return np.zeros((rows, order + 1, columns))
+class LeftSeries:
+    """Memory of a series of matrices, for first factors: coefficients beside each other in ascending order.
 
+    Args:
+        rows: rows of each coefficient.
+        columns: columns of each coefficient.
+        order: highest power.
+    """
 
-def right_series(rows: int, columns: int, order: int) -> Float[np.ndarray, "power row column"]:
-    """Memory of a series whose coefficients are below each other in descending order, for second factors."""
-    return np.zeros((order + 1, rows, columns))
+    def __init__(self, rows: int, columns: int, order: int) -> None:
+        self._shape = rows, order + 1, columns
+        self._columns = columns
+        self._memory = np.zeros((rows, (order + 1) * columns))
+
+    def __setitem__(self, k: int, coefficient: Float[np.ndarray, "row column"]) -> None:
+        self._memory[:, k * self._columns : (k + 1) * self._columns] = coefficient
+
+    def coefficient(self, k: int) -> Float[np.ndarray, "row column"]:
+        """Return a coefficient; a view."""
+        return self._memory[:, k * self._columns : (k + 1) * self._columns]
+
+    def coefficients(self) -> Float[np.ndarray, "power row column"]:
+        """Return all coefficients; a view."""
+        return self._memory.reshape(self._shape).transpose(1, 0, 2)
+
+    def product(self, second: RightSeries, k: int, *, terms: int = 0) -> Float[np.ndarray, "_ _"]:
+        """Coefficient k of a product, the sum of self[i] second[k - i] over i < `terms`, by default all k + 1."""
+        terms = terms or k + 1
+        return self._memory[:, : terms * self._columns] @ second.descending(k, terms)

@@ -1,4 +1,4 @@
-"""Estimates of the cost of integrating the gradient flow: number of evaluations, and cost of each."""
+"""Estimates of the cost of integrating the gradient flow: number of coefficients of its series, and cost of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,14 +7,13 @@ from math import exp, log, log1p
 
 import numpy as np
 
-from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed, product
+from lindyn_service.dynamics.flow import order_of
+from lindyn_service.methods.cost import MICROSECOND, Cost, numbers_of, observed
 
 _LOOSER = (1.0, 30.0)  # tolerances of the two integrations, in units of rtol
-_STAGES = 12  # evaluations of a step
-_AT_START = 40  # evaluations until the step size has adapted
-# evaluations per time constant of the slowest learned mode at rtol 1e-13, where accuracy bounds the step
-_ACCURATE, _ORDER = 69.0, 8
-_STABLE = 2.5  # evaluations per time constant of the fastest mode, where stability bounds the step
+_AT_START = 3  # steps until the step size has adapted
+_ACCURATE = 0.8  # steps per time constant of the slowest learned mode, where accuracy bounds the step
+_STABLE = 2.5  # coefficients per time constant of the fastest mode, where stability bounds the step
 _SLOWEST = 1 / 16  # least late rate, relative to the fastest: modes without strength decay by the weights of others
 _MOVING = 40.0  # time constants in which the residual falls to a rounding error of the weights
 _GIVEN_UP = 20_000.0, 1_000_000.0  # evaluations at which an integration without progress, or any integration, fails
@@ -64,7 +63,7 @@ def rates(scales: Scales, span: float) -> tuple[float, float]:
 
 
 def evaluations(fast: float, slow: float, span: float, rtol: float) -> float:
-    """Estimate the number of evaluations of one integration.
+    """Estimate the number of coefficients of one integration.
 
     Accuracy bounds the step while the weights move, and stability after that.
 
@@ -74,9 +73,9 @@ def evaluations(fast: float, slow: float, span: float, rtol: float) -> float:
         span: last time, in units of the time constant.
         rtol: relative tolerance of a step.
     """
-    accurate = _ACCURATE * (1e-13 / rtol) ** (1 / _ORDER)
     phases = min(fast * span, _HUGE)
-    needed = _AT_START + accurate * (min(slow * span, _MOVING) + 2.5 * log1p(phases)) + _STABLE * phases
+    steps = _AT_START + _ACCURATE * (min(slow * span, _MOVING) + 2.5 * log1p(phases))
+    needed = order_of(rtol) * steps + _STABLE * phases
     first, largest = _GIVEN_UP
     return needed if needed <= first + largest else min(first + largest, first * needed / (needed - largest))
 
@@ -108,28 +107,34 @@ def flow_cost(
     """
     fast, slow = rates(scales, span)
     fast, slow = fast + 2 * decay, max(slow, decay)
-    total = 0.0
+    total = memory = 0.0
     for looser in _LOOSER:
-        steps = evaluations(fast, slow, span, min(1e-2, looser * rtol))
-        total += (steps + min(steps, _STAGES * n_times)) * evaluated(dims) + n_times * _within_step(dims)
+        step = min(1e-2, looser * rtol)
+        order = order_of(step)
+        total += evaluations(fast, slow, span, step) * evaluated(dims, order) + n_times * _within_step(dims, order)
+        memory += (order + 1) * _numbers_of_coefficients(dims)
     each = observed(dims, quantities, n_samples) + 30 * sum(a * b for a, b in pairwise(dims))
     total += (2 if estimate else 1) * n_times * each
     once = (2000 + 200 * len(dims) + 100 * len(quantities)) * MICROSECOND
-    n_weights = sum(a * b for a, b in pairwise(dims))
-    return Cost(once + total, n_times * (1 + numbers_of(dims, quantities, n_samples)), 4 * n_weights + 2 * 2**18)
+    work = 4 * sum(a * b for a, b in pairwise(dims)) + memory + 2 * 2**18
+    return Cost(once + total, n_times * (1 + numbers_of(dims, quantities, n_samples)), work)
 
 
-def evaluated(dims: Sequence[int]) -> float:
-    """Operations of one evaluation of the velocity: forward, twice backward, and the rate of the network function."""
-    calls = (12 + 9.5 * (len(dims) - 1)) * MICROSECOND
-    arithmetic = 10 * dims[0] * sum(a * b for a, b in pairwise(dims[1:])) + 6 * dims[-1] * dims[0] ** 2
+def evaluated(dims: Sequence[int], order: int) -> float:
+    """Operations of one coefficient of all layers: products of series forward, backward and for the velocities."""
+    calls = (3 + 10 * (len(dims) - 1)) * MICROSECOND
+    arithmetic = 1.5 * order * dims[0] * sum(a * b for a, b in pairwise(dims[1:]))
     return calls + arithmetic + 60 * _numbers(dims)
 
 
-def _within_step(dims: Sequence[int]) -> float:
-    """Operations of one requested time inside a step, which is reached by a shorter step."""
-    layers = sum(7 * product(upper, dims[0], lower) for lower, upper in pairwise(dims[1:]))
-    return 0.5 * MICROSECOND + _STAGES * (layers + 0.3 * MICROSECOND) + 1400 * _numbers(dims)
+def _within_step(dims: Sequence[int], order: int) -> float:
+    """Operations of one requested time inside a step."""
+    return 0.5 * MICROSECOND + 10 * order * _numbers(dims)
+
+
+def _numbers_of_coefficients(dims: Sequence[int]) -> int:
+    """Numbers of one coefficient in all series: layers, products and errors, in the orders that products need."""
+    return sum(2 * a * b + 4 * b * dims[0] for a, b in pairwise(dims))
 
 
 def _numbers(dims: Sequence[int]) -> int:
