@@ -2,6 +2,7 @@
 
 import math
 import operator
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,12 @@ async def test_a_process_that_ends_before_it_is_ready_is_replaced(monkeypatch: p
     async with ProcessEngine(1, 0, LONG) as engine:
         assert await engine.run(operator.add, 2, 3) == 5
     assert len(started) == 2
+
+
+@pytest.mark.usefixtures("light_libraries")
+async def test_a_worker_that_exits_while_it_starts_does_not_end_the_service() -> None:
+    with pytest.raises(anyio.BrokenWorkerProcess):
+        await ProcessEngine(1, 0, LONG, warm_up=partial(sys.exit, 3)).__aenter__()
 
 
 @pytest.mark.usefixtures("light_libraries")

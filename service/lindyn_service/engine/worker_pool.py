@@ -231,7 +231,8 @@ async def _run_without_slot(function: Callable[[*Ts], T], *args: *Ts) -> T:
         call = to_process.run_sync(function, *args, cancellable=True, limiter=anyio_pool.UNLIMITED)
         try:
             return await start_process(call)
-        except KeyboardInterrupt as error:  # Ctrl-C reaches a worker, too, which does not ignore it from the beginning
+        except (KeyboardInterrupt, SystemExit) as error:
+            # of the worker: Ctrl-C reaches it, too, and it does not ignore it from the beginning
             raise BrokenWorkerProcess from error
         except ProcessLookupError as error:  # anyio kills a process that does not become ready, even if it has ended
             raise BrokenWorkerProcess from error
