@@ -208,9 +208,11 @@ class WorkerPool:
 
     async def _end_starts(self) -> None:
         """Kill workers that are being warmed up, since their starts are not cancelled and take seconds."""
+        killed: set[int] = set()
         while self._starting:
             for process in anyio_pool.processes():
-                if process.pid not in self._warm:
+                if process.pid not in self._warm | killed:
+                    killed.add(process.pid)
                     with suppress(ProcessLookupError):
                         process.kill()
             await sleep(END_POLL_SECONDS)
