@@ -243,3 +243,11 @@ def test_constants_are_named_as_in_json(value, name):
         assert f"got {name}," in texts[path]
     (text,) = broken(TrajectoryRequest, put(document(), "task", [[1.0, value], [0.0, 1.0]])).values()
     assert f"got {'null' if value is None else 'boolean'} among the entries" in text
+
+
+def test_fields_have_one_name_each():
+    """Models are made with `lam`, since `lambda` is a keyword of Python; documents have the published name."""
+    network = {"kind": "balanced", "dims": [2, 2, 2], "lam": 1.0}
+    found = broken(TrajectoryRequest, document() | {"network": network})
+    assert found["network.lambda"] == "this field is required"
+    assert found["network.lam"].startswith("this field is unknown, did you mean 'lambda'?")
