@@ -17,7 +17,10 @@ from lindyn.results.io import READABLE, unknown_format
 from lindyn.wire.json_text import RepeatedFieldError, unique_fields
 
 USAGE = 2
-"""Exit code if the command line or a file that it names is wrong; the shell's own commands have the same."""
+"""Exit code if the command line, a file that it names or a variable of the environment is wrong.
+
+The shell's own commands have the same.
+"""
 
 _STDOUT = Path("-")
 _TEXTS = (".json", ".csv")

@@ -12,9 +12,18 @@ import typer
 
 from lindyn import _endpoints, plots
 from lindyn._client import Client
-from lindyn._command_files import Destination, checked, checked_input, destination, fail, overrides, read_request
+from lindyn._command_files import (
+    USAGE,
+    Destination,
+    checked,
+    checked_input,
+    destination,
+    fail,
+    overrides,
+    read_request,
+)
 from lindyn._jobs import JobHandle
-from lindyn.errors import LindynError
+from lindyn.errors import ConfigurationError, LindynError
 from lindyn.results.fit import Fit
 from lindyn.results.load import load
 from lindyn.results.optional import library
@@ -23,7 +32,8 @@ from lindyn.results.trajectory import Trajectory
 
 app = typer.Typer(
     help="Exact learning dynamics of deep linear networks.",
-    epilog="Exit codes: 0 done; 1 the service refused or failed; 2 the command line or a file is wrong; 130 Ctrl-C.",
+    epilog="Exit codes: 0 done; 1 the service refused, failed or cannot be reached; 2 the command line, a file or a "
+    "variable of the environment is wrong; 130 Ctrl-C.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -61,9 +71,12 @@ class _FileClient(Client):
 
 
 def main() -> None:
-    """Run a command; an error of the service or of the system ends it with its message."""
+    """Run a command; an error of the service, of the system or in the address ends it with its message."""
     try:
         app()
+    except ConfigurationError as error:
+        typer.echo(f"lindyn: {error}", err=True)
+        sys.exit(USAGE)
     except (LindynError, OSError) as error:
         sys.exit(f"lindyn: {error}")
 
@@ -88,7 +101,7 @@ def options(
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="TCP port to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="TCP port to listen on.")] = None,
 ) -> None:
     """Start the service; LINDYN_* variables hold all other settings."""
     options = {"LINDYN_HOST": host, "LINDYN_PORT": None if port is None else str(port)}

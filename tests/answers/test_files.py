@@ -1,5 +1,7 @@
 """Large answers, which a worker writes to files."""
 
+import json
+
 import anyio
 import pytest
 from support.answering import BODY, FilingEngine, InProcessEngine, SharedCache, addressed, ask, service_of
@@ -38,6 +40,23 @@ async def test_a_file_that_was_evicted_before_sending_gives_busy(tmp_path):
     async with service_of(FilingEngine(lose=True), spool=Spool(tmp_path, 10**6)) as service:
         with pytest.raises(BusyError, match="evicted"):
             await ask(service)
+
+
+async def test_an_answer_is_sent_although_a_folder_is_in_the_place_of_its_file(tmp_path, caplog):
+    spool = Spool(tmp_path, 10**6)
+    blocked = spool.path(f"trajectories:{addressed()[1].key}.json")
+    blocked.mkdir()
+    (blocked / "theirs").write_text("precious")
+    for _ in range(2):
+        async with service_of(InProcessEngine(), spool=spool) as service:
+            answer = await ask(service)
+        assert json.loads(answer.body)["method"] == "exact"
+        assert answer.source == "miss"
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert str(blocked) in record.getMessage()
+    assert (blocked / "theirs").read_text() == "precious"
+    assert list(tmp_path.iterdir()) == [blocked]
 
 
 async def test_a_file_of_another_process_ends_the_wait_for_it(tmp_path):

@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("plain_environment")
         ("lab.example", "does not start with http:// or https://"),
         ("ftp://lab.example", "does not start with http:// or https://"),
         ("http://", "names no host"),
+        ("http://a b", "whose host has a blank"),
         ("http://h/?a=1", "has a query or a fragment"),
         ("http://h/\x00", "which is no address"),
     ],

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from support.holding import jobs_held
 from support.processes import PATIENCE_SECONDS, Service, clean_environment, eventually
+from support.stub_server import server
 
 from lindyn import Comparison
 
@@ -263,10 +264,49 @@ def test_ctrl_c_while_libraries_are_imported_has_no_traceback(tmp_path):
         assert run.stderr.read() == ""
 
 
-def test_an_invalid_address_in_the_environment_is_named():
-    run = lindyn("solve", "-", text=json.dumps(REQUEST), LINDYN_URL="localhost:1")
-    assert run.returncode == 1
-    assert run.stderr.startswith("lindyn: LINDYN_URL: got 'localhost:1', which does not start with http://")
+@pytest.mark.parametrize("url", ["localhost:1", "http://", "http://h:99999", "ftp://h", "http://a b", "http://h/?a=1"])
+@pytest.mark.parametrize("arguments", [["solve", "-"], ["openapi"]], ids=str)
+def test_an_invalid_address_is_an_error_of_usage(arguments, url):
+    run = lindyn(*arguments, "--url", url, text=json.dumps(REQUEST))
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"lindyn: url: got {url!r}, wh")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("LINDYN_URL", "localhost:1", "LINDYN_URL: got 'localhost:1', which does not start with http://"),
+        ("LINDYN_API_KEY", "two words", "LINDYN_API_KEY: the key has a blank"),
+        ("SSL_CERT_FILE", "/missing.pem", "the certificates for https:// cannot be loaded"),
+    ],
+)
+def test_an_invalid_variable_of_the_environment_is_an_error_of_usage(variable, value, said):
+    address = {"LINDYN_URL": "https://127.0.0.1:1"} | {variable: value}
+    run = lindyn("openapi", **address)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.startswith(f"lindyn: {said}")
+
+
+def test_an_address_without_lindyn_is_a_failure(service):
+    """Nothing listens, the name is unknown, another program answers, or the port has no TLS."""
+    with server(b"<html>") as (foreign, _):
+        port = service.url.rpartition(":")[2]
+        for url, said in (
+            ("http://127.0.0.1:1", "no answer from http://127.0.0.1:1"),
+            ("http://nowhere.invalid", "no answer from http://nowhere.invalid"),
+            (foreign, "cannot be read"),
+            (f"https://127.0.0.1:{port}", "does the address begin with http://?"),
+        ):
+            run = lindyn("openapi", "--url", url)
+            assert (run.returncode, run.stdout) == (1, "")
+            assert said in run.stderr
+            assert "Traceback" not in run.stderr
+
+
+def test_a_port_that_does_not_exist_is_an_error_of_usage():
+    run = lindyn("serve", "--port", "99999")
+    assert run.returncode == 2
+    assert "65535" in run.stderr
 
 
 def test_ctrl_c_cancels_the_job(service):

@@ -110,7 +110,7 @@ def test_the_absolute_tolerance_is_in_units_of_the_largest_weight(service):
         ),
         ({"rtol": 1e-9}, "method.kind", ["required"]),
         (3, "method", ["got 3", "'auto', 'exact', 'flow' or an object"]),
-        (None, "method", ["got None"]),
+        (None, "method", ["got null"]),
     ],
     ids=str,
 )

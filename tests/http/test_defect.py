@@ -47,13 +47,14 @@ async def test_a_failed_scheduler_is_reported(monkeypatch):
 
 BROKEN = """
 from lindyn_service.server import lifespan, serve
+from lindyn_service.server.stop_signals import StopSignals
 
 async def broken(*_):
     raise ValueError("a defect")
 
 lifespan.sample_gauges = broken
 if __name__ == "__main__":
-    serve.main()
+    serve.main(StopSignals())
 """
 
 

@@ -104,6 +104,7 @@ def test_an_empty_value_is_the_default(monkeypatch, nothing):
 
 
 SENSIBLE = {
+    "cors_origins": "https://lab.example",
     "host": "localhost",
     "socket": "/tmp/x",
     "descriptor": "3",

@@ -8,33 +8,43 @@ from support.documents import put
 
 MISSING = "(left out)"
 
+
+def as_json(value: object) -> str:
+    """How messages show a value: constants as in JSON, objects and values of other types by their type."""
+    if isinstance(value, bool | None):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, str | int | float):
+        return repr(value)
+    return f"a value of type {'object' if isinstance(value, dict) else type(value).__name__}"
+
+
 NOT_NUMBERS = [  # invalid for numbers with any bounds
     (MISSING, "required"),
-    (None, "got None, expected a number"),
-    (True, "got True, expected a number"),
+    (None, "got null, expected a number"),
+    (True, "got true, expected a number"),
     ("1", "got '1', expected a number"),
     ([1.0], "got a value of type list, expected a number"),
-    ({}, "got a value of type dict, expected a number"),
+    ({}, "got a value of type object, expected a number"),
     (float("nan"), "got nan, expected a finite number"),
     (float("inf"), "got inf, expected a finite number"),
     (-float("inf"), "got -inf, expected a finite number"),
     (10**400, "got an integer of more than 80 digits"),
     (1.5e70, "got 1.5e+70, expected at most 1e+70"),
     (np.array([1.0]), "got a value of type ndarray, expected a number"),
-    (np.array(True), "got True, expected a number"),
+    (np.array(True), "got true, expected a number"),
     (np.array("1"), "got '1', expected a number"),
     (np.array(np.nan), "got nan, expected a finite number"),
-    (np.bool_(True), "got True, expected a number"),
+    (np.bool_(True), "got true, expected a number"),
 ]
 NOT_INTEGERS = [
-    (None, "got None, expected an integer"),
-    (True, "got True, expected an integer"),
+    (None, "got null, expected an integer"),
+    (True, "got true, expected an integer"),
     (2.0, "got 2.0, expected an integer"),
     ("2", "got '2', expected an integer"),
     ([2], "got a value of type list, expected an integer"),
     (np.array([2]), "got a value of type ndarray, expected an integer"),
     (np.array(2.0), "got 2.0, expected an integer"),
-    (np.bool_(True), "got True, expected an integer"),
+    (np.bool_(True), "got true, expected an integer"),
     (10**400, "got an integer of more than 80 digits, expected at most "),
     (float("nan"), "got nan"),
 ]

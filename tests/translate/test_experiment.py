@@ -34,7 +34,10 @@ def test_integers_are_accepted_for_float_parameters():
     [
         ({"none": 1}, "unknown, allowed are"),
         ({"sizes": 3}, "expected a list of numbers"),
+        ({"sizes": None}, "got null, expected a list of numbers"),
+        ({"sizes": [None]}, "got null, expected an integer"),
         ({"sizes": []}, "got 0 values"),
+        ({"trials": True}, "got true, expected an integer"),
         ({"sizes": [3.5]}, "expected an integer"),
         ({"trials": "x"}, "expected an integer"),
         ({"trials": 0}, "expected 1 to"),

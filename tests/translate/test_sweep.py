@@ -182,7 +182,7 @@ def test_arrays_without_dimensions():
 
 
 def test_other_arrays_in_sweeps_are_refused_with_their_path():
-    for bad, text in ((SIGMA_YX.astype(complex), "complex"), (SIGMA_YX.astype(str), "str"), (SIGMA_YX > 0, "bool")):
+    for bad, text in ((SIGMA_YX.astype(complex), "complex"), (SIGMA_YX.astype(str), "text"), (SIGMA_YX > 0, "bool")):
         with pytest.raises(InvalidRequestError, match=text) as caught:
             admit(request({"task": [SIGMA_YX, bad]}), LIMITS)
         assert caught.value.errors[0][0].startswith("axes.0.values.1")

@@ -173,3 +173,16 @@ def test_errors_of_equal_modes_with_decay(lam, strengths):
     assert np.allclose(found["quantities"]["output"], w2 @ w1, rtol=0, atol=1e-9)
     assert max(found["diagnostics"]["errors"].values()) < 1e-11
     assert all(warned["code"] != "ill-conditioned" for warned in found["warnings"])
+
+
+@pytest.mark.parametrize("gamma", [0.31, 0.6])
+def test_decay_that_is_stronger_than_modes_of_a_network_that_has_learned_them(gamma):
+    """No mode grows any more, and at time 0 the difference from the task is small."""
+    rng, task = np.random.default_rng(1), np.diag([0.3, 0.2, 0.1])
+    u, s, vt = np.linalg.svd(task + 1e-5 * rng.standard_normal((3, 3)))
+    weights, times = [np.sqrt(s)[:, None] * vt, u * np.sqrt(s)], [0.0, 0.3, 2.0]
+    asked = request(weights, task, times=times, weight_decay=gamma, quantities=["excess_loss"])
+    exact = learn(**asked, method="exact")["quantities"]["excess_loss"]
+    flow = learn(**asked, method={"kind": "flow", "rtol": 1e-12})["quantities"]["excess_loss"]
+    assert np.isclose(exact[0], 0.5 * np.sum((weights[1] @ weights[0] - task) ** 2), rtol=1e-9)
+    assert np.allclose(exact[1:], flow[1:], rtol=1e-8)

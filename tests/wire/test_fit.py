@@ -62,7 +62,7 @@ def test_arrays_and_numbers_of_numpy():
         ("observations.0.values", [1.0, None, 0.0], "observations.0.values", "got null at [1]; leave out"),
         ("observations.0.values", [1.0, float("inf"), 0.0], "observations.0.values", "expected finite numbers"),
         ("observations.0.values", [1.0, "2", 0.0], "observations.0.values", "expected numbers"),
-        ("observations.0.values", [True, 2.0, 0.0], "observations.0.values", "got bool"),
+        ("observations.0.values", [True, 2.0, 0.0], "observations.0.values", "got boolean"),
         ("observations.0.sigma", 0.0, "observations.0.sigma", "got 0 at [0], a standard deviation is more than 0"),
         ("observations.0.sigma", [0.1, -0.1, 0.1], "observations.0.sigma", "got -0.1 at [1]"),
         ("observations.0.sigma", [0.1, 0.1], "observations.0.sigma", "give one number, or one for each time"),

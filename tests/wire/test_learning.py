@@ -65,7 +65,7 @@ def test_the_floor_of_a_schedule_is_optional():
         ({"learning_rates": [1e-20, 1e20]}, "learning_rates", "got rates from 1e-20 to 1e+20, layers may differ"),
         ({"learning_rates": []}, "learning_rates", "got 0 entries, expected at least 1"),
         ({"learning_rates": 2.0}, "learning_rates", "got 2.0, expected a list"),
-        ({"learning_rates": [True, 1.0]}, "learning_rates.0", "got True, expected a number"),
+        ({"learning_rates": [True, 1.0]}, "learning_rates.0", "got true, expected a number"),
         ({"learning_rates": [float("nan"), 1.0]}, "learning_rates.0", "got nan, expected a finite number"),
         ({"weight_decay": -0.1}, "weight_decay", "got -0.1, expected at least 0"),
         ({"weight_decay": float("inf")}, "weight_decay", "got inf, expected a finite number"),

@@ -67,9 +67,9 @@ def test_descent_has_no_default_learning_rate():
 @pytest.mark.parametrize(
     ("given", "got"),
     [
-        (None, "None"),
+        (None, "null"),
         (3, "3"),
-        (True, "True"),
+        (True, "true"),
         (["auto"], "a value of type list"),
         (b"auto", "a value of type bytes"),
         (np.array("auto"), "a value of type ndarray"),
@@ -81,7 +81,7 @@ def test_neither_a_name_nor_an_object(given, got):
 
 
 @pytest.mark.parametrize(
-    ("kind", "got"), [("euler", "'euler'"), ("Flow", "'Flow'"), (None, "None"), (3, "3"), (["flow"], "a value of type")]
+    ("kind", "got"), [("euler", "'euler'"), ("Flow", "'Flow'"), (None, "null"), (3, "3"), (["flow"], "a value of type")]
 )
 def test_unknown_kinds(kind, got):
     ((path, text),) = broken({"kind": kind}).items()
@@ -159,7 +159,7 @@ def test_bounds_are_inclusive(path, smallest, largest):
 )
 def test_activations(value, choices):
     errors = broken(METHODS["descent"] | {"activation": value})
-    assert errors == {"method.activation": f"got {value!r}{choices} 'linear', 'relu', 'tanh'"}
+    assert errors == {"method.activation": f"got {rules.as_json(value)}{choices} 'linear', 'relu', 'tanh'"}
     for known in ("linear", "relu", "tanh"):
         assert taken(METHODS["descent"] | {"activation": known}).activation == known
 

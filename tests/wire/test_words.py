@@ -226,3 +226,28 @@ def test_errors_of_drawn_networks_do_not_mention_transposition():
     whole = document() | {"network": NETWORKS["balanced"] | {"dims": [3, 3, 4]}, "task": np.ones((3, 4))}
     ((_, text),) = broken(TrajectoryRequest, whole, conflicts).items()
     assert text == "got shape (3, 4), the network's widths require (4, 3); transposed? sigma_yx is (out, in)"
+
+
+@pytest.mark.parametrize(("value", "name"), [(None, "null"), (True, "true"), (False, "false")])
+def test_constants_are_named_as_in_json(value, name):
+    """In a field, in a list of numbers, as an array, as the kind of an object, and as a name."""
+    cases = [
+        (put(document(), "time_constant", value), "time_constant"),
+        (put(document(), "network.kind", value), "network.kind"),
+        (put(document(), "network", value), "network"),
+        (put(document(), "quantities", [value]), "quantities.0"),
+        (put(document(), "times", value), "times"),
+    ]
+    for whole, path in cases:
+        texts = broken(TrajectoryRequest, whole)
+        assert f"got {name}," in texts[path]
+    (text,) = broken(TrajectoryRequest, put(document(), "task", [[1.0, value], [0.0, 1.0]])).values()
+    assert f"got {'null' if value is None else 'boolean'} among the entries" in text
+
+
+def test_fields_have_one_name_each():
+    """Models are made with `lam`, since `lambda` is a keyword of Python; documents have the published name."""
+    network = {"kind": "balanced", "dims": [2, 2, 2], "lam": 1.0}
+    found = broken(TrajectoryRequest, document() | {"network": network})
+    assert found["network.lambda"] == "this field is required"
+    assert found["network.lam"].startswith("this field is unknown, did you mean 'lambda'?")

@@ -81,6 +81,8 @@ def _defect(url: str) -> str | None:
         return "which does not start with http:// or https://"
     if not parsed.host:
         return "which names no host"
+    if "%20" in parsed.host:  # httpx encodes blanks
+        return "whose host has a blank"
     if parsed.query or parsed.fragment:
         return "which has a query or a fragment"
     return None if parsed.port is None or 0 < parsed.port < 2**16 else f"whose port {parsed.port} does not exist"

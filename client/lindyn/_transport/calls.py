@@ -168,6 +168,8 @@ class Connection:
                 f"; none of the trusted certificates, {trusted_certificates()}, signs that of the "
                 "service: name a file by SSL_CERT_FILE"
             )
+        if "WRONG_VERSION_NUMBER" in str(error) and self.proxy is None:
+            return "; what listens there does not speak TLS: does the address begin with http://?"
         if self.proxy is not None:
             return f"; the connection uses the proxy {self.proxy.shown}: {self.proxy.remedy}"
         if self.url == PRIVATE_URL and not isinstance(error, httpx.TimeoutException):

@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from lindyn.wire.base import LARGEST
 from lindyn.wire.tree import Array, Tree
+from lindyn.wire.wording import json_type
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -93,11 +94,11 @@ def _check_lists(value: Tree, dimensions: int, index: tuple[int, ...]) -> None:
     """Check nesting, lengths and types; numpy alone would take text and booleans for numbers."""
     where = f" at {list(index)}" if index else ""
     if not isinstance(value, list | tuple):
-        raise _error(f"got {type(value).__name__}{where}, expected a list")
+        raise _error(f"got {json_type(type(value))}{where}, expected a list")
     if dimensions == 1:
         other_types = set(map(type, value)) - {int, float}
         if other_types:
-            names = ", ".join(sorted(kind.__name__ for kind in other_types))
+            names = ", ".join(sorted(map(json_type, other_types)))
             raise _error(f"got {names} among the entries{where}, expected numbers")
         return
     for i, entry in enumerate(value):

@@ -65,7 +65,7 @@ def read(
         InvalidDocumentError: the violated rules, with their paths.
     """
     try:
-        message = model.model_validate(document)
+        message = model.model_validate(document, by_alias=True, by_name=False)
     except ValidationError as error:
         if error.error_count() > _MAX_ERRORS:
             raise InvalidDocumentError([("", f"got {error.error_count()} errors, more than a reply lists")]) from None

@@ -11,6 +11,7 @@ import numpy as np
 
 from lindyn.wire.json_text import RepeatedFieldError, parse_json
 from lindyn.wire.tree import JSON, Array
+from lindyn.wire.wording import json_type
 
 MEDIA_TYPE = "application/x-npz"
 METADATA = "metadata"
@@ -107,7 +108,7 @@ def unpack(
         # a damaged archive makes zipfile, zlib, numpy and json raise almost anything
         raise NpzError(f"the bytes are not a readable npz archive ({type(error).__name__})") from error
     if not isinstance(metadata, dict):
-        raise NpzError(f"'{METADATA}' must hold a JSON object, got {type(metadata).__name__}")
+        raise NpzError(f"'{METADATA}' must hold a JSON object, got {json_type(type(metadata))}")
     return metadata, arrays
 
 

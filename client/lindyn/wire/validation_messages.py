@@ -6,7 +6,7 @@ from typing import cast
 
 from pydantic_core import ErrorDetails
 
-from lindyn.wire.wording import entries, shown, with_choices
+from lindyn.wire.wording import entries, shown_json, with_choices
 
 UNKNOWN_FIELD = "this field is unknown"
 
@@ -50,11 +50,11 @@ def validation_message(details: ErrorDetails, fields: Sequence[str] = ()) -> str
     if kind in OWN:
         return details["msg"]
     if kind in _EXPECTED:
-        return f"got {shown(got)}, expected {_EXPECTED[kind]}"
+        return f"got {shown_json(got)}, expected {_EXPECTED[kind]}"
     if kind in _BOUNDS:
         bound, words = _BOUNDS[kind]
         limit = context[bound]
-        return f"got {shown(got)}, expected {words} {f'{limit:g}' if isinstance(limit, float) else limit}"
+        return f"got {shown_json(got)}, expected {words} {f'{limit:g}' if isinstance(limit, float) else limit}"
     if kind in _LENGTHS:
         bound, words = _LENGTHS[kind]
         return f"got {entries(context['actual_length'])}, expected {words} {context[bound]}"
@@ -65,10 +65,10 @@ def _message_about_names(details: ErrorDetails, context: dict[str, object], fiel
     got = details["input"]
     match details["type"]:
         case "literal_error":
-            return with_choices(f"got {shown(got)}", got, _quoted(str(context["expected"])))
+            return with_choices(f"got {shown_json(got)}", got, _quoted(str(context["expected"])))
         case "union_tag_invalid":
             tag: object = cast("dict[str, object]", got)["kind"] if isinstance(got, dict) else context["tag"]
-            return with_choices(f"got {shown(tag)}", tag, _quoted(str(context["expected_tags"])))
+            return with_choices(f"got {shown_json(tag)}", tag, _quoted(str(context["expected_tags"])))
         case "union_tag_not_found":
             return _without_kind(got)
         case "missing" if isinstance(details["loc"][-1], int):
@@ -78,16 +78,16 @@ def _message_about_names(details: ErrorDetails, context: dict[str, object], fiel
         case "extra_forbidden":
             return with_choices(UNKNOWN_FIELD, details["loc"][-1], fields)
         case "string_pattern_mismatch":
-            return f"got {shown(got)}, expected text like {context['pattern']}"
+            return f"got {shown_json(got)}, expected text like {context['pattern']}"
         case "string_too_long":
             return f"got {len(got)} characters, expected at most {context['max_length']}"
         case _:
-            return f"got {shown(got)}, {_as_expected(details['msg'])}"
+            return f"got {shown_json(got)}, {_as_expected(details['msg'])}"
 
 
 def _without_kind(got: object) -> str:
     if not isinstance(got, dict):
-        return f"got {shown(got)}, expected an object"
+        return f"got {shown_json(got)}, expected an object"
     return "this field is required, it determines which others there are"
 
 

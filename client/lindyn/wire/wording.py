@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from types import NoneType
 
 _MAX_LENGTH = 80  # characters of a value or a name in a message
+_CONSTANTS = {None: "null", True: "true", False: "false"}
+_JSON_TYPES = {NoneType: "null", bool: "boolean", str: "text", dict: "object", int: "integer", float: "number"}
 
 
 def shown(value: object) -> str:
@@ -13,6 +16,18 @@ def shown(value: object) -> str:
     if isinstance(value, str | int | float | None):
         return cut(repr(value))
     return f"a value of type {type(value).__name__}"
+
+
+def shown_json(value: object) -> str:
+    """Return a short representation of a value of a JSON document, with the constants of JSON."""
+    if isinstance(value, bool | None):
+        return _CONSTANTS[value]
+    return f"a value of type {_JSON_TYPES[dict]}" if isinstance(value, dict) else shown(value)
+
+
+def json_type(kind: type) -> str:
+    """Return the name of a type of values in JSON documents."""
+    return _JSON_TYPES.get(kind, kind.__name__)
 
 
 def cut(text: str) -> str:

@@ -133,7 +133,7 @@ class AnswerService:
         bounds = AnswerBounds(self._limits.max_answer_bytes, self._limits.file_above_bytes)
 
         async def compute() -> _Found:
-            with nullcontext() if self._spool is None else self._spool.destination(str(name)) as destination:
+            with nullcontext() if self._spool is None else self._spool.free_destination(str(name)) as destination:
                 arguments = operation.name, source, address.key, form, bounds, destination
                 computed = await run_charged(self._engine, account, cost.flops, execute.answer, *arguments)
             if computed.body is None:

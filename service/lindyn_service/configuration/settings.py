@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lindyn_service.configuration import capacity
+from lindyn_service.configuration import capacity, hosts
 from lindyn_service.configuration.processors import usable_processors
 
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -71,13 +71,20 @@ class Settings(BaseSettings):
     allow_anonymous: Annotated[bool, Field(description="Allow listening beyond this machine without API keys.")] = False
     allowed_hosts: Annotated[
         str,
-        Field(description="Host names with a dot that a service without keys accepts, separated by commas; * for all."),
+        BeforeValidator(_lower),
+        AfterValidator(hosts.names_of_hosts),
+        Field(
+            description="Host names with a dot that a service without keys accepts, without scheme and port, separated "
+            "by commas; * for all."
+        ),
     ] = ""
     cors_origins: Annotated[
         str,
+        BeforeValidator(_lower),
+        AfterValidator(hosts.origins_of_pages),
         Field(
-            description="Origins of other web sites that may use the API, such as https://host, separated by "
-            "commas; * for all."
+            description="Origins of other web sites that may use the API, such as https://host or http://host:8080 "
+            "without a path, separated by commas; * for all."
         ),
     ] = ""
 
@@ -258,8 +265,3 @@ class Settings(BaseSettings):
         if KUBERNETES_PORT.match(str(stripped.get("port"))):
             del stripped["port"]
         return {name: value for name, value in stripped.items() if value != ""}
-
-
-def split_list(text: str) -> frozenset[str]:
-    """Return the elements of a setting that is a comma-separated list."""
-    return frozenset(part.strip() for part in text.split(",") if part.strip())

@@ -63,6 +63,8 @@ def inverse_roots(
 
     Source: van der Sluis (1969), 10.1007/BF02165096.
     """
+    if not matrices.shape[1]:
+        return np.zeros_like(matrices), np.ones(len(matrices))
     squares = _diagonals(matrices)
     squares += diagonal**2
     norm = np.sqrt(squares)

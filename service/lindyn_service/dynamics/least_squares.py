@@ -35,12 +35,14 @@ class Fit:
         variances: variances of the inputs along these rows, eigenvalues of sigma_xx, descending.
         best: network function of least loss, zero outside the span.
         loss: its loss 1/(2P) ||best X - Y||_F^2; None if the scale of the targets is unknown.
+        loss_error: rounding error of a loss that is a difference of moments; 0 if the loss is 0, or computed from data.
     """
 
     right: Float[np.ndarray, "rank in"]
     variances: Float[np.ndarray, " rank"]
     best: Float[np.ndarray, "out in"]
     loss: float | None
+    loss_error: float = 0.0
 
 
 def principal_parts(inputs: Float[np.ndarray, "sample in"]) -> Parts:
@@ -108,7 +110,10 @@ def of_moments(
         if trace is None:
             return Fit(vectors.T, variances, best, None)
         difference, rounding = remainder(best, sigma_yx, sigma_xx, trace)
-    return Fit(vectors.T, variances, best, 0.5 * difference if difference > rounding else 0.0)
+    if difference <= rounding:
+        return Fit(vectors.T, variances, best, 0.0)
+    # of eight roundings of each moment, while the bound grows with the number of terms
+    return Fit(vectors.T, variances, best, 0.5 * difference, rounding / max(best.shape))
 
 
 def remainder(

@@ -257,7 +257,9 @@ def _moments(
             samples.inputs if into is None else samples.inputs @ into,
             samples.targets if out is None else samples.targets @ out,
         )
-    return Moments(sigma_yx, sigma_xx, moments.sigma_yy_trace, samples, Fit(right, variances, best, fit.loss))
+    return Moments(
+        sigma_yx, sigma_xx, moments.sigma_yy_trace, samples, Fit(right, variances, best, fit.loss, fit.loss_error)
+    )
 
 
 def _principal(

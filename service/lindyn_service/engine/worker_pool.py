@@ -41,6 +41,7 @@ START_ATTEMPTS = 3
 MAX_STARTING = 6  # workers that start concurrently: each needs seconds of a processor, and there may be only one
 START_RETRY_SECONDS = 1.0
 IDLE_POLL_SECONDS = 0.001
+END_POLL_SECONDS = 0.01
 
 log = logging.getLogger(__name__)
 
@@ -194,6 +195,8 @@ class WorkerPool:
     async def _close(self) -> None:
         self.stop_replenishing()
         self._tasks.cancel_scope.cancel()
+        with CancelScope(shield=True):
+            await self._end_starts()
         await self._tasks.__aexit__(None, None, None)
         with CancelScope(shield=True):
             left = list(anyio_pool.processes())  # a copy, since callers that see their worker die remove it meanwhile
@@ -202,6 +205,17 @@ class WorkerPool:
                     process.kill()
             for process in left:
                 await process.aclose()
+
+    async def _end_starts(self) -> None:
+        """Kill workers that are being warmed up, since their starts are not cancelled and take seconds."""
+        killed: set[int] = set()
+        while self._starting:
+            for process in anyio_pool.processes():
+                if process.pid not in self._warm | killed:
+                    killed.add(process.pid)
+                    with suppress(ProcessLookupError):
+                        process.kill()
+            await sleep(END_POLL_SECONDS)
 
 
 async def start_early(warm_up: Callable[[], object]) -> None:
@@ -219,5 +233,8 @@ async def _run_without_slot(function: Callable[[*Ts], T], *args: *Ts) -> T:
         call = to_process.run_sync(function, *args, cancellable=True, limiter=anyio_pool.UNLIMITED)
         try:
             return await start_process(call)
-        except KeyboardInterrupt as error:  # Ctrl-C reaches a worker, too, which does not ignore it from the beginning
+        except (KeyboardInterrupt, SystemExit) as error:
+            # of the worker: Ctrl-C reaches it, too, and it does not ignore it from the beginning
+            raise BrokenWorkerProcess from error
+        except ProcessLookupError as error:  # anyio kills a process that does not become ready, even if it has ended
             raise BrokenWorkerProcess from error

@@ -17,7 +17,7 @@ from lindyn.wire.document import InvalidDocumentError
 from lindyn.wire.fit import FitRequest
 from lindyn.wire.sweep import SweepRequest
 from lindyn.wire.tree import JSON
-from lindyn.wire.wording import shown
+from lindyn.wire.wording import shown_json
 from lindyn_service.errors import ServiceError
 from lindyn_service.experiments.base import Cell, Values
 from lindyn_service.experiments.registry import EXPERIMENTS
@@ -186,7 +186,7 @@ def plan_of(kind: str, request: bytes, limits: SweepLimits) -> Plan:
 def damaged(kind: str, why: str) -> DamagedJobError:
     """Return the error for a stored job that this version of the service cannot execute as it was posted."""
     return DamagedJobError(
-        f"a job of kind {shown(kind)} cannot be read by version {VERSION} of the service, perhaps because another "
+        f"a job of kind {shown_json(kind)} cannot be read by version {VERSION} of the service, perhaps because another "
         f"version stored it: {why}; post its request again"
     )
 
@@ -198,6 +198,6 @@ def _plan(kind: str, request: bytes, limits: SweepLimits) -> Plan:
     if kind == FIT:
         return FitPlan(FitRequest.model_validate(document), limits.result_bytes)
     if kind not in EXPERIMENTS:
-        raise DamagedJobError(f"there is no kind of job called {shown(kind)}")
+        raise DamagedJobError(f"there is no kind of job called {shown_json(kind)}")
     values = cast("dict[str, JSON]", document["parameters"])
     return ExperimentPlan(kind, parameters(EXPERIMENTS[kind], values), limits.result_bytes)

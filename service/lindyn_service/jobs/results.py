@@ -28,7 +28,7 @@ class Results:
 
     def destination_for(self, job_id: str) -> AbstractContextManager[SpoolDestination | None]:
         """Reserve a file into which a worker may write a large result; None if workers return all results."""
-        return nullcontext() if self.large_results is None else self.large_results.destination(_name(job_id))
+        return nullcontext() if self.large_results is None else self.large_results.free_destination(_name(job_id))
 
     async def put(self, job_id: str, archive: bytes | None) -> int:
         """Store a result; returns the number of its bytes in the job store.

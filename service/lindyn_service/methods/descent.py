@@ -26,7 +26,7 @@ from lindyn_service.errors import DivergedDescentError, NotApplicableError
 from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import AnswerWarning, Convergence, LearningProblem, Outcome, Quantities, Refusal
 from lindyn_service.methods.diagnostics import balances, initial_lambda, of_samples, of_task, of_wide
-from lindyn_service.methods.error_estimates import bounds, disturbed, some_times, squares
+from lindyn_service.methods.error_estimates import bounds, disturbed, of_least_loss, some_times, squares
 from lindyn_service.methods.fewer_dimensions import layers_of, reduced, remark
 from lindyn_service.methods.nonlinear_losses import nonlinear_losses
 from lindyn_service.methods.plain_flow import plain, remark_on_training, training
@@ -225,7 +225,9 @@ class DescentRun:
         """Bound the relative errors by the difference from the disturbed run."""
         times = some_times(len(self.problem.times))
         other = self._quantities(task_objective, trained.of_run(1).at(times))
-        return bounds(quantities, [other], times, squares(self.reduction.weights, task_objective.best))
+        errors = bounds(quantities, [other], times, squares(self.reduction.weights, task_objective.best))
+        added = of_least_loss(quantities, self.problem.moments)
+        return errors | {name: min(1.0, errors[name] + error) for name, error in added.items()}
 
     def _regime(self, task_objective: Objective, trained: _Trained) -> Regime | None:
         """Determine the regime of a linear network from the weights at time 0 and after the last step."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lindyn.wire.tree import flatten
-from lindyn_service.dynamics.tasks import EPS
+from lindyn_service.dynamics.tasks import EPS, Moments, fitted
 from lindyn_service.methods.base import Quantities, Quantity
 
 RUNS = 2
@@ -95,14 +95,23 @@ def _of_range(values: np.ndarray) -> float:
     return 2 * EPS * float(np.ptp(logarithms)) if len(logarithms) else 0.0
 
 
-def of_differences(quantities: Quantities) -> dict[str, float]:
-    """Bound the relative errors of small changes of the kernel that are differences of rounded numbers."""
-    errors: dict[str, float] = {}
+def of_differences(quantities: Quantities, moments: Moments) -> dict[str, float]:
+    """Bound the relative errors of changes of the kernel and of losses that are differences of rounded numbers."""
+    errors = of_least_loss(quantities, moments)
     if "ntk_distance" in quantities:
         errors["ntk_distance"] = _of_smallest(np.sqrt(2 * quantities["ntk_distance"]))
     if "ntk_movement" in quantities:
         errors["ntk_movement"] = _of_smallest(quantities["ntk_movement"])
     return errors
+
+
+def of_least_loss(quantities: Quantities, moments: Moments) -> dict[str, float]:
+    """Bound the relative error of losses that include a least loss from the trace of sigma_yy."""
+    if "loss" not in quantities or moments.sigma_yy_trace is None:
+        return {}
+    losses = quantities["loss"]
+    least = float(np.min(losses[losses > 0], initial=np.inf))
+    return {"loss": min(1.0, fitted(moments).loss_error / least)}
 
 
 def _of_smallest(changes: np.ndarray) -> float:

@@ -20,7 +20,16 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import LearningProblem, Outcome
 from lindyn_service.methods.conditioning import saddles
 from lindyn_service.methods.diagnostics import of_errors, of_samples, of_wide, sizes_of_wide
-from lindyn_service.methods.error_estimates import DECIDED, RUNS, bounds, disturbed, of_exponents, some_times, squares
+from lindyn_service.methods.error_estimates import (
+    DECIDED,
+    RUNS,
+    bounds,
+    disturbed,
+    of_exponents,
+    of_least_loss,
+    some_times,
+    squares,
+)
 from lindyn_service.methods.exact_observables import Represented, as_they_are, observe, weights_of_factors
 from lindyn_service.methods.fewer_dimensions import remark
 from lindyn_service.methods.plain_flow import (
@@ -151,8 +160,8 @@ class ExactRun:
             other = replace(self, problem=problem, w1=w1, w2=w2, white=white, measured=measured)
             others.append(other._observed(other.solution()).quantities())
         errors = bounds(quantities, others, times, squares((self.w1, self.w2), self.white.sigma_yx))
-        for name, error in of_exponents(quantities).items():
-            errors[name] = min(1.0, errors[name] + error)
+        for added in (of_exponents(quantities), of_least_loss(quantities, self.problem.moments)):
+            errors |= {name: min(1.0, errors[name] + error) for name, error in added.items()}
         if "weights" in quantities:
             first, *rest = others
             of_qqt = bounds({"qqt": first["qqt"]}, rest, np.arange(len(times)), 0.0)

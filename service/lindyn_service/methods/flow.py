@@ -127,7 +127,7 @@ class FlowRun:
             size = squares(self.reduction.weights, self.objective.best)
             floors = floors_with_decay(problem, self.reduction.moments.sigma_yx, size)
             errors = bounds(quantities, [found.rough.quantities()], np.arange(len(problem.times)), size, floors)
-            for name, rounding in of_differences(quantities).items():
+            for name, rounding in of_differences(quantities, problem.moments).items():
                 errors[name] = min(1.0, errors[name] + rounding)
         return Outcome(
             method="flow",

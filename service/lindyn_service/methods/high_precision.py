@@ -52,7 +52,7 @@ def refined(problem: LearningProblem, outcome: Outcome) -> Outcome:
         quantities = collected.quantities()
     except (FlowError, NotApplicableError):
         return outcome
-    rounding = of_differences(quantities)
+    rounding = of_differences(quantities, problem.moments)
     better = {name: min(1.0, _SAFETY * weights_error + rounding.get(name, 0.0)) for name in errors}
     improved = [name for name in errors if errors[name] > _DOUBTFUL and better[name] < errors[name]]
     if not improved:

@@ -189,7 +189,7 @@ class ModalRun:
         # an alignment is 0 if the modes of the network are in another order, and then has no relative error
         floors = {"alignment": 1.0, **floors_with_decay(problem, self.reduction.moments.sigma_yx, size)}
         errors = bounds(quantities, others, times, size, floors)
-        for name, rounding in of_differences(quantities).items():
+        for name, rounding in of_differences(quantities, problem.moments).items():
             errors[name] = min(1.0, errors[name] + rounding)
         if with_weights:
             first, *rest = ({name: other[name] for name in _GRAMS} for other in others)

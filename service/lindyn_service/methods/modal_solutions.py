@@ -14,7 +14,7 @@ from lindyn_service.dynamics.layers import Layers, network_function
 from lindyn_service.dynamics.modal_loss import Objective
 from lindyn_service.dynamics.mode_basis import ModeBasis
 from lindyn_service.dynamics.reduction import Reduction
-from lindyn_service.dynamics.tasks import Moments, fitted
+from lindyn_service.dynamics.tasks import EPS, Moments, fitted
 from lindyn_service.methods.error_estimates import disturbed
 from lindyn_service.methods.modal_run import ModalStates
 
@@ -38,6 +38,15 @@ def objective_in_modes(basis: ModeBasis, best: np.ndarray, moments: Moments) -> 
         inverse = np.diag(np.divide(1.0, basis.d, out=np.zeros_like(basis.d), where=seen))
     s = np.pad(basis.s, (0, n_modes - len(basis.s)))
     return Objective(basis.u, s, basis.v, best, root, inverse, fitted(moments).loss, moments.samples)
+
+
+def _disturbed_in_bases(s: np.ndarray, basis: ModeBasis, sigma_yx: np.ndarray, run: int) -> np.ndarray:
+    """Disturb singular values by rounding errors of the terms that they are sums of; they remain non-negative.
+
+    Small ones beside large ones lose digits, unless the bases are those of the coordinates.
+    """
+    terms = np.sum(np.abs(basis.u[:, : len(s)]) * (np.abs(sigma_yx) @ np.abs(basis.v[:, : len(s)])), axis=0)
+    return np.maximum(s + 4 * EPS * np.random.default_rng(run).uniform(-1, 1, s.shape) * terms, s / 2)
 
 
 @dataclass(frozen=True)
@@ -128,6 +137,7 @@ class PartsSolution:
             size,
             run,
         )
+        s = _disturbed_in_bases(s, parts.basis, self.reduction.moments.sigma_yx, run)
         groups = [disturbed((group.w1, group.w2, group.task), size, run) for group in parts.groups]
         moved = replace(
             parts,

@@ -12,7 +12,7 @@ from lindyn_service.methods.accumulate import Accumulator
 from lindyn_service.methods.base import Convergence, LearningProblem, Outcome, Quantities
 from lindyn_service.methods.crossing import first_below
 from lindyn_service.methods.diagnostics import of_errors, of_samples, of_task
-from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, some_times, squares
+from lindyn_service.methods.error_estimates import RUNS, bounds, disturbed, of_least_loss, some_times, squares
 from lindyn_service.methods.fewer_dimensions import remark
 from lindyn_service.methods.plain_flow import clock, floors_with_decay, from_plain_flow, reached_at, remark_on_training
 
@@ -91,4 +91,6 @@ class OneLayerRun:
             others.append(other._quantities(other.solution()))
         size = squares(self.reduction.weights, solution.objective.best)
         floors = floors_with_decay(self.problem, self.reduction.moments.sigma_yx, size)
-        return bounds(quantities, others, times, size, floors)
+        errors = bounds(quantities, others, times, size, floors)
+        added = of_least_loss(quantities, self.problem.moments)
+        return errors | {name: min(1.0, errors[name] + error) for name, error in added.items()}

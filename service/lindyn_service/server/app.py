@@ -15,7 +15,8 @@ from starlette.types import ASGIApp
 from lindyn_service.access.keyring import Keyring
 from lindyn_service.access.keys import KeysError
 from lindyn_service.access.rate_limits import RateLimits
-from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings, SettingsError, split_list
+from lindyn_service.configuration.hosts import split_list
+from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings, SettingsError
 from lindyn_service.errors import ServiceError
 from lindyn_service.http import (
     experiments,

@@ -5,6 +5,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from lindyn_service.server.stop_signals import StopSignals
+
 
 def run(*, only_settings: bool = False) -> None:
     """Run the service, or exit with a message if a library of the extra `service` is missing.
@@ -12,11 +14,12 @@ def run(*, only_settings: bool = False) -> None:
     Args:
         only_settings: see `lindyn_service.server.serve.main`.
     """
+    stopping = StopSignals()
     _leave_working_folder()
     try:
         from lindyn_service.server.serve import main  # noqa: PLC0415 (needs the extra `service`)
 
-        main(only_settings=only_settings)
+        main(stopping, only_settings=only_settings)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if not missing or find_spec(missing) is not None:

@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from lindyn_service.configuration import environment, settings
 from lindyn_service.engine import worker_pool
 from lindyn_service.server import make_key, usage
 from lindyn_service.server.sockets import announce, on_descriptor, on_tcp, on_unix, url_of
+from lindyn_service.server.stop_signals import StopSignals
 from lindyn_service.server.supervisor import stop_seconds, supervise, wait_for_end_of_parent, wait_for_end_of_stdin
 from lindyn_service.server.warmup import WarmUp
 from lindyn_service.telemetry import logs
@@ -25,17 +25,17 @@ from lindyn_service.telemetry import logs
 if TYPE_CHECKING:
     from lindyn_service.server.app import Service
 
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _UVLOOP = {"use_uvloop": sys.platform != "win32"}
 _THREADS = ("MKL_NUM_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 _log = logging.getLogger("lindyn_service")
 
 
-def main(*, only_settings: bool = False) -> None:
+def main(stopping: StopSignals, *, only_settings: bool = False) -> None:
     """Generate an API key (`key NAME`), or serve until a signal or, with LINDYN_STOP_WITH_STDIN, the end of stdin.
 
     Args:
+        stopping: signals to stop since the process started.
         only_settings: whether to refuse variables with the prefix LINDYN_ that are no settings, and to stop when the
             parent process ends.
     """
@@ -44,9 +44,6 @@ def main(*, only_settings: bool = False) -> None:
         make_key.main(sys.argv[2:])
         return
     usage.parse(sys.argv[1:])
-    # uvicorn raises the signal again after it has stopped; the exit code is then to be 0
-    for signal_number in _STOP_SIGNALS:
-        signal.signal(signal_number, _exit)
     try:
         if only_settings:
             environment.refuse_unknown()
@@ -54,16 +51,21 @@ def main(*, only_settings: bool = False) -> None:
         logs.configure(chosen.log_level, chosen.log_format)
         _prepare_environment(chosen)
         if chosen.processes > 1:
-            supervise(chosen)
+            supervise(chosen, stopping)
         sockets = _sockets(chosen)
-        run(_serve, chosen, sockets, parent if only_settings else None, backend_options=_UVLOOP)
+        if not stopping.received:
+            run(_serve, chosen, sockets, stopping, parent if only_settings else None, backend_options=_UVLOOP)
     except settings.SettingsError as error:
         sys.exit(f"lindyn: {error}")
 
 
-async def _serve(chosen: settings.Settings, sockets: list[socket.socket], parent: int | None) -> None:
+async def _serve(
+    chosen: settings.Settings, sockets: list[socket.socket], stopping: StopSignals, parent: int | None
+) -> None:
     """Serve until the service is stopped, also by the end of a parent process."""
-    server = await _start(chosen, sockets)
+    server = await _start(chosen, sockets, stopping)
+    if stopping.received:
+        return
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(server.stop,), daemon=True).start()
     if parent is not None:
@@ -73,26 +75,16 @@ async def _serve(chosen: settings.Settings, sockets: list[socket.socket], parent
         sys.exit(1)  # so that a supervisor such as systemd restarts the service
 
 
-async def _start(chosen: settings.Settings, sockets: list[socket.socket]) -> "_Server":
+async def _start(chosen: settings.Settings, sockets: list[socket.socket], stopping: StopSignals) -> "_Server":
     """Construct the server and start a first worker at the same time, since each imports for about a second.
 
     A signal takes effect afterwards, since the start of a worker must not be cancelled, see `worker_pool`.
     """
-    signals: list[int] = []
-    for number in _STOP_SIGNALS:
-        signal.signal(number, lambda received, _frame: signals.append(received))
     starting = asyncio.create_task(worker_pool.start_early(WarmUp(chosen.worker_memory_bytes)))
     try:
-        server = await to_thread.run_sync(_server, chosen, sockets)
+        return await to_thread.run_sync(_server, chosen, sockets, stopping)
     finally:
         await starting
-    if signals:
-        sys.exit()
-    return server
-
-
-def _exit(*_: object) -> None:
-    sys.exit()
 
 
 def _prepare_environment(chosen: settings.Settings) -> None:
@@ -125,10 +117,12 @@ class _Server(uvicorn.Server):
         service: the service with the application.
         config: configuration of uvicorn.
         url: the URL to log, or None.
+        signals: signals to stop that arrive before `serve` handles them.
     """
 
-    def __init__(self, service: "Service", config: uvicorn.Config, url: str | None) -> None:
+    def __init__(self, service: "Service", config: uvicorn.Config, url: str | None, signals: StopSignals) -> None:
         super().__init__(config)
+        self._signals = signals
         self._stopping = service.stopping
         self._url = url
         self.fatal_error = service.fatal_error
@@ -140,6 +134,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept connections, and log the URL."""
+        if self._signals.received:
+            self.stop()
         await super().startup(sockets)
         gc.collect()
         gc.freeze()  # otherwise each full collection visits the objects of all modules, which takes about 0.1 s
@@ -152,7 +148,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
+def _server(chosen: settings.Settings, sockets: list[socket.socket], stopping: StopSignals) -> _Server:
     # imported late, since the application imports numpy and FastAPI, which other commands do not need
     from lindyn_service.server.app import create_service  # noqa: PLC0415
     from lindyn_service.server.slow_clients import ClientTimeouts, protocol_with_timeouts  # noqa: PLC0415
@@ -170,7 +166,7 @@ def _server(chosen: settings.Settings, sockets: list[socket.socket]) -> _Server:
         timeout_graceful_shutdown=stop_seconds(chosen.grace_seconds),
     )
     has_own_address = chosen.descriptor is None and chosen.socket is None
-    return _Server(service, config, url_of(sockets[0]) if has_own_address else None)
+    return _Server(service, config, url_of(sockets[0]) if has_own_address else None, stopping)
 
 
 def _sockets(chosen: settings.Settings) -> list[socket.socket]:

@@ -3,7 +3,6 @@
 import logging
 import math
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import NoReturn
 
 from lindyn_service.configuration.settings import METRICS_VARIABLE, Settings
 from lindyn_service.server.sockets import announce, on_tcp, url_of
+from lindyn_service.server.stop_signals import StopSignals
 from lindyn_service.spool.store import PREFIX
 from lindyn_service.spool.temporary_folder import private_folder
 
@@ -28,7 +28,7 @@ PARENT_SECONDS = 0.5
 _log = logging.getLogger("lindyn_service")
 
 
-def supervise(chosen: Settings) -> NoReturn:
+def supervise(chosen: Settings, stopping: StopSignals) -> NoReturn:
     """Listen on the address and run the server processes, until a signal or the end of standard input.
 
     The standard input of each child is a pipe from this process, so that children stop when this process ends.
@@ -42,13 +42,6 @@ def supervise(chosen: Settings) -> NoReturn:
     listening.listen(BACKLOG)
     _log.info("starting %d processes", chosen.processes)
     announce(url_of(listening))
-    stopping = threading.Event()
-
-    def stop(*_: object) -> None:
-        stopping.set()
-
-    for signal_number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signal_number, stop)
     if chosen.stop_with_stdin:
         threading.Thread(target=wait_for_end_of_stdin, args=(stopping.set,), daemon=True).start()
     with private_folder("lindyn-metrics-") as metrics, private_folder(PREFIX) as spool:
@@ -74,9 +67,9 @@ def stop_seconds(grace_seconds: float) -> int:
 
 
 def _keep_alive(
-    listening: socket.socket, count: int, shared: Mapping[str, str], stopping: threading.Event
+    listening: socket.socket, count: int, shared: Mapping[str, str], stopping: StopSignals
 ) -> list[subprocess.Popen[bytes]]:
-    """Start the children, restart those that end, and return the present ones once `stopping` is set."""
+    """Start the children, restart those that end, and return the present ones once it is to stop."""
     children = [_start(listening, i, shared) for i in range(count)]
     while not stopping.wait(POLL_SECONDS):
         for i, child in enumerate(children):

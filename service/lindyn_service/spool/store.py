@@ -3,6 +3,7 @@
 The time of last use is the access time of the file, which is set explicitly, since file systems may not update it.
 """
 
+import logging
 import os
 import time
 from collections.abc import Generator
@@ -19,6 +20,8 @@ from lindyn_service.spool.space import SpoolDestination
 
 PREFIX = "lindyn-spool-"
 """Prefix of the temporary folder of a service for which no other folder is set."""
+
+log = logging.getLogger(__name__)
 
 _MAX_VERIFIED = 10_000
 
@@ -59,6 +62,7 @@ class Spool:
         self.max_bytes = max_bytes
         # files whose checksum was verified, with the version that was verified
         self._verified: LRUCache[Path, _Version] = LRUCache(_MAX_VERIFIED)
+        self._blocked: set[Path] = set()
 
     def path(self, name: str) -> Path:
         """Return the path of the answer of this name, whether it exists or not."""
@@ -73,6 +77,22 @@ class Spool:
         finally:
             with suppress(OSError):  # the folder was removed or replaced
                 destination.partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def free_destination(self, name: str) -> Generator[SpoolDestination | None]:
+        """Yield the destination of an answer, or None if a folder is in the place of its file.
+
+        The folder is not one of this service, so it is left there, and reported once.
+        """
+        path = self.path(name)
+        if path.is_dir() and not path.is_symlink():
+            if path not in self._blocked:
+                self._blocked.add(path)
+                log.warning("%s is a folder where the file of an answer belongs; the answer is not kept", path)
+            yield None
+            return
+        with self.destination(name) as destination:
+            yield destination
 
     async def find(self, name: str) -> StoredFile | None:
         """Return the file of this name, or None, and mark it as the most recently used; a damaged file is deleted."""

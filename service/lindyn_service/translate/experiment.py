@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from lindyn.wire import npz
 from lindyn.wire.tree import JSON
-from lindyn.wire.wording import cut, shown, with_choices
+from lindyn.wire.wording import cut, json_type, shown_json, with_choices
 from lindyn_service.dynamics.descent import DivergedError
 from lindyn_service.errors import DivergedDescentError, InvalidRequestError
 from lindyn_service.experiments.base import Experiment, Parameter, Values
@@ -110,7 +110,7 @@ def _wrong(parameter: Parameter, value: object) -> str | None:
     """Return what is wrong with an override, which must have the type of the default and be within its bounds."""
     is_list = isinstance(parameter.default, list | tuple)
     if is_list != isinstance(value, list):
-        return f"got {type(value).__name__}, expected {'a list of numbers' if is_list else 'a number'}"
+        return f"got {json_type(type(value))}, expected {'a list of numbers' if is_list else 'a number'}"
     numbers = cast("list[object]", value) if isinstance(value, list) else [value]
     if not 1 <= len(numbers) <= parameter.longest:
         return f"got {len(numbers)} values, expected 1 to {parameter.longest}"
@@ -119,7 +119,7 @@ def _wrong(parameter: Parameter, value: object) -> str | None:
     for number in numbers:
         allowed = int if kind is int else int | float
         if isinstance(number, bool) or not isinstance(number, allowed):
-            return f"got {shown(number)}, expected {'an integer' if kind is int else 'a number'}"
+            return f"got {shown_json(number)}, expected {'an integer' if kind is int else 'a number'}"
         if not parameter.low <= number <= parameter.high:
-            return f"got {shown(number)}, expected {parameter.low:g} to {parameter.high:g}"
+            return f"got {shown_json(number)}, expected {parameter.low:g} to {parameter.high:g}"
     return None
