@@ -95,6 +95,18 @@ def test_weights_beyond_float64_fail_at_the_start():
     assert caught.value.time == 0.0
 
 
+@pytest.mark.parametrize(("size", "depth"), [(1e-8, 9), (1e-20, 5), (1e-50, 3)])
+def test_weights_so_small_that_nothing_changes(size, depth):
+    """The relative velocity is about size^(depth - 2), and that of the residual size^(2 depth - 2)."""
+    weights, sigma_yx, _ = problem((2,) * (depth + 1))
+    weights = tuple(size * w for w in weights)
+    flow, times = Flow(weights, sigma_yx, None, rtol=1e-13, atol=1e-13 * size), np.array([0.0, 1.0, 1e3])
+    ((_, networks),) = flow.batches(times)
+    for layer, w in zip(networks.layers, weights, strict=True):
+        assert np.allclose(layer, w, rtol=1e-13, atol=0)
+    assert np.allclose(networks.residual, sigma_yx, rtol=1e-13, atol=0)
+
+
 def test_steps_that_underflow_report_the_time_reached():
     """Three layers of 1e-20 leave the saddle at time 1e20, faster than the spacing of float64 numbers there."""
     weights = (np.array([[1e-20]]),) * 3

@@ -54,9 +54,7 @@ class CorrectedSeries(FlowSeries):
         pairs = zip(velocities, found[::-1], gammas, strict=True)
         return [velocity - self._step / 2 * (change - gamma * velocity) for velocity, change, gamma in pairs]
 
-    def _move_products(
-        self, k: int, velocities: Sequence[Float[np.ndarray, "_ _"]]
-    ) -> Float[np.ndarray, "out in"]:
+    def _move_products(self, k: int, velocities: Sequence[Float[np.ndarray, "_ _"]]) -> Float[np.ndarray, "out in"]:
         """Derivative of the network function along F over the size of E, after those of all partial products."""
         moved = velocities[0]
         for level in range(len(velocities)):

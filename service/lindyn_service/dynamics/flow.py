@@ -174,23 +174,35 @@ class Flow:
     def _step(self, series: FlowSeries, state: FlowState, unit: float) -> "Step":
         """Expand at a state in a unit of time that is similar to the length of the step.
 
-        In other units, powers of the unit may overflow or vanish.
+        In other units, powers of the unit may overflow or vanish. Each trial narrows the range of units by `_FAR` at
+        least.
         """
+        shortest, longest = 0.0, math.inf  # units that are known to be too short and too long
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while True:
                 series.expand(state, unit)
                 self.evaluations += series.order
                 length = unit * self._length(series)
+                if unit / _FAR <= length <= unit * _FAR < math.inf:
+                    return Step(series, state, unit, length)
+                if length > unit:
+                    shortest = unit
+                else:
+                    longest = unit
                 if not 0 < length < math.inf:
                     length = unit * _time_scale(series)
-                if length == math.inf:
+                if length == math.inf and longest == math.inf:
                     return Step(series, state, math.inf, math.inf)
-                if unit / _FAR <= length <= unit * _FAR or not length > 0:
-                    return Step(series, state, unit, length)
-                unit = length
+                unit = min(longest / _FAR, max(length, shortest * _FAR))
+                if not unit > shortest:
+                    series.expand(state, shortest)
+                    return Step(series, state, shortest, shortest)
 
     def _length(self, series: FlowSeries) -> float:
-        """Length of the next step in the unit of the series, from the last two coefficients, which might vanish."""
+        """Length of the next step in the unit of the series, from the last two coefficients, which might vanish.
+
+        It is 0 if they overflow.
+        """
         residuals = series.residuals
         size, length = np.max(np.abs(residuals[0])), math.inf
         for k in (series.order - 1, series.order):
@@ -199,6 +211,8 @@ class Flow:
                 change = np.abs(values[k])
                 ratios.append(np.max(change / np.where(change > 0, atol + self._rtol * np.abs(values[0]), 1.0)))
             largest = float(np.max(ratios))
+            if not math.isfinite(largest):
+                return 0.0
             if largest > 0:
                 length = min(length, (_SHARE / largest) ** (1 / k))
         decay = -float(np.vdot(residuals[0], residuals[1]))
