@@ -52,6 +52,14 @@ def test_time_zero_and_repeated_times():
     assert all(np.array_equal(layer[[2, 4]], other) for layer, other in zip(layers, apart, strict=True))
 
 
+def test_a_short_time_has_the_same_bits_alone():
+    """It is within the first step."""
+    (weights, *task), time = problem(), 0.1047
+    both = integrated(flow_of(weights, *task), np.array([time, 10.0]))
+    alone = integrated(flow_of(weights, *task), np.array([time]))
+    assert all(np.array_equal(layer[:1], other) for layer, other in zip(both, alone, strict=True))
+
+
 def test_only_time_zero_needs_no_evaluation():
     weights, *task = problem()
     flow = flow_of(weights, *task)

@@ -145,7 +145,7 @@ class Flow:
         state, time, self._next_check, self.evaluations = self._start(), 0.0, _FIRST_CHECK, 0
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
         order = max(_LEAST_ORDER, math.ceil(-_ORDERS * math.log(_SHARE * self._rtol)))
-        series, unit = self._series(self._task, shapes, order), min(end, self._time_scale(state))
+        series, unit = self._series(self._task, shapes, order), self._time_scale(state)
         while True:
             state = self._task.accurate(state)
             ending = self._ending(state)
@@ -161,7 +161,7 @@ class Flow:
             state, unit = step.end(), step.length
 
     def _time_scale(self, state: FlowState) -> float:
-        """Time in which the initial velocity would change the layers or the residual by their own size."""
+        """Time in which the initial velocity would change the layers or the residual by their own size; 1 if never."""
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
         series = self._series(self._task, shapes, 1)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -169,7 +169,7 @@ class Flow:
             scale = _time_scale(series)
         if not scale > 0:
             raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
-        return scale
+        return scale if scale < math.inf else 1.0
 
     def _step(self, series: FlowSeries, state: FlowState, unit: float) -> "Step":
         """Expand at a state in a unit of time that is similar to the length of the step.
