@@ -52,6 +52,14 @@ def test_time_zero_and_repeated_times():
     assert all(np.array_equal(layer[[2, 4]], other) for layer, other in zip(layers, apart, strict=True))
 
 
+def test_a_short_time_has_the_same_bits_alone():
+    """It is within the first step."""
+    (weights, *task), time = problem(), 0.1047
+    both = integrated(flow_of(weights, *task), np.array([time, 10.0]))
+    alone = integrated(flow_of(weights, *task), np.array([time]))
+    assert all(np.array_equal(layer[:1], other) for layer, other in zip(both, alone, strict=True))
+
+
 def test_only_time_zero_needs_no_evaluation():
     weights, *task = problem()
     flow = flow_of(weights, *task)
@@ -93,6 +101,18 @@ def test_weights_beyond_float64_fail_at_the_start():
     with pytest.raises(FlowError, match="step size") as caught:
         integrated(flow_of(weights, np.eye(2), None), [0.0, 1.0])
     assert caught.value.time == 0.0
+
+
+@pytest.mark.parametrize(("size", "depth"), [(1e-8, 9), (1e-20, 5), (1e-50, 3)])
+def test_weights_so_small_that_nothing_changes(size, depth):
+    """The relative velocity is about size^(depth - 2), and that of the residual size^(2 depth - 2)."""
+    weights, sigma_yx, _ = problem((2,) * (depth + 1))
+    weights = tuple(size * w for w in weights)
+    flow, times = Flow(weights, sigma_yx, None, rtol=1e-13, atol=1e-13 * size), np.array([0.0, 1.0, 1e3])
+    ((_, networks),) = flow.batches(times)
+    for layer, w in zip(networks.layers, weights, strict=True):
+        assert np.allclose(layer, w, rtol=1e-13, atol=0)
+    assert np.allclose(networks.residual, sigma_yx, rtol=1e-13, atol=0)
 
 
 def test_steps_that_underflow_report_the_time_reached():

@@ -144,8 +144,7 @@ class Flow:
         """Yield the steps from time 0 until one reaches the end, with the time at which each starts."""
         state, time, self._next_check, self.evaluations = self._start(), 0.0, _FIRST_CHECK, 0
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
-        series = self._series(self._task, shapes, order_of(self._rtol))
-        unit = min(end, self._time_scale(state))
+        series, unit = self._series(self._task, shapes, order_of(self._rtol)), self._time_scale(state)
         while True:
             state = self._task.accurate(state)
             ending = self._ending(state)
@@ -161,7 +160,7 @@ class Flow:
             state, unit = step.end(), step.length
 
     def _time_scale(self, state: FlowState) -> float:
-        """Time in which the initial velocity would change the layers or the residual by their own size."""
+        """Time in which the initial velocity would change the layers or the residual by their own size; 1 if never."""
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
         series = self._series(self._task, shapes, 1)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -169,28 +168,40 @@ class Flow:
             scale = _time_scale(series)
         if not scale > 0:
             raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
-        return scale
+        return scale if scale < math.inf else 1.0
 
     def _step(self, series: FlowSeries, state: FlowState, unit: float) -> "Step":
         """Expand at a state in a unit of time that is similar to the length of the step.
 
-        In other units, powers of the unit may overflow or vanish.
+        In other units, powers of the unit may overflow or vanish. Each trial narrows the range of units by `_FAR` at
+        least.
         """
+        shortest, longest = 0.0, math.inf  # units that are known to be too short and too long
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             while True:
                 series.expand(state, unit)
                 self.evaluations += series.order
                 length = unit * self._length(series)
+                if unit / _FAR <= length <= unit * _FAR < math.inf:
+                    return Step(series, state, unit, length)
+                if length > unit:
+                    shortest = unit
+                else:
+                    longest = unit
                 if not 0 < length < math.inf:
                     length = unit * _time_scale(series)
-                if length == math.inf:
+                if length == math.inf and longest == math.inf:
                     return Step(series, state, math.inf, math.inf)
-                if unit / _FAR <= length <= unit * _FAR or not length > 0:
-                    return Step(series, state, unit, length)
-                unit = length
+                unit = min(longest / _FAR, max(length, shortest * _FAR))
+                if not unit > shortest:
+                    series.expand(state, shortest)
+                    return Step(series, state, shortest, shortest)
 
     def _length(self, series: FlowSeries) -> float:
-        """Length of the next step in the unit of the series, from the last two coefficients, which might vanish."""
+        """Length of the next step in the unit of the series, from the last two coefficients, which might vanish.
+
+        It is 0 if they overflow.
+        """
         residuals = series.residuals
         size, length = np.max(np.abs(residuals[0])), math.inf
         for k in (series.order - 1, series.order):
@@ -199,6 +210,8 @@ class Flow:
                 change = np.abs(values[k])
                 ratios.append(np.max(change / np.where(change > 0, atol + self._rtol * np.abs(values[0]), 1.0)))
             largest = float(np.max(ratios))
+            if not math.isfinite(largest):
+                return 0.0
             if largest > 0:
                 length = min(length, (_SHARE / largest) ** (1 / k))
         decay = -float(np.vdot(residuals[0], residuals[1]))
