@@ -12,7 +12,7 @@ from lindyn.wire.tree import JSON, Array, Tree, array_from_lists, arrays_from_li
 
 VERSION = version("lindyn")
 
-SOLVER = f"{VERSION}/11"
+SOLVER = f"{VERSION}/12"
 """Part of every key; increment the number when the bytes of an answer change within a version."""
 
 Format = Literal["json", "npz"]
