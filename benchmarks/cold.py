@@ -6,7 +6,7 @@ Everything is installed, bytecode is compiled, and files are in the page cache. 
 - a Python process that has imported `lindyn`, up to its first trajectory, from a running service (`Client(url)`) and
   from a private service that it starts (`Client.local()`).
 
-For comparison, it measures the import of numpy and scipy.integrate, which the service needs, too. Figures are medians.
+For comparison, it measures the import of numpy and scipy.optimize, which the service needs, too. Figures are medians.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def python(program: str, **variables: str) -> str:
 
 def imports() -> float:
     started = time.perf_counter()
-    python("import numpy, scipy.integrate")
+    python("import numpy, scipy.optimize")
     return time.perf_counter() - started
 
 
@@ -86,7 +86,7 @@ def main() -> None:
             "make serve": make_serve,
             "Client(url)": lambda: float(python(CLIENT.format(client=f"lindyn.Client({url!r})", seed=next(seeds)))),
             "Client.local()": lambda: float(python(CLIENT.format(client="lindyn.Client.local()", seed=next(seeds)))),
-            "import numpy, scipy.integrate": imports,
+            "import numpy, scipy.optimize": imports,
         }
         durations: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(chosen.rounds + 1):

@@ -134,7 +134,9 @@ def test_auto_reports_what_was_measured(service):
     text = (
         rf"the weights are {number} away from balanced \(\|\|B - lambda I\|\|_F = {number} over .*, tolerance 1e-13\)"
     )
-    said = re.match(rf"{text}, the nearest lambda is {number}; gradient flow of 2 layers by Taylor series", answer["reason"])
+    said = re.match(
+        rf"{text}, the nearest lambda is {number}; gradient flow of 2 layers by Taylor series", answer["reason"]
+    )
     assert np.allclose([float(n) for n in said.groups()], [residual / size, residual, lam], rtol=5e-3, atol=0)
     assert np.isclose(answer["lambda"], lam, rtol=1e-13, atol=0)
     assert np.isclose(answer["diagnostics"]["balance_residual"], residual, rtol=1e-13, atol=0)

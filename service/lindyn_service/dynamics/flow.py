@@ -214,8 +214,8 @@ class Flow:
                 return 0.0
             if largest > 0:
                 length = min(length, (_SHARE / largest) ** (1 / k))
-        decay = -float(np.vdot(residuals[0], residuals[1]))
-        return min(length, _LARGEST_DECAY * float(np.vdot(residuals[0], residuals[0])) / decay) if decay > 0 else length
+        square, change = (float(np.sum(residuals[0] * residual)) for residual in residuals[:2])
+        return min(length, _LARGEST_DECAY * square / -change) if change < 0 else length
 
     def _ending(self, state: FlowState) -> Settled | None:
         """Decay of the residual once the layers have converged, which is checked whenever it has fallen by e^3."""

@@ -107,7 +107,7 @@ def flow_cost(
     """
     fast, slow = rates(scales, span)
     fast, slow = fast + 2 * decay, max(slow, decay)
-    total = memory = 0.0
+    total, memory = 0.0, 0
     for looser in _LOOSER:
         step = min(1e-2, looser * rtol)
         order = order_of(step)
