@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from lindyn_service.dynamics.flow_series import FlowSeries, LeftSeries, RightSeries, Task
+from lindyn_service.dynamics.flow_series import FlowSeries, Task
+from lindyn_service.dynamics.matrix_series import LeftSeries, RightSeries
 
 
 class CorrectedSeries(FlowSeries):

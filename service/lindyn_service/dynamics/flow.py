@@ -1,16 +1,15 @@
 """Gradient flow of linear networks with any weights, inputs and depth, by Taylor series in time."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import brentq
 
 from lindyn_service.dynamics.corrected_flow import CorrectedSeries
-from lindyn_service.dynamics.flow_series import FlowSeries, FlowState, Networks, Task
+from lindyn_service.dynamics.flow_series import FlowSeries, FlowState, Task
+from lindyn_service.dynamics.flow_steps import Networks, Rest, Step, Value, at_one_time, crossing, joined, repeated
 from lindyn_service.dynamics.layers import Layers
 from lindyn_service.dynamics.settled import Settled, settled
 
@@ -21,13 +20,9 @@ _LARGEST_DECAY = 1.5  # exponent by which the residual may decay in a step, with
 _FAR = 1e3  # ratio of a step to the unit of time of its series, above which their powers lose range
 # logarithm of the residual at which the layers may first have converged, and its decrease until they are checked again
 _FIRST_CHECK, _CHECK_INTERVAL = -30.0, 3.0
-_SMALLEST = float(np.finfo(np.float64).tiny)
 
 _MAX_EVALUATIONS = 20_000, 1_000_000
 """Largest number of evaluations without progress, and for the full interval; stiff problems need more."""
-
-
-Value = Callable[[Networks], float]
 
 
 class FlowError(ValueError):
@@ -92,7 +87,7 @@ class Flow:
             pieces.append(piece)
             end += len(piece)
             if end - first == size or end == len(times):
-                yield slice(first, end), _joined(pieces)
+                yield slice(first, end), joined(pieces)
                 first, pieces = end, []
 
     def until(self, value: Value, level: float, end: float) -> tuple[float | None, float]:
@@ -110,14 +105,14 @@ class Flow:
         Raises:
             FlowError: the required step size is too small for float64, or there are too many evaluations.
         """
-        now = value(_at_one_time(self._start()))
+        now = value(at_one_time(self._start()))
         if now <= level or end <= 0:
             return (0.0 if now <= level else None), now
         for time, step in self._steps(end):
             before, length = now, min(step.length, end - time)
             now = value(step.networks(np.array([length])))
             if now <= level:
-                return time + _crossing(step, value, level, {0.0: before, length: now}), now
+                return time + crossing(step, value, level, {0.0: before, length: now}), now
         return None, now
 
     def _start(self) -> FlowState:
@@ -128,7 +123,7 @@ class Flow:
         """Yield networks at some of the times after each other, which do not cross multiples of `size`."""
         done = int(np.searchsorted(times, 0.0, side="right"))
         for first in range(0, done, size):
-            yield _repeated(self._start(), min(size, done - first))
+            yield repeated(self._start(), min(size, done - first))
         if done == len(times):
             return
         for time, step in self._steps(float(times[-1])):
@@ -140,7 +135,7 @@ class Flow:
             if done == len(times):
                 return
 
-    def _steps(self, end: float) -> "Iterator[tuple[float, Step | Rest]]":
+    def _steps(self, end: float) -> Iterator[tuple[float, Step | Rest]]:
         """Yield the steps from time 0 until one reaches the end, with the time at which each starts."""
         state, time, self._next_check, self.evaluations = self._start(), 0.0, _FIRST_CHECK, 0
         shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
@@ -170,7 +165,7 @@ class Flow:
             raise FlowError(0.0, "its rates overflow float64, so that no step size is short enough")
         return scale if scale < math.inf else 1.0
 
-    def _step(self, series: FlowSeries, state: FlowState, unit: float) -> "Step":
+    def _step(self, series: FlowSeries, state: FlowState, unit: float) -> Step:
         """Expand at a state in a unit of time that is similar to the length of the step.
 
         In other units, powers of the unit may overflow or vanish. Each trial narrows the range of units by `_FAR` at
@@ -225,88 +220,9 @@ class Flow:
         return settled(state.layers, state.residual, self._task.sigma_xx, float(np.exp(state.log_size)))
 
 
-@dataclass(frozen=True)
-class Step:
-    """A step of the integration; valid until the series is computed anew.
-
-    Attributes:
-        series: series at the start of the step.
-        start: state at the start of the step.
-        unit: unit of time of the series.
-        length: length of the step; infinite, like the unit, if nothing changes.
-    """
-
-    series: FlowSeries
-    start: FlowState
-    unit: float
-    length: float
-
-    @cached_property
-    def _coefficients(self) -> Float[np.ndarray, "power number"]:
-        parts = (*self.series.coefficients(), self.series.residuals)
-        return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-
-    def networks(self, lengths: Float[np.ndarray, " time"]) -> Networks:
-        """Networks at some times after the start of the step."""
-        *layers, residual = self._at(lengths)
-        return Networks(tuple(layers), residual * self.series.size)
-
-    def end(self) -> FlowState:
-        """State at the end of the step."""
-        *layers, residual = (part[0] for part in self._at(np.array([self.length])))
-        return FlowState(tuple(layers), residual, self.series.log_size)
-
-    def _at(self, lengths: Float[np.ndarray, " time"]) -> list[Float[np.ndarray, "time _ _"]]:
-        powers = (lengths[:, None] / self.unit) ** np.arange(len(self._coefficients))
-        values = np.einsum("tk,kn->tn", powers, self._coefficients)
-        parts, first = list[np.ndarray](), 0
-        for part in (*self.start.layers, self.start.residual):
-            parts.append(values[:, first : first + part.size].reshape(-1, *part.shape))
-            first += part.size
-        return parts
-
-
-@dataclass(frozen=True)
-class Rest:
-    """The end of the flow, where the layers no longer change.
-
-    Attributes:
-        start: state from which on they do not.
-        ending: decay of its residual.
-        length: infinity.
-    """
-
-    start: FlowState
-    ending: Settled
-    length: float = math.inf
-
-    def networks(self, lengths: Float[np.ndarray, " time"]) -> Networks:
-        """Networks at some times after the start."""
-        parts, logarithms = self.ending.at(lengths)
-        sizes = np.exp(self.start.log_size + logarithms)
-        residual = parts.reshape(-1, *self.start.residual.shape) * sizes[:, None, None]
-        return Networks(tuple(np.repeat(w[None], len(lengths), axis=0) for w in self.start.layers), residual)
-
-    def end(self) -> FlowState:
-        """Return the start, since its layers are those of the end."""
-        return self.start
-
-
 def order_of(rtol: float) -> int:
     """Order of the series for a tolerance, at which an integration takes about the least time."""
     return max(_LEAST_ORDER, math.ceil(-_ORDERS * math.log(_SHARE * rtol)))
-
-
-def _crossing(step: Step | Rest, value: Value, level: float, known: dict[float, float]) -> float:
-    """Length of a step until the value falls to the level; `known` has the values at two lengths, which bracket it."""
-
-    def above(length: float) -> float:
-        if length not in known:
-            known[length] = value(step.networks(np.array([length])))
-        return math.log(max(known[length], _SMALLEST)) - math.log(level)
-
-    first, last = known
-    return float(brentq(above, first, last, xtol=_SMALLEST, rtol=1e-14))
 
 
 def _time_scale(series: FlowSeries) -> float:
@@ -320,19 +236,3 @@ def _time_scale(series: FlowSeries) -> float:
         if now > 0 or not np.isfinite(change):
             rate = np.maximum(rate, change / now)
     return float(1 / rate) if rate != 0 else math.inf
-
-
-def _at_one_time(state: FlowState) -> Networks:
-    return Networks(tuple(w[None] for w in state.layers), state.residual[None] * np.exp(state.log_size))
-
-
-def _repeated(state: FlowState, count: int) -> Networks:
-    one = _at_one_time(state)
-    return Networks(tuple(np.repeat(w, count, axis=0) for w in one.layers), np.repeat(one.residual, count, axis=0))
-
-
-def _joined(pieces: Sequence[Networks]) -> Networks:
-    layers = zip(*(piece.layers for piece in pieces), strict=True)
-    return Networks(
-        tuple(np.concatenate(layer) for layer in layers), np.concatenate([piece.residual for piece in pieces])
-    )

@@ -8,7 +8,7 @@ import numpy as np
 
 from lindyn_service.dynamics.flow import Flow, FlowError
 from lindyn_service.dynamics.flow_checks import balance_drift, distance
-from lindyn_service.dynamics.flow_series import Networks
+from lindyn_service.dynamics.flow_steps import Networks
 from lindyn_service.dynamics.learning_rates import ConstantSchedule
 from lindyn_service.dynamics.modal_loss import Objective, objective
 from lindyn_service.dynamics.modal_weights import ModalWeights, modal_weights
