@@ -59,7 +59,7 @@ figures: .venv/.dev ## run the experiments of the thesis with their published pr
 	JAXTYPING_DISABLE=1 $(BIN)/pytest -q --numprocesses=logical -m figures tests/experiments
 
 timed: .venv/.dev ## compare estimated with measured costs, and watch the event loop, by ratios of processor times; one test at a time
-	$(BIN)/pytest -q -m timed tests/methods tests/live
+	JAXTYPING_DISABLE=1 $(BIN)/pytest -q -m timed tests/methods tests/live
 
 faults: .venv/.dev ## send two thousand requests while workers, Redis and a service fail; some minutes
 	$(BIN)/pytest -q -s -m faults tests/live
