@@ -1,6 +1,7 @@
 """Integration of the flow against 45-digit references, and its diagnostics."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from support.frames import drawn_layers
 
 from lindyn_service.dynamics.flow import Flow, FlowError
 from lindyn_service.dynamics.flow_checks import balance_drift, distance
+from lindyn_service.dynamics.flow_series import FlowSeries, FlowState, Task
 
 REFERENCES = json.loads((Path(__file__).parents[1] / "reference" / "flow_weights.json").read_text())["cases"]
 
@@ -113,6 +115,38 @@ def test_weights_so_small_that_nothing_changes(size, depth):
     for layer, w in zip(networks.layers, weights, strict=True):
         assert np.allclose(layer, w, rtol=1e-13, atol=0)
     assert np.allclose(networks.residual, sigma_yx, rtol=1e-13, atol=0)
+
+
+def test_a_task_that_is_learned_already_changes_nothing():
+    weights = (np.diag([2.0, 1.0]), np.diag([0.5, 3.0]))
+    ((_, networks),) = flow_of(weights, np.diag([1.0, 3.0]), None).batches(np.array([0.0, 1.0, 1e9]))
+    assert np.array_equal(networks.residual, np.zeros((3, 2, 2)))
+    for layer, w in zip(networks.layers, weights, strict=True):
+        assert np.array_equal(layer, [w] * 3)
+
+
+def first_step(unit):
+    """The first step of a flow, from a unit of time in which powers may overflow or vanish."""
+    weights, *task = problem()
+    flow = flow_of(weights, *task)
+    series = FlowSeries(Task(*task), [w.shape for w in weights], 20)
+    return flow._step(series, Task(*task).accurate(FlowState(weights, Task(*task).residual(weights))), unit)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-30, 1e30, 1e300])
+def test_the_unit_of_time_hardly_matters(unit):
+    assert np.isclose(first_step(unit).length, first_step(1.0).length, rtol=1e-6, atol=0)
+
+
+def test_a_unit_between_those_that_are_too_short_and_too_long_is_a_step(monkeypatch):
+    weights, *task = problem()
+    expected = integrated(flow_of(weights, *task), [1e-3])
+    lengths = iter([math.inf, 0.0])
+    monkeypatch.setattr(Flow, "_length", lambda _self, _series: next(lengths))
+    step = first_step(1e-3)
+    assert step.length == 1e-3
+    for layer, other in zip(step.end().layers, expected, strict=True):
+        assert np.allclose(layer, other[0], rtol=1e-14, atol=0)
 
 
 def test_steps_that_underflow_report_the_time_reached():

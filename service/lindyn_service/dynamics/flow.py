@@ -148,7 +148,7 @@ class Flow:
                 raise FlowError(time, "the required step size is less than the spacing of float64 numbers")
             yield time, step
             time += step.length
-            if time >= end:
+            if time >= end or isinstance(step, Rest):
                 return
             if self.evaluations > _MAX_EVALUATIONS[0] + _MAX_EVALUATIONS[1] * time / end:
                 raise FlowError(time, f"its rates are so fast that this took {self.evaluations} evaluations")

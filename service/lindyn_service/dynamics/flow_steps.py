@@ -98,10 +98,6 @@ class Rest:
         residual = parts.reshape(-1, *self.start.residual.shape) * sizes[:, None, None]
         return Networks(tuple(np.repeat(w[None], len(lengths), axis=0) for w in self.start.layers), residual)
 
-    def end(self) -> FlowState:
-        """Return the start, since its layers are those of the end."""
-        return self.start
-
 
 def crossing(step: Step | Rest, value: Value, level: float, known: dict[float, float]) -> float:
     """Return the time until the value falls to the level; `known` has the values at two times, which bracket it."""
