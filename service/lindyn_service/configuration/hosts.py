@@ -1,6 +1,7 @@
 """Lists of host names and of origins of web pages in settings, as requests have them in their headers."""
 
 import re
+from functools import lru_cache
 from ipaddress import ip_address
 
 from lindyn.wire.wording import shown
@@ -22,7 +23,7 @@ def names_of_hosts(text: str) -> str:
         ValueError: one has a scheme, a port or a path, so that the host of no request equals it.
     """
     for name in sorted(split_list(text) - {"*"}):
-        if not re.fullmatch(_HOST, name) and not _is_address(name):
+        if not re.fullmatch(_HOST, name) and not is_address(name):
             raise ValueError(
                 f"expected names of hosts such as lab.example, or *, and {shown(name)} is none: leave out scheme, port "
                 "and path, and list each name"
@@ -45,7 +46,9 @@ def origins_of_pages(text: str) -> str:
     return text
 
 
-def _is_address(name: str) -> bool:
+@lru_cache(maxsize=64)
+def is_address(name: str) -> bool:
+    """Return whether a name is an IP address."""
     try:
         ip_address(name)
     except ValueError:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -68,8 +67,7 @@ class Flow:
     ) -> None:
         self._weights = tuple(np.array(w) for w in weights)
         self._task = Task(sigma_yx, sigma_xx, weight_decay)
-        self._series = partial(CorrectedSeries, step=descent_step) if descent_step else FlowSeries
-        self._follows_descent = descent_step > 0
+        self._descent_step = descent_step
         self._rtol = rtol
         self._atol = np.broadcast_to(atol, len(weights))
         self._next_check = _FIRST_CHECK
@@ -115,6 +113,12 @@ class Flow:
                 return time + crossing(step, value, level, {0.0: before, length: now}), now
         return None, now
 
+    def _series(self, order: int) -> FlowSeries:
+        shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
+        if self._descent_step:
+            return CorrectedSeries(self._task, shapes, order, step=self._descent_step)
+        return FlowSeries(self._task, shapes, order)
+
     def _start(self) -> FlowState:
         with np.errstate(over="ignore", invalid="ignore"):
             return FlowState(self._weights, self._task.residual(self._weights))
@@ -138,8 +142,7 @@ class Flow:
     def _steps(self, end: float) -> Iterator[tuple[float, Step | Rest]]:
         """Yield the steps from time 0 until one reaches the end, with the time at which each starts."""
         state, time, self._next_check, self.evaluations = self._start(), 0.0, _FIRST_CHECK, 0
-        shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
-        series, unit = self._series(self._task, shapes, order_of(self._rtol)), self._time_scale(state)
+        series, unit = self._series(order_of(self._rtol)), self._time_scale(state)
         while True:
             state = self._task.accurate(state)
             ending = self._ending(state)
@@ -156,8 +159,7 @@ class Flow:
 
     def _time_scale(self, state: FlowState) -> float:
         """Time in which the initial velocity would change the layers or the residual by their own size; 1 if never."""
-        shapes = [(w.shape[0], w.shape[1]) for w in self._weights]
-        series = self._series(self._task, shapes, 1)
+        series = self._series(1)
         with np.errstate(over="ignore", invalid="ignore"):
             series.expand(self._task.accurate(state), 1.0)
             scale = _time_scale(series)
@@ -214,7 +216,7 @@ class Flow:
 
     def _ending(self, state: FlowState) -> Settled | None:
         """Decay of the residual once the layers have converged, which is checked whenever it has fallen by e^3."""
-        if self._follows_descent or self._task.weight_decay or state.log_size > self._next_check:
+        if self._descent_step or self._task.weight_decay or state.log_size > self._next_check:
             return None
         self._next_check = state.log_size - _CHECK_INTERVAL
         return settled(state.layers, state.residual, self._task.sigma_xx, float(np.exp(state.log_size)))

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from lindyn_service.dynamics.layers import Layers, network_function
 from lindyn_service.dynamics.matrix_series import LeftSeries, RightSeries
 
-_CANCELLING = 0.1  # size of the residual, relative to its two terms, below which their difference loses digits
+_CANCELLING = 0.1  # size of the residual, relative to sigma_yx, below which the difference of its terms loses digits
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,6 @@ class FlowSeries:
 
     def __init__(self, task: Task, shapes: Sequence[tuple[int, int]], order: int) -> None:
         self._task = task
-        self._shapes = tuple(shapes)
         self.order = order
         n_in = shapes[0][1]
         widths = [rows for rows, _ in shapes]

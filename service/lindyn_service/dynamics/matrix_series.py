@@ -14,17 +14,17 @@ class RightSeries:
     """
 
     def __init__(self, rows: int, columns: int, order: int) -> None:
-        self.rows, self._end = rows, (order + 1) * rows
+        self._rows, self._end = rows, (order + 1) * rows
         self._memory = np.zeros((self._end, columns))
 
     def __setitem__(self, k: int, coefficient: Float[np.ndarray, "row column"]) -> None:
-        last = self._end - k * self.rows
-        self._memory[last - self.rows : last] = coefficient
+        last = self._end - k * self._rows
+        self._memory[last - self._rows : last] = coefficient
 
     def descending(self, k: int, terms: int) -> Float[np.ndarray, "row column"]:
         """Coefficients k, k - 1, .. below each other; a view."""
-        first = self._end - (k + 1) * self.rows
-        return self._memory[first : first + terms * self.rows]
+        first = self._end - (k + 1) * self._rows
+        return self._memory[first : first + terms * self._rows]
 
 
 class LeftSeries:

@@ -1,7 +1,6 @@
 """Authentication by API keys, and protection of a service without keys against requests from foreign web pages."""
 
 from functools import lru_cache
-from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -9,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from lindyn_service.access.keyring import Keyring
 from lindyn_service.access.keys import ANONYMOUS, Caller
 from lindyn_service.access.keys import Scope as KeyScope
+from lindyn_service.configuration.hosts import is_address
 from lindyn_service.errors import ForbiddenError, ServiceError, UnauthorizedError
 from lindyn_service.http.problems import send_problem
 from lindyn_service.http.state import context_of
@@ -99,7 +99,7 @@ class Authentication:
         An attacker can let a name of his own point to this service, but no address and no name without a dot.
         """
         name = _hostname(host)
-        return _is_local(name) or name in self._hosts or "*" in self._hosts or _is_address(name)
+        return _is_local(name) or name in self._hosts or "*" in self._hosts or is_address(name)
 
     def _is_cross_site(self, headers: _Headers, host: str) -> bool:
         """Return whether the headers of a browser show that the request comes from a page of another site."""
@@ -136,12 +136,3 @@ def _hostname(host: str) -> str:
 def _is_local(name: str) -> bool:
     """Return whether a name is a single label, as of this host, a container or the local network, and not in DNS."""
     return 0 < len(name) <= _MAX_LABEL_LENGTH and "." not in name
-
-
-@lru_cache(maxsize=64)
-def _is_address(name: str) -> bool:
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
